@@ -1,0 +1,77 @@
+/**
+ * The walls of the house (docs/architecture.md). Each folder may import what is listed and nothing else;
+ * `types` means that only `import type` passes.
+ */
+const FOLDERS = ['domain', 'protocol', 'store', 'workflows', 'activities', 'bridge', 'api', 'adapters', 'workers', 'agent', 'cli', 'web'];
+
+/** What each folder may import at run time. */
+const MAY = {
+  domain: ['domain'],
+  protocol: ['domain', 'protocol'],
+  store: ['domain', 'store'],
+  workflows: ['domain', 'workflows'],
+  activities: ['domain', 'protocol', 'store', 'activities'],
+  bridge: ['domain', 'protocol', 'store', 'bridge', 'workflows/messages'],
+  api: ['domain', 'protocol', 'store', 'api'],
+  adapters: ['domain', 'protocol', 'adapters', 'workflows/messages'],
+  agent: ['domain', 'protocol', 'agent'],
+  cli: ['domain', 'protocol', 'cli'],
+  web: ['domain', 'protocol', 'web'],
+};
+/** What each folder may import in addition, as types only. */
+const TYPES = { store: ['protocol'], workflows: ['protocol', 'activities'], activities: ['adapters'], bridge: ['adapters'], api: ['adapters'] };
+/** npm packages and node's own modules, as regular expressions on the module's name. */
+const NPM = {
+  domain: [],
+  protocol: ['zod'],
+  store: ['pg', 'kysely', 'node:.*'],
+  workflows: ['@temporalio/workflow', '@temporalio/common'],
+  activities: ['@temporalio/activity', '@temporalio/common', 'node:.*'],
+  bridge: ['mqtt', 'mqtt-packet', 'p-limit', 'pino', 'prom-client', 'node:.*'],
+};
+
+const folder = (name) => `^${name}(/|\\.ts$|$)`;
+const packages = (names) => (names.length === 0 ? '^$' : names.map((name) => (name.startsWith('node:') ? '' : `node_modules/(@types/)?${name}/`)).filter(Boolean).join('|') || '^$');
+const PROCESS_FILES = '^(api/main|workers/|agent/(main|demo/main|simulator/main))';
+
+module.exports = {
+  forbidden: [
+    { name: 'no-circular', severity: 'error', from: {}, to: { circular: true } },
+    { name: 'no-unresolvable', severity: 'error', from: {}, to: { couldNotResolve: true } },
+    { name: 'no-attics', severity: 'error', comment: 'No src, lib, utils, helpers, common, shared, manager.', from: {}, to: { path: '^(.*/)?(src|lib|utils|helpers|common|shared|manager)/', pathNot: 'node_modules' } },
+    ...Object.entries(MAY).map(([from, to]) => ({
+      name: `${from}-stands-on`,
+      comment: `${from}/ may import ${to.join(', ')}${TYPES[from] ? `, and types of ${TYPES[from].join(', ')}` : ''}`,
+      severity: 'error',
+      from: { path: folder(from), pathNot: PROCESS_FILES },
+      to: { path: FOLDERS.map(folder).join('|'), pathNot: [...to.map(folder), ...(TYPES[from] ?? []).map(folder)].join('|') },
+    })),
+    ...Object.entries(TYPES).map(([from, to]) => ({
+      name: `${from}-takes-types-only`,
+      comment: `${from}/ may import types of ${to.join(', ')}, never their code`,
+      severity: 'error',
+      from: { path: folder(from), pathNot: PROCESS_FILES },
+      to: { path: to.map(folder).join('|'), pathNot: MAY[from].map(folder).join('|'), dependencyTypesNot: ['type-only'] },
+    })),
+    ...Object.entries(NPM).map(([from, names]) => ({
+      name: `${from}-packages`,
+      comment: `${from}/ uses ${names.join(', ') || 'no packages and none of node\'s modules'}`,
+      severity: 'error',
+      from: { path: folder(from) },
+      to: { path: 'node_modules/', pathNot: packages(names) },
+    })),
+    ...Object.entries(NPM).filter(([, names]) => !names.includes('node:.*')).map(([from]) => ({
+      name: `${from}-without-node`,
+      severity: 'error',
+      from: { path: folder(from) },
+      to: { dependencyTypes: ['core'] },
+    })),
+  ],
+  options: {
+    exclude: { path: '^(dist|\\.cache|\\.slipway|coverage|build\\.js|jest\\.config\\.js|eslint\\.config\\.js)' },
+    doNotFollow: { path: 'node_modules' },
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.json' },
+    enhancedResolveOptions: { extensions: ['.ts', '.js', '.json'], extensionAlias: { '.js': ['.ts', '.js'] }, exportsFields: ['exports'], conditionNames: ['import', 'require', 'node', 'default', 'types'] },
+  },
+};

@@ -1,0 +1,71 @@
+/**
+ * The catalogue of errors: code → status, and what it means. The API's answers, the retry policy and docs/errors.md come from it.
+ * `codes` are `<SERVICE>_<REASON>` (specs/rest-api.md, Conventions).
+ */
+export const ERRORS = {
+  AUTH_MISSING_TOKEN: { status: 401, title: 'No bearer token was sent' },
+  AUTH_INVALID_TOKEN: { status: 401, title: 'The bearer token is not valid' },
+  AUTH_FORBIDDEN: { status: 403, title: 'The token lacks a permission' },
+
+  REQUEST_VALIDATION: { status: 400, title: 'The request does not fit the contract' },
+  REQUEST_NOT_FOUND: { status: 404, title: 'There is nothing at this path' },
+  REQUEST_METHOD_NOT_ALLOWED: { status: 405, title: 'This path does not take this method' },
+  REQUEST_NOT_ACCEPTABLE: { status: 406, title: 'None of the accepted media types can be produced' },
+  REQUEST_TOO_LARGE: { status: 413, title: 'The body is too large' },
+  REQUEST_UNSUPPORTED_MEDIA_TYPE: { status: 415, title: 'The content type is not supported here' },
+  REQUEST_IDEMPOTENCY_CONFLICT: { status: 422, title: 'The Idempotency-Key was used with another request' },
+
+  FIRMWARE_VALIDATION: { status: 400, title: 'The firmware request does not fit the contract' },
+  FIRMWARE_NO_ACCESS_TO_RESOURCE: { status: 403, title: 'There is no such resource, or it is not yours' },
+  FIRMWARE_BLOB_MISSING: { status: 409, title: 'The firmware has no blob yet' },
+  FIRMWARE_BLOB_EXISTS: { status: 423, title: 'The firmware has its blob already' },
+  FIRMWARE_EXPIRED: { status: 409, title: 'The firmware expired before a blob was attached' },
+  FIRMWARE_IN_USE: { status: 409, title: 'The firmware is in use' },
+  FIRMWARE_NOT_ASSOCIATED: { status: 409, title: 'The firmware is not associated with this slot of this device type' },
+  FIRMWARE_INSTALLATION_CONFLICT: { status: 409, title: 'Another installation is open on this slot' },
+  FIRMWARE_INSTALLATION_STATE: { status: 409, title: 'The state of the installation does not allow this' },
+
+  DEVICE_VALIDATION: { status: 400, title: 'The device request does not fit the contract' },
+  DEVICE_NOT_FOUND: { status: 404, title: 'There is no such device' },
+  DEVICE_CONNECTEDBY_CONFLICT: { status: 409, title: 'The gateway is unknown, or the chain of gateways would be a circle' },
+  DEVICE_ALIAS_CONFLICT: { status: 409, title: 'The alias names another device' },
+  DEVICE_IN_USE: { status: 409, title: 'The device has open installations, or is a gateway of others' },
+  DEVICE_CREDENTIAL_LIMIT: { status: 409, title: 'Two passwords are valid already' },
+  DEVICE_CREDENTIAL_NOT_FOUND: { status: 404, title: 'There is no such credential' },
+  DEVICE_CERTIFICATE_NOT_FOUND: { status: 404, title: 'There is no such certificate' },
+  DEVICE_CERTIFICATE_CONFLICT: { status: 409, title: 'The certificate is registered already' },
+  DEVICETYPE_VALIDATION: { status: 400, title: 'The device type request does not fit the contract' },
+  DEVICETYPE_NOT_FOUND: { status: 404, title: 'There is no such device type' },
+  DEVICETYPE_IN_USE: { status: 409, title: 'Devices are of this type' },
+  DEVICETYPE_ASSOCIATION_EXISTS: { status: 409, title: 'The firmware is associated with this slot already' },
+  DEVICETYPE_ASSOCIATION_NOT_FOUND: { status: 404, title: 'There is no such association' },
+
+  SERVICE_UNAVAILABLE: { status: 503, title: 'A part that is needed for this is away; try again' },
+  SERVICE_INTERNAL: { status: 500, title: 'Something went wrong in the service' },
+} as const satisfies Record<string, { status: number; title: string }>;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+/** One fault of a body or query: where (RFC 6901 JSON pointer, '' = the whole), and what to do about it. */
+export interface Fault {
+  pointer: string;
+  detail: string;
+}
+
+/** A refusal that the caller can understand: a code of the catalogue, a sentence, and the facts behind it. */
+export class DomainError extends Error {
+  override readonly name = 'DomainError';
+
+  constructor(
+    readonly code: ErrorCode,
+    readonly detail: string,
+    readonly facts: { errors?: readonly Fault[]; [member: string]: unknown } = {},
+    options?: { cause?: unknown },
+  ) {
+    super(`${code}: ${detail}`, options);
+  }
+
+  get status(): number {
+    return ERRORS[this.code].status;
+  }
+}

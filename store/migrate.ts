@@ -1,0 +1,34 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { Kysely, Migrator, PostgresDialect, sql, type Migration } from 'kysely';
+import pg from 'pg';
+
+const FOLDER = new URL('./sql/', import.meta.url);
+
+/**
+ * Brings the schema up to date. Safe to call from several processes at once: the migrator holds an advisory lock, one runs
+ * and the others wait. A migration runs in one transaction with all that come after it: all or none.
+ * @throws when a migration fails, with PostgreSQL's own message and the file's name.
+ */
+export async function migrate(databaseUrl: string): Promise<void> {
+  const db = new Kysely<unknown>({ dialect: new PostgresDialect({ pool: new pg.Pool({ connectionString: databaseUrl, max: 2 }) }) });
+  try {
+    const migrator = new Migrator({ db, provider: { getMigrations: readMigrations } });
+    const { error, results } = await migrator.migrateToLatest();
+    if (error) {
+      const failed = results?.find((result) => result.status === 'Error')?.migrationName ?? 'the migrator itself';
+      throw new Error(`the database schema could not be brought up to date (${failed}): ${String((error as Error).message ?? error)}`, { cause: error });
+    }
+  } finally {
+    await db.destroy();
+  }
+}
+
+async function readMigrations(): Promise<Record<string, Migration>> {
+  const names = (await readdir(FOLDER)).filter((name) => /^\d{4}-.*\.sql$/.test(name)).sort();
+  const migrations: Record<string, Migration> = {};
+  for (const name of names) {
+    const text = await readFile(new URL(name, FOLDER), 'utf8');
+    migrations[name.replace(/\.sql$/, '')] = { up: async (db) => void (await sql.raw(text).execute(db)) };
+  }
+  return migrations;
+}

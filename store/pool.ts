@@ -1,0 +1,36 @@
+import pg from 'pg';
+
+/** Who a connection is: bound to one tenant per transaction, or a service that carries the tenant in each statement. */
+export type Role = 'slipway_api' | 'slipway_worker';
+
+export interface PoolOptions {
+  databaseUrl: string;
+  /** Shown in pg_stat_activity. */
+  name: string;
+  max?: number;
+  /** Told of a connection that broke while it was idle; without a listener such an error would end the process. */
+  onError?: (error: Error) => void;
+}
+
+/** What a query runs on: a client inside of a transaction. */
+export type Tx = Pick<pg.ClientBase, 'query'>;
+
+export type Pool = pg.Pool;
+
+/** Milliseconds after which a statement is given up: every wait has a deadline. */
+const STATEMENT_TIMEOUT_MS = 15_000;
+const CONNECT_TIMEOUT_MS = 5_000;
+
+export function openPool(options: PoolOptions): Pool {
+  const pool = new pg.Pool({
+    connectionString: options.databaseUrl,
+    application_name: `slipway-${options.name}`,
+    max: options.max ?? 8,
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    statement_timeout: STATEMENT_TIMEOUT_MS,
+    idle_in_transaction_session_timeout: STATEMENT_TIMEOUT_MS,
+    keepAlive: true,
+  });
+  pool.on('error', (error) => options.onError?.(error));
+  return pool;
+}

@@ -1,0 +1,62 @@
+import type pg from 'pg';
+import type { Pool, Role, Tx } from './pool.js';
+
+/**
+ * SQLSTATEs after which the same transaction, run again, may well succeed: nothing of it was applied.
+ * A commit whose answer was lost (08006, ECONNRESET) is not here: it may have been applied, and only the caller knows whether that matters.
+ */
+const RETRYABLE: Record<string, string> = {
+  '40001': 'serialization_failure: another transaction came between',
+  '40P01': 'deadlock_detected: chosen as the victim',
+  '55P03': 'lock_not_available',
+};
+const ATTEMPTS = 5;
+
+/** Runs `work` in one transaction as the API: bound to one tenant, behind row-level security. */
+export function asTenant<T>(pool: Pool, tenantId: string, work: (tx: Tx) => Promise<T>): Promise<T> {
+  return inTransaction(pool, 'slipway_api', tenantId, work);
+}
+
+/** Runs `work` in one transaction as a service that serves all tenants: each statement carries its tenant. */
+export function asService<T>(pool: Pool, work: (tx: Tx) => Promise<T>): Promise<T> {
+  return inTransaction(pool, 'slipway_worker', '', work);
+}
+
+async function inTransaction<T>(pool: Pool, role: Role, tenantId: string, work: (tx: Tx) => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt += 1) {
+    const client = await pool.connect();
+    let broken: Error | undefined;
+    try {
+      await begin(client, role, tenantId);
+      const result = await work(client);
+      await client.query('COMMIT');
+      return result;
+    } catch (error) {
+      broken = await rollBack(client);
+      if (broken || attempt >= ATTEMPTS || !isRetryable(error)) throw error;
+    } finally {
+      client.release(broken);
+    }
+  }
+}
+
+/** One round trip. The role and the tenant are set LOCAL: a connection goes back to the pool without either. */
+async function begin(client: pg.ClientBase, role: Role, tenantId: string): Promise<void> {
+  if (tenantId !== '' && !/^[A-Za-z0-9_.-]{1,64}$/.test(tenantId)) throw new Error(`"${tenantId}" is no tenant id`);
+  await client.query(`BEGIN; SET LOCAL ROLE ${role}; SET LOCAL slipway.tenant = '${tenantId}'`);
+}
+
+/** A connection that cannot even roll back is no use to anyone: it is dropped from the pool. */
+async function rollBack(client: pg.ClientBase): Promise<Error | undefined> {
+  try {
+    await client.query('ROLLBACK');
+    return undefined;
+  } catch (error) {
+    return error as Error;
+  }
+}
+
+function isRetryable(error: unknown): boolean {
+  const code = (error as { code?: unknown }).code;
+  return typeof code === 'string' && code in RETRYABLE;
+}

@@ -216,6 +216,7 @@ CREATE TABLE installations (
   prior_sha256     text,                              -- what the slot held when the document was published
   not_before       timestamptz,
   deadline         timestamptz,
+  retry_at         timestamptz,                       -- when the next attempt begins, while a back-off runs
   due_at           timestamptz,                       -- when the process looks at this row at the latest
   requested_at     timestamptz NOT NULL,
   requested_by     text NOT NULL,

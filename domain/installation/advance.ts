@@ -1,0 +1,178 @@
+import { assertNever } from '../assert-never.js';
+import { cancel } from './cancel.js';
+import { judge } from './judge.js';
+import type { InstallationEvent, ReportEvent } from './events.js';
+import type { Installation } from './installation.js';
+import { moved } from './moved.js';
+import { mayRetry } from './retry.js';
+import { isEnded } from './states.js';
+import { TABLE } from './table.js';
+
+/** What became of an event. `unchanged` carries the same reference; a refusal says why, in one word that the wire and the API know. */
+export type Advanced =
+  | { readonly outcome: 'applied' | 'unchanged'; readonly next: Installation }
+  | { readonly outcome: 'refused'; readonly reason: Refusal };
+
+/**
+ * stale_attempt: about an attempt that is over. unknown_attempt: about one that has not begun. ended: the installation ended otherwise.
+ * too_late: what is asked for cannot be done any more.
+ */
+export type Refusal = 'stale_attempt' | 'unknown_attempt' | 'ended' | 'too_late';
+
+/** The one decision about one installation: pure, total, no clock. `begin` needs the whole device and is decided in work.ts. */
+export function advance(i: Installation, event: Exclude<InstallationEvent, { type: 'begin' }>, now: number): Advanced {
+  switch (event.type) {
+    case 'progress':
+      return changed(i, progressed(i, event, now));
+    case 'seen':
+      return changed(i, seen(i, event, now));
+    case 'deadline':
+      return changed(i, judge(i, now));
+    case 'cancel':
+      return cancel(i, event, now);
+    case 'release':
+      return release(i, now);
+    default:
+      return report(i, event, now);
+  }
+}
+
+export function changed(before: Installation, next: Installation): Advanced {
+  return { outcome: next === before ? 'unchanged' : 'applied', next };
+}
+
+function report(i: Installation, event: ReportEvent, now: number): Advanced {
+  if (event.attempt !== undefined && event.attempt < i.attempt) return { outcome: 'refused', reason: 'stale_attempt' };
+  if (event.attempt !== undefined && event.attempt > i.attempt) return { outcome: 'refused', reason: 'unknown_attempt' };
+  if (isEnded(i.state)) return agrees(i, event) ? { outcome: 'unchanged', next: i } : { outcome: 'refused', reason: 'ended' };
+  // A duplicate, or overtaken. What ends an attempt is never dropped for its number: a device that lost its count must not be unheard.
+  const late = event.seq !== undefined && event.seq <= i.lastSeq;
+  if (late && !ENDING.has(event.type)) return { outcome: 'unchanged', next: i };
+  const next = reported(event.error?.code === 'CANCEL_TOO_LATE' ? cancelRefused(i) : i, event, now);
+  if (next === i) return { outcome: 'unchanged', next };
+  return { outcome: 'applied', next: event.seq !== undefined && next.attempt === i.attempt ? { ...next, lastSeq: Math.max(i.lastSeq, event.seq) } : next };
+}
+
+const ENDING: ReadonlySet<string> = new Set(['installed', 'failed', 'rejected', 'canceled']);
+
+/** Whether an ended installation says already what the report says: then it is a repetition, and a success. */
+function agrees(i: Installation, event: ReportEvent): boolean {
+  switch (event.type) {
+    case 'installed':
+      return i.completedAt !== null;
+    case 'failed':
+    case 'rejected':
+    case 'canceled':
+      return i.rejectedAt !== null;
+    default:
+      return i.startedAt !== null;
+  }
+}
+
+/** The device goes on although it was asked to stop: the cancellation is over, and its document is wanted again. */
+function cancelRefused(i: Installation): Installation {
+  return i.cancel === null ? i : { ...i, cancel: null };
+}
+
+function reported(i: Installation, event: ReportEvent, now: number): Installation {
+  const at = event.at ?? now;
+  switch (event.type) {
+    case 'accepted':
+      return moved(i, 'accept', now, { startedAt: i.startedAt ?? at });
+    case 'downloading':
+      return moved(i, 'download', now, { startedAt: i.startedAt ?? at });
+    case 'downloaded':
+      return moved(i, 'downloaded', now, { startedAt: i.startedAt ?? at });
+    case 'installing':
+      return moved(i, 'install', now, { startedAt: i.startedAt ?? at });
+    case 'rebooting':
+      return moved(i, 'reboot', now, { startedAt: i.startedAt ?? at });
+    case 'deferred':
+      return deferred(i, event.until, now);
+    case 'installed':
+      return confirmed(i, at, now, {});
+    case 'failed':
+    case 'rejected':
+      return unsuccessful(i, event, at, now);
+    case 'canceled':
+      return moved(i, i.cancel?.as === 'superseded' ? 'supersede' : 'cancel', now, {
+        rejectedAt: at,
+        rejectReason: i.cancel?.reason ?? 'the device canceled it',
+      });
+    default:
+      return assertNever(event);
+  }
+}
+
+function deferred(i: Installation, until: number | undefined, now: number): Installation {
+  const since = i.deferral?.since ?? now;
+  const limit = since + i.policy.maxDefer;
+  return moved(i, 'defer', now, { deferral: { since, until: Math.min(until ?? limit, limit) } });
+}
+
+/** The new content is in the slot and says so itself: it ends, or begins to prove itself. */
+export function confirmed(i: Installation, at: number, now: number, also: Partial<Installation>): Installation {
+  return i.policy.soak > 0 && i.state !== 'confirming'
+    ? moved(i, 'soak', now, { startedAt: i.startedAt ?? at, cancel: null, ...also })
+    : i.state === 'confirming'
+      ? i
+      : moved(i, 'succeed', now, { completedAt: at, ...also });
+}
+
+type Unsuccessful = Extract<ReportEvent, { type: 'failed' | 'rejected' }> | (ReportEvent & { type: 'failed' | 'rejected'; reason?: string; final?: boolean });
+
+function unsuccessful(i: Installation, event: Unsuccessful, at: number, now: number): Installation {
+  const error = event.error;
+  if (error?.code === 'CANCEL_TOO_LATE') return i; // "goes on … and its normal end": that is still to come
+  if (error?.code === 'ALREADY_INSTALLED') return confirmed(i, at, now, { alreadyInstalled: true });
+  const said = error ? { code: error.code, message: error.message } : null;
+  const reason = sentence(error ? `${error.code}: ${error.message}` : ('reason' in event ? event.reason : undefined) ?? 'no reason was given');
+  if (i.cancel !== null) {
+    return moved(i, i.cancel.as === 'superseded' ? 'supersede' : 'cancel', now, { rejectedAt: at, rejectReason: i.cancel.reason ?? reason, error: said ?? i.error });
+  }
+  const final = 'final' in event && event.final === true;
+  if (!final && mayRetry(error) && i.attempt < i.policy.retry.maxAttempts && TABLE[i.state].retry !== null) {
+    return moved(i, 'retry', now, { error: said });
+  }
+  return moved(i, event.type === 'failed' ? 'fail' : 'reject', now, {
+    rejectedAt: at,
+    rejectReason: event.type === 'rejected' && !error && !('reason' in event && event.reason !== undefined) ? null : reason,
+    error: said ?? i.error,
+  });
+}
+
+function sentence(text: string): string {
+  return text.length <= 255 ? text : `${text.slice(0, 254)}…`;
+}
+
+function progressed(i: Installation, event: { phase: string; bytes: number; total: number }, now: number): Installation {
+  if (isEnded(i.state) || i.revision === null) return i;
+  const before = i.progress;
+  const advances = before === null || event.phase !== before.phase || event.bytes > before.bytes;
+  if (!advances) return i; // lost, repeated or overtaken: progress is not history
+  return moved(i, null, now, { progress: { phase: event.phase, bytes: event.bytes, total: event.total, at: now, movedAt: now } });
+}
+
+/**
+ * What a hello says of the slot. It concludes only where the content came by this installation, or where no one says by which
+ * and the slot held something else when the document was published (specs/device-mqtt.md, "What confirms").
+ */
+function seen(i: Installation, event: { sha256: string | null; confirmed: boolean; installationId: string | null }, now: number): Installation {
+  if (isEnded(i.state)) return i;
+  if (i.state === 'confirming') {
+    if (event.sha256 === i.sha256) return i;
+    const message = 'while the new content had to prove itself, the device said hello with other content';
+    return moved(i, 'fail', now, { rejectedAt: now, rejectReason: `BOOT_FAILED_ROLLED_BACK: ${message}`, error: { code: 'BOOT_FAILED_ROLLED_BACK', message } });
+  }
+  if (event.sha256 !== i.sha256 || !event.confirmed) return i;
+  const byThis = event.installationId === i.id;
+  const byItself = event.installationId === null && i.revision !== null && i.priorSha256 !== i.sha256;
+  return byThis || byItself ? confirmed(i, now, now, {}) : i;
+}
+
+function release(i: Installation, now: number): Advanced {
+  if (isEnded(i.state)) return { outcome: 'refused', reason: 'ended' };
+  if (i.gate === 'go') return { outcome: 'unchanged', next: i };
+  // What was downloaded long ago gets the whole time to install from now on.
+  return changed(i, moved(i, null, now, { gate: 'go', stateSince: i.state === 'downloaded' ? now : i.stateSince }));
+}

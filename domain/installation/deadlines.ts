@@ -1,0 +1,55 @@
+import type { Installation } from './installation.js';
+
+/**
+ * When the process must look at this row at the latest: the phase's own deadline, the deadline of a cancellation, the installation's own.
+ * null where nothing is timed: queued behind another one, or held at the gate, without a deadline.
+ */
+export function dueAt(i: Installation): number | null {
+  const phase = phaseDueAt(i);
+  return earliest(i.cancel?.deadline ?? null, i.state === 'confirming' ? null : i.deadline, phase);
+}
+
+/** The deadline of the phase alone. Every open state that a device can be stuck in has one (I1). */
+export function phaseDueAt(i: Installation): number | null {
+  const { timeouts, soak } = i.policy;
+  const asked = i.helloAskedAt === null ? null : i.helloAskedAt + helloAnswer(i);
+  switch (i.state) {
+    case 'scheduled':
+      return i.retryAt ?? i.notBefore;
+    case 'delivered':
+      return i.stateSince + timeouts.offer;
+    case 'accepted':
+    case 'downloading':
+      // A download that still advances extends its deadline; one that stalls does not.
+      return Math.max(i.stateSince, i.progress?.movedAt ?? 0) + timeouts.download;
+    case 'deferred':
+      return (i.deferral?.until ?? i.stateSince) + timeouts.download;
+    case 'downloaded':
+      return i.gate === 'hold' ? null : asked ?? i.stateSince + timeouts.install;
+    case 'installing':
+      return asked ?? i.stateSince + timeouts.install;
+    case 'rebooting':
+      return asked ?? i.stateSince + timeouts.confirm;
+    case 'confirming':
+      return i.stateSince + soak;
+    case 'queued':
+    case 'installed':
+    case 'failed':
+    case 'rejected':
+    case 'canceled':
+    case 'timed_out':
+    case 'superseded':
+      return null;
+  }
+}
+
+/** After `cmd hello`: how long the answer may take. Never longer than the phase itself was given. */
+const HELLO_ANSWER_MS = 10_000;
+function helloAnswer(i: Installation): number {
+  return Math.min(HELLO_ANSWER_MS, i.state === 'rebooting' ? i.policy.timeouts.confirm : i.policy.timeouts.install);
+}
+
+export function earliest(...times: (number | null)[]): number | null {
+  const set = times.filter((time) => time !== null);
+  return set.length === 0 ? null : Math.min(...set);
+}

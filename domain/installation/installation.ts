@@ -1,0 +1,90 @@
+import type { Policy } from './policy.js';
+import type { State } from './states.js';
+
+/** What an installation is: plain, readonly, JSON-safe. Times are epoch milliseconds; null = not (yet). */
+export interface Installation {
+  readonly tenantId: string;
+  readonly id: string;
+  readonly deviceId: string;
+  readonly firmwareId: string;
+  readonly slot: string;
+  readonly state: State;
+  /** Has its turn on the device: at most one per device. */
+  readonly executing: boolean;
+  readonly attempt: number;
+  /** The highest `seq` that a status of this attempt bore. */
+  readonly lastSeq: number;
+  /** Of its document; null until it was offered. */
+  readonly revision: number | null;
+  readonly gate: 'go' | 'hold';
+  readonly priority: number;
+  readonly policy: Policy;
+  /** SHA-256 of the content to install. */
+  readonly sha256: string;
+  /** What the slot held when the document was published; null = unknown or nothing. */
+  readonly priorSha256: string | null;
+  readonly notBefore: number | null;
+  readonly deadline: number | null;
+  /** When the next attempt begins, while a back-off runs. */
+  readonly retryAt: number | null;
+  /** When the process looks at this row at the latest; null = nothing is timed. */
+  readonly dueAt: number | null;
+  readonly requestedAt: number;
+  readonly stateSince: number;
+  readonly startedAt: number | null;
+  readonly completedAt: number | null;
+  readonly rejectedAt: number | null;
+  readonly rejectReason: string | null;
+  readonly endedAt: number | null;
+  readonly progress: Progress | null;
+  readonly error: { readonly code: string; readonly message: string } | null;
+  readonly cancel: Cancellation | null;
+  readonly deferral: { readonly until: number; readonly since: number } | null;
+  readonly helloAskedAt: number | null;
+  readonly alreadyInstalled: boolean;
+}
+
+export interface Progress {
+  readonly phase: string;
+  readonly bytes: number;
+  readonly total: number;
+  /** Of the newest report; `movedAt` of the newest that brought more bytes. */
+  readonly at: number;
+  readonly movedAt: number;
+}
+
+/** A cancellation under way: the device was asked, and until `deadline` it may answer. */
+export interface Cancellation {
+  readonly requestedAt: number;
+  readonly reason: string | null;
+  readonly as: 'canceled' | 'superseded';
+  readonly deadline: number;
+}
+
+/** What a slot holds, as far as its device said. */
+export interface Slot {
+  readonly slot: string;
+  readonly version: string | null;
+  readonly sha256: string | null;
+  readonly firmwareId: string | null;
+  readonly installationId: string | null;
+  readonly confirmed: boolean;
+  /** The highest that was used or reported; only ever rises. */
+  readonly revision: number;
+}
+
+/** What is known of a device besides what is installed on it. */
+export interface Device {
+  readonly tenantId: string;
+  readonly id: string;
+  readonly online: boolean;
+  /** Of the newest presence: a last will counts only for the newest session. */
+  readonly session: string | null;
+  readonly lastSeenAt: number | null;
+  readonly bootId: string | null;
+  readonly agent: { readonly name: string; readonly version: string } | null;
+  readonly caps: object | null;
+  /** `cmd hello` is due while this is later than `helloAt`. */
+  readonly helloWantedAt: number | null;
+  readonly helloAt: number | null;
+}

@@ -1,0 +1,61 @@
+import { assertNever } from '../assert-never.js';
+import type { Installation } from './installation.js';
+import { moved } from './moved.js';
+import { TABLE } from './table.js';
+
+/**
+ * A timer fired: is anything due, by what the row says now? A report may have moved the deadline meanwhile; then nothing happens
+ * and the process waits on. Deadlines are judged nowhere else.
+ */
+export function judge(i: Installation, now: number): Installation {
+  if (i.dueAt === null || now < i.dueAt) return i;
+  if (i.cancel !== null && now >= i.cancel.deadline) {
+    return moved(i, i.cancel.as === 'superseded' ? 'supersede' : 'cancel', now, {
+      rejectedAt: now,
+      rejectReason: i.cancel.reason ?? 'canceled; the device did not answer',
+    });
+  }
+  if (i.deadline !== null && now >= i.deadline && i.state !== 'confirming') return timedOut(i, now, 'the deadline of the installation passed');
+  switch (i.state) {
+    case 'scheduled':
+    case 'queued':
+      return i; // `begin` decides, with the whole device in view
+    case 'delivered':
+      return timedOut(i, now, 'the device did not accept the offer in time');
+    case 'accepted':
+    case 'downloading':
+      return again(i, now, 'DOWNLOAD_TIMED_OUT', 'the download did not advance in time');
+    case 'deferred':
+      return again(i, now, 'DEFERRED_TOO_LONG', 'the device put it off and did not go on');
+    case 'downloaded':
+    case 'installing':
+      return i.helloAskedAt === null ? askHello(i, now) : again(i, now, 'INSTALL_TIMED_OUT', 'the device did not report the end of the installation in time');
+    case 'rebooting':
+      return i.helloAskedAt === null ? askHello(i, now) : timedOut(i, now, 'after the reboot the device did not say what it holds');
+    case 'confirming':
+      return moved(i, 'succeed', now, { completedAt: now });
+    case 'installed':
+    case 'failed':
+    case 'rejected':
+    case 'canceled':
+    case 'timed_out':
+    case 'superseded':
+      return i;
+    default:
+      return assertNever(i.state);
+  }
+}
+
+/** Every status may have been lost: before giving up, ask once what the slots hold (specs/device-mqtt.md, "Lost status"). */
+function askHello(i: Installation, now: number): Installation {
+  return moved(i, null, now, { helloAskedAt: now });
+}
+
+function again(i: Installation, now: number, code: string, message: string): Installation {
+  if (i.attempt < i.policy.retry.maxAttempts && TABLE[i.state].retry !== null) return moved(i, 'retry', now, { error: { code, message } });
+  return moved(i, 'timeOut', now, { rejectedAt: now, rejectReason: message, error: { code, message } });
+}
+
+function timedOut(i: Installation, now: number, reason: string): Installation {
+  return moved(i, 'timeOut', now, { rejectedAt: now, rejectReason: reason });
+}

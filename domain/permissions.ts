@@ -1,0 +1,41 @@
+/** What a token may do (specs/rest-api.md, Conventions). */
+export const PERMISSIONS = [
+  'firmware:read',
+  'firmware:write',
+  'devicetypes:read',
+  'devicetypes:write',
+  'devices_base_data:read',
+  'devices_base_data:write',
+  'devices_states:read',
+  'device_certificates:read',
+  'device_certificates:write',
+  'audit_logs:read',
+  'rollouts:read',
+  'rollouts:write',
+  'rollouts:approve',
+] as const;
+
+export type Permission = (typeof PERMISSIONS)[number];
+
+export const ROLES = ['owner', 'writer', 'reader'] as const;
+
+export type Role = (typeof ROLES)[number];
+
+/**
+ * An owner may do everything. A writer changes what is there but approves no rollout (four eyes: who writes it does not release
+ * it) and does not read who did what. A reader reads everything but the audit trail.
+ */
+const OF_ROLE: Record<Role, readonly Permission[]> = {
+  owner: PERMISSIONS,
+  writer: PERMISSIONS.filter((permission) => permission !== 'rollouts:approve' && permission !== 'audit_logs:read'),
+  reader: PERMISSIONS.filter((permission) => permission.endsWith(':read') && permission !== 'audit_logs:read'),
+};
+
+export function permissionsOf(role: Role): readonly Permission[] {
+  return OF_ROLE[role];
+}
+
+/** @returns the first of the wanted permissions that is not held; undefined where all are. */
+export function lacking(held: readonly Permission[], wanted: readonly Permission[]): Permission | undefined {
+  return wanted.find((permission) => !held.includes(permission));
+}

@@ -1,0 +1,52 @@
+import { z } from 'zod';
+
+/**
+ * Text of `min` to `max` characters. Characters are Unicode code points, as JSON Schema counts them: JavaScript's `length` would
+ * refuse 255 emoji that the OpenAPI document allows.
+ */
+export function text(min: number, max: number) {
+  return z
+    .string()
+    .refine((value) => fits(value, min, max), { error: min > 0 ? `must have ${min} to ${max} characters` : `must have at most ${max} characters` })
+    .meta({ ...(min > 0 ? { minLength: min } : {}), maxLength: max });
+}
+
+function fits(value: string, min: number, max: number): boolean {
+  if (value.length > 2 * max) return false;
+  const length = [...value].length;
+  return length >= min && length <= max;
+}
+
+/** Ids that clients send. Any of the five groups of hex digits: whether it names something is not the parser's question. */
+export const id = z.guid({ error: 'must be a UUID' });
+
+/** RFC 3339, with an offset; the service prints UTC. */
+export const timestamp = z.iso.datetime({ offset: true, error: 'must be an RFC 3339 timestamp with an offset, such as 2026-11-24T10:00:00Z' });
+
+export const MAX_PAGE_SIZE = 100;
+export const DEFAULT_PAGE_SIZE = 20;
+/** Beyond this many rows an offset costs more than an answer is worth: such lists are read by `cursor`. */
+export const MAX_OFFSET_ROWS = 10_000;
+
+const paging = {
+  page: z.int().min(0).optional().meta({ default: 0, description: `Counts from 0. From ${MAX_OFFSET_ROWS} rows on, use cursor.` }),
+  pageSize: z.int().min(1).max(MAX_PAGE_SIZE).default(DEFAULT_PAGE_SIZE),
+  cursor: z.string().optional().meta({ description: 'What `meta.nextCursor` of the answer before said. Excludes `page`.' }),
+};
+
+/** The query of a list: page, pageSize, cursor, and the list's own filters. `toPageRequest` (api/paging.ts) makes a PageRequest of it. */
+export function listQuery<S extends z.core.$ZodLooseShape>(filters: S) {
+  return z.strictObject({ ...paging, ...filters });
+}
+
+export const meta = z
+  .strictObject({ page: z.int().min(0), pageSize: z.int().min(1), nextCursor: z.string().optional().meta({ description: 'There while more follows.' }) })
+  .meta({ id: 'PageMeta' });
+
+export function envelope<T extends z.ZodType>(data: T) {
+  return z.strictObject({ data });
+}
+
+export function pageOf<T extends z.ZodType>(item: T) {
+  return z.strictObject({ data: z.array(item), meta });
+}

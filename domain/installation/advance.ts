@@ -1,23 +1,12 @@
 import { assertNever } from '../assert-never.js';
 import { cancel } from './cancel.js';
 import { judge } from './judge.js';
-import type { InstallationEvent, ReportEvent } from './events.js';
+import type { Advanced, InstallationEvent, ReportEvent } from './events.js';
 import type { Installation } from './installation.js';
 import { moved } from './moved.js';
 import { mayRetry } from './retry.js';
 import { isEnded } from './states.js';
 import { TABLE } from './table.js';
-
-/** What became of an event. `unchanged` carries the same reference; a refusal says why, in one word that the wire and the API know. */
-export type Advanced =
-  | { readonly outcome: 'applied' | 'unchanged'; readonly next: Installation }
-  | { readonly outcome: 'refused'; readonly reason: Refusal };
-
-/**
- * stale_attempt: about an attempt that is over. unknown_attempt: about one that has not begun. ended: the installation ended otherwise.
- * too_late: what is asked for cannot be done any more.
- */
-export type Refusal = 'stale_attempt' | 'unknown_attempt' | 'ended' | 'too_late';
 
 /** The one decision about one installation: pure, total, no clock. `begin` needs the whole device and is decided in work.ts. */
 export function advance(i: Installation, event: Exclude<InstallationEvent, { type: 'begin' }>, now: number): Advanced {
@@ -119,26 +108,21 @@ export function confirmed(i: Installation, at: number, now: number, also: Partia
       : moved(i, 'succeed', now, { completedAt: at, ...also });
 }
 
-type Unsuccessful = Extract<ReportEvent, { type: 'failed' | 'rejected' }> | (ReportEvent & { type: 'failed' | 'rejected'; reason?: string; final?: boolean });
+type Unsuccessful = Extract<ReportEvent, { type: 'failed' | 'rejected' }>;
 
 function unsuccessful(i: Installation, event: Unsuccessful, at: number, now: number): Installation {
-  const error = event.error;
+  const { error } = event;
   if (error?.code === 'CANCEL_TOO_LATE') return i; // "goes on … and its normal end": that is still to come
   if (error?.code === 'ALREADY_INSTALLED') return confirmed(i, at, now, { alreadyInstalled: true });
   const said = error ? { code: error.code, message: error.message } : null;
-  const reason = sentence(error ? `${error.code}: ${error.message}` : ('reason' in event ? event.reason : undefined) ?? 'no reason was given');
+  const reason = error ? sentence(`${error.code}: ${error.message}`) : event.reason ?? null;
   if (i.cancel !== null) {
     return moved(i, i.cancel.as === 'superseded' ? 'supersede' : 'cancel', now, { rejectedAt: at, rejectReason: i.cancel.reason ?? reason, error: said ?? i.error });
   }
-  const final = 'final' in event && event.final === true;
-  if (!final && mayRetry(error) && i.attempt < i.policy.retry.maxAttempts && TABLE[i.state].retry !== null) {
+  if (event.final !== true && mayRetry(error) && i.attempt < i.policy.retry.maxAttempts && TABLE[i.state].retry !== null) {
     return moved(i, 'retry', now, { error: said });
   }
-  return moved(i, event.type === 'failed' ? 'fail' : 'reject', now, {
-    rejectedAt: at,
-    rejectReason: event.type === 'rejected' && !error && !('reason' in event && event.reason !== undefined) ? null : reason,
-    error: said ?? i.error,
-  });
+  return moved(i, event.type === 'failed' ? 'fail' : 'reject', now, { rejectedAt: at, rejectReason: reason, error: said ?? i.error });
 }
 
 function sentence(text: string): string {

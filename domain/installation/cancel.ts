@@ -1,5 +1,5 @@
-import type { Advanced } from './advance.js';
 import { phaseDueAt } from './deadlines.js';
+import type { Advanced } from './events.js';
 import type { Installation } from './installation.js';
 import { moved } from './moved.js';
 import { CANCEL_ANSWER_MS } from './policy.js';

@@ -1,3 +1,5 @@
+import type { Installation } from './installation.js';
+
 /** An error of a device, as it reports it (specs/device-mqtt.md, "Error codes"). `retriable` is its own opinion, where it has one. */
 export interface DeviceError {
   readonly code: string;
@@ -17,8 +19,9 @@ interface FromDevice {
 /** What a device, a gateway or an operator in its place reports. */
 export type ReportEvent = FromDevice &
   (
-    | { readonly type: 'accepted' | 'downloading' | 'downloaded' | 'installing' | 'rebooting' | 'installed' | 'failed' | 'canceled' }
-    | { readonly type: 'rejected'; readonly reason?: string; readonly final?: boolean }
+    | { readonly type: 'accepted' | 'downloading' | 'downloaded' | 'installing' | 'rebooting' | 'installed' | 'canceled' }
+    /** `final`: who reports it decides that it is not tried again (an operator, over REST). */
+    | { readonly type: 'failed' | 'rejected'; readonly reason?: string; readonly final?: boolean }
     | { readonly type: 'deferred'; readonly until?: number }
   );
 
@@ -35,3 +38,14 @@ export type InstallationEvent =
   | { readonly type: 'release' };
 
 export type EventType = InstallationEvent['type'];
+
+/** What became of an event. `unchanged` carries the same reference; a refusal says why, in one word that the wire and the API know. */
+export type Advanced =
+  | { readonly outcome: 'applied' | 'unchanged'; readonly next: Installation }
+  | { readonly outcome: 'refused'; readonly reason: Refusal };
+
+/**
+ * stale_attempt: about an attempt that is over. unknown_attempt: about one that has not begun. ended: the installation ended otherwise.
+ * too_late: what is asked for cannot be done any more.
+ */
+export type Refusal = 'stale_attempt' | 'unknown_attempt' | 'ended' | 'too_late';

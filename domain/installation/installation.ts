@@ -21,6 +21,8 @@ export interface Installation {
   readonly policy: Policy;
   /** SHA-256 of the content to install. */
   readonly sha256: string;
+  /** Of the firmware, as people name it; null where it has none. */
+  readonly version: string | null;
   /** What the slot held when the document was published; null = unknown or nothing. */
   readonly priorSha256: string | null;
   readonly notBefore: number | null;

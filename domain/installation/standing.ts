@@ -1,0 +1,70 @@
+import type { Installation } from './installation.js';
+import { isEnded } from './states.js';
+
+/**
+ * Where an installation stands, as its process needs to know it: which phase of the workflow it is in, and until when that may last.
+ * It crosses into workflow histories: members may be added, never renamed.
+ */
+export interface Standing {
+  /** begin: waits for its time or its turn. download: was offered. outcome: downloaded, waits for the end. soak: must prove itself. */
+  readonly stage: 'begin' | 'download' | 'outcome' | 'soak' | 'ended';
+  readonly state: string;
+  readonly attempt: number;
+  /** Epoch milliseconds at which the process must look again; null = only news moves it. */
+  readonly until: number | null;
+  /** One sentence for people, the same as the API's `waitingOn`. */
+  readonly waitingOn: string;
+}
+
+export function stageOf(i: Installation): Standing['stage'] {
+  if (isEnded(i.state)) return 'ended';
+  if (!i.executing) return 'begin';
+  switch (i.state) {
+    case 'scheduled':
+    case 'queued':
+      return 'begin';
+    case 'delivered':
+    case 'accepted':
+    case 'deferred':
+    case 'downloading':
+      return 'download';
+    case 'downloaded':
+    case 'installing':
+    case 'rebooting':
+      return 'outcome';
+    case 'confirming':
+      return 'soak';
+  }
+}
+
+/** What the process waits to hear; the names are those of its signals. */
+export const NEWS = ['turn', 'downloaded', 'installed', 'cancelled', 'ended'] as const;
+export type News = (typeof NEWS)[number];
+
+/**
+ * The news that this row is to its process, or undefined where it stands as the process left it. Level-triggered: it depends on what the row
+ * says now, not on how it came there, so that any number of changes is one signal.
+ */
+export function newsOf(i: Installation): News | undefined {
+  const stage = stageOf(i);
+  if (stage === 'ended' || (stage === 'begin' && i.attempt > 1 && !i.executing)) return 'ended';
+  if (i.cancel !== null) return 'cancelled';
+  if (stage === 'begin') return i.executing ? 'turn' : undefined;
+  if (stage === 'outcome') return 'downloaded';
+  return stage === 'soak' ? 'installed' : undefined;
+}
+
+/** Two rows with the same key are no news to each other. */
+export function newsKey(i: Installation): string {
+  return `${i.attempt}/${newsOf(i) ?? '-'}/${i.gate}`;
+}
+
+/** Whether the slot should show this installation's document: it has its turn, was offered, and nobody asked to stop it. */
+export function wantsDocument(i: Installation): boolean {
+  return i.executing && i.revision !== null && i.cancel === null && !isEnded(i.state);
+}
+
+/** Two rows with the same key need nothing sent to the device. */
+export function documentKey(i: Installation): string {
+  return wantsDocument(i) ? `${i.revision}/${i.attempt}/${i.gate}` : i.cancel !== null ? `cancel/${i.cancel.requestedAt}` : '-';
+}

@@ -1,0 +1,104 @@
+import { advance } from './advance.js';
+import type { Advanced, InstallationEvent } from './events.js';
+import type { Device, Installation, Slot } from './installation.js';
+import { moved } from './moved.js';
+import { isEnded } from './states.js';
+
+/** A device with its slots and everything that is open on it: what one report can touch, and what is locked together. */
+export interface Work {
+  readonly device: Device;
+  readonly slots: Readonly<Record<string, Slot>>;
+  /** The open ones, and those that a report names although they have ended. By id. */
+  readonly installations: Readonly<Record<string, Installation>>;
+}
+
+/** What a report did to the work. The same reference where nothing changed. */
+export interface Done {
+  readonly work: Work;
+  readonly result: Advanced | { readonly outcome: 'refused'; readonly reason: 'unknown_installation' };
+}
+
+/** One event of one installation, with the whole device in view: its turn, its slot's revision, and who is next. */
+export function apply(work: Work, installationId: string, event: InstallationEvent, now: number): Done {
+  const before = work.installations[installationId];
+  if (!before) return { work, result: { outcome: 'refused', reason: 'unknown_installation' } };
+  if (event.type === 'begin') return begin(work, before, now);
+  const result = advance(before, event, now);
+  if (result.outcome !== 'applied') return { work, result };
+  const settled = settle(work, before, result.next, now);
+  return { work: settled, result: { outcome: 'applied', next: settled.installations[installationId] ?? result.next } };
+}
+
+/** Puts a changed installation back, and draws the consequences for its slot and for the others in the line. */
+function settle(work: Work, before: Installation, after: Installation, now: number): Work {
+  const working = after.startedAt !== null && !isEnded(after.state) && after.state !== 'scheduled';
+  const turn = working && !after.executing && executing(work, after.id) === undefined ? { ...after, executing: true } : after;
+  const revised = turn.gate !== before.gate && turn.revision !== null ? revise(work, turn) : { work, installation: turn };
+  let next = put(revised.work, revised.installation);
+  if (turn.state === 'installed' || turn.state === 'confirming') next = holds(next, turn);
+  if (turn.helloAskedAt !== null && before.helloAskedAt === null) next = { ...next, device: { ...next.device, helloWantedAt: now } };
+  return before.executing && !turn.executing ? nextInLine(next, now) : next;
+}
+
+/** Is it time, and is it my turn? Then the offer is made: it gets the slot's next revision, and the document follows from that. */
+function begin(work: Work, i: Installation, now: number): Done {
+  const unchanged: Done = { work, result: { outcome: 'unchanged', next: i } };
+  if (isEnded(i.state)) return unchanged;
+  if (i.deadline !== null && now >= i.deadline && (i.state === 'scheduled' || i.state === 'queued')) {
+    return applied(work, i, moved(i, 'timeOut', now, { rejectedAt: now, rejectReason: 'the deadline of the installation passed before it began' }), now);
+  }
+  const time = i.state === 'scheduled' ? (i.retryAt ?? i.notBefore ?? 0) : 0;
+  if (time > now) return unchanged;
+  if (!i.executing && executing(work, i.id) !== undefined) return applied(work, i, moved(i, 'queue', now, { retryAt: null }), now);
+  const slot = work.slots[i.slot];
+  if (slot?.sha256 === i.sha256 && slot.confirmed && i.startedAt === null) {
+    return applied(work, { ...i, executing: true }, moved(i, 'succeed', now, { completedAt: now, alreadyInstalled: true }), now);
+  }
+  if (i.state !== 'scheduled' && i.state !== 'queued') return applied(work, i, { ...i, executing: true }, now);
+  const revised = revise(work, { ...i, executing: true });
+  const offered = moved(revised.installation, 'offer', now, { retryAt: null, priorSha256: slot?.sha256 ?? null });
+  return applied(revised.work, i, offered, now);
+}
+
+function applied(work: Work, before: Installation, after: Installation, now: number): Done {
+  if (after === before) return { work, result: { outcome: 'unchanged', next: before } };
+  const settled = settle(work, before, after, now);
+  return { work: settled, result: { outcome: 'applied', next: settled.installations[after.id] ?? after } };
+}
+
+/** What executes on the device, other than `except`. */
+export function executing(work: Work, except?: string): Installation | undefined {
+  return Object.values(work.installations).find((one) => one.executing && one.id !== except);
+}
+
+/** The turn goes to whoever waits for it: the highest priority, then the oldest. Its process hears of it and makes the offer. */
+export function nextInLine(work: Work, now: number): Work {
+  if (executing(work)) return work;
+  const [first] = Object.values(work.installations)
+    .filter((one) => one.state === 'queued' && (one.deadline === null || one.deadline > now))
+    .sort((a, b) => b.priority - a.priority || a.requestedAt - b.requestedAt || (a.id < b.id ? -1 : 1));
+  return first ? put(work, { ...first, executing: true }) : work;
+}
+
+/** The next revision of the slot: the device ignores a lower or equal one, so it only ever rises. */
+function revise(work: Work, i: Installation): { work: Work; installation: Installation } {
+  const slot = work.slots[i.slot] ?? emptySlot(i.slot);
+  const revision = slot.revision + 1;
+  return { work: { ...work, slots: { ...work.slots, [i.slot]: { ...slot, revision } } }, installation: { ...i, revision } };
+}
+
+/** The slot holds the content: the new version said so itself, or somebody who may. */
+function holds(work: Work, i: Installation): Work {
+  const slot = work.slots[i.slot] ?? emptySlot(i.slot);
+  if (slot.sha256 === i.sha256 && slot.confirmed && slot.firmwareId === i.firmwareId) return work;
+  const held: Slot = { ...slot, sha256: i.sha256, firmwareId: i.firmwareId, installationId: i.id, version: i.version, confirmed: true };
+  return { ...work, slots: { ...work.slots, [i.slot]: held } };
+}
+
+export function emptySlot(slot: string): Slot {
+  return { slot, version: null, sha256: null, firmwareId: null, installationId: null, confirmed: false, revision: 0 };
+}
+
+function put(work: Work, i: Installation): Work {
+  return { ...work, installations: { ...work.installations, [i.id]: i } };
+}

@@ -1,0 +1,42 @@
+import type { Tx } from './pool.js';
+import { workKey } from './work.js';
+
+/** A chain of gateways is never longer: the API refuses circles, and a walk must end even if a row were wrong. */
+const MAX_CHAIN = 16;
+
+const CHAIN = `
+  WITH RECURSIVE chain(tenant_id, origin, node, depth) AS (
+    SELECT d.tenant_id, d.id, d.id, 0 FROM devices d
+    JOIN jsonb_to_recordset($1::jsonb) AS k(tenant_id text, id uuid) ON d.tenant_id = k.tenant_id AND d.id = k.id
+    UNION ALL
+    SELECT c.tenant_id, c.origin, d.connected_by, c.depth + 1
+    FROM chain c JOIN devices d ON d.tenant_id = c.tenant_id AND d.id = c.node
+    WHERE d.connected_by IS NOT NULL AND c.depth < ${MAX_CHAIN})`;
+
+/** The gateways of each device, nearest first, without itself. */
+export async function ancestorsOf(tx: Tx, devices: readonly { tenantId: string; deviceId: string }[]): Promise<Map<string, readonly string[]>> {
+  if (devices.length === 0) return new Map();
+  const { rows } = await tx.query<{ tenant_id: string; origin: string; nodes: string[] }>(
+    `${CHAIN} SELECT tenant_id, origin, array_agg(node ORDER BY depth) AS nodes FROM chain WHERE depth > 0 GROUP BY 1, 2`,
+    [keys(devices)],
+  );
+  return new Map(rows.map((row) => [workKey(row.tenant_id, row.origin), row.nodes]));
+}
+
+/** The node whose connection serves each device: the nearest in its chain, itself first, that has a credential. Absent where none has. */
+export async function nodesOf(tx: Tx, devices: readonly { tenantId: string; deviceId: string }[]): Promise<Map<string, string>> {
+  if (devices.length === 0) return new Map();
+  const { rows } = await tx.query<{ tenant_id: string; origin: string; node: string }>(
+    `${CHAIN} SELECT DISTINCT ON (c.tenant_id, c.origin) c.tenant_id, c.origin, c.node FROM chain c
+     WHERE EXISTS (SELECT FROM device_credentials x WHERE x.tenant_id = c.tenant_id AND x.device_id = c.node AND x.revoked_at IS NULL)
+        OR EXISTS (SELECT FROM device_certificates x WHERE x.tenant_id = c.tenant_id AND x.device_id = c.node AND x.status = 'valid')
+     ORDER BY c.tenant_id, c.origin, c.depth`,
+    [keys(devices)],
+  );
+  return new Map(rows.map((row) => [workKey(row.tenant_id, row.origin), row.node]));
+}
+
+function keys(devices: readonly { tenantId: string; deviceId: string }[]): string {
+  const distinct = new Map(devices.map((one) => [workKey(one.tenantId, one.deviceId), { tenant_id: one.tenantId, id: one.deviceId }]));
+  return JSON.stringify([...distinct.values()]);
+}

@@ -1,0 +1,117 @@
+import type { Pool, Tx } from './pool.js';
+import { asService } from './transaction.js';
+
+export type Receiver = 'workflow' | 'document' | 'credential';
+
+/**
+ * "Bring this receiver up to date about this subject." workflow: an installation. document: a device, and the slot as `detail`.
+ * credential: a device. There is at most one row per subject and receiver; a second mark raises its generation.
+ */
+export interface Mark {
+  receiver: Receiver;
+  tenantId: string;
+  subject: string;
+  detail?: string;
+  /** Epoch milliseconds; absent = now. A later mark that is due earlier wins. */
+  dueAt?: number;
+}
+
+export interface Claimed {
+  receiver: Receiver;
+  tenantId: string;
+  subject: string;
+  detail: string;
+  generation: string;
+  attempts: number;
+}
+
+/** Wakes the sender: PostgreSQL's channel. Only the API and the activities notify; the ingester wakes the sender in its own process. */
+export const CHANNEL = 'slipway_outbox';
+
+/** Marks subjects. Sorted, so that two batches that mark the same subjects cannot deadlock. */
+export async function mark(tx: Tx, marks: readonly Mark[]): Promise<void> {
+  if (marks.length === 0) return;
+  await tx.query(
+    `INSERT INTO outbox (receiver, tenant_id, subject, detail, due_at)
+     SELECT receiver, tenant_id, subject, detail, min(coalesce(due_at, now()))
+     FROM jsonb_to_recordset($1::jsonb) AS n(receiver text, tenant_id text, subject uuid, detail text, due_at timestamptz)
+     GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4
+     ON CONFLICT (receiver, tenant_id, subject, detail) DO UPDATE
+       SET generation = outbox.generation + 1, marked_at = now(), due_at = least(outbox.due_at, excluded.due_at)`,
+    [JSON.stringify(marks.map((one) => ({
+      receiver: one.receiver, tenant_id: one.tenantId, subject: one.subject, detail: one.detail ?? '',
+      due_at: one.dueAt === undefined ? null : new Date(one.dueAt).toISOString(),
+    })))],
+  );
+}
+
+/** Marks the documents of all slots of these devices and of everything behind them: their node may have changed. */
+export async function markDocumentsOf(tx: Tx, tenantId: string, deviceIds: readonly string[]): Promise<void> {
+  const slots = await tx.query<{ device_id: string; slot: string }>(
+    `WITH RECURSIVE behind(id) AS (
+       SELECT unnest($2::uuid[])
+       UNION SELECT d.id FROM devices d JOIN behind ON d.connected_by = behind.id WHERE d.tenant_id = $1)
+     SELECT s.device_id, s.slot FROM device_slots s JOIN behind ON s.device_id = behind.id WHERE s.tenant_id = $1`,
+    [tenantId, deviceIds],
+  );
+  await mark(tx, slots.rows.map((row) => ({ receiver: 'document' as const, tenantId, subject: row.device_id, detail: row.slot })));
+}
+
+/** Wakes the sender once this transaction commits. */
+export async function wakeSender(tx: Tx): Promise<void> {
+  await tx.query(`SELECT pg_notify('${CHANNEL}', '')`);
+}
+
+/**
+ * Takes up to `limit` due rows for `leaseMs`; nobody else gets them meanwhile. A sender that dies loses its lease, and the rows are
+ * sent again: every receiver is idempotent.
+ */
+export async function claim(pool: Pool, receiver: Receiver, limit: number, leaseMs: number): Promise<Claimed[]> {
+  return asService(pool, async (tx) => {
+    const { rows } = await tx.query<{ receiver: Receiver; tenant_id: string; subject: string; detail: string; generation: string; attempts: number }>(
+      `UPDATE outbox o SET leased_until = now() + $3 * interval '1 millisecond'
+       FROM (SELECT receiver, tenant_id, subject, detail FROM outbox
+             WHERE receiver = $1 AND due_at <= now() AND (leased_until IS NULL OR leased_until < now())
+             ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED) AS due
+       WHERE o.receiver = due.receiver AND o.tenant_id = due.tenant_id AND o.subject = due.subject AND o.detail = due.detail
+       RETURNING o.receiver, o.tenant_id, o.subject, o.detail, o.generation, o.attempts`,
+      [receiver, limit, leaseMs],
+    );
+    return rows.map((row) => ({ receiver: row.receiver, tenantId: row.tenant_id, subject: row.subject, detail: row.detail, generation: row.generation, attempts: row.attempts }));
+  });
+}
+
+/** What became of a claimed row: sent; to be looked at again at a time; or failed, to be tried again. */
+export type Settled = { claimed: Claimed; again?: number; error?: string };
+
+/** First and longest wait after a failure: short enough that work begins within seconds once the receiver is back. */
+const BACKOFF_FIRST_MS = 250;
+const BACKOFF_MAX_MS = 5_000;
+
+/** Deletes what was sent, if nothing was marked meanwhile; puts the rest back. */
+export async function settle(pool: Pool, outcomes: readonly Settled[]): Promise<void> {
+  if (outcomes.length === 0) return;
+  const records = outcomes.map(({ claimed, again, error }) => ({
+    receiver: claimed.receiver, tenant_id: claimed.tenantId, subject: claimed.subject, detail: claimed.detail, generation: claimed.generation,
+    again: error !== undefined
+      ? new Date(Date.now() + Math.min(BACKOFF_MAX_MS, BACKOFF_FIRST_MS * 2 ** Math.min(claimed.attempts, 10))).toISOString()
+      : again === undefined ? null : new Date(again).toISOString(),
+    attempts: error === undefined ? 0 : claimed.attempts + 1,
+    last_error: error?.slice(0, 500) ?? null,
+  }));
+  await asService(pool, async (tx) => {
+    await tx.query(
+      `WITH n AS (SELECT * FROM jsonb_to_recordset($1::jsonb) AS n(receiver text, tenant_id text, subject uuid, detail text, generation bigint,
+                    again timestamptz, attempts integer, last_error text)),
+            held AS (SELECT o.receiver, o.tenant_id, o.subject, o.detail, o.generation = n.generation AS untouched, n.again, n.attempts, n.last_error
+                     FROM outbox o JOIN n USING (receiver, tenant_id, subject, detail) ORDER BY 1, 2, 3, 4 FOR UPDATE OF o),
+            gone AS (DELETE FROM outbox o USING held h WHERE h.untouched AND h.again IS NULL
+                     AND (o.receiver, o.tenant_id, o.subject, o.detail) = (h.receiver, h.tenant_id, h.subject, h.detail))
+       UPDATE outbox o SET leased_until = NULL, attempts = h.attempts, last_error = h.last_error,
+              due_at = CASE WHEN h.untouched THEN h.again WHEN h.last_error IS NULL THEN o.due_at ELSE greatest(o.due_at, h.again) END
+       FROM held h WHERE NOT (h.untouched AND h.again IS NULL)
+         AND (o.receiver, o.tenant_id, o.subject, o.detail) = (h.receiver, h.tenant_id, h.subject, h.detail)`,
+      [JSON.stringify(records)],
+    );
+  });
+}

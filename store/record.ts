@@ -1,0 +1,141 @@
+import type { Advanced, InstallationEvent, Refusal } from '../domain/installation/events.js';
+import { entriesOf, type Cause } from '../domain/installation/history.js';
+import { hear, presence, sawIt, type Hello } from '../domain/installation/hello.js';
+import type { Installation } from '../domain/installation/installation.js';
+import { documentKey, newsKey, stageOf } from '../domain/installation/standing.js';
+import { apply, type Work } from '../domain/installation/work.js';
+import { ancestorsOf } from './gateways.js';
+import { writeHistory, type HistoryEntry } from './history.js';
+import { mark, type Mark } from './outbox.js';
+import type { Tx } from './pool.js';
+import { loadWork, saveWork, workKey, type WorkKey } from './work.js';
+
+/** Who says it. A device is the node whose connection it came over; the process is the installation's own workflow; the service, anything else here. */
+export type Reporter = { kind: 'device'; node: string } | { kind: 'operator'; id: string } | { kind: 'process' } | { kind: 'service' };
+
+/** A report about a device: by MQTT, REST, DDI, a gateway for its child, or the workflow's own timer. */
+export type Report = { tenantId: string; deviceId: string; from: Reporter } & (
+  | { kind: 'event'; installationId: string; event: InstallationEvent }
+  | { kind: 'hello'; hello: Hello }
+  | { kind: 'presence'; online: boolean; session: string }
+);
+
+export type RecordRefusal = Refusal | 'unknown_installation' | 'unknown_device' | 'forbidden';
+
+/** What happened: `applied`, `unchanged` (a repetition, or late), or refused with the reason. `work` is the device after the whole batch. */
+export type Recorded =
+  | { outcome: 'applied' | 'unchanged'; installation?: Installation; work: Work }
+  | { outcome: 'refused'; reason: RecordRefusal };
+
+/**
+ * The one way in for every report (DESIGN §4). In the caller's transaction: locks the devices, then what is open on them; asks the domain for
+ * what follows; writes rows, history and marks in the outbox. Reports of one device are taken in the order of the batch.
+ *
+ * The answers stand in the order of the reports. Nothing is sent from here: whoever receives is brought up to date by the outbox.
+ */
+export async function record(tx: Tx, reports: readonly Report[], now: number): Promise<Recorded[]> {
+  const [loaded, ancestors] = [await loadWork(tx, keysOf(reports)), await ancestorsOf(tx, reports.flatMap(foreignNode))];
+  const works = new Map<string, { before: Work; after: Work }>([...loaded].map(([key, { work }]) => [key, { before: work, after: work }]));
+  const history: HistoryEntry[] = [];
+  const told = new Set<string>(); // installations whose process did the change itself: it needs no signal about it
+  const answers = reports.map((report): Recorded => {
+    const key = workKey(report.tenantId, report.deviceId);
+    const held = works.get(key);
+    if (!held) return { outcome: 'refused', reason: 'unknown_device' };
+    if (!mayReport(report, ancestors)) return { outcome: 'refused', reason: 'forbidden' };
+    const { work, result } = take(held.after, report, loaded.get(key)!.slotsOfType, now);
+    history.push(...differences(held.after, work, causeOf(report), now));
+    if (report.from.kind === 'process' && report.kind === 'event') told.add(report.installationId);
+    works.set(key, { before: held.before, after: work });
+    if (result.outcome === 'refused') return result;
+    return 'next' in result ? { outcome: result.outcome, installation: result.next, work } : { outcome: result.outcome, work };
+  });
+  const changes = [...works.values()].filter(({ before, after }) => before !== after);
+  await saveWork(tx, changes);
+  await writeHistory(tx, history);
+  await mark(tx, changes.flatMap(({ before, after }) => marksOf(before, after, told)));
+  return answers;
+}
+
+type Taken = { work: Work; result: Advanced | { outcome: 'refused'; reason: 'unknown_installation' } | { outcome: 'applied' } };
+
+function take(work: Work, report: Report, slotsOfType: readonly string[], now: number): Taken {
+  switch (report.kind) {
+    case 'event': {
+      const done = apply(work, report.installationId, report.event, now);
+      // Only the device itself shows that it is there: a gateway speaks for a child that may be away.
+      const present = report.from.kind === 'device' && report.from.node === report.deviceId && done.result.outcome !== 'refused';
+      return { work: present ? sawIt(done.work, now) : done.work, result: done.result };
+    }
+    case 'hello': {
+      const slots = Object.fromEntries(Object.entries(report.hello.slots).filter(([slot]) => slotsOfType.includes(slot)));
+      return { work: hear(work, { ...report.hello, slots }, now), result: { outcome: 'applied' } };
+    }
+    case 'presence':
+      return { work: presence(work, report, now), result: { outcome: 'applied' } };
+  }
+}
+
+function keysOf(reports: readonly Report[]): WorkKey[] {
+  const keys = new Map<string, { tenantId: string; deviceId: string; installationIds: string[] }>();
+  for (const report of reports) {
+    const key = workKey(report.tenantId, report.deviceId);
+    const one = keys.get(key) ?? { tenantId: report.tenantId, deviceId: report.deviceId, installationIds: [] };
+    if (report.kind === 'event') one.installationIds.push(report.installationId);
+    keys.set(key, one);
+  }
+  return [...keys.values()];
+}
+
+function foreignNode(report: Report): { tenantId: string; deviceId: string }[] {
+  return report.from.kind === 'device' && report.from.node !== report.deviceId ? [{ tenantId: report.tenantId, deviceId: report.deviceId }] : [];
+}
+
+/** A device reports for itself, or for one behind it; the broker cannot know who is connected by whom. */
+function mayReport(report: Report, ancestors: Map<string, readonly string[]>): boolean {
+  if (report.from.kind !== 'device' || report.from.node === report.deviceId) return true;
+  return (ancestors.get(workKey(report.tenantId, report.deviceId)) ?? []).includes(report.from.node);
+}
+
+function causeOf(report: Report): Cause {
+  const { from } = report;
+  const by = from.kind === 'device' ? `device:${from.node}` : from.kind === 'operator' ? `operator:${from.id}` : from.kind;
+  const seq = report.kind === 'event' && 'seq' in report.event ? report.event.seq : undefined;
+  return seq === undefined ? { by } : { by, seq };
+}
+
+function differences(before: Work, after: Work, cause: Cause, now: number): HistoryEntry[] {
+  if (before === after) return [];
+  const { tenantId, id: deviceId } = after.device;
+  const entries: HistoryEntry[] = [];
+  for (const [id, next] of Object.entries(after.installations)) {
+    const was = before.installations[id];
+    if (!was || was === next) continue;
+    for (const entry of entriesOf(was, next, cause)) entries.push({ tenantId, deviceId, installationId: id, at: now, ...entry });
+  }
+  for (const [name, slot] of Object.entries(after.slots)) {
+    const was = before.slots[name];
+    if (was?.sha256 === slot.sha256 && was?.confirmed === slot.confirmed) continue;
+    if (slot.sha256 === null && was === undefined) continue; // only a revision was taken
+    entries.push({ tenantId, deviceId, at: now, event: 'slot', data: { by: cause.by, slot: name, sha256: slot.sha256, version: slot.version, confirmed: slot.confirmed } });
+  }
+  return entries;
+}
+
+/** Whom to tell: wherever what a receiver should know differs before and after. */
+function marksOf(before: Work, after: Work, told: ReadonlySet<string>): Mark[] {
+  const { tenantId, id: deviceId } = after.device;
+  const marks: Mark[] = [];
+  for (const [id, next] of Object.entries(after.installations)) {
+    const was = before.installations[id];
+    if (!was || was === next) continue;
+    const news = newsKey(was) !== newsKey(next);
+    const earlier = next.dueAt !== null && (was.dueAt === null || next.dueAt < was.dueAt);
+    if (!told.has(id) && news) marks.push({ receiver: 'workflow', tenantId, subject: id });
+    // The process has a later timer: rather than a signal now, which costs it a task, a mark that comes due when the deadline does.
+    else if (!told.has(id) && earlier && stageOf(next) !== 'begin') marks.push({ receiver: 'workflow', tenantId, subject: id, dueAt: next.dueAt! });
+    const ask = next.helloAskedAt !== null && was.helloAskedAt === null;
+    if (documentKey(was) !== documentKey(next) || ask) marks.push({ receiver: 'document', tenantId, subject: deviceId, detail: next.slot });
+  }
+  return marks;
+}

@@ -1,0 +1,95 @@
+/**
+ * The only place where topics are spelled: build, parse, filter (specs/device-mqtt.md, "Topics").
+ *
+ *     slipway/v1/{tenant}/{node}/{device}/up/{type}
+ *     slipway/v1/{tenant}/{node}/{device}/down/{type}[/{slot}]
+ *
+ * `node` is the identity of the connection; `device` equals it, or is a child of that gateway.
+ */
+export const UP_TYPES = ['hello', 'status', 'progress', 'presence', 'log'] as const;
+export type UpType = (typeof UP_TYPES)[number];
+
+/** What carries no slot. `desired` is the one that does. */
+const PLAIN_DOWN_TYPES = ['cmd', 'ack'] as const;
+
+export interface Address {
+  readonly tenant: string;
+  readonly node: string;
+  readonly device: string;
+}
+export type UpTopic = Address & { readonly direction: 'up'; readonly type: UpType };
+export type DownTopic = Address & { readonly direction: 'down' } & (
+    | { readonly type: 'desired'; readonly slot: string }
+    | { readonly type: (typeof PLAIN_DOWN_TYPES)[number] }
+  );
+
+/** A new major version of the payloads is a new root. */
+export const ROOT = 'slipway/v1';
+
+const LEVEL = /^[A-Za-z0-9_.-]{1,64}$/;
+const SLOT = /^[A-Za-z0-9_.-]{1,255}$/;
+
+/** A tenant, a node or a device, as a topic can carry it. */
+export function isLevel(text: string): boolean {
+  return LEVEL.test(text);
+}
+
+/** A slot's name. What every object has by itself (`constructor`) would be found in any table of slots, so it names none. */
+export function isSlotName(text: string): boolean {
+  return SLOT.test(text) && !(text in Object.prototype);
+}
+
+export function upTopic(address: Address, type: UpType): string {
+  return `${base(address)}/up/${type}`;
+}
+
+export function desiredTopic(address: Address, slot: string): string {
+  if (!isSlotName(slot)) throw new Error(`"${slot}" cannot be a slot's level in a topic: 1 to 255 of A-Z a-z 0-9 _ . -`);
+  return `${base(address)}/down/desired/${slot}`;
+}
+
+export function cmdTopic(address: Address): string {
+  return `${base(address)}/down/cmd`;
+}
+
+export function ackTopic(address: Address): string {
+  return `${base(address)}/down/ack`;
+}
+
+/** Everything that devices send. */
+export const SERVICE_FILTER = `${ROOT}/+/+/+/up/#`;
+
+/** Everything that is sent to a device and, where it is a gateway, to its children. */
+export function deviceFilter(tenant: string, node: string): string {
+  assertLevels(tenant, node);
+  return `${ROOT}/${tenant}/${node}/+/down/#`;
+}
+
+/** @returns undefined for whatever is not exactly one of the protocol's topics. */
+export function parseTopic(topic: string): UpTopic | DownTopic | undefined {
+  const [root, version, tenant, node, device, direction, type, slot, ...deeper] = topic.split('/');
+  if (`${root}/${version}` !== ROOT || deeper.length > 0) return undefined;
+  if (tenant === undefined || node === undefined || device === undefined || ![tenant, node, device].every(isLevel)) return undefined;
+  const address = { tenant, node, device };
+  if (direction === 'up' && slot === undefined && isOneOf(UP_TYPES, type)) return { ...address, direction, type };
+  if (direction !== 'down') return undefined;
+  if (type === 'desired' && slot !== undefined && isSlotName(slot)) return { ...address, direction, type, slot };
+  if (slot === undefined && isOneOf(PLAIN_DOWN_TYPES, type)) return { ...address, direction, type };
+  return undefined;
+}
+
+function base({ tenant, node, device }: Address): string {
+  assertLevels(tenant, node, device);
+  return `${ROOT}/${tenant}/${node}/${device}`;
+}
+
+/** A wildcard or a slash in an id would send a document to a stranger: better no topic at all. */
+function assertLevels(...levels: string[]): void {
+  for (const level of levels) {
+    if (!isLevel(level)) throw new Error(`"${level}" cannot be a level of a topic: 1 to 64 of A-Z a-z 0-9 _ . -`);
+  }
+}
+
+function isOneOf<T extends string>(names: readonly T[], text: string | undefined): text is T {
+  return (names as readonly (string | undefined)[]).includes(text);
+}

@@ -1,0 +1,95 @@
+import { z } from 'zod';
+import { at, bytes, counter, instant, name, sha256, slotName, text, uuid, version } from './fields.js';
+
+/** What devices send (specs/device-mqtt.md, "Payloads"). Members that are not known are dropped. */
+
+/** What a slot holds. `version` and `sha256` are null where the device does not know them, as with content from the factory. */
+const heldSlot = z.object({
+  version: name.nullish().transform((value) => value ?? null),
+  sha256: sha256.nullish().transform((value) => value ?? null),
+  installationId: uuid.nullish().transform((value) => value ?? null),
+  /** The highest revision that the device has seen for this slot; 0 = none. */
+  revision: counter(0).nullish().transform((value) => value ?? 0),
+  /** The content has proven itself to the device: it booted, and will not be rolled back. */
+  confirmed: z.boolean(),
+});
+const slots = z.record(slotName, heldSlot);
+
+export const hello = z.object({
+  v: version,
+  /** Chosen by the device; comes back as `ack.for`. */
+  msgId: name,
+  at,
+  bootId: name.optional(),
+  deviceType: name.optional(),
+  aliases: z.array(name).max(64).optional(),
+  agent: z.object({ name, version: name }),
+  /** Absent members = false, false, ["sha256"], unlimited. */
+  caps: z
+    .object({ resume: z.boolean().optional(), cancelDuringInstall: z.boolean().optional(), hash: z.array(name).max(16).optional(), maxSize: bytes.optional() })
+    .optional(),
+  slots,
+  /** May be split over several hellos: absence means nothing. `device` is a child's id, or an alias while its id is not known. */
+  children: z.array(z.object({ device: name, aliases: z.array(name).max(64).optional(), deviceType: name.optional(), slots, reachable: z.boolean() })).max(256).optional(),
+});
+
+export const presence = z.object({
+  v: version,
+  online: z.boolean(),
+  /** The same in the message and in the last will of one connection: `false` counts only for the newest. */
+  session: name,
+  at,
+});
+
+export const REPORTED_STATES = [
+  'accepted', 'deferred', 'downloading', 'downloaded', 'installing', 'rebooting', 'installed', 'failed', 'rejected', 'canceled',
+] as const;
+export type ReportedState = (typeof REPORTED_STATES)[number];
+
+/** The codes that devices report. Another one is passed on as it is. */
+export const ERROR_CODES = [
+  'HASH_MISMATCH', 'SIGNATURE_INVALID', 'DOWNLOAD_FAILED', 'NO_SPACE', 'INCOMPATIBLE', 'BUSY', 'INSTALL_FAILED',
+  'BOOT_FAILED_ROLLED_BACK', 'CHILD_UNREACHABLE', 'UNSUPPORTED', 'CANCEL_TOO_LATE', 'ALREADY_INSTALLED',
+] as const;
+
+export const status = z.object({
+  v: version,
+  installationId: uuid,
+  attempt: counter(1),
+  /** Starts at 1 in each attempt. */
+  seq: counter(1),
+  /** Informational: only `attempt` makes a report stale. */
+  revision: counter(0).optional().catch(undefined),
+  slot: slotName,
+  at,
+  version: name.optional(),
+  /** A state of a later minor version is "unknown", and counts as not ended. */
+  state: z.string().transform((state): ReportedState | 'unknown' => REPORTED_STATES.find((known) => known === state) ?? 'unknown'),
+  error: z.object({ code: name, message: text(4_096).default(''), retriable: z.boolean().optional() }).optional(),
+  /** With `deferred`: until when. */
+  until: instant.optional(),
+});
+
+export const progress = z.object({
+  v: version,
+  installationId: uuid,
+  phase: z.enum(['download', 'push', 'install']),
+  bytes,
+  total: bytes,
+});
+
+/** Diagnostics after a failure, or when `cmd log` asked for them: the newest lines, oldest first, as many as fit into one message. */
+export const log = z.object({
+  v: version,
+  at,
+  installationId: uuid.optional(),
+  slot: slotName.optional(),
+  lines: z.array(text(4_096)).min(1).max(256),
+});
+
+export type Hello = z.output<typeof hello>;
+export type HeldSlot = z.output<typeof heldSlot>;
+export type Presence = z.output<typeof presence>;
+export type Status = z.output<typeof status>;
+export type Progress = z.output<typeof progress>;
+export type Log = z.output<typeof log>;

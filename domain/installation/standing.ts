@@ -37,8 +37,8 @@ export function stageOf(i: Installation): Standing['stage'] {
   }
 }
 
-/** What the process waits to hear; the names are those of its signals. */
-export const NEWS = ['turn', 'downloaded', 'installed', 'cancelled', 'ended'] as const;
+/** What the process waits to hear; the names are those of its signals. `due`: a deadline that a report moved forward has passed. */
+export const NEWS = ['turn', 'downloaded', 'installed', 'cancelled', 'ended', 'due'] as const;
 export type News = (typeof NEWS)[number];
 
 /**

@@ -1,0 +1,72 @@
+import type { InstallationEvent } from '../domain/installation/events.js';
+import type { Installation } from '../domain/installation/installation.js';
+import { stageOf, type Standing } from '../domain/installation/standing.js';
+import { waitingOn } from '../domain/installation/waiting-on.js';
+import { executing, type Work } from '../domain/installation/work.js';
+import type { Pool } from '../store/pool.js';
+import { record } from '../store/record.js';
+import { wakeSender } from '../store/outbox.js';
+import { asService } from '../store/transaction.js';
+
+/** Names one installation (workflows/messages.ts). */
+interface Ref {
+  readonly tenantId: string;
+  readonly deviceId: string;
+  readonly installationId: string;
+}
+
+/** How an attempt ended: the process is done, or goes round again. */
+export interface Verdict {
+  readonly done: boolean;
+  readonly state: string;
+  readonly attempt: number;
+}
+
+export interface InstallationActivities {
+  /** Is it time, and is it its turn? Then the offer is recorded, and its mark in the outbox makes the bridge publish the document. */
+  notify(ref: Ref): Promise<Standing>;
+  /** A timer fired: is anything due, by what the row says now? */
+  judge(ref: Ref): Promise<Standing>;
+  /** Done, or retry: what the row says. A row that is gone is done. */
+  conclude(ref: Ref): Promise<Verdict>;
+}
+
+export interface InstallationDependencies {
+  readonly pool: Pool;
+  readonly now: () => number;
+}
+
+export function createInstallationActivities({ pool, now }: InstallationDependencies): InstallationActivities {
+  /** Records an event of the process and answers where the row stands after it. */
+  const standing = (ref: Ref, event: InstallationEvent): Promise<Standing> =>
+    asService(pool, async (tx) => {
+      const [recorded] = await record(tx, [{ ...ref, from: { kind: 'process' }, kind: 'event', event }], now());
+      if (recorded!.outcome === 'refused') return GONE;
+      if (recorded!.outcome === 'applied') await wakeSender(tx);
+      return standingOf(recorded!.installation!, recorded!.work);
+    });
+
+  return {
+    notify: (ref) => standing(ref, { type: 'begin' }),
+    judge: (ref) => standing(ref, { type: 'deadline' }),
+    async conclude(ref) {
+      const at = await standing(ref, { type: 'deadline' });
+      return { done: at.stage === 'ended', state: at.state, attempt: at.attempt };
+    },
+  };
+}
+
+/** The device was deleted, and its installations with it: there is nothing left to wait for. */
+const GONE: Standing = { stage: 'ended', state: 'deleted', attempt: 0, until: null, waitingOn: '' };
+
+export function standingOf(installation: Installation, work: Work): Standing {
+  return {
+    stage: stageOf(installation),
+    state: installation.state,
+    attempt: installation.attempt,
+    until: installation.dueAt,
+    waitingOn:
+      waitingOn(installation, { online: work.device.online, executing: executing(work, installation.id)?.id ?? null }) ??
+      (installation.rejectReason ? `Ended as ${installation.state}: ${installation.rejectReason}` : `Ended as ${installation.state}.`),
+  };
+}

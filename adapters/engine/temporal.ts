@@ -1,0 +1,58 @@
+import { Client, Connection, WorkflowNotFoundError, type ConnectionOptions } from '@temporalio/client';
+import type { News, Standing } from '../../domain/installation/standing.js';
+import { installationWorkflowId, TASK_QUEUE, type InstallationRef } from '../../workflows/messages.js';
+import type { Engine } from './port.js';
+
+/** Longer than a loaded server takes; the sender's lease on an outbox row (30 s) is longer still. */
+const CALL_TIMEOUT_MS = 10_000;
+const CHECK_TIMEOUT_MS = 1_500;
+
+export interface TemporalOptions {
+  connection: ConnectionOptions;
+  namespace: string;
+  taskQueue?: string;
+}
+
+/** Temporal's client. Connects when first used, and again by itself. */
+export function openTemporal({ connection: options, namespace, taskQueue = TASK_QUEUE }: TemporalOptions): Engine {
+  const connection = Connection.lazy(options);
+  const client = new Client({ connection, namespace });
+  const within = <T>(ms: number, call: () => Promise<T>) => connection.withDeadline(Date.now() + ms, call);
+
+  return {
+    async start(ref: InstallationRef) {
+      await within(CALL_TIMEOUT_MS, () =>
+        client.workflow.start('installation', {
+          workflowId: installationWorkflowId(ref.installationId),
+          taskQueue,
+          args: [ref],
+          workflowIdReusePolicy: 'ALLOW_DUPLICATE',
+          workflowIdConflictPolicy: 'USE_EXISTING',
+          staticSummary: `device ${ref.deviceId} of tenant ${ref.tenantId}`,
+        }),
+      );
+    },
+
+    async signal(installationId: string, news: News, standing: Standing) {
+      try {
+        await within(CALL_TIMEOUT_MS, () => client.workflow.getHandle(installationWorkflowId(installationId)).signal(news, standing));
+        return 'sent';
+      } catch (error) {
+        if (error instanceof WorkflowNotFoundError) return 'gone';
+        throw error;
+      }
+    },
+
+    async check() {
+      try {
+        await within(CHECK_TIMEOUT_MS, () => connection.workflowService.getSystemInfo({}));
+        return true;
+      } catch {
+        // Whatever the reason, the answer is the same: it does not answer.
+        return false;
+      }
+    },
+
+    close: () => connection.close(),
+  };
+}

@@ -1,0 +1,18 @@
+import type { Logger } from 'pino';
+import type { Engine } from '../adapters/engine/port.js';
+import type { Pool } from '../store/pool.js';
+import type { MqttConnection } from './mqtt-connection.js';
+
+/** Connects under the bridge's one client id: the broker's take-over ends a connection that a stalled leader still holds. */
+export type ConnectBroker = () => Promise<MqttConnection>;
+
+/** What the bridge is made of; its process file opens and closes it. */
+export interface BridgeDependencies {
+  pool: Pool;
+  engine: Engine;
+  connect: ConnectBroker;
+  downloadUrl: (tenantId: string, installationId: string) => string;
+  now: () => number;
+  log: Logger;
+  counted: (outcome: 'recorded' | 'refused', reason: string, count: number) => void;
+}

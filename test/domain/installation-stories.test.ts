@@ -1,0 +1,202 @@
+import { describe, expect, it } from '@jest/globals';
+import { DEFAULT_POLICY } from '../../domain/installation/policy.js';
+import { given, NEW, OLD, T0 } from './fleet-of-one.js';
+
+const MINUTE = 60_000;
+const HOUR = 60 * MINUTE;
+
+describe('An installation on one device', () => {
+  it('goes from request to confirmed slot, and the slot says what it holds', () => {
+    const end = given().requested('a').begins('a').reports('a', 'accepted').reports('a', 'downloading').reports('a', 'downloaded')
+      .reports('a', 'installing').reports('a', 'rebooting').reports('a', 'installed');
+    expect(end.of('a')).toMatchObject({ state: 'installed', executing: false, startedAt: T0, completedAt: T0, dueAt: null });
+    expect(end.work.slots.firmware).toMatchObject({ sha256: NEW, version: '2.0.0', firmwareId: 'f', installationId: 'a', confirmed: true });
+  });
+
+  it('I5 accepts a later state before the document was published: somebody installed by hand', () => {
+    expect(given().requested('a').reports('a', 'installed').of('a').state).toBe('installed');
+    expect(given().requested('a').reports('a', 'rebooting').of('a')).toMatchObject({ state: 'rebooting', executing: true });
+  });
+
+  it('I4 ignores what it has already seen', () => {
+    const once = given().requested('a').begins('a').reports('a', 'downloaded');
+    expect(once.reports('a', 'downloading').of('a')).toBe(once.of('a'));
+    expect(once.reports('a', 'downloaded').last).toBe('unchanged');
+  });
+
+  it('I3 refuses a report that contradicts how it ended, and takes a repetition for a success', () => {
+    const ended = given().requested('a').begins('a').reports('a', 'installed');
+    expect(ended.fails('a', 'INSTALL_FAILED').last).toBe('ended');
+    expect(ended.reports('a', 'installed').last).toBe('unchanged');
+  });
+
+  it('I6 refuses reports of an attempt that is over, or that has not begun', () => {
+    const second = given().requested('a').begins('a').fails('a', 'HASH_MISMATCH');
+    expect(second.of('a').attempt).toBe(2);
+    expect(second.reports('a', 'installed', 1).last).toBe('stale_attempt');
+    expect(second.reports('a', 'installed', 3).last).toBe('unknown_attempt');
+  });
+
+  it('I14 concludes at once where the slot holds the content, without an offer', () => {
+    const end = given().hello(NEW).requested('a').begins('a');
+    expect(end.of('a')).toMatchObject({ state: 'installed', alreadyInstalled: true, revision: null });
+  });
+
+  it('waits for notBefore, and begins then', () => {
+    const early = given().requested('a', { notBefore: T0 + HOUR, dueAt: T0 + HOUR }).begins('a');
+    expect(early.of('a').state).toBe('scheduled');
+    expect(early.after(HOUR).begins('a').of('a').state).toBe('delivered');
+  });
+});
+
+describe('What confirms', () => {
+  it('I7 a hello with the content, brought by this installation, concludes although every status was lost', () => {
+    expect(given().requested('a').begins('a').hello(NEW, { installationId: 'a' }).of('a').state).toBe('installed');
+  });
+
+  it('I7 a hello that names no installation concludes where the slot held something else before', () => {
+    expect(given().requested('a').begins('a').hello(NEW).of('a').state).toBe('installed');
+  });
+
+  it('I7 a hello whose content is not confirmed, or came by another installation, concludes nothing', () => {
+    expect(given().requested('a').begins('a').hello(NEW, { confirmed: false }).of('a').state).toBe('delivered');
+    expect(given().requested('a').begins('a').hello(NEW, { installationId: 'other' }).of('a').state).toBe('delivered');
+  });
+
+  it('I7 a late hello with the old content changes nothing while the device works', () => {
+    expect(given().requested('a').begins('a').reports('a', 'rebooting').hello(OLD).of('a').state).toBe('rebooting');
+  });
+
+  it('I8 with a soak it is confirming until the soak is over', () => {
+    const soaking = given().withPolicy('a', { soak: HOUR }).begins('a').reports('a', 'installed');
+    expect(soaking.of('a')).toMatchObject({ state: 'confirming', completedAt: null, dueAt: T0 + HOUR });
+    expect(soaking.after(MINUTE).does('a', { type: 'deadline' }).of('a').state).toBe('confirming');
+    expect(soaking.timerFires('a').of('a')).toMatchObject({ state: 'installed', completedAt: T0 + HOUR });
+  });
+
+  it('I8 other content during the soak is a rollback', () => {
+    const end = given().withPolicy('a', { soak: HOUR }).begins('a').reports('a', 'installed').hello(OLD);
+    expect(end.of('a')).toMatchObject({ state: 'failed', error: { code: 'BOOT_FAILED_ROLLED_BACK' } });
+  });
+});
+
+describe('A failed attempt', () => {
+  it('I9 is tried again with a back-off that doubles, and its turn is free meanwhile', () => {
+    const second = given().requested('a').begins('a').fails('a', 'HASH_MISMATCH');
+    expect(second.of('a')).toMatchObject({ state: 'scheduled', attempt: 2, executing: false, retryAt: T0 + 10_000, dueAt: T0 + 10_000, rejectedAt: null });
+    const third = second.after(10_000).begins('a').fails('a', 'HASH_MISMATCH');
+    expect(third.of('a')).toMatchObject({ attempt: 3, retryAt: T0 + 10_000 + 20_000 });
+  });
+
+  it('I9 ends as failed when no attempt is left', () => {
+    const end = given().withPolicy('a', { retry: { ...DEFAULT_POLICY.retry, maxAttempts: 1 } }).begins('a').fails('a', 'DOWNLOAD_FAILED');
+    expect(end.of('a')).toMatchObject({ state: 'failed', rejectReason: 'DOWNLOAD_FAILED: it went wrong' });
+  });
+
+  it.each([
+    ['INCOMPATIBLE', undefined, 'failed'], ['INCOMPATIBLE', true, 'failed'], ['SIGNATURE_INVALID', undefined, 'failed'], ['BOOT_FAILED_ROLLED_BACK', undefined, 'failed'],
+    ['HASH_MISMATCH', undefined, 'scheduled'], ['HASH_MISMATCH', false, 'failed'], ['BUSY', undefined, 'scheduled'], ['CHILD_UNREACHABLE', undefined, 'scheduled'],
+    ['SOMETHING_NEW', undefined, 'failed'], ['SOMETHING_NEW', true, 'scheduled'],
+  ] as const)('I9 goes by the class of its error: %s, retriable %s, is then %s', (code, retriable, state) => {
+    expect(given().requested('a').begins('a').fails('a', code, retriable).of('a').state).toBe(state);
+  });
+
+  it('an operator who rejects it over REST ends it, whatever attempts are left', () => {
+    const end = given().requested('a').begins('a').does('a', { type: 'rejected', reason: 'not on this line', final: true });
+    expect(end.of('a')).toMatchObject({ state: 'rejected', rejectReason: 'not on this line' });
+  });
+});
+
+describe('Deadlines', () => {
+  it('I1 an offer that nobody takes ends as timed_out', () => {
+    expect(given().requested('a').begins('a').timerFires('a').of('a')).toMatchObject({ state: 'timed_out', rejectReason: 'the device did not accept the offer in time' });
+  });
+
+  it('I15 a download that advances extends its deadline', () => {
+    const advancing = given().requested('a').begins('a').reports('a', 'downloading').after(50 * MINUTE).does('a', { type: 'progress', phase: 'download', bytes: 10, total: 20 });
+    expect(advancing.of('a').dueAt).toBe(T0 + 50 * MINUTE + HOUR);
+    const repeated = advancing.after(MINUTE).does('a', { type: 'progress', phase: 'download', bytes: 10, total: 20 });
+    expect(repeated.of('a').dueAt).toBe(T0 + 50 * MINUTE + HOUR);
+  });
+
+  it('I15 a download that stalls is an attempt that failed', () => {
+    expect(given().requested('a').begins('a').reports('a', 'downloading').timerFires('a').of('a')).toMatchObject({ state: 'scheduled', attempt: 2, error: { code: 'DOWNLOAD_TIMED_OUT' } });
+  });
+
+  it('I11 after the reboot, silence asks for a hello once, and then ends as timed_out', () => {
+    const asked = given().requested('a').begins('a').reports('a', 'rebooting').timerFires('a');
+    expect(asked.of('a').state).toBe('rebooting');
+    expect(asked.work.device.helloWantedAt).toBe(T0 + 15 * MINUTE);
+    expect(asked.hello(NEW, { installationId: 'a' }).of('a').state).toBe('installed');
+    expect(asked.timerFires('a').of('a').state).toBe('timed_out');
+  });
+
+  it('I1 the deadline of the installation ends it in whatever phase it is', () => {
+    const end = given().requested('a', { deadline: T0 + MINUTE }).begins('a').reports('a', 'installing').timerFires('a');
+    expect(end.of('a')).toMatchObject({ state: 'timed_out', rejectReason: 'the deadline of the installation passed' });
+  });
+});
+
+describe('Cancelling', () => {
+  it('I10 what no device knows of ends at once', () => {
+    expect(given().requested('a').does('a', { type: 'cancel', reason: 'wrong version' }).of('a')).toMatchObject({ state: 'canceled', rejectReason: 'wrong version' });
+  });
+
+  it('I10 an offer that was not accepted ends soon without an answer', () => {
+    const asked = given().requested('a').begins('a').does('a', { type: 'cancel' });
+    expect(asked.of('a')).toMatchObject({ state: 'delivered', dueAt: T0 + 5_000 });
+    expect(asked.timerFires('a').of('a').state).toBe('canceled');
+  });
+
+  it('I10 a device that works has until the end of its phase, and its answer ends it before', () => {
+    const asked = given().requested('a').begins('a').reports('a', 'downloading').does('a', { type: 'cancel' });
+    expect(asked.of('a').cancel).toMatchObject({ deadline: T0 + HOUR });
+    expect(asked.reports('a', 'canceled').of('a').state).toBe('canceled');
+    expect(asked.timerFires('a').of('a').state).toBe('canceled');
+  });
+
+  it('I10 a device that is too far goes on with CANCEL_TOO_LATE and its normal end', () => {
+    const refused = given().requested('a').begins('a').reports('a', 'downloaded').does('a', { type: 'cancel' })
+      .does('a', { type: 'installing', error: { code: 'CANCEL_TOO_LATE', message: 'flashing' } });
+    expect(refused.of('a')).toMatchObject({ state: 'installing', cancel: null });
+    expect(refused.reports('a', 'installed').of('a').state).toBe('installed');
+  });
+
+  it('I10 a failure after the request ends it as canceled: it is not tried again', () => {
+    expect(given().requested('a').begins('a').reports('a', 'accepted').does('a', { type: 'cancel' }).fails('a', 'HASH_MISMATCH').of('a').state).toBe('canceled');
+  });
+});
+
+describe('The line on one device', () => {
+  it('I2 one executes, the others are queued', () => {
+    expect(given().requested('a').requested('b').begins('a').begins('b').states()).toEqual({ a: 'delivered', b: 'queued' });
+  });
+
+  it('I13 a free turn goes to the highest priority, then to the oldest', () => {
+    const line = given().requested('a').after(1).requested('b').after(1).requested('c', { priority: 5 }).after(1).requested('d')
+      .begins('a').begins('b').begins('c').begins('d').reports('a', 'installed');
+    expect(line.of('c').executing).toBe(true);
+    expect(line.begins('c').reports('c', 'canceled').of('b').executing).toBe(true);
+  });
+
+  it('I13 a back-off frees the turn for the next one', () => {
+    const line = given().requested('a').requested('b', { sha256: 'c'.repeat(64) }).begins('a').begins('b').fails('a', 'BUSY');
+    expect(line.of('b').executing).toBe(true);
+    expect(line.begins('b').after(10_000).begins('a').of('a').state).toBe('queued');
+  });
+
+  it('I12 the revision of a slot rises over all that was used and reported', () => {
+    const line = given().hello(OLD, { revision: 41 }).requested('a').begins('a');
+    expect(line.of('a').revision).toBe(42);
+    expect(line.fails('a', 'BUSY').after(10_000).begins('a').of('a').revision).toBe(43);
+  });
+});
+
+describe('The gate', () => {
+  it('I1 holds what was downloaded without a deadline, and a release is a new revision', () => {
+    const held = given().requested('a', { gate: 'hold' }).begins('a').reports('a', 'downloaded');
+    expect(held.of('a').dueAt).toBeNull();
+    const released = held.after(HOUR).does('a', { type: 'release' });
+    expect(released.of('a')).toMatchObject({ gate: 'go', revision: 2, dueAt: T0 + HOUR + 30 * MINUTE });
+  });
+});

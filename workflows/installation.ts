@@ -1,0 +1,45 @@
+import { condition, defineSignal, setCurrentDetails, setHandler } from '@temporalio/workflow';
+import { NEWS, type Standing } from '../domain/installation/standing.js';
+import { conclude, judge, notify } from './activities.js';
+import type { InstallationEnd, InstallationRef } from './messages.js';
+
+/**
+ * One installation on one device: wait until it may begin, notify the device, await the download, await the outcome, let the new content
+ * prove itself, conclude; and once more, if the attempt failed and another is allowed.
+ *
+ * Every decision is made by an activity, on the row in PostgreSQL; this code only waits. What it waits for is news (a signal that carries
+ * where the row stands) or a time; when a time has come, `judge` looks whether anything is due, for reports move deadlines without a signal.
+ */
+export async function installation(ref: InstallationRef): Promise<InstallationEnd> {
+  let news: Standing | undefined;
+  for (const name of NEWS) {
+    setHandler(defineSignal<[Standing]>(name), (standing) => {
+      news = standing;
+    });
+  }
+
+  /** Where the row stands once there is news, or undefined when the time came first. */
+  async function newsBeforeDue(at: Standing): Promise<Standing | undefined> {
+    setCurrentDetails(at.waitingOn);
+    if (at.until === null) await condition(() => news !== undefined);
+    else await condition(() => news !== undefined, Math.max(at.until - Date.now(), 1));
+    const heard = news;
+    news = undefined;
+    return heard;
+  }
+
+  for (;;) {
+    // Wait until it may begin: its time, its back-off, its turn on this device. Then the device is notified.
+    let at = await notify(ref);
+    while (at.stage === 'begin') {
+      await newsBeforeDue(at);
+      at = await notify(ref);
+    }
+    while (at.stage === 'download') at = (await newsBeforeDue(at)) ?? (await judge(ref));
+    while (at.stage === 'outcome') at = (await newsBeforeDue(at)) ?? (await judge(ref));
+    while (at.stage === 'soak') at = (await newsBeforeDue(at)) ?? (await judge(ref));
+
+    const verdict = await conclude(ref);
+    if (verdict.done) return { state: verdict.state, attempt: verdict.attempt };
+  }
+}

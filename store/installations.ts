@@ -8,7 +8,7 @@ import type { Work } from '../domain/installation/work.js';
 import { writeHistory } from './history.js';
 import { iso } from './installation-rows.js';
 import { readInstallation, type InstallationView } from './installation-views.js';
-import { mark, wakeSender } from './outbox.js';
+import { mark, markDocumentsOf, wakeSender } from './outbox.js';
 import type { Tx } from './pool.js';
 import { record, type Recorded, type Reporter } from './record.js';
 import { loadWork, workKey } from './work.js';
@@ -124,10 +124,11 @@ export async function report(
   return recorded!;
 }
 
-/** Cancels what is open on a device, before the device goes. */
+/** Cancels what is open on a device, and has its documents cleared, before the device goes. */
 export async function cancelAllOf(tx: Tx, tenantId: string, deviceId: string, now: number): Promise<void> {
   const { rows } = await tx.query<{ id: string }>(`SELECT id FROM installations WHERE tenant_id = $1 AND device_id = $2 AND ended_at IS NULL`, [tenantId, deviceId]);
   await cancelAll(tx, tenantId, rows.map((row) => ({ deviceId, installationId: row.id })), 'the device was deleted', 'canceled', now);
+  await markDocumentsOf(tx, tenantId, [deviceId]);
 }
 
 /** Cancels whatever still installs a firmware, before the firmware goes. */

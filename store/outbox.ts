@@ -45,13 +45,14 @@ export async function mark(tx: Tx, marks: readonly Mark[]): Promise<void> {
   );
 }
 
-/** Marks the documents of all slots of these devices and of everything behind them: their node may have changed. */
+/** Marks the documents of these devices and of everything behind them: their node may have changed, or they are about to go. */
 export async function markDocumentsOf(tx: Tx, tenantId: string, deviceIds: readonly string[]): Promise<void> {
   const slots = await tx.query<{ device_id: string; slot: string }>(
     `WITH RECURSIVE behind(id) AS (
        SELECT unnest($2::uuid[])
        UNION SELECT d.id FROM devices d JOIN behind ON d.connected_by = behind.id WHERE d.tenant_id = $1)
-     SELECT s.device_id, s.slot FROM device_slots s JOIN behind ON s.device_id = behind.id WHERE s.tenant_id = $1`,
+     SELECT p.device_id, p.slot FROM published_documents p JOIN behind ON p.device_id = behind.id WHERE p.tenant_id = $1
+     UNION SELECT i.device_id, i.slot FROM installations i JOIN behind ON i.device_id = behind.id WHERE i.tenant_id = $1 AND i.executing`,
     [tenantId, deviceIds],
   );
   await mark(tx, slots.rows.map((row) => ({ receiver: 'document' as const, tenantId, subject: row.device_id, detail: row.slot })));

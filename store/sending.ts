@@ -63,13 +63,13 @@ export interface SlotView {
 export async function readSlots(pool: Pool, slots: readonly { tenantId: string; subject: string; detail: string }[]): Promise<Map<string, SlotView>> {
   return asService(pool, async (tx) => {
     const { rows } = await tx.query(
-      `SELECT k.tenant_id AS k_tenant, k.device_id AS k_device, k.slot AS k_slot, s.published_nodes,
+      `SELECT k.tenant_id AS k_tenant, k.device_id AS k_device, k.slot AS k_slot,
+         ARRAY(SELECT p.node FROM published_documents p WHERE p.tenant_id = k.tenant_id AND p.device_id = k.device_id AND p.slot = k.slot) AS published_nodes,
          d.hello_wanted_at IS NOT NULL AND (d.hello_at IS NULL OR d.hello_at < d.hello_wanted_at) AS wants_hello,
          ARRAY(SELECT alias FROM device_aliases a WHERE a.tenant_id = k.tenant_id AND a.device_id = k.device_id ORDER BY alias) AS aliases,
          ${COLUMNS}, f.name AS f_name, f.size AS f_size, f.content_type AS f_content_type
        FROM jsonb_to_recordset($1::jsonb) AS k(tenant_id text, device_id uuid, slot text)
        LEFT JOIN devices d ON d.tenant_id = k.tenant_id AND d.id = k.device_id
-       LEFT JOIN device_slots s ON s.tenant_id = k.tenant_id AND s.device_id = k.device_id AND s.slot = k.slot
        LEFT JOIN installations i ON i.tenant_id = k.tenant_id AND i.device_id = k.device_id AND i.slot = k.slot AND i.executing
        LEFT JOIN firmwares f ON f.tenant_id = i.tenant_id AND f.id = i.firmware_id`,
       [JSON.stringify(slots.map((one) => ({ tenant_id: one.tenantId, device_id: one.subject, slot: one.detail })))],
@@ -81,7 +81,7 @@ export async function readSlots(pool: Pool, slots: readonly { tenantId: string; 
       firmware: row.id === null ? undefined : { id: row.firmware_id, name: row.f_name, size: Number(row.f_size), contentType: row.f_content_type },
       aliases: row.aliases ?? [],
       node: nodes.get(workKey(row.k_tenant, row.k_device)),
-      publishedNodes: row.published_nodes ?? [],
+      publishedNodes: row.published_nodes,
       wantsHello: row.wants_hello === true,
     }]));
   });
@@ -107,11 +107,15 @@ export async function writePublished(pool: Pool, fence: Fence, published: readon
   if (published.length === 0) return;
   await asService(pool, async (tx) => {
     await assertLease(tx, fence);
+    const records = published.map((one) => ({ tenant_id: one.tenantId, device_id: one.deviceId, slot: one.slot, nodes: one.nodes, revision: one.revision }));
     await tx.query(
-      `UPDATE device_slots s SET published_nodes = ARRAY(SELECT jsonb_array_elements_text(n.nodes)), published_revision = n.revision, published_at = now()
-       FROM jsonb_to_recordset($1::jsonb) AS n(tenant_id text, device_id uuid, slot text, nodes jsonb, revision bigint)
-       WHERE s.tenant_id = n.tenant_id AND s.device_id = n.device_id AND s.slot = n.slot`,
-      [JSON.stringify(published.map((one) => ({ tenant_id: one.tenantId, device_id: one.deviceId, slot: one.slot, nodes: one.nodes, revision: one.revision })))],
+      `WITH n AS (SELECT * FROM jsonb_to_recordset($1::jsonb) AS n(tenant_id text, device_id uuid, slot text, nodes jsonb, revision bigint)),
+            gone AS (DELETE FROM published_documents p USING n
+                     WHERE p.tenant_id = n.tenant_id AND p.device_id = n.device_id AND p.slot = n.slot AND NOT n.nodes ? p.node)
+       INSERT INTO published_documents (tenant_id, device_id, slot, node, revision)
+       SELECT n.tenant_id, n.device_id, n.slot, node, n.revision FROM n, jsonb_array_elements_text(n.nodes) AS node
+       ON CONFLICT (tenant_id, device_id, slot, node) DO UPDATE SET revision = excluded.revision, published_at = now()`,
+      [JSON.stringify(records)],
     );
   });
 }
@@ -120,7 +124,7 @@ export async function writePublished(pool: Pool, fence: Fence, published: readon
 export async function markAllDocuments(pool: Pool): Promise<number> {
   return asService(pool, async (tx) => {
     const { rows } = await tx.query<{ tenant_id: string; device_id: string; slot: string }>(
-      `SELECT tenant_id, device_id, slot FROM device_slots WHERE published_nodes <> '{}'
+      `SELECT tenant_id, device_id, slot FROM published_documents
        UNION SELECT tenant_id, device_id, slot FROM installations WHERE executing`,
     );
     await mark(tx, rows.map((row): Mark => ({ receiver: 'document', tenantId: row.tenant_id, subject: row.device_id, detail: row.slot })));

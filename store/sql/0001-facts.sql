@@ -178,7 +178,7 @@ CREATE TABLE device_certificates (
 );
 CREATE INDEX device_certificates_of ON device_certificates (tenant_id, device_id);
 
--- A slot: what it holds, as far as the device said, and which document was last published for it.
+-- A slot: what it holds, as far as the device said.
 CREATE TABLE device_slots (
   tenant_id         text NOT NULL,
   device_id         uuid NOT NULL,
@@ -190,13 +190,20 @@ CREATE TABLE device_slots (
   confirmed         boolean NOT NULL DEFAULT false,
   reported_at       timestamptz,
   revision          bigint NOT NULL DEFAULT 0,        -- the highest that was used or that a hello reported; only ever rises
-  published_nodes   text[] NOT NULL DEFAULT '{}',     -- under which nodes the broker may retain a document of this slot
-  published_revision bigint,
-  published_at      timestamptz,
   PRIMARY KEY (tenant_id, device_id, slot),
   FOREIGN KEY (tenant_id, device_id) REFERENCES devices ON DELETE CASCADE
 );
-CREATE INDEX device_slots_published ON device_slots (tenant_id, device_id) WHERE published_nodes <> '{}';
+
+-- Where the broker may retain a document. Not tied to the device's row: a document of a device that was deleted must still be cleared.
+CREATE TABLE published_documents (
+  tenant_id    text NOT NULL,
+  device_id    uuid NOT NULL,
+  slot         text NOT NULL,
+  node         text NOT NULL,                         -- the level of the topic under which it stands
+  revision     bigint,
+  published_at timestamptz NOT NULL DEFAULT now(),
+  PRIMARY KEY (tenant_id, device_id, slot, node)
+);
 
 CREATE TABLE installations (
   tenant_id        text NOT NULL,
@@ -308,7 +315,7 @@ DO $$
 DECLARE walled text;
 BEGIN
   FOREACH walled IN ARRAY ARRAY['api_keys', 'firmwares', 'device_types', 'firmware_associations', 'devices', 'device_aliases',
-    'device_credentials', 'device_certificates', 'device_slots', 'installations', 'history', 'device_diagnostics', 'outbox']
+    'device_credentials', 'device_certificates', 'device_slots', 'published_documents', 'installations', 'history', 'device_diagnostics', 'outbox']
   LOOP
     EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', walled);
     EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', walled);

@@ -1,0 +1,68 @@
+/** A message that arrived. QoS 1: it is the broker's until `acknowledge` was called, and comes again in the next connection if it never was. */
+export interface MqttMessage {
+  readonly topic: string;
+  readonly payload: Buffer;
+  readonly qos: 0 | 1;
+  readonly retain: boolean;
+  readonly dup: boolean;
+  /** At any time, in any order, repeatedly; does nothing once the connection has closed. PUBACKs leave in the order of arrival. */
+  acknowledge(): void;
+}
+
+export type Arrived = Omit<MqttMessage, 'acknowledge'> & { readonly messageId: number };
+
+/**
+ * Holds what has arrived and is not acknowledged. MQTT 3.1.1 §4.6 wants PUBACKs in the order of arrival, while batches of
+ * different devices commit in any order: so an acknowledgement waits here for those before it. Reading stops above `high`
+ * and goes on below `low`, so that a burst waits in the broker and not in this process's memory.
+ */
+export class Inbox {
+  private readonly unacknowledged: { readonly messageId: number; acknowledged: boolean }[] = [];
+  private handler: ((message: MqttMessage) => void) | undefined;
+  /** Before anyone listens: a broker resends a stored session's messages at once, some even before CONNACK. */
+  private early: Arrived[] = [];
+
+  constructor(
+    private readonly limits: { readonly high: number; readonly low: number },
+    private readonly wire: { acknowledge(messageIds: readonly number[]): void; pause(): void; resume(): void },
+  ) {}
+
+  get size(): number {
+    return this.unacknowledged.length + this.early.length;
+  }
+
+  listen(handler: (message: MqttMessage) => void): void {
+    this.handler = handler;
+    const early = this.early;
+    this.early = [];
+    for (const message of early) this.hand(message, handler);
+  }
+
+  arrive(message: Arrived): void {
+    if (this.handler) this.hand(message, this.handler);
+    else this.early.push(message);
+    if (this.size >= this.limits.high) this.wire.pause();
+  }
+
+  private hand({ messageId, ...message }: Arrived, handler: (message: MqttMessage) => void): void {
+    if (message.qos === 0) {
+      handler({ ...message, acknowledge: () => undefined });
+      return;
+    }
+    const entry = { messageId, acknowledged: false };
+    this.unacknowledged.push(entry);
+    const acknowledge = () => {
+      if (entry.acknowledged) return;
+      entry.acknowledged = true;
+      if (this.unacknowledged[0] === entry) this.flush();
+    };
+    handler({ ...message, acknowledge });
+  }
+
+  private flush(): void {
+    const open = this.unacknowledged.findIndex((entry) => !entry.acknowledged);
+    const done = this.unacknowledged.splice(0, open === -1 ? this.unacknowledged.length : open);
+    this.wire.acknowledge(done.map((entry) => entry.messageId));
+    if (this.size <= this.limits.low) this.wire.resume();
+  }
+}

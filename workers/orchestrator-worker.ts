@@ -1,0 +1,43 @@
+import { fileURLToPath } from 'node:url';
+import { NativeConnection, Worker, type NativeConnectionOptions } from '@temporalio/worker';
+import { createInstallationActivities } from '../activities/installation.js';
+import type { Pool } from '../store/pool.js';
+import { TASK_QUEUE } from '../workflows/messages.js';
+
+export interface OrchestratorOptions {
+  connection: NativeConnectionOptions;
+  namespace: string;
+  pool: Pool;
+  now: () => number;
+  taskQueue?: string;
+}
+
+/** Built once by `npm run build`: webpack takes two seconds, which no start should wait for. */
+const BUNDLE = fileURLToPath(new URL('../workflow-bundle.js', import.meta.url));
+
+/**
+ * Cached workflows: an open installation costs 0.1 to 0.25 MB here. One that is not cached is replayed from its history when something
+ * happens to it, which costs a few milliseconds; 2,000 keeps a rush of that size in memory (about 400 MB would be 2,000 of the largest).
+ */
+const CACHED_WORKFLOWS = 2_000;
+/** Measured on two cores: 8 task slots gave 0.75 of the throughput of 100. */
+const WORKFLOW_TASKS = 100;
+/** Local activities are short transactions; more at once than the pool has connections only wait there. */
+const LOCAL_ACTIVITIES = 40;
+
+export async function createOrchestrator(options: OrchestratorOptions): Promise<{ worker: Worker; connection: NativeConnection }> {
+  const connection = await NativeConnection.connect(options.connection);
+  const worker = await Worker.create({
+    connection,
+    namespace: options.namespace,
+    taskQueue: options.taskQueue ?? TASK_QUEUE,
+    workflowBundle: { codePath: BUNDLE },
+    activities: { ...createInstallationActivities({ pool: options.pool, now: options.now }) },
+    maxCachedWorkflows: CACHED_WORKFLOWS,
+    maxConcurrentWorkflowTaskExecutions: WORKFLOW_TASKS,
+    maxConcurrentLocalActivityExecutions: LOCAL_ACTIVITIES,
+    workflowTaskPollerBehavior: { type: 'autoscaling', minimum: 1, initial: 5, maximum: 20 },
+    shutdownGraceTime: '3 seconds',
+  });
+  return { worker, connection };
+}

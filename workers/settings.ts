@@ -1,0 +1,202 @@
+import { resolve } from 'node:path';
+import { z } from 'zod';
+
+/** Environment variables as a process sees them. */
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Thrown with every mistake at once: whoever mends settings one at a time restarts the service once for each. */
+export class SettingsError extends Error {
+  override readonly name = 'SettingsError';
+  constructor(readonly problems: readonly string[]) {
+    super(`${problems.length === 1 ? 'A setting is' : `${problems.length} settings are`} not usable:\n${problems.map((problem) => `  ${problem}`).join('\n')}`);
+  }
+}
+
+const DURATION = /^P(?!$)(?:(\d+)D)?(?:T(?!$)(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?$/;
+
+/** Milliseconds of an ISO 8601 duration of days and smaller: months have no fixed length. */
+function milliseconds(text: string): number {
+  const [, days = 0, hours = 0, minutes = 0, seconds = 0] = DURATION.exec(text) ?? [];
+  return (((Number(days) * 24 + Number(hours)) * 60 + Number(minutes)) * 60 + Number(seconds)) * 1000;
+}
+
+const text = z.string();
+const port = z
+  .string()
+  .regex(/^\d{1,5}$/, 'must be a port from 0 (any free one) to 65535')
+  .transform(Number)
+  .refine((value) => value <= 65_535, 'must be a port from 0 (any free one) to 65535');
+const flag = z.enum(['true', 'false', '1', '0'], 'must be true or false').transform((value) => value === 'true' || value === '1');
+const duration = z.string().regex(DURATION, 'must be an ISO 8601 duration such as PT5M').transform(milliseconds);
+const url = (...schemes: string[]) =>
+  z.string().refine((value) => URL.canParse(value) && schemes.includes(new URL(value).protocol.slice(0, -1)), `must be a URL that begins with ${schemes.map((scheme) => `${scheme}://`).join(' or ')}`);
+
+const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
+
+/** Each name once. An empty value counts as none: compose files and shells cannot unset a name. */
+const environment = z.object({
+  SLIPWAY_HTTP_PORT: port.default(8080),
+  SLIPWAY_HTTP_HOST: text.default('127.0.0.1'),
+  SLIPWAY_PUBLIC_URL: url('http', 'https').optional(),
+  SLIPWAY_DATA_DIR: text.default('.slipway'),
+  /** Operators paste it into headers: what a header cannot carry is refused here, not by a client later. */
+  SLIPWAY_ADMIN_TOKEN: z.string().regex(/^[\x21-\x7e]{16,256}$/, 'must be 16 to 256 printable characters without spaces').optional(),
+  SLIPWAY_MQTT_PORT: port.default(1883),
+  SLIPWAY_MQTT_HOST: text.default('127.0.0.1'),
+  MQTT_URL: url('mqtt', 'mqtts').optional(),
+  MQTT_USERNAME: text.optional(),
+  MQTT_PASSWORD: text.optional(),
+  /** Paths of PEM files. */
+  MQTT_TLS_CA_PATH: text.optional(),
+  MQTT_TLS_CERT_PATH: text.optional(),
+  MQTT_TLS_KEY_PATH: text.optional(),
+  MQTT_TLS_SERVER_NAME: text.optional(),
+  DATABASE_URL: url('postgres', 'postgresql').optional(),
+  TEMPORAL_ADDRESS: z.string().regex(/^[^\s/]+:\d{1,5}$/, 'must be host:port, without a scheme').optional(),
+  TEMPORAL_NAMESPACE: text.default('default'),
+  TEMPORAL_API_KEY: text.optional(),
+  /** The names of the SDK's own environment configuration. */
+  TEMPORAL_TLS: flag.optional(),
+  TEMPORAL_TLS_CLIENT_CERT_PATH: text.optional(),
+  TEMPORAL_TLS_CLIENT_CERT_DATA: text.optional(),
+  TEMPORAL_TLS_CLIENT_KEY_PATH: text.optional(),
+  TEMPORAL_TLS_CLIENT_KEY_DATA: text.optional(),
+  TEMPORAL_TLS_SERVER_CA_CERT_PATH: text.optional(),
+  TEMPORAL_TLS_SERVER_CA_CERT_DATA: text.optional(),
+  TEMPORAL_TLS_SERVER_NAME: text.optional(),
+  TEMPORAL_CLI_PATH: text.optional(),
+  SLIPWAY_TEMPORAL_PORT: port.default(7233),
+  SLIPWAY_TEMPORAL_UI_PORT: port.default(8233),
+  /** Port of the embedded PostgreSQL. Nobody needs to know it, so that it is any free one unless a tool wants it fixed. */
+  SLIPWAY_POSTGRES_PORT: port.default(0),
+  SLIPWAY_BLOB_STORE: z.enum(['disk', 's3'], 'must be disk or s3').default('disk'),
+  SLIPWAY_S3_BUCKET: text.optional(),
+  SLIPWAY_S3_ENDPOINT: url('http', 'https').optional(),
+  SLIPWAY_JWT_ISSUER: text.optional(),
+  SLIPWAY_JWT_AUDIENCE: text.optional(),
+  SLIPWAY_JWKS_URL: url('http', 'https').optional(),
+  SLIPWAY_LOG_LEVEL: z.enum(LOG_LEVELS, `must be one of ${LOG_LEVELS.join(', ')}`).default('info'),
+  /** After this time a firmware whose blob was never uploaded becomes invalid (specs/rest-api.md: five minutes). */
+  SLIPWAY_FIRMWARE_WITHOUT_BLOB_EXPIRES_AFTER: duration.default(5 * 60_000),
+});
+type Parsed = z.output<typeof environment>;
+
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+/** What every process knows. Times are milliseconds, paths absolute. */
+export type Settings = Readonly<ReturnType<typeof arrange>>;
+
+function arrange(env: Parsed, unknown: readonly string[]) {
+  const dataDir = resolve(env.SLIPWAY_DATA_DIR);
+  return {
+    http: { host: env.SLIPWAY_HTTP_HOST, port: env.SLIPWAY_HTTP_PORT },
+    /** Without a slash at the end. */
+    publicUrl: (env.SLIPWAY_PUBLIC_URL ?? httpUrl(env.SLIPWAY_HTTP_HOST, env.SLIPWAY_HTTP_PORT)).replace(/\/+$/, ''),
+    publicUrlIsGiven: env.SLIPWAY_PUBLIC_URL !== undefined,
+    dataDir,
+    adminToken: env.SLIPWAY_ADMIN_TOKEN,
+    databaseUrl: env.DATABASE_URL,
+    postgresPort: env.SLIPWAY_POSTGRES_PORT,
+    /** The broker that the bridge connects to. */
+    mqtt: { url: env.MQTT_URL, username: env.MQTT_USERNAME, password: env.MQTT_PASSWORD, tls: mqttTls(env) },
+    /** Where `workers/broker.ts` listens. */
+    brokerListens: { host: env.SLIPWAY_MQTT_HOST, port: env.SLIPWAY_MQTT_PORT },
+    temporal: {
+      address: env.TEMPORAL_ADDRESS,
+      namespace: env.TEMPORAL_NAMESPACE,
+      apiKey: env.TEMPORAL_API_KEY,
+      tls: temporalTls(env),
+      cliPath: env.TEMPORAL_CLI_PATH,
+      port: env.SLIPWAY_TEMPORAL_PORT,
+      uiPort: env.SLIPWAY_TEMPORAL_UI_PORT,
+    },
+    blobs: {
+      store: env.SLIPWAY_BLOB_STORE,
+      folder: resolve(dataDir, 'blobs'),
+      s3Bucket: env.SLIPWAY_S3_BUCKET,
+      s3Endpoint: env.SLIPWAY_S3_ENDPOINT,
+    },
+    jwt: { issuer: env.SLIPWAY_JWT_ISSUER, audience: env.SLIPWAY_JWT_AUDIENCE, jwksUrl: env.SLIPWAY_JWKS_URL },
+    logLevel: env.SLIPWAY_LOG_LEVEL,
+    firmwareWithoutBlobExpiresAfterMs: env.SLIPWAY_FIRMWARE_WITHOUT_BLOB_EXPIRES_AFTER,
+    /** `SLIPWAY_…` names that mean nothing: most likely a slip of the pen. They are warned of, never refused. */
+    unknown,
+  };
+}
+
+function mqttTls(env: Parsed) {
+  const tls = { caPath: env.MQTT_TLS_CA_PATH, certPath: env.MQTT_TLS_CERT_PATH, keyPath: env.MQTT_TLS_KEY_PATH, serverName: env.MQTT_TLS_SERVER_NAME };
+  return Object.values(tls).some((value) => value !== undefined) ? tls : undefined;
+}
+
+/** TLS is on where anything of it is given, or an API key is, unless TEMPORAL_TLS says otherwise: so does the SDK. */
+function temporalTls(env: Parsed) {
+  const tls = {
+    clientCert: { path: env.TEMPORAL_TLS_CLIENT_CERT_PATH, data: env.TEMPORAL_TLS_CLIENT_CERT_DATA },
+    clientKey: { path: env.TEMPORAL_TLS_CLIENT_KEY_PATH, data: env.TEMPORAL_TLS_CLIENT_KEY_DATA },
+    serverCa: { path: env.TEMPORAL_TLS_SERVER_CA_CERT_PATH, data: env.TEMPORAL_TLS_SERVER_CA_CERT_DATA },
+    serverName: env.TEMPORAL_TLS_SERVER_NAME,
+  };
+  const given = [...Object.values(tls.clientCert), ...Object.values(tls.clientKey), ...Object.values(tls.serverCa), tls.serverName, env.TEMPORAL_API_KEY];
+  return (env.TEMPORAL_TLS ?? given.some((value) => value !== undefined)) ? tls : undefined;
+}
+
+/** A wildcard address is where one listens, not where one connects to. */
+export function reachable(host: string): string {
+  if (host === '0.0.0.0') return '127.0.0.1';
+  if (host === '::') return '[::1]';
+  return host.includes(':') && !host.startsWith('[') ? `[${host}]` : host;
+}
+
+export const httpUrl = (host: string, portNumber: number) => `http://${reachable(host)}:${portNumber}`;
+
+/** What belongs together: half of it is a mistake that would show late. */
+function contradictions(env: Record<string, string>): string[] {
+  const has = (name: string) => env[name] !== undefined;
+  const problems: string[] = [];
+  const pair = (one: string, other: string) => {
+    if (has(one) !== has(other)) problems.push(`${has(one) ? other : one} is missing: ${one} and ${other} belong together`);
+  };
+  if (env['SLIPWAY_BLOB_STORE'] === 's3' && !has('SLIPWAY_S3_BUCKET')) problems.push('SLIPWAY_S3_BUCKET is missing: SLIPWAY_BLOB_STORE=s3 needs it');
+  pair('MQTT_TLS_CERT_PATH', 'MQTT_TLS_KEY_PATH');
+  if (has('MQTT_USERNAME') || !has('MQTT_PASSWORD')) return problems;
+  return [...problems, 'MQTT_USERNAME is missing: MQTT_PASSWORD needs it'];
+}
+
+/**
+ * Reads and checks every setting (DESIGN §9).
+ * @throws SettingsError naming each mistake.
+ */
+export function readSettings(env: Environment = process.env): Settings {
+  const given = Object.fromEntries(Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined && entry[1] !== ''));
+  const parsed = environment.safeParse(given);
+  const problems = contradictions(given);
+  if (!parsed.success) {
+    // Secrets are never repeated: an error text ends up in a log.
+    problems.unshift(...parsed.error.issues.map((issue) => `${String(issue.path[0])} ${issue.message}${shown(String(issue.path[0]), given)}`));
+  }
+  if (!parsed.success || problems.length > 0) throw new SettingsError(problems);
+  const unknown = Object.keys(given).filter((name) => name.startsWith('SLIPWAY_') && !name.startsWith('SLIPWAY_TEST_') && !(name in environment.shape));
+  return Object.freeze(arrange(parsed.data, unknown));
+}
+
+function shown(name: string, given: Record<string, string>): string {
+  return /TOKEN|PASSWORD|KEY|DATA|DATABASE_URL|MQTT_URL/.test(name) ? '' : `, not "${given[name] ?? ''}"`;
+}
+
+/** Names of the settings, for the test that each is documented. */
+export const SETTING_NAMES: readonly string[] = Object.keys(environment.shape);
+
+type Outside = { databaseUrl: string; temporalAddress: string; mqttUrl: string };
+const OUTSIDE = { databaseUrl: 'DATABASE_URL', temporalAddress: 'TEMPORAL_ADDRESS', mqttUrl: 'MQTT_URL' } as const;
+
+/**
+ * Addresses that a single process cannot do without. The all in one gives them to its children; whoever starts a process alone sets them.
+ * @throws SettingsError naming each that is missing.
+ */
+export function requireAddresses<K extends keyof Outside>(settings: Settings, ...names: K[]): Pick<Outside, K> {
+  const all = { databaseUrl: settings.databaseUrl, temporalAddress: settings.temporal.address, mqttUrl: settings.mqtt.url };
+  const missing = names.filter((name) => all[name] === undefined);
+  if (missing.length > 0) throw new SettingsError(missing.map((name) => `${OUTSIDE[name]} is missing: this process needs it (npm start brings everything up by itself)`));
+  return Object.fromEntries(names.map((name) => [name, all[name]])) as Pick<Outside, K>;
+}

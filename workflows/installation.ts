@@ -28,6 +28,13 @@ export async function installation(ref: InstallationRef): Promise<InstallationEn
     return heard;
   }
 
+  /** News that is overdue already is judged at once: the shortest timer of the engine takes about a second. */
+  async function newsOrJudgement(at: Standing): Promise<Standing> {
+    const heard = await newsBeforeDue(at);
+    const overdue = heard !== undefined && heard.stage !== 'ended' && heard.until !== null && heard.until <= Date.now();
+    return heard === undefined || overdue ? judge(ref) : heard;
+  }
+
   for (;;) {
     // Wait until it may begin: its time, its back-off, its turn on this device. Then the device is notified.
     let at = await notify(ref);
@@ -35,9 +42,9 @@ export async function installation(ref: InstallationRef): Promise<InstallationEn
       await newsBeforeDue(at);
       at = await notify(ref);
     }
-    while (at.stage === 'download') at = (await newsBeforeDue(at)) ?? (await judge(ref));
-    while (at.stage === 'outcome') at = (await newsBeforeDue(at)) ?? (await judge(ref));
-    while (at.stage === 'soak') at = (await newsBeforeDue(at)) ?? (await judge(ref));
+    while (at.stage === 'download') at = await newsOrJudgement(at);
+    while (at.stage === 'outcome') at = await newsOrJudgement(at);
+    while (at.stage === 'soak') at = await newsOrJudgement(at);
 
     const verdict = await conclude(ref);
     if (verdict.done) return { state: verdict.state, attempt: verdict.attempt };

@@ -20,8 +20,14 @@ function fits(value: string, min: number, max: number): boolean {
 /** Ids that clients send. Any of the five groups of hex digits: whether it names something is not the parser's question. */
 export const id = z.guid({ error: 'must be a UUID' });
 
+/** What both JavaScript and PostgreSQL can hold: the years 1 to 9999, in epoch milliseconds. */
+const FIRST_INSTANT = -62_135_596_800_000;
+const LAST_INSTANT = 253_402_300_799_999;
+
 /** RFC 3339, with an offset; the service prints UTC. */
-export const timestamp = z.iso.datetime({ offset: true, error: 'must be an RFC 3339 timestamp with an offset, such as 2026-11-24T10:00:00Z' });
+export const timestamp = z.iso
+  .datetime({ offset: true, error: 'must be an RFC 3339 timestamp with an offset, such as 2026-11-24T10:00:00Z' })
+  .refine((value) => Date.parse(value) >= FIRST_INSTANT && Date.parse(value) <= LAST_INSTANT, { error: 'must lie in the years 1 to 9999' });
 
 export const MAX_PAGE_SIZE = 100;
 export const DEFAULT_PAGE_SIZE = 20;

@@ -1,0 +1,106 @@
+import type { Express, Request, Response } from 'express';
+import { DomainError, type ErrorCode } from '../domain/errors.js';
+import type { Permission } from '../domain/permissions.js';
+import { asTenant } from '../store/transaction.js';
+import { ANYONE, authorize, identify, type Authenticate } from './authentication.js';
+import { checkMediaType, readJson } from './body.js';
+import { faultsOf, refuseFaults } from './errors.js';
+import { kindsOf, parseQuery } from './query.js';
+import type { Answer, Call, Principal, Route, Services } from './route.js';
+import { sendAnswer } from './send.js';
+
+type Method = Route['method'];
+
+/** Makes each path of the routes one express handler: it knows all its methods, so it can say which there are (405 with Allow). */
+export function mount(app: Express, routes: readonly Route[], services: Services, authenticate: Authenticate): void {
+  const paths = new Map<string, Map<Method, Prepared>>();
+  for (const route of routes) {
+    const methods = paths.get(route.path) ?? new Map<Method, Prepared>();
+    if (methods.has(route.method)) throw new Error(`${route.method.toUpperCase()} ${route.path} is declared twice`);
+    paths.set(route.path, methods.set(route.method, { route, kinds: kindsIn(route) }));
+  }
+  // What is written out goes before what is a parameter: /v1/devices/summary is no device.
+  const ordered = [...paths].sort(([a], [b]) => specificity(a).localeCompare(specificity(b)));
+  for (const [path, methods] of ordered) {
+    app.all(path.replaceAll(/\{(\w+)\}/g, ':$1'), async (request, response) => {
+      const prepared = chosen(methods, request);
+      if (!prepared) return refuseMethod(methods, request, response);
+      response.locals['path'] = path;
+      sendAnswer(response, await run(prepared, request, response, services, authenticate));
+    });
+  }
+}
+
+interface Prepared {
+  route: Route;
+  kinds: ReturnType<typeof kindsOf>;
+}
+
+function kindsIn(route: Route): Prepared['kinds'] {
+  return route.query ? kindsOf(route.query) : {};
+}
+
+function specificity(path: string): string {
+  return path.replaceAll(/\{\w+\}/g, '\u{10ffff}');
+}
+
+/** HEAD is what GET is, without the body, unless a route says otherwise. */
+function chosen(methods: ReadonlyMap<Method, Prepared>, request: Request): Prepared | undefined {
+  const method = request.method.toLowerCase() as Method;
+  return methods.get(method) ?? (method === 'head' ? methods.get('get') : undefined);
+}
+
+function refuseMethod(methods: ReadonlyMap<Method, Prepared>, request: Request, response: Response): void {
+  const names = [...methods.keys()].map((method) => method.toUpperCase());
+  if (names.includes('GET') && !names.includes('HEAD')) names.push('HEAD');
+  response.set('Allow', names.join(', '));
+  if (request.method === 'OPTIONS') return void response.status(204).end();
+  throw new DomainError('REQUEST_METHOD_NOT_ALLOWED', `${request.method} is not possible here; there are ${names.join(', ')}`);
+}
+
+async function run({ route, kinds }: Prepared, request: Request, response: Response, services: Services, authenticate: Authenticate): Promise<Answer> {
+  const principal = await admit(route, request, authenticate);
+  response.locals['principal'] = principal;
+  const code = route.validationCode ?? 'REQUEST_VALIDATION';
+  const params = parseParams(route, request);
+  const query = parseQuery(request.originalUrl, route.query, kinds, code);
+  const body = await parseBody(route, request, code);
+  const call: Call = {
+    principal, params, query, body, request, response,
+    inTenant: (work) => asTenant(services.pool, principal.tenantId, work),
+  };
+  return route.handle(call);
+}
+
+async function admit(route: Route, request: Request, authenticate: Authenticate): Promise<Principal> {
+  if (route.permission === null) return ANYONE;
+  const principal = await identify(request, authenticate);
+  authorize(principal, typeof route.permission === 'string' ? [route.permission as Permission] : route.permission);
+  return principal;
+}
+
+function parseParams(route: Route, request: Request): Record<string, string> {
+  if (!route.params) return {};
+  const parsed = route.params.safeParse(request.params);
+  if (parsed.success) return parsed.data as Record<string, string>;
+  const name = String(parsed.error.issues[0]?.path[0] ?? 'id');
+  const value = String(request.params[name] ?? '').slice(0, 100);
+  throw new DomainError(unknownCode(route, name), `there is no such resource: ${name} "${value}" names nothing`);
+}
+
+function unknownCode(route: Route, parameter: string): ErrorCode {
+  const { unknownCode: code } = route;
+  return (typeof code === 'object' ? code[parameter] : code) ?? 'REQUEST_NOT_FOUND';
+}
+
+async function parseBody(route: Route, request: Request, code: ErrorCode): Promise<unknown> {
+  if (route.contentType === 'application/octet-stream') {
+    checkMediaType(request, ['application/octet-stream']);
+    return undefined;
+  }
+  if (!route.body) return undefined;
+  const json = await readJson(request, route.method === 'patch' ? ['application/json', 'application/merge-patch+json'] : ['application/json'], code);
+  const parsed = route.body.safeParse(json);
+  if (!parsed.success) throw refuseFaults(code, faultsOf(parsed.error.issues, ''));
+  return parsed.data;
+}

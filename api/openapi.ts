@@ -1,0 +1,154 @@
+import { z, type ZodType } from 'zod';
+import { ERRORS, type ErrorCode } from '../domain/errors.js';
+import { PERMISSIONS, type Permission } from '../domain/permissions.js';
+import { problemType } from './errors.js';
+import type { AnswerDoc, Route } from './route.js';
+
+type Json = Record<string, unknown>;
+
+/** The OpenAPI 3.1 document of the routes that run: schemas are printed from the zod objects that parse (zod's own JSON Schema 2020-12). */
+export function openApiDocument(routes: readonly Route[], publicUrl: string, version: string): Json {
+  const schemas: Json = { Problem: PROBLEM };
+  const paths: Record<string, Json> = {};
+  for (const route of routes) (paths[route.path] ??= {})[route.method] = operation(route, schemas);
+  return {
+    openapi: '3.1.0',
+    jsonSchemaDialect: 'https://json-schema.org/draft/2020-12/schema',
+    info: {
+      title: 'Slipway', version, license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+      description: 'Durable firmware rollouts for fleets of devices. Lists are paged by page and pageSize, or by cursor. Errors are `{errorCode, errorMessage}` together with the members of RFC 9457.',
+    },
+    servers: [{ url: publicUrl }],
+    tags: [...new Set(routes.map((route) => route.tag))].sort().map((name) => ({ name })),
+    paths,
+    components: {
+      schemas,
+      securitySchemes: { bearer: { type: 'http', scheme: 'bearer', description: `An API key. Permissions: ${PERMISSIONS.join(', ')}.` } },
+    },
+  };
+}
+
+function operation(route: Route, schemas: Json): Json {
+  const wanted = permissionsOf(route);
+  return {
+    operationId: route.operationId,
+    summary: route.summary,
+    description: [route.description, wanted.length > 0 ? `Permission: ${wanted.map((name) => `\`${name}\``).join(' and ')}.` : undefined].filter(Boolean).join('\n\n'),
+    tags: [route.tag],
+    security: route.permission === null ? [] : [{ bearer: [] }],
+    parameters: [...parameters(route.params?.shape, 'path', schemas), ...parameters(route.query?.shape, 'query', schemas)],
+    ...requestBody(route, schemas),
+    responses: responses(route, schemas),
+  };
+}
+
+function permissionsOf(route: Route): readonly Permission[] {
+  if (route.permission === null) return [];
+  return typeof route.permission === 'string' ? [route.permission as Permission] : route.permission;
+}
+
+function parameters(shape: Record<string, unknown> | undefined, place: 'path' | 'query', schemas: Json): Json[] {
+  return Object.entries(shape ?? {}).map(([name, member]) => {
+    const { description, example, ...schema } = jsonSchema(member as ZodType, 'input', schemas);
+    const required = place === 'path' || !(member as ZodType).safeParse(undefined).success;
+    return { name, in: place, required, schema, ...(description === undefined ? {} : { description }), ...(example === undefined ? {} : { example }) };
+  });
+}
+
+function requestBody(route: Route, schemas: Json): Json {
+  if (route.contentType === 'application/octet-stream') {
+    return { requestBody: { required: true, content: { 'application/octet-stream': { schema: { type: 'string', format: 'binary' } } } } };
+  }
+  if (!route.body) return {};
+  const content = { schema: jsonSchema(route.body, 'input', schemas) };
+  const types = route.method === 'patch' ? ['application/merge-patch+json', 'application/json'] : ['application/json'];
+  return { requestBody: { required: !route.body.safeParse(undefined).success, content: Object.fromEntries(types.map((type) => [type, content])) } };
+}
+
+function responses(route: Route, schemas: Json): Json {
+  const all: Record<string, Json> = {};
+  for (const code of commonErrors(route)) {
+    const { status, title } = ERRORS[code];
+    all[status] = problem(all[status] === undefined ? title : `${String(all[status]['description'])}; ${title}`, code);
+  }
+  for (const [status, doc] of Object.entries(route.answers)) {
+    all[status] = Number(status) < 400 ? success(doc, schemas) : { ...problem(doc.description, codeOf(route, Number(status))), ...headers(doc) };
+  }
+  return all;
+}
+
+/** What any route may answer, by what it takes. */
+function commonErrors(route: Route): ErrorCode[] {
+  const unknown = typeof route.unknownCode === 'object' ? Object.values(route.unknownCode) : [route.unknownCode ?? 'REQUEST_NOT_FOUND'];
+  const reads = route.body !== undefined;
+  return [...new Set<ErrorCode>([
+    route.validationCode ?? 'REQUEST_VALIDATION',
+    ...(route.permission === null ? [] : ['AUTH_MISSING_TOKEN', 'AUTH_FORBIDDEN'] as const),
+    ...(route.params ? unknown : []),
+    ...(reads ? ['REQUEST_TIMEOUT', 'REQUEST_TOO_LARGE'] as const : []),
+    ...(reads || route.contentType === 'application/octet-stream' ? ['REQUEST_UNSUPPORTED_MEDIA_TYPE'] as const : []),
+    'SERVICE_INTERNAL', 'SERVICE_UNAVAILABLE',
+  ])];
+}
+
+/** For the example of an error answer: the first code with this status that belongs to the route's service. */
+function codeOf(route: Route, status: number): ErrorCode {
+  const service = (route.validationCode ?? 'REQUEST_VALIDATION').split('_')[0]!;
+  const codes = (Object.keys(ERRORS) as ErrorCode[]).filter((code) => ERRORS[code].status === status);
+  return codes.find((code) => code.startsWith(`${service}_`)) ?? codes[0] ?? 'SERVICE_INTERNAL';
+}
+
+function success(doc: AnswerDoc, schemas: Json): Json {
+  const content = doc.schema ? { content: { [doc.contentType ?? 'application/json']: { schema: jsonSchema(doc.schema, 'output', schemas), ...(doc.example === undefined ? {} : { example: doc.example }) } } } : {};
+  return { description: doc.description, ...headers(doc), ...content };
+}
+
+function headers(doc: AnswerDoc): Json {
+  if (!doc.headers) return {};
+  return { headers: Object.fromEntries(Object.entries(doc.headers).map(([name, description]) => [name, { description, schema: { type: 'string' } }])) };
+}
+
+function problem(description: string, code: ErrorCode): Json {
+  const { status, title } = ERRORS[code];
+  const example = { errorCode: code, errorMessage: title, type: problemType(code), title, status, detail: title, instance: '/v1/…' };
+  const content = { schema: { $ref: '#/components/schemas/Problem' }, example };
+  return { description, content: { 'application/json': content, 'application/problem+json': content } };
+}
+
+/** One schema in the document's own dialect; what carries an id becomes a component. */
+function jsonSchema(schema: ZodType, io: 'input' | 'output', schemas: Json): Json {
+  const { $defs = {}, $schema: _dialect, ...inline } = z.toJSONSchema(schema, { io, unrepresentable: 'any' }) as Json & { $defs?: Json };
+  for (const [name, definition] of Object.entries($defs)) schemas[name] ??= moveRefs(definition);
+  const id = (schema.meta() as { id?: string } | undefined)?.id;
+  if (id === undefined) return moveRefs(inline);
+  schemas[id] ??= moveRefs(inline);
+  return { $ref: `#/components/schemas/${id}` };
+}
+
+/** zod's `$defs` are the document's components; its bounds of safe integers say nothing to a reader. */
+function moveRefs<T>(value: T): T {
+  return JSON.parse(JSON.stringify(value, (key, inner: unknown) => {
+    if (key === '$ref' && typeof inner === 'string') return inner.replace('#/$defs/', '#/components/schemas/');
+    if ((key === 'maximum' && inner === Number.MAX_SAFE_INTEGER) || (key === 'minimum' && inner === Number.MIN_SAFE_INTEGER)) return undefined;
+    return inner;
+  })) as T;
+}
+
+const PROBLEM: Json = {
+  type: 'object',
+  description: 'The contract\'s envelope and the members of RFC 9457 in one object; facts of the error stand beside them.',
+  required: ['errorCode', 'errorMessage', 'type', 'title', 'status', 'detail', 'instance'],
+  properties: {
+    errorCode: { type: 'string', enum: Object.keys(ERRORS) },
+    errorMessage: { type: 'string' },
+    type: { type: 'string' },
+    title: { type: 'string' },
+    status: { type: 'integer' },
+    detail: { type: 'string' },
+    instance: { type: 'string' },
+    errors: {
+      type: 'array',
+      items: { type: 'object', required: ['pointer', 'detail'], properties: { pointer: { type: 'string', description: 'RFC 6901; into the body, or below /query' }, detail: { type: 'string' } } },
+    },
+  },
+};

@@ -1,0 +1,38 @@
+import { z } from 'zod';
+import { credential, credentialWithPassword, newCredential } from '../../protocol/http/credentials.js';
+import { envelope, id, pageOf } from '../../protocol/http/envelope.js';
+import { createCredential, listCredentials, revokeCredential } from '../../store/credentials.js';
+import { answer, NO_CONTENT, route, type Route } from '../route.js';
+import { wholeList } from '../paging.js';
+
+const PATH = '/v1/devices/{id}/credentials';
+const common = { tag: 'Credentials', validationCode: 'DEVICE_VALIDATION', unknownCode: { id: 'DEVICE_NOT_FOUND', credentialId: 'DEVICE_CREDENTIAL_NOT_FOUND' } } as const;
+const ofDevice = z.object({ id });
+
+/** Passwords of devices (specs/rest-api.md, Devices). Only the device that connects needs one. */
+export function credentialRoutes(): Route[] {
+  return [
+    route({
+      ...common, method: 'post', path: PATH, operationId: 'createCredential', summary: 'Make a password',
+      description: 'Two may be valid at a time, so that a device can be given the next before it gives up the last.',
+      permission: 'device_certificates:write', params: ofDevice, body: newCredential,
+      answers: { 201: { description: 'The password, shown this once', schema: envelope(credentialWithPassword) }, 409: { description: 'Two passwords are valid already' } },
+      handle: async (call) => answer(201, await call.inTenant((tx) => createCredential(tx, call.principal.tenantId, call.params.id))),
+    }),
+    route({
+      ...common, method: 'get', path: PATH, operationId: 'listCredentials', summary: 'List the valid credentials, without secrets',
+      permission: 'device_certificates:read', params: ofDevice,
+      answers: { 200: { description: 'The credentials', schema: pageOf(credential) } },
+      handle: async (call) => wholeList(await call.inTenant((tx) => listCredentials(tx, call.principal.tenantId, call.params.id))),
+    }),
+    route({
+      ...common, method: 'delete', path: `${PATH}/{credentialId}`, operationId: 'revokeCredential', summary: 'Revoke a password',
+      permission: 'device_certificates:write', params: ofDevice.extend({ credentialId: id }),
+      answers: { 204: { description: 'Revoked; a client that is connected with it is disconnected within seconds' } },
+      handle: async (call) => {
+        await call.inTenant((tx) => revokeCredential(tx, call.principal.tenantId, call.params.id, call.params.credentialId));
+        return NO_CONTENT;
+      },
+    }),
+  ];
+}

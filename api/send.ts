@@ -1,0 +1,41 @@
+import type { NextFunction, Request, Response } from 'express';
+import type { Logger } from 'pino';
+import { toDomainError, toProblem } from './errors.js';
+import type { Answer } from './route.js';
+
+/** Long enough that a client which obeys it does not meet the same restart twice. */
+const RETRY_AFTER_SECONDS = '2';
+
+export function sendAnswer(response: Response, answer: Answer): void {
+  if ('handled' in answer) return;
+  response.status(answer.status);
+  if (answer.headers) response.set(answer.headers);
+  if (answer.body === undefined) response.end();
+  else sendJson(response, answer.body, 'application/json');
+}
+
+/** Answers of the API are about one tenant and about now: nobody in between may keep them. */
+export function sendJson(response: Response, body: unknown, type: string): void {
+  if (!response.hasHeader('Cache-Control')) response.set('Cache-Control', 'no-store');
+  response.type(type).send(JSON.stringify(body));
+}
+
+/** The last of express's handlers: every refusal and every fault leaves through it. */
+export function errorHandler(log: Logger) {
+  return (thrown: unknown, request: Request, response: Response, _next: NextFunction): void => {
+    const error = toDomainError(thrown);
+    if (error.status >= 500) log.error({ err: thrown, method: request.method, path: request.path }, error.message);
+    // Half an answer cannot be taken back; the client sees that the connection broke.
+    if (response.headersSent) return void response.destroy();
+    response.status(error.status);
+    if (error.status === 401) response.set('WWW-Authenticate', error.code === 'AUTH_INVALID_TOKEN' ? 'Bearer realm="slipway", error="invalid_token"' : 'Bearer realm="slipway"');
+    if (error.status === 403 && error.code === 'AUTH_FORBIDDEN') response.set('WWW-Authenticate', `Bearer realm="slipway", error="insufficient_scope", scope="${String(error.facts['permission'])}"`);
+    if (error.status === 503) response.set('Retry-After', RETRY_AFTER_SECONDS);
+    sendJson(response, toProblem(error, request.path), wantsProblem(request) ? 'application/problem+json' : 'application/json');
+  };
+}
+
+/** Clients of the original expect application/json; who asks for RFC 9457 by name gets its type. */
+function wantsProblem(request: Request): boolean {
+  return /application\/problem\+json/i.test(request.headers.accept ?? '');
+}

@@ -1,0 +1,38 @@
+import { z } from 'zod';
+import { id, text, timestamp } from './envelope.js';
+
+/** specs/rest-api.md, Devices: the service makes the password, so a fast hash of it suffices. */
+export const newCredential = z.strictObject({ type: z.literal('password', { error: 'must be "password"' }) }).meta({ id: 'NewCredential', example: { type: 'password' } });
+
+const shape = {
+  id,
+  type: z.literal('password'),
+  username: z.string().meta({ description: '{tenant}/{deviceId}', example: 'default/123e4567-e89b-12d3-a456-426655440000' }),
+  createdAt: timestamp,
+};
+
+export const credential = z.strictObject(shape).meta({ id: 'Credential' });
+
+export const credentialWithPassword = z.strictObject({ ...shape, password: z.string().meta({ description: 'Shown this once' }) }).meta({ id: 'CredentialWithPassword' });
+
+const status = z.enum(['valid', 'revoked'], { error: 'must be "valid" or "revoked"' });
+
+/** Larger than any certificate with a chain of extensions; OpenSSL's own limit is beyond it. */
+const MAX_PEM = 65_536;
+
+export const newCertificate = z
+  .strictObject({ cert: text(1, MAX_PEM).meta({ description: 'One X.509 certificate, PEM' }), status: status.default('valid') })
+  .meta({ id: 'NewCertificate', example: { cert: '-----BEGIN CERTIFICATE-----\n…\n-----END CERTIFICATE-----\n', status: 'valid' } });
+
+export const certificatePatch = z.strictObject({ status: status.optional() }).meta({ id: 'CertificatePatch', example: { status: 'revoked' } });
+
+export const certificate = z
+  .strictObject({
+    id,
+    cert: z.string(),
+    status,
+    fingerprint: z.string().meta({ description: 'SHA-256 of the DER form, hex' }),
+    createdAt: timestamp,
+    updatedAt: timestamp,
+  })
+  .meta({ id: 'Certificate' });

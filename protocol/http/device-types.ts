@@ -1,0 +1,88 @@
+import { z } from 'zod';
+import { id, text, timestamp } from './envelope.js';
+
+/** specs/rest-api.md, Device types and slots. */
+export const slotName = z.string().regex(/^[a-zA-Z0-9_]+$/, { error: 'must consist of letters, digits and _' }).max(255, { error: 'must have at most 255 characters' });
+
+/** Longest silence that is watched: two days, in seconds. */
+export const MAX_COMMUNICATION_INTERVAL = 172_800;
+
+export const communicationInterval = z.int().min(0).max(MAX_COMMUNICATION_INTERVAL).nullish().meta({ description: 'Seconds; null = not monitored' });
+
+const urn = z.string().max(255).regex(/^urn:[a-zA-Z0-9][a-zA-Z0-9-]{0,31}:[!-~]+$/, { error: 'must be a URN such as urn:oma:lwm2m:ext:3001 (RFC 8141)' });
+
+/** What devices of the type know: JSON Schemas by the name of the value, kept as they are. */
+const vocabulary = z.record(z.string(), z.record(z.string(), z.unknown()));
+
+const reportingRule = z.strictObject({
+  path: text(1, 1024).meta({ description: 'JSONPath into configuration, attributes or events', example: '$.configuration.brightness' }),
+  reportTo: z.array(text(1, 255)).max(100),
+});
+
+const typeSchema = z.strictObject({
+  configuration: vocabulary.optional(),
+  attributes: vocabulary.optional(),
+  events: vocabulary.optional(),
+  actions: vocabulary.optional(),
+});
+
+const slots = z.record(slotName, z.strictObject({ name: text(1, 255) }));
+
+const example = {
+  name: 'Light switch', manufacturer: 'Example', model: 'LS-1', categories: ['urn:oma:lwm2m:ext:3001'],
+  reportingRules: [{ path: '$.configuration.brightness', reportTo: ['timeseries'] }],
+  schema: { configuration: { brightness: { type: 'number', minimum: 0, maximum: 100 } } },
+  slots: { firmware: { name: 'Firmware' }, bootloader: { name: 'Bootloader' } }, communicationInterval: 3600,
+};
+
+export const newDeviceType = z
+  .strictObject({
+    name: text(1, 255),
+    manufacturer: text(0, 255).nullish(),
+    model: text(0, 255).nullish(),
+    description: text(0, 1024).nullish(),
+    categories: z.array(urn).max(100).default([]),
+    reportingRules: z.array(reportingRule).max(1000).default([]),
+    schema: typeSchema.default({}),
+    slots: slots.default({}),
+    communicationInterval,
+  })
+  .meta({ id: 'NewDeviceType', example });
+
+export type NewDeviceType = z.output<typeof newDeviceType>;
+
+/** A merge patch: null deletes. What comes of it is checked against `newDeviceType`. */
+export const deviceTypePatch = z
+  .strictObject({
+    name: text(1, 255).optional(),
+    manufacturer: text(0, 255).nullish(),
+    model: text(0, 255).nullish(),
+    description: text(0, 1024).nullish(),
+    categories: z.array(urn).max(100).nullish(),
+    reportingRules: z.array(reportingRule).max(1000).nullish(),
+    schema: z.record(z.string(), z.unknown()).nullish(),
+    slots: z.record(slotName, z.strictObject({ name: text(1, 255).optional() }).nullable()).nullish(),
+    communicationInterval,
+  })
+  .meta({ id: 'DeviceTypePatch', example: { slots: { configuration: { name: 'Configuration' } } } });
+
+export const deviceType = z
+  .strictObject({
+    id,
+    name: z.string(),
+    manufacturer: z.string().optional(),
+    model: z.string().optional(),
+    description: z.string().optional(),
+    categories: z.array(z.string()),
+    reportingRules: z.array(z.strictObject({ path: z.string(), reportTo: z.array(z.string()) })),
+    schema: typeSchema,
+    slots,
+    communicationInterval: z.int().nullable(),
+    createdAt: timestamp,
+    updatedAt: timestamp,
+  })
+  .meta({ id: 'DeviceType' });
+
+export const newAssociation = z.strictObject({ firmwareId: id }).meta({ id: 'NewFirmwareAssociation', example: { firmwareId: '123e4567-e89b-12d3-a456-426655440000' } });
+
+export const association = z.strictObject({ id, deviceTypeId: id, slotName, firmwareId: id }).meta({ id: 'FirmwareAssociation' });

@@ -1,0 +1,83 @@
+import { z } from 'zod';
+import { communicationInterval } from './device-types.js';
+import { id, text, timestamp } from './envelope.js';
+
+/** specs/rest-api.md, Devices. */
+const distinct = { check: (list: readonly string[]) => new Set(list).size === list.length, error: 'must not name the same twice' };
+const tag = z.string().regex(/^[a-zA-Z0-9_-]+$/, { error: 'must consist of letters, digits, _ and -' }).max(255, { error: 'must have at most 255 characters' });
+const tags = z.array(tag).max(100).refine(distinct.check, distinct.error).meta({ uniqueItems: true });
+const aliases = z.array(text(1, 255)).max(100).refine(distinct.check, distinct.error)
+  .meta({ uniqueItems: true, description: 'Other names, such as MAC addresses: unique per tenant, in messages only, never in paths' });
+const location = z.union([text(0, 1024), z.record(z.string(), z.unknown())]).meta({ description: 'Where it is, in words or as an object', example: 'siteA.buildingB.floorC.roomD' });
+const coordinates = z.strictObject({ x: z.number().optional(), y: z.number().optional(), z: z.number().optional() });
+const coordinatesPatch = z.strictObject({ x: z.number().nullish(), y: z.number().nullish(), z: z.number().nullish() });
+const anything = z.record(z.string(), z.unknown());
+
+const infoShape = {
+  name: text(1, 255),
+  deviceTypeId: id,
+  description: text(0, 1024).nullish(),
+  tags: tags.nullish(),
+  connectedBy: id.nullish().meta({ description: 'The gateway, itself a device, that connects this one' }),
+  aliases: aliases.nullish(),
+  location: location.nullish(),
+  coordinates: coordinates.nullish(),
+  installationTimestamp: timestamp.nullish(),
+  communicationInterval,
+};
+
+const example = {
+  info: { name: 'Switch 12', deviceTypeId: '123e4567-e89b-12d3-a456-426655440003', tags: ['north'], aliases: ['06-00-00-00-00-00'], location: 'siteA.buildingB' },
+  configuration: { brightness: 60 }, custom: { room: '12' },
+};
+
+export const newDevice = z
+  .strictObject({ info: z.strictObject(infoShape), configuration: anything.nullish(), custom: anything.nullish() })
+  .meta({ id: 'NewDevice', example });
+
+export type NewDevice = z.output<typeof newDevice>;
+
+/** A merge patch: null deletes. What comes of it is checked against `newDevice`. */
+export const devicePatch = z
+  .strictObject({
+    info: z.strictObject({ ...infoShape, name: infoShape.name.optional(), deviceTypeId: id.optional(), coordinates: coordinatesPatch.nullish() }).optional(),
+    configuration: anything.nullish(),
+    custom: anything.nullish(),
+  })
+  .meta({ id: 'DevicePatch', example: { info: { tags: ['north', 'lab'], description: null } } });
+
+export const device = z
+  .strictObject({
+    id,
+    info: z.strictObject({
+      name: z.string(),
+      deviceTypeId: id,
+      description: z.string().optional(),
+      tags: z.array(z.string()),
+      connectedBy: id.optional(),
+      aliases: z.array(z.string()),
+      location: location.optional(),
+      coordinates: coordinates.optional(),
+      installationTimestamp: timestamp.optional(),
+      communicationInterval: z.int().optional(),
+    }),
+    configuration: anything.optional(),
+    custom: anything.optional(),
+    online: z.boolean().meta({ description: 'From its hello, presence or any report, until it or the broker says otherwise' }),
+    lastSeenAt: timestamp.optional(),
+    createdAt: timestamp,
+    updatedAt: timestamp,
+  })
+  .meta({ id: 'Device' });
+
+/** A comma list; empty parts say nothing. */
+const list = z.string().max(8192).transform((value) => value.split(',').map((part) => part.trim()).filter((part) => part !== '')).optional();
+
+/** A list matches any of its values; filters all match. */
+export const deviceFilters = {
+  deviceId: list.meta({ description: 'Comma list of ids' }),
+  tag: list.meta({ description: 'Comma list of tags' }),
+  connectedBy: list.meta({ description: 'Comma list of gateways\' ids' }),
+  deviceTypeId: list.meta({ description: 'Comma list of ids' }),
+  name: list.meta({ description: 'Comma list of names; * stands for any characters', example: 'Switch*' }),
+};

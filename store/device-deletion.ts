@@ -1,0 +1,46 @@
+import { DomainError } from '../domain/errors.js';
+import { noSuchDevice } from './devices.js';
+import { cancelAllOf } from './installations.js';
+import { mark, wakeSender, type Mark } from './outbox.js';
+import type { Tx } from './pool.js';
+
+/** How many of what stands in the way are named. */
+const NAMED = 20;
+
+/**
+ * Deletes a device with its credentials, slots and history of installations. `force` cancels what is open on it first; children keep
+ * it in any case, they would lose their connection without a word.
+ * @throws DomainError DEVICE_NOT_FOUND, DEVICE_IN_USE naming what uses it
+ */
+export async function deleteDevice(tx: Tx, tenantId: string, id: string, force: boolean, now: number): Promise<void> {
+  const found = await tx.query('SELECT FROM devices WHERE tenant_id = $1 AND id = $2 FOR UPDATE', [tenantId, id]);
+  if (found.rowCount === 0) throw noSuchDevice(id);
+  const children = await ids(tx, `SELECT id FROM devices WHERE tenant_id = $1 AND connected_by = $2 ORDER BY created_at LIMIT ${NAMED}`, tenantId, id);
+  if (children.length > 0) {
+    throw new DomainError('DEVICE_IN_USE', `the device is the gateway of ${children.join(', ')}; give them another with PATCH, or delete them first`, { devices: children });
+  }
+  const open = await ids(tx, `SELECT id FROM installations WHERE tenant_id = $1 AND device_id = $2 AND ended_at IS NULL ORDER BY requested_at LIMIT ${NAMED}`, tenantId, id);
+  if (open.length > 0 && !force) {
+    throw new DomainError('DEVICE_IN_USE', `installations are open on the device: ${open.join(', ')}; wait for them, or delete with ?force=true, which cancels them`, { installations: open });
+  }
+  if (open.length > 0) await cancelAllOf(tx, tenantId, id, now);
+  await markWhatGoes(tx, tenantId, id, open);
+  await tx.query('DELETE FROM devices WHERE tenant_id = $1 AND id = $2', [tenantId, id]);
+}
+
+/** The broker is to forget its documents and its password; its processes are to find that there is nothing left to do. */
+async function markWhatGoes(tx: Tx, tenantId: string, id: string, installations: readonly string[]): Promise<void> {
+  const slots = await tx.query<{ slot: string }>(`SELECT slot FROM device_slots WHERE tenant_id = $1 AND device_id = $2 AND published_nodes <> '{}'`, [tenantId, id]);
+  const credentials = await tx.query('SELECT FROM device_credentials WHERE tenant_id = $1 AND device_id = $2 AND revoked_at IS NULL LIMIT 1', [tenantId, id]);
+  const marks: Mark[] = [
+    ...slots.rows.map((row): Mark => ({ receiver: 'document', tenantId, subject: id, detail: row.slot })),
+    ...installations.map((subject): Mark => ({ receiver: 'workflow', tenantId, subject })),
+    ...(credentials.rowCount === 0 ? [] : [{ receiver: 'credential', tenantId, subject: id } satisfies Mark]),
+  ];
+  await mark(tx, marks);
+  if (marks.length > 0) await wakeSender(tx);
+}
+
+async function ids(tx: Tx, query: string, tenantId: string, id: string): Promise<string[]> {
+  return (await tx.query<{ id: string }>(query, [tenantId, id])).rows.map((row) => row.id);
+}

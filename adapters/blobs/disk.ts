@@ -1,0 +1,135 @@
+import { createHash, randomUUID } from 'node:crypto';
+import { link, mkdir, open, readdir, rm, stat, type FileHandle } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Readable } from 'node:stream';
+import { assertSha256, type BlobStore, type ByteRange, type ReceivedBlob } from './port.js';
+
+/** Larger than node's 64 KiB: half the system calls for a download, still nothing beside a thousand of them at once. */
+const READ_CHUNK_BYTES = 128 * 1024;
+
+/**
+ * Blobs as files below one folder: `ab/ab34…` by content, `incoming/` for uploads under way. Both must be on one file system: a blob
+ * appears under its address by a hard link, which is atomic and never replaces a file that somebody reads.
+ */
+export async function openDiskBlobs(folder: string): Promise<BlobStore> {
+  const store = new DiskBlobs(folder);
+  await store.prepare();
+  return store;
+}
+
+class DiskBlobs implements BlobStore {
+  private readonly incoming: string;
+
+  constructor(private readonly folder: string) {
+    this.incoming = join(folder, 'incoming');
+  }
+
+  async prepare(): Promise<void> {
+    await mkdir(this.incoming, { recursive: true, mode: 0o700 });
+    await syncFolder(this.folder);
+  }
+
+  async receive(source: AsyncIterable<Uint8Array>): Promise<ReceivedBlob> {
+    const path = join(this.incoming, randomUUID());
+    try {
+      const { sha256, size } = await writeThrough(path, source);
+      return { sha256, size, commit: () => this.publish(path, sha256), discard: () => rm(path, { force: true }) };
+    } catch (error) {
+      await rm(path, { force: true });
+      throw error;
+    }
+  }
+
+  async stat(sha256: string): Promise<{ size: number } | undefined> {
+    const found = await unlessMissing(stat(this.pathOf(sha256)));
+    return found && { size: found.size };
+  }
+
+  async open(sha256: string, range?: ByteRange): Promise<Readable | undefined> {
+    const file = await unlessMissing(open(this.pathOf(sha256), 'r'));
+    return file?.createReadStream({ highWaterMark: READ_CHUNK_BYTES, ...(range ? { start: range.start, end: range.end } : {}) });
+  }
+
+  async remove(sha256: string): Promise<void> {
+    await rm(this.pathOf(sha256), { force: true });
+  }
+
+  async link(): Promise<undefined> {
+    return undefined;
+  }
+
+  async sweep(olderThanMs: number): Promise<number> {
+    let removed = 0;
+    for (const name of await readdir(this.incoming)) {
+      const path = join(this.incoming, name);
+      const found = await unlessMissing(stat(path));
+      if (!found || Date.now() - found.mtimeMs < olderThanMs) continue;
+      await rm(path, { force: true });
+      removed += 1;
+    }
+    return removed;
+  }
+
+  async close(): Promise<void> {
+    // Nothing is held open between calls.
+  }
+
+  private pathOf(sha256: string): string {
+    assertSha256(sha256);
+    return join(this.folder, sha256.slice(0, 2), sha256);
+  }
+
+  /** The file was synced when it was received; here its name is, and the name of its folder where that is new. */
+  private async publish(from: string, sha256: string): Promise<void> {
+    const to = this.pathOf(sha256);
+    const folder = join(to, '..');
+    if (await mkdir(folder, { recursive: true, mode: 0o700 })) await syncFolder(this.folder);
+    try {
+      await link(from, to);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    }
+    // Also where it was there: whoever linked it may not have come to this line.
+    await syncFolder(folder);
+  }
+}
+
+async function writeThrough(path: string, source: AsyncIterable<Uint8Array>): Promise<{ sha256: string; size: number }> {
+  const file = await open(path, 'wx', 0o600);
+  try {
+    const hash = createHash('sha256');
+    let size = 0;
+    for await (const chunk of source) {
+      hash.update(chunk);
+      await writeAll(file, chunk);
+      size += chunk.length;
+    }
+    await file.sync();
+    return { sha256: hash.digest('hex'), size };
+  } finally {
+    await file.close();
+  }
+}
+
+/** A write may be short, where the disk is nearly full. */
+async function writeAll(file: FileHandle, bytes: Uint8Array): Promise<void> {
+  for (let at = 0; at < bytes.length; ) at += (await file.write(bytes, at)).bytesWritten;
+}
+
+async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path, 'r');
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
+}
+
+async function unlessMissing<T>(work: Promise<T>): Promise<T | undefined> {
+  try {
+    return await work;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,121 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { buffer } from 'node:stream/consumers';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { BlobStore } from '../../adapters/blobs/port.js';
+
+/** A store under test, and what of its inside the contract must see: how many uploads are neither committed nor discarded. */
+export interface BlobsUnderTest {
+  blobs: BlobStore;
+  unfinished(): Promise<number>;
+  close(): Promise<void>;
+}
+
+/** What every blob store keeps to (adapters/blobs/port.ts). */
+export function blobContract(name: string, make: () => Promise<BlobsUnderTest>): void {
+  describe(`blobs on ${name}`, () => {
+    let test: BlobsUnderTest;
+    beforeAll(async () => {
+      test = await make();
+    });
+    afterAll(() => test.close());
+
+    const store = async (bytes: Buffer): Promise<string> => {
+      const received = await test.blobs.receive(inPieces(bytes));
+      await received.commit();
+      await received.discard();
+      return received.sha256;
+    };
+    const read = async (sha256: string, range?: { start: number; end: number }): Promise<Buffer> => buffer((await test.blobs.open(sha256, range))!);
+
+    it('gives back what it was given, under the SHA-256 of its content', async () => {
+      const bytes = randomBytes(3_000_000);
+      const sha256 = await store(bytes);
+      expect(sha256).toBe(createHash('sha256').update(bytes).digest('hex'));
+      expect(await test.blobs.stat(sha256)).toEqual({ size: bytes.length });
+      expect((await read(sha256)).equals(bytes)).toBe(true);
+      expect(await test.unfinished()).toBe(0);
+    });
+
+    it('says size and hash of what it received before it is committed, and shows it to nobody', async () => {
+      const bytes = randomBytes(1000);
+      const received = await test.blobs.receive(inPieces(bytes));
+      expect(received.size).toBe(1000);
+      expect(await test.blobs.stat(received.sha256)).toBeUndefined();
+      await received.discard();
+      expect(await test.blobs.stat(received.sha256)).toBeUndefined();
+      expect(await test.unfinished()).toBe(0);
+    });
+
+    it('reads ranges, both ends included', async () => {
+      const bytes = randomBytes(300_000);
+      const sha256 = await store(bytes);
+      expect((await read(sha256, { start: 0, end: 0 })).equals(bytes.subarray(0, 1))).toBe(true);
+      expect((await read(sha256, { start: 131_071, end: 200_000 })).equals(bytes.subarray(131_071, 200_001))).toBe(true);
+      expect((await read(sha256, { start: 299_999, end: 299_999 })).equals(bytes.subarray(299_999))).toBe(true);
+    });
+
+    it('keeps one blob of two uploads of the same bytes at once', async () => {
+      const bytes = randomBytes(200_000);
+      const [one, other] = await Promise.all([test.blobs.receive(inPieces(bytes)), test.blobs.receive(inPieces(bytes))]);
+      await Promise.all([one.commit(), other.commit()]);
+      await Promise.all([one.discard(), other.discard()]);
+      expect((await read(one.sha256)).equals(bytes)).toBe(true);
+      await test.blobs.remove(one.sha256);
+      expect(await test.blobs.stat(other.sha256)).toBeUndefined();
+    });
+
+    it('commits again what was removed meanwhile, until the upload is discarded', async () => {
+      const received = await test.blobs.receive(inPieces(randomBytes(1000)));
+      await received.commit();
+      await test.blobs.remove(received.sha256);
+      await received.commit();
+      await received.discard();
+      expect(await test.blobs.stat(received.sha256)).toEqual({ size: 1000 });
+    });
+
+    it('leaves nothing behind where the source breaks off, and throws what the source threw', async () => {
+      async function* broken(): AsyncGenerator<Uint8Array> {
+        yield randomBytes(100_000);
+        throw new Error('the cable was cut');
+      }
+      await expect(test.blobs.receive(broken())).rejects.toThrow('the cable was cut');
+      expect(await test.unfinished()).toBe(0);
+    });
+
+    it('lets a reader read on to the end of what is removed meanwhile', async () => {
+      const bytes = randomBytes(2_000_000);
+      const sha256 = await store(bytes);
+      const stream = (await test.blobs.open(sha256))!;
+      await test.blobs.remove(sha256);
+      expect((await buffer(stream)).equals(bytes)).toBe(true);
+      expect(await test.blobs.open(sha256)).toBeUndefined();
+    });
+
+    it('takes it calmly that what is to be removed or read is not there', async () => {
+      const nowhere = createHash('sha256').update(randomBytes(8)).digest('hex');
+      await test.blobs.remove(nowhere);
+      expect(await test.blobs.stat(nowhere)).toBeUndefined();
+      expect(await test.blobs.open(nowhere)).toBeUndefined();
+    });
+
+    it('never takes for an address what is none', async () => {
+      for (const wrong of ['', '../../etc/passwd', 'A'.repeat(64), 'a'.repeat(63), `${'a'.repeat(64)}\n`]) {
+        await expect(test.blobs.stat(wrong)).rejects.toThrow(TypeError);
+        await expect(test.blobs.remove(wrong)).rejects.toThrow(TypeError);
+      }
+    });
+
+    it('sweeps uploads whose process died, but none that is under way', async () => {
+      const received = await test.blobs.receive(inPieces(randomBytes(1000)));
+      expect(await test.blobs.sweep(60_000)).toBe(0);
+      expect(await test.unfinished()).toBe(1);
+      expect(await test.blobs.sweep(0)).toBe(1);
+      expect(await test.unfinished()).toBe(0);
+      await received.discard();
+    });
+  });
+}
+
+async function* inPieces(bytes: Buffer): AsyncGenerator<Uint8Array> {
+  for (let at = 0; at < bytes.length; at += 65_536) yield bytes.subarray(at, at + 65_536);
+}

@@ -14,10 +14,13 @@ export const ERRORS = {
   REQUEST_TIMEOUT: { status: 408, title: 'The body did not arrive in time' },
   REQUEST_TOO_LARGE: { status: 413, title: 'The body is too large' },
   REQUEST_UNSUPPORTED_MEDIA_TYPE: { status: 415, title: 'The content type is not supported here' },
+  REQUEST_RANGE_NOT_SATISFIABLE: { status: 416, title: 'The range lies beyond the end' },
   REQUEST_IDEMPOTENCY_CONFLICT: { status: 422, title: 'The Idempotency-Key was used with another request' },
 
   FIRMWARE_VALIDATION: { status: 400, title: 'The firmware request does not fit the contract' },
   FIRMWARE_NO_ACCESS_TO_RESOURCE: { status: 403, title: 'There is no such resource, or it is not yours' },
+  FIRMWARE_LINK_INVALID: { status: 403, title: 'The download link is not valid, or not any more' },
+  FIRMWARE_LINK_ENDED: { status: 410, title: 'What the download link was made for has ended' },
   FIRMWARE_BLOB_MISSING: { status: 409, title: 'The firmware has no blob yet' },
   FIRMWARE_BLOB_EXISTS: { status: 423, title: 'The firmware has its blob already' },
   FIRMWARE_EXPIRED: { status: 409, title: 'The firmware expired before a blob was attached' },

@@ -17,8 +17,11 @@ function fits(value: string, min: number, max: number): boolean {
   return length >= min && length <= max;
 }
 
-/** Ids that clients send. Any of the five groups of hex digits: whether it names something is not the parser's question. */
-export const id = z.guid({ error: 'must be a UUID' });
+/**
+ * Ids that clients send. Any of the five groups of hex digits: whether it names something is not the parser's question. In lower case,
+ * as PostgreSQL prints them: RFC 9562 §4 lets clients send either.
+ */
+export const id = z.guid({ error: 'must be a UUID' }).toLowerCase();
 
 /** What both JavaScript and PostgreSQL can hold: the years 1 to 9999, in epoch milliseconds. */
 const FIRST_INSTANT = -62_135_596_800_000;

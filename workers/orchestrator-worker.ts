@@ -1,14 +1,16 @@
 import { fileURLToPath } from 'node:url';
-import { NativeConnection, Worker, type NativeConnectionOptions } from '@temporalio/worker';
+import { DefaultLogger, NativeConnection, Runtime, Worker, type NativeConnectionOptions } from '@temporalio/worker';
 import { createInstallationActivities } from '../activities/installation.js';
 import type { Pool } from '../store/pool.js';
 import { TASK_QUEUE } from '../workflows/messages.js';
+import type { Log } from './log.js';
 
 export interface OrchestratorOptions {
   connection: NativeConnectionOptions;
   namespace: string;
   pool: Pool;
   now: () => number;
+  log: Log;
   taskQueue?: string;
 }
 
@@ -25,7 +27,17 @@ const WORKFLOW_TASKS = 100;
 /** Local activities are short transactions; more at once than the pool has connections only wait there. */
 const LOCAL_ACTIVITIES = 40;
 
+/** The SDK's own lines go where all others go. Its runtime is one per process. */
+let installed = false;
+function installLogger(log: Log): void {
+  if (installed) return;
+  installed = true;
+  const levels = { TRACE: 'trace', DEBUG: 'debug', INFO: 'debug', WARN: 'warn', ERROR: 'error' } as const;
+  Runtime.install({ logger: new DefaultLogger('INFO', ({ level, message, meta }) => log[levels[level]]({ ...meta }, message)) });
+}
+
 export async function createOrchestrator(options: OrchestratorOptions): Promise<{ worker: Worker; connection: NativeConnection }> {
+  installLogger(options.log);
   const connection = await NativeConnection.connect(options.connection);
   const worker = await Worker.create({
     connection,

@@ -1,0 +1,54 @@
+import { randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { openTemporal } from '../adapters/engine/temporal.js';
+import { Leadership } from '../bridge/lease.js';
+import { connectMqtt } from '../bridge/mqtt-connection.js';
+import { BridgeTerm } from '../bridge/term.js';
+import { downloadLinks } from '../store/download-links.js';
+import { Listener } from '../store/listen.js';
+import { openPool } from '../store/pool.js';
+import { exitWithParent, onShutdown } from './embedded/exit-with-parent.js';
+import { createLog } from './log.js';
+import { readSettings, requireAddresses } from './settings.js';
+import { temporalConnection } from './temporal-connection.js';
+
+/** The process between devices, PostgreSQL and Temporal. One is active by a lease in PostgreSQL, others stand by. */
+const log = createLog('bridge');
+const settings = readSettings();
+const { databaseUrl, mqttUrl } = requireAddresses(settings, 'databaseUrl', 'mqttUrl', 'temporalAddress');
+exitWithParent();
+
+/** One client id for every bridge: the broker's own take-over ends the connection of a leader that stalled. */
+const CLIENT_ID = 'slipway-bridge';
+const CONNECT_TIMEOUT_MS = 5_000;
+/** A document is under 8 KiB and a report too: whatever is larger is no business of ours. */
+const MAX_PACKET_BYTES = 64 * 1024;
+
+const pool = openPool({ databaseUrl, name: 'bridge', max: 10, onError: (error) => log.warn({ err: error }, 'an idle connection to the database broke') });
+onShutdown(() => pool.end(), { log });
+const engine = openTemporal(temporalConnection(settings));
+onShutdown(() => engine.close());
+
+const { mqtt } = settings;
+const tls = mqtt.tls && {
+  ...(mqtt.tls.caPath ? { ca: readFileSync(mqtt.tls.caPath) } : {}),
+  ...(mqtt.tls.certPath && mqtt.tls.keyPath ? { cert: readFileSync(mqtt.tls.certPath), key: readFileSync(mqtt.tls.keyPath) } : {}),
+  ...(mqtt.tls.serverName ? { servername: mqtt.tls.serverName } : {}),
+};
+const connect = () => connectMqtt({
+  url: mqttUrl, clientId: CLIENT_ID, clean: false, keepaliveSeconds: 10, connectTimeoutMs: CONNECT_TIMEOUT_MS, maxPacketSize: MAX_PACKET_BYTES,
+  ...(mqtt.username === undefined ? {} : { username: mqtt.username }), ...(mqtt.password === undefined ? {} : { password: mqtt.password }), ...(tls ? { tls } : {}),
+});
+
+const links = downloadLinks(pool, settings.publicUrl);
+let term: BridgeTerm | undefined;
+const leadership = new Leadership(pool, 'bridge', randomUUID(), (fence) => {
+  term = new BridgeTerm({
+    pool, engine, connect, downloadUrl: links.ofInstallation, now: Date.now, log,
+    counted: (outcome, reason, count) => log.debug({ outcome, reason, count }, 'reports'),
+  }, fence);
+  return term;
+}, log);
+const listener = new Listener(databaseUrl, () => term?.wake(), (error) => log.warn({ err: error }, 'the listener lost its connection; the poll goes on'));
+onShutdown(() => listener.end());
+onShutdown(() => leadership.end());

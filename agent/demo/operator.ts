@@ -1,0 +1,111 @@
+import { createReadStream } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fetch } from 'undici';
+
+/** An answer that was not 2xx: the error's code and sentence, as the API said them. */
+export class ApiError extends Error {
+  override readonly name = 'ApiError';
+  constructor(readonly status: number, readonly code: string, message: string) {
+    super(`${status} ${code}: ${message}`);
+  }
+}
+
+/** An installation as `GET …/firmware-installations/{id}` shows it; what this client reads of it. */
+export interface InstallationResource {
+  id: string;
+  deviceId: string;
+  slot: string;
+  state: string;
+  attempt: number;
+  requestedAt: string;
+  startedAt?: string;
+  completedAt?: string;
+  rejectedAt?: string;
+  rejectReason?: string;
+  waitingOn?: string | null;
+  nextActionAt?: string | null;
+  workflowUrl?: string | null;
+  history: { at: string; event: string; data: Record<string, unknown> }[];
+}
+
+const TIMEOUT_MS = 15_000;
+const UPLOAD_TIMEOUT_MS = 120_000;
+
+/** An operator's client of the REST API: what the demo, the tests and the bench do with it. */
+export class Operator {
+  constructor(readonly baseUrl: string, private readonly token: string) {}
+
+  /** @throws ApiError */
+  async call<T = unknown>(method: string, path: string, body?: unknown): Promise<T> {
+    const response = await fetch(`${this.baseUrl}${path}`, {
+      method,
+      headers: { authorization: `Bearer ${this.token}`, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+    });
+    return this.read<T>(response);
+  }
+
+  async firmware(name: string, version: string, file: string): Promise<string> {
+    const { id } = await this.call<{ id: string }>('POST', '/v1/firmwares', { name, version });
+    const response = await fetch(`${this.baseUrl}/v1/firmwares/${id}/blob`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${this.token}`, 'content-type': 'application/octet-stream' },
+      body: createReadStream(file),
+      duplex: 'half',
+      signal: AbortSignal.timeout(UPLOAD_TIMEOUT_MS),
+    });
+    await this.read(response);
+    return id;
+  }
+
+  async deviceType(body: unknown): Promise<string> {
+    return (await this.call<{ id: string }>('POST', '/v1/device-types', body)).id;
+  }
+
+  async associate(deviceTypeId: string, slot: string, firmwareId: string): Promise<void> {
+    await this.call('POST', `/v1/device-types/${deviceTypeId}/slots/${slot}/firmware-associations`, { firmwareId });
+  }
+
+  async device(info: { name: string; deviceTypeId: string; tags?: string[]; connectedBy?: string; aliases?: string[] }): Promise<string> {
+    return (await this.call<{ id: string }>('POST', '/v1/devices', { info })).id;
+  }
+
+  password(deviceId: string): Promise<{ id: string; username: string; password: string }> {
+    return this.call('POST', `/v1/devices/${deviceId}/credentials`, { type: 'password' });
+  }
+
+  install(deviceId: string, request: { firmwareId: string; slot: string; [more: string]: unknown }): Promise<InstallationResource> {
+    return this.call('POST', `/v1/devices/${deviceId}/firmware-installations`, request);
+  }
+
+  installation(deviceId: string, id: string): Promise<InstallationResource> {
+    return this.call('GET', `/v1/devices/${deviceId}/firmware-installations/${id}`);
+  }
+
+  slots(deviceId: string): Promise<Record<string, unknown>> {
+    return this.call('GET', `/v1/devices/${deviceId}/slots`);
+  }
+
+  /** Waits until the service says that it is ready. @throws after `ms`, with what it said last. */
+  async ready(ms: number): Promise<void> {
+    let last = 'it did not answer';
+    for (const end = Date.now() + ms; Date.now() < end; await sleep(100)) {
+      try {
+        const response = await fetch(`${this.baseUrl}/health/ready`, { signal: AbortSignal.timeout(2_000) });
+        last = await response.text();
+        if (response.ok) return;
+      } catch (error) {
+        last = (error as Error).message;
+      }
+    }
+    throw new Error(`the service at ${this.baseUrl} was not ready within ${ms} ms: ${last}`);
+  }
+
+  private async read<T>(response: { ok: boolean; status: number; text(): Promise<string> }): Promise<T> {
+    const text = await response.text();
+    const json = (text === '' ? {} : JSON.parse(text)) as { data?: T; errorCode?: string; errorMessage?: string };
+    if (!response.ok) throw new ApiError(response.status, json.errorCode ?? '', json.errorMessage ?? text);
+    return json.data as T;
+  }
+}

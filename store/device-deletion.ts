@@ -1,7 +1,7 @@
 import { DomainError } from '../domain/errors.js';
 import { noSuchDevice } from './devices.js';
 import { cancelAllOf } from './installations.js';
-import { mark, wakeSender, type Mark } from './outbox.js';
+import { mark, markDocumentsOf, wakeSender, type Mark } from './outbox.js';
 import type { Tx } from './pool.js';
 
 /** How many of what stands in the way are named. */
@@ -30,15 +30,12 @@ export async function deleteDevice(tx: Tx, tenantId: string, id: string, force: 
 
 /** The broker is to forget its documents and its password; its processes are to find that there is nothing left to do. */
 async function markWhatGoes(tx: Tx, tenantId: string, id: string, installations: readonly string[]): Promise<void> {
-  const slots = await tx.query<{ slot: string }>(`SELECT slot FROM device_slots WHERE tenant_id = $1 AND device_id = $2 AND published_nodes <> '{}'`, [tenantId, id]);
-  const credentials = await tx.query('SELECT FROM device_credentials WHERE tenant_id = $1 AND device_id = $2 AND revoked_at IS NULL LIMIT 1', [tenantId, id]);
-  const marks: Mark[] = [
-    ...slots.rows.map((row): Mark => ({ receiver: 'document', tenantId, subject: id, detail: row.slot })),
+  await markDocumentsOf(tx, tenantId, [id]);
+  await mark(tx, [
     ...installations.map((subject): Mark => ({ receiver: 'workflow', tenantId, subject })),
-    ...(credentials.rowCount === 0 ? [] : [{ receiver: 'credential', tenantId, subject: id } satisfies Mark]),
-  ];
-  await mark(tx, marks);
-  if (marks.length > 0) await wakeSender(tx);
+    { receiver: 'credential', tenantId, subject: id },
+  ]);
+  await wakeSender(tx);
 }
 
 async function ids(tx: Tx, query: string, tenantId: string, id: string): Promise<string[]> {

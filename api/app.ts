@@ -1,0 +1,63 @@
+import express, { type Express } from 'express';
+import helmet from 'helmet';
+import { DomainError } from '../domain/errors.js';
+import { byApiKey, type Authenticate } from './authentication.js';
+import { createMetrics } from './metrics.js';
+import { mount } from './mount.js';
+import { openApiDocument } from './openapi.js';
+import { requestLog } from './request-log.js';
+import type { Route, Services } from './route.js';
+import { associationRoutes } from './routes/associations.js';
+import { certificateRoutes } from './routes/certificates.js';
+import { credentialRoutes } from './routes/credentials.js';
+import { deviceTypeRoutes } from './routes/device-types.js';
+import { deviceRoutes } from './routes/devices.js';
+import { openApiRoute, serveDocs } from './routes/docs.js';
+import { healthRoutes, type Dependency } from './routes/health.js';
+import { slotRoutes } from './routes/slots.js';
+import { errorHandler } from './send.js';
+
+export interface AppOptions {
+  services: Services;
+  /** What stands beside PostgreSQL: Temporal, the broker. Shown by /health/ready. */
+  dependencies?: readonly Dependency[];
+  /** Who a bearer token is; API keys where nothing else is given. */
+  authenticate?: Authenticate;
+  version?: string;
+}
+
+/** The API without its listener: a test gives it a port of its own. */
+export function createApp({ services, dependencies = [], authenticate = byApiKey(services.pool, services.now), version = '0.1.0' }: AppOptions): Express {
+  const app = express();
+  app.disable('x-powered-by');
+  app.disable('etag'); // answers are about now; 304 would be one more answer to describe
+  app.enable('case sensitive routing');
+  app.set('query parser', false);
+  const metrics = createMetrics(services.pool);
+  app.use(metrics.observe, requestLog(services.log), helmet({ contentSecurityPolicy: { directives: CSP } }));
+
+  let document: unknown;
+  const routes = [...apiRoutes(services), ...healthRoutes(services, dependencies, metrics), openApiRoute(() => document)];
+  document = openApiDocument(routes, services.publicUrl, version);
+  mount(app, routes, services, authenticate);
+  serveDocs(app);
+  app.use((request) => {
+    throw new DomainError('REQUEST_NOT_FOUND', `there is nothing at ${request.path.slice(0, 200)}; GET /openapi.json lists what there is`);
+  });
+  app.use(errorHandler(services.log));
+  return app;
+}
+
+/** No upgrade to HTTPS: on one machine the service speaks HTTP, and a proxy in front of it decides. */
+const CSP = { upgradeInsecureRequests: null };
+
+function apiRoutes(services: Services): Route[] {
+  return [
+    ...deviceTypeRoutes(),
+    ...associationRoutes(),
+    ...deviceRoutes(services),
+    ...credentialRoutes(),
+    ...certificateRoutes(),
+    ...slotRoutes(),
+  ];
+}

@@ -1,0 +1,58 @@
+import type { NextFunction, Request, Response } from 'express';
+import { collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { OPEN_STATES } from '../domain/installation/states.js';
+import type { Pool } from '../store/pool.js';
+import { readVitals, type Vitals } from '../store/vitals.js';
+
+const RECEIVERS = ['workflow', 'document', 'credential'] as const;
+
+export interface Metrics {
+  /** Takes the time of each request, by the declared path: ids in labels would make a series for each device. */
+  observe(request: Request, response: Response, next: NextFunction): void;
+  /** The text that Prometheus reads, and its content type. Without the database it says so, and all else. */
+  print(): Promise<{ text: string; contentType: string }>;
+}
+
+/** A registry of its own for each app: two of them in one process, as in tests, do not mix. */
+export function createMetrics(pool: Pool): Metrics {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  const durations = new Histogram({
+    name: 'slipway_http_request_duration_seconds', help: 'Time to answer a request', labelNames: ['method', 'path', 'status'], registers: [registry],
+    buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 30],
+  });
+  const gauge = <L extends string>(name: string, help: string, ...labelNames: L[]) => new Gauge({ name, help, labelNames, registers: [registry] });
+  const gauges = {
+    open: gauge('slipway_installations', 'Open installations of all tenants', 'state'),
+    depth: gauge('slipway_outbox_depth', 'Subjects whose receiver is to be brought up to date', 'receiver'),
+    oldest: gauge('slipway_outbox_oldest_seconds', 'How long the oldest subject has been due', 'receiver'),
+    failing: gauge('slipway_outbox_failing', 'Subjects whose last sending failed', 'receiver'),
+    database: gauge('slipway_database_up', '1 where the database answered this scrape'),
+  };
+  return {
+    observe(request, response, next) {
+      const end = durations.startTimer();
+      response.once('close', () => end({ method: request.method, path: String(response.locals['path'] ?? 'other'), status: response.statusCode }));
+      next();
+    },
+    async print() {
+      await readVitals(pool).then((vitals) => show(gauges, vitals), () => gauges.database.set(0));
+      return { text: await registry.metrics(), contentType: registry.contentType };
+    },
+  };
+}
+
+type Gauges = Record<'open' | 'depth' | 'oldest' | 'failing' | 'database', Gauge>;
+
+/** What is empty is 0, not absent: an alert on a series that does not exist never fires. */
+function show(gauges: Gauges, vitals: Vitals): void {
+  gauges.database.set(1);
+  for (const state of OPEN_STATES) gauges.open.set({ state }, 0);
+  for (const { state, count } of vitals.openInstallations) gauges.open.set({ state }, count);
+  for (const receiver of RECEIVERS) {
+    const row = vitals.outbox.find((one) => one.receiver === receiver);
+    gauges.depth.set({ receiver }, row?.depth ?? 0);
+    gauges.oldest.set({ receiver }, row?.oldestSeconds ?? 0);
+    gauges.failing.set({ receiver }, row?.failing ?? 0);
+  }
+}

@@ -1,0 +1,30 @@
+import type { Pool } from './pool.js';
+import { asService } from './transaction.js';
+
+/** @returns the leases that somebody holds now, by name. Each process that works alone or in turns holds one. */
+export async function readHeldLeases(pool: Pool): Promise<Set<string>> {
+  const { rows } = await asService(pool, (tx) => tx.query<{ name: string }>('SELECT name FROM leases WHERE expires_at > now()'));
+  return new Set(rows.map((row) => row.name));
+}
+
+export interface Vitals {
+  /** Of all tenants. What ended is not counted: it only grows, and counting it would cost more each day. */
+  openInstallations: { state: string; count: number }[];
+  outbox: { receiver: string; depth: number; oldestSeconds: number; failing: number }[];
+}
+
+/** What an operator watches: how much is open, and whether receivers are kept up to date. */
+export async function readVitals(pool: Pool): Promise<Vitals> {
+  return asService(pool, async (tx) => {
+    const open = await tx.query<{ state: string; count: number }>('SELECT state, count(*)::int AS count FROM installations WHERE ended_at IS NULL GROUP BY state');
+    const outbox = await tx.query<{ receiver: string; depth: number; oldest: number; failing: number }>(
+      `SELECT receiver, count(*)::int AS depth, coalesce(extract(epoch FROM now() - min(due_at) FILTER (WHERE due_at <= now())), 0)::float8 AS oldest,
+         (count(*) FILTER (WHERE attempts > 0))::int AS failing
+       FROM outbox GROUP BY receiver`,
+    );
+    return {
+      openInstallations: open.rows,
+      outbox: outbox.rows.map((row) => ({ receiver: row.receiver, depth: row.depth, oldestSeconds: Math.max(0, row.oldest), failing: row.failing })),
+    };
+  });
+}

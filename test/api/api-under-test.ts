@@ -1,0 +1,81 @@
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import pino from 'pino';
+import { openDiskBlobs } from '../../adapters/blobs/disk.js';
+import { createApp, type AppOptions } from '../../api/app.js';
+import type { Services } from '../../api/route.js';
+import { ensureKey, type ApiKey } from '../../store/api-keys.js';
+import { openPool, type Pool } from '../../store/pool.js';
+import { createTestDatabase } from '../support/database.js';
+
+/** What a test reads of an answer; bodies are checked by the test itself. */
+export interface Reply {
+  status: number;
+  headers: Headers;
+  body: ReturnType<typeof JSON.parse>;
+}
+
+export interface Client {
+  token: string;
+  call(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Reply>;
+}
+
+export interface ApiUnderTest extends Client {
+  url: string;
+  pool: Pool;
+  /** A client of another tenant, or with another role. */
+  as(key: Partial<ApiKey>): Promise<Client>;
+  close(): Promise<void>;
+}
+
+/** The real API on a port of its own, over a database of its own; the client holds an owner's key of the tenant `default`. */
+export async function startApi(title: string, options: Omit<AppOptions, 'services'> = {}): Promise<ApiUnderTest> {
+  const database = await createTestDatabase(title);
+  const folder = await mkdtemp(join(tmpdir(), 'slipway-api-'));
+  const pool = openPool({ databaseUrl: database.url, name: 'api-test', max: 6 });
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const services: Services = {
+    pool, blobs: await openDiskBlobs(folder), publicUrl: url, draftLifetimeMs: 300_000,
+    notifyOutbox: () => undefined, now: Date.now, log: pino({ level: 'silent' }),
+  };
+  server.on('request', createApp({ services, ...options }));
+
+  const as = async (key: Partial<ApiKey>): Promise<Client> => {
+    const token = randomBytes(24).toString('base64url');
+    const tenantId = key.tenantId ?? 'default';
+    await pool.query('INSERT INTO tenants (id) VALUES ($1) ON CONFLICT DO NOTHING', [tenantId]);
+    await ensureKey(pool, { tenantId, name: key.name ?? `key-${token.slice(0, 8)}`, role: key.role ?? 'owner' }, token);
+    return { token, call: (method, path, body, headers) => request(url, token, method, path, body, headers) };
+  };
+  return {
+    ...(await as({ name: 'bootstrap' })), url, pool, as,
+    close: async () => {
+      server.closeAllConnections();
+      await new Promise<void>((resolve) => server.close(() => resolve()));
+      await pool.end();
+      await services.blobs.close();
+      await rm(folder, { recursive: true, force: true });
+      await database.drop();
+    },
+  };
+}
+
+/** Objects are sent as JSON, bytes and text as they are. */
+async function request(url: string, token: string, method: string, path: string, body: unknown, headers: Record<string, string> = {}): Promise<Reply> {
+  const raw = typeof body === 'string' || body instanceof Uint8Array;
+  const response = await fetch(url + path, {
+    method,
+    headers: { authorization: `Bearer ${token}`, ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
+    redirect: 'manual',
+    ...(body === undefined ? {} : { body: raw ? (body as string) : JSON.stringify(body) }),
+  });
+  const text = await response.text();
+  const json = /json/.test(response.headers.get('content-type') ?? '') && text !== '';
+  return { status: response.status, headers: response.headers, body: json ? JSON.parse(text) : text };
+}

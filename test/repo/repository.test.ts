@@ -1,0 +1,71 @@
+import { describe, expect, it } from '@jest/globals';
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { ERRORS } from '../../domain/errors.js';
+import { SETTING_NAMES } from '../../workers/settings.js';
+
+const files = execFileSync('git', ['ls-files'], { encoding: 'utf8' }).trim().split('\n').filter((file) => existsSync(file));
+const read = (file: string) => readFileSync(file, 'utf8');
+const code = files.filter((file) => /\.(ts|js|cjs|sql|sh)$/.test(file));
+
+describe('The repository', () => {
+  it('has no source file of over 400 lines', () => {
+    expect(code.filter((file) => read(file).split('\n').length > 400)).toEqual([]);
+  });
+
+  it('has no attic: no folder called src, lib, utils, helpers, common, shared or manager', () => {
+    expect(files.filter((file) => /(^|\/)(src|lib|utils|helpers|common|shared|manager)\//.test(file))).toEqual([]);
+  });
+
+  it('has no empty catch, no skipped test and no mark of unfinished work', () => {
+    const marks = /catch\s*(\([^)]*\))?\s*\{\s*\}|\b(it|describe|test)\.(skip|only|todo)\(|\b(TODO|FIXME|XXX|HACK)\b|@ts-ignore|eslint-disable|\bas any\b/;
+    expect(code.filter((file) => file !== 'test/repo/repository.test.ts' && marks.test(read(file)))).toEqual([]);
+  });
+
+  it('spells topics in one module only', () => {
+    const spelled = /['"`]slipway\/v1\//;
+    expect(files.filter((file) => /^(api|adapters|bridge|agent|store|workers|activities|workflows|protocol)\/.*\.ts$/.test(file) && spelled.test(read(file)))).toEqual([]);
+  });
+
+  it('documents every error code, and none that does not exist', () => {
+    const documented = [...read('docs/errors.md').matchAll(/^\| `([A-Z_]+)` \| (\d{3}) \| (.+) \|$/gm)].map(([, code_, status, title]) => [code_, Number(status), title]);
+    expect(documented).toEqual(Object.entries(ERRORS).map(([name, { status, title }]) => [name, status, title]));
+  });
+
+  it('documents every setting', () => {
+    const operations = read('docs/operations.md');
+    expect(SETTING_NAMES.filter((name) => !operations.includes(`\`${name}\``))).toEqual([]);
+  });
+
+  it('tests every numbered invariant, and numbers every invariant that a test names', () => {
+    for (const [spec, tests] of [['docs/spec/installation.md', 'test/domain']] as const) {
+      const numbered = new Set([...read(spec).matchAll(/^\| (I\d+) \|/gm)].map(([, number]) => number!));
+      const titles = readdirSync(tests).filter((file) => file.endsWith('.test.ts')).flatMap((file) => [...read(`${tests}/${file}`).matchAll(/\b(?:it|describe)(?:\.each\([^;]*?\))?\(\s*['`]([^'`]*)/g)].map(([, title]) => title!));
+      const named = new Set(titles.flatMap((title) => title.match(/\bI\d+\b/g) ?? []));
+      expect([...numbered].filter((number) => !named.has(number))).toEqual([]);
+      expect([...named].filter((number) => !numbered.has(number))).toEqual([]);
+    }
+  });
+
+  it('has every command that the README names', () => {
+    const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
+    const commands = [...read('README.md').matchAll(/npm run ([a-z:]+)/g)].map(([, name]) => name!);
+    expect(['start', 'test', ...commands].filter((name) => !(name in scripts))).toEqual([]);
+  });
+
+  it('has no link in its documents that leads nowhere', () => {
+    const dead = files.filter((file) => file.endsWith('.md')).flatMap((file) => [...read(file).matchAll(/\]\((?!https?:|#)([^)#]+)/g)]
+      .filter(([, link]) => !existsSync(`${file.includes('/') ? file.slice(0, file.lastIndexOf('/') + 1) : ''}${link}`)).map(([, link]) => `${file}: ${link}`));
+    expect(dead).toEqual([]);
+  });
+
+  it('installs one copy of protobufjs for the engine: with two, histories cannot be read', () => {
+    const lock = JSON.parse(read('package-lock.json')) as { packages: Record<string, { version: string }> };
+    const copies = Object.entries(lock.packages).filter(([path]) => path.endsWith('node_modules/protobufjs') && !path.includes('proto-loader')).map(([, { version }]) => version);
+    expect(copies).toHaveLength(1);
+  });
+
+  it('ties no package to a registry: the lock file names none', () => {
+    expect(read('package-lock.json')).not.toMatch(/"resolved": "https?:/);
+  });
+});

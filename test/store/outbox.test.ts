@@ -1,0 +1,108 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { randomUUID } from 'node:crypto';
+import { openPool, type Pool } from '../../store/pool.js';
+import { claim, mark, settle } from '../../store/outbox.js';
+import { assertLease, holdLease, releaseLease } from '../../store/leases.js';
+import { seal, verifyChain } from '../../store/seal.js';
+import { writeHistory } from '../../store/history.js';
+import { asService } from '../../store/transaction.js';
+import { createTestDatabase } from '../support/database.js';
+
+let database: Awaited<ReturnType<typeof createTestDatabase>>;
+let pool: Pool;
+beforeAll(async () => {
+  database = await createTestDatabase('outbox');
+  pool = openPool({ databaseUrl: database.url, name: 'test' });
+});
+afterAll(async () => {
+  await pool.end();
+  await database.drop();
+});
+beforeEach(() => pool.query(`DELETE FROM outbox; DELETE FROM leases`));
+
+const LEASE = 30_000;
+const subject = randomUUID();
+const put = (...more: { dueAt?: number }[]) =>
+  asService(pool, (tx) => mark(tx, (more.length > 0 ? more : [{}]).map((one) => ({ receiver: 'workflow' as const, tenantId: 'default', subject, ...one }))));
+const rows = async () => (await pool.query(`SELECT generation::int, attempts, leased_until IS NOT NULL AS leased, last_error, due_at > now() AS later FROM outbox`)).rows;
+
+describe('The outbox is level-triggered', () => {
+  it('holds one row per subject and receiver, however often it is marked', async () => {
+    await put({}, {});
+    await put();
+    expect(await rows()).toMatchObject([{ generation: 2 }]);
+  });
+
+  it('a claimed row is nobody else\'s until its lease ends', async () => {
+    await put();
+    expect(await claim(pool, 'workflow', 10, LEASE)).toHaveLength(1);
+    expect(await claim(pool, 'workflow', 10, LEASE)).toHaveLength(0);
+    await pool.query(`UPDATE outbox SET leased_until = now() - interval '1 second'`);
+    expect(await claim(pool, 'workflow', 10, LEASE)).toHaveLength(1);
+  });
+
+  it('a row that was sent is gone, unless it was marked meanwhile', async () => {
+    await put();
+    const [first] = await claim(pool, 'workflow', 10, LEASE);
+    await put();
+    await settle(pool, [{ claimed: first! }]);
+    expect(await rows()).toMatchObject([{ generation: 2, leased: false, later: false }]);
+    const [second] = await claim(pool, 'workflow', 10, LEASE);
+    await settle(pool, [{ claimed: second! }]);
+    expect(await rows()).toEqual([]);
+  });
+
+  it('a row that could not be sent comes again after a back-off that grows, with what went wrong', async () => {
+    await put();
+    const [first] = await claim(pool, 'workflow', 10, LEASE);
+    await settle(pool, [{ claimed: first!, error: 'the engine is away' }]);
+    expect(await rows()).toMatchObject([{ attempts: 1, last_error: 'the engine is away', later: true, leased: false }]);
+  });
+
+  it('a mark for later waits for its time, and one for now overtakes it', async () => {
+    await put({ dueAt: Date.now() + 60_000 });
+    expect(await claim(pool, 'workflow', 10, LEASE)).toHaveLength(0);
+    await put();
+    expect(await claim(pool, 'workflow', 10, LEASE)).toHaveLength(1);
+  });
+});
+
+describe('A lease', () => {
+  it('is held by one, renewed under the same epoch, and taken over under a higher one when it ends', async () => {
+    expect(await holdLease(pool, 'bridge', 'one', 60_000)).toBe(1);
+    expect(await holdLease(pool, 'bridge', 'two', 60_000)).toBeUndefined();
+    expect(await holdLease(pool, 'bridge', 'one', 60_000)).toBe(1);
+    await releaseLease(pool, 'bridge', 'one');
+    expect(await holdLease(pool, 'bridge', 'two', 60_000)).toBe(2);
+  });
+
+  it('fences a stale holder: its transaction fails, and a successor waits for one that is under way', async () => {
+    await holdLease(pool, 'bridge', 'one', 60_000);
+    const fence = { name: 'bridge', holder: 'one', epoch: 1 };
+    await asService(pool, (tx) => assertLease(tx, fence));
+    await releaseLease(pool, 'bridge', 'one');
+    await holdLease(pool, 'bridge', 'two', 60_000);
+    await expect(asService(pool, (tx) => assertLease(tx, fence))).rejects.toMatchObject({ name: 'LeaseLost' });
+  });
+});
+
+describe('The history', () => {
+  it('is sealed without a gap and chained per tenant, and a changed entry breaks the chain', async () => {
+    const epoch = (await holdLease(pool, 'bridge', 'sealer', 60_000))!;
+    const fence = { name: 'bridge', holder: 'sealer', epoch };
+    await asService(pool, (tx) => writeHistory(tx, ['a', 'b', 'c'].map((event) => ({ tenantId: 'default', at: Date.now(), event, data: { n: 1, text: 'ü' } }))));
+    await asService(pool, (tx) => writeHistory(tx, [{ tenantId: 'second', at: Date.now(), event: 'd', data: {} }]));
+    expect(await seal(pool, fence)).toBe(4);
+    expect(await seal(pool, fence)).toBe(0);
+    await asService(pool, (tx) => writeHistory(tx, [{ tenantId: 'default', at: Date.now(), event: 'e', data: {} }]));
+    await seal(pool, fence);
+    expect(await asService(pool, (tx) => verifyChain(tx, 'default'))).toEqual({ entries: 4 });
+    await pool.query(`UPDATE history SET data = '{"n": 2}' WHERE event = 'b'`);
+    expect(await asService(pool, (tx) => verifyChain(tx, 'default'))).toEqual({ entries: 1, brokenAt: 2 });
+  });
+
+  it('can be changed or deleted by no role of the service', async () => {
+    await expect(asService(pool, (tx) => tx.query(`UPDATE history SET event = 'x'`))).rejects.toMatchObject({ code: '42501' });
+    await expect(asService(pool, (tx) => tx.query(`DELETE FROM history`))).rejects.toMatchObject({ code: '42501' });
+  });
+});

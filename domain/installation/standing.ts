@@ -50,13 +50,14 @@ export function newsOf(i: Installation): News | undefined {
   if (stage === 'ended' || (stage === 'begin' && i.attempt > 1 && !i.executing)) return 'ended';
   if (i.cancel !== null) return 'cancelled';
   if (stage === 'begin') return i.executing ? 'turn' : undefined;
+  if (stage === 'download') return i.revision === null ? 'turn' : undefined; // begun by hand, never offered: its process still waits for the turn
   if (stage === 'outcome') return 'downloaded';
   return stage === 'soak' ? 'installed' : undefined;
 }
 
 /** Two rows with the same key are no news to each other. */
 export function newsKey(i: Installation): string {
-  return `${i.attempt}/${newsOf(i) ?? '-'}/${i.gate}`;
+  return `${i.attempt}/${newsOf(i) ?? '-'}/${i.gate}/${i.executing}`;
 }
 
 /** Whether the slot should show this installation's document: it has its turn, was offered, and nobody asked to stop it. */

@@ -71,11 +71,11 @@ export function executing(work: Work, except?: string): Installation | undefined
   return Object.values(work.installations).find((one) => one.executing && one.id !== except);
 }
 
-/** The turn goes to whoever waits for it: the highest priority, then the oldest. Its process hears of it and makes the offer. */
+/** The turn goes to whoever waits for it (also where a person began out of turn): the highest priority, then the oldest. Its process makes the offer. */
 export function nextInLine(work: Work, now: number): Work {
   if (executing(work)) return work;
   const [first] = Object.values(work.installations)
-    .filter((one) => one.state === 'queued' && (one.deadline === null || one.deadline > now))
+    .filter((one) => !isEnded(one.state) && one.state !== 'scheduled' && (one.deadline === null || one.deadline > now))
     .sort((a, b) => b.priority - a.priority || a.requestedAt - b.requestedAt || (a.id < b.id ? -1 : 1));
   return first ? put(work, { ...first, executing: true }) : work;
 }

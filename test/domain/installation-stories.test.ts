@@ -185,6 +185,12 @@ describe('The line on one device', () => {
     expect(line.begins('b').after(10_000).begins('a').of('a').state).toBe('queued');
   });
 
+  it('I13 what a person began out of turn gets the turn too', () => {
+    const line = given().requested('a').requested('b', { sha256: 'c'.repeat(64) }).begins('a').reports('b', 'accepted');
+    expect(line.of('b')).toMatchObject({ state: 'accepted', executing: false });
+    expect(line.reports('a', 'installed').of('b').executing).toBe(true);
+  });
+
   it('I12 the revision of a slot rises over all that was used and reported', () => {
     const line = given().hello(OLD, { revision: 41 }).requested('a').begins('a');
     expect(line.of('a').revision).toBe(42);

@@ -24,7 +24,10 @@ describe('The repository', () => {
 
   it('spells topics in one module only', () => {
     const spelled = /['"`]slipway\/v1\//;
-    expect(files.filter((file) => /^(api|adapters|bridge|agent|store|workers|activities|workflows|protocol)\/.*\.ts$/.test(file) && spelled.test(read(file)))).toEqual([]);
+    const comment = /^\s*(\*|\/\/|\/\*)/;
+    const spellers = files.filter((file) => /^(api|adapters|bridge|agent|store|workers|activities|workflows|domain)\/.*\.ts$/.test(file))
+      .filter((file) => read(file).split('\n').some((line) => !comment.test(line) && spelled.test(line)));
+    expect(spellers).toEqual([]);
   });
 
   it('documents every error code, and none that does not exist', () => {

@@ -1,0 +1,18 @@
+export type FirmwareState = 'draft' | 'ready' | 'expired' | 'retired';
+
+/** A firmware's metadata, immutable but for its state. Times are epoch milliseconds. */
+export interface Firmware {
+  readonly tenantId: string;
+  readonly id: string;
+  readonly name: string;
+  readonly description: string | null;
+  readonly version: string | null;
+  readonly state: FirmwareState;
+  /** There once a blob is attached; stays with a tombstone. Size in bytes. */
+  readonly content: { readonly sha256: string; readonly size: number } | null;
+  readonly contentType: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly createdBy: string;
+  readonly createdAt: number;
+  readonly updatedAt: number;
+}

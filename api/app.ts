@@ -36,9 +36,8 @@ export function createApp({ services, dependencies = [], authenticate = byApiKey
   const metrics = createMetrics(services.pool);
   app.use(metrics.observe, requestLog(services.log), helmet({ contentSecurityPolicy: { directives: CSP } }));
 
-  let document: unknown;
   const routes = [...apiRoutes(services), ...healthRoutes(services, dependencies, metrics), openApiRoute(() => document)];
-  document = openApiDocument(routes, services.publicUrl, version);
+  const document = openApiDocument(routes, services.publicUrl, version);
   mount(app, routes, services, authenticate);
   serveDocs(app);
   app.use((request) => {

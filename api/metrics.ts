@@ -8,9 +8,9 @@ const RECEIVERS = ['workflow', 'document', 'credential'] as const;
 
 export interface Metrics {
   /** Takes the time of each request, by the declared path: ids in labels would make a series for each device. */
-  observe(request: Request, response: Response, next: NextFunction): void;
+  observe: (request: Request, response: Response, next: NextFunction) => void;
   /** The text that Prometheus reads, and its content type. Without the database it says so, and all else. */
-  print(): Promise<{ text: string; contentType: string }>;
+  print: () => Promise<{ text: string; contentType: string }>;
 }
 
 /** A registry of its own for each app: two of them in one process, as in tests, do not mix. */

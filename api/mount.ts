@@ -1,6 +1,5 @@
 import type { Express, Request, Response } from 'express';
 import { DomainError, type ErrorCode } from '../domain/errors.js';
-import type { Permission } from '../domain/permissions.js';
 import { asTenant } from '../store/transaction.js';
 import { ANYONE, authorize, identify, type Authenticate } from './authentication.js';
 import { checkMediaType, readJson } from './body.js';
@@ -75,7 +74,7 @@ async function run({ route, kinds }: Prepared, request: Request, response: Respo
 async function admit(route: Route, request: Request, authenticate: Authenticate): Promise<Principal> {
   if (route.permission === null) return ANYONE;
   const principal = await identify(request, authenticate);
-  authorize(principal, typeof route.permission === 'string' ? [route.permission as Permission] : route.permission);
+  authorize(principal, typeof route.permission === 'string' ? [route.permission] : route.permission);
   return principal;
 }
 

@@ -44,7 +44,7 @@ function operation(route: Route, schemas: Json): Json {
 
 function permissionsOf(route: Route): readonly Permission[] {
   if (route.permission === null) return [];
-  return typeof route.permission === 'string' ? [route.permission as Permission] : route.permission;
+  return typeof route.permission === 'string' ? [route.permission] : route.permission;
 }
 
 function parameters(shape: Record<string, unknown> | undefined, place: 'path' | 'query', schemas: Json): Json[] {
@@ -117,7 +117,8 @@ function problem(description: string, code: ErrorCode): Json {
 
 /** One schema in the document's own dialect; what carries an id becomes a component. */
 function jsonSchema(schema: ZodType, io: 'input' | 'output', schemas: Json): Json {
-  const { $defs = {}, $schema: _dialect, ...inline } = z.toJSONSchema(schema, { io, unrepresentable: 'any' }) as Json & { $defs?: Json };
+  const { $defs = {}, ...inline } = z.toJSONSchema(schema, { io, unrepresentable: 'any' }) as Json & { $defs?: Json };
+  delete inline['$schema'];
   for (const [name, definition] of Object.entries($defs)) schemas[name] ??= moveRefs(definition);
   const id = (schema.meta() as { id?: string } | undefined)?.id;
   if (id === undefined) return moveRefs(inline);

@@ -35,7 +35,7 @@ export interface Route {
   unknownCode?: ErrorCode | Record<string, ErrorCode>;
   /** What it answers when it works, and each refusal of its own by status. 400, 401, 403, 413, 415, 500, 503 and so on are added where they can happen. */
   answers: Record<number, AnswerDoc>;
-  handle(call: Call): Promise<Answer>;
+  handle: (call: Call) => Promise<Answer>;
 }
 
 export interface AnswerDoc {
@@ -64,7 +64,7 @@ export interface Call<Params = Record<string, string>, Query = Record<string, un
   request: Request;
   response: Response;
   /** One transaction as this tenant, behind row-level security. May run `work` again after a deadlock: no side effects in it. */
-  inTenant<T>(work: (tx: Tx) => Promise<T>): Promise<T>;
+  inTenant: <T>(work: (tx: Tx) => Promise<T>) => Promise<T>;
 }
 
 /** `handled`: the handler wrote the response itself. */
@@ -79,9 +79,9 @@ export interface Services {
   /** A firmware without a blob becomes invalid after this time. */
   draftLifetimeMs: number;
   /** Tells the sender that the outbox has marks; call it after the commit. Never throws: a slow poll stands behind it. */
-  notifyOutbox(): void;
+  notifyOutbox: () => void;
   /** Epoch milliseconds. */
-  now(): number;
+  now: () => number;
   log: Logger;
 }
 
@@ -91,7 +91,7 @@ interface RouteOf<P, Q, B> extends Omit<Route, 'params' | 'query' | 'body' | 'ha
   params?: P;
   query?: Q;
   body?: B;
-  handle(call: Call<Output<P, Record<string, never>>, Output<Q, Record<string, never>>, Output<B, undefined>>): Promise<Answer>;
+  handle: (call: Call<Output<P, Record<string, never>>, Output<Q, Record<string, never>>, Output<B, undefined>>) => Promise<Answer>;
 }
 
 /** Declares a route; the handler's params, query and body have the types of its schemas. */

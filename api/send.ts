@@ -22,11 +22,11 @@ export function sendJson(response: Response, body: unknown, type: string): void 
 
 /** The last of express's handlers: every refusal and every fault leaves through it. */
 export function errorHandler(log: Logger) {
-  return (thrown: unknown, request: Request, response: Response, _next: NextFunction): void => {
+  return (thrown: unknown, request: Request, response: Response, next: NextFunction): void => {
     const error = toDomainError(thrown);
     if (error.status >= 500) log.error({ err: thrown, method: request.method, path: request.path }, error.message);
-    // Half an answer cannot be taken back; the client sees that the connection broke.
-    if (response.headersSent) return void response.destroy();
+    // Half an answer cannot be taken back: express closes the connection, and the client sees that it broke.
+    if (response.headersSent) return next(thrown);
     response.status(error.status);
     if (error.status === 401) response.set('WWW-Authenticate', error.code === 'AUTH_INVALID_TOKEN' ? 'Bearer realm="slipway", error="invalid_token"' : 'Bearer realm="slipway"');
     if (error.status === 403 && error.code === 'AUTH_FORBIDDEN') response.set('WWW-Authenticate', `Bearer realm="slipway", error="insufficient_scope", scope="${String(error.facts['permission'])}"`);

@@ -45,7 +45,8 @@ export function deviceTypeRoutes(): Route[] {
       answers: { 200: { description: 'The device type as it is now', schema: one }, 409: { description: 'A slot that is in use cannot go' } },
       handle: async (call) =>
         answer(200, await call.inTenant((tx) => updateDeviceType(tx, call.principal.tenantId, call.params.id, (current) => {
-          const { id: _id, createdAt: _createdAt, updatedAt: _updatedAt, ...own } = current;
+          const { name, manufacturer, model, description, categories, reportingRules, schema, slots, communicationInterval } = current;
+          const own = { name, manufacturer, model, description, categories, reportingRules, schema, slots, communicationInterval };
           return patched(own, call.body, newDeviceType, VALIDATION);
         }))),
     }),

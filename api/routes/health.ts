@@ -6,7 +6,7 @@ import { route, type Route, type Services } from '../route.js';
 /** A part that this service cannot work without. `check` throws, or answers with a sentence, where the part does not do its work. */
 export interface Dependency {
   name: string;
-  check(): Promise<string | undefined>;
+  check: () => Promise<string | undefined>;
 }
 
 /** Each check alone: a probe of a load balancer gives up after a few seconds, and a part that hangs is one that is away. */

@@ -1,0 +1,115 @@
+import { connect } from 'node:net';
+import { openDiskBlobs } from '../adapters/blobs/disk.js';
+import { openS3Blobs } from '../adapters/blobs/s3.js';
+import { openTemporal } from '../adapters/engine/temporal.js';
+import { DomainError } from '../domain/errors.js';
+import { ensureKey } from '../store/api-keys.js';
+import { migrate } from '../store/migrate.js';
+import { CHANNEL } from '../store/outbox.js';
+import { openPool } from '../store/pool.js';
+import { exitWithParent, onShutdown } from '../workers/embedded/exit-with-parent.js';
+import { createLog } from '../workers/log.js';
+import { httpUrl, readSettings, requireAddresses, type Settings } from '../workers/settings.js';
+import { temporalConnection } from '../workers/temporal-connection.js';
+import { createApp } from './app.js';
+import { byApiKey } from './authentication.js';
+import { listen } from './listener.js';
+import type { Services } from './route.js';
+import type { Dependency } from './routes/health.js';
+
+/** The process of the REST API and the device HTTP interfaces. Any number of them. */
+const log = createLog('api');
+const settings = readSettings();
+const { databaseUrl } = requireAddresses(settings, 'databaseUrl');
+exitWithParent();
+
+/** A request holds a connection for a few milliseconds: beyond this number they only wait in PostgreSQL instead of here. */
+const POOL_SIZE = 16;
+const PREPARE_AGAIN_MS = 500;
+const TCP_DEADLINE_MS = 1_000;
+
+const pool = openPool({ databaseUrl, name: 'api', max: POOL_SIZE, onError: (error) => log.warn({ err: error }, 'an idle connection to the database broke') });
+onShutdown(() => pool.end(), { log });
+const blobs = await openBlobs(settings);
+onShutdown(() => blobs.close());
+
+const http = await listen(settings.http.host, settings.http.port).catch((error: unknown) => {
+  log.fatal({ err: error }, `cannot listen on ${settings.http.host}:${settings.http.port}; is another Slipway running? Set SLIPWAY_HTTP_PORT`);
+  process.exit(1);
+});
+const publicUrl = settings.publicUrlIsGiven ? settings.publicUrl : httpUrl(settings.http.host, http.port);
+
+const services: Services = {
+  pool, blobs, publicUrl, log, now: Date.now,
+  draftLifetimeMs: settings.firmwareWithoutBlobExpiresAfterMs,
+  notifyOutbox: () => void pool.query(`NOTIFY ${CHANNEL}`).catch((error: unknown) => log.debug({ err: error }, 'the sender was not woken; its poll finds the marks')),
+};
+
+/** Whether the schema is up to date and the bootstrap key works. Until then the port answers, and says that it is not ready. */
+let prepared = false;
+const keys = byApiKey(pool, services.now);
+const app = createApp({
+  services,
+  dependencies: [{ name: 'schema', check: async () => (prepared ? undefined : 'is being brought up to date') }, ...neighbours(settings)],
+  authenticate: async (token) => {
+    if (!prepared) throw new DomainError('SERVICE_UNAVAILABLE', 'the database is being prepared; try again in a few seconds');
+    return keys(token);
+  },
+});
+http.answerWith(app);
+onShutdown(() => http.close());
+log.info({ url: publicUrl, port: http.port }, 'listens');
+await prepare();
+
+/** The database may come later than this process: it is asked until it is there. */
+async function prepare(): Promise<void> {
+  let ending = false;
+  onShutdown(() => {
+    ending = true;
+  });
+  while (!prepared && !ending) {
+    try {
+      await migrate(databaseUrl);
+      if (settings.adminToken === undefined) log.warn('SLIPWAY_ADMIN_TOKEN is not set: only keys that are in the database work');
+      else await ensureKey(pool, { tenantId: 'default', name: 'bootstrap', role: 'owner' }, settings.adminToken);
+      prepared = true;
+      log.info('is ready');
+    } catch (error) {
+      log.warn({ err: error }, 'the database could not be prepared; trying again');
+      await new Promise((resolve) => setTimeout(resolve, PREPARE_AGAIN_MS));
+    }
+  }
+}
+
+async function openBlobs({ blobs: { store, folder, s3Bucket, s3Endpoint } }: Settings) {
+  if (store === 'disk') return openDiskBlobs(folder);
+  return openS3Blobs({ bucket: s3Bucket!, ...(s3Endpoint === undefined ? {} : { endpoint: s3Endpoint }) });
+}
+
+/** What the other processes talk to. An API that was given no address of a part does not ask for it. */
+function neighbours({ temporal, mqtt }: Settings): Dependency[] {
+  const found: Dependency[] = [];
+  if (temporal.address !== undefined) {
+    const engine = openTemporal(temporalConnection(settings));
+    onShutdown(() => engine.close());
+    found.push({ name: 'temporal', check: async () => ((await engine.check()) ? undefined : 'does not answer: installations wait where they are') });
+  }
+  if (mqtt.url !== undefined) {
+    const { hostname, port, protocol } = new URL(mqtt.url);
+    found.push({ name: 'mqtt', check: () => answersTcp(hostname, Number(port) || (protocol === 'mqtts:' ? 8883 : 1883)) });
+  }
+  return found;
+}
+
+function answersTcp(host: string, port: number): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    const socket = connect({ host: host.replace(/^\[|\]$/g, ''), port, timeout: TCP_DEADLINE_MS });
+    const done = (reason?: string): void => {
+      socket.destroy();
+      resolve(reason);
+    };
+    socket.once('connect', () => done());
+    socket.once('timeout', () => done('does not answer: devices are not reached'));
+    socket.once('error', () => done('does not answer: devices are not reached'));
+  });
+}

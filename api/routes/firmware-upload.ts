@@ -1,0 +1,92 @@
+import type { Request } from 'express';
+import type { ReceivedBlob } from '../../adapters/blobs/port.js';
+import { DomainError } from '../../domain/errors.js';
+import { attachContent, isContentNeeded, keepDraftAlive, lockContent } from '../../store/firmwares.js';
+import { asService } from '../../store/transaction.js';
+import type { Call, Services } from '../route.js';
+
+/** How often the draft is told that its upload goes on; at least three times in its lifetime. */
+const TOUCH_MS = 30_000;
+
+/**
+ * Takes the raw body as the firmware's blob, in constant memory. Of two uploads at once the one that is complete first wins. What broke
+ * off, came second or is empty leaves nothing behind.
+ * @throws DomainError FIRMWARE_NO_ACCESS_TO_RESOURCE, FIRMWARE_BLOB_EXISTS, FIRMWARE_EXPIRED, FIRMWARE_VALIDATION
+ */
+export async function uploadBlob(services: Services, call: Call, firmwareId: string): Promise<void> {
+  const touch = (): Promise<void> =>
+    call.inTenant((tx) => keepDraftAlive(tx, call.principal.tenantId, firmwareId, { lifetimeMs: services.draftLifetimeMs, now: services.now() }));
+  await touch();
+  const received = await receive(services, call.request, touch);
+  try {
+    if (received.size === 0) throw new DomainError('FIRMWARE_VALIDATION', 'the blob is empty; send its bytes as the body');
+    await attach(services, call, firmwareId, received);
+  } finally {
+    await received.discard();
+  }
+}
+
+async function receive(services: Services, request: Request, touch: () => Promise<void>): Promise<ReceivedBlob> {
+  let lost: unknown;
+  const noteLoss = (error: unknown): void => {
+    // Only a refusal ends the upload early; while the database is away it goes on, and the draft is judged at the end.
+    if ((error as Error).name === 'DomainError') lost = error;
+    else services.log.warn({ err: error }, 'an upload could not keep its firmware alive');
+  };
+  const timer = setInterval(() => void touch().catch(noteLoss), Math.min(TOUCH_MS, services.draftLifetimeMs / 3));
+  try {
+    return await services.blobs.receive(bytesOf(request, () => lost));
+  } catch (error) {
+    request.resume(); // what is still under way is thrown away, or the client would never come to read the answer
+    throw request.destroyed && !request.complete ? new DomainError('REQUEST_VALIDATION', 'the upload broke off; nothing of it was kept, send it again', {}, { cause: error }) : outOfRoom(error);
+  } finally {
+    clearInterval(timer);
+  }
+}
+
+/** The stream is not destroyed where the reader gives up: the socket is needed for the answer. One on which nothing moves ends in api/listener.ts. */
+async function* bytesOf(request: Request, lost: () => unknown): AsyncGenerator<Uint8Array> {
+  for await (const chunk of request.iterator({ destroyOnReturn: false })) {
+    if (lost() !== undefined) throw lost();
+    yield chunk as Buffer;
+  }
+  if (!request.complete) throw new Error('the body ended early');
+}
+
+function outOfRoom(error: unknown): unknown {
+  const code = (error as NodeJS.ErrnoException).code;
+  return code === 'ENOSPC' || code === 'EDQUOT' ? new DomainError('SERVICE_UNAVAILABLE', 'the blob store has no room left', {}, { cause: error }) : error;
+}
+
+/**
+ * First the bytes, then the fact: a crash in between leaves bytes that nobody knows, never a firmware without them. The long part of the
+ * commit comes before the transaction; in it, under the content's lock, it is only looked at again, because a deletion may have come between.
+ */
+async function attach(services: Services, call: Call, firmwareId: string, received: ReceivedBlob): Promise<void> {
+  await received.commit();
+  try {
+    await call.inTenant(async (tx) => {
+      await lockContent(tx, received.sha256);
+      await received.commit();
+      await attachContent(tx, call.principal.tenantId, firmwareId, received, services.now());
+    });
+  } catch (error) {
+    await removeUnneeded(services, received.sha256);
+    throw error;
+  }
+}
+
+/**
+ * Removes bytes that no firmware of any tenant needs; so it looks as a service. Where it fails the bytes stay, which costs room and
+ * nothing else: the next upload of the same content finds them.
+ */
+export async function removeUnneeded(services: Services, sha256: string): Promise<void> {
+  try {
+    await asService(services.pool, async (tx) => {
+      await lockContent(tx, sha256);
+      if (!(await isContentNeeded(tx, sha256))) await services.blobs.remove(sha256);
+    });
+  } catch (error) {
+    services.log.warn({ err: error, sha256 }, 'a blob that may not be needed any more could not be removed');
+  }
+}

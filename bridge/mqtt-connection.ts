@@ -63,7 +63,7 @@ export async function connectMqtt(options: MqttOptions): Promise<MqttConnection>
 export class MqttConnection {
   /** Settles when CONNACK came, or did not. */
   readonly ready: Promise<void>;
-  /** Resolves once: with what broke the connection, or undefined after `end()`. Never rejects. */
+  /** Resolves once: with what broke the connection, or with undefined when `end()` is through. Never rejects. */
   readonly closed: Promise<Error | undefined>;
   /** The broker still had the session: stored subscriptions stand, and what came meanwhile is being delivered. */
   sessionPresent = false;
@@ -119,16 +119,17 @@ export class MqttConnection {
     return this.window.request((messageId) => this.send({ cmd: 'subscribe', messageId, subscriptions }));
   }
 
-  /** Says goodbye (no last will) and closes. What is not acknowledged by then comes again, or rejects. */
-  async end(): Promise<void> {
+  /** Says goodbye (no last will) and closes; `closed` tells when. What is not acknowledged by then comes again, or rejects. */
+  end(): void {
     if (this.mode !== 'open') return this.close(new Error('the connection was ended before it stood'));
-    const gone = new Promise<void>((resolve) => this.socket.once('close', () => resolve()));
     const deadline = setTimeout(() => this.socket.destroy(), END_TIMEOUT_MS);
+    this.socket.once('close', () => {
+      clearTimeout(deadline);
+      this.over(undefined);
+    });
     this.close(undefined);
     this.socket.resume();
     this.socket.end(generate({ cmd: 'disconnect' }));
-    await gone;
-    clearTimeout(deadline);
   }
 
   private sayHello(): void {
@@ -225,9 +226,10 @@ export class MqttConnection {
     this.mode = 'closed';
     clearTimeout(this.timer);
     const reason = error ?? new Error('the connection was ended');
-    if (error) this.socket.destroy();
     this.window.close(reason);
     this.failed(reason);
+    if (!error) return;
+    this.socket.destroy();
     this.over(error);
   }
 }

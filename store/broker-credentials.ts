@@ -1,0 +1,40 @@
+import type { Tx } from './pool.js';
+
+/** A password as a broker can ask about it: never the password itself. */
+export interface Claim {
+  /** `tenant/node` */
+  readonly username: string;
+  /** SHA-256 of the password's UTF-8. */
+  readonly secretHash: Buffer;
+}
+
+/** A credential's primary key. */
+export interface CredentialKey {
+  readonly tenantId: string;
+  readonly id: string;
+}
+
+/**
+ * Which claims are true now, in one statement: when a broker restarts, thousands of devices ask within a second.
+ * @returns per claim, in order: the credential, or undefined.
+ */
+export async function findCredentials(tx: Tx, claims: readonly Claim[]): Promise<(CredentialKey | undefined)[]> {
+  const { rows } = await tx.query<{ nth: string; tenant_id: string; id: string }>(
+    `SELECT claimed.nth, c.tenant_id, c.id
+       FROM unnest($1::text[], $2::bytea[]) WITH ORDINALITY AS claimed (username, secret_hash, nth)
+       JOIN device_credentials c ON c.username = claimed.username AND c.secret_hash = claimed.secret_hash AND c.revoked_at IS NULL`,
+    [claims.map((claim) => claim.username), claims.map((claim) => claim.secretHash)],
+  );
+  const found = new Map(rows.map((row) => [Number(row.nth) - 1, { tenantId: row.tenant_id, id: row.id }]));
+  return claims.map((_claim, at) => found.get(at));
+}
+
+/** Which of these are valid still: a revoked one is not, and a deleted one neither. @returns their ids. */
+export async function stillValid(tx: Tx, credentials: readonly CredentialKey[]): Promise<Set<string>> {
+  const { rows } = await tx.query<{ id: string }>(
+    `SELECT c.id FROM unnest($1::text[], $2::uuid[]) AS known (tenant_id, id)
+       JOIN device_credentials c USING (tenant_id, id) WHERE c.revoked_at IS NULL`,
+    [credentials.map((one) => one.tenantId), credentials.map((one) => one.id)],
+  );
+  return new Set(rows.map((row) => row.id));
+}

@@ -1,0 +1,61 @@
+import { startEmbeddedBroker, type EmbeddedBroker } from '../adapters/broker/embedded.js';
+import { openPool } from '../store/pool.js';
+import { Passwords } from './broker-passwords.js';
+import { exitWithParent, onShutdown } from './embedded/exit-with-parent.js';
+import { createLog } from './log.js';
+import { readSettings, requireAddresses, SettingsError } from './settings.js';
+
+/** The embedded broker. Without PostgreSQL it lets nobody new in, and those who are connected stay. */
+const log = createLog('broker');
+const settings = readSettings();
+const { databaseUrl } = requireAddresses(settings, 'databaseUrl');
+const { username, password } = settings.mqtt;
+if (username === undefined || password === undefined) throw new SettingsError(['MQTT_USERNAME and MQTT_PASSWORD are missing: the broker knows the bridge by them']);
+exitWithParent();
+
+/** "Revocation effective in under 5 s": a second, a slow statement, and room. */
+const LOOK_EVERY_MS = 1_000;
+
+const pool = openPool({ databaseUrl, name: 'broker', max: 3, onError: (error) => log.warn({ err: error }, 'an idle connection to the database broke') });
+onShutdown(() => pool.end(), { log });
+const passwords = new Passwords(pool, { username, password }, Date.now);
+const broker = await startEmbeddedBroker({ ...settings.brokerListens, authenticate: (name, secret) => passwords.check(name, secret), log });
+onShutdown(() => broker.close());
+const looking = new AbortController();
+const looked = look(broker, looking.signal);
+onShutdown(async () => {
+  looking.abort();
+  await looked;
+});
+log.info({ host: settings.brokerListens.host, port: broker.port }, 'the broker listens');
+
+/** Cuts off whose credential is no longer valid. While PostgreSQL is away nobody is: it says so once. */
+async function look(from: EmbeddedBroker, ended: AbortSignal): Promise<void> {
+  let away = false;
+  while (!ended.aborted) {
+    try {
+      for (const { identity, credentialId } of await passwords.revoked(from.connected())) {
+        if (identity.kind === 'device') from.disconnect(identity.tenant, identity.node, credentialId);
+        log.info({ identity, credentialId }, 'cut off: the credential was revoked');
+      }
+      if (away) log.info({}, 'the database answers again');
+      away = false;
+    } catch (error) {
+      if (!away) log.warn({ err: error }, 'the database does not answer: connected clients stay, new ones are told to come again');
+      away = true;
+    }
+    await rest(LOOK_EVERY_MS, ended);
+  }
+}
+
+function rest(ms: number, ended: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const finish = () => {
+      clearTimeout(timer);
+      ended.removeEventListener('abort', finish);
+      resolve();
+    };
+    const timer = setTimeout(finish, ms);
+    ended.addEventListener('abort', finish, { once: true });
+  });
+}

@@ -52,7 +52,7 @@ interface Row {
 
 const COLUMNS = `id, device_type_id, name, description, tags, connected_by, location, coordinates, installation_timestamp, communication_interval,
   configuration, custom, online, last_seen_at, created_at, updated_at,
-  ARRAY(SELECT alias FROM device_aliases a WHERE a.tenant_id = devices.tenant_id AND a.device_id = devices.id ORDER BY alias) AS aliases`;
+  ARRAY(SELECT alias FROM device_aliases a WHERE a.tenant_id = devices.tenant_id AND a.device_id = devices.id ORDER BY position, alias) AS aliases`;
 
 /** @throws DomainError DEVICETYPE_NOT_FOUND, DEVICE_CONNECTEDBY_CONFLICT, DEVICE_ALIAS_CONFLICT */
 export async function createDevice(tx: Tx, tenantId: string, device: NewDevice): Promise<Device> {
@@ -162,8 +162,9 @@ async function requireType(tx: Tx, tenantId: string, id: string): Promise<void> 
 async function addAliases(tx: Tx, tenantId: string, id: string, aliases: readonly string[]): Promise<void> {
   if (aliases.length === 0) return;
   await tx.query(
-    `INSERT INTO device_aliases (tenant_id, alias, device_id) SELECT $1, alias, $2 FROM unnest($3::text[]) AS alias ORDER BY alias
-     ON CONFLICT (tenant_id, alias) DO NOTHING`,
+    `INSERT INTO device_aliases (tenant_id, alias, device_id, position)
+     SELECT $1, alias, $2, position FROM unnest($3::text[]) WITH ORDINALITY AS list(alias, position) ORDER BY alias
+     ON CONFLICT (tenant_id, alias) DO UPDATE SET position = excluded.position WHERE device_aliases.device_id = excluded.device_id`,
     [tenantId, id, aliases],
   );
   const { rows } = await tx.query<{ alias: string }>('SELECT alias FROM unnest($3::text[]) AS alias EXCEPT SELECT alias FROM device_aliases WHERE tenant_id = $1 AND device_id = $2', [tenantId, id, aliases]);

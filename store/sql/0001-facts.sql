@@ -143,6 +143,7 @@ CREATE TABLE device_aliases (
   tenant_id  text NOT NULL,
   alias      text NOT NULL,
   device_id  uuid NOT NULL,
+  position   integer NOT NULL DEFAULT 0,          -- lists come back in the order in which they were sent
   PRIMARY KEY (tenant_id, alias),
   FOREIGN KEY (tenant_id, device_id) REFERENCES devices ON DELETE CASCADE
 );

@@ -4,7 +4,7 @@ import { randomUUID } from 'node:crypto';
 import { startApi, type ApiUnderTest } from './api-under-test.js';
 
 let api: ApiUnderTest;
-beforeAll(async () => (api = await startApi('device types')));
+beforeAll(async () => (api = await startApi('api_device_types')));
 afterAll(() => api.close());
 
 const NOBODY = randomUUID();

@@ -1,0 +1,196 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { randomUUID } from 'node:crypto';
+import { startApi, type ApiUnderTest, type Reply } from './api-under-test.js';
+
+let api: ApiUnderTest;
+let type: string;
+beforeAll(async () => {
+  api = await startApi('api_devices');
+  type = (await api.call('POST', '/v1/device-types', { name: 'Type', slots: { firmware: { name: 'Firmware' } } })).body.data.id;
+});
+afterAll(() => api.close());
+
+const NOBODY = randomUUID();
+const post = (info: Record<string, unknown>, rest: Record<string, unknown> = {}): Promise<Reply> => api.call('POST', '/v1/devices', { info: { name: 'd', deviceTypeId: type, ...info }, ...rest });
+const patch = (id: string, body: unknown): Promise<Reply> => api.call('PATCH', `/v1/devices/${id}`, body);
+const summary = ({ status, body }: Reply): unknown[] => [status, body.errorCode];
+
+async function device(info: Record<string, unknown> = {}): Promise<string> {
+  const made = await post(info);
+  expect(made.status).toBe(201);
+  return made.body.data.id as string;
+}
+
+/** As the outbox, the slots and the installations of a device would have been written by its bridge. */
+async function openInstallation(deviceId: string): Promise<string> {
+  const [firmware, id] = [randomUUID(), randomUUID()];
+  await api.pool.query(`INSERT INTO firmwares (tenant_id, id, name, version, state, size, sha256, created_by) VALUES ('default', $1, 'F', '2.0.0', 'ready', 4, repeat('a', 64), 'test')`, [firmware]);
+  await api.pool.query(
+    `INSERT INTO installations (tenant_id, id, device_id, firmware_id, slot, state, policy, sha256, requested_at, requested_by, state_since)
+     VALUES ('default', $1, $2, $3, 'firmware', 'scheduled', $4, repeat('a', 64), now(), 'test', now())`,
+    [id, deviceId, firmware, JSON.stringify({ timeouts: { offer: 6e8, download: 3.6e6, install: 1.8e6, confirm: 9e5 }, retry: { maxAttempts: 3, backoff: { initial: 1e4, factor: 2, max: 6e5 } }, soak: 0, maxDefer: 0 })],
+  );
+  return id;
+}
+
+describe('a device', () => {
+  it('comes back as it was registered, with its id', async () => {
+    const sent = {
+      info: {
+        name: 'Gateway North 1', deviceTypeId: type, description: 'left from the right door', installationTimestamp: '1985-04-12T23:20:50.520Z', tags: ['north', 'a_b-1'],
+        location: 'siteA.buildingB.floorC.roomD', aliases: ['frontdoor', '06-00-00-00-00-00'], coordinates: { x: 1.5, y: -2 }, communicationInterval: 60,
+      },
+      configuration: { brightness: 60, color: {} }, custom: { anything: [1, null, { a: 'b' }] },
+    };
+    const made = await api.call('POST', '/v1/devices', sent);
+    expect(made.status).toBe(201);
+    expect(made.body.data).toMatchObject({ ...sent, id: expect.stringMatching(/^[0-9a-f-]{36}$/), online: false });
+    expect((await api.call('GET', `/v1/devices/${made.body.data.id}`)).body).toEqual(made.body);
+  });
+
+  it.each([
+    ['a tag with a space', { tags: ['a b'] }, '/info/tags/0'],
+    ['an alias of 256 characters', { aliases: ['a'.repeat(256)] }, '/info/aliases/0'],
+    ['the same alias twice', { aliases: ['a', 'a'] }, '/info/aliases'],
+    ['a gateway that is no UUID', { connectedBy: 'gateway' }, '/info/connectedBy'],
+    ['a time without an offset', { installationTimestamp: '2026-01-01T00:00:00' }, '/info/installationTimestamp'],
+    ['a time before the calendar', { installationTimestamp: '0000-01-01T00:00:00Z' }, '/info/installationTimestamp'],
+    ['an unknown member', { colour: 'red' }, '/info/colour'],
+    ['an unknown coordinate', { coordinates: { w: 1 } }, '/info/coordinates/w'],
+  ])('with %s is refused, and the answer points at it', async (_what, info, pointer) => {
+    const reply = await post(info);
+    expect(summary(reply)).toEqual([400, 'DEVICE_VALIDATION']);
+    expect(reply.body.errors[0].pointer).toBe(pointer);
+  });
+
+  it('of an unknown type is refused', async () => {
+    expect(summary(await post({ deviceTypeId: NOBODY }))).toEqual([404, 'DEVICETYPE_NOT_FOUND']);
+  });
+
+  it('is changed by a merge patch, and what comes of it is checked as a whole', async () => {
+    const made = await post({ tags: ['a'], location: 'here' }, { configuration: { a: 1, b: { c: 2 } } });
+    const id = made.body.data.id as string;
+    const changed = await patch(id, { info: { tags: null, location: null, name: 'other' }, configuration: { b: { c: null, d: 3 } } });
+    expect(changed.status).toBe(200);
+    expect(changed.body.data).toMatchObject({ info: { name: 'other', tags: [] }, configuration: { a: 1, b: { d: 3 } } });
+    expect(changed.body.data.info.location).toBeUndefined();
+    expect(changed.body.data.configuration.b).toEqual({ d: 3 });
+    expect((await patch(id, { configuration: null })).body.data.configuration).toBeUndefined();
+    for (const wrong of [{ id: NOBODY }, { info: null }, { info: { name: null } }, { info: { deviceTypeId: null } }, [], 'x', null]) expect((await patch(id, wrong)).status).toBe(400);
+    expect(summary(await patch(id, { info: { deviceTypeId: NOBODY } }))).toEqual([404, 'DEVICETYPE_NOT_FOUND']);
+  });
+
+  it.each(['GET', 'PATCH', 'DELETE'])('that is unknown, or whose id is no UUID, gives 404 to %s', async (method) => {
+    for (const id of [NOBODY, 'x', '%20']) expect(summary(await api.call(method, `/v1/devices/${id}`, method === 'PATCH' ? {} : undefined))).toEqual([404, 'DEVICE_NOT_FOUND']);
+  });
+});
+
+describe('aliases', () => {
+  it('are unique: a second device cannot take one, and the answer names it', async () => {
+    await device({ aliases: ['mac-1', 'mac-2'] });
+    const other = await device({ aliases: ['mac-3'] });
+    for (const reply of [await post({ aliases: ['mac-0', 'mac-2'] }), await patch(other, { info: { aliases: ['mac-2', 'mac-3'] } })]) {
+      expect(summary(reply)).toEqual([409, 'DEVICE_ALIAS_CONFLICT']);
+      expect(reply.body.aliases).toEqual(['mac-2']);
+    }
+    expect((await patch(other, { info: { aliases: ['mac-4'] } })).body.data.info.aliases).toEqual(['mac-4']);
+    expect((await post({ aliases: ['mac-0', 'mac-3'] })).status).toBe(201);
+  });
+
+  it('go to exactly one of two devices that want the same ones at once', async () => {
+    const replies = await Promise.all(Array.from({ length: 6 }, (_, i) => post({ aliases: i % 2 ? ['race-1', 'race-2'] : ['race-2', 'race-1'] })));
+    expect(replies.map((reply) => reply.status).sort()).toEqual([201, 409, 409, 409, 409, 409]);
+  });
+});
+
+describe('connectedBy', () => {
+  it('must name a device', async () => {
+    expect(summary(await post({ connectedBy: NOBODY }))).toEqual([409, 'DEVICE_CONNECTEDBY_CONFLICT']);
+    expect(summary(await patch(await device(), { info: { connectedBy: NOBODY } }))).toEqual([409, 'DEVICE_CONNECTEDBY_CONFLICT']);
+  });
+
+  it('must not close a circle, however long', async () => {
+    const a = await device();
+    const b = await device({ connectedBy: a });
+    const c = await device({ connectedBy: b });
+    for (const gateway of [a, b, c]) expect(summary(await patch(a, { info: { connectedBy: gateway } }))).toEqual([409, 'DEVICE_CONNECTEDBY_CONFLICT']);
+    expect((await patch(c, { info: { connectedBy: a } })).status).toBe(200);
+    expect((await patch(c, { info: { connectedBy: null } })).body.data.info.connectedBy).toBeUndefined();
+  });
+
+  it('does not close a circle when two patches come at once', async () => {
+    for (let round = 0; round < 8; round += 1) {
+      const [a, b] = [await device(), await device()];
+      const replies = await Promise.all([patch(a, { info: { connectedBy: b } }), patch(b, { info: { connectedBy: a } })]);
+      expect(replies.map((reply) => reply.status).sort()).toEqual([200, 409]);
+    }
+  });
+
+  it('is not longer than a report can be followed', async () => {
+    let last = await device();
+    for (let depth = 1; depth <= 16; depth += 1) last = await device({ connectedBy: last });
+    expect(summary(await post({ connectedBy: last }))).toEqual([409, 'DEVICE_CONNECTEDBY_CONFLICT']);
+  });
+
+  it('that changes moves the documents of the device and of all behind it', async () => {
+    const [old, next] = [await device(), await device()];
+    const moved = await device({ connectedBy: old });
+    const behind = await device({ connectedBy: moved });
+    for (const id of [moved, behind, next]) await api.pool.query(`INSERT INTO published_documents (tenant_id, device_id, slot, node, revision) VALUES ('default', $1, 'firmware', $2, 1)`, [id, old]);
+    await patch(moved, { info: { connectedBy: next } });
+    const { rows } = await api.pool.query<{ subject: string }>(`SELECT subject FROM outbox WHERE receiver = 'document' AND detail = 'firmware' AND subject = ANY($1)`, [[moved, behind, next, old]]);
+    expect(rows.map((row) => row.subject).sort()).toEqual([moved, behind].sort());
+  });
+});
+
+describe('the list of devices', () => {
+  it('is filtered by comma lists that match any, and filters that all match', async () => {
+    const other = (await api.call('POST', '/v1/device-types', { name: 'Other' })).body.data.id as string;
+    const gateway = await device({ name: 'list-gateway', tags: ['list-a'] });
+    const one = await device({ name: 'list-one', tags: ['list-a', 'list-b'], connectedBy: gateway, deviceTypeId: other });
+    const two = await device({ name: 'list_50%\\two', tags: ['list-b'], connectedBy: gateway });
+    const names = async (query: string) => ((await api.call('GET', `/v1/devices?${query}`)).body.data as { id: string }[]).map((found) => found.id).sort();
+    const sorted = (...ids: string[]) => [...ids].sort();
+    expect(await names('tag=list-a')).toEqual(sorted(gateway, one));
+    expect(await names('tag=list-a,list-b')).toEqual(sorted(gateway, one, two));
+    expect(await names(`connectedBy=${gateway}`)).toEqual(sorted(one, two));
+    expect(await names(`deviceTypeId=${other}&tag=list-b`)).toEqual([one]);
+    expect(await names(`deviceId=${one},${two},${NOBODY},no-uuid&connectedBy=${gateway.toUpperCase()}`)).toEqual(sorted(one, two));
+    expect(await names('name=list-*')).toEqual(sorted(gateway, one));
+    expect(await names('name=list-one,list-g*y')).toEqual(sorted(gateway, one));
+    expect(await names(`name=${encodeURIComponent('list_50%\\two')}`)).toEqual([two]);
+    expect(await names(`name=${encodeURIComponent('list_50%')}`)).toEqual([]);
+    expect(await names('tag=')).toEqual([]);
+  });
+});
+
+describe('a device that is deleted', () => {
+  it('is gone, and so are its aliases', async () => {
+    const id = await device({ aliases: ['gone-1'] });
+    expect((await api.call('DELETE', `/v1/devices/${id}`)).status).toBe(204);
+    expect((await api.call('GET', `/v1/devices/${id}`)).status).toBe(404);
+    expect((await post({ aliases: ['gone-1'] })).status).toBe(201);
+  });
+
+  it('must not be the gateway of others', async () => {
+    const gateway = await device();
+    const child = await device({ connectedBy: gateway });
+    for (const path of [`/v1/devices/${gateway}`, `/v1/devices/${gateway}?force=true`]) {
+      const refused = await api.call('DELETE', path);
+      expect(summary(refused)).toEqual([409, 'DEVICE_IN_USE']);
+      expect(refused.body.devices).toEqual([child]);
+    }
+  });
+
+  it('must not have open installations, unless it is forced', async () => {
+    const id = await device();
+    const installation = await openInstallation(id);
+    const refused = await api.call('DELETE', `/v1/devices/${id}`);
+    expect(summary(refused)).toEqual([409, 'DEVICE_IN_USE']);
+    expect(refused.body.installations).toEqual([installation]);
+    expect((await api.call('DELETE', `/v1/devices/${id}?force=maybe`)).status).toBe(400);
+    expect((await api.call('DELETE', `/v1/devices/${id}?force=true`)).status).toBe(204);
+    const { rows } = await api.pool.query(`SELECT FROM outbox WHERE receiver = 'workflow' AND subject = $1`, [installation]);
+    expect(rows).toHaveLength(1);
+  });
+});

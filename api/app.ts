@@ -13,7 +13,10 @@ import { credentialRoutes } from './routes/credentials.js';
 import { deviceTypeRoutes } from './routes/device-types.js';
 import { deviceRoutes } from './routes/devices.js';
 import { openApiRoute, serveDocs } from './routes/docs.js';
+import { downloadRoutes } from './routes/downloads.js';
+import { firmwareRoutes } from './routes/firmwares.js';
 import { healthRoutes, type Dependency } from './routes/health.js';
+import { installationRoutes } from './routes/installations.js';
 import { slotRoutes } from './routes/slots.js';
 import { errorHandler } from './send.js';
 
@@ -52,11 +55,14 @@ const CSP = { upgradeInsecureRequests: null };
 
 function apiRoutes(services: Services): Route[] {
   return [
+    ...firmwareRoutes(services),
+    ...downloadRoutes(services),
     ...deviceTypeRoutes(),
     ...associationRoutes(),
     ...deviceRoutes(services),
     ...credentialRoutes(),
     ...certificateRoutes(),
     ...slotRoutes(),
+    ...installationRoutes(services),
   ];
 }

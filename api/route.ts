@@ -80,6 +80,8 @@ export interface Services {
   draftLifetimeMs: number;
   /** Tells the sender that the outbox has marks; call it after the commit. Never throws: a slow poll stands behind it. */
   notifyOutbox: () => void;
+  /** Where the Temporal UI shows a process; absent where no UI is known. */
+  workflowUrl?: (workflowId: string) => string;
   /** Epoch milliseconds. */
   now: () => number;
   log: Logger;

@@ -160,7 +160,7 @@ function admission(
 async function admit(options: EmbeddedBrokerOptions, username: string | undefined, password: Buffer | undefined): Promise<Admission | AuthenticateError> {
   if (username === undefined || password === undefined) return refusal('a user name and a password are needed', BAD_CREDENTIALS);
   let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_resolve, reject) => (timer = setTimeout(() => reject(new Error('the password was not checked in time')), CONNECT_TIMEOUT_MS)));
+  const late = new Promise<never>((_resolve, reject) => (timer = setTimeout(reject, CONNECT_TIMEOUT_MS, new Error('the password was not checked in time')).unref()));
   try {
     const found = await Promise.race([options.authenticate(username, password.toString('utf8')), late]);
     return found ?? refusal(`bad user name or password for ${JSON.stringify(username.slice(0, 130))}`, BAD_CREDENTIALS);

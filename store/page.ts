@@ -21,9 +21,13 @@ export function printCursor(key: Keyset): string {
   return Buffer.from(JSON.stringify([key.at, key.id])).toString('base64url');
 }
 
-/** @returns undefined where the text is no cursor of ours. */
+/** @returns undefined where the text is no cursor of ours: what it names goes into a query, where a day that is none would be an error. */
 export function parseCursor(text: string): Keyset | undefined {
   const decoded = Buffer.from(text, 'base64url').toString('utf8');
-  const match = /^\["(\d{4}-\d\d-\d\dT[\d:.]{1,20}(?:Z|\+00:00))","([0-9a-f-]{36})"\]$/.exec(decoded);
-  return match ? { at: match[1]!, id: match[2]! } : undefined;
+  const match = /^\["((\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d{1,6})?(?:Z|\+00:00))","([0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12})"\]$/.exec(decoded);
+  const [, at, seconds, id] = match ?? [];
+  if (at === undefined || seconds === undefined || id === undefined) return undefined;
+  const time = Date.parse(`${seconds}Z`);
+  const exists = !Number.isNaN(time) && time > 0 && new Date(time).toISOString().startsWith(seconds);
+  return exists ? { at, id } : undefined;
 }

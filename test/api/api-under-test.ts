@@ -27,13 +27,16 @@ export interface Client {
 export interface ApiUnderTest extends Client {
   url: string;
   pool: Pool;
+  services: Services;
+  /** The disk store's folder. */
+  folder: string;
   /** A client of another tenant, or with another role. */
   as(key: Partial<ApiKey>): Promise<Client>;
   close(): Promise<void>;
 }
 
 /** The real API on a port of its own, over a database of its own; the client holds an owner's key of the tenant `default`. */
-export async function startApi(title: string, options: Omit<AppOptions, 'services'> = {}): Promise<ApiUnderTest> {
+export async function startApi(title: string, { services: changed = {}, ...options }: Omit<AppOptions, 'services'> & { services?: Partial<Services> } = {}): Promise<ApiUnderTest> {
   const database = await createTestDatabase(title);
   const folder = await mkdtemp(join(tmpdir(), 'slipway-api-'));
   const pool = openPool({ databaseUrl: database.url, name: 'api-test', max: 6 });
@@ -42,7 +45,7 @@ export async function startApi(title: string, options: Omit<AppOptions, 'service
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   const services: Services = {
     pool, blobs: await openDiskBlobs(folder), publicUrl: url, draftLifetimeMs: 300_000,
-    notifyOutbox: () => undefined, now: Date.now, log: pino({ level: 'silent' }),
+    notifyOutbox: () => undefined, now: Date.now, log: pino({ level: 'silent' }), ...changed,
   };
   server.on('request', createApp({ services, ...options }));
 
@@ -54,7 +57,7 @@ export async function startApi(title: string, options: Omit<AppOptions, 'service
     return { token, call: (method, path, body, headers) => request(url, token, method, path, body, headers) };
   };
   return {
-    ...(await as({ name: 'bootstrap' })), url, pool, as,
+    ...(await as({ name: 'bootstrap' })), url, pool, services, folder, as,
     close: async () => {
       server.closeAllConnections();
       await new Promise<void>((resolve) => server.close(() => resolve()));

@@ -1,0 +1,161 @@
+import { randomUUID } from 'node:crypto';
+import { connect, type MqttClient } from 'mqtt';
+import { print, type Printable } from '../../protocol/mqtt/payloads.js';
+import { deviceFilter, upTopic, type UpType } from '../../protocol/mqtt/topics.js';
+import { messageOf } from './write-file.js';
+
+export interface Outgoing {
+  readonly type: UpType;
+  readonly body: Printable;
+}
+
+export interface ConnectionOptions {
+  readonly url: string;
+  readonly username: string;
+  readonly password: string;
+  readonly tenant: string;
+  readonly node: string;
+  /** Between two tries to connect, milliseconds: the first and the longest. */
+  readonly reconnect: { readonly first: number; readonly max: number };
+  readonly random: () => number;
+}
+
+export interface ConnectionEvents {
+  /** Subscribed: whatever is retained for this device arrives from now on. */
+  readonly connected: () => void;
+  readonly disconnected: (reason: string) => void;
+  readonly message: (topic: string, payload: Uint8Array) => void;
+}
+
+const KEEPALIVE_S = 30;
+const CONNECT_TIMEOUT_MS = 10_000;
+/** A broker that does not take the goodbye in this time sends the last will, which says the same. */
+const GOODBYE_MS = 2_000;
+/** A connection that lived this long was a good one: the next try to connect is the first again. */
+const STABLE_MS = 10_000;
+
+/**
+ * The device's connection to the broker: MQTT 3.1.1, a clean session (documents are retained), and a last will. The will bears the
+ * session of *this* connection and counts only for the newest, so each connection is a client of its own instead of one that
+ * reconnects with the will of its predecessor. What was under way when a connection broke is not sent again here: the agent
+ * says what still matters after each connect.
+ */
+export class Connection {
+  private client: MqttClient | undefined;
+  private session = '';
+  private isUp = false;
+  private isClosed = false;
+  private failures = 0;
+  private upSince = 0;
+  private timer: NodeJS.Timeout | undefined;
+  private readonly underway = new Set<Promise<void>>();
+
+  constructor(
+    private readonly options: ConnectionOptions,
+    private readonly events: ConnectionEvents,
+  ) {}
+
+  get connected(): boolean {
+    return this.isUp;
+  }
+
+  open(): void {
+    const { url, username, password, node } = this.options;
+    this.session = randomUUID();
+    const client = connect(url, {
+      username, password,
+      clientId: `${node}-${this.session.slice(0, 8)}`,
+      protocolVersion: 4,
+      clean: true,
+      keepalive: KEEPALIVE_S,
+      connectTimeout: CONNECT_TIMEOUT_MS,
+      reconnectPeriod: 0, // a new client each time, after our own pause
+      will: { topic: this.topic('presence'), payload: print(this.presence(false)), qos: 1, retain: true },
+    });
+    this.client = client;
+    let reason = 'the connection closed';
+    client.on('error', (error) => (reason = messageOf(error)));
+    client.on('message', (topic, payload) => this.events.message(topic, payload));
+    client.on('connect', () => this.subscribe(client));
+    client.once('close', () => this.lost(client, reason));
+  }
+
+  /** @returns when the broker has it; at once where there is no connection. Never throws: what matters is repeated until the service answers. */
+  async send({ type, body }: Outgoing): Promise<void> {
+    const { client } = this;
+    if (!client || !this.isUp) return;
+    const sent = new Promise<void>((done) => {
+      client.publish(this.topic(type), print(body), { qos: type === 'progress' ? 0 : 1, retain: type === 'presence' }, () => done());
+    });
+    this.underway.add(sent);
+    await sent;
+    this.underway.delete(sent);
+  }
+
+  /** Waits until the broker has all that was sent, at most so many milliseconds. */
+  async drained(deadlineMs: number): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const deadline = new Promise<void>((done) => (timer = setTimeout(done, deadlineMs)));
+    await Promise.race([Promise.all(this.underway), deadline]);
+    clearTimeout(timer);
+  }
+
+  /** As when the cable is pulled: the broker sends the last will. It connects again by itself. */
+  cut(): void {
+    this.client?.stream.destroy();
+  }
+
+  /** @param how `goodbye` says that the device goes offline; `powerless` leaves that to the last will. */
+  async close(how: 'goodbye' | 'powerless'): Promise<void> {
+    if (this.isClosed) return;
+    this.isClosed = true;
+    clearTimeout(this.timer);
+    const { client, isUp } = this;
+    if (!client) return;
+    if (how === 'goodbye' && isUp) {
+      void this.send({ type: 'presence', body: this.presence(false) });
+      await this.drained(GOODBYE_MS);
+    }
+    this.isUp = false;
+    if (how === 'goodbye' && client.connected) return client.endAsync();
+    client.stream.destroy();
+    client.end(true);
+  }
+
+  private subscribe(client: MqttClient): void {
+    const { tenant, node } = this.options;
+    client.subscribe(deviceFilter(tenant, node), { qos: 1 }, (error) => {
+      if (this.isClosed || this.client !== client) return;
+      if (error) return void client.stream.destroy();
+      this.isUp = true;
+      this.upSince = Date.now();
+      void this.send({ type: 'presence', body: this.presence(true) });
+      this.events.connected();
+    });
+  }
+
+  private lost(client: MqttClient, reason: string): void {
+    const wasStable = this.isUp && Date.now() - this.upSince > STABLE_MS;
+    this.isUp = false;
+    client.end(true);
+    if (this.isClosed) return;
+    this.failures = wasStable ? 0 : this.failures + 1;
+    this.events.disconnected(reason);
+    this.timer = setTimeout(() => this.open(), this.delay());
+  }
+
+  /** Half of it is chance: a fleet that lost its broker does not come back at the same moment. */
+  private delay(): number {
+    const { reconnect, random } = this.options;
+    return Math.min(reconnect.max, reconnect.first * 2 ** Math.min(20, Math.max(0, this.failures - 1))) * (0.5 + random() / 2);
+  }
+
+  private presence(online: boolean) {
+    return { v: 1 as const, online, session: this.session, at: Date.now() };
+  }
+
+  private topic(type: UpType): string {
+    const { tenant, node } = this.options;
+    return upTopic({ tenant, node, device: node }, type);
+  }
+}

@@ -1,0 +1,152 @@
+import { mkdir, open, readdir, readFile, rm, statfs, type FileHandle } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Dispatcher } from 'undici';
+import type { Desired } from '../../protocol/mqtt/payloads.js';
+import { fetchFrom, UnreachableError, type Piece } from './fetch-range.js';
+import { hashOf, sizeOf } from './hash.js';
+import { InstallError } from './installer.js';
+import { codeOf, messageOf, replaceFile } from './write-file.js';
+
+export interface DownloadOptions {
+  readonly dir: string;
+  readonly dispatcher: Dispatcher;
+  readonly durable: boolean;
+  /** Between two tries, milliseconds: the first and the longest. */
+  readonly backoff: { readonly first: number; readonly max: number };
+  /** 0 ≤ x < 1 */
+  readonly random: () => number;
+}
+
+export interface Watch {
+  /** Sees each piece before it is written, and may give another one in its place. */
+  readonly received: (bytes: Buffer, offset: number) => Promise<Buffer>;
+  readonly progress: (bytes: number) => void;
+  /** A try failed and there will be another one. */
+  readonly retrying: (reason: string, at: number) => void;
+  readonly signal: AbortSignal;
+}
+
+/** A try that brought this much does not count: a poor line makes its way, and 100 tries more are the bound. */
+const ADVANCE = 1 / 100;
+
+/**
+ * Downloads are named by what they must become, `<sha256>.part`, and the ETag they were begun with stands beside: so they are
+ * resumed after any crash, by any document that asks for the same content.
+ */
+export class Downloads {
+  constructor(private readonly options: DownloadOptions) {}
+
+  pathOf(desired: Desired): string {
+    return join(this.options.dir, `${desired.firmware.sha256}.part`);
+  }
+
+  /**
+   * @returns when the whole file is there and its size and SHA-256 are those of the document.
+   * @throws InstallError DOWNLOAD_FAILED, HASH_MISMATCH, NO_SPACE; what `received` throws beyond an Error of the line; AbortError.
+   */
+  async fetch(desired: Desired, watch: Watch): Promise<void> {
+    const path = this.pathOf(desired);
+    await mkdir(this.options.dir, { recursive: true });
+    await this.assertSpace(desired, (await sizeOf(path)) ?? 0);
+    for (let failures = 0; ; ) {
+      const before = (await sizeOf(path)) ?? 0;
+      const failure = await this.tryOnce(desired, watch);
+      if (failure === undefined) break;
+      const after = (await sizeOf(path)) ?? 0;
+      if (after - before < desired.firmware.size * ADVANCE) failures += 1;
+      if (!failure.passing || failures > desired.policy.retryDownload) throw new InstallError('DOWNLOAD_FAILED', failure.message, true, { cause: failure });
+      watch.retrying(failure.message, after);
+      await pause(this.delay(failures), undefined, { signal: watch.signal });
+    }
+    await this.verify(desired, watch.signal);
+  }
+
+  /** Removes what no open document asks for. */
+  async keepOnly(wanted: readonly Desired[]): Promise<void> {
+    await mkdir(this.options.dir, { recursive: true });
+    const digests = new Set(wanted.map(({ firmware }) => firmware.sha256));
+    for (const name of await readdir(this.options.dir)) {
+      if (!digests.has(name.split('.')[0] ?? '')) await rm(join(this.options.dir, name), { force: true });
+    }
+  }
+
+  private async tryOnce(desired: Desired, watch: Watch): Promise<UnreachableError | undefined> {
+    try {
+      await this.receive(desired, watch);
+      return undefined;
+    } catch (error) {
+      watch.signal.throwIfAborted();
+      if (codeOf(error) === 'ENOSPC') throw new InstallError('NO_SPACE', messageOf(error), false, { cause: error });
+      if (!(error instanceof UnreachableError)) throw error;
+      if (error.outdated) await rm(this.pathOf(desired), { force: true });
+      return error;
+    }
+  }
+
+  private async receive(desired: Desired, watch: Watch): Promise<void> {
+    const path = this.pathOf(desired);
+    const { size } = desired.firmware;
+    const from = (await sizeOf(path)) ?? 0;
+    if (from === size) return;
+    const etag = from === 0 ? undefined : await readEtag(`${path}.etag`);
+    const { dispatcher, durable } = this.options;
+    const answer = await fetchFrom({ url: desired.download.url, from: from > size ? 0 : from, etag, size, dispatcher, signal: watch.signal });
+    if (answer.start === 0) {
+      // Before the first byte: bytes without the ETag of their version could not be told from those of another.
+      await replaceFile(`${path}.etag`, answer.etag ?? '', durable);
+    }
+    const file = await open(path, answer.start === 0 ? 'w' : 'r+');
+    try {
+      await writePieces(file, answer, size, watch);
+      if (durable) await file.sync();
+    } finally {
+      await file.close();
+    }
+  }
+
+  /** A wrong file is removed: the next attempt begins anew, and the slot has not been touched. */
+  private async verify(desired: Desired, signal: AbortSignal): Promise<void> {
+    const path = this.pathOf(desired);
+    const { size, sha256 } = desired.firmware;
+    const actual = { size: await sizeOf(path), sha256: await hashOf(path, signal) };
+    if (actual.size === size && actual.sha256 === sha256) return;
+    await rm(path, { force: true });
+    const message = actual.size === size ? `the download has the SHA-256 ${actual.sha256} instead of ${sha256}` : `the download has ${actual.size} bytes instead of ${size}`;
+    throw new InstallError('HASH_MISMATCH', message, true);
+  }
+
+  private async assertSpace(desired: Desired, have: number): Promise<void> {
+    const { bavail, bsize } = await statfs(this.options.dir);
+    const missing = desired.firmware.size - have;
+    if (missing > bavail * bsize) throw new InstallError('NO_SPACE', `${missing} bytes are needed and ${bavail * bsize} are free`, false);
+  }
+
+  /** Half of it is chance: devices that lost the same server do not come back at the same moment. */
+  private delay(failures: number): number {
+    const { first, max } = this.options.backoff;
+    return Math.min(max, first * 2 ** Math.max(0, failures - 1)) * (0.5 + this.options.random() / 2);
+  }
+}
+
+async function writePieces(file: FileHandle, answer: { start: number; pieces: AsyncIterable<Piece> }, size: number, watch: Watch): Promise<void> {
+  let offset = answer.start;
+  for await (const piece of answer.pieces) {
+    const bytes = await watch.received(piece, offset);
+    watch.signal.throwIfAborted();
+    if (offset + bytes.length > size) throw new InstallError('HASH_MISMATCH', `the server sends more than the ${size} bytes of the document`, true);
+    await file.write(bytes, 0, bytes.length, offset);
+    offset += bytes.length;
+    watch.progress(offset);
+  }
+  if (offset < size) throw new UnreachableError(`the download ended after ${offset} of ${size} bytes`, true);
+}
+
+async function readEtag(path: string): Promise<string | undefined> {
+  try {
+    return (await readFile(path, 'utf8')) || undefined;
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,18 @@
+/** A step of 5 %, or 2 s with something new, whichever is first (specs/device-mqtt.md, "Topics"); never two within 200 ms. */
+const STEP = 0.05;
+const SLOW_MS = 2_000;
+const LEAST_MS = 200;
+
+export class ProgressPace {
+  private bytes = 0;
+  private at = 0;
+
+  isDue(bytes: number, total: number, now: number): boolean {
+    const waited = now - this.at;
+    const isStep = bytes - this.bytes >= total * STEP || bytes < this.bytes;
+    if (bytes === this.bytes || waited < LEAST_MS || (!isStep && waited < SLOW_MS)) return false;
+    this.bytes = bytes;
+    this.at = now;
+    return true;
+  }
+}

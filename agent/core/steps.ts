@@ -1,0 +1,179 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { assertNever } from '../../domain/assert-never.js';
+import type { Downloads } from './download.js';
+import type { Decision, Hooks, Point } from './hooks.js';
+import type { Installer } from './installer.js';
+import { advanced, ended, type Change, type Said } from './machine.js';
+import { notBeforeOf } from './readiness.js';
+import { keyOf, type AgentState, type Job, type JobKey, type Phase } from './state.js';
+import type { Timings } from './timings.js';
+import { messageOf } from './write-file.js';
+
+/** What the steps work with. */
+export interface Bench {
+  readonly slots: readonly string[];
+  readonly installer: Installer;
+  readonly hooks: Hooks;
+  readonly downloads: Downloads;
+  readonly timings: Timings;
+  /** Makes a change durable, then says it. @returns false where `decide` found that the attempt is not in work any more. */
+  change(decide: (state: AgentState) => Change | null): Promise<boolean>;
+  progress(job: Job, bytes: number): void;
+  /** Waits until the broker has what was said, or the deadline (milliseconds). */
+  drained(deadlineMs: number): Promise<void>;
+  note(phase: string, detail: string, slot: string): void;
+}
+
+type Step = (bench: Bench, job: Job, signal: AbortSignal) => Promise<void>;
+
+/** What is done in each phase. Each step may be taken again after a crash, and ends in a change of phase. */
+export const STEPS: Record<Exclude<Phase, 'ignored'>, Step> = { offered, deferred, accepted, downloading, downloaded, installing, rebooting };
+
+async function offered(bench: Bench, job: Job): Promise<void> {
+  const { desired } = job;
+  if (!bench.slots.includes(desired.slot)) {
+    return end(bench, job, { state: 'rejected', error: { code: 'UNSUPPORTED', message: `this device has no slot "${desired.slot}"`, retriable: false } });
+  }
+  bench.note('offered', `${desired.firmware.name} ${desired.firmware.version}, attempt ${desired.attempt}`, desired.slot);
+  const notBefore = notBeforeOf(job);
+  if (notBefore > Date.now()) return void (await move(bench, job, 'deferred', { state: 'deferred', until: notBefore }, { until: notBefore }));
+  await answer(bench, job, await decided(bench, job));
+}
+
+async function answer(bench: Bench, job: Job, decision: Decision): Promise<void> {
+  switch (decision.answer) {
+    case 'accept':
+      return accept(bench, job);
+    case 'ignore':
+      return void (await move(bench, job, 'ignored', null));
+    case 'defer':
+      return void (await move(bench, job, 'deferred', { state: 'deferred', until: decision.until }, { until: decision.until, deferredSince: job.deferredSince ?? Date.now() }));
+    case 'reject':
+    case 'fail': {
+      const { code, message, retriable } = decision;
+      return end(bench, job, { state: decision.answer === 'reject' ? 'rejected' : 'failed', error: { code, message, retriable } });
+    }
+    default:
+      return assertNever(decision);
+  }
+}
+
+/** The device may put it off, but no longer than the policy allows; then it is accepted. */
+async function decided({ hooks }: Bench, job: Job): Promise<Decision> {
+  const decision: Decision = (await hooks.offered?.(job.desired)) ?? { answer: 'accept' };
+  if (decision.answer !== 'defer') return decision;
+  const limit = (job.deferredSince ?? Date.now()) + job.desired.policy.maxDeferSeconds * 1_000;
+  return Date.now() >= limit ? { answer: 'accept' } : { answer: 'defer', until: Math.min(decision.until, limit) };
+}
+
+async function accept(bench: Bench, job: Job): Promise<void> {
+  const { slot, firmware } = job.desired;
+  const held = (await bench.installer.current([slot]))[slot];
+  if (held?.sha256 === firmware.sha256 && held.confirmed && (await bench.installer.holds(slot, firmware.sha256))) {
+    return end(bench, job, { state: 'installed' });
+  }
+  await move(bench, job, 'accepted', { state: 'accepted' });
+  await at(bench, 'accepted', job);
+}
+
+async function deferred(bench: Bench, job: Job): Promise<void> {
+  await move(bench, job, 'offered', null, { until: null });
+}
+
+async function accepted(bench: Bench, job: Job): Promise<void> {
+  await move(bench, job, 'downloading', { state: 'downloading' });
+  await at(bench, 'downloading', job);
+}
+
+async function downloading(bench: Bench, job: Job, signal: AbortSignal): Promise<void> {
+  const { desired } = job;
+  try {
+    await bench.downloads.fetch(desired, {
+      received: async (bytes, offset) => (await bench.hooks.received?.({ bytes, offset, desired })) ?? bytes,
+      progress: (bytes) => bench.progress(job, bytes),
+      retrying: (reason, bytes) => bench.note('retrying', `${reason}; goes on at byte ${bytes}`, desired.slot),
+      signal,
+    });
+  } catch (error) {
+    return failed(bench, job, error, signal, 'DOWNLOAD_FAILED');
+  }
+  await at(bench, 'verified', job);
+  await move(bench, job, 'downloaded', { state: 'downloaded' });
+  await at(bench, 'downloaded', job);
+}
+
+/** Ready only when the gate is open. From this change on a cancellation comes too late. */
+async function downloaded(bench: Bench, job: Job): Promise<void> {
+  await move(bench, job, 'installing', { state: 'installing' });
+}
+
+async function installing(bench: Bench, job: Job, signal: AbortSignal): Promise<void> {
+  const { desired } = job;
+  await at(bench, 'installing', job);
+  try {
+    await bench.installer.install(desired.slot, bench.downloads.pathOf(desired), desired);
+  } catch (error) {
+    return failed(bench, job, error, signal, 'INSTALL_FAILED');
+  }
+  await move(bench, job, 'rebooting', { state: 'rebooting' }, { rebootFrom: bench.installer.bootId() });
+}
+
+const REBOOTS = 3;
+
+/** The agent usually does not come back from here: its next start finds another boot id, and what the slot holds then. */
+async function rebooting(bench: Bench, job: Job, signal: AbortSignal): Promise<void> {
+  if (job.reboots >= REBOOTS) {
+    return end(bench, job, { state: 'failed', error: { code: 'INSTALL_FAILED', message: `the device did not reboot, asked ${REBOOTS} times`, retriable: false } });
+  }
+  await at(bench, 'rebooting', job);
+  await move(bench, job, 'rebooting', null, { reboots: job.reboots + 1 });
+  await bench.drained(bench.timings.drain);
+  bench.note('reboot', '', job.desired.slot);
+  await bench.installer.reboot();
+  await pause(bench.timings.reboot, undefined, { signal });
+}
+
+/**
+ * The device has started: where a reboot was asked for, and this is another boot, the slot says how it went
+ * (specs/device-mqtt.md, "What confirms"). Must come before the first hello.
+ */
+export async function settleBoot(bench: Bench, state: AgentState): Promise<void> {
+  for (const { job } of Object.values(state.slots)) {
+    if (job?.phase !== 'rebooting' || job.rebootFrom === bench.installer.bootId()) continue;
+    const { slot, firmware } = job.desired;
+    await at(bench, 'booting', job);
+    const held = (await bench.installer.current([slot]))[slot];
+    if (held?.sha256 === firmware.sha256) {
+      await bench.installer.confirm(slot);
+      await at(bench, 'confirmed', job);
+      await end(bench, job, { state: 'installed' });
+    } else {
+      const message = `after the reboot the slot holds ${held?.version ?? 'something else'} instead of ${firmware.version}`;
+      await end(bench, job, { state: 'failed', error: { code: 'BOOT_FAILED_ROLLED_BACK', message, retriable: false } });
+    }
+  }
+}
+
+async function failed(bench: Bench, job: Job, error: unknown, signal: AbortSignal, otherwise: string): Promise<void> {
+  const { name, code, retriable } = error as { name?: unknown; code?: unknown; retriable?: unknown };
+  if (signal.aborted || name === 'Halted') throw error;
+  const known = name === 'InstallError' && typeof code === 'string';
+  await end(bench, job, { state: 'failed', error: { code: known ? code : otherwise, message: messageOf(error), retriable: known ? retriable === true : true } });
+}
+
+function keyOfJob(job: Job): JobKey {
+  return keyOf(job.desired);
+}
+
+function move(bench: Bench, job: Job, phase: Phase, said: Said | null, also: Partial<Job> = {}): Promise<boolean> {
+  return bench.change((state) => advanced(state, keyOfJob(job), phase, Date.now(), said, also));
+}
+
+async function end(bench: Bench, job: Job, said: Said): Promise<void> {
+  await bench.change((state) => ended(state, keyOfJob(job), said, Date.now()));
+  await at(bench, 'ended', job);
+}
+
+async function at({ hooks }: Bench, point: Point, job: Job): Promise<void> {
+  await hooks.at?.(point, job.desired.slot);
+}

@@ -1,0 +1,78 @@
+import { spawn } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { pino, type Logger } from 'pino';
+import { Agent as HttpAgent } from 'undici';
+import { readConfig, type AgentConfig } from './config.js';
+import { Agent } from './core/agent.js';
+import { FileInstaller } from './core/file-installer.js';
+import { SlotFiles } from './core/slot-files.js';
+
+const USAGE = 'slipway-agent --config agent.json';
+/** Linux: another one after each boot of the machine. */
+const BOOT_ID = '/proc/sys/kernel/random/boot_id';
+
+/** `slipway-agent --config agent.json`: the reference agent on a real machine; JSON lines on standard error. */
+async function main(): Promise<void> {
+  const { values } = parseArgs({ options: { config: { type: 'string' } } });
+  if (values.config === undefined) throw new Error(`say where the configuration is: ${USAGE}`);
+  const settings = await readConfig(values.config);
+  const log = pino({ level: settings.logLevel, base: { device: settings.username } }, pino.destination({ fd: 2, sync: true }));
+  const dispatcher = new HttpAgent();
+  const machineBoot = Array.isArray(settings.reboot) ? (await readFile(BOOT_ID, 'utf8')).trim() : undefined;
+  let agent: Agent | undefined;
+  let isEnding = false;
+
+  const boot = async () => {
+    agent = createAgent(settings, log, dispatcher, reboot, machineBoot);
+    await agent.start();
+  };
+  const end = async (code: number) => {
+    isEnding = true;
+    await agent?.stop();
+    await dispatcher.destroy();
+    process.exit(code);
+  };
+  /** Must not be waited for by the agent that asks for it: it is the one that ends. */
+  async function reboot(): Promise<void> {
+    if (Array.isArray(settings.reboot)) return run(settings.reboot);
+    if (settings.reboot === 'exit') return void end(0);
+    void agent?.shutOff().then(() => (isEnding ? undefined : boot())).catch((error: unknown) => {
+      log.fatal({ error }, 'the agent could not start again');
+      return end(1);
+    });
+  }
+
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void end(0));
+  await boot();
+}
+
+function createAgent(settings: AgentConfig, log: Logger, dispatcher: HttpAgent, reboot: () => Promise<void>, machineBoot: string | undefined): Agent {
+  const { url, username, password, stateDir, deviceType, aliases } = settings;
+  const slotsDir = join(stateDir, 'slots');
+  return new Agent({
+    url, username, password, stateDir, dispatcher,
+    slots: Object.keys(settings.slots),
+    installer: new FileInstaller(slotsDir, new SlotFiles(slotsDir, true), reboot, machineBoot),
+    ...(deviceType !== undefined && { deviceType }),
+    ...(aliases !== undefined && { aliases }),
+    onEvent: ({ phase, detail, slot }) => log[phase === 'trouble' || phase === 'failed' ? 'warn' : 'info']({ phase, slot: slot ?? undefined }, detail || phase),
+  });
+}
+
+/** @returns when the command has ended: the machine may take a while to go down after that. */
+async function run([command = '', ...args]: readonly string[]): Promise<void> {
+  const child = spawn(command, args, { stdio: 'inherit' });
+  await new Promise<void>((done, broken) => {
+    child.once('error', broken);
+    child.once('exit', (code) => (code === 0 ? done() : broken(new Error(`${command} ended with ${code}`))));
+  });
+}
+
+try {
+  await main();
+} catch (error) {
+  process.stderr.write(`${(error as Error).message}\n`);
+  process.exit(2);
+}

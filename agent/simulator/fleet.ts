@@ -1,0 +1,110 @@
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { Agent as HttpAgent } from 'undici';
+import type { Timings } from '../core/timings.js';
+import { SIMULATED_TIMES, type Profile, type SimulatedTimes } from './profile.js';
+import { PROFILES, type ProfileName } from './profiles.js';
+import { seededRandom } from './random.js';
+import { SimulatedDevice } from './simulated-device.js';
+
+export interface FleetDevice {
+  readonly tenant: string;
+  readonly id: string;
+  readonly username: string;
+  readonly password: string;
+  readonly profile: ProfileName | Profile;
+  readonly deviceType?: string;
+  /** Slot → the version that it came with; absent = `{ firmware: '1.0.0' }`. */
+  readonly slots?: Readonly<Record<string, string>>;
+}
+
+export interface FleetOptions {
+  readonly devices: readonly FleetDevice[];
+  readonly mqttUrl: string;
+  /** Each device's disk is a folder in here. */
+  readonly dir: string;
+  /** The same seed, the same misbehaviour. */
+  readonly seed: number;
+  readonly times?: Partial<SimulatedTimes>;
+  readonly timings?: Partial<Timings>;
+  /** How many devices come up in a second: a broker on a small machine checks some hundred passwords a second. */
+  readonly connectPerSecond?: number;
+}
+
+export interface FleetEvent {
+  readonly device: string;
+  readonly phase: string;
+  readonly detail: string;
+  readonly at: number;
+}
+
+export interface Fleet {
+  /** Resolves when every device has been switched on; they connect by themselves, and again and again. */
+  start(): Promise<void>;
+  /** Every device says goodbye and goes off. */
+  stop(): Promise<void>;
+  /** @throws for an id that is not in the fleet. `tenant/id` where two tenants use the same id. */
+  device(id: string): SimulatedDevice;
+  /** @returns a function that ends it. */
+  onEvent(listener: (event: FleetEvent) => void): () => void;
+}
+
+/** Quick where a real device is patient: a test or a demo waits for it. */
+const FLEET_TIMINGS: Partial<Timings> = {
+  reconnect: { first: 200, max: 2_000 },
+  repeat: { first: 2_000, max: 15_000 },
+  download: { first: 300, max: 3_000 },
+  answer: 3_000,
+  drain: 1_000,
+};
+
+/** Hundreds of devices in one process: real connections, real downloads, real hashing, real files. */
+export function createFleet({ devices, mqttUrl, dir, seed, times, timings, connectPerSecond = 100 }: FleetOptions): Fleet {
+  const listeners = new Set<(event: FleetEvent) => void>();
+  const dispatcher = new HttpAgent({ keepAliveTimeout: 2_000 });
+  const stopping = new AbortController();
+  const fleet = new Map<string, SimulatedDevice>();
+  for (const one of devices) {
+    const name = `${one.tenant}/${one.id}`;
+    if (fleet.has(name)) throw new Error(`the fleet has two devices "${name}"`);
+    const device = new SimulatedDevice({
+      url: mqttUrl,
+      username: one.username,
+      password: one.password,
+      dir: join(dir, one.tenant, one.id),
+      slots: one.slots ?? { firmware: '1.0.0' },
+      ...(one.deviceType !== undefined && { deviceType: one.deviceType }),
+      profile: typeof one.profile === 'string' ? PROFILES[one.profile] : one.profile,
+      times: { ...SIMULATED_TIMES, ...times },
+      timings: { ...FLEET_TIMINGS, ...timings },
+      random: seededRandom(seed, name),
+      dispatcher,
+      onEvent: (phase, detail, at) => listeners.forEach((listener) => listener({ device: one.id, phase, detail, at })),
+    });
+    fleet.set(name, device);
+  }
+
+  return {
+    async start() {
+      for (const device of fleet.values()) {
+        if (stopping.signal.aborted) return;
+        await device.start();
+        await pause(1_000 / connectPerSecond);
+      }
+    },
+    async stop() {
+      stopping.abort();
+      await Promise.all([...fleet.values()].map((device) => device.stop()));
+      await dispatcher.destroy();
+    },
+    device(id) {
+      const found = fleet.get(id) ?? [...fleet].find(([name]) => name.endsWith(`/${id}`))?.[1];
+      if (!found) throw new Error(`the fleet has no device "${id}"`);
+      return found;
+    },
+    onEvent(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+  };
+}

@@ -73,7 +73,7 @@ describe('a firmware', () => {
     expect(first.body.meta).toMatchObject({ page: 0, pageSize: 2, nextCursor: expect.any(String) });
     const second = await lister.call('GET', `/v1/firmwares?pageSize=2&cursor=${first.body.meta.nextCursor}`);
     const third = await lister.call('GET', '/v1/firmwares?pageSize=2&page=2');
-    expect([first, second, third].flatMap((page) => page.body.data.map((one: { id: string }) => one.id))).toEqual(ids);
+    expect([first, second, third].flatMap((page) => (page.body.data as { id: string }[]).map((one) => one.id))).toEqual(ids);
     expect(third.body.meta.nextCursor).toBeUndefined();
   });
 

@@ -41,6 +41,7 @@ const publicUrl = settings.publicUrlIsGiven ? settings.publicUrl : httpUrl(setti
 
 const services: Services = {
   pool, blobs, publicUrl, log, now: Date.now,
+  ...(settings.temporal.uiUrl === undefined ? {} : { workflowUrl: (id: string) => `${settings.temporal.uiUrl}/namespaces/${settings.temporal.namespace}/workflows/${id}` }),
   draftLifetimeMs: settings.firmwareWithoutBlobExpiresAfterMs,
   notifyOutbox: () => void pool.query(`NOTIFY ${CHANNEL}`).catch((error: unknown) => log.debug({ err: error }, 'the sender was not woken; its poll finds the marks')),
 };

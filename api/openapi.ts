@@ -72,7 +72,7 @@ function responses(route: Route, schemas: Json): Json {
     all[status] = problem(all[status] === undefined ? title : `${String(all[status]['description'])}; ${title}`, code);
   }
   for (const [status, doc] of Object.entries(route.answers)) {
-    all[status] = Number(status) < 400 ? success(doc, schemas) : { ...problem(doc.description, codeOf(route, Number(status))), ...headers(doc) };
+    all[status] = Number(status) < 400 || doc.schema ? success(doc, schemas) : { ...problem(doc.description, codeOf(route, Number(status))), ...headers(doc) };
   }
   return all;
 }

@@ -11,6 +11,7 @@ import type { Services } from '../../api/route.js';
 import { ensureKey, type ApiKey } from '../../store/api-keys.js';
 import { openPool, type Pool } from '../../store/pool.js';
 import { createTestDatabase } from '../support/database.js';
+import { Description } from './described.js';
 
 /** What a test reads of an answer; bodies are checked by the test itself. */
 export interface Reply {
@@ -27,6 +28,7 @@ export interface Client {
 export interface ApiUnderTest extends Client {
   url: string;
   pool: Pool;
+  description: Description;
   services: Services;
   /** The disk store's folder. */
   folder: string;
@@ -48,16 +50,17 @@ export async function startApi(title: string, { services: changed = {}, ...optio
     notifyOutbox: () => undefined, now: Date.now, log: pino({ level: 'silent' }), ...changed,
   };
   server.on('request', createApp({ services, ...options }));
+  const description = new Description(await (await fetch(`${url}/openapi.json`)).json());
 
   const as = async (key: Partial<ApiKey>): Promise<Client> => {
     const token = randomBytes(24).toString('base64url');
     const tenantId = key.tenantId ?? 'default';
     await pool.query('INSERT INTO tenants (id) VALUES ($1) ON CONFLICT DO NOTHING', [tenantId]);
     await ensureKey(pool, { tenantId, name: key.name ?? `key-${token.slice(0, 8)}`, role: key.role ?? 'owner' }, token);
-    return { token, call: (method, path, body, headers) => request(url, token, method, path, body, headers) };
+    return { token, call: (method, path, body, headers) => request(url, description, token, method, path, body, headers) };
   };
   return {
-    ...(await as({ name: 'bootstrap' })), url, pool, services, folder, as,
+    ...(await as({ name: 'bootstrap' })), url, pool, description, services, folder, as,
     close: async () => {
       server.closeAllConnections();
       await new Promise<void>((resolve) => server.close(() => resolve()));
@@ -69,8 +72,8 @@ export async function startApi(title: string, { services: changed = {}, ...optio
   };
 }
 
-/** Objects are sent as JSON, bytes and text as they are. */
-async function request(url: string, token: string, method: string, path: string, body: unknown, headers: Record<string, string> = {}): Promise<Reply> {
+/** Objects are sent as JSON, bytes and text as they are. Every answer is held against the OpenAPI document. */
+async function request(url: string, description: Description, token: string, method: string, path: string, body: unknown, headers: Record<string, string> = {}): Promise<Reply> {
   const raw = typeof body === 'string' || body instanceof Uint8Array;
   const response = await fetch(url + path, {
     method,
@@ -80,5 +83,7 @@ async function request(url: string, token: string, method: string, path: string,
   });
   const text = await response.text();
   const json = /json/.test(response.headers.get('content-type') ?? '') && text !== '';
-  return { status: response.status, headers: response.headers, body: json ? JSON.parse(text) : text };
+  const reply = { status: response.status, headers: response.headers, body: json ? JSON.parse(text) : text };
+  description.check(method, path, reply.status, response.headers.get('content-type') ?? '', reply.body);
+  return reply;
 }

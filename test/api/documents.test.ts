@@ -1,0 +1,114 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { startApi, type ApiUnderTest } from './api-under-test.js';
+
+let api: ApiUnderTest;
+let healthy: Record<string, string | undefined>;
+beforeAll(async () => {
+  healthy = { temporal: undefined, mqtt: undefined };
+  const dependency = (name: string) => ({ name, check: async () => healthy[name] });
+  api = await startApi('api_documents', { dependencies: [dependency('temporal'), dependency('mqtt')] });
+});
+afterAll(() => api.close());
+
+const withoutToken = { authorization: '' };
+
+describe('the OpenAPI document', () => {
+  it('needs no token, and is 3.1', async () => {
+    const reply = await api.call('GET', '/openapi.json', undefined, withoutToken);
+    expect(reply.status).toBe(200);
+    expect(reply.body).toMatchObject({ openapi: '3.1.0', servers: [{ url: api.url }] });
+  });
+
+  it('describes every operation of the contract', () => {
+    const paths = api.description.document.paths as Record<string, Record<string, unknown>>;
+    const has = (method: string, path: string) => paths[path.replaceAll(/\{\w+\}/g, '{}')]?.[method] ?? Object.entries(paths).find(([known]) => known.replaceAll(/\{\w+\}/g, '{}') === path.replaceAll(/\{\w+\}/g, '{}'))?.[1][method];
+    const contract: [string, string][] = [
+      ['post', '/v1/firmwares'], ['get', '/v1/firmwares'], ['get', '/v1/firmwares/{}'], ['delete', '/v1/firmwares/{}'], ['post', '/v1/firmwares/{}/blob'], ['get', '/v1/firmwares/{}/blob'],
+      ['post', '/v1/device-types'], ['get', '/v1/device-types'], ['get', '/v1/device-types/{}'], ['patch', '/v1/device-types/{}'], ['delete', '/v1/device-types/{}'],
+      ['post', '/v1/device-types/{}/slots/{}/firmware-associations'], ['get', '/v1/device-types/{}/slots/{}/firmware-associations'], ['delete', '/v1/device-types/{}/slots/{}/firmware-associations/{}'],
+      ['post', '/v1/devices'], ['get', '/v1/devices'], ['get', '/v1/devices/{}'], ['patch', '/v1/devices/{}'], ['delete', '/v1/devices/{}'],
+      ['post', '/v1/devices/{}/certificates'], ['get', '/v1/devices/{}/certificates'], ['patch', '/v1/devices/{}/certificates/{}'], ['delete', '/v1/devices/{}/certificates/{}'],
+      ['post', '/v1/devices/{}/credentials'], ['get', '/v1/devices/{}/credentials'], ['delete', '/v1/devices/{}/credentials/{}'],
+      ['post', '/v1/devices/{}/firmware-installations'], ['get', '/v1/devices/{}/firmware-installations'], ['get', '/v1/devices/{}/firmware-installations/{}'], ['patch', '/v1/devices/{}/firmware-installations/{}'],
+      ['get', '/v1/firmware-installations'], ['post', '/v1/devices/{}/firmware-installations/{}/cancel'], ['get', '/v1/devices/{}/slots'], ['get', '/v1/devices/{}/last-diagnostics'],
+    ];
+    expect(contract.filter(([method, path]) => !has(method, path))).toEqual([]);
+  });
+
+  it('has no reference that leads nowhere, no operation id twice, and only schemas that can be compiled', () => {
+    const { document } = api.description;
+    const text = JSON.stringify(document);
+    for (const [, name] of text.matchAll(/"#\/components\/schemas\/([^"]+)"/g)) expect(Object.keys(document.components.schemas as object)).toContain(name);
+    expect(text).not.toContain('$defs');
+    const ids = [...text.matchAll(/"operationId":"([^"]+)"/g)].map((match) => match[1]);
+    expect(new Set(ids).size).toBe(ids.length);
+    for (const name of Object.keys(document.components.schemas as object)) expect(() => api.description.validator(`openapi#/components/schemas/${name}`)).not.toThrow();
+  });
+
+  it('has examples that fit their schemas', () => {
+    const { components, paths } = api.description.document as { components: { schemas: Record<string, { example?: unknown }> }; paths: Record<string, Record<string, { responses: Record<string, { content?: Record<string, { example?: unknown }> }> }>> };
+    for (const [name, { example }] of Object.entries(components.schemas)) {
+      if (example === undefined) continue;
+      const validate = api.description.validator(`openapi#/components/schemas/${name}`);
+      expect([name, validate(example), validate.errors]).toEqual([name, true, null]);
+    }
+    for (const [path, methods] of Object.entries(paths)) {
+      for (const [method, { responses }] of Object.entries(methods)) {
+        for (const [status, { content = {} }] of Object.entries(responses)) {
+          for (const [type, { example }] of Object.entries(content)) {
+            if (example !== undefined) expect(() => api.description.check(method.toUpperCase(), path, Number(status), type, example)).not.toThrow();
+          }
+        }
+      }
+    }
+  });
+});
+
+describe('the page of the API', () => {
+  it('is served by the service itself, without a file from elsewhere', async () => {
+    const page = await fetch(`${api.url}/docs`);
+    expect([page.status, page.headers.get('content-type')]).toEqual([200, 'text/html; charset=utf-8']);
+    const html = await page.text();
+    expect(html).not.toMatch(/(src|href)="https?:/);
+    for (const [, file] of html.matchAll(/(?:src|href)="\.?\/?([^"]+)"/g)) expect([file, (await fetch(`${api.url}/docs/${file}`)).status]).toEqual([file, 200]);
+    expect(await (await fetch(`${api.url}/docs/swagger-ui-init.js`)).text()).toContain('/openapi.json');
+  });
+});
+
+describe('the health of the service', () => {
+  it('is live as long as it answers', async () => {
+    expect((await api.call('GET', '/health/live', undefined, withoutToken)).body).toEqual({ status: 'live' });
+  });
+
+  it('is ready when every part is, and names the parts that are not', async () => {
+    const unready = await api.call('GET', '/health/ready', undefined, withoutToken);
+    expect(unready.status).toBe(503);
+    expect(unready.body.dependencies).toMatchObject({ database: { status: 'up' }, bridge: { status: 'down' }, orchestrator: { status: 'down' }, temporal: { status: 'up' }, mqtt: { status: 'up' } });
+    await api.pool.query(`INSERT INTO leases (name, holder, epoch, expires_at) VALUES ('bridge', 'b', 1, now() + interval '1 minute'), ('orchestrator', 'o', 1, now() + interval '1 minute')`);
+    const ready = await api.call('GET', '/health/ready', undefined, withoutToken);
+    expect([ready.status, ready.body.status]).toEqual([200, 'ready']);
+    healthy['mqtt'] = 'does not answer';
+    const broken = await api.call('GET', '/health/ready');
+    expect([broken.status, broken.body.dependencies.mqtt]).toEqual([503, { status: 'down', reason: 'does not answer' }]);
+    healthy['mqtt'] = undefined;
+    await api.pool.query(`UPDATE leases SET expires_at = now() - interval '1 second' WHERE name = 'bridge'`);
+    expect((await api.call('GET', '/health/ready')).body.dependencies.bridge.status).toBe('down');
+  });
+
+  it('is measured for Prometheus: requests by their declared path, the outbox by receiver', async () => {
+    await api.call('GET', '/v1/devices/0d8cba4e-0c43-4c1e-8a3f-7d3c2d0c9d01');
+    const { status, headers, body } = await api.call('GET', '/metrics', undefined, withoutToken);
+    expect([status, headers.get('content-type')]).toEqual([200, 'text/plain; version=0.0.4; charset=utf-8']);
+    expect(body).toContain('slipway_http_request_duration_seconds_count{method="GET",path="/v1/devices/{id}",status="404"}');
+    expect(body).toContain('slipway_outbox_depth{receiver="document"} 0');
+    expect(body).toContain('slipway_installations{state="scheduled"} 0');
+    expect(body).toContain('slipway_database_up 1');
+  });
+});
+
+describe('every answer', () => {
+  it('says nothing of what it runs on, and is not to be kept', async () => {
+    const { headers } = await api.call('GET', '/v1/devices');
+    expect([headers.get('x-powered-by'), headers.get('cache-control'), headers.get('x-content-type-options'), headers.get('etag')]).toEqual([null, 'no-store', 'nosniff', null]);
+  });
+});

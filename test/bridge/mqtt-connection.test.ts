@@ -1,4 +1,6 @@
+import { readFileSync } from 'node:fs';
 import net from 'node:net';
+import tls from 'node:tls';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { generate, parser, type Packet } from 'mqtt-packet';
 import { connectMqtt, type MqttConnection, type MqttMessage, type MqttOptions, type MqttRefused } from '../../bridge/mqtt-connection.js';
@@ -198,6 +200,22 @@ describe('A connection of the bridge', () => {
       await expect(connection.publish('t', 'y', { qos: 0, retain: false })).rejects.toThrow(/is closed/);
       await expect(connection.subscribe([{ filter: 'a', qos: 1 }])).rejects.toThrow(/is closed/);
     });
+  });
+
+  it('speaks TLS, and only to whom it can trust', async () => {
+    const pem = (name: string) => readFileSync(new URL(`../fixtures/tls/localhost.${name}.pem`, import.meta.url));
+    const secured = tls.createServer({ cert: pem('cert'), key: pem('key') }, (socket) => void ends.push(new BrokersEnd(socket)));
+    await new Promise<void>((resolve) => secured.listen(0, '127.0.0.1', resolve));
+    try {
+      const url = `mqtts://127.0.0.1:${(secured.address() as net.AddressInfo).port}`;
+      await expect(connect({ url })).rejects.toThrow(/self-signed certificate/);
+      const [connection] = await connect({ url, tls: { ca: pem('cert') } });
+      await connection.publish('t', 'x', reliably);
+      connection.end();
+      await connection.closed;
+    } finally {
+      secured.close();
+    }
   });
 
   it('subscribes and tells what was granted', async () => {

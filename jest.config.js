@@ -13,5 +13,7 @@ export default {
   globalTeardown: '<rootDir>/test/support/global-teardown.js',
   reporters: ['default', '<rootDir>/test/support/count-reporter.js'],
   testTimeout: 60_000,
+  // A suite whose set-up failed may leave a connection open: that must fail the run, never hang it.
+  forceExit: true,
   maxWorkers: 2,
 };

@@ -4,9 +4,11 @@ import { openTemporal } from '../adapters/engine/temporal.js';
 import { Leadership } from '../bridge/lease.js';
 import { connectMqtt } from '../bridge/mqtt-connection.js';
 import { BridgeTerm } from '../bridge/term.js';
-import { downloadLinks } from '../store/download-links.js';
+import { installationDownloadUrl, type Sign } from '../protocol/http/download-links.js';
+import { readLinkSigner } from '../store/downloads.js';
 import { Listener } from '../store/listen.js';
 import { openPool } from '../store/pool.js';
+import { asService } from '../store/transaction.js';
 import { exitWithParent, onShutdown } from './embedded/exit-with-parent.js';
 import { createLog } from './log.js';
 import { readSettings, requireAddresses } from './settings.js';
@@ -35,16 +37,25 @@ const tls = mqtt.tls && {
   ...(mqtt.tls.certPath && mqtt.tls.keyPath ? { cert: readFileSync(mqtt.tls.certPath), key: readFileSync(mqtt.tls.keyPath) } : {}),
   ...(mqtt.tls.serverName ? { servername: mqtt.tls.serverName } : {}),
 };
-const connect = () => connectMqtt({
-  url: mqttUrl, clientId: CLIENT_ID, clean: false, keepaliveSeconds: 10, connectTimeoutMs: CONNECT_TIMEOUT_MS, maxPacketSize: MAX_PACKET_BYTES,
-  ...(mqtt.username === undefined ? {} : { username: mqtt.username }), ...(mqtt.password === undefined ? {} : { password: mqtt.password }), ...(tls ? { tls } : {}),
-});
+/** The key of the links is read once, before the first document can need it. */
+let sign: Sign | undefined;
+async function connect() {
+  sign ??= await asService(pool, readLinkSigner);
+  return connectMqtt({
+    url: mqttUrl, clientId: CLIENT_ID, clean: false, keepaliveSeconds: 10, connectTimeoutMs: CONNECT_TIMEOUT_MS, maxPacketSize: MAX_PACKET_BYTES,
+    ...(mqtt.username === undefined ? {} : { username: mqtt.username }), ...(mqtt.password === undefined ? {} : { password: mqtt.password }), ...(tls ? { tls } : {}),
+  });
+}
 
-const links = downloadLinks(pool, settings.publicUrl);
+function downloadUrl(tenantId: string, installationId: string): string {
+  if (!sign) throw new Error('a document was asked for before the key of the links was read');
+  return installationDownloadUrl(settings.publicUrl, sign, tenantId, installationId);
+}
+
 let term: BridgeTerm | undefined;
 const leadership = new Leadership(pool, 'bridge', randomUUID(), (fence) => {
   term = new BridgeTerm({
-    pool, engine, connect, downloadUrl: links.ofInstallation, now: Date.now, log,
+    pool, engine, connect, downloadUrl, now: Date.now, log,
     counted: (outcome, reason, count) => log.debug({ outcome, reason, count }, 'reports'),
   }, fence);
   return term;

@@ -12,6 +12,8 @@ export interface OrchestratorOptions {
   now: () => number;
   log: Log;
   taskQueue?: string;
+  /** The file that `npm run build` made of the workflows. */
+  bundle?: string;
 }
 
 /** Built once by `npm run build`: webpack takes two seconds, which no start should wait for. */
@@ -43,7 +45,7 @@ export async function createOrchestrator(options: OrchestratorOptions): Promise<
     connection,
     namespace: options.namespace,
     taskQueue: options.taskQueue ?? TASK_QUEUE,
-    workflowBundle: { codePath: BUNDLE },
+    workflowBundle: { codePath: options.bundle ?? BUNDLE },
     activities: { ...createInstallationActivities({ pool: options.pool, now: options.now }) },
     maxCachedWorkflows: CACHED_WORKFLOWS,
     maxConcurrentWorkflowTaskExecutions: WORKFLOW_TASKS,

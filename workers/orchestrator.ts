@@ -1,3 +1,5 @@
+import { randomUUID } from 'node:crypto';
+import { Heartbeat } from '../store/heartbeat.js';
 import { openPool } from '../store/pool.js';
 import { exitWithParent, onShutdown } from './embedded/exit-with-parent.js';
 import { createLog } from './log.js';
@@ -27,15 +29,16 @@ while (!ending) {
   try {
     const { worker, connection } = await createOrchestrator({ ...temporalConnection(settings), pool, now: Date.now, log });
     log.info('runs installations');
+    const heartbeat = new Heartbeat(pool, 'orchestrator', randomUUID(), (error) => log.warn({ err: error }, 'the heartbeat failed'));
     let running = true;
     onShutdown(async () => {
       if (!running) return;
       worker.shutdown();
       await ended;
     });
-    const ended = worker.run().finally(() => {
+    const ended = worker.run().finally(async () => {
       running = false;
-      return connection.close();
+      await Promise.all([heartbeat.end(), connection.close()]);
     });
     await ended;
   } catch (error) {

@@ -62,7 +62,7 @@ describe('The one way in for reports', () => {
 
   it('refuses what names an unknown device or installation', async () => {
     const one = await facts.install(await facts.device(), firmware);
-    const answers = await say({ ...about(one, { type: 'accepted' }), installationId: randomUUID() }, { ...about(one, { type: 'accepted' }), deviceId: randomUUID() },
+    const answers = await say(about({ ...one, id: randomUUID() }, { type: 'accepted' }), { ...about(one, { type: 'accepted' }), deviceId: randomUUID() },
       { ...about(one, { type: 'accepted' }), tenantId: 'elsewhere' });
     expect(answers.map((answer) => answer.outcome === 'refused' && answer.reason)).toEqual(['unknown_installation', 'unknown_device', 'unknown_device']);
   });

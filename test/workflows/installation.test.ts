@@ -1,0 +1,179 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { Client, Connection } from '@temporalio/client';
+import type { NativeConnection, Worker } from '@temporalio/worker';
+import { openTemporal } from '../../adapters/engine/temporal.js';
+import type { Engine } from '../../adapters/engine/port.js';
+import { sendProcesses } from '../../bridge/send-processes.js';
+import type { InstallationEvent } from '../../domain/installation/events.js';
+import { DEFAULT_POLICY } from '../../domain/installation/policy.js';
+import { readInstallation, report, type InstallationView } from '../../store/installations.js';
+import { openPool, type Pool } from '../../store/pool.js';
+import { markOverdue } from '../../store/sending.js';
+import { asService, asTenant } from '../../store/transaction.js';
+import { createLog } from '../../workers/log.js';
+import { createOrchestrator } from '../../workers/orchestrator-worker.js';
+import { until } from '../support/all-in-one.js';
+import { createTestDatabase } from '../support/database.js';
+import { Facts } from '../support/facts.js';
+
+const TASK_QUEUE = `installation-process-${process.pid}`;
+const log = createLog('test', 'error');
+let database: Awaited<ReturnType<typeof createTestDatabase>>;
+let pool: Pool;
+let facts: Facts;
+let engine: Engine;
+let client: Client;
+let orchestrator: { worker: Worker; connection: NativeConnection };
+let running: Promise<void>;
+let sender: Promise<void>;
+let ending = false;
+let contents = 0;
+
+beforeAll(async () => {
+  const connection = { address: process.env['SLIPWAY_TEST_TEMPORAL_ADDRESS']! };
+  database = await createTestDatabase('installation process');
+  pool = openPool({ databaseUrl: database.url, name: 'test' });
+  facts = await new Facts(pool).begin();
+  engine = openTemporal({ connection, namespace: 'default', taskQueue: TASK_QUEUE });
+  client = new Client({ connection: await Connection.connect(connection) });
+  orchestrator = await createOrchestrator({ connection, namespace: 'default', pool, now: Date.now, log, taskQueue: TASK_QUEUE, bundle: 'dist/workflow-bundle.js' });
+  running = orchestrator.worker.run();
+  sender = (async () => {
+    while (!ending) if ((await sendProcesses(pool, engine, Date.now)) === 0) await new Promise((resolve) => setTimeout(resolve, 20));
+  })();
+});
+afterAll(async () => {
+  ending = true;
+  await sender;
+  orchestrator.worker.shutdown();
+  await running;
+  await Promise.all([orchestrator.connection.close(), engine.close(), client.connection.close()]);
+  await pool.end();
+  await database.drop();
+});
+
+/** Short enough to be waited for; the engine's timers are exact to about a tenth of a second. */
+const QUICK = { ...DEFAULT_POLICY, timeouts: { offer: 60_000, download: 60_000, install: 60_000, confirm: 60_000 }, retry: { maxAttempts: 2, first: 300, factor: 2, max: 1_000 } };
+
+async function requested(policy: Partial<typeof QUICK> = {}, more: { notBefore?: number } = {}): Promise<InstallationView> {
+  contents = (contents + 1) % 16;
+  return facts.install(await facts.device(), await facts.firmware(contents.toString(16)), { ...more, policy: { ...QUICK, ...policy } });
+}
+const see = async (one: InstallationView) => (await asTenant(pool, 'default', (tx) => readInstallation(tx, 'default', one.deviceId, one.id)))!;
+const becomes = (one: InstallationView, what: string, is: (view: InstallationView) => boolean) => until(what, async () => {
+  const view = await see(one);
+  return is(view) ? view : undefined;
+}, 20_000);
+const says = (one: InstallationView, event: InstallationEvent) =>
+  asService(pool, (tx) => report(tx, 'default', { deviceId: one.deviceId, installationId: one.id, event, by: { kind: 'device', node: one.deviceId } }, Date.now()));
+const handle = (one: InstallationView) => client.workflow.getHandle(`installation-${one.id}`);
+const signals = async (one: InstallationView) => ((await handle(one).fetchHistory()).events ?? []).flatMap((event) => event.workflowExecutionSignaledEventAttributes?.signalName ?? []);
+
+describe('The process of an installation', () => {
+  it('notifies, awaits the download, awaits the outcome, and concludes, with two signals', async () => {
+    const one = await requested();
+    await becomes(one, 'delivered', (view) => view.state === 'delivered');
+    await says(one, { type: 'accepted', attempt: 1, seq: 1 });
+    await says(one, { type: 'downloaded', attempt: 1, seq: 2 });
+    await until('the first signal', async () => (await signals(one)).length === 1);
+    await says(one, { type: 'installing', attempt: 1, seq: 3 });
+    await says(one, { type: 'rebooting', attempt: 1, seq: 4 });
+    await says(one, { type: 'installed', attempt: 1, seq: 5 });
+    expect(await handle(one).result()).toEqual({ state: 'installed', attempt: 1 });
+    expect(await signals(one)).toEqual(['downloaded', 'ended']);
+  });
+
+  it('waits for notBefore', async () => {
+    const one = await requested({}, { notBefore: Date.now() + 1_500 });
+    expect(one.waitingOn).toMatch(/^Waits for its time to begin, since .+, until .+\.$/);
+    const delivered = await becomes(one, 'delivered', (view) => view.state === 'delivered');
+    expect(delivered.stateSince).toBeGreaterThanOrEqual(one.notBefore!);
+    await says(one, { type: 'installed' });
+    await handle(one).result();
+  });
+
+  it('tries a failed download again after its back-off, as the next attempt', async () => {
+    const one = await requested();
+    await becomes(one, 'delivered', (view) => view.state === 'delivered');
+    await says(one, { type: 'failed', attempt: 1, seq: 1, error: { code: 'HASH_MISMATCH', message: 'other bytes' } });
+    const waiting = await see(one);
+    expect(waiting.waitingOn).toMatch(/^Waits for its back-off: attempt 2 of 2 begins at .+, because HASH_MISMATCH: other bytes\.$/);
+    await becomes(one, 'offered again', (view) => view.state === 'delivered' && view.attempt === 2);
+    await says(one, { type: 'failed', attempt: 2, seq: 1, error: { code: 'HASH_MISMATCH', message: 'other bytes' } });
+    expect(await handle(one).result()).toEqual({ state: 'failed', attempt: 2 });
+  });
+
+  it('ends an offer that nobody takes at its deadline', async () => {
+    const one = await requested({ timeouts: { ...QUICK.timeouts, offer: 500 } });
+    const end = await becomes(one, 'ended', (view) => view.endedAt !== null);
+    expect(end).toMatchObject({ state: 'timed_out', waitingOn: null, nextActionAt: null });
+    expect(await handle(one).result()).toMatchObject({ state: 'timed_out' });
+  });
+
+  it('judges a deadline that a report moved forward at that deadline, not when its own later timer fires', async () => {
+    const one = await requested({ timeouts: { ...QUICK.timeouts, download: 700 }, retry: { ...QUICK.retry, maxAttempts: 1 } });
+    await becomes(one, 'delivered', (view) => view.state === 'delivered');
+    await says(one, { type: 'accepted', attempt: 1, seq: 1 });
+    const end = await becomes(one, 'ended', (view) => view.endedAt !== null);
+    expect(end).toMatchObject({ state: 'timed_out', rejectReason: 'the download did not advance in time' });
+  });
+
+  it('asks a device that fell silent after its reboot for a hello, and gives it up after that', async () => {
+    const one = await requested({ timeouts: { ...QUICK.timeouts, confirm: 500 } });
+    await becomes(one, 'delivered', (view) => view.state === 'delivered');
+    await says(one, { type: 'rebooting', attempt: 1, seq: 1 });
+    const end = await becomes(one, 'ended', (view) => view.endedAt !== null);
+    expect(end.history.map((entry) => entry.event)).toEqual(['requested', 'delivered', 'rebooting', 'hello_asked', 'timed_out']);
+  });
+
+  it('lets the new content prove itself before it concludes', async () => {
+    const one = await requested({ soak: 600 });
+    await becomes(one, 'delivered', (view) => view.state === 'delivered');
+    await says(one, { type: 'installed', attempt: 1, seq: 1 });
+    expect((await see(one)).state).toBe('confirming');
+    const end = await becomes(one, 'installed', (view) => view.state === 'installed');
+    expect(end.completedAt! - end.history.find((entry) => entry.event === 'confirming')!.at).toBeGreaterThanOrEqual(600);
+  });
+
+  it('cancels an offer without an answer at the deadline of the cancellation', async () => {
+    const one = await requested();
+    await becomes(one, 'delivered', (view) => view.state === 'delivered');
+    await asTenant(pool, 'default', (tx) => report(tx, 'default', { deviceId: one.deviceId, installationId: one.id, event: { type: 'cancel', reason: 'a mistake' }, by: { kind: 'operator', id: 'me' } }, Date.now()));
+    const end = await becomes(one, 'canceled', (view) => view.endedAt !== null);
+    expect(end).toMatchObject({ state: 'canceled', rejectReason: 'a mistake' });
+  });
+
+  it('lets the second installation of a device wait for its turn, and begin with the conclusion of the first', async () => {
+    const one = await requested();
+    await becomes(one, 'delivered', (view) => view.state === 'delivered');
+    const two = await facts.install(one.deviceId, await facts.firmware('f'), { slot: 'bootloader', policy: QUICK });
+    const queued = await becomes(two, 'queued', (view) => view.state === 'queued');
+    expect(queued.waitingOn).toContain(`where installation ${one.id} executes`);
+    await says(one, { type: 'installed' });
+    await becomes(two, 'delivered', (view) => view.state === 'delivered');
+    await says(two, { type: 'installed' });
+    expect(await handle(two).result()).toMatchObject({ state: 'installed' });
+  });
+
+  it('starts again under its id when it was terminated, and goes on where the row stands', async () => {
+    const one = await requested({ timeouts: { ...QUICK.timeouts, offer: 1_500 } });
+    await becomes(one, 'delivered', (view) => view.state === 'delivered');
+    await handle(one).terminate('a test');
+    await until('overdue', async () => (await see(one)).dueAt! < Date.now());
+    await until('found by the reconciler', async () => (await markOverdue(pool, 0, 100)) > 0);
+    expect(await becomes(one, 'timed_out', (view) => view.endedAt !== null)).toMatchObject({ state: 'timed_out' });
+  });
+
+  it('shows in the Temporal UI the sentence that the API shows', async () => {
+    const one = await requested();
+    await becomes(one, 'delivered', (view) => view.state === 'delivered');
+    const { currentDetails } = await until('details', () => handle(one).query<{ currentDetails?: string }>('__temporal_workflow_metadata'));
+    expect(currentDetails).toMatch(/^Waits for the device, which is offline, to accept the offer, since .+, until .+\.$/);
+    await says(one, { type: 'installed' });
+    await handle(one).result();
+  });
+
+  it('leaves nothing in the outbox when everything ended', async () => {
+    await until('empty', async () => (await facts.sql(`SELECT 1 FROM outbox WHERE receiver = 'workflow'`)).length === 0);
+  });
+});

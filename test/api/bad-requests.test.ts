@@ -39,7 +39,7 @@ describe('a body', () => {
     const told = await api.call('POST', '/v1/device-types', large);
     expect([told.status, told.body.errorCode]).toEqual([413, 'REQUEST_TOO_LARGE']);
     const stream = new ReadableStream({ start: (controller) => (controller.enqueue(new TextEncoder().encode(large)), controller.close()) });
-    const untold = await fetch(`${api.url}/v1/device-types`, { method: 'POST', body: stream, duplex: 'half', headers: { authorization: `Bearer ${api.token}`, 'content-type': 'application/json' } } as RequestInit);
+    const untold = await fetch(`${api.url}/v1/device-types`, { method: 'POST', body: stream, duplex: 'half', headers: { authorization: `Bearer ${api.token}`, 'content-type': 'application/json' } });
     expect(untold.status).toBe(413);
   });
 

@@ -12,7 +12,7 @@ export class Description {
   constructor(readonly document: Json) {
     addFormats.default(this.ajv);
     this.ajv.addSchema({ ...document, $id: 'openapi' });
-    this.paths = Object.keys(document.paths as Json)
+    this.paths = Object.keys(document.paths)
       .map((template) => ({ template, pattern: new RegExp(`^${template.replaceAll('.', '\\.').replaceAll(/\{\w+\}/g, '[^/]+')}/?$`) }))
       .sort((a, b) => a.template.split('{').length - b.template.split('{').length);
   }
@@ -25,7 +25,7 @@ export class Description {
     if (!operation) return;
     const where = `${method} ${template} ${status}`;
     const response = operation.responses[status];
-    if (!response) throw new Error(`${where} is not described; described are ${Object.keys(operation.responses as Json).join(', ')}`);
+    if (!response) throw new Error(`${where} is not described; described are ${Object.keys(operation.responses).join(', ')}`);
     if (method === 'HEAD' || body === '') return;
     const type = contentType.split(';', 1)[0]!;
     if (!response.content?.[type] && !response.content?.['*/*']) throw new Error(`${where} has the content type ${type}, which is not described`);

@@ -1,0 +1,80 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { connect, createServer, type Server, type Socket } from 'node:net';
+import type { AddressInfo } from 'node:net';
+import { openPool, type Pool } from '../../store/pool.js';
+import { createTestDatabase } from '../support/database.js';
+import { startApi, type ApiUnderTest } from './api-under-test.js';
+
+/** A line to the real database that can be cut. */
+class Line {
+  private readonly server: Server;
+  private readonly sockets = new Set<Socket>();
+  private cut = false;
+
+  constructor(private readonly to: URL) {
+    this.server = createServer((from) => {
+      if (this.cut) return void from.destroy();
+      const onward = connect(Number(this.to.port), this.to.hostname);
+      for (const socket of [from, onward]) {
+        this.sockets.add(socket);
+        socket.once('close', () => this.sockets.delete(socket)).on('error', () => socket.destroy());
+      }
+      from.pipe(onward).pipe(from);
+    });
+  }
+
+  async open(): Promise<string> {
+    await new Promise<void>((resolve) => this.server.listen(0, '127.0.0.1', resolve));
+    const url = new URL(this.to);
+    url.hostname = '127.0.0.1';
+    url.port = String((this.server.address() as AddressInfo).port);
+    return url.href;
+  }
+
+  set isCut(cut: boolean) {
+    this.cut = cut;
+    if (cut) for (const socket of this.sockets) socket.destroy();
+  }
+
+  async close(): Promise<void> {
+    this.isCut = true;
+    await new Promise<void>((resolve) => this.server.close(() => resolve()));
+  }
+}
+
+let database: Awaited<ReturnType<typeof createTestDatabase>>;
+let line: Line;
+let pool: Pool;
+let api: ApiUnderTest;
+beforeAll(async () => {
+  database = await createTestDatabase('api_database_away');
+  line = new Line(new URL(database.url));
+  pool = openPool({ databaseUrl: await line.open(), name: 'away-test', max: 4 });
+  api = await startApi('api_database_away_own', { services: { pool } });
+  // The key was written to the API's own database; the app under test asks the one behind the line.
+  await pool.query(`INSERT INTO api_keys (tenant_id, name, role, secret_hash) VALUES ('default', 'test', 'owner', sha256($1))`, [Buffer.from(api.token)]);
+});
+afterAll(async () => {
+  await api.close();
+  await pool.end();
+  await line.close();
+  await database.drop();
+});
+
+describe('with the database away', () => {
+  it('requests are answered 503 with Retry-After, and succeed as soon as it is back', async () => {
+    expect((await api.call('GET', '/v1/devices')).status).toBe(200);
+    line.isCut = true;
+    for (const [method, path, body] of [['GET', '/v1/devices'], ['POST', '/v1/device-types', { name: 'x' }]] as const) {
+      const reply = await api.call(method, path, body);
+      expect([reply.status, reply.body.errorCode, reply.headers.get('retry-after')]).toEqual([503, 'SERVICE_UNAVAILABLE', '2']);
+      expect(JSON.stringify(reply.body)).not.toMatch(/ECONN|127\.0\.0\.1|terminated/);
+    }
+    const ready = await api.call('GET', '/health/ready');
+    expect([ready.status, ready.body.dependencies.database.status]).toEqual([503, 'down']);
+    expect((await api.call('GET', '/health/live')).status).toBe(200);
+    expect((await api.call('GET', '/metrics')).body).toContain('slipway_database_up 0');
+    line.isCut = false;
+    expect((await api.call('GET', '/v1/devices')).status).toBe(200);
+  });
+});

@@ -24,7 +24,10 @@ afterAll(() => api.close());
 
 const load = async (url: string, headers: Record<string, string> = {}, method = 'GET') => {
   const response = await fetch(url, { headers, method, redirect: 'manual' });
-  return { status: response.status, headers: response.headers, bytes: Buffer.from(await response.arrayBuffer()) };
+  const bytes = Buffer.from(await response.arrayBuffer());
+  const type = response.headers.get('content-type') ?? '';
+  api.description.check(method, new URL(url).pathname, response.status, type, /json/.test(type) && bytes.length > 0 ? JSON.parse(bytes.toString()) : '');
+  return { status: response.status, headers: response.headers, bytes };
 };
 
 describe('GET /v1/firmwares/{id}/blob', () => {
@@ -118,9 +121,9 @@ describe('a signed link', () => {
     ['no query at all', (url: string) => url.replace(/\?.*/, '')],
     ['the id in upper case', (url: string) => url.replace(firmware, firmware.toUpperCase())],
   ])('with %s is refused', async (_what, change) => {
-    const response = await fetch(change(link));
-    expect(response.status).toBe(403);
-    expect(await response.json()).toMatchObject({ errorCode: 'FIRMWARE_LINK_INVALID' });
+    const { status, bytes } = await load(change(link));
+    expect(status).toBe(403);
+    expect(JSON.parse(bytes.toString())).toMatchObject({ errorCode: 'FIRMWARE_LINK_INVALID' });
   });
 
   it('is refused after its time, with a sentence that says what to do', async () => {
@@ -133,7 +136,7 @@ describe('a signed link', () => {
     const id = await uploaded(api, randomBytes(10));
     const { downloadUrl } = (await api.call('GET', `/v1/firmwares/${id}`)).body.data;
     await api.call('DELETE', `/v1/firmwares/${id}`);
-    expect((await fetch(downloadUrl)).status).toBe(410);
+    expect((await load(downloadUrl)).status).toBe(410);
   });
 
   it('whose bytes the store lost says so instead of serving nothing', async () => {

@@ -1,9 +1,11 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { DEFAULT_POLICY } from '../../domain/installation/policy.js';
+import { installationDownloadUrl } from '../../protocol/http/download-links.js';
+import { readLinkSigner } from '../../store/downloads.js';
 import { expireDrafts } from '../../store/firmwares.js';
-import { createInstallation } from '../../store/installations.js';
-import { asTenant } from '../../store/transaction.js';
+import { createInstallation, report } from '../../store/installations.js';
+import { asService, asTenant } from '../../store/transaction.js';
 import { startApi, type ApiUnderTest, type Client } from './api-under-test.js';
 import { attach, newFirmware, OCTETS, SlowUpload, unfinished, until, uploaded } from './upload.js';
 
@@ -130,6 +132,32 @@ describe('an upload', () => {
     expect((await attach(api, id)).status).toBe(200);
   });
 
+  it('of a large body that comes too late is answered all the same', async () => {
+    const id = await uploaded(api, randomBytes(10));
+    expect((await attach(api, id, Buffer.alloc(50_000_000))).status).toBe(423);
+  });
+
+  it('that lost the race while it was under way learns it before its end', async () => {
+    const short = await startApi('api_lost_race', { services: { draftLifetimeMs: 600 } });
+    try {
+      const id = await newFirmware(short);
+      const slow = new SlowUpload(short, id);
+      await slow.write(randomBytes(1000));
+      await until('the upload began', async () => (await unfinished(short)) === 1);
+      expect((await attach(short, id)).status).toBe(200);
+      let status: number | undefined;
+      slow.answer.then((answer) => (status = answer.statusCode), () => undefined);
+      await until('the slow upload is refused', async () => {
+        await slow.write(randomBytes(1000));
+        return status === 423;
+      });
+      expect(await unfinished(short)).toBe(0);
+      slow.request.destroy();
+    } finally {
+      await short.close();
+    }
+  });
+
   it('needs application/octet-stream as it is', async () => {
     const id = await newFirmware(api);
     expect((await api.call('POST', `/v1/firmwares/${id}/blob`, '{}')).status).toBe(415);
@@ -210,6 +238,24 @@ describe('deleting a firmware', () => {
     const late = asTenant(api.pool, 'default', (tx) => createInstallation(tx, 'default', {
       deviceId: device, firmwareId: id, slot: 'firmware', requestedBy: 'x', priority: 0, policy: DEFAULT_POLICY, gate: 'go', onConflict: 'queue' }, Date.now()));
     await expect(late).rejects.toMatchObject({ code: 'FIRMWARE_NO_ACCESS_TO_RESOURCE' });
+  });
+
+  it('with force does not wait for a device that is asked to stop; its download link is gone', async () => {
+    const id = await uploaded(api, randomBytes(1000));
+    const type = (await api.call('POST', '/v1/device-types', { name: 'T', slots: { firmware: { name: 'F' } } })).body.data.id;
+    const deviceId = (await api.call('POST', '/v1/devices', { info: { name: 'd', deviceTypeId: type } })).body.data.id as string;
+    await api.call('POST', `/v1/device-types/${type}/slots/firmware/firmware-associations`, { firmwareId: id });
+    const installationId = (await api.call('POST', `/v1/devices/${deviceId}/firmware-installations`, { firmwareId: id, slot: 'firmware' })).body.data.id as string;
+    await asTenant(api.pool, 'default', async (tx) => {
+      await report(tx, 'default', { deviceId, installationId, by: { kind: 'process' }, event: { type: 'begin' } }, Date.now());
+      await report(tx, 'default', { deviceId, installationId, by: { kind: 'device', node: deviceId }, event: { type: 'downloading' } }, Date.now());
+    });
+    const url = installationDownloadUrl(api.url, await asService(api.pool, readLinkSigner), 'default', installationId);
+    expect((await fetch(url)).status).toBe(200);
+    expect((await api.call('DELETE', `/v1/firmwares/${id}?force=true`)).status).toBe(204);
+    const { state, waitingOn } = (await api.call('GET', `/v1/devices/${deviceId}/firmware-installations/${installationId}`)).body.data;
+    expect([state, waitingOn]).toEqual(['downloading', expect.stringMatching(/^Waits for the device to answer the cancellation/)]);
+    expect((await fetch(url)).status).toBe(410);
   });
 
   it('and attaching the same content elsewhere at the same moment leaves no firmware without its bytes', async () => {

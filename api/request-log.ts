@@ -1,27 +1,29 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { NextFunction, Request, Response } from 'express';
 import type { Logger } from 'pino';
-import { pinoHttp, type HttpLogger } from 'pino-http';
+import type { Principal } from './route.js';
+
+/** Probes are left to debugging, or they would be most of the log. */
+const PROBES = /^\/(health|metrics)(\/|$)/;
 
 /**
- * One line for each request, when it is answered. Neither headers nor query: the one holds tokens, the other the signatures of
- * download links. Probes are left to debugging, or they would be most of the log.
+ * One line for each request, when it is answered or the client is gone. Neither headers nor query: the one holds tokens, the other
+ * the signatures of download links.
  */
-export function requestLog(logger: Logger): HttpLogger {
-  return pinoHttp({
-    logger,
-    quietReqLogger: true,
-    serializers: { req: () => undefined, res: () => undefined, err: () => undefined },
-    customProps: (request: IncomingMessage, response: ServerResponse) => ({
-      method: request.method,
-      path: request.url?.split('?', 1)[0],
-      status: response.statusCode,
-      principal: (response as { locals?: { principal?: { tenantId: string; id: string } } }).locals?.principal?.id,
-    }),
-    customLogLevel: (request: IncomingMessage, response: ServerResponse, error?: Error) => {
-      if (error) return 'warn';
-      return request.url?.startsWith('/health') || request.url?.startsWith('/metrics') ? 'debug' : response.statusCode >= 500 ? 'error' : 'info';
-    },
-    customSuccessMessage: () => 'answered',
-    customErrorMessage: () => 'not answered to the end',
-  });
+export function requestLog(log: Logger) {
+  return (request: Request, response: Response, next: NextFunction): void => {
+    const began = performance.now();
+    const { method, path } = request;
+    response.once('close', () => {
+      const principal = response.locals['principal'] as Principal | undefined;
+      const line = {
+        method, path: path.slice(0, 500), status: response.statusCode, ms: Math.round(performance.now() - began),
+        ...(principal && principal.tenantId !== '' ? { tenant: principal.tenantId, by: principal.id } : {}),
+      };
+      if (!response.writableFinished) log.info(line, 'the client went away');
+      else if (response.statusCode >= 500) log.warn(line, 'answered');
+      else if (PROBES.test(path)) log.debug(line, 'answered');
+      else log.info(line, 'answered');
+    });
+    next();
+  };
 }

@@ -105,7 +105,11 @@ export async function startEmbeddedBroker(options: EmbeddedBrokerOptions): Promi
     inlets.set(client, admitted);
     socket.on('close', () => sockets.delete(socket));
   });
-  const port = await listen(server, options);
+  const port = await listen(server, options).catch((error: unknown) => {
+    // Its heartbeat would keep the process alive that is told of the failure.
+    aedes.close();
+    throw error;
+  });
   server.on('error', (error) => log.warn({ err: error }, 'a connection could not be taken'));
   return {
     port,

@@ -3,6 +3,8 @@ import type { AddressInfo } from 'node:net';
 
 /** Headers are a few hundred bytes: whoever needs longer for them is holding the connection, not using it. */
 const HEADERS_TIMEOUT_MS = 15_000;
+/** Filters are comma lists of ids, and several of them fit into one line; node's own 16 KiB do not hold what the contract allows. */
+const MAX_HEADER_BYTES = 64 * 1024;
 /** A connection on which nothing moves at all. Uploads of any length may take any time, as long as they move. */
 const IDLE_TIMEOUT_MS = 120_000;
 /** Longer than load balancers keep theirs (60 s), so that none of them reuses a connection which is closing here. */
@@ -19,7 +21,7 @@ export interface HttpListener {
 
 /** Opens the port before there is anything to answer with: the links that are given away name it. @throws the system's error where the port is taken. */
 export async function listen(host: string, port: number): Promise<HttpListener & { answerWith(handler: RequestListener): void }> {
-  const server = createServer({ headersTimeout: HEADERS_TIMEOUT_MS, requestTimeout: 0, keepAliveTimeout: KEEP_ALIVE_MS });
+  const server = createServer({ maxHeaderSize: MAX_HEADER_BYTES, headersTimeout: HEADERS_TIMEOUT_MS, requestTimeout: 0, keepAliveTimeout: KEEP_ALIVE_MS });
   server.setTimeout(IDLE_TIMEOUT_MS);
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);

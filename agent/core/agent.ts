@@ -237,7 +237,8 @@ export class Agent implements Desk {
     const { message } = parsed;
     // For a child of a gateway; this agent has none.
     if (message.device !== message.node) return;
-    this.unlessHalted(this.handle(message));
+    // What could not be written down must not be lost: after the next connect the broker hands out every document again.
+    this.unlessHalted(this.handle(message), () => this.connection.cut());
   }
 
   private async handle(message: DownMessage): Promise<void> {
@@ -274,9 +275,11 @@ export class Agent implements Desk {
   }
 
   /** For what nobody waits for: an error is told, and the end of the agent is none. */
-  private unlessHalted(doing: Promise<void>): void {
+  private unlessHalted(doing: Promise<void>, otherwise?: () => void): void {
     doing.catch((error: unknown) => {
-      if (!isHalted(error) && !this.halt.aborted) this.note('trouble', messageOf(error));
+      if (isHalted(error) || this.halt.aborted) return;
+      this.note('trouble', messageOf(error));
+      otherwise?.();
     });
   }
 

@@ -138,6 +138,7 @@ export class Connection {
     const wasStable = this.isUp && Date.now() - this.upSince > STABLE_MS;
     this.isUp = false;
     client.end(true);
+    this.underway.clear();
     if (this.isClosed) return;
     this.failures = wasStable ? 0 : this.failures + 1;
     this.events.disconnected(reason);

@@ -158,7 +158,7 @@ function spoken(job: Job, said: Said, now: number): Job {
   const seq = job.seq + 1;
   const last: Status = {
     v: 1, installationId: desired.installationId, attempt: desired.attempt, seq, revision: desired.revision, slot: desired.slot,
-    at: now, version: desired.firmware.version, ...said,
+    at: now, ...(said.state === 'installed' && { version: desired.firmware.version }), ...said,
   };
   return { ...job, seq, last };
 }

@@ -34,9 +34,10 @@ export interface TestDevice {
   end(): Promise<void>;
 }
 
-/** A reference agent whose reboot is a restart from its files, in a folder of its own. */
-export async function testDevice(url: string, hooks: Hooks = {}, slots: string[] = ['firmware'], id = 'd-1'): Promise<TestDevice> {
-  const dir = await mkdtemp(join(tmpdir(), 'slipway-agent-'));
+/** A reference agent whose reboot is a restart from its files, in a folder of its own, or on the disk that another one left. */
+export async function testDevice(url: string, hooks: Hooks = {}, slots: string[] = ['firmware'], existing?: string): Promise<TestDevice> {
+  const id = 'd-1';
+  const dir = existing ?? (await mkdtemp(join(tmpdir(), 'slipway-agent-')));
   const dispatcher = new HttpAgent();
   const events: AgentEvent[] = [];
   const files = new SlotFiles(join(dir, 'slots'), true, async (point, slot) => hooks.at?.(point, slot));

@@ -17,7 +17,7 @@ interface Request {
 }
 
 /** How the next answers misbehave; each answer takes the first one from the list. */
-export type Mishap = { readonly cutAfter: number } | { readonly status: number } | { readonly stallAfter: number };
+export type Mishap = { readonly cutAfter: number } | { readonly status: number } | { readonly stallAfter: number } | { readonly redirectTo: string };
 
 /** A real HTTP server with Range, If-Range and ETag (RFC 9110 §13, §14), and mishaps on request. */
 export class FileServer {
@@ -67,6 +67,7 @@ export class FileServer {
       response.writeHead(status, headers);
     };
     if (mishap !== undefined && 'status' in mishap) return answer(mishap.status), void response.end();
+    if (mishap !== undefined && 'redirectTo' in mishap) return answer(302, { location: mishap.redirectTo }), void response.end();
     if (!found) return answer(404), void response.end();
     const { bytes, etag } = found;
     const from = Number(/^bytes=(\d+)-$/.exec(range ?? '')?.[1] ?? NaN);

@@ -96,6 +96,22 @@ describe('an agent and one installation', () => {
     expect(await device.digest()).toBe(file.sha256);
   });
 
+  it('follows the service to a store elsewhere, also when it resumes', async () => {
+    await connected();
+    const store = await FileServer.start();
+    try {
+      const file = store.file('1.6.3', 400_000);
+      store.mishaps.push({ cutAfter: 150_000 });
+      server.mishaps.push({ redirectTo: file.url }, { redirectTo: file.url });
+      await service.publish('d-1', documentFor({ ...file, url: server.file('1.6.3', 1).url }));
+      await service.status('d-1', 'installed');
+      expect(store.requests.map(({ status }) => status)).toEqual([200, 206]);
+      expect(await device.digest()).toBe(file.sha256);
+    } finally {
+      await store.stop();
+    }
+  });
+
   it('gives a download up after so many tries as the document allows, and says that it may be tried again', async () => {
     await connected();
     const file = server.file('1.6.2', 10_000);

@@ -67,6 +67,8 @@ const environment = z.object({
   TEMPORAL_CLI_PATH: text.optional(),
   SLIPWAY_TEMPORAL_PORT: port.default(7233),
   SLIPWAY_TEMPORAL_UI_PORT: port.default(8233),
+  /** Where people see the processes of an outside Temporal: base of the links to it. The all in one sets it for its own. */
+  SLIPWAY_TEMPORAL_UI_URL: url('http', 'https').optional(),
   /** Port of the embedded PostgreSQL. Nobody needs to know it, so that it is any free one unless a tool wants it fixed. */
   SLIPWAY_POSTGRES_PORT: port.default(0),
   SLIPWAY_BLOB_STORE: z.enum(['disk', 's3'], 'must be disk or s3').default('disk'),
@@ -109,6 +111,8 @@ function arrange(env: Parsed, unknown: readonly string[]) {
       cliPath: env.TEMPORAL_CLI_PATH,
       port: env.SLIPWAY_TEMPORAL_PORT,
       uiPort: env.SLIPWAY_TEMPORAL_UI_PORT,
+      /** Without a slash at the end; undefined where nobody said. */
+      uiUrl: env.SLIPWAY_TEMPORAL_UI_URL?.replace(/\/+$/, ''),
     },
     blobs: {
       store: env.SLIPWAY_BLOB_STORE,

@@ -36,12 +36,12 @@ export function exitWithParent(): void {
   if (!process.connected) shutDown(ORPHAN_LIMIT_MS);
 }
 
-/** Begins the shutdown; a second call changes nothing. */
-export function shutDown(limitMs: number = SHUTDOWN_LIMIT_MS): void {
-  running ??= runSteps(limitMs);
+/** Begins the shutdown; a second call changes nothing. The exit code is for one that went well. */
+export function shutDown(limitMs: number = SHUTDOWN_LIMIT_MS, exitCode = 0): void {
+  running ??= runSteps(limitMs, exitCode);
 }
 
-async function runSteps(limitMs: number): Promise<void> {
+async function runSteps(limitMs: number, exitCode: number): Promise<void> {
   setTimeout(() => {
     log?.error({ limitMs }, 'the shutdown took too long and is cut off');
     process.exit(1);
@@ -55,5 +55,5 @@ async function runSteps(limitMs: number): Promise<void> {
       log?.error({ error }, 'a step of the shutdown failed');
     }
   }
-  process.exit(failed ? 1 : 0);
+  process.exit(failed ? 1 : exitCode);
 }

@@ -1,0 +1,69 @@
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { httpUrl, reachable, type Settings } from '../settings.js';
+import { writePrivateFile } from './private-file.js';
+
+/** Every address in use. Those of outside services are what the operator gave. */
+export interface Addresses {
+  http: string;
+  mqtt: string;
+  /** host:port */
+  temporal: string;
+  temporalUi: string | undefined;
+  /** With user and password: the file is its owner's alone, and the terminal does not show it. */
+  database: string;
+}
+
+export interface Ports {
+  http: number;
+  mqtt: number;
+  temporal: number;
+  temporalUi: number;
+  postgres: number;
+}
+
+/** Own processes listen where the settings say, and are reached on loopback where that is a wildcard. */
+export function addressesOf(settings: Settings, ports: Ports, databaseUrl: string): Addresses {
+  const { mqtt, brokerListens, temporal } = settings;
+  return {
+    http: httpUrl(settings.http.host, ports.http),
+    mqtt: mqtt.url ?? `mqtt://${reachable(brokerListens.host)}:${ports.mqtt}`,
+    temporal: temporal.address ?? `127.0.0.1:${ports.temporal}`,
+    temporalUi: temporal.address === undefined ? `http://127.0.0.1:${ports.temporalUi}` : temporal.uiUrl,
+    database: databaseUrl,
+  };
+}
+
+const endpointsFile = (dataDir: string) => join(dataDir, 'endpoints.json');
+
+/** For scripts and tests that run side by side (DESIGN §9). */
+export function writeEndpoints(dataDir: string, addresses: Addresses): void {
+  writePrivateFile(endpointsFile(dataDir), `${JSON.stringify(addresses, undefined, 2)}\n`);
+}
+
+/** Addresses that nobody listens on any more would send a script to another program. */
+export function removeEndpoints(dataDir: string): void {
+  rmSync(endpointsFile(dataDir), { force: true });
+}
+
+/** Lines for people. */
+export function announcement(addresses: Addresses, dataDir: string, adminToken: string): string {
+  const rows: [string, string | undefined][] = [
+    ['API', addresses.http],
+    ['API docs', `${addresses.http}/docs`],
+    ['MQTT', addresses.mqtt],
+    ['Temporal', addresses.temporal],
+    ['Temporal UI', addresses.temporalUi],
+    ['PostgreSQL', withoutPassword(addresses.database)],
+    ['Data', dataDir],
+    ['Admin token', adminToken],
+  ];
+  const lines = rows.filter(([, value]) => value !== undefined).map(([name, value]) => `  ${name.padEnd(12)} ${value}`);
+  return ['Slipway', ...lines, ''].join('\n');
+}
+
+function withoutPassword(url: string): string {
+  const parsed = new URL(url);
+  if (parsed.password !== '') parsed.password = '***';
+  return parsed.href;
+}

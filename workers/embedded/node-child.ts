@@ -1,0 +1,35 @@
+import { spawn } from 'node:child_process';
+import { stopChild, type Exit } from './native.js';
+import type { Part } from './supervisor.js';
+
+export interface NodeChildOptions {
+  name: string;
+  /** The compiled file. */
+  file: string;
+  env: NodeJS.ProcessEnv;
+  graceMs: number;
+  onSpawn: (pid: number) => void;
+}
+
+/**
+ * A process of Slipway itself as a part. It has an IPC channel, over which nothing is ever sent: that the kernel closes it is how
+ * the child learns that this process is gone, however that ended (exit-with-parent.ts). What it prints goes to standard error:
+ * standard output is for people. It counts as started when it runs; whether it is ready is what /health/ready says.
+ */
+export function nodeChild({ name, file, env, graceMs, onSpawn }: NodeChildOptions): Part {
+  return {
+    name,
+    async start() {
+      // A group of its own: Ctrl-C goes to the all in one alone, which then stops them in order.
+      const child = spawn(process.execPath, ['--enable-source-maps', file], { env, stdio: ['ignore', 2, 2, 'ipc'], detached: true });
+      const exited = new Promise<Exit>((resolve) => child.once('exit', (code, signal) => resolve({ code, signal })));
+      await new Promise<void>((resolve, reject) => {
+        child.once('spawn', resolve);
+        child.once('error', reject);
+      });
+      const pid = child.pid ?? 0;
+      onSpawn(pid);
+      return { pid, exited, stop: () => stopChild(child, exited, 'SIGTERM', graceMs) };
+    },
+  };
+}

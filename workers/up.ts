@@ -1,0 +1,167 @@
+import { mkdirSync, realpathSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { migrate } from '../store/migrate.js';
+import { addressesOf, announcement, removeEndpoints, writeEndpoints, type Addresses, type Ports } from './embedded/addresses.js';
+import { childEnvironment } from './embedded/child-environment.js';
+import { onShutdown, shutDown } from './embedded/exit-with-parent.js';
+import { lockDataDir } from './embedded/lock.js';
+import { nodeChild } from './embedded/node-child.js';
+import { settlePorts } from './embedded/ports.js';
+import { startPostgres } from './embedded/postgres.js';
+import { keepSecret } from './embedded/private-file.js';
+import { tellWhenReady } from './embedded/readiness.js';
+import { endLeftovers, recordProcesses, type ProcessRecord } from './embedded/recorded-processes.js';
+import { supervise, type Supervisor } from './embedded/supervisor.js';
+import { findTemporal } from './embedded/temporal-binary.js';
+import { startTemporal } from './embedded/temporal.js';
+import { createLog, type Log } from './log.js';
+import { readSettings, type Settings } from './settings.js';
+
+/** What is left after this is killed, so that the whole shutdown stays under 10 s (DESIGN §9). */
+const STOP_LIMIT_MS = 9_000;
+/** Of that, what each group may take: the API drains its requests, the worker its activities. */
+const GRACE_MS = { node: 5_000, broker: 1_000, temporal: 2_000, postgres: 3_000 };
+/** An outside database may be started by the same script a moment later. */
+const DATABASE_LIMIT_MS = 30_000;
+
+interface House {
+  settings: Settings;
+  ports: Ports;
+  record: ProcessRecord;
+  supervisor: Supervisor;
+  log: Log;
+}
+
+const say = (text: string) => process.stdout.write(`${text}\n`);
+
+/** The all in one: everything that is not outside, started, watched and ended by one process. */
+async function up(): Promise<void> {
+  const given = readSettings();
+  const log = createLog('up', given.logLevel);
+  mkdirSync(given.dataDir, { recursive: true, mode: 0o700 });
+  const settings = { ...given, dataDir: realpathSync(given.dataDir) };
+  const { dataDir } = settings;
+  for (const name of settings.unknown) log.warn({ name }, 'there is no setting of this name: it is ignored');
+
+  const lock = lockDataDir(dataDir);
+  const record = recordProcesses(dataDir);
+  const supervisor = supervise(log);
+  const ending = new AbortController();
+  onShutdown(() => lock.release(), { log });
+  onShutdown(async () => {
+    ending.abort();
+    await Promise.race([supervisor.stop(), sleep(STOP_LIMIT_MS, undefined, { ref: false })]);
+    const killed = record.killAll();
+    if (killed.length > 0) log.error({ killed }, 'these took too long to stop and were killed');
+    record.clear();
+    removeEndpoints(dataDir);
+  });
+  // A terminal that is closed.
+  process.on('SIGHUP', () => shutDown());
+
+  removeEndpoints(dataDir);
+  await endLeftovers(dataDir, log);
+  const ports = await portsOf(settings, log);
+  const house = { settings, ports, record, supervisor, log };
+  const [database] = await Promise.all([databaseOf(house), engineOf(house)]);
+  await migrateWhenReachable(database);
+  const addresses = addressesOf(settings, ports, database);
+  await startChildren(house, addresses);
+  writeEndpoints(dataDir, addresses);
+  say(announcement(addresses, dataDir, settings.adminToken === undefined ? adminTokenFile(dataDir) : 'as in SLIPWAY_ADMIN_TOKEN'));
+  if (!settings.publicUrlIsGiven && ['0.0.0.0', '::'].includes(settings.http.host)) {
+    say('Devices elsewhere cannot download from 127.0.0.1: set SLIPWAY_PUBLIC_URL to an address that they reach.\n');
+  }
+  void tellWhenReady(addresses.http, ending.signal, say);
+}
+
+const adminTokenFile = (dataDir: string) => join(dataDir, 'admin-token');
+
+/** Ports of what is started here; those of outside services are not looked at. */
+async function portsOf({ dataDir, http, brokerListens, mqtt, temporal, databaseUrl, postgresPort }: Settings, log: Log): Promise<Ports> {
+  const here = '127.0.0.1';
+  const own = {
+    http: { ...http, setting: 'SLIPWAY_HTTP_PORT' },
+    ...(mqtt.url === undefined ? { mqtt: { ...brokerListens, setting: 'SLIPWAY_MQTT_PORT' } } : {}),
+    ...(temporal.address === undefined
+      ? { temporal: { host: here, port: temporal.port, setting: 'SLIPWAY_TEMPORAL_PORT' }, temporalUi: { host: here, port: temporal.uiPort, setting: 'SLIPWAY_TEMPORAL_UI_PORT' } }
+      : {}),
+    ...(databaseUrl === undefined ? { postgres: { host: here, port: postgresPort, setting: 'SLIPWAY_POSTGRES_PORT' } } : {}),
+  };
+  const asGiven = { http: http.port, mqtt: brokerListens.port, temporal: temporal.port, temporalUi: temporal.uiPort, postgres: postgresPort };
+  return { ...asGiven, ...(await settlePorts(dataDir, own, log)) };
+}
+
+/** URL of the outside PostgreSQL, or of the one that is started here. */
+async function databaseOf({ settings, ports, record, supervisor, log }: House): Promise<string> {
+  if (settings.databaseUrl !== undefined) return settings.databaseUrl;
+  let url = '';
+  const start = async (signal: AbortSignal) => {
+    const server = await startPostgres({ dataDir: join(settings.dataDir, 'postgres'), port: ports.postgres, log, signal, onSpawn: (pid) => record.add('postgres', pid) });
+    url = server.url;
+    return { ...server, stop: () => server.stop(GRACE_MS.postgres) };
+  };
+  await supervisor.start([{ name: 'postgres', start }]);
+  return url;
+}
+
+/** Starts Temporal unless there is one outside. */
+async function engineOf({ settings, ports, record, supervisor, log }: House): Promise<void> {
+  if (settings.temporal.address !== undefined) return;
+  const binary = await findTemporal({ log, cliPath: settings.temporal.cliPath });
+  say(`Temporal server ${binary.serverVersion}: ${binary.how}.`);
+  const start = async (signal: AbortSignal) => {
+    const server = await startTemporal({
+      binary: binary.path,
+      // A newer server does not migrate an older one's file: each version has its own, and the processes are started again from PostgreSQL.
+      dbFile: join(settings.dataDir, 'temporal', binary.serverVersion, 'temporal.db'),
+      port: ports.temporal,
+      uiPort: ports.temporalUi,
+      namespace: settings.temporal.namespace,
+      log,
+      signal,
+      onSpawn: (pid) => record.add('temporal', pid),
+    });
+    return { ...server, stop: () => server.stop(GRACE_MS.temporal) };
+  };
+  await supervisor.start([{ name: 'temporal', start }]);
+}
+
+async function migrateWhenReachable(databaseUrl: string): Promise<void> {
+  const deadline = Date.now() + DATABASE_LIMIT_MS;
+  for (;;) {
+    try {
+      return await migrate(databaseUrl);
+    } catch (error) {
+      if (!isUnreachable(error) || Date.now() > deadline) throw error;
+    }
+    await sleep(250);
+  }
+}
+
+function isUnreachable(error: unknown): boolean {
+  const { code, cause } = error as { code?: string; cause?: unknown };
+  return ['ECONNREFUSED', 'ECONNRESET', 'ETIMEDOUT', 'ENOTFOUND', 'EAI_AGAIN', '57P03'].includes(code ?? '') || (cause !== undefined && isUnreachable(cause));
+}
+
+/** The broker first: the bridge would otherwise wait for its first pause between two tries. */
+async function startChildren({ settings, ports, record, supervisor }: House, addresses: Addresses): Promise<void> {
+  const { dataDir, adminToken } = settings;
+  const env = childEnvironment(settings, ports, addresses, keepSecret(join(dataDir, 'mqtt-password')));
+  const child = (name: string, path: string, graceMs: number, more: NodeJS.ProcessEnv = {}) =>
+    nodeChild({ name, file: fileURLToPath(new URL(path, import.meta.url)), env: { ...env, ...more }, graceMs, onSpawn: (pid) => record.add(name, pid) });
+  if (settings.mqtt.url === undefined) await supervisor.start([child('broker', './broker.js', GRACE_MS.broker)]);
+  await supervisor.start([
+    child('api', '../api/main.js', GRACE_MS.node, { SLIPWAY_ADMIN_TOKEN: adminToken ?? keepSecret(adminTokenFile(dataDir)) }),
+    child('orchestrator', './orchestrator.js', GRACE_MS.node),
+    child('bridge', './bridge.js', GRACE_MS.node),
+  ]);
+}
+
+up().catch((error: unknown) => {
+  // While it is being stopped, what was being started fails: that is no news.
+  if ((error as Error).message !== 'Slipway is being stopped') process.stderr.write(`Slipway did not start. ${(error as Error).message}\n`);
+  shutDown(undefined, 1);
+});

@@ -35,7 +35,7 @@ const RETURN_CODES: Record<number, string> = {
   1: 'it does not speak MQTT 3.1.1', 2: 'it does not take this client id', 3: 'it is unavailable; try again', 4: 'bad user name or password', 5: 'not authorized; check MQTT_USERNAME and MQTT_PASSWORD',
 };
 
-/** Half of mosquitto's `max_inflight_messages` as Slipway configures it would do; more gains nothing on one disk. */
+/** As mosquitto's own window is configured for Slipway (`max_inflight_messages 1000`). */
 const MAX_IN_FLIGHT = 1_000;
 /** A few hundred bytes each: 20,000 are some megabytes. Who publishes faster than the broker takes is told so. */
 const MAX_QUEUED = 20_000;

@@ -55,7 +55,7 @@ export async function startPostgres(options: PostgresOptions): Promise<EmbeddedP
   const password = keepSecret(join(dataDir, 'password'));
   const data = join(dataDir, binaries.majorVersion);
   await clearPostgresFolder(data, log);
-  if (!existsSync(data)) await initialise(data, dataDir, binaries, user);
+  if (!existsSync(data)) await initialise({ data, dataDir, binaries, user, durable });
   user.own(dataDir);
 
   const [command = binaries.postgres, ...prefixed] = [...user.prefix, binaries.postgres];
@@ -66,18 +66,28 @@ export async function startPostgres(options: PostgresOptions): Promise<EmbeddedP
     onLine: (line) => log[line.includes(' PANIC: ') ? 'error' : 'debug']({ line }, 'postgres'),
   });
   options.onSpawn?.(native.pid);
+  // Fast: clients are cut off, a checkpoint is written. What is thrown away anyhow needs none.
+  const stop = (graceMs = STOP_GRACE_MS) => native.stop(durable ? 'SIGINT' : 'SIGQUIT', graceMs);
   try {
     await ready({ native, password, port, database, ...(options.signal ? { signal: options.signal } : {}) });
   } catch (error) {
-    await native.stop('SIGINT', STOP_GRACE_MS);
+    await stop();
     throw error;
   }
   const url = `postgres://${USER}:${password}@${HOST}:${port}/${database}`;
-  return { url, pid: native.pid, exited: native.exited, stop: (graceMs = STOP_GRACE_MS) => native.stop('SIGINT', graceMs) };
+  return { url, pid: native.pid, exited: native.exited, stop };
+}
+
+interface Initialised {
+  data: string;
+  dataDir: string;
+  binaries: PostgresBinaries;
+  user: PostgresUser;
+  durable: boolean;
 }
 
 /** Made beside and renamed, so that a start that is killed in the middle leaves nothing that looks finished. */
-async function initialise(data: string, dataDir: string, binaries: PostgresBinaries, user: PostgresUser): Promise<void> {
+async function initialise({ data, dataDir, binaries, user, durable }: Initialised): Promise<void> {
   for (const left of readdirSync(dataDir).filter((name) => name.endsWith('.unfinished'))) rmSync(join(dataDir, left), { recursive: true, force: true });
   const unfinished = `${data}.unfinished`;
   mkdirSync(unfinished, { mode: 0o700 });
@@ -85,7 +95,7 @@ async function initialise(data: string, dataDir: string, binaries: PostgresBinar
   // Text sorts by code point and is lower-cased by Unicode, whatever the machine's own language is.
   const locale = ['--encoding=UTF8', '--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8'];
   const access = [`--username=${USER}`, `--pwfile=${join(dataDir, 'password')}`, '--auth=scram-sha-256'];
-  const [command = binaries.initdb, ...args] = [...user.prefix, binaries.initdb, '-D', unfinished, ...access, ...locale, '--no-instructions'];
+  const [command = binaries.initdb, ...args] = [...user.prefix, binaries.initdb, '-D', unfinished, ...access, ...locale, '--no-instructions', ...(durable ? [] : ['--no-sync'])];
   try {
     await promisify(execFile)(command, args, { timeout: INITDB_LIMIT_MS, env: cleanEnvironment() });
   } catch (error) {

@@ -38,7 +38,7 @@ module.exports = {
   forbidden: [
     { name: 'no-circular', severity: 'error', from: {}, to: { circular: true } },
     { name: 'no-unresolvable', severity: 'error', from: {}, to: { couldNotResolve: true } },
-    { name: 'no-attics', severity: 'error', comment: 'No src, lib, utils, helpers, common, shared, manager.', from: {}, to: { path: '^(.*/)?(src|lib|utils|helpers|common|shared|manager)/', pathNot: 'node_modules' } },
+    { name: 'no-attics', severity: 'error', comment: 'No src, lib, utils, helpers, common, shared, manager.', from: {}, to: { path: '(^|/)(src|lib|utils|helpers|common|shared|manager)/', pathNot: 'node_modules' } },
     ...Object.entries(MAY).map(([from, to]) => ({
       name: `${from}-stands-on`,
       comment: `${from}/ may import ${to.join(', ')}${TYPES[from] ? `, and types of ${TYPES[from].join(', ')}` : ''}`,
@@ -72,6 +72,6 @@ module.exports = {
     doNotFollow: { path: 'node_modules' },
     tsPreCompilationDeps: true,
     tsConfig: { fileName: 'tsconfig.json' },
-    enhancedResolveOptions: { extensions: ['.ts', '.js', '.json'], extensionAlias: { '.js': ['.ts', '.js'] }, exportsFields: ['exports'], conditionNames: ['import', 'require', 'node', 'default', 'types'] },
+    enhancedResolveOptions: { extensions: ['.ts', '.js', '.json'], exportsFields: ['exports'], conditionNames: ['import', 'require', 'node', 'default', 'types'] },
   },
 };

@@ -120,7 +120,7 @@ export class Ingest {
     });
     for (const message of batch) message.acknowledge();
     this.has.committed();
-    this.count(receipts, refused);
+    this.count(receipts);
     for (const [index, { receipt }] of receipts.entries()) {
       const { message } = messages[index]!;
       // Not awaited: a receipt that is lost is asked for again, because the device repeats its report until it has one.
@@ -168,7 +168,7 @@ export class Ingest {
     });
   }
 
-  private count(receipts: readonly { refusals: readonly string[]; reports: number }[], _refused: readonly Diagnostic[]): void {
+  private count(receipts: readonly { refusals: readonly string[]; reports: number }[]): void {
     this.has.counted('recorded', '', receipts.reduce((sum, one) => sum + one.reports - one.refusals.length, 0));
     for (const { refusals } of receipts) for (const reason of refusals) this.has.counted('refused', reason, 1);
   }

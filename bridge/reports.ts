@@ -1,5 +1,5 @@
 import { wantsDocument } from '../domain/installation/standing.js';
-import type { InstallationEvent, ReportEvent } from '../domain/installation/events.js';
+import type { InstallationEvent } from '../domain/installation/events.js';
 import type { Work } from '../domain/installation/work.js';
 import { statusReceipt, VERSION, type Ack, type HeldSlot, type Hello, type Status, type UpMessage } from '../protocol/mqtt/payloads.js';
 import type { Recorded, Report } from '../store/record.js';
@@ -40,7 +40,7 @@ function eventOf(status: Status): InstallationEvent {
     case 'unknown':
       return { ...base, type: 'accepted' };
     default:
-      return { ...base, type: status.state } as ReportEvent;
+      return { ...base, type: status.state };
   }
 }
 

@@ -58,7 +58,7 @@ async function bringUpToDate(engine: Engine, view: ProcessView, now: number): Pr
 function again(claimed: Claimed, view: ProcessView, now: number): Settled {
   const { installation: i } = view;
   const untold = i.dueAt !== null && i.dueAt > now && stageOf(i) === 'download' && i.state !== 'delivered';
-  return untold ? { claimed, again: i.dueAt! } : { claimed };
+  return untold ? { claimed, again: i.dueAt } : { claimed };
 }
 
 function standingOf({ installation, online, executing }: ProcessView): Standing {

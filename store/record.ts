@@ -133,7 +133,7 @@ function marksOf(before: Work, after: Work, told: ReadonlySet<string>): Mark[] {
     const earlier = next.dueAt !== null && (was.dueAt === null || next.dueAt < was.dueAt);
     if (!told.has(id) && news) marks.push({ receiver: 'workflow', tenantId, subject: id });
     // The process has a later timer: rather than a signal now, which costs it a task, a mark that comes due when the deadline does.
-    else if (!told.has(id) && earlier && stageOf(next) !== 'begin') marks.push({ receiver: 'workflow', tenantId, subject: id, dueAt: next.dueAt! });
+    else if (!told.has(id) && earlier && stageOf(next) !== 'begin') marks.push({ receiver: 'workflow', tenantId, subject: id, dueAt: next.dueAt });
     const ask = next.helloAskedAt !== null && was.helloAskedAt === null;
     if (documentKey(was) !== documentKey(next) || ask) marks.push({ receiver: 'document', tenantId, subject: deviceId, detail: next.slot });
   }

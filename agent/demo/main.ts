@@ -15,6 +15,8 @@ const USAGE = `npm run demo [-- --keep] [-- --seed N]
   --keep    stay up when all is over, until Ctrl-C
   --seed N  the same seed, the same misbehaviour (default 1)`;
 
+/** Made anew at each run. */
+const FOLDER = '.slipway-demo';
 const FIRMWARE_BYTES = 20 * 1024 * 1024;
 /** A round of the picture asks for all devices once. */
 const LOOK_MS = 400;
@@ -30,14 +32,14 @@ interface Cast extends Player {
 
 async function main(): Promise<number> {
   const { keep, seed } = readArguments(process.argv.slice(2));
-  const dir = resolve('.slipway-demo');
+  const dir = resolve(FOLDER);
   const service = new AllInOne(fileURLToPath(new URL('../../workers/up.js', import.meta.url)), join(dir, 'data'));
   let fleet: Fleet | undefined;
   const stop = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
   try {
     const began = Date.now();
-    say(`Starts PostgreSQL, Temporal, the broker, API, orchestrator and bridge in ${dir} …`);
+    say(`Starts PostgreSQL, Temporal, the broker, API, orchestrator and bridge in ${FOLDER} …`);
     rmSync(dir, { recursive: true, force: true });
     mkdirSync(dir, { recursive: true });
     await service.start();
@@ -134,7 +136,7 @@ function sayLinks(service: AllInOne, outcomes: readonly Outcome[], keep: boolean
   const shown = outcomes.find((outcome) => outcome.profile === 'wrongHash') ?? outcomes[0];
   say(`\nThe API describes itself: ${http}/docs`);
   say(`One process in the Temporal UI: ${shown?.installation.workflowUrl ?? temporalUi}`);
-  say(keep ? 'All stays up; Ctrl-C ends it.' : `To look at them: SLIPWAY_DATA_DIR=${join('.slipway-demo', 'data')} npm start brings the same data back at the same addresses (or run with --keep).`);
+  say(keep ? 'All stays up; Ctrl-C ends it.' : `To look at them: SLIPWAY_DATA_DIR=${join(FOLDER, 'data')} npm start brings the same data back at the same addresses (or run with --keep).`);
 }
 
 function untilStopped(stop: AbortSignal): Promise<void> {

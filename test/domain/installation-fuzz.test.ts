@@ -20,7 +20,7 @@ const event: fc.Arbitrary<InstallationEvent> = fc.oneof(
     arbitrary: fc.record({ type: fc.constantFrom('accepted', 'downloading', 'downloaded', 'installing', 'rebooting', 'installed', 'canceled'), attempt, seq: fc.integer({ min: 1, max: 9 }) })
       .map(({ attempt: of, ...rest }) => (of === undefined ? rest : { ...rest, attempt: of }) as InstallationEvent),
   },
-  { weight: 3, arbitrary: fc.record({ type: fc.constantFrom('failed', 'rejected'), error }) as fc.Arbitrary<InstallationEvent> },
+  { weight: 3, arbitrary: fc.record({ type: fc.constantFrom('failed', 'rejected'), error }) },
   { weight: 1, arbitrary: fc.record({ type: fc.constant('deferred' as const), until: fc.integer({ min: 0, max: 4e12 }) }) },
   { weight: 1, arbitrary: fc.record({ type: fc.constant('progress' as const), phase: fc.constantFrom('download', 'push'), bytes: fc.nat(100), total: fc.constant(100) }) },
   { weight: 1, arbitrary: fc.constantFrom<InstallationEvent>({ type: 'cancel' }, { type: 'cancel', as: 'superseded' }, { type: 'release' }) },

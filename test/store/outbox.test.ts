@@ -24,7 +24,7 @@ const LEASE = 30_000;
 const subject = randomUUID();
 const put = (...more: { dueAt?: number }[]) =>
   asService(pool, (tx) => mark(tx, (more.length > 0 ? more : [{}]).map((one) => ({ receiver: 'workflow' as const, tenantId: 'default', subject, ...one }))));
-const rows = async () => (await pool.query(`SELECT generation::int, attempts, leased_until IS NOT NULL AS leased, last_error, due_at > now() AS later FROM outbox`)).rows;
+const rows = async () => (await pool.query<Record<string, unknown>>(`SELECT generation::int, attempts, leased_until IS NOT NULL AS leased, last_error, due_at > now() AS later FROM outbox`)).rows;
 
 describe('The outbox is level-triggered', () => {
   it('holds one row per subject and receiver, however often it is marked', async () => {

@@ -1,0 +1,112 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { InstallationResource } from '../../agent/demo/operator.js';
+import { createFleet, type Fleet } from '../../agent/simulator/fleet.js';
+import { PROFILES, type ProfileName } from '../../agent/simulator/profiles.js';
+import type { TestedAllInOne } from '../support/all-in-one.js';
+
+const OPEN_ON_DEVICE = new Set(['delivered', 'accepted', 'deferred', 'downloading', 'downloaded', 'installing', 'rebooting']);
+const SIZE = 300_000;
+
+export interface Wave {
+  readonly version: string;
+  readonly sha256: string;
+  readonly installations: readonly { id: string; deviceId: string; profile: ProfileName }[];
+}
+
+/** A simulated fleet against the real service: registered over REST, connected over MQTT, and its disks read at the end. */
+export class FleetInFlight {
+  private readonly dir = mkdtempSync(join(tmpdir(), 'slipway-fleet-'));
+  private fleet: Fleet | undefined;
+  private devices: { id: string; profile: ProfileName }[] = [];
+  private typeId = '';
+  private versions = 0;
+
+  constructor(private readonly service: TestedAllInOne, private readonly seed: number) {}
+
+  /** A wait for a service that is just being killed: the request is made again until it is answered. */
+  private async insist<T>(what: () => Promise<T>, ms = 60_000): Promise<T> {
+    for (const end = Date.now() + ms; ; await sleep(200)) {
+      try {
+        return await what();
+      } catch (error) {
+        if (Date.now() > end) throw error;
+      }
+    }
+  }
+
+  async register(profiles: readonly ProfileName[]): Promise<void> {
+    const { operator, endpoints } = this.service;
+    this.typeId = await operator.deviceType({ name: 'switch', slots: { firmware: { name: 'Firmware' } } });
+    const connected = await Promise.all(profiles.map(async (profile, index) => {
+      const id = await operator.device({ name: `device ${index}`, deviceTypeId: this.typeId });
+      const { username, password } = await operator.password(id);
+      return { tenant: 'default', id, profile, username, password };
+    }));
+    this.devices = connected.map(({ id, profile }) => ({ id, profile }));
+    this.fleet = createFleet({
+      devices: connected, mqttUrl: endpoints.mqtt, dir: this.dir, seed: this.seed, times: { install: 700, reboot: 700, slowDownload: 3_000, defer: 1_500, down: 500 },
+    });
+    await this.fleet.start();
+  }
+
+  /** Uploads a new version and asks for it on every device: 201 for each. */
+  async schedule(): Promise<Wave> {
+    const { operator } = this.service;
+    const version = `${(this.versions += 1)}.0.0`;
+    const bytes = randomBytes(SIZE);
+    const file = join(this.dir, `${version}.bin`);
+    writeFileSync(file, bytes);
+    const firmwareId = await operator.firmware('switch', version, file);
+    await operator.associate(this.typeId, 'firmware', firmwareId);
+    const terms = { timeouts: { offer: 'PT12S', download: 'PT30S', install: 'PT30S', confirm: 'PT30S' }, retry: { maxAttempts: 4, backoff: { first: 'PT1S' } } };
+    const installations = await Promise.all(this.devices.map(async ({ id: deviceId, profile }) => {
+      const { id } = await operator.install(deviceId, { firmwareId, slot: 'firmware', ...terms });
+      return { id, deviceId, profile };
+    }));
+    return { version, sha256: createHash('sha256').update(bytes).digest('hex'), installations };
+  }
+
+  look(wave: Wave): Promise<InstallationResource[]> {
+    return Promise.all(wave.installations.map((one) => this.insist(() => this.service.operator.installation(one.deviceId, one.id))));
+  }
+
+  /** Waits until at least `share` of the wave is on the devices' side. */
+  async inFlight(wave: Wave, share: number): Promise<void> {
+    for (const end = Date.now() + 30_000; ; await sleep(50)) {
+      const states = (await this.look(wave)).map((one) => one.state);
+      if (states.filter((state) => OPEN_ON_DEVICE.has(state)).length >= share * states.length) return;
+      if (Date.now() > end) throw new Error(`never had ${share} of the wave in flight: ${states.join(' ')}`);
+    }
+  }
+
+  /** @returns what is wrong with the wave's end, a line each; none = every device ended as its profile says, and nothing was installed twice. */
+  async faultsAtTheEnd(wave: Wave, ms: number): Promise<string[]> {
+    let last: InstallationResource[] = [];
+    for (const end = Date.now() + ms; Date.now() < end; await sleep(300)) {
+      last = await this.look(wave);
+      if (last.every((one) => one.completedAt ?? one.rejectedAt)) break;
+    }
+    const faults: string[] = [];
+    for (const [index, { deviceId, profile, id }] of wave.installations.entries()) {
+      const { state, waitingOn, rejectReason, attempt } = last[index]!;
+      const expected = PROFILES[profile].expected.state;
+      const device = this.fleet!.device(deviceId);
+      const writes = (await device.journal()).filter((line) => line.kind === 'install' && line.installationId === id);
+      const holds = await device.holds('firmware', wave.sha256);
+      if (state !== expected) faults.push(`${profile}: ${state} (try ${attempt}) instead of ${expected}: ${waitingOn ?? rejectReason ?? ''}`);
+      if (holds !== (expected === 'installed')) faults.push(`${profile}: the slot ${holds ? 'holds' : 'does not hold'} ${wave.version}`);
+      if (new Set(writes.map((line) => line.attempt)).size !== writes.length) faults.push(`${profile}: one attempt was written into the slot twice`);
+      if (expected === 'installed' && writes.length !== 1) faults.push(`${profile}: written into the slot ${writes.length} times`);
+    }
+    return faults;
+  }
+
+  async end(): Promise<void> {
+    await this.fleet?.stop();
+    rmSync(this.dir, { recursive: true, force: true });
+  }
+}

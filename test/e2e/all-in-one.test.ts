@@ -1,0 +1,104 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { execFile, spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { TestedAllInOne, until } from '../support/all-in-one.js';
+
+const run = promisify(execFile);
+const service = new TestedAllInOne();
+
+beforeAll(() => service.start(), 120_000);
+afterAll(async () => {
+  await service.stop();
+  service.remove();
+}, 30_000);
+
+const mode = (file: string) => (statSync(join(service.dataDir, file)).mode & 0o777).toString(8);
+
+function listens(address: string): Promise<boolean> {
+  const { hostname, port } = new URL(address.includes('://') ? address : `tcp://${address}`);
+  return new Promise((resolve) => {
+    const socket = connect({ host: hostname, port: Number(port) });
+    socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
+    socket.once('connect', () => socket.destroy());
+  });
+}
+
+describe('npm start', () => {
+  it('writes every address in use and the admin token, for nobody else to read', async () => {
+    expect(Object.keys(service.endpoints).sort()).toEqual(['database', 'http', 'mqtt', 'temporal', 'temporalUi']);
+    expect([mode('endpoints.json'), mode('admin-token')]).toEqual(['600', '600']);
+    for (const address of Object.values(service.endpoints)) expect([address, await listens(address)]).toEqual([address, true]);
+    for (const address of Object.values(service.endpoints)) expect(service.output).toContain(new URL(address.includes('://') ? address : `tcp://${address}`).port);
+  });
+
+  it('says that it is ready, part by part, and describes itself', async () => {
+    const ready = (await (await fetch(`${service.endpoints.http}/health/ready`)).json()) as { status: string; dependencies: Record<string, { status: string }> };
+    expect(ready.status).toBe('ready');
+    expect(Object.keys(ready.dependencies)).toEqual(expect.arrayContaining(['database', 'temporal', 'mqtt', 'bridge', 'orchestrator']));
+    for (const path of ['/health/live', '/metrics', '/openapi.json', '/docs/']) expect([path, (await fetch(service.endpoints.http + path)).status]).toEqual([path, 200]);
+  });
+
+  it('is one node process with its children, and no wrapper in between', () => {
+    const parents = service.processes().map(({ pid }) => Number(/^PPid:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]));
+    const nodes = service.processes().filter(({ command }) => /node .*dist\/(api|workers)\//.test(command));
+    expect(nodes.length).toBe(5);
+    expect(parents).toEqual(expect.arrayContaining([service.pid]));
+  });
+
+  it('refuses a second start on the same data folder with a sentence', async () => {
+    const second = await run(process.execPath, ['dist/workers/up.js'], { env: { ...process.env, SLIPWAY_DATA_DIR: service.dataDir, SLIPWAY_HTTP_PORT: '0' }, timeout: 20_000 }).catch((error: { code: number; stderr: string }) => error);
+    expect(second).toMatchObject({ code: 1 });
+    expect(second.stderr).toMatch(/is in use: Slipway runs on it as process \d+\. Stop that one first/);
+    expect((await fetch(`${service.endpoints.http}/health/ready`)).status).toBe(200);
+  });
+
+  it('starts a child that died again, and tells the truth meanwhile', async () => {
+    const bridge = () => service.processes().find(({ command }) => command.includes('workers/bridge.js'))?.pid;
+    const before = bridge()!;
+    process.kill(before, 'SIGKILL');
+    const after = await until('another bridge', () => (bridge() !== before ? bridge() : undefined), 10_000);
+    expect(after).not.toBe(before);
+    await service.operator.ready(20_000);
+  });
+});
+
+describe('The README', () => {
+  it('walks from upload to `installed` with curl as it says', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'slipway-readme-'));
+    const [, block] = /## From upload[\s\S]*?```sh\n([\s\S]*?)```/.exec(readFileSync('README.md', 'utf8'))!;
+    const walk = block!.replace('API=http://127.0.0.1:8080', `API=${service.endpoints.http}`).replace('.slipway/admin-token', join(service.dataDir, 'admin-token'));
+    const { stdout } = await run('bash', ['-eu', '-c', walk], { cwd: folder, timeout: 60_000 });
+    rmSync(folder, { recursive: true });
+    expect(stdout).toMatch(/"waitingOn":\s*"Waits for /);
+    expect(stdout).toMatch(/"completedAt"/);
+    expect(stdout).toMatch(/"version":\s*"1\.5\.0"/);
+  });
+});
+
+describe('SIGTERM', () => {
+  it('to the process that npm runs ends all of it within 10 s, and leaves no process, port or lock; the next start has the same addresses', async () => {
+    const before = service.endpoints;
+    expect(await service.stop()).toBeLessThan(10_000);
+    expect(service.processes()).toEqual([]);
+    for (const address of Object.values(before)) expect([address, await listens(address)]).toEqual([address, false]);
+    await service.start();
+    expect(service.endpoints).toEqual(before);
+  });
+
+  it('to npm itself does the same', async () => {
+    await service.stop();
+    const npm = spawn('npm', ['start', '--silent'], { env: { ...process.env, SLIPWAY_DATA_DIR: service.dataDir }, stdio: 'ignore' });
+    const exit = new Promise((resolve) => npm.once('exit', resolve));
+    await until('its addresses', () => existsSync(join(service.dataDir, 'endpoints.json')), 60_000);
+    await service.operator.ready(60_000);
+    expect(service.processes().some(({ command }) => command.includes('dist/workers/up.js'))).toBe(true);
+    npm.kill('SIGTERM');
+    await exit;
+    await until('nothing left', () => service.processes().length === 0, 10_000);
+    expect(existsSync(join(service.dataDir, 'endpoints.json'))).toBe(false);
+  });
+});

@@ -21,6 +21,8 @@ export interface Native {
 export interface NativeOptions {
   env: NodeJS.ProcessEnv;
   cwd?: string;
+  /** Put before the command, as `unshare …`. */
+  prefix?: readonly string[];
   /** Sent by the kernel when this process dies, so that a native program never outlives it. */
   parentDeathSignal: 'INT' | 'TERM' | 'KILL';
   onLine(line: string): void;
@@ -63,8 +65,9 @@ let canFollowParent: boolean | undefined;
  */
 export async function startNative(command: string, args: readonly string[], options: NativeOptions): Promise<Native> {
   canFollowParent ??= process.platform === 'linux' && works('setpriv', ['--pdeathsig', 'KILL', 'true']);
-  const prefix = canFollowParent ? ['setpriv', '--pdeathsig', options.parentDeathSignal] : [];
-  const [file = command, ...rest] = [...prefix, command, ...args];
+  // Innermost: the kernel forgets this signal when the process changes its user.
+  const follow = canFollowParent ? ['setpriv', '--pdeathsig', options.parentDeathSignal] : [];
+  const [file = command, ...rest] = [...(options.prefix ?? []), ...follow, command, ...args];
   const child = spawn(file, rest, { cwd: options.cwd, env: options.env, stdio: ['ignore', 'ignore', 'pipe'], detached: true });
   const lines: string[] = [];
   createInterface({ input: child.stderr }).on('line', (line) => {

@@ -1,5 +1,5 @@
-import { chownSync, readdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { chmodSync, chownSync, readdirSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { works } from './native.js';
 
 /** Nobody. The number matters only where user namespaces are blocked and the files really belong to it. */
@@ -30,6 +30,9 @@ export function postgresUser(): PostgresUser {
 }
 
 function giveToNobody(folder: string): void {
+  // To walk through is enough: what lies in the data directory is readable by its owner only, file by file.
+  const above = dirname(folder);
+  chmodSync(above, statSync(above).mode | 0o011);
   chownSync(folder, UNPRIVILEGED, UNPRIVILEGED);
   for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
     if (!entry.isSymbolicLink()) chownSync(join(entry.parentPath, entry.name), UNPRIVILEGED, UNPRIVILEGED);

@@ -58,8 +58,8 @@ export async function startPostgres(options: PostgresOptions): Promise<EmbeddedP
   if (!existsSync(data)) await initialise({ data, dataDir, binaries, user, durable });
   user.own(dataDir);
 
-  const [command = binaries.postgres, ...prefixed] = [...user.prefix, binaries.postgres];
-  const native = await startNative(command, [...prefixed, '-D', data, ...serverSettings(port, durable)], {
+  const native = await startNative(binaries.postgres, ['-D', data, ...serverSettings(port, durable)], {
+    prefix: user.prefix,
     cwd: data,
     env: cleanEnvironment(),
     parentDeathSignal: 'INT',

@@ -18,7 +18,7 @@ export async function tellWhenReady(http: string, ending: AbortSignal, say: (sen
       complained = true;
       say(`Not ready after ${READY_LIMIT_MS / 1000} s: ${missing}. It goes on trying; the log says more.`);
     }
-    await sleep(complained ? 2_000 : 100, undefined, { signal: ending }).catch(() => undefined);
+    await sleep(complained ? 2_000 : 250, undefined, { signal: ending }).catch(() => undefined);
   }
 }
 

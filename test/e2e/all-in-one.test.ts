@@ -7,12 +7,14 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { TestedAllInOne, until } from '../support/all-in-one.js';
 
+const ANY_PORT = { SLIPWAY_HTTP_PORT: '0', SLIPWAY_MQTT_PORT: '0', SLIPWAY_TEMPORAL_PORT: '0', SLIPWAY_TEMPORAL_UI_PORT: '0' };
 const run = promisify(execFile);
 const service = new TestedAllInOne();
 
 beforeAll(() => service.start(), 120_000);
 afterAll(async () => {
   await service.stop();
+  for (const { pid } of service.processes()) process.kill(pid, 'SIGKILL'); // what a failed test left behind
   service.remove();
 }, 30_000);
 
@@ -91,7 +93,7 @@ describe('SIGTERM', () => {
 
   it('to npm itself does the same', async () => {
     await service.stop();
-    const npm = spawn('npm', ['start', '--silent'], { env: { ...process.env, SLIPWAY_DATA_DIR: service.dataDir }, stdio: 'ignore' });
+    const npm = spawn('npm', ['start', '--silent'], { env: { ...process.env, ...ANY_PORT, SLIPWAY_DATA_DIR: service.dataDir }, stdio: 'ignore' });
     const exit = new Promise((resolve) => npm.once('exit', resolve));
     await until('its addresses', () => existsSync(join(service.dataDir, 'endpoints.json')), 60_000);
     await service.operator.ready(60_000);

@@ -20,6 +20,8 @@ afterAll(async () => {
 
 const mode = (file: string) => (statSync(join(service.dataDir, file)).mode & 0o777).toString(8);
 
+const addresses = (): string[] => Object.values({ ...service.endpoints });
+
 function listens(address: string): Promise<boolean> {
   const { hostname, port } = new URL(address.includes('://') ? address : `tcp://${address}`);
   return new Promise((resolve) => {
@@ -33,14 +35,14 @@ describe('npm start', () => {
   it('writes every address in use and the admin token, for nobody else to read', async () => {
     expect(Object.keys(service.endpoints).sort()).toEqual(['database', 'http', 'mqtt', 'temporal', 'temporalUi']);
     expect([mode('endpoints.json'), mode('admin-token')]).toEqual(['600', '600']);
-    for (const address of Object.values(service.endpoints)) expect([address, await listens(address)]).toEqual([address, true]);
-    for (const address of Object.values(service.endpoints)) expect(service.output).toContain(new URL(address.includes('://') ? address : `tcp://${address}`).port);
+    for (const address of addresses()) expect([address, await listens(address)]).toEqual([address, true]);
+    for (const address of addresses()) expect(service.output).toContain(new URL(address.includes('://') ? address : `tcp://${address}`).port);
   });
 
   it('says that it is ready, part by part, and describes itself', async () => {
     const ready = (await (await fetch(`${service.endpoints.http}/health/ready`)).json()) as { status: string; dependencies: Record<string, { status: string }> };
     expect(ready.status).toBe('ready');
-    expect(Object.keys(ready.dependencies)).toEqual(expect.arrayContaining(['database', 'temporal', 'mqtt', 'bridge', 'orchestrator']));
+    expect(Object.keys(ready.dependencies).sort()).toEqual(['bridge', 'database', 'mqtt', 'orchestrator', 'schema', 'temporal']);
     for (const path of ['/health/live', '/metrics', '/openapi.json', '/docs/']) expect([path, (await fetch(service.endpoints.http + path)).status]).toEqual([path, 200]);
   });
 

@@ -35,6 +35,7 @@ export const ERRORS = {
   DEVICE_ALIAS_CONFLICT: { status: 409, title: 'The alias names another device' },
   DEVICE_IN_USE: { status: 409, title: 'The device has open installations, or is a gateway of others' },
   DEVICE_CREDENTIAL_LIMIT: { status: 409, title: 'Two passwords are valid already' },
+  DEVICE_CREDENTIAL_SHOWN: { status: 409, title: 'The password was shown in the first answer, and is kept nowhere' },
   DEVICE_CREDENTIAL_NOT_FOUND: { status: 404, title: 'There is no such credential' },
   DEVICE_CERTIFICATE_NOT_FOUND: { status: 404, title: 'There is no such certificate' },
   DEVICE_CERTIFICATE_CONFLICT: { status: 409, title: 'The certificate is registered already' },

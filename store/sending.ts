@@ -133,14 +133,18 @@ export async function markAllDocuments(pool: Pool): Promise<number> {
 }
 
 /**
- * The reconciler's look at the processes: what is overdue although a process should have acted (it vanished, or its start was lost) is marked,
- * and the sender starts it again under its id. @returns how many were marked.
+ * The reconciler's look at the processes: what is overdue, or has not begun, although a process should have acted (it vanished, or its start
+ * was lost) is marked, and the sender starts it again under its id. @returns how many were marked.
  */
 export async function markOverdue(pool: Pool, graceMs: number, limit: number): Promise<number> {
   return asService(pool, async (tx) => {
     const { rows } = await tx.query<{ tenant_id: string; id: string }>(
       `SELECT tenant_id, id FROM installations
-       WHERE ended_at IS NULL AND due_at < now() - $1 * interval '1 millisecond' ORDER BY due_at LIMIT $2`,
+       WHERE ended_at IS NULL AND due_at < now() - $1 * interval '1 millisecond'
+       UNION ALL
+       SELECT tenant_id, id FROM installations
+       WHERE ended_at IS NULL AND due_at IS NULL AND state = 'scheduled' AND state_since < now() - $1 * interval '1 millisecond'
+       LIMIT $2`,
       [graceMs, limit],
     );
     await mark(tx, rows.map((row): Mark => ({ receiver: 'workflow', tenantId: row.tenant_id, subject: row.id })));

@@ -1,4 +1,5 @@
-import { apply, emptySlot, type Work } from './work.js';
+import { wantsDocument } from './standing.js';
+import { apply, emptySlot, revise, type Work } from './work.js';
 
 /** What a device says of itself after every connect and every reboot (specs/device-mqtt.md, `hello`), as far as facts come of it. */
 export interface Hello {
@@ -35,6 +36,7 @@ export function hear(work: Work, hello: Hello, now: number): Work {
     for (const one of Object.values(next.installations)) {
       if (one.slot !== name || one.endedAt !== null) continue;
       next = apply(next, one.id, { type: 'seen', sha256: said.sha256, confirmed: said.confirmed, installationId: said.installationId }, now).work;
+      next = overtake(next, one.id, said.revision);
     }
   }
   return next;
@@ -55,6 +57,17 @@ function hearSlot(work: Work, name: string, said: HelloSlot): Work {
     revision: Math.max(slot.revision, said.revision),
   };
   return { ...work, slots: { ...work.slots, [name]: next } };
+}
+
+/**
+ * The device has seen a higher revision than the document bears: the database was restored from a backup. It would ignore the document for ever,
+ * so the document gets a revision above it.
+ */
+function overtake(work: Work, id: string, seen: number): Work {
+  const one = work.installations[id];
+  if (!one || !wantsDocument(one) || one.revision === null || one.revision >= seen) return work;
+  const { work: revised, installation } = revise(work, one);
+  return { ...revised, installations: { ...revised.installations, [id]: installation } };
 }
 
 /** An `online: false` counts only for the newest session; a last will of an old connection comes late. */

@@ -81,7 +81,7 @@ export function nextInLine(work: Work, now: number): Work {
 }
 
 /** The next revision of the slot: the device ignores a lower or equal one, so it only ever rises. */
-function revise(work: Work, i: Installation): { work: Work; installation: Installation } {
+export function revise(work: Work, i: Installation): { work: Work; installation: Installation } {
   const slot = work.slots[i.slot] ?? emptySlot(i.slot);
   const revision = slot.revision + 1;
   return { work: { ...work, slots: { ...work.slots, [i.slot]: { ...slot, revision } } }, installation: { ...i, revision } };

@@ -198,6 +198,25 @@ describe('The line on one device', () => {
   });
 });
 
+describe('A database restored from a backup', () => {
+  it('I12 publishes under a revision above what the device has seen, or it would be ignored for ever', () => {
+    const restored = given().requested('a').begins('a');
+    expect(restored.of('a').revision).toBe(1);
+    expect(restored.hello(OLD, { revision: 7 }).of('a').revision).toBe(8);
+    expect(restored.hello(OLD, { revision: 1 }).of('a').revision).toBe(1);
+  });
+});
+
+describe('A device that puts it off', () => {
+  it('I1 may do so until the limit of the policy, counted from the first time', () => {
+    const limit = DEFAULT_POLICY.maxDefer;
+    const put = given().requested('a').begins('a').does('a', { type: 'deferred', until: T0 + 10 * limit });
+    expect(put.of('a').deferral).toEqual({ since: T0, until: T0 + limit });
+    const again = put.after(limit - MINUTE).does('a', { type: 'deferred', until: T0 + 3 * limit });
+    expect(again.of('a')).toMatchObject({ state: 'deferred', deferral: { until: T0 + limit }, dueAt: T0 + limit + HOUR });
+  });
+});
+
 describe('The gate', () => {
   it('I1 holds what was downloaded without a deadline, and a release is a new revision', () => {
     const held = given().requested('a', { gate: 'hold' }).begins('a').reports('a', 'downloaded');

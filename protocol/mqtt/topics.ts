@@ -65,6 +65,18 @@ export function deviceFilter(tenant: string, node: string): string {
   return `${ROOT}/${tenant}/${node}/+/down/#`;
 }
 
+/** Reports of one type: of this device behind the node, or of the node and all behind it. */
+export function upFilter(tenant: string, node: string, type: UpType, device?: string): string {
+  assertLevels(tenant, node, ...(device === undefined ? [] : [device]));
+  return `${ROOT}/${tenant}/${node}/${device ?? '+'}/up/${type}`;
+}
+
+/** Everything that the service sends, by type. */
+export const DOWN_FILTERS: readonly string[] = [`${ROOT}/+/+/+/down/desired/+`, ...PLAIN_DOWN_TYPES.map((type) => `${ROOT}/+/+/+/down/${type}`)];
+
+/** Every topic of this version of the protocol. */
+export const PROTOCOL_FILTER = `${ROOT}/#`;
+
 /** @returns undefined for whatever is not exactly one of the protocol's topics. */
 export function parseTopic(topic: string): UpTopic | DownTopic | undefined {
   const [root, version, tenant, node, device, direction, type, slot, ...deeper] = topic.split('/');

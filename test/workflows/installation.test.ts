@@ -1,5 +1,7 @@
+import { writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Client, Connection } from '@temporalio/client';
+import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import type { NativeConnection, Worker } from '@temporalio/worker';
 import { openTemporal } from '../../adapters/engine/temporal.js';
 import type { Engine } from '../../adapters/engine/port.js';
@@ -67,6 +69,11 @@ const becomes = (one: InstallationView, what: string, is: (view: InstallationVie
 const says = (one: InstallationView, event: InstallationEvent) =>
   asService(pool, (tx) => report(tx, 'default', { deviceId: one.deviceId, installationId: one.id, event, by: { kind: 'device', node: one.deviceId } }, Date.now()));
 const handle = (one: InstallationView) => client.workflow.getHandle(`installation-${one.id}`);
+/** RECORD_HISTORIES=1 keeps what the process did, for test/histories: only where its commands changed on purpose (see the README there). */
+async function keep(one: InstallationView, name: string): Promise<void> {
+  if (process.env['RECORD_HISTORIES'] !== '1') return;
+  writeFileSync(`test/histories/${name}.json`, `${historyToJSON(await handle(one).fetchHistory())}\n`);
+}
 const signals = async (one: InstallationView) => ((await handle(one).fetchHistory()).events ?? []).flatMap((event) => event.workflowExecutionSignaledEventAttributes?.signalName ?? []);
 
 describe('The process of an installation', () => {
@@ -81,6 +88,7 @@ describe('The process of an installation', () => {
     await says(one, { type: 'installed', attempt: 1, seq: 5 });
     expect(await handle(one).result()).toEqual({ state: 'installed', attempt: 1 });
     expect(await signals(one)).toEqual(['downloaded', 'ended']);
+    await keep(one, 'installed');
   });
 
   it('waits for notBefore', async () => {
@@ -101,6 +109,7 @@ describe('The process of an installation', () => {
     await becomes(one, 'offered again', (view) => view.state === 'delivered' && view.attempt === 2);
     await says(one, { type: 'failed', attempt: 2, seq: 1, error: { code: 'HASH_MISMATCH', message: 'other bytes' } });
     expect(await handle(one).result()).toEqual({ state: 'failed', attempt: 2 });
+    await keep(one, 'retried-and-failed');
   });
 
   it('ends an offer that nobody takes at its deadline', async () => {
@@ -116,6 +125,8 @@ describe('The process of an installation', () => {
     await says(one, { type: 'accepted', attempt: 1, seq: 1 });
     const end = await becomes(one, 'ended', (view) => view.endedAt !== null);
     expect(end).toMatchObject({ state: 'timed_out', rejectReason: 'the download did not advance in time' });
+    await handle(one).result();
+    await keep(one, 'deadline-moved-forward');
   });
 
   it('asks a device that fell silent after its reboot for a hello, and gives it up after that', async () => {
@@ -124,6 +135,8 @@ describe('The process of an installation', () => {
     await says(one, { type: 'rebooting', attempt: 1, seq: 1 });
     const end = await becomes(one, 'ended', (view) => view.endedAt !== null);
     expect(end.history.map((entry) => entry.event)).toEqual(['requested', 'delivered', 'rebooting', 'hello_asked', 'timed_out']);
+    await handle(one).result();
+    await keep(one, 'silent-after-reboot');
   });
 
   it('lets the new content prove itself before it concludes', async () => {
@@ -133,6 +146,8 @@ describe('The process of an installation', () => {
     expect((await see(one)).state).toBe('confirming');
     const end = await becomes(one, 'installed', (view) => view.state === 'installed');
     expect(end.completedAt! - end.history.find((entry) => entry.event === 'confirming')!.at).toBeGreaterThanOrEqual(600);
+    await handle(one).result();
+    await keep(one, 'soaked');
   });
 
   it('cancels an offer without an answer at the deadline of the cancellation', async () => {
@@ -141,6 +156,8 @@ describe('The process of an installation', () => {
     await asTenant(pool, 'default', (tx) => report(tx, 'default', { deviceId: one.deviceId, installationId: one.id, event: { type: 'cancel', reason: 'a mistake' }, by: { kind: 'operator', id: 'me' } }, Date.now()));
     const end = await becomes(one, 'canceled', (view) => view.endedAt !== null);
     expect(end).toMatchObject({ state: 'canceled', rejectReason: 'a mistake' });
+    await handle(one).result();
+    await keep(one, 'canceled');
   });
 
   it('lets the second installation of a device wait for its turn, and begin with the conclusion of the first', async () => {
@@ -153,6 +170,7 @@ describe('The process of an installation', () => {
     await becomes(two, 'delivered', (view) => view.state === 'delivered');
     await says(two, { type: 'installed' });
     expect(await handle(two).result()).toMatchObject({ state: 'installed' });
+    await keep(two, 'waited-for-its-turn');
   });
 
   it('starts again under its id when it was terminated, and goes on where the row stands', async () => {

@@ -1,23 +1,17 @@
-import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import type { Dispatcher } from 'undici';
 import { parseUsername } from '../../protocol/mqtt/access.js';
-import { parseDown, statusReceipt, type Ack, type Cmd, type Desired, type DownMessage, type Status } from '../../protocol/mqtt/payloads.js';
-import { Connection, type Outgoing } from './connection.js';
-import { Diary, type AgentEvent } from './diary.js';
+import { parseDown } from '../../protocol/mqtt/payloads.js';
+import { Children, type ChildOptions } from './children.js';
+import { Connection } from './connection.js';
+import { Device, type DeviceOptions, type Uplink } from './device.js';
+import type { AgentEvent } from './diary.js';
 import { Downloads } from './download.js';
-import { greeting } from './greeting.js';
-import { Halted, isHalted, type Hooks } from './hooks.js';
+import { isHalted, type Hooks } from './hooks.js';
 import type { Installer } from './installer.js';
-import { acknowledged, cancelAsked, documentArrived, helloAnswered, restarted, type Change } from './machine.js';
-import { ProgressPace } from './progress-pace.js';
-import { Repeater } from './repeater.js';
-import { EMPTY_STATE, TERMINAL_STATES, type AgentState, type Job } from './state.js';
-import { StateFile } from './state-file.js';
-import { settleBoot } from './steps.js';
+import { SharedDownloads } from './shared-downloads.js';
+import { wantedBy, type AgentState } from './state.js';
 import { TIMINGS, type Timings } from './timings.js';
-import { Worker, type Desk } from './worker.js';
-import { messageOf } from './write-file.js';
 
 export interface AgentOptions {
   /** Of the broker. */
@@ -32,6 +26,8 @@ export interface AgentOptions {
   readonly dispatcher: Dispatcher;
   readonly deviceType?: string;
   readonly aliases?: readonly string[];
+  /** Of a gateway: whom it acts for. */
+  readonly children?: readonly ChildOptions[];
   readonly hooks?: Hooks;
   readonly timings?: Partial<Timings>;
   /** false = the state survives the process, not a power cut. */
@@ -42,48 +38,35 @@ export interface AgentOptions {
 }
 
 /**
- * The reference agent. It holds four things together: the state on disk, which only `change` alters; the worker, which takes the next
- * step; the connection; and the repeater, which says again what the service has not acknowledged. Its modes: made, running (`start`),
- * ended for good (`stop`, `halt`); a reboot is the end of one agent and the start of the next on the same files.
+ * The reference agent: one connection, the device that it is, and the children that it acts for. Its modes: made, running (`start`), ended
+ * for good (`stop`, `shutOff`); a reboot is the end of one agent and the start of the next on the same files.
  */
-export class Agent implements Desk {
-  readonly slots: readonly string[];
-  readonly installer: Installer;
-  readonly hooks: Hooks;
-  readonly timings: Timings;
-  readonly downloads: Downloads;
-  private readonly file: StateFile;
-  private readonly diary: Diary;
+export class Agent {
+  private readonly timings: Timings;
+  private readonly downloads: SharedDownloads;
   private readonly connection: Connection;
-  private readonly repeater: Repeater;
-  private readonly worker: Worker;
+  private readonly own: Device;
+  private readonly children: Children;
   private readonly ending = new AbortController();
-  private readonly pace = new ProgressPace();
-  private present: AgentState = EMPTY_STATE;
-  private changes: Promise<unknown> = Promise.resolve();
   private starting: Promise<void> = Promise.resolve();
-  private work: Promise<void> = Promise.resolve();
-  /** The newest hello: which revisions it told, and whether it has been answered. */
-  private hello: { readonly msgId: string; readonly told: Record<string, number>; isAnswered: boolean } | undefined;
-  private unheardSince = Date.now();
 
   constructor(private readonly options: AgentOptions) {
     const { url, username, password, stateDir, dispatcher, durable = true, random = Math.random } = options;
     const identity = parseUsername(username);
     if (!identity) throw new Error(`"${username}" is no user name of a device: it must be tenant/node, each of A-Z a-z 0-9 _ . -`);
-    this.slots = options.slots;
-    this.installer = options.installer;
-    this.hooks = options.hooks ?? {};
     this.timings = { ...TIMINGS, ...options.timings };
-    this.file = new StateFile(join(stateDir, 'state.json'), durable);
-    this.diary = new Diary(options.onEvent ?? (() => undefined));
-    this.downloads = new Downloads({ dir: join(stateDir, 'downloads'), dispatcher, durable, backoff: this.timings.download, random });
-    this.repeater = new Repeater({ send: (message) => this.publish(message), backoff: this.timings.repeat, random });
-    this.worker = new Worker(this);
+    this.downloads = new SharedDownloads(new Downloads({ dir: join(stateDir, 'downloads'), dispatcher, durable, backoff: this.timings.download, random }));
     this.connection = new Connection({ url, username, password, ...identity, reconnect: this.timings.reconnect, random }, {
       connected: () => this.connected(),
       disconnected: (reason) => this.disconnected(reason),
       message: (topic, payload) => this.received(topic, payload),
+    });
+    this.own = this.device(identity.node, options, () => this.children.entries());
+    this.children = new Children({
+      dir: join(stateDir, 'children'), durable, children: options.children ?? [],
+      device: (id, child) => this.device(id, child),
+      isConnected: () => this.connection.connected,
+      note: (phase, detail) => this.own.note(phase, detail),
     });
   }
 
@@ -92,7 +75,12 @@ export class Agent implements Desk {
   }
 
   state(): AgentState {
-    return this.present;
+    return this.own.state();
+  }
+
+  /** @param name as it was configured. undefined = there is no such child, or its id is not known yet. */
+  childState(name: string): AgentState | undefined {
+    return this.children.state(name);
   }
 
   /** @throws where the state on disk cannot be read. Returns before there is a connection: a device works without one. */
@@ -102,17 +90,18 @@ export class Agent implements Desk {
   }
 
   private async begin(): Promise<void> {
-    this.present = restarted(await this.file.load());
+    await this.own.load();
+    await this.children.load();
     try {
-      await settleBoot(this, this.present);
+      await this.own.settle();
     } catch (error) {
       if (isHalted(error)) return;
       throw error;
     }
     if (this.halt.aborted) return;
-    this.unheardSince = Date.now();
     this.connection.open();
-    this.work = this.worker.run();
+    this.own.run();
+    this.children.run();
   }
 
   /** Says goodbye; what was begun goes on at the next start. */
@@ -130,169 +119,45 @@ export class Agent implements Desk {
     this.connection.cut();
   }
 
-  mayInstallAt(): number {
-    return this.hello?.isAnswered === true ? 0 : this.unheardSince + this.timings.answer;
-  }
-
-  change(decide: (state: AgentState) => Change | null): Promise<boolean> {
-    const made = this.changes.then(() => this.make(decide));
-    this.changes = made.then(() => undefined, () => undefined); // whoever asked for it hears of the error
-    return made;
-  }
-
-  progress(job: Job, bytes: number): void {
-    const { installationId, firmware, slot } = job.desired;
-    if (!this.pace.isDue(bytes, firmware.size, Date.now())) return;
-    this.publish({ type: 'progress', body: { v: 1, installationId, phase: 'download', bytes, total: firmware.size } });
-    this.note('progress', `${Math.floor((100 * bytes) / firmware.size)} %`, slot);
-  }
-
-  drained(deadlineMs: number): Promise<void> {
-    return this.connection.drained(deadlineMs);
-  }
-
-  note(phase: string, detail: string, slot: string | null = null): void {
-    this.diary.note(phase, detail, slot);
-  }
-
-  /** One change after the other: durable first, then said. */
-  private async make(decide: (state: AgentState) => Change | null): Promise<boolean> {
-    if (this.halt.aborted) throw new Halted('the agent has ended');
-    const change = decide(this.present);
-    if (change === null) return false;
-    if (change.state !== this.present) await this.file.save(change.state);
-    if (this.halt.aborted) throw new Halted('the agent has ended');
-    const before = this.present;
-    this.present = change.state;
-    for (const slot of change.stop) this.worker.stop(slot);
-    for (const status of change.say) this.say(status);
-    this.worker.wake();
-    await this.clearAway(wantedBy(before), change.say);
-    return true;
-  }
-
-  /** A download that failed is kept for the next attempt; it goes when its content is not wanted any more, or another one is. */
-  private async clearAway(before: readonly Desired[], said: readonly Status[]): Promise<void> {
-    const wanted = wantedBy(this.present);
-    const isOver = said.some(({ state }) => TERMINAL_STATES.has(state) && state !== 'failed');
-    const isNew = wanted.some(({ firmware }) => before.every((other) => other.firmware.sha256 !== firmware.sha256));
-    if (isOver || isNew) await this.downloads.keepOnly(wanted);
-  }
-
-  private say(status: Status): void {
-    const { error, state, slot, until } = status;
-    this.note(state, error ? `${error.code}: ${error.message}` : until === undefined ? '' : `until ${new Date(until).toISOString()}`, slot);
-    const message: Outgoing = { type: 'status', body: status };
-    if (TERMINAL_STATES.has(state)) this.repeater.put(statusReceipt(status), message);
-    else this.publish(message);
-    if (state === 'failed') this.tellDiary(status);
-  }
-
-  private tellDiary(about?: { installationId: string; slot: string }): void {
-    const lines = this.diary.newest();
-    if (lines.length === 0) return;
-    this.publish({ type: 'log', body: { v: 1, at: Date.now(), ...(about && { installationId: about.installationId, slot: about.slot }), lines } });
-  }
-
-  private publish(message: Outgoing): void {
-    const send = (one: Outgoing) => this.connection.send(one);
-    this.unlessHalted(this.hooks.outgoing?.(message, send) ?? send(message));
+  private device(id: string, options: DeviceOptions, children?: Uplink['children']): Device {
+    const { durable = true, random = Math.random } = this.options;
+    return new Device(options, {
+      timings: this.timings, durable, random, downloads: this.downloads, halt: this.halt,
+      isConnected: () => this.connection.connected,
+      send: (message) => this.connection.send(message, id),
+      drained: (deadlineMs) => this.connection.drained(deadlineMs),
+      reconnect: () => this.connection.cut(),
+      clearAway: () => this.downloads.keepOnly(() => [this.own, ...this.children.devices()].flatMap((device) => wantedBy(device.state()))),
+      ...(children && { children }),
+    });
   }
 
   private connected(): void {
-    this.note('connected', '');
-    this.unheardSince = Date.now();
-    this.unlessHalted(this.greet());
+    this.own.note('connected', '');
+    this.own.connected();
+    this.children.connected();
   }
 
   private disconnected(reason: string): void {
-    this.note('disconnected', reason);
-    this.repeater.rest();
-    this.hello = undefined;
-    this.unheardSince = Date.now();
-    this.worker.wake();
-  }
-
-  /** After each connect, and when it is asked for: a hello first, then whatever may have been lost. */
-  private async greet(): Promise<void> {
-    const msgId = randomUUID();
-    const told = Object.fromEntries(Object.entries(this.present.slots).map(([slot, { revision }]) => [slot, revision]));
-    const { deviceType, aliases } = this.options;
-    const body = await greeting({ msgId, told, installer: this.installer, slots: this.slots, deviceType, aliases });
-    if (this.halt.aborted || !this.connection.connected) return;
-    this.hello = { msgId, told, isAnswered: false };
-    this.repeater.rest(); // put in order, then said once
-    this.repeater.clear();
-    this.repeater.put(msgId, { type: 'hello', body });
-    for (const status of this.present.unacknowledged) this.repeater.put(statusReceipt(status), { type: 'status', body: status });
-    this.repeater.resume();
-    for (const { job } of Object.values(this.present.slots)) {
-      if (job?.last) this.publish({ type: 'status', body: job.last });
-    }
+    this.own.note('disconnected', reason);
+    this.own.disconnected();
+    this.children.disconnected();
   }
 
   private received(topic: string, payload: Uint8Array): void {
     const parsed = parseDown(topic, payload);
-    if (!parsed.ok) return this.note('refused', `${parsed.reason}: ${parsed.detail}`);
+    if (!parsed.ok) return this.own.note('refused', `${parsed.reason}: ${parsed.detail}`);
     const { message } = parsed;
-    // For a child of a gateway; this agent has none.
-    if (message.device !== message.node) return;
-    // What could not be written down must not be lost: after the next connect the broker hands out every document again.
-    this.unlessHalted(this.handle(message), () => this.connection.cut());
-  }
-
-  private async handle(message: DownMessage): Promise<void> {
-    switch (message.type) {
-      case 'desired':
-        if (message.body !== null && message.body.slot !== message.slot) return this.note('refused', `a document for ${message.body.slot} came on the topic of ${message.slot}`);
-        return void (await this.change((state) => documentArrived(state, message.slot, message.body, Date.now())));
-      case 'cmd':
-        return this.obey(message.body);
-      case 'ack':
-        return this.acknowledged(message.body);
-    }
-  }
-
-  private async obey({ cmd, installationId }: Cmd): Promise<void> {
-    switch (cmd) {
-      case 'cancel':
-        return void (await this.change((state) => cancelAsked(state, installationId, Date.now())));
-      case 'hello':
-        return this.greet();
-      case 'log':
-        return this.tellDiary();
-    }
-  }
-
-  private async acknowledged(ack: Ack): Promise<void> {
-    this.repeater.drop(ack.for);
-    const { hello } = this;
-    if (hello === undefined || ack.for !== hello.msgId) return void (await this.change((state) => acknowledged(state, ack.for)));
-    const { open } = ack;
-    if (open !== undefined) await this.change((state) => helloAnswered(state, hello.told, open, Date.now()));
-    hello.isAnswered = true;
-    this.worker.wake();
-  }
-
-  /** For what nobody waits for: an error is told, and the end of the agent is none. */
-  private unlessHalted(doing: Promise<void>, otherwise?: () => void): void {
-    doing.catch((error: unknown) => {
-      if (isHalted(error) || this.halt.aborted) return;
-      this.note('trouble', messageOf(error));
-      otherwise?.();
-    });
+    if (message.device !== message.node) return this.children.received(message);
+    if (message.type === 'ack' && message.body.children) this.children.named(message.body.children);
+    this.own.received(message);
   }
 
   private async finish(how: 'goodbye' | 'powerless'): Promise<void> {
     this.ending.abort();
-    this.repeater.close();
-    this.worker.wake();
-    await this.connection.close(how);
+    const closed = this.connection.close(how);
+    await closed;
     await Promise.allSettled([this.starting]);
-    await Promise.allSettled([this.work, this.changes]);
+    await Promise.allSettled([this.own.end(), this.children.end()]);
   }
-}
-
-function wantedBy(state: AgentState): Desired[] {
-  return Object.values(state.slots).flatMap(({ job, next }) => [...(job ? [job.desired] : []), ...(next ? [next] : [])]);
 }

@@ -80,12 +80,15 @@ export class Connection {
     client.once('close', () => this.lost(client, reason));
   }
 
-  /** @returns when the broker has it; at once where there is no connection. Never throws: what matters is repeated until the service answers. */
-  async send({ type, body }: Outgoing): Promise<void> {
+  /**
+   * @param device the node itself, or a child that it acts for
+   * @returns when the broker has it; at once where there is no connection. What matters is repeated until the service answers.
+   */
+  async send({ type, body }: Outgoing, device = this.options.node): Promise<void> {
     const { client } = this;
     if (!client || !this.isUp) return;
     const sent = new Promise<void>((done) => {
-      client.publish(this.topic(type), print(body), { qos: type === 'progress' ? 0 : 1, retain: type === 'presence' }, () => done());
+      client.publish(this.topic(type, device), print(body), { qos: type === 'progress' ? 0 : 1, retain: type === 'presence' }, () => done());
     });
     this.underway.add(sent);
     await sent;
@@ -155,8 +158,8 @@ export class Connection {
     return { v: 1 as const, online, session: this.session, at: Date.now() };
   }
 
-  private topic(type: UpType): string {
+  private topic(type: UpType, device = this.options.node): string {
     const { tenant, node } = this.options;
-    return upTopic({ tenant, node, device: node }, type);
+    return upTopic({ tenant, node, device }, type);
   }
 }

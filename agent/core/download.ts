@@ -30,15 +30,22 @@ export interface Watch {
 /** A try that brought this much does not count: a poor line makes its way, and 100 tries more are the bound. */
 const ADVANCE = 1 / 100;
 
+/** What a download must become. */
+export interface Content {
+  readonly sha256: string;
+  readonly size: number;
+}
+
 /**
- * Downloads are named by what they must become, `<sha256>.part`, and the ETag they were begun with stands beside: so they are
- * resumed after any crash, by any document that asks for the same content.
+ * Downloads are named by what they must become, `<sha256>-<size>.part`, and the ETag they were begun with stands beside: so they are
+ * resumed after any crash, by any document that asks for the same content. The size is a part of the name because a slot may share a
+ * finished file (a hard link): a document that gives another size to the same digest must not write into it.
  */
 export class Downloads {
   constructor(private readonly options: DownloadOptions) {}
 
   pathOf(desired: Desired): string {
-    return join(this.options.dir, `${desired.firmware.sha256}.part`);
+    return join(this.options.dir, `${nameOf(desired.firmware)}.part`);
   }
 
   /**
@@ -63,11 +70,11 @@ export class Downloads {
   }
 
   /** Removes what no open document asks for. */
-  async keepOnly(wanted: readonly Desired[]): Promise<void> {
+  async keepOnly(wanted: () => readonly Content[]): Promise<void> {
     await mkdir(this.options.dir, { recursive: true });
-    const digests = new Set(wanted.map(({ firmware }) => firmware.sha256));
     for (const name of await readdir(this.options.dir)) {
-      if (!digests.has(name.split('.')[0] ?? '')) await rm(join(this.options.dir, name), { force: true });
+      // Asked anew for each: meanwhile another device may have begun to want it.
+      if (!wanted().some((one) => name.startsWith(`${nameOf(one)}.`))) await rm(join(this.options.dir, name), { force: true });
     }
   }
 
@@ -127,6 +134,10 @@ export class Downloads {
     const { first, max } = this.options.backoff;
     return Math.min(max, first * 2 ** Math.max(0, failures - 1)) * (0.5 + this.options.random() / 2);
   }
+}
+
+function nameOf({ sha256, size }: Content): string {
+  return `${sha256}-${size}`;
 }
 
 async function writePieces(file: FileHandle, answer: { start: number; pieces: AsyncIterable<Piece> }, size: number, watch: Watch): Promise<void> {

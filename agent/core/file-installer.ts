@@ -34,8 +34,9 @@ export class FileInstaller implements Installer {
     return this.files.confirm(slot);
   }
 
-  reboot(): Promise<void> {
-    return this.restart();
+  async reboot(): Promise<'asked'> {
+    await this.restart();
+    return 'asked';
   }
 
   bootId(): string {

@@ -1,34 +1,93 @@
-import { NOTHING_HELD, type Installer } from './installer.js';
-import type { Printable } from '../../protocol/mqtt/payloads.js';
+import { randomUUID } from 'node:crypto';
+import { MAX_PAYLOAD_BYTES, type Printable } from '../../protocol/mqtt/payloads.js';
+import type { Held, Installer } from './installer.js';
 
 const AGENT = { name: 'slipway-agent', version: '0.1.0' };
+/** As many as the service reads in one hello. */
+const MOST_CHILDREN = 256;
 
-interface Self {
-  readonly msgId: string;
+/** Of whom a hello speaks. */
+export interface Self {
   /** The highest revision seen, by slot. */
   readonly told: Readonly<Record<string, number>>;
   readonly installer: Installer;
   readonly slots: readonly string[];
-  readonly deviceType: string | undefined;
-  readonly aliases: readonly string[] | undefined;
+  readonly deviceType?: string | undefined;
+  readonly aliases?: readonly string[] | undefined;
 }
 
-/** The hello: what each slot holds, read anew, and what this agent can do (specs/device-mqtt.md, "Payloads"). */
-export async function greeting({ msgId, told, installer, slots, deviceType, aliases }: Self): Promise<Printable> {
-  const current = await installer.current(slots);
-  const held = slots.map((slot) => {
-    const content = current[slot] ?? NOTHING_HELD;
-    return [slot, { ...content, revision: Math.max(content.revision, told[slot] ?? 0) }] as const;
-  });
-  return {
-    v: 1,
-    msgId,
-    at: Date.now(),
-    bootId: installer.bootId(),
-    ...(deviceType !== undefined && { deviceType }),
-    ...(aliases !== undefined && { aliases: [...aliases] }),
-    agent: AGENT,
-    caps: { resume: true, cancelDuringInstall: false, hash: ['sha256'] },
-    slots: Object.fromEntries(held),
+/** A child in its gateway's hello. `device` is its id, or one of its aliases while the id is not known. */
+export interface ChildEntry {
+  readonly device: string;
+  readonly aliases?: string[];
+  readonly deviceType?: string;
+  readonly slots: Record<string, Held>;
+  readonly reachable: boolean;
+}
+
+export interface Greeting {
+  readonly msgId: string;
+  readonly body: Printable;
+}
+
+/**
+ * The hello (specs/device-mqtt.md, "Payloads"): what each slot holds, read anew, what this agent can do, and its children: over several
+ * hellos where one has no room for them.
+ * @returns and the children whose entry would not even fit into a hello of its own
+ */
+export async function greetings(self: Self, children: readonly ChildEntry[] = []): Promise<{ hellos: Greeting[]; unfit: string[] }> {
+  const slots = await heldSlots(self);
+  const hello = (those: readonly ChildEntry[], first: boolean): Greeting => {
+    const msgId = randomUUID();
+    const bootId = self.installer.bootId();
+    return {
+      msgId,
+      body: {
+        v: 1, msgId, at: Date.now(),
+        ...(bootId !== null && { bootId }),
+        ...(self.deviceType !== undefined && { deviceType: self.deviceType }),
+        ...(first && self.aliases !== undefined && { aliases: [...self.aliases] }),
+        agent: AGENT,
+        caps: { resume: true, cancelDuringInstall: false, hash: ['sha256'] },
+        slots: first ? slots : {},
+        ...(those.length > 0 && { children: [...those] }),
+      },
+    };
   };
+  const room = (first: boolean) => MAX_PAYLOAD_BYTES - sizeOf(hello([], first).body) - '"children":[],'.length;
+  const { parts, unfit } = split(children, room(true), room(false));
+  return { hellos: parts.map((those, index) => hello(those, index === 0)), unfit };
+}
+
+/** What each slot holds now, with the highest revision that was seen for it. What could not be found out is left out: absence means nothing. */
+export async function heldSlots({ installer, slots, told }: Self): Promise<Record<string, Held>> {
+  const current = await installer.current(slots);
+  return Object.fromEntries(slots.flatMap((slot) => {
+    const content = current[slot];
+    return content === undefined ? [] : [[slot, { ...content, revision: Math.max(content.revision, told[slot] ?? 0) }] as const];
+  }));
+}
+
+function split(children: readonly ChildEntry[], firstRoom: number, laterRoom: number): { parts: ChildEntry[][]; unfit: string[] } {
+  const parts: ChildEntry[][] = [[]];
+  const unfit: string[] = [];
+  let room = firstRoom;
+  for (const child of children) {
+    const size = sizeOf(child) + 1;
+    if (size > laterRoom) {
+      unfit.push(child.device);
+      continue;
+    }
+    if (size > room || parts.at(-1)!.length >= MOST_CHILDREN) {
+      parts.push([]);
+      room = laterRoom;
+    }
+    parts.at(-1)!.push(child);
+    room -= size;
+  }
+  return { parts, unfit };
+}
+
+function sizeOf(json: object): number {
+  return Buffer.byteLength(JSON.stringify(json), 'utf8');
 }

@@ -12,6 +12,14 @@ export interface Held {
 
 export const NOTHING_HELD: Held = { version: null, sha256: null, installationId: null, revision: 0, confirmed: false };
 
+/** How an installation is followed and stopped. */
+export interface InstallWatch {
+  /** Bytes that have reached the slot so far, where it can tell: reported as the phase `push`. */
+  readonly pushed: (bytes: number) => void;
+  /** Aborted when the agent ends: stop, or leave what goes on by itself; it is called again after the next start. */
+  readonly signal: AbortSignal;
+}
+
 /**
  * How content gets into a slot: the one thing that differs from device to device. Each function may be called again after a
  * crash with the same arguments, and must then find what is already done.
@@ -21,16 +29,28 @@ export interface Installer {
   /** Whether the slot holds these bytes now: looked at, not remembered. */
   holds(slot: string, sha256: string): Promise<boolean>;
   /**
-   * Puts a verified file into the slot, whole or not at all, and keeps what was there for the roll-back.
+   * Puts a verified file into the slot, whole or not at all, and keeps what was there for the roll-back. The file stays: others may
+   * wait for the same one.
    * @throws InstallError
    */
-  install(slot: string, path: string, desired: Desired): Promise<void>;
+  install(slot: string, path: string, desired: Desired, watch: InstallWatch): Promise<void>;
   /** The device booted with the new content: it is here to stay. */
   confirm(slot: string): Promise<void>;
-  /** Starts the device with what its slots hold now. May return before that happens; may never return. */
-  reboot(): Promise<void>;
-  /** Another one after each boot. */
-  bootId(): string;
+  /**
+   * Starts the device with what its slots hold now. `asked`: it is on its way, and takes the agent along. `booted`: the device is back
+   * (a child of a gateway), and its slots say how it went.
+   * @throws InstallError
+   */
+  reboot(): Promise<'asked' | 'booted'>;
+  /** Another one after each boot; null where the agent does not end with the device. */
+  bootId(): string | null;
+  /** Absent = always, as for the slots of the device itself. */
+  reachable?(): Promise<boolean>;
+}
+
+/** How a gateway reaches one of its children: radio, field bus, serial line. Each function but `reachable` throws InstallError CHILD_UNREACHABLE where it does not. */
+export interface FieldProcedure extends Installer {
+  reachable(): Promise<boolean>;
 }
 
 /** An installation that did not work. `code` as in specs/device-mqtt.md, "Error codes". */
@@ -44,4 +64,9 @@ export class InstallError extends Error {
   ) {
     super(message, options);
   }
+}
+
+/** By name: an error may come from another realm (a test's, a sandbox's). */
+export function isInstallError(error: unknown): error is InstallError {
+  return (error as { name?: unknown } | null)?.name === 'InstallError';
 }

@@ -85,6 +85,14 @@ export function ended(state: AgentState, key: JobKey, said: Said, now: number): 
   return jobOf(state, key) === null ? null : finished(state, key.slot, said, now);
 }
 
+/** The service does not know this device under this node any more: whatever is not being installed is withdrawn. */
+export function disowned(state: AgentState, now: number): Change {
+  return Object.keys(state.slots).reduce<Change>((change, slot) => {
+    const { job } = slotOf(state, slot);
+    return job === null || isCommitted(job) ? change : followed(change, canceled(change.state, slot, now));
+  }, unchanged(state));
+}
+
 /** After a start what had been verified is verified again, from the download on: files may have suffered meanwhile. */
 export function restarted(state: AgentState): AgentState {
   return Object.entries(state.slots).reduce(
@@ -99,7 +107,7 @@ function jobOf(state: AgentState, key: JobKey): Job | null {
 }
 
 function offered(state: AgentState, slot: string, desired: Desired): Change {
-  return unchanged(withSlot(state, slot, { ...slotOf(state, slot), job: newJob(desired), next: null }));
+  return unchanged(withSlot(state, slot, { ...slotOf(state, slot), job: newJob(desired), next: null, kept: null }));
 }
 
 function withdrawn(state: AgentState, slot: string, now: number): Change {
@@ -135,7 +143,9 @@ function finished(state: AgentState, slot: string, said: Said, now: number): Cha
   const held = slotOf(state, slot);
   if (held.job === null) return unchanged(state);
   const { last } = spoken(held.job, said, now);
-  const next: SlotState = { ...held, job: held.next === null ? null : newJob(held.next), next: null, ended: last };
+  const { sha256, size } = held.job.desired.firmware;
+  const kept = said.state === 'failed' && said.error?.retriable === true ? { sha256, size } : null;
+  const next: SlotState = { ...held, job: held.next === null ? null : newJob(held.next), next: null, ended: last, kept };
   return { state: withReport(withSlot(state, slot, next), last), say: last === null ? [] : [last], stop: [slot] };
 }
 

@@ -1,10 +1,10 @@
-import { copyFile, link, mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { link, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Desired } from '../../protocol/mqtt/payloads.js';
 import { hashOf, sizeOf } from './hash.js';
 import { InstallError, NOTHING_HELD, type Held } from './installer.js';
 import { appendLine, readLines, type JournalLine } from './slot-journal.js';
-import { codeOf, replaceFile, syncFolder } from './write-file.js';
+import { codeOf, copyWhole, replaceFile, syncFolder } from './write-file.js';
 
 /** Beside the content, because whoever swaps the content (a boot loader) swaps this too. */
 interface Manifest extends Held {
@@ -41,14 +41,14 @@ export class SlotFiles {
     return (await sizeOf(this.currentPath(slot))) !== undefined && (await hashOf(this.currentPath(slot))) === sha256;
   }
 
-  /** @param path the verified file; it is moved, not copied. */
+  /** @param path the verified file. It stays, and costs no second copy where the file system has hard links. */
   async install(slot: string, path: string, desired: Desired): Promise<void> {
     await mkdir(join(this.dir, slot), { recursive: true });
     if (!(await this.isSwapped(slot, desired))) {
       if ((await sizeOf(path)) === undefined) throw new InstallError('INSTALL_FAILED', 'the downloaded file is not there any more', true);
       await this.at('swapping', slot);
       await this.keepPrevious(slot);
-      await this.moveIn(path, this.currentPath(slot));
+      await this.putIn(path, this.currentPath(slot));
     }
     await this.at('swapped', slot);
     await this.record(slot, desired);
@@ -105,27 +105,25 @@ export class SlotFiles {
     if ((await sizeOf(this.currentPath(slot))) === undefined) return;
     const beside = join(this.dir, slot, 'previous.new');
     await rm(beside, { force: true });
-    try {
-      await link(this.currentPath(slot), beside);
-    } catch (error) {
-      if (!['EPERM', 'ENOTSUP', 'EOPNOTSUPP'].includes(codeOf(error) ?? '')) throw error;
-      await copyFile(this.currentPath(slot), beside); // FAT and the like have no links
-    }
+    await this.linkOrCopy(this.currentPath(slot), beside);
     await rename(beside, join(this.dir, slot, 'previous'));
   }
 
-  private async moveIn(path: string, target: string): Promise<void> {
-    try {
-      await rename(path, target);
-    } catch (error) {
-      if (codeOf(error) !== 'EXDEV') throw error;
-      await copyFile(path, `${target}.new`); // the slot lies on another file system
-      const file = await open(`${target}.new`, 'r+');
-      await file.sync().finally(() => file.close());
-      await rename(`${target}.new`, target);
-      await rm(path, { force: true });
-    }
+  private async putIn(path: string, target: string): Promise<void> {
+    await rm(`${target}.new`, { force: true });
+    await this.linkOrCopy(path, `${target}.new`);
+    await rename(`${target}.new`, target);
     if (this.durable) await syncFolder(join(target, '..'));
+  }
+
+  private async linkOrCopy(from: string, to: string): Promise<void> {
+    try {
+      await link(from, to);
+    } catch (error) {
+      // Another file system, or one without links (FAT and the like).
+      if (!['EXDEV', 'EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'EMLINK'].includes(codeOf(error) ?? '')) throw error;
+      await copyWhole(from, to, this.durable);
+    }
   }
 
   private async manifest(slot: string): Promise<Manifest> {

@@ -35,6 +35,8 @@ export interface SlotState {
   readonly next: Desired | null;
   /** How the last attempt ended: asked again about it, the agent says it again. */
   readonly ended: Status | null;
+  /** What failed and may be tried again: its download is kept for the next attempt. Absent in files of older agents. */
+  readonly kept?: { readonly sha256: string; readonly size: number } | null;
 }
 
 export interface AgentState {
@@ -45,7 +47,7 @@ export interface AgentState {
 }
 
 export const EMPTY_STATE: AgentState = { v: 1, slots: {}, unacknowledged: [] };
-const EMPTY_SLOT: SlotState = { revision: 0, job: null, next: null, ended: null };
+const EMPTY_SLOT: SlotState = { revision: 0, job: null, next: null, ended: null, kept: null };
 
 /** Which attempt is meant: whoever worked on it in the meantime must not touch the one that took its place. */
 export interface JobKey {
@@ -74,6 +76,11 @@ export function keyOf({ slot, installationId, attempt }: JobKey): JobKey {
 
 export function isSameAttempt(a: { installationId: string; attempt: number }, b: { installationId: string; attempt: number }): boolean {
   return a.installationId === b.installationId && a.attempt === b.attempt;
+}
+
+/** What must not be cleared away: what is in work, what comes after it, and what will be tried again. */
+export function wantedBy(state: AgentState): { sha256: string; size: number }[] {
+  return Object.values(state.slots).flatMap(({ job, next, kept }) => [...(job ? [job.desired.firmware] : []), ...(next ? [next.firmware] : []), ...(kept ? [kept] : [])]);
 }
 
 /** From here on the slot may already be other than before: the job can only be brought to its end. */

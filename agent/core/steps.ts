@@ -1,10 +1,10 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { assertNever } from '../../domain/assert-never.js';
-import type { Downloads } from './download.js';
-import type { Decision, Hooks, Point } from './hooks.js';
-import type { Installer } from './installer.js';
+import { isHalted, type Decision, type Hooks, type Point } from './hooks.js';
+import { InstallError, isInstallError, type Installer } from './installer.js';
 import { advanced, ended, type Change, type Said } from './machine.js';
 import { notBeforeOf } from './readiness.js';
+import type { SharedDownloads } from './shared-downloads.js';
 import { keyOf, type AgentState, type Job, type JobKey, type Phase } from './state.js';
 import type { Timings } from './timings.js';
 import { messageOf } from './write-file.js';
@@ -14,11 +14,13 @@ export interface Bench {
   readonly slots: readonly string[];
   readonly installer: Installer;
   readonly hooks: Hooks;
-  readonly downloads: Downloads;
+  readonly downloads: SharedDownloads;
   readonly timings: Timings;
   /** Makes a change durable, then says it. @returns false where `decide` found that the attempt is not in work any more. */
   change(decide: (state: AgentState) => Change | null): Promise<boolean>;
-  progress(job: Job, bytes: number): void;
+  progress(job: Job, phase: 'download' | 'push', bytes: number): void;
+  /** Says what the slots hold, after a boot that the agent outlived. */
+  booted(): Promise<void>;
   /** Waits until the broker has what was said, or the deadline (milliseconds). */
   drained(deadlineMs: number): Promise<void>;
   note(phase: string, detail: string, slot: string): void;
@@ -67,13 +69,24 @@ async function decided({ hooks }: Bench, job: Job): Promise<Decision> {
 }
 
 async function accept(bench: Bench, job: Job): Promise<void> {
-  const { slot, firmware } = job.desired;
-  const held = (await bench.installer.current([slot]))[slot];
-  if (held?.sha256 === firmware.sha256 && held.confirmed && (await bench.installer.holds(slot, firmware.sha256))) {
-    return end(bench, job, { state: 'installed' });
+  try {
+    await assertReachable(bench);
+    if (await holdsAlready(bench, job)) return await end(bench, job, { state: 'installed' });
+  } catch (error) {
+    if (!isInstallError(error)) throw error;
+    return endAs(bench, job, error);
   }
   await move(bench, job, 'accepted', { state: 'accepted' });
   await at(bench, 'accepted', job);
+}
+
+async function holdsAlready({ installer }: Bench, { desired: { slot, firmware } }: Job): Promise<boolean> {
+  const held = (await installer.current([slot]))[slot];
+  return held?.sha256 === firmware.sha256 && held.confirmed && (await installer.holds(slot, firmware.sha256));
+}
+
+async function assertReachable({ installer }: Bench): Promise<void> {
+  if ((await installer.reachable?.()) === false) throw new InstallError('CHILD_UNREACHABLE', 'the gateway does not reach the device', true);
 }
 
 async function deferred(bench: Bench, job: Job): Promise<void> {
@@ -90,7 +103,7 @@ async function downloading(bench: Bench, job: Job, signal: AbortSignal): Promise
   try {
     await bench.downloads.fetch(desired, {
       received: async (bytes, offset) => (await bench.hooks.received?.({ bytes, offset, desired })) ?? bytes,
-      progress: (bytes) => bench.progress(job, bytes),
+      progress: (bytes) => bench.progress(job, 'download', bytes),
       retrying: (reason, bytes) => bench.note('retrying', `${reason}; goes on at byte ${bytes}`, desired.slot),
       signal,
     });
@@ -103,7 +116,12 @@ async function downloading(bench: Bench, job: Job, signal: AbortSignal): Promise
 }
 
 /** Ready only when the gate is open. From this change on a cancellation comes too late. */
-async function downloaded(bench: Bench, job: Job): Promise<void> {
+async function downloaded(bench: Bench, job: Job, signal: AbortSignal): Promise<void> {
+  try {
+    await assertReachable(bench);
+  } catch (error) {
+    return failed(bench, job, error, signal, 'CHILD_UNREACHABLE');
+  }
   await move(bench, job, 'installing', { state: 'installing' });
 }
 
@@ -111,7 +129,7 @@ async function installing(bench: Bench, job: Job, signal: AbortSignal): Promise<
   const { desired } = job;
   await at(bench, 'installing', job);
   try {
-    await bench.installer.install(desired.slot, bench.downloads.pathOf(desired), desired);
+    await bench.installer.install(desired.slot, bench.downloads.pathOf(desired), desired, { pushed: (bytes) => bench.progress(job, 'push', bytes), signal });
   } catch (error) {
     return failed(bench, job, error, signal, 'INSTALL_FAILED');
   }
@@ -120,7 +138,7 @@ async function installing(bench: Bench, job: Job, signal: AbortSignal): Promise<
 
 const REBOOTS = 3;
 
-/** The agent usually does not come back from here: its next start finds another boot id, and what the slot holds then. */
+/** Of the device itself the agent usually does not come back from here: its next start finds another boot id, and what the slot holds then. */
 async function rebooting(bench: Bench, job: Job, signal: AbortSignal): Promise<void> {
   if (job.reboots >= REBOOTS) {
     return end(bench, job, { state: 'failed', error: { code: 'INSTALL_FAILED', message: `the device did not reboot, asked ${REBOOTS} times`, retriable: false } });
@@ -129,7 +147,12 @@ async function rebooting(bench: Bench, job: Job, signal: AbortSignal): Promise<v
   await move(bench, job, 'rebooting', null, { reboots: job.reboots + 1 });
   await bench.drained(bench.timings.drain);
   bench.note('reboot', '', job.desired.slot);
-  await bench.installer.reboot();
+  try {
+    if ((await bench.installer.reboot()) === 'booted') return await settle(bench, job);
+  } catch (error) {
+    if (!isInstallError(error)) throw error;
+    return failed(bench, job, error, signal, 'INSTALL_FAILED');
+  }
   await pause(bench.timings.reboot, undefined, { signal });
 }
 
@@ -139,26 +162,32 @@ async function rebooting(bench: Bench, job: Job, signal: AbortSignal): Promise<v
  */
 export async function settleBoot(bench: Bench, state: AgentState): Promise<void> {
   for (const { job } of Object.values(state.slots)) {
-    if (job?.phase !== 'rebooting' || job.rebootFrom === bench.installer.bootId()) continue;
-    const { slot, firmware } = job.desired;
-    await at(bench, 'booting', job);
-    const held = (await bench.installer.current([slot]))[slot];
-    if (held?.sha256 === firmware.sha256) {
-      await bench.installer.confirm(slot);
-      await at(bench, 'confirmed', job);
-      await end(bench, job, { state: 'installed' });
-    } else {
-      const message = `after the reboot the slot holds ${held?.version ?? 'something else'} instead of ${firmware.version}`;
-      await end(bench, job, { state: 'failed', error: { code: 'BOOT_FAILED_ROLLED_BACK', message, retriable: false } });
-    }
+    if (job?.phase === 'rebooting' && job.rebootFrom !== bench.installer.bootId()) await settle(bench, job);
   }
 }
 
+async function settle(bench: Bench, job: Job): Promise<void> {
+  const { slot, firmware } = job.desired;
+  await at(bench, 'booting', job);
+  const held = (await bench.installer.current([slot]))[slot];
+  const isNew = held?.sha256 === firmware.sha256;
+  if (isNew) {
+    await bench.installer.confirm(slot);
+    await at(bench, 'confirmed', job);
+  }
+  await bench.booted();
+  if (isNew) return end(bench, job, { state: 'installed' });
+  const message = `after the reboot the slot holds ${held?.version ?? 'something else'} instead of ${firmware.version}`;
+  await end(bench, job, { state: 'failed', error: { code: 'BOOT_FAILED_ROLLED_BACK', message, retriable: false } });
+}
+
+function endAs(bench: Bench, job: Job, { code, message, retriable }: InstallError): Promise<void> {
+  return end(bench, job, { state: 'failed', error: { code, message, retriable } });
+}
+
 async function failed(bench: Bench, job: Job, error: unknown, signal: AbortSignal, otherwise: string): Promise<void> {
-  const { name, code, retriable } = error as { name?: unknown; code?: unknown; retriable?: unknown };
-  if (signal.aborted || name === 'Halted') throw error;
-  const known = name === 'InstallError' && typeof code === 'string';
-  await end(bench, job, { state: 'failed', error: { code: known ? code : otherwise, message: messageOf(error), retriable: known ? retriable === true : true } });
+  if (signal.aborted || isHalted(error)) throw error;
+  await endAs(bench, job, isInstallError(error) ? error : new InstallError(otherwise, messageOf(error), true, { cause: error }));
 }
 
 function keyOfJob(job: Job): JobKey {

@@ -1,4 +1,4 @@
-import { open, rename } from 'node:fs/promises';
+import { copyFile, open, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 /**
@@ -16,6 +16,14 @@ export async function replaceFile(path: string, content: string, durable: boolea
   }
   await rename(beside, path);
   if (durable) await syncFolder(dirname(path));
+}
+
+/** Flushed before it returns, where that is asked for: whoever renames it afterwards has the whole file or the old one. */
+export async function copyWhole(from: string, to: string, durable: boolean): Promise<void> {
+  await copyFile(from, to);
+  if (!durable) return;
+  const file = await open(to, 'r+');
+  await file.sync().finally(() => file.close());
 }
 
 /** A rename is durable only once its folder is. */

@@ -110,7 +110,8 @@ describe('an agent whose work is taken back', () => {
     service.open = {};
     await service.command('d-1', 'hello');
     await service.status('d-1', 'canceled');
-    expect(service.hellos('d-1').length).toBe(3);
+    // One that is not answered within 75 ms is said again, with the same id.
+    expect(new Set(service.hellos('d-1').map(({ msgId }) => msgId)).size).toBe(3);
     expect(await device.digest()).toBeUndefined();
   });
 

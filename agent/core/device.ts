@@ -1,0 +1,252 @@
+import { join } from 'node:path';
+import type { Ack, Cmd, DownMessage } from '../../protocol/mqtt/payloads.js';
+import type { Outgoing } from './connection.js';
+import { Diary, type AgentEvent } from './diary.js';
+import { greetings, heldSlots, type ChildEntry, type Greeting } from './greeting.js';
+import { Halted, isHalted, type Hooks } from './hooks.js';
+import type { Installer } from './installer.js';
+import { acknowledged, cancelAsked, disowned, documentArrived, helloAnswered, restarted, type Change } from './machine.js';
+import type { SharedDownloads } from './shared-downloads.js';
+import { EMPTY_STATE, TERMINAL_STATES, wantedBy, type AgentState, type Job } from './state.js';
+import { StateFile } from './state-file.js';
+import { settleBoot } from './steps.js';
+import type { Timings } from './timings.js';
+import { Voice } from './voice.js';
+import { Worker, type Desk } from './worker.js';
+import { messageOf } from './write-file.js';
+
+export interface DeviceOptions {
+  readonly stateDir: string;
+  readonly slots: readonly string[];
+  readonly installer: Installer;
+  readonly deviceType?: string | undefined;
+  readonly aliases?: readonly string[] | undefined;
+  readonly hooks?: Hooks | undefined;
+  readonly onEvent?: ((event: AgentEvent) => void) | undefined;
+}
+
+/** What a device shares with the others of its connection. */
+export interface Uplink {
+  readonly timings: Timings;
+  readonly durable: boolean;
+  readonly random: () => number;
+  readonly downloads: SharedDownloads;
+  /** Aborted when the agent ends, however it ends. */
+  readonly halt: AbortSignal;
+  isConnected(): boolean;
+  /** On this device's topics. */
+  send(message: Outgoing): Promise<void>;
+  drained(deadlineMs: number): Promise<void>;
+  /** The broker hands out every document again. */
+  reconnect(): void;
+  /** Removes the downloads that no device wants any more. */
+  clearAway(): Promise<void>;
+  /** Of the node itself: its children, as they are to stand in its hello. Absent = this device is a child. */
+  children?(): Promise<ChildEntry[]>;
+}
+
+/**
+ * One device as the service sees it: its documents, its reports, its state on disk. The agent itself is one; each child of a gateway is
+ * another, on the same connection. It holds three things together: the state, which only `change` alters; the worker, which takes the next
+ * step; and the voice, which says it. Its modes: made, loaded, running, ended.
+ */
+export class Device implements Desk {
+  readonly slots: readonly string[];
+  readonly installer: Installer;
+  readonly hooks: Hooks;
+  readonly timings: Timings;
+  readonly downloads: SharedDownloads;
+  readonly halt: AbortSignal;
+  private readonly ending = new AbortController();
+  private readonly file: StateFile;
+  private readonly diary: Diary;
+  private readonly voice: Voice;
+  private readonly worker: Worker;
+  private present: AgentState = EMPTY_STATE;
+  private changes: Promise<unknown> = Promise.resolve();
+  private work: Promise<void> = Promise.resolve();
+
+  constructor(private readonly options: DeviceOptions, private readonly uplink: Uplink) {
+    this.slots = options.slots;
+    this.installer = options.installer;
+    this.hooks = options.hooks ?? {};
+    this.timings = uplink.timings;
+    this.downloads = uplink.downloads;
+    this.halt = AbortSignal.any([this.ending.signal, uplink.halt]);
+    this.file = new StateFile(join(options.stateDir, 'state.json'), uplink.durable);
+    this.diary = new Diary(options.onEvent ?? (() => undefined));
+    this.voice = new Voice({ diary: this.diary, publish: (message) => this.publish(message), patience: this.timings.answer, backoff: this.timings.repeat, random: uplink.random });
+    this.worker = new Worker(this);
+  }
+
+  state(): AgentState {
+    return this.present;
+  }
+
+  /** @throws where the state on disk cannot be read. */
+  async load(): Promise<void> {
+    this.present = restarted(await this.file.load());
+  }
+
+  /** The device itself has booted. Before the first hello. */
+  settle(): Promise<void> {
+    return settleBoot(this, this.present);
+  }
+
+  run(): void {
+    this.voice.unheard();
+    this.work = this.worker.run();
+  }
+
+  /** Resolves when nothing of this device touches its files any more. */
+  async end(): Promise<void> {
+    this.ending.abort();
+    this.voice.close();
+    this.worker.wake();
+    await Promise.allSettled([this.work, this.changes]);
+  }
+
+  connected(): void {
+    this.voice.unheard();
+    this.unlessHalted(this.greet(this.uplink.children !== undefined || this.hasWork()));
+  }
+
+  disconnected(): void {
+    this.voice.unheard();
+    this.worker.wake();
+  }
+
+  mayInstallAt(): number {
+    return this.voice.heardAt;
+  }
+
+  change(decide: (state: AgentState) => Change | null): Promise<boolean> {
+    const made = this.changes.then(() => this.make(decide));
+    this.changes = made.then(() => undefined, () => undefined); // whoever asked for it hears of the error
+    return made;
+  }
+
+  progress(job: Job, phase: 'download' | 'push', bytes: number): void {
+    this.voice.progress(job, phase, bytes);
+  }
+
+  booted(): Promise<void> {
+    return this.greet(true);
+  }
+
+  drained(deadlineMs: number): Promise<void> {
+    return this.uplink.drained(deadlineMs);
+  }
+
+  note(phase: string, detail: string, slot: string | null = null): void {
+    this.diary.note(phase, detail, slot);
+  }
+
+  /** As it stands in its gateway's hello. What cannot be asked cannot be told: then its slots are left out. */
+  async entry(): Promise<Pick<ChildEntry, 'slots' | 'reachable'>> {
+    try {
+      if ((await this.installer.reachable?.()) === false) return { slots: {}, reachable: false };
+      return { slots: await heldSlots({ ...this, told: this.told() }), reachable: true };
+    } catch (error) {
+      if (isHalted(error)) throw error;
+      this.note('unreachable', messageOf(error));
+      return { slots: {}, reachable: false };
+    }
+  }
+
+  /** What could not be written down must not be lost: after the next connect the broker hands out every document again. */
+  received(message: DownMessage): void {
+    this.unlessHalted(this.handle(message), () => this.uplink.reconnect());
+  }
+
+  private async handle(message: DownMessage): Promise<void> {
+    switch (message.type) {
+      case 'desired':
+        if (message.body !== null && message.body.slot !== message.slot) return this.note('refused', `a document for ${message.body.slot} came on the topic of ${message.slot}`);
+        return void (await this.change((state) => documentArrived(state, message.slot, message.body, Date.now())));
+      case 'cmd':
+        return this.obey(message.body);
+      case 'ack':
+        return this.acknowledged(message.body);
+    }
+  }
+
+  private async obey({ cmd, installationId }: Cmd): Promise<void> {
+    switch (cmd) {
+      case 'cancel':
+        return void (await this.change((state) => cancelAsked(state, installationId, Date.now())));
+      case 'hello':
+        return this.greet(true);
+      case 'log':
+        return this.voice.tellDiary();
+    }
+  }
+
+  private async acknowledged(ack: Ack): Promise<void> {
+    const hello = this.voice.receipt(ack.for);
+    if (hello === undefined) return void (await this.change((state) => acknowledged(state, ack.for)));
+    const { open, result } = ack;
+    const isChild = this.uplink.children === undefined;
+    if (open !== undefined) await this.change((state) => helloAnswered(state, hello.told, open, Date.now()));
+    // A child that has moved to another gateway is installed from there.
+    else if (isChild && (result === 'forbidden' || result === 'unknown')) await this.change((state) => disowned(state, Date.now()));
+    hello.isAnswered = true;
+    this.worker.wake();
+  }
+
+  /** One change after the other: durable first, then said. */
+  private async make(decide: (state: AgentState) => Change | null): Promise<boolean> {
+    if (this.halt.aborted) throw new Halted('the agent has ended');
+    const before = this.present;
+    const change = decide(before);
+    if (change === null) return false;
+    if (change.state !== before) await this.file.save(change.state);
+    if (this.halt.aborted) throw new Halted('the agent has ended');
+    this.present = change.state;
+    for (const slot of change.stop) this.worker.stop(slot);
+    for (const status of change.say) this.voice.say(status);
+    this.worker.wake();
+    const isNew = wantedBy(change.state).some(({ sha256 }) => wantedBy(before).every((other) => other.sha256 !== sha256));
+    if (isNew || change.say.some(({ state }) => TERMINAL_STATES.has(state))) await this.uplink.clearAway();
+    return true;
+  }
+
+  private publish(message: Outgoing): void {
+    const send = (one: Outgoing) => this.uplink.send(one);
+    this.unlessHalted(this.hooks.outgoing?.(message, send) ?? send(message));
+  }
+
+  /** After each connect, and when it is asked for. */
+  private async greet(isHelloWanted: boolean): Promise<void> {
+    const told = this.told();
+    const hellos = isHelloWanted ? await this.hellos(told) : [];
+    if (this.halt.aborted || !this.uplink.isConnected()) return;
+    this.voice.greet(hellos, this.present, told, isHelloWanted);
+  }
+
+  /** None of a child that is not reached: a hello says that the device is there. */
+  private async hellos(told: Record<string, number>): Promise<Greeting[]> {
+    if ((await this.installer.reachable?.()) === false) return [];
+    const { deviceType, aliases } = this.options;
+    const { hellos, unfit } = await greetings({ told, installer: this.installer, slots: this.slots, deviceType, aliases }, await this.uplink.children?.());
+    if (unfit.length > 0) this.note('trouble', `there is no room in a hello for: ${unfit.join(', ')}`);
+    return hellos;
+  }
+
+  private told(): Record<string, number> {
+    return Object.fromEntries(Object.entries(this.present.slots).map(([slot, { revision }]) => [slot, revision]));
+  }
+
+  private hasWork(): boolean {
+    return Object.values(this.present.slots).some(({ job }) => job !== null);
+  }
+
+  /** For what nobody waits for: an error is told, and the end of the agent is none. */
+  private unlessHalted(doing: Promise<void>, otherwise?: () => void): void {
+    doing.catch((error: unknown) => {
+      if (isHalted(error) || this.halt.aborted) return;
+      this.note('trouble', messageOf(error));
+      otherwise?.();
+    });
+  }
+}

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { z } from 'zod';
+import { parseDuration } from '../domain/duration.js';
 
 /** Environment variables as a process sees them. */
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -12,14 +13,6 @@ export class SettingsError extends Error {
   }
 }
 
-const DURATION = /^P(?!$)(?:(\d+)D)?(?:T(?!$)(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?$/;
-
-/** Milliseconds of an ISO 8601 duration of days and smaller: months have no fixed length. */
-function milliseconds(text: string): number {
-  const [, days = 0, hours = 0, minutes = 0, seconds = 0] = DURATION.exec(text) ?? [];
-  return (((Number(days) * 24 + Number(hours)) * 60 + Number(minutes)) * 60 + Number(seconds)) * 1000;
-}
-
 const text = z.string();
 const port = z
   .string()
@@ -27,7 +20,12 @@ const port = z
   .transform(Number)
   .refine((value) => value <= 65_535, 'must be a port from 0 (any free one) to 65535');
 const flag = z.enum(['true', 'false', '1', '0'], 'must be true or false').transform((value) => value === 'true' || value === '1');
-const duration = z.string().regex(DURATION, 'must be an ISO 8601 duration such as PT5M').transform(milliseconds);
+const duration = z.string().transform((value, context) => {
+  const ms = parseDuration(value);
+  if (ms !== undefined) return ms;
+  context.addIssue({ code: 'custom', message: 'must be an ISO 8601 duration such as PT5M' });
+  return z.NEVER;
+});
 const url = (...schemes: string[]) =>
   z.string().refine((value) => URL.canParse(value) && schemes.includes(new URL(value).protocol.slice(0, -1)), `must be a URL that begins with ${schemes.map((scheme) => `${scheme}://`).join(' or ')}`);
 

@@ -79,7 +79,7 @@ export class Voice {
   }
 
   progress({ desired: { installationId, firmware, slot } }: Job, phase: 'download' | 'push', bytes: number): void {
-    if (!this.pace.isDue(bytes, firmware.size, Date.now())) return;
+    if (!this.pace.isDue(phase, bytes, firmware.size, Date.now())) return;
     this.has.publish({ type: 'progress', body: { v: 1, installationId, phase, bytes, total: firmware.size } });
     this.has.diary.note(phase === 'push' ? 'push' : 'progress', `${Math.floor((100 * bytes) / firmware.size)} %`, slot);
   }

@@ -6,7 +6,7 @@ import { parseUp, print, statusReceipt, type Ack, type Desired, type Hello, type
 import { ackTopic, cmdTopic, desiredTopic, SERVICE_FILTER } from '../../protocol/mqtt/topics.js';
 
 export const TENANT = 't1';
-const address = (device: string) => ({ tenant: TENANT, node: device, device });
+const address = (device: string, node: string) => ({ tenant: TENANT, node, device });
 
 /** The test in the service's place: a real broker, and a client that hears the devices and speaks to them. */
 export class TestService {
@@ -15,6 +15,10 @@ export class TestService {
   acknowledges = true;
   /** `open` in the answer to a hello; undefined = the answer says nothing about it. */
   open: Ack['open'];
+  /** Whose an alias is, in the answer to a gateway's hello. */
+  aliases: Record<string, string> = {};
+  /** Devices that are not this gateway's: what is reported on them is answered `forbidden`. */
+  readonly strangers = new Set<string>();
   private readonly waiting = new Set<() => void>();
 
   private constructor(
@@ -49,20 +53,21 @@ export class TestService {
     await new Promise<void>((done) => this.server.close(() => done()));
   }
 
-  async publish(device: string, desired: Desired): Promise<void> {
-    await this.send(desiredTopic(address(device), desired.slot), print(desired), true);
+  /** @param node the gateway that acts for the device, where it is not itself */
+  async publish(device: string, desired: Desired, node = device): Promise<void> {
+    await this.send(desiredTopic(address(device, node), desired.slot), print(desired), true);
   }
 
-  async clear(device: string, slot = 'firmware'): Promise<void> {
-    await this.send(desiredTopic(address(device), slot), Buffer.alloc(0), true);
+  async clear(device: string, slot = 'firmware', node = device): Promise<void> {
+    await this.send(desiredTopic(address(device, node), slot), Buffer.alloc(0), true);
   }
 
-  async command(device: string, cmd: 'cancel' | 'hello' | 'log', installationId?: string): Promise<void> {
-    await this.send(cmdTopic(address(device)), print({ v: 1, cmd, ...(installationId !== undefined && { installationId }) }), false);
+  async command(device: string, cmd: 'cancel' | 'hello' | 'log', installationId?: string, node = device): Promise<void> {
+    await this.send(cmdTopic(address(device, node)), print({ v: 1, cmd, ...(installationId !== undefined && { installationId }) }), false);
   }
 
-  async acknowledge(device: string, what: { for: string } & Partial<Ack>): Promise<void> {
-    await this.send(ackTopic(address(device)), print({ v: 1, result: 'ok', ...what }), false);
+  async acknowledge(device: string, what: { for: string } & Partial<Ack>, node = device): Promise<void> {
+    await this.send(ackTopic(address(device, node)), print({ v: 1, result: 'ok', ...what }), false);
   }
 
   statuses(device: string, installationId?: string): Status[] {
@@ -107,9 +112,13 @@ export class TestService {
 
   private answer(message: UpMessage): void {
     if (!this.acknowledges) return;
-    const { device, type, body } = message;
-    if (type === 'hello') void this.acknowledge(device, { for: body.msgId, ...(this.open && { open: this.open }) });
-    if (type === 'status' && ['installed', 'failed', 'rejected', 'canceled'].includes(body.state)) void this.acknowledge(device, { for: statusReceipt(body) });
+    const { node, device, type, body } = message;
+    const result = this.strangers.has(device) ? 'forbidden' as const : 'ok' as const;
+    if (type === 'hello') {
+      const children = Object.fromEntries((body.children ?? []).flatMap((child) => (this.aliases[child.device] ? [[child.device, this.aliases[child.device]!]] : [])));
+      void this.acknowledge(device, { for: body.msgId, result, ...(this.open && result === 'ok' && { open: this.open }), ...(Object.keys(children).length > 0 && { children }) }, node);
+    }
+    if (type === 'status' && ['installed', 'failed', 'rejected', 'canceled'].includes(body.state)) void this.acknowledge(device, { for: statusReceipt(body), result }, node);
   }
 
   private async send(topic: string, payload: Buffer, retain: boolean): Promise<void> {

@@ -1,10 +1,13 @@
 import type { Installation } from './installation.js';
+import { isEnded } from './states.js';
 
 /**
  * When the process must look at this row at the latest: the phase's own deadline, the deadline of a cancellation, the installation's own.
- * null where nothing is timed: queued behind another one, or held at the gate, without a deadline.
+ * null where nothing is timed: behind another one on the device, or held at the gate, without a deadline.
  */
 export function dueAt(i: Installation): number | null {
+  // Begun out of turn, by hand, behind another one that executes: its phases are timed once it has the turn.
+  if (!i.executing && i.state !== 'scheduled' && !isEnded(i.state)) return i.deadline;
   const phase = phaseDueAt(i);
   return earliest(i.cancel?.deadline ?? null, i.state === 'confirming' ? null : i.deadline, phase);
 }

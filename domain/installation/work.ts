@@ -31,8 +31,8 @@ export function apply(work: Work, installationId: string, event: InstallationEve
 
 /** Puts a changed installation back, and draws the consequences for its slot and for the others in the line. */
 function settle(work: Work, before: Installation, after: Installation, now: number): Work {
-  const working = after.startedAt !== null && !isEnded(after.state) && after.state !== 'scheduled';
-  const turn = working && !after.executing && executing(work, after.id) === undefined ? { ...after, executing: true } : after;
+  const working = !isEnded(after.state) && after.state !== 'scheduled' && after.state !== 'queued';
+  const turn = working && !after.executing && executing(work, after.id) === undefined ? takesTurn(after, now) : after;
   const revised = turn.gate !== before.gate && turn.revision !== null ? revise(work, turn) : { work, installation: turn };
   let next = put(revised.work, revised.installation);
   if (turn.state === 'installed' || turn.state === 'confirming') next = holds(next, turn);
@@ -44,7 +44,7 @@ function settle(work: Work, before: Installation, after: Installation, now: numb
 function begin(work: Work, i: Installation, now: number): Done {
   const unchanged: Done = { work, result: { outcome: 'unchanged', next: i } };
   if (isEnded(i.state)) return unchanged;
-  if (i.deadline !== null && now >= i.deadline && (i.state === 'scheduled' || i.state === 'queued')) {
+  if (i.deadline !== null && now >= i.deadline && !i.executing) {
     return applied(work, i, moved(i, 'timeOut', now, { rejectedAt: now, rejectReason: 'the deadline of the installation passed before it began' }), now);
   }
   const time = i.state === 'scheduled' ? (i.retryAt ?? i.notBefore ?? 0) : 0;
@@ -54,7 +54,7 @@ function begin(work: Work, i: Installation, now: number): Done {
   if (slot?.sha256 === i.sha256 && slot.confirmed && i.startedAt === null) {
     return applied(work, { ...i, executing: true }, moved(i, 'succeed', now, { completedAt: now, alreadyInstalled: true }), now);
   }
-  if (i.state !== 'scheduled' && i.state !== 'queued') return applied(work, i, { ...i, executing: true }, now);
+  if (i.state !== 'scheduled' && i.state !== 'queued') return i.executing ? unchanged : applied(work, i, takesTurn(i, now), now);
   const revised = revise(work, { ...i, executing: true });
   const offered = moved(revised.installation, 'offer', now, { retryAt: null, priorSha256: slot?.sha256 ?? null });
   return applied(revised.work, i, offered, now);
@@ -77,7 +77,12 @@ export function nextInLine(work: Work, now: number): Work {
   const [first] = Object.values(work.installations)
     .filter((one) => !isEnded(one.state) && one.state !== 'scheduled' && (one.deadline === null || one.deadline > now))
     .sort((a, b) => b.priority - a.priority || a.requestedAt - b.requestedAt || (a.id < b.id ? -1 : 1));
-  return first ? put(work, { ...first, executing: true }) : work;
+  return first ? put(work, takesTurn(first, now)) : work;
+}
+
+/** What was begun by hand, out of turn, has the whole time of its phase from now on: before, nobody could have told the device to hurry. */
+function takesTurn(i: Installation, now: number): Installation {
+  return moved(i, null, now, { executing: true, stateSince: i.state === 'queued' ? i.stateSince : now });
 }
 
 /** The next revision of the slot: the device ignores a lower or equal one, so it only ever rises. */

@@ -54,7 +54,9 @@ describe(`Whatever happens to a device (run again: ${RUN_AGAIN})`, () => {
             expect(JSON.parse(JSON.stringify(i))).toEqual(i); // I16
             expect(waitingOn(i) === null).toBe(isEnded(i.state)); // I17
             expect(i.endedAt !== null).toBe(isEnded(i.state));
-            const waits = i.state === 'queued' || i.state === 'scheduled' || (i.state === 'downloaded' && i.gate === 'hold');
+            const behind = !i.executing && all.some((other) => other.executing);
+            if (!isEnded(i.state) && i.state !== 'scheduled') expect(i.executing || behind).toBe(true); // nobody waits for a turn that is free
+            const waits = behind || i.state === 'scheduled' || (i.executing && i.state === 'queued') || (i.state === 'downloaded' && i.gate === 'hold');
             expect(isEnded(i.state) || waits || i.dueAt !== null).toBe(true); // I1
             expect(i.attempt).toBeGreaterThanOrEqual(was.attempt);
           }

@@ -4,6 +4,8 @@ import { openS3Blobs } from '../adapters/blobs/s3.js';
 import { openTemporal } from '../adapters/engine/temporal.js';
 import { DomainError } from '../domain/errors.js';
 import { ensureKey } from '../store/api-keys.js';
+import { expireDrafts } from '../store/firmwares.js';
+import { sweepIdempotencyKeys } from '../store/idempotency.js';
 import { migrate } from '../store/migrate.js';
 import { CHANNEL } from '../store/outbox.js';
 import { openPool } from '../store/pool.js';
@@ -13,6 +15,7 @@ import { httpUrl, readSettings, requireAddresses, type Settings } from '../worke
 import { temporalConnection } from '../workers/temporal-connection.js';
 import { createApp } from './app.js';
 import { byApiKey } from './authentication.js';
+import { Housekeeping } from './housekeeping.js';
 import { listen } from './listener.js';
 import type { Services } from './route.js';
 import type { Dependency } from './routes/health.js';
@@ -27,6 +30,11 @@ exitWithParent();
 const POOL_SIZE = 16;
 const PREPARE_AGAIN_MS = 500;
 const TCP_DEADLINE_MS = 1_000;
+/** Drafts are *shown* as expired from their time on; this only writes it down. */
+const EXPIRE_DRAFTS_MS = 30_000;
+const SWEEP_MS = 10 * 60_000;
+/** Far beyond the time after which the listener closes a connection on which nothing moves (2 minutes): what is this old has no owner. */
+const UPLOAD_ABANDONED_MS = 60 * 60_000;
 
 const pool = openPool({ databaseUrl, name: 'api', max: POOL_SIZE, onError: (error) => log.warn({ err: error }, 'an idle connection to the database broke') });
 onShutdown(() => pool.end(), { log });
@@ -61,6 +69,12 @@ http.answerWith(app);
 onShutdown(() => http.close());
 log.info({ url: publicUrl, port: http.port }, 'listens');
 await prepare();
+const housekeeping = new Housekeeping([
+  { name: 'firmware without a blob expired', everyMs: EXPIRE_DRAFTS_MS, run: () => expireDrafts(pool, settings.firmwareWithoutBlobExpiresAfterMs, Date.now()) },
+  { name: 'idempotency keys were forgotten', everyMs: SWEEP_MS, run: () => sweepIdempotencyKeys(pool, Date.now()) },
+  { name: 'what broken uploads left behind was removed', everyMs: SWEEP_MS, run: () => blobs.sweep(UPLOAD_ABANDONED_MS) },
+], log);
+onShutdown(() => housekeeping.end());
 
 /** The database may come later than this process: it is asked until it is there. */
 async function prepare(): Promise<void> {

@@ -1,6 +1,7 @@
 import type { NextFunction, Request, Response } from 'express';
-import { collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import { OPEN_STATES } from '../domain/installation/states.js';
+import { MESSAGES_REFUSED, readCounts, REPORTS_RECORDED, type Count } from '../store/counters.js';
 import type { Pool } from '../store/pool.js';
 import { readVitals, type Vitals } from '../store/vitals.js';
 
@@ -29,6 +30,10 @@ export function createMetrics(pool: Pool): Metrics {
     failing: gauge('slipway_outbox_failing', 'Subjects whose last sending failed', 'receiver'),
     database: gauge('slipway_database_up', '1 where the database answered this scrape'),
   };
+  const counters = {
+    recorded: new Counter({ name: REPORTS_RECORDED, help: 'Reports of devices that were recorded, over MQTT', registers: [registry] }),
+    refused: new Counter({ name: MESSAGES_REFUSED, help: 'Messages of devices that were refused, by reason; see last-diagnostics of the device', labelNames: ['reason'], registers: [registry] }),
+  };
   return {
     observe(request, response, next) {
       const end = durations.startTimer();
@@ -36,7 +41,10 @@ export function createMetrics(pool: Pool): Metrics {
       next();
     },
     async print() {
-      await readVitals(pool).then((vitals) => show(gauges, vitals), () => gauges.database.set(0));
+      await Promise.all([readVitals(pool), readCounts(pool)]).then(([vitals, counts]) => {
+        show(gauges, vitals);
+        showCounts(counters, counts);
+      }, () => gauges.database.set(0));
       return { text: await registry.metrics(), contentType: registry.contentType };
     },
   };
@@ -54,5 +62,15 @@ function show(gauges: Gauges, vitals: Vitals): void {
     gauges.depth.set({ receiver }, row?.depth ?? 0);
     gauges.oldest.set({ receiver }, row?.oldestSeconds ?? 0);
     gauges.failing.set({ receiver }, row?.failing ?? 0);
+  }
+}
+
+/** Counted by the bridge, in PostgreSQL (workers/tally.ts): each scrape shows what is there. */
+function showCounts(counters: { recorded: Counter; refused: Counter<'reason'> }, counts: readonly Count[]): void {
+  counters.recorded.reset();
+  counters.refused.reset();
+  for (const { name, reason, value } of counts) {
+    if (name === REPORTS_RECORDED) counters.recorded.inc(value);
+    if (name === MESSAGES_REFUSED) counters.refused.inc({ reason }, value);
   }
 }

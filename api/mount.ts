@@ -4,6 +4,7 @@ import { asTenant } from '../store/transaction.js';
 import { ANYONE, authorize, identify, type Authenticate } from './authentication.js';
 import { checkMediaType, readJson } from './body.js';
 import { faultsOf, refuseFaults } from './errors.js';
+import { answeredOnce, keyedRequest, takesKey } from './idempotency.js';
 import { kindsOf, parseQuery } from './query.js';
 import type { Answer, Call, Principal, Route, Services } from './route.js';
 import { sendAnswer } from './send.js';
@@ -63,12 +64,21 @@ async function run({ route, kinds }: Prepared, request: Request, response: Respo
   const code = route.validationCode ?? 'REQUEST_VALIDATION';
   const params = parseParams(route, request);
   const query = parseQuery(request.originalUrl, route.query, kinds, code);
-  const body = await parseBody(route, request, code);
+  const json = await readBody(route, request, code);
+  const body = parseBody(route, json, code);
+  const keyed = takesKey(route) ? keyedRequest(route, request, params, json) : undefined;
+  let kept = keyed === undefined;
+  const inTenant: Call['inTenant'] = (work) => asTenant(services.pool, principal.tenantId, work);
   const call: Call = {
-    principal, params, query, body, request, response,
-    inTenant: (work) => asTenant(services.pool, principal.tenantId, work),
+    principal, params, query, body, request, response, inTenant,
+    answerOnce(work) {
+      kept = true;
+      return inTenant((tx) => (keyed ? answeredOnce(tx, principal.tenantId, keyed, request.path, services.now(), () => work(tx)) : work(tx)));
+    },
   };
-  return route.handle(call);
+  const given = await route.handle(call);
+  if (!kept) throw new Error(`${route.operationId} has no answer that could be kept for its Idempotency-Key`);
+  return given;
 }
 
 async function admit(route: Route, request: Request, authenticate: Authenticate): Promise<Principal> {
@@ -92,13 +102,15 @@ function unknownCode(route: Route, parameter: string): ErrorCode {
   return (typeof code === 'object' ? code[parameter] : code) ?? 'REQUEST_NOT_FOUND';
 }
 
-async function parseBody(route: Route, request: Request, code: ErrorCode): Promise<unknown> {
-  if (route.contentType === 'application/octet-stream') {
-    checkMediaType(request, ['application/octet-stream']);
-    return undefined;
-  }
+/** @returns what was sent; undefined where there is nothing, or where the handler takes the stream itself. */
+async function readBody(route: Route, request: Request, code: ErrorCode): Promise<unknown> {
+  if (route.contentType === 'application/octet-stream') checkMediaType(request, ['application/octet-stream']);
+  if (!route.body || route.contentType === 'application/octet-stream') return undefined;
+  return readJson(request, route.method === 'patch' ? ['application/json', 'application/merge-patch+json'] : ['application/json'], code);
+}
+
+function parseBody(route: Route, json: unknown, code: ErrorCode): unknown {
   if (!route.body) return undefined;
-  const json = await readJson(request, route.method === 'patch' ? ['application/json', 'application/merge-patch+json'] : ['application/json'], code);
   const parsed = route.body.safeParse(json);
   if (!parsed.success) throw refuseFaults(code, faultsOf(parsed.error.issues, ''));
   return parsed.data;

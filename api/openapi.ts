@@ -2,6 +2,7 @@ import { z, type ZodType } from 'zod';
 import { ERRORS, type ErrorCode } from '../domain/errors.js';
 import { PERMISSIONS, type Permission } from '../domain/permissions.js';
 import { problemType } from './errors.js';
+import { KEY_LENGTH, KEY_PATTERN, takesKey } from './idempotency.js';
 import type { AnswerDoc, Route } from './route.js';
 
 type Json = Record<string, unknown>;
@@ -36,7 +37,7 @@ function operation(route: Route, schemas: Json): Json {
     description: [route.description, wanted.length > 0 ? `Permission: ${wanted.map((name) => `\`${name}\``).join(' and ')}.` : undefined].filter(Boolean).join('\n\n'),
     tags: [route.tag],
     security: route.permission === null ? [] : [{ bearer: [] }],
-    parameters: [...parameters(route.params?.shape, 'path', schemas), ...parameters(route.query?.shape, 'query', schemas)],
+    parameters: [...parameters(route.params?.shape, 'path', schemas), ...parameters(route.query?.shape, 'query', schemas), ...(takesKey(route) ? [IDEMPOTENCY_KEY] : [])],
     ...requestBody(route, schemas),
     responses: responses(route, schemas),
   };
@@ -55,6 +56,12 @@ function parameters(shape: Record<string, unknown> | undefined, place: 'path' | 
   });
 }
 
+const IDEMPOTENCY_KEY: Json = {
+  name: 'Idempotency-Key', in: 'header', required: false, schema: { type: 'string', minLength: 1, maxLength: KEY_LENGTH, pattern: KEY_PATTERN }, example: '8e03978e-40d5-43e8-bc93-6894a57f9324',
+  description: 'For 24 hours the same key with the same path and body gets the first answer again, and nothing is done twice; with another path or body it is 422. What failed with 5xx may be repeated. Keys belong to the tenant.',
+};
+const REPLAYED = { 'Idempotent-Replayed': 'true where this is the answer of an earlier request with the same Idempotency-Key' };
+
 function requestBody(route: Route, schemas: Json): Json {
   if (route.contentType === 'application/octet-stream') {
     return { requestBody: { required: true, content: { 'application/octet-stream': { schema: { type: 'string', format: 'binary' } } } } };
@@ -72,7 +79,8 @@ function responses(route: Route, schemas: Json): Json {
     all[status] = problem(all[status] === undefined ? title : `${String(all[status]['description'])}; ${title}`, code);
   }
   for (const [status, doc] of Object.entries(route.answers)) {
-    all[status] = Number(status) < 400 || doc.schema ? success(doc, schemas) : { ...problem(doc.description, codeOf(route, Number(status))), ...headers(doc) };
+    const replayed = takesKey(route) ? { ...doc, headers: { ...doc.headers, ...REPLAYED } } : doc;
+    all[status] = Number(status) < 400 || doc.schema ? success(replayed, schemas) : { ...problem(doc.description, codeOf(route, Number(status))), ...headers(doc) };
   }
   return all;
 }
@@ -87,6 +95,7 @@ function commonErrors(route: Route): ErrorCode[] {
     ...(route.params ? unknown : []),
     ...(reads ? ['REQUEST_TIMEOUT', 'REQUEST_TOO_LARGE'] as const : []),
     ...(reads || route.contentType === 'application/octet-stream' ? ['REQUEST_UNSUPPORTED_MEDIA_TYPE'] as const : []),
+    ...(takesKey(route) ? ['REQUEST_IDEMPOTENCY_CONFLICT'] as const : []),
     'SERVICE_INTERNAL', 'SERVICE_UNAVAILABLE',
   ])];
 }

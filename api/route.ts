@@ -2,7 +2,7 @@ import type { Request, Response } from 'express';
 import type { Logger } from 'pino';
 import type { z, ZodObject, ZodType } from 'zod';
 import type { BlobStore } from '../adapters/blobs/port.js';
-import type { ErrorCode } from '../domain/errors.js';
+import type { DomainError, ErrorCode } from '../domain/errors.js';
 import type { Permission } from '../domain/permissions.js';
 import type { Page, PageRequest } from '../store/page.js';
 import type { Pool, Tx } from '../store/pool.js';
@@ -65,10 +65,18 @@ export interface Call<Params = Record<string, string>, Query = Record<string, un
   response: Response;
   /** One transaction as this tenant, behind row-level security. May run `work` again after a deadlock: no side effects in it. */
   inTenant: <T>(work: (tx: Tx) => Promise<T>) => Promise<T>;
+  /**
+   * The same, for the transaction that has the effect of a POST: its answer is made inside, because it is kept with the effect where the
+   * request has an `Idempotency-Key`. A repetition gets it again, and `work` is not called.
+   */
+  answerOnce: (work: (tx: Tx) => Promise<Answer>) => Promise<Answer>;
 }
 
-/** `handled`: the handler wrote the response itself. */
-export type Answer = { status: number; body?: unknown; headers?: Record<string, string> } | { handled: true };
+/**
+ * `handled`: the handler wrote the response itself. `repeated`: what a repetition with the same Idempotency-Key is told, where the answer
+ * holds a secret that is shown once and must not be kept.
+ */
+export type Answer = { status: number; body?: unknown; headers?: Record<string, string>; repeated?: DomainError } | { handled: true };
 
 /** What routes are made with: `function deviceRoutes(services: Services): Route[]`. */
 export interface Services {

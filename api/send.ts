@@ -11,7 +11,7 @@ export function sendAnswer(response: Response, answer: Answer): void {
   response.status(answer.status);
   if (answer.headers) response.set(answer.headers);
   if (answer.body === undefined) response.end();
-  else sendJson(response, answer.body, 'application/json');
+  else sendJson(response, answer.body, answer.status >= 400 && wantsProblem(response.req) ? 'application/problem+json' : 'application/json');
 }
 
 /** Answers of the API are about one tenant and about now: nobody in between may keep them. */

@@ -6,12 +6,14 @@ import { connectMqtt } from '../bridge/mqtt-connection.js';
 import { BridgeTerm } from '../bridge/term.js';
 import { installationDownloadUrl, type Sign } from '../protocol/http/download-links.js';
 import { readLinkSigner } from '../store/downloads.js';
+import { MESSAGES_REFUSED, REPORTS_RECORDED } from '../store/counters.js';
 import { Listener } from '../store/listen.js';
 import { openPool } from '../store/pool.js';
 import { asService } from '../store/transaction.js';
 import { exitWithParent, onShutdown } from './embedded/exit-with-parent.js';
 import { createLog } from './log.js';
 import { readSettings, requireAddresses } from './settings.js';
+import { Tally } from './tally.js';
 import { temporalConnection } from './temporal-connection.js';
 
 /** The process between devices, PostgreSQL and Temporal. One is active by a lease in PostgreSQL, others stand by. */
@@ -52,11 +54,13 @@ function downloadUrl(tenantId: string, installationId: string): string {
   return installationDownloadUrl(settings.publicUrl, sign, tenantId, installationId);
 }
 
+const tally = new Tally(pool, log);
+onShutdown(() => tally.end());
 let term: BridgeTerm | undefined;
 const leadership = new Leadership(pool, 'bridge', randomUUID(), (fence) => {
   term = new BridgeTerm({
     pool, engine, connect, downloadUrl, now: Date.now, log,
-    counted: (outcome, reason, count) => log.debug({ outcome, reason, count }, 'reports'),
+    counted: (outcome, reason, count) => tally.count(outcome === 'recorded' ? REPORTS_RECORDED : MESSAGES_REFUSED, reason, count),
   }, fence);
   return term;
 }, log);

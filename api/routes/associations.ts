@@ -24,7 +24,7 @@ export function associationRoutes(): Route[] {
         403: { description: 'There is no such firmware, or it is not yours; or the token lacks a permission' },
         409: { description: 'The pair is associated already, or the firmware expired' },
       },
-      handle: async (call) => answer(201, await call.inTenant((tx) => createAssociation(tx, call.principal.tenantId, at(call.params), call.body.firmwareId))),
+      handle: (call) => call.answerOnce(async (tx) => answer(201, await createAssociation(tx, call.principal.tenantId, at(call.params), call.body.firmwareId))),
     }),
     route({
       ...common, method: 'get', path: PATH, operationId: 'listFirmwareAssociations', summary: 'What may be installed into a slot',

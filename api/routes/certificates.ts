@@ -19,7 +19,7 @@ export function certificateRoutes(): Route[] {
       ...common, method: 'post', path: PATH, operationId: 'createCertificate', summary: 'Register a certificate of a device',
       permission: 'device_certificates:write', params: ofDevice, body: newCertificate,
       answers: { 201: { description: 'The certificate', schema: one }, 409: { description: 'It is registered already' } },
-      handle: async (call) => answer(201, await call.inTenant((tx) => createCertificate(tx, call.principal.tenantId, call.params.id, call.body.cert, call.body.status))),
+      handle: (call) => call.answerOnce(async (tx) => answer(201, await createCertificate(tx, call.principal.tenantId, call.params.id, call.body.cert, call.body.status))),
     }),
     route({
       ...common, method: 'get', path: PATH, operationId: 'listCertificates', summary: 'List the certificates of a device, newest first',

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { credential, credentialWithPassword, newCredential } from '../../protocol/http/credentials.js';
+import { DomainError } from '../../domain/errors.js';
 import { envelope, id, pageOf } from '../../protocol/http/envelope.js';
 import { createCredential, listCredentials, revokeCredential } from '../../store/credentials.js';
 import { answer, NO_CONTENT, route, type Route } from '../route.js';
@@ -14,10 +15,15 @@ export function credentialRoutes(): Route[] {
   return [
     route({
       ...common, method: 'post', path: PATH, operationId: 'createCredential', summary: 'Make a password',
-      description: 'Two may be valid at a time, so that a device can be given the next before it gives up the last.',
+      description: 'Two may be valid at a time, so that a device can be given the next before it gives up the last.\n\n'
+        + 'A repetition with the same Idempotency-Key makes no second password and cannot show the first one again, because it is kept nowhere: '
+        + 'it answers 409 `DEVICE_CREDENTIAL_SHOWN` with `credentialId`. Where the first answer was lost, revoke that credential and make another with a new key.',
       permission: 'device_certificates:write', params: ofDevice, body: newCredential,
-      answers: { 201: { description: 'The password, shown this once', schema: envelope(credentialWithPassword) }, 409: { description: 'Two passwords are valid already' } },
-      handle: async (call) => answer(201, await call.inTenant((tx) => createCredential(tx, call.principal.tenantId, call.params.id))),
+      answers: { 201: { description: 'The password, shown this once', schema: envelope(credentialWithPassword) }, 409: { description: 'Two passwords are valid already; or this Idempotency-Key made one before' } },
+      handle: (call) => call.answerOnce(async (tx) => {
+        const made = await createCredential(tx, call.principal.tenantId, call.params.id);
+        return { ...answer(201, made), repeated: alreadyShown(call.params.id, made.id) };
+      }),
     }),
     route({
       ...common, method: 'get', path: PATH, operationId: 'listCredentials', summary: 'List the valid credentials, without secrets',
@@ -35,4 +41,10 @@ export function credentialRoutes(): Route[] {
       },
     }),
   ];
+}
+
+function alreadyShown(deviceId: string, credentialId: string): DomainError {
+  return new DomainError('DEVICE_CREDENTIAL_SHOWN',
+    `this Idempotency-Key made credential ${credentialId} before, and its password was shown in that answer only; where that was lost, revoke it with DELETE /v1/devices/${deviceId}/credentials/${credentialId} and make another with a new key`,
+    { credentialId });
 }

@@ -18,7 +18,7 @@ export function deviceTypeRoutes(): Route[] {
       ...common, method: 'post', path: '/v1/device-types', operationId: 'createDeviceType', summary: 'Register a device type',
       permission: 'devicetypes:write', body: newDeviceType,
       answers: { 201: { description: 'The device type', schema: one } },
-      handle: async (call) => answer(201, await call.inTenant((tx) => createDeviceType(tx, call.principal.tenantId, call.body))),
+      handle: (call) => call.answerOnce(async (tx) => answer(201, await createDeviceType(tx, call.principal.tenantId, call.body))),
     }),
     route({
       ...common, method: 'get', path: '/v1/device-types', operationId: 'listDeviceTypes', summary: 'List device types, newest first',

@@ -23,7 +23,7 @@ export function deviceRoutes({ now }: Pick<Services, 'now'>): Route[] {
         404: { description: 'There is no such device type' },
         409: { description: 'The gateway is unknown, or an alias names another device' },
       },
-      handle: async (call) => answer(201, await call.inTenant((tx) => createDevice(tx, call.principal.tenantId, call.body))),
+      handle: (call) => call.answerOnce(async (tx) => answer(201, await createDevice(tx, call.principal.tenantId, call.body))),
     }),
     route({
       ...common, method: 'get', path: '/v1/devices', operationId: 'listDevices', summary: 'List devices, newest first',

@@ -28,8 +28,8 @@ export function firmwareRoutes(services: Services): Route[] {
       async handle(call) {
         const { principal, body } = call;
         const request = { ...body, description: body.description ?? null, version: body.version ?? null, createdBy: principal.id };
-        const created = await call.inTenant((tx) => createFirmware(tx, principal.tenantId, request, services.now()));
-        return answer(201, printFirmware(created, linkOf(await signer(), principal.tenantId)));
+        const link = linkOf(await signer(), principal.tenantId);
+        return call.answerOnce(async (tx) => answer(201, printFirmware(await createFirmware(tx, principal.tenantId, request, services.now()), link)));
       },
     }),
     route({

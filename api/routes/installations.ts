@@ -30,16 +30,16 @@ export function installationRoutes(services: Services): Route[] {
   const print = (view: InstallationView) => printInstallation(view, view.processStarted ? (services.workflowUrl?.(`installation-${view.id}`) ?? null) : null);
 
   /** Records what an operator did, and answers with the installation as it is then. */
-  const act = async (call: Pick<Call, 'principal' | 'inTenant'>, at: At, status: number, event: InstallationEvent): Promise<Answer> => {
+  const act = async (call: Pick<Call, 'principal' | 'answerOnce'>, at: At, status: number, event: InstallationEvent): Promise<Answer> => {
     const { tenantId, id: by } = call.principal;
-    const view = await call.inTenant(async (tx) => {
+    const given = await call.answerOnce(async (tx) => {
       const recorded = await report(tx, tenantId, { ...at, event, by: { kind: 'operator', id: by } }, services.now());
       const found = await find(tx, tenantId, at);
       if (recorded.outcome === 'refused') throw refusal(recorded.reason, found);
-      return found;
+      return answer(status, print(found));
     });
     services.notifyOutbox();
-    return answer(status, print(view));
+    return given;
   };
 
   return [
@@ -53,10 +53,10 @@ export function installationRoutes(services: Services): Route[] {
       },
       async handle(call) {
         const request = toRequest(call.body, services.now());
-        const view = await call.inTenant((tx) =>
-          createInstallation(tx, call.principal.tenantId, { ...request, deviceId: call.params.deviceId, requestedBy: call.principal.id }, services.now()));
+        const wanted = { ...request, deviceId: call.params.deviceId, requestedBy: call.principal.id };
+        const given = await call.answerOnce(async (tx) => answer(201, print(await createInstallation(tx, call.principal.tenantId, wanted, services.now()))));
         services.notifyOutbox();
-        return answer(201, print(view));
+        return given;
       },
     }),
     route({
@@ -105,9 +105,9 @@ export function installationRoutes(services: Services): Route[] {
       answers: { 201: { description: 'A new installation, with retryOf', schema, example }, 409: { description: 'It has not ended; or the firmware may not be installed there any more' } },
       async handle(call) {
         const { tenantId, id: requestedBy } = call.principal;
-        const view = await call.inTenant(async (tx) => again(tx, tenantId, await find(tx, tenantId, call.params), requestedBy, services.now()));
+        const given = await call.answerOnce(async (tx) => answer(201, print(await again(tx, tenantId, await find(tx, tenantId, call.params), requestedBy, services.now()))));
         services.notifyOutbox();
-        return answer(201, print(view));
+        return given;
       },
     }),
     route({

@@ -1,0 +1,29 @@
+import type { Pool } from './pool.js';
+import { asService } from './transaction.js';
+
+/** By name, in the table and in /metrics of the API. */
+export const REPORTS_RECORDED = 'slipway_device_reports_recorded_total';
+export const MESSAGES_REFUSED = 'slipway_device_messages_refused_total';
+
+/** What was counted under a name and, where it has several, a reason. Only ever rises. */
+export interface Count {
+  name: string;
+  reason: string;
+  value: number;
+}
+
+/** Adds to what is there. Sorted, so that two processes that add the same ones wait for each other instead of deadlocking. */
+export async function addCounts(pool: Pool, counts: readonly Count[]): Promise<void> {
+  if (counts.length === 0) return;
+  await asService(pool, (tx) => tx.query(
+    `INSERT INTO counters (name, reason, value)
+     SELECT name, reason, sum(value) FROM jsonb_to_recordset($1::jsonb) AS n(name text, reason text, value bigint) GROUP BY 1, 2 ORDER BY 1, 2
+     ON CONFLICT (name, reason) DO UPDATE SET value = counters.value + excluded.value`,
+    [JSON.stringify(counts)],
+  ));
+}
+
+export async function readCounts(pool: Pool): Promise<Count[]> {
+  const { rows } = await asService(pool, (tx) => tx.query<{ name: string; reason: string; value: string }>('SELECT name, reason, value FROM counters ORDER BY name, reason'));
+  return rows.map(({ name, reason, value }) => ({ name, reason, value: Number(value) }));
+}

@@ -1,0 +1,112 @@
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { chownSync, existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { initialSecurity, mosquittoConf, type Login } from '../../adapters/broker/mosquitto.js';
+import { freePort } from '../../workers/embedded/ports.js';
+import { until } from './until.js';
+
+const PROGRAM = '/usr/sbin/mosquitto';
+
+/**
+ * Debian's mosquitto on a free port of loopback, on a folder of its own, with what Slipway generates for it. Owned by the test, which closes it.
+ * Where it is missing it is installed as root, without the service that Debian would start on 1883.
+ */
+export class TestedMosquitto {
+  private child: ChildProcess | undefined;
+  private printed = '';
+
+  private constructor(readonly dir: string, readonly port: number, readonly service: Login) {}
+
+  static async start(): Promise<TestedMosquitto> {
+    install();
+    const broker = new TestedMosquitto(mkdtempSync(join(tmpdir(), 'slipway-mosquitto-')), await freePort(), { username: 'slipway-service', password: randomUUID() });
+    const securityFile = join(broker.dir, 'dynamic-security.json');
+    broker.write('dynamic-security.json', initialSecurity(broker.service));
+    broker.write('mosquitto.conf', mosquittoConf({ host: '127.0.0.1', port: broker.port, dataDir: broker.dir, plugin: findPlugin(), securityFile }));
+    broker.give(broker.dir);
+    await broker.start();
+    return broker;
+  }
+
+  get url(): string {
+    return `mqtt://127.0.0.1:${this.port}`;
+  }
+
+  /** By default as a crash does it. */
+  async stop(signal: 'SIGKILL' | 'SIGTERM' = 'SIGKILL'): Promise<void> {
+    const { child } = this;
+    if (!child || child.exitCode !== null || child.signalCode !== null) return;
+    const ended = new Promise((resolve) => child.once('exit', resolve));
+    child.kill(signal);
+    await ended;
+  }
+
+  async start(): Promise<void> {
+    const child = spawn(PROGRAM, ['-c', join(this.dir, 'mosquitto.conf')], { stdio: ['ignore', 'ignore', 'pipe'] });
+    this.child = child;
+    child.stderr.on('data', (chunk: Buffer) => (this.printed = (this.printed + chunk.toString()).slice(-10_000)));
+    try {
+      await until('mosquitto listens', () => child.exitCode !== null || reachable(this.port), 10_000);
+      if (child.exitCode !== null) throw new Error(`mosquitto ended with exit code ${child.exitCode}`);
+    } catch (error) {
+      await this.close();
+      throw new Error(`${(error as Error).message}\n${this.printed}`, { cause: error });
+    }
+  }
+
+  async restart(signal: 'SIGKILL' | 'SIGTERM' = 'SIGKILL'): Promise<void> {
+    await this.stop(signal);
+    await this.start();
+  }
+
+  /** It forgets sessions and retained messages, or logins too. Only while it is stopped. */
+  forget(what: 'messages' | 'logins'): void {
+    if (what === 'messages') rmSync(join(this.dir, 'mosquitto.db'), { force: true });
+    else this.write('dynamic-security.json', initialSecurity(this.service));
+  }
+
+  async close(): Promise<void> {
+    await this.stop();
+    rmSync(this.dir, { recursive: true, force: true });
+  }
+
+  private write(name: string, content: string): void {
+    const path = join(this.dir, name);
+    writeFileSync(path, content, { mode: 0o600 });
+    this.give(path);
+  }
+
+  /** As root mosquitto gives up its rights, and then must still be able to write. */
+  private give(path: string): void {
+    if (process.getuid?.() !== 0) return;
+    const [, , uid, gid] = readFileSync('/etc/passwd', 'utf8').split('\n').map((line) => line.split(':')).find(([name]) => name === 'mosquitto') ?? [];
+    if (uid === undefined || gid === undefined) throw new Error('there is no user "mosquitto": Debian\'s package makes one');
+    chownSync(path, Number(uid), Number(gid));
+  }
+}
+
+function install(): void {
+  if (existsSync(PROGRAM)) return;
+  if (process.getuid?.() !== 0) throw new Error(`${PROGRAM} is missing: install Debian's mosquitto (apt-get install mosquitto), or run these tests as root, which installs it`);
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' };
+  const wait = ['-o', 'DPkg::Lock::Timeout=180', '-qq'];
+  execFileSync('apt-get', [...wait, 'update'], { env, timeout: 120_000 });
+  execFileSync('apt-get', [...wait, 'install', '-y', '--no-install-recommends', 'mosquitto'], { env, timeout: 180_000 });
+}
+
+function findPlugin(): string {
+  const found = readdirSync('/usr/lib').map((name) => `/usr/lib/${name}/mosquitto_dynamic_security.so`).find((path) => existsSync(path));
+  if (found === undefined) throw new Error('mosquitto_dynamic_security.so is nowhere below /usr/lib: is it Debian\'s mosquitto?');
+  return found;
+}
+
+function reachable(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ host: '127.0.0.1', port });
+    socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
+    socket.once('connect', () => socket.destroy());
+  });
+}

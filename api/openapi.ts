@@ -14,7 +14,6 @@ export function openApiDocument(routes: readonly Route[], publicUrl: string, ver
   for (const route of routes) (paths[route.path] ??= {})[route.method] = operation(route, schemas);
   return {
     openapi: '3.1.0',
-    jsonSchemaDialect: 'https://json-schema.org/draft/2020-12/schema',
     info: {
       title: 'Slipway', version, license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
       description: 'Durable firmware rollouts for fleets of devices. Lists are paged by page and pageSize, or by cursor. Errors are `{errorCode, errorMessage}` together with the members of RFC 9457.',

@@ -3,6 +3,9 @@ import { NEWS, type Standing } from '../domain/installation/standing.js';
 import { conclude, judge, notify } from './activities.js';
 import type { InstallationEnd, InstallationRef } from './messages.js';
 
+/** What the engine takes as a timer's summary; it stands in the timeline of the Temporal UI, also when all is over. */
+const SUMMARY_CHARACTERS = 200;
+
 /**
  * One installation on one device: wait until it may begin, notify the device, await the download, await the outcome, let the new content
  * prove itself, conclude; and once more, if the attempt failed and another is allowed.
@@ -22,7 +25,7 @@ export async function installation(ref: InstallationRef): Promise<InstallationEn
   async function newsBeforeDue(at: Standing): Promise<Standing | undefined> {
     setCurrentDetails(at.waitingOn);
     if (at.until === null) await condition(() => news !== undefined);
-    else await condition(() => news !== undefined, Math.max(at.until - Date.now(), 1));
+    else await condition(() => news !== undefined, Math.max(at.until - Date.now(), 1), { summary: at.waitingOn.slice(0, SUMMARY_CHARACTERS) });
     const heard = news;
     news = undefined;
     return heard;

@@ -19,7 +19,7 @@ export function openApiDocument(routes: readonly Route[], publicUrl: string, ver
       description: 'Durable firmware rollouts for fleets of devices. Lists are paged by page and pageSize, or by cursor. Errors are `{errorCode, errorMessage}` together with the members of RFC 9457.',
     },
     servers: [{ url: publicUrl }],
-    tags: [...new Set(routes.map((route) => route.tag))].sort().map((name) => ({ name })),
+    tags: [...new Set(routes.map((route) => route.tag))].map((name) => ({ name })),
     paths,
     components: {
       schemas,

@@ -14,6 +14,10 @@ export interface BrokerUnderTest {
   device(tenant: string, node: string): Promise<Login>;
   /** Revokes it: connections that came in by it end. */
   revoke(login: Login): Promise<void>;
+  /** Ends it in good order and starts it again, at the same address. */
+  restart(): Promise<void>;
+  /** Sessions, their messages and retained documents outlive a restart. Where they do not, the service must be able to tell. */
+  readonly keepsOverRestart: boolean;
   close(): Promise<void>;
 }
 

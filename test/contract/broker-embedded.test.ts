@@ -11,10 +11,17 @@ async function start(): Promise<BrokerUnderTest> {
   const key = (login: Login) => `${login.username} ${login.password}`;
   const service = { username: 'slipway', password: randomUUID() };
   valid.set(key(service), { identity: { kind: 'service' } });
-  const broker = await startEmbeddedBroker({ host: '127.0.0.1', port: 0, authenticate: async (username, password) => valid.get(key({ username, password })) ?? null, log: silent });
+  const listen = (port: number) =>
+    startEmbeddedBroker({ host: '127.0.0.1', port, authenticate: async (username, password) => valid.get(key({ username, password })) ?? null, log: silent });
+  let broker = await listen(0);
   return {
     url: `mqtt://127.0.0.1:${broker.port}`,
     service,
+    keepsOverRestart: false,
+    async restart() {
+      await broker.close();
+      broker = await listen(broker.port);
+    },
     async device(tenant, node) {
       const login = { username: `${tenant}/${node}`, password: randomUUID() };
       valid.set(key(login), { identity: { kind: 'device', tenant, node }, credentialId: login.password });

@@ -11,6 +11,8 @@ async function start(): Promise<BrokerUnderTest> {
   return {
     url: broker.url,
     service: broker.service,
+    keepsOverRestart: true,
+    restart: () => broker.restart('SIGTERM'),
     async device(tenant, node) {
       const password = randomUUID();
       await admin.bringUpToDate([{ tenant, node, known: true, valid: [{ id: password, reveal: () => password }] }]);

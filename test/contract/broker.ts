@@ -251,6 +251,39 @@ export function brokerContract(name: string, start: () => Promise<BrokerUnderTes
       });
     });
 
+    describe('after a restart', () => {
+      story('has the session, what it acknowledged to devices, what the service had not acknowledged, and the documents; or tells the bridge that it has lost them all', async () => {
+        const before = await service({ clientId: 'slipway-bridge', clean: false, acknowledges: false });
+        const gw = await device('gw');
+        await before.connection.publish(desiredTopic(of('gw'), 'firmware'), 'document', { qos: 1, retain: true });
+        for (let n = 0; n < 3; n += 1) await gw.publish(upTopic(of('gw'), 'status'), `report ${n}`);
+        await eventually('they are delivered, and not yet committed', () => heardBy(before).length === 3);
+        await broker.restart();
+        await eventually('everyone lost the connection', () => gw.closed && before.ended !== 'open');
+        const after = await ServiceClient.connect(broker.url, broker.service, { clientId: 'slipway-bridge', clean: false });
+        open.push(after);
+        expect(after.connection.sessionPresent).toBe(broker.keepsOverRestart);
+        if (broker.keepsOverRestart) await eventually('what was not committed comes again', () => heardBy(after).length === 3);
+        else await after.connection.publish(desiredTopic(of('gw'), 'firmware'), 'document', { qos: 1, retain: true });
+        const again = await device('gw');
+        await again.subscribe(deviceFilter(tenant, 'gw'));
+        await eventually('the document is there', () => again.texts().includes('document'));
+      });
+
+      story('lets in whom it let in before, with the same rights, and nobody else', async () => {
+        const [login, gone] = [await broker.device(tenant, 'gw'), await broker.device(tenant, 'gone')];
+        await broker.revoke(gone);
+        await broker.restart();
+        const bridge = await service();
+        const gw = await device('gw', {}, login);
+        await gw.publish(upTopic(of('other'), 'status'), 'forged');
+        await gw.publish(upTopic(of('gw'), 'status'), 'true');
+        await eventually('it arrives', () => heardBy(bridge).includes('true'));
+        expect(heardBy(bridge)).toEqual(['true']);
+        await expect(DeviceClient.connect(broker.url, gone)).rejects.toThrow(/refused|not auth|bad user/i);
+      });
+    });
+
     describe('stays up', () => {
       story('when a client sends a packet that is too large: nothing of it arrives', async () => {
         const bridge = await service();

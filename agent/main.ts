@@ -1,13 +1,14 @@
+#!/usr/bin/env node
 import { spawn } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { pino, type Logger } from 'pino';
 import { Agent as HttpAgent } from 'undici';
 import { readConfig, type AgentConfig } from './config.js';
 import { Agent } from './core/agent.js';
-import { FileInstaller } from './core/file-installer.js';
-import { SlotFiles } from './core/slot-files.js';
+import type { AgentEvent } from './core/diary.js';
+import { childrenOf, handlersOf } from './handlers/compose.js';
+import { Slots } from './handlers/slots.js';
 
 const USAGE = 'slipway-agent --config agent.json';
 /** Linux: another one after each boot of the machine. */
@@ -15,7 +16,8 @@ const BOOT_ID = '/proc/sys/kernel/random/boot_id';
 
 /** `slipway-agent --config agent.json`: the reference agent on a real machine; JSON lines on standard error. */
 async function main(): Promise<void> {
-  const { values } = parseArgs({ options: { config: { type: 'string' } } });
+  const { values } = parseArgs({ options: { config: { type: 'string' }, help: { type: 'boolean', short: 'h' } } });
+  if (values.help) return void process.stdout.write(`${USAGE}\nWhat stands in agent.json: docs/device-guide.md\n`);
   if (values.config === undefined) throw new Error(`say where the configuration is: ${USAGE}`);
   const settings = await readConfig(values.config);
   const log = pino({ level: settings.logLevel, base: { device: settings.username } }, pino.destination({ fd: 2, sync: true }));
@@ -50,14 +52,15 @@ async function main(): Promise<void> {
 
 function createAgent(settings: AgentConfig, log: Logger, dispatcher: HttpAgent, reboot: () => Promise<void>, machineBoot: string | undefined): Agent {
   const { url, username, password, stateDir, deviceType, aliases } = settings;
-  const slotsDir = join(stateDir, 'slots');
+  const tell = ({ phase, detail, slot }: AgentEvent, child?: string) => log[phase === 'trouble' || phase === 'failed' ? 'warn' : 'info']({ phase, child, slot: slot ?? undefined }, detail || phase);
   return new Agent({
     url, username, password, stateDir, dispatcher,
     slots: Object.keys(settings.slots),
-    installer: new FileInstaller(slotsDir, new SlotFiles(slotsDir, true), reboot, machineBoot),
+    installer: new Slots(handlersOf(settings), reboot, (slot, detail) => log.warn({ slot }, detail), machineBoot),
+    children: childrenOf(settings, (child, event) => tell(event, child)),
     ...(deviceType !== undefined && { deviceType }),
     ...(aliases !== undefined && { aliases }),
-    onEvent: ({ phase, detail, slot }) => log[phase === 'trouble' || phase === 'failed' ? 'warn' : 'info']({ phase, slot: slot ?? undefined }, detail || phase),
+    onEvent: (event) => tell(event),
   });
 }
 

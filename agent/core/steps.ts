@@ -129,7 +129,11 @@ async function installing(bench: Bench, job: Job, signal: AbortSignal): Promise<
   const { desired } = job;
   await at(bench, 'installing', job);
   try {
-    await bench.installer.install(desired.slot, bench.downloads.pathOf(desired), desired, { pushed: (bytes) => bench.progress(job, 'push', bytes), signal });
+    await bench.installer.install(desired.slot, bench.downloads.pathOf(desired), desired, {
+      pushed: (bytes) => bench.progress(job, 'push', bytes),
+      output: (line) => bench.note('output', line, desired.slot),
+      signal,
+    });
   } catch (error) {
     return failed(bench, job, error, signal, 'INSTALL_FAILED');
   }
@@ -140,6 +144,16 @@ const REBOOTS = 3;
 
 /** Of the device itself the agent usually does not come back from here: its next start finds another boot id, and what the slot holds then. */
 async function rebooting(bench: Bench, job: Job, signal: AbortSignal): Promise<void> {
+  try {
+    await goDown(bench, job, signal);
+  } catch (error) {
+    if (!isInstallError(error)) throw error;
+    return failed(bench, job, error, signal, 'INSTALL_FAILED');
+  }
+}
+
+async function goDown(bench: Bench, job: Job, signal: AbortSignal): Promise<void> {
+  if (hasBooted(bench, job)) return settle(bench, job);
   if (job.reboots >= REBOOTS) {
     return end(bench, job, { state: 'failed', error: { code: 'INSTALL_FAILED', message: `the device did not reboot, asked ${REBOOTS} times`, retriable: false } });
   }
@@ -147,12 +161,7 @@ async function rebooting(bench: Bench, job: Job, signal: AbortSignal): Promise<v
   await move(bench, job, 'rebooting', null, { reboots: job.reboots + 1 });
   await bench.drained(bench.timings.drain);
   bench.note('reboot', '', job.desired.slot);
-  try {
-    if ((await bench.installer.reboot()) === 'booted') return await settle(bench, job);
-  } catch (error) {
-    if (!isInstallError(error)) throw error;
-    return failed(bench, job, error, signal, 'INSTALL_FAILED');
-  }
+  if ((await bench.installer.reboot()) === 'booted') return settle(bench, job);
   await pause(bench.timings.reboot, undefined, { signal });
 }
 
@@ -162,22 +171,33 @@ async function rebooting(bench: Bench, job: Job, signal: AbortSignal): Promise<v
  */
 export async function settleBoot(bench: Bench, state: AgentState): Promise<void> {
   for (const { job } of Object.values(state.slots)) {
-    if (job?.phase === 'rebooting' && job.rebootFrom !== bench.installer.bootId()) await settle(bench, job);
+    if (job === null || !hasBooted(bench, job)) continue;
+    try {
+      await settle(bench, job);
+    } catch (error) {
+      if (!isInstallError(error)) throw error;
+      bench.note('trouble', error.message, job.desired.slot); // the agent starts all the same, and the step is taken again
+    }
   }
+}
+
+function hasBooted({ installer }: Bench, job: Job): boolean {
+  return job.phase === 'rebooting' && job.rebootFrom !== installer.bootId();
 }
 
 async function settle(bench: Bench, job: Job): Promise<void> {
   const { slot, firmware } = job.desired;
   await at(bench, 'booting', job);
   const held = (await bench.installer.current([slot]))[slot];
-  const isNew = held?.sha256 === firmware.sha256;
+  if (!held) throw new InstallError('INSTALL_FAILED', 'after the reboot the slot does not say what it holds', true);
+  const isNew = held.sha256 === firmware.sha256;
   if (isNew) {
     await bench.installer.confirm(slot);
     await at(bench, 'confirmed', job);
   }
   await bench.booted();
   if (isNew) return end(bench, job, { state: 'installed' });
-  const message = `after the reboot the slot holds ${held?.version ?? 'something else'} instead of ${firmware.version}`;
+  const message = `after the reboot the slot holds ${held.version ?? 'something else'} instead of ${firmware.version}`;
   await end(bench, job, { state: 'failed', error: { code: 'BOOT_FAILED_ROLLED_BACK', message, retriable: false } });
 }
 

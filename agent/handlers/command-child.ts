@@ -1,0 +1,71 @@
+import { join } from 'node:path';
+import type { Desired } from '../../protocol/mqtt/payloads.js';
+import type { FieldProcedure, Held, InstallWatch } from '../core/installer.js';
+import { ASK_MS, environmentOf, performInstall, readContents } from './command-slot.js';
+import { failureOf } from './exit-codes.js';
+import { ask, perform } from './run-command.js';
+import { heldAs, Remembered } from './slot-handler.js';
+
+export interface CommandChildOptions {
+  /** As it is configured: an id or an alias. */
+  readonly name: string;
+  readonly command: readonly string[];
+  readonly timeoutMs: number;
+  /** The folder that is this child's. */
+  readonly dir: string;
+}
+
+/** The field procedure as one command for a child; SLIPWAY_ACTION says what is asked: `reach`, `current`, `install`, `reboot`. */
+export class CommandChild implements FieldProcedure {
+  constructor(private readonly has: CommandChildOptions) {}
+
+  async reachable(): Promise<boolean> {
+    return (await this.ask('reach')).code === 0;
+  }
+
+  async current(slots: readonly string[]): Promise<Record<string, Held>> {
+    const { command } = this.has;
+    const answer = await this.ask('current');
+    const failure = failureOf(command.join(' '), answer);
+    if (failure) throw failure;
+    const said = readContents(answer.out, command);
+    const held = await Promise.all(slots.map(async (slot) => (said[slot] ? [[slot, heldAs(said[slot], await this.remembered(slot).read())] as const] : [])));
+    return Object.fromEntries(held.flat());
+  }
+
+  async holds(slot: string, sha256: string): Promise<boolean> {
+    return (await this.current([slot]))[slot]?.sha256 === sha256;
+  }
+
+  async install(slot: string, path: string, desired: Desired, watch: InstallWatch): Promise<void> {
+    const { command, name, timeoutMs, dir } = this.has;
+    await performInstall({ command, timeoutMs, place: join(dir, `${slot}.install`), env: { ...environmentOf(desired, path), SLIPWAY_CHILD: name } }, watch);
+    await this.remembered(slot).write(desired);
+  }
+
+  confirm(slot: string): Promise<void> {
+    return this.remembered(slot).confirm();
+  }
+
+  /** The command ends when the child is back. */
+  async reboot(): Promise<'booted'> {
+    const { command, name, timeoutMs, dir } = this.has;
+    const end = await perform({ command, env: { SLIPWAY_ACTION: 'reboot', SLIPWAY_CHILD: name }, timeoutMs }, join(dir, 'reboot'), new AbortController().signal);
+    const failure = failureOf(command.join(' '), end);
+    if (failure) throw failure;
+    return 'booted';
+  }
+
+  bootId(): null {
+    return null;
+  }
+
+  private ask(action: 'reach' | 'current') {
+    const { command, name } = this.has;
+    return ask({ command, env: { SLIPWAY_ACTION: action, SLIPWAY_CHILD: name }, timeoutMs: ASK_MS });
+  }
+
+  private remembered(slot: string): Remembered {
+    return new Remembered(join(this.has.dir, `${slot}.json`));
+  }
+}

@@ -1,0 +1,47 @@
+import { join } from 'node:path';
+import type { AgentConfig } from '../config.js';
+import type { ChildOptions } from '../core/children.js';
+import type { AgentEvent } from '../core/diary.js';
+import { FileInstaller } from '../core/file-installer.js';
+import { SlotFiles } from '../core/slot-files.js';
+import { CommandChild } from './command-child.js';
+import { CommandSlot } from './command-slot.js';
+import { FileSlot } from './file-slot.js';
+import { Remembered, type SlotHandler } from './slot-handler.js';
+
+/** The handler of each slot, as agent.json describes it. */
+export function handlersOf({ slots, stateDir }: AgentConfig): Record<string, SlotHandler> {
+  return Object.fromEntries(Object.entries(slots).map(([slot, how]) => [slot, handlerOf(slot, how, stateDir)]));
+}
+
+function handlerOf(slot: string, how: AgentConfig['slots'][string], stateDir: string): SlotHandler {
+  const remembered = new Remembered(join(stateDir, 'handlers', `${slot}.json`));
+  if ('command' in how) {
+    const { command, current, confirm, timeoutSeconds } = how;
+    return new CommandSlot({ slot, command, current, confirm, timeoutMs: timeoutSeconds * 1_000, place: join(stateDir, 'handlers', slot), remembered });
+  }
+  if ('file' in how) return new FileSlot(how.file, remembered);
+  const dir = join(stateDir, 'slots');
+  const files = new FileInstaller(dir, new SlotFiles(dir, true), async () => undefined);
+  return {
+    current: async () => (await files.current([slot]))[slot]!,
+    holds: (sha256) => files.holds(slot, sha256),
+    install: (path, desired) => files.install(slot, path, desired),
+    confirm: () => files.confirm(slot),
+  };
+}
+
+export function childrenOf({ children, stateDir }: AgentConfig, onEvent: (child: string, event: AgentEvent) => void): ChildOptions[] {
+  return children.map(({ device, aliases, deviceType, slots, command, timeoutSeconds }) => ({
+    name: device, slots,
+    // An alias may be a MAC address or anything else: as a folder it must be harmless.
+    installer: new CommandChild({ name: device, command, timeoutMs: timeoutSeconds * 1_000, dir: join(stateDir, 'handlers', 'children', folderOf(device)) }),
+    ...(aliases && { aliases }),
+    ...(deviceType !== undefined && { deviceType }),
+    onEvent: (event) => onEvent(device, event),
+  }));
+}
+
+function folderOf(name: string): string {
+  return encodeURIComponent(name).replaceAll('.', '%2E');
+}

@@ -1,0 +1,55 @@
+import { mkdir, readFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import type { Desired } from '../../protocol/mqtt/payloads.js';
+import { NOTHING_HELD, type Held, type InstallWatch } from '../core/installer.js';
+import { codeOf, replaceFile } from '../core/write-file.js';
+
+/** How content gets into one slot; the members are those of core/installer.ts. */
+export interface SlotHandler {
+  current(): Promise<Held>;
+  holds(sha256: string): Promise<boolean>;
+  install(path: string, desired: Desired, watch: InstallWatch): Promise<void>;
+  confirm(): Promise<void>;
+}
+
+/** What the agent put into a slot last, for slots whose content cannot say so itself. */
+export class Remembered {
+  constructor(private readonly path: string) {}
+
+  async read(): Promise<Held> {
+    try {
+      return JSON.parse(await readFile(this.path, 'utf8')) as Held;
+    } catch (error) {
+      if (codeOf(error) === 'ENOENT') return NOTHING_HELD;
+      throw error;
+    }
+  }
+
+  write({ installationId, revision, firmware: { version, sha256 } }: Desired): Promise<void> {
+    return this.save({ version, sha256, installationId, revision, confirmed: false });
+  }
+
+  async confirm(): Promise<void> {
+    const held = await this.read();
+    if (!held.confirmed && held.sha256 !== null) await this.save({ ...held, confirmed: true });
+  }
+
+  private async save(held: Held): Promise<void> {
+    await mkdir(dirname(this.path), { recursive: true });
+    await replaceFile(this.path, JSON.stringify(held), true);
+  }
+}
+
+/** What a slot says of itself. */
+export interface Said {
+  readonly version?: string | null | undefined;
+  readonly sha256?: string | null | undefined;
+  readonly confirmed?: boolean | undefined;
+}
+
+/** What a slot holds, from what it says and from what was put there: the memory counts only where both speak of the same content. */
+export function heldAs(said: Said, remembered: Held): Held {
+  const isSame = remembered.sha256 !== null && (said.sha256 != null ? said.sha256.toLowerCase() === remembered.sha256 : said.version === remembered.version);
+  if (isSame) return { ...remembered, ...(said.confirmed !== undefined && { confirmed: said.confirmed }) };
+  return { version: said.version ?? null, sha256: said.sha256?.toLowerCase() ?? null, installationId: null, revision: 0, confirmed: said.confirmed ?? true };
+}

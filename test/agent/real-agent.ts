@@ -1,0 +1,63 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { codeOf } from '../../agent/core/write-file.js';
+import { TENANT } from './service.js';
+
+/** `slipway-agent --config agent.json` as a process of its own, with a folder of its own for everything it touches. */
+export class RealAgent {
+  private child: ChildProcess | undefined;
+  /** Standard error of all its lives. */
+  output = '';
+
+  private constructor(readonly dir: string, private readonly url: string) {}
+
+  static async create(url: string): Promise<RealAgent> {
+    return new RealAgent(await mkdtemp(join(tmpdir(), 'slipway-real-agent-')), url);
+  }
+
+  path(name: string): string {
+    return join(this.dir, name);
+  }
+
+  async text(name: string): Promise<string | undefined> {
+    try {
+      return await readFile(this.path(name), 'utf8');
+    } catch (error) {
+      if (codeOf(error) === 'ENOENT') return undefined;
+      throw error;
+    }
+  }
+
+  /** An executable script in the agent's folder, which is its first argument's `$DIR`. */
+  async script(name: string, body: string): Promise<string> {
+    await writeFile(this.path(name), `#!/bin/sh\nset -eu\nDIR='${this.dir}'\n${body}\n`);
+    await chmod(this.path(name), 0o755);
+    return this.path(name);
+  }
+
+  async configure(members: { slots: object; [more: string]: unknown }): Promise<void> {
+    await writeFile(this.path('agent.json'), JSON.stringify({ url: this.url, username: `${TENANT}/d-1`, password: 'secret', stateDir: 'state', ...members }));
+  }
+
+  start(): void {
+    const child = spawn(process.execPath, ['dist/agent/main.js', '--config', this.path('agent.json')], { stdio: ['ignore', 'ignore', 'pipe'] });
+    child.stderr.on('data', (chunk: Buffer) => (this.output += chunk.toString()));
+    this.child = child;
+  }
+
+  async end(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
+    const { child } = this;
+    if (!child || child.exitCode !== null || child.signalCode !== null) return;
+    const exited = once(child, 'exit');
+    child.kill(signal);
+    await exited;
+  }
+
+  async remove(): Promise<void> {
+    await this.end('SIGKILL');
+    await rm(this.dir, { recursive: true, force: true });
+  }
+}

@@ -8,12 +8,12 @@ import { fileURLToPath } from 'node:url';
 
 const root = dirname(fileURLToPath(import.meta.url));
 const out = join(root, 'dist');
-const FOLDERS = ['domain', 'protocol', 'store', 'workflows', 'activities', 'bridge', 'api', 'adapters', 'workers', 'agent', 'cli', 'bench'];
+const FOLDERS = ['domain', 'protocol', 'store', 'workflows', 'activities', 'bridge', 'api', 'adapters', 'workers', 'agent', 'cli', 'bench', 'test/crash', 'test/support', 'test/e2e'];
 const COPIED = /\.(sql|json|html|css|svg)$/;
 
 const sources = FOLDERS.filter((folder) => existsSync(join(root, folder))).flatMap((folder) =>
   readdirSync(join(root, folder), { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile())
+    .filter((entry) => entry.isFile() && !entry.name.endsWith('.test.ts'))
     .map((entry) => relative(root, join(entry.parentPath, entry.name))),
 );
 const target = (source) => join(out, source.replace(/\.ts$/, '.js'));

@@ -25,7 +25,8 @@ export class FleetInFlight {
   private typeId = '';
   private versions = 0;
 
-  constructor(private readonly service: TestedAllInOne, private readonly seed: number) {}
+  /** @param patience of the deadlines: longer than the service may be away, or a device is given up that could not be heard */
+  constructor(private readonly service: TestedAllInOne, private readonly seed: number, private readonly patience = { offer: 'PT12S', rest: 'PT30S' }) {}
 
   /** A wait for a service that is just being killed: the request is made again until it is answered. */
   private async insist<T>(what: () => Promise<T>, ms = 60_000): Promise<T> {
@@ -38,7 +39,8 @@ export class FleetInFlight {
     }
   }
 
-  async register(profiles: readonly ProfileName[]): Promise<void> {
+  /** @param mqttUrl where the devices connect, if not straight to the broker */
+  async register(profiles: readonly ProfileName[], mqttUrl?: string): Promise<void> {
     const { operator, endpoints } = this.service;
     this.typeId = await operator.deviceType({ name: 'switch', slots: { firmware: { name: 'Firmware' } } });
     const connected = await Promise.all(profiles.map(async (profile, index) => {
@@ -48,7 +50,7 @@ export class FleetInFlight {
     }));
     this.devices = connected.map(({ id, profile }) => ({ id, profile }));
     this.fleet = createFleet({
-      devices: connected, mqttUrl: endpoints.mqtt, dir: this.dir, seed: this.seed, times: { install: 700, reboot: 700, slowDownload: 3_000, defer: 1_500, down: 500 },
+      devices: connected, mqttUrl: mqttUrl ?? endpoints.mqtt, dir: this.dir, seed: this.seed, times: { install: 700, reboot: 700, slowDownload: 3_000, defer: 1_500, down: 500 },
     });
     await this.fleet.start();
   }
@@ -62,7 +64,7 @@ export class FleetInFlight {
     writeFileSync(file, bytes);
     const firmwareId = await operator.firmware('switch', version, file);
     await operator.associate(this.typeId, 'firmware', firmwareId);
-    const terms = { timeouts: { offer: 'PT12S', download: 'PT30S', install: 'PT30S', confirm: 'PT30S' }, retry: { maxAttempts: 4, backoff: { first: 'PT1S' } } };
+    const terms = { timeouts: { offer: this.patience.offer, download: this.patience.rest, install: this.patience.rest, confirm: this.patience.rest }, retry: { maxAttempts: 4, backoff: { first: 'PT1S' } } };
     const installations = await Promise.all(this.devices.map(async ({ id: deviceId, profile }) => {
       const { id } = await operator.install(deviceId, { firmwareId, slot: 'firmware', ...terms });
       return { id, deviceId, profile };

@@ -1,0 +1,393 @@
+-- What the migrations make, as PostgreSQL describes it: to be read, never run. UPDATE_SCHEMA=1 npm test -- test/store/schema writes it anew.
+
+CREATE TABLE api_keys (
+  tenant_id text NOT NULL
+  id uuid NOT NULL DEFAULT gen_random_uuid()
+  name text NOT NULL
+  role text NOT NULL
+  secret_hash bytea NOT NULL
+  created_at timestamp with time zone NOT NULL DEFAULT now()
+  revoked_at timestamp with time zone
+  CONSTRAINT api_keys_pkey PRIMARY KEY (tenant_id, id)
+  CONSTRAINT api_keys_role_check CHECK ((role = ANY (ARRAY['owner'::text, 'writer'::text, 'reader'::text])))
+  CONSTRAINT api_keys_secret_hash_key UNIQUE (secret_hash)
+  CONSTRAINT api_keys_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(id)
+  CONSTRAINT api_keys_tenant_id_name_key UNIQUE (tenant_id, name)
+);
+POLICY all_tenants ON api_keys TO slipway_worker USING true
+POLICY one_tenant ON api_keys TO slipway_api USING (tenant_id = current_tenant())
+GRANT DELETE, INSERT, SELECT, UPDATE TO slipway_api
+GRANT DELETE, INSERT, SELECT, UPDATE TO slipway_worker
+
+CREATE TABLE broker_seal (
+  only_one boolean NOT NULL DEFAULT true
+  public_key bytea NOT NULL
+  since timestamp with time zone NOT NULL DEFAULT now()
+  CONSTRAINT broker_seal_only_one_check CHECK (only_one)
+  CONSTRAINT broker_seal_pkey PRIMARY KEY (only_one)
+);
+GRANT SELECT TO slipway_api
+GRANT INSERT, SELECT, UPDATE TO slipway_worker
+
+CREATE TABLE counters (
+  name text NOT NULL
+  reason text NOT NULL DEFAULT ''::text
+  value bigint NOT NULL
+  CONSTRAINT counters_pkey PRIMARY KEY (name, reason)
+);
+GRANT INSERT, SELECT, UPDATE TO slipway_worker
+
+CREATE TABLE device_aliases (
+  tenant_id text NOT NULL
+  alias text NOT NULL
+  device_id uuid NOT NULL
+  position integer NOT NULL DEFAULT 0
+  CONSTRAINT device_aliases_pkey PRIMARY KEY (tenant_id, alias)
+  CONSTRAINT device_aliases_tenant_id_device_id_fkey FOREIGN KEY (tenant_id, device_id) REFERENCES devices(tenant_id, id) ON DELETE CASCADE
+);
+CREATE INDEX device_aliases_of ON public.device_aliases USING btree (tenant_id, device_id);
+POLICY all_tenants ON device_aliases TO slipway_worker USING true
+POLICY one_tenant ON device_aliases TO slipway_api USING (tenant_id = current_tenant())
+GRANT DELETE, INSERT, SELECT, UPDATE TO slipway_api
+GRANT DELETE, INSERT, SELECT, UPDATE TO slipway_worker
+
+CREATE TABLE device_certificates (
+  tenant_id text NOT NULL
+  id uuid NOT NULL
+  device_id uuid NOT NULL
+  cert text NOT NULL
+  fingerprint text NOT NULL
+  status text NOT NULL
+  created_at timestamp with time zone NOT NULL DEFAULT now()
+  updated_at timestamp with time zone NOT NULL DEFAULT now()
+  CONSTRAINT device_certificates_pkey PRIMARY KEY (tenant_id, id)
+  CONSTRAINT device_certificates_status_check CHECK ((status = ANY (ARRAY['valid'::text, 'revoked'::text])))
+  CONSTRAINT device_certificates_tenant_id_device_id_fkey FOREIGN KEY (tenant_id, device_id) REFERENCES devices(tenant_id, id) ON DELETE CASCADE
+  CONSTRAINT device_certificates_tenant_id_fingerprint_key UNIQUE (tenant_id, fingerprint)
+);
+CREATE INDEX device_certificates_of ON public.device_certificates USING btree (tenant_id, device_id);
+POLICY all_tenants ON device_certificates TO slipway_worker USING true
+POLICY one_tenant ON device_certificates TO slipway_api USING (tenant_id = current_tenant())
+GRANT DELETE, INSERT, SELECT, UPDATE TO slipway_api
+GRANT DELETE, INSERT, SELECT, UPDATE TO slipway_worker
+
+CREATE TABLE device_credentials (
+  tenant_id text NOT NULL
+  id uuid NOT NULL
+  device_id uuid NOT NULL
+  type text NOT NULL
+  username text NOT NULL
+  secret_hash bytea NOT NULL
+  created_at timestamp with time zone NOT NULL DEFAULT now()
+  revoked_at timestamp with time zone
+  sealed bytea
+  CONSTRAINT device_credentials_pkey PRIMARY KEY (tenant_id, id)
+  CONSTRAINT device_credentials_tenant_id_device_id_fkey FOREIGN KEY (tenant_id, device_id) REFERENCES devices(tenant_id, id) ON DELETE CASCADE
+  CONSTRAINT device_credentials_type_check CHECK ((type = 'password'::text))
+);
+CREATE INDEX device_credentials_by_username ON public.device_credentials USING btree (username) WHERE (revoked_at IS NULL);
+CREATE INDEX device_credentials_of ON public.device_credentials USING btree (tenant_id, device_id) WHERE (revoked_at IS NULL);
+POLICY all_tenants ON device_credentials TO slipway_worker USING true
+POLICY one_tenant ON device_credentials TO slipway_api USING (tenant_id = current_tenant())
+GRANT DELETE, INSERT, SELECT, UPDATE TO slipway_api
+GRANT DELETE, INSERT, SELECT, UPDATE TO slipway_worker
+
+CREATE TABLE device_diagnostics (
+  entry bigint NOT NULL GENERATED ALWAYS AS IDENTITY
+  tenant_id text NOT NULL
+  device_id uuid NOT NULL
+  at timestamp with time zone NOT NULL
+  reason text NOT NULL
+  detail text NOT NULL
+  topic text
+  payload text
+  CONSTRAINT device_diagnostics_pkey PRIMARY KEY (entry)
+);
+CREATE INDEX device_diagnostics_age ON public.device_diagnostics USING btree (at);
+CREATE INDEX device_diagnostics_of ON public.device_diagnostics USING btree (tenant_id, device_id, entry DESC);
+POLICY all_tenants ON device_diagnostics TO slipway_worker USING true
+POLICY one_tenant ON device_diagnostics TO slipway_api USING (tenant_id = current_tenant())
+GRANT DELETE, INSERT, SELECT, UPDATE TO slipway_api
+GRANT DELETE, INSERT, SELECT, UPDATE TO slipway_worker
+
+CREATE TABLE device_slots (
+  tenant_id text NOT NULL
+  device_id uuid NOT NULL
+  slot text NOT NULL
+  version text
+  sha256 text
+  firmware_id uuid
+  installation_id uuid
+  confirmed boolean NOT NULL DEFAULT false
+  reported_at timestamp with time zone
+  revision bigint NOT NULL DEFAULT 0
+  CONSTRAINT device_slots_pkey PRIMARY KEY (tenant_id, device_id, slot)
+  CONSTRAINT device_slots_tenant_id_device_id_fkey FOREIGN KEY (tenant_id, device_id) REFERENCES devices(tenant_id, id) ON DELETE CASCADE
+);
+POLICY all_tenants ON device_slots TO slipway_worker USING true
+POLICY one_tenant ON device_slots TO slipway_api USING (tenant_id = current_tenant())
+GRANT DELETE, INSERT, SELECT, UPDATE TO slipway_api
+GRANT DELETE, INSERT, SELECT, UPDATE TO slipway_worker
+
+CREATE TABLE device_types (
+  tenant_id text NOT NULL
+  id uuid NOT NULL
+  name text NOT NULL
+  manufacturer text
+  model text
+  description text
+  categories jsonb NOT NULL DEFAULT '[]'::jsonb
+  reporting_rules jsonb NOT NULL DEFAULT '[]'::jsonb
+  schema jsonb NOT NULL DEFAULT '{}'::jsonb
+  slots jsonb NOT NULL DEFAULT '{}'::jsonb
+  communication_interval integer
+  created_at timestamp with time zone NOT NULL DEFAULT now()
+  updated_at timestamp with time zone NOT NULL DEFAULT now()
+  CONSTRAINT device_types_pkey PRIMARY KEY (tenant_id, id)
+  CONSTRAINT device_types_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(id)
+);
+CREATE INDEX device_types_newest ON public.device_types USING btree (tenant_id, created_at DESC, id DESC);
+POLICY all_tenants ON device_types TO slipway_worker USING true
+POLICY one_tenant ON device_types TO slipway_api USING (tenant_id = current_tenant())
+GRANT DELETE, INSERT, SELECT, UPDATE TO slipway_api
+GRANT DELETE, INSERT, SELECT, UPDATE TO slipway_worker
+
+CREATE TABLE devices (
+  tenant_id text NOT NULL
+  id uuid NOT NULL
+  device_type_id uuid NOT NULL
+  name text NOT NULL
+  description text
+  tags text[] NOT NULL DEFAULT '{}'::text[]
+  connected_by uuid
+  location jsonb
+  coordinates jsonb
+  installation_timestamp timestamp with time zone
+  communication_interval integer
+  configuration jsonb
+  custom jsonb
+  created_at timestamp with time zone NOT NULL DEFAULT now()
+  updated_at timestamp with time zone NOT NULL DEFAULT now()
+  online boolean NOT NULL DEFAULT false
+  session text
+  last_seen_at timestamp with time zone
+  boot_id text
+  agent jsonb
+  caps jsonb
+  hello_wanted_at timestamp with time zone
+  hello_at timestamp with time zone
+  reachable boolean
+  CONSTRAINT devices_pkey PRIMARY KEY (tenant_id, id)
+  CONSTRAINT devices_tenant_id_connected_by_fkey FOREIGN KEY (tenant_id, connected_by) REFERENCES devices(tenant_id, id)
+  CONSTRAINT devices_tenant_id_device_type_id_fkey FOREIGN KEY (tenant_id, device_type_id) REFERENCES device_types(tenant_id, id)
+  CONSTRAINT devices_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(id)
+);
+CREATE INDEX devices_by_gateway ON public.devices USING btree (tenant_id, connected_by) WHERE (connected_by IS NOT NULL);
+CREATE INDEX devices_by_name ON public.devices USING btree (tenant_id, name text_pattern_ops);
+CREATE INDEX devices_by_tag ON public.devices USING gin (tags);
+CREATE INDEX devices_by_type ON public.devices USING btree (tenant_id, device_type_id);
+CREATE INDEX devices_newest ON public.devices USING btree (tenant_id, created_at DESC, id DESC);
+POLICY all_tenants ON devices TO slipway_worker USING true
+POLICY one_tenant ON devices TO slipway_api USING (tenant_id = current_tenant())
+GRANT DELETE, INSERT, SELECT, UPDATE TO slipway_api
+GRANT DELETE, INSERT, SELECT, UPDATE TO slipway_worker
+
+CREATE TABLE firmware_associations (
+  tenant_id text NOT NULL
+  id uuid NOT NULL
+  device_type_id uuid NOT NULL
+  slot text NOT NULL
+  firmware_id uuid NOT NULL
+  created_at timestamp with time zone NOT NULL DEFAULT now()
+  CONSTRAINT firmware_associations_pkey PRIMARY KEY (tenant_id, id)
+  CONSTRAINT firmware_associations_tenant_id_device_type_id_fkey FOREIGN KEY (tenant_id, device_type_id) REFERENCES device_types(tenant_id, id) ON DELETE CASCADE
+  CONSTRAINT firmware_associations_tenant_id_device_type_id_slot_firmwar_key UNIQUE (tenant_id, device_type_id, slot, firmware_id)
+  CONSTRAINT firmware_associations_tenant_id_firmware_id_fkey FOREIGN KEY (tenant_id, firmware_id) REFERENCES firmwares(tenant_id, id)
+);
+CREATE INDEX firmware_associations_by_firmware ON public.firmware_associations USING btree (tenant_id, firmware_id);
+POLICY all_tenants ON firmware_associations TO slipway_worker USING true
+POLICY one_tenant ON firmware_associations TO slipway_api USING (tenant_id = current_tenant())
+GRANT DELETE, INSERT, SELECT, UPDATE TO slipway_api
+GRANT DELETE, INSERT, SELECT, UPDATE TO slipway_worker
+
+CREATE TABLE firmwares (
+  tenant_id text NOT NULL
+  id uuid NOT NULL
+  name text NOT NULL
+  description text
+  version text
+  state text NOT NULL DEFAULT 'draft'::text
+  size bigint
+  sha256 text
+  content_type text NOT NULL DEFAULT 'application/octet-stream'::text
+  labels jsonb NOT NULL DEFAULT '{}'::jsonb
+  created_by text NOT NULL
+  created_at timestamp with time zone NOT NULL DEFAULT now()
+  updated_at timestamp with time zone NOT NULL DEFAULT now()
+  upload_seen_at timestamp with time zone
+  retired_at timestamp with time zone
+  CONSTRAINT firmwares_check CHECK (((state = 'ready'::text) <= ((sha256 IS NOT NULL) AND (size IS NOT NULL))))
+  CONSTRAINT firmwares_pkey PRIMARY KEY (tenant_id, id)
+  CONSTRAINT firmwares_sha256_check CHECK ((sha256 ~ '^[0-9a-f]{64}$'::text))
+  CONSTRAINT firmwares_state_check CHECK ((state = ANY (ARRAY['draft'::text, 'ready'::text, 'expired'::text, 'retired'::text])))
+  CONSTRAINT firmwares_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(id)
+);
+CREATE INDEX firmwares_by_content ON public.firmwares USING btree (sha256) WHERE (state = 'ready'::text);
+CREATE INDEX firmwares_drafts ON public.firmwares USING btree (created_at) WHERE (state = 'draft'::text);
+CREATE INDEX firmwares_newest ON public.firmwares USING btree (tenant_id, created_at DESC, id DESC) WHERE (state <> 'retired'::text);
+POLICY all_tenants ON firmwares TO slipway_worker USING true
+POLICY one_tenant ON firmwares TO slipway_api USING (tenant_id = current_tenant())
+GRANT INSERT, SELECT, UPDATE TO slipway_api
+GRANT INSERT, SELECT, UPDATE TO slipway_worker
+
+CREATE TABLE history (
+  entry bigint NOT NULL GENERATED ALWAYS AS IDENTITY
+  tenant_id text NOT NULL
+  at timestamp with time zone NOT NULL
+  device_id uuid
+  installation_id uuid
+  rollout_id uuid
+  event text NOT NULL
+  data jsonb NOT NULL DEFAULT '{}'::jsonb
+  number bigint
+  hash bytea
+  CONSTRAINT history_pkey PRIMARY KEY (entry)
+  CONSTRAINT history_tenant_id_number_key UNIQUE (tenant_id, number)
+);
+CREATE INDEX history_of_device ON public.history USING btree (tenant_id, device_id, entry) WHERE (device_id IS NOT NULL);
+CREATE INDEX history_of_installation ON public.history USING btree (tenant_id, installation_id, entry) WHERE (installation_id IS NOT NULL);
+CREATE INDEX history_unsealed ON public.history USING btree (entry) WHERE (number IS NULL);
+POLICY all_tenants ON history TO slipway_worker USING true
+POLICY one_tenant ON history TO slipway_api USING (tenant_id = current_tenant())
+GRANT INSERT, SELECT TO slipway_api
+GRANT INSERT, SELECT TO slipway_worker
+
+CREATE TABLE idempotency_keys (
+  tenant_id text NOT NULL
+  key text NOT NULL
+  fingerprint bytea NOT NULL
+  status integer NOT NULL
+  body text NOT NULL
+  created_at timestamp with time zone NOT NULL
+  CONSTRAINT idempotency_keys_pkey PRIMARY KEY (tenant_id, key)
+  CONSTRAINT idempotency_keys_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(id)
+);
+CREATE INDEX idempotency_keys_age ON public.idempotency_keys USING btree (created_at);
+POLICY all_tenants ON idempotency_keys TO slipway_worker USING true
+POLICY one_tenant ON idempotency_keys TO slipway_api USING (tenant_id = current_tenant())
+GRANT INSERT, SELECT, UPDATE TO slipway_api
+GRANT DELETE, SELECT TO slipway_worker
+
+CREATE TABLE installations (
+  tenant_id text NOT NULL
+  id uuid NOT NULL
+  device_id uuid NOT NULL
+  firmware_id uuid NOT NULL
+  slot text NOT NULL
+  state text NOT NULL
+  executing boolean NOT NULL DEFAULT false
+  attempt integer NOT NULL DEFAULT 1
+  last_seq integer NOT NULL DEFAULT 0
+  revision bigint
+  gate text NOT NULL DEFAULT 'go'::text
+  priority integer NOT NULL DEFAULT 0
+  policy jsonb NOT NULL
+  sha256 text NOT NULL
+  prior_sha256 text
+  not_before timestamp with time zone
+  deadline timestamp with time zone
+  retry_at timestamp with time zone
+  due_at timestamp with time zone
+  requested_at timestamp with time zone NOT NULL
+  requested_by text NOT NULL
+  state_since timestamp with time zone NOT NULL
+  started_at timestamp with time zone
+  completed_at timestamp with time zone
+  rejected_at timestamp with time zone
+  reject_reason text
+  ended_at timestamp with time zone
+  progress jsonb
+  error jsonb
+  cancel jsonb
+  deferral jsonb
+  hello_asked_at timestamp with time zone
+  already_installed boolean NOT NULL DEFAULT false
+  retry_of uuid
+  rollout_id uuid
+  process_started_at timestamp with time zone
+  CONSTRAINT installations_gate_check CHECK ((gate = ANY (ARRAY['go'::text, 'hold'::text])))
+  CONSTRAINT installations_pkey PRIMARY KEY (tenant_id, id)
+  CONSTRAINT installations_tenant_id_device_id_fkey FOREIGN KEY (tenant_id, device_id) REFERENCES devices(tenant_id, id) ON DELETE CASCADE
+  CONSTRAINT installations_tenant_id_firmware_id_fkey FOREIGN KEY (tenant_id, firmware_id) REFERENCES firmwares(tenant_id, id)
+);
+CREATE INDEX installations_by_state ON public.installations USING btree (tenant_id, state, requested_at DESC, id DESC);
+CREATE INDEX installations_newest ON public.installations USING btree (tenant_id, requested_at DESC, id DESC);
+CREATE INDEX installations_of_device ON public.installations USING btree (tenant_id, device_id, requested_at DESC, id DESC);
+CREATE UNIQUE INDEX installations_one_executing ON public.installations USING btree (tenant_id, device_id) WHERE executing;
+CREATE INDEX installations_open_of_device ON public.installations USING btree (tenant_id, device_id) WHERE (ended_at IS NULL);
+CREATE INDEX installations_open_of_firmware ON public.installations USING btree (tenant_id, firmware_id) WHERE (ended_at IS NULL);
+CREATE INDEX installations_overdue ON public.installations USING btree (due_at) WHERE (ended_at IS NULL);
+POLICY all_tenants ON installations TO slipway_worker USING true
+POLICY one_tenant ON installations TO slipway_api USING (tenant_id = current_tenant())
+GRANT INSERT, SELECT, UPDATE TO slipway_api
+GRANT INSERT, SELECT, UPDATE TO slipway_worker
+
+CREATE TABLE leases (
+  name text NOT NULL
+  holder text NOT NULL
+  epoch bigint NOT NULL
+  expires_at timestamp with time zone NOT NULL
+  CONSTRAINT leases_pkey PRIMARY KEY (name)
+);
+GRANT DELETE, INSERT, SELECT, UPDATE TO slipway_worker
+
+CREATE TABLE outbox (
+  receiver text NOT NULL
+  tenant_id text NOT NULL
+  subject uuid NOT NULL
+  detail text NOT NULL DEFAULT ''::text
+  generation bigint NOT NULL DEFAULT 1
+  marked_at timestamp with time zone NOT NULL DEFAULT now()
+  due_at timestamp with time zone NOT NULL DEFAULT now()
+  leased_until timestamp with time zone
+  attempts integer NOT NULL DEFAULT 0
+  last_error text
+  CONSTRAINT outbox_pkey PRIMARY KEY (receiver, tenant_id, subject, detail)
+  CONSTRAINT outbox_receiver_check CHECK ((receiver = ANY (ARRAY['workflow'::text, 'document'::text, 'credential'::text])))
+);
+CREATE INDEX outbox_due ON public.outbox USING btree (receiver, due_at);
+POLICY all_tenants ON outbox TO slipway_worker USING true
+POLICY one_tenant ON outbox TO slipway_api USING (tenant_id = current_tenant())
+GRANT DELETE, INSERT, SELECT, UPDATE TO slipway_api
+GRANT DELETE, INSERT, SELECT, UPDATE TO slipway_worker
+
+CREATE TABLE published_documents (
+  tenant_id text NOT NULL
+  device_id uuid NOT NULL
+  slot text NOT NULL
+  node text NOT NULL
+  revision bigint
+  published_at timestamp with time zone NOT NULL DEFAULT now()
+  CONSTRAINT published_documents_pkey PRIMARY KEY (tenant_id, device_id, slot, node)
+);
+POLICY all_tenants ON published_documents TO slipway_worker USING true
+POLICY one_tenant ON published_documents TO slipway_api USING (tenant_id = current_tenant())
+GRANT DELETE, INSERT, SELECT, UPDATE TO slipway_api
+GRANT DELETE, INSERT, SELECT, UPDATE TO slipway_worker
+
+CREATE TABLE service_keys (
+  name text NOT NULL
+  value bytea NOT NULL
+  CONSTRAINT service_keys_pkey PRIMARY KEY (name)
+);
+GRANT SELECT TO slipway_api
+GRANT SELECT TO slipway_worker
+
+CREATE TABLE tenants (
+  id text NOT NULL
+  created_at timestamp with time zone NOT NULL DEFAULT now()
+  CONSTRAINT tenants_id_check CHECK ((id ~ '^[A-Za-z0-9_.-]{1,64}$'::text))
+  CONSTRAINT tenants_pkey PRIMARY KEY (id)
+);
+GRANT SELECT TO slipway_api
+GRANT SELECT TO slipway_worker

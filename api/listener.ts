@@ -1,5 +1,8 @@
-import { createServer, type RequestListener, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { DomainError } from '../domain/errors.js';
+import { toProblem } from './errors.js';
 
 /** Headers are a few hundred bytes: whoever needs longer for them is holding the connection, not using it. */
 const HEADERS_TIMEOUT_MS = 15_000;
@@ -23,6 +26,7 @@ export interface HttpListener {
 export async function listen(host: string, port: number): Promise<HttpListener & { answerWith(handler: RequestListener): void }> {
   const server = createServer({ maxHeaderSize: MAX_HEADER_BYTES, headersTimeout: HEADERS_TIMEOUT_MS, requestTimeout: 0, keepAliveTimeout: KEEP_ALIVE_MS });
   server.setTimeout(IDLE_TIMEOUT_MS);
+  answerWhatIsNoHttp(server);
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(port, host, () => {
@@ -46,4 +50,31 @@ async function drain(server: Server): Promise<void> {
   await closed;
   clearInterval(idle);
   clearTimeout(cut);
+}
+
+/**
+ * What node's parser refuses never becomes a request. Node itself would answer with a bare status line; here it gets the envelope as
+ * everything else does. Where an answer is on its way already, another one would end up in the middle of it: then the connection closes.
+ */
+function answerWhatIsNoHttp(server: Server): void {
+  const answering = new WeakMap<Duplex, ServerResponse>();
+  server.on('request', (request, response) => {
+    answering.set(request.socket, response);
+    response.once('close', () => answering.delete(request.socket));
+  });
+  server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
+    if (error.code === 'ECONNRESET' || !socket.writable || answering.get(socket)?.headersSent) return void socket.destroy();
+    const refusal = refusalOf(error.code);
+    const body = JSON.stringify(toProblem(refusal, '/'));
+    socket.end(`HTTP/1.1 ${refusal.status} ${REASONS[refusal.status] ?? 'Bad Request'}\r\nConnection: close\r\nCache-Control: no-store\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`);
+  });
+}
+
+const REASONS: Readonly<Record<number, string>> = { 408: 'Request Timeout', 431: 'Request Header Fields Too Large' };
+
+/** By the codes of node's parser. */
+function refusalOf(code: string | undefined): DomainError {
+  if (code === 'HPE_HEADER_OVERFLOW') return new DomainError('REQUEST_HEADERS_TOO_LARGE', `the path, its query and the headers have more than ${MAX_HEADER_BYTES} bytes; ask with shorter lists`);
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return new DomainError('REQUEST_TIMEOUT', `the headers did not arrive within ${HEADERS_TIMEOUT_MS / 1000} s`);
+  return new DomainError('REQUEST_VALIDATION', 'this is no HTTP/1.1 request');
 }

@@ -1,6 +1,7 @@
 import { z, type ZodType } from 'zod';
 import { ERRORS, type ErrorCode } from '../domain/errors.js';
 import { PERMISSIONS, type Permission } from '../domain/permissions.js';
+import { exampleOf } from '../protocol/http/envelope.js';
 import { problemType } from './errors.js';
 import { KEY_LENGTH, KEY_PATTERN, takesKey } from './idempotency.js';
 import type { AnswerDoc, Route } from './route.js';
@@ -36,7 +37,7 @@ function operation(route: Route, schemas: Json): Json {
     description: [route.description, wanted.length > 0 ? `Permission: ${wanted.map((name) => `\`${name}\``).join(' and ')}.` : undefined].filter(Boolean).join('\n\n'),
     tags: [route.tag],
     security: route.permission === null ? [] : [{ bearer: [] }],
-    parameters: [...parameters(route.params?.shape, 'path', schemas), ...parameters(route.query?.shape, 'query', schemas), ...(takesKey(route) ? [IDEMPOTENCY_KEY] : [])],
+    parameters: [...parameters(route.params?.shape, 'path', schemas), ...parameters(route.query?.shape, 'query', schemas), ...headerParameters(route)],
     ...requestBody(route, schemas),
     responses: responses(route, schemas),
   };
@@ -55,6 +56,11 @@ function parameters(shape: Record<string, unknown> | undefined, place: 'path' | 
   });
 }
 
+function headerParameters(route: Route): Json[] {
+  const own = Object.entries(route.requestHeaders ?? {}).map(([name, { description, example }]) => ({ name, in: 'header', required: false, schema: { type: 'string' }, description, example }));
+  return takesKey(route) ? [...own, IDEMPOTENCY_KEY] : own;
+}
+
 const IDEMPOTENCY_KEY: Json = {
   name: 'Idempotency-Key', in: 'header', required: false, schema: { type: 'string', minLength: 1, maxLength: KEY_LENGTH, pattern: KEY_PATTERN }, example: '8e03978e-40d5-43e8-bc93-6894a57f9324',
   description: 'For 24 hours the same key with the same path and body gets the first answer again, and nothing is done twice; with another path or body it is 422. What failed with 5xx may be repeated. Keys belong to the tenant.',
@@ -66,7 +72,7 @@ function requestBody(route: Route, schemas: Json): Json {
     return { requestBody: { required: true, content: { 'application/octet-stream': { schema: { type: 'string', format: 'binary' } } } } };
   }
   if (!route.body) return {};
-  const content = { schema: jsonSchema(route.body, 'input', schemas) };
+  const content = media(route.body, 'input', schemas);
   const types = route.method === 'patch' ? ['application/merge-patch+json', 'application/json'] : ['application/json'];
   return { requestBody: { required: !route.body.safeParse(undefined).success, content: Object.fromEntries(types.map((type) => [type, content])) } };
 }
@@ -95,7 +101,7 @@ function commonErrors(route: Route): ErrorCode[] {
     ...(reads ? ['REQUEST_TIMEOUT', 'REQUEST_TOO_LARGE'] as const : []),
     ...(reads || route.contentType === 'application/octet-stream' ? ['REQUEST_UNSUPPORTED_MEDIA_TYPE'] as const : []),
     ...(takesKey(route) ? ['REQUEST_IDEMPOTENCY_CONFLICT'] as const : []),
-    'SERVICE_INTERNAL', 'SERVICE_UNAVAILABLE',
+    'REQUEST_HEADERS_TOO_LARGE', 'SERVICE_INTERNAL', 'SERVICE_UNAVAILABLE',
   ])];
 }
 
@@ -107,8 +113,15 @@ function codeOf(route: Route, status: number): ErrorCode {
 }
 
 function success(doc: AnswerDoc, schemas: Json): Json {
-  const content = doc.schema ? { content: { [doc.contentType ?? 'application/json']: { schema: jsonSchema(doc.schema, 'output', schemas), ...(doc.example === undefined ? {} : { example: doc.example }) } } } : {};
+  const content = doc.schema ? { content: { [doc.contentType ?? 'application/json']: media(doc.schema, 'output', schemas, doc.example) } } : {};
   return { description: doc.description, ...headers(doc), ...content };
+}
+
+/** The example stands beside the schema, where every reader looks for it. */
+function media(schema: ZodType, io: 'input' | 'output', schemas: Json, example: unknown = exampleOf(schema)): Json {
+  const printed = jsonSchema(schema, io, schemas);
+  delete printed['example'];
+  return { schema: printed, ...(example === undefined ? {} : { example }) };
 }
 
 function headers(doc: AnswerDoc): Json {

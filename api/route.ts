@@ -25,6 +25,8 @@ export interface Route {
   params?: ZodObject;
   /** Numbers and booleans stand in it as such (`z.int()`, `z.boolean()`): the text is turned before it is parsed. Unknown and repeated names are 400. */
   query?: ZodObject;
+  /** Headers that change the answer, for the document; the handler reads them itself. */
+  requestHeaders?: Record<string, { description: string; example: string }>;
   /** Optional (`.optional()`) where an empty body is fine. */
   body?: ZodType;
   /** Default `application/json` (PATCH takes `application/merge-patch+json` too). `application/octet-stream`: the stream stays unread, the handler takes `call.request`. */

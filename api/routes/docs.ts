@@ -7,7 +7,7 @@ import { route, type Route } from '../route.js';
 export function openApiRoute(document: () => unknown): Route {
   return route({
     method: 'get', path: '/openapi.json', operationId: 'getOpenApi', summary: 'This document', tag: 'Health', permission: null,
-    answers: { 200: { description: 'OpenAPI 3.1', schema: z.record(z.string(), z.unknown()) } },
+    answers: { 200: { description: 'OpenAPI 3.1', schema: z.record(z.string(), z.unknown()), example: { openapi: '3.1.0', info: { title: 'Slipway', version: '0.1.0' }, paths: {} } } },
     handle: async () => ({ status: 200, body: document() }),
   });
 }

@@ -16,6 +16,11 @@ const sig = z.string().optional().meta({ description: 'Signature of everything b
 const common = {
   method: 'get', tag: 'Downloads', permission: null, validationCode: 'FIRMWARE_LINK_INVALID', unknownCode: 'FIRMWARE_LINK_INVALID',
 } as const;
+const REQUEST_HEADERS = {
+  Range: { description: 'One range of bytes; several are answered with the whole', example: 'bytes=0-1023' },
+  'If-Range': { description: 'The ETag that the range belongs to: another one gets the whole', example: '"9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"' },
+  'If-None-Match': { description: 'An ETag that the client has: 304 where it is still this one', example: '"9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"' },
+};
 const HEADERS = {
   ETag: 'The SHA-256 of the content', 'Accept-Ranges': 'bytes', 'Repr-Digest': 'RFC 9530: sha-256 of the whole content', Digest: 'RFC 3230: the same, for older clients',
 };
@@ -47,7 +52,7 @@ export function downloadRoutes(services: Services): Route[] {
   };
   return [
     route({
-      ...common, path: '/download/firmwares/{tenant}/{firmwareId}', operationId: 'downloadFirmware', summary: 'Download the blob of a firmware by its signed link',
+      ...common, requestHeaders: REQUEST_HEADERS, path: '/download/firmwares/{tenant}/{firmwareId}', operationId: 'downloadFirmware', summary: 'Download the blob of a firmware by its signed link',
       params: z.object({ tenant, firmwareId: id }), query: z.strictObject({ expires: z.string().optional(), sig }), answers,
       async handle(call) {
         const { tenant: tenantId, firmwareId } = call.params;
@@ -55,7 +60,7 @@ export function downloadRoutes(services: Services): Route[] {
       },
     }),
     route({
-      ...common, path: '/download/installations/{tenant}/{installationId}', operationId: 'downloadForInstallation', summary: 'Download what an instruction names by its signed link',
+      ...common, requestHeaders: REQUEST_HEADERS, path: '/download/installations/{tenant}/{installationId}', operationId: 'downloadForInstallation', summary: 'Download what an instruction names by its signed link',
       description: 'Valid until the installation ends.',
       params: z.object({ tenant, installationId: id }), query: z.strictObject({ sig }), answers,
       async handle(call) {

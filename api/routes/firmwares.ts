@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { DomainError } from '../../domain/errors.js';
 import { firmwareDownloadUrl, type Sign } from '../../protocol/http/download-links.js';
 import { envelope, id, listQuery, pageOf } from '../../protocol/http/envelope.js';
-import { attached, deletion, firmware, FIRMWARE_EXAMPLE, newFirmware, printFirmware } from '../../protocol/http/firmware.js';
+import { attached, deletion, DRAFT_EXAMPLE, firmware, newFirmware, printFirmware } from '../../protocol/http/firmware.js';
 import { createFirmware, listFirmwares, readFirmware, retireFirmware, type DraftAge } from '../../store/firmwares.js';
 import { linkSigner, LINK_LIFETIME_MS } from '../links.js';
 import { toPageRequest } from '../paging.js';
@@ -12,7 +12,7 @@ import { removeUnneeded, uploadBlob } from './firmware-upload.js';
 const VALIDATION = 'FIRMWARE_VALIDATION';
 const common = { tag: 'Firmware', validationCode: VALIDATION, unknownCode: 'FIRMWARE_NO_ACCESS_TO_RESOURCE' } as const;
 const byId = z.object({ id });
-const one = { description: 'The firmware', schema: envelope(firmware), example: { data: FIRMWARE_EXAMPLE } };
+const one = { description: 'The firmware', schema: envelope(firmware) };
 
 /** specs/rest-api.md, Firmware. Metadata is immutable: there is no PATCH. */
 export function firmwareRoutes(services: Services): Route[] {
@@ -24,7 +24,7 @@ export function firmwareRoutes(services: Services): Route[] {
       ...common, method: 'post', path: '/v1/firmwares', operationId: 'createFirmware', summary: 'Create a firmware',
       description: `Attach its blob within ${services.draftLifetimeMs / 1000} s, or it expires; an upload in progress keeps it alive.`,
       permission: 'firmware:write', body: newFirmware,
-      answers: { 201: { description: 'The firmware, without a blob yet', schema: envelope(firmware) } },
+      answers: { 201: { description: 'The firmware, without a blob yet', schema: envelope(firmware), example: { data: DRAFT_EXAMPLE } } },
       async handle(call) {
         const { principal, body } = call;
         const request = { ...body, description: body.description ?? null, version: body.version ?? null, createdBy: principal.id };

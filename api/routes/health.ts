@@ -25,7 +25,7 @@ export function healthRoutes(services: Pick<Services, 'pool' | 'log'>, dependenc
   return [
     route({
       ...common, method: 'get', path: '/health/live', operationId: 'isLive', summary: 'Whether this process answers',
-      answers: { 200: { description: 'It does', schema: z.strictObject({ status: z.literal('live') }) } },
+      answers: { 200: { description: 'It does', schema: z.strictObject({ status: z.literal('live') }), example: { status: 'live' } } },
       handle: async () => ({ status: 200, body: { status: 'live' } }),
     }),
     route({
@@ -43,7 +43,7 @@ export function healthRoutes(services: Pick<Services, 'pool' | 'log'>, dependenc
     }),
     route({
       ...common, method: 'get', path: '/metrics', operationId: 'getMetrics', summary: 'Measurements for Prometheus',
-      answers: { 200: { description: 'Open installations, depth and age of the outbox, durations of requests', schema: z.string(), contentType: 'text/plain' } },
+      answers: { 200: { description: 'Open installations, depth and age of the outbox, reports recorded and messages refused by reason, durations of requests', schema: z.string(), contentType: 'text/plain', example: 'slipway_installations{state="downloading"} 12\nslipway_device_messages_refused_total{reason="stale_attempt"} 3\n' } },
       handle: async ({ response }) => {
         const { text, contentType } = await metrics.print();
         response.status(200).set('Content-Type', contentType).end(text);

@@ -3,8 +3,8 @@ import { DomainError } from '../../domain/errors.js';
 import type { InstallationEvent } from '../../domain/installation/events.js';
 import type { Permission } from '../../domain/permissions.js';
 import { envelope, id, listQuery, pageOf } from '../../protocol/http/envelope.js';
-import { installation, INSTALLATION_EXAMPLE, printInstallation } from '../../protocol/http/installation.js';
-import { cancellation, installationFilters, installationReport, newInstallation, toEvent, toRequest } from '../../protocol/http/installations.js';
+import { installation, printInstallation } from '../../protocol/http/installation.js';
+import { cancellation, installationFilters, installationReport, newInstallation, nothing, toEvent, toRequest } from '../../protocol/http/installations.js';
 import { readDevice } from '../../store/devices.js';
 import { createInstallation, listInstallations, listOfDevice, readInstallation, report, type InstallationView } from '../../store/installations.js';
 import type { Tx } from '../../store/pool.js';
@@ -19,7 +19,6 @@ const common = { tag: 'Firmware installations', validationCode: VALIDATION, unkn
 const ofDevice = z.object({ deviceId: id });
 const byId = z.object({ deviceId: id, installationId: id });
 const schema = envelope(installation);
-const example = { data: INSTALLATION_EXAMPLE };
 const READ_AND_WRITE: readonly Permission[] = ['firmware:read', 'firmware:write'];
 const WRONG_STATE = { description: 'The state of the installation does not allow this' };
 
@@ -48,7 +47,7 @@ export function installationRoutes(services: Services): Route[] {
       description: 'Once created, the device starts receiving installation instructions via MQTT.',
       permission: 'firmware:write', params: ofDevice, body: newInstallation,
       answers: {
-        201: { description: 'The installation', schema, example },
+        201: { description: 'The installation', schema },
         409: { description: 'The firmware has no blob, or is not associated with the slot; or another installation is open on the slot and onConflict is reject' },
       },
       async handle(call) {
@@ -76,33 +75,33 @@ export function installationRoutes(services: Services): Route[] {
     route({
       ...common, method: 'get', path: ONE, operationId: 'readFirmwareInstallation', summary: 'Read an installation',
       permission: 'firmware:read', params: byId,
-      answers: { 200: { description: 'The installation', schema, example } },
+      answers: { 200: { description: 'The installation', schema } },
       handle: async (call) => answer(200, print(await call.inTenant((tx) => find(tx, call.principal.tenantId, call.params)))),
     }),
     route({
       ...common, method: 'patch', path: ONE, operationId: 'reportFirmwareInstallation', summary: 'Report that it started, completed or was rejected',
       description: 'By whoever executes, or an operator in its place, in every open state. The same member again changes nothing: the first time stays.',
       permission: READ_AND_WRITE, params: byId, body: installationReport,
-      answers: { 200: { description: 'The installation as it is now', schema, example }, 409: WRONG_STATE },
+      answers: { 200: { description: 'The installation as it is now', schema }, 409: WRONG_STATE },
       handle: (call) => act(call, call.params, 200, toEvent(call.body, services.now())),
     }),
     route({
       ...common, method: 'post', path: `${ONE}/cancel`, operationId: 'cancelFirmwareInstallation', summary: 'Cancel an installation',
       description: 'A handshake: a device that works on it is asked, and may be too far to stop.',
       permission: 'firmware:write', params: byId, body: cancellation,
-      answers: { 202: { description: 'It ended, or its device was asked', schema, example }, 409: WRONG_STATE },
+      answers: { 202: { description: 'It ended, or its device was asked', schema }, 409: WRONG_STATE },
       handle: (call) => act(call, call.params, 202, { type: 'cancel', ...(call.body?.reason === undefined ? {} : { reason: call.body.reason }) }),
     }),
     route({
       ...common, method: 'post', path: `${ONE}/release`, operationId: 'releaseFirmwareInstallation', summary: 'Release an installation that is held at the gate',
-      permission: 'firmware:write', params: byId, body: z.strictObject({}).optional(),
-      answers: { 202: { description: 'It goes on', schema, example }, 409: WRONG_STATE },
+      permission: 'firmware:write', params: byId, body: nothing,
+      answers: { 202: { description: 'It goes on', schema }, 409: WRONG_STATE },
       handle: (call) => act(call, call.params, 202, { type: 'release' }),
     }),
     route({
       ...common, method: 'post', path: `${ONE}/retry`, operationId: 'retryFirmwareInstallation', summary: 'Install again what ended',
-      permission: 'firmware:write', params: byId, body: z.strictObject({}).optional(),
-      answers: { 201: { description: 'A new installation, with retryOf', schema, example }, 409: { description: 'It has not ended; or the firmware may not be installed there any more' } },
+      permission: 'firmware:write', params: byId, body: nothing,
+      answers: { 201: { description: 'A new installation, with retryOf', schema }, 409: { description: 'It has not ended; or the firmware may not be installed there any more' } },
       async handle(call) {
         const { tenantId, id: requestedBy } = call.principal;
         const given = await call.answerOnce(async (tx) => answer(201, print(await again(tx, tenantId, await find(tx, tenantId, call.params), requestedBy, services.now()))));

@@ -11,9 +11,13 @@ const shape = {
   createdAt: timestamp,
 };
 
-export const credential = z.strictObject(shape).meta({ id: 'Credential' });
+const example = { id: '123e4567-e89b-12d3-a456-426655440005', type: 'password', username: 'default/123e4567-e89b-12d3-a456-426655440002', createdAt: '2026-11-24T10:00:00.000Z' };
 
-export const credentialWithPassword = z.strictObject({ ...shape, password: z.string().meta({ description: 'Shown this once' }) }).meta({ id: 'CredentialWithPassword' });
+export const credential = z.strictObject(shape).meta({ id: 'Credential', example });
+
+export const credentialWithPassword = z
+  .strictObject({ ...shape, password: z.string().meta({ description: 'Shown this once' }) })
+  .meta({ id: 'CredentialWithPassword', example: { ...example, password: 'Fh2vV2m0m8nY3vI0rAhy6mN5k1cX7u9w4qZsJ8eLtBd' } });
 
 const status = z.enum(['valid', 'revoked'], { error: 'must be "valid" or "revoked"' });
 
@@ -35,4 +39,10 @@ export const certificate = z
     createdAt: timestamp,
     updatedAt: timestamp,
   })
-  .meta({ id: 'Certificate' });
+  .meta({
+    id: 'Certificate',
+    example: {
+      id: '123e4567-e89b-12d3-a456-426655440006', cert: '-----BEGIN CERTIFICATE-----\n…\n-----END CERTIFICATE-----\n', status: 'valid',
+      fingerprint: '9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08', createdAt: '2026-11-24T10:00:00.000Z', updatedAt: '2026-11-24T10:00:00.000Z',
+    },
+  });

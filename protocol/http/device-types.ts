@@ -51,6 +51,9 @@ export const newDeviceType = z
 
 export type NewDeviceType = z.output<typeof newDeviceType>;
 
+/** Members of a vocabulary may be patched or deleted one by one. */
+const vocabularyPatch = z.record(z.string(), z.record(z.string(), z.unknown()).nullable()).nullish();
+
 /** A merge patch: null deletes. What comes of it is checked against `newDeviceType`. */
 export const deviceTypePatch = z
   .strictObject({
@@ -60,7 +63,7 @@ export const deviceTypePatch = z
     description: text(0, 1024).nullish(),
     categories: z.array(urn).max(100).nullish(),
     reportingRules: z.array(reportingRule).max(1000).nullish(),
-    schema: z.record(z.string(), z.unknown()).nullish(),
+    schema: z.strictObject({ configuration: vocabularyPatch, attributes: vocabularyPatch, events: vocabularyPatch, actions: vocabularyPatch }).nullish(),
     slots: z.record(slotName, z.strictObject({ name: text(1, 255).optional() }).nullable()).nullish(),
     communicationInterval,
   })
@@ -81,8 +84,11 @@ export const deviceType = z
     createdAt: timestamp,
     updatedAt: timestamp,
   })
-  .meta({ id: 'DeviceType' });
+  .meta({ id: 'DeviceType', example: { id: '123e4567-e89b-12d3-a456-426655440003', ...example, createdAt: '2026-11-24T10:00:00.000Z', updatedAt: '2026-11-24T10:00:00.000Z' } });
 
 export const newAssociation = z.strictObject({ firmwareId: id }).meta({ id: 'NewFirmwareAssociation', example: { firmwareId: '123e4567-e89b-12d3-a456-426655440000' } });
 
-export const association = z.strictObject({ id, deviceTypeId: id, slotName, firmwareId: id }).meta({ id: 'FirmwareAssociation' });
+export const association = z.strictObject({ id, deviceTypeId: id, slotName, firmwareId: id }).meta({
+  id: 'FirmwareAssociation',
+  example: { id: '123e4567-e89b-12d3-a456-426655440004', deviceTypeId: '123e4567-e89b-12d3-a456-426655440003', slotName: 'firmware', firmwareId: '123e4567-e89b-12d3-a456-426655440000' },
+});

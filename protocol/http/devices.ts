@@ -68,7 +68,10 @@ export const device = z
     createdAt: timestamp,
     updatedAt: timestamp,
   })
-  .meta({ id: 'Device' });
+  .meta({
+    id: 'Device',
+    example: { id: '123e4567-e89b-12d3-a456-426655440002', ...example, online: true, lastSeenAt: '2026-11-24T10:00:04.000Z', createdAt: '2026-11-24T10:00:00.000Z', updatedAt: '2026-11-24T10:00:00.000Z' },
+  });
 
 /** A comma list; empty parts say nothing. */
 const list = z.string().max(8192).transform((value) => value.split(',').map((part) => part.trim()).filter((part) => part !== '')).optional();

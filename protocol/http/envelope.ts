@@ -52,10 +52,17 @@ export const meta = z
   .strictObject({ page: z.int().min(0), pageSize: z.int().min(1), nextCursor: z.string().optional().meta({ description: 'There while more follows.' }) })
   .meta({ id: 'PageMeta' });
 
+/** An example of the resource is one of its envelope and of a page of it. */
 export function envelope<T extends z.ZodType>(data: T) {
-  return z.strictObject({ data });
+  const example = exampleOf(data);
+  return z.strictObject({ data }).meta(example === undefined ? {} : { example: { data: example } });
 }
 
 export function pageOf<T extends z.ZodType>(item: T) {
-  return z.strictObject({ data: z.array(item), meta });
+  const example = exampleOf(item);
+  return z.strictObject({ data: z.array(item), meta }).meta(example === undefined ? {} : { example: { data: [example], meta: { page: 0, pageSize: DEFAULT_PAGE_SIZE } } });
+}
+
+export function exampleOf(schema: z.ZodType): unknown {
+  return (schema.meta() as { example?: unknown } | undefined)?.example;
 }

@@ -21,13 +21,19 @@ export const newFirmware = z
   })
   .meta({ id: 'NewFirmware', example: { name: 'Light switch', description: 'Fixes the flicker at 10 %', version: '1.5.0' } });
 
-export const FIRMWARE_EXAMPLE = {
+const FIRMWARE_EXAMPLE = {
   id: '123e4567-e89b-12d3-a456-426655440000', tenantId: 'default', name: 'Light switch', description: 'Fixes the flicker at 10 %', version: '1.5.0',
   blobAttached: true, state: 'ready', size: 20_971_520,
   downloadUrl: 'https://slipway.example/download/firmwares/default/123e4567-e89b-12d3-a456-426655440000?expires=1795514700&sig=…',
   hashes: ['12209f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08'],
   sha256: '9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08', contentType: DEFAULT_CONTENT_TYPE, labels: {}, createdBy: 'key:admin',
   createdAt: '2026-11-24T10:00:00.000Z', updatedAt: '2026-11-24T10:00:05.000Z',
+};
+
+/** Before its blob is attached. */
+export const DRAFT_EXAMPLE = {
+  id: FIRMWARE_EXAMPLE.id, tenantId: 'default', name: 'Light switch', description: 'Fixes the flicker at 10 %', version: '1.5.0', blobAttached: false, state: 'draft',
+  contentType: DEFAULT_CONTENT_TYPE, labels: {}, createdBy: 'key:admin', createdAt: '2026-11-24T10:00:00.000Z', updatedAt: '2026-11-24T10:00:00.000Z',
 };
 
 export const firmware = z
@@ -49,9 +55,9 @@ export const firmware = z
     createdAt: timestamp,
     updatedAt: timestamp,
   })
-  .meta({ id: 'Firmware' });
+  .meta({ id: 'Firmware', example: FIRMWARE_EXAMPLE });
 
-export const attached = z.strictObject({ downloadUrl: z.string() });
+export const attached = z.strictObject({ downloadUrl: z.string() }).meta({ id: 'AttachedBlob', example: { downloadUrl: FIRMWARE_EXAMPLE.downloadUrl } });
 
 export const deletion = z.strictObject({
   force: z.boolean().default(false).meta({ description: 'Cancels the installations that have not ended, instead of refusing' }),

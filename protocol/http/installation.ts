@@ -8,7 +8,7 @@ import { id, timestamp } from './envelope.js';
 const time = timestamp.nullable();
 const duration = z.string();
 
-export const INSTALLATION_EXAMPLE = {
+const INSTALLATION_EXAMPLE = {
   id: '123e4567-e89b-12d3-a456-426655440001', deviceId: '123e4567-e89b-12d3-a456-426655440002', firmwareId: '123e4567-e89b-12d3-a456-426655440000', slot: 'firmware',
   requestedAt: '2026-11-24T10:00:00.000Z', startedAt: '2026-11-24T10:00:04.000Z', requestedBy: 'key:admin', state: 'downloading', attempt: 1,
   progress: { phase: 'download', bytes: 1_048_576, total: 20_971_520, at: '2026-11-24T10:00:06.000Z' },
@@ -49,7 +49,7 @@ export const installation = z
     soak: duration,
     history: z.array(z.strictObject({ at: timestamp, event: z.string(), data: z.record(z.string(), z.unknown()) })).meta({ description: 'What happened, oldest first' }),
   })
-  .meta({ id: 'FirmwareInstallation' });
+  .meta({ id: 'FirmwareInstallation', example: INSTALLATION_EXAMPLE });
 
 /** What is printed: the installation, and what the store knows around it. */
 export interface PrintableInstallation extends Installation {

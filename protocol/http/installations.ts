@@ -154,6 +154,9 @@ function plausible(value: string, now: number): number {
 
 export const cancellation = z.strictObject({ reason: text(0, REASON_LENGTH).optional() }).optional().meta({ example: { reason: 'wrong version' } });
 
+/** Nothing needs to be said: an empty object, or no body at all. */
+export const nothing = z.strictObject({}).optional().meta({ example: {} });
+
 /** A comma list whose values are checked one by one; in the document it is text. */
 function listOf<T extends string>(item: z.ZodType<T>) {
   const items = z.array(item) as unknown as z.ZodType<T[], string[]>;

@@ -45,15 +45,31 @@ describe('the OpenAPI document', () => {
     for (const name of Object.keys(document.components.schemas as object)) expect(() => api.description.validator(`openapi#/components/schemas/${name}`)).not.toThrow();
   });
 
+  it('shows an example of the body and of the main answer of every operation', () => {
+    type Content = Record<string, { example?: unknown }>;
+    const paths = api.description.document.paths as Record<string, Record<string, { requestBody?: { content: Content }; responses: Record<string, { content?: Content }> }>>;
+    const without = Object.entries(paths).flatMap(([path, methods]) => Object.entries(methods).flatMap(([method, { requestBody, responses }]) => {
+      const main = Object.keys(responses).filter((status) => status.startsWith('2') || status.startsWith('3')).sort()[0]!;
+      const shown = Object.entries({ ...requestBody?.content, ...responses[main]!.content }).filter(([type]) => type !== 'application/octet-stream' && type !== '*/*');
+      return shown.filter(([, { example }]) => example === undefined).map(([type]) => `${method} ${path} ${type}`);
+    }));
+    expect(without).toEqual([]);
+  });
+
   it('has examples that fit their schemas', () => {
-    const { components, paths } = api.description.document as { components: { schemas: Record<string, { example?: unknown }> }; paths: Record<string, Record<string, { responses: Record<string, { content?: Record<string, { example?: unknown }> }> }>> };
+    const { components, paths } = api.description.document as { components: { schemas: Record<string, { example?: unknown }> }; paths: Record<string, Record<string, { requestBody?: { content: Record<string, { example?: unknown }> }; responses: Record<string, { content?: Record<string, { example?: unknown }> }> }>> };
     for (const [name, { example }] of Object.entries(components.schemas)) {
       if (example === undefined) continue;
       const validate = api.description.validator(`openapi#/components/schemas/${name}`);
       expect([name, validate(example), validate.errors]).toEqual([name, true, null]);
     }
     for (const [path, methods] of Object.entries(paths)) {
-      for (const [method, { responses }] of Object.entries(methods)) {
+      for (const [method, { requestBody, responses }] of Object.entries(methods)) {
+        for (const [type, { example }] of Object.entries(requestBody?.content ?? {})) {
+          if (example === undefined) continue;
+          const validate = api.description.validator(`openapi#/paths/${path.replaceAll('~', '~0').replaceAll('/', '~1').replaceAll('{', '%7B').replaceAll('}', '%7D')}/${method}/requestBody/content/${type.replaceAll('/', '~1')}/schema`);
+          expect([path, method, validate(example), validate.errors]).toEqual([path, method, true, null]);
+        }
         for (const [status, { content = {} }] of Object.entries(responses)) {
           for (const [type, { example }] of Object.entries(content)) {
             if (example !== undefined) expect(() => api.description.check(method.toUpperCase(), path, Number(status), type, example)).not.toThrow();

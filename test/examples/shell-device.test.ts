@@ -1,0 +1,136 @@
+import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { createHash, randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { TestedAllInOne, until } from '../support/all-in-one.js';
+
+const SCRIPT = 'examples/shell-device/device.sh';
+const TOOLS = ['mosquitto_sub', 'mosquitto_pub', 'curl', 'sha256sum'];
+const INSTALL = 'apt-get update && apt-get install -y mosquitto-clients curl coreutils';
+
+/** The tools are Debian's. @throws with the command where they are missing and cannot be installed from here. */
+function requireTools(): void {
+  const missing = () => TOOLS.filter((tool) => spawnSync('which', [tool]).status !== 0);
+  if (missing().length === 0) return;
+  if (process.getuid?.() !== 0) throw new Error(`${missing().join(', ')} is missing. As root: ${INSTALL}`);
+  spawnSync('sh', ['-c', INSTALL], { env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }, timeout: 240_000 });
+  if (missing().length > 0) throw new Error(`${missing().join(', ')} is missing and could not be installed. As root: ${INSTALL}`);
+}
+
+const service = new TestedAllInOne();
+const dir = mkdtempSync(join(tmpdir(), 'slipway-shell-'));
+let typeId: string;
+let deviceId: string;
+let login: { username: string; password: string };
+let device: ChildProcess | undefined;
+let printed = '';
+const path = (name: string) => join(dir, name);
+const digest = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex');
+
+beforeAll(async () => {
+  requireTools();
+  await service.start();
+  const { operator } = service;
+  typeId = await operator.deviceType({ name: 'shell device', slots: { firmware: { name: 'Firmware' } } });
+  deviceId = await operator.device({ name: 'shell', deviceTypeId: typeId });
+  login = await operator.password(deviceId);
+}, 360_000);
+afterEach(async () => {
+  await stop('SIGTERM');
+  printed = '';
+});
+afterAll(async () => {
+  await service.stop();
+  service.remove();
+  rmSync(dir, { recursive: true, force: true });
+}, 60_000);
+
+function start(): void {
+  const { hostname, port } = new URL(service.endpoints.mqtt);
+  // A group of its own: whatever it has started ends with it.
+  device = spawn(SCRIPT, { detached: true, stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, SLIPWAY_HOST: hostname, SLIPWAY_PORT: port, SLIPWAY_USERNAME: login.username, SLIPWAY_PASSWORD: login.password, SLIPWAY_DIR: dir } });
+  for (const stream of [device.stdout, device.stderr]) stream?.on('data', (chunk: Buffer) => (printed += chunk.toString()));
+}
+async function stop(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
+  if (device?.pid === undefined || device.exitCode !== null || device.signalCode !== null) return;
+  const ended = once(device, 'exit');
+  process.kill(-device.pid, signal);
+  await ended;
+}
+async function upload(version: string, size: number): Promise<{ firmwareId: string; sha256: string; size: number }> {
+  const bytes = randomBytes(size);
+  const file = path(`${version}.bin`);
+  writeFileSync(file, bytes);
+  const firmwareId = await service.operator.firmware('shell', version, file);
+  await service.operator.associate(typeId, 'firmware', firmwareId);
+  return { firmwareId, sha256: digest(bytes), size };
+}
+const TERMS = { timeouts: { offer: 'PT30S', download: 'PT60S', install: 'PT60S', confirm: 'PT30S' }, retry: { maxAttempts: 3, backoff: { first: 'PT1S' } } };
+const install = (firmwareId: string, also: object = {}) => service.operator.install(deviceId, { firmwareId, slot: 'firmware', ...TERMS, ...also });
+const ended = (id: string) => until(`the end of the installation; the device printed:\n${printed}`, async () => {
+  const one = await service.operator.installation(deviceId, id);
+  return one.completedAt ?? one.rejectedAt ? one : undefined;
+}, 60_000);
+
+describe('The device in shell', () => {
+  it('has at most 60 lines, and needs mosquitto_sub, mosquitto_pub, curl and sha256sum', () => {
+    expect(readFileSync(SCRIPT, 'utf8').trimEnd().split('\n').length).toBeLessThanOrEqual(60);
+    execFileSync('bash', ['-n', SCRIPT]);
+  });
+
+  it('installs what the real service offers, and ends as `installed`, with the slot showing it', async () => {
+    const { firmwareId, sha256 } = await upload('1.1.0', 700_000);
+    start();
+    const { id } = await install(firmwareId);
+    const end = await ended(id);
+    expect([end.state, end.attempt]).toEqual(['installed', 1]);
+    expect(end.history.map(({ event }) => event)).toEqual(expect.arrayContaining(['delivered', 'accepted', 'downloaded', 'rebooting', 'installed']));
+    expect(digest(readFileSync(path('current')))).toBe(sha256);
+    expect(JSON.stringify(await service.operator.slots(deviceId))).toContain(sha256);
+    await until('the receipt for the outcome', () => !existsSync(path('unacknowledged')));
+  }, 90_000);
+
+  it('goes on after kill -9 in the middle of a download with what it has, and installs once', async () => {
+    const { firmwareId, sha256, size } = await upload('1.2.0', 3_000_000);
+    // Half of it is there, as it would be after a broken download.
+    const half = readFileSync(path('1.2.0.bin')).subarray(0, size / 2);
+    writeFileSync(path(`${sha256}.part`), half);
+    const { id } = await install(firmwareId);
+    start();
+    await until('the download', () => printed.includes('"state":"downloading"'));
+    await stop('SIGKILL');
+    start();
+    expect((await ended(id)).state).toBe('installed');
+    expect(digest(readFileSync(path('current')))).toBe(sha256);
+  }, 90_000);
+
+  it('removes a download with another SHA-256 before it touches the slot, reports HASH_MISMATCH, and the next attempt is good', async () => {
+    const before = digest(readFileSync(path('current')));
+    const { firmwareId, sha256 } = await upload('1.3.0', 400_000);
+    writeFileSync(path(`${sha256}.part`), Buffer.alloc(200_000, 7));
+    start();
+    const { id } = await install(firmwareId, { gate: 'hold' });
+    const held = await until('the second attempt at the gate', async () => {
+      const one = await service.operator.installation(deviceId, id);
+      return one.state === 'downloaded' && one.attempt === 2 && one;
+    }, 60_000);
+    expect(JSON.stringify(held.history)).toContain('HASH_MISMATCH');
+    expect(digest(readFileSync(path('current')))).toBe(before);
+    await service.operator.call('POST', `/v1/devices/${deviceId}/firmware-installations/${id}/release`);
+    expect((await ended(id)).state).toBe('installed');
+    expect(digest(readFileSync(path('current')))).toBe(sha256);
+  }, 90_000);
+
+  it('answers a cancellation while it waits at the gate', async () => {
+    const { firmwareId } = await upload('1.4.0', 50_000);
+    start();
+    const { id } = await install(firmwareId, { gate: 'hold' });
+    await until('the gate', async () => (await service.operator.installation(deviceId, id)).state === 'downloaded', 60_000);
+    await service.operator.call('POST', `/v1/devices/${deviceId}/firmware-installations/${id}/cancel`, { reason: 'not today' });
+    const end = await ended(id);
+    expect([end.state, end.history.at(-1)?.data['by']]).toEqual(['canceled', `device:${deviceId}`]);
+  }, 90_000);
+});

@@ -2,10 +2,11 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Agent as HttpAgent } from 'undici';
 import type { Timings } from '../core/timings.js';
+import { CHILD_PROFILES, type ChildProfileName } from './child-profiles.js';
 import { SIMULATED_TIMES, type Profile, type SimulatedTimes } from './profile.js';
 import { PROFILES, type ProfileName } from './profiles.js';
 import { seededRandom } from './random.js';
-import { SimulatedDevice } from './simulated-device.js';
+import { SimulatedDevice, type ChildOfFleet } from './simulated-device.js';
 
 export interface FleetDevice {
   readonly tenant: string;
@@ -16,7 +17,19 @@ export interface FleetDevice {
   readonly deviceType?: string;
   /** Slot → the version that it came with; absent = `{ firmware: '1.0.0' }`. */
   readonly slots?: Readonly<Record<string, string>>;
+  /** Of a gateway: the devices that it acts for. They have no credential. */
+  readonly children?: readonly FleetChild[];
 }
+
+export interface FleetChild {
+  readonly id: string;
+  /** Absent = as the gateway's profile says. */
+  readonly profile?: ChildProfileName | Profile;
+  readonly slots?: Readonly<Record<string, string>>;
+}
+
+/** What can be seen of a device afterwards: its disk. */
+export type Simulated = Pick<SimulatedDevice, 'profile' | 'journal' | 'held' | 'holds'>;
 
 export interface FleetOptions {
   readonly devices: readonly FleetDevice[];
@@ -43,8 +56,8 @@ export interface Fleet {
   start(): Promise<void>;
   /** Every device says goodbye and goes off. */
   stop(): Promise<void>;
-  /** @throws for an id that is not in the fleet. `tenant/id` where two tenants use the same id. */
-  device(id: string): SimulatedDevice;
+  /** Also a child. @throws for an id that is not in the fleet. `tenant/id` where two tenants use the same id. */
+  device(id: string): Simulated;
   /** @returns a function that ends it. */
   onEvent(listener: (event: FleetEvent) => void): () => void;
 }
@@ -64,9 +77,12 @@ export function createFleet({ devices, mqttUrl, dir, seed, times, timings, conne
   const dispatcher = new HttpAgent({ keepAliveTimeout: 2_000 });
   const stopping = new AbortController();
   const fleet = new Map<string, SimulatedDevice>();
+  const children = new Map<string, Simulated>();
+  const told = (device: string) => (phase: string, detail: string, at: number) => listeners.forEach((listener) => listener({ device, phase, detail, at }));
   for (const one of devices) {
     const name = `${one.tenant}/${one.id}`;
     if (fleet.has(name)) throw new Error(`the fleet has two devices "${name}"`);
+    const profile: Profile = typeof one.profile === 'string' ? PROFILES[one.profile] : one.profile;
     const device = new SimulatedDevice({
       url: mqttUrl,
       username: one.username,
@@ -74,14 +90,22 @@ export function createFleet({ devices, mqttUrl, dir, seed, times, timings, conne
       dir: join(dir, one.tenant, one.id),
       slots: one.slots ?? { firmware: '1.0.0' },
       ...(one.deviceType !== undefined && { deviceType: one.deviceType }),
-      profile: typeof one.profile === 'string' ? PROFILES[one.profile] : one.profile,
+      profile,
       times: { ...SIMULATED_TIMES, ...times },
       timings: { ...FLEET_TIMINGS, ...timings },
       random: seededRandom(seed, name),
       dispatcher,
-      onEvent: (phase, detail, at) => listeners.forEach((listener) => listener({ device: one.id, phase, detail, at })),
+      onEvent: told(one.id),
+      children: (one.children ?? []).map((child, index): ChildOfFleet => ({
+        id: child.id,
+        profile: typeof child.profile === 'string' ? CHILD_PROFILES[child.profile] : child.profile ?? profile.child?.(index) ?? CHILD_PROFILES.child,
+        slots: child.slots ?? { firmware: '1.0.0' },
+        random: seededRandom(seed, `${one.tenant}/${child.id}`),
+        onEvent: told(child.id),
+      })),
     });
     fleet.set(name, device);
+    for (const [id, child] of device.children) children.set(`${one.tenant}/${id}`, child);
   }
 
   return {
@@ -98,7 +122,8 @@ export function createFleet({ devices, mqttUrl, dir, seed, times, timings, conne
       await dispatcher.destroy();
     },
     device(id) {
-      const found = fleet.get(id) ?? [...fleet].find(([name]) => name.endsWith(`/${id}`))?.[1];
+      const all = new Map<string, Simulated>([...fleet, ...children]);
+      const found = all.get(id) ?? [...all].find(([name]) => name.endsWith(`/${id}`))?.[1];
       if (!found) throw new Error(`the fleet has no device "${id}"`);
       return found;
     },

@@ -11,8 +11,12 @@ export interface SimulatedTimes {
   readonly slowDownload: number;
   /** How long a crashed device stays down. */
   readonly down: number;
+  /** How long a device that comes late is switched off at first. */
+  readonly late: number;
+  /** What a gateway needs to push a file to a child. */
+  readonly push: number;
 }
-export const SIMULATED_TIMES: SimulatedTimes = { install: 400, reboot: 600, defer: 2_000, slowDownload: 6_000, down: 500 };
+export const SIMULATED_TIMES: SimulatedTimes = { install: 400, reboot: 600, defer: 2_000, slowDownload: 6_000, down: 500, late: 4_000, push: 1_000 };
 
 /** A profile's grip on its device. */
 export interface Control {
@@ -30,10 +34,19 @@ export interface Control {
   note(phase: string, detail: string): void;
 }
 
+export interface Behaviour extends Hooks {
+  /** Of a child: whether its gateway reaches it now. Absent = always. */
+  reachable?(): boolean;
+}
+
 /** How a device behaves, decided at the core's hooks. `behave` is called once per device: what it remembers outlives reboots. */
 export interface Profile {
   readonly name: string;
+  /** It is switched off at first, and comes when its work waits for it already. */
+  readonly isLate?: boolean;
+  /** Of a gateway: how its first child, its second, and so on behave. */
+  readonly child?: (index: number) => Profile;
   /** How one installation on such a device must end, and why. */
   readonly expected: { readonly state: EndedState; readonly because: string };
-  behave(control: Control): Hooks;
+  behave(control: Control): Behaviour;
 }

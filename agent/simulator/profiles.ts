@@ -1,5 +1,6 @@
 import { UnreachableError } from '../core/fetch-range.js';
 import { POINTS } from '../core/hooks.js';
+import { CHILD_PROFILES } from './child-profiles.js';
 import type { Profile } from './profile.js';
 import { pick } from './random.js';
 
@@ -178,6 +179,27 @@ export const PROFILES = {
         },
       };
     },
+  },
+
+  offline: {
+    name: 'offline',
+    isLate: true,
+    expected: installed('the device is switched off when it is offered, and finds its document when it comes'),
+    behave: () => ({}),
+  },
+
+  gateway: {
+    name: 'gateway',
+    child: () => CHILD_PROFILES.child,
+    expected: installed('a gateway is a device, too'),
+    behave: () => ({}),
+  },
+
+  gatewayWithUnreachableChild: {
+    name: 'gatewayWithUnreachableChild',
+    child: (index) => (index === 0 ? CHILD_PROFILES.unreachableChild : CHILD_PROFILES.child),
+    expected: installed('a gateway is installed whether it reaches its children or not'),
+    behave: () => ({}),
   },
 } as const satisfies Record<string, Profile>;
 

@@ -3,14 +3,15 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Dispatcher } from 'undici';
 import { Agent } from '../core/agent.js';
 import { FileInstaller } from '../core/file-installer.js';
-import { Halted, type Hooks } from '../core/hooks.js';
+import { Halted } from '../core/hooks.js';
 import type { Held } from '../core/installer.js';
 import { SlotFiles } from '../core/slot-files.js';
 import type { JournalLine } from '../core/slot-journal.js';
 import type { Timings } from '../core/timings.js';
 import { messageOf } from '../core/write-file.js';
 import type { Desired } from '../../protocol/mqtt/payloads.js';
-import type { Control, Profile, SimulatedTimes } from './profile.js';
+import type { Behaviour, Control, Profile, SimulatedTimes } from './profile.js';
+import { SimulatedChild } from './simulated-child.js';
 
 export interface SimulatedOptions {
   readonly url: string;
@@ -26,6 +27,16 @@ export interface SimulatedOptions {
   readonly random: () => number;
   readonly dispatcher: Dispatcher;
   readonly onEvent: (phase: string, detail: string, at: number) => void;
+  /** Of a gateway. */
+  readonly children?: readonly ChildOfFleet[];
+}
+
+export interface ChildOfFleet {
+  readonly id: string;
+  readonly profile: Profile;
+  readonly slots: Readonly<Record<string, string>>;
+  readonly random: () => number;
+  readonly onEvent: (phase: string, detail: string, at: number) => void;
 }
 
 /**
@@ -35,7 +46,8 @@ export interface SimulatedOptions {
 export class SimulatedDevice {
   private agent: Agent | undefined;
   private readonly files: SlotFiles;
-  private readonly hooks: Hooks;
+  private readonly hooks: Behaviour;
+  readonly children: ReadonlyMap<string, SimulatedChild>;
   private readonly powerOff = new AbortController();
   /** One after the other: the next boot begins when nothing of the last one touches the disk any more. */
   private cycles: Promise<void> = Promise.resolve();
@@ -43,14 +55,21 @@ export class SimulatedDevice {
   constructor(private readonly options: SimulatedOptions) {
     this.hooks = options.profile.behave(this.control());
     this.files = new SlotFiles(join(options.dir, 'slots'), false, async (point, slot) => this.hooks.at?.(point, slot));
+    this.children = new Map((options.children ?? []).map((child) => [child.id, new SimulatedChild({
+      ...child, times: options.times, dir: join(options.dir, 'field', child.id), control: this.control(child),
+    })]));
   }
 
   get profile(): Profile {
     return this.options.profile;
   }
 
-  start(): Promise<void> {
-    return this.cycle(() => this.boot());
+  async start(): Promise<void> {
+    const boot = this.cycle(async () => {
+      if (this.profile.isLate) await pause(this.options.times.late, undefined, { signal: this.powerOff.signal });
+      await this.boot();
+    });
+    if (!this.profile.isLate) await boot;
   }
 
   /** The device goes off for good: with a goodbye, as one does that is switched off by its user. */
@@ -87,10 +106,12 @@ export class SimulatedDevice {
     if (this.powerOff.signal.aborted) return;
     const { url, username, password, dir, deviceType, slots, timings, random, dispatcher, onEvent } = this.options;
     for (const [slot, version] of Object.entries(slots)) await this.files.deliver(slot, `${slot} ${version}, from the factory\n`, version);
+    for (const child of this.children.values()) await child.deliver();
     const installer = new SimulatedInstaller(join(dir, 'slots'), this.files, async () => this.restart(this.options.times.reboot), () => this.wait(this.options.times.install));
     this.agent = new Agent({
       url, username, password, stateDir: dir, slots: Object.keys(slots), installer, dispatcher, timings, random,
       hooks: this.hooks,
+      children: [...this.children.values()].map((child) => child.asChild),
       durable: false, // a simulated power cut leaves the page cache alone
       ...(deviceType !== undefined && { deviceType }),
       onEvent: ({ phase, detail, at }) => onEvent(phase, detail, at),
@@ -124,8 +145,9 @@ export class SimulatedDevice {
     }
   }
 
-  private control(): Control {
-    const { times, random, onEvent } = this.options;
+  /** @param of whom it is, where that is a child: then what it notes is the child's, and its power is the gateway's */
+  private control({ random, onEvent }: Pick<SimulatedOptions, 'random' | 'onEvent'> = this.options): Control {
+    const { times } = this.options;
     return {
       times,
       random,

@@ -1,5 +1,5 @@
 import { DomainError, type ErrorCode } from '../domain/errors.js';
-import { DEFAULT_PAGE_SIZE, MAX_OFFSET_ROWS } from '../protocol/http/envelope.js';
+import { MAX_OFFSET_ROWS } from '../protocol/http/envelope.js';
 import { parseCursor, type PageRequest } from '../store/page.js';
 import type { Answer } from './route.js';
 
@@ -19,7 +19,7 @@ function refuse(code: ErrorCode, pointer: string, detail: string): DomainError {
   return new DomainError(code, `${pointer.slice('/query/'.length)} ${detail}`, { errors: [{ pointer, detail }] });
 }
 
-/** A list that is short by its nature, in the contract's envelope: one page that holds all of it. */
-export function wholeList(items: readonly unknown[]): Answer {
-  return { status: 200, body: { data: items, meta: { page: 0, pageSize: Math.max(DEFAULT_PAGE_SIZE, items.length) } } };
+/** One page of a list that was read as a whole, because it is short by its nature. */
+export function pageOfShortList(items: readonly unknown[], { page, pageSize }: { page: number; pageSize: number }): Answer {
+  return { status: 200, body: { data: items.slice(page * pageSize, (page + 1) * pageSize), meta: { page, pageSize } } };
 }

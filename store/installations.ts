@@ -89,7 +89,9 @@ async function installableFirmware(tx: Tx, tenantId: string, request: NewInstall
       : `device type "${firmware.type_name}" has no slot "${request.slot}"; add it with PATCH /v1/device-types/${firmware.type}, then associate the firmware with it`);
   }
   if (firmware.state !== 'ready' || firmware.sha256 === null) {
-    throw new DomainError('FIRMWARE_BLOB_MISSING', `firmware "${firmware.name}" has no blob; attach one with POST /v1/firmwares/${request.firmwareId}/blob`);
+    throw new DomainError('FIRMWARE_BLOB_MISSING', firmware.state === 'expired'
+      ? `firmware "${firmware.name}" expired before a blob was attached; create a new one`
+      : `firmware "${firmware.name}" has no blob; attach one with POST /v1/firmwares/${request.firmwareId}/blob`);
   }
   return { sha256: firmware.sha256, version: firmware.version };
 }

@@ -1,10 +1,10 @@
 import { z } from 'zod';
 import { credential, credentialWithPassword, newCredential } from '../../protocol/http/credentials.js';
 import { DomainError } from '../../domain/errors.js';
-import { envelope, id, pageOf } from '../../protocol/http/envelope.js';
+import { envelope, id, pageOf, shortListQuery } from '../../protocol/http/envelope.js';
 import { createCredential, listCredentials, revokeCredential } from '../../store/credentials.js';
 import { answer, NO_CONTENT, route, type Route } from '../route.js';
-import { wholeList } from '../paging.js';
+import { pageOfShortList } from '../paging.js';
 
 const PATH = '/v1/devices/{id}/credentials';
 const common = { tag: 'Credentials', validationCode: 'DEVICE_VALIDATION', unknownCode: { id: 'DEVICE_NOT_FOUND', credentialId: 'DEVICE_CREDENTIAL_NOT_FOUND' } } as const;
@@ -27,9 +27,9 @@ export function credentialRoutes(): Route[] {
     }),
     route({
       ...common, method: 'get', path: PATH, operationId: 'listCredentials', summary: 'List the valid credentials, without secrets',
-      permission: 'device_certificates:read', params: ofDevice,
-      answers: { 200: { description: 'The credentials', schema: pageOf(credential) } },
-      handle: async (call) => wholeList(await call.inTenant((tx) => listCredentials(tx, call.principal.tenantId, call.params.id))),
+      permission: 'device_certificates:read', params: ofDevice, query: shortListQuery,
+      answers: { 200: { description: 'A page of credentials', schema: pageOf(credential) } },
+      handle: async (call) => pageOfShortList(await call.inTenant((tx) => listCredentials(tx, call.principal.tenantId, call.params.id)), call.query),
     }),
     route({
       ...common, method: 'delete', path: `${PATH}/{credentialId}`, operationId: 'revokeCredential', summary: 'Revoke a password',

@@ -48,6 +48,9 @@ export function listQuery<S extends z.core.$ZodLooseShape>(filters: S) {
   return z.strictObject({ ...paging, ...filters });
 }
 
+/** The query of a list that is short by its nature: it has no cursor. */
+export const shortListQuery = z.strictObject({ page: z.int().min(0).default(0), pageSize: paging.pageSize });
+
 export const meta = z
   .strictObject({ page: z.int().min(0), pageSize: z.int().min(1), nextCursor: z.string().optional().meta({ description: 'There while more follows.' }) })
   .meta({ id: 'PageMeta' });

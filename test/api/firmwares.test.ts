@@ -240,6 +240,22 @@ describe('deleting a firmware', () => {
     await expect(late).rejects.toMatchObject({ code: 'FIRMWARE_NO_ACCESS_TO_RESOURCE' });
   });
 
+  it('names 20 where more installations of it are open, and with force cancels all of them', async () => {
+    const id = await uploaded(api, randomBytes(1000));
+    const type = (await api.call('POST', '/v1/device-types', { name: 'T', slots: { firmware: { name: 'F' } } })).body.data.id;
+    await api.call('POST', `/v1/device-types/${type}/slots/firmware/firmware-associations`, { firmwareId: id });
+    const open: string[] = [];
+    for (let n = 0; n < 23; n += 1) {
+      const device = (await api.call('POST', '/v1/devices', { info: { name: 'd', deviceTypeId: type } })).body.data.id;
+      open.push((await api.call('POST', `/v1/devices/${device}/firmware-installations`, { firmwareId: id, slot: 'firmware' })).body.data.id as string);
+    }
+    const refused = await api.call('DELETE', `/v1/firmwares/${id}`);
+    expect([refused.status, refused.body.installations]).toEqual([409, open.slice(0, 20)]);
+    expect((await api.call('DELETE', `/v1/firmwares/${id}?force=true`)).status).toBe(204);
+    const { rows } = await api.pool.query('SELECT DISTINCT state FROM installations WHERE firmware_id = $1', [id]);
+    expect(rows).toEqual([{ state: 'canceled' }]);
+  });
+
   it('with force does not wait for a device that is asked to stop; its download link is gone', async () => {
     const id = await uploaded(api, randomBytes(1000));
     const type = (await api.call('POST', '/v1/device-types', { name: 'T', slots: { firmware: { name: 'F' } } })).body.data.id;

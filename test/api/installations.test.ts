@@ -113,7 +113,9 @@ describe('an installation', () => {
     const draft = await newFirmware(api);
     expect(await device.post({ firmwareId: draft })).toMatchObject({ status: 409, body: { errorCode: 'FIRMWARE_NOT_ASSOCIATED', errorMessage: expect.stringContaining('/firmware-associations') } });
     await associate(draft, 'firmware');
-    expect(await device.post({ firmwareId: draft })).toMatchObject({ status: 409, body: { errorCode: 'FIRMWARE_BLOB_MISSING' } });
+    expect(await device.post({ firmwareId: draft })).toMatchObject({ status: 409, body: { errorCode: 'FIRMWARE_BLOB_MISSING', errorMessage: expect.stringContaining('/blob') } });
+    await api.pool.query(`UPDATE firmwares SET state = 'expired' WHERE id = $1`, [draft]);
+    expect(await device.post({ firmwareId: draft })).toMatchObject({ status: 409, body: { errorCode: 'FIRMWARE_BLOB_MISSING', errorMessage: expect.stringContaining('create a new one') } });
   });
 
   it('of what does not exist or is another tenant\'s is refused with 403 alike', async () => {

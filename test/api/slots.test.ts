@@ -42,6 +42,25 @@ describe('the slots of a device', () => {
   });
 });
 
+describe('a list that is short by its nature', () => {
+  it('is paged like any other: twenty to a page where nothing else is asked for', async () => {
+    const device = await facts.device();
+    await api.pool.query(`INSERT INTO device_diagnostics (tenant_id, device_id, at, reason, detail) SELECT 'default', $1, now(), 'not_json', n::text FROM generate_series(1, 25) AS n`, [device]);
+    const read = async (query: string): Promise<unknown[]> => {
+      const { data, meta } = (await api.call('GET', `/v1/devices/${device}/last-diagnostics${query}`)).body as { data: { detail: string }[]; meta: unknown };
+      return [data.map((one) => one.detail), meta];
+    };
+    const all = Array.from({ length: 25 }, (_, n) => String(25 - n));
+    expect(await read('')).toEqual([all.slice(0, 20), { page: 0, pageSize: 20 }]);
+    expect(await read('?page=1')).toEqual([all.slice(20), { page: 1, pageSize: 20 }]);
+    expect(await read('?pageSize=100')).toEqual([all, { page: 0, pageSize: 100 }]);
+    for (const path of ['slots', 'credentials', 'last-diagnostics']) {
+      expect((await api.call('GET', `/v1/devices/${device}/${path}?page=0&pageSize=1`)).body.meta).toEqual({ page: 0, pageSize: 1 });
+      for (const query of ['pageSize=101', 'pageSize=0', 'page=-1', 'cursor=x']) expect([path, query, (await api.call('GET', `/v1/devices/${device}/${path}?${query}`)).status]).toEqual([path, query, 400]);
+    }
+  });
+});
+
 describe('the last diagnostics of a device', () => {
   it('are the refused messages of the last hour, newest first', async () => {
     const device = await facts.device();

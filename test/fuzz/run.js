@@ -11,13 +11,14 @@ import { resources } from './resources.js';
 import { schemathesis } from './python.js';
 
 const REQUESTS = 3_000;
-/** For each of about 40 operations, beside the values at every schema's edges, which schemathesis tries in any case. 20 made 3,600 requests in 60 s. */
-const EXAMPLES = 20;
-const LIMIT_MS = 290_000;
+/** For each of about 40 operations, beside the values at every schema's edges, which schemathesis tries in any case. 16 made 3,400 requests in 60 s. */
+const EXAMPLES = 16;
+/** Ten times what it takes on two idle cores: something hangs. */
+const LIMIT_MS = 600_000;
 /** `positive_data_acceptance` is left out: rules between members (page excludes cursor), PEM and what lies in the past are no part of JSON Schema. */
 const CHECKS = [
   'not_a_server_error', 'status_code_conformance', 'content_type_conformance', 'response_headers_conformance', 'response_schema_conformance',
-  'negative_data_rejection', 'missing_required_header', 'unsupported_method', 'allow_header_conformance', 'use_after_free', 'ensure_resource_availability', 'ignored_auth',
+  'negative_data_rejection', 'unsupported_method', 'allow_header_conformance', 'use_after_free', 'ensure_resource_availability', 'ignored_auth',
 ];
 
 const given = process.env.FUZZ_SEED;

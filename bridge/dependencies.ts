@@ -2,6 +2,7 @@ import type { Logger } from 'pino';
 import type { Engine } from '../adapters/engine/port.js';
 import type { Pool } from '../store/pool.js';
 import type { MqttConnection } from './mqtt-connection.js';
+import type { Administration } from './send-credentials.js';
 
 /** Connects under the bridge's one client id: the broker's take-over ends a connection that a stalled leader still holds. */
 export type ConnectBroker = () => Promise<MqttConnection>;
@@ -11,6 +12,8 @@ export interface BridgeDependencies {
   pool: Pool;
   engine: Engine;
   connect: ConnectBroker;
+  /** null where the broker looks passwords up in PostgreSQL by itself. */
+  administration: Administration | null;
   downloadUrl: (tenantId: string, installationId: string) => string;
   now: () => number;
   log: Logger;

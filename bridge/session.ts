@@ -24,7 +24,7 @@ export class Session {
   private wakeUp: (() => void) | undefined;
   private readonly done: Promise<void>;
 
-  constructor(private readonly has: BridgeDependencies & { fence: Fence; committed: () => void }) {
+  constructor(private readonly has: BridgeDependencies & { fence: Fence; committed: () => void; connected: () => void }) {
     this.done = this.run();
   }
 
@@ -63,6 +63,7 @@ export class Session {
       await connection.subscribe([{ filter: SERVICE_FILTER, qos: 1 }]);
       if (!connection.sessionPresent) await markAllDocuments(pool);
       log.info({ sessionPresent: connection.sessionPresent }, 'connected to the broker');
+      this.has.connected();
       this.documents = new Loop('sending documents', async () => (await sendDocuments({ pool, fence, publish, downloadUrl })) > 0, POLL_MS, log);
       const error = await connection.closed;
       if (error) log.warn({ err: error }, 'the connection to the broker ended');

@@ -1,4 +1,3 @@
-import { claim, settle } from '../store/outbox.js';
 import type { Fence } from '../store/leases.js';
 import { seal } from '../store/seal.js';
 import { markOverdue } from '../store/sending.js';
@@ -6,6 +5,7 @@ import type { BridgeDependencies } from './dependencies.js';
 import type { Term } from './lease.js';
 import { Loop } from './loop.js';
 import { Session } from './session.js';
+import { LoginSender, nothingToTell, type CredentialSender } from './send-credentials.js';
 import { sendProcesses } from './send-processes.js';
 
 /** The poll behind a wake-up that was lost. */
@@ -21,32 +21,31 @@ export class BridgeTerm implements Term {
   private readonly session: Session;
   private readonly loops: Loop[];
   private readonly processes: Loop;
+  private readonly credentials: Loop;
+  private readonly logins: CredentialSender;
 
-  constructor(private readonly has: BridgeDependencies, fence: Fence) {
-    const { pool, engine, now, log } = has;
+  constructor(has: BridgeDependencies, fence: Fence) {
+    const { pool, engine, now, log, administration } = has;
     this.processes = new Loop('sending to the engine', async () => (await sendProcesses(pool, engine, now)) > 0, POLL_MS, log);
-    this.session = new Session({ ...has, fence, committed: () => this.wake() });
+    this.logins = administration ? new LoginSender({ pool, fence, log, now }, administration) : nothingToTell(pool);
+    this.credentials = new Loop('sending credentials', () => this.logins.send(), POLL_MS, log);
+    this.session = new Session({ ...has, fence, committed: () => this.wake(), connected: () => this.logins.compareAgain() });
     this.loops = [
       this.processes,
       new Loop('sealing the history', async () => (await seal(pool, fence)) > 0, SEAL_MS, log),
       new Loop('reconciling', async () => (await markOverdue(pool, RECONCILE_MS, RECONCILE_BATCH), false), RECONCILE_MS, log),
-      new Loop('sending credentials', () => this.sendCredentials(), POLL_MS, log),
+      this.credentials,
     ];
   }
 
   wake(): void {
     this.processes.wake();
     this.session.wake();
+    this.credentials.wake();
   }
 
   async end(): Promise<void> {
     await Promise.all([this.session.end(), ...this.loops.map((loop) => loop.end())]);
-  }
-
-  /** The embedded broker reads credentials from PostgreSQL itself: it is up to date as soon as the change is committed. */
-  private async sendCredentials(): Promise<boolean> {
-    const claimed = await claim(this.has.pool, 'credential', 100, POLL_MS * 10);
-    await settle(this.has.pool, claimed.map((one) => ({ claimed: one })));
-    return claimed.length > 0;
+    await this.logins.end();
   }
 }

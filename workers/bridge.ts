@@ -8,8 +8,10 @@ import { installationDownloadUrl, type Sign } from '../protocol/http/download-li
 import { readLinkSigner } from '../store/downloads.js';
 import { MESSAGES_REFUSED, REPORTS_RECORDED } from '../store/counters.js';
 import { Listener } from '../store/listen.js';
+import { readBridgeClientId } from '../store/sending-credentials.js';
 import { openPool } from '../store/pool.js';
 import { asService } from '../store/transaction.js';
+import { administer } from './broker-administration.js';
 import { exitWithParent, onShutdown } from './embedded/exit-with-parent.js';
 import { createLog } from './log.js';
 import { readSettings, requireAddresses } from './settings.js';
@@ -22,8 +24,6 @@ const settings = readSettings();
 const { databaseUrl, mqttUrl } = requireAddresses(settings, 'databaseUrl', 'mqttUrl', 'temporalAddress');
 exitWithParent();
 
-/** One client id for every bridge: the broker's own take-over ends the connection of a leader that stalled. */
-const CLIENT_ID = 'slipway-bridge';
 const CONNECT_TIMEOUT_MS = 5_000;
 /** A document is under 8 KiB and a report too: whatever is larger is no business of ours. */
 const MAX_PACKET_BYTES = 64 * 1024;
@@ -41,10 +41,13 @@ const tls = mqtt.tls && {
 };
 /** The key of the links is read once, before the first document can need it. */
 let sign: Sign | undefined;
+/** One client id for every bridge: the broker's own take-over ends the connection of a leader that stalled. */
+let clientId: string | undefined;
 async function connect() {
   sign ??= await asService(pool, readLinkSigner);
+  clientId ??= await asService(pool, readBridgeClientId);
   return connectMqtt({
-    url: mqttUrl, clientId: CLIENT_ID, clean: false, keepaliveSeconds: 10, connectTimeoutMs: CONNECT_TIMEOUT_MS, maxPacketSize: MAX_PACKET_BYTES,
+    url: mqttUrl, clientId, clean: false, keepaliveSeconds: 10, connectTimeoutMs: CONNECT_TIMEOUT_MS, maxPacketSize: MAX_PACKET_BYTES,
     ...(mqtt.username === undefined ? {} : { username: mqtt.username }), ...(mqtt.password === undefined ? {} : { password: mqtt.password }), ...(tls ? { tls } : {}),
   });
 }
@@ -54,12 +57,13 @@ function downloadUrl(tenantId: string, installationId: string): string {
   return installationDownloadUrl(settings.publicUrl, sign, tenantId, installationId);
 }
 
+const administration = settings.mqtt.admin === 'dynsec' ? await administer(pool, { ...mqtt, url: mqttUrl, tls }, log) : null;
 const tally = new Tally(pool, log);
 onShutdown(() => tally.end());
 let term: BridgeTerm | undefined;
 const leadership = new Leadership(pool, 'bridge', randomUUID(), (fence) => {
   term = new BridgeTerm({
-    pool, engine, connect, downloadUrl, now: Date.now, log,
+    pool, engine, connect, administration, downloadUrl, now: Date.now, log,
     counted: (outcome, reason, count) => tally.count(outcome === 'recorded' ? REPORTS_RECORDED : MESSAGES_REFUSED, reason, count),
   }, fence);
   return term;

@@ -44,6 +44,8 @@ const environment = z.object({
   MQTT_URL: url('mqtt', 'mqtts').optional(),
   MQTT_USERNAME: text.optional(),
   MQTT_PASSWORD: text.optional(),
+  /** How the outside broker learns who may connect: by mosquitto's dynamic security plugin, or not from here. */
+  SLIPWAY_MQTT_ADMIN: z.enum(['none', 'dynsec'], 'must be none or dynsec').default('none'),
   /** Paths of PEM files. */
   MQTT_TLS_CA_PATH: text.optional(),
   MQTT_TLS_CERT_PATH: text.optional(),
@@ -98,7 +100,7 @@ function arrange(env: Parsed, unknown: readonly string[]) {
     databaseUrl: env.DATABASE_URL,
     postgresPort: env.SLIPWAY_POSTGRES_PORT,
     /** The broker that the bridge connects to. */
-    mqtt: { url: env.MQTT_URL, username: env.MQTT_USERNAME, password: env.MQTT_PASSWORD, tls: mqttTls(env) },
+    mqtt: { url: env.MQTT_URL, username: env.MQTT_USERNAME, password: env.MQTT_PASSWORD, admin: env.SLIPWAY_MQTT_ADMIN, tls: mqttTls(env) },
     /** Where `workers/broker.ts` listens. */
     brokerListens: { host: env.SLIPWAY_MQTT_HOST, port: env.SLIPWAY_MQTT_PORT },
     temporal: {
@@ -161,6 +163,11 @@ function contradictions(env: Record<string, string>): string[] {
   };
   if (env['SLIPWAY_BLOB_STORE'] === 's3' && !has('SLIPWAY_S3_BUCKET')) problems.push('SLIPWAY_S3_BUCKET is missing: SLIPWAY_BLOB_STORE=s3 needs it');
   pair('MQTT_TLS_CERT_PATH', 'MQTT_TLS_KEY_PATH');
+  if (env['SLIPWAY_MQTT_ADMIN'] === 'dynsec') {
+    const missing = ['MQTT_URL', 'MQTT_USERNAME', 'MQTT_PASSWORD'].filter((name) => !has(name));
+    problems.push(...missing.map((name) => `${name} is missing: SLIPWAY_MQTT_ADMIN=dynsec administers an outside mosquitto in that name (docs/mosquitto.md)`));
+    return problems;
+  }
   if (has('MQTT_USERNAME') || !has('MQTT_PASSWORD')) return problems;
   return [...problems, 'MQTT_USERNAME is missing: MQTT_PASSWORD needs it'];
 }

@@ -20,16 +20,18 @@ interface Plan {
  * The plugin knows one password of a name, where Slipway lets two be valid: the older one stays in force until it is revoked, then the newer one takes over
  * (docs/decisions/0002-mosquitto-credentials.md). Which one it is stands in the client's description, because no password can be read back.
  */
-export function mosquittoAdmin(url: string, options: IClientOptions): BrokerAdmin {
+export function mosquittoAdmin(url: string, options: () => Promise<IClientOptions>): BrokerAdmin {
   const control = new MosquittoControl(url, options);
   return {
     async bringUpToDate(wanted) {
       const held = await read(control, wanted);
       const plans = wanted.map((one, index) => planLogin(one, held[index]!));
       const answers = await control.ask(plans.flatMap((plan) => plan.commands));
-      const refused = answers.find((answer) => answer.error !== undefined);
-      if (refused) throw new Error(`the broker's dynamic security plugin refused ${refused.command}: ${refused.error}`);
-      return plans.map((plan) => plan.outcome);
+      let next = 0;
+      return plans.map(({ outcome, commands }) => {
+        const refused = answers.slice(next, (next += commands.length)).find((answer) => answer.error !== undefined);
+        return refused ? new Error(`the broker's dynamic security plugin refused ${refused.command}: ${refused.error}`) : outcome;
+      });
     },
     async nodes() {
       const [answer] = await control.ask([{ command: 'listClients' }]);

@@ -33,7 +33,8 @@ export interface MosquittoOptions {
 
 /**
  * mosquitto.conf. Its defaults lose: measured, 70 % of a burst was dropped after PUBACK, and a `kill -9` lost the bridge's session. So queues
- * are long, and what changed is saved in the same turn of its loop.
+ * are long, and what changed is saved in the same turn of its loop. 2.0.11 counts as a change what is queued, retained or acknowledged to it, but
+ * not what is in flight to a client that is connected (docs/mosquitto.md).
  */
 export function mosquittoConf({ host, port, dataDir, plugin, securityFile }: MosquittoOptions): string {
   const lines = [

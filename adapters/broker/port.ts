@@ -24,11 +24,11 @@ export type LoginOutcome = 'unchanged' | 'admitted' | 'shut_out' | 'unknown';
 
 /**
  * Administration of a broker that has to be told who may connect. Idempotent: it is told the whole present, again and again, and compares first.
- * Everything is answered within 15 s or thrown; what was thrown may have been done.
+ * What was thrown may have been done: it is told again.
  */
 export interface BrokerAdmin {
-  /** @returns what became of each, in order. */
-  bringUpToDate(wanted: readonly WantedLogin[]): Promise<LoginOutcome[]>;
+  /** @returns what became of each, in order; an Error is what the broker said of that one alone. */
+  bringUpToDate(wanted: readonly WantedLogin[]): Promise<(LoginOutcome | Error)[]>;
   /** Every node that has a name at the broker, also those that are shut out. */
   nodes(): Promise<{ tenant: string; node: string }[]>;
   close(): Promise<void>;

@@ -7,6 +7,7 @@ import type { BrokerAdmin, ValidPassword, WantedLogin } from '../../adapters/bro
 import { cmdTopic, desiredTopic, deviceFilter, SERVICE_FILTER, upTopic } from '../../protocol/mqtt/topics.js';
 import { DeviceClient, eventually, ServiceClient } from '../contract/broker-clients.js';
 import { TestedMosquitto } from '../support/mosquitto.js';
+import { until } from '../support/until.js';
 
 let broker: TestedMosquitto;
 let admin: BrokerAdmin;
@@ -17,7 +18,7 @@ beforeAll(async () => void (broker = await TestedMosquitto.start()));
 afterAll(() => broker.close());
 beforeEach(() => {
   node = randomUUID();
-  admin = mosquittoAdmin(broker.url, { ...broker.service, clientId: 'administrator' });
+  admin = mosquittoAdmin(broker.url, async () => ({ ...broker.service, clientId: 'administrator' }));
 });
 afterEach(async () => {
   await Promise.all([...open.map((one) => one.end()), admin.close()]);
@@ -97,7 +98,7 @@ describe('A password at mosquitto', () => {
 
   it('comes with the rights of today, whatever rights its name had before', async () => {
     await tell([password('first')]);
-    const control = new MosquittoControl(broker.url, { ...broker.service, clientId: 'another administrator' });
+    const control = new MosquittoControl(broker.url, async () => ({ ...broker.service, clientId: 'another administrator' }));
     await control.ask([{ command: 'modifyRole', rolename: `acme/${node}`, acls: [{ acltype: 'publishClientSend', topic: '#', priority: 0, allow: true }] }]);
     const bridge = await service();
     const client = await device('first');
@@ -148,7 +149,9 @@ describe('mosquitto killed with SIGKILL', () => {
     await before.connection.publish(desiredTopic(self(), 'firmware'), 'document', { qos: 1, retain: true });
     await before.end();
     const client = await device('first');
-    for (let n = 0; n < 50; n += 1) await client.publish(upTopic(self(), 'status'), `report ${n}`);
+    for (let n = 0; n < 50; n += 1) await client.publish(upTopic(self(), 'status'), `${node} report ${n}`);
+    // It saves in the same turn of its loop, but after the PUBACK: what was acknowledged within the last milliseconds may be gone, and is repeated until down/ack.
+    await until('the last one is saved', () => broker.saved(`${node} report 49`));
     await broker.restart('SIGKILL');
     const after = await service({ clientId: `bridge-${node}`, clean: false });
     expect(after.connection.sessionPresent).toBe(true);

@@ -7,7 +7,7 @@ import { brokerContract } from './broker.js';
 
 async function start(): Promise<BrokerUnderTest> {
   const broker = await TestedMosquitto.start();
-  const admin = mosquittoAdmin(broker.url, { ...broker.service, clientId: randomUUID() });
+  const admin = mosquittoAdmin(broker.url, async () => ({ ...broker.service, clientId: `administrator-${process.pid}` }));
   return {
     url: broker.url,
     service: broker.service,

@@ -68,6 +68,12 @@ export class TestedMosquitto {
     else this.write('dynamic-security.json', initialSecurity(this.service));
   }
 
+  /** Has it written a message with these bytes to its disk? */
+  saved(bytes: string): boolean {
+    const file = join(this.dir, 'mosquitto.db');
+    return existsSync(file) && readFileSync(file).includes(bytes);
+  }
+
   async close(): Promise<void> {
     await this.stop();
     rmSync(this.dir, { recursive: true, force: true });

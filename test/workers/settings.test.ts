@@ -53,6 +53,12 @@ describe('settings', () => {
     expect(problem).not.toContain(value);
   });
 
+  it('that tell mosquitto who may connect need the name and the password of its administrator', () => {
+    expect(problemsOf({ SLIPWAY_MQTT_ADMIN: 'dynsec' }).map((problem) => problem.split(' ')[0])).toEqual(['MQTT_URL', 'MQTT_USERNAME', 'MQTT_PASSWORD']);
+    expect(readSettings({ SLIPWAY_MQTT_ADMIN: 'dynsec', MQTT_URL: 'mqtt://broker', MQTT_USERNAME: 'slipway', MQTT_PASSWORD: 'secret-word' }).mqtt.admin).toBe('dynsec');
+    expect(readSettings({}).mqtt.admin).toBe('none');
+  });
+
   it('that are empty count as not given', () => {
     expect(readSettings({ SLIPWAY_HTTP_PORT: '', DATABASE_URL: '' })).toMatchObject({ http: { port: 8080 }, databaseUrl: undefined });
   });

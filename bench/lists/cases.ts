@@ -1,0 +1,79 @@
+import { listDevices, type DeviceFilter } from '../../store/devices.js';
+import { listInstallations, listOfDevice, type InstallationFilter } from '../../store/installation-views.js';
+import type { PageRequest } from '../../store/page.js';
+import type { Tx } from '../../store/pool.js';
+import type { Filled } from './fill.js';
+
+/** One list, as it is asked for over HTTP, and as the store reads it. */
+export interface Case {
+  readonly name: string;
+  of(filled: Filled): { readonly path: string; readonly read: (tx: Tx) => Promise<unknown> };
+}
+
+interface Wanted<Filter> {
+  readonly filter?: Filter;
+  readonly page?: Partial<PageRequest>;
+}
+
+const TENANT = 'default';
+
+function devices(name: string, wanted: (filled: Filled) => Wanted<DeviceFilter>): Case {
+  return {
+    name: `devices, ${name}`,
+    of(filled) {
+      const { filter = {}, page = {} } = wanted(filled);
+      return { path: pathOf('/v1/devices', { ...filter, ...page }), read: (tx) => listDevices(tx, TENANT, filter, { page: 0, pageSize: 20, ...page }) };
+    },
+  };
+}
+
+function installations(name: string, wanted: (filled: Filled) => Wanted<InstallationFilter>): Case {
+  return {
+    name: `installations, ${name}`,
+    of(filled) {
+      const { filter = {}, page = {} } = wanted(filled);
+      return { path: pathOf('/v1/firmware-installations', { ...filter, ...page }), read: (tx) => listInstallations(tx, TENANT, filter, { page: 0, pageSize: 20, ...page }) };
+    },
+  };
+}
+
+/** The filters' names are the query's. */
+function pathOf(path: string, query: object): string {
+  const parts = Object.entries(query).map(([name, value]) => `${name}=${encodeURIComponent(String(value))}`);
+  return parts.length === 0 ? path : `${path}?${parts.join('&')}`;
+}
+
+export const DEVICE_CASES: readonly Case[] = [
+  devices('the first 20', () => ({})),
+  devices('the first 100', () => ({ page: { pageSize: 100 } })),
+  devices('page 99 of 100', () => ({ page: { page: 99, pageSize: 100 } })),
+  devices('by cursor, nine tenths down', ({ deviceCursor }) => ({ page: { cursor: deviceCursor } })),
+  devices('a tag of one in ten', () => ({ filter: { tag: ['north'] } })),
+  devices('a tag of one in ten thousand', () => ({ filter: { tag: ['rare'] } })),
+  devices('a type of one in a thousand', ({ rareTypeId }) => ({ filter: { deviceTypeId: [rareTypeId] } })),
+  devices('behind one gateway', ({ gatewayId }) => ({ filter: { connectedBy: [gatewayId] } })),
+  devices('a name', () => ({ filter: { name: ['switch-004242'] } })),
+  devices('names that begin so', () => ({ filter: { name: ['switch-0042*'] } })),
+  devices('names that contain it', () => ({ filter: { name: ['*4242*'] } })),
+  devices('a tag and names that begin so', () => ({ filter: { tag: ['lab'], name: ['switch-00*'] } })),
+];
+
+export const INSTALLATION_CASES: readonly Case[] = [
+  installations('the first 20', () => ({})),
+  installations('the first 100', () => ({ page: { pageSize: 100 } })),
+  installations('page 99 of 100', () => ({ page: { page: 99, pageSize: 100 } })),
+  installations('by cursor, nine tenths down', ({ installationCursor }) => ({ page: { cursor: installationCursor } })),
+  installations('failed', () => ({ filter: { state: ['failed'] } })),
+  installations('failed or timed out', () => ({ filter: { state: ['failed', 'timed_out'] } })),
+  installations('of one slot', () => ({ filter: { slot: ['bootloader'] } })),
+  installations('of a slot that has none', () => ({ filter: { slot: ['configuration'] } })),
+  installations('of one rollout', ({ rolloutId }) => ({ filter: { rolloutId: [rolloutId] } })),
+  installations('failed, of one rollout', ({ rolloutId }) => ({ filter: { state: ['failed'], rolloutId: [rolloutId] } })),
+  {
+    name: 'installations, of one device',
+    of: ({ deviceId }) => ({
+      path: `/v1/devices/${deviceId}/firmware-installations`,
+      read: (tx) => listOfDevice(tx, TENANT, deviceId, { latestOnly: false }, { page: 0, pageSize: 20 }),
+    }),
+  },
+];

@@ -1,0 +1,10 @@
+import type { Part, PartName } from './part.js';
+import { installations } from './parts/installations.js';
+import { latency } from './parts/latency.js';
+import { lists } from './parts/lists.js';
+import { memory } from './parts/memory.js';
+import { reports } from './parts/reports.js';
+import { startup } from './parts/startup.js';
+import { transfer } from './parts/transfer.js';
+
+export const PARTS: Readonly<Record<PartName, Part>> = { installations, reports, latency, transfer, lists, memory, startup };

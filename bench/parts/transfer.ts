@@ -1,0 +1,112 @@
+import { execFile } from 'node:child_process';
+import { createHash, randomFillSync } from 'node:crypto';
+import { createReadStream, createWriteStream, mkdtempSync, openSync, closeSync, fsyncSync, rmSync, writeSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Writable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { promisify } from 'node:util';
+import { request } from 'undici';
+import type { Figure, Measured, Part } from '../part.js';
+import { Stage } from '../stage.js';
+import { median, rounded } from '../statistics.js';
+import { now } from '../wait.js';
+
+const MEGABYTES = 200;
+const ROUNDS = 3;
+const CHUNK_BYTES = 1024 * 1024;
+
+/** How fast a large file goes in and out, beside the hash that it must pass through and beside a copy. */
+export const transfer: Part = {
+  title: 'Upload and download of a large file',
+  async run(context): Promise<Measured> {
+    const megabytes = context.count(MEGABYTES, 20);
+    const dir = mkdtempSync(join(tmpdir(), 'slipway-bench-'));
+    context.atEnd(() => rmSync(dir, { recursive: true, force: true }));
+    const stage = await Stage.open(context);
+    const speeds = { upload: [] as number[], download: [] as number[], hash: [] as number[], copy: [] as number[], read: [] as number[] };
+    let hasher = '';
+    for (let round = 0; round < ROUNDS; round += 1) {
+      // New content each time: bytes that the store holds already would not be written again.
+      const file = join(dir, `${round}.bin`);
+      writeRandom(file, megabytes);
+      const speed = async (work: () => Promise<unknown>) => {
+        const began = now();
+        await work();
+        return (megabytes * 1_000) / (now() - began);
+      };
+      speeds.hash.push(await speed(async () => (hasher = await hash(file))));
+      speeds.copy.push(await speed(() => copy(file, join(dir, 'copy.bin'))));
+      speeds.read.push(await speed(() => pipeline(createReadStream(file), nowhere())));
+      let firmwareId = '';
+      speeds.upload.push(await speed(async () => (firmwareId = await stage.operator.firmware('bench', `${round}.0.0`, file))));
+      speeds.download.push(await speed(() => download(stage, firmwareId, megabytes)));
+      context.say(`round ${round + 1} of ${ROUNDS}`);
+    }
+    return { figures: figuresOf(speeds, hasher), method: methodOf(megabytes) };
+  },
+};
+
+type Speeds = Readonly<Record<'upload' | 'download' | 'hash' | 'copy' | 'read', readonly number[]>>;
+
+function figuresOf({ upload, download: down, hash: hashing, copy: copying, read }: Speeds, hasher: string): Figure[] {
+  const figure = (name: string, values: readonly number[], ceiling: string, ceilings: readonly number[]): Figure => ({
+    name, value: median(values), unit: 'MB/s', beside: { name: ceiling, value: median(ceilings) }, detail: `median of ${values.map(rounded).join(', ')}`,
+  });
+  return [
+    { ...figure('upload', upload, hasher, hashing), target: { of: 'ratio', is: 'at least', value: 0.5 } },
+    figure('upload', upload, 'copy by Node streams, synced', copying),
+    figure('download', down, hasher, hashing),
+    figure('download', down, 'read by a Node stream', read),
+  ];
+}
+
+function methodOf(megabytes: number): string[] {
+  return [
+    `A file of ${megabytes} MB of random bytes, new in each of ${ROUNDS} rounds, in the page cache; the median counts. One client on the same machine, which takes part of the same cores.`,
+    'Upload: from the creation of the firmware to the answer, which comes when the bytes are hashed, written and synced. Download: from the request by the signed link to the last byte, thrown away.',
+    'Ceilings: `openssl sha256` on the file (Node\'s own hash where openssl is missing); a copy of the file by Node streams, synced at the end; a Node stream that reads the file and throws it away.',
+  ];
+}
+
+function writeRandom(file: string, megabytes: number): void {
+  const descriptor = openSync(file, 'w');
+  const chunk = Buffer.alloc(CHUNK_BYTES);
+  let left = megabytes * 1e6;
+  for (; left > 0; left -= chunk.length) writeSync(descriptor, randomFillSync(chunk), 0, Math.min(left, chunk.length));
+  fsyncSync(descriptor);
+  closeSync(descriptor);
+}
+
+/** @returns what hashed it. */
+async function hash(file: string): Promise<string> {
+  try {
+    await promisify(execFile)('openssl', ['dgst', '-sha256', file]);
+    return 'openssl sha256';
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    await pipeline(createReadStream(file), createHash('sha256'));
+    return 'Node\'s sha256';
+  }
+}
+
+function copy(from: string, to: string): Promise<void> {
+  return pipeline(createReadStream(from), createWriteStream(to, { flush: true }));
+}
+
+async function download(stage: Stage, firmwareId: string, megabytes: number): Promise<void> {
+  const { downloadUrl } = await stage.operator.call<{ downloadUrl: string }>('GET', `/v1/firmwares/${firmwareId}`);
+  const { statusCode, body } = await request(downloadUrl);
+  let received = 0;
+  await pipeline(body, new Writable({
+    write(chunk: Buffer, _encoding, done) {
+      received += chunk.length;
+      done();
+    },
+  }));
+  if (statusCode !== 200 || received !== megabytes * 1e6) throw new Error(`a download was answered with ${statusCode} and ${received} bytes`);
+}
+
+function nowhere(): Writable {
+  return new Writable({ write: (_chunk, _encoding, done) => done() });
+}

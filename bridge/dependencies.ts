@@ -12,6 +12,10 @@ export interface BridgeDependencies {
   pool: Pool;
   engine: Engine;
   connect: ConnectBroker;
+  /** A second connection for a while, under one id of its own for every bridge, with a clean session. */
+  connectBeside: ConnectBroker;
+  /** How often what the broker retains is compared; absent = a few minutes. */
+  compareEveryMs?: number;
   /** null where the broker looks passwords up in PostgreSQL by itself. */
   administration: Administration | null;
   downloadUrl: (tenantId: string, installationId: string) => string;

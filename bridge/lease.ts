@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
-import { holdLease, releaseLease, type Fence } from '../store/leases.js';
+import { holdLease, releaseLease } from '../store/leases.js';
 import type { Pool } from '../store/pool.js';
+import { instant, Tenure } from './tenure.js';
 
 /** A successor waits for the end of a lease whose holder died: this, its own poll and its connect are the take-over, under 10 s together. */
 const TTL_MS = 5_000;
@@ -14,8 +15,8 @@ export interface Term {
 
 /**
  * Leads while it holds the lease, and stands by while another one does. It exists because documents and reports have one writer at a time;
- * it trades a take-over of some seconds for no coordination at all on the way of a report. A stalled leader is fenced by the epoch in every
- * transaction and by the broker's take-over of its client id.
+ * it trades a take-over of some seconds for no coordination at all on the way of a report. A stalled leader is fenced three times: by the epoch in
+ * every transaction, by its own clocks before every message, and by the broker's take-over of its client id.
  *
  * Modes: `standby` (asks for the lease), `leading` (a term runs), `ended`.
  */
@@ -28,7 +29,7 @@ export class Leadership {
     private readonly pool: Pool,
     private readonly name: string,
     private readonly holder: string,
-    private readonly startTerm: (fence: Fence) => Term,
+    private readonly startTerm: (tenure: Tenure) => Term,
     private readonly log: Logger,
   ) {
     this.done = this.run();
@@ -46,23 +47,30 @@ export class Leadership {
 
   private async run(): Promise<void> {
     while (!this.isEnded()) {
+      const asked = instant();
       const epoch = await this.ask();
-      if (epoch !== undefined && !this.isEnded()) await this.lead({ name: this.name, holder: this.holder, epoch });
+      if (epoch !== undefined && !this.isEnded()) await this.lead(new Tenure({ name: this.name, holder: this.holder, epoch }, GIVE_UP_MS, asked, () => this.wakeUp?.()));
       await this.rest();
     }
   }
 
-  private async lead(fence: Fence): Promise<void> {
+  private async lead(tenure: Tenure): Promise<void> {
+    const { fence } = tenure;
     this.mode = 'leading';
     this.log.info({ epoch: fence.epoch }, `leads "${this.name}"`);
-    const term = this.startTerm(fence);
-    let renewed = Date.now();
-    while (!this.isEnded() && Date.now() - renewed < GIVE_UP_MS) {
+    const term = this.startTerm(tenure);
+    while (!this.isEnded() && tenure.holds()) {
       await this.rest();
-      const asked = Date.now();
-      const epoch = await this.ask();
-      if (epoch === fence.epoch) renewed = asked;
+      if (!tenure.holds()) break;
+      const asked = instant();
+      // A database that does not answer at all must not make this wait beyond its tenure.
+      const epoch = await Promise.race([this.ask(), pause(tenure.remaining())]);
+      if (epoch === fence.epoch) tenure.renew(asked);
       else if (epoch !== undefined) break; // it was somebody else's in between: what this term believes may be old
+    }
+    if (!this.isEnded()) {
+      this.log.warn({ epoch: fence.epoch }, `leads "${this.name}" no longer`);
+      tenure.lose();
     }
     await term.end();
     if (this.isEnded()) await this.giveBack();
@@ -96,4 +104,8 @@ export class Leadership {
       };
     });
   }
+}
+
+function pause(ms: number): Promise<undefined> {
+  return new Promise((resolve) => setTimeout(resolve, Math.max(0, ms), undefined).unref());
 }

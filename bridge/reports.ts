@@ -1,13 +1,8 @@
-import { wantsDocument } from '../domain/installation/standing.js';
 import type { InstallationEvent } from '../domain/installation/events.js';
-import type { Work } from '../domain/installation/work.js';
-import { statusReceipt, VERSION, type Ack, type HeldSlot, type Hello, type Status, type UpMessage } from '../protocol/mqtt/payloads.js';
-import type { Recorded, Report } from '../store/record.js';
+import type { HeldSlot, Hello, Status, UpMessage } from '../protocol/mqtt/payloads.js';
+import type { Report } from '../store/record.js';
 
-/** Terminal statuses are acknowledged on `down/ack`; the device repeats them until it sees that. */
-const TERMINAL: ReadonlySet<string> = new Set(['installed', 'failed', 'rejected', 'canceled']);
-
-/** What a message says, as reports for `store/record`; a hello of a gateway is one for itself and one for each child that it reaches. */
+/** What a message says, as reports for `store/record`; a hello of a gateway is one for itself and one for each child that it names. */
 export function reportsOf(message: UpMessage, aliases: ReadonlyMap<string, string>): Report[] {
   const about = { tenantId: message.tenant, deviceId: message.device, from: { kind: 'device' as const, node: message.node } };
   switch (message.type) {
@@ -22,12 +17,10 @@ export function reportsOf(message: UpMessage, aliases: ReadonlyMap<string, strin
     case 'hello': {
       const { body } = message;
       const own: Report = { ...about, kind: 'hello', hello: { ...(body.bootId ? { bootId: body.bootId } : {}), agent: body.agent, ...(body.caps ? { caps: body.caps } : {}), slots: body.slots } };
-      return [own, ...childrenOf(body, message.tenant, aliases).filter((child) => child.reachable).map((child): Report => ({
-        ...about, deviceId: child.id, kind: 'hello', hello: { slots: child.slots },
-      }))];
+      return [own, ...childrenOf(message, aliases).map(({ id, slots, reachable }): Report => ({ ...about, deviceId: id, kind: 'hello', hello: { slots, reachable } }))];
     }
     case 'log':
-      return [];
+      return [{ ...about, kind: 'sign_of_life' }];
   }
 }
 
@@ -51,17 +44,33 @@ function deviceError(error: NonNullable<Status['error']>): { code: string; messa
 
 interface Child {
   id: string;
+  /** As the hello calls it. */
   said: string;
   slots: Readonly<Record<string, HeldSlot>>;
   reachable: boolean;
 }
+type Named = NonNullable<Hello['children']>[number];
 
-/** The children that a hello names, by id: `device` is an id, or an alias while the id is not known. */
-export function childrenOf(hello: Hello, tenant: string, aliases: ReadonlyMap<string, string>): Child[] {
-  return (hello.children ?? []).flatMap((child): Child[] => {
-    const id = isUuid(child.device) ? child.device.toLowerCase() : [child.device, ...(child.aliases ?? [])].map((alias) => aliases.get(`${tenant}/${alias}`)).find((found) => found !== undefined);
-    return id === undefined ? [] : [{ id, said: child.device, slots: child.slots, reachable: child.reachable }];
-  });
+/** The children that a hello names, by id: `device` is an id, or an alias while the id is not known. Each once: the first word counts. */
+export function childrenOf(message: UpMessage & { type: 'hello' }, aliases: ReadonlyMap<string, string>): Child[] {
+  const children = new Map<string, Child>();
+  for (const child of message.body.children ?? []) {
+    const id = idOf(child, message.tenant, aliases);
+    // A gateway does not stand behind itself: what it says of itself is in its own slots.
+    if (id !== undefined && id !== message.device && !children.has(id)) children.set(id, { id, said: child.device, slots: child.slots, reachable: child.reachable });
+  }
+  return [...children.values()];
+}
+
+/** What a hello calls its children that names no device of the tenant. */
+export function strangersIn(message: UpMessage, aliases: ReadonlyMap<string, string>): string[] {
+  if (message.type !== 'hello') return [];
+  return (message.body.children ?? []).filter((child) => idOf(child, message.tenant, aliases) === undefined).map((child) => child.device);
+}
+
+function idOf(child: Named, tenant: string, aliases: ReadonlyMap<string, string>): string | undefined {
+  if (isUuid(child.device)) return child.device.toLowerCase();
+  return [child.device, ...(child.aliases ?? [])].map((alias) => aliases.get(`${tenant}/${alias}`)).find((found) => found !== undefined);
 }
 
 /** The names in a message that have to be looked up before its reports can be made. */
@@ -70,40 +79,14 @@ export function aliasesIn(message: UpMessage): { tenantId: string; alias: string
   return (message.body.children ?? []).flatMap((child) => (isUuid(child.device) ? [] : [child.device, ...(child.aliases ?? [])].map((alias) => ({ tenantId: message.tenant, alias }))));
 }
 
-/** The receipt for a message, or undefined where none is due. `recorded` are the answers to its reports, its own first. */
-export function receiptOf(message: UpMessage, recorded: readonly Recorded[], aliases: ReadonlyMap<string, string>): Ack | undefined {
-  const own = recorded[0];
-  if (!own) return undefined;
-  if (message.type === 'status') {
-    return TERMINAL.has(message.body.state) ? { v: VERSION, for: statusReceipt(message.body), result: resultOf(own) } : undefined;
-  }
-  if (message.type !== 'hello') return undefined;
-  const base: Ack = { v: VERSION, for: message.body.msgId, result: resultOf(own) };
-  if (own.outcome === 'refused') return base;
-  const children = Object.fromEntries(childrenOf(message.body, message.tenant, aliases).filter((child) => child.said !== child.id).map((child) => [child.said, child.id]));
-  return { ...base, open: openOf(own.work), ...(Object.keys(children).length > 0 ? { children } : {}) };
+/** What a log says, for last-diagnostics: the newest lines, as many as are kept there. undefined for other messages. */
+export function linesOf(message: UpMessage): string | undefined {
+  if (message.type !== 'log') return undefined;
+  const { lines, installationId } = message.body;
+  const text = lines.join('\n');
+  return `${installationId === undefined ? '' : `installation ${installationId}: `}${text.length > LOG_CHARACTERS ? `…${text.slice(-LOG_CHARACTERS)}` : text}`;
 }
-
-/** What is to be in work, by slot: what a device holds beyond this was withdrawn while it was away. */
-function openOf(work: Work): NonNullable<Ack['open']> {
-  return Object.fromEntries(Object.values(work.installations).filter(wantsDocument).map((one) => [one.slot, { installationId: one.id, revision: one.revision! }]));
-}
-
-function resultOf(recorded: Recorded): Ack['result'] {
-  if (recorded.outcome !== 'refused') return 'ok';
-  switch (recorded.reason) {
-    case 'forbidden':
-      return 'forbidden';
-    case 'unknown_device':
-    case 'unknown_installation':
-    case 'unknown_attempt':
-      return 'unknown';
-    case 'stale_attempt':
-    case 'ended':
-    case 'too_late':
-      return 'stale';
-  }
-}
+const LOG_CHARACTERS = 900;
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 export function isUuid(text: string): boolean {

@@ -1,57 +1,103 @@
+import type { Logger } from 'pino';
 import { claim, settle, type Claimed, type Settled } from '../store/outbox.js';
-import type { Fence } from '../store/leases.js';
 import type { Pool } from '../store/pool.js';
-import { readSlots, slotKey, writePublished, type SlotView } from '../store/sending.js';
+import { writePublished, type Published } from '../store/published.js';
+import { record } from '../store/record.js';
+import { readSlots, slotKey, type SlotView } from '../store/sending.js';
+import { asService } from '../store/transaction.js';
+import { assertLease } from '../store/leases.js';
 import { planSlot, type SlotPlan } from './documents.js';
+import { isLeaseLost, type Tenure } from './tenure.js';
 
 const BATCH = 500;
 /** A publish is given up with its connection, whose keep-alive is shorter than this. */
 const LEASE_MS = 30_000;
 
-/** What this needs of the connection to the broker: resolves once the broker has it. */
+/** What this needs of the connection to the broker: resolves once the broker has it. @throws LeaseLost where the tenure is over. */
 export type Publish = (topic: string, payload: Buffer, options: { qos: 0 | 1; retain: boolean }) => Promise<void>;
 
 export interface DocumentDependencies {
   pool: Pool;
-  fence: Fence;
+  tenure: Tenure;
   publish: Publish;
   downloadUrl: (tenantId: string, installationId: string) => string;
+  now: () => number;
+  log: Logger;
+}
+
+interface Planned {
+  claimed: Claimed;
+  view: SlotView;
+  plan: SlotPlan;
 }
 
 /**
  * Brings slots up to date at the broker: works out each slot's document from PostgreSQL, clears it under every other node where it was
- * published, publishes it, and remembers where it stands. @returns how many rows were handled.
+ * published, publishes it, and remembers where it stands. A slot whose document cannot be made holds up no other. @returns how many rows were handled.
  */
-export async function sendDocuments({ pool, fence, publish, downloadUrl }: DocumentDependencies): Promise<number> {
-  const claimed = await claim(pool, 'document', BATCH, LEASE_MS);
+export async function sendDocuments(has: DocumentDependencies): Promise<number> {
+  const { pool, tenure } = has;
+  const claimed = await claim(pool, 'document', BATCH, LEASE_MS, tenure.fence);
   if (claimed.length === 0) return 0;
-  const views = await readSlots(pool, claimed);
-  const plans = claimed.map((one) => {
-    const view = views.get(slotKey(one.tenantId, one.subject, one.detail))!;
-    return { claimed: one, view, plan: planSlot(view, downloadUrl) };
-  });
+  const { plans, failed } = planAll(claimed, await readSlots(pool, claimed), has);
+  // Asked for now, carried out by the next round: the record marks the slot again.
+  await renumber(has, plans);
   // First where documents may stand from now on, then the documents, then where they do not stand any more.
-  await writePublished(pool, fence, plans.filter(addsNode).map(({ view, plan }) => published(view, [...new Set([...view.publishedNodes, ...plan.nodes])], plan)));
-  const outcomes = await Promise.all(plans.map(({ claimed: one, plan }) => carryOut(one, plan, publish)));
+  await writePublished(pool, tenure.fence, { standing: plans.flatMap(standing) });
+  const outcomes = await Promise.all(plans.map(({ claimed: one, plan }) => carryOut(one, plan, has.publish)));
   const done = plans.filter((_, index) => outcomes[index]?.error === undefined);
-  await writePublished(pool, fence, done.map(({ view, plan }) => published(view, plan.nodes, plan)));
-  await settle(pool, outcomes);
+  await writePublished(pool, tenure.fence, { cleared: done.flatMap(cleared) });
+  await settle(pool, [...outcomes, ...failed], tenure.fence);
   return claimed.length;
 }
 
-function addsNode({ view, plan }: { view: SlotView; plan: SlotPlan }): boolean {
-  return plan.nodes.some((node) => !view.publishedNodes.includes(node));
+function planAll(claimed: readonly Claimed[], views: ReadonlyMap<string, SlotView>, { downloadUrl, log }: DocumentDependencies): { plans: Planned[]; failed: Settled[] } {
+  const plans: Planned[] = [];
+  const failed: Settled[] = [];
+  for (const one of claimed) {
+    try {
+      const view = views.get(slotKey(one.tenantId, one.subject, one.detail));
+      if (!view) throw new Error('the slot was not read');
+      plans.push({ claimed: one, view, plan: planSlot(view, downloadUrl) });
+    } catch (error) {
+      log.error({ err: error, device: one.subject, slot: one.detail }, 'a document cannot be made');
+      failed.push({ claimed: one, error: (error as Error).message });
+    }
+  }
+  return { plans, failed };
 }
 
-function published(view: SlotView, nodes: readonly string[], plan: SlotPlan) {
-  return { tenantId: view.tenantId, deviceId: view.deviceId, slot: view.slot, nodes, revision: plan.revision };
+/** In one transaction for all: a slot whose document must bear a higher revision than it has. */
+async function renumber({ pool, tenure, now }: DocumentDependencies, plans: readonly Planned[]): Promise<void> {
+  const reports = plans.flatMap(({ view, plan }) => (plan.outnumbered === null ? [] : [{
+    tenantId: view.tenantId, deviceId: view.deviceId, from: { kind: 'service' as const }, kind: 'outnumbered' as const, slot: view.slot, revision: plan.outnumbered,
+  }]));
+  if (reports.length === 0) return;
+  await asService(pool, async (tx) => {
+    await assertLease(tx, tenure.fence);
+    await record(tx, reports, now());
+  });
 }
 
+function standing({ view, plan }: Planned): Published[] {
+  return plan.publishedUnder === null ? [] : [{ ...of(view), node: plan.publishedUnder, revision: plan.revision }];
+}
+
+function cleared({ view, plan }: Planned): Published[] {
+  return plan.clearedUnder.map((node) => ({ ...of(view), node, revision: null }));
+}
+
+function of({ tenantId, deviceId, slot }: SlotView): { tenantId: string; deviceId: string; slot: string } {
+  return { tenantId, deviceId, slot };
+}
+
+/** Each waits for its own messages: one that the broker does not take holds up no other. */
 async function carryOut(claimed: Claimed, plan: SlotPlan, publish: Publish): Promise<Settled> {
   try {
     await Promise.all(plan.messages.map((message) => publish(message.topic, message.payload, { qos: 1, retain: message.retain })));
     return { claimed };
   } catch (error) {
+    if (isLeaseLost(error)) throw error;
     return { claimed, error: (error as Error).message };
   }
 }

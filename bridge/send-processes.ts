@@ -6,6 +6,7 @@ import { isEnded } from '../domain/installation/states.js';
 import { claim, settle, type Claimed, type Settled } from '../store/outbox.js';
 import type { Pool } from '../store/pool.js';
 import { markStarted, readProcesses, type ProcessView } from '../store/sending.js';
+import type { Tenure } from './tenure.js';
 
 /** Rows per claim, calls to the engine at once, and how long a claim is held: three times the engine's own deadline. */
 const BATCH = 200;
@@ -13,14 +14,17 @@ const AT_ONCE = 32;
 const LEASE_MS = 30_000;
 
 /** Brings processes up to date: starts those that do not run, signals the news to those that do. @returns how many rows were handled. */
-export async function sendProcesses(pool: Pool, engine: Engine, now: () => number): Promise<number> {
-  const claimed = await claim(pool, 'workflow', BATCH, LEASE_MS);
+export async function sendProcesses(pool: Pool, engine: Engine, now: () => number, tenure?: Tenure): Promise<number> {
+  const claimed = await claim(pool, 'workflow', BATCH, LEASE_MS, tenure?.fence);
   if (claimed.length === 0) return 0;
   const views = await readProcesses(pool, claimed);
   const limit = pLimit(AT_ONCE);
-  const sent = await Promise.all(claimed.map((one) => limit(() => sendOne(engine, one, views.get(one.subject), now()))));
-  await markStarted(pool, sent.filter((one) => one.started).map((one) => one.settled.claimed));
-  await settle(pool, sent.map((one) => one.settled));
+  const sent = await Promise.all(claimed.map((one) => limit(() => {
+    tenure?.assert();
+    return sendOne(engine, one, views.get(one.subject), now());
+  })));
+  await markStarted(pool, sent.filter((one) => one.started).map((one) => one.settled.claimed), tenure?.fence);
+  await settle(pool, sent.map((one) => one.settled), tenure?.fence);
   return claimed.length;
 }
 
@@ -61,12 +65,12 @@ function again(claimed: Claimed, view: ProcessView, now: number): Settled {
   return untold ? { claimed, again: i.dueAt } : { claimed };
 }
 
-function standingOf({ installation, online, executing }: ProcessView): Standing {
+function standingOf({ installation, reach, executing }: ProcessView): Standing {
   return {
     stage: stageOf(installation),
     state: installation.state,
     attempt: installation.attempt,
     until: installation.dueAt,
-    waitingOn: waitingOn(installation, { online, executing }) ?? `Ended as ${installation.state}${installation.rejectReason ? `: ${installation.rejectReason}` : ''}.`,
+    waitingOn: waitingOn(installation, { ...reach, executing }) ?? `Ended as ${installation.state}${installation.rejectReason ? `: ${installation.rejectReason}` : ''}.`,
   };
 }

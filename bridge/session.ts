@@ -1,17 +1,28 @@
 import { SERVICE_FILTER } from '../protocol/mqtt/topics.js';
-import { markAllDocuments } from '../store/sending.js';
-import type { Fence } from '../store/leases.js';
+import { markAllDocuments } from '../store/published.js';
+import { Comparison } from './comparison.js';
 import type { BridgeDependencies } from './dependencies.js';
 import { Ingest } from './ingest.js';
 import { Loop } from './loop.js';
 import type { MqttConnection } from './mqtt-connection.js';
-import { sendDocuments } from './send-documents.js';
-
-
+import { sendDocuments, type Publish } from './send-documents.js';
+import type { Tenure } from './tenure.js';
 
 const RECONNECT_FIRST_MS = 100;
 const RECONNECT_MAX_MS = 2_000;
 const POLL_MS = 1_000;
+/** What the broker retains is read and compared with what it should: after each connect, and so often. A fleet of 10,000 is some megabytes. */
+const COMPARE_EVERY_MS = 5 * 60_000;
+/** SUBACK's way to say no, where the broker says it at all. */
+const REFUSED = 128;
+
+export interface SessionDependencies extends BridgeDependencies {
+  tenure: Tenure;
+  /** After each commit of reports. */
+  committed: () => void;
+  /** After each connect. */
+  connected: () => void;
+}
 
 /**
  * The leader's connection to the broker, made again as often as it breaks. While it stands, reports are taken in and documents go out; a broker
@@ -22,9 +33,11 @@ export class Session {
   private documents: Loop | undefined;
   private connection: MqttConnection | undefined;
   private wakeUp: (() => void) | undefined;
+  /** Stays until it was made good: the next connect finds a session, and would not know. */
+  private lostState = false;
   private readonly done: Promise<void>;
 
-  constructor(private readonly has: BridgeDependencies & { fence: Fence; committed: () => void; connected: () => void }) {
+  constructor(private readonly has: SessionDependencies) {
     this.done = this.run();
   }
 
@@ -33,10 +46,15 @@ export class Session {
   }
 
   async end(): Promise<void> {
+    this.cut();
+    await this.done;
+  }
+
+  /** Nothing leaves any more, not even an acknowledgement of what was committed a moment ago. */
+  cut(): void {
     this.ended = true;
     this.wakeUp?.();
     this.connection?.end();
-    await this.done;
   }
 
   private async run(): Promise<void> {
@@ -46,7 +64,7 @@ export class Session {
         wait = RECONNECT_FIRST_MS;
         await this.serve(connection);
       } catch (error) {
-        this.has.log.warn({ err: error }, 'no connection to the broker; trying again');
+        if (!this.ended) this.has.log.warn({ err: error }, 'no connection to the broker; trying again');
       }
       if (!this.ended) await this.rest(wait);
     }
@@ -54,25 +72,41 @@ export class Session {
 
   private async serve(connection: MqttConnection): Promise<void> {
     this.connection = connection;
-    const { pool, fence, downloadUrl, log } = this.has;
-    const publish = connection.publish.bind(connection);
+    const { pool, tenure, log } = this.has;
+    const publish: Publish = async (topic, payload, options) => {
+      tenure.assert();
+      await connection.publish(topic, payload, options);
+    };
     const ingest = new Ingest({ ...this.has, publish });
     connection.onMessage((message) => ingest.take(message));
+    const loops: Loop[] = [];
+    const comparison = new Comparison(this.has);
     try {
       if (this.ended) return;
-      await connection.subscribe([{ filter: SERVICE_FILTER, qos: 1 }]);
-      if (!connection.sessionPresent) await markAllDocuments(pool);
+      const [granted] = await connection.subscribe([{ filter: SERVICE_FILTER, qos: 1 }]);
+      if (granted === REFUSED) throw new Error(`the broker refused the subscription to ${SERVICE_FILTER}: may the bridge's user read it?`);
+      this.lostState ||= !connection.sessionPresent;
+      if (this.lostState) await markAllDocuments(pool, tenure.fence);
+      this.lostState = false;
       log.info({ sessionPresent: connection.sessionPresent }, 'connected to the broker');
       this.has.connected();
-      this.documents = new Loop('sending documents', async () => (await sendDocuments({ pool, fence, publish, downloadUrl })) > 0, POLL_MS, log);
+      this.documents = new Loop('sending documents', () => tenure.during(async () => (await sendDocuments({ ...this.has, publish })) > 0, false), POLL_MS, log);
+      loops.push(this.documents, new Loop('comparing documents', () => tenure.during(() => this.compare(comparison), false), this.has.compareEveryMs ?? COMPARE_EVERY_MS, log));
       const error = await connection.closed;
       if (error) log.warn({ err: error }, 'the connection to the broker ended');
     } finally {
       connection.end();
-      await Promise.all([ingest.end(), this.documents?.end()]);
+      comparison.end();
+      await Promise.all([ingest.end(), ...loops.map((loop) => loop.end())]);
       this.documents = undefined;
       this.connection = undefined;
     }
+  }
+
+  private async compare(comparison: Comparison): Promise<boolean> {
+    const differing = await comparison.run();
+    if (differing > 0) this.documents?.wake();
+    return false;
   }
 
   private async rest(ms: number): Promise<void> {

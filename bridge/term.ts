@@ -1,4 +1,5 @@
-import type { Fence } from '../store/leases.js';
+import { releaseClaims } from '../store/outbox.js';
+import { dropOldDiagnostics } from '../store/diagnostics.js';
 import { seal } from '../store/seal.js';
 import { markOverdue } from '../store/sending.js';
 import type { BridgeDependencies } from './dependencies.js';
@@ -7,6 +8,7 @@ import { Loop } from './loop.js';
 import { Session } from './session.js';
 import { LoginSender, nothingToTell, type CredentialSender } from './send-credentials.js';
 import { sendProcesses } from './send-processes.js';
+import type { Tenure } from './tenure.js';
 
 /** The poll behind a wake-up that was lost. */
 const POLL_MS = 1_000;
@@ -15,6 +17,8 @@ const SEAL_MS = 500;
 /** What is overdue by this much had a process that should have acted: longer than a worker's restart, so that it rarely acts for nothing. */
 const RECONCILE_MS = 15_000;
 const RECONCILE_BATCH = 1_000;
+/** What is older than an hour is shown to nobody; this only keeps the table small. */
+const TIDY_MS = 60_000;
 
 /** Everything that the leader does for as long as it leads. */
 export class BridgeTerm implements Term {
@@ -24,17 +28,24 @@ export class BridgeTerm implements Term {
   private readonly credentials: Loop;
   private readonly logins: CredentialSender;
 
-  constructor(has: BridgeDependencies, fence: Fence) {
+  constructor(has: BridgeDependencies, tenure: Tenure) {
     const { pool, engine, now, log, administration } = has;
-    this.processes = new Loop('sending to the engine', async () => (await sendProcesses(pool, engine, now)) > 0, POLL_MS, log);
+    const { fence } = tenure;
+    const taken = once(() => releaseClaims(pool, fence));
+    const loop = (name: string, work: () => Promise<boolean>, pollMs: number) => new Loop(name, () => tenure.during(work, false), pollMs, log);
     this.logins = administration ? new LoginSender({ pool, fence, log, now }, administration) : nothingToTell(pool);
-    this.credentials = new Loop('sending credentials', () => this.logins.send(), POLL_MS, log);
-    this.session = new Session({ ...has, fence, committed: () => this.wake(), connected: () => this.logins.compareAgain() });
+    this.session = new Session({ ...has, tenure, committed: () => this.wake(), connected: () => this.logins.compareAgain() });
+    this.processes = loop('sending to the engine', async () => {
+      await taken();
+      return (await sendProcesses(pool, engine, now, tenure)) > 0;
+    }, POLL_MS);
+    this.credentials = loop('sending credentials', () => this.logins.send(), POLL_MS);
     this.loops = [
       this.processes,
-      new Loop('sealing the history', async () => (await seal(pool, fence)) > 0, SEAL_MS, log),
-      new Loop('reconciling', async () => (await markOverdue(pool, RECONCILE_MS, RECONCILE_BATCH), false), RECONCILE_MS, log),
       this.credentials,
+      loop('sealing the history', async () => (await seal(pool, fence)) > 0, SEAL_MS),
+      loop('reconciling', async () => (await markOverdue(pool, RECONCILE_MS, RECONCILE_BATCH, fence), false), RECONCILE_MS),
+      loop('tidying the diagnostics', async () => (await dropOldDiagnostics(pool, fence), false), TIDY_MS),
     ];
   }
 
@@ -48,4 +59,13 @@ export class BridgeTerm implements Term {
     await Promise.all([this.session.end(), ...this.loops.map((loop) => loop.end())]);
     await this.logins.end();
   }
+}
+
+/** Until it has succeeded. */
+function once(work: () => Promise<void>): () => Promise<void> {
+  let isDone = false;
+  return async () => {
+    if (!isDone) await work();
+    isDone = true;
+  };
 }

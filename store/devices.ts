@@ -131,7 +131,7 @@ export async function updateDevice(tx: Tx, tenantId: string, id: string, topolog
   const moves = (next.info.connectedBy?.toLowerCase() ?? undefined) !== current.info.connectedBy;
   if (moves && next.info.connectedBy) await requireGateway(tx, tenantId, id, next.info.connectedBy);
   await tx.query(
-    `UPDATE devices SET device_type_id = $1, name = $2, description = $3, tags = $4, connected_by = $5, location = $6, coordinates = $7, installation_timestamp = $8,
+    `UPDATE devices SET device_type_id = $1, name = $2, description = $3, tags = $4, reachable = CASE WHEN connected_by IS DISTINCT FROM $5 THEN NULL ELSE reachable END, connected_by = $5, location = $6, coordinates = $7, installation_timestamp = $8,
        communication_interval = $9, configuration = $10, custom = $11, updated_at = now() WHERE tenant_id = $12 AND id = $13`,
     [...values(next), tenantId, id],
   );

@@ -36,6 +36,28 @@ export async function nodesOf(tx: Tx, devices: readonly { tenantId: string; devi
   return new Map(rows.map((row) => [workKey(row.tenant_id, row.origin), row.node]));
 }
 
+/** How a device can be spoken to now. */
+export interface Reach {
+  /** null = neither the device nor a gateway in its chain has a credential. */
+  node: string | null;
+  /** The node is connected, and where it is a gateway, it has not said that it cannot reach the device. A child never connects itself. */
+  online: boolean;
+}
+
+/** For each device that exists. */
+export async function reachOf(tx: Tx, devices: readonly { tenantId: string; deviceId: string }[]): Promise<Map<string, Reach>> {
+  const nodes = await nodesOf(tx, devices);
+  if (devices.length === 0) return new Map();
+  const { rows } = await tx.query<{ tenant_id: string; id: string; node: string | null; online: boolean }>(
+    `SELECT d.tenant_id, d.id, k.node, coalesce(n.online AND (n.id = d.id OR d.reachable IS NOT FALSE), false) AS online
+     FROM jsonb_to_recordset($1::jsonb) AS k(tenant_id text, id uuid, node uuid)
+     JOIN devices d ON d.tenant_id = k.tenant_id AND d.id = k.id
+     LEFT JOIN devices n ON n.tenant_id = k.tenant_id AND n.id = k.node`,
+    [JSON.stringify(devices.map(({ tenantId, deviceId }) => ({ tenant_id: tenantId, id: deviceId, node: nodes.get(workKey(tenantId, deviceId)) ?? null })))],
+  );
+  return new Map(rows.map((row) => [workKey(row.tenant_id, row.id), { node: row.node, online: row.online }]));
+}
+
 function keys(devices: readonly { tenantId: string; deviceId: string }[]): string {
   const distinct = new Map(devices.map((one) => [workKey(one.tenantId, one.deviceId), { tenant_id: one.tenantId, id: one.deviceId }]));
   return JSON.stringify([...distinct.values()]);

@@ -1,6 +1,6 @@
 import type { Installation } from '../domain/installation/installation.js';
 import { waitingOn } from '../domain/installation/waiting-on.js';
-import { nodesOf } from './gateways.js';
+import { reachOf } from './gateways.js';
 import { readHistory, type ReadEntry } from './history.js';
 import { COLUMNS, toInstallation } from './installation-rows.js';
 import { parseCursor, printCursor, type Page, type PageRequest } from './page.js';
@@ -21,10 +21,9 @@ export interface InstallationView extends Installation {
 }
 
 const FROM = `
-  SELECT ${COLUMNS}, d.online, (SELECT x.id FROM installations x WHERE x.tenant_id = i.tenant_id AND x.device_id = i.device_id AND x.executing AND x.id <> i.id) AS other
+  SELECT ${COLUMNS}, (SELECT x.id FROM installations x WHERE x.tenant_id = i.tenant_id AND x.device_id = i.device_id AND x.executing AND x.id <> i.id) AS other
   FROM installations i
-  JOIN firmwares f ON f.tenant_id = i.tenant_id AND f.id = i.firmware_id
-  JOIN devices d ON d.tenant_id = i.tenant_id AND d.id = i.device_id`;
+  JOIN firmwares f ON f.tenant_id = i.tenant_id AND f.id = i.firmware_id`;
 
 export async function readInstallation(tx: Tx, tenantId: string, deviceId: string, id: string): Promise<InstallationView | undefined> {
   const { rows } = await tx.query(`${FROM} WHERE i.tenant_id = $1 AND i.device_id = $2 AND i.id = $3`, [tenantId, deviceId, id]);
@@ -81,21 +80,20 @@ async function listed(tx: Tx, tenantId: string, condition: string, values: reado
 }
 
 type ViewRow = Parameters<typeof toInstallation>[0] & {
-  online: boolean; other: string | null; requested_by: string; retry_of: string | null; rollout_id: string | null; process_started_at: Date | null;
+  other: string | null; requested_by: string; retry_of: string | null; rollout_id: string | null; process_started_at: Date | null;
 };
 
 async function toViews(tx: Tx, tenantId: string, rows: ViewRow[]): Promise<InstallationView[]> {
   const history = await readHistory(tx, tenantId, rows.map((row) => row.id));
-  const nodes = await nodesOf(tx, rows.filter((row) => row.state === 'delivered').map((row) => ({ tenantId, deviceId: row.device_id })));
+  const reach = await reachOf(tx, rows.filter((row) => row.ended_at === null).map((row) => ({ tenantId, deviceId: row.device_id })));
   return rows.map((row) => {
     const installation = toInstallation(row);
-    const node = nodes.get(workKey(tenantId, row.device_id)) ?? null;
     return {
       ...installation,
       requestedBy: row.requested_by,
       retryOf: row.retry_of,
       rolloutId: row.rollout_id,
-      waitingOn: waitingOn(installation, { online: row.online, node, executing: row.other }),
+      waitingOn: waitingOn(installation, { ...reach.get(workKey(tenantId, row.device_id)), executing: row.other }),
       nextActionAt: installation.dueAt,
       history: history.get(row.id) ?? [],
       processStarted: row.process_started_at !== null,

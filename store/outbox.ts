@@ -1,3 +1,4 @@
+import { assertLease, type Fence } from './leases.js';
 import type { Pool, Tx } from './pool.js';
 import { asService } from './transaction.js';
 
@@ -65,10 +66,11 @@ export async function wakeSender(tx: Tx): Promise<void> {
 
 /**
  * Takes up to `limit` due rows for `leaseMs`; nobody else gets them meanwhile. A sender that dies loses its lease, and the rows are
- * sent again: every receiver is idempotent.
+ * sent again: every receiver is idempotent. @throws LeaseLost where a fence is given that another one has passed.
  */
-export async function claim(pool: Pool, receiver: Receiver, limit: number, leaseMs: number): Promise<Claimed[]> {
+export async function claim(pool: Pool, receiver: Receiver, limit: number, leaseMs: number, fence?: Fence): Promise<Claimed[]> {
   return asService(pool, async (tx) => {
+    if (fence) await assertLease(tx, fence);
     const { rows } = await tx.query<{ receiver: Receiver; tenant_id: string; subject: string; detail: string; generation: string; attempts: number }>(
       `UPDATE outbox o SET leased_until = now() + $3 * interval '1 millisecond'
        FROM (SELECT receiver, tenant_id, subject, detail FROM outbox
@@ -82,6 +84,15 @@ export async function claim(pool: Pool, receiver: Receiver, limit: number, lease
   });
 }
 
+/** What a predecessor had claimed is free at once, instead of when its claims run out: whoever leads is the only sender. */
+export async function releaseClaims(pool: Pool, fence: Fence): Promise<void> {
+  await asService(pool, async (tx) => {
+    await assertLease(tx, fence);
+    await tx.query(`UPDATE outbox SET leased_until = NULL WHERE (receiver, tenant_id, subject, detail) IN
+      (SELECT receiver, tenant_id, subject, detail FROM outbox WHERE leased_until IS NOT NULL ORDER BY 1, 2, 3, 4 FOR UPDATE)`);
+  });
+}
+
 /** What became of a claimed row: sent; to be looked at again at a time; or failed, to be tried again. */
 export type Settled = { claimed: Claimed; again?: number; error?: string };
 
@@ -90,7 +101,7 @@ const BACKOFF_FIRST_MS = 250;
 const BACKOFF_MAX_MS = 5_000;
 
 /** Deletes what was sent, if nothing was marked meanwhile; puts the rest back. */
-export async function settle(pool: Pool, outcomes: readonly Settled[]): Promise<void> {
+export async function settle(pool: Pool, outcomes: readonly Settled[], fence?: Fence): Promise<void> {
   if (outcomes.length === 0) return;
   const records = outcomes.map(({ claimed, again, error }) => ({
     receiver: claimed.receiver, tenant_id: claimed.tenantId, subject: claimed.subject, detail: claimed.detail, generation: claimed.generation,
@@ -101,6 +112,7 @@ export async function settle(pool: Pool, outcomes: readonly Settled[]): Promise<
     last_error: error?.slice(0, 500) ?? null,
   }));
   await asService(pool, async (tx) => {
+    if (fence) await assertLease(tx, fence);
     await tx.query(
       `WITH n AS (SELECT * FROM jsonb_to_recordset($1::jsonb) AS n(receiver text, tenant_id text, subject uuid, detail text, generation bigint,
                     again timestamptz, attempts integer, last_error text)),

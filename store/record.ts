@@ -3,6 +3,7 @@ import { entriesOf, type Cause } from '../domain/installation/history.js';
 import { hear, presence, sawIt, type Hello } from '../domain/installation/hello.js';
 import type { Installation } from '../domain/installation/installation.js';
 import { documentKey, newsKey, stageOf } from '../domain/installation/standing.js';
+import { renumber } from '../domain/installation/renumber.js';
 import { apply, type Work } from '../domain/installation/work.js';
 import { ancestorsOf } from './gateways.js';
 import { writeHistory, type HistoryEntry } from './history.js';
@@ -18,6 +19,10 @@ export type Report = { tenantId: string; deviceId: string; from: Reporter } & (
   | { kind: 'event'; installationId: string; event: InstallationEvent }
   | { kind: 'hello'; hello: Hello }
   | { kind: 'presence'; online: boolean; session: string }
+  /** Whatever the device sent that says nothing else. */
+  | { kind: 'sign_of_life' }
+  /** From the service: a document of this slot with this revision stands elsewhere, so that the present one must be above it. */
+  | { kind: 'outnumbered'; slot: string; revision: number }
 );
 
 export type RecordRefusal = Refusal | 'unknown_installation' | 'unknown_device' | 'forbidden';
@@ -63,8 +68,7 @@ function take(work: Work, report: Report, slotsOfType: readonly string[], now: n
   switch (report.kind) {
     case 'event': {
       const done = apply(work, report.installationId, report.event, now);
-      // Only the device itself shows that it is there: a gateway speaks for a child that may be away.
-      const present = report.from.kind === 'device' && report.from.node === report.deviceId && done.result.outcome !== 'refused';
+      const present = isItself(report) && done.result.outcome !== 'refused';
       return { work: present ? sawIt(done.work, now) : done.work, result: done.result };
     }
     case 'hello': {
@@ -73,7 +77,16 @@ function take(work: Work, report: Report, slotsOfType: readonly string[], now: n
     }
     case 'presence':
       return { work: presence(work, report, now), result: { outcome: 'applied' } };
+    case 'sign_of_life':
+      return { work: isItself(report) ? sawIt(work, now) : work, result: { outcome: 'applied' } };
+    case 'outnumbered':
+      return { work: renumber(work, report.slot, report.revision), result: { outcome: 'applied' } };
   }
+}
+
+/** Only the device itself shows that it is there: a gateway speaks for a child that may be away. */
+function isItself(report: Report): boolean {
+  return report.from.kind === 'device' && report.from.node === report.deviceId;
 }
 
 function keysOf(reports: readonly Report[]): WorkKey[] {

@@ -2,16 +2,16 @@ import type { Installation } from '../domain/installation/installation.js';
 import { COLUMNS, toInstallation } from './installation-rows.js';
 import { assertLease, type Fence } from './leases.js';
 import { mark, type Mark } from './outbox.js';
-import type { Pool, Tx } from './pool.js';
+import type { Pool } from './pool.js';
 import { asService } from './transaction.js';
-import { nodesOf } from './gateways.js';
+import { nodesOf, reachOf, type Reach } from './gateways.js';
 import { workKey } from './work.js';
 
 /** What the sender needs to know of an installation to bring its process up to date. */
 export interface ProcessView {
   installation: Installation;
   started: boolean;
-  online: boolean;
+  reach: Reach | undefined;
   /** The other installation that executes on the device. */
   executing: string | null;
 }
@@ -20,27 +20,30 @@ export interface ProcessView {
 export async function readProcesses(pool: Pool, subjects: readonly { tenantId: string; subject: string }[]): Promise<Map<string, ProcessView>> {
   return asService(pool, async (tx) => {
     const { rows } = await tx.query(
-      `SELECT ${COLUMNS}, i.process_started_at, d.online,
+      `SELECT ${COLUMNS}, i.process_started_at,
          (SELECT x.id FROM installations x WHERE x.tenant_id = i.tenant_id AND x.device_id = i.device_id AND x.executing AND x.id <> i.id) AS other
        FROM installations i
        JOIN jsonb_to_recordset($1::jsonb) AS k(tenant_id text, id uuid) ON i.tenant_id = k.tenant_id AND i.id = k.id
-       JOIN firmwares f ON f.tenant_id = i.tenant_id AND f.id = i.firmware_id
-       JOIN devices d ON d.tenant_id = i.tenant_id AND d.id = i.device_id`,
+       JOIN firmwares f ON f.tenant_id = i.tenant_id AND f.id = i.firmware_id`,
       [JSON.stringify(subjects.map((one) => ({ tenant_id: one.tenantId, id: one.subject })))],
     );
-    return new Map(rows.map((row) => [row.id as string, { installation: toInstallation(row), started: row.process_started_at !== null, online: row.online, executing: row.other }]));
+    const reach = await reachOf(tx, rows.map((row) => ({ tenantId: row.tenant_id, deviceId: row.device_id })));
+    return new Map(rows.map((row) => [row.id as string, {
+      installation: toInstallation(row), started: row.process_started_at !== null, reach: reach.get(workKey(row.tenant_id, row.device_id)), executing: row.other,
+    }]));
   });
 }
 
-export async function markStarted(pool: Pool, started: readonly { tenantId: string; subject: string }[]): Promise<void> {
+export async function markStarted(pool: Pool, started: readonly { tenantId: string; subject: string }[], fence?: Fence): Promise<void> {
   if (started.length === 0) return;
-  await asService(pool, (tx) =>
-    tx.query(
+  await asService(pool, async (tx) => {
+    if (fence) await assertLease(tx, fence);
+    await tx.query(
       `UPDATE installations i SET process_started_at = now() FROM (SELECT * FROM jsonb_to_recordset($1::jsonb) AS k(tenant_id text, id uuid) ORDER BY 1, 2) AS k
        WHERE i.tenant_id = k.tenant_id AND i.id = k.id AND i.process_started_at IS NULL`,
       [JSON.stringify(started.map((one) => ({ tenant_id: one.tenantId, id: one.subject })))],
-    ),
-  );
+    );
+  });
 }
 
 /** What one slot of one device should show now, and what the broker may retain of it. */
@@ -54,7 +57,8 @@ export interface SlotView {
   aliases: readonly string[];
   /** Where the device's connection is; undefined where nobody in its chain has a credential. */
   node: string | undefined;
-  publishedNodes: readonly string[];
+  /** Under which nodes the broker may retain a document, and with which revision. */
+  published: readonly { node: string; revision: number | null }[];
   /** `cmd hello` is due. */
   wantsHello: boolean;
 }
@@ -64,7 +68,8 @@ export async function readSlots(pool: Pool, slots: readonly { tenantId: string; 
   return asService(pool, async (tx) => {
     const { rows } = await tx.query(
       `SELECT k.tenant_id AS k_tenant, k.device_id AS k_device, k.slot AS k_slot,
-         ARRAY(SELECT p.node FROM published_documents p WHERE p.tenant_id = k.tenant_id AND p.device_id = k.device_id AND p.slot = k.slot) AS published_nodes,
+         (SELECT jsonb_agg(jsonb_build_object('node', p.node, 'revision', p.revision)) FROM published_documents p
+          WHERE p.tenant_id = k.tenant_id AND p.device_id = k.device_id AND p.slot = k.slot) AS published,
          d.hello_wanted_at IS NOT NULL AND (d.hello_at IS NULL OR d.hello_at < d.hello_wanted_at) AS wants_hello,
          ARRAY(SELECT alias FROM device_aliases a WHERE a.tenant_id = k.tenant_id AND a.device_id = k.device_id ORDER BY alias) AS aliases,
          ${COLUMNS}, f.name AS f_name, f.size AS f_size, f.content_type AS f_content_type
@@ -81,7 +86,7 @@ export async function readSlots(pool: Pool, slots: readonly { tenantId: string; 
       firmware: row.id === null ? undefined : { id: row.firmware_id, name: row.f_name, size: Number(row.f_size), contentType: row.f_content_type },
       aliases: row.aliases ?? [],
       node: nodes.get(workKey(row.k_tenant, row.k_device)),
-      publishedNodes: row.published_nodes,
+      published: row.published ?? [],
       wantsHello: row.wants_hello === true,
     }]));
   });
@@ -91,53 +96,13 @@ export function slotKey(tenantId: string, deviceId: string, slot: string): strin
   return `${tenantId}/${deviceId}/${slot}`;
 }
 
-export interface Published {
-  tenantId: string;
-  deviceId: string;
-  slot: string;
-  nodes: readonly string[];
-  revision: number | null;
-}
-
-/**
- * Writes under which nodes the broker may retain a document. Written before a publish (with the new node added) and after it (with the cleared
- * ones gone), so that whatever crashes between, every node where one may stand is known.
- */
-export async function writePublished(pool: Pool, fence: Fence, published: readonly Published[]): Promise<void> {
-  if (published.length === 0) return;
-  await asService(pool, async (tx) => {
-    await assertLease(tx, fence);
-    const records = published.map((one) => ({ tenant_id: one.tenantId, device_id: one.deviceId, slot: one.slot, nodes: one.nodes, revision: one.revision }));
-    await tx.query(
-      `WITH n AS (SELECT * FROM jsonb_to_recordset($1::jsonb) AS n(tenant_id text, device_id uuid, slot text, nodes jsonb, revision bigint)),
-            gone AS (DELETE FROM published_documents p USING n
-                     WHERE p.tenant_id = n.tenant_id AND p.device_id = n.device_id AND p.slot = n.slot AND NOT n.nodes ? p.node)
-       INSERT INTO published_documents (tenant_id, device_id, slot, node, revision)
-       SELECT n.tenant_id, n.device_id, n.slot, node, n.revision FROM n, jsonb_array_elements_text(n.nodes) AS node
-       ON CONFLICT (tenant_id, device_id, slot, node) DO UPDATE SET revision = excluded.revision, published_at = now()`,
-      [JSON.stringify(records)],
-    );
-  });
-}
-
-/** The broker lost what it retained, or may have: every document is compared again. */
-export async function markAllDocuments(pool: Pool): Promise<number> {
-  return asService(pool, async (tx) => {
-    const { rows } = await tx.query<{ tenant_id: string; device_id: string; slot: string }>(
-      `SELECT tenant_id, device_id, slot FROM published_documents
-       UNION SELECT tenant_id, device_id, slot FROM installations WHERE executing`,
-    );
-    await mark(tx, rows.map((row): Mark => ({ receiver: 'document', tenantId: row.tenant_id, subject: row.device_id, detail: row.slot })));
-    return rows.length;
-  });
-}
-
 /**
  * The reconciler's look at the processes: what is overdue, or has not begun, although a process should have acted (it vanished, or its start
  * was lost) is marked, and the sender starts it again under its id. @returns how many were marked.
  */
-export async function markOverdue(pool: Pool, graceMs: number, limit: number): Promise<number> {
+export async function markOverdue(pool: Pool, graceMs: number, limit: number, fence?: Fence): Promise<number> {
   return asService(pool, async (tx) => {
+    if (fence) await assertLease(tx, fence);
     const { rows } = await tx.query<{ tenant_id: string; id: string }>(
       `SELECT tenant_id, id FROM installations
        WHERE ended_at IS NULL AND due_at < now() - $1 * interval '1 millisecond'
@@ -150,11 +115,4 @@ export async function markOverdue(pool: Pool, graceMs: number, limit: number): P
     await mark(tx, rows.map((row): Mark => ({ receiver: 'workflow', tenantId: row.tenant_id, subject: row.id })));
     return rows.length;
   });
-}
-
-/** The key that signs download links (made by the migrations). */
-export async function readServiceKey(tx: Tx, name: string): Promise<Buffer> {
-  const { rows } = await tx.query<{ value: Buffer }>(`SELECT value FROM service_keys WHERE name = $1`, [name]);
-  if (!rows[0]) throw new Error(`the service key "${name}" is missing: were the migrations run?`);
-  return rows[0].value;
 }

@@ -80,13 +80,13 @@ export async function saveWork(tx: Tx, changes: readonly { before: Work; after: 
 
 async function writeDevices(tx: Tx, devices: readonly Device[]): Promise<void> {
   await tx.query(
-    `UPDATE devices AS d SET online = n.online, session = n.session, last_seen_at = n.last_seen_at, boot_id = n.boot_id, agent = n.agent,
+    `UPDATE devices AS d SET online = n.online, reachable = n.reachable, session = n.session, last_seen_at = n.last_seen_at, boot_id = n.boot_id, agent = n.agent,
        caps = n.caps, hello_wanted_at = n.hello_wanted_at, hello_at = n.hello_at
-     FROM jsonb_to_recordset($1::jsonb) AS n(tenant_id text, id uuid, online boolean, session text, last_seen_at timestamptz, boot_id text,
+     FROM jsonb_to_recordset($1::jsonb) AS n(tenant_id text, id uuid, online boolean, reachable boolean, session text, last_seen_at timestamptz, boot_id text,
        agent jsonb, caps jsonb, hello_wanted_at timestamptz, hello_at timestamptz)
      WHERE d.tenant_id = n.tenant_id AND d.id = n.id`,
     [JSON.stringify(devices.map((d) => ({
-      tenant_id: d.tenantId, id: d.id, online: d.online, session: d.session, last_seen_at: iso(d.lastSeenAt), boot_id: d.bootId,
+      tenant_id: d.tenantId, id: d.id, online: d.online, reachable: d.reachable, session: d.session, last_seen_at: iso(d.lastSeenAt), boot_id: d.bootId,
       agent: d.agent, caps: d.caps, hello_wanted_at: iso(d.helloWantedAt), hello_at: iso(d.helloAt),
     })))],
   );
@@ -108,13 +108,13 @@ async function writeSlots(tx: Tx, slots: readonly (Slot & { tenantId: string; de
 }
 
 interface DeviceRow {
-  tenant_id: string; id: string; online: boolean; session: string | null; last_seen_at: Date | null; boot_id: string | null;
+  tenant_id: string; id: string; online: boolean; reachable: boolean | null; session: string | null; last_seen_at: Date | null; boot_id: string | null;
   agent: Device['agent']; caps: Device['caps']; hello_wanted_at: Date | null; hello_at: Date | null;
 }
 
 function toDevice(row: DeviceRow): Device {
   return {
-    tenantId: row.tenant_id, id: row.id, online: row.online, session: row.session, lastSeenAt: row.last_seen_at?.getTime() ?? null, bootId: row.boot_id,
+    tenantId: row.tenant_id, id: row.id, online: row.online, reachable: row.reachable, session: row.session, lastSeenAt: row.last_seen_at?.getTime() ?? null, bootId: row.boot_id,
     agent: row.agent, caps: row.caps, helloWantedAt: row.hello_wanted_at?.getTime() ?? null, helloAt: row.hello_at?.getTime() ?? null,
   };
 }

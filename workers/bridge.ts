@@ -25,8 +25,11 @@ const { databaseUrl, mqttUrl } = requireAddresses(settings, 'databaseUrl', 'mqtt
 exitWithParent();
 
 const CONNECT_TIMEOUT_MS = 5_000;
-/** A document is under 8 KiB and a report too: whatever is larger is no business of ours. */
-const MAX_PACKET_BYTES = 64 * 1024;
+/**
+ * Reports are under 8 KiB, and what is larger goes to the diagnostics: so this is above what a broker of ours lets through (64 KiB). A message that
+ * ended the connection would come again with each new one.
+ */
+const MAX_PACKET_BYTES = 1024 * 1024;
 
 const pool = openPool({ databaseUrl, name: 'bridge', max: 10, onError: (error) => log.warn({ err: error }, 'an idle connection to the database broke') });
 onShutdown(() => pool.end(), { log });
@@ -46,8 +49,17 @@ let clientId: string | undefined;
 async function connect() {
   sign ??= await asService(pool, readLinkSigner);
   clientId ??= await asService(pool, readBridgeClientId);
+  return dial(clientId, false);
+}
+
+async function connectBeside() {
+  clientId ??= await asService(pool, readBridgeClientId);
+  return dial(`${clientId}-comparison`, true);
+}
+
+function dial(as: string, clean: boolean) {
   return connectMqtt({
-    url: mqttUrl, clientId, clean: false, keepaliveSeconds: 10, connectTimeoutMs: CONNECT_TIMEOUT_MS, maxPacketSize: MAX_PACKET_BYTES,
+    url: mqttUrl, clientId: as, clean, keepaliveSeconds: 10, connectTimeoutMs: CONNECT_TIMEOUT_MS, maxPacketSize: MAX_PACKET_BYTES,
     ...(mqtt.username === undefined ? {} : { username: mqtt.username }), ...(mqtt.password === undefined ? {} : { password: mqtt.password }), ...(tls ? { tls } : {}),
   });
 }
@@ -61,11 +73,11 @@ const administration = settings.mqtt.admin === 'dynsec' ? await administer(pool,
 const tally = new Tally(pool, log);
 onShutdown(() => tally.end());
 let term: BridgeTerm | undefined;
-const leadership = new Leadership(pool, 'bridge', randomUUID(), (fence) => {
+const leadership = new Leadership(pool, 'bridge', randomUUID(), (tenure) => {
   term = new BridgeTerm({
-    pool, engine, connect, administration, downloadUrl, now: Date.now, log,
+    pool, engine, connect, connectBeside, administration, downloadUrl, now: Date.now, log,
     counted: (outcome, reason, count) => tally.count(outcome === 'recorded' ? REPORTS_RECORDED : MESSAGES_REFUSED, reason, count),
-  }, fence);
+  }, tenure);
   return term;
 }, log);
 const listener = new Listener(databaseUrl, () => term?.wake(), (error) => log.warn({ err: error }, 'the listener lost its connection; the poll goes on'));

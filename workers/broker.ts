@@ -1,9 +1,11 @@
 import { startEmbeddedBroker, type EmbeddedBroker } from '../adapters/broker/embedded.js';
 import { openPool } from '../store/pool.js';
 import { Passwords } from './broker-passwords.js';
+import { BrokerRefusals } from './broker-refusals.js';
 import { exitWithParent, onShutdown } from './embedded/exit-with-parent.js';
 import { createLog } from './log.js';
 import { readSettings, requireAddresses, SettingsError } from './settings.js';
+import { Tally } from './tally.js';
 
 /** The embedded broker. Without PostgreSQL it lets nobody new in, and those who are connected stay. */
 const log = createLog('broker');
@@ -19,7 +21,13 @@ const LOOK_EVERY_MS = 1_000;
 const pool = openPool({ databaseUrl, name: 'broker', max: 3, onError: (error) => log.warn({ err: error }, 'an idle connection to the database broke') });
 onShutdown(() => pool.end(), { log });
 const passwords = new Passwords(pool, { username, password }, Date.now);
-const broker = await startEmbeddedBroker({ ...settings.brokerListens, authenticate: (name, secret) => passwords.check(name, secret), log });
+const tally = new Tally(pool, log);
+onShutdown(() => tally.end());
+const refusals = new BrokerRefusals(pool, tally, log, Date.now);
+onShutdown(() => refusals.end());
+const broker = await startEmbeddedBroker({
+  ...settings.brokerListens, authenticate: (name, secret) => passwords.check(name, secret), log, onRefused: (refused) => refusals.take(refused),
+});
 onShutdown(() => broker.close());
 const looking = new AbortController();
 const looked = look(broker, looking.signal);

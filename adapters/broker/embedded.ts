@@ -1,6 +1,6 @@
 import net from 'node:net';
 import { Aedes, type AedesOptions, type AuthenticateError, type Client, type ConnectPacket } from 'aedes';
-import { guard, type Admission } from './guard.js';
+import { guard, type Admission, type RefusedAct } from './guard.js';
 import { Hold } from './hold.js';
 import { limitInlet } from './inlet.js';
 import { retainedByNode } from './retained.js';
@@ -20,6 +20,19 @@ export interface EmbeddedBrokerOptions {
   /** null = not let in. @throws when it cannot be known now: the client is told to come again. */
   authenticate(username: string, password: string): Promise<Admission | null>;
   log: BrokerLog;
+  /** Told of what a device that was let in was refused: MQTT 3.1.1 has no word for it to the device. */
+  onRefused?(refused: Refused): void;
+}
+
+/** `packet`: one that is over the limit, of which nothing is known but its beginning; the connection was cut. */
+export interface Refused {
+  readonly tenant: string;
+  readonly node: string;
+  readonly what: RefusedAct | 'packet';
+  readonly topic?: string;
+  readonly payload?: Buffer;
+  /** Of `packet`: which limit. */
+  readonly why?: string;
 }
 
 export interface EmbeddedBroker {
@@ -84,8 +97,13 @@ export async function startEmbeddedBroker(options: EmbeddedBrokerOptions): Promi
   const sessions = new Sessions();
   const inlets = new WeakMap<Client, () => void>();
   const hold = new Hold(() => internals.mq.length);
-  const rules = guard((client) => sessions.of(client), hold, (client, what, topic) => {
+  const tell = (client: Client | undefined, refused: Omit<Refused, 'tenant' | 'node'>) => {
+    const identity = client && sessions.of(client)?.admission.identity;
+    if (identity?.kind === 'device') options.onRefused?.({ tenant: identity.tenant, node: identity.node, ...refused });
+  };
+  const rules = guard((client) => sessions.of(client), hold, (client, what, topic, payload) => {
     const session = sessions.of(client);
+    tell(client, { what, topic, ...(payload && { payload }) });
     if (session && ++session.refusals <= MAX_LOGGED_REFUSALS) log.warn({ client: client.id, topic: topic.slice(0, 200) }, `refused: ${what}`);
   });
   const aedes = new Aedes({ connectTimeout: CONNECT_TIMEOUT_MS, drainTimeout: DRAIN_TIMEOUT_MS, ...admission(options, sessions, inlets), ...rules });
@@ -100,8 +118,11 @@ export async function startEmbeddedBroker(options: EmbeddedBrokerOptions): Promi
   const sockets = new Set<net.Socket>();
   const server = net.createServer({ noDelay: true, highWaterMark: SOCKET_BUFFER_BYTES }, (socket) => {
     sockets.add(socket);
-    const admitted = limitInlet(socket, (why) => log.info({ from: socket.remoteAddress, why }, 'a client was cut off'));
-    const client = aedes.handle(socket);
+    const admitted = limitInlet(socket, (why) => {
+      log.info({ from: socket.remoteAddress, why }, 'a client was cut off');
+      tell(client, { what: 'packet', why });
+    });
+    const client: Client = aedes.handle(socket);
     inlets.set(client, admitted);
     socket.on('close', () => sockets.delete(socket));
   });

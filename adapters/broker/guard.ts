@@ -9,7 +9,8 @@ export interface Admission {
 }
 
 type Rules = Required<Pick<AedesOptions, 'authorizePublish' | 'authorizeSubscribe' | 'authorizeForward'>>;
-type Refused = (client: Client, what: 'publish' | 'subscribe' | 'will', topic: string) => void;
+export type RefusedAct = 'publish' | 'subscribe' | 'will';
+type Refused = (client: Client, what: RefusedAct, topic: string, payload?: Buffer) => void;
 
 /** Where refused messages go. Nobody can subscribe to it, and nothing is kept under it. */
 const NOWHERE = '$refused';
@@ -28,7 +29,7 @@ export function guard(sessionOf: (client: Client) => { readonly admission: Admis
     // aedes asks about the last will when the connection has closed, and about everything else before.
     const isWill = client.closed;
     if (!(isWill ? mayLeaveWill : mayPublish)(identity, packet.topic)) {
-      refused(client, isWill ? 'will' : 'publish', packet.topic);
+      refused(client, isWill ? 'will' : 'publish', packet.topic, Buffer.from(packet.payload));
       if (isWill) return done(new Error('this last will is not allowed'));
       // The sender gets its PUBACK as from any MQTT 3.1.1 broker: it has no word for "refused".
       Object.assign(packet, { topic: NOWHERE, payload: Buffer.alloc(0), retain: false });

@@ -7,6 +7,8 @@ export interface Hello {
   readonly agent?: { readonly name: string; readonly version: string };
   readonly caps?: object;
   readonly slots: Readonly<Record<string, HelloSlot>>;
+  /** As its gateway says; absent = the device speaks for itself. A child that cannot be reached says nothing of its slots. */
+  readonly reachable?: boolean;
 }
 
 export interface HelloSlot {
@@ -19,11 +21,13 @@ export interface HelloSlot {
 
 /** What a hello says of a slot updates the slot also when the installation has ended; and it may conclude one that is open. */
 export function hear(work: Work, hello: Hello, now: number): Work {
+  if (hello.reachable === false) return { ...work, device: { ...work.device, reachable: false, online: false } };
   let next: Work = {
     ...work,
     device: {
       ...work.device,
       online: true,
+      reachable: true,
       lastSeenAt: now,
       helloAt: now,
       bootId: hello.bootId ?? work.device.bootId,

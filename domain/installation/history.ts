@@ -18,6 +18,7 @@ export function entriesOf(before: Installation, after: Installation, cause: Caus
   }
   if (after.cancel === null && before.cancel !== null && after.endedAt === null) say('cancel_refused', {});
   if (after.gate !== before.gate) say('released', {});
+  if (after.revision !== before.revision && after.state === before.state && after.attempt === before.attempt && after.gate === before.gate) say('renumbered', { revision: after.revision });
   if (after.helloAskedAt !== null && before.helloAskedAt === null) say('hello_asked', {});
   if (after.executing && !before.executing && before.state === 'queued' && after.state === 'queued') say('turn', {});
   if (after.state !== before.state || after.attempt !== before.attempt) {

@@ -80,6 +80,8 @@ export interface Device {
   readonly tenantId: string;
   readonly id: string;
   readonly online: boolean;
+  /** Of a child, as its gateway said last; null = it has said nothing. */
+  readonly reachable: boolean | null;
   /** Of the newest presence: a last will counts only for the newest session. */
   readonly session: string | null;
   readonly lastSeenAt: number | null;

@@ -62,6 +62,11 @@ export function parseDown(topic: string, payload: Uint8Array): Parsed<DownMessag
 /** Whatever a sender may write: times also as RFC 3339 text, defaults left out. */
 export type Printable = z.input<(typeof UP)[keyof typeof UP]> | z.input<(typeof DOWN)[keyof typeof DOWN]>;
 
+/** Whether `print` would take it. */
+export function fits(body: Printable): boolean {
+  return Buffer.byteLength(JSON.stringify(body), 'utf8') <= MAX_PAYLOAD_BYTES;
+}
+
 /** The payload's bytes. @throws when it would be too large for any receiver: better here than refused there. */
 export function print(body: Printable): Buffer {
   const bytes = Buffer.from(JSON.stringify(body), 'utf8');

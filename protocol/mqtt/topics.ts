@@ -59,6 +59,9 @@ export function ackTopic(address: Address): string {
 /** Everything that devices send. */
 export const SERVICE_FILTER = `${ROOT}/+/+/+/up/#`;
 
+/** Every document: what the broker retains of them comes to whoever subscribes. */
+export const DESIRED_FILTER = `${ROOT}/+/+/+/down/desired/+`;
+
 /** Everything that is sent to a device and, where it is a gateway, to its children. */
 export function deviceFilter(tenant: string, node: string): string {
   assertLevels(tenant, node);

@@ -84,7 +84,7 @@ describe('A password of a device, at a broker that has to be told', () => {
     expect(await waiting()).toBe(0);
   });
 
-  it('waits its turn while an older one is valid, and takes over when that is revoked; a device that is back by then stays online', async () => {
+  it('waits its turn while an older one is valid, and takes over when that is revoked', async () => {
     const device = await facts.device(undefined, false);
     const first = await make(device);
     await send();

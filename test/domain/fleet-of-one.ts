@@ -19,7 +19,7 @@ export function installation(id: string, changes: Partial<Installation> = {}): I
 }
 
 const device: Device = {
-  tenantId: 'default', id: 'd', online: true, session: null, lastSeenAt: T0, bootId: null, agent: null, caps: null, helloWantedAt: null, helloAt: null,
+  tenantId: 'default', id: 'd', online: true, reachable: null, session: null, lastSeenAt: T0, bootId: null, agent: null, caps: null, helloWantedAt: null, helloAt: null,
 };
 
 export class Story {

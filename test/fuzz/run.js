@@ -30,6 +30,13 @@ const service = new AllInOne(fileURLToPath(new URL('../../dist/workers/up.js', i
 console.log(`Fuzz with seed ${seed}; again: FUZZ_SEED=${seed} npm run test:fuzz`);
 
 let failed = true;
+let fuzzer;
+for (const signal of ['SIGINT', 'SIGTERM']) {
+  process.once(signal, () => {
+    fuzzer?.kill('SIGKILL');
+    void service.stop().finally(() => process.exit(1));
+  });
+}
 try {
   const program = schemathesis();
   await service.start();
@@ -58,6 +65,7 @@ function run({ python }, http, token, known) {
     cwd: folder, stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, PYTHONPATH: fileURLToPath(new URL('.', import.meta.url)), PYTHONDONTWRITEBYTECODE: '1', SCHEMATHESIS_HOOKS: 'hooks', FUZZ_KNOWN: JSON.stringify(known) },
   });
+  fuzzer = child;
   const log = createWriteStream(logFile);
   child.stdout.pipe(log, { end: false });
   child.stderr.pipe(log, { end: false });

@@ -3,11 +3,27 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AllInOne } from '../../agent/demo/all-in-one.js';
+import type { Operator } from '../../agent/demo/operator.js';
+import { Description } from '../api/described.js';
+import { DescribedOperator } from './described-operator.js';
 
 /** The all in one with what a test does to it besides. Owned by the test, which stops or kills it and removes its folder. */
 export class TestedAllInOne extends AllInOne {
+  private description: Description | undefined;
+
   constructor(dataDir = mkdtempSync(join(tmpdir(), 'slipway-e2e-')), env: Record<string, string> = {}) {
     super('dist/workers/up.js', dataDir, env);
+  }
+
+  /** What it answers is held against its own OpenAPI document from its first start on. */
+  override get operator(): Operator {
+    const { http } = this.endpoints;
+    return this.description ? new DescribedOperator(http, readFileSync(join(this.dataDir, 'admin-token'), 'utf8').trim(), this.description) : super.operator;
+  }
+
+  override async start(ms?: number): Promise<void> {
+    await super.start(ms);
+    this.description ??= new Description(await (await fetch(`${this.endpoints.http}/openapi.json`)).json());
   }
 
   kill(): Promise<void> {

@@ -18,6 +18,8 @@ export class TestedMosquitto {
   private child: ChildProcess | undefined;
   private printed = '';
 
+  private readonly owner = mosquittoUser();
+
   private constructor(readonly dir: string, readonly port: number, readonly service: Login) {}
 
   static async start(): Promise<TestedMosquitto> {
@@ -45,7 +47,10 @@ export class TestedMosquitto {
   }
 
   async start(): Promise<void> {
-    const child = spawn(PROGRAM, ['-c', join(this.dir, 'mosquitto.conf')], { stdio: ['ignore', 'ignore', 'pipe'] });
+    // Ends with this process, however that ends. As root it becomes mosquitto's user here: where it does so by itself, the kernel forgets that.
+    const { owner } = this;
+    const become = owner ? [`--reuid=${owner.uid}`, `--regid=${owner.gid}`, '--clear-groups'] : [];
+    const child = spawn('setpriv', [...become, '--pdeathsig', 'KILL', PROGRAM, '-c', join(this.dir, 'mosquitto.conf')], { stdio: ['ignore', 'ignore', 'pipe'] });
     this.child = child;
     child.stderr.on('data', (chunk: Buffer) => (this.printed = (this.printed + chunk.toString()).slice(-10_000)));
     try {
@@ -85,13 +90,17 @@ export class TestedMosquitto {
     this.give(path);
   }
 
-  /** As root mosquitto gives up its rights, and then must still be able to write. */
   private give(path: string): void {
-    if (process.getuid?.() !== 0) return;
-    const [, , uid, gid] = readFileSync('/etc/passwd', 'utf8').split('\n').map((line) => line.split(':')).find(([name]) => name === 'mosquitto') ?? [];
-    if (uid === undefined || gid === undefined) throw new Error('there is no user "mosquitto": Debian\'s package makes one');
-    chownSync(path, Number(uid), Number(gid));
+    if (this.owner) chownSync(path, this.owner.uid, this.owner.gid);
   }
+}
+
+/** As root it does not run as root, and must be able to write. undefined = it runs as whoever runs the tests. */
+function mosquittoUser(): { uid: number; gid: number } | undefined {
+  if (process.getuid?.() !== 0) return undefined;
+  const [, , uid, gid] = readFileSync('/etc/passwd', 'utf8').split('\n').map((line) => line.split(':')).find(([name]) => name === 'mosquitto') ?? [];
+  if (uid === undefined || gid === undefined) throw new Error('there is no user "mosquitto": Debian\'s package makes one');
+  return { uid: Number(uid), gid: Number(gid) };
 }
 
 function install(): void {

@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { link, mkdir, open, readdir, rm, stat, type FileHandle } from 'node:fs/promises';
+import { link, mkdir, open, readdir, rename, rm, stat, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { assertSha256, type BlobStore, type ByteRange, type ReceivedBlob } from './port.js';
@@ -33,7 +33,7 @@ class DiskBlobs implements BlobStore {
     const path = join(this.incoming, randomUUID());
     try {
       const { sha256, size } = await writeThrough(path, source);
-      return { sha256, size, commit: () => this.publish(path, sha256), discard: () => rm(path, { force: true }) };
+      return { sha256, size, commit: () => this.publish(path, { sha256, size }), discard: () => rm(path, { force: true }) };
     } catch (error) {
       await rm(path, { force: true });
       throw error;
@@ -80,7 +80,7 @@ class DiskBlobs implements BlobStore {
   }
 
   /** The file was synced when it was received; here its name is, and the name of its folder where that is new. */
-  private async publish(from: string, sha256: string): Promise<void> {
+  private async publish(from: string, { sha256, size }: { sha256: string; size: number }): Promise<void> {
     const to = this.pathOf(sha256);
     const folder = join(to, '..');
     if (await mkdir(folder, { recursive: true, mode: 0o700 })) await syncFolder(this.folder);
@@ -88,9 +88,18 @@ class DiskBlobs implements BlobStore {
       await link(from, to);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+      await this.replaceUnless(size, from, to);
     }
     // Also where it was there: whoever linked it may not have come to this line.
     await syncFolder(folder);
+  }
+
+  /** What has another length under this address cannot be these bytes. In one step: whoever reads the old file reads on. */
+  private async replaceUnless(size: number, from: string, to: string): Promise<void> {
+    if ((await unlessMissing(stat(to)))?.size === size) return;
+    const beside = join(this.incoming, randomUUID());
+    await link(from, beside);
+    await rename(beside, to);
   }
 }
 

@@ -33,7 +33,10 @@ export interface BlobStore {
 export interface ReceivedBlob {
   readonly sha256: string;
   readonly size: number;
-  /** After this the blob survives a power cut. Does nothing where the same bytes are there already, so it may be called again until `discard`. */
+  /**
+   * After this the blob survives a power cut. Does nothing where the same bytes are there already, so it may be called again until `discard`;
+   * what has another length cannot be the same bytes, and is replaced.
+   */
   commit(): Promise<void>;
   /** Gives back the room of the upload; a blob that was committed stays. May be called again. */
   discard(): Promise<void>;

@@ -2,16 +2,19 @@ import { createHash, randomUUID } from 'node:crypto';
 import { Readable } from 'node:stream';
 import {
   AbortMultipartUploadCommand, CopyObjectCommand, DeleteObjectCommand, GetObjectCommand, HeadObjectCommand, ListMultipartUploadsCommand,
-  ListObjectsV2Command, NoSuchKey, NotFound, S3Client,
+  ListPartsCommand, paginateListObjectsV2, S3Client, type MultipartUpload,
 } from '@aws-sdk/client-s3';
 import { Upload } from '@aws-sdk/lib-storage';
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
 import { assertSha256, type BlobStore, type ByteRange, type LinkOptions, type ReceivedBlob } from './port.js';
+import { copyInParts } from './s3-copy.js';
 
 export interface S3Options {
   bucket: string;
   /** Of an S3 that is not Amazon's; the SDK's own variables say the rest. */
   endpoint?: string;
+  /** The most that one CopyObject takes, where it is less than Amazon's. Bytes, at least 5 MiB: no part may be smaller. */
+  maxCopyBytes?: number;
 }
 
 /** What one request to S3 may take to connect, and between two bytes of its answer. */
@@ -20,41 +23,56 @@ const SOCKET_TIMEOUT_MS = 60_000;
 /** Four parts of 8 MiB in memory for each upload: 32 MiB; 10,000 parts reach to 80 GB. */
 const PART_BYTES = 8 * 1024 * 1024;
 const PARTS_AT_ONCE = 4;
-/** The most that one CopyObject takes. */
 const MAX_COPY_BYTES = 5 * 1024 ** 3;
+/** An upload has 10,000 parts at most, a page 1,000. */
+const PART_PAGES = 10;
+/** Where uploads are, and where copies are made: multipart uploads may be left behind in both. */
+const INCOMING = 'incoming/';
+const BLOBS = 'blobs/';
 
 /**
  * Blobs as objects of a bucket: `blobs/ab/ab34…` by content, `incoming/` for uploads under way. The address is known only after the
  * last byte, and an object cannot be renamed: so an upload goes to a key of its own, and S3 copies it to its address within itself.
  * Hashing into a file first would cost every API process a disk as large as all uploads at once.
  */
-export function openS3Blobs(options: S3Options): BlobStore {
+export function openS3Blobs({ bucket, endpoint, maxCopyBytes = MAX_COPY_BYTES }: S3Options): BlobStore {
   const client = new S3Client({
-    ...(options.endpoint === undefined ? {} : { endpoint: options.endpoint, forcePathStyle: true }),
+    ...(endpoint === undefined ? {} : { endpoint, forcePathStyle: true }),
     requestHandler: { connectionTimeout: CONNECT_TIMEOUT_MS, socketTimeout: SOCKET_TIMEOUT_MS },
   });
-  return new S3Blobs(client, options.bucket);
+  return new S3Blobs(client, bucket, maxCopyBytes);
 }
 
 class S3Blobs implements BlobStore {
-  constructor(private readonly client: S3Client, private readonly bucket: string) {}
+  constructor(private readonly client: S3Client, private readonly bucket: string, private readonly maxCopyBytes: number) {}
 
   async receive(source: AsyncIterable<Uint8Array>): Promise<ReceivedBlob> {
-    const key = `incoming/${randomUUID()}`;
+    const key = `${INCOMING}${randomUUID()}`;
     const hash = createHash('sha256');
     let size = 0;
+    let broken: unknown;
     async function* through(): AsyncGenerator<Uint8Array> {
-      for await (const chunk of source) {
-        hash.update(chunk);
-        size += chunk.length;
-        yield chunk;
+      try {
+        for await (const chunk of source) {
+          hash.update(chunk);
+          size += chunk.length;
+          yield chunk;
+        }
+      } catch (error) {
+        broken = error;
+        throw error;
       }
     }
-    // A failed part or a source that breaks off aborts the multipart upload: `leavePartsOnError` is false by default.
-    await new Upload({
-      client: this.client, partSize: PART_BYTES, queueSize: PARTS_AT_ONCE,
-      params: { Bucket: this.bucket, Key: key, Body: Readable.from(through(), { objectMode: false }) },
-    }).done();
+    const body = Readable.from(through(), { objectMode: false });
+    try {
+      // A failed part or a source that breaks off aborts the multipart upload: `leavePartsOnError` is false by default.
+      await new Upload({ client: this.client, partSize: PART_BYTES, queueSize: PARTS_AT_ONCE, params: { Bucket: this.bucket, Key: key, Body: body } }).done();
+    } catch (error) {
+      // Where S3 is away too, its own complaint about the abort would hide why; what it kept is swept later.
+      throw broken ?? error;
+    } finally {
+      body.destroy();
+    }
     const received = { sha256: hash.digest('hex'), size };
     return { ...received, commit: () => this.publish(key, received), discard: () => this.delete(key) };
   }
@@ -84,7 +102,7 @@ class S3Blobs implements BlobStore {
 
   async sweep(olderThanMs: number): Promise<number> {
     const before = Date.now() - olderThanMs;
-    return (await this.abortMultiparts(before)) + (await this.deleteIncoming(before));
+    return (await this.abortMultiparts(INCOMING, before)) + (await this.abortMultiparts(BLOBS, before)) + (await this.deleteIncoming(before));
   }
 
   async close(): Promise<void> {
@@ -92,24 +110,51 @@ class S3Blobs implements BlobStore {
   }
 
   /** Multipart uploads that nobody finished cost as much as objects, and no listing of objects shows them. One page (1,000) a sweep. */
-  private async abortMultiparts(before: number): Promise<number> {
-    const listed = await this.client.send(new ListMultipartUploadsCommand({ Bucket: this.bucket, Prefix: 'incoming/' }));
-    const old = (listed.Uploads ?? []).filter(({ Initiated }) => Initiated !== undefined && Initiated.getTime() <= before);
-    for (const { Key, UploadId } of old) await this.client.send(new AbortMultipartUploadCommand({ Bucket: this.bucket, Key, UploadId }));
-    return old.length;
+  private async abortMultiparts(prefix: string, before: number): Promise<number> {
+    const listed = await this.client.send(new ListMultipartUploadsCommand({ Bucket: this.bucket, Prefix: prefix }));
+    let aborted = 0;
+    for (const upload of listed.Uploads ?? []) {
+      if (!isBefore(upload.Initiated, before) || !isBefore(await this.lastPartAt(upload), before)) continue;
+      await unlessMissing(this.client.send(new AbortMultipartUploadCommand({ Bucket: this.bucket, Key: upload.Key, UploadId: upload.UploadId })));
+      aborted += 1;
+    }
+    return aborted;
+  }
+
+  /** A slow upload may have begun long ago: it lives as long as parts come. Without any, its beginning counts. undefined: it is there no more. */
+  private async lastPartAt({ Key, UploadId, Initiated }: MultipartUpload): Promise<Date | undefined> {
+    let newest = Initiated;
+    // The SDK's own paginator never ends here: the last page names a next marker, too.
+    for (let marker: string | undefined, page = 0; page < PART_PAGES; page += 1) {
+      const listed = await unlessMissing(this.client.send(new ListPartsCommand({ Bucket: this.bucket, Key, UploadId, PartNumberMarker: marker })));
+      if (!listed) return undefined;
+      for (const { LastModified } of listed.Parts ?? []) if (LastModified !== undefined && (newest === undefined || LastModified > newest)) newest = LastModified;
+      if (listed.IsTruncated !== true) break;
+      marker = listed.NextPartNumberMarker;
+    }
+    return newest;
   }
 
   private async deleteIncoming(before: number): Promise<number> {
-    const listed = await this.client.send(new ListObjectsV2Command({ Bucket: this.bucket, Prefix: 'incoming/' }));
-    const old = (listed.Contents ?? []).filter(({ Key, LastModified }) => Key !== undefined && LastModified !== undefined && LastModified.getTime() <= before);
-    for (const { Key } of old) await this.delete(Key!);
-    return old.length;
+    let deleted = 0;
+    for await (const page of paginateListObjectsV2({ client: this.client }, { Bucket: this.bucket, Prefix: INCOMING })) {
+      for (const { Key, LastModified } of page.Contents ?? []) {
+        if (Key === undefined || !isBefore(LastModified, before)) continue;
+        await this.delete(Key);
+        deleted += 1;
+      }
+    }
+    return deleted;
   }
 
+  /** What has another length under this address cannot be these bytes: it is replaced. S3 does so in one step. */
   private async publish(from: string, { sha256, size }: { sha256: string; size: number }): Promise<void> {
-    if (await this.stat(sha256)) return;
-    if (size > MAX_COPY_BYTES) throw new Error(`${size} bytes are more than S3 copies at once (${MAX_COPY_BYTES})`);
-    await this.client.send(new CopyObjectCommand({ Bucket: this.bucket, Key: keyOf(sha256), CopySource: `${this.bucket}/${from}` }));
+    if ((await this.stat(sha256))?.size === size) return;
+    const to = keyOf(sha256);
+    if (size > this.maxCopyBytes) await copyInParts(this.client, { bucket: this.bucket, from, to, size, partBytes: this.maxCopyBytes });
+    else await this.client.send(new CopyObjectCommand({ Bucket: this.bucket, Key: to, CopySource: `${this.bucket}/${from}` }));
+    const found = (await this.stat(sha256))?.size;
+    if (found !== size) throw new Error(`S3 copied ${size} bytes to ${to} and has ${found ?? 'none'} of them there`);
   }
 
   /** Deleting what is not there is a success in S3. */
@@ -120,14 +165,23 @@ class S3Blobs implements BlobStore {
 
 function keyOf(sha256: string): string {
   assertSha256(sha256);
-  return `blobs/${sha256.slice(0, 2)}/${sha256}`;
+  return `${BLOBS}${sha256.slice(0, 2)}/${sha256}`;
+}
+
+const isBefore = (time: Date | undefined, before: number): boolean => time !== undefined && time.getTime() <= before;
+
+/** By name: an error's class may have been loaded twice. A bucket that is missing is another matter, and none of these. */
+const MISSING = new Set(['NoSuchKey', 'NotFound', 'NoSuchUpload']);
+
+function isMissing(error: unknown): boolean {
+  return MISSING.has((error as Error).name);
 }
 
 async function unlessMissing<T>(work: Promise<T>): Promise<T | undefined> {
   try {
     return await work;
   } catch (error) {
-    if (error instanceof NoSuchKey || error instanceof NotFound) return undefined;
+    if (isMissing(error)) return undefined;
     throw error;
   }
 }

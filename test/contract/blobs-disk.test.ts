@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openDiskBlobs } from '../../adapters/blobs/disk.js';
@@ -10,6 +10,7 @@ blobContract('a disk', async () => {
   return {
     blobs,
     unfinished: async () => (await readdir(join(folder, 'blobs', 'incoming'))).length,
+    spoil: (sha256, bytes) => writeFile(join(folder, 'blobs', sha256.slice(0, 2), sha256), bytes),
     close: async () => {
       await blobs.close();
       await rm(folder, { recursive: true });

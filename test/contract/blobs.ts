@@ -1,22 +1,26 @@
 import { createHash, randomBytes } from 'node:crypto';
+import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { conditionOf, copyBlob } from '../../adapters/blobs/copy.js';
 import type { BlobStore } from '../../adapters/blobs/port.js';
 
 /** A store under test, and what of its inside the contract must see: how many uploads are neither committed nor discarded. */
 export interface BlobsUnderTest {
   blobs: BlobStore;
   unfinished(): Promise<number>;
+  /** Puts other bytes where a blob is, as a broken disk or a careless operator does. */
+  spoil(sha256: string, bytes: Buffer): Promise<void>;
   close(): Promise<void>;
 }
 
 /** What every blob store keeps to (adapters/blobs/port.ts). */
-export function blobContract(name: string, make: () => Promise<BlobsUnderTest>): void {
+export function blobContract(name: string, make: () => Promise<BlobsUnderTest>, startMs = 30_000): void {
   describe(`blobs on ${name}`, () => {
     let test: BlobsUnderTest;
     beforeAll(async () => {
       test = await make();
-    });
+    }, startMs);
     afterAll(() => test.close());
 
     const store = async (bytes: Buffer): Promise<string> => {
@@ -73,6 +77,38 @@ export function blobContract(name: string, make: () => Promise<BlobsUnderTest>):
       expect(await test.blobs.stat(received.sha256)).toEqual({ size: 1000 });
     });
 
+    it('replaces what has another length under an address when the right bytes come again', async () => {
+      const bytes = randomBytes(100_000);
+      const sha256 = await store(bytes);
+      await test.spoil(sha256, bytes.subarray(0, 60_000));
+      await store(bytes);
+      expect((await read(sha256)).equals(bytes)).toBe(true);
+      expect(await test.unfinished()).toBe(0);
+    });
+
+    it('lets wrong and missing bytes be noticed, and mended from another store', async () => {
+      const bytes = randomBytes(100_000);
+      const sha256 = await store(bytes);
+      const content = { sha256, size: bytes.length };
+      expect(await conditionOf(test.blobs, content)).toBe('good');
+      for (const wrong of [bytes.subarray(1), randomBytes(bytes.length)]) {
+        await test.spoil(sha256, wrong);
+        expect(await conditionOf(test.blobs, content)).toBe('damaged');
+        expect(await copyBlob(oneBlob(bytes), test.blobs, content, true)).toBe('copied');
+        expect(await conditionOf(test.blobs, content)).toBe('good');
+      }
+      await test.blobs.remove(sha256);
+      expect(await conditionOf(test.blobs, content)).toBe('missing');
+      expect(await copyBlob(test.blobs, test.blobs, content)).toBe('missing');
+    });
+
+    it('takes over no bytes whose hash is another', async () => {
+      const sha256 = createHash('sha256').update('what it should be').digest('hex');
+      expect(await copyBlob(oneBlob(Buffer.from('what it is')), test.blobs, { sha256, size: 17 })).toBe('damaged');
+      expect(await test.blobs.stat(sha256)).toBeUndefined();
+      expect(await test.unfinished()).toBe(0);
+    });
+
     it('leaves nothing behind where the source breaks off, and throws what the source threw', async () => {
       async function* broken(): AsyncGenerator<Uint8Array> {
         yield randomBytes(100_000);
@@ -114,6 +150,14 @@ export function blobContract(name: string, make: () => Promise<BlobsUnderTest>):
       await received.discard();
     });
   });
+}
+
+/** As much of a store as something can be copied from. It says of any address that these are its bytes. */
+function oneBlob(bytes: Buffer): BlobStore {
+  const no = (): never => {
+    throw new Error('only reading is possible here');
+  };
+  return { open: async () => Readable.from([bytes]), stat: async () => ({ size: bytes.length }), receive: no, remove: no, link: no, sweep: no, close: async () => undefined };
 }
 
 async function* inPieces(bytes: Buffer): AsyncGenerator<Uint8Array> {

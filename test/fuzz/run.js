@@ -60,7 +60,7 @@ try {
 process.exitCode = failed ? 1 : 0;
 
 function run({ python }, http, token, known) {
-  const child = spawn(python, ['-m', 'schemathesis.cli', '--no-color', 'run', `${http}/openapi.json`, '-H', `Authorization: Bearer ${token}`, '--seed', String(seed), '--workers', '1',
+  const child = spawn(python, ['-m', 'schemathesis.cli', '--config-file', fileURLToPath(new URL('schemathesis.toml', import.meta.url)), '--no-color', 'run', `${http}/openapi.json`, '-H', `Authorization: Bearer ${token}`, '--seed', String(seed), '--workers', '1',
     '--max-examples', String(EXAMPLES), '--checks', CHECKS.join(','), '--generation-database', 'none', '--no-shrink', '--continue-on-failure', '--warnings', 'off', '--request-timeout', '20'], {
     cwd: folder, stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, PYTHONPATH: fileURLToPath(new URL('.', import.meta.url)), PYTHONDONTWRITEBYTECODE: '1', SCHEMATHESIS_HOOKS: 'hooks', FUZZ_KNOWN: JSON.stringify(known) },

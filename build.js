@@ -9,6 +9,8 @@ import { fileURLToPath } from 'node:url';
 const root = dirname(fileURLToPath(import.meta.url));
 const out = join(root, 'dist');
 const FOLDERS = ['domain', 'protocol', 'store', 'workflows', 'activities', 'bridge', 'api', 'adapters', 'workers', 'agent', 'cli', 'bench', 'test/crash', 'test/support', 'test/e2e'];
+/** Not compiled from one source each. */
+const MADE_HERE = new Set(['workflow-bundle.js', 'package.json']);
 const COPIED = /\.(sql|json|html|css|svg)$/;
 
 const sources = FOLDERS.filter((folder) => existsSync(join(root, folder))).flatMap((folder) =>
@@ -35,7 +37,7 @@ if (existsSync(out)) {
   const expected = new Set(sources.map((source) => target(source)));
   for (const entry of readdirSync(out, { recursive: true, withFileTypes: true })) {
     const path = join(entry.parentPath, entry.name);
-    if (entry.isFile() && entry.name.endsWith('.js') && entry.name !== 'workflow-bundle.js' && !expected.has(path)) {
+    if (entry.isFile() && (entry.name.endsWith('.js') || COPIED.test(entry.name)) && !MADE_HERE.has(entry.name) && !expected.has(path)) {
       rmSync(path);
       rmSync(`${path}.map`, { force: true });
     }

@@ -83,6 +83,11 @@ export class Operator {
     return this.call('GET', `/v1/devices/${deviceId}/firmware-installations/${id}`);
   }
 
+  /** The newest ones across devices, at most 100. */
+  installations(count: number): Promise<InstallationResource[]> {
+    return this.call('GET', `/v1/firmware-installations?pageSize=${Math.min(count, 100)}`);
+  }
+
   slots(deviceId: string): Promise<Record<string, unknown>> {
     return this.call('GET', `/v1/devices/${deviceId}/slots`);
   }

@@ -1,9 +1,11 @@
 import type { InstallationResource } from './operator.js';
-import { seconds } from './picture.js';
+import { indented, labelOf } from './picture.js';
+import { story } from './story.js';
 
 /** How one device ended, and whether that is what its profile says. */
 export interface Outcome {
   readonly name: string;
+  readonly isChild: boolean;
   readonly profile: string;
   readonly installation: InstallationResource;
   readonly expected: { readonly state: string; readonly because: string };
@@ -15,45 +17,48 @@ export function isAsExpected({ installation, expected, wrong }: Outcome): boolea
   return installation.state === expected.state && wrong === undefined;
 }
 
-/** The history's time between the first of `from` and the first of `to` that follows. */
+/** The history's time between the first of `from` and the first of `to` that follows, seconds. */
 function between({ history }: InstallationResource, from: readonly string[], to: readonly string[]): string {
   const first = history.findIndex((entry) => from.includes(entry.event));
   const last = history.findIndex((entry, index) => index > first && to.includes(entry.event));
   if (first < 0 || last < 0) return '-';
-  return seconds(Date.parse(history[last]!.at) - Date.parse(history[first]!.at));
+  return ((Date.parse(history[last]!.at) - Date.parse(history[first]!.at)) / 1_000).toFixed(1);
 }
 
 const ENDS = ['installed', 'failed', 'rejected', 'timed_out', 'canceled'];
 const PHASES: readonly (readonly [string, readonly string[], readonly string[]])[] = [
   ['notify', ['requested'], ['delivered']],
   ['accept', ['delivered'], ['accepted', 'deferred', ...ENDS]],
-  ['download', ['downloading', 'accepted'], ['downloaded']],
+  ['load', ['downloading', 'accepted'], ['downloaded']],
   ['install', ['downloaded'], ['rebooting', ...ENDS]],
   ['confirm', ['rebooting'], ENDS],
   ['all', ['requested'], ENDS],
 ];
 
-/** Why it ended so: what the history says, then what went wrong with the device on the way. */
-function why({ installation, expected }: Outcome): string {
-  const failed = installation.history.flatMap((entry) => {
-    const error = entry.data.error as { code?: string } | undefined;
-    return entry.event === 'scheduled' && error?.code ? [`${error.code} at try ${String(entry.data.attempt)}, then tried again`] : [];
-  });
-  return [installation.rejectReason, ...failed, failed.length === 0 && !installation.rejectReason ? expected.because : undefined].filter(Boolean).join('; ');
-}
-
-/** The table at the end: each device, what happened, how long each phase took, and why. */
+/** The table at the end: each device, what happened, how many seconds each phase took, and below it how it came to that. 80 columns. */
 export function table(outcomes: readonly Outcome[]): string {
-  const head = ['device', 'fault', 'ended as', 'tries', ...PHASES.map(([name]) => name), 'why'];
+  const head = ['device', 'fault', 'ended as', 'try', ...PHASES.map(([name]) => name)];
   const rows = outcomes.map((outcome) => [
-    outcome.name,
-    outcome.profile,
-    `${isAsExpected(outcome) ? '' : '! '}${outcome.installation.state}`,
-    String(outcome.installation.attempt),
-    ...PHASES.map(([, from, to]) => between(outcome.installation, from, to)),
-    outcome.wrong ?? (isAsExpected(outcome) ? why(outcome) : `should be ${outcome.expected.state}: ${outcome.expected.because}; ${outcome.installation.waitingOn ?? why(outcome)}`),
+    indented(outcome), labelOf(outcome.profile), outcome.installation.state, String(outcome.installation.attempt), ...PHASES.map(([, from, to]) => between(outcome.installation, from, to)),
   ]);
   const widths = head.map((title, column) => Math.max(title.length, ...rows.map((row) => row[column]!.length)));
-  const print = (row: readonly string[]) => row.map((cell, column) => (column === row.length - 1 ? cell : cell.padEnd(widths[column]!))).join('  ');
-  return [print(head), print(widths.map((width, column) => '-'.repeat(column === widths.length - 1 ? 3 : width))), ...rows.map(print)].join('\n');
+  const print = (row: readonly string[]) => row.map((cell, column) => (column < 3 ? cell.padEnd(widths[column]!) : cell.padStart(widths[column]!))).join(' ');
+  const lines = outcomes.flatMap((outcome, index) => [print(rows[index]!), ...wrapped(sentence(outcome), 76).map((line) => `    ${line}`)]);
+  return [`${print(head)}   (seconds)`, ...lines].join('\n');
+}
+
+function sentence(outcome: Outcome): string {
+  const { installation, expected, wrong } = outcome;
+  if (isAsExpected(outcome)) return story(installation);
+  return `! ${wrong ?? `It should have ended as ${expected.state} (${expected.because}), and did not`}. ${story(installation)}`;
+}
+
+function wrapped(text: string, width: number): string[] {
+  const lines = [''];
+  for (const word of text.split(' ')) {
+    const last = lines.at(-1)!;
+    if (last !== '' && last.length + 1 + word.length > width) lines.push(word);
+    else lines[lines.length - 1] = last === '' ? word : `${last} ${word}`;
+  }
+  return lines;
 }

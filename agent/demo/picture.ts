@@ -3,6 +3,8 @@ import type { InstallationResource } from './operator.js';
 /** One device of the picture, as far as it is known. */
 export interface Actor {
   readonly name: string;
+  /** Behind the gateway that stands above it. */
+  readonly isChild: boolean;
   readonly profile: string;
   readonly installation: InstallationResource;
   /** The newest thing that the device said of itself. */
@@ -12,12 +14,19 @@ export interface Actor {
 const ENDED = new Set(['installed', 'failed', 'rejected', 'canceled', 'timed_out', 'superseded']);
 export const isOver = (installation: InstallationResource) => ENDED.has(installation.state);
 
+/** Short names, so that a line fits into 80 columns beside what the device says. */
+const LABELS: Readonly<Record<string, string>> = { gatewayWithUnreachableChild: 'gateway', unreachableChild: 'away first' };
+export const labelOf = (profile: string) => LABELS[profile] ?? profile;
+export const indented = ({ name, isChild }: Pick<Actor, 'name' | 'isChild'>) => (isChild ? `└ ${name}` : name);
+
 const CSI = '\u001b[';
-const colour = (code: number, text: string, on: boolean) => (on ? `${CSI}${code}m${text}${CSI}0m` : text);
+const colour = (code: number, text: string) => `${CSI}${code}m${text}${CSI}0m`;
 const COLOURS: Readonly<Record<string, number>> = { installed: 32, failed: 31, rejected: 31, timed_out: 33, canceled: 33, superseded: 33, delivered: 36, scheduled: 90, queued: 90 };
+const WORKING = 34;
 
 /**
- * The picture while it runs: on a terminal a table that is drawn over itself, elsewhere a line whenever a device's state changes.
+ * The picture while it runs: on a terminal a line for each device that is drawn over itself, elsewhere a line whenever a device's state
+ * changes. Where the terminal has no room for all, those that have ended are only counted.
  */
 export class Picture {
   private drawn = 0;
@@ -31,29 +40,48 @@ export class Picture {
   }
 
   private redraw(actors: readonly Actor[]): void {
-    const width = this.out.columns ?? 100;
-    const over = actors.filter((actor) => isOver(actor.installation)).length;
-    const lines = actors.map((actor) => this.line(actor, width));
-    lines.push(`${bar(over, actors.length, 30)} ${over} of ${actors.length} have ended, ${seconds(Date.now() - this.began)}`);
-    if (this.drawn > 0) this.out.write(`${CSI}${this.drawn}A`);
-    this.out.write(lines.map((line) => `${CSI}2K${line}\n`).join(''));
+    const { columns = 80, rows = 24 } = this.out;
+    const lines = picture(actors, Date.now() - this.began, columns, rows);
+    // One write, and the rest of the old picture erased: no flicker, nothing left behind where it has become shorter.
+    this.out.write(`${this.drawn > 0 ? `${CSI}${this.drawn}A\r` : ''}${lines.map((line) => `${line}${CSI}K\n`).join('')}${CSI}J`);
     this.drawn = lines.length;
   }
 
-  private line({ name, profile, installation, said }: Actor, width: number): string {
-    const { state, attempt } = installation;
-    const head = `${name}  ${profile.padEnd(11)}  ${colour(COLOURS[state] ?? 34, state.padEnd(11), true)} ${attempt > 1 ? `try ${attempt}` : '     '}  `;
-    return `${head}${colour(90, said.slice(0, Math.max(0, width - 45)), true)}`;
-  }
-
   private append(actors: readonly Actor[]): void {
-    for (const { name, profile, installation } of actors) {
+    for (const actor of actors) {
+      const { name, profile, installation } = actor;
       const now = `${installation.state}${installation.attempt > 1 ? ` (try ${installation.attempt})` : ''}`;
       if (this.known.get(name) === now) continue;
       this.known.set(name, now);
-      this.out.write(`${seconds(Date.now() - this.began).padStart(7)}  ${name}  ${profile.padEnd(11)}  ${now}\n`);
+      this.out.write(`${seconds(Date.now() - this.began).padStart(7)}  ${name.padEnd(9)}  ${labelOf(profile).padEnd(11)}  ${now}\n`);
     }
   }
+}
+
+/** The lines of the picture, none wider than the terminal, and fewer than it has rows. */
+export function picture(actors: readonly Actor[], ms: number, columns: number, rows: number): string[] {
+  const over = actors.filter((actor) => isOver(actor.installation)).length;
+  const foot = `${bar(over, actors.length, 30)} ${over} of ${actors.length} have ended, ${seconds(ms)}`.slice(0, columns);
+  const room = rows - 2; // the foot, and the line of the cursor
+  if (actors.length <= room) return [...actors.map((actor) => line(actor, columns)), foot];
+  const open = actors.filter((actor) => !isOver(actor.installation));
+  const shown = open.slice(0, Math.max(0, room - 2));
+  const more = open.length - shown.length;
+  return [...shown.map((actor) => line(actor, columns)), ...(more > 0 ? [`… and ${more} more that are under way`] : []), counts(actors).slice(0, columns), foot];
+}
+
+function line(actor: Actor, columns: number): string {
+  const { profile, installation: { state, attempt }, said } = actor;
+  const head = `${indented(actor).padEnd(10)} ${labelOf(profile).padEnd(11)} `;
+  const rest = ` ${attempt > 1 ? `try ${attempt}` : '     '}  `;
+  const room = columns - head.length - 11 - rest.length - 1;
+  return `${head}${colour(COLOURS[state] ?? WORKING, state.padEnd(11))}${rest}${colour(90, said.slice(0, Math.max(0, room)))}`;
+}
+
+/** How many have ended in which way. */
+function counts(actors: readonly Actor[]): string {
+  const ended = actors.filter((actor) => isOver(actor.installation)).map((actor) => actor.installation.state);
+  return ended.length === 0 ? 'none has ended' : [...new Set(ended)].map((state) => `${ended.filter((one) => one === state).length} ${state}`).join(', ');
 }
 
 function bar(done: number, all: number, width: number): string {

@@ -23,15 +23,16 @@ const DETAIL_CHARACTERS = 1_000;
 
 /** Keeps refusals of devices that exist; what names no device is only counted. */
 export async function keepDiagnostics(tx: Tx, entries: readonly Diagnostic[]): Promise<void> {
-  const records = newest(entries).map((one) => ({
-    tenant_id: one.tenantId, device_id: one.deviceId, at: new Date(one.at).toISOString(), reason: one.reason, detail: storable(one.detail).slice(0, DETAIL_CHARACTERS),
+  const records = newest(entries).map((one, nth) => ({
+    nth, tenant_id: one.tenantId, device_id: one.deviceId, at: new Date(one.at).toISOString(), reason: one.reason, detail: storable(one.detail).slice(0, DETAIL_CHARACTERS),
     topic: one.topic === undefined ? null : storable(one.topic).slice(0, TOPIC_CHARACTERS), payload: one.payload === undefined ? null : storable(one.payload).slice(0, PAYLOAD_CHARACTERS),
   }));
   if (records.length === 0) return;
   await tx.query(
     `INSERT INTO device_diagnostics (tenant_id, device_id, at, reason, detail, topic, payload)
-     SELECT n.* FROM jsonb_to_recordset($1::jsonb) AS n(tenant_id text, device_id uuid, at timestamptz, reason text, detail text, topic text, payload text)
-     JOIN devices d ON d.tenant_id = n.tenant_id AND d.id = n.device_id`,
+     SELECT n.tenant_id, n.device_id, n.at, n.reason, n.detail, n.topic, n.payload
+     FROM jsonb_to_recordset($1::jsonb) AS n(nth integer, tenant_id text, device_id uuid, at timestamptz, reason text, detail text, topic text, payload text)
+     JOIN devices d ON d.tenant_id = n.tenant_id AND d.id = n.device_id ORDER BY n.nth`,
     [JSON.stringify(records)],
   );
   // In a statement of its own, which sees those that were just added. What somebody else is dropping is skipped: no two writers wait for each other.

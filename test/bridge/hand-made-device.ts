@@ -18,7 +18,7 @@ export interface Heard {
  */
 export class HandMadeDevice {
   readonly heard: Heard[] = [];
-  readonly session = randomUUID();
+  readonly session: string = randomUUID();
   private client: MqttClient | undefined;
   private seq = 0;
 
@@ -41,12 +41,16 @@ export class HandMadeDevice {
     await this.client!.publishAsync(topic, typeof payload === 'string' ? payload : JSON.stringify(payload), { qos: 1, ...options });
   }
 
+  async sendBytes(topic: string, payload: Buffer): Promise<void> {
+    await this.client!.publishAsync(topic, payload, { qos: 1 });
+  }
+
   /** A status about this desired document; `seq` rises by itself. @returns what its receipt will be `for`. */
   async status(document: Payload, state: string, more: Record<string, unknown> = {}, device = this.id): Promise<string> {
     this.seq += 1;
     const body = { v: 1, installationId: document['installationId'], attempt: document['attempt'], seq: this.seq, revision: document['revision'], slot: document['slot'], at: new Date().toISOString(), state, ...more };
     await this.send(this.topic('up/status', device), body);
-    return `${body.installationId}/${body.attempt}/${body.seq}`;
+    return [body.installationId, body.attempt, body.seq].join('/');
   }
 
   /** @returns its msgId */

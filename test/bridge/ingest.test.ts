@@ -1,0 +1,126 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { Ingest } from '../../bridge/ingest.js';
+import { instant, Tenure } from '../../bridge/tenure.js';
+import { readDiagnostics } from '../../store/diagnostics-read.js';
+import { holdLease, releaseLease } from '../../store/leases.js';
+import { openPool, type Pool } from '../../store/pool.js';
+import { asTenant } from '../../store/transaction.js';
+import { createLog } from '../../workers/log.js';
+import { createTestDatabase } from '../support/database.js';
+import { Facts } from '../support/facts.js';
+import { until } from '../support/until.js';
+
+let database: Awaited<ReturnType<typeof createTestDatabase>>;
+let pool: Pool;
+let facts: Facts;
+let nth = 0;
+beforeAll(async () => {
+  database = await createTestDatabase('ingest');
+  pool = openPool({ databaseUrl: database.url, name: 'test' });
+  facts = await new Facts(pool).begin();
+  // What no schema of the wire can foresee: a report that the database will not take, today or ever.
+  await facts.sql(`ALTER TABLE device_slots ADD CONSTRAINT poisoned CHECK (version <> 'poison')`);
+});
+afterAll(async () => {
+  await pool.end();
+  await database.drop();
+});
+
+let lease: string;
+let tenure: Tenure;
+let sent: string[];
+let counts: Record<string, number>;
+let acknowledged: string[];
+let ingest: Ingest;
+beforeEach(async () => {
+  lease = `bridge ${(nth += 1)}`;
+  tenure = new Tenure({ name: lease, holder: 'one', epoch: (await holdLease(pool, lease, 'one', 60_000))! }, 50_000, instant());
+  [sent, counts, acknowledged] = [[], {}, []];
+  ingest = new Ingest({
+    pool, tenure, now: Date.now, log: createLog('test', 'fatal'), committed: () => undefined,
+    counted: (outcome, reason, count) => (counts[reason || outcome] = (counts[reason || outcome] ?? 0) + count),
+    publish: async (topic) => {
+      tenure.assert();
+      sent.push(topic);
+    },
+  });
+});
+
+const hello = (device: string, version: string) => ({
+  topic: `slipway/v1/default/${device}/${device}/up/hello`,
+  payload: Buffer.from(JSON.stringify({ v: 1, msgId: randomUUID(), agent: { name: 'a', version: '1' }, slots: { firmware: { version, sha256: 'a'.repeat(64), confirmed: true } } })),
+  acknowledge: () => void acknowledged.push(device),
+});
+const versions = async (devices: readonly string[]) => {
+  const rows = await facts.sql<{ device_id: string; version: string }>('SELECT device_id, version FROM device_slots WHERE device_id = ANY($1::uuid[])', [devices]);
+  return devices.map((id) => rows.find((row) => row.device_id === id)?.version);
+};
+const devices = (count: number) => Promise.all(Array.from({ length: count }, () => facts.device()));
+
+describe('Reports that arrive', () => {
+  it('D1 are acknowledged to the broker after the commit, and not before', async () => {
+    const [one] = await devices(1) as [string];
+    const holder = await pool.connect();
+    try {
+      await holder.query('BEGIN');
+      await holder.query('SELECT FROM devices WHERE id = $1 FOR UPDATE', [one]);
+      ingest.take(hello(one, '1.0'));
+      await until('the report waits for the device\'s row', async () => (await facts.sql(`SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%FOR NO KEY UPDATE OF d%' AND datname = current_database()`)).length > 0);
+      expect([acknowledged, sent]).toEqual([[], []]);
+    } finally {
+      await holder.query('COMMIT');
+      holder.release();
+    }
+    await until('it is acknowledged', () => acknowledged.length === 1);
+    expect(await versions([one])).toEqual(['1.0']);
+  });
+
+  it('D2 one that can never be stored holds up no other of its batch: it is found by halving, goes to the diagnostics and is acknowledged', async () => {
+    const all = await devices(20);
+    const poisoned = all[13]!;
+    for (const id of all) ingest.take(hello(id, id === poisoned ? 'poison' : '2.0'));
+    await until('all are acknowledged', () => acknowledged.length === 20);
+    expect(await versions(all)).toEqual(all.map((id) => (id === poisoned ? undefined : '2.0')));
+    const [entry] = await asTenant(pool, 'default', (tx) => readDiagnostics(tx, 'default', poisoned));
+    expect(entry).toMatchObject({ reason: 'unstorable', detail: expect.stringContaining('poisoned') });
+    expect(counts).toEqual({ recorded: 19, unstorable: 1 });
+    expect(sent).toHaveLength(19);
+  });
+
+  it('D1 are tried again until PostgreSQL is back, and are counted once', async () => {
+    const [one] = await devices(1) as [string];
+    await facts.sql(`CREATE FUNCTION away() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'shutting down' USING ERRCODE = '57P03'; END $$`);
+    await facts.sql('CREATE TRIGGER away BEFORE INSERT ON device_slots FOR EACH ROW EXECUTE FUNCTION away()');
+    ingest.take(hello(one, '3.0'));
+    ingest.take({ ...hello(one, '3.0'), payload: Buffer.from('not json') });
+    const failed = async () => (await facts.sql<{ n: number }>('SELECT xact_rollback::int AS n FROM pg_stat_database WHERE datname = current_database()'))[0]!.n;
+    const before = await failed();
+    await until('it was tried several times', async () => (await failed()) > before + 1);
+    expect(acknowledged).toEqual([]);
+    await facts.sql('DROP TRIGGER away ON device_slots');
+    await until('both are acknowledged', () => acknowledged.length === 2);
+    expect(await versions([one])).toEqual(['3.0']);
+    expect(counts).toEqual({ recorded: 1, not_json: 1 });
+  });
+
+  it('D13 are not stored by a leader that another one has followed: nothing is written, acknowledged or sent, and its term ends', async () => {
+    const [one] = await devices(1) as [string];
+    await releaseLease(pool, lease, 'one');
+    await holdLease(pool, lease, 'two', 60_000);
+    expect(tenure.holds()).toBe(true);
+    ingest.take(hello(one, '4.0'));
+    await until('the term is over', () => !tenure.holds());
+    await ingest.end();
+    expect([await versions([one]), acknowledged, sent, counts]).toEqual([[undefined], [], [], {}]);
+  });
+
+  it('D13 are not even tried by a leader whose own clock says that its time is over', async () => {
+    const [one] = await devices(1) as [string];
+    const late = new Tenure(tenure.fence, 4_000, { monotonic: performance.now() - 5_000, wall: Date.now() });
+    const stale = new Ingest({ pool, tenure: late, now: Date.now, log: createLog('test', 'fatal'), committed: () => undefined, counted: () => undefined, publish: async () => undefined });
+    stale.take(hello(one, '5.0'));
+    await stale.end();
+    expect([await versions([one]), acknowledged]).toEqual([[undefined], []]);
+  });
+});

@@ -15,7 +15,6 @@ import { TENANT } from './service.js';
 
 /** A child on a field bus: its slot is a file of its own, and whether it is reached is up to the test. */
 export class TestChild implements FieldProcedure {
-  readonly id = randomUUID();
   readonly files: SlotFiles;
   readonly pushes: string[] = [];
   readonly events: AgentEvent[] = [];
@@ -25,7 +24,7 @@ export class TestChild implements FieldProcedure {
   hooks: Hooks = {};
   private readonly installer: FileInstaller;
 
-  constructor(dir: string, readonly name: string) {
+  constructor(dir: string, readonly name: string, readonly id: string = randomUUID()) {
     this.files = new SlotFiles(join(dir, name), true);
     this.installer = new FileInstaller(join(dir, name), this.files, async () => undefined);
   }
@@ -81,12 +80,15 @@ export interface TestGateway {
 
 export const GATEWAY = 'gw-1';
 
-/** A gateway whose children are known by an alias, `node-1` and so on, or by their ids. */
-export async function testGateway(url: string, count: number, knownBy: 'alias' | 'id' = 'id'): Promise<TestGateway> {
+/**
+ * A gateway whose children are known by an alias, `node-1` and so on, or by their ids.
+ * @param real its login, and the ids that the service gave to the children
+ */
+export async function testGateway(url: string, count: number, knownBy: 'alias' | 'id' = 'id', real?: { username: string; password: string; children: readonly string[] }): Promise<TestGateway> {
   const dir = await mkdtemp(join(tmpdir(), 'slipway-gateway-'));
   const dispatcher = new HttpAgent();
   const events: AgentEvent[] = [];
-  const children = Array.from({ length: count }, (_, index) => new TestChild(join(dir, 'field'), `node-${index + 1}`));
+  const children = Array.from({ length: count }, (_, index) => new TestChild(join(dir, 'field'), `node-${index + 1}`, real?.children[index]));
   for (const child of children) await child.files.deliver('firmware', 'factory', '1.0.0');
   let agent: Agent | undefined;
   let reboots: Promise<void> = Promise.resolve();
@@ -102,7 +104,7 @@ export async function testGateway(url: string, count: number, knownBy: 'alias' |
     };
     const files = new SlotFiles(join(dir, 'slots'), true);
     agent = new Agent({
-      url, username: `${TENANT}/${GATEWAY}`, password: 'secret', stateDir: dir, slots: ['firmware'], dispatcher, timings: QUICK,
+      url, username: real?.username ?? `${TENANT}/${GATEWAY}`, password: real?.password ?? 'secret', stateDir: dir, slots: ['firmware'], dispatcher, timings: QUICK,
       installer: new FileInstaller(join(dir, 'slots'), files, restart),
       children: children.map((child) => ({
         name: knownBy === 'id' ? child.id : child.name, slots: ['firmware'], installer: child, hooks: child.hooks, onEvent: (event: AgentEvent) => void child.events.push(event),

@@ -11,8 +11,8 @@ import { resources } from './resources.js';
 import { schemathesis } from './python.js';
 
 const REQUESTS = 3_000;
-/** For each of about 40 operations, beside the values at every schema's edges, which schemathesis tries in any case. 16 made 3,400 requests in 60 s. */
-const EXAMPLES = 16;
+/** For each of about 40 operations, beside the values at every schema's edges, which schemathesis tries in any case. 8 made 3,400 requests, in 60 s where nothing else ran. */
+const EXAMPLES = 8;
 /** Ten times what it takes on two idle cores: something hangs. */
 const LIMIT_MS = 600_000;
 /** `positive_data_acceptance` is left out: rules between members (page excludes cursor), PEM and what lies in the past are no part of JSON Schema. */
@@ -74,7 +74,7 @@ function run({ python }, http, token, known) {
     child.once('error', reject);
     child.once('close', (code, signal) => {
       clearTimeout(timer);
-      if (signal !== null) console.log(`schemathesis was ended after ${LIMIT_MS / 1000} s`);
+      if (signal !== null) console.log('schemathesis was ended before its end');
       log.end(() => resolve(code ?? 1));
     });
   });

@@ -28,7 +28,7 @@ const isStale = (source) => {
 function write(path, text) {
   mkdirSync(dirname(path), { recursive: true });
   const beside = `${path}.${process.pid}`;
-  writeFileSync(beside, text);
+  writeFileSync(beside, text, { mode: text.startsWith('#!') ? 0o755 : 0o644 }); // what package.json names as a command can be run
   renameSync(beside, path);
 }
 

@@ -1,3 +1,5 @@
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { chmod, mkdir, stat, writeFile } from 'node:fs/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { EXIT_CODES, failureOf } from '../../agent/handlers/exit-codes.js';
@@ -27,6 +29,13 @@ afterEach(async () => {
 
 const hello = () => service.until(() => service.hellos('d-1').at(-1), 'a hello');
 const ofAgain = () => service.until(() => service.hellos('d-1').find(({ slots }) => slots['firmware']?.sha256 === file.sha256), 'a hello with the new content');
+
+describe('slipway-agent', () => {
+  it('can be run as the command that package.json names', () => {
+    const { bin } = JSON.parse(readFileSync('package.json', 'utf8')) as { bin: Record<string, string> };
+    expect(execFileSync(`./${bin['slipway-agent']!}`, ['--help'], { encoding: 'utf8' })).toContain('slipway-agent --config agent.json');
+  });
+});
 
 describe('slipway-agent with slots that are commands', () => {
   it('runs the command with what it must know in its environment, and says what the slot holds as `current` prints it', async () => {

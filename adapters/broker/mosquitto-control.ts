@@ -52,7 +52,7 @@ export class MosquittoControl {
         timer = setTimeout(fail, ANSWER_TIMEOUT_MS, `did not answer within ${ANSWER_TIMEOUT_MS} ms`);
         this.waiting.set(mark, (answers) => (answers.length === commands.length ? resolve(answers) : fail(`gave ${answers.length} answers to ${commands.length} commands`)));
         client.once('close', () => fail('was asked, and the connection closed'));
-        client.publish(CONTROL_TOPIC, print(commands, mark), { qos: 1 }, (error) => error && reject(error));
+        client.publish(CONTROL_TOPIC, print(commands, mark), { qos: 1 }, (error) => error && fail(`could not be asked (${error.message})`));
       });
     } finally {
       clearTimeout(timer);

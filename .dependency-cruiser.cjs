@@ -24,7 +24,7 @@ const TYPES = { store: ['protocol'], workflows: ['protocol', 'activities'], acti
 const NPM = {
   domain: [],
   protocol: ['zod'],
-  store: ['pg', 'kysely', 'node:.*'],
+  store: ['pg', 'pg-copy-streams', 'kysely', 'node:.*'],
   workflows: ['@temporalio/workflow', '@temporalio/common'],
   activities: ['@temporalio/activity', '@temporalio/common', 'node:.*'],
   bridge: ['mqtt', 'mqtt-packet', 'p-limit', 'pino', 'prom-client', 'node:.*'],
@@ -32,7 +32,7 @@ const NPM = {
 
 const folder = (name) => `^${name}(/|\\.ts$|$)`;
 const packages = (names) => (names.length === 0 ? '^$' : names.map((name) => (name.startsWith('node:') ? '' : `node_modules/(@types/)?${name}/`)).filter(Boolean).join('|') || '^$');
-const PROCESS_FILES = '^(api/main|workers/|agent/(main|demo/main|simulator/main))';
+const PROCESS_FILES = '^(api/main|workers/|agent/(main|demo/main|simulator/main)|cli/admin/)';
 
 module.exports = {
   forbidden: [

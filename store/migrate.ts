@@ -7,13 +7,14 @@ const FOLDER = new URL('./sql/', import.meta.url);
 /**
  * Brings the schema up to date. Safe to call from several processes at once: the migrator holds an advisory lock, one runs
  * and the others wait. A migration runs in one transaction with all that come after it: all or none.
+ * @param upTo the last migration to run, for a database that is to have the schema of an older version for now; by default all of them.
  * @throws when a migration fails, with PostgreSQL's own message and the file's name.
  */
-export async function migrate(databaseUrl: string): Promise<void> {
+export async function migrate(databaseUrl: string, upTo?: string): Promise<void> {
   const db = new Kysely<unknown>({ dialect: new PostgresDialect({ pool: new pg.Pool({ connectionString: databaseUrl, max: 2 }) }) });
   try {
     const migrator = new Migrator({ db, provider: { getMigrations: readMigrations } });
-    const { error, results } = await migrator.migrateToLatest();
+    const { error, results } = await (upTo === undefined ? migrator.migrateToLatest() : migrator.migrateTo(upTo));
     if (error) {
       const failed = results?.find((result) => result.status === 'Error')?.migrationName ?? 'the migrator itself';
       throw new Error(`the database schema could not be brought up to date (${failed}): ${String((error as Error).message ?? error)}`, { cause: error });
@@ -23,8 +24,17 @@ export async function migrate(databaseUrl: string): Promise<void> {
   }
 }
 
+/** Of all migrations that there are, in their order. */
+export async function migrationNames(): Promise<string[]> {
+  return (await sqlFiles()).map((name) => name.replace(/\.sql$/, ''));
+}
+
+async function sqlFiles(): Promise<string[]> {
+  return (await readdir(FOLDER)).filter((name) => /^\d{4}-.*\.sql$/.test(name)).sort();
+}
+
 async function readMigrations(): Promise<Record<string, Migration>> {
-  const names = (await readdir(FOLDER)).filter((name) => /^\d{4}-.*\.sql$/.test(name)).sort();
+  const names = await sqlFiles();
   const migrations: Record<string, Migration> = {};
   for (const name of names) {
     const text = await readFile(new URL(name, FOLDER), 'utf8');

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { migrate } from '../store/migrate.js';
 import { addressesOf, announcement, removeEndpoints, writeEndpoints, type Addresses, type Ports } from './embedded/addresses.js';
+import { assertNotRestoring } from './embedded/backup-marker.js';
 import { childEnvironment } from './embedded/child-environment.js';
 import { onShutdown, shutDown } from './embedded/exit-with-parent.js';
 import { lockDataDir } from './embedded/lock.js';
@@ -50,6 +51,7 @@ async function up(): Promise<void> {
   const supervisor = supervise(log);
   const ending = new AbortController();
   onShutdown(() => lock.release(), { log });
+  assertNotRestoring(dataDir);
   onShutdown(async () => {
     ending.abort();
     await Promise.race([supervisor.stop(), sleep(STOP_LIMIT_MS, undefined, { ref: false })]);

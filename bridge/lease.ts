@@ -46,9 +46,11 @@ export class Leadership {
   }
 
   private async run(): Promise<void> {
-    while (!this.isEnded()) {
+    for (let told = false; !this.isEnded(); ) {
       const asked = instant();
       const epoch = await this.ask();
+      if (epoch === undefined && !told) this.log.info({}, `stands by for "${this.name}"`);
+      told = epoch === undefined;
       if (epoch !== undefined && !this.isEnded()) await this.lead(new Tenure({ name: this.name, holder: this.holder, epoch }, GIVE_UP_MS, asked, () => this.wakeUp?.()));
       await this.rest();
     }

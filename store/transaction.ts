@@ -26,15 +26,19 @@ async function inTransaction<T>(pool: Pool, role: Role, tenantId: string, work: 
   for (let attempt = 1; ; attempt += 1) {
     const client = await pool.connect();
     let broken: Error | undefined;
+    // A connection may end between two statements (a restart, an idle transaction that is cut off). Unheard, that would end the process.
+    const hear = (error: Error) => (broken = error);
+    client.on('error', hear);
     try {
       await begin(client, role, tenantId);
       const result = await work(client);
       await client.query('COMMIT');
       return result;
     } catch (error) {
-      broken = await rollBack(client);
+      broken = (await rollBack(client)) ?? broken;
       if (broken || attempt >= ATTEMPTS || !isRetryable(error)) throw error;
     } finally {
+      client.off('error', hear);
       client.release(broken);
     }
   }

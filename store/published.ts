@@ -62,7 +62,7 @@ const PIECE = 1_000;
 
 /**
  * Compares what the broker retains with where documents should stand, and marks what differs: the sender puts it right. What stands where no row
- * says so (a database restored from a backup) is written down first, with its revision: then it is cleared there, or outnumbered.
+ * says so, or with a higher revision (a database restored from a backup), is written down first: then it is cleared there, or outnumbered.
  * @param since epoch milliseconds at which the reading began: what was published later is not missed. @returns how many were marked.
  */
 export async function compareDocuments(pool: Pool, fence: Fence, retained: readonly Published[], since: number): Promise<number> {
@@ -75,14 +75,15 @@ export async function compareDocuments(pool: Pool, fence: Fence, retained: reado
 async function compareRetained(pool: Pool, fence: Fence, retained: readonly Published[]): Promise<number> {
   return asService(pool, async (tx) => {
     await assertLease(tx, fence);
-    const { rows } = await tx.query<Row & { node: string; revision: string | null; known: boolean }>(
-      `SELECT n.*, p.node IS NOT NULL AS known FROM jsonb_to_recordset($1::jsonb) AS n(tenant_id text, device_id uuid, slot text, node text, revision bigint)
+    const { rows } = await tx.query<Row & { node: string; revision: string | null; ahead: boolean }>(
+      `SELECT n.*, p.node IS NULL OR coalesce(n.revision > p.revision, p.revision IS NULL) AS ahead
+       FROM jsonb_to_recordset($1::jsonb) AS n(tenant_id text, device_id uuid, slot text, node text, revision bigint)
        LEFT JOIN published_documents p USING (tenant_id, device_id, slot, node)
        WHERE p.node IS NULL OR p.revision IS DISTINCT FROM n.revision`,
       [records(retained)],
     );
-    const strays = rows.filter((row) => !row.known);
-    if (strays.length > 0) await add(tx, strays.map((row) => ({ tenantId: row.tenant_id, deviceId: row.device_id, slot: row.slot, node: row.node, revision: row.revision === null ? null : Number(row.revision) })));
+    const ahead = rows.filter((row) => row.ahead);
+    if (ahead.length > 0) await add(tx, ahead.map((row) => ({ tenantId: row.tenant_id, deviceId: row.device_id, slot: row.slot, node: row.node, revision: row.revision === null ? null : Number(row.revision) })));
     await mark(tx, rows.map(toMark));
     return rows.length;
   });

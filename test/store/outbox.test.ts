@@ -1,12 +1,14 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
 import { openPool, type Pool } from '../../store/pool.js';
-import { claim, mark, settle } from '../../store/outbox.js';
+import { claim, mark, releaseClaims, settle } from '../../store/outbox.js';
 import { assertLease, holdLease, releaseLease } from '../../store/leases.js';
 import { seal, verifyChain } from '../../store/seal.js';
 import { writeHistory } from '../../store/history.js';
 import { asService } from '../../store/transaction.js';
+import { isTransient } from '../../store/transient.js';
 import { createTestDatabase } from '../support/database.js';
+import { until } from '../support/until.js';
 
 let database: Awaited<ReturnType<typeof createTestDatabase>>;
 let pool: Pool;
@@ -27,13 +29,13 @@ const put = (...more: { dueAt?: number }[]) =>
 const rows = async () => (await pool.query<Record<string, unknown>>(`SELECT generation::int, attempts, leased_until IS NOT NULL AS leased, last_error, due_at > now() AS later FROM outbox`)).rows;
 
 describe('The outbox is level-triggered', () => {
-  it('holds one row per subject and receiver, however often it is marked', async () => {
+  it('O1 holds one row per subject and receiver, however often it is marked', async () => {
     await put({}, {});
     await put();
     expect(await rows()).toMatchObject([{ generation: 2 }]);
   });
 
-  it('a claimed row is nobody else\'s until its lease ends', async () => {
+  it('O2 a claimed row is nobody else\'s until its lease ends', async () => {
     await put();
     expect(await claim(pool, 'workflow', 10, LEASE)).toHaveLength(1);
     expect(await claim(pool, 'workflow', 10, LEASE)).toHaveLength(0);
@@ -41,7 +43,7 @@ describe('The outbox is level-triggered', () => {
     expect(await claim(pool, 'workflow', 10, LEASE)).toHaveLength(1);
   });
 
-  it('a row that was sent is gone, unless it was marked meanwhile', async () => {
+  it('O3 a row that was sent is gone, unless it was marked meanwhile', async () => {
     await put();
     const [first] = await claim(pool, 'workflow', 10, LEASE);
     await put();
@@ -52,18 +54,41 @@ describe('The outbox is level-triggered', () => {
     expect(await rows()).toEqual([]);
   });
 
-  it('a row that could not be sent comes again after a back-off that grows, with what went wrong', async () => {
+  it('O4 a row that could not be sent comes again after a back-off that grows, with what went wrong', async () => {
     await put();
     const [first] = await claim(pool, 'workflow', 10, LEASE);
     await settle(pool, [{ claimed: first!, error: 'the engine is away' }]);
     expect(await rows()).toMatchObject([{ attempts: 1, last_error: 'the engine is away', later: true, leased: false }]);
   });
 
-  it('a mark for later waits for its time, and one for now overtakes it', async () => {
+  it('O5 a mark for later waits for its time, and one for now overtakes it', async () => {
     await put({ dueAt: Date.now() + 60_000 });
     expect(await claim(pool, 'workflow', 10, LEASE)).toHaveLength(0);
     await put();
     expect(await claim(pool, 'workflow', 10, LEASE)).toHaveLength(1);
+  });
+});
+
+describe('Its sender is fenced', () => {
+  it('O9 a new leader has at once what its predecessor had claimed', async () => {
+    const fence = { name: 'bridge', holder: 'two', epoch: (await holdLease(pool, 'bridge', 'two', 60_000))! };
+    await put();
+    expect(await claim(pool, 'workflow', 10, LEASE)).toHaveLength(1);
+    await releaseClaims(pool, fence);
+    expect(await claim(pool, 'workflow', 10, LEASE, fence)).toHaveLength(1);
+  });
+
+  it('O10 one that another has followed claims nothing, settles nothing and frees nothing', async () => {
+    const stale = { name: 'bridge', holder: 'one', epoch: (await holdLease(pool, 'bridge', 'one', 60_000))! };
+    await put();
+    const claimed = await claim(pool, 'workflow', 10, LEASE, stale);
+    await releaseLease(pool, 'bridge', 'one');
+    await holdLease(pool, 'bridge', 'two', 60_000);
+    const before = await rows();
+    for (const late of [() => settle(pool, claimed.map((one) => ({ claimed: one })), stale), () => claim(pool, 'workflow', 10, LEASE, stale), () => releaseClaims(pool, stale)]) {
+      await expect(late()).rejects.toMatchObject({ name: 'LeaseLost' });
+    }
+    expect(await rows()).toEqual(before);
   });
 });
 
@@ -83,6 +108,55 @@ describe('A lease', () => {
     await releaseLease(pool, 'bridge', 'one');
     await holdLease(pool, 'bridge', 'two', 60_000);
     await expect(asService(pool, (tx) => assertLease(tx, fence))).rejects.toMatchObject({ name: 'LeaseLost' });
+  });
+});
+
+function gate(): { opened: Promise<void>; open: () => void } {
+  let open!: () => void;
+  const opened = new Promise<void>((resolve) => (open = resolve));
+  return { opened, open };
+}
+
+describe('A lease under load', () => {
+  const fenceOf = (epoch: number) => ({ name: 'bridge', holder: 'one', epoch });
+
+  it('is renewed while fenced transactions are under way, and taken over only when they have ended', async () => {
+    const fence = fenceOf((await holdLease(pool, 'bridge', 'one', 60_000))!);
+    const [begun, committed] = [gate(), gate()];
+    const working = asService(pool, async (tx) => {
+      await assertLease(tx, fence);
+      begun.open();
+      await committed.opened;
+      await tx.query('SELECT 1');
+    });
+    await begun.opened;
+    expect(await holdLease(pool, 'bridge', 'one', 60_000)).toBe(fence.epoch);
+    await releaseLease(pool, 'bridge', 'one');
+    let taken = false;
+    const successor = holdLease(pool, 'bridge', 'two', 60_000).then((epoch) => ((taken = true), epoch));
+    await until('the successor waits', async () => (await pool.query(`SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()`)).rowCount! > 0);
+    expect(taken).toBe(false);
+    committed.open();
+    await working;
+    expect(await successor).toBe(fence.epoch + 1);
+  });
+
+  it('is not kept by a holder that stalls in a transaction: PostgreSQL ends that one, and the same work may be tried again', async () => {
+    const fence = fenceOf((await holdLease(pool, 'bridge', 'one', 60_000))!);
+    const [begun, woken] = [gate(), gate()];
+    const stalled = asService(pool, async (tx) => {
+      await assertLease(tx, fence);
+      begun.open();
+      await woken.opened;
+      await tx.query(`INSERT INTO outbox (receiver, tenant_id, subject) VALUES ('workflow', 'default', $1)`, [subject]);
+    });
+    await begun.opened;
+    const failure = stalled.then(() => undefined, (error: unknown) => error);
+    await releaseLease(pool, 'bridge', 'one');
+    expect(await holdLease(pool, 'bridge', 'two', 60_000)).toBe(fence.epoch + 1);
+    woken.open();
+    expect(isTransient(await failure)).toBe(true);
+    expect(await rows()).toEqual([]);
   });
 });
 

@@ -1,0 +1,94 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { planSlot } from '../../bridge/documents.js';
+import { sendDocuments } from '../../bridge/send-documents.js';
+import { instant, Tenure } from '../../bridge/tenure.js';
+import { holdLease, releaseLease } from '../../store/leases.js';
+import { report } from '../../store/installations.js';
+import { openPool, type Pool } from '../../store/pool.js';
+import { readSlots, slotKey } from '../../store/sending.js';
+import { asService } from '../../store/transaction.js';
+import { createLog } from '../../workers/log.js';
+import { createTestDatabase } from '../support/database.js';
+import { Facts } from '../support/facts.js';
+
+let database: Awaited<ReturnType<typeof createTestDatabase>>;
+let pool: Pool;
+let facts: Facts;
+let nth = 0;
+beforeAll(async () => {
+  database = await createTestDatabase('fenced documents');
+  pool = openPool({ databaseUrl: database.url, name: 'test' });
+  facts = await new Facts(pool).begin();
+});
+afterAll(async () => {
+  await pool.end();
+  await database.drop();
+});
+
+const downloadUrl = (tenantId: string, id: string) => `http://127.0.0.1/${tenantId}/${id}`;
+let lease: string;
+let tenure: Tenure;
+let sent: { topic: string; text: string }[];
+beforeEach(async () => {
+  await facts.sql('DELETE FROM outbox');
+  lease = `bridge ${(nth += 1)}`;
+  tenure = new Tenure({ name: lease, holder: 'one', epoch: (await holdLease(pool, lease, 'one', 60_000))! }, 50_000, instant());
+  sent = [];
+});
+
+const send = (as = tenure, during: () => Promise<void> = async () => undefined) => sendDocuments({
+  pool, tenure: as, downloadUrl, now: Date.now, log: createLog('test', 'fatal'),
+  publish: async (topic, payload) => {
+    await during();
+    as.assert();
+    sent.push({ topic, text: payload.toString() });
+  },
+});
+const succeed = async () => {
+  await releaseLease(pool, lease, 'one');
+  await holdLease(pool, lease, 'two', 60_000);
+};
+const standing = (deviceId: string) => facts.sql('SELECT node, revision::int FROM published_documents WHERE device_id = $1', [deviceId]);
+async function offered(): Promise<string> {
+  const deviceId = await facts.device();
+  const installation = await facts.install(deviceId, await facts.firmware('c'));
+  await asService(pool, (tx) => report(tx, 'default', { deviceId, installationId: installation.id, event: { type: 'begin' }, by: { kind: 'process' } }, Date.now()));
+  return deviceId;
+}
+
+describe('The sender of documents', () => {
+  it('D13 publishes nothing once another one leads', async () => {
+    const deviceId = await offered();
+    await succeed();
+    await expect(send()).rejects.toMatchObject({ name: 'LeaseLost' });
+    expect([sent, await standing(deviceId)]).toEqual([[], []]);
+  });
+
+  it('D13 publishes nothing once its own clock says that its time is over, whatever PostgreSQL has not told it yet', async () => {
+    await offered();
+    const late = new Tenure(tenure.fence, 4_000, { monotonic: performance.now(), wall: Date.now() - 5_000 });
+    await expect(send(late)).rejects.toMatchObject({ name: 'LeaseLost' });
+    expect(sent).toEqual([]);
+    expect(await late.during(() => Promise.reject(new Error('never begun')), 'not begun')).toBe('not begun');
+  });
+
+  it('O11 has written where a document may stand before it publishes it, and what it cleared only afterwards', async () => {
+    const deviceId = await offered();
+    await send(tenure, async () => expect(await standing(deviceId)).toEqual([{ node: deviceId, revision: 1 }]));
+    expect(sent).toHaveLength(1);
+    await facts.sql('UPDATE installations SET executing = false, state = $2, ended_at = now() WHERE device_id = $1', [deviceId, 'failed']);
+    await facts.sql(`INSERT INTO outbox (receiver, tenant_id, subject, detail) VALUES ('document', 'default', $1, 'firmware')`, [deviceId]);
+    await send(tenure, async () => expect(await standing(deviceId)).toHaveLength(1));
+    expect([sent[1], await standing(deviceId)]).toEqual([{ topic: `slipway/v1/default/${deviceId}/${deviceId}/down/desired/firmware`, text: '' }, []]);
+  });
+
+  it('O8 sends the whole present: the same rows give the same bytes, so that sending twice is sending once', async () => {
+    const deviceId = await offered();
+    const plan = async () => planSlot((await readSlots(pool, [{ tenantId: 'default', subject: deviceId, detail: 'firmware' }])).get(slotKey('default', deviceId, 'firmware'))!, downloadUrl);
+    const [first, second] = [await plan(), await plan()];
+    expect(first.messages).toHaveLength(1);
+    expect(second.messages[0]!.payload.equals(first.messages[0]!.payload)).toBe(true);
+    await send();
+    expect((await plan()).messages[0]!.payload.equals(first.messages[0]!.payload)).toBe(true);
+  });
+});

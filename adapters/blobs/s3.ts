@@ -36,6 +36,8 @@ const BLOBS = 'blobs/';
  * Hashing into a file first would cost every API process a disk as large as all uploads at once.
  */
 export function openS3Blobs({ bucket, endpoint, maxCopyBytes = MAX_COPY_BYTES }: S3Options): BlobStore {
+  // The SDK would print an advertisement for newer versions of Node among our lines. Which versions fit is fixed in our lock file.
+  process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] ??= 'true';
   const client = new S3Client({
     ...(endpoint === undefined ? {} : { endpoint, forcePathStyle: true }),
     requestHandler: { connectionTimeout: CONNECT_TIMEOUT_MS, socketTimeout: SOCKET_TIMEOUT_MS },

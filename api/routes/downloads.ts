@@ -89,7 +89,11 @@ async function serve(services: Services, { request, response }: Pick<Call, 'requ
     throw new DomainError('REQUEST_RANGE_NOT_SATISFIABLE', `the content has ${size} bytes; the range begins behind them`);
   }
   const link = request.method === 'GET' ? await services.blobs.link(sha256, { expiresSeconds: LINK_LIFETIME_MS / 1000, contentType: download.contentType, contentDisposition }) : undefined;
-  if (link !== undefined) return { status: 302, headers: { Location: link, 'Cache-Control': 'no-store' } };
+  if (link !== undefined) {
+    // Asked first: else a device would be sent where nothing is, and nobody here would hear of it.
+    if (!(await services.blobs.stat(sha256))) throw missing(services, response, sha256);
+    return { status: 302, headers: { Location: link, 'Cache-Control': 'no-store' } };
+  }
   const part = served.how === 'part' ? served : { start: 0, end: size - 1 };
   response.set({ 'Content-Type': download.contentType, 'Content-Disposition': contentDisposition, 'Content-Length': String(part.end - part.start + 1) });
   if (served.how === 'part') response.set('Content-Range', `bytes ${part.start}-${part.end}/${size}`);
@@ -101,11 +105,7 @@ async function serve(services: Services, { request, response }: Pick<Call, 'requ
 
 async function send(services: Services, response: Response, sha256: string, part: { start: number; end: number }): Promise<void> {
   const bytes = await services.blobs.open(sha256, part);
-  if (!bytes) {
-    for (const name of response.getHeaderNames().filter((one) => /^content-(?!security)|^(etag|accept-ranges|digest|repr-digest)$/.test(one))) response.removeHeader(name);
-    services.log.error({ sha256 }, 'a blob is missing in the store');
-    throw new DomainError('SERVICE_UNAVAILABLE', 'the bytes are missing in the blob store; its operator must restore them');
-  }
+  if (!bytes) throw missing(services, response, sha256);
   try {
     // Destroys the reader whatever happens to the client: an open file hangs on it. A client that takes nothing ends in api/listener.ts.
     await pipeline(bytes, response);
@@ -113,4 +113,10 @@ async function send(services: Services, response: Response, sha256: string, part
     if ((error as NodeJS.ErrnoException).code !== 'ERR_STREAM_PREMATURE_CLOSE') throw error;
     services.log.debug({ sha256 }, 'a client went away in the middle of its download');
   }
+}
+
+function missing(services: Services, response: Response, sha256: string): DomainError {
+  for (const name of response.getHeaderNames().filter((one) => /^content-(?!security)|^(etag|accept-ranges|digest|repr-digest)$/.test(one))) response.removeHeader(name);
+  services.log.error({ sha256 }, 'a blob is missing in the store');
+  return new DomainError('SERVICE_UNAVAILABLE', 'the bytes are missing in the blob store; its operator must restore them');
 }

@@ -15,6 +15,9 @@ export function printReport(results: readonly Result[]): string {
   ].join('\n');
 }
 
+/** Beside more of other work than this, whoever has more processes gets more of the cores, and ratios mislead as well. */
+const QUIET = 0.1;
+
 function printPart(result: Result): string[] {
   const notes = result.notes ?? [];
   return [
@@ -49,7 +52,8 @@ function printTarget(figure: Figure): string {
 
 function printOrigin({ machine, load, date, commit, scale, seconds, full }: Result): string {
   const scaled = scale === 1 ? '' : `, **at a scale of ${scale}**`;
-  const others = `load ${load.before} before and ${load.after} after; other work on the machine had ${Math.round(load.others * 100)} % of its CPU`;
+  const shared = `other work on the machine had ${Math.round(load.others * 100)} % of its CPU`;
+  const others = `load ${load.before} before and ${load.after} after; ${load.others > QUIET ? `**${shared}**: neither rates nor ratios are what a quiet machine gives` : shared}`;
   return `${date.slice(0, 10)}, commit ${commit}${scaled}${full ? ', full' : ''}, ${seconds} s. ${machine.cores} cores (${machine.cpu}), ${machine.memoryGib} GiB, Linux ${machine.kernel}, Node ${machine.node}. ${others}.`;
 }
 

@@ -1,4 +1,5 @@
 import { BareEngine, type BareRun } from '../engine/bare-engine.js';
+import { engineWork } from '../engine/histories.js';
 import { Fleet } from '../fleet.js';
 import type { Figure, Measured, Part } from '../part.js';
 import { rush, type Rush } from '../rush.js';
@@ -28,13 +29,18 @@ export const installations: Part = {
     const measured = await rush(stage, devices);
     const besideIt = (usageBelow(process.pid).get('rest')!.cpuMs - simulators) / devices.length;
     const after = await bare.run(Math.ceil(devices.length / 2));
+    const [work, bareWork] = [await engineWork(stage, 'installation'), await engineWork(stage, 'bare')];
     return {
-      figures: figuresOf(measured, mean(before, after), besideIt),
+      figures: [
+        ...figuresOf(measured, mean(before, after), besideIt),
+        { name: 'workflow tasks', value: work.tasks, unit: 'each', beside: { name: 'bare workflow', value: bareWork.tasks } },
+        { name: 'signals', value: work.signals, unit: 'each', beside: { name: 'bare workflow', value: bareWork.signals } },
+      ],
       method: [
         `${devices.length} simulated devices in one process (MQTT.js, one connection each) do what the protocol says: accepted, downloading, download of 64 KiB over HTTP, SHA-256, downloaded, installing, rebooting, hello, installed, each after the broker's PUBACK of the one before. A reboot takes no time and keeps the connection; nothing is written to a disk.`,
         'One installation per device is requested over the API, 16 requests at a time; the rate counts from the first request to the last `installed` in PostgreSQL, and to the close of the last workflow in Temporal.',
         'Ceiling: the bare Temporal SDK on the same server with the orchestrator\'s settings: start; local activity that does nothing; one timer; signal once that activity has run; local activity that does nothing. No database, no broker, no HTTP, no devices. Half of it is measured before and half after; the mean counts.',
-        'CPU is user and system time from /proc, PostgreSQL with all its backends, from the first request until the last workflow closed.',
+        'CPU is user and system time from /proc, PostgreSQL with all its backends, from the first request until the last workflow closed. Tasks and signals are counted in the histories of the last 50 workflows of each kind.',
       ],
       notes: fleet.faults.length === 0 ? [] : [`${fleet.faults.length} faults of devices, the first: ${fleet.faults[0]}`],
     };

@@ -77,7 +77,7 @@ describe('The one way in for reports', () => {
 });
 
 describe('Marks in the outbox are a difference', () => {
-  it('a request marks its process, an offer its document', async () => {
+  it('O6 a request marks its process, an offer its document', async () => {
     const one = await facts.install(await facts.device(), firmware);
     expect(await marks(one.id)).toMatchObject([{ receiver: 'workflow', generation: '1' }]);
     await say(begin(one));
@@ -95,7 +95,7 @@ describe('Marks in the outbox are a difference', () => {
     expect(await marks(one.id)).toMatchObject([{ receiver: 'workflow', generation: '2', later: false }]);
   });
 
-  it('a repetition marks nothing', async () => {
+  it('O6 a repetition marks nothing', async () => {
     const one = await facts.install(await facts.device(), firmware);
     await say(begin(one), about(one, { type: 'downloaded', attempt: 1, seq: 1 }));
     const before = await marks(one.id);

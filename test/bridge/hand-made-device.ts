@@ -22,11 +22,11 @@ export class HandMadeDevice {
   private client: MqttClient | undefined;
   private seq = 0;
 
-  constructor(private readonly url: string, private readonly tenant: string, readonly id: string) {}
+  constructor(private readonly url: string, private readonly tenant: string, readonly id: string, private readonly password = 'secret') {}
 
   async connect(options: IClientOptions = {}): Promise<this> {
     const will = { topic: this.topic('up/presence'), payload: Buffer.from(JSON.stringify({ v: 1, online: false, session: this.session })), qos: 1 as const, retain: true };
-    this.client = await mqtt.connectAsync(this.url, { username: `${this.tenant}/${this.id}`, password: 'secret', reconnectPeriod: 0, connectTimeout: 5_000, will, ...options }, false);
+    this.client = await mqtt.connectAsync(this.url, { username: `${this.tenant}/${this.id}`, password: this.password, reconnectPeriod: 0, connectTimeout: 5_000, will, ...options }, false);
     this.client.on('error', () => undefined);
     this.client.on('message', (topic, payload, { retain }) => this.heard.push({ topic, retain, json: payload.length === 0 ? null : JSON.parse(payload.toString()) as Payload }));
     await this.client.subscribeAsync(`slipway/v1/${this.tenant}/${this.id}/+/down/#`, { qos: 1 });

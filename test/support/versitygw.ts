@@ -1,9 +1,11 @@
-import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
+import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
+import { lockDataDir } from '../../workers/embedded/lock.js';
 import { freePort } from '../../workers/embedded/ports.js';
 import { until } from './until.js';
 
@@ -28,7 +30,7 @@ export class TestedS3 {
   private constructor(readonly dir: string, readonly port: number, private readonly access: string, private readonly secret: string) {}
 
   static async start(): Promise<TestedS3> {
-    const program = build();
+    const program = await built();
     const server = new TestedS3(mkdtempSync(join(tmpdir(), 'slipway-s3-')), await freePort(), randomUUID(), randomUUID());
     await server.start(program);
     return server;
@@ -83,22 +85,41 @@ export class TestedS3 {
   }
 }
 
-/** The program in the cache. Made beside and renamed, so that a build that is cut off leaves nothing that looks finished. */
-function build(): string {
+/** The program in the cache. Test files run side by side: one of them builds it, the others wait. */
+async function built(): Promise<string> {
   const program = join(CACHE, 'versitygw');
-  if (existsSync(program)) return program;
+  mkdirSync(CACHE, { recursive: true });
+  const lock = await until('versitygw is built', () => existsSync(program) ? { release: () => undefined } : tryLock(), BUILD_LIMIT_MS);
+  try {
+    if (!existsSync(program)) await build(program);
+    return program;
+  } finally {
+    lock.release();
+  }
+}
+
+/** undefined while another test file builds. */
+function tryLock(): { release(): void } | undefined {
+  try {
+    return lockDataDir(CACHE);
+  } catch (error) {
+    if (/ is in use: /.test((error as Error).message)) return undefined;
+    throw error;
+  }
+}
+
+/** Made beside and renamed, so that a build that is cut off leaves nothing that looks finished. */
+async function build(program: string): Promise<void> {
   const beside = `${CACHE}.${process.pid}`;
   process.stderr.write(`versitygw ${VERSION}, the S3 server of the tests, is built once into ${CACHE}: some minutes.\n`);
   try {
-    execFileSync('go', ['install', MODULE], { env: { ...process.env, GOBIN: beside }, timeout: BUILD_LIMIT_MS, stdio: ['ignore', 'ignore', 'pipe'] });
-    mkdirSync(CACHE, { recursive: true });
+    await promisify(execFile)('go', ['install', MODULE], { env: { ...process.env, GOBIN: beside }, timeout: BUILD_LIMIT_MS });
     renameSync(join(beside, 'versitygw'), program);
   } catch (error) {
-    const { code, stderr } = error as NodeJS.ErrnoException & { stderr?: Buffer };
-    const why = code === 'ENOENT' ? 'Go is not installed' : `go said: ${stderr?.toString().trim().slice(-2_000) ?? String(error)}`;
-    throw new Error(`the S3 tests need a real S3 server, and it could not be built: ${why}. Install Go ≥ 1.24 and run: GOBIN=${CACHE} go install ${MODULE}`, { cause: error });
+    const { code, stderr } = error as { code?: unknown; stderr?: string };
+    const why = code === 'ENOENT' ? 'Go is not installed' : `go said: ${stderr?.trim().slice(-2_000) || String(error)}`;
+    throw new Error(`the S3 tests need a real S3 server, and it could not be built: ${why}. Install Go ≥ 1.25 and run: GOBIN=${CACHE} go install ${MODULE}`, { cause: error });
   } finally {
     rmSync(beside, { recursive: true, force: true });
   }
-  return program;
 }

@@ -4,9 +4,11 @@ import { stageOf, type Standing } from '../domain/installation/standing.js';
 import { waitingOn } from '../domain/installation/waiting-on.js';
 import { executing, type Work } from '../domain/installation/work.js';
 import type { Pool } from '../store/pool.js';
+import { reachOf, type Reach } from '../store/gateways.js';
 import { record } from '../store/record.js';
 import { wakeSender } from '../store/outbox.js';
 import { asService } from '../store/transaction.js';
+import { workKey } from '../store/work.js';
 
 /** Names one installation (workflows/messages.ts). */
 interface Ref {
@@ -43,7 +45,9 @@ export function createInstallationActivities({ pool, now }: InstallationDependen
       const [recorded] = await record(tx, [{ ...ref, from: { kind: 'process' }, kind: 'event', event }], now());
       if (recorded!.outcome === 'refused') return GONE;
       if (recorded!.outcome === 'applied') await wakeSender(tx);
-      return standingOf(recorded!.installation!, recorded!.work);
+      // A child is reached through its gateway: whether it is online, its own row cannot tell.
+      const reach = (await reachOf(tx, [ref])).get(workKey(ref.tenantId, ref.deviceId));
+      return standingOf(recorded!.installation!, recorded!.work, reach);
     });
 
   return {
@@ -59,14 +63,14 @@ export function createInstallationActivities({ pool, now }: InstallationDependen
 /** The device was deleted, and its installations with it: there is nothing left to wait for. */
 const GONE: Standing = { stage: 'ended', state: 'deleted', attempt: 0, until: null, waitingOn: '' };
 
-export function standingOf(installation: Installation, work: Work): Standing {
+export function standingOf(installation: Installation, work: Work, reach: Reach | undefined): Standing {
   return {
     stage: stageOf(installation),
     state: installation.state,
     attempt: installation.attempt,
     until: installation.dueAt,
     waitingOn:
-      waitingOn(installation, { online: work.device.online, executing: executing(work, installation.id)?.id ?? null }) ??
+      waitingOn(installation, { ...reach, executing: executing(work, installation.id)?.id ?? null }) ??
       (installation.rejectReason ? `Ended as ${installation.state}: ${installation.rejectReason}` : `Ended as ${installation.state}.`),
   };
 }

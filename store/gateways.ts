@@ -23,16 +23,18 @@ export async function ancestorsOf(tx: Tx, devices: readonly { tenantId: string; 
   return new Map(rows.map((row) => [workKey(row.tenant_id, row.origin), row.nodes]));
 }
 
+/** Of each origin, the nearest node of its chain that has a credential. */
+const NODE = `
+  , served AS (
+    SELECT DISTINCT ON (c.tenant_id, c.origin) c.tenant_id, c.origin, c.node FROM chain c
+    WHERE EXISTS (SELECT FROM device_credentials x WHERE x.tenant_id = c.tenant_id AND x.device_id = c.node AND x.revoked_at IS NULL)
+       OR EXISTS (SELECT FROM device_certificates x WHERE x.tenant_id = c.tenant_id AND x.device_id = c.node AND x.status = 'valid')
+    ORDER BY c.tenant_id, c.origin, c.depth)`;
+
 /** The node whose connection serves each device: the nearest in its chain, itself first, that has a credential. Absent where none has. */
 export async function nodesOf(tx: Tx, devices: readonly { tenantId: string; deviceId: string }[]): Promise<Map<string, string>> {
   if (devices.length === 0) return new Map();
-  const { rows } = await tx.query<{ tenant_id: string; origin: string; node: string }>(
-    `${CHAIN} SELECT DISTINCT ON (c.tenant_id, c.origin) c.tenant_id, c.origin, c.node FROM chain c
-     WHERE EXISTS (SELECT FROM device_credentials x WHERE x.tenant_id = c.tenant_id AND x.device_id = c.node AND x.revoked_at IS NULL)
-        OR EXISTS (SELECT FROM device_certificates x WHERE x.tenant_id = c.tenant_id AND x.device_id = c.node AND x.status = 'valid')
-     ORDER BY c.tenant_id, c.origin, c.depth`,
-    [keys(devices)],
-  );
+  const { rows } = await tx.query<{ tenant_id: string; origin: string; node: string }>(`${CHAIN}${NODE} SELECT tenant_id, origin, node FROM served`, [keys(devices)]);
   return new Map(rows.map((row) => [workKey(row.tenant_id, row.origin), row.node]));
 }
 
@@ -46,14 +48,15 @@ export interface Reach {
 
 /** For each device that exists. */
 export async function reachOf(tx: Tx, devices: readonly { tenantId: string; deviceId: string }[]): Promise<Map<string, Reach>> {
-  const nodes = await nodesOf(tx, devices);
   if (devices.length === 0) return new Map();
   const { rows } = await tx.query<{ tenant_id: string; id: string; node: string | null; online: boolean }>(
-    `SELECT d.tenant_id, d.id, k.node, coalesce(n.online AND (n.id = d.id OR d.reachable IS NOT FALSE), false) AS online
-     FROM jsonb_to_recordset($1::jsonb) AS k(tenant_id text, id uuid, node uuid)
-     JOIN devices d ON d.tenant_id = k.tenant_id AND d.id = k.id
-     LEFT JOIN devices n ON n.tenant_id = k.tenant_id AND n.id = k.node`,
-    [JSON.stringify(devices.map(({ tenantId, deviceId }) => ({ tenant_id: tenantId, id: deviceId, node: nodes.get(workKey(tenantId, deviceId)) ?? null })))],
+    `${CHAIN}${NODE}
+     SELECT d.tenant_id, d.id, s.node, coalesce(n.online AND (n.id = d.id OR d.reachable IS NOT FALSE), false) AS online
+     FROM chain c JOIN devices d ON d.tenant_id = c.tenant_id AND d.id = c.origin
+     LEFT JOIN served s ON s.tenant_id = c.tenant_id AND s.origin = c.origin
+     LEFT JOIN devices n ON n.tenant_id = s.tenant_id AND n.id = s.node
+     WHERE c.depth = 0`,
+    [keys(devices)],
   );
   return new Map(rows.map((row) => [workKey(row.tenant_id, row.id), { node: row.node, online: row.online }]));
 }

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { createInstallationActivities } from '../../activities/installation.js';
 import { createCredential } from '../../store/credentials.js';
 import { updateDevice } from '../../store/devices.js';
 import { asTenant } from '../../store/transaction.js';
@@ -108,6 +109,9 @@ describe('A gateway', () => {
     const says = async () => (await bridge.see(installation)).waitingOn ?? '';
     await gateway.presence(true);
     await until('the gateway is online', async () => !(await says()).includes('offline'));
+    // The process, and with it the Temporal UI, says the same.
+    const activities = createInstallationActivities({ pool: bridge.pool, now: Date.now });
+    expect((await activities.judge({ tenantId: 'default', deviceId: childId, installationId: installation.id })).waitingOn).toBe(await says());
     await gateway.ack(await gateway.hello({}, { children: [{ device: childId, slots: held('b'.repeat(64)), reachable: false }] }));
     expect(await says()).toContain('offline');
     // What the gateway remembers of a child that it does not reach is no fact.

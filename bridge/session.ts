@@ -1,5 +1,6 @@
 import { SERVICE_FILTER } from '../protocol/mqtt/topics.js';
 import { markAllDocuments } from '../store/published.js';
+import { afterRelease } from './after-release.js';
 import { Comparison } from './comparison.js';
 import type { BridgeDependencies } from './dependencies.js';
 import { Ingest } from './ingest.js';
@@ -90,7 +91,8 @@ export class Session {
       this.lostState = false;
       log.info({ sessionPresent: connection.sessionPresent }, 'connected to the broker');
       this.has.connected();
-      this.documents = new Loop('sending documents', () => tenure.during(async () => (await sendDocuments({ ...this.has, publish })) > 0, false), POLL_MS, log);
+      const sending = afterRelease(pool, 'document', tenure.fence, async () => (await sendDocuments({ ...this.has, publish })) > 0);
+      this.documents = new Loop('sending documents', () => tenure.during(sending, false), POLL_MS, log);
       loops.push(this.documents, new Loop('comparing documents', () => tenure.during(() => this.compare(comparison), false), this.has.compareEveryMs ?? COMPARE_EVERY_MS, log));
       const error = await connection.closed;
       if (error) log.warn({ err: error }, 'the connection to the broker ended');

@@ -1,7 +1,7 @@
-import { releaseClaims } from '../store/outbox.js';
 import { dropOldDiagnostics } from '../store/diagnostics.js';
 import { seal } from '../store/seal.js';
 import { markOverdue } from '../store/sending.js';
+import { afterRelease } from './after-release.js';
 import type { BridgeDependencies } from './dependencies.js';
 import type { Term } from './lease.js';
 import { Loop } from './loop.js';
@@ -31,15 +31,11 @@ export class BridgeTerm implements Term {
   constructor(has: BridgeDependencies, tenure: Tenure) {
     const { pool, engine, now, log, administration } = has;
     const { fence } = tenure;
-    const taken = once(() => releaseClaims(pool, fence));
     const loop = (name: string, work: () => Promise<boolean>, pollMs: number) => new Loop(name, () => tenure.during(work, false), pollMs, log);
     this.logins = administration ? new LoginSender({ pool, fence, log, now }, administration) : nothingToTell(pool);
     this.session = new Session({ ...has, tenure, committed: () => this.wake(), connected: () => this.logins.compareAgain() });
-    this.processes = loop('sending to the engine', async () => {
-      await taken();
-      return (await sendProcesses(pool, engine, now, tenure)) > 0;
-    }, POLL_MS);
-    this.credentials = loop('sending credentials', () => this.logins.send(), POLL_MS);
+    this.processes = loop('sending to the engine', afterRelease(pool, 'workflow', fence, async () => (await sendProcesses(pool, engine, now, tenure)) > 0), POLL_MS);
+    this.credentials = loop('sending credentials', afterRelease(pool, 'credential', fence, () => this.logins.send()), POLL_MS);
     this.loops = [
       this.processes,
       this.credentials,
@@ -59,13 +55,4 @@ export class BridgeTerm implements Term {
     await Promise.all([this.session.end(), ...this.loops.map((loop) => loop.end())]);
     await this.logins.end();
   }
-}
-
-/** Until it has succeeded. */
-function once(work: () => Promise<void>): () => Promise<void> {
-  let isDone = false;
-  return async () => {
-    if (!isDone) await work();
-    isDone = true;
-  };
 }

@@ -84,12 +84,18 @@ export async function claim(pool: Pool, receiver: Receiver, limit: number, lease
   });
 }
 
-/** What a predecessor had claimed is free at once, instead of when its claims run out: whoever leads is the only sender. */
-export async function releaseClaims(pool: Pool, fence: Fence): Promise<void> {
+/**
+ * What was claimed and is not being sent is free at once, instead of when its claim runs out: a predecessor's, or our own where PostgreSQL went away
+ * in the middle. Whoever leads is the only sender, and its rounds for one receiver come one after the other.
+ */
+export async function releaseClaims(pool: Pool, receiver: Receiver, fence: Fence): Promise<void> {
   await asService(pool, async (tx) => {
     await assertLease(tx, fence);
-    await tx.query(`UPDATE outbox SET leased_until = NULL WHERE (receiver, tenant_id, subject, detail) IN
-      (SELECT receiver, tenant_id, subject, detail FROM outbox WHERE leased_until IS NOT NULL ORDER BY 1, 2, 3, 4 FOR UPDATE)`);
+    await tx.query(
+      `UPDATE outbox SET leased_until = NULL WHERE (receiver, tenant_id, subject, detail) IN
+        (SELECT receiver, tenant_id, subject, detail FROM outbox WHERE receiver = $1 AND leased_until IS NOT NULL ORDER BY 1, 2, 3, 4 FOR UPDATE)`,
+      [receiver],
+    );
   });
 }
 

@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterRelease } from '../../bridge/after-release.js';
 import { planSlot } from '../../bridge/documents.js';
 import { sendDocuments } from '../../bridge/send-documents.js';
 import { instant, Tenure } from '../../bridge/tenure.js';
-import { holdLease, releaseLease } from '../../store/leases.js';
+import { holdLease, LeaseLost, releaseLease } from '../../store/leases.js';
 import { report } from '../../store/installations.js';
 import { openPool, type Pool } from '../../store/pool.js';
 import { readSlots, slotKey } from '../../store/sending.js';
@@ -80,6 +81,18 @@ describe('The sender of documents', () => {
     await facts.sql(`INSERT INTO outbox (receiver, tenant_id, subject, detail) VALUES ('document', 'default', $1, 'firmware')`, [deviceId]);
     await send(tenure, async () => expect(await standing(deviceId)).toHaveLength(1));
     expect([sent[1], await standing(deviceId)]).toEqual([{ topic: `slipway/v1/default/${deviceId}/${deviceId}/down/desired/firmware`, text: '' }, []]);
+  });
+
+  it('O9 frees what it claimed in a round that failed in the middle, instead of leaving it for half a minute', async () => {
+    await offered();
+    let fails = true;
+    const round = afterRelease(pool, 'document', tenure.fence, async () => (await send(tenure, async () => {
+      if (fails) throw new LeaseLost('a round that ends here, as where PostgreSQL goes away');
+    })) > 0);
+    await expect(round()).rejects.toMatchObject({ name: 'LeaseLost' });
+    fails = false;
+    expect(await round()).toBe(true);
+    expect(sent).toHaveLength(1);
   });
 
   it('O8 sends the whole present: the same rows give the same bytes, so that sending twice is sending once', async () => {

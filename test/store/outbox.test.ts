@@ -74,7 +74,9 @@ describe('Its sender is fenced', () => {
     const fence = { name: 'bridge', holder: 'two', epoch: (await holdLease(pool, 'bridge', 'two', 60_000))! };
     await put();
     expect(await claim(pool, 'workflow', 10, LEASE)).toHaveLength(1);
-    await releaseClaims(pool, fence);
+    await releaseClaims(pool, 'document', fence);
+    expect(await claim(pool, 'workflow', 10, LEASE, fence)).toHaveLength(0);
+    await releaseClaims(pool, 'workflow', fence);
     expect(await claim(pool, 'workflow', 10, LEASE, fence)).toHaveLength(1);
   });
 
@@ -85,7 +87,7 @@ describe('Its sender is fenced', () => {
     await releaseLease(pool, 'bridge', 'one');
     await holdLease(pool, 'bridge', 'two', 60_000);
     const before = await rows();
-    for (const late of [() => settle(pool, claimed.map((one) => ({ claimed: one })), stale), () => claim(pool, 'workflow', 10, LEASE, stale), () => releaseClaims(pool, stale)]) {
+    for (const late of [() => settle(pool, claimed.map((one) => ({ claimed: one })), stale), () => claim(pool, 'workflow', 10, LEASE, stale), () => releaseClaims(pool, 'workflow', stale)]) {
       await expect(late()).rejects.toMatchObject({ name: 'LeaseLost' });
     }
     expect(await rows()).toEqual(before);

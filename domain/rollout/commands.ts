@@ -1,0 +1,27 @@
+import type { GroupApproval, Gate, Pace, Schedule, StopRule } from './plan.js';
+
+/** Which of the ended targets are tried again. */
+export const RETRYABLE_OUTCOMES = ['failed', 'rejected', 'canceled', 'timedOut', 'superseded'] as const;
+export type RetryableOutcome = (typeof RETRYABLE_OUTCOMES)[number];
+
+/** What a person asks of a rollout. */
+export type Command =
+  | { readonly do: 'start' }
+  | { readonly do: 'pause'; readonly because: string | null }
+  /** `reason` null: the only one there is, or `operator`. */
+  | { readonly do: 'resume'; readonly reason: string | null }
+  | { readonly do: 'abort'; readonly cancelOpen: boolean; readonly because: string | null }
+  | { readonly do: 'retry'; readonly outcomes: readonly RetryableOutcome[] }
+  /** `group` null: the rollout itself. */
+  | { readonly do: 'approve'; readonly group: string | null }
+  | { readonly do: 'reject'; readonly group: string | null; readonly because: string }
+  | { readonly do: 'amend'; readonly amendment: Amendment };
+
+/** What may change while it runs; what is absent stays. `groups` by their names. */
+export interface Amendment {
+  readonly description?: string | null;
+  readonly pace?: Pace;
+  readonly stopIf?: readonly StopRule[];
+  readonly schedule?: Schedule;
+  readonly groups?: readonly { readonly name: string; readonly gate?: Gate; readonly soak?: number; readonly approval?: GroupApproval | null }[];
+}

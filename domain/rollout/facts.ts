@@ -1,0 +1,102 @@
+import type { StopOutcome } from './plan.js';
+
+/** What a target is at any moment; the words are those of the counters (specs/rollouts.md, "States"). */
+export const TARGET_STATES = ['pending', 'queued', 'inFlight', 'installed', 'alreadyInstalled', 'failed', 'rejected', 'canceled', 'timedOut', 'superseded'] as const;
+export type TargetState = (typeof TARGET_STATES)[number];
+
+export type Counters = Readonly<Record<TargetState, number>>;
+
+/** Why nothing is admitted although there would be room: a set, each with its start. Resuming removes one. */
+export const PAUSE_REASONS = ['operator', 'failure_budget', 'gate_failed', 'gate_inconclusive', 'approval', 'window', 'freeze'] as const;
+export type PauseReason = (typeof PAUSE_REASONS)[number];
+
+export interface Pause {
+  readonly reason: PauseReason;
+  readonly since: number;
+  /** One sentence. */
+  readonly because: string;
+  /** The group whose gate or approval it is about. */
+  readonly group?: string;
+}
+
+export interface Vote {
+  readonly by: string;
+  readonly at: number;
+}
+
+/** What happened to one group so far. Its state is derived (phase.ts). */
+export interface GroupFacts {
+  readonly name: string;
+  /** How many targets it has. */
+  readonly size: number;
+  readonly counters: Counters;
+  readonly openedAt: number | null;
+  /** Since when its gate is satisfied without a break: the soak counts from here. */
+  readonly soakingSince: number | null;
+  readonly askedAt: number | null;
+  readonly approvals: readonly Vote[];
+  readonly passedAt: number | null;
+  readonly failedAt: number | null;
+  /** One sentence about why it passed or failed. */
+  readonly because: string | null;
+  /** The longest run of targets, in the order of their admission, that have all ended: what the sequential test sees. */
+  readonly prefix: { readonly ended: number; readonly failed: number };
+  /** How many of its pending targets could be admitted now, counted no further than is needed. */
+  readonly ready: number;
+  /** When the next back-off ends; null = none runs. */
+  readonly nextRetryAt: number | null;
+}
+
+/** Everything that the planner sees of a rollout. Plain, readonly, JSON-safe. */
+export interface RolloutFacts {
+  /** Every target is taken down and in its group. */
+  readonly materialised: boolean;
+  readonly createdAt: number;
+  /** A person asked for the start, or the plan names a time. */
+  readonly startRequestedAt: number | null;
+  readonly startedAt: number | null;
+  readonly approvals: readonly Vote[];
+  readonly pauses: readonly Pause[];
+  /** Rules that have acted, by their key (stop-rules.ts). */
+  readonly fired: readonly string[];
+  readonly aborted: { readonly at: number; readonly because: string; readonly cancelOpen: boolean } | null;
+  /** Set once the plan's end has come. */
+  readonly endedAt: number | null;
+  readonly finishedAt: number | null;
+  /** Aborted, and the last installation has ended too. */
+  readonly closedAt: number | null;
+  readonly groups: readonly GroupFacts[];
+  /** Installations that are open and have not been asked to stop, counted only where somebody wants them stopped. */
+  readonly toStop: { readonly begun: number; readonly notBegun: number };
+  /** Starts in the last 60 s, and when the oldest of them leaves that window; null = there is none. */
+  readonly starts: { readonly lastMinute: number; readonly oldestLeavesAt: number | null };
+}
+
+export const NO_COUNTERS: Counters = Object.fromEntries(TARGET_STATES.map((state) => [state, 0])) as Record<TargetState, number>;
+
+export function sumOf(groups: readonly { readonly counters: Counters }[]): Counters {
+  return Object.fromEntries(TARGET_STATES.map((state) => [state, groups.reduce((sum, one) => sum + one.counters[state], 0)])) as Record<TargetState, number>;
+}
+
+/** Open installations: what the cap is about. */
+export function openOf(c: Counters): number {
+  return c.queued + c.inFlight;
+}
+
+/** Targets that have come to their end. */
+export function endedOf(c: Counters): number {
+  return c.installed + c.alreadyInstalled + c.failed + c.rejected + c.canceled + c.timedOut + c.superseded;
+}
+
+/** Installations that ended: what shares of stop rules are about. Content that was there before tells nothing of the new version. */
+export function installationsEnded(c: Counters): number {
+  return endedOf(c) - c.alreadyInstalled;
+}
+
+export function succeededOf(c: Counters): number {
+  return c.installed + c.alreadyInstalled;
+}
+
+export function outcomeCount(c: Counters, outcome: StopOutcome): number {
+  return outcome === 'any' ? c.failed + c.rejected + c.timedOut : c[outcome];
+}

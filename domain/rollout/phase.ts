@@ -1,0 +1,40 @@
+import { judgeGate } from './gates.js';
+import type { GroupFacts, RolloutFacts } from './facts.js';
+import type { GroupPlan, Plan } from './plan.js';
+import { iso, plural } from './sentences.js';
+
+export const PHASES = ['draft', 'awaiting_approval', 'scheduled', 'running', 'paused', 'rolling_back', 'finished', 'aborted'] as const;
+export type Phase = (typeof PHASES)[number];
+
+/** The phase is derived, most severe first, each with its sentence. */
+export function derivePhase(facts: RolloutFacts, plan: Plan): { phase: Phase; because: string } {
+  if (facts.aborted) return { phase: 'aborted', because: `Aborted at ${iso(facts.aborted.at)}: ${facts.aborted.because}.` };
+  if (facts.finishedAt !== null) return { phase: 'finished', because: `Finished at ${iso(facts.finishedAt)}: every target has ended.` };
+  if (facts.startRequestedAt === null) return { phase: 'draft', because: `A draft since ${iso(facts.createdAt)}: nobody has started it.` };
+  const missing = plan.approval.required - facts.approvals.length;
+  if (facts.startedAt === null && missing > 0) return { phase: 'awaiting_approval', because: `It needs ${plural(missing, 'more approval', 'more approvals')} before it starts.` };
+  if (facts.pauses.length > 0) return { phase: 'paused', because: `Paused: ${facts.pauses.map((pause) => `${pause.because} (${pause.reason})`).join('; ')}.` };
+  if (facts.startedAt === null && plan.schedule.startAt !== null) return { phase: 'scheduled', because: `It starts at ${iso(plan.schedule.startAt)}.` };
+  const asked = facts.groups.find((group) => groupState(group) === 'awaiting_approval');
+  if (asked) return { phase: 'awaiting_approval', because: `Group "${asked.name}" waits for an approval since ${iso(asked.askedAt!)}.` };
+  return { phase: 'running', because: facts.startedAt === null ? 'It was asked to start, and is about to.' : `It runs since ${iso(facts.startedAt)}.` };
+}
+
+export const GROUP_STATES = ['pending', 'running', 'soaking', 'awaiting_approval', 'passed', 'failed'] as const;
+export type GroupState = (typeof GROUP_STATES)[number];
+
+export function groupState(group: GroupFacts): GroupState {
+  if (group.passedAt !== null) return 'passed';
+  if (group.failedAt !== null) return 'failed';
+  if (group.openedAt === null) return 'pending';
+  if (group.askedAt !== null) return 'awaiting_approval';
+  return group.soakingSince !== null ? 'soaking' : 'running';
+}
+
+/** What the group's gate says now, for people: its verdict with the bound, or why it was decided. */
+export function gateOf(plan: GroupPlan, group: GroupFacts): ReturnType<typeof judgeGate> {
+  const judged = judgeGate(plan, group);
+  if (group.passedAt !== null) return { ...judged, verdict: 'passed', because: group.because ?? judged.because };
+  if (group.failedAt !== null) return { ...judged, because: group.because ?? judged.because };
+  return judged;
+}

@@ -1,0 +1,127 @@
+/**
+ * What an operator asks for (specs/rollouts.md, "The plan"), with every default filled in: plain, readonly, JSON-safe. Durations are milliseconds,
+ * times epoch milliseconds, shares 0..1.
+ */
+export interface Plan {
+  readonly name: string;
+  readonly description: string | null;
+  /** In order, per device. One for now: "Chains" come later. */
+  readonly steps: readonly PlanStep[];
+  readonly targets: Targets;
+  readonly groups: readonly GroupPlan[];
+  readonly pace: Pace;
+  readonly stopIf: readonly StopRule[];
+  readonly schedule: Schedule;
+  readonly retry: RetryPlan;
+  readonly timeouts: { readonly offer: number; readonly download: number; readonly install: number; readonly confirm: number; readonly target: number };
+  /** How long the new content must prove itself on each device. */
+  readonly confirm: { readonly soak: number };
+  /** With what is open on the same slot of a device: end that target as rejected, wait behind it, or cancel it. */
+  readonly onConflict: 'reject' | 'queue' | 'supersede';
+  readonly priority: number;
+  readonly approval: { readonly required: number; readonly fourEyes: boolean };
+  readonly allowDowngrade: boolean;
+}
+
+export interface PlanStep {
+  readonly slot: string;
+  readonly firmwareId: string;
+}
+
+/** The devices that match the filter, and those that are named. */
+export interface Targets {
+  readonly filter: string | null;
+  readonly deviceIds: readonly string[];
+  readonly dynamic: boolean;
+}
+
+/** Of `percent` (of all targets), `count` and `filter` at most one is set; a last group with none takes the rest. */
+export interface GroupPlan {
+  readonly name: string;
+  readonly percent: number | null;
+  readonly count: number | null;
+  readonly filter: string | null;
+  readonly soak: number;
+  readonly gate: Gate;
+  /** null = nobody is asked. */
+  readonly approval: GroupApproval | null;
+}
+
+export interface Gate {
+  readonly minSuccess: number;
+  readonly minSample: number;
+  /** Both or neither: with them a sequential test decides (domain/statistics). */
+  readonly maxFailureRate: number | null;
+  readonly confidence: number | null;
+}
+
+export const ON_EXPIRY = ['hold', 'abort'] as const;
+
+export interface GroupApproval {
+  readonly required: number;
+  readonly expiresAfter: number | null;
+  readonly onExpiry: (typeof ON_EXPIRY)[number];
+}
+
+export interface Pace {
+  /** At no moment more installations of the rollout are open. */
+  readonly maxInFlight: number;
+  /** In no 60 seconds more are started. */
+  readonly startsPerMinute: number;
+  readonly ramp: Ramp | null;
+  /** `wait`: only devices that are there are admitted. `offer`: all, for fleets that never say that they are there. */
+  readonly offline: 'wait' | 'offer';
+}
+
+/** The rate begins at `from` a minute and is multiplied by `factor` for every `every.succeeded` devices that have the content. */
+export interface Ramp {
+  readonly from: number;
+  readonly factor: number;
+  readonly every: { readonly succeeded: number };
+}
+
+export const STOP_OUTCOMES = ['failed', 'rejected', 'timedOut', 'any'] as const;
+export type StopOutcome = (typeof STOP_OUTCOMES)[number];
+
+/** Of the installations that ended, judged from `after` on. It acts once. */
+export interface StopRule {
+  readonly outcome: StopOutcome;
+  readonly share: number;
+  readonly after: number;
+  readonly then: 'pause' | 'abort';
+}
+
+export interface Schedule {
+  readonly startAt: number | null;
+  readonly endAt: number | null;
+  readonly atEnd: 'stopAdmitting' | 'cancelOpen';
+}
+
+export const RETRY_CLASSES = ['download', 'install', 'timeout'] as const;
+export type RetryClass = (typeof RETRY_CLASSES)[number];
+
+export interface RetryPlan {
+  readonly maxAttempts: number;
+  readonly backoff: { readonly first: number; readonly factor: number; readonly max: number };
+  readonly on: readonly RetryClass[];
+}
+
+const SECOND = 1_000;
+const MINUTE = 60 * SECOND;
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
+
+/** specs/rollouts.md, "Defaults". */
+export const DEFAULTS = {
+  groups: [
+    { name: 'canary', percent: 1 },
+    { name: 'early', percent: 10 },
+    { name: 'rest' },
+  ],
+  group: { soak: 0, gate: { minSuccess: 0.95, minSample: 1 } },
+  pace: { maxInFlight: 100, startsPerMinute: 1_000, offline: 'wait' },
+  stopIf: [{ outcome: 'failed', share: 0.1, after: 10, then: 'pause' }],
+  retry: { maxAttempts: 3, backoff: { first: 5 * MINUTE, factor: 2, max: 6 * HOUR }, on: RETRY_CLASSES },
+  timeouts: { offer: HOUR, download: HOUR, install: 30 * MINUTE, confirm: 15 * MINUTE, target: 30 * DAY },
+  onConflict: 'queue',
+} as const;

@@ -1,0 +1,193 @@
+import { endedOf, openOf, sumOf, type Counters, type GroupFacts, type RolloutFacts } from './facts.js';
+import { judgeGate } from './gates.js';
+import { rateNow, RATE_WINDOW_MS } from './pace.js';
+import type { GroupPlan, Plan } from './plan.js';
+import { describe, iso, plural } from './sentences.js';
+import type { Planned, Step, Waiting } from './steps.js';
+import { crossedRules } from './stop-rules.js';
+
+/**
+ * What is next for a rollout (DESIGN §6). Pure: no clock, no I/O; the same facts at the same time give the same answer. The same function
+ * runs it and will simulate it.
+ *
+ * Read from above: each line either ends the question or leaves it to the next one. What stops goes before what starts.
+ */
+export function planNext(facts: RolloutFacts, plan: Plan, now: number): Planned {
+  const counters = sumOf(facts.groups);
+  return (
+    over(facts) ??
+    (facts.materialised ? undefined : steps({ do: 'materialise' })) ??
+    aborting(facts, counters) ??
+    rules(facts, plan) ??
+    starting(facts, plan, now) ??
+    ending(facts, plan, counters, now) ??
+    gates(facts, plan, now) ??
+    finishing(facts, counters) ??
+    paused(facts, counters, plan, now) ??
+    opening(facts) ??
+    admitting(facts, plan, counters, now) ??
+    waiting(describe.running(facts, counters), later(facts, plan, now))
+  );
+}
+
+/** The group that is waited for, and everything that comes after it: groups go in order. */
+export function currentGroup(facts: RolloutFacts): GroupFacts | undefined {
+  return facts.groups.find((group) => group.passedAt === null);
+}
+
+function over(facts: RolloutFacts): Planned | undefined {
+  if (facts.finishedAt !== null) return { steps: [], waitingOn: null, outcome: 'finished' };
+  return facts.closedAt !== null ? { steps: [], waitingOn: null, outcome: 'aborted' } : undefined;
+}
+
+function aborting({ aborted, toStop }: RolloutFacts, counters: Counters): Planned | undefined {
+  if (!aborted) return undefined;
+  const { because, cancelOpen } = aborted;
+  if (counters.pending > 0) return steps({ do: 'end_pending', as: 'canceled', because });
+  if (toStop.notBegun > 0 || (cancelOpen && toStop.begun > 0)) return steps({ do: 'stop_open', only: cancelOpen ? 'all' : 'notBegun', as: 'canceled', because });
+  return openOf(counters) > 0 ? waiting(describe.aborting(counters), null) : steps({ do: 'close' });
+}
+
+function rules(facts: RolloutFacts, plan: Plan): Planned | undefined {
+  const crossed = crossedRules(facts, plan.stopIf);
+  return crossed.length > 0 ? steps(...crossed.map((one): Step => ({ do: 'fire_rule', ...one }))) : undefined;
+}
+
+function starting(facts: RolloutFacts, { approval, schedule }: Plan, now: number): Planned | undefined {
+  if (facts.startedAt !== null) return undefined;
+  const missing = approval.required - facts.approvals.length;
+  if (facts.startRequestedAt === null) return waiting(describe.draft(missing), null);
+  if (missing > 0) return waiting(describe.unapproved(missing, facts.startRequestedAt), null);
+  if (schedule.startAt !== null && schedule.startAt > now) return waiting(`Waits for its time to start, until ${iso(schedule.startAt)}.`, schedule.startAt);
+  return steps({ do: 'begin' });
+}
+
+/** The times after which nothing more begins: the plan's end, and the deadline that each target has. */
+function ending(facts: RolloutFacts, plan: Plan, counters: Counters, now: number): Planned | undefined {
+  const deadline = deadlineOf(facts, plan);
+  if (deadline !== null && now >= deadline) {
+    const because = `it had not ended ${describe.duration(plan.timeouts.target)} after the start of its rollout`;
+    if (counters.pending > 0) return steps({ do: 'end_pending', as: 'timedOut', because });
+    if (facts.toStop.begun + facts.toStop.notBegun > 0) return steps({ do: 'stop_open', only: 'all', as: 'timedOut', because });
+  }
+  const { endAt, atEnd } = plan.schedule;
+  if (endAt === null || now < endAt) return undefined;
+  if (facts.endedAt === null) return steps({ do: 'end' });
+  const because = `the end of its rollout, ${iso(endAt)}, has passed`;
+  if (counters.pending > 0) return steps({ do: 'end_pending', as: 'canceled', because });
+  return atEnd === 'cancelOpen' && facts.toStop.begun + facts.toStop.notBegun > 0 ? steps({ do: 'stop_open', only: 'all', as: 'canceled', because }) : undefined;
+}
+
+export function deadlineOf(facts: RolloutFacts, plan: Plan): number | null {
+  return facts.startedAt === null ? null : facts.startedAt + plan.timeouts.target;
+}
+
+/** The gates of all groups that are open, in order; the first that asks for a step gets it. */
+function gates(facts: RolloutFacts, plan: Plan, now: number): Planned | undefined {
+  const something = facts.groups.some((group) => endedOf(group.counters) < group.size);
+  for (const [index, group] of facts.groups.entries()) {
+    if (group.openedAt === null || group.passedAt !== null || group.failedAt !== null) continue;
+    const step = gate(plan.groups[index]!, group, something, facts, now);
+    if (step) return steps(step);
+  }
+  return undefined;
+}
+
+function gate(plan: GroupPlan, group: GroupFacts, something: boolean, facts: RolloutFacts, now: number): Step | undefined {
+  const { verdict, because } = judgeGate(plan, group);
+  const { name } = group;
+  switch (verdict) {
+    case 'passed':
+      return { do: 'pass_group', group: name, because };
+    case 'failed':
+    case 'inconclusive': {
+      const reason = verdict === 'failed' ? 'gate_failed' : 'gate_inconclusive';
+      return { do: 'fail_group', group: name, reason, because, pause: something };
+    }
+    case 'wait':
+      return group.soakingSince === null && group.askedAt === null ? undefined : { do: 'soak', group: name, since: null };
+    case 'satisfied':
+      if (plan.soak > 0 && group.soakingSince === null) return { do: 'soak', group: name, since: now };
+      if (group.soakingSince !== null && now < group.soakingSince + plan.soak) return undefined;
+      // "… and the soak is over without a stop rule": while one holds the rollout, its group does not pass.
+      if (plan.soak > 0 && facts.pauses.some((pause) => pause.reason === 'failure_budget')) return undefined;
+      return approved(plan, group, because, now);
+  }
+}
+
+function approved(plan: GroupPlan, group: GroupFacts, because: string, now: number): Step | undefined {
+  const { approval } = plan;
+  if (approval === null || group.approvals.length >= approval.required) return { do: 'pass_group', group: group.name, because };
+  if (group.askedAt === null) return { do: 'ask_approval', group: group.name };
+  if (approval.expiresAfter === null || now < group.askedAt + approval.expiresAfter) return undefined;
+  const lapsed = `nobody approved group "${group.name}" within ${describe.duration(approval.expiresAfter)}`;
+  return approval.onExpiry === 'abort'
+    ? { do: 'abort', because: lapsed, cancelOpen: false }
+    : { do: 'fail_group', group: group.name, reason: 'approval', because: lapsed, pause: true };
+}
+
+/** Nothing is left that a pause, a gate or a rate could hold back. */
+function finishing(facts: RolloutFacts, counters: Counters): Planned | undefined {
+  const left = counters.pending + openOf(counters);
+  if (left > 0 || facts.groups.some((group) => group.size > 0 && endedOf(group.counters) < group.size)) return undefined;
+  const open = facts.groups.find((group) => group.openedAt !== null && group.passedAt === null && group.failedAt === null);
+  const unopened = facts.groups.some((group) => group.openedAt === null);
+  if (facts.endedAt === null && (open || (unopened && facts.pauses.length === 0))) return undefined;
+  return steps({ do: 'finish' });
+}
+
+function paused(facts: RolloutFacts, counters: Counters, plan: Plan, now: number): Planned | undefined {
+  return facts.pauses.length === 0 ? undefined : waiting(describe.paused(facts.pauses, counters), later(facts, plan, now));
+}
+
+function opening(facts: RolloutFacts): Planned | undefined {
+  const next = currentGroup(facts);
+  return next && next.openedAt === null ? steps({ do: 'open_group', group: next.name }) : undefined;
+}
+
+function admitting(facts: RolloutFacts, plan: Plan, counters: Counters, now: number): Planned | undefined {
+  const waits = facts.groups.filter((group) => group.openedAt !== null && group.counters.pending > 0);
+  if (waits.length === 0) return undefined;
+  const open = openOf(counters);
+  const room = plan.pace.maxInFlight - open;
+  if (room <= 0) return waiting(`Waits for a place: ${plural(open, 'installation is', 'installations are')} open of ${plan.pace.maxInFlight} that may be at once.`, later(facts, plan, now));
+  const rate = rateNow(plan.pace, counters);
+  const starts = rate - facts.starts.lastMinute;
+  if (starts <= 0) {
+    const until = facts.starts.oldestLeavesAt ?? now + RATE_WINDOW_MS;
+    return waiting(`Waits for its pace: ${facts.starts.lastMinute} of ${rate} starts a minute are used, until ${iso(until)}.`, earliest(until, later(facts, plan, now)));
+  }
+  const group = waits.find((one) => one.ready > 0);
+  if (group) return steps({ do: 'admit', group: group.name, count: Math.min(room, starts, group.ready) });
+  return waiting(describe.nobodyReady(waits, openOf(counters)), later(facts, plan, now));
+}
+
+/** The next moment at which time alone changes something. */
+function later(facts: RolloutFacts, plan: Plan, now: number): number | null {
+  const { endAt } = plan.schedule;
+  const deadline = deadlineOf(facts, plan);
+  const times = facts.groups.flatMap((group, index) => {
+    const { soak, approval } = plan.groups[index]!;
+    const running = group.openedAt !== null && group.passedAt === null && group.failedAt === null;
+    return [
+      running && group.soakingSince !== null ? group.soakingSince + soak : null,
+      running && group.askedAt !== null && approval?.expiresAfter != null ? group.askedAt + approval.expiresAfter : null,
+      group.openedAt !== null ? group.nextRetryAt : null,
+    ];
+  });
+  return earliest(endAt, deadline, ...times.filter((time) => time !== null && time > now));
+}
+
+export function earliest(...times: (number | null)[]): number | null {
+  const set = times.filter((time) => time !== null);
+  return set.length === 0 ? null : Math.min(...set);
+}
+
+function steps(...list: Step[]): Planned {
+  return { steps: list, waitingOn: null, outcome: null };
+}
+
+function waiting(sentence: string, until: number | null): Planned {
+  const waitingOn: Waiting = { sentence, until };
+  return { steps: [], waitingOn, outcome: null };
+}

@@ -1,0 +1,95 @@
+import type { Phase } from './phase.js';
+
+export const ACTIONS = ['start', 'pause', 'resume', 'abort', 'retry', 'approve', 'reject', 'amend'] as const;
+export type Action = (typeof ACTIONS)[number];
+
+const OVER = { finished: 'it has finished', aborted: 'it was aborted' } as const;
+const create = 'create another rollout';
+
+/** One table of what is allowed when: null = allowed; else why not, and when it would be. Read by the API's 409, the CLI and the dashboard. */
+const TABLE = {
+  start: {
+    draft: null,
+    awaiting_approval: 'it was started already, and goes on once it is approved',
+    scheduled: 'it was started already, and begins at its time',
+    running: 'it runs already',
+    paused: 'it was started already; resume it to go on',
+    rolling_back: 'it rolls back; when that is done it has ended',
+    finished: `${OVER.finished}; ${create}, or retry what failed`,
+    aborted: `${OVER.aborted}; ${create}`,
+  },
+  pause: {
+    draft: 'it has not been started; there is nothing to pause',
+    awaiting_approval: null,
+    scheduled: null,
+    running: null,
+    paused: null,
+    rolling_back: 'a roll back is not paused; it has the pace and the cap of the plan',
+    finished: `${OVER.finished}; there is nothing left to pause`,
+    aborted: `${OVER.aborted}; there is nothing left to pause`,
+  },
+  resume: {
+    draft: 'it has not been started; start it',
+    awaiting_approval: 'it is not paused; it goes on once it is approved',
+    scheduled: 'it is not paused; it begins at its time',
+    running: 'it is not paused; it runs',
+    paused: null,
+    rolling_back: 'it rolls back; when that is done it has ended',
+    finished: `${OVER.finished}; there is nothing to resume`,
+    aborted: `${OVER.aborted}, and an abort is not taken back; ${create}`,
+  },
+  abort: {
+    draft: null,
+    awaiting_approval: null,
+    scheduled: null,
+    running: null,
+    paused: null,
+    rolling_back: 'it rolls back; when that is done it has ended',
+    finished: `${OVER.finished}; there is nothing left to abort`,
+    aborted: `${OVER.aborted} already`,
+  },
+  retry: {
+    draft: 'it has not been started; there is nothing to retry',
+    awaiting_approval: 'it waits for an approval; retry once it runs',
+    scheduled: 'it has not begun; there is nothing to retry',
+    running: null,
+    paused: null,
+    rolling_back: 'it rolls back; when that is done it has ended',
+    finished: null,
+    aborted: `${OVER.aborted}; ${create} for the devices that are left`,
+  },
+  approve: {
+    draft: null,
+    awaiting_approval: null,
+    scheduled: null,
+    running: null,
+    paused: null,
+    rolling_back: 'it rolls back; there is nothing left to approve',
+    finished: `${OVER.finished}; there is nothing left to approve`,
+    aborted: `${OVER.aborted}; there is nothing left to approve`,
+  },
+  reject: {
+    draft: null,
+    awaiting_approval: null,
+    scheduled: null,
+    running: null,
+    paused: null,
+    rolling_back: 'it rolls back; there is nothing left to reject',
+    finished: `${OVER.finished}; there is nothing left to reject`,
+    aborted: `${OVER.aborted}; there is nothing left to reject`,
+  },
+  amend: {
+    draft: null,
+    awaiting_approval: null,
+    scheduled: null,
+    running: null,
+    paused: null,
+    rolling_back: 'it rolls back; its plan does not change any more',
+    finished: `${OVER.finished}; its plan does not change any more`,
+    aborted: `${OVER.aborted}; its plan does not change any more`,
+  },
+} as const satisfies Record<Action, Record<Phase, string | null>>;
+
+export function whyNot(action: Action, phase: Phase): string | undefined {
+  return TABLE[action][phase] ?? undefined;
+}

@@ -47,6 +47,11 @@ export const ERRORS = {
   DEVICETYPE_ASSOCIATION_EXISTS: { status: 409, title: 'The firmware is associated with this slot already' },
   DEVICETYPE_ASSOCIATION_NOT_FOUND: { status: 404, title: 'There is no such association' },
 
+  ROLLOUT_VALIDATION: { status: 400, title: 'The rollout request does not fit the contract' },
+  ROLLOUT_NOT_FOUND: { status: 404, title: 'There is no such rollout' },
+  ROLLOUT_STATE: { status: 409, title: 'The phase of the rollout does not allow this' },
+  ROLLOUT_CONFLICT: { status: 409, title: 'The rollout does not go together with what is there' },
+
   SERVICE_UNAVAILABLE: { status: 503, title: 'A part that is needed for this is away; try again' },
   SERVICE_INTERNAL: { status: 500, title: 'Something went wrong in the service' },
 } as const satisfies Record<string, { status: number; title: string }>;

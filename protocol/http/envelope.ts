@@ -51,6 +51,12 @@ export function listQuery<S extends z.core.$ZodLooseShape>(filters: S) {
 /** The query of a list that is short by its nature: it has no cursor. */
 export const shortListQuery = z.strictObject({ page: z.int().min(0).default(0), pageSize: paging.pageSize });
 
+/** A comma list whose values are checked one by one; in the document it is text. */
+export function listOf<T extends string>(item: z.ZodType<T>) {
+  const items = z.array(item) as unknown as z.ZodType<T[], string[]>;
+  return z.string().max(8192).transform((value) => value.split(',').map((part) => part.trim()).filter((part) => part !== '')).pipe(items);
+}
+
 export const meta = z
   .strictObject({ page: z.int().min(0), pageSize: z.int().min(1), nextCursor: z.string().optional().meta({ description: 'There while more follows.' }) })
   .meta({ id: 'PageMeta' });

@@ -1,10 +1,11 @@
 import { z } from 'zod';
-import { parseDuration, printDuration } from '../../domain/duration.js';
+import { printDuration } from '../../domain/duration.js';
 import { DomainError, type Fault } from '../../domain/errors.js';
 import { DEFAULT_POLICY, type Policy } from '../../domain/installation/policy.js';
 import { STATES } from '../../domain/installation/states.js';
 import { slotName } from './device-types.js';
-import { id, text, timestamp } from './envelope.js';
+import { duration } from './duration.js';
+import { id, listOf, text, timestamp } from './envelope.js';
 
 /** specs/rest-api.md, Firmware installations. What clients send. */
 const SECOND = 1_000;
@@ -16,25 +17,6 @@ const MIN_TIMEOUT_MS = SECOND / 10;
 const MAX_BACKOFF_MS = 30 * DAY;
 /** Durable timers hold for months; what lies further ahead is a mistyped year. */
 const MAX_AHEAD_MS = 10 * 366 * DAY;
-
-/** An ISO 8601 duration; the parsed value is in milliseconds. */
-function duration(min: number, max: number, example: string) {
-  return z
-    .string()
-    .max(64)
-    .transform((value, context) => {
-      const ms = parseDuration(value);
-      if (ms !== undefined && ms >= min && ms <= max) return ms;
-      context.addIssue({
-        code: 'custom',
-        message: ms === undefined
-          ? `must be an ISO 8601 duration in weeks, days, hours, minutes and seconds, such as ${example}`
-          : `must lie between ${printDuration(min)} and ${printDuration(max)}`,
-      });
-      return z.NEVER;
-    })
-    .meta({ description: `ISO 8601 duration from ${printDuration(min)} to ${printDuration(max)}`, example });
-}
 
 const timeout = (key: keyof Policy['timeouts'], description: string) =>
   duration(MIN_TIMEOUT_MS, MAX_TIMEOUT_MS, 'PT1H').optional().meta({ description: `${description} Default ${printDuration(DEFAULT_POLICY.timeouts[key])}` });
@@ -156,12 +138,6 @@ export const cancellation = z.strictObject({ reason: text(0, REASON_LENGTH).opti
 
 /** Nothing needs to be said: an empty object, or no body at all. */
 export const nothing = z.strictObject({}).optional().meta({ example: {} });
-
-/** A comma list whose values are checked one by one; in the document it is text. */
-function listOf<T extends string>(item: z.ZodType<T>) {
-  const items = z.array(item) as unknown as z.ZodType<T[], string[]>;
-  return z.string().max(8192).transform((value) => value.split(',').map((part) => part.trim()).filter((part) => part !== '')).pipe(items);
-}
 
 export const installationFilters = {
   state: listOf(z.enum(STATES)).optional().meta({ description: `Comma list: ${STATES.join(', ')}` }),

@@ -20,6 +20,11 @@ export type Pool = pg.Pool;
 /** Milliseconds after which a statement is given up: every wait has a deadline. */
 const STATEMENT_TIMEOUT_MS = 15_000;
 const CONNECT_TIMEOUT_MS = 5_000;
+/**
+ * What a connection has prepared (prepared.ts) goes with it. A plan that was made while its tables were small is right until they have grown,
+ * which PostgreSQL notices a minute or more later; a new connection costs some milliseconds, so that five minutes are often enough.
+ */
+const LIFETIME_SECONDS = 300;
 
 export function openPool(options: PoolOptions): Pool {
   const pool = new pg.Pool({
@@ -30,6 +35,7 @@ export function openPool(options: PoolOptions): Pool {
     statement_timeout: STATEMENT_TIMEOUT_MS,
     idle_in_transaction_session_timeout: STATEMENT_TIMEOUT_MS,
     keepAlive: true,
+    maxLifetimeSeconds: LIFETIME_SECONDS,
   });
   pool.on('error', (error) => options.onError?.(error));
   return pool;

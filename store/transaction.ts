@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import type { Pool, Role, Tx } from './pool.js';
+import { Prepared } from './prepared.js';
 
 /**
  * SQLSTATEs after which the same transaction, run again, may well succeed: nothing of it was applied.
@@ -11,6 +12,7 @@ const RETRYABLE: Record<string, string> = {
   '55P03': 'lock_not_available',
 };
 const ATTEMPTS = 5;
+const prepared = new Prepared();
 
 /** Runs `work` in one transaction as the API: bound to one tenant, behind row-level security. */
 export function asTenant<T>(pool: Pool, tenantId: string, work: (tx: Tx) => Promise<T>): Promise<T> {
@@ -31,12 +33,12 @@ async function inTransaction<T>(pool: Pool, role: Role, tenantId: string, work: 
     client.on('error', hear);
     try {
       await begin(client, role, tenantId);
-      const result = await work(client);
+      const result = await work(prepared.on(client, role));
       await client.query('COMMIT');
       return result;
     } catch (error) {
       broken = (await rollBack(client)) ?? broken;
-      if (broken || attempt >= ATTEMPTS || !isRetryable(error)) throw error;
+      if (broken || attempt >= ATTEMPTS || !(isRetryable(error) || prepared.blames(error))) throw error;
     } finally {
       client.off('error', hear);
       client.release(broken);

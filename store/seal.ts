@@ -50,9 +50,11 @@ function chain(before: Buffer, number: number, row: Unsealed): Buffer {
   return createHash('sha256').update(before).update(said).digest();
 }
 
+/** One look into the index for each tenant: DISTINCT ON would walk all that was ever sealed, twice a second. */
 async function readHeads(tx: Tx, tenants: readonly string[]): Promise<Map<string, { number: number; hash: Buffer }>> {
   const { rows } = await tx.query<{ tenant_id: string; number: string; hash: Buffer }>(
-    `SELECT DISTINCT ON (tenant_id) tenant_id, number, hash FROM history WHERE tenant_id = ANY($1) AND number IS NOT NULL ORDER BY tenant_id, number DESC`,
+    `SELECT t.tenant_id, head.number, head.hash FROM unnest($1::text[]) AS t(tenant_id)
+     CROSS JOIN LATERAL (SELECT number, hash FROM history h WHERE h.tenant_id = t.tenant_id AND h.number IS NOT NULL ORDER BY h.number DESC LIMIT 1) AS head`,
     [tenants],
   );
   return new Map(rows.map((row) => [row.tenant_id, { number: Number(row.number), hash: row.hash }]));

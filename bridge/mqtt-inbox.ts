@@ -21,6 +21,7 @@ export class Inbox {
   private handler: ((message: MqttMessage) => void) | undefined;
   /** Before anyone listens: a broker resends a stored session's messages at once, some even before CONNACK. */
   private early: Arrived[] = [];
+  private flushing = false;
 
   constructor(
     private readonly limits: { readonly high: number; readonly low: number },
@@ -54,12 +55,20 @@ export class Inbox {
     const acknowledge = () => {
       if (entry.acknowledged) return;
       entry.acknowledged = true;
-      if (this.unacknowledged[0] === entry) this.flush();
+      if (this.unacknowledged[0] === entry) this.flushSoon();
     };
     handler({ ...message, acknowledge });
   }
 
+  /** Once whoever acknowledges is through: PUBACKs of a batch are one write, and not one for each message. */
+  private flushSoon(): void {
+    if (this.flushing) return;
+    this.flushing = true;
+    queueMicrotask(() => this.flush());
+  }
+
   private flush(): void {
+    this.flushing = false;
     const open = this.unacknowledged.findIndex((entry) => !entry.acknowledged);
     const done = this.unacknowledged.splice(0, open === -1 ? this.unacknowledged.length : open);
     this.wire.acknowledge(done.map((entry) => entry.messageId));

@@ -1,8 +1,9 @@
 import net from 'node:net';
 import { Aedes, type AedesOptions, type AuthenticateError, type Client, type ConnectPacket } from 'aedes';
 import { guard, type Admission, type RefusedAct } from './guard.js';
-import { Hold } from './hold.js';
+import { Hold, MAX_DELIVERING, MAX_UNACKNOWLEDGED } from './hold.js';
 import { limitInlet } from './inlet.js';
+import { OutgoingQueues } from './outgoing.js';
 import { retainedByNode } from './retained.js';
 
 export type { Admission } from './guard.js';
@@ -96,12 +97,15 @@ export async function startEmbeddedBroker(options: EmbeddedBrokerOptions): Promi
   const { log } = options;
   const sessions = new Sessions();
   const inlets = new WeakMap<Client, () => void>();
-  const hold = new Hold(() => internals.mq.length);
+  const outgoing = new OutgoingQueues();
+  const isBehind = () => internals.mq.length > MAX_DELIVERING;
+  // The service does not wait for its own session's queue: nobody but it can make that shorter.
+  const holds = { service: new Hold(isBehind), device: new Hold(() => isBehind() || outgoing.length > MAX_UNACKNOWLEDGED) };
   const tell = (client: Client | undefined, refused: Omit<Refused, 'tenant' | 'node'>) => {
     const identity = client && sessions.of(client)?.admission.identity;
     if (identity?.kind === 'device') options.onRefused?.({ tenant: identity.tenant, node: identity.node, ...refused });
   };
-  const rules = guard((client) => sessions.of(client), hold, (client, what, topic, payload) => {
+  const rules = guard((client) => sessions.of(client), holds, (client, what, topic, payload) => {
     const session = sessions.of(client);
     tell(client, { what, topic, ...(payload && { payload }) });
     if (session && ++session.refusals <= MAX_LOGGED_REFUSALS) log.warn({ client: client.id, topic: topic.slice(0, 200) }, `refused: ${what}`);
@@ -109,7 +113,7 @@ export async function startEmbeddedBroker(options: EmbeddedBrokerOptions): Promi
   const aedes = new Aedes({ connectTimeout: CONNECT_TIMEOUT_MS, drainTimeout: DRAIN_TIMEOUT_MS, ...admission(options, sessions, inlets), ...rules });
   const internals = aedes as unknown as Internals;
   await aedes.listen();
-  Object.assign(internals.persistence, retainedByNode());
+  Object.assign(internals.persistence, retainedByNode(), outgoing.methods());
   fence(aedes, internals);
   aedes.on('clientError', (client, error) => ('returnCode' in error ? log.info({ why: error.message }, 'a client was not let in') : log.debug({ client: client.id, err: error }, 'a connection broke')));
   aedes.on('connectionError', (_client, error) => log.info({ why: error.message }, 'a client was not let in'));
@@ -144,7 +148,7 @@ export async function startEmbeddedBroker(options: EmbeddedBrokerOptions): Promi
     },
     async close() {
       const stopped = new Promise<void>((resolve) => server.close(() => resolve()));
-      hold.close();
+      for (const hold of Object.values(holds)) hold.close();
       await new Promise<void>((resolve) => aedes.close(resolve));
       for (const socket of sockets) socket.destroy();
       await stopped;

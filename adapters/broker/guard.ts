@@ -20,7 +20,7 @@ const MAX_FILTERS = 256;
 const MAX_UNREAD_BYTES = 128 * 1024;
 
 /** aedes' questions, answered by the one matcher. An error from `authorizePublish` would end the connection, so refused messages go nowhere instead. */
-export function guard(sessionOf: (client: Client) => { readonly admission: Admission } | undefined, hold: { pass(go: () => void): void }, refused: Refused): Rules {
+export function guard(sessionOf: (client: Client) => { readonly admission: Admission } | undefined, holds: Readonly<Record<Identity['kind'], { pass(go: () => void): void }>>, refused: Refused): Rules {
   const filters = new WeakMap<Client, number>();
 
   const authorizePublish: Rules['authorizePublish'] = (client, packet, done) => {
@@ -38,7 +38,7 @@ export function guard(sessionOf: (client: Client) => { readonly admission: Admis
     if (packet.retain && !mayRetain(identity, packet.topic)) packet.retain = false;
     if (isWill) return done();
     // Who was cut off or taken over while it waited here says nothing more.
-    hold.pass(() => done(client.closed ? new Error('the connection has closed') : null));
+    holds[identity.kind].pass(() => done(client.closed ? new Error('the connection has closed') : null));
   };
 
   const authorizeSubscribe: Rules['authorizeSubscribe'] = (client, subscription, done) => {

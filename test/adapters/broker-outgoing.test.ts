@@ -1,0 +1,57 @@
+import { describe, expect, it } from '@jest/globals';
+import { OutgoingQueues } from '../../adapters/broker/outgoing.js';
+
+const bridge = { id: 'bridge' };
+const packet = (brokerCounter: number, messageId?: number) => ({ brokerCounter, payload: `m${brokerCounter}`, ...(messageId !== undefined && { messageId }) });
+
+async function withQueue(length: number): Promise<OutgoingQueues> {
+  const store = new OutgoingQueues();
+  for (let counter = 1; counter <= length; counter += 1) await store.outgoingEnqueueCombi([{ clientId: 'bridge' }], packet(counter));
+  return store;
+}
+const waiting = async (store: OutgoingQueues) => {
+  const found: unknown[] = [];
+  for await (const one of store.outgoingStream(bridge) as AsyncIterable<{ brokerCounter: number; messageId?: number }>) found.push([one.brokerCounter, one.messageId]);
+  return found;
+};
+
+describe('What a stored session has not acknowledged', () => {
+  it('is sent again in the order of its arrival, each under the packet identifier that it had', async () => {
+    const store = await withQueue(3);
+    await store.outgoingUpdate(bridge, packet(2, 70));
+    await store.outgoingUpdate(bridge, packet(1, 71));
+    expect(await waiting(store)).toEqual([[1, 71], [2, 70], [3, undefined]]);
+  });
+
+  it('goes with its PUBACK, and is handed to who asks what it was', async () => {
+    const store = await withQueue(2);
+    await store.outgoingUpdate(bridge, packet(1, 7));
+    expect(await store.outgoingClearMessageId(bridge, { messageId: 7 })).toMatchObject({ payload: 'm1' });
+    expect(await store.outgoingClearMessageId(bridge, { messageId: 7 })).toBeUndefined();
+    expect(await waiting(store)).toEqual([[2, undefined]]);
+    expect(store.length).toBe(1);
+  });
+
+  it('stands there once, where two filters of one client match it', async () => {
+    const store = new OutgoingQueues();
+    await store.outgoingEnqueueCombi([{ clientId: 'bridge' }, { clientId: 'bridge' }], packet(1));
+    expect(store.length).toBe(1);
+  });
+
+  it('is another session\'s no business', async () => {
+    const store = await withQueue(1);
+    await store.outgoingUpdate(bridge, packet(1, 7));
+    expect(await store.outgoingClearMessageId({ id: 'other' }, { messageId: 7 })).toBeUndefined();
+    await expect(store.outgoingUpdate({ id: 'other' }, packet(1, 8))).rejects.toThrow('no such packet');
+    expect(store.length).toBe(1);
+  });
+
+  it('costs the same for each message, however many wait: 20,000 are written and acknowledged in well under a second', async () => {
+    const store = await withQueue(20_000);
+    const began = performance.now();
+    for (let counter = 20_000; counter > 0; counter -= 1) await store.outgoingUpdate(bridge, packet(counter, counter));
+    for (let counter = 20_000; counter > 0; counter -= 1) await store.outgoingClearMessageId(bridge, { messageId: counter });
+    expect(store.length).toBe(0);
+    expect(performance.now() - began).toBeLessThan(2_000);
+  });
+});

@@ -3,7 +3,6 @@ import { spawn } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { pino, type Logger } from 'pino';
-import { Agent as HttpAgent } from 'undici';
 import { readConfig, type AgentConfig } from './config.js';
 import { Agent } from './core/agent.js';
 import type { AgentEvent } from './core/diary.js';
@@ -21,19 +20,17 @@ async function main(): Promise<void> {
   if (values.config === undefined) throw new Error(`say where the configuration is: ${USAGE}`);
   const settings = await readConfig(values.config);
   const log = pino({ level: settings.logLevel, base: { device: settings.username } }, pino.destination({ fd: 2, sync: true }));
-  const dispatcher = new HttpAgent();
   const machineBoot = Array.isArray(settings.reboot) ? (await readFile(BOOT_ID, 'utf8')).trim() : undefined;
   let agent: Agent | undefined;
   let isEnding = false;
 
   const boot = async () => {
-    agent = createAgent(settings, log, dispatcher, reboot, machineBoot);
+    agent = createAgent(settings, log, reboot, machineBoot);
     await agent.start();
   };
   const end = async (code: number) => {
     isEnding = true;
     await agent?.stop();
-    await dispatcher.destroy();
     process.exit(code);
   };
   /** Must not be waited for by the agent that asks for it: it is the one that ends. */
@@ -50,11 +47,11 @@ async function main(): Promise<void> {
   await boot();
 }
 
-function createAgent(settings: AgentConfig, log: Logger, dispatcher: HttpAgent, reboot: () => Promise<void>, machineBoot: string | undefined): Agent {
+function createAgent(settings: AgentConfig, log: Logger, reboot: () => Promise<void>, machineBoot: string | undefined): Agent {
   const { url, username, password, stateDir, deviceType, aliases } = settings;
   const tell = ({ phase, detail, slot }: AgentEvent, child?: string) => log[phase === 'trouble' || phase === 'failed' ? 'warn' : 'info']({ phase, child, slot: slot ?? undefined }, detail || phase);
   return new Agent({
-    url, username, password, stateDir, dispatcher,
+    url, username, password, stateDir,
     slots: Object.keys(settings.slots),
     installer: new Slots(handlersOf(settings), reboot, (slot, detail) => log.warn({ slot }, detail), machineBoot),
     children: childrenOf(settings, (child, event) => tell(event, child)),

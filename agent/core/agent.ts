@@ -1,5 +1,4 @@
 import { join } from 'node:path';
-import type { Dispatcher } from 'undici';
 import { parseUsername } from '../../protocol/mqtt/access.js';
 import { parseDown } from '../../protocol/mqtt/payloads.js';
 import { Children, type ChildOptions } from './children.js';
@@ -22,8 +21,6 @@ export interface AgentOptions {
   readonly stateDir: string;
   readonly slots: readonly string[];
   readonly installer: Installer;
-  /** Of the downloads; its owner closes it. */
-  readonly dispatcher: Dispatcher;
   readonly deviceType?: string;
   readonly aliases?: readonly string[];
   /** Of a gateway: whom it acts for. */
@@ -51,11 +48,11 @@ export class Agent {
   private starting: Promise<void> = Promise.resolve();
 
   constructor(private readonly options: AgentOptions) {
-    const { url, username, password, stateDir, dispatcher, durable = true, random = Math.random } = options;
+    const { url, username, password, stateDir, durable = true, random = Math.random } = options;
     const identity = parseUsername(username);
     if (!identity) throw new Error(`"${username}" is no user name of a device: it must be tenant/node, each of A-Z a-z 0-9 _ . -`);
     this.timings = { ...TIMINGS, ...options.timings };
-    this.downloads = new SharedDownloads(new Downloads({ dir: join(stateDir, 'downloads'), dispatcher, durable, backoff: this.timings.download, random }));
+    this.downloads = new SharedDownloads(new Downloads({ dir: join(stateDir, 'downloads'), durable, backoff: this.timings.download, random }));
     this.connection = new Connection({ url, username, password, ...identity, reconnect: this.timings.reconnect, random }, {
       connected: () => this.connected(),
       disconnected: (reason) => this.disconnected(reason),

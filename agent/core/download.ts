@@ -1,7 +1,6 @@
 import { mkdir, open, readdir, readFile, rm, statfs, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Dispatcher } from 'undici';
 import type { Desired } from '../../protocol/mqtt/payloads.js';
 import { fetchFrom, UnreachableError, type Piece } from './fetch-range.js';
 import { hashOf, sizeOf } from './hash.js';
@@ -10,7 +9,6 @@ import { codeOf, messageOf, replaceFile } from './write-file.js';
 
 export interface DownloadOptions {
   readonly dir: string;
-  readonly dispatcher: Dispatcher;
   readonly durable: boolean;
   /** Between two tries, milliseconds: the first and the longest. */
   readonly backoff: { readonly first: number; readonly max: number };
@@ -97,8 +95,8 @@ export class Downloads {
     const from = (await sizeOf(path)) ?? 0;
     if (from === size) return;
     const etag = from === 0 ? undefined : await readEtag(`${path}.etag`);
-    const { dispatcher, durable } = this.options;
-    const answer = await fetchFrom({ url: desired.download.url, from: from > size ? 0 : from, etag, size, dispatcher, signal: watch.signal });
+    const { durable } = this.options;
+    const answer = await fetchFrom({ url: desired.download.url, from: from > size ? 0 : from, etag, size, signal: watch.signal });
     if (answer.start === 0) {
       // Before the first byte: bytes without the ETag of their version could not be told from those of another.
       await replaceFile(`${path}.etag`, answer.etag ?? '', durable);

@@ -1,4 +1,5 @@
-import { interceptors, type Dispatcher } from 'undici';
+import type { IncomingMessage } from 'node:http';
+import { httpGet } from './http-get.js';
 import { codeOf, messageOf } from './write-file.js';
 
 export type Piece = Buffer;
@@ -28,8 +29,9 @@ interface Wanted {
   /** Strong, of the version whose first `from` bytes are there. */
   readonly etag: string | undefined;
   readonly size: number;
-  readonly dispatcher: Dispatcher;
   readonly signal: AbortSignal;
+  /** Milliseconds; the default is that of a device in the field. */
+  readonly silence?: number;
 }
 
 /**
@@ -37,51 +39,55 @@ interface Wanted {
  * (If-Range) or knows no ranges.
  * @throws UnreachableError, also from `pieces`
  */
-export async function fetchFrom({ url, from, etag, size, dispatcher, signal }: Wanted): Promise<{ start: number; etag: string | undefined; pieces: AsyncIterable<Piece> }> {
-  const response = await answered(url, signal, dispatcher.compose(interceptors.redirect({ maxRedirections: REDIRECTIONS })), {
+export async function fetchFrom({ url, from, etag, size, signal, silence = SILENCE_MS }: Wanted): Promise<{ start: number; etag: string | undefined; pieces: AsyncIterable<Piece> }> {
+  const response = await answered(url, signal, silence, {
     'accept-encoding': 'identity',
     ...(from > 0 && { range: `bytes=${from}-` }),
     ...(from > 0 && etag !== undefined && { 'if-range': etag }),
   });
-  const refuse = async (message: string, passing: boolean, outdated = false) => {
-    await response.body.dump();
+  const refuse = (message: string, passing: boolean, outdated = false): never => {
+    response.destroy();
     throw new UnreachableError(message, passing, outdated);
   };
-  const { statusCode, headers } = response;
+  const { statusCode = 0, headers } = response;
   if (statusCode === 206) {
     const [, start, total] = /^bytes (\d+)-\d+\/(\d+|\*)$/.exec(String(headers['content-range'])) ?? [];
-    if (Number(start) !== from || (total !== '*' && Number(total) !== size)) await refuse(`the server answered bytes ${from}- of ${size} with "${String(headers['content-range'])}"`, true, true);
+    if (Number(start) !== from || (total !== '*' && Number(total) !== size)) refuse(`the server answered bytes ${from}- of ${size} with "${String(headers['content-range'])}"`, true, true);
   } else if (statusCode === 416) {
-    await refuse(`the server has no bytes from ${from} on`, true, true);
+    refuse(`the server has no bytes from ${from} on`, true, true);
   } else if (statusCode !== 200) {
-    await refuse(`the server answered ${statusCode}`, statusCode >= 500 || statusCode === 408 || statusCode === 429);
+    refuse(`the server answered ${statusCode}`, statusCode >= 500 || statusCode === 408 || statusCode === 429);
   }
   const found = headers['etag'];
   // A weak one promises the same meaning, not the same bytes: it is no use with ranges.
-  return { start: statusCode === 206 ? from : 0, etag: typeof found === 'string' && !found.startsWith('W/') ? found : undefined, pieces: pieces(response.body) };
+  return { start: statusCode === 206 ? from : 0, etag: typeof found === 'string' && !found.startsWith('W/') ? found : undefined, pieces: pieces(response, silence) };
 }
 
-async function answered(url: string, signal: AbortSignal, dispatcher: Dispatcher, headers: Record<string, string>): Promise<Dispatcher.ResponseData> {
+/** Another try will end as this one: the document itself is wrong. */
+const WRONG_ADDRESS: readonly (string | undefined)[] = ['ERR_INVALID_URL', 'ERR_INVALID_PROTOCOL'];
+
+async function answered(url: string, signal: AbortSignal, silence: number, headers: Record<string, string>): Promise<IncomingMessage> {
   try {
-    const { origin, pathname, search } = new URL(url);
-    return await dispatcher.request({ origin, path: pathname + search, method: 'GET', headers, signal, headersTimeout: SILENCE_MS, bodyTimeout: SILENCE_MS });
+    return await httpGet(url, { headers, signal, silence, redirections: REDIRECTIONS });
   } catch (error) {
     signal.throwIfAborted();
-    throw new UnreachableError(`the server could not be reached: ${messageOf(error)}`, codeOf(error) !== 'ERR_INVALID_URL', false, { cause: error });
+    throw new UnreachableError(`the server could not be reached: ${messageOf(error)}`, !WRONG_ADDRESS.includes(codeOf(error)), false, { cause: error });
   }
 }
 
-async function* pieces(body: AsyncIterable<Buffer>): AsyncIterable<Piece> {
-  const iterator = body[Symbol.asyncIterator]();
+async function* pieces(body: IncomingMessage, silence: number): AsyncIterable<Piece> {
+  const iterator = (body as AsyncIterable<Buffer>)[Symbol.asyncIterator]();
   try {
     for (;;) {
-      const { done, value } = await nextOf(iterator);
+      // Only while something is awaited: a device that takes its time with a piece is not a server that is silent.
+      const timer = setTimeout(() => body.destroy(new Error(`no byte for ${silence} ms`)), silence);
+      const { done, value } = await nextOf(iterator).finally(() => clearTimeout(timer));
       if (done === true) return;
       yield value;
     }
   } finally {
     // Whoever stops reading early closes the connection: the rest would be sent for nothing.
-    await iterator.return?.();
+    body.destroy();
   }
 }
 

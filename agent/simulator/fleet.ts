@@ -1,6 +1,5 @@
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { Agent as HttpAgent } from 'undici';
 import type { Timings } from '../core/timings.js';
 import { CHILD_PROFILES, type ChildProfileName } from './child-profiles.js';
 import { SIMULATED_TIMES, type Profile, type SimulatedTimes } from './profile.js';
@@ -74,7 +73,6 @@ const FLEET_TIMINGS: Partial<Timings> = {
 /** Hundreds of devices in one process: real connections, real downloads, real hashing, real files. */
 export function createFleet({ devices, mqttUrl, dir, seed, times, timings, connectPerSecond = 100 }: FleetOptions): Fleet {
   const listeners = new Set<(event: FleetEvent) => void>();
-  const dispatcher = new HttpAgent({ keepAliveTimeout: 2_000 });
   const stopping = new AbortController();
   const fleet = new Map<string, SimulatedDevice>();
   const children = new Map<string, Simulated>();
@@ -94,7 +92,6 @@ export function createFleet({ devices, mqttUrl, dir, seed, times, timings, conne
       times: { ...SIMULATED_TIMES, ...times },
       timings: { ...FLEET_TIMINGS, ...timings },
       random: seededRandom(seed, name),
-      dispatcher,
       onEvent: told(one.id),
       children: (one.children ?? []).map((child, index): ChildOfFleet => ({
         id: child.id,
@@ -119,7 +116,6 @@ export function createFleet({ devices, mqttUrl, dir, seed, times, timings, conne
     async stop() {
       stopping.abort();
       await Promise.all([...fleet.values()].map((device) => device.stop()));
-      await dispatcher.destroy();
     },
     device(id) {
       const all = new Map<string, Simulated>([...fleet, ...children]);

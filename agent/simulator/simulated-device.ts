@@ -1,6 +1,5 @@
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Dispatcher } from 'undici';
 import { Agent } from '../core/agent.js';
 import { FileInstaller } from '../core/file-installer.js';
 import { Halted } from '../core/hooks.js';
@@ -25,7 +24,6 @@ export interface SimulatedOptions {
   readonly times: SimulatedTimes;
   readonly timings: Partial<Timings>;
   readonly random: () => number;
-  readonly dispatcher: Dispatcher;
   readonly onEvent: (phase: string, detail: string, at: number) => void;
   /** Of a gateway. */
   readonly children?: readonly ChildOfFleet[];
@@ -104,12 +102,12 @@ export class SimulatedDevice {
 
   private async boot(): Promise<void> {
     if (this.powerOff.signal.aborted) return;
-    const { url, username, password, dir, deviceType, slots, timings, random, dispatcher, onEvent } = this.options;
+    const { url, username, password, dir, deviceType, slots, timings, random, onEvent } = this.options;
     for (const [slot, version] of Object.entries(slots)) await this.files.deliver(slot, `${slot} ${version}, from the factory\n`, version);
     for (const child of this.children.values()) await child.deliver();
     const installer = new SimulatedInstaller(join(dir, 'slots'), this.files, async () => this.restart(this.options.times.reboot), () => this.wait(this.options.times.install));
     this.agent = new Agent({
-      url, username, password, stateDir: dir, slots: Object.keys(slots), installer, dispatcher, timings, random,
+      url, username, password, stateDir: dir, slots: Object.keys(slots), installer, timings, random,
       hooks: this.hooks,
       children: [...this.children.values()].map((child) => child.asChild),
       durable: false, // a simulated power cut leaves the page cache alone

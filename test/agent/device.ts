@@ -2,7 +2,6 @@ import { createHash } from 'node:crypto';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Agent as HttpAgent } from 'undici';
 import { Agent } from '../../agent/core/agent.js';
 import type { AgentEvent } from '../../agent/core/diary.js';
 import { FileInstaller } from '../../agent/core/file-installer.js';
@@ -38,7 +37,6 @@ export interface TestDevice {
 export async function testDevice(url: string, hooks: Hooks = {}, slots: string[] = ['firmware'], existing?: string): Promise<TestDevice> {
   const id = 'd-1';
   const dir = existing ?? (await mkdtemp(join(tmpdir(), 'slipway-agent-')));
-  const dispatcher = new HttpAgent();
   const events: AgentEvent[] = [];
   const files = new SlotFiles(join(dir, 'slots'), true, async (point, slot) => hooks.at?.(point, slot));
   let agent: Agent | undefined;
@@ -54,7 +52,7 @@ export async function testDevice(url: string, hooks: Hooks = {}, slots: string[]
       reboots = running().shutOff().then(boot);
     };
     agent = new Agent({
-      url, username: `${TENANT}/${id}`, password: 'secret', stateDir: dir, slots, dispatcher, hooks, timings: QUICK,
+      url, username: `${TENANT}/${id}`, password: 'secret', stateDir: dir, slots, hooks, timings: QUICK,
       installer: new FileInstaller(join(dir, 'slots'), files, restart),
       onEvent: (event) => void events.push(event),
     });
@@ -68,7 +66,6 @@ export async function testDevice(url: string, hooks: Hooks = {}, slots: string[]
       hasEnded = true;
       await reboots;
       await agent?.stop();
-      await dispatcher.destroy();
       await rm(dir, { recursive: true, force: true });
     },
   };

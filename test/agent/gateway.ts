@@ -2,7 +2,6 @@ import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Agent as HttpAgent } from 'undici';
 import { Agent } from '../../agent/core/agent.js';
 import type { AgentEvent } from '../../agent/core/diary.js';
 import { FileInstaller } from '../../agent/core/file-installer.js';
@@ -86,7 +85,6 @@ export const GATEWAY = 'gw-1';
  */
 export async function testGateway(url: string, count: number, knownBy: 'alias' | 'id' = 'id', real?: { username: string; password: string; children: readonly string[] }): Promise<TestGateway> {
   const dir = await mkdtemp(join(tmpdir(), 'slipway-gateway-'));
-  const dispatcher = new HttpAgent();
   const events: AgentEvent[] = [];
   const children = Array.from({ length: count }, (_, index) => new TestChild(join(dir, 'field'), `node-${index + 1}`, real?.children[index]));
   for (const child of children) await child.files.deliver('firmware', 'factory', '1.0.0');
@@ -104,7 +102,7 @@ export async function testGateway(url: string, count: number, knownBy: 'alias' |
     };
     const files = new SlotFiles(join(dir, 'slots'), true);
     agent = new Agent({
-      url, username: real?.username ?? `${TENANT}/${GATEWAY}`, password: real?.password ?? 'secret', stateDir: dir, slots: ['firmware'], dispatcher, timings: QUICK,
+      url, username: real?.username ?? `${TENANT}/${GATEWAY}`, password: real?.password ?? 'secret', stateDir: dir, slots: ['firmware'], timings: QUICK,
       installer: new FileInstaller(join(dir, 'slots'), files, restart),
       children: children.map((child) => ({
         name: knownBy === 'id' ? child.id : child.name, slots: ['firmware'], installer: child, hooks: child.hooks, onEvent: (event: AgentEvent) => void child.events.push(event),
@@ -120,7 +118,6 @@ export async function testGateway(url: string, count: number, knownBy: 'alias' |
       hasEnded = true;
       await reboots;
       await agent?.stop();
-      await dispatcher.destroy();
       await rm(dir, { recursive: true, force: true });
     },
   };

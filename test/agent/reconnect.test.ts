@@ -3,7 +3,6 @@ import { createServer, type AddressInfo, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { Agent as HttpAgent } from 'undici';
 import { Agent } from '../../agent/core/agent.js';
 import { FileInstaller } from '../../agent/core/file-installer.js';
 import { SlotFiles } from '../../agent/core/slot-files.js';
@@ -18,7 +17,6 @@ describe('an agent whose broker is away', () => {
   let server: Server;
   let dir: string;
   let tries: number[];
-  const dispatcher = new HttpAgent();
   beforeEach(async () => {
     tries = [];
     dir = await mkdtemp(join(tmpdir(), 'slipway-reconnect-'));
@@ -38,7 +36,7 @@ describe('an agent whose broker is away', () => {
   /** @returns the pauses between the first seven tries of one device */
   async function pausesOf(name: string): Promise<number[]> {
     const agent = new Agent({
-      url: `mqtt://127.0.0.1:${(server.address() as AddressInfo).port}`, username: `t1/${name}`, password: 'secret', stateDir: join(dir, name), slots: ['firmware'], dispatcher,
+      url: `mqtt://127.0.0.1:${(server.address() as AddressInfo).port}`, username: `t1/${name}`, password: 'secret', stateDir: join(dir, name), slots: ['firmware'],
       installer: new FileInstaller(join(dir, name, 'slots'), new SlotFiles(join(dir, name, 'slots'), false), async () => undefined),
       timings: { reconnect: { first: FIRST, max: MAX } }, random: seededRandom(3, name),
     });

@@ -20,6 +20,12 @@ export interface IngestDependencies {
 
 /** Reports of one transaction. Larger ones gain nothing (the commit is a tenth by then), and hold the locks of more devices for longer. */
 const MAX_BATCH = 500;
+/**
+ * While PostgreSQL works on one batch, this process reads the next: a rush keeps both busy. More would only make the batches smaller, and so
+ * would a second one for the few that arrive while it is quiet: below this many they wait for the batch under way, as long as that takes.
+ */
+const BATCHES = 2;
+const WORTH_A_SECOND = 100;
 /** Progress of one installation is written at most this often: it is no history (DESIGN §4). */
 const PROGRESS_EVERY_MS = 2_000;
 const MAX_PROGRESS_KNOWN = 50_000;
@@ -28,16 +34,18 @@ const RETRY_MAX_MS = 2_000;
 
 /**
  * Takes what devices send and records it, many devices in one transaction. It exists because a transaction per report is bound by the disk's
- * commits: whatever arrives while one batch is being committed is the next batch, so that a lone report waits for nobody and a rush is batched.
+ * commits: whatever arrives while batches are being committed is the next one, so that a lone report waits for nobody and a rush is batched.
+ * What one node sent is never in two batches at once: reports of one device are recorded in the order in which it sent them.
  *
- * Modes: `idle` (nothing waits), `working` (one batch is under way), `ended`. A batch that fails because the database is away is tried until it
- * is back, without a PUBACK; one that fails for a reason that will not pass is halved until the one report that fails is alone: that one goes
- * to the diagnostics and is acknowledged. Where another one leads by now, the whole term ends, and nothing more is acknowledged.
+ * Modes: `open`, `ended`. A batch that fails because the database is away is tried until it is back, without a PUBACK; one that fails for a
+ * reason that will not pass is halved until the one report that fails is alone: that one goes to the diagnostics and is acknowledged. Where
+ * another one leads by now, the whole term ends, and nothing more is acknowledged.
  */
 export class Ingest {
-  private mode: 'idle' | 'working' | 'ended' = 'idle';
+  private mode: 'open' | 'ended' = 'open';
   private waiting: Incoming[] = [];
-  private working: Promise<void> = Promise.resolve();
+  /** Batches under way, each by the nodes that it is of. */
+  private readonly underWay = new Map<ReadonlySet<string>, Promise<void>>();
   private readonly progressAt = new Map<string, number>();
 
   constructor(private readonly has: IngestDependencies) {}
@@ -45,26 +53,42 @@ export class Ingest {
   take(message: Incoming): void {
     if (this.mode === 'ended') return;
     this.waiting.push(message);
-    if (this.mode === 'idle') {
-      this.mode = 'working';
-      this.working = this.work();
-    }
+    // Each look at what waits costs as much as there is, and may find that all of it is of one busy node.
+    if (this.underWay.size === 0 || this.waiting.length % WORTH_A_SECOND === 0) this.begin();
   }
 
-  /** Finishes the batch under way; what waits behind it stays unacknowledged, and the broker sends it again to the next. */
+  /** Finishes the batches under way; what waits behind them stays unacknowledged, and the broker sends it again to the next. */
   async end(): Promise<void> {
     this.mode = 'ended';
-    await this.working;
+    await Promise.all(this.underWay.values());
   }
 
-  private async work(): Promise<void> {
-    while (this.waiting.length > 0 && this.mode === 'working') {
-      const readings = this.waiting.splice(0, MAX_BATCH).map(read);
-      const due = readings.filter((reading) => !this.isTooSoon(reading));
-      if (due.length > 0) await this.commit(due);
+  private begin(): void {
+    while (this.mode === 'open' && this.underWay.size < (this.waiting.length >= WORTH_A_SECOND ? BATCHES : 1)) {
+      const batch = this.nextBatch();
+      if (batch.length === 0) return;
+      const nodes = new Set(batch.map(nodeOf));
+      this.underWay.set(nodes, this.work(batch).then(() => {
+        this.underWay.delete(nodes);
+        this.begin();
+      }));
     }
-    if (this.mode === 'working') this.mode = 'idle';
     if (this.progressAt.size > MAX_PROGRESS_KNOWN) this.progressAt.clear();
+  }
+
+  /** From the oldest on, those whose node has nothing under way. */
+  private nextBatch(): Incoming[] {
+    const busy = [...this.underWay.keys()];
+    const batch: Incoming[] = [];
+    const left: Incoming[] = [];
+    for (const message of this.waiting) (batch.length < MAX_BATCH && !busy.some((nodes) => nodes.has(nodeOf(message))) ? batch : left).push(message);
+    this.waiting = left;
+    return batch;
+  }
+
+  private async work(batch: readonly Incoming[]): Promise<void> {
+    const due = batch.map(read).filter((reading) => !this.isTooSoon(reading));
+    if (due.length > 0) await this.commit(due);
   }
 
   private async commit(readings: readonly Reading[]): Promise<void> {
@@ -140,4 +164,10 @@ export class Ingest {
     else this.progressAt.set(installationId, now);
     return tooSoon;
   }
+}
+
+/** Whose connection it came over: `slipway/v1/{tenant}/{node}`. */
+function nodeOf({ topic }: Incoming): string {
+  const [, , tenant, node] = topic.split('/', 4);
+  return `${tenant}/${node}`;
 }

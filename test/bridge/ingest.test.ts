@@ -88,6 +88,25 @@ describe('Reports that arrive', () => {
     expect(sent).toHaveLength(19);
   });
 
+  it('of a rush are committed while an earlier batch still waits, and those of one device stay in their order', async () => {
+    const [held, ...others] = await devices(102) as [string, ...string[]];
+    const holder = await pool.connect();
+    try {
+      await holder.query('BEGIN');
+      await holder.query('SELECT FROM devices WHERE id = $1 FOR UPDATE', [held]);
+      ingest.take(hello(held, '1.0'));
+      ingest.take(hello(held, '2.0'));
+      for (const device of others) ingest.take(hello(device, '1.0'));
+      await until('all others are acknowledged', () => acknowledged.length >= 99, 10_000);
+      expect(acknowledged).not.toContain(held);
+    } finally {
+      await holder.query('ROLLBACK');
+      holder.release();
+    }
+    await until('every report is acknowledged', () => acknowledged.length === 103, 10_000);
+    expect(await versions([held, ...others])).toEqual(['2.0', ...others.map(() => '1.0')]);
+  });
+
   it('D1 are tried again until PostgreSQL is back, and are counted once', async () => {
     const [one] = await devices(1) as [string];
     await facts.sql(`CREATE FUNCTION away() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'shutting down' USING ERRCODE = '57P03'; END $$`);

@@ -1,0 +1,162 @@
+import { z } from 'zod';
+import { PAUSE_REASONS, sumOf, TARGET_STATES, type Counters, type GroupFacts, type RolloutFacts, type TargetState, type Vote } from '../../domain/rollout/facts.js';
+import { gateOf, GROUP_STATES, groupState, PHASES, type Phase } from '../../domain/rollout/phase.js';
+import type { GroupPlan, Plan } from '../../domain/rollout/plan.js';
+import { id, timestamp } from './envelope.js';
+import { approvalShape, gateShape, groupShape, isoTime, planShape, printGroupPlan, printPlan, timeOrNull } from './print-plan.js';
+import { ROLLOUT_EXAMPLE } from './rollout-example.js';
+
+/** specs/rollouts.md, "States". What clients get. */
+const time = timestamp.nullable();
+const sentence = z.string();
+const vote = z.strictObject({ by: z.string(), at: timestamp });
+
+const counters = z
+  .strictObject({ ...(Object.fromEntries(TARGET_STATES.map((state) => [state, z.int().min(0)])) as Record<TargetState, z.ZodInt>), bytes: z.int().min(0).meta({ description: 'Of the content that was installed' }) })
+  .meta({ id: 'RolloutCounters' });
+
+const gate = z.strictObject({
+  ...gateShape,
+  verdict: z.enum(['wait', 'satisfied', 'passed', 'failed', 'inconclusive']),
+  because: sentence,
+  bound: z.strictObject({ lower: z.number(), upper: z.number(), sample: z.int(), failed: z.int() }).nullable()
+    .meta({ description: 'With confidence: between what the failure rate lies, and on how many devices that rests' }),
+});
+
+const group = z.strictObject({
+  ...groupShape,
+  gate,
+  approval: z.strictObject({ ...approvalShape, askedAt: time, given: z.array(vote) }).nullable(),
+  state: z.enum(GROUP_STATES),
+  size: z.int().min(0),
+  counters,
+  openedAt: time,
+  passedAt: time,
+  failedAt: time,
+  because: sentence.nullable().meta({ description: 'Why it passed or failed' }),
+});
+
+export const rollout = z
+  .strictObject({
+    id,
+    ...planShape,
+    groups: z.array(group),
+    defaults: z.array(z.string()).meta({ description: 'JSON pointers into this answer: what the operator left out and a default filled in' }),
+    version: z.int().min(1).meta({ description: 'Of the plan; each amendment is one more' }),
+    phase: z.enum(PHASES),
+    because: sentence,
+    waitingOn: sentence.nullable().meta({ description: 'What it waits for, in one sentence; null once it ended' }),
+    nextActionAt: time.meta({ description: 'When something happens by time alone; null where only news moves it' }),
+    eta: time.meta({ description: 'When the last target ends, as far as the pace so far tells' }),
+    pauses: z.array(z.strictObject({ reason: z.enum(PAUSE_REASONS), since: timestamp, because: sentence, group: z.string().optional() })),
+    counters,
+    approvals: z.array(vote),
+    createdBy: z.string(),
+    createdAt: timestamp,
+    updatedAt: timestamp,
+    startedAt: time,
+    finishedAt: time,
+    abortedAt: time,
+    workflowUrl: z.string().nullable().meta({ description: 'Its process in the Temporal UI, once there is one and where the UI is known' }),
+  })
+  .meta({ id: 'Rollout', example: ROLLOUT_EXAMPLE });
+
+/** What is printed: the plan and the facts, and what the store knows around them (store/rollout-view.ts). */
+export interface PrintableRollout {
+  readonly id: string;
+  readonly plan: Plan;
+  readonly defaulted: readonly string[];
+  readonly version: number;
+  readonly facts: RolloutFacts;
+  readonly bytes: readonly number[];
+  readonly phase: Phase;
+  readonly because: string;
+  readonly waitingOn: string | null;
+  readonly nextActionAt: number | null;
+  readonly eta: number | null;
+  readonly createdBy: string;
+  readonly createdAt: number;
+  readonly updatedAt: number;
+}
+
+export function printRollout(r: PrintableRollout, workflowUrl: string | null): z.input<typeof rollout> {
+  const { facts } = r;
+  return {
+    id: r.id, ...printPlan(r.plan),
+    groups: facts.groups.map((one, index) => printGroup(r.plan.groups[index]!, one, r.bytes[index] ?? 0)),
+    defaults: [...r.defaulted], version: r.version, phase: r.phase, because: r.because, waitingOn: r.waitingOn, nextActionAt: timeOrNull(r.nextActionAt), eta: timeOrNull(r.eta),
+    pauses: facts.pauses.map(({ reason, since, because, group: name }) => ({ reason, since: isoTime(since), because, ...(name === undefined ? {} : { group: name }) })),
+    counters: printCounters(sumOf(facts.groups), r.bytes.reduce((sum, bytes) => sum + bytes, 0)),
+    approvals: facts.approvals.map(printVote),
+    createdBy: r.createdBy, createdAt: isoTime(r.createdAt), updatedAt: isoTime(r.updatedAt), startedAt: timeOrNull(facts.startedAt),
+    finishedAt: timeOrNull(facts.finishedAt), abortedAt: timeOrNull(facts.aborted?.at ?? null), workflowUrl,
+  };
+}
+
+function printGroup(plan: GroupPlan, facts: GroupFacts, bytes: number): z.input<typeof group> {
+  const printed = printGroupPlan(plan);
+  const { verdict, because, bound } = gateOf(plan, facts);
+  return {
+    ...printed,
+    gate: { ...printed.gate, verdict, because, bound: bound && { ...bound } },
+    approval: printed.approval && { ...printed.approval, askedAt: timeOrNull(facts.askedAt), given: facts.approvals.map(printVote) },
+    state: groupState(facts), size: facts.size, counters: printCounters(facts.counters, bytes),
+    openedAt: timeOrNull(facts.openedAt), passedAt: timeOrNull(facts.passedAt), failedAt: timeOrNull(facts.failedAt), because: facts.because,
+  };
+}
+
+function printCounters(c: Counters, bytes: number): z.input<typeof counters> {
+  return { ...c, bytes };
+}
+
+function printVote({ by, at }: Vote): z.input<typeof vote> {
+  return { by, at: isoTime(at) };
+}
+
+export const rolloutTarget = z
+  .strictObject({
+    deviceId: id,
+    group: z.string().nullable().meta({ description: 'null until the groups are formed' }),
+    state: z.enum(TARGET_STATES),
+    attempt: z.int().min(0),
+    installationId: id.optional().meta({ description: 'Of its newest attempt' }),
+    because: sentence.optional(),
+    retryAt: timestamp.optional().meta({ description: 'When its back-off ends' }),
+  })
+  .meta({
+    id: 'RolloutTarget',
+    example: {
+      deviceId: '123e4567-e89b-12d3-a456-426655440002', group: 'canary', state: 'pending', attempt: 1, installationId: '123e4567-e89b-12d3-a456-426655440001',
+      because: 'attempt 1 ended as failed: download_failed: connection reset', retryAt: '2026-11-24T12:05:00.000Z',
+    },
+  });
+
+export interface PrintableTarget {
+  readonly deviceId: string;
+  readonly group: string | null;
+  readonly state: TargetState;
+  readonly attempt: number;
+  readonly installationId: string | null;
+  readonly because: string | null;
+  readonly retryAt: number | null;
+}
+
+export function printTarget({ deviceId, group: name, state, attempt, installationId, because, retryAt }: PrintableTarget): z.input<typeof rolloutTarget> {
+  return {
+    deviceId, group: name, state, attempt,
+    ...(installationId === null ? {} : { installationId }), ...(because === null ? {} : { because }), ...(retryAt === null ? {} : { retryAt: isoTime(retryAt) }),
+  };
+}
+
+export const rolloutEvent = z
+  .strictObject({
+    number: z.int().nullable().meta({ description: 'In the chain of the tenant\'s history; null for the second until it is sealed' }),
+    at: timestamp,
+    event: z.string(),
+    data: z.record(z.string(), z.unknown()).meta({ description: 'What was seen, what was decided, and the version of the plan' }),
+  })
+  .meta({ id: 'RolloutEvent', example: { number: 4711, at: '2026-11-24T10:00:00.000Z', event: 'created', data: { by: 'operator:key:admin' } } });
+
+export function printRolloutEvent({ number, at, event, data }: { number: number | null; at: number; event: string; data: Readonly<Record<string, unknown>> }): z.input<typeof rolloutEvent> {
+  return { number, at: isoTime(at), event, data: { ...data } };
+}

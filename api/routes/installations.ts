@@ -31,14 +31,12 @@ export function installationRoutes(services: Services): Route[] {
   /** Records what an operator did, and answers with the installation as it is then. */
   const act = async (call: Pick<Call, 'principal' | 'answerOnce'>, at: At, status: number, event: InstallationEvent): Promise<Answer> => {
     const { tenantId, id: by } = call.principal;
-    const given = await call.answerOnce(async (tx) => {
+    return call.answerOnce(async (tx) => {
       const recorded = await report(tx, tenantId, { ...at, event, by: { kind: 'operator', id: by } }, services.now());
       const found = await find(tx, tenantId, at);
       if (recorded.outcome === 'refused') throw refusal(recorded.reason, found);
       return answer(status, print(found));
     });
-    services.notifyOutbox();
-    return given;
   };
 
   return [
@@ -53,9 +51,7 @@ export function installationRoutes(services: Services): Route[] {
       async handle(call) {
         const request = toRequest(call.body, services.now());
         const wanted = { ...request, deviceId: call.params.deviceId, requestedBy: call.principal.id };
-        const given = await call.answerOnce(async (tx) => answer(201, print(await createInstallation(tx, call.principal.tenantId, wanted, services.now()))));
-        services.notifyOutbox();
-        return given;
+        return call.answerOnce(async (tx) => answer(201, print(await createInstallation(tx, call.principal.tenantId, wanted, services.now()))));
       },
     }),
     route({
@@ -104,9 +100,7 @@ export function installationRoutes(services: Services): Route[] {
       answers: { 201: { description: 'A new installation, with retryOf', schema }, 409: { description: 'It has not ended; or the firmware may not be installed there any more' } },
       async handle(call) {
         const { tenantId, id: requestedBy } = call.principal;
-        const given = await call.answerOnce(async (tx) => answer(201, print(await again(tx, tenantId, await find(tx, tenantId, call.params), requestedBy, services.now()))));
-        services.notifyOutbox();
-        return given;
+        return call.answerOnce(async (tx) => answer(201, print(await again(tx, tenantId, await find(tx, tenantId, call.params), requestedBy, services.now()))));
       },
     }),
     route({

@@ -54,6 +54,7 @@ const EMPTY = Buffer.alloc(0);
 function documentOf(view: SlotView, downloadUrl: (tenantId: string, installationId: string) => string): Buffer {
   const { installation: i, firmware } = view;
   if (!i || !firmware || i.revision === null) throw new Error(`slot ${view.slot} of device ${view.deviceId} has nothing to publish`);
+  // A document must name a version, and a firmware may have none, or an empty one.
   const document = (aliases: readonly string[]) => ({
     v: VERSION as typeof VERSION,
     revision: i.revision!,
@@ -64,7 +65,7 @@ function documentOf(view: SlotView, downloadUrl: (tenantId: string, installation
     ...(i.deadline === null ? {} : { deadline: iso(i.deadline) }),
     slot: i.slot,
     device: { id: view.deviceId, aliases: [...aliases] },
-    firmware: { id: firmware.id, name: firmware.name, version: i.version ?? firmware.name, size: firmware.size, sha256: i.sha256, contentType: firmware.contentType },
+    firmware: { id: firmware.id, name: firmware.name, version: i.version || firmware.name, size: firmware.size, sha256: i.sha256, contentType: firmware.contentType },
     download: { url: downloadUrl(view.tenantId, i.id) },
     gate: i.gate,
     policy: {

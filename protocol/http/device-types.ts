@@ -2,7 +2,12 @@ import { z } from 'zod';
 import { id, text, timestamp } from './envelope.js';
 
 /** specs/rest-api.md, Device types and slots. */
-export const slotName = z.string().regex(/^[a-zA-Z0-9_]+$/, { error: 'must consist of letters, digits and _' }).max(255, { error: 'must have at most 255 characters' });
+export const slotName = z
+  .string()
+  .regex(/^[a-zA-Z0-9_]+$/, { error: 'must consist of letters, digits and _' })
+  .max(255, { error: 'must have at most 255 characters' })
+  // A slot that no topic can carry would take installations, and never get a document (protocol/mqtt/topics.ts).
+  .refine((name) => !(name in Object.prototype), { error: 'must not be what every object has by itself, such as "constructor"' });
 
 /** Longest silence that is watched: two days, in seconds. */
 export const MAX_COMMUNICATION_INTERVAL = 172_800;

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { communicationInterval } from './device-types.js';
-import { id, text, timestamp } from './envelope.js';
+import { id, listOf, text, timestamp } from './envelope.js';
 
 /** specs/rest-api.md, Devices. */
 const distinct = { check: (list: readonly string[]) => new Set(list).size === list.length, error: 'must not name the same twice' };
@@ -73,8 +73,8 @@ export const device = z
     example: { id: '123e4567-e89b-12d3-a456-426655440002', ...example, online: true, lastSeenAt: '2026-11-24T10:00:04.000Z', createdAt: '2026-11-24T10:00:00.000Z', updatedAt: '2026-11-24T10:00:00.000Z' },
   });
 
-/** A comma list; empty parts say nothing. */
-const list = z.string().max(8192).transform((value) => value.split(',').map((part) => part.trim()).filter((part) => part !== '')).optional();
+/** Of any values: what is no id names no device. */
+const list = listOf(z.string());
 
 /** A list matches any of its values; filters all match. */
 export const deviceFilters = {

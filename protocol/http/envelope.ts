@@ -23,14 +23,20 @@ function fits(value: string, min: number, max: number): boolean {
  */
 export const id = z.guid({ error: 'must be a UUID' }).toLowerCase();
 
+/** For the document: what is said of the calendar is in the format. */
+const RFC_3339 = '^\\d{4}-\\d{2}-\\d{2}[Tt]\\d{2}:\\d{2}:\\d{2}(\\.\\d+)?([Zz]|[+-]\\d{2}:\\d{2})$';
+
 /** What both JavaScript and PostgreSQL can hold: the years 1 to 9999, in epoch milliseconds. */
 const FIRST_INSTANT = -62_135_596_800_000;
 const LAST_INSTANT = 253_402_300_799_999;
 
-/** RFC 3339, with an offset; the service prints UTC. */
-export const timestamp = z.iso
-  .datetime({ offset: true, error: 'must be an RFC 3339 timestamp with an offset, such as 2026-11-24T10:00:00Z' })
-  .refine((value) => Date.parse(value) >= FIRST_INSTANT && Date.parse(value) <= LAST_INSTANT, { error: 'must lie in the years 1 to 9999' });
+/** RFC 3339, with an offset; its T and Z may be small (§5.6). The service prints UTC. */
+export const timestamp = z
+  .string()
+  .toUpperCase()
+  .check(z.iso.datetime({ offset: true, error: 'must be an RFC 3339 timestamp with an offset, such as 2026-11-24T10:00:00Z' }))
+  .refine((value) => Date.parse(value) >= FIRST_INSTANT && Date.parse(value) <= LAST_INSTANT, { error: 'must lie in the years 1 to 9999' })
+  .meta({ pattern: RFC_3339 });
 
 export const MAX_PAGE_SIZE = 100;
 export const DEFAULT_PAGE_SIZE = 20;
@@ -51,10 +57,18 @@ export function listQuery<S extends z.core.$ZodLooseShape>(filters: S) {
 /** The query of a list that is short by its nature: it has no cursor. */
 export const shortListQuery = z.strictObject({ page: z.int().min(0).default(0), pageSize: paging.pageSize });
 
-/** A comma list whose values are checked one by one; in the document it is text. */
+/**
+ * A comma list of a filter, whose values are checked one by one; in the document it is text. Empty parts say nothing, and an empty list filters
+ * nothing: the contract writes `?state=&slot=&rolloutId=`, and so do forms that nobody filled in.
+ */
 export function listOf<T extends string>(item: z.ZodType<T>) {
-  const items = z.array(item) as unknown as z.ZodType<T[], string[]>;
-  return z.string().max(8192).transform((value) => value.split(',').map((part) => part.trim()).filter((part) => part !== '')).pipe(items);
+  const items = z.array(item).optional() as unknown as z.ZodType<T[] | undefined, string[] | undefined>;
+  return z.string().max(8192).transform(partsOf).pipe(items).optional();
+}
+
+function partsOf(list: string): string[] | undefined {
+  const parts = list.split(',').map((part) => part.trim()).filter((part) => part !== '');
+  return parts.length === 0 ? undefined : parts;
 }
 
 export const meta = z

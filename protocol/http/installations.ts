@@ -140,7 +140,7 @@ export const cancellation = z.strictObject({ reason: text(0, REASON_LENGTH).opti
 export const nothing = z.strictObject({}).optional().meta({ example: {} });
 
 export const installationFilters = {
-  state: listOf(z.enum(STATES)).optional().meta({ description: `Comma list: ${STATES.join(', ')}` }),
-  slot: listOf(slotName).optional().meta({ description: 'Comma list of slots' }),
-  rolloutId: listOf(id).optional().meta({ description: 'Comma list of rollouts' }),
+  state: listOf(z.enum(STATES)).meta({ description: `Comma list: ${STATES.join(', ')}` }),
+  slot: listOf(slotName).meta({ description: 'Comma list of slots' }),
+  rolloutId: listOf(id).meta({ description: 'Comma list of rollouts' }),
 };

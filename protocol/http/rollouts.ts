@@ -49,7 +49,7 @@ const keyset = {
 };
 
 export const targetQuery = z.strictObject({
-  state: listOf(z.enum([...SPELLINGS.keys()])).transform((list) => list.map((name) => SPELLINGS.get(name)!)).optional().meta({ description: `Comma list: ${TARGET_STATES.join(', ')}`, example: 'failed,timedOut' }),
+  state: listOf(z.enum([...SPELLINGS.keys()])).transform((list) => list?.map((name) => SPELLINGS.get(name)!)).optional().meta({ description: `Comma list: ${TARGET_STATES.join(', ')}`, example: 'failed,timedOut' }),
   group: groupName.optional().meta({ description: 'Name of a group', example: 'canary' }),
   ...keyset,
 });

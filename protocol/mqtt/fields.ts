@@ -26,9 +26,9 @@ export const bytes = z.int().min(0);
 
 /** Epoch milliseconds of the year 3000: what is later is seconds or microseconds by mistake, or a clock that runs wild. */
 const LATEST = 32_503_680_000_000;
-/** A time on the wire is RFC 3339 with an offset, or epoch milliseconds; read as epoch milliseconds. */
+/** A time on the wire is RFC 3339 with an offset (T and Z may be small, §5.6), or epoch milliseconds; read as epoch milliseconds. */
 export const instant = z
-  .union([z.iso.datetime({ offset: true }).transform((text) => Date.parse(text)), z.int()], 'must be RFC 3339 with an offset, or epoch milliseconds')
+  .union([z.string().toUpperCase().check(z.iso.datetime({ offset: true })).transform((text) => Date.parse(text)), z.int()], 'must be RFC 3339 with an offset, or epoch milliseconds')
   .refine((time) => time >= 0 && time <= LATEST, 'must be a time between 1970 and 3000');
 /** `at` is informational, the time of receipt decides: a device without a clock may leave it out, and an unreadable one costs no report. */
 export const at = instant.optional().catch(undefined);

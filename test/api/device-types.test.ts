@@ -50,6 +50,7 @@ describe('a device type', () => {
     ['an unknown member far inside', { name: 'x', slots: { firmware: { name: 'y', size: 1 } } }, '/slots/firmware/size', 'is unknown here'],
     ['a slot name with a hyphen', { name: 'x', slots: { 'boot-loader': { name: 'y' } } }, '/slots/boot-loader', 'is no good name: must consist of letters, digits and _'],
     ['a slot name of 256 characters', { name: 'x', slots: { ['s'.repeat(256)]: { name: 'y' } } }, `/slots/${'s'.repeat(256)}`, 'is no good name: must have at most 255 characters'],
+    ['a slot that no topic can carry', { name: 'x', slots: { constructor: { name: 'y' } } }, '/slots/constructor', 'is no good name: must not be what every object has by itself, such as "constructor"'],
     ['a category that is no URN', { name: 'x', categories: ['light'] }, '/categories/0', 'must be a URN such as urn:oma:lwm2m:ext:3001 (RFC 8141)'],
     ['a communication interval of more than two days', { name: 'x', communicationInterval: 172_801 }, '/communicationInterval', undefined],
     ['a list instead of an object', [], '', undefined],

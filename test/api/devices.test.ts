@@ -160,7 +160,8 @@ describe('the list of devices', () => {
     expect(await names('name=list-one,list-g*y')).toEqual(sorted(gateway, one));
     expect(await names(`name=${encodeURIComponent('list_50%\\two')}`)).toEqual([two]);
     expect(await names(`name=${encodeURIComponent('list_50%')}`)).toEqual([]);
-    expect(await names('tag=')).toEqual([]);
+    const all = await names('pageSize=100');
+    for (const empty of ['tag=', 'tag=,&name=&deviceId=&connectedBy=&deviceTypeId=']) expect(await names(`pageSize=100&${empty}`)).toEqual(all);
   });
 });
 

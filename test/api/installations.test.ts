@@ -108,6 +108,11 @@ describe('an installation', () => {
     expect(reply.body.errors[0]).toMatchObject({ pointer, ...(detail === undefined ? {} : { detail }) });
   });
 
+  it('takes times as RFC 3339 has them, T and Z in small letters, too, and prints them in UTC', async () => {
+    const times = { notBefore: '2027-01-01t01:30:00.25+01:30', deadline: '2027-02-01t00:00:00z' };
+    expect((await (await Device.register()).post(times)).body.data).toMatchObject({ notBefore: '2027-01-01T00:00:00.250Z', deadline: '2027-02-01T00:00:00.000Z' });
+  });
+
   it('of a firmware without a blob, or one that is not associated, is refused with a sentence that says what to do', async () => {
     const device = await Device.register();
     const draft = await newFirmware(api);
@@ -317,6 +322,7 @@ describe('lists', () => {
     expect(await ids('')).toEqual(expect.arrayContaining([open, canceled]));
     expect(await ids('state=canceled,superseded&slot=bootloader')).toEqual([canceled]);
     expect(await ids('state=scheduled,queued')).not.toContain(canceled);
+    expect(await ids('state=&slot=&rolloutId=')).toEqual(await ids(''));
     expect(await ids(`rolloutId=${randomUUID()}`)).toEqual([]);
     expect(await api.call('GET', '/v1/firmware-installations?state=done')).toMatchObject({ status: 400, body: { errors: [{ pointer: '/query/state/0' }] } });
     expect((await api.call('GET', '/v1/firmware-installations?rolloutId=x')).status).toBe(400);

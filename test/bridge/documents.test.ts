@@ -70,6 +70,15 @@ describe('A document', () => {
     expect(await device.desired(id, 'firmware', (one) => (one['revision'] as number) > 42)).toMatchObject({ revision: 51 });
   });
 
+  it.each([['none', null], ['an empty one', '']])('names a version also where the firmware has %s: its name', async (_what, version) => {
+    const id = await bridge.facts.device();
+    const device = await bridge.device(id);
+    const firmware = await bridge.facts.firmware('d');
+    await bridge.facts.sql('UPDATE firmwares SET version = $2 WHERE id = $1', [firmware, version]);
+    await bridge.facts.install(id, firmware);
+    expect(await device.desired()).toMatchObject({ firmware: { name: 'switch', version: 'switch' } });
+  });
+
   it('O7 that cannot be made holds up no other', async () => {
     const [broken, whole] = [await bridge.facts.device(), await bridge.facts.device()];
     const slot = 'no topic+has this';

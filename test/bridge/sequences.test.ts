@@ -166,6 +166,34 @@ describe('Cancel', () => {
     expect(await bridge.see(working.installation)).toMatchObject({ state: 'accepted', cancel: { reason: 'not tonight' } });
   }, 20_000);
 
+  it('D8 one that supersedes another, on which the device works, is offered when the device has let go of that', async () => {
+    const { id, device, installation, document } = await offered();
+    await device.status(document, 'downloading');
+    await bridge.becomes(installation, 'downloading');
+    const next = await bridge.installing(id, { onConflict: 'supersede' });
+    await device.cleared();
+    expect(await device.cmd('cancel')).toMatchObject({ installationId: installation.id });
+    expect(await bridge.see(installation)).toMatchObject({ state: 'downloading', waitingOn: expect.stringMatching(/^Waits for the device to answer the cancellation/) });
+    expect(await device.ack(await device.status(document, 'canceled'))).toMatchObject({ result: 'ok' });
+    expect(await bridge.see(installation)).toMatchObject({ state: 'superseded', rejectReason: 'superseded by a newer installation' });
+    const replacement = await device.desired(id, 'firmware', (one) => one['installationId'] === next.id);
+    expect(replacement['revision']).toBeGreaterThan(document['revision'] as number);
+    await device.status(replacement, 'installed');
+    await bridge.becomes(next, 'installed');
+  });
+
+  it('D8 one that supersedes another which the device cannot stop any more follows its normal end', async () => {
+    const { id, device, installation, document } = await offered();
+    await device.status(document, 'installing');
+    await bridge.becomes(installation, 'installing');
+    const next = await bridge.installing(id, { onConflict: 'supersede' });
+    await device.cmd('cancel');
+    await device.status(document, 'installing', { error: { code: 'CANCEL_TOO_LATE', message: 'the bootloader runs' } });
+    await device.status(document, 'installed');
+    await bridge.becomes(installation, 'installed');
+    await device.desired(id, 'firmware', (one) => one['installationId'] === next.id);
+  });
+
   it('D16 a device that was away learns from ack.open what was withdrawn and what is to be in work', async () => {
     const { id, device, installation, document } = await offered();
     const receipt = await device.hello({});

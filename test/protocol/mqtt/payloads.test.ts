@@ -44,6 +44,7 @@ describe('What a device sends', () => {
   it('gives times as RFC 3339 or epoch milliseconds, and both are read as milliseconds', () => {
     expect(body('hello', hello)['at']).toBe(Date.parse('2026-11-24T10:00:00Z'));
     expect(body('hello', { ...hello, at: '2026-11-24T11:00:00+01:00' })['at']).toBe(Date.parse('2026-11-24T10:00:00Z'));
+    expect(body('hello', { ...hello, at: '2026-11-24t10:00:00z' })['at']).toBe(Date.parse('2026-11-24T10:00:00Z'));
     expect(body('status', status)['at']).toBe(1_700_000_000_000);
   });
 

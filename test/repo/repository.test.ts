@@ -3,6 +3,8 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { ERRORS } from '../../domain/errors.js';
 import { OPEN_STATES } from '../../domain/installation/states.js';
+import { REFUSAL_SENTENCES } from '../../bridge/refusals.js';
+import { REFUSAL_REASONS } from '../../protocol/mqtt/payloads.js';
 import { SETTING_NAMES } from '../../workers/settings.js';
 
 const files = execFileSync('git', ['ls-files'], { encoding: 'utf8' }).trim().split('\n').filter((file) => existsSync(file));
@@ -34,6 +36,12 @@ describe('The repository', () => {
   it('documents every error code, and none that does not exist', () => {
     const documented = [...read('docs/errors.md').matchAll(/^\| `([A-Z_]+)` \| (\d{3}) \| (.+) \|$/gm)].map(([, code_, status, title]) => [code_, Number(status), title]);
     expect(documented).toEqual(Object.entries(ERRORS).map(([name, { status, title }]) => [name, status, title]));
+  });
+
+  it('documents every reason for which a report is refused', () => {
+    const [, table = ''] = /^\| reason \| .*\n((?:\|.*\n?)+)/m.exec(read('docs/errors.md')) ?? [];
+    const documented = [...table.matchAll(/^\| ([^|]*) \|/gm)].flatMap(([, cell]) => [...cell!.matchAll(/`([a-z0-9_]+)`/g)].map(([, reason]) => reason!));
+    expect(documented.sort()).toEqual([...REFUSAL_REASONS, ...Object.keys(REFUSAL_SENTENCES), 'unstorable', 'foreign_subscription'].sort());
   });
 
   it('says of every state in which an installation may be stuck what to look at', () => {

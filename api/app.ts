@@ -18,6 +18,7 @@ import { firmwareRoutes } from './routes/firmwares.js';
 import { healthRoutes, type Dependency } from './routes/health.js';
 import { installationRoutes } from './routes/installations.js';
 import { slotRoutes } from './routes/slots.js';
+import { timelineRoutes } from './routes/timeline.js';
 import { errorHandler } from './send.js';
 
 export interface AppOptions {
@@ -63,6 +64,7 @@ function apiRoutes(services: Services): Route[] {
     ...credentialRoutes(),
     ...certificateRoutes(),
     ...slotRoutes(),
+    ...timelineRoutes(),
     ...installationRoutes(services),
   ];
 }

@@ -15,6 +15,13 @@ export function toPageRequest(query: { page?: number | undefined; pageSize: numb
   return { page: 0, pageSize, cursor };
 }
 
+/** Of a long list that is read by cursor only; `parse` knows its cursors. @throws DomainError (validation) */
+export function keysetOf({ pageSize, cursor }: { pageSize: number; cursor?: string | undefined }, parse: (cursor: string) => unknown, code: ErrorCode): { pageSize: number; cursor?: string } {
+  if (cursor === undefined) return { pageSize };
+  if (parse(cursor) === undefined) throw refuse(code, '/query/cursor', 'is no cursor of this list; send meta.nextCursor of the page before as it is');
+  return { pageSize, cursor };
+}
+
 function refuse(code: ErrorCode, pointer: string, detail: string): DomainError {
   return new DomainError(code, `${pointer.slice('/query/'.length)} ${detail}`, { errors: [{ pointer, detail }] });
 }

@@ -1,0 +1,93 @@
+/** Where a slot of a device stands: what it holds, what is on its way into it, and which rollouts have not come to it yet. */
+export interface SlotFacts {
+  readonly slot: string;
+  readonly current: {
+    readonly version: string | null;
+    readonly sha256: string | null;
+    readonly confirmed: boolean;
+    readonly reportedAt: string | null;
+    /** What brought it here; null = Slipway did not. */
+    readonly origin: Origin | null;
+  } | null;
+  readonly desired: { readonly content: string; readonly origin: Origin; readonly waitingOn: string | null } | null;
+  /** Open installations behind the desired one. */
+  readonly queued: number;
+  readonly pending: readonly PendingTarget[];
+}
+
+/** Who asked for an installation, and when. */
+export interface Origin {
+  readonly requestedBy: string;
+  readonly requestedAt: number;
+  readonly rollout: string | null;
+  readonly group: string | null;
+}
+
+/** The device is a target of a rollout that has nothing open on it now. */
+export interface PendingTarget {
+  readonly rollout: string;
+  readonly content: string;
+  readonly group: string | null;
+  readonly groupOpened: boolean;
+  readonly online: boolean;
+  /** When its back-off ends; null = none runs. */
+  readonly retryAt: number | null;
+  readonly because: string | null;
+  readonly waitingOn: string | null;
+}
+
+export interface SlotNow {
+  /** Why it has the version that it has. */
+  readonly why: string;
+  /** Why something changes now; null = nothing does. */
+  readonly whyNow: string | null;
+  /** What it waits for; empty = nothing is to change. */
+  readonly waitingOn: readonly string[];
+}
+
+/** specs/rollouts.md, "History": why a device has this version, why now, and what it waits for. */
+export function slotNow(facts: SlotFacts): SlotNow {
+  const { desired, queued, pending } = facts;
+  return {
+    why: whyThis(facts),
+    whyNow: desired && `${sentence(asker(desired.origin))} asked for ${desired.content} at ${iso(desired.origin.requestedAt)}.`,
+    waitingOn: [
+      ...(desired?.waitingOn == null ? [] : [desired.waitingOn]),
+      ...(queued > 0 ? [`${queued === 1 ? 'One more installation waits' : `${queued} more installations wait`} for this slot.`] : []),
+      ...pending.map(whyPending),
+    ],
+  };
+}
+
+function whyThis({ slot, current }: SlotFacts): string {
+  if (current === null) return `The device has not said what slot "${slot}" holds.`;
+  if (current.version === null && current.sha256 === null) return `The device said that slot "${slot}" is empty${since(current.reportedAt)}.`;
+  const held = current.version ?? `content ${current.sha256!.slice(0, 12)}`;
+  const doubt = current.confirmed ? '' : '; it has not confirmed itself yet';
+  if (current.origin === null) return `The device said that slot "${slot}" holds ${held}${since(current.reportedAt)}; Slipway did not install it${doubt}.`;
+  return `Slot "${slot}" holds ${held}, because ${asker(current.origin)} asked for it at ${iso(current.origin.requestedAt)}${doubt}.`;
+}
+
+function whyPending({ rollout, content, group, groupOpened, online, retryAt, because, waitingOn }: PendingTarget): string {
+  const name = `Rollout "${rollout}" is to bring ${content}`;
+  if (group === null) return `${name}, and its groups are being formed.`;
+  if (retryAt !== null) return `${name} and tries again from ${iso(retryAt)} on${because === null ? '' : `, after ${because}`}.`;
+  const own = groupOpened ? (online ? `the device has its place in group "${group}"` : `the device is in group "${group}", which has begun, and is not online`) : `the device is in group "${group}", which has not begun`;
+  return `${name}; ${own}.${waitingOn === null ? '' : ` The rollout: ${waitingOn}`}`;
+}
+
+function asker({ rollout, group, requestedBy }: Origin): string {
+  return rollout === null ? `operator ${requestedBy}` : `rollout "${rollout}"${group === null ? '' : ` (group "${group}")`}`;
+}
+
+function since(reportedAt: string | null): string {
+  return reportedAt === null ? '' : ` (last report ${reportedAt})`;
+}
+
+function sentence(text: string): string {
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}`;
+}
+
+function iso(time: number): string {
+  return new Date(time).toISOString();
+}

@@ -41,7 +41,7 @@ describe('The repository', () => {
   it('documents every reason for which a report is refused', () => {
     const [, table = ''] = /^\| reason \| .*\n((?:\|.*\n?)+)/m.exec(read('docs/errors.md')) ?? [];
     const documented = [...table.matchAll(/^\| ([^|]*) \|/gm)].flatMap(([, cell]) => [...cell!.matchAll(/`([a-z0-9_]+)`/g)].map(([, reason]) => reason!));
-    expect(documented.sort()).toEqual([...REFUSAL_REASONS, ...Object.keys(REFUSAL_SENTENCES), 'unstorable', 'foreign_subscription'].sort());
+    expect(documented.sort()).toEqual([...REFUSAL_REASONS, ...Object.keys(REFUSAL_SENTENCES), 'unstorable', 'foreign_subscription', 'log'].sort());
   });
 
   it('says of every state in which an installation may be stuck what to look at', () => {

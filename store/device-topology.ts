@@ -1,4 +1,5 @@
 import { DomainError } from '../domain/errors.js';
+import { markDocumentsOf, wakeSender } from './outbox.js';
 import type { Tx } from './pool.js';
 
 /** A chain of gateways has at most this many links: what walks it (store/gateways.ts) stops there. */
@@ -33,4 +34,19 @@ export async function requireGateway(tx: Tx, tenantId: string, deviceId: string,
   );
   if (rows[0]!.circle) throw conflict(`device ${gateway} is behind this one: the chain of gateways would be a circle`);
   if (rows[0]!.depth > MAX_CHAIN) throw conflict(`the chain of gateways would be longer than ${MAX_CHAIN}`);
+}
+
+/**
+ * A gateway that is deleted by force lets go of its children: they stay, connected by nobody, as after a PATCH of `connectedBy` to null. What is
+ * open on them waits until one of them gets a credential or another gateway, and says so.
+ */
+export async function releaseChildren(tx: Tx, tenantId: string, gateway: string): Promise<void> {
+  await lockTopology(tx, tenantId);
+  // In the order in which reports lock devices, the gateway among them.
+  const { rows } = await tx.query<{ id: string }>('SELECT id FROM devices WHERE tenant_id = $1 AND (id = $2 OR connected_by = $2) ORDER BY id FOR UPDATE', [tenantId, gateway]);
+  const children = rows.map((row) => row.id).filter((id) => id !== gateway.toLowerCase());
+  if (children.length === 0) return;
+  await tx.query('UPDATE devices SET connected_by = NULL, reachable = NULL, updated_at = now() WHERE tenant_id = $1 AND id = ANY($2::uuid[])', [tenantId, children]);
+  await markDocumentsOf(tx, tenantId, children);
+  await wakeSender(tx);
 }

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
+import { DEFAULT_POLICY } from '../../domain/installation/policy.js';
 import { startApi, type ApiUnderTest, type Reply } from './api-under-test.js';
 
 let api: ApiUnderTest;
@@ -28,7 +29,7 @@ async function openInstallation(deviceId: string): Promise<string> {
   await api.pool.query(
     `INSERT INTO installations (tenant_id, id, device_id, firmware_id, slot, state, policy, sha256, requested_at, requested_by, state_since)
      VALUES ('default', $1, $2, $3, 'firmware', 'scheduled', $4, repeat('a', 64), now(), 'test', now())`,
-    [id, deviceId, firmware, JSON.stringify({ timeouts: { offer: 6e8, download: 3.6e6, install: 1.8e6, confirm: 9e5 }, retry: { maxAttempts: 3, backoff: { initial: 1e4, factor: 2, max: 6e5 } }, soak: 0, maxDefer: 0 })],
+    [id, deviceId, firmware, JSON.stringify(DEFAULT_POLICY)],
   );
   return id;
 }
@@ -176,10 +177,37 @@ describe('a device that is deleted', () => {
   it('must not be the gateway of others', async () => {
     const gateway = await device();
     const child = await device({ connectedBy: gateway });
-    for (const path of [`/v1/devices/${gateway}`, `/v1/devices/${gateway}?force=true`]) {
-      const refused = await api.call('DELETE', path);
-      expect(summary(refused)).toEqual([409, 'DEVICE_IN_USE']);
-      expect(refused.body.devices).toEqual([child]);
+    const refused = await api.call('DELETE', `/v1/devices/${gateway}`);
+    expect(summary(refused)).toEqual([409, 'DEVICE_IN_USE']);
+    expect(refused.body.devices).toEqual([child]);
+  });
+
+  it('lets go of its children where it is a gateway and the deletion is forced: they stay, and what is open on them goes on when they have another', async () => {
+    const [gateway, other] = [await device(), await device()];
+    for (const id of [gateway, other]) await api.call('POST', `/v1/devices/${id}/credentials`, { type: 'password' });
+    const child = await device({ connectedBy: gateway });
+    const behind = await device({ connectedBy: child });
+    const installation = await openInstallation(child);
+    for (const id of [child, behind]) await api.pool.query(`INSERT INTO published_documents (tenant_id, device_id, slot, node, revision) VALUES ('default', $1, 'firmware', $2, 1)`, [id, gateway]);
+    expect((await api.call('DELETE', `/v1/devices/${gateway}?force=true`)).status).toBe(204);
+    expect((await api.call('GET', `/v1/devices/${gateway}`)).status).toBe(404);
+    expect((await api.call('GET', `/v1/devices/${child}`)).body.data.info.connectedBy).toBeUndefined();
+    expect((await api.call('GET', `/v1/devices/${behind}`)).body.data.info.connectedBy).toBe(child);
+    expect((await api.call('GET', `/v1/devices/${child}/firmware-installations/${installation}`)).body.data.completedAt).toBeUndefined();
+    const { rows } = await api.pool.query<{ subject: string }>(`SELECT DISTINCT subject FROM outbox WHERE receiver = 'document' AND subject = ANY($1)`, [[child, behind]]);
+    expect(rows.map((row) => row.subject).sort()).toEqual([child, behind].sort());
+    expect((await patch(child, { info: { connectedBy: other } })).status).toBe(200);
+  });
+
+  it('by force is gone once, also where its children are patched and deleted at the same moment', async () => {
+    for (let round = 0; round < 5; round += 1) {
+      const gateway = await device();
+      const [one, two] = [await device({ connectedBy: gateway }), await device({ connectedBy: gateway })];
+      const replies = await Promise.all([
+        api.call('DELETE', `/v1/devices/${gateway}?force=true`), patch(one, { info: { connectedBy: two } }), api.call('DELETE', `/v1/devices/${two}`), post({ connectedBy: gateway }),
+      ]);
+      expect([204, 409]).toContain(replies[0].status);
+      expect(replies.filter((reply) => reply.status >= 500)).toEqual([]);
     }
   });
 

@@ -6,6 +6,7 @@ import { isEnded } from '../domain/installation/states.js';
 import { claim, settle, type Claimed, type Settled } from '../store/outbox.js';
 import type { Pool } from '../store/pool.js';
 import { markStarted, readProcesses, type ProcessView } from '../store/sending.js';
+import { isRollout, pokeRollouts } from './poke-rollouts.js';
 import type { Tenure } from './tenure.js';
 
 /** Rows per claim, calls to the engine at once, and how long a claim is held: three times the engine's own deadline. */
@@ -17,14 +18,16 @@ const LEASE_MS = 30_000;
 export async function sendProcesses(pool: Pool, engine: Engine, now: () => number, tenure?: Tenure): Promise<number> {
   const claimed = await claim(pool, 'workflow', BATCH, LEASE_MS, tenure?.fence);
   if (claimed.length === 0) return 0;
-  const views = await readProcesses(pool, claimed);
+  const [rollouts, installations] = [claimed.filter(isRollout), claimed.filter((one) => !isRollout(one))];
+  const views = await readProcesses(pool, installations);
   const limit = pLimit(AT_ONCE);
-  const sent = await Promise.all(claimed.map((one) => limit(() => {
+  const sending = installations.map((one) => limit(() => {
     tenure?.assert();
     return sendOne(engine, one, views.get(one.subject), now());
-  })));
+  }));
+  const [sent, poked] = await Promise.all([Promise.all(sending), pokeRollouts(pool, engine, rollouts, now, tenure)]);
   await markStarted(pool, sent.filter((one) => one.started).map((one) => one.settled.claimed), tenure?.fence);
-  await settle(pool, sent.map((one) => one.settled), tenure?.fence);
+  await settle(pool, [...sent.map((one) => one.settled), ...poked], tenure?.fence);
   return claimed.length;
 }
 

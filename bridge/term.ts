@@ -1,5 +1,6 @@
 import { dropOldDiagnostics } from '../store/diagnostics.js';
 import { seal } from '../store/seal.js';
+import { markOverdueRollouts } from '../store/rollout-sending.js';
 import { markOverdue } from '../store/sending.js';
 import { afterRelease } from './after-release.js';
 import type { BridgeDependencies } from './dependencies.js';
@@ -40,7 +41,7 @@ export class BridgeTerm implements Term {
       this.processes,
       this.credentials,
       loop('sealing the history', async () => (await seal(pool, fence)) > 0, SEAL_MS),
-      loop('reconciling', async () => (await markOverdue(pool, RECONCILE_MS, RECONCILE_BATCH, fence), false), RECONCILE_MS),
+      loop('reconciling', async () => (await markOverdue(pool, RECONCILE_MS, RECONCILE_BATCH, fence), await markOverdueRollouts(pool, RECONCILE_MS, RECONCILE_BATCH, fence), false), RECONCILE_MS),
       loop('tidying the diagnostics', async () => (await dropOldDiagnostics(pool, fence), false), TIDY_MS),
     ];
   }

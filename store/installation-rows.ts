@@ -3,7 +3,7 @@ import type { Tx } from './pool.js';
 
 /** A row of `installations`, with the version of its firmware. node-postgres gives timestamptz as Date and bigint as string. */
 interface Row {
-  tenant_id: string; id: string; device_id: string; firmware_id: string; slot: string;
+  tenant_id: string; id: string; device_id: string; firmware_id: string; rollout_id: string | null; slot: string;
   state: Installation['state']; executing: boolean; attempt: number; last_seq: number; revision: string | null;
   gate: 'go' | 'hold'; priority: number; policy: Installation['policy']; sha256: string; prior_sha256: string | null; version: string | null;
   not_before: Date | null; deadline: Date | null; retry_at: Date | null; due_at: Date | null; requested_at: Date; state_since: Date;
@@ -17,7 +17,7 @@ export const COLUMNS = `i.*, f.version`;
 
 export function toInstallation(row: Row): Installation {
   return {
-    tenantId: row.tenant_id, id: row.id, deviceId: row.device_id, firmwareId: row.firmware_id, slot: row.slot,
+    tenantId: row.tenant_id, id: row.id, deviceId: row.device_id, firmwareId: row.firmware_id, rolloutId: row.rollout_id, slot: row.slot,
     state: row.state, executing: row.executing, attempt: row.attempt, lastSeq: row.last_seq, revision: row.revision === null ? null : Number(row.revision),
     gate: row.gate, priority: row.priority, policy: row.policy, sha256: row.sha256, priorSha256: row.prior_sha256, version: row.version,
     notBefore: ms(row.not_before), deadline: ms(row.deadline), retryAt: ms(row.retry_at), dueAt: ms(row.due_at),

@@ -11,7 +11,6 @@ import { workKey } from './work.js';
 export interface InstallationView extends Installation {
   readonly requestedBy: string;
   readonly retryOf: string | null;
-  readonly rolloutId: string | null;
   /** One sentence; null once it ended. */
   readonly waitingOn: string | null;
   readonly nextActionAt: number | null;
@@ -80,7 +79,7 @@ async function listed(tx: Tx, tenantId: string, condition: string, values: reado
 }
 
 type ViewRow = Parameters<typeof toInstallation>[0] & {
-  other: string | null; requested_by: string; retry_of: string | null; rollout_id: string | null; process_started_at: Date | null;
+  other: string | null; requested_by: string; retry_of: string | null; process_started_at: Date | null;
 };
 
 async function toViews(tx: Tx, tenantId: string, rows: ViewRow[]): Promise<InstallationView[]> {
@@ -92,7 +91,6 @@ async function toViews(tx: Tx, tenantId: string, rows: ViewRow[]): Promise<Insta
       ...installation,
       requestedBy: row.requested_by,
       retryOf: row.retry_of,
-      rolloutId: row.rollout_id,
       waitingOn: waitingOn(installation, { ...reach.get(workKey(tenantId, row.device_id)), executing: row.other }),
       nextActionAt: installation.dueAt,
       history: history.get(row.id) ?? [],

@@ -61,7 +61,7 @@ function requested(tenantId: string, request: NewInstallation, sha256: string, v
   const open = Object.values(work.installations).some((one) => one.slot === request.slot && one.endedAt === null);
   const held = slot?.sha256 === sha256 && slot.confirmed && !open && (request.notBefore ?? now) <= now;
   const installation: Installation = {
-    tenantId, id: newId(), deviceId: request.deviceId, firmwareId: request.firmwareId, slot: request.slot,
+    tenantId, id: newId(), deviceId: request.deviceId, firmwareId: request.firmwareId, rolloutId: null, slot: request.slot,
     state: held ? 'installed' : 'scheduled', executing: false, attempt: 1, lastSeq: 0, revision: null, gate: request.gate, priority: request.priority,
     policy: request.policy, sha256, version, priorSha256: null, notBefore: request.notBefore ?? null, deadline: request.deadline ?? null,
     retryAt: null, dueAt: null, requestedAt: now, stateSince: now, startedAt: null, completedAt: held ? now : null, rejectedAt: null, rejectReason: null,

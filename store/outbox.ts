@@ -5,7 +5,7 @@ import { asService } from './transaction.js';
 export type Receiver = 'workflow' | 'document' | 'credential';
 
 /**
- * "Bring this receiver up to date about this subject." workflow: an installation. document: a device, and the slot as `detail`.
+ * "Bring this receiver up to date about this subject." workflow: an installation, or a rollout (then `detail` says so). document: a device, and the slot as `detail`.
  * credential: a device. There is at most one row per subject and receiver; a second mark raises its generation.
  */
 export interface Mark {
@@ -99,8 +99,11 @@ export async function releaseClaims(pool: Pool, receiver: Receiver, fence: Fence
   });
 }
 
-/** What became of a claimed row: sent; to be looked at again at a time; or failed, to be tried again. */
-export type Settled = { claimed: Claimed; again?: number; error?: string };
+/**
+ * What became of a claimed row: sent; to be looked at again at a time; or failed, to be tried again. `rest`: what was marked meanwhile is not sent
+ * before (epoch milliseconds), so that a busy subject is told of at its pace.
+ */
+export type Settled = { claimed: Claimed; again?: number; rest?: number; error?: string };
 
 /** First and longest wait after a failure: short enough that work begins within seconds once the receiver is back. */
 const BACKOFF_FIRST_MS = 250;
@@ -109,11 +112,12 @@ const BACKOFF_MAX_MS = 5_000;
 /** Deletes what was sent, if nothing was marked meanwhile; puts the rest back. */
 export async function settle(pool: Pool, outcomes: readonly Settled[], fence?: Fence): Promise<void> {
   if (outcomes.length === 0) return;
-  const records = outcomes.map(({ claimed, again, error }) => ({
+  const records = outcomes.map(({ claimed, again, rest, error }) => ({
     receiver: claimed.receiver, tenant_id: claimed.tenantId, subject: claimed.subject, detail: claimed.detail, generation: claimed.generation,
     again: error !== undefined
       ? new Date(Date.now() + Math.min(BACKOFF_MAX_MS, BACKOFF_FIRST_MS * 2 ** Math.min(claimed.attempts, 10))).toISOString()
       : again === undefined ? null : new Date(again).toISOString(),
+    rest: rest === undefined ? null : new Date(rest).toISOString(),
     attempts: error === undefined ? 0 : claimed.attempts + 1,
     last_error: error?.slice(0, 500) ?? null,
   }));
@@ -121,13 +125,13 @@ export async function settle(pool: Pool, outcomes: readonly Settled[], fence?: F
     if (fence) await assertLease(tx, fence);
     await tx.query(
       `WITH n AS (SELECT * FROM jsonb_to_recordset($1::jsonb) AS n(receiver text, tenant_id text, subject uuid, detail text, generation bigint,
-                    again timestamptz, attempts integer, last_error text)),
-            held AS (SELECT o.receiver, o.tenant_id, o.subject, o.detail, o.generation = n.generation AS untouched, n.again, n.attempts, n.last_error
+                    again timestamptz, rest timestamptz, attempts integer, last_error text)),
+            held AS (SELECT o.receiver, o.tenant_id, o.subject, o.detail, o.generation = n.generation AS untouched, n.again, n.rest, n.attempts, n.last_error
                      FROM outbox o JOIN n USING (receiver, tenant_id, subject, detail) ORDER BY 1, 2, 3, 4 FOR UPDATE OF o),
             gone AS (DELETE FROM outbox o USING held h WHERE h.untouched AND h.again IS NULL
                      AND (o.receiver, o.tenant_id, o.subject, o.detail) = (h.receiver, h.tenant_id, h.subject, h.detail))
        UPDATE outbox o SET leased_until = NULL, attempts = h.attempts, last_error = h.last_error,
-              due_at = CASE WHEN h.untouched THEN h.again WHEN h.last_error IS NULL THEN o.due_at ELSE greatest(o.due_at, h.again) END
+              due_at = CASE WHEN h.untouched THEN h.again WHEN h.last_error IS NULL THEN greatest(o.due_at, h.rest) ELSE greatest(o.due_at, h.again) END
        FROM held h WHERE NOT (h.untouched AND h.again IS NULL)
          AND (o.receiver, o.tenant_id, o.subject, o.detail) = (h.receiver, h.tenant_id, h.subject, h.detail)`,
       [JSON.stringify(records)],

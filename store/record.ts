@@ -9,6 +9,7 @@ import { ancestorsOf } from './gateways.js';
 import { writeHistory, type HistoryEntry } from './history.js';
 import { mark, type Mark } from './outbox.js';
 import type { Tx } from './pool.js';
+import { moveTargets, refreshAdmissible } from './rollout-moves.js';
 import { loadWork, saveWork, workKey, type WorkKey } from './work.js';
 
 /** Who says it. A device is the node whose connection it came over; the process is the installation's own workflow; the service, anything else here. */
@@ -58,7 +59,12 @@ export async function record(tx: Tx, reports: readonly Report[], now: number): P
   const changes = [...works.values()].filter(({ before, after }) => before !== after);
   await saveWork(tx, changes);
   await writeHistory(tx, history);
-  await mark(tx, changes.flatMap(({ before, after }) => marksOf(before, after, told)));
+  // Targets before the counters of their groups, whoever comes: so both of these lock in that order.
+  const pokes = [
+    ...(await refreshAdmissible(tx, changes.filter(({ before, after }) => reachChanged(before, after)).map(({ after: { device } }) => ({ tenantId: device.tenantId, deviceId: device.id })), now)),
+    ...(await moveTargets(tx, changes.flatMap(installationsChanged), now)),
+  ];
+  await mark(tx, [...changes.flatMap(({ before, after }) => marksOf(before, after, told)), ...pokes]);
   return answers;
 }
 
@@ -133,6 +139,17 @@ function differences(before: Work, after: Work, cause: Cause, now: number): Hist
     entries.push({ tenantId, deviceId, at: now, event: 'slot', data: { by: cause.by, slot: name, sha256: slot.sha256, version: slot.version, confirmed: slot.confirmed } });
   }
   return entries;
+}
+
+function installationsChanged({ before, after }: { before: Work; after: Work }): { before: Installation; after: Installation }[] {
+  return Object.values(after.installations).flatMap((next) => {
+    const was = before.installations[next.id];
+    return was === undefined || was === next ? [] : [{ before: was, after: next }];
+  });
+}
+
+function reachChanged({ device: was }: Work, { device }: Work): boolean {
+  return was.online !== device.online || was.reachable !== device.reachable;
 }
 
 /** Whom to tell: wherever what a receiver should know differs before and after. */

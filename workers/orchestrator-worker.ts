@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { DefaultLogger, NativeConnection, Runtime, Worker, type NativeConnectionOptions } from '@temporalio/worker';
 import { createInstallationActivities } from '../activities/installation.js';
+import { createRolloutActivities } from '../activities/rollout.js';
 import type { Pool } from '../store/pool.js';
 import { TASK_QUEUE } from '../workflows/messages.js';
 import type { Log } from './log.js';
@@ -46,7 +47,7 @@ export async function createOrchestrator(options: OrchestratorOptions): Promise<
     namespace: options.namespace,
     taskQueue: options.taskQueue ?? TASK_QUEUE,
     workflowBundle: { codePath: options.bundle ?? BUNDLE },
-    activities: { ...createInstallationActivities({ pool: options.pool, now: options.now }) },
+    activities: { ...createInstallationActivities({ pool: options.pool, now: options.now }), ...createRolloutActivities({ pool: options.pool }) },
     maxCachedWorkflows: CACHED_WORKFLOWS,
     maxConcurrentWorkflowTaskExecutions: WORKFLOW_TASKS,
     maxConcurrentLocalActivityExecutions: LOCAL_ACTIVITIES,

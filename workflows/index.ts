@@ -1,1 +1,2 @@
 export { installation } from './installation.js';
+export { rollout } from './rollout.js';

@@ -21,3 +21,21 @@ export const TASK_QUEUE = 'slipway';
 export function installationWorkflowId(installationId: string): string {
   return `installation-${installationId}`;
 }
+
+/** Names one rollout. */
+export interface RolloutRef {
+  readonly tenantId: string;
+  readonly rolloutId: string;
+}
+
+/** How a rollout's process ended. */
+export interface RolloutEnd {
+  readonly outcome: string;
+}
+
+/** "Look again": the only signal that a rollout hears. It says nothing, for everything is read anew. */
+export const POKE = 'poke';
+
+export function rolloutWorkflowId(rolloutId: string): string {
+  return `rollout-${rolloutId}`;
+}

@@ -1,5 +1,5 @@
 import type { News, Standing } from '../../domain/installation/standing.js';
-import type { InstallationRef } from '../../workflows/messages.js';
+import type { InstallationRef, RolloutRef } from '../../workflows/messages.js';
 
 /**
  * What the sender of the outbox asks of the engine. Every call is idempotent: a start of a running process does nothing, and a signal that
@@ -10,6 +10,8 @@ export interface Engine {
   start(ref: InstallationRef): Promise<void>;
   /** @returns 'gone' where no process runs: it ended, which is a success, or it was lost, and the caller knows which. */
   signal(installationId: string, news: News, standing: Standing): Promise<'sent' | 'gone'>;
+  /** Has the process of a rollout look again, and starts it where none runs. */
+  poke(ref: RolloutRef): Promise<void>;
   /** Whether the engine answers, within a second or two. */
   check(): Promise<boolean>;
   close(): Promise<void>;

@@ -1,6 +1,6 @@
 import { Client, Connection, WorkflowNotFoundError, type ConnectionOptions } from '@temporalio/client';
 import type { News, Standing } from '../../domain/installation/standing.js';
-import { installationWorkflowId, TASK_QUEUE, type InstallationRef } from '../../workflows/messages.js';
+import { installationWorkflowId, POKE, rolloutWorkflowId, TASK_QUEUE, type InstallationRef, type RolloutRef } from '../../workflows/messages.js';
 import type { Engine } from './port.js';
 
 /** Longer than a loaded server takes; the sender's lease on an outbox row (30 s) is longer still. */
@@ -41,6 +41,19 @@ export function openTemporal({ connection: options, namespace, taskQueue = TASK_
         if (error instanceof WorkflowNotFoundError) return 'gone';
         throw error;
       }
+    },
+
+    async poke(ref: RolloutRef) {
+      await within(CALL_TIMEOUT_MS, () =>
+        client.workflow.signalWithStart('rollout', {
+          workflowId: rolloutWorkflowId(ref.rolloutId),
+          taskQueue,
+          args: [ref],
+          signal: POKE,
+          workflowIdReusePolicy: 'ALLOW_DUPLICATE',
+          staticSummary: `rollout ${ref.rolloutId} of tenant ${ref.tenantId}`,
+        }),
+      );
     },
 
     async check() {

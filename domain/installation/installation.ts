@@ -7,6 +7,8 @@ export interface Installation {
   readonly id: string;
   readonly deviceId: string;
   readonly firmwareId: string;
+  /** What asked for it; null = a person, by itself. */
+  readonly rolloutId: string | null;
   readonly slot: string;
   readonly state: State;
   /** Has its turn on the device: at most one per device. */

@@ -55,7 +55,6 @@ export const installation = z
 export interface PrintableInstallation extends Installation {
   readonly requestedBy: string;
   readonly retryOf: string | null;
-  readonly rolloutId: string | null;
   readonly waitingOn: string | null;
   readonly nextActionAt: number | null;
   readonly history: readonly { readonly at: number; readonly event: string; readonly data: Readonly<Record<string, unknown>> }[];

@@ -13,9 +13,12 @@ CREATE TABLE rollouts (
   created_by         text NOT NULL,
   created_at         timestamptz NOT NULL,
   updated_at         timestamptz NOT NULL,
-  materialised_at    timestamptz,
-  materialise_after  uuid,                            -- the device after which the next page begins; null = the first page
-  materialise_until  timestamptz,                     -- devices made later are not of it
+  device_ids         uuid[] NOT NULL DEFAULT '{}',    -- targets that are named; not in the plan, which each tick reads
+  collected_to       uuid,                            -- the device after which the next page of targets begins; null = the first page
+  collected_at       timestamptz,                     -- all targets are taken down
+  target_count       integer,                         -- how many there are, once they are
+  forming            smallint NOT NULL DEFAULT 0,     -- the group that takes its targets now
+  materialised_at    timestamptz,                     -- each target is in its group
   start_requested_at timestamptz,
   started_at         timestamptz,
   approvals          jsonb NOT NULL DEFAULT '[]',     -- [{ by, at }]
@@ -104,7 +107,7 @@ CREATE INDEX rollout_targets_backing_off ON rollout_targets (tenant_id, rollout_
 CREATE INDEX rollout_targets_open ON rollout_targets (tenant_id, rollout_id) WHERE state IN ('queued', 'inFlight');
 CREATE INDEX rollout_targets_admitted ON rollout_targets (tenant_id, rollout_id, group_position, admission) WHERE admission IS NOT NULL;
 CREATE INDEX rollout_targets_of_device ON rollout_targets (tenant_id, device_id);
-CREATE INDEX rollout_targets_waiting_of_device ON rollout_targets (tenant_id, device_id) WHERE state = 'pending';
+CREATE INDEX rollout_targets_unended_of_device ON rollout_targets (tenant_id, device_id) WHERE ended_at IS NULL;
 
 -- Starts of the last minutes: what the rate is held by, in the transaction that admits.
 CREATE TABLE rollout_starts (
@@ -130,3 +133,18 @@ BEGIN
     EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON %I TO slipway_api, slipway_worker', walled);
   END LOOP;
 END $$;
+
+-- Whether a device can be spoken to now, as store/gateways.ts answers for a batch: the nearest node of its chain that has a credential is connected,
+-- and where that is a gateway, it has not said that it cannot reach the device.
+CREATE FUNCTION device_reachable(of_tenant text, of_device uuid) RETURNS boolean LANGUAGE sql STABLE AS $$
+  WITH RECURSIVE chain(node, next, online, depth) AS (
+    SELECT d.id, d.connected_by, d.online, 0 FROM devices d WHERE d.tenant_id = of_tenant AND d.id = of_device
+    UNION ALL
+    SELECT d.id, d.connected_by, d.online, c.depth + 1 FROM chain c JOIN devices d ON d.tenant_id = of_tenant AND d.id = c.next WHERE c.depth < 16)
+  SELECT coalesce((
+    SELECT c.online AND (c.depth = 0 OR (SELECT d.reachable IS NOT FALSE FROM devices d WHERE d.tenant_id = of_tenant AND d.id = of_device))
+    FROM chain c
+    WHERE EXISTS (SELECT FROM device_credentials x WHERE x.tenant_id = of_tenant AND x.device_id = c.node AND x.revoked_at IS NULL)
+       OR EXISTS (SELECT FROM device_certificates x WHERE x.tenant_id = of_tenant AND x.device_id = c.node AND x.status = 'valid')
+    ORDER BY c.depth LIMIT 1), false)
+$$;

@@ -12,7 +12,7 @@ export const OLD = 'a'.repeat(64);
 export function installation(id: string, changes: Partial<Installation> = {}): Installation {
   return {
     tenantId: 'default', id, deviceId: 'd', firmwareId: 'f', slot: 'firmware', state: 'scheduled', executing: false, attempt: 1, lastSeq: 0, revision: null,
-    gate: 'go', priority: 0, policy: DEFAULT_POLICY, sha256: NEW, version: '2.0.0', priorSha256: null, notBefore: null, deadline: null, retryAt: null, dueAt: null,
+    rolloutId: null, gate: 'go', priority: 0, policy: DEFAULT_POLICY, sha256: NEW, version: '2.0.0', priorSha256: null, notBefore: null, deadline: null, retryAt: null, dueAt: null,
     requestedAt: T0, stateSince: T0, startedAt: null, completedAt: null, rejectedAt: null, rejectReason: null, endedAt: null, progress: null, error: null,
     cancel: null, deferral: null, helloAskedAt: null, alreadyInstalled: false, ...changes,
   };

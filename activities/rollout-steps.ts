@@ -1,0 +1,71 @@
+import { applyStep } from '../domain/rollout/apply.js';
+import type { Step, StepKind } from '../domain/rollout/steps.js';
+import { writeHistory } from '../store/history.js';
+import type { Tx } from '../store/pool.js';
+import { admit } from '../store/rollout-admission.js';
+import { saveRollout, type StoredRollout } from '../store/rollout-rows.js';
+import { stopOpen } from '../store/rollout-stop.js';
+import { endPending, materialisePage } from '../store/rollout-targets.js';
+
+/** What a step needs to be done: the rollout as it was observed, under its lock. */
+export interface StepContext {
+  readonly tx: Tx;
+  readonly rollout: StoredRollout;
+  readonly now: number;
+}
+
+/** What a step did beyond the facts, for the history; undefined = nothing that anybody wants to read about. */
+type Told = Record<string, unknown> | undefined;
+
+type Executors = { [K in StepKind]: (step: Extract<Step, { do: K }>, context: StepContext) => Promise<Told> };
+
+/** A step whose whole effect is on the facts. */
+const ON_FACTS = async (step: Step): Promise<Told> => {
+  return Object.fromEntries(Object.entries(step).filter(([member]) => member !== 'do'));
+};
+
+/** A new kind of step does not compile without its executor. Pages of the same step are one line of history each. */
+const EXECUTORS: Executors = {
+  materialise: async (_, { tx, rollout, now }) => {
+    await materialisePage(tx, rollout, now);
+    return undefined;
+  },
+  begin: ON_FACTS,
+  fire_rule: ON_FACTS,
+  pause: ON_FACTS,
+  open_group: ON_FACTS,
+  soak: ON_FACTS,
+  ask_approval: ON_FACTS,
+  pass_group: ON_FACTS,
+  fail_group: ON_FACTS,
+  admit: async ({ group, count }, { tx, rollout, now }) => {
+    const position = rollout.facts.groups.findIndex((one) => one.name === group);
+    const done = await admit(tx, rollout, position, count, now);
+    return { group, ...done };
+  },
+  end: ON_FACTS,
+  end_pending: async ({ as, because }, { tx, rollout, now }) => ({ as, because, targets: await endPending(tx, rollout, as, because, now) }),
+  stop_open: async ({ only, as, because }, { tx, rollout, now }) => ({ as, because, installations: await stopOpen(tx, rollout, only, as, because, now) }),
+  abort: ON_FACTS,
+  finish: ON_FACTS,
+  close: ON_FACTS,
+};
+
+/**
+ * Executes a step in the caller's transaction: what it does to targets, what it makes of the facts, and one entry of history with what the
+ * planner saw, what it decided, and under which version of the plan.
+ */
+export async function execute(step: Step, context: StepContext): Promise<void> {
+  const { tx, rollout, now } = context;
+  const told = await (EXECUTORS[step.do] as (step: Step, context: StepContext) => Promise<Told>)(step, context);
+  const facts = applyStep(rollout.facts, step, now);
+  if (facts !== rollout.facts) await saveRollout(tx, rollout, { ...rollout, facts }, now);
+  if (told) await writeHistory(tx, [{ tenantId: rollout.tenantId, rolloutId: rollout.id, at: now, event: step.do, data: { by: 'planner', version: rollout.version, ...told, saw: seen(rollout) } }]);
+}
+
+/** What the planner saw, as short as it can be: the counters of the groups that are open. */
+function seen({ facts }: StoredRollout): Record<string, unknown> {
+  return Object.fromEntries(
+    facts.groups.filter((group) => group.openedAt !== null).map((group) => [group.name, Object.fromEntries(Object.entries(group.counters).filter(([, count]) => count > 0))]),
+  );
+}

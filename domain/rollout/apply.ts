@@ -1,0 +1,72 @@
+import type { GroupFacts, Pause, RolloutFacts } from './facts.js';
+import type { Step } from './steps.js';
+import { ruleKey } from './stop-rules.js';
+
+/**
+ * What a step makes of the facts of a rollout, and of nothing else: what it makes of targets is its executor's (activities/rollout-steps.ts).
+ * Pure, so that a simulation plans with the same consequences.
+ */
+export function applyStep(facts: RolloutFacts, step: Step, now: number): RolloutFacts {
+  switch (step.do) {
+    case 'begin':
+      return { ...facts, startedAt: now };
+    case 'fire_rule': {
+      const fired = { ...facts, fired: [...facts.fired, ruleKey(step.rule)] };
+      return step.rule.then === 'abort' ? abortedBy(fired, step.because, false, now) : pausedBy(fired, { reason: 'failure_budget', since: now, because: step.because });
+    }
+    case 'pause':
+      return pausedBy(facts, { reason: step.reason, since: now, because: step.because, ...(step.group === null ? {} : { group: step.group }) });
+    case 'open_group':
+      return withGroup(facts, step.group, { openedAt: now });
+    case 'soak':
+      return withGroup(facts, step.group, step.since === null ? { soakingSince: null, askedAt: null, approvals: [] } : { soakingSince: step.since });
+    case 'ask_approval':
+      return withGroup(facts, step.group, { askedAt: now });
+    case 'pass_group':
+      return withGroup(facts, step.group, { passedAt: now, because: step.because });
+    case 'fail_group': {
+      const failed = withGroup(facts, step.group, { failedAt: now, because: step.because });
+      return step.pause ? pausedBy(failed, { reason: step.reason, since: now, because: `group "${step.group}": ${step.because}`, group: step.group }) : failed;
+    }
+    case 'end':
+      return { ...facts, endedAt: now };
+    case 'abort':
+      return abortedBy(facts, step.because, step.cancelOpen, now);
+    case 'finish':
+      return { ...facts, finishedAt: now };
+    case 'close':
+      return { ...facts, closedAt: now };
+    case 'materialise':
+    case 'admit':
+    case 'end_pending':
+    case 'stop_open':
+      return facts;
+  }
+}
+
+export function withGroup(facts: RolloutFacts, name: string, change: Partial<GroupFacts>): RolloutFacts {
+  return { ...facts, groups: facts.groups.map((group) => (group.name === name ? { ...group, ...change } : group)) };
+}
+
+/** A set of reasons: one that is there keeps its start. */
+export function pausedBy(facts: RolloutFacts, pause: Pause): RolloutFacts {
+  return facts.pauses.some((one) => one.reason === pause.reason) ? facts : { ...facts, pauses: [...facts.pauses, pause] };
+}
+
+export function abortedBy(facts: RolloutFacts, because: string, cancelOpen: boolean, now: number): RolloutFacts {
+  return facts.aborted ? facts : { ...facts, aborted: { at: now, because, cancelOpen } };
+}
+
+/**
+ * Takes one reason away, and nothing else. Where it was a gate's, or an approval that lapsed, whoever resumes takes it upon himself: that gate is
+ * overridden, or the approval asked for anew.
+ */
+export function resumed(facts: RolloutFacts, reason: Pause['reason'], by: string, now: number): RolloutFacts {
+  const pause = facts.pauses.find((one) => one.reason === reason);
+  if (!pause) return facts;
+  const without = { ...facts, pauses: facts.pauses.filter((one) => one !== pause) };
+  if (pause.group === undefined) return without;
+  return reason === 'approval'
+    ? withGroup(without, pause.group, { failedAt: null, askedAt: null, approvals: [], because: null })
+    : withGroup(without, pause.group, { passedAt: now, because: `passed by ${by}, who resumed although ${pause.because}` });
+}

@@ -1,0 +1,68 @@
+import type { Installation } from '../installation/installation.js';
+import { mayRetry } from '../installation/retry.js';
+import type { TargetState } from './facts.js';
+import type { RetryClass, RetryPlan } from './plan.js';
+
+/** What a rollout has made of one of its targets so far. */
+export interface TargetFacts {
+  readonly state: TargetState;
+  readonly attempt: number;
+  /** It was asked to stop: however its installation ends without success, this is what becomes of it. */
+  readonly endAs: 'canceled' | 'timedOut' | null;
+}
+
+/** Where a target goes. `readyAt`: when it may be admitted again, epoch milliseconds; null = it is not pending, or at once. */
+export interface TargetMove {
+  readonly state: TargetState;
+  readonly readyAt: number | null;
+  readonly because: string | null;
+}
+
+const BAD_ENDS = { failed: 'failed', rejected: 'rejected', canceled: 'canceled', timed_out: 'timedOut', superseded: 'superseded' } as const;
+
+/**
+ * What a change of its installation means to a target; undefined = nothing. A retry is the rollout's, not the installation's: the target returns
+ * to `pending`, where it uses no place (specs/rollouts.md, "Admission").
+ */
+export function targetAfter(before: Installation, after: Installation, target: TargetFacts, retry: RetryPlan, now: number): TargetMove | undefined {
+  switch (after.state) {
+    case 'installed':
+      return { state: after.alreadyInstalled ? 'alreadyInstalled' : 'installed', readyAt: null, because: null };
+    case 'failed':
+    case 'rejected':
+    case 'canceled':
+    case 'timed_out':
+    case 'superseded':
+      return afterBadEnd(after, after.state, target, retry, now);
+    case 'queued':
+      return target.state === 'inFlight' ? { state: 'queued', readyAt: null, because: null } : undefined;
+    default:
+      return target.state === 'queued' && before.state === 'queued' ? { state: 'inFlight', readyAt: null, because: null } : undefined;
+  }
+}
+
+function afterBadEnd(i: Installation, state: keyof typeof BAD_ENDS, target: TargetFacts, retry: RetryPlan, now: number): TargetMove {
+  const because = i.rejectReason ?? (i.error ? `${i.error.code}: ${i.error.message}` : null);
+  if (target.endAs !== null) return { state: target.endAs, readyAt: null, because };
+  const left = target.attempt < retry.maxAttempts;
+  if (left && state === 'timed_out' && i.startedAt === null) return { state: 'pending', readyAt: null, because: `attempt ${target.attempt}: the offer was not accepted in time, and is withdrawn` };
+  const kind = classOf(i, state);
+  if (left && kind !== undefined && retry.on.includes(kind)) {
+    return { state: 'pending', readyAt: now + backoffBefore(retry, target.attempt + 1), because: `attempt ${target.attempt}: ${because ?? state}` };
+  }
+  return { state: BAD_ENDS[state], readyAt: null, because };
+}
+
+const DOWNLOAD_ERRORS: ReadonlySet<string> = new Set(['HASH_MISMATCH', 'DOWNLOAD_FAILED']);
+
+/** By the class of the error, never by hope: what ends the same way each time is not tried again. */
+function classOf(i: Installation, state: keyof typeof BAD_ENDS): RetryClass | undefined {
+  if (state === 'timed_out') return 'timeout';
+  if ((state !== 'failed' && state !== 'rejected') || !mayRetry(i.error ?? undefined)) return undefined;
+  return DOWNLOAD_ERRORS.has(i.error!.code) ? 'download' : 'install';
+}
+
+/** Milliseconds before attempt `attempt` (2, 3, …) begins. */
+export function backoffBefore({ backoff }: RetryPlan, attempt: number): number {
+  return Math.min(backoff.max, backoff.first * backoff.factor ** (attempt - 2));
+}

@@ -1,0 +1,68 @@
+import type { TargetState } from '../domain/rollout/facts.js';
+import type { ReadEntry } from './history.js';
+import type { Page } from './page.js';
+import type { Tx } from './pool.js';
+import type { TargetView } from './rollout-view.js';
+
+export interface TargetFilter {
+  readonly state?: readonly TargetState[];
+  readonly group?: string;
+}
+
+/** What comes after a place in a list that is read in one order for ever. */
+export interface KeysetRequest {
+  readonly pageSize: number;
+  /** Opaque: what `nextCursor` of the page before said. */
+  readonly cursor?: string;
+}
+
+/** @returns undefined where the text is no cursor of this list. */
+export function parseTargetCursor(cursor: string): string | undefined {
+  const decoded = Buffer.from(cursor, 'base64url').toString('utf8');
+  return /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/.test(decoded) ? decoded : undefined;
+}
+
+/** The targets in the order in which they are taken. */
+export async function listTargets(tx: Tx, tenantId: string, id: string, { state, group }: TargetFilter, { pageSize, cursor }: KeysetRequest): Promise<Page<TargetView>> {
+  const values: unknown[] = [tenantId, id, pageSize + 1];
+  const where = ['t.tenant_id = $1', 't.rollout_id = $2'];
+  const also = (value: unknown, condition: (parameter: string) => string) => {
+    values.push(value);
+    where.push(condition(`$${values.length}`));
+  };
+  if (state) also(state, (list) => `t.state = ANY(${list}::text[])`);
+  if (group !== undefined) also(group, (name) => `t.group_position = (SELECT position FROM rollout_groups WHERE tenant_id = $1 AND rollout_id = $2 AND name = ${name})`);
+  const after = cursor === undefined ? undefined : parseTargetCursor(cursor);
+  if (after !== undefined) also(after, (rank) => `t.rank > ${rank}::uuid`);
+  const { rows } = await tx.query(
+    `SELECT t.device_id, g.name AS group_name, t.state, t.attempt, t.installation_id, t.because, CASE WHEN t.state = 'pending' AND t.ready_at > now() THEN t.ready_at END AS retry_at, t.rank
+     FROM rollout_targets t LEFT JOIN rollout_groups g ON g.tenant_id = t.tenant_id AND g.rollout_id = t.rollout_id AND g.position = t.group_position
+     WHERE ${where.join(' AND ')} ORDER BY t.rank LIMIT $3`,
+    values,
+  );
+  const items = rows.slice(0, pageSize).map((row): TargetView => ({
+    deviceId: row.device_id, group: row.group_name, state: row.state, attempt: row.attempt, installationId: row.installation_id, because: row.because,
+    retryAt: (row.retry_at as Date | null)?.getTime() ?? null,
+  }));
+  return { items, nextCursor: rows.length > pageSize ? Buffer.from(rows[pageSize - 1].rank as string).toString('base64url') : undefined };
+}
+
+export interface RolloutEntry extends ReadEntry {
+  /** Of the sealed history; null within the second in which it is sealed. */
+  readonly number: number | null;
+}
+
+export function parseEntryCursor(cursor: string): number | undefined {
+  const decoded = Buffer.from(cursor, 'base64url').toString('utf8');
+  return /^\d{1,15}$/.test(decoded) ? Number(decoded) : undefined;
+}
+
+/** What happened to a rollout, oldest first: commands, and each decision of the planner that did something. */
+export async function listRolloutEvents(tx: Tx, tenantId: string, id: string, { pageSize, cursor }: KeysetRequest): Promise<Page<RolloutEntry>> {
+  const { rows } = await tx.query<{ entry: string; number: string | null; at: Date; event: string; data: Record<string, unknown> }>(
+    `SELECT entry, number, at, event, data FROM history WHERE tenant_id = $1 AND rollout_id = $2 AND entry > $3 ORDER BY entry LIMIT $4`,
+    [tenantId, id, cursor === undefined ? 0 : (parseEntryCursor(cursor) ?? 0), pageSize + 1],
+  );
+  const items = rows.slice(0, pageSize).map((row): RolloutEntry => ({ number: row.number === null ? null : Number(row.number), at: row.at.getTime(), event: row.event, data: row.data }));
+  return { items, nextCursor: rows.length > pageSize ? Buffer.from(rows[pageSize - 1]!.entry).toString('base64url') : undefined };
+}

@@ -1,0 +1,113 @@
+import { DomainError } from '../domain/errors.js';
+import { endedOf, openOf, sumOf } from '../domain/rollout/facts.js';
+import { derivePhase, type Phase } from '../domain/rollout/phase.js';
+import type { Plan } from '../domain/rollout/plan.js';
+import { writeHistory } from './history.js';
+import { newId } from './ids.js';
+import { iso } from './installation-rows.js';
+import { mark, wakeSender } from './outbox.js';
+import type { Page, PageRequest } from './page.js';
+import type { Tx } from './pool.js';
+import { readPage } from './read-page.js';
+import { checkAgainstFleet } from './rollout-check.js';
+import { pokeRollout } from './rollout-moves.js';
+import { lockRollout } from './rollout-observation.js';
+import { ROLLOUT_COLUMNS, toStored, type GroupRow, type RolloutRow, type StoredRollout } from './rollout-rows.js';
+import { materialisePage } from './rollout-targets.js';
+import type { RolloutView } from './rollout-view.js';
+
+export { listRolloutEvents, listTargets } from './rollout-lists.js';
+
+/** Up to so many targets are taken down with the request itself, so that its answer shows the groups; it takes some 50 ms. */
+const TARGETS_AT_ONCE = 1_000;
+
+/**
+ * Creates a rollout with its groups, and for a small fleet its targets; of a large one they follow in pages (docs/decisions/0004-rollouts.md).
+ * @throws DomainError ROLLOUT_VALIDATION, ROLLOUT_CONFLICT with a pointer for each fault
+ */
+export async function createRollout(tx: Tx, tenantId: string, request: { plan: Plan; defaulted: readonly string[]; createdBy: string }, now: number): Promise<RolloutView> {
+  const { createdBy } = request;
+  const targets = await checkAgainstFleet(tx, tenantId, request.plan);
+  const id = newId();
+  const { deviceIds } = request.plan.targets;
+  const plan: Plan = { ...request.plan, targets: { ...request.plan.targets, deviceIds: [] } };
+  await tx.query(
+    `INSERT INTO rollouts (tenant_id, id, name, plan, defaulted, phase, created_by, created_at, updated_at, device_ids, start_requested_at)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9, $10)`,
+    [tenantId, id, plan.name, JSON.stringify(plan), JSON.stringify(request.defaulted), plan.schedule.startAt === null ? 'draft' : plan.approval.required > 0 ? 'awaiting_approval' : 'scheduled',
+      createdBy, iso(now), deviceIds, plan.schedule.startAt === null ? null : iso(now)],
+  );
+  await tx.query(
+    `INSERT INTO rollout_groups (tenant_id, rollout_id, position, name) SELECT $1, $2, position - 1, name FROM unnest($3::text[]) WITH ORDINALITY AS g(name, position)`, [tenantId, id, plan.groups.map((group) => group.name)]);
+  await tx.query(`INSERT INTO rollout_firmwares (tenant_id, rollout_id, firmware_id) SELECT DISTINCT $1, $2::uuid, unnest($3::uuid[])`, [tenantId, id, plan.steps.map((step) => step.firmwareId)]);
+  await writeHistory(tx, [{ tenantId, rolloutId: id, at: now, event: 'created', data: { by: `operator:${createdBy}`, version: 1, name: plan.name, targets } }]);
+  if (targets <= TARGETS_AT_ONCE) await materialiseNow(tx, tenantId, id, now);
+  await mark(tx, [pokeRollout(tenantId, id)]);
+  await wakeSender(tx);
+  return (await readRollout(tx, tenantId, id))!;
+}
+
+/** Each page has its end, and there are as many as groups and a few more. */
+async function materialiseNow(tx: Tx, tenantId: string, id: string, now: number): Promise<void> {
+  for (;;) {
+    const locked = await lockRollout(tx, tenantId, id);
+    if (!locked || locked.rollout.facts.materialised) return;
+    await materialisePage(tx, locked.rollout, now);
+  }
+}
+
+export async function readRollout(tx: Tx, tenantId: string, id: string): Promise<RolloutView | undefined> {
+  const { rows } = await tx.query<RolloutRow>(`SELECT ${ROLLOUT_COLUMNS}, device_ids FROM rollouts WHERE tenant_id = $1 AND id = $2`, [tenantId, id]);
+  return rows[0] && (await toViews(tx, tenantId, rows))[0];
+}
+
+export interface RolloutFilter {
+  readonly phase?: readonly Phase[];
+  /** Part of the name, in any case of letters. */
+  readonly q?: string;
+}
+
+/** Newest first. */
+export async function listRollouts(tx: Tx, tenantId: string, { phase, q }: RolloutFilter, page: PageRequest): Promise<Page<RolloutView>> {
+  const values: unknown[] = [tenantId];
+  const where = ['tenant_id = $1'];
+  if (phase) {
+    values.push(phase);
+    where.push(`phase = ANY($${values.length}::text[])`);
+  }
+  if (q !== undefined && q !== '') {
+    values.push(`%${q.replaceAll(/[\\%_]/g, '\\$&')}%`);
+    where.push(`name ILIKE $${values.length}`);
+  }
+  const read = await readPage<RolloutRow, RolloutRow>(tx, { columns: `${ROLLOUT_COLUMNS}, device_ids`, from: 'rollouts', where, values }, page, (row) => row);
+  return { items: await toViews(tx, tenantId, read.items), nextCursor: read.nextCursor };
+}
+
+async function toViews(tx: Tx, tenantId: string, rows: readonly RolloutRow[]): Promise<RolloutView[]> {
+  const groups = await tx.query<GroupRow>(`SELECT * FROM rollout_groups WHERE tenant_id = $1 AND rollout_id = ANY($2::uuid[]) ORDER BY position`, [tenantId, rows.map((row) => row.id)]);
+  return rows.map((row) => toView(toStored(row, groups.rows.filter((group) => group.rollout_id === row.id)), row.device_ids));
+}
+
+function toView(stored: StoredRollout, deviceIds: readonly string[]): RolloutView {
+  const { facts, plan } = stored;
+  const over = facts.finishedAt !== null || facts.closedAt !== null;
+  return {
+    tenantId: stored.tenantId, id: stored.id, plan: { ...plan, targets: { ...plan.targets, deviceIds } }, defaulted: stored.defaulted, version: stored.version, facts, bytes: stored.bytes,
+    ...derivePhase(facts, plan), waitingOn: over ? null : (stored.waitingOn ?? 'Waits for its process to begin.'), nextActionAt: over ? null : stored.dueAt, eta: etaOf(stored),
+    createdBy: stored.createdBy, createdAt: facts.createdAt, updatedAt: stored.updatedAt, processStarted: stored.processStarted,
+  };
+}
+
+/** By the pace so far: from the start until now, so many targets ended, and so many are left. */
+function etaOf({ facts }: StoredRollout): number | null {
+  const counters = sumOf(facts.groups);
+  const left = counters.pending + openOf(counters);
+  const ended = endedOf(counters) - counters.alreadyInstalled;
+  if (facts.startedAt === null || facts.finishedAt !== null || facts.aborted !== null || facts.pauses.length > 0 || ended === 0 || left === 0) return null;
+  const now = Date.now();
+  return Math.round(now + (left * (now - facts.startedAt)) / ended);
+}
+
+export function noSuchRollout(id: string): DomainError {
+  return new DomainError('ROLLOUT_NOT_FOUND', `there is no rollout ${id}`);
+}

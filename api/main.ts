@@ -1,7 +1,6 @@
 import { connect } from 'node:net';
 import { openDiskBlobs } from '../adapters/blobs/disk.js';
-import { openS3Blobs } from '../adapters/blobs/s3.js';
-import { openTemporal } from '../adapters/engine/temporal.js';
+import { probeTemporal } from '../adapters/engine/probe.js';
 import { DomainError } from '../domain/errors.js';
 import { ensureKey } from '../store/api-keys.js';
 import { expireDrafts } from '../store/firmwares.js';
@@ -30,6 +29,8 @@ exitWithParent();
 const POOL_SIZE = 16;
 const PREPARE_AGAIN_MS = 500;
 const TCP_DEADLINE_MS = 1_000;
+/** Within the deadline of the whole check (routes/health.ts). */
+const TEMPORAL_DEADLINE_MS = 1_400;
 /** Drafts are *shown* as expired from their time on; this only writes it down. */
 const EXPIRE_DRAFTS_MS = 30_000;
 const SWEEP_MS = 10 * 60_000;
@@ -98,6 +99,8 @@ async function prepare(): Promise<void> {
 
 async function openBlobs({ blobs: { store, folder, s3Bucket, s3Endpoint } }: Settings) {
   if (store === 'disk') return openDiskBlobs(folder);
+  // Loaded where it is used: the SDK of S3 takes 20 MB.
+  const { openS3Blobs } = await import('../adapters/blobs/s3.js');
   return openS3Blobs({ bucket: s3Bucket!, ...(s3Endpoint === undefined ? {} : { endpoint: s3Endpoint }) });
 }
 
@@ -105,9 +108,8 @@ async function openBlobs({ blobs: { store, folder, s3Bucket, s3Endpoint } }: Set
 function neighbours({ temporal, mqtt }: Settings): Dependency[] {
   const found: Dependency[] = [];
   if (temporal.address !== undefined) {
-    const engine = openTemporal(temporalConnection(settings));
-    onShutdown(() => engine.close());
-    found.push({ name: 'temporal', check: async () => ((await engine.check()) ? undefined : 'does not answer: installations wait where they are') });
+    const { connection } = temporalConnection(settings);
+    found.push({ name: 'temporal', check: async () => ((await probeTemporal(connection, TEMPORAL_DEADLINE_MS)) === undefined ? undefined : 'does not answer: installations wait where they are') });
   }
   if (mqtt.url !== undefined) {
     const { hostname, port, protocol } = new URL(mqtt.url);

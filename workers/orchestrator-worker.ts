@@ -21,10 +21,11 @@ export interface OrchestratorOptions {
 const BUNDLE = fileURLToPath(new URL('../workflow-bundle.js', import.meta.url));
 
 /**
- * Cached workflows: an open installation costs 0.1 to 0.25 MB here. One that is not cached is replayed from its history when something
- * happens to it, which costs a few milliseconds; 2,000 keeps a rush of that size in memory (about 400 MB would be 2,000 of the largest).
+ * Cached workflows: an open installation costs 0.2 to 0.3 MB here, most of them waiting for days. One that is not cached is replayed from its short
+ * history when something happens to it, which costs some milliseconds, once: so the cache is as large as a rush has processes under way, and
+ * not as what is open: 2,000 made the process 600 MB large.
  */
-const CACHED_WORKFLOWS = 2_000;
+const CACHED_WORKFLOWS = 500;
 /** Measured on two cores: 8 task slots gave 0.75 of the throughput of 100. */
 const WORKFLOW_TASKS = 100;
 /** Local activities are short transactions; more at once than the pool has connections only wait there. */

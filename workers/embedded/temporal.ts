@@ -2,6 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { connect } from 'node:net';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { probeTemporal } from '../../adapters/engine/probe.js';
 import type { Log } from '../log.js';
 import { startNative, type Exit, type Native } from './native.js';
 
@@ -78,27 +79,15 @@ async function ready(native: Native, port: number, namespace: string, signal: Ab
     if (over) throw new Error(`the embedded Temporal server did not start on port ${port}: ${native.lastLines().join(' | ')}`);
     if (Date.now() > deadline) throw new Error(`the embedded Temporal server ${what} within ${READY_LIMIT_MS / 1000} s`, { cause });
   };
-  // The client takes 0.3 s to load: meanwhile the server starts.
-  const client = import('@temporalio/client');
-  // A gRPC connection that is opened too early waits a second before it tries again; a plain one costs nothing.
   while (!(await accepts(port))) {
     check('does not listen');
     await sleep(20);
   }
-  const { Connection } = await client;
-  const connection = Connection.lazy({ address: `${HOST}:${port}` });
-  try {
-    for (;;) {
-      try {
-        await connection.withDeadline(Date.now() + 2_000, () => connection.workflowService.describeNamespace({ namespace }));
-        return check('died');
-      } catch (error) {
-        check(`does not know its namespace ${namespace}`, error);
-      }
-      await sleep(20);
-    }
-  } finally {
-    await connection.close();
+  for (;;) {
+    const against = await probeTemporal({ address: `${HOST}:${port}` }, 2_000, namespace);
+    if (against === undefined) return check('died');
+    check(`does not know its namespace ${namespace}`, against);
+    await sleep(20);
   }
 }
 

@@ -1,0 +1,30 @@
+import { createServer } from 'node:net';
+import { describe, expect, it } from '@jest/globals';
+import { probeTemporal } from '../../adapters/engine/probe.js';
+import { freePort } from '../../workers/embedded/ports.js';
+
+const address = process.env['SLIPWAY_TEST_TEMPORAL_ADDRESS']!;
+
+describe('A look at Temporal', () => {
+  it('says nothing against a server that answers, and that knows the namespace', async () => {
+    expect(await probeTemporal({ address }, 5_000)).toBeUndefined();
+    expect(await probeTemporal({ address }, 5_000, 'default')).toBeUndefined();
+  });
+
+  it('says that a namespace is not known', async () => {
+    expect(await probeTemporal({ address }, 5_000, 'nowhere')).toMatch(/^status 5: .*nowhere.* not found/i);
+  });
+
+  it('says that nobody listens, and that nobody answers in time', async () => {
+    expect(await probeTemporal({ address: `127.0.0.1:${await freePort()}` }, 5_000)).toMatch(/ECONNREFUSED/);
+    const silent = createServer();
+    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+    const { port } = silent.address() as { port: number };
+    expect(await probeTemporal({ address: `127.0.0.1:${port}` }, 200)).toBe('no answer within 200 ms');
+    silent.close();
+  });
+
+  it('says that a server without TLS was asked with it', async () => {
+    expect(await probeTemporal({ address, tls: {} }, 5_000)).toMatch(/\S/);
+  });
+});

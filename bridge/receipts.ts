@@ -33,7 +33,7 @@ export function receiptsOf(message: UpMessage, reports: readonly Report[], recor
 /** Alias → id, of the children that are this gateway's: an alias of another's child is no business of its own. */
 function namesOf(message: UpMessage & { type: 'hello' }, reports: readonly Report[], recorded: readonly Recorded[], aliases: ReadonlyMap<string, string>): Record<string, string> {
   const own = new Set(reports.flatMap(({ deviceId }, index) => (recorded[index]?.outcome === 'refused' ? [] : [deviceId])));
-  return Object.fromEntries(childrenOf(message, aliases).filter((child) => child.said !== child.id && own.has(child.id)).map((child) => [child.said, child.id]));
+  return Object.fromEntries(childrenOf(message, aliases).filter((child) => own.has(child.id)).flatMap((child) => child.names.map((name) => [name, child.id])));
 }
 
 /** Where all names together would be too much for one message, none are given: the gateway splits its hello and asks again. */

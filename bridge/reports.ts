@@ -44,8 +44,8 @@ function deviceError(error: NonNullable<Status['error']>): { code: string; messa
 
 interface Child {
   id: string;
-  /** As the hello calls it. */
-  said: string;
+  /** What the hello calls it, where that is not its id: `device`, and those of its aliases that are known as this one's. */
+  names: readonly string[];
   slots: Readonly<Record<string, HeldSlot>>;
   reachable: boolean;
 }
@@ -57,9 +57,13 @@ export function childrenOf(message: UpMessage & { type: 'hello' }, aliases: Read
   for (const child of message.body.children ?? []) {
     const id = idOf(child, message.tenant, aliases);
     // A gateway does not stand behind itself: what it says of itself is in its own slots.
-    if (id !== undefined && id !== message.device && !children.has(id)) children.set(id, { id, said: child.device, slots: child.slots, reachable: child.reachable });
+    if (id !== undefined && id !== message.device && !children.has(id)) children.set(id, { id, names: namesOf(child, id, message.tenant, aliases), slots: child.slots, reachable: child.reachable });
   }
   return [...children.values()];
+}
+
+function namesOf(child: Named, id: string, tenant: string, aliases: ReadonlyMap<string, string>): string[] {
+  return isUuid(child.device) ? [] : [child.device, ...(child.aliases ?? []).filter((alias) => aliases.get(`${tenant}/${alias}`) === id)];
 }
 
 /** What a hello calls its children that names no device of the tenant. */

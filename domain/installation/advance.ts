@@ -115,7 +115,9 @@ function unsuccessful(i: Installation, event: Unsuccessful, at: number, now: num
   if (error?.code === 'CANCEL_TOO_LATE') return i; // "goes on … and its normal end": that is still to come
   if (error?.code === 'ALREADY_INSTALLED') return confirmed(i, at, now, { alreadyInstalled: true });
   const said = error ? { code: error.code, message: error.message } : null;
-  const reason = error ? sentence(`${error.code}: ${error.message}`) : event.reason ?? null;
+  // Whoever writes `rejectedAt` may leave the reason out, and reads back what was written; of a device's word there is always one.
+  const unexplained = event.final === true ? null : `the device reported ${event.type} and did not say why`;
+  const reason = error ? sentence(error.message === '' ? error.code : `${error.code}: ${error.message}`) : event.reason ?? unexplained;
   if (i.cancel !== null) {
     return moved(i, i.cancel.as === 'superseded' ? 'supersede' : 'cancel', now, { rejectedAt: at, rejectReason: i.cancel.reason ?? reason, error: said ?? i.error });
   }

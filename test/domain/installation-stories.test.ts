@@ -101,6 +101,12 @@ describe('A failed attempt', () => {
     expect(given().requested('a').begins('a').fails('a', code, retriable).of('a').state).toBe(state);
   });
 
+  it.each(['failed', 'rejected'] as const)('has a reason also where the device says no more than %s', (state) => {
+    expect(given().requested('a').begins('a').does('a', { type: state }).of('a')).toMatchObject({ state, rejectReason: `the device reported ${state} and did not say why` });
+    const code = given().requested('a').begins('a').does('a', { type: state, error: { code: 'INCOMPATIBLE', message: '' } });
+    expect(code.of('a')).toMatchObject({ state, rejectReason: 'INCOMPATIBLE' });
+  });
+
   it('an operator who rejects it over REST ends it, whatever attempts are left', () => {
     const end = given().requested('a').begins('a').does('a', { type: 'rejected', reason: 'not on this line', final: true });
     expect(end.of('a')).toMatchObject({ state: 'rejected', rejectReason: 'not on this line' });

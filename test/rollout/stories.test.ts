@@ -1,0 +1,319 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { groupState } from '../../domain/rollout/phase.js';
+import { openPool, type Pool } from '../../store/pool.js';
+import { createTestDatabase } from '../support/database.js';
+import { Story } from './story.js';
+
+let database: Awaited<ReturnType<typeof createTestDatabase>>;
+let pool: Pool;
+beforeAll(async () => {
+  database = await createTestDatabase('rollout stories');
+  pool = openPool({ databaseUrl: database.url, name: 'test' });
+});
+afterAll(async () => {
+  await pool.end();
+  await database.drop();
+});
+
+const ONE_GROUP = [{ name: 'all' }];
+const states = async (story: Story) => (await story.now()).facts.groups.map(groupState);
+
+describe('Groups', () => {
+  it('take the next ⌈percent · N / 100⌉ of the targets, and each target is in exactly one', async () => {
+    const story = await Story.given(pool, { online: 30 });
+    const view = await story.creates({});
+    expect(view.facts.groups.map((group) => [group.name, group.size])).toEqual([['canary', 1], ['early', 3], ['rest', 26]]);
+    expect(new Set((await story.targets()).map((one) => one.deviceId)).size).toBe(30);
+    expect(view.phase).toBe('draft');
+  });
+
+  it('go in order: the next one begins when the gate of the one before has passed', async () => {
+    const story = await Story.given(pool, { online: 10 });
+    await story.starts({ groups: [{ name: 'canary', percent: 20, gate: { minSample: 2 } }, { name: 'rest' }] });
+    expect(await story.counters()).toEqual({ canary: { inFlight: 2 }, rest: { pending: 8 } });
+    await story.succeed(1);
+    await story.settles();
+    expect(await states(story)).toEqual(['running', 'pending']);
+    await story.succeed();
+    await story.settles();
+    expect(await story.counters()).toEqual({ canary: { installed: 2 }, rest: { inFlight: 8 } });
+    await story.succeed();
+    expect((await story.settles()).outcome).toBe('finished');
+    expect((await story.now()).phase).toBe('finished');
+  });
+
+  it('whose targets all hold the content pass at once', async () => {
+    const story = await Story.given(pool, { holding: 4 });
+    await story.creates({});
+    await story.asks({ do: 'start' });
+    expect((await story.settles()).outcome).toBe('finished');
+    expect(await story.counters()).toEqual({ canary: { alreadyInstalled: 1 }, early: { alreadyInstalled: 1 }, rest: { alreadyInstalled: 2 } });
+    expect(await story.facts.sql(`SELECT FROM installations WHERE rollout_id = $1`, [story.rolloutId])).toHaveLength(0);
+  });
+
+  it('that fail their gate pause the rollout, and whoever resumes overrides that gate', async () => {
+    const story = await Story.given(pool, { online: 10 });
+    await story.starts({ groups: [{ name: 'canary', percent: 20, gate: { minSample: 2 } }, { name: 'rest' }], stopIf: [] });
+    await story.fail();
+    await story.settles();
+    const paused = await story.now();
+    expect([paused.phase, paused.facts.pauses.map((pause) => pause.reason), await states(story)]).toEqual(['paused', ['gate_failed'], ['failed', 'pending']]);
+    expect(paused.waitingOn).toMatch(/Paused: group "canary": 0 of 2 ended targets succeeded, and 95 % are asked for/);
+    await story.asks({ do: 'resume', reason: null });
+    await story.settles();
+    expect(await story.counters()).toEqual({ canary: { failed: 2 }, rest: { inFlight: 8 } });
+  });
+
+  it('wait for their soak, which begins when the gate is satisfied', async () => {
+    const story = await Story.given(pool, { online: 4 });
+    await story.starts({ groups: [{ name: 'canary', percent: 25, soak: 'PT1.2S' }, { name: 'rest' }] });
+    await story.succeed();
+    const tick = await story.settles();
+    expect([await states(story), tick.waitingOn]).toEqual([['soaking', 'pending'], expect.stringMatching(/Waits for the soak of group "canary"/)]);
+    await new Promise((resolve) => setTimeout(resolve, Math.max(0, tick.until! - Date.now()) + 20));
+    await story.settles();
+    expect(await states(story)).toEqual(['passed', 'running']);
+  });
+
+  it('too small for their gate are refused, with the size that they would need', async () => {
+    const story = await Story.given(pool, { online: 10 });
+    await expect(story.creates({ groups: [{ name: 'canary', percent: 50, gate: { confidence: 0.95, maxFailureRate: 0.05 } }, { name: 'rest' }] })).rejects.toMatchObject({
+      code: 'ROLLOUT_VALIDATION', facts: { errors: [{ pointer: '/groups/0/gate', detail: expect.stringMatching(/has 5 of 10 targets, and its gate needs at least 74/) }] },
+    });
+  });
+});
+
+describe('Pace', () => {
+  it('never has more in flight than the cap', async () => {
+    const story = await Story.given(pool, { online: 12 });
+    await story.starts({ groups: ONE_GROUP, pace: { maxInFlight: 5 } });
+    expect(await story.counters()).toEqual({ all: { inFlight: 5, pending: 7 } });
+    await story.succeed(2);
+    const tick = await story.settles();
+    expect(await story.counters()).toEqual({ all: { installed: 2, inFlight: 5, pending: 5 } });
+    expect(tick.waitingOn).toBe('Waits for a place: 5 installations are open of 5 that may be at once.');
+  });
+
+  it('never has more starts in a minute than the rate, and says until when it waits', async () => {
+    const story = await Story.given(pool, { online: 9 });
+    await story.starts({ groups: ONE_GROUP, pace: { startsPerMinute: 4 } });
+    await story.succeed();
+    const tick = await story.settles();
+    expect(await story.counters()).toEqual({ all: { installed: 4, pending: 5 } });
+    expect(tick.waitingOn).toMatch(/Waits for its pace: 4 of 4 starts a minute are used/);
+    expect(tick.until! - Date.now()).toBeLessThanOrEqual(60_100);
+  });
+
+  it('grows with success where there is a ramp', async () => {
+    const story = await Story.given(pool, { online: 12 });
+    await story.starts({ groups: ONE_GROUP, pace: { ramp: { from: 2, factor: 3, every: { succeeded: 2 } } } });
+    expect(await story.counters()).toEqual({ all: { inFlight: 2, pending: 10 } });
+    await story.succeed();
+    await story.settles();
+    expect(await story.counters()).toEqual({ all: { installed: 2, inFlight: 4, pending: 6 } });
+  });
+});
+
+describe('Admission', () => {
+  it('takes only devices that are there, and those that come later when they come', async () => {
+    const story = await Story.given(pool, { online: 2, offline: 2 });
+    await story.starts({ groups: ONE_GROUP });
+    expect(await story.counters()).toEqual({ all: { inFlight: 2, pending: 2 } });
+    await story.succeed();
+    expect((await story.settles()).waitingOn).toBe('Waits for 2 devices to come online.');
+    await story.comesOnline(story.devices[2]!);
+    expect(await story.facts.sql(`SELECT receiver, detail FROM outbox WHERE subject = $1`, [story.rolloutId])).toEqual([{ receiver: 'workflow', detail: 'rollout' }]);
+    await story.settles();
+    expect(await story.counters()).toEqual({ all: { installed: 2, inFlight: 1, pending: 1 } });
+  });
+
+  it('offers to devices that are away where the plan says so', async () => {
+    const story = await Story.given(pool, { offline: 2 });
+    await story.starts({ groups: ONE_GROUP, pace: { offline: 'offer' } });
+    expect(await story.counters()).toEqual({ all: { inFlight: 2 } });
+  });
+
+  it('withdraws an offer that nobody takes: it counts as an attempt, and its target is pending again', async () => {
+    const story = await Story.given(pool, { online: 1 });
+    await story.starts({ groups: ONE_GROUP, timeouts: { offer: 'PT0.2S' }, retry: { maxAttempts: 2 } });
+    for (const attempt of [1, 2]) {
+      const [target] = await story.inFlight();
+      expect(target!.attempt).toBe(attempt);
+      const about = { tenantId: 'default', deviceId: target!.deviceId, from: { kind: 'process' as const }, kind: 'event' as const, installationId: target!.installationId! };
+      await story.say([{ ...about, event: { type: 'begin' } }]);
+      await new Promise((resolve) => setTimeout(resolve, 250));
+      await story.say([{ ...about, event: { type: 'deadline' } }]);
+      await story.settles();
+    }
+    expect(await story.counters()).toEqual({ all: { timedOut: 1 } });
+    expect((await story.now()).phase).toBe('finished');
+  });
+
+  it('tries again after the back-off what may be tried again, without using a place meanwhile', async () => {
+    const story = await Story.given(pool, { online: 2 });
+    await story.starts({ groups: ONE_GROUP, pace: { maxInFlight: 1 }, retry: { maxAttempts: 2, backoff: { first: 'PT10M' } }, stopIf: [] });
+    await story.fail(1, { code: 'DOWNLOAD_FAILED', message: 'the link broke' });
+    const tick = await story.settles();
+    expect(await story.counters()).toEqual({ all: { pending: 1, inFlight: 1 } });
+    await story.succeed();
+    await story.settles();
+    const [retried] = await story.targets({ state: ['pending'] });
+    expect([retried!.because, Math.round((retried!.retryAt! - Date.now()) / 60_000)]).toEqual(['attempt 1: DOWNLOAD_FAILED: the link broke', 10]);
+    expect((await story.settles()).waitingOn).toMatch(/or for a back-off to end at/);
+    expect(tick.done).toBe(false);
+  });
+
+  it('refuses a downgrade unless the plan asks for one', async () => {
+    const story = await Story.given(pool, { online: 1 });
+    await story.facts.sql(`UPDATE device_slots SET version = '3.0.0' WHERE device_id = $1`, [story.devices[0]]);
+    await story.starts({ groups: ONE_GROUP });
+    expect((await story.targets())[0]).toMatchObject({ state: 'rejected', because: expect.stringMatching(/holds 3.0.0, which is newer than 2.0.0/) });
+    await story.starts({ groups: ONE_GROUP, allowDowngrade: true });
+    expect(await story.counters()).toEqual({ all: { inFlight: 1 } });
+  });
+
+  it('ends a target that has not ended by its deadline, so that every rollout ends', async () => {
+    const story = await Story.given(pool, { online: 1, offline: 1 });
+    await story.starts({ groups: ONE_GROUP, timeouts: { offer: 'PT0.1S', download: 'PT0.1S', install: 'PT0.1S', confirm: 'PT0.1S', target: 'PT1S' } });
+    await new Promise((resolve) => setTimeout(resolve, 1_050));
+    await story.settles();
+    expect(await story.counters()).toEqual({ all: { timedOut: 2 } });
+    expect((await story.now()).phase).toBe('finished');
+  });
+});
+
+describe('Stop rules', () => {
+  const RULES = { groups: ONE_GROUP, pace: { maxInFlight: 4 } };
+
+  it('pause at the failure budget, judged from `after` on, and act exactly once', async () => {
+    const story = await Story.given(pool, { online: 12 });
+    await story.starts({ ...RULES, stopIf: [{ outcome: 'failed', share: 0.25, after: 4, then: 'pause' }] });
+    await story.fail(1);
+    await story.settles();
+    expect((await story.now()).phase).toBe('running');
+    await story.succeed(3);
+    await story.settles();
+    const paused = await story.now();
+    expect([paused.phase, paused.facts.pauses.map((pause) => pause.reason)]).toEqual(['paused', ['failure_budget']]);
+    expect(paused.because).toMatch(/1 of 4 installations failed, and 25 % is where this rollout is to pause/);
+    await story.asks({ do: 'resume', reason: 'failure_budget' });
+    await story.settles();
+    await story.fail();
+    await story.settles();
+    expect([(await story.now()).phase, await story.told('fire_rule')]).toEqual(['running', ['fire_rule']]);
+  });
+
+  it('abort: what has not begun is cancelled, what has begun goes on to its end', async () => {
+    const story = await Story.given(pool, { online: 8 });
+    await story.starts({ ...RULES, stopIf: [{ outcome: 'failed', share: 0.1, after: 1, then: 'abort' }] });
+    const [begun, bad] = await story.inFlight();
+    await story.report([begun!], { type: 'accepted', attempt: 1, seq: 1 });
+    await story.report([bad!], { type: 'failed', error: { code: 'INCOMPATIBLE', message: 'wrong board' } });
+    const tick = await story.settles();
+    expect(await story.counters()).toEqual({ all: { failed: 1, canceled: 6, inFlight: 1 } });
+    expect([tick.done, tick.waitingOn]).toEqual([false, 'Aborted; waits for 1 installation that is open to end.']);
+    await story.report([begun!], { type: 'installed', attempt: 1, seq: 2 });
+    expect((await story.settles()).outcome).toBe('aborted');
+    expect(await story.counters()).toEqual({ all: { failed: 1, canceled: 6, installed: 1 } });
+    expect((await story.now()).phase).toBe('aborted');
+  });
+});
+
+describe('What people ask for', () => {
+  it('a pause and another reason are two: resuming one does not undo the other', async () => {
+    const story = await Story.given(pool, { online: 8 });
+    await story.starts({ groups: ONE_GROUP, pace: { maxInFlight: 4 }, stopIf: [{ outcome: 'failed', share: 0.5, after: 2, then: 'pause' }] });
+    await story.asks({ do: 'pause', because: 'the vendor called' });
+    await story.fail(2);
+    await story.settles();
+    expect((await story.now()).facts.pauses.map((pause) => pause.reason).sort()).toEqual(['failure_budget', 'operator']);
+    await story.asks({ do: 'resume', reason: 'operator' });
+    await story.settles();
+    expect((await story.now()).facts.pauses.map((pause) => pause.reason)).toEqual(['failure_budget']);
+    expect(await story.counters()).toEqual({ all: { failed: 2, inFlight: 2, pending: 4 } });
+  });
+
+  it('an abort with cancelOpen reaches what is in flight', async () => {
+    const story = await Story.given(pool, { online: 6 });
+    await story.starts({ groups: ONE_GROUP, pace: { maxInFlight: 4 } });
+    await story.report(await story.inFlight(2), { type: 'downloading', attempt: 1, seq: 1 });
+    await story.asks({ do: 'abort', cancelOpen: true, because: null });
+    await story.settles();
+    expect(await story.counters()).toEqual({ all: { canceled: 4, inFlight: 2 } });
+    await story.report(await story.inFlight(), { type: 'canceled', attempt: 1, seq: 2 });
+    expect((await story.settles()).outcome).toBe('aborted');
+    expect(await story.counters()).toEqual({ all: { canceled: 6 } });
+  });
+
+  it('a retry brings back what ended so, also after the rollout has finished', async () => {
+    const story = await Story.given(pool, { online: 3 });
+    await story.starts({ groups: ONE_GROUP, stopIf: [] });
+    await story.fail(1);
+    await story.succeed();
+    expect((await story.settles()).outcome).toBe('finished');
+    expect((await story.asks({ do: 'retry', outcomes: ['failed'] })).phase).toBe('running');
+    await story.settles();
+    await story.succeed();
+    expect((await story.settles()).outcome).toBe('finished');
+    expect(await story.counters()).toEqual({ all: { installed: 3 } });
+  });
+
+  it('a rollout that asks for approvals starts once it has them, and with fourEyes not from who wrote it', async () => {
+    const story = await Story.given(pool, { online: 2 });
+    await story.creates({ groups: ONE_GROUP, approval: { required: 1, fourEyes: true } });
+    expect((await story.asks({ do: 'start' })).phase).toBe('awaiting_approval');
+    await expect(story.asks({ do: 'approve', group: null })).rejects.toMatchObject({ code: 'AUTH_FORBIDDEN' });
+    await story.settles();
+    expect(await story.counters()).toEqual({ all: { pending: 2 } });
+    await story.asks({ do: 'approve', group: null }, 'key:ben');
+    await story.settles();
+    expect(await story.counters()).toEqual({ all: { inFlight: 2 } });
+  });
+
+  it('a group that asks for an approval holds the next one back until it has it; rejected, it pauses the rollout', async () => {
+    const story = await Story.given(pool, { online: 4 });
+    await story.starts({ groups: [{ name: 'canary', percent: 25, approval: { required: 1 } }, { name: 'rest' }] });
+    await story.succeed();
+    await story.settles();
+    expect([(await story.now()).phase, await states(story)]).toEqual(['awaiting_approval', ['awaiting_approval', 'pending']]);
+    await story.asks({ do: 'reject', group: 'canary', because: 'it blinks' });
+    await story.settles();
+    expect([(await story.now()).facts.pauses.map((pause) => pause.reason), await states(story)]).toEqual([['approval'], ['failed', 'pending']]);
+    await story.asks({ do: 'resume', reason: null });
+    await story.settles();
+    expect(await states(story)).toEqual(['awaiting_approval', 'pending']);
+    await story.asks({ do: 'approve', group: 'canary' });
+    await story.settles();
+    expect(await states(story)).toEqual(['passed', 'running']);
+  });
+
+  it('an amendment is a version of the plan, and counts from the next look', async () => {
+    const story = await Story.given(pool, { online: 6 });
+    await story.starts({ groups: ONE_GROUP, pace: { maxInFlight: 2 } });
+    const { plan } = await story.now();
+    expect((await story.asks({ do: 'amend', amendment: { pace: { ...plan.pace, maxInFlight: 4 } } })).version).toBe(2);
+    await story.settles();
+    expect(await story.counters()).toEqual({ all: { inFlight: 4, pending: 2 } });
+  });
+
+  it('a start at a time needs no command, and one in the future waits for it', async () => {
+    const story = await Story.given(pool, { online: 1 });
+    const view = await story.creates({ groups: ONE_GROUP, schedule: { startAt: new Date(Date.now() + 700).toISOString() } });
+    expect(view.phase).toBe('scheduled');
+    const tick = await story.settles();
+    expect(tick.waitingOn).toMatch(/Waits for its time to start/);
+    await new Promise((resolve) => setTimeout(resolve, tick.until! - Date.now() + 20));
+    await story.settles();
+    expect(await story.counters()).toEqual({ all: { inFlight: 1 } });
+  });
+
+  it('a device that is deleted takes its target along', async () => {
+    const story = await Story.given(pool, { online: 1, offline: 1 });
+    await story.starts({ groups: ONE_GROUP });
+    const { deleteDevice } = await import('../../store/device-deletion.js');
+    const { asTenant } = await import('../../store/transaction.js');
+    for (const device of story.devices) await asTenant(pool, 'default', (tx) => deleteDevice(tx, 'default', device, true, Date.now()));
+    expect(await story.counters()).toEqual({ all: { canceled: 2 } });
+    expect((await story.settles()).outcome).toBe('finished');
+  });
+});

@@ -1,0 +1,112 @@
+import { randomUUID } from 'node:crypto';
+import { createRolloutActivities, type Tick } from '../../activities/rollout.js';
+import type { InstallationEvent } from '../../domain/installation/events.js';
+import type { Command } from '../../domain/rollout/commands.js';
+import { newRollout, type NewRollout } from '../../protocol/http/rollout-plan.js';
+import { toPlan } from '../../protocol/http/to-plan.js';
+import type { Pool } from '../../store/pool.js';
+import { record, type Report } from '../../store/record.js';
+import { commandRollout } from '../../store/rollout-commands.js';
+import type { RolloutView, TargetView } from '../../store/rollout-view.js';
+import { createRollout, listTargets, readRollout } from '../../store/rollouts.js';
+import { asService, asTenant } from '../../store/transaction.js';
+import { Facts } from '../support/facts.js';
+
+const TENANT = 'default';
+/** What the device's slot holds before. */
+const OLD = 'a';
+
+/**
+ * A rollout told as a story, on a real PostgreSQL, without an engine: `settles` is what its process does after a poke. Devices are rows; what they
+ * report goes the one way in.
+ */
+export class Story {
+  rolloutId = '';
+  readonly devices: string[] = [];
+
+  private constructor(readonly pool: Pool, readonly facts: Facts, readonly firmware: string) {}
+
+  static async given(pool: Pool, fleet: { online?: number; offline?: number; holding?: number }): Promise<Story> {
+    const facts = await new Facts(pool).begin();
+    const content = (randomUUID() + randomUUID()).replaceAll('-', '');
+    const story = new Story(pool, facts, await facts.firmware('b', '2.0.0'));
+    await facts.sql(`UPDATE firmwares SET sha256 = $2 WHERE id = $1`, [story.firmware, content]);
+    for (let index = 0; index < (fleet.online ?? 0) + (fleet.offline ?? 0) + (fleet.holding ?? 0); index += 1) {
+      const id = await facts.device();
+      story.devices.push(id);
+      const holds = index >= (fleet.online ?? 0) + (fleet.offline ?? 0);
+      await facts.sql(`INSERT INTO device_slots (tenant_id, device_id, slot, version, sha256, confirmed) VALUES ($1, $2, 'firmware', $3, $4, true)`, [TENANT, id, holds ? '2.0.0' : '1.0.0', holds ? content : OLD.repeat(64)]);
+      if (index < (fleet.online ?? 0) || holds) await story.comesOnline(id);
+    }
+    return story;
+  }
+
+  async comesOnline(device: string, online = true): Promise<void> {
+    await this.say([{ tenantId: TENANT, deviceId: device, from: { kind: 'device', node: device }, kind: 'presence', online, session: randomUUID() }]);
+  }
+
+  async creates(plan: Partial<NewRollout> | Record<string, unknown>, by = 'key:ann'): Promise<RolloutView> {
+    const body = newRollout.parse({ name: 'story', steps: [{ slot: 'firmware', firmwareId: this.firmware }], targets: { deviceIds: this.devices }, ...plan });
+    const view = await asTenant(this.pool, TENANT, (tx) => createRollout(tx, TENANT, { ...toPlan(body), createdBy: by }, Date.now()));
+    this.rolloutId = view.id;
+    return view;
+  }
+
+  async starts(plan: Parameters<Story['creates']>[0]): Promise<void> {
+    await this.creates(plan);
+    await this.asks({ do: 'start' });
+    await this.settles();
+  }
+
+  asks(command: Command, by = 'key:ann'): Promise<RolloutView> {
+    return asTenant(this.pool, TENANT, (tx) => commandRollout(tx, TENANT, this.rolloutId, by, command, Date.now()));
+  }
+
+  /** The process looks until there is nothing to do. */
+  settles(): Promise<Tick> {
+    return createRolloutActivities({ pool: this.pool }).tick({ tenantId: TENANT, rolloutId: this.rolloutId });
+  }
+
+  async now(): Promise<RolloutView> {
+    return (await asTenant(this.pool, TENANT, (tx) => readRollout(tx, TENANT, this.rolloutId)))!;
+  }
+
+  async targets(filter: Parameters<typeof listTargets>[3] = {}): Promise<TargetView[]> {
+    return (await asTenant(this.pool, TENANT, (tx) => listTargets(tx, TENANT, this.rolloutId, filter, { pageSize: 1_000 }))).items;
+  }
+
+  /** Of the installations that are in flight, the first `count` report how they ended; undefined = all. */
+  async inFlight(count?: number): Promise<TargetView[]> {
+    return (await this.targets({ state: ['inFlight'] })).slice(0, count);
+  }
+
+  async succeed(count?: number): Promise<void> {
+    await this.report(await this.inFlight(count), { type: 'installed' });
+  }
+
+  async fail(count?: number, error = { code: 'INCOMPATIBLE', message: 'wrong board' }): Promise<void> {
+    await this.report(await this.inFlight(count), { type: 'failed', error });
+  }
+
+  async report(targets: readonly TargetView[], event: InstallationEvent): Promise<void> {
+    await this.say(targets.flatMap((one): Report[] => [
+      { tenantId: TENANT, deviceId: one.deviceId, from: { kind: 'process' }, kind: 'event', installationId: one.installationId!, event: { type: 'begin' } },
+      { tenantId: TENANT, deviceId: one.deviceId, from: { kind: 'device', node: one.deviceId }, kind: 'event', installationId: one.installationId!, event },
+    ]));
+  }
+
+  async say(reports: readonly Report[]): Promise<void> {
+    await asService(this.pool, (tx) => record(tx, reports, Date.now()));
+  }
+
+  /** The names of what the planner and people did, oldest first, without admissions. */
+  async told(...events: string[]): Promise<string[]> {
+    const rows = await this.facts.sql<{ event: string }>(`SELECT event FROM history WHERE rollout_id = $1 ORDER BY entry`, [this.rolloutId]);
+    return rows.map((row) => row.event).filter((event) => events.length === 0 || events.includes(event));
+  }
+
+  async counters(): Promise<Record<string, Record<string, number>>> {
+    const { facts } = await this.now();
+    return Object.fromEntries(facts.groups.map((group) => [group.name, Object.fromEntries(Object.entries(group.counters).filter(([, count]) => count > 0))]));
+  }
+}

@@ -17,6 +17,9 @@ import { downloadRoutes } from './routes/downloads.js';
 import { firmwareRoutes } from './routes/firmwares.js';
 import { healthRoutes, type Dependency } from './routes/health.js';
 import { installationRoutes } from './routes/installations.js';
+import { rolloutCommandRoutes } from './routes/rollout-commands.js';
+import { rolloutPartRoutes } from './routes/rollout-parts.js';
+import { rolloutRoutes } from './routes/rollouts.js';
 import { slotRoutes } from './routes/slots.js';
 import { timelineRoutes } from './routes/timeline.js';
 import { errorHandler } from './send.js';
@@ -66,5 +69,8 @@ function apiRoutes(services: Services): Route[] {
     ...slotRoutes(),
     ...timelineRoutes(),
     ...installationRoutes(services),
+    ...rolloutRoutes(services),
+    ...rolloutCommandRoutes(services),
+    ...rolloutPartRoutes(),
   ];
 }

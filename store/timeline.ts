@@ -86,7 +86,8 @@ async function readPending(tx: Tx, tenantId: string, deviceId: string): Promise<
   );
   const bySlot = new Map<string, PendingTarget[]>();
   for (const row of rows) {
-    const target = { rollout: row.rollout, content: row.content, group: row.group_name, groupOpened: row.opened, online: row.admissible, retryAt: row.retry_at?.getTime() ?? null, because: row.because, waitingOn: row.waiting_on };
+    // Before its process has looked, a rollout's row says nothing.
+    const target = { rollout: row.rollout, content: row.content, group: row.group_name, groupOpened: row.opened, online: row.admissible, retryAt: row.retry_at?.getTime() ?? null, because: row.because, waitingOn: row.waiting_on ?? 'Waits for its process to begin.' };
     bySlot.set(row.slot, [...(bySlot.get(row.slot) ?? []), target]);
   }
   return bySlot;

@@ -37,7 +37,7 @@ export const rejectBody = z.strictObject({ reason: because }).meta({ example: { 
 
 export const rolloutFilters = {
   phase: listOf(z.enum(PHASES)).optional().meta({ description: `Comma list: ${PHASES.join(', ')}`, example: 'running,paused' }),
-  q: text(1, REASON_LENGTH).optional().meta({ description: 'Part of the name', example: 'switch' }),
+  q: text(0, REASON_LENGTH).optional().meta({ description: 'Part of the name', example: 'switch' }),
 };
 
 /** `timed_out` is what an installation is called that ended so; in a filter both spellings are understood. */
@@ -50,7 +50,8 @@ const keyset = {
 
 export const targetQuery = z.strictObject({
   state: listOf(z.enum([...SPELLINGS.keys()])).transform((list) => list?.map((name) => SPELLINGS.get(name)!)).optional().meta({ description: `Comma list: ${TARGET_STATES.join(', ')}`, example: 'failed,timedOut' }),
-  group: groupName.optional().meta({ description: 'Name of a group', example: 'canary' }),
+  // As with lists: what is empty filters nothing.
+  group: z.string().max(64).transform((name) => (name === '' ? undefined : name)).optional().meta({ description: 'Name of a group', example: 'canary' }),
   ...keyset,
 });
 

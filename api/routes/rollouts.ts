@@ -1,0 +1,110 @@
+import { z } from 'zod';
+import { amendmentOf } from '../../domain/rollout/amendment.js';
+import { checkPlan } from '../../domain/rollout/check-plan.js';
+import type { Command } from '../../domain/rollout/commands.js';
+import type { Plan } from '../../domain/rollout/plan.js';
+import { envelope, id, listQuery, pageOf } from '../../protocol/http/envelope.js';
+import { printPlan } from '../../protocol/http/print-plan.js';
+import { newRollout } from '../../protocol/http/rollout-plan.js';
+import { printRollout, rollout } from '../../protocol/http/rollout.js';
+import { byName, rolloutFilters, rolloutPatch, type RolloutPatch } from '../../protocol/http/rollouts.js';
+import { toPlan } from '../../protocol/http/to-plan.js';
+import { commandRollout } from '../../store/rollout-commands.js';
+import { lockRollout } from '../../store/rollout-observation.js';
+import { createRollout, listRollouts, noSuchRollout, readRollout } from '../../store/rollouts.js';
+import type { RolloutView } from '../../store/rollout-view.js';
+import { refuseFaults } from '../errors.js';
+import { toPageRequest } from '../paging.js';
+import { patched } from '../patch.js';
+import { answer, answerPage, route, type Route, type Services } from '../route.js';
+
+export const VALIDATION = 'ROLLOUT_VALIDATION';
+export const ROLLOUTS = '/v1/rollouts';
+export const common = { tag: 'Rollouts', validationCode: VALIDATION, unknownCode: 'ROLLOUT_NOT_FOUND' } as const;
+export const byId = z.object({ id });
+export const oneRollout = envelope(rollout);
+export const WRONG_PHASE = { description: 'The phase of the rollout does not allow this; the sentence says why, and when it would be' };
+
+/** Prints a rollout with the place where its process is shown. */
+export function printer({ workflowUrl }: Pick<Services, 'workflowUrl'>): (view: RolloutView) => z.input<typeof rollout> {
+  return (view) => printRollout(view, view.processStarted ? (workflowUrl?.(`rollout-${view.id}`) ?? null) : null);
+}
+
+/** specs/rollouts.md: rollouts as resources. What is asked of one stands in rollout-commands.ts, what belongs to one in rollout-parts.ts. */
+export function rolloutRoutes(services: Services): Route[] {
+  const print = printer(services);
+
+  return [
+    route({
+      ...common, method: 'post', path: ROLLOUTS, operationId: 'createRollout', summary: 'Create a rollout',
+      description: 'A draft, unless the plan names a time to start. What is left out has a default that is safe; `defaults` of the answer points at each that was filled in.',
+      permission: 'rollouts:write', body: newRollout,
+      answers: {
+        201: { description: 'The rollout', schema: oneRollout },
+        409: { description: 'The firmware has no blob, or is not associated with the slot for a type of device that is a target' },
+      },
+      async handle(call) {
+        const { plan, defaulted } = toPlan(call.body);
+        refuse(plan, services.now());
+        const wanted = { plan, defaulted, createdBy: call.principal.id };
+        return call.answerOnce(async (tx) => answer(201, print(await createRollout(tx, call.principal.tenantId, wanted, services.now()))));
+      },
+    }),
+    route({
+      ...common, method: 'get', path: ROLLOUTS, operationId: 'listRollouts', summary: 'List rollouts, newest first',
+      permission: 'rollouts:read', query: listQuery(rolloutFilters),
+      answers: { 200: { description: 'A page of rollouts', schema: pageOf(rollout) } },
+      async handle(call) {
+        const { phase, q, ...paging } = call.query;
+        const request = toPageRequest(paging, VALIDATION);
+        const wanted = { ...(phase === undefined ? {} : { phase }), ...(q === undefined ? {} : { q }) };
+        return answerPage(await call.inTenant((tx) => listRollouts(tx, call.principal.tenantId, wanted, request)), request, print);
+      },
+    }),
+    route({
+      ...common, method: 'get', path: `${ROLLOUTS}/{id}`, operationId: 'readRollout', summary: 'Read a rollout',
+      permission: 'rollouts:read', params: byId,
+      answers: { 200: { description: 'The rollout: its plan, its phase and why, its groups with counters and what their gates say', schema: oneRollout } },
+      async handle(call) {
+        const found = await call.inTenant((tx) => readRollout(tx, call.principal.tenantId, call.params.id));
+        if (!found) throw noSuchRollout(call.params.id);
+        return answer(200, print(found));
+      },
+    }),
+    route({
+      ...common, method: 'patch', path: `${ROLLOUTS}/{id}`, operationId: 'amendRollout', summary: 'Amend a rollout while it runs (RFC 7396)',
+      description: 'Pace, stop rules, schedule, and gate, soak and approval of groups that have not passed. Null brings the default back; the plan that comes of it is checked like a new one. Each amendment is a version in the history; one that changes nothing is none.',
+      permission: 'rollouts:write', params: byId, body: rolloutPatch,
+      answers: { 200: { description: 'The rollout as it is now', schema: oneRollout }, 409: { description: 'It has ended, or the group has passed' } },
+      async handle(call) {
+        const { tenantId, id: by } = call.principal;
+        const given = await call.inTenant(async (tx) => {
+          // Two amendments at once: the second one is merged into what the first one left.
+          await lockRollout(tx, tenantId, call.params.id);
+          const found = await readRollout(tx, tenantId, call.params.id);
+          if (!found) throw noSuchRollout(call.params.id);
+          const command = amend(found.plan, call.body, services.now());
+          return command ? commandRollout(tx, tenantId, found.id, by, command, services.now()) : found;
+        });
+        return answer(200, print(given));
+      },
+    }),
+  ];
+}
+
+/** @throws DomainError ROLLOUT_VALIDATION with a pointer for each fault, into the plan as it would be */
+function amend(plan: Plan, wanted: RolloutPatch, now: number): Command | undefined {
+  const { patch, faults } = byName(printPlan(plan), wanted);
+  if (faults.length > 0) throw refuseFaults(VALIDATION, faults);
+  const { plan: next } = toPlan(patched(printPlan(plan), patch, newRollout, VALIDATION));
+  refuse(next, now, plan);
+  const amendment = amendmentOf(plan, next);
+  return amendment && { do: 'amend', amendment };
+}
+
+const filterFault = (): string | undefined => undefined;
+
+function refuse(plan: Plan, now: number, before?: Plan): void {
+  const faults = checkPlan(plan, now, { filterFault, ...(before ? { before } : {}) });
+  if (faults.length > 0) throw refuseFaults(VALIDATION, faults);
+}

@@ -1,5 +1,6 @@
 import { DomainError } from '../domain/errors.js';
 import { abortedBy, pausedBy, resumed, withGroup } from '../domain/rollout/apply.js';
+import { stillDefaulted } from '../domain/rollout/amendment.js';
 import type { Amendment, Command } from '../domain/rollout/commands.js';
 import type { Pause, RolloutFacts, Vote } from '../domain/rollout/facts.js';
 import { derivePhase } from '../domain/rollout/phase.js';
@@ -130,5 +131,6 @@ function amended(rollout: StoredRollout, amendment: Amendment): StoredRollout {
   }
   if (amendment.schedule && facts.startedAt !== null && amendment.schedule.startAt !== plan.schedule.startAt) throw new DomainError('ROLLOUT_STATE', 'it has started; its startAt does not change any more');
   const groups = plan.groups.map((group) => ({ ...group, ...changes.get(group.name) }));
-  return { ...rollout, plan: { ...plan, ...amendment, groups }, version: rollout.version + 1 };
+  const next: Plan = { ...plan, ...amendment, groups };
+  return { ...rollout, plan: next, defaulted: stillDefaulted(rollout.defaulted, plan, next), version: rollout.version + 1 };
 }

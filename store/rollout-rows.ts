@@ -87,10 +87,11 @@ export async function saveRollout(tx: Tx, before: StoredRollout, after: StoredRo
   const { facts: f, plan } = after;
   await tx.query(
     `UPDATE rollouts SET plan = $3, version = $4, phase = $5, waiting_on = $6, due_at = $7, updated_at = $8, start_requested_at = $9, started_at = $10, approvals = $11, pauses = $12,
-       fired = $13, aborted = $14, ended_at = $15, finished_at = $16, closed_at = $17
+       fired = $13, aborted = $14, ended_at = $15, finished_at = $16, closed_at = $17, defaulted = $18
      WHERE tenant_id = $1 AND id = $2`,
     [after.tenantId, after.id, JSON.stringify(plan), after.version, derivePhase(f, plan).phase, after.waitingOn, iso(after.dueAt), iso(now), iso(f.startRequestedAt), iso(f.startedAt),
-      JSON.stringify(f.approvals), JSON.stringify(f.pauses), JSON.stringify(f.fired), f.aborted === null ? null : JSON.stringify(f.aborted), iso(f.endedAt), iso(f.finishedAt), iso(f.closedAt)],
+      JSON.stringify(f.approvals), JSON.stringify(f.pauses), JSON.stringify(f.fired), f.aborted === null ? null : JSON.stringify(f.aborted), iso(f.endedAt), iso(f.finishedAt), iso(f.closedAt),
+      JSON.stringify(after.defaulted)],
   );
   for (const [position, group] of f.groups.entries()) if (group !== before.facts.groups[position]) await saveGroup(tx, after, position, group);
 }

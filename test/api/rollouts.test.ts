@@ -177,6 +177,9 @@ describe('an amendment', () => {
     expect(reply.status).toBe(200);
     expect(dataOf(reply)).toMatchObject({ version: 2, description: 'slower', pace: { maxInFlight: 3, startsPerMinute: 7 } });
     expect(dataOf(reply).groups.map((one) => [one.soak, one.gate.minSuccess])).toEqual([['PT0S', 0.95], ['PT4H', 0.5], ['PT0S', 0.95]]);
+    // What somebody amended is no default any more.
+    expect(dataOf(reply).defaults).toContain('/pace/offline');
+    expect(dataOf(reply).defaults).not.toContain('/groups');
     expect(listOf(await api.call('GET', `/v1/rollouts/${id}/events`)).at(-1)).toMatchObject({ event: 'amended', data: { version: 2 } });
   });
 

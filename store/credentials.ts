@@ -3,6 +3,7 @@ import { DomainError } from '../domain/errors.js';
 import { noSuchDevice, requireDevice } from './devices.js';
 import { mark, markDocumentsOf, wakeSender } from './outbox.js';
 import type { Tx } from './pool.js';
+import { refreshAdmissible } from './rollout-moves.js';
 import { seal, type SealedFor } from './sealed-passwords.js';
 
 export interface Credential {
@@ -69,6 +70,7 @@ export async function lockDevice(tx: Tx, tenantId: string, deviceId: string): Pr
 export async function tellOfCredentials(tx: Tx, tenantId: string, deviceId: string): Promise<void> {
   await mark(tx, [{ receiver: 'credential', tenantId, subject: deviceId, detail: '' }]);
   await markDocumentsOf(tx, tenantId, [deviceId]);
+  await mark(tx, await refreshAdmissible(tx, [{ tenantId, deviceId }], Date.now()));
   await wakeSender(tx);
 }
 

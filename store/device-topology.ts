@@ -1,6 +1,7 @@
 import { DomainError } from '../domain/errors.js';
-import { markDocumentsOf, wakeSender } from './outbox.js';
+import { mark, markDocumentsOf, wakeSender } from './outbox.js';
 import type { Tx } from './pool.js';
+import { refreshAdmissible } from './rollout-moves.js';
 
 /** A chain of gateways has at most this many links: what walks it (store/gateways.ts) stops there. */
 const MAX_CHAIN = 16;
@@ -48,5 +49,6 @@ export async function releaseChildren(tx: Tx, tenantId: string, gateway: string)
   if (children.length === 0) return;
   await tx.query('UPDATE devices SET connected_by = NULL, reachable = NULL, updated_at = now() WHERE tenant_id = $1 AND id = ANY($2::uuid[])', [tenantId, children]);
   await markDocumentsOf(tx, tenantId, children);
+  await mark(tx, await refreshAdmissible(tx, children.map((deviceId) => ({ tenantId, deviceId })), Date.now()));
   await wakeSender(tx);
 }

@@ -3,10 +3,11 @@ import { DomainError } from '../domain/errors.js';
 import type { NewDevice } from '../protocol/http/devices.js';
 import { noSuchType } from './device-types.js';
 import { lockTopology, requireGateway } from './device-topology.js';
-import { markDocumentsOf, wakeSender } from './outbox.js';
+import { mark, markDocumentsOf, wakeSender } from './outbox.js';
 import type { Page, PageRequest } from './page.js';
 import type { Tx } from './pool.js';
 import { readPage } from './read-page.js';
+import { refreshAdmissible } from './rollout-moves.js';
 
 export interface Device {
   id: string;
@@ -139,6 +140,7 @@ export async function updateDevice(tx: Tx, tenantId: string, id: string, topolog
   await addAliases(tx, tenantId, id, next.info.aliases ?? []);
   if (moves) {
     await markDocumentsOf(tx, tenantId, [id]);
+    await mark(tx, await refreshAdmissible(tx, [{ tenantId, deviceId: id }], Date.now()));
     await wakeSender(tx);
   }
   return (await readDevice(tx, tenantId, id))!;

@@ -5,6 +5,7 @@ import { cancelOpenOfFirmware } from './installations.js';
 import type { Page, PageRequest } from './page.js';
 import type { Pool, Tx } from './pool.js';
 import { readPage } from './read-page.js';
+import { abortRolloutsOf, refuseUsedByRollouts } from './rollout-firmware.js';
 import { asService } from './transaction.js';
 
 export interface NewFirmware {
@@ -125,11 +126,13 @@ const NAMED = 20;
  */
 export async function retireFirmware(tx: Tx, tenantId: string, id: string, options: { force: boolean }, now: number): Promise<Firmware> {
   await readFirmware(tx, tenantId, id, { lifetimeMs: Infinity, now });
-  // Devices are locked before the firmware, as whoever requests an installation does.
+  // Rollouts are locked before devices, and devices before the firmware, as whoever requests an installation does.
+  if (options.force) await abortRolloutsOf(tx, tenantId, id, 'its firmware was deleted', now);
   if (options.force) await cancelOpenOfFirmware(tx, tenantId, id, 'the firmware was deleted', now);
   const { rows } = await tx.query<Row>(`SELECT ${COLUMNS} FROM firmwares WHERE tenant_id = $1 AND id = $2 AND state <> 'retired' FOR UPDATE`, [tenantId, id]);
   if (!rows[0]) throw noSuchFirmware(id);
   await refuseInUse(tx, tenantId, id, options);
+  await refuseUsedByRollouts(tx, tenantId, id);
   await tx.query(`DELETE FROM firmware_associations WHERE tenant_id = $1 AND firmware_id = $2`, [tenantId, id]);
   await tx.query(`UPDATE firmwares SET state = 'retired', retired_at = $3, updated_at = $3 WHERE tenant_id = $1 AND id = $2`, [tenantId, id, new Date(now)]);
   return toFirmware(rows[0], { lifetimeMs: Infinity, now });

@@ -79,11 +79,14 @@ async function wake(client: pg.Client, backedUpAt: string): Promise<number> {
     `UPDATE installations SET process_started_at = NULL,
        due_at = CASE WHEN executing THEN least(due_at + (now() - $1::timestamptz), CASE WHEN state <> 'confirming' THEN deadline END) ELSE due_at END
      WHERE ended_at IS NULL`, [backedUpAt]);
+  await client.query('UPDATE rollouts SET process_started_at = NULL WHERE finished_at IS NULL AND closed_at IS NULL');
+  await client.query(`UPDATE rollout_targets t SET admissible = false FROM rollouts r WHERE r.tenant_id = t.tenant_id AND r.id = t.rollout_id AND t.ended_at IS NULL AND r.plan->'pace'->>'offline' <> 'offer'`);
   // Each device is asked what it holds: it may have seen higher revisions than these rows, also where its broker lived on and it never reconnects.
   await client.query('UPDATE devices SET online = false, session = NULL, hello_wanted_at = now()');
   await client.query(
     `INSERT INTO outbox (receiver, tenant_id, subject, detail)
        SELECT 'workflow', tenant_id, id, '' FROM installations WHERE ended_at IS NULL
+     UNION SELECT 'workflow', tenant_id, id, 'rollout' FROM rollouts WHERE finished_at IS NULL AND closed_at IS NULL
      UNION SELECT 'document', tenant_id, device_id, slot FROM installations WHERE executing
      UNION SELECT 'document', tenant_id, device_id, slot FROM published_documents
      UNION SELECT 'document', d.tenant_id, d.id, (SELECT min(slot) FROM jsonb_object_keys(t.slots) AS slot)

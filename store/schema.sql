@@ -256,6 +256,7 @@ CREATE TABLE history (
 );
 CREATE INDEX history_of_device ON public.history USING btree (tenant_id, device_id, entry) WHERE (device_id IS NOT NULL);
 CREATE INDEX history_of_installation ON public.history USING btree (tenant_id, installation_id, entry) WHERE (installation_id IS NOT NULL);
+CREATE INDEX history_of_rollout ON public.history USING btree (tenant_id, rollout_id, entry) WHERE (rollout_id IS NOT NULL);
 CREATE INDEX history_unsealed ON public.history USING btree (entry) WHERE (number IS NULL);
 POLICY all_tenants ON history TO slipway_worker USING true
 POLICY one_tenant ON history TO slipway_api USING (tenant_id = current_tenant())
@@ -372,6 +373,144 @@ CREATE TABLE published_documents (
 );
 POLICY all_tenants ON published_documents TO slipway_worker USING true
 POLICY one_tenant ON published_documents TO slipway_api USING (tenant_id = current_tenant())
+GRANT DELETE, INSERT, SELECT, UPDATE TO slipway_api
+GRANT DELETE, INSERT, SELECT, UPDATE TO slipway_worker
+
+CREATE TABLE rollout_firmwares (
+  tenant_id text NOT NULL
+  rollout_id uuid NOT NULL
+  firmware_id uuid NOT NULL
+  CONSTRAINT rollout_firmwares_pkey PRIMARY KEY (tenant_id, rollout_id, firmware_id)
+  CONSTRAINT rollout_firmwares_tenant_id_firmware_id_fkey FOREIGN KEY (tenant_id, firmware_id) REFERENCES firmwares(tenant_id, id)
+  CONSTRAINT rollout_firmwares_tenant_id_rollout_id_fkey FOREIGN KEY (tenant_id, rollout_id) REFERENCES rollouts(tenant_id, id) ON DELETE CASCADE
+);
+CREATE INDEX rollout_firmwares_of ON public.rollout_firmwares USING btree (tenant_id, firmware_id);
+POLICY all_tenants ON rollout_firmwares TO slipway_worker USING true
+POLICY one_tenant ON rollout_firmwares TO slipway_api USING (tenant_id = current_tenant())
+GRANT DELETE, INSERT, SELECT, UPDATE TO slipway_api
+GRANT DELETE, INSERT, SELECT, UPDATE TO slipway_worker
+
+CREATE TABLE rollout_groups (
+  tenant_id text NOT NULL
+  rollout_id uuid NOT NULL
+  position smallint NOT NULL
+  name text NOT NULL
+  size integer NOT NULL DEFAULT 0
+  pending integer NOT NULL DEFAULT 0
+  queued integer NOT NULL DEFAULT 0
+  in_flight integer NOT NULL DEFAULT 0
+  installed integer NOT NULL DEFAULT 0
+  already_installed integer NOT NULL DEFAULT 0
+  failed integer NOT NULL DEFAULT 0
+  rejected integer NOT NULL DEFAULT 0
+  canceled integer NOT NULL DEFAULT 0
+  timed_out integer NOT NULL DEFAULT 0
+  superseded integer NOT NULL DEFAULT 0
+  bytes bigint NOT NULL DEFAULT 0
+  admissions integer NOT NULL DEFAULT 0
+  prefix_ended integer NOT NULL DEFAULT 0
+  prefix_failed integer NOT NULL DEFAULT 0
+  opened_at timestamp with time zone
+  soaking_since timestamp with time zone
+  asked_at timestamp with time zone
+  approvals jsonb NOT NULL DEFAULT '[]'::jsonb
+  passed_at timestamp with time zone
+  failed_at timestamp with time zone
+  because text
+  CONSTRAINT rollout_groups_pkey PRIMARY KEY (tenant_id, rollout_id, "position")
+  CONSTRAINT rollout_groups_tenant_id_rollout_id_fkey FOREIGN KEY (tenant_id, rollout_id) REFERENCES rollouts(tenant_id, id) ON DELETE CASCADE
+  CONSTRAINT rollout_groups_tenant_id_rollout_id_name_key UNIQUE (tenant_id, rollout_id, name)
+);
+POLICY all_tenants ON rollout_groups TO slipway_worker USING true
+POLICY one_tenant ON rollout_groups TO slipway_api USING (tenant_id = current_tenant())
+GRANT DELETE, INSERT, SELECT, UPDATE TO slipway_api
+GRANT DELETE, INSERT, SELECT, UPDATE TO slipway_worker
+
+CREATE TABLE rollout_starts (
+  tenant_id text NOT NULL
+  rollout_id uuid NOT NULL
+  at timestamp with time zone NOT NULL
+  count integer NOT NULL
+  CONSTRAINT rollout_starts_tenant_id_rollout_id_fkey FOREIGN KEY (tenant_id, rollout_id) REFERENCES rollouts(tenant_id, id) ON DELETE CASCADE
+);
+CREATE INDEX rollout_starts_of ON public.rollout_starts USING btree (tenant_id, rollout_id, at);
+POLICY all_tenants ON rollout_starts TO slipway_worker USING true
+POLICY one_tenant ON rollout_starts TO slipway_api USING (tenant_id = current_tenant())
+GRANT DELETE, INSERT, SELECT, UPDATE TO slipway_api
+GRANT DELETE, INSERT, SELECT, UPDATE TO slipway_worker
+
+CREATE TABLE rollout_targets (
+  tenant_id text NOT NULL
+  rollout_id uuid NOT NULL
+  device_id uuid NOT NULL
+  rank uuid NOT NULL
+  group_position smallint
+  state text NOT NULL DEFAULT 'pending'::text
+  because text
+  admissible boolean NOT NULL
+  attempt integer NOT NULL DEFAULT 0
+  ready_at timestamp with time zone NOT NULL DEFAULT '-infinity'::timestamp with time zone
+  admission integer
+  installation_id uuid
+  end_as text
+  ended_at timestamp with time zone
+  CONSTRAINT rollout_targets_end_as_check CHECK ((end_as = ANY (ARRAY['canceled'::text, 'timedOut'::text])))
+  CONSTRAINT rollout_targets_pkey PRIMARY KEY (tenant_id, rollout_id, device_id)
+  CONSTRAINT rollout_targets_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'queued'::text, 'inFlight'::text, 'installed'::text, 'alreadyInstalled'::text, 'failed'::text, 'rejected'::text, 'canceled'::text, 'timedOut'::text, 'superseded'::text])))
+  CONSTRAINT rollout_targets_tenant_id_rollout_id_fkey FOREIGN KEY (tenant_id, rollout_id) REFERENCES rollouts(tenant_id, id) ON DELETE CASCADE
+);
+CREATE INDEX rollout_targets_admitted ON public.rollout_targets USING btree (tenant_id, rollout_id, group_position, admission) WHERE (admission IS NOT NULL);
+CREATE INDEX rollout_targets_backing_off ON public.rollout_targets USING btree (tenant_id, rollout_id, group_position, ready_at) WHERE ((state = 'pending'::text) AND (ready_at > '-infinity'::timestamp with time zone));
+CREATE INDEX rollout_targets_by_state ON public.rollout_targets USING btree (tenant_id, rollout_id, state, rank);
+CREATE INDEX rollout_targets_in_order ON public.rollout_targets USING btree (tenant_id, rollout_id, rank);
+CREATE INDEX rollout_targets_of_device ON public.rollout_targets USING btree (tenant_id, device_id);
+CREATE INDEX rollout_targets_of_group ON public.rollout_targets USING btree (tenant_id, rollout_id, group_position, rank);
+CREATE INDEX rollout_targets_open ON public.rollout_targets USING btree (tenant_id, rollout_id) WHERE (state = ANY (ARRAY['queued'::text, 'inFlight'::text]));
+CREATE INDEX rollout_targets_ready ON public.rollout_targets USING btree (tenant_id, rollout_id, group_position, ready_at, rank) WHERE ((state = 'pending'::text) AND admissible);
+CREATE INDEX rollout_targets_unended_of_device ON public.rollout_targets USING btree (tenant_id, device_id) WHERE (ended_at IS NULL);
+CREATE INDEX rollout_targets_ungrouped ON public.rollout_targets USING btree (tenant_id, rollout_id, rank) WHERE (group_position IS NULL);
+POLICY all_tenants ON rollout_targets TO slipway_worker USING true
+POLICY one_tenant ON rollout_targets TO slipway_api USING (tenant_id = current_tenant())
+GRANT DELETE, INSERT, SELECT, UPDATE TO slipway_api
+GRANT DELETE, INSERT, SELECT, UPDATE TO slipway_worker
+
+CREATE TABLE rollouts (
+  tenant_id text NOT NULL
+  id uuid NOT NULL
+  name text NOT NULL
+  plan jsonb NOT NULL
+  defaulted jsonb NOT NULL DEFAULT '[]'::jsonb
+  version integer NOT NULL DEFAULT 1
+  phase text NOT NULL
+  waiting_on text
+  due_at timestamp with time zone
+  created_by text NOT NULL
+  created_at timestamp with time zone NOT NULL
+  updated_at timestamp with time zone NOT NULL
+  device_ids uuid[] NOT NULL DEFAULT '{}'::uuid[]
+  collected_to uuid
+  collected_at timestamp with time zone
+  target_count integer
+  forming smallint NOT NULL DEFAULT 0
+  materialised_at timestamp with time zone
+  start_requested_at timestamp with time zone
+  started_at timestamp with time zone
+  approvals jsonb NOT NULL DEFAULT '[]'::jsonb
+  pauses jsonb NOT NULL DEFAULT '[]'::jsonb
+  fired jsonb NOT NULL DEFAULT '[]'::jsonb
+  aborted jsonb
+  ended_at timestamp with time zone
+  finished_at timestamp with time zone
+  closed_at timestamp with time zone
+  process_started_at timestamp with time zone
+  CONSTRAINT rollouts_pkey PRIMARY KEY (tenant_id, id)
+  CONSTRAINT rollouts_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(id)
+);
+CREATE INDEX rollouts_by_phase ON public.rollouts USING btree (tenant_id, phase, created_at DESC, id DESC);
+CREATE INDEX rollouts_newest ON public.rollouts USING btree (tenant_id, created_at DESC, id DESC);
+CREATE INDEX rollouts_overdue ON public.rollouts USING btree (due_at) WHERE ((finished_at IS NULL) AND (closed_at IS NULL));
+POLICY all_tenants ON rollouts TO slipway_worker USING true
+POLICY one_tenant ON rollouts TO slipway_api USING (tenant_id = current_tenant())
 GRANT DELETE, INSERT, SELECT, UPDATE TO slipway_api
 GRANT DELETE, INSERT, SELECT, UPDATE TO slipway_worker
 

@@ -59,6 +59,7 @@ describe('The repository', () => {
     ['docs/spec/installation.md', 'I'],
     ['docs/spec/device-protocol.md', 'D'],
     ['docs/spec/outbox.md', 'O'],
+    ['docs/spec/rollout.md', 'R'],
   ] as const)('tests every invariant that %s numbers, and numbers every one that a test names', (spec, letter) => {
     const numbered = new Set([...read(spec).matchAll(/^\| ([A-Z]\d+) \|/gm)].map(([, number]) => number!));
     const titles = files.filter((file) => file.endsWith('.test.ts')).flatMap((file) =>

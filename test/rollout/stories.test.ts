@@ -1,6 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { groupState } from '../../domain/rollout/phase.js';
+import { deleteDevice } from '../../store/device-deletion.js';
+import { retireFirmware } from '../../store/firmwares.js';
 import { openPool, type Pool } from '../../store/pool.js';
+import { asTenant } from '../../store/transaction.js';
 import { createTestDatabase } from '../support/database.js';
 import { Story } from './story.js';
 
@@ -19,7 +22,7 @@ const ONE_GROUP = [{ name: 'all' }];
 const states = async (story: Story) => (await story.now()).facts.groups.map(groupState);
 
 describe('Groups', () => {
-  it('take the next ⌈percent · N / 100⌉ of the targets, and each target is in exactly one', async () => {
+  it('R5 take the next ⌈percent · N / 100⌉ of the targets, and each target is in exactly one', async () => {
     const story = await Story.given(pool, { online: 30 });
     const view = await story.creates({});
     expect(view.facts.groups.map((group) => [group.name, group.size])).toEqual([['canary', 1], ['early', 3], ['rest', 26]]);
@@ -27,7 +30,7 @@ describe('Groups', () => {
     expect(view.phase).toBe('draft');
   });
 
-  it('go in order: the next one begins when the gate of the one before has passed', async () => {
+  it('R3 go in order: the next one begins when the gate of the one before has passed', async () => {
     const story = await Story.given(pool, { online: 10 });
     await story.starts({ groups: [{ name: 'canary', percent: 20, gate: { minSample: 2 } }, { name: 'rest' }] });
     expect(await story.counters()).toEqual({ canary: { inFlight: 2 }, rest: { pending: 8 } });
@@ -84,7 +87,7 @@ describe('Groups', () => {
 });
 
 describe('Pace', () => {
-  it('never has more in flight than the cap', async () => {
+  it('R1 never has more in flight than the cap', async () => {
     const story = await Story.given(pool, { online: 12 });
     await story.starts({ groups: ONE_GROUP, pace: { maxInFlight: 5 } });
     expect(await story.counters()).toEqual({ all: { inFlight: 5, pending: 7 } });
@@ -94,7 +97,7 @@ describe('Pace', () => {
     expect(tick.waitingOn).toBe('Waits for a place: 5 installations are open of 5 that may be at once.');
   });
 
-  it('never has more starts in a minute than the rate, and says until when it waits', async () => {
+  it('R2 never has more starts in a minute than the rate, and says until when it waits', async () => {
     const story = await Story.given(pool, { online: 9 });
     await story.starts({ groups: ONE_GROUP, pace: { startsPerMinute: 4 } });
     await story.succeed();
@@ -172,7 +175,7 @@ describe('Admission', () => {
     expect(await story.counters()).toEqual({ all: { inFlight: 1 } });
   });
 
-  it('ends a target that has not ended by its deadline, so that every rollout ends', async () => {
+  it('R9 ends a target that has not ended by its deadline, so that every rollout ends', async () => {
     const story = await Story.given(pool, { online: 1, offline: 1 });
     await story.starts({ groups: ONE_GROUP, timeouts: { offer: 'PT0.1S', download: 'PT0.1S', install: 'PT0.1S', confirm: 'PT0.1S', target: 'PT1S' } });
     await new Promise((resolve) => setTimeout(resolve, 1_050));
@@ -185,7 +188,7 @@ describe('Admission', () => {
 describe('Stop rules', () => {
   const RULES = { groups: ONE_GROUP, pace: { maxInFlight: 4 } };
 
-  it('pause at the failure budget, judged from `after` on, and act exactly once', async () => {
+  it('R7 pause at the failure budget, judged from `after` on, and act exactly once', async () => {
     const story = await Story.given(pool, { online: 12 });
     await story.starts({ ...RULES, stopIf: [{ outcome: 'failed', share: 0.25, after: 4, then: 'pause' }] });
     await story.fail(1);
@@ -203,7 +206,7 @@ describe('Stop rules', () => {
     expect([(await story.now()).phase, await story.told('fire_rule')]).toEqual(['running', ['fire_rule']]);
   });
 
-  it('abort: what has not begun is cancelled, what has begun goes on to its end', async () => {
+  it('R12 abort: what has not begun is cancelled, what has begun goes on to its end', async () => {
     const story = await Story.given(pool, { online: 8 });
     await story.starts({ ...RULES, stopIf: [{ outcome: 'failed', share: 0.1, after: 1, then: 'abort' }] });
     const [begun, bad] = await story.inFlight();
@@ -219,8 +222,51 @@ describe('Stop rules', () => {
   });
 });
 
+describe('Whoever comes at once', () => {
+  it('R1 R2 R10 two planners and reports in between never exceed the cap or the rate, and start no device twice', async () => {
+    const story = await Story.given(pool, { online: 40 });
+    await story.creates({ groups: ONE_GROUP, pace: { maxInFlight: 7, startsPerMinute: 25 } });
+    await story.asks({ do: 'start' });
+    for (let round = 0; round < 6; round += 1) {
+      await Promise.all([story.settles(), story.settles(), story.succeed(3), story.settles()]);
+      const { inFlight = 0, queued = 0 } = (await story.counters())['all']!;
+      expect(inFlight + queued).toBeLessThanOrEqual(7);
+    }
+    const devices = await story.facts.sql<{ device_id: string }>(`SELECT device_id FROM installations WHERE rollout_id = $1`, [story.rolloutId]);
+    expect(devices.length).toBeLessThanOrEqual(25);
+    expect(new Set(devices.map((row) => row.device_id)).size).toBe(devices.length);
+  });
+
+  it('R5 the counters say what the targets are, after everything that happened in these stories', async () => {
+    const differing = await pool.query(
+      `SELECT g.rollout_id, g.name, n.state FROM rollout_groups g
+       CROSS JOIN LATERAL (VALUES ('pending', g.pending), ('queued', g.queued), ('inFlight', g.in_flight), ('installed', g.installed), ('alreadyInstalled', g.already_installed), ('failed', g.failed),
+         ('rejected', g.rejected), ('canceled', g.canceled), ('timedOut', g.timed_out), ('superseded', g.superseded)) AS n(state, count)
+       WHERE n.count <> (SELECT count(*) FROM rollout_targets t WHERE t.tenant_id = g.tenant_id AND t.rollout_id = g.rollout_id AND t.group_position = g.position AND t.state = n.state)`);
+    expect(differing.rows).toEqual([]);
+    expect((await pool.query('SELECT count(*) FROM rollout_groups')).rows[0].count).not.toBe('0');
+  });
+});
+
+describe('A gate with a sequential test', () => {
+  it('R11 sees the longest run of ended targets in the order of admission: failures that end late are not outrun by fast successes', async () => {
+    const story = await Story.given(pool, { online: 80 });
+    await story.starts({ groups: [{ name: 'canary', count: 79, gate: { minSample: 1, confidence: 0.95, maxFailureRate: 0.05 } }, { name: 'rest' }], stopIf: [], pace: { maxInFlight: 200 } });
+    const admitted = await story.facts.sql<{ device_id: string }>(`SELECT device_id FROM rollout_targets WHERE rollout_id = $1 AND admission IS NOT NULL ORDER BY admission`, [story.rolloutId]);
+    const inOrder = await story.inFlight();
+    const target = (index: number) => inOrder.find((one) => one.deviceId === admitted[index]!.device_id)!;
+    await story.report(admitted.slice(3).map((_, index) => target(index + 3)), { type: 'installed' });
+    await story.settles();
+    expect([(await story.now()).facts.groups[0]!.prefix, await states(story)]).toEqual([{ ended: 0, failed: 0 }, ['running', 'pending']]);
+    await story.report([0, 1, 2].map(target), { type: 'failed', error: { code: 'INCOMPATIBLE', message: 'wrong board' } });
+    await story.settles();
+    const { facts } = await story.now();
+    expect([facts.groups[0]!.prefix, facts.pauses.map((pause) => pause.reason)]).toEqual([{ ended: 79, failed: 3 }, ['gate_inconclusive']]);
+  });
+});
+
 describe('What people ask for', () => {
-  it('a pause and another reason are two: resuming one does not undo the other', async () => {
+  it('R8 a pause and another reason are two: resuming one does not undo the other', async () => {
     const story = await Story.given(pool, { online: 8 });
     await story.starts({ groups: ONE_GROUP, pace: { maxInFlight: 4 }, stopIf: [{ outcome: 'failed', share: 0.5, after: 2, then: 'pause' }] });
     await story.asks({ do: 'pause', because: 'the vendor called' });
@@ -307,11 +353,20 @@ describe('What people ask for', () => {
     expect(await story.counters()).toEqual({ all: { inFlight: 1 } });
   });
 
+  it('a firmware that a rollout installs is not deleted under it, and by force aborts it', async () => {
+    const story = await Story.given(pool, { online: 2 });
+    await story.starts({ groups: ONE_GROUP, pace: { maxInFlight: 1 } });
+    await story.succeed();
+    const retire = (force: boolean) => asTenant(pool, 'default', (tx) => retireFirmware(tx, 'default', story.firmware, { force }, Date.now()));
+    await expect(retire(false)).rejects.toMatchObject({ code: 'FIRMWARE_IN_USE', facts: { rollouts: [story.rolloutId] } });
+    await retire(true);
+    await story.settles();
+    expect([(await story.now()).phase, await story.counters()]).toEqual(['aborted', { all: { installed: 1, canceled: 1 } }]);
+  });
+
   it('a device that is deleted takes its target along', async () => {
     const story = await Story.given(pool, { online: 1, offline: 1 });
     await story.starts({ groups: ONE_GROUP });
-    const { deleteDevice } = await import('../../store/device-deletion.js');
-    const { asTenant } = await import('../../store/transaction.js');
     for (const device of story.devices) await asTenant(pool, 'default', (tx) => deleteDevice(tx, 'default', device, true, Date.now()));
     expect(await story.counters()).toEqual({ all: { canceled: 2 } });
     expect((await story.settles()).outcome).toBe('finished');

@@ -1,4 +1,5 @@
 import { DomainError } from '../domain/errors.js';
+import { releaseChildren } from './device-topology.js';
 import { noSuchDevice } from './devices.js';
 import { cancelAllOf } from './installations.js';
 import { mark, markDocumentsOf, wakeSender, type Mark } from './outbox.js';
@@ -9,16 +10,17 @@ import { endTargetsOf } from './rollout-moves.js';
 const NAMED = 20;
 
 /**
- * Deletes a device with its credentials, slots and history of installations. `force` cancels what is open on it first; children keep
- * it in any case, they would lose their connection without a word.
+ * Deletes a device with its credentials, slots and history of installations. What is open on it keeps it, and so do its children, which would
+ * lose their connection without a word; `force` is that word: it lets go of the children and cancels what is open.
  * @throws DomainError DEVICE_NOT_FOUND, DEVICE_IN_USE naming what uses it
  */
 export async function deleteDevice(tx: Tx, tenantId: string, id: string, force: boolean, now: number): Promise<void> {
+  if (force) await releaseChildren(tx, tenantId, id);
   const found = await tx.query('SELECT FROM devices WHERE tenant_id = $1 AND id = $2 FOR UPDATE', [tenantId, id]);
   if (found.rowCount === 0) throw noSuchDevice(id);
   const children = await ids(tx, `SELECT id FROM devices WHERE tenant_id = $1 AND connected_by = $2 ORDER BY created_at LIMIT ${NAMED}`, tenantId, id);
   if (children.length > 0) {
-    throw new DomainError('DEVICE_IN_USE', `the device is the gateway of ${children.join(', ')}; give them another with PATCH, or delete them first`, { devices: children });
+    throw new DomainError('DEVICE_IN_USE', `the device is the gateway of ${children.join(', ')}; give them another with PATCH, or delete with ?force=true, which leaves them connected by nobody`, { devices: children });
   }
   const open = await ids(tx, `SELECT id FROM installations WHERE tenant_id = $1 AND device_id = $2 AND ended_at IS NULL ORDER BY requested_at LIMIT ${NAMED}`, tenantId, id);
   if (open.length > 0 && !force) {

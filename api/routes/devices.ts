@@ -2,7 +2,6 @@ import { z } from 'zod';
 import { device, deviceFilters, devicePatch, newDevice } from '../../protocol/http/devices.js';
 import { envelope, id, listQuery, pageOf } from '../../protocol/http/envelope.js';
 import { deleteDevice } from '../../store/device-deletion.js';
-import { releaseChildren } from '../../store/device-topology.js';
 import { createDevice, listDevices, noSuchDevice, readDevice, updateDevice } from '../../store/devices.js';
 import { toPageRequest } from '../paging.js';
 import { patched } from '../patch.js';
@@ -66,11 +65,7 @@ export function deviceRoutes({ now }: Pick<Services, 'now'>): Route[] {
       query: z.strictObject({ force: z.boolean().default(false).meta({ description: 'Cancels what is open on it first; children of a gateway stay, connected by nobody' }) }),
       answers: { 204: { description: 'Gone' }, 409: { description: 'Installations are open on it (up to 20 are named), or it is the gateway of others' } },
       handle: async (call) => {
-        const { principal: { tenantId }, params, query } = call;
-        await call.inTenant(async (tx) => {
-          if (query.force) await releaseChildren(tx, tenantId, params.id);
-          await deleteDevice(tx, tenantId, params.id, query.force, now());
-        });
+        await call.inTenant((tx) => deleteDevice(tx, call.principal.tenantId, call.params.id, call.query.force, now()));
         return NO_CONTENT;
       },
     }),

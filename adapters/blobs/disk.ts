@@ -1,8 +1,9 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { link, mkdir, open, readdir, rename, rm, stat, type FileHandle } from 'node:fs/promises';
+import { link, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { assertSha256, type BlobStore, type ByteRange, type ReceivedBlob } from './port.js';
+import { WriteBehind } from './write-behind.js';
 
 /** Larger than node's 64 KiB: half the system calls for a download, still nothing beside a thousand of them at once. */
 const READ_CHUNK_BYTES = 128 * 1024;
@@ -105,24 +106,21 @@ class DiskBlobs implements BlobStore {
 
 async function writeThrough(path: string, source: AsyncIterable<Uint8Array>): Promise<{ sha256: string; size: number }> {
   const file = await open(path, 'wx', 0o600);
+  const behind = new WriteBehind(file);
   try {
     const hash = createHash('sha256');
     let size = 0;
     for await (const chunk of source) {
       hash.update(chunk);
-      await writeAll(file, chunk);
+      await behind.take(chunk);
       size += chunk.length;
     }
-    await file.sync();
+    await behind.end();
     return { sha256: hash.digest('hex'), size };
   } finally {
+    await behind.settled();
     await file.close();
   }
-}
-
-/** A write may be short, where the disk is nearly full. */
-async function writeAll(file: FileHandle, bytes: Uint8Array): Promise<void> {
-  for (let at = 0; at < bytes.length; ) at += (await file.write(bytes, at)).bytesWritten;
 }
 
 async function syncFolder(path: string): Promise<void> {

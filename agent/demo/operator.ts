@@ -1,6 +1,6 @@
-import { createReadStream } from 'node:fs';
+import { createReadStream, statSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fetch } from 'undici';
+import { fetch, request } from 'undici';
 
 /** An answer that was not 2xx: the error's code and sentence, as the API said them. */
 export class ApiError extends Error {
@@ -30,6 +30,8 @@ export interface InstallationResource {
 
 const TIMEOUT_MS = 15_000;
 const UPLOAD_TIMEOUT_MS = 120_000;
+/** Of the file that is uploaded: four times node's own. */
+const READ_CHUNK_BYTES = 256 * 1024;
 
 /** An operator's client of the REST API: what the demo, the tests and the bench do with it. */
 export class Operator {
@@ -48,14 +50,15 @@ export class Operator {
 
   async firmware(name: string, version: string, file: string): Promise<string> {
     const { id } = await this.call<{ id: string }>('POST', '/v1/firmwares', { name, version });
-    const response = await fetch(`${this.baseUrl}/v1/firmwares/${id}/blob`, {
+    // Not by fetch, whose web streams take a file half as fast as the service does.
+    const { statusCode: status, body } = await request(`${this.baseUrl}/v1/firmwares/${id}/blob`, {
       method: 'POST',
-      headers: { authorization: `Bearer ${this.token}`, 'content-type': 'application/octet-stream' },
-      body: createReadStream(file),
-      duplex: 'half',
+      headers: { authorization: `Bearer ${this.token}`, 'content-type': 'application/octet-stream', 'content-length': String(statSync(file).size) },
+      body: createReadStream(file, { highWaterMark: READ_CHUNK_BYTES }),
+      headersTimeout: UPLOAD_TIMEOUT_MS,
       signal: AbortSignal.timeout(UPLOAD_TIMEOUT_MS),
     });
-    await this.read(response);
+    await this.read({ ok: status < 300, status, text: () => body.text() });
     return id;
   }
 

@@ -27,7 +27,9 @@ export async function commandRollout(tx: Tx, tenantId: string, id: string, by: s
   const { phase } = derivePhase(rollout.facts, rollout.plan);
   const refused = whyNot(command.do, phase);
   if (refused !== undefined) throw new DomainError('ROLLOUT_STATE', `this rollout cannot ${command.do} while it is ${phase}: ${refused}`, { phase });
-  const { after, data } = await carryOut(tx, rollout, by, command, now);
+  const { after: done, data } = await carryOut(tx, rollout, by, command, now);
+  // What it waited for is over; the answer to a command does not go on saying it.
+  const after = done === rollout ? rollout : { ...done, waitingOn: 'Waits for its process to see what was asked of it.' };
   await saveRollout(tx, rollout, after, now);
   if (after !== rollout) {
     await writeHistory(tx, [{ tenantId, rolloutId: id, at: now, event: command.do === 'amend' ? 'amended' : command.do, data: { by: `operator:${by}`, version: after.version, ...data } }]);

@@ -125,6 +125,7 @@ describe('a command', () => {
     const id = await created();
     const started = await ask(id, 'start');
     expect([started.status, started.body.data.phase]).toEqual([202, 'running']);
+    expect(started.body.data.waitingOn).not.toMatch(/somebody to start it/);
     expect((await ask(id, 'pause', { reason: 'the vendor called' })).body.data).toMatchObject({ phase: 'paused', pauses: [{ reason: 'operator', because: expect.stringContaining('the vendor called') }] });
     expect((await ask(id, 'resume')).body.data).toMatchObject({ phase: 'running', pauses: [] });
     expect((await ask(id, 'abort', { cancelOpen: true, reason: 'wrong version' })).body.data).toMatchObject({ phase: 'aborted', because: expect.stringContaining('wrong version') });

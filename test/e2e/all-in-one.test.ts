@@ -70,17 +70,32 @@ describe('npm start', () => {
   });
 });
 
+/** Runs the first shell block below a heading of a document against this service. @returns what it printed */
+async function walk(document: string, heading: string): Promise<string> {
+  const folder = mkdtempSync(join(tmpdir(), 'slipway-walk-'));
+  const [, block] = /```sh\n([\s\S]*?)```/.exec(readFileSync(document, 'utf8').split(heading)[1]!)!;
+  const commands = block!.replace('API=http://127.0.0.1:8080', `API=${service.endpoints.http}`).replace('.slipway/admin-token', join(service.dataDir, 'admin-token'));
+  const { stdout } = await run('bash', ['-eu', '-c', commands], { cwd: folder, timeout: 90_000 });
+  rmSync(folder, { recursive: true });
+  return stdout;
+}
+
 describe('The README', () => {
   it('walks from upload to `installed` with curl as it says', async () => {
-    const folder = mkdtempSync(join(tmpdir(), 'slipway-readme-'));
-    const [, block] = /## From upload[\s\S]*?```sh\n([\s\S]*?)```/.exec(readFileSync('README.md', 'utf8'))!;
-    const walk = block!.replace('API=http://127.0.0.1:8080', `API=${service.endpoints.http}`).replace('.slipway/admin-token', join(service.dataDir, 'admin-token'));
-    const { stdout } = await run('bash', ['-eu', '-c', walk], { cwd: folder, timeout: 60_000 });
-    rmSync(folder, { recursive: true });
-    expect(stdout).toMatch(/"waitingOn":\s*"Waits for /);
-    expect(stdout).toMatch(/"completedAt"/);
-    expect(stdout).toMatch(/"version":\s*"1\.5\.0"/);
+    const printed = await walk('README.md', '## From upload');
+    expect(printed).toMatch(/"waitingOn":\s*"Waits for /);
+    expect(printed).toMatch(/"completedAt"/);
+    expect(printed).toMatch(/"version":\s*"1\.5\.0"/);
   });
+});
+
+describe('The guide to rollouts', () => {
+  it('brings twenty devices to a version with curl as it says, the canary first', async () => {
+    const printed = await walk('docs/rollouts.md', '## A first rollout with curl');
+    expect(printed).toMatch(/"canary: 1 devices",\s*"early: 2 devices",\s*"rest: 17 devices"/);
+    expect(printed).toMatch(/canary passed 1\/1, early passed 2\/2, rest passed 17\/17/);
+    expect(printed).toContain(String.raw`Slot \"firmware\" holds 1.5.0, because rollout \"switch 1.5.0\" (group \"canary\")`);
+  }, 120_000);
 });
 
 describe('SIGTERM', () => {

@@ -37,6 +37,8 @@ def before_call(_context, case, _kwargs):
         lead_to_installation(parameters)
     elif path.startswith("/v1/devices/{id}"):
         lead(parameters, "id", "devices", case)
+    elif path.startswith("/v1/rollouts/{id}"):
+        lead_to_rollout(parameters)
     lead_inside(case.body)
     lead_to_effect(case)
 
@@ -69,6 +71,15 @@ def lead_to_installation(parameters):
         parameters["installationId"] = found["id"]
 
 
+def lead_to_rollout(parameters):
+    found = chosen(parameters.get("id"), KNOWN["rollouts"])
+    if found is None:
+        return
+    parameters["id"] = found
+    if "name" in parameters and zlib.crc32(parameters["name"].encode("utf-8", "replace")) % 2 == 0:
+        parameters["name"] = "canary"
+
+
 def lead_to_download(case, path, parameters):
     firmware = path.startswith("/download/firmwares/")
     link = chosen(parameters.get("firmwareId" if firmware else "installationId"), KNOWN["firmwareLinks" if firmware else "installationLinks"])
@@ -89,3 +100,18 @@ def lead_inside(body):
             inner[name] = found
     if "firmwareId" in body and isinstance(body.get("slot"), str) and zlib.crc32(body["slot"].encode("utf-8", "replace")) % 2 == 0:
         body["slot"] = "firmware"
+    lead_to_plan(body)
+
+
+def lead_to_plan(body):
+    """A plan is refused for the first firmware and device that nobody knows: half of those that are well made install something somewhere."""
+    steps, targets = body.get("steps"), body.get("targets")
+    if not isinstance(steps, list) or not isinstance(targets, dict):
+        return
+    for step in steps:
+        if isinstance(step, dict):
+            lead_inside(step)
+    named = targets.get("deviceIds")
+    if isinstance(named, list):
+        found = [chosen(one, KNOWN["devices"]) or one for one in named]
+        targets["deviceIds"] = found if any(not isinstance(one, str) for one in found) else list(dict.fromkeys(found))

@@ -36,8 +36,14 @@ export async function resources({ http, database }, token) {
     await call('PATCH', `${path}/${ids[1]}`, JSON.stringify({ completedAt: new Date().toISOString() }));
     return ids.map((id) => ({ deviceId, id }));
   }))).flat();
+  const rollouts = await times(8, (at) => make('/v1/rollouts', {
+    name: `rollout ${at}`, steps: [{ slot: 'firmware', firmwareId: firmwares[8] }], targets: { deviceIds: devices }, pace: { offline: 'offer' }, approval: { required: at === 3 ? 1 : 0 },
+  }));
+  for (const [at, id] of rollouts.entries()) if (at > 0) await call('POST', `/v1/rollouts/${id}/start`);
+  await call('POST', `/v1/rollouts/${rollouts[1]}/pause`);
+  await call('POST', `/v1/rollouts/${rollouts[2]}/abort`);
   return {
-    deviceTypes, drafts, firmwares, devices, installations,
+    deviceTypes, drafts, rollouts, firmwares, devices, installations,
     firmwareLinks: await Promise.all(firmwares.slice(0, 5).map(async (id) => linkOf((await call('GET', `/v1/firmwares/${id}`)).downloadUrl, 'firmwareId'))),
     installationLinks: (await installationUrls(database, http, installations)).map((url) => linkOf(url, 'installationId')),
   };

@@ -29,7 +29,7 @@ export interface InstallationActivities {
   notify(ref: Ref): Promise<Standing>;
   /** A timer fired: is anything due, by what the row says now? */
   judge(ref: Ref): Promise<Standing>;
-  /** Done, or retry: what the row says. A row that is gone is done. */
+  /** Done, or retry: what the row says. A row that is gone is done. Only processes of the first edition ask (workflows/messages.ts). */
   conclude(ref: Ref): Promise<Verdict>;
 }
 

@@ -7,6 +7,7 @@ import { claim, settle, type Claimed, type Settled } from '../store/outbox.js';
 import type { Pool } from '../store/pool.js';
 import { markStarted, readProcesses, type ProcessView } from '../store/sending.js';
 import { isRollout, pokeRollouts } from './poke-rollouts.js';
+import { EDITION } from '../workflows/messages.js';
 import type { Tenure } from './tenure.js';
 
 /** Rows per claim, calls to the engine at once, and how long a claim is held: three times the engine's own deadline. */
@@ -44,7 +45,7 @@ async function sendOne(engine: Engine, claimed: Claimed, view: ProcessView | und
 /** @returns whether a process was started. */
 async function bringUpToDate(engine: Engine, view: ProcessView, now: number): Promise<boolean> {
   const { installation } = view;
-  const ref = { tenantId: installation.tenantId, deviceId: installation.deviceId, installationId: installation.id };
+  const ref = { tenantId: installation.tenantId, deviceId: installation.deviceId, installationId: installation.id, edition: EDITION } as const;
   const ended = isEnded(installation.state);
   if (!view.started) {
     if (ended) return false; // it ended before a process could begin: there is nothing to wait for

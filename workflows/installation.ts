@@ -49,7 +49,8 @@ export async function installation(ref: InstallationRef): Promise<InstallationEn
     while (at.stage === 'outcome') at = await newsOrJudgement(at);
     while (at.stage === 'soak') at = await newsOrJudgement(at);
 
-    const verdict = await conclude(ref);
+    // What ended stays as it ended, so that its news says all; an attempt that is over is looked at by the next `notify`.
+    const verdict = ref.edition === undefined ? await conclude(ref) : { done: at.stage === 'ended', state: at.state, attempt: at.attempt };
     if (verdict.done) return { state: verdict.state, attempt: verdict.attempt };
   }
 }

@@ -15,6 +15,7 @@ import { asService, asTenant } from '../../store/transaction.js';
 import { createLog } from '../../workers/log.js';
 import { createOrchestrator } from '../../workers/orchestrator-worker.js';
 import { until } from '../support/all-in-one.js';
+import { EDITION } from '../../workflows/messages.js';
 import { createTestDatabase } from '../support/database.js';
 import { Facts } from '../support/facts.js';
 
@@ -72,7 +73,7 @@ const handle = (one: InstallationView) => client.workflow.getHandle(`installatio
 /** RECORD_HISTORIES=1 keeps what the process did, for test/histories: only where its commands changed on purpose (see the README there). */
 async function keep(one: InstallationView, name: string): Promise<void> {
   if (process.env['RECORD_HISTORIES'] !== '1') return;
-  writeFileSync(`test/histories/${name}.json`, `${historyToJSON(await handle(one).fetchHistory())}\n`);
+  writeFileSync(`test/histories/${name}-${EDITION}.json`, `${historyToJSON(await handle(one).fetchHistory())}\n`);
 }
 const signals = async (one: InstallationView) => ((await handle(one).fetchHistory()).events ?? []).flatMap((event) => event.workflowExecutionSignaledEventAttributes?.signalName ?? []);
 

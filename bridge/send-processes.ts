@@ -6,8 +6,8 @@ import { isEnded } from '../domain/installation/states.js';
 import { claim, settle, type Claimed, type Settled } from '../store/outbox.js';
 import type { Pool } from '../store/pool.js';
 import { markStarted, readProcesses, type ProcessView } from '../store/sending.js';
-import { isRollout, pokeRollouts } from './poke-rollouts.js';
 import { EDITION } from '../workflows/messages.js';
+import { isRollout, pokeRollouts } from './poke-rollouts.js';
 import type { Tenure } from './tenure.js';
 
 /** Rows per claim, calls to the engine at once, and how long a claim is held: three times the engine's own deadline. */

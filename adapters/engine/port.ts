@@ -12,7 +12,5 @@ export interface Engine {
   signal(installationId: string, news: News, standing: Standing): Promise<'sent' | 'gone'>;
   /** Has the process of a rollout look again, and starts it where none runs. */
   poke(ref: RolloutRef): Promise<void>;
-  /** Whether the engine answers, within a second or two. */
-  check(): Promise<boolean>;
   close(): Promise<void>;
 }

@@ -5,7 +5,6 @@ import type { Engine } from './port.js';
 
 /** Longer than a loaded server takes; the sender's lease on an outbox row (30 s) is longer still. */
 const CALL_TIMEOUT_MS = 10_000;
-const CHECK_TIMEOUT_MS = 1_500;
 
 export interface TemporalOptions {
   connection: ConnectionOptions;
@@ -54,16 +53,6 @@ export function openTemporal({ connection: options, namespace, taskQueue = TASK_
           staticSummary: `rollout ${ref.rolloutId} of tenant ${ref.tenantId}`,
         }),
       );
-    },
-
-    async check() {
-      try {
-        await within(CHECK_TIMEOUT_MS, () => connection.workflowService.getSystemInfo({}));
-        return true;
-      } catch {
-        // Whatever the reason, the answer is the same: it does not answer.
-        return false;
-      }
     },
 
     close: () => connection.close(),

@@ -8,8 +8,9 @@ import { isEnded } from './states.js';
 export function dueAt(i: Installation): number | null {
   // Begun out of turn, by hand, behind another one that executes: its phases are timed once it has the turn.
   if (!i.executing && i.state !== 'scheduled' && !isEnded(i.state)) return i.deadline;
-  const phase = phaseDueAt(i);
-  return earliest(i.cancel?.deadline ?? null, i.state === 'confirming' ? null : i.deadline, phase);
+  // A phase that ends before the device has had its time to answer a cancellation decides nothing any more: it would begin the next attempt.
+  const phase = i.cancel === null ? phaseDueAt(i) : i.cancel.deadline;
+  return earliest(i.state === 'confirming' ? null : i.deadline, phase);
 }
 
 /** The deadline of the phase alone. Every open state that a device can be stuck in has one (I1). */

@@ -9,7 +9,7 @@ import { TABLE } from './table.js';
  */
 export function judge(i: Installation, now: number): Installation {
   if (i.dueAt === null || now < i.dueAt) return i;
-  if (i.cancel !== null && now >= i.cancel.deadline) {
+  if (i.cancel !== null) {
     return moved(i, i.cancel.as === 'superseded' ? 'supersede' : 'cancel', now, {
       rejectedAt: now,
       rejectReason: i.cancel.reason ?? 'canceled; the device did not answer',

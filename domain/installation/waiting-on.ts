@@ -16,7 +16,7 @@ export interface Surroundings {
  */
 export function waitingOn(i: Installation, around: Surroundings = {}): string | null {
   if (isEnded(i.state)) return null;
-  if (i.cancel !== null) return `Waits for the device to answer the cancellation${span(i.cancel.requestedAt, i.cancel.deadline)}.`;
+  if (i.cancel !== null) return `Waits for the device to answer the cancellation${span(i.cancel.requestedAt, i.dueAt)}.`;
   return `${subject(i, around)}.`;
 }
 

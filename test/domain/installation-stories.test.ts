@@ -1,3 +1,4 @@
+import { waitingOn } from '../../domain/installation/waiting-on.js';
 import { describe, expect, it } from '@jest/globals';
 import { DEFAULT_POLICY } from '../../domain/installation/policy.js';
 import { given, NEW, OLD, T0 } from './fleet-of-one.js';
@@ -159,6 +160,23 @@ describe('Cancelling', () => {
     expect(asked.of('a').cancel).toMatchObject({ deadline: T0 + HOUR });
     expect(asked.reports('a', 'canceled').of('a').state).toBe('canceled');
     expect(asked.timerFires('a').of('a').state).toBe('canceled');
+  });
+
+  it('I10 a phase that ends just after the request is no new attempt: the device keeps its time to answer, and then it is canceled', () => {
+    for (const phase of ['accepted', 'downloading', 'downloaded', 'installing', 'rebooting'] as const) {
+      const working = given().requested('a').begins('a').reports('a', phase);
+      const end = working.of('a').dueAt!;
+      const asked = working.after(end - T0 - 2_000).does('a', { type: 'cancel', reason: 'not tonight' });
+      expect([phase, asked.of('a').dueAt]).toEqual([phase, end + 3_000]);
+      expect(asked.after(2_000).does('a', { type: 'deadline' }).last).toBe('unchanged');
+      expect(asked.timerFires('a').of('a')).toMatchObject({ state: 'canceled', rejectReason: 'not tonight', attempt: 1 });
+    }
+  });
+
+  it('I10 the deadline of the installation ends a cancellation as what it is', () => {
+    const asked = given().requested('a', { deadline: T0 + 60_000 }).begins('a').reports('a', 'downloading').does('a', { type: 'cancel' });
+    expect(waitingOn(asked.of('a'))).toContain(new Date(T0 + 60_000).toISOString());
+    expect(asked.timerFires('a').of('a')).toMatchObject({ state: 'canceled', rejectedAt: T0 + 60_000 });
   });
 
   it('I10 a device that is too far goes on with CANCEL_TOO_LATE and its normal end', () => {

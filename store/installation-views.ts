@@ -52,8 +52,10 @@ export async function listInstallations(tx: Tx, tenantId: string, filter: Instal
   const values: unknown[] = [];
   const any = (column: string, type: string, list: readonly string[] | undefined) => {
     if (!list) return;
-    values.push(list);
-    conditions.push(`i.${column} = ANY($${values.length + 1}::${type}[])`);
+    // One value is compared as one: only then does the index that is ordered by it give a page without sorting all that it finds.
+    const one = list.length === 1;
+    values.push(one ? list[0] : list);
+    conditions.push(one ? `i.${column} = $${values.length + 1}::${type}` : `i.${column} = ANY($${values.length + 1}::${type}[])`);
   };
   any('state', 'text', filter.state);
   any('slot', 'text', filter.slot);

@@ -321,9 +321,11 @@ CREATE TABLE installations (
   CONSTRAINT installations_tenant_id_device_id_fkey FOREIGN KEY (tenant_id, device_id) REFERENCES devices(tenant_id, id) ON DELETE CASCADE
   CONSTRAINT installations_tenant_id_firmware_id_fkey FOREIGN KEY (tenant_id, firmware_id) REFERENCES firmwares(tenant_id, id)
 );
+CREATE INDEX installations_by_slot ON public.installations USING btree (tenant_id, slot, requested_at DESC, id DESC);
 CREATE INDEX installations_by_state ON public.installations USING btree (tenant_id, state, requested_at DESC, id DESC);
 CREATE INDEX installations_newest ON public.installations USING btree (tenant_id, requested_at DESC, id DESC);
 CREATE INDEX installations_of_device ON public.installations USING btree (tenant_id, device_id, requested_at DESC, id DESC);
+CREATE INDEX installations_of_rollout ON public.installations USING btree (tenant_id, rollout_id, requested_at DESC, id DESC) WHERE (rollout_id IS NOT NULL);
 CREATE UNIQUE INDEX installations_one_executing ON public.installations USING btree (tenant_id, device_id) WHERE executing;
 CREATE INDEX installations_open_of_device ON public.installations USING btree (tenant_id, device_id) WHERE (ended_at IS NULL);
 CREATE INDEX installations_open_of_firmware ON public.installations USING btree (tenant_id, firmware_id) WHERE (ended_at IS NULL);

@@ -6,9 +6,11 @@ import { readSettings } from './settings.js';
 
 /**
  * `node dist/workers/mosquitto-files.js --dir /etc/mosquitto/slipway`: what mosquitto needs before its first start, made from the same rules as the embedded
- * broker's. The service's name and password come from MQTT_USERNAME and MQTT_PASSWORD. Logins that are there already are never overwritten.
+ * broker's. `--seen-as`: where mosquitto finds that folder, if that is elsewhere (in a container). The service's name and password come from MQTT_USERNAME
+ * and MQTT_PASSWORD. Logins that are there already are never overwritten.
  */
-const OPTIONS = { dir: { type: 'string' }, data: { type: 'string' }, host: { type: 'string', default: '127.0.0.1' }, port: { type: 'string', default: '1883' }, plugin: { type: 'string' } } as const;
+const OPTIONS = { dir: { type: 'string' }, data: { type: 'string' }, 'seen-as': { type: 'string' }, host: { type: 'string', default: '127.0.0.1' }, port: { type: 'string', default: '1883' }, plugin: { type: 'string' } } as const;
+const SECURITY = 'dynamic-security.json';
 
 function main(): void {
   const { values } = parseArgs({ options: OPTIONS });
@@ -18,11 +20,12 @@ function main(): void {
   if (!/^\d{1,5}$/.test(values.port)) throw new Error(`--port must be a port, not "${values.port}"`);
   const dir = resolve(values.dir);
   mkdirSync(dir, { recursive: true });
-  const securityFile = join(dir, 'dynamic-security.json');
+  const seenAs = resolve(values['seen-as'] ?? dir);
+  const securityFile = join(dir, SECURITY);
   if (existsSync(securityFile)) process.stdout.write(`${securityFile} is kept: it holds the logins of devices.\n`);
   else write(securityFile, initialSecurity({ username, password }));
   const conf = join(dir, 'mosquitto.conf');
-  write(conf, mosquittoConf({ host: values.host, port: Number(values.port), dataDir: resolve(values.data ?? dir), plugin: values.plugin ?? findPlugin(), securityFile }));
+  write(conf, mosquittoConf({ host: values.host, port: Number(values.port), dataDir: resolve(values.data ?? seenAs), plugin: values.plugin ?? findPlugin(), securityFile: join(seenAs, SECURITY) }));
   process.stdout.write(`Give the folder to mosquitto's user, then: mosquitto -c ${conf}\n`);
 }
 

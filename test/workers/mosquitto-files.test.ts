@@ -33,6 +33,12 @@ describe('What mosquitto needs before its first start', () => {
     expect(read('dynamic-security.json')).toBe('logins');
   });
 
+  it('names the folder as mosquitto sees it, where that is in a container', async () => {
+    expect(await run(['--dir', dir, '--seen-as', '/mosquitto/config', '--data', '/mosquitto/data'])).toMatchObject({ code: 0 });
+    expect(read('mosquitto.conf')).toContain('plugin_opt_config_file /mosquitto/config/dynamic-security.json\n');
+    expect(read('mosquitto.conf')).toContain('persistence_location /mosquitto/data/\n');
+  });
+
   it.each([
     [[], ADMINISTRATOR, /--dir is missing/],
     [['--dir', dir], {}, /MQTT_USERNAME and MQTT_PASSWORD are missing/],

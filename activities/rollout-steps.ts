@@ -3,8 +3,10 @@ import type { Step, StepKind } from '../domain/rollout/steps.js';
 import { writeHistory } from '../store/history.js';
 import type { Tx } from '../store/pool.js';
 import { admit } from '../store/rollout-admission.js';
+import { admitBack, giveUpBack, prepareBack } from '../store/rollout-back.js';
 import { saveRollout, type StoredRollout } from '../store/rollout-rows.js';
 import { stopOpen } from '../store/rollout-stop.js';
+import { sweepPage } from '../store/rollout-sweep.js';
 import { endPending, materialisePage } from '../store/rollout-targets.js';
 
 /** What a step needs to be done: the rollout as it was observed, under its lock. */
@@ -43,6 +45,18 @@ const EXECUTORS: Executors = {
     const done = await admit(tx, rollout, position, count, now);
     return { group, ...done };
   },
+  sweep: async (_, { tx, rollout, now }) => {
+    const { joined, left } = await sweepPage(tx, rollout, now);
+    return joined + left > 0 ? { joined, left } : undefined;
+  },
+  roll_back: ON_FACTS,
+  prepare_back: async (_, { tx, rollout }) => ({ targets: await prepareBack(tx, rollout) }),
+  admit_back: async ({ group, count }, { tx, rollout, now }) => {
+    const position = rollout.facts.groups.findIndex((one) => one.name === group);
+    return { group, ...(await admitBack(tx, rollout, position, count, now)) };
+  },
+  give_up_back: async ({ because }, { tx, rollout }) => ({ because, targets: await giveUpBack(tx, rollout, because) }),
+  rolled_back: ON_FACTS,
   end: ON_FACTS,
   end_pending: async ({ as, because }, { tx, rollout, now }) => ({ as, because, targets: await endPending(tx, rollout, as, because, now) }),
   stop_open: async ({ only, as, because }, { tx, rollout, now }) => ({ as, because, installations: await stopOpen(tx, rollout, only, as, because, now) }),

@@ -47,7 +47,7 @@ export function createRolloutActivities({ pool }: { readonly pool: Pool }): Roll
       const [first] = planned.steps;
       if (first) {
         await execute(first, { tx, rollout, now });
-        if (first.do === 'admit' || first.do === 'stop_open') await wakeSender(tx);
+        if (first.do === 'admit' || first.do === 'stop_open' || first.do === 'admit_back') await wakeSender(tx);
         return undefined;
       }
       const tick = tickOf(planned, now, rollout.facts.startedAt !== null);

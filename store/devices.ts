@@ -8,6 +8,7 @@ import type { Page, PageRequest } from './page.js';
 import type { Tx } from './pool.js';
 import { readPage } from './read-page.js';
 import { refreshAdmissible } from './rollout-moves.js';
+import { wantSweeps } from './rollout-sweep.js';
 
 export interface Device {
   id: string;
@@ -66,6 +67,7 @@ export async function createDevice(tx: Tx, tenantId: string, device: NewDevice):
     [...values(device), tenantId, id],
   );
   await addAliases(tx, tenantId, id, device.info.aliases ?? []);
+  await wantSweeps(tx, tenantId);
   return (await readDevice(tx, tenantId, id))!;
 }
 
@@ -143,6 +145,7 @@ export async function updateDevice(tx: Tx, tenantId: string, id: string, topolog
     await mark(tx, await refreshAdmissible(tx, [{ tenantId, deviceId: id }], Date.now()));
     await wakeSender(tx);
   }
+  await wantSweeps(tx, tenantId);
   return (await readDevice(tx, tenantId, id))!;
 }
 

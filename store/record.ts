@@ -9,6 +9,7 @@ import { ancestorsOf } from './gateways.js';
 import { writeHistory, type HistoryEntry } from './history.js';
 import { mark, type Mark } from './outbox.js';
 import type { Tx } from './pool.js';
+import { moveBack } from './rollout-back-moves.js';
 import { moveTargets, refreshAdmissible } from './rollout-moves.js';
 import { loadWork, saveWork, workKey, type WorkKey } from './work.js';
 
@@ -63,6 +64,7 @@ export async function record(tx: Tx, reports: readonly Report[], now: number): P
   const pokes = [
     ...(await refreshAdmissible(tx, changes.filter(({ before, after }) => reachChanged(before, after)).map(({ after: { device } }) => ({ tenantId: device.tenantId, deviceId: device.id })), now)),
     ...(await moveTargets(tx, changes.flatMap(installationsChanged), now)),
+    ...(await moveBack(tx, changes.flatMap(installationsChanged), now)),
   ];
   await mark(tx, [...changes.flatMap(({ before, after }) => marksOf(before, after, told)), ...pokes]);
   return answers;

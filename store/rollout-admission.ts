@@ -29,6 +29,8 @@ interface Content {
 
 /** What one candidate became: an installation, or an end without one. */
 interface Admitted {
+  /** What the slot held before. */
+  readonly prior: string | null;
   readonly candidate: Candidate;
   readonly state: TargetState;
   readonly because: string | null;
@@ -52,8 +54,9 @@ export async function admit(tx: Tx, rollout: StoredRollout, position: number, co
   const types = await typesOf(tx, tenantId, held.map((one) => one.device_id));
   const admitted = held.map((candidate) => decide(candidate, rollout, content, types.get(candidate.device_id), works.get(workKey(tenantId, candidate.device_id))?.work, now));
   await supersede(tx, rollout, admitted, works, now);
-  await insertInstallations(tx, rollout, admitted.filter((one) => one.installation !== null));
+  await insertInstallations(tx, rollout, admitted.flatMap(({ installation, candidate }) => (installation ? [{ installation, retryOf: candidate.attempt > 0 ? candidate.installation_id : null }] : [])));
   await writeTargets(tx, rollout, position, admitted, now);
+  await pin(tx, rollout, admitted.flatMap((one) => one.prior ?? []));
   await addCounters(tx, admitted.map(({ state }) => ({ tenantId, rolloutId: id, position, from: 'pending', to: state })));
   await writeHistory(tx, admitted.flatMap(({ installation, candidate }): HistoryEntry[] => installation === null ? [] : [{
     tenantId, deviceId: installation.deviceId, installationId: installation.id, at: now, event: 'requested',
@@ -61,13 +64,26 @@ export async function admit(tx: Tx, rollout: StoredRollout, position: number, co
   }]));
   await mark(tx, admitted.flatMap(({ installation }): Mark[] => (installation === null ? [] : [{ receiver: 'workflow', tenantId, subject: installation.id }])));
   const started = admitted.filter((one) => one.installation !== null).length;
-  if (started > 0) await tx.query(`INSERT INTO rollout_starts (tenant_id, rollout_id, at, count) VALUES ($1, $2, $3, $4)`, [tenantId, id, iso(now), started]);
-  await tx.query(`DELETE FROM rollout_starts WHERE tenant_id = $1 AND rollout_id = $2 AND at < $3`, [tenantId, id, iso(now - FORGET_STARTS_MS)]);
+  await countStarted(tx, rollout, started, now);
   return { started, concluded: admitted.length - started };
+}
+
+/** What is replaced stays for as long as a roll back may want it: a firmware that a rollout refers to is not deleted under it. */
+async function pin(tx: Tx, { tenantId, id }: StoredRollout, sha256: readonly string[]): Promise<void> {
+  if (sha256.length === 0) return;
+  await tx.query(
+    `INSERT INTO rollout_firmwares (tenant_id, rollout_id, firmware_id) SELECT $1, $2, f.id FROM firmwares f WHERE f.tenant_id = $1 AND f.sha256 = ANY($3::text[]) AND f.state = 'ready' ORDER BY f.id ON CONFLICT DO NOTHING`,
+    [tenantId, id, [...new Set(sha256)]],
+  );
 }
 
 /** Twice the window in which they count. */
 const FORGET_STARTS_MS = 120_000;
+
+export async function countStarted(tx: Tx, { tenantId, id }: StoredRollout, started: number, now: number): Promise<void> {
+  if (started > 0) await tx.query(`INSERT INTO rollout_starts (tenant_id, rollout_id, at, count) VALUES ($1, $2, $3, $4)`, [tenantId, id, iso(now), started]);
+  await tx.query(`DELETE FROM rollout_starts WHERE tenant_id = $1 AND rollout_id = $2 AND at < $3`, [tenantId, id, iso(now - FORGET_STARTS_MS)]);
+}
 
 async function contentOf(tx: Tx, { tenantId, plan }: StoredRollout): Promise<Content | undefined> {
   const [step] = plan.steps;
@@ -86,7 +102,7 @@ async function typesOf(tx: Tx, tenantId: string, deviceIds: readonly string[]): 
 function decide(candidate: Candidate, rollout: StoredRollout, content: Content | undefined, type: string | undefined, work: Work | undefined, now: number): Admitted {
   const { plan } = rollout;
   const [step] = plan.steps;
-  const without = (state: TargetState, because: string): Admitted => ({ candidate, state, because, installation: null });
+  const without = (state: TargetState, because: string): Admitted => ({ prior: null, candidate, state, because, installation: null });
   if (!work || !type) return without('canceled', 'the device was deleted');
   if (!content) return without('rejected', 'the firmware is not there any more');
   if (!content.types.has(type)) return without('rejected', `the firmware is not associated with slot "${step!.slot}" of the type of this device any more`);
@@ -98,14 +114,26 @@ function decide(candidate: Candidate, rollout: StoredRollout, content: Content |
     return without('rejected', `its slot holds ${slot!.version}, which is newer than ${content.version}; a plan with allowDowngrade installs it all the same`);
   }
   if (open.length > 0 && plan.onConflict === 'reject') return without('rejected', `installation ${open[0]!.id} is open on the same slot`);
-  return { candidate, state: 'inFlight', because: null, installation: requested(candidate, rollout, content, now) };
+  return { prior: slot?.sha256 ?? null, candidate, state: 'inFlight', because: null, installation: requested(candidate, rollout, content, now) };
 }
 
-function requested(candidate: Candidate, { tenantId, id, plan }: StoredRollout, content: Content, now: number): Installation {
+function requested(candidate: Candidate, rollout: StoredRollout, content: Content, now: number): Installation {
+  return requestedBy(rollout, { deviceId: candidate.device_id, firmwareId: rollout.plan.steps[0]!.firmwareId, ...content }, now);
+}
+
+export interface Requested {
+  readonly deviceId: string;
+  readonly firmwareId: string;
+  readonly sha256: string;
+  readonly version: string | null;
+}
+
+/** An installation of this rollout as it begins. */
+export function requestedBy({ tenantId, id, plan }: StoredRollout, what: Requested, now: number): Installation {
   const [step] = plan.steps;
   const installation: Installation = {
-    tenantId, id: newId(), deviceId: candidate.device_id, firmwareId: step!.firmwareId, rolloutId: id, slot: step!.slot, state: 'scheduled', executing: false, attempt: 1, lastSeq: 0,
-    revision: null, gate: 'go', priority: plan.priority, policy: policyOf(plan), sha256: content.sha256, version: content.version, priorSha256: null, notBefore: null, deadline: null,
+    tenantId, id: newId(), deviceId: what.deviceId, firmwareId: what.firmwareId, rolloutId: id, slot: step!.slot, state: 'scheduled', executing: false, attempt: 1, lastSeq: 0,
+    revision: null, gate: 'go', priority: plan.priority, policy: policyOf(plan), sha256: what.sha256, version: what.version, priorSha256: null, notBefore: null, deadline: null,
     retryAt: null, dueAt: null, requestedAt: now, stateSince: now, startedAt: null, completedAt: null, rejectedAt: null, rejectReason: null, endedAt: null, progress: null, error: null,
     cancel: null, deferral: null, helloAskedAt: null, alreadyInstalled: false,
   };
@@ -130,16 +158,16 @@ async function supersede(tx: Tx, { tenantId, plan }: StoredRollout, admitted: re
   })), now);
 }
 
-async function insertInstallations(tx: Tx, { createdBy }: StoredRollout, admitted: readonly Admitted[]): Promise<void> {
-  if (admitted.length === 0) return;
+export async function insertInstallations(tx: Tx, { createdBy }: StoredRollout, list: readonly { readonly installation: Installation; readonly retryOf: string | null }[]): Promise<void> {
+  if (list.length === 0) return;
   await tx.query(
     `INSERT INTO installations (tenant_id, id, device_id, firmware_id, slot, state, gate, priority, policy, sha256, due_at, requested_at, requested_by, state_since, rollout_id, retry_of)
      SELECT tenant_id, id, device_id, firmware_id, slot, 'scheduled', 'go', priority, policy, sha256, due_at, requested_at, $2, requested_at, rollout_id, retry_of
      FROM jsonb_to_recordset($1::jsonb) AS n(tenant_id text, id uuid, device_id uuid, firmware_id uuid, slot text, priority integer, policy jsonb, sha256 text, due_at timestamptz,
        requested_at timestamptz, rollout_id uuid, retry_of uuid)`,
-    [JSON.stringify(admitted.map(({ installation: i, candidate }) => ({
-      tenant_id: i!.tenantId, id: i!.id, device_id: i!.deviceId, firmware_id: i!.firmwareId, slot: i!.slot, priority: i!.priority, policy: i!.policy, sha256: i!.sha256,
-      due_at: iso(i!.dueAt), requested_at: iso(i!.requestedAt), rollout_id: i!.rolloutId, retry_of: candidate.attempt > 0 ? candidate.installation_id : null,
+    [JSON.stringify(list.map(({ installation: i, retryOf }) => ({
+      tenant_id: i.tenantId, id: i.id, device_id: i.deviceId, firmware_id: i.firmwareId, slot: i.slot, priority: i.priority, policy: i.policy, sha256: i.sha256,
+      due_at: iso(i.dueAt), requested_at: iso(i.requestedAt), rollout_id: i.rolloutId, retry_of: retryOf,
     }))), createdBy],
   );
 }
@@ -154,12 +182,12 @@ async function writeTargets(tx: Tx, { tenantId, id }: StoredRollout, position: n
   const number = new Map(fresh.map((one, index) => [one.candidate.device_id, first + index]));
   await tx.query(
     `UPDATE rollout_targets t SET state = n.state, because = n.because, attempt = n.attempt, installation_id = coalesce(n.installation_id, t.installation_id),
-       admission = coalesce(t.admission, n.admission), ended_at = n.ended_at
-     FROM jsonb_to_recordset($3::jsonb) AS n(device_id uuid, state text, because text, attempt integer, installation_id uuid, admission integer, ended_at timestamptz)
+       admission = coalesce(t.admission, n.admission), ended_at = n.ended_at, prior_sha256 = coalesce(t.prior_sha256, n.prior_sha256)
+     FROM jsonb_to_recordset($3::jsonb) AS n(device_id uuid, state text, because text, attempt integer, installation_id uuid, admission integer, ended_at timestamptz, prior_sha256 text)
      WHERE t.tenant_id = $1 AND t.rollout_id = $2 AND t.device_id = n.device_id`,
-    [tenantId, id, JSON.stringify(admitted.map(({ candidate, state, because, installation }) => ({
+    [tenantId, id, JSON.stringify(admitted.map(({ candidate, state, because, installation, prior }) => ({
       device_id: candidate.device_id, state, because, attempt: candidate.attempt + (installation ? 1 : 0), installation_id: installation?.id ?? null,
-      admission: number.get(candidate.device_id) ?? null, ended_at: installation ? null : iso(now),
+      admission: number.get(candidate.device_id) ?? null, ended_at: installation ? null : iso(now), prior_sha256: prior,
     })))],
   );
 }

@@ -13,7 +13,7 @@ export async function checkAgainstFleet(tx: Tx, tenantId: string, plan: Plan): P
   refuse('ROLLOUT_VALIDATION', [...(await unknownFirmware(tx, tenantId, plan)), ...(await unknownDevices(tx, tenantId, plan))]);
   const types = await targetTypes(tx, tenantId, plan);
   const targets = types.reduce((sum, one) => sum + one.count, 0);
-  if (targets === 0) refuse('ROLLOUT_VALIDATION', [{ pointer: plan.targets.filter === null ? '/targets' : '/targets/filter', detail: 'matches no device' }]);
+  if (targets === 0 && !plan.targets.dynamic) refuse('ROLLOUT_VALIDATION', [{ pointer: plan.targets.filter === null ? '/targets' : '/targets/filter', detail: 'matches no device' }]);
   refuse('ROLLOUT_CONFLICT', await notInstallable(tx, tenantId, plan, types));
   refuse('ROLLOUT_VALIDATION', await tooSmall(tx, tenantId, plan, targets));
   return targets;

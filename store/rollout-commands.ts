@@ -1,5 +1,5 @@
 import { DomainError } from '../domain/errors.js';
-import { abortedBy, pausedBy, resumed, withGroup } from '../domain/rollout/apply.js';
+import { abortedBy, pausedBy, resumed, rolledBackBy, withGroup } from '../domain/rollout/apply.js';
 import { stillDefaulted } from '../domain/rollout/amendment.js';
 import type { Amendment, Command } from '../domain/rollout/commands.js';
 import type { Pause, RolloutFacts, Vote } from '../domain/rollout/facts.js';
@@ -58,6 +58,8 @@ async function carryOut(tx: Tx, rollout: StoredRollout, by: string, command: Com
     }
     case 'abort':
       return to(abortedBy(facts, command.because ?? `aborted by ${by}`, command.cancelOpen, now), { cancelOpen: command.cancelOpen, because: command.because });
+    case 'rollback':
+      return to(rolledBackBy(facts, command.because ?? `${by} asked for it`, now), { because: command.because });
     case 'retry':
       return retry(tx, rollout, command.outcomes);
     case 'approve':

@@ -35,13 +35,14 @@ export async function listTargets(tx: Tx, tenantId: string, id: string, { state,
   const after = cursor === undefined ? undefined : parseTargetCursor(cursor);
   if (after !== undefined) also(after, (rank) => `t.rank > ${rank}::uuid`);
   const { rows } = await tx.query(
-    `SELECT t.device_id, g.name AS group_name, t.state, t.attempt, t.installation_id, t.because, CASE WHEN t.state = 'pending' AND t.ready_at > now() THEN t.ready_at END AS retry_at, t.rank
+    `SELECT t.device_id, g.name AS group_name, t.state, t.attempt, t.installation_id, t.because, t.back_state, t.back_because, t.back_installation_id, CASE WHEN t.state = 'pending' AND t.ready_at > now() THEN t.ready_at END AS retry_at, t.rank
      FROM rollout_targets t LEFT JOIN rollout_groups g ON g.tenant_id = t.tenant_id AND g.rollout_id = t.rollout_id AND g.position = t.group_position
      WHERE ${where.join(' AND ')} ORDER BY t.rank LIMIT $3`,
     values,
   );
   const items = rows.slice(0, pageSize).map((row): TargetView => ({
     deviceId: row.device_id, group: row.group_name, state: row.state, attempt: row.attempt, installationId: row.installation_id, because: row.because,
+    back: row.back_state === null ? null : { state: row.back_state, because: row.back_because, installationId: row.back_installation_id },
     retryAt: (row.retry_at as Date | null)?.getTime() ?? null,
   }));
   return { items, nextCursor: rows.length > pageSize ? Buffer.from(rows[pageSize - 1].rank as string).toString('base64url') : undefined };

@@ -2,6 +2,7 @@ import { openOf, sumOf, type GroupFacts, type RolloutFacts } from '../domain/rol
 import { RATE_WINDOW_MS } from '../domain/rollout/pace.js';
 import { deadlineOf } from '../domain/rollout/planner.js';
 import type { Tx } from './pool.js';
+import { countToRollBack, lookAtBack } from './rollout-back.js';
 import { ROLLOUT_COLUMNS, toStored, type GroupRow, type RolloutRow, type StoredRollout } from './rollout-rows.js';
 
 /**
@@ -28,6 +29,7 @@ export async function lockRollout(tx: Tx, tenantId: string, id: string): Promise
 export async function observe(tx: Tx, rollout: StoredRollout, now: number): Promise<StoredRollout> {
   const { facts, plan } = rollout;
   if (!facts.materialised || facts.finishedAt !== null || facts.closedAt !== null) return rollout;
+  if (facts.rollingBack) return observeBack(tx, rollout, now);
   const prefixed = await advancePrefixes(tx, rollout);
   const [toStop, starts] = [await countToStop(tx, rollout, now), await countStarts(tx, rollout, now)];
   const admitting = facts.startedAt !== null && facts.pauses.length === 0 && facts.aborted === null;
@@ -40,6 +42,19 @@ export async function observe(tx: Tx, rollout: StoredRollout, now: number): Prom
   return { ...rollout, facts: { ...facts, groups, toStop, starts } };
 }
 
+async function observeBack(tx: Tx, rollout: StoredRollout, now: number): Promise<StoredRollout> {
+  const { facts, plan } = rollout;
+  const [toStop, starts, toRollBack] = [await countToStop(tx, rollout, now), await countStarts(tx, rollout, now), await countToRollBack(tx, rollout)];
+  const inFlight = openOf(sumOf(facts.groups)) + facts.groups.reduce((sum, group) => sum + group.back.inFlight, 0);
+  const room = Math.min(ADMITTED_AT_ONCE, Math.max(0, plan.pace.maxInFlight - inFlight));
+  const newest = facts.groups.findLastIndex((group) => group.back.pending > 0);
+  const groups: GroupFacts[] = [];
+  for (const [position, group] of facts.groups.entries()) {
+    groups.push(position === newest ? { ...group, back: { ...group.back, ...(await lookAtBack(tx, rollout, position, room, now)) } } : group);
+  }
+  return { ...rollout, facts: { ...facts, groups, toStop, starts, toRollBack } };
+}
+
 async function countStarts(tx: Tx, { tenantId, id, facts }: StoredRollout, now: number): Promise<RolloutFacts['starts']> {
   if (facts.startedAt === null) return facts.starts;
   const { rows } = await tx.query<{ count: string; oldest: Date | null }>(
@@ -50,7 +65,7 @@ async function countStarts(tx: Tx, { tenantId, id, facts }: StoredRollout, now: 
 
 async function countToStop(tx: Tx, { tenantId, id, facts, plan }: StoredRollout, now: number): Promise<RolloutFacts['toStop']> {
   const deadline = deadlineOf(facts, plan);
-  const wanted = facts.aborted !== null || (deadline !== null && now >= deadline) || (plan.schedule.endAt !== null && now >= plan.schedule.endAt);
+  const wanted = facts.aborted !== null || facts.rollingBack !== null || (deadline !== null && now >= deadline) || (plan.schedule.endAt !== null && now >= plan.schedule.endAt);
   if (!wanted || openOf(sumOf(facts.groups)) === 0) return facts.toStop;
   const { rows } = await tx.query<{ begun: boolean; count: string }>(
     `SELECT i.started_at IS NOT NULL AS begun, count(*) AS count FROM rollout_targets t JOIN installations i ON i.tenant_id = t.tenant_id AND i.id = t.installation_id

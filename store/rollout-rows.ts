@@ -1,4 +1,4 @@
-import { NO_COUNTERS, TARGET_STATES, type Counters, type GroupFacts, type RolloutFacts, type TargetState } from '../domain/rollout/facts.js';
+import { NO_BACK, NO_COUNTERS, TARGET_STATES, type Counters, type GroupFacts, type RolloutFacts, type TargetState } from '../domain/rollout/facts.js';
 import { derivePhase } from '../domain/rollout/phase.js';
 import type { Plan } from '../domain/rollout/plan.js';
 import { iso } from './installation-rows.js';
@@ -22,22 +22,24 @@ export interface StoredRollout {
   readonly forming: number;
   readonly targetCount: number | null;
   readonly collectedTo: string | null;
+  readonly sweptTo: string | null;
   readonly collected: boolean;
 }
 
 export const ROLLOUT_COLUMNS = `tenant_id, id, plan, defaulted, version, phase, waiting_on, due_at, created_by, created_at, updated_at, collected_to, collected_at, target_count, forming,
-  materialised_at, start_requested_at, started_at, approvals, pauses, fired, aborted, ended_at, finished_at, closed_at, process_started_at`;
+  materialised_at, start_requested_at, started_at, approvals, pauses, fired, aborted, rolling_back, swept_at, swept_to, ended_at, finished_at, closed_at, process_started_at,
+  EXISTS (SELECT FROM rollout_sweeps s WHERE s.tenant_id = rollouts.tenant_id AND s.rollout_id = rollouts.id) AS sweep_wanted`;
 
 /** A row of `rollouts`. node-postgres gives timestamptz as Date and bigint as string. */
 export interface RolloutRow {
   tenant_id: string; id: string; plan: Plan; defaulted: string[]; version: number; waiting_on: string | null; due_at: Date | null; created_by: string; created_at: Date; updated_at: Date;
   collected_to: string | null; collected_at: Date | null; target_count: number | null; forming: number; materialised_at: Date | null; start_requested_at: Date | null; started_at: Date | null;
-  approvals: RolloutFacts['approvals']; pauses: RolloutFacts['pauses']; fired: RolloutFacts['fired']; aborted: RolloutFacts['aborted'];
+  approvals: RolloutFacts['approvals']; pauses: RolloutFacts['pauses']; fired: RolloutFacts['fired']; aborted: RolloutFacts['aborted']; rolling_back: RolloutFacts['rollingBack']; swept_at: Date | null; swept_to: string | null; sweep_wanted: boolean;
   ended_at: Date | null; finished_at: Date | null; closed_at: Date | null; process_started_at: Date | null; device_ids: string[];
 }
 
 export type GroupRow = Record<(typeof COUNTER_COLUMNS)[TargetState], number> & {
-  rollout_id: string; name: string; size: number; bytes: string; prefix_ended: number; prefix_failed: number; opened_at: Date | null; soaking_since: Date | null; asked_at: Date | null;
+  rollout_id: string; name: string; size: number; bytes: string; prefix_ended: number; prefix_failed: number; back_pending: number; back_in_flight: number; back_done: number; back_failed: number; opened_at: Date | null; soaking_since: Date | null; asked_at: Date | null;
   approvals: GroupFacts['approvals']; passed_at: Date | null; failed_at: Date | null; because: string | null;
 };
 
@@ -52,16 +54,16 @@ export function toStored(row: RolloutRow, groups: readonly GroupRow[]): StoredRo
     tenantId: row.tenant_id, id: row.id, plan: row.plan, defaulted: row.defaulted, version: row.version,
     facts: toFacts(row, groups.map(toGroup)), bytes: groups.map((group) => Number(group.bytes)),
     waitingOn: row.waiting_on, dueAt: ms(row.due_at), createdBy: row.created_by, updatedAt: row.updated_at.getTime(), processStarted: row.process_started_at !== null,
-    forming: row.forming, targetCount: row.target_count, collectedTo: row.collected_to, collected: row.collected_at !== null,
+    forming: row.forming, targetCount: row.target_count, collectedTo: row.collected_to, sweptTo: row.swept_to, collected: row.collected_at !== null,
   };
 }
 
 function toFacts(row: RolloutRow, groups: GroupFacts[]): RolloutFacts {
   return {
     materialised: row.materialised_at !== null, createdAt: row.created_at.getTime(), startRequestedAt: ms(row.start_requested_at), startedAt: ms(row.started_at),
-    approvals: row.approvals, pauses: row.pauses, fired: row.fired, aborted: row.aborted,
+    approvals: row.approvals, pauses: row.pauses, fired: row.fired, aborted: row.aborted, rollingBack: row.rolling_back, sweptAt: ms(row.swept_at), sweepWanted: row.sweep_wanted,
     endedAt: ms(row.ended_at), finishedAt: ms(row.finished_at), closedAt: ms(row.closed_at), groups,
-    toStop: { begun: 0, notBegun: 0 }, starts: { lastMinute: 0, oldestLeavesAt: null },
+    toStop: { begun: 0, notBegun: 0 }, toRollBack: 0, starts: { lastMinute: 0, oldestLeavesAt: null },
   };
 }
 
@@ -70,6 +72,7 @@ function toGroup(row: GroupRow): GroupFacts {
     name: row.name, size: row.size, counters: toCounters(row), openedAt: ms(row.opened_at), soakingSince: ms(row.soaking_since), askedAt: ms(row.asked_at),
     approvals: row.approvals, passedAt: ms(row.passed_at), failedAt: ms(row.failed_at), because: row.because,
     prefix: { ended: row.prefix_ended, failed: row.prefix_failed }, ready: 0, nextRetryAt: null,
+    back: { ...NO_BACK, pending: row.back_pending, inFlight: row.back_in_flight, done: row.back_done, failed: row.back_failed },
   };
 }
 
@@ -87,11 +90,11 @@ export async function saveRollout(tx: Tx, before: StoredRollout, after: StoredRo
   const { facts: f, plan } = after;
   await tx.query(
     `UPDATE rollouts SET plan = $3, version = $4, phase = $5, waiting_on = $6, due_at = $7, updated_at = $8, start_requested_at = $9, started_at = $10, approvals = $11, pauses = $12,
-       fired = $13, aborted = $14, ended_at = $15, finished_at = $16, closed_at = $17, defaulted = $18
+       fired = $13, aborted = $14, ended_at = $15, finished_at = $16, closed_at = $17, defaulted = $18, rolling_back = $19
      WHERE tenant_id = $1 AND id = $2`,
     [after.tenantId, after.id, JSON.stringify(plan), after.version, derivePhase(f, plan).phase, after.waitingOn, iso(after.dueAt), iso(now), iso(f.startRequestedAt), iso(f.startedAt),
       JSON.stringify(f.approvals), JSON.stringify(f.pauses), JSON.stringify(f.fired), f.aborted === null ? null : JSON.stringify(f.aborted), iso(f.endedAt), iso(f.finishedAt), iso(f.closedAt),
-      JSON.stringify(after.defaulted)],
+      JSON.stringify(after.defaulted), f.rollingBack === null ? null : JSON.stringify(f.rollingBack)],
   );
   for (const [position, group] of f.groups.entries()) if (group !== before.facts.groups[position]) await saveGroup(tx, after, position, group);
 }

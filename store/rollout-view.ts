@@ -1,6 +1,6 @@
 import type { RolloutFacts } from '../domain/rollout/facts.js';
 import type { Phase } from '../domain/rollout/phase.js';
-import type { TargetState } from '../domain/rollout/facts.js';
+import type { BackState, TargetState } from '../domain/rollout/facts.js';
 import type { Plan } from '../domain/rollout/plan.js';
 
 /** A rollout as people see it. Times are epoch milliseconds. */
@@ -37,6 +37,8 @@ export interface TargetView {
   readonly attempt: number;
   readonly installationId: string | null;
   readonly because: string | null;
+  /** Where it is on its way back; null = it is not rolled back. */
+  readonly back: { readonly state: BackState; readonly because: string | null; readonly installationId: string | null } | null;
   /** When its back-off ends. */
   readonly retryAt: number | null;
 }

@@ -412,6 +412,10 @@ CREATE TABLE rollout_groups (
   admissions integer NOT NULL DEFAULT 0
   prefix_ended integer NOT NULL DEFAULT 0
   prefix_failed integer NOT NULL DEFAULT 0
+  back_pending integer NOT NULL DEFAULT 0
+  back_in_flight integer NOT NULL DEFAULT 0
+  back_done integer NOT NULL DEFAULT 0
+  back_failed integer NOT NULL DEFAULT 0
   opened_at timestamp with time zone
   soaking_since timestamp with time zone
   asked_at timestamp with time zone
@@ -441,6 +445,17 @@ POLICY one_tenant ON rollout_starts TO slipway_api USING (tenant_id = current_te
 GRANT DELETE, INSERT, SELECT, UPDATE TO slipway_api
 GRANT DELETE, INSERT, SELECT, UPDATE TO slipway_worker
 
+CREATE TABLE rollout_sweeps (
+  tenant_id text NOT NULL
+  rollout_id uuid NOT NULL
+  CONSTRAINT rollout_sweeps_pkey PRIMARY KEY (tenant_id, rollout_id)
+  CONSTRAINT rollout_sweeps_tenant_id_rollout_id_fkey FOREIGN KEY (tenant_id, rollout_id) REFERENCES rollouts(tenant_id, id) ON DELETE CASCADE
+);
+POLICY all_tenants ON rollout_sweeps TO slipway_worker USING true
+POLICY one_tenant ON rollout_sweeps TO slipway_api USING (tenant_id = current_tenant())
+GRANT DELETE, INSERT, SELECT, UPDATE TO slipway_api
+GRANT DELETE, INSERT, SELECT, UPDATE TO slipway_worker
+
 CREATE TABLE rollout_targets (
   tenant_id text NOT NULL
   rollout_id uuid NOT NULL
@@ -456,12 +471,21 @@ CREATE TABLE rollout_targets (
   installation_id uuid
   end_as text
   ended_at timestamp with time zone
+  prior_sha256 text
+  back_state text
+  back_because text
+  back_attempt integer NOT NULL DEFAULT 0
+  back_ready_at timestamp with time zone NOT NULL DEFAULT '-infinity'::timestamp with time zone
+  back_firmware_id uuid
+  back_installation_id uuid
+  CONSTRAINT rollout_targets_back_state_check CHECK ((back_state = ANY (ARRAY['pending'::text, 'inFlight'::text, 'done'::text, 'failed'::text])))
   CONSTRAINT rollout_targets_end_as_check CHECK ((end_as = ANY (ARRAY['canceled'::text, 'timedOut'::text])))
   CONSTRAINT rollout_targets_pkey PRIMARY KEY (tenant_id, rollout_id, device_id)
   CONSTRAINT rollout_targets_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'queued'::text, 'inFlight'::text, 'installed'::text, 'alreadyInstalled'::text, 'failed'::text, 'rejected'::text, 'canceled'::text, 'timedOut'::text, 'superseded'::text])))
   CONSTRAINT rollout_targets_tenant_id_rollout_id_fkey FOREIGN KEY (tenant_id, rollout_id) REFERENCES rollouts(tenant_id, id) ON DELETE CASCADE
 );
 CREATE INDEX rollout_targets_admitted ON public.rollout_targets USING btree (tenant_id, rollout_id, group_position, admission) WHERE (admission IS NOT NULL);
+CREATE INDEX rollout_targets_back_ready ON public.rollout_targets USING btree (tenant_id, rollout_id, group_position, back_ready_at, rank) WHERE (back_state = 'pending'::text);
 CREATE INDEX rollout_targets_backing_off ON public.rollout_targets USING btree (tenant_id, rollout_id, group_position, ready_at) WHERE ((state = 'pending'::text) AND (ready_at > '-infinity'::timestamp with time zone));
 CREATE INDEX rollout_targets_by_state ON public.rollout_targets USING btree (tenant_id, rollout_id, state, rank);
 CREATE INDEX rollout_targets_in_order ON public.rollout_targets USING btree (tenant_id, rollout_id, rank);
@@ -469,6 +493,7 @@ CREATE INDEX rollout_targets_of_device ON public.rollout_targets USING btree (te
 CREATE INDEX rollout_targets_of_group ON public.rollout_targets USING btree (tenant_id, rollout_id, group_position, rank);
 CREATE INDEX rollout_targets_open ON public.rollout_targets USING btree (tenant_id, rollout_id) WHERE (state = ANY (ARRAY['queued'::text, 'inFlight'::text]));
 CREATE INDEX rollout_targets_ready ON public.rollout_targets USING btree (tenant_id, rollout_id, group_position, ready_at, rank) WHERE ((state = 'pending'::text) AND admissible);
+CREATE INDEX rollout_targets_to_roll_back ON public.rollout_targets USING btree (tenant_id, rollout_id) WHERE ((state = 'installed'::text) AND (back_state IS NULL));
 CREATE INDEX rollout_targets_unended_of_device ON public.rollout_targets USING btree (tenant_id, device_id) WHERE (ended_at IS NULL);
 CREATE INDEX rollout_targets_ungrouped ON public.rollout_targets USING btree (tenant_id, rollout_id, rank) WHERE (group_position IS NULL);
 POLICY all_tenants ON rollout_targets TO slipway_worker USING true
@@ -501,6 +526,9 @@ CREATE TABLE rollouts (
   pauses jsonb NOT NULL DEFAULT '[]'::jsonb
   fired jsonb NOT NULL DEFAULT '[]'::jsonb
   aborted jsonb
+  rolling_back jsonb
+  swept_at timestamp with time zone
+  swept_to uuid
   ended_at timestamp with time zone
   finished_at timestamp with time zone
   closed_at timestamp with time zone
@@ -509,6 +537,7 @@ CREATE TABLE rollouts (
   CONSTRAINT rollouts_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(id)
 );
 CREATE INDEX rollouts_by_phase ON public.rollouts USING btree (tenant_id, phase, created_at DESC, id DESC);
+CREATE INDEX rollouts_dynamic ON public.rollouts USING btree (tenant_id) WHERE ((finished_at IS NULL) AND (closed_at IS NULL) AND (((plan -> 'targets'::text) ->> 'dynamic'::text))::boolean);
 CREATE INDEX rollouts_newest ON public.rollouts USING btree (tenant_id, created_at DESC, id DESC);
 CREATE INDEX rollouts_overdue ON public.rollouts USING btree (due_at) WHERE ((finished_at IS NULL) AND (closed_at IS NULL));
 POLICY all_tenants ON rollouts TO slipway_worker USING true

@@ -46,6 +46,12 @@ export function rolloutCommandRoutes(services: Services): Route[] {
       handle: (call) => act(call, call.params.id, { do: 'abort', cancelOpen: call.body?.cancelOpen ?? false, because: call.body?.reason ?? null }),
     }),
     route({
+      ...common, method: 'post', path: `${ONE}/rollback`, operationId: 'rollBackRollout', summary: 'Roll a rollout back',
+      description: 'What is pending or open is cancelled, and every device that was updated returns to what its slot held before, the newest group first, under the same cap and pace. Then it ends as aborted; devices that cannot return are named with the reason.',
+      permission: 'rollouts:write', params: byId, body: pauseBody, answers: accepted('It rolls back'),
+      handle: (call) => act(call, call.params.id, { do: 'rollback', because: call.body?.reason ?? null }),
+    }),
+    route({
       ...common, method: 'post', path: `${ONE}/retry`, operationId: 'retryRollout', summary: 'Try again what ended badly',
       description: 'Under the same pace and gates; gates that failed are judged anew. A rollout that has finished runs again.',
       permission: 'rollouts:write', params: byId, body: retryBody, answers: accepted('The targets are pending again'),

@@ -12,7 +12,9 @@ export function applyStep(facts: RolloutFacts, step: Step, now: number): Rollout
       return { ...facts, startedAt: now };
     case 'fire_rule': {
       const fired = { ...facts, fired: [...facts.fired, ruleKey(step.rule)] };
-      return step.rule.then === 'abort' ? abortedBy(fired, step.because, false, now) : pausedBy(fired, { reason: 'failure_budget', since: now, because: step.because });
+      const { then } = step.rule;
+      if (then === 'abort') return abortedBy(fired, step.because, false, now);
+      return then === 'rollBack' ? rolledBackBy(fired, step.because, now) : pausedBy(fired, { reason: 'failure_budget', since: now, because: step.because });
     }
     case 'pause':
       return pausedBy(facts, { reason: step.reason, since: now, because: step.because, ...(step.group === null ? {} : { group: step.group }) });
@@ -32,11 +34,19 @@ export function applyStep(facts: RolloutFacts, step: Step, now: number): Rollout
       return { ...facts, endedAt: now };
     case 'abort':
       return abortedBy(facts, step.because, step.cancelOpen, now);
+    case 'roll_back':
+      return rolledBackBy(facts, step.because, now);
+    case 'rolled_back':
+      return { ...facts, aborted: { at: now, because: step.because, cancelOpen: false }, closedAt: now };
     case 'finish':
       return { ...facts, finishedAt: now };
     case 'close':
       return { ...facts, closedAt: now };
     case 'materialise':
+    case 'sweep':
+    case 'prepare_back':
+    case 'admit_back':
+    case 'give_up_back':
     case 'admit':
     case 'end_pending':
     case 'stop_open':
@@ -51,6 +61,11 @@ export function withGroup(facts: RolloutFacts, name: string, change: Partial<Gro
 /** A set of reasons: one that is there keeps its start. */
 export function pausedBy(facts: RolloutFacts, pause: Pause): RolloutFacts {
   return facts.pauses.some((one) => one.reason === pause.reason) ? facts : { ...facts, pauses: [...facts.pauses, pause] };
+}
+
+/** From here on nothing but the way back is taken; a rollout that had finished is open again. */
+export function rolledBackBy(facts: RolloutFacts, because: string, now: number): RolloutFacts {
+  return facts.rollingBack ? facts : { ...facts, rollingBack: { at: now, because }, finishedAt: null };
 }
 
 export function abortedBy(facts: RolloutFacts, because: string, cancelOpen: boolean, now: number): RolloutFacts {

@@ -33,6 +33,7 @@ export function checkPlan(plan: Plan, now: number, asks: Asks): Fault[] {
 }
 
 function targetFaults({ targets }: Plan, { filterFault }: Asks): Fault[] {
+  if (targets.dynamic && targets.filter === null) return [{ pointer: '/targets/dynamic', detail: 'needs a filter: devices that are named come and go with nobody' }];
   if (targets.filter === null) return targets.deviceIds.length > 0 ? [] : [{ pointer: '/targets', detail: 'names no device; send a filter, deviceIds, or both (a rollout to all devices has the filter id==*)' }];
   return filterFaults('/targets/filter', targets.filter, filterFault);
 }

@@ -11,6 +11,8 @@ export type Command =
   /** `reason` null: the only one there is, or `operator`. */
   | { readonly do: 'resume'; readonly reason: string | null }
   | { readonly do: 'abort'; readonly cancelOpen: boolean; readonly because: string | null }
+  /** Every device that was updated returns to what its slot held before. */
+  | { readonly do: 'rollback'; readonly because: string | null }
   | { readonly do: 'retry'; readonly outcomes: readonly RetryableOutcome[] }
   /** `group` null: the rollout itself. */
   | { readonly do: 'approve'; readonly group: string | null }

@@ -45,7 +45,15 @@ export interface GroupFacts {
   readonly ready: number;
   /** When the next back-off ends; null = none runs. */
   readonly nextRetryAt: number | null;
+  /** Of a roll back: its targets, by how far they are; `ready` as above. */
+  readonly back: BackCounters & { readonly ready: number; readonly nextRetryAt: number | null };
 }
+
+export const BACK_STATES = ['pending', 'inFlight', 'done', 'failed'] as const;
+export type BackState = (typeof BACK_STATES)[number];
+export type BackCounters = Readonly<Record<BackState, number>>;
+
+export const NO_BACK: GroupFacts['back'] = { pending: 0, inFlight: 0, done: 0, failed: 0, ready: 0, nextRetryAt: null };
 
 /** Everything that the planner sees of a rollout. Plain, readonly, JSON-safe. */
 export interface RolloutFacts {
@@ -60,6 +68,11 @@ export interface RolloutFacts {
   /** Rules that have acted, by their key (stop-rules.ts). */
   readonly fired: readonly string[];
   readonly aborted: { readonly at: number; readonly because: string; readonly cancelOpen: boolean } | null;
+  /** Every device that was updated gets back what its slot held before. */
+  readonly rollingBack: { readonly at: number; readonly because: string } | null;
+  /** Of a dynamic rollout: when the fleet was looked through last, and whether something has changed since. */
+  readonly sweptAt: number | null;
+  readonly sweepWanted: boolean;
   /** Set once the plan's end has come. */
   readonly endedAt: number | null;
   readonly finishedAt: number | null;
@@ -68,6 +81,8 @@ export interface RolloutFacts {
   readonly groups: readonly GroupFacts[];
   /** Installations that are open and have not been asked to stop, counted only where somebody wants them stopped. */
   readonly toStop: { readonly begun: number; readonly notBegun: number };
+  /** Installed targets that a roll back has not taken up yet, counted no further than one. */
+  readonly toRollBack: number;
   /** Starts in the last 60 s, and when the oldest of them leaves that window; null = there is none. */
   readonly starts: { readonly lastMinute: number; readonly oldestLeavesAt: number | null };
 }

@@ -9,6 +9,7 @@ export type Phase = (typeof PHASES)[number];
 /** The phase is derived, most severe first, each with its sentence. */
 export function derivePhase(facts: RolloutFacts, plan: Plan): { phase: Phase; because: string } {
   if (facts.aborted) return { phase: 'aborted', because: `Aborted at ${iso(facts.aborted.at)}: ${facts.aborted.because}.` };
+  if (facts.rollingBack) return { phase: 'rolling_back', because: `Rolls back since ${iso(facts.rollingBack.at)}: ${facts.rollingBack.because}.` };
   if (facts.finishedAt !== null) return { phase: 'finished', because: `Finished at ${iso(facts.finishedAt)}: every target has ended.` };
   if (facts.startRequestedAt === null) return { phase: 'draft', because: `A draft since ${iso(facts.createdAt)}: nobody has started it.` };
   const missing = plan.approval.required - facts.approvals.length;

@@ -88,7 +88,7 @@ export interface StopRule {
   readonly outcome: StopOutcome;
   readonly share: number;
   readonly after: number;
-  readonly then: 'pause' | 'abort';
+  readonly then: 'pause' | 'abort' | 'rollBack';
 }
 
 export interface Schedule {

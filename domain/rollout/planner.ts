@@ -17,16 +17,18 @@ export function planNext(facts: RolloutFacts, plan: Plan, now: number): Planned 
   return (
     over(facts) ??
     (facts.materialised ? undefined : steps({ do: 'materialise' })) ??
+    rollingBack(facts, plan, counters, now) ??
     aborting(facts, counters) ??
     rules(facts, plan) ??
     starting(facts, plan, now) ??
     ending(facts, plan, counters, now) ??
+    sweeping(facts, plan, now) ??
     gates(facts, plan, now) ??
-    finishing(facts, counters) ??
+    finishing(facts, plan, counters) ??
     paused(facts, counters, plan, now) ??
     opening(facts) ??
     admitting(facts, plan, counters, now) ??
-    waiting(describe.running(facts, counters), later(facts, plan, now))
+    waiting(plan.targets.dynamic ? describe.open(facts, counters) : describe.running(facts, counters), later(facts, plan, now))
   );
 }
 
@@ -38,6 +40,30 @@ export function currentGroup(facts: RolloutFacts): GroupFacts | undefined {
 function over(facts: RolloutFacts): Planned | undefined {
   if (facts.finishedAt !== null) return { steps: [], waitingOn: null, outcome: 'finished' };
   return facts.closedAt !== null ? { steps: [], waitingOn: null, outcome: 'aborted' } : undefined;
+}
+
+/** The way back: nothing begins any more, what is open stops or ends, and then group by group, the newest first, at the pace of the plan. */
+function rollingBack(facts: RolloutFacts, plan: Plan, counters: Counters, now: number): Planned | undefined {
+  if (!facts.rollingBack) return undefined;
+  const { because, at } = facts.rollingBack;
+  if (counters.pending > 0) return steps({ do: 'end_pending', as: 'canceled', because });
+  if (facts.toStop.begun + facts.toStop.notBegun > 0) return steps({ do: 'stop_open', only: 'all', as: 'canceled', because });
+  if (facts.toRollBack > 0) return steps({ do: 'prepare_back' });
+  const back = (state: 'pending' | 'inFlight' | 'done' | 'failed') => facts.groups.reduce((sum, group) => sum + group.back[state], 0);
+  const open = openOf(counters) + back('inFlight');
+  const deadline = at + plan.timeouts.target;
+  if (back('pending') > 0) {
+    if (now >= deadline) return steps({ do: 'give_up_back', because: `it had not been reached ${describe.duration(plan.timeouts.target)} after the roll back began` });
+    const group = facts.groups.findLast((one) => one.back.pending > 0)!;
+    const room = plan.pace.maxInFlight - open;
+    const starts = rateNow(plan.pace, counters) - facts.starts.lastMinute;
+    if (room > 0 && starts > 0 && group.back.ready > 0) return steps({ do: 'admit_back', group: group.name, count: Math.min(room, starts, group.back.ready) });
+    const until = starts <= 0 ? (facts.starts.oldestLeavesAt ?? now + RATE_WINDOW_MS) : null;
+    return waiting(describe.rollingBack(back('pending'), open, group.name), earliest(until, deadline, group.back.nextRetryAt !== null && group.back.nextRetryAt > now ? group.back.nextRetryAt : null));
+  }
+  if (open > 0) return waiting(describe.rollingBack(0, open, null), null);
+  const [done, failed] = [back('done'), back('failed')];
+  return steps({ do: 'rolled_back', because: `rolled back, because ${because}: ${plural(done, 'device holds', 'devices hold')} what they held before${failed > 0 ? `, and ${plural(failed, 'device does', 'devices do')} not` : ''}` });
 }
 
 function aborting({ aborted, toStop }: RolloutFacts, counters: Counters): Planned | undefined {
@@ -79,7 +105,16 @@ function ending(facts: RolloutFacts, plan: Plan, counters: Counters, now: number
 }
 
 export function deadlineOf(facts: RolloutFacts, plan: Plan): number | null {
-  return facts.startedAt === null ? null : facts.startedAt + plan.timeouts.target;
+  // A dynamic rollout stays open: it ends by its endAt, or by a person.
+  return facts.startedAt === null || plan.targets.dynamic ? null : facts.startedAt + plan.timeouts.target;
+}
+
+/** How long a device that came to match may wait unseen, where nothing said that it did (a version that it reported, a time that passed). */
+const SWEEP_EVERY_MS = 60_000;
+
+function sweeping({ sweptAt, sweepWanted, endedAt, startedAt }: RolloutFacts, { targets }: Plan, now: number): Planned | undefined {
+  if (!targets.dynamic || endedAt !== null) return undefined;
+  return sweepWanted || now >= (sweptAt ?? startedAt!) + SWEEP_EVERY_MS ? steps({ do: 'sweep' }) : undefined;
 }
 
 /** The gates of all groups that are open, in order; the first that asks for a step gets it. */
@@ -127,7 +162,8 @@ function approved(plan: GroupPlan, group: GroupFacts, because: string, now: numb
 }
 
 /** Nothing is left that a pause, a gate or a rate could hold back. */
-function finishing(facts: RolloutFacts, counters: Counters): Planned | undefined {
+function finishing(facts: RolloutFacts, plan: Plan, counters: Counters): Planned | undefined {
+  if (plan.targets.dynamic && facts.endedAt === null) return undefined;
   const left = counters.pending + openOf(counters);
   if (left > 0 || facts.groups.some((group) => group.size > 0 && endedOf(group.counters) < group.size)) return undefined;
   const open = facts.groups.find((group) => group.openedAt !== null && group.passedAt === null && group.failedAt === null);
@@ -175,7 +211,8 @@ function later(facts: RolloutFacts, plan: Plan, now: number): number | null {
       group.openedAt !== null ? group.nextRetryAt : null,
     ];
   });
-  return earliest(endAt, deadline, ...times.filter((time) => time !== null && time > now));
+  const sweep = plan.targets.dynamic && facts.endedAt === null && facts.startedAt !== null ? (facts.sweptAt ?? facts.startedAt) + SWEEP_EVERY_MS : null;
+  return earliest(endAt, deadline, sweep, ...times.filter((time) => time !== null && time > now));
 }
 
 export function earliest(...times: (number | null)[]): number | null {

@@ -13,6 +13,13 @@ export const describe = {
     const retry = waits.map((group) => group.nextRetryAt).filter((time) => time !== null).sort((a, b) => a - b)[0];
     return `Waits for ${plural(pending, 'device', 'devices')} to come online${retry === undefined ? '' : `, or for a back-off to end at ${iso(retry)}`}${open > 0 ? `; ${open} in flight` : ''}.`;
   },
+  rollingBack: (pending: number, open: number, group: string | null) =>
+    `Rolls back: waits for ${plural(open, 'installation that is', 'installations that are')} open${pending > 0 ? `, and for ${plural(pending, 'device', 'devices')} whose turn has not come${group === null ? '' : `, those of group "${group}" first`}` : ''}.`,
+  open: (facts: RolloutFacts, c: Counters) => {
+    const size = facts.groups.reduce((sum, group) => sum + group.size, 0);
+    return openOf(c) > 0 ? `Waits for ${plural(openOf(c), 'installation that is', 'installations that are')} in flight, and stays open for devices that come to match.`
+      : `Stays open for devices that come to match; ${plural(size, 'has', 'have')} so far, and ${c.installed + c.alreadyInstalled} hold the content.`;
+  },
   running: (facts: RolloutFacts, c: Counters) => {
     const group = facts.groups.find((one) => one.openedAt !== null && one.passedAt === null);
     const open = openOf(c);

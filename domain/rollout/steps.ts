@@ -22,6 +22,15 @@ export type Step =
   /** The next page of open installations is asked to stop. */
   | { readonly do: 'stop_open'; readonly only: 'notBegun' | 'all'; readonly as: 'canceled' | 'timedOut'; readonly because: string }
   | { readonly do: 'abort'; readonly because: string; readonly cancelOpen: boolean }
+  /** Of a dynamic rollout: the next page of devices that have come to match, or have ceased to. */
+  | { readonly do: 'sweep' }
+  | { readonly do: 'roll_back'; readonly because: string }
+  /** Works out what the next page of installed targets held before. */
+  | { readonly do: 'prepare_back' }
+  | { readonly do: 'admit_back'; readonly group: string; readonly count: number }
+  /** The next page of targets that have not been rolled back in time. */
+  | { readonly do: 'give_up_back'; readonly because: string }
+  | { readonly do: 'rolled_back'; readonly because: string }
   | { readonly do: 'finish' }
   | { readonly do: 'close' };
 

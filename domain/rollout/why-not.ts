@@ -1,6 +1,6 @@
 import type { Phase } from './phase.js';
 
-export const ACTIONS = ['start', 'pause', 'resume', 'abort', 'retry', 'approve', 'reject', 'amend'] as const;
+export const ACTIONS = ['start', 'pause', 'resume', 'abort', 'retry', 'approve', 'reject', 'amend', 'rollback'] as const;
 export type Action = (typeof ACTIONS)[number];
 
 const OVER = { finished: 'it has finished', aborted: 'it was aborted' } as const;
@@ -87,6 +87,16 @@ const TABLE = {
     rolling_back: 'it rolls back; its plan does not change any more',
     finished: `${OVER.finished}; its plan does not change any more`,
     aborted: `${OVER.aborted}; its plan does not change any more`,
+  },
+  rollback: {
+    draft: 'it has not been started; there is nothing to roll back',
+    awaiting_approval: null,
+    scheduled: 'it has not begun; abort it',
+    running: null,
+    paused: null,
+    rolling_back: null,
+    finished: null,
+    aborted: `${OVER.aborted}; ${create} with the earlier firmware and allowDowngrade`,
   },
 } as const satisfies Record<Action, Record<Phase, string | null>>;
 

@@ -23,7 +23,7 @@ export const planShape = {
     ramp: z.strictObject({ from: z.int(), factor: z.number(), every: z.strictObject({ succeeded: z.int() }) }).nullable(),
     offline: z.enum(['wait', 'offer']),
   }),
-  stopIf: z.array(z.strictObject({ outcome: z.enum(STOP_OUTCOMES), share: z.number(), after: z.int(), then: z.enum(['pause', 'abort']) })),
+  stopIf: z.array(z.strictObject({ outcome: z.enum(STOP_OUTCOMES), share: z.number(), after: z.int(), then: z.enum(['pause', 'abort', 'rollBack']) })),
   schedule: z.strictObject({ startAt: time, endAt: time, atEnd: z.enum(['stopAdmitting', 'cancelOpen']) }),
   retry: z.strictObject({ maxAttempts: z.int(), backoff: z.strictObject({ first: duration, factor: z.number(), max: duration }), on: z.array(z.enum(RETRY_CLASSES)) }),
   timeouts: z.strictObject({ offer: duration, download: duration, install: duration, confirm: duration, target: duration }),

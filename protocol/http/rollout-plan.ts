@@ -63,7 +63,7 @@ const steps = z
 const targets = z.strictObject({
   filter: text(1, MAX_FILTER_LENGTH).optional().meta({ description: 'RSQL, as in GET /v1/devices?filter=', example: 'deviceType==LS-1;tag==north' }),
   deviceIds: distinct(z.array(id).max(MAX_DEVICE_IDS)).optional().meta({ description: 'Devices by name. With a filter: those that match, and these' }),
-  dynamic: only([false], [true], 'the devices are those that there are when the rollout is created; create another one for devices that come later').optional(),
+  dynamic: z.boolean().optional().meta({ description: 'Devices that come to match the filter later join the last group, and those that cease to match before their turn leave; the rollout stays open until its endAt, or until somebody aborts it. Default false' }),
 });
 
 export const gate = z.strictObject({
@@ -110,7 +110,7 @@ const stopRule = z.strictObject({
   outcome: z.enum(STOP_OUTCOMES),
   share: share.meta({ description: 'Of the installations that ended' }),
   after: z.int().min(1).max(MAX_DEVICES).optional().meta({ description: `Judged from so many ended installations on. Default ${DEFAULTS.stopIf[0].after}` }),
-  then: only(['pause', 'abort'], ['rollBack'], 'use pause or abort').optional().meta({ description: `Default ${DEFAULTS.stopIf[0].then}` }),
+  then: z.enum(['pause', 'abort', 'rollBack']).optional().meta({ description: `Default ${DEFAULTS.stopIf[0].then}` }),
 });
 
 const schedule = z.strictObject({

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { PAUSE_REASONS, sumOf, TARGET_STATES, type Counters, type GroupFacts, type RolloutFacts, type TargetState, type Vote } from '../../domain/rollout/facts.js';
+import { PAUSE_REASONS, sumOf, TARGET_STATES, type Counters, type GroupFacts, type RolloutFacts, type BackState, type TargetState, type Vote } from '../../domain/rollout/facts.js';
 import { gateOf, GROUP_STATES, groupState, PHASES, type Phase } from '../../domain/rollout/phase.js';
 import type { GroupPlan, Plan } from '../../domain/rollout/plan.js';
 import { id, timestamp } from './envelope.js';
@@ -34,6 +34,7 @@ const group = z.strictObject({
   passedAt: time,
   failedAt: time,
   because: sentence.nullable().meta({ description: 'Why it passed or failed' }),
+  rollBack: z.strictObject({ pending: z.int(), inFlight: z.int(), rolledBack: z.int(), failed: z.int() }).nullable().meta({ description: 'Of a roll back: updated targets by how far they are on their way back' }),
 });
 
 export const rollout = z
@@ -83,7 +84,7 @@ export function printRollout(r: PrintableRollout, workflowUrl: string | null): z
   const { facts } = r;
   return {
     id: r.id, ...printPlan(r.plan),
-    groups: facts.groups.map((one, index) => printGroup(r.plan.groups[index]!, one, r.bytes[index] ?? 0)),
+    groups: facts.groups.map((one, index) => printGroup(r.plan.groups[index]!, one, r.bytes[index] ?? 0, facts.rollingBack !== null)),
     defaults: [...r.defaulted], version: r.version, phase: r.phase, because: r.because, waitingOn: r.waitingOn, nextActionAt: timeOrNull(r.nextActionAt), eta: timeOrNull(r.eta),
     pauses: facts.pauses.map(({ reason, since, because, group: name }) => ({ reason, since: isoTime(since), because, ...(name === undefined ? {} : { group: name }) })),
     counters: printCounters(sumOf(facts.groups), r.bytes.reduce((sum, bytes) => sum + bytes, 0)),
@@ -93,7 +94,7 @@ export function printRollout(r: PrintableRollout, workflowUrl: string | null): z
   };
 }
 
-function printGroup(plan: GroupPlan, facts: GroupFacts, bytes: number): z.input<typeof group> {
+function printGroup(plan: GroupPlan, facts: GroupFacts, bytes: number, rollingBack: boolean): z.input<typeof group> {
   const printed = printGroupPlan(plan);
   const { verdict, because, bound } = gateOf(plan, facts);
   return {
@@ -102,6 +103,7 @@ function printGroup(plan: GroupPlan, facts: GroupFacts, bytes: number): z.input<
     approval: printed.approval && { ...printed.approval, askedAt: timeOrNull(facts.askedAt), given: facts.approvals.map(printVote) },
     state: groupState(facts), size: facts.size, counters: printCounters(facts.counters, bytes),
     openedAt: timeOrNull(facts.openedAt), passedAt: timeOrNull(facts.passedAt), failedAt: timeOrNull(facts.failedAt), because: facts.because,
+    rollBack: rollingBack ? { pending: facts.back.pending, inFlight: facts.back.inFlight, rolledBack: facts.back.done, failed: facts.back.failed } : null,
   };
 }
 
@@ -122,6 +124,8 @@ export const rolloutTarget = z
     installationId: id.optional().meta({ description: 'Of its newest attempt' }),
     because: sentence.optional(),
     retryAt: timestamp.optional().meta({ description: 'When its back-off ends' }),
+    rollBack: z.strictObject({ state: z.enum(['pending', 'inFlight', 'rolledBack', 'failed']), installationId: id.optional(), because: sentence.optional() }).optional()
+      .meta({ description: 'Where it is on its way back to what its slot held before' }),
   })
   .meta({
     id: 'RolloutTarget',
@@ -139,13 +143,19 @@ export interface PrintableTarget {
   readonly installationId: string | null;
   readonly because: string | null;
   readonly retryAt: number | null;
+  readonly back: { readonly state: BackState; readonly because: string | null; readonly installationId: string | null } | null;
 }
 
-export function printTarget({ deviceId, group: name, state, attempt, installationId, because, retryAt }: PrintableTarget): z.input<typeof rolloutTarget> {
+export function printTarget({ deviceId, group: name, state, attempt, installationId, because, retryAt, back }: PrintableTarget): z.input<typeof rolloutTarget> {
   return {
     deviceId, group: name, state, attempt,
     ...(installationId === null ? {} : { installationId }), ...(because === null ? {} : { because }), ...(retryAt === null ? {} : { retryAt: isoTime(retryAt) }),
+    ...(back === null ? {} : { rollBack: printBack(back) }),
   };
+}
+
+function printBack({ state, because, installationId }: NonNullable<PrintableTarget['back']>): NonNullable<z.input<typeof rolloutTarget>['rollBack']> {
+  return { state: state === 'done' ? 'rolledBack' : state, ...(installationId === null ? {} : { installationId }), ...(because === null ? {} : { because }) };
 }
 
 export const rolloutEvent = z

@@ -27,7 +27,7 @@ export function toPlan(body: NewRollout): { plan: Plan; defaulted: string[] } {
     name: body.name,
     description: body.description ?? null,
     steps: body.steps.map(({ slot, firmwareId }) => ({ slot, firmwareId })),
-    targets: { filter: body.targets.filter ?? null, deviceIds: body.targets.deviceIds ?? [], dynamic: false },
+    targets: { filter: body.targets.filter ?? null, deviceIds: body.targets.deviceIds ?? [], dynamic: filled.or('/targets/dynamic', body.targets.dynamic, false) },
     groups: groups.map((one, index) => toGroup(one, `/groups/${index}`, of)),
     pace: toPace(body.pace ?? {}, filled),
     stopIf: toStopRules(body.stopIf, filled),
@@ -90,7 +90,7 @@ function toStopRules(sent: NewRollout['stopIf'], filled: Filled): StopRule[] {
     outcome,
     share,
     after: filled.or(`/stopIf/${index}/after`, after, standard.after),
-    then: filled.or(`/stopIf/${index}/then`, then as StopRule['then'] | undefined, standard.then),
+    then: filled.or(`/stopIf/${index}/then`, then, standard.then),
   }));
 }
 

@@ -25,6 +25,9 @@ CREATE TABLE rollouts (
   pauses             jsonb NOT NULL DEFAULT '[]',     -- [{ reason, since, because, group? }]
   fired              jsonb NOT NULL DEFAULT '[]',     -- keys of the stop rules that have acted
   aborted            jsonb,                           -- { at, because, cancelOpen }
+  rolling_back       jsonb,                           -- { at, because }
+  swept_at           timestamptz,                     -- dynamic: when the fleet was looked through last
+  swept_to           uuid,                            -- the device after which the next page of that begins
   ended_at           timestamptz,                     -- the plan's end has come
   finished_at        timestamptz,
   closed_at          timestamptz,
@@ -67,6 +70,10 @@ CREATE TABLE rollout_groups (
   admissions        integer NOT NULL DEFAULT 0,       -- the number that the target admitted last bears
   prefix_ended      integer NOT NULL DEFAULT 0,       -- targets 1..prefix_ended, in the order of admission, have all ended
   prefix_failed     integer NOT NULL DEFAULT 0,
+  back_pending      integer NOT NULL DEFAULT 0,       -- of a roll back: targets that are to get back what they held
+  back_in_flight    integer NOT NULL DEFAULT 0,
+  back_done         integer NOT NULL DEFAULT 0,
+  back_failed       integer NOT NULL DEFAULT 0,       -- with those that cannot: nobody knows what they held, or it was deleted
   opened_at         timestamptz,
   soaking_since     timestamptz,
   asked_at          timestamptz,
@@ -95,6 +102,13 @@ CREATE TABLE rollout_targets (
   installation_id uuid,                               -- of its newest attempt
   end_as          text CHECK (end_as IN ('canceled', 'timedOut')), -- it was asked to stop
   ended_at        timestamptz,
+  prior_sha256    text,                               -- what the slot held when its first attempt was admitted
+  back_state      text CHECK (back_state IN ('pending', 'inFlight', 'done', 'failed')), -- null = it is not rolled back
+  back_because    text,
+  back_attempt    integer NOT NULL DEFAULT 0,
+  back_ready_at   timestamptz NOT NULL DEFAULT '-infinity',
+  back_firmware_id uuid,
+  back_installation_id uuid,
   PRIMARY KEY (tenant_id, rollout_id, device_id),
   FOREIGN KEY (tenant_id, rollout_id) REFERENCES rollouts ON DELETE CASCADE
 );
@@ -106,8 +120,20 @@ CREATE INDEX rollout_targets_ready ON rollout_targets (tenant_id, rollout_id, gr
 CREATE INDEX rollout_targets_backing_off ON rollout_targets (tenant_id, rollout_id, group_position, ready_at) WHERE state = 'pending' AND ready_at > '-infinity';
 CREATE INDEX rollout_targets_open ON rollout_targets (tenant_id, rollout_id) WHERE state IN ('queued', 'inFlight');
 CREATE INDEX rollout_targets_admitted ON rollout_targets (tenant_id, rollout_id, group_position, admission) WHERE admission IS NOT NULL;
+CREATE INDEX rollout_targets_to_roll_back ON rollout_targets (tenant_id, rollout_id) WHERE state = 'installed' AND back_state IS NULL;
+CREATE INDEX rollout_targets_back_ready ON rollout_targets (tenant_id, rollout_id, group_position, back_ready_at, rank) WHERE back_state = 'pending';
 CREATE INDEX rollout_targets_of_device ON rollout_targets (tenant_id, device_id);
 CREATE INDEX rollout_targets_unended_of_device ON rollout_targets (tenant_id, device_id) WHERE ended_at IS NULL;
+
+-- Something changed that devices are found by: dynamic rollouts look through the fleet again. Apart from the rollout's row, whose lock a planner holds
+-- while it waits for devices.
+CREATE TABLE rollout_sweeps (
+  tenant_id  text NOT NULL,
+  rollout_id uuid NOT NULL,
+  PRIMARY KEY (tenant_id, rollout_id),
+  FOREIGN KEY (tenant_id, rollout_id) REFERENCES rollouts ON DELETE CASCADE
+);
+CREATE INDEX rollouts_dynamic ON rollouts (tenant_id) WHERE finished_at IS NULL AND closed_at IS NULL AND (plan->'targets'->>'dynamic')::boolean;
 
 -- Starts of the last minutes: what the rate is held by, in the transaction that admits.
 CREATE TABLE rollout_starts (
@@ -124,7 +150,7 @@ CREATE INDEX history_of_rollout ON history (tenant_id, rollout_id, entry) WHERE 
 DO $$
 DECLARE walled text;
 BEGIN
-  FOREACH walled IN ARRAY ARRAY['rollouts', 'rollout_firmwares', 'rollout_groups', 'rollout_targets', 'rollout_starts']
+  FOREACH walled IN ARRAY ARRAY['rollouts', 'rollout_firmwares', 'rollout_groups', 'rollout_targets', 'rollout_starts', 'rollout_sweeps']
   LOOP
     EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', walled);
     EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', walled);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { applyStep } from '../../domain/rollout/apply.js';
-import { endedOf, NO_COUNTERS, openOf, sumOf, type Counters, type GroupFacts, type RolloutFacts, type TargetState } from '../../domain/rollout/facts.js';
+import { endedOf, NO_BACK, NO_COUNTERS, openOf, sumOf, type Counters, type GroupFacts, type RolloutFacts, type TargetState } from '../../domain/rollout/facts.js';
 import { rateNow } from '../../domain/rollout/pace.js';
 import { DEFAULTS, type Plan } from '../../domain/rollout/plan.js';
 import { planNext } from '../../domain/rollout/planner.js';
@@ -23,12 +23,12 @@ class Model {
   constructor(readonly plan: Plan, sizes: readonly number[], private readonly random: () => number) {
     this.offline = sizes.map((size) => Math.floor(size * random() * 0.5));
     this.facts = {
-      materialised: true, createdAt: this.now, startRequestedAt: this.now, startedAt: null, approvals: [], pauses: [], fired: [], aborted: null, endedAt: null, finishedAt: null, closedAt: null,
+      materialised: true, createdAt: this.now, startRequestedAt: this.now, startedAt: null, approvals: [], pauses: [], fired: [], aborted: null, rollingBack: null, sweptAt: null, sweepWanted: false, endedAt: null, finishedAt: null, closedAt: null,
       groups: sizes.map((size, index): GroupFacts => ({
         name: plan.groups[index]!.name, size, counters: { ...NO_COUNTERS, pending: size }, openedAt: null, soakingSince: null, askedAt: null, approvals: [], passedAt: null, failedAt: null, because: null,
-        prefix: { ended: 0, failed: 0 }, ready: 0, nextRetryAt: null,
+        prefix: { ended: 0, failed: 0 }, ready: 0, nextRetryAt: null, back: NO_BACK,
       })),
-      toStop: { begun: 0, notBegun: 0 }, starts: { lastMinute: 0, oldestLeavesAt: null },
+      toStop: { begun: 0, notBegun: 0 }, toRollBack: 0, starts: { lastMinute: 0, oldestLeavesAt: null },
     };
   }
 

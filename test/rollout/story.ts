@@ -4,6 +4,7 @@ import type { InstallationEvent } from '../../domain/installation/events.js';
 import type { Command } from '../../domain/rollout/commands.js';
 import { newRollout, type NewRollout } from '../../protocol/http/rollout-plan.js';
 import { toPlan } from '../../protocol/http/to-plan.js';
+import { createDevice } from '../../store/devices.js';
 import type { Pool } from '../../store/pool.js';
 import { record, type Report } from '../../store/record.js';
 import { commandRollout } from '../../store/rollout-commands.js';
@@ -13,8 +14,6 @@ import { asService, asTenant } from '../../store/transaction.js';
 import { Facts } from '../support/facts.js';
 
 const TENANT = 'default';
-/** What the device's slot holds before. */
-const OLD = 'a';
 
 /**
  * A rollout told as a story, on a real PostgreSQL, without an engine: `settles` is what its process does after a poke. Devices are rows; what they
@@ -24,21 +23,31 @@ export class Story {
   rolloutId = '';
   readonly devices: string[] = [];
 
-  private constructor(readonly pool: Pool, readonly facts: Facts, readonly firmware: string) {}
+  private constructor(readonly pool: Pool, readonly facts: Facts, readonly firmware: string, /** What each device holds before. */ readonly earlier: string) {}
 
   static async given(pool: Pool, fleet: { online?: number; offline?: number; holding?: number }): Promise<Story> {
     const facts = await new Facts(pool).begin();
     const content = (randomUUID() + randomUUID()).replaceAll('-', '');
-    const story = new Story(pool, facts, await facts.firmware('b', '2.0.0'));
+    const story = new Story(pool, facts, await facts.firmware('b', '2.0.0'), await facts.firmware('a', '1.0.0'));
+    const old = (randomUUID() + randomUUID()).replaceAll('-', '');
+    await facts.sql(`UPDATE firmwares SET sha256 = $2 WHERE id = $1`, [story.earlier, old]);
     await facts.sql(`UPDATE firmwares SET sha256 = $2 WHERE id = $1`, [story.firmware, content]);
     for (let index = 0; index < (fleet.online ?? 0) + (fleet.offline ?? 0) + (fleet.holding ?? 0); index += 1) {
       const id = await facts.device();
       story.devices.push(id);
       const holds = index >= (fleet.online ?? 0) + (fleet.offline ?? 0);
-      await facts.sql(`INSERT INTO device_slots (tenant_id, device_id, slot, version, sha256, confirmed) VALUES ($1, $2, 'firmware', $3, $4, true)`, [TENANT, id, holds ? '2.0.0' : '1.0.0', holds ? content : OLD.repeat(64)]);
+      await facts.sql(`INSERT INTO device_slots (tenant_id, device_id, slot, version, sha256, confirmed) VALUES ($1, $2, 'firmware', $3, $4, true)`, [TENANT, id, holds ? '2.0.0' : '1.0.0', holds ? content : old]);
       if (index < (fleet.online ?? 0) || holds) await story.comesOnline(id);
     }
     return story;
+  }
+
+  /** A device that is made as an operator makes it. */
+  async registers(tags: string[]): Promise<string> {
+    const device = await asTenant(this.pool, TENANT, (tx) => createDevice(tx, TENANT, { info: { name: 'late', deviceTypeId: this.facts.deviceTypeId, tags } }));
+    await this.facts.sql(`INSERT INTO device_credentials (tenant_id, id, device_id, type, username, secret_hash) VALUES ($1, $2, $3, 'password', $4, '\\x00')`, [TENANT, randomUUID(), device.id, `${TENANT}/${device.id}`]);
+    await this.comesOnline(device.id);
+    return device.id;
   }
 
   async comesOnline(device: string, online = true): Promise<void> {
@@ -78,6 +87,12 @@ export class Story {
   /** Of the installations that are in flight, the first `count` report how they ended; undefined = all. */
   async inFlight(count?: number): Promise<TargetView[]> {
     return (await this.targets({ state: ['inFlight'] })).slice(0, count);
+  }
+
+  /** Installations of the way back that are open. */
+  async goingBack(): Promise<TargetView[]> {
+    const list = await this.targets();
+    return list.filter((one) => one.back?.state === 'inFlight').map((one) => ({ ...one, installationId: one.back!.installationId }));
   }
 
   async succeed(count?: number): Promise<void> {

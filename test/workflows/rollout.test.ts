@@ -83,7 +83,7 @@ describe('The process of a rollout', () => {
     const paused = await becomes(story, 'paused', (view) => view.phase === 'paused');
     const described = await until('the sentence in the Temporal UI', async () => {
       const metadata = await client.workflowService.queryWorkflow({ namespace: 'default', execution: { workflowId: handle(story).workflowId }, query: { queryType: '__temporal_workflow_metadata' } });
-      const said = JSON.parse(new TextDecoder().decode(metadata.queryResult!.payloads![0]!.data!)) as { currentDetails?: string };
+      const said = JSON.parse(new TextDecoder().decode(metadata.queryResult!.payloads![0]!.data)) as { currentDetails?: string };
       return said.currentDetails?.startsWith('Paused') ? said.currentDetails : undefined;
     });
     expect(described).toBe(paused.waitingOn);

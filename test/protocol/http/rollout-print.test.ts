@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { amendmentOf, stillDefaulted } from '../../../domain/rollout/amendment.js';
-import { NO_COUNTERS, type GroupFacts, type RolloutFacts } from '../../../domain/rollout/facts.js';
+import { NO_BACK, NO_COUNTERS, type GroupFacts, type RolloutFacts } from '../../../domain/rollout/facts.js';
 import type { Plan } from '../../../domain/rollout/plan.js';
 import { printPlan } from '../../../protocol/http/print-plan.js';
 import { newRollout } from '../../../protocol/http/rollout-plan.js';
@@ -17,7 +17,7 @@ const FULL = {
 };
 
 function group(name: string, more: Partial<GroupFacts> = {}): GroupFacts {
-  return { name, size: 0, counters: NO_COUNTERS, openedAt: null, soakingSince: null, askedAt: null, approvals: [], passedAt: null, failedAt: null, because: null, prefix: { ended: 0, failed: 0 }, ready: 0, nextRetryAt: null, ...more };
+  return { name, size: 0, counters: NO_COUNTERS, openedAt: null, soakingSince: null, askedAt: null, approvals: [], passedAt: null, failedAt: null, because: null, prefix: { ended: 0, failed: 0 }, ready: 0, nextRetryAt: null, back: NO_BACK, ...more };
 }
 
 function view(plan: Plan, facts: Partial<RolloutFacts> = {}): PrintableRollout {
@@ -25,8 +25,8 @@ function view(plan: Plan, facts: Partial<RolloutFacts> = {}): PrintableRollout {
     id: ROLLOUT_EXAMPLE.id, plan, defaulted: ['/pace/offline'], version: 3, phase: 'paused', because: 'Paused.', waitingOn: 'Waits.', nextActionAt: AT, eta: null, createdBy: 'key:admin', createdAt: AT, updatedAt: AT,
     bytes: plan.groups.map(() => 1_000),
     facts: {
-      materialised: true, createdAt: AT, startRequestedAt: AT, startedAt: AT, approvals: [], pauses: [], fired: [], aborted: null, endedAt: null, finishedAt: null, closedAt: null,
-      groups: plan.groups.map((one) => group(one.name)), toStop: { begun: 0, notBegun: 0 }, starts: { lastMinute: 0, oldestLeavesAt: null }, ...facts,
+      materialised: true, createdAt: AT, startRequestedAt: AT, startedAt: AT, approvals: [], pauses: [], fired: [], aborted: null, rollingBack: null, sweptAt: null, sweepWanted: false, endedAt: null, finishedAt: null, closedAt: null,
+      groups: plan.groups.map((one) => group(one.name)), toStop: { begun: 0, notBegun: 0 }, toRollBack: 0, starts: { lastMinute: 0, oldestLeavesAt: null }, ...facts,
     },
   };
 }

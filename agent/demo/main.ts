@@ -1,126 +1,121 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { createFleet, type Fleet } from '../simulator/fleet.js';
+import { createFleet, type Fleet, type FleetDevice } from '../simulator/fleet.js';
 import { AllInOne } from './all-in-one.js';
-import type { InstallationResource, Operator } from './operator.js';
+import { readArguments } from './arguments.js';
+import { gather, type Crowd } from './crowd.js';
+import { runFifty } from './fifty.js';
 import { isAsExpected, table, type Outcome } from './outcome.js';
-import { isOver, Picture, seconds, type Actor } from './picture.js';
-import { setTheStage, type Member, type Stage } from './stage.js';
-
-const USAGE = `npm run demo [-- --keep] [-- --seed N]
-  --keep    stay up when all is over, until Ctrl-C
-  --seed N  the same seed, the same misbehaviour (default 1)`;
+import { check, runRollout, untilOnline } from './rollout-act.js';
+import { faultsOfCanary, faultsOfRollout, summaryOf } from './rollout-verdict.js';
+import { setTheStage } from './stage.js';
+import { seconds, wrapped } from './terminal.js';
 
 /** Made anew at each run. */
 const FOLDER = '.slipway-demo';
-/** A round of the picture asks for all devices once. */
-const LOOK_MS = 400;
-/** Long past the slowest profile: then something is stuck, and the table says which. */
-const DEADLINE_MS = 120_000;
 
 /** The late one comes well after its document, and well before its offer is given up. */
 const TIMES = { late: 6_000 };
-
-interface Scheduled extends Member {
-  readonly installationId: string;
-}
+/** The crowd comes up while the fifty install, and shall not be in their way. */
+const CROWD_PER_SECOND = 25;
+const ALONE_PER_SECOND = 100;
+/** Of the summary: that of the table. */
+const COLUMNS = 80;
+/** Faults that are printed: the rest is more of the same. */
+const FAULTS_SHOWN = 5;
 
 async function main(): Promise<number> {
-  const { keep, seed } = readArguments(process.argv.slice(2));
+  const { keep, seed, withFifty, badFirmware } = readArguments(process.argv.slice(2));
   const dir = resolve(FOLDER);
   const service = new AllInOne(fileURLToPath(new URL('../../workers/up.js', import.meta.url)), join(dir, 'data'));
-  let fleet: Fleet | undefined;
+  const fleets: Fleet[] = [];
   const stop = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
   try {
     const began = Date.now();
-    say(`Starts PostgreSQL, Temporal, the broker, API, orchestrator and bridge in ${FOLDER} …`);
-    rmSync(dir, { recursive: true, force: true });
-    mkdirSync(dir, { recursive: true });
-    await service.start();
-    const found = service.output.split('\n').find((line) => line.startsWith('Temporal server'));
-    say(`${found ? `${found}\n` : ''}Ready after ${seconds(Date.now() - began)}.\n`);
-
-    const stage = await setTheStage(service.operator, dir, say);
-    fleet = createFleet({ devices: stage.devices, mqttUrl: service.endpoints.mqtt, dir: join(dir, 'fleet'), seed, times: TIMES });
-    const said = new Map<string, string>();
-    fleet.onEvent(({ device, phase, detail }) => said.set(device, detail === '' ? phase : `${phase}: ${detail}`));
-    await fleet.start();
-    const cast = await schedule(service.operator, stage);
-    const ended = await watch(service.operator, cast, fleet, said, stop.signal);
-    const outcomes = await judge(fleet, cast, ended, stage);
-    say(`\n${table(outcomes)}\n`);
+    await begin(service, dir);
+    const { operator } = service;
+    const fleetOf = (devices: readonly FleetDevice[], connectPerSecond: number): Fleet => {
+      const fleet = createFleet({ devices, mqttUrl: service.endpoints.mqtt, dir: join(dir, 'fleet'), seed, times: TIMES, connectPerSecond });
+      fleets.push(fleet);
+      return fleet;
+    };
+    const comeUp = async (): Promise<{ crowd: Crowd; fleet: Fleet }> => {
+      const crowd = await gather(operator, dir, badFirmware);
+      const fleet = fleetOf(crowd.devices, withFifty ? CROWD_PER_SECOND : ALONE_PER_SECOND);
+      await fleet.start();
+      return { crowd, fleet };
+    };
+    const playFifty = async (): Promise<Outcome[]> => {
+      const stage = await setTheStage(operator, dir, say);
+      return runFifty(operator, stage, fleetOf(stage.devices, ALONE_PER_SECOND), stop.signal);
+    };
+    const [outcomes, { crowd, fleet }] = await Promise.all([withFifty ? playFifty() : [], comeUp()]);
     const asExpected = outcomes.filter(isAsExpected).length;
-    say(`${asExpected} of ${outcomes.length} devices ended as their fault profile says, after ${seconds(Date.now() - began)}.`);
-    sayLinks(service, outcomes, keep);
+    if (withFifty) {
+      say(`\n${table(outcomes)}\n`);
+      say(`${asExpected} of ${outcomes.length} devices ended as their fault profile says, after ${seconds(Date.now() - began)}.\n`);
+    }
+    const faults = await playRollout(service, crowd, fleet, badFirmware, stop.signal);
+    sayLinks(service, outcomes, crowd, keep);
     if (keep) await untilStopped(stop.signal);
-    return asExpected === outcomes.length ? 0 : 1;
+    return asExpected === outcomes.length && faults === 0 ? 0 : 1;
   } finally {
-    await fleet?.stop();
+    await Promise.all(fleets.map((fleet) => fleet.stop()));
     await service.stop();
   }
 }
 
-/** Short enough to be watched; everything else stays at its default. */
-const TERMS = { timeouts: { offer: 'PT12S', download: 'PT30S', install: 'PT30S', confirm: 'PT15S' }, retry: { maxAttempts: 3, backoff: { first: 'PT1S' } } };
-
-function schedule(operator: Operator, { members, firmwares }: Stage): Promise<Scheduled[]> {
-  return Promise.all(members.map(async (member) => {
-    const { id } = await operator.install(member.deviceId, { firmwareId: firmwares[member.slot].id, slot: member.slot, ...TERMS });
-    return { ...member, installationId: id };
-  }));
+async function begin(service: AllInOne, dir: string): Promise<void> {
+  const began = Date.now();
+  say(`Starts PostgreSQL, Temporal, the broker, API, orchestrator and bridge in ${FOLDER} …`);
+  rmSync(dir, { recursive: true, force: true });
+  mkdirSync(dir, { recursive: true });
+  await service.start();
+  const found = service.output.split('\n').find((line) => line.startsWith('Temporal server'));
+  say(`${found ? `${found}\n` : ''}Ready after ${seconds(Date.now() - began)}.\n`);
 }
 
-/** Until every installation has ended, or the deadline has come. @returns them in the order of the cast */
-async function watch(operator: Operator, cast: readonly Scheduled[], fleet: Fleet, said: ReadonlyMap<string, string>, stop: AbortSignal): Promise<InstallationResource[]> {
-  const picture = new Picture(process.stdout, Date.now());
-  for (const end = Date.now() + DEADLINE_MS; ; await sleep(LOOK_MS)) {
-    const found = new Map((await operator.installations(cast.length)).map((one) => [one.id, one]));
-    const installations = cast.map((one) => found.get(one.installationId)!);
-    picture.draw(cast.map((one, index): Actor => ({
-      name: one.name, isChild: one.isChild, profile: fleet.device(one.deviceId).profile.name, installation: installations[index]!, said: said.get(one.deviceId) ?? '',
-    })));
-    if (installations.every(isOver) || Date.now() > end) return installations;
-    if (stop.aborted) throw new Error('stopped before all was over');
-  }
+/** @returns how much of it is not as it should be. */
+async function playRollout({ operator }: AllInOne, crowd: Crowd, fleet: Fleet, badFirmware: boolean, stop: AbortSignal): Promise<number> {
+  await untilOnline(operator, crowd);
+  const sizes = crowd.rollout.groups.map(({ name, size }) => `${name} (${size})`).join(', ');
+  sayWrapped(`Now a rollout: "${crowd.rollout.name}" to ${crowd.devices.length} devices in three groups: ${sizes}.${badFirmware ? ' This version boots on none of them.' : ''}`);
+  say('');
+  const rollout = await runRollout(operator, crowd, stop);
+  const checked = await check(operator, fleet, crowd);
+  say('');
+  for (const sentence of summaryOf(rollout)) sayWrapped(sentence);
+  const faults = badFirmware ? faultsOfCanary(rollout, checked) : faultsOfRollout(rollout, checked);
+  for (const fault of faults.slice(0, FAULTS_SHOWN)) say(`! ${fault}`);
+  if (faults.length > FAULTS_SHOWN) say(`! and ${faults.length - FAULTS_SHOWN} more`);
+  if (faults.length === 0) sayWrapped(badFirmware ? untouched(crowd) : `All ${checked.length} devices ended as their fault profile says, and their disks say the same.`);
+  return faults.length;
 }
 
-/** Holds each device's disk against what the service says: neither is believed alone. */
-function judge(fleet: Fleet, cast: readonly Scheduled[], ended: readonly InstallationResource[], { firmwares }: Stage): Promise<Outcome[]> {
-  return Promise.all(cast.map(async (one, index): Promise<Outcome> => {
-    const installation = ended[index]!;
-    const device = fleet.device(one.deviceId);
-    const isNew = await device.holds(one.slot, firmwares[one.slot].sha256);
-    const wrong = isNew === (installation.state === 'installed') ? undefined : `the service says ${installation.state}, but the slot's file is ${isNew ? 'the new one' : 'not the new one'}`;
-    return { name: one.name, isChild: one.isChild, profile: device.profile.name, installation, expected: device.profile.expected, wrong };
-  }));
+function untouched({ rollout, devices }: Crowd): string {
+  const [canary] = rollout.groups;
+  return `Exactly the ${canary!.size} devices of the canary tried the bad version, and booted back into the old one; the other ${devices.length - canary!.size} hold the old version and have no installation.`;
 }
 
-function sayLinks(service: AllInOne, outcomes: readonly Outcome[], keep: boolean): void {
+/** A sentence that begins with spaces keeps them, and is indented further where it goes on. */
+function sayWrapped(sentence: string): void {
+  const indent = sentence.length - sentence.trimStart().length;
+  say(wrapped(sentence.trimStart(), COLUMNS - 2 * indent).map((line, index) => `${' '.repeat(index === 0 ? indent : 2 * indent)}${line}`).join('\n'));
+}
+
+function sayLinks(service: AllInOne, outcomes: readonly Outcome[], { rollout }: Crowd, keep: boolean): void {
   const { http, temporalUi } = service.endpoints;
   const shown = outcomes.find((outcome) => outcome.profile === 'wrongHash') ?? outcomes[0];
   say(`\nThe API describes itself: ${http}/docs`);
-  say(`One process in the Temporal UI: ${shown?.installation.workflowUrl ?? temporalUi}`);
+  if (shown) say(`One process in the Temporal UI: ${shown.installation.workflowUrl ?? temporalUi}`);
+  say(`The rollout's process: ${rollout.workflowUrl ?? `${temporalUi}/namespaces/default/workflows/rollout-${rollout.id}`}`);
   say(keep ? 'All stays up; Ctrl-C ends it.' : `To look at them: SLIPWAY_DATA_DIR=${join(FOLDER, 'data')} npm start brings the same data back at the same addresses (or run with --keep).`);
 }
 
 function untilStopped(stop: AbortSignal): Promise<void> {
   return new Promise((done) => (stop.aborted ? done() : stop.addEventListener('abort', () => done(), { once: true })));
-}
-
-function readArguments(given: readonly string[]): { keep: boolean; seed: number } {
-  const rest = [...given];
-  let keep = false;
-  let seed = 1;
-  for (let name = rest.shift(); name !== undefined; name = rest.shift()) {
-    if (name === '--keep') keep = true;
-    else if (name === '--seed') seed = Number(rest.shift());
-    else throw new Error(`"${name}" is not known.\n${USAGE}`);
-  }
-  if (!Number.isSafeInteger(seed)) throw new Error(`--seed takes a whole number.\n${USAGE}`);
-  return { keep, seed };
 }
 
 function say(text: string): void {

@@ -1,6 +1,6 @@
 import { createReadStream, statSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fetch, request } from 'undici';
+import { fetch, request, type Response } from 'undici';
 
 /** An answer that was not 2xx: the error's code and sentence, as the API said them. */
 export class ApiError extends Error {
@@ -39,13 +39,29 @@ export class Operator {
 
   /** @throws ApiError */
   async call<T = unknown>(method: string, path: string, body?: unknown): Promise<T> {
-    const response = await fetch(`${this.baseUrl}${path}`, {
+    return this.read<T>(await this.send(method, path, body));
+  }
+
+  /** A whole list, page after page by its cursor. @throws ApiError */
+  async all<T>(path: string): Promise<T[]> {
+    const items: T[] = [];
+    for (let cursor = ''; ; ) {
+      const response = await this.send('GET', `${path}${path.includes('?') ? '&' : '?'}pageSize=100${cursor && `&cursor=${cursor}`}`);
+      if (!response.ok) return this.read(response);
+      const page = (await response.json()) as { data: T[]; meta: { nextCursor?: string } };
+      items.push(...page.data);
+      if (page.meta.nextCursor === undefined) return items;
+      cursor = page.meta.nextCursor;
+    }
+  }
+
+  private send(method: string, path: string, body?: unknown): Promise<Response> {
+    return fetch(`${this.baseUrl}${path}`, {
       method,
       headers: { authorization: `Bearer ${this.token}`, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       signal: AbortSignal.timeout(TIMEOUT_MS),
     });
-    return this.read<T>(response);
   }
 
   async firmware(name: string, version: string, file: string): Promise<string> {

@@ -1,6 +1,7 @@
 import type { InstallationResource } from './operator.js';
 import { indented, labelOf } from './picture.js';
 import { story } from './story.js';
+import { wrapped } from './terminal.js';
 
 /** How one device ended, and whether that is what its profile says. */
 export interface Outcome {
@@ -51,14 +52,4 @@ function sentence(outcome: Outcome): string {
   const { installation, expected, wrong } = outcome;
   if (isAsExpected(outcome)) return story(installation);
   return `! ${wrong ?? `It should have ended as ${expected.state} (${expected.because}), and did not`}. ${story(installation)}`;
-}
-
-function wrapped(text: string, width: number): string[] {
-  const lines = [''];
-  for (const word of text.split(' ')) {
-    const last = lines.at(-1)!;
-    if (last !== '' && last.length + 1 + word.length > width) lines.push(word);
-    else lines[lines.length - 1] = last === '' ? word : `${last} ${word}`;
-  }
-  return lines;
 }

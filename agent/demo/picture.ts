@@ -1,4 +1,5 @@
 import type { InstallationResource } from './operator.js';
+import { Canvas, colour, seconds } from './terminal.js';
 
 /** One device of the picture, as far as it is known. */
 export interface Actor {
@@ -19,8 +20,6 @@ const LABELS: Readonly<Record<string, string>> = { gatewayWithUnreachableChild: 
 export const labelOf = (profile: string) => LABELS[profile] ?? profile;
 export const indented = ({ name, isChild }: Pick<Actor, 'name' | 'isChild'>) => (isChild ? `└ ${name}` : name);
 
-const CSI = '\u001b[';
-const colour = (code: number, text: string) => `${CSI}${code}m${text}${CSI}0m`;
 const COLOURS: Readonly<Record<string, number>> = { installed: 32, failed: 31, rejected: 31, timed_out: 33, canceled: 33, superseded: 33, delivered: 36, scheduled: 90, queued: 90 };
 const WORKING = 34;
 
@@ -29,22 +28,16 @@ const WORKING = 34;
  * changes. Where the terminal has no room for all, those that have ended are only counted.
  */
 export class Picture {
-  private drawn = 0;
+  private readonly canvas: Canvas;
   private readonly known = new Map<string, string>();
 
-  constructor(private readonly out: NodeJS.WriteStream, private readonly began: number) {}
-
-  draw(actors: readonly Actor[]): void {
-    if (this.out.isTTY) this.redraw(actors);
-    else this.append(actors);
+  constructor(private readonly out: NodeJS.WriteStream, private readonly began: number) {
+    this.canvas = new Canvas(out);
   }
 
-  private redraw(actors: readonly Actor[]): void {
-    const { columns = 80, rows = 24 } = this.out;
-    const lines = picture(actors, Date.now() - this.began, columns, rows);
-    // One write, and the rest of the old picture erased: no flicker, nothing left behind where it has become shorter.
-    this.out.write(`${this.drawn > 0 ? `${CSI}${this.drawn}A\r` : ''}${lines.map((line) => `${line}${CSI}K\n`).join('')}${CSI}J`);
-    this.drawn = lines.length;
+  draw(actors: readonly Actor[]): void {
+    if (this.out.isTTY) this.canvas.draw((columns, rows) => picture(actors, Date.now() - this.began, columns, rows));
+    else this.append(actors);
   }
 
   private append(actors: readonly Actor[]): void {
@@ -87,8 +80,4 @@ function counts(actors: readonly Actor[]): string {
 function bar(done: number, all: number, width: number): string {
   const filled = Math.round((done / Math.max(1, all)) * width);
   return `[${'#'.repeat(filled)}${'.'.repeat(width - filled)}]`;
-}
-
-export function seconds(ms: number): string {
-  return `${(ms / 1_000).toFixed(1)} s`;
 }

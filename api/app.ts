@@ -19,6 +19,7 @@ import { healthRoutes, type Dependency } from './routes/health.js';
 import { installationRoutes } from './routes/installations.js';
 import { rolloutCommandRoutes } from './routes/rollout-commands.js';
 import { rolloutPartRoutes } from './routes/rollout-parts.js';
+import { rolloutTemplateRoutes } from './routes/rollout-templates.js';
 import { rolloutRoutes } from './routes/rollouts.js';
 import { slotRoutes } from './routes/slots.js';
 import { timelineRoutes } from './routes/timeline.js';
@@ -72,5 +73,6 @@ function apiRoutes(services: Services): Route[] {
     ...rolloutRoutes(services),
     ...rolloutCommandRoutes(services),
     ...rolloutPartRoutes(),
+    ...rolloutTemplateRoutes(services),
   ];
 }

@@ -49,6 +49,7 @@ export const ERRORS = {
 
   ROLLOUT_VALIDATION: { status: 400, title: 'The rollout request does not fit the contract' },
   ROLLOUT_NOT_FOUND: { status: 404, title: 'There is no such rollout' },
+  ROLLOUT_TEMPLATE_NOT_FOUND: { status: 404, title: 'There is no such template' },
   ROLLOUT_STATE: { status: 409, title: 'The phase of the rollout does not allow this' },
   ROLLOUT_CONFLICT: { status: 409, title: 'The rollout does not go together with what is there' },
 

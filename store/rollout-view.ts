@@ -10,6 +10,9 @@ export interface RolloutView {
   readonly plan: Plan;
   /** JSON pointers of what the operator left out and a default filled in. */
   readonly defaulted: readonly string[];
+  /** The template that it was created from, and JSON pointers of what still is as it came from there. */
+  readonly templateId: string | null;
+  readonly fromTemplate: readonly string[];
   /** Of the plan. */
   readonly version: number;
   readonly facts: RolloutFacts;

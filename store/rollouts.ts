@@ -1,4 +1,5 @@
 import { DomainError } from '../domain/errors.js';
+import { unchanged } from '../domain/rollout/amendment.js';
 import { endedOf, openOf, sumOf } from '../domain/rollout/facts.js';
 import { derivePhase, type Phase } from '../domain/rollout/phase.js';
 import type { Plan } from '../domain/rollout/plan.js';
@@ -21,30 +22,41 @@ export { listRolloutEvents, listTargets } from './rollout-lists.js';
 /** Up to so many targets are taken down with the request itself, so that its answer shows the groups; it takes some 50 ms. */
 const TARGETS_AT_ONCE = 1_000;
 
+/** The template that a rollout was made from, and what it took: JSON pointer → value in the plan. */
+export interface RolloutOrigin {
+  readonly id: string;
+  readonly values: Readonly<Record<string, unknown>>;
+}
+
 /**
  * Creates a rollout with its groups, and for a small fleet its targets; of a large one they follow in pages (docs/decisions/0004-rollouts.md).
  * @throws DomainError ROLLOUT_VALIDATION, ROLLOUT_CONFLICT with a pointer for each fault
  */
-export async function createRollout(tx: Tx, tenantId: string, request: { plan: Plan; defaulted: readonly string[]; createdBy: string }, now: number): Promise<RolloutView> {
-  const { createdBy } = request;
+export async function createRollout(tx: Tx, tenantId: string, request: { plan: Plan; defaulted: readonly string[]; createdBy: string; template?: RolloutOrigin }, now: number): Promise<RolloutView> {
+  const { createdBy, template } = request;
   const targets = await checkAgainstFleet(tx, tenantId, request.plan);
   const id = newId();
   const { deviceIds } = request.plan.targets;
   const plan: Plan = { ...request.plan, targets: { ...request.plan.targets, deviceIds: [] } };
   await tx.query(
-    `INSERT INTO rollouts (tenant_id, id, name, plan, defaulted, phase, created_by, created_at, updated_at, device_ids, start_requested_at)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9, $10)`,
+    `INSERT INTO rollouts (tenant_id, id, name, plan, defaulted, phase, created_by, created_at, updated_at, device_ids, start_requested_at, template_id, from_template)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9, $10, $11, $12)`,
     [tenantId, id, plan.name, JSON.stringify(plan), JSON.stringify(request.defaulted), plan.schedule.startAt === null ? 'draft' : plan.approval.required > 0 ? 'awaiting_approval' : 'scheduled',
-      createdBy, iso(now), deviceIds, plan.schedule.startAt === null ? null : iso(now)],
+      createdBy, iso(now), deviceIds, plan.schedule.startAt === null ? null : iso(now), template?.id ?? null, JSON.stringify(template ? taken(template, plan) : {})],
   );
   await tx.query(
     `INSERT INTO rollout_groups (tenant_id, rollout_id, position, name) SELECT $1, $2, position - 1, name FROM unnest($3::text[]) WITH ORDINALITY AS g(name, position)`, [tenantId, id, plan.groups.map((group) => group.name)]);
   await tx.query(`INSERT INTO rollout_firmwares (tenant_id, rollout_id, firmware_id) SELECT DISTINCT $1, $2::uuid, unnest($3::uuid[])`, [tenantId, id, plan.steps.map((step) => step.firmwareId)]);
-  await writeHistory(tx, [{ tenantId, rolloutId: id, at: now, event: 'created', data: { by: `operator:${createdBy}`, version: 1, name: plan.name, targets } }]);
+  await writeHistory(tx, [{ tenantId, rolloutId: id, at: now, event: 'created', data: { by: `operator:${createdBy}`, version: 1, name: plan.name, targets, ...(template ? { templateId: template.id } : {}) } }]);
   if (targets <= TARGETS_AT_ONCE) await materialiseNow(tx, tenantId, id, now);
   await mark(tx, [pokeRollout(tenantId, id)]);
   await wakeSender(tx);
   return (await readRollout(tx, tenantId, id))!;
+}
+
+/** Named devices are not kept in the plan: they are compared without, as is what was taken of them. */
+function taken({ values }: RolloutOrigin, plan: Plan): Record<string, unknown> {
+  return Object.hasOwn(values, '/targets') ? { ...values, '/targets': plan.targets } : values;
 }
 
 /** Each page has its end, and there are as many as groups and a few more. */
@@ -56,8 +68,12 @@ async function materialiseNow(tx: Tx, tenantId: string, id: string, now: number)
   }
 }
 
+/** A row as people see it: with what each tick of its process does not need. */
+type ViewRow = RolloutRow & { template_id: string | null; from_template: Record<string, unknown> };
+const VIEW_COLUMNS = `${ROLLOUT_COLUMNS}, device_ids, template_id, from_template`;
+
 export async function readRollout(tx: Tx, tenantId: string, id: string): Promise<RolloutView | undefined> {
-  const { rows } = await tx.query<RolloutRow>(`SELECT ${ROLLOUT_COLUMNS}, device_ids FROM rollouts WHERE tenant_id = $1 AND id = $2`, [tenantId, id]);
+  const { rows } = await tx.query<ViewRow>(`SELECT ${VIEW_COLUMNS} FROM rollouts WHERE tenant_id = $1 AND id = $2`, [tenantId, id]);
   return rows[0] && (await toViews(tx, tenantId, rows))[0];
 }
 
@@ -79,20 +95,21 @@ export async function listRollouts(tx: Tx, tenantId: string, { phase, q }: Rollo
     values.push(`%${q.replaceAll(/[\\%_]/g, '\\$&')}%`);
     where.push(`name ILIKE $${values.length}`);
   }
-  const read = await readPage<RolloutRow, RolloutRow>(tx, { columns: `${ROLLOUT_COLUMNS}, device_ids`, from: 'rollouts', where, values }, page, (row) => row);
+  const read = await readPage<ViewRow, ViewRow>(tx, { columns: VIEW_COLUMNS, from: 'rollouts', where, values }, page, (row) => row);
   return { items: await toViews(tx, tenantId, read.items), nextCursor: read.nextCursor };
 }
 
-async function toViews(tx: Tx, tenantId: string, rows: readonly RolloutRow[]): Promise<RolloutView[]> {
+async function toViews(tx: Tx, tenantId: string, rows: readonly ViewRow[]): Promise<RolloutView[]> {
   const groups = await tx.query<GroupRow>(`SELECT * FROM rollout_groups WHERE tenant_id = $1 AND rollout_id = ANY($2::uuid[]) ORDER BY position`, [tenantId, rows.map((row) => row.id)]);
-  return rows.map((row) => toView(toStored(row, groups.rows.filter((group) => group.rollout_id === row.id)), row.device_ids));
+  return rows.map((row) => toView(toStored(row, groups.rows.filter((group) => group.rollout_id === row.id)), row));
 }
 
-function toView(stored: StoredRollout, deviceIds: readonly string[]): RolloutView {
+function toView(stored: StoredRollout, row: ViewRow): RolloutView {
   const { facts, plan } = stored;
   const over = facts.finishedAt !== null || facts.closedAt !== null;
   return {
-    tenantId: stored.tenantId, id: stored.id, plan: { ...plan, targets: { ...plan.targets, deviceIds } }, defaulted: stored.defaulted, version: stored.version, facts, bytes: stored.bytes,
+    tenantId: stored.tenantId, id: stored.id, plan: { ...plan, targets: { ...plan.targets, deviceIds: row.device_ids } }, defaulted: stored.defaulted,
+    templateId: row.template_id, fromTemplate: unchanged(row.from_template, plan), version: stored.version, facts, bytes: stored.bytes,
     ...derivePhase(facts, plan), waitingOn: over ? null : (stored.waitingOn ?? 'Waits for its process to begin.'), nextActionAt: over ? null : stored.dueAt, eta: etaOf(stored),
     createdBy: stored.createdBy, createdAt: facts.createdAt, updatedAt: stored.updatedAt, processStarted: stored.processStarted,
   };

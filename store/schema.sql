@@ -501,6 +501,21 @@ POLICY one_tenant ON rollout_targets TO slipway_api USING (tenant_id = current_t
 GRANT DELETE, INSERT, SELECT, UPDATE TO slipway_api
 GRANT DELETE, INSERT, SELECT, UPDATE TO slipway_worker
 
+CREATE TABLE rollout_templates (
+  tenant_id text NOT NULL
+  id uuid NOT NULL
+  plan jsonb NOT NULL
+  created_by text NOT NULL
+  created_at timestamp with time zone NOT NULL
+  CONSTRAINT rollout_templates_pkey PRIMARY KEY (tenant_id, id)
+  CONSTRAINT rollout_templates_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(id)
+);
+CREATE INDEX rollout_templates_newest ON public.rollout_templates USING btree (tenant_id, created_at DESC, id DESC);
+POLICY all_tenants ON rollout_templates TO slipway_worker USING true
+POLICY one_tenant ON rollout_templates TO slipway_api USING (tenant_id = current_tenant())
+GRANT DELETE, INSERT, SELECT, UPDATE TO slipway_api
+GRANT DELETE, INSERT, SELECT, UPDATE TO slipway_worker
+
 CREATE TABLE rollouts (
   tenant_id text NOT NULL
   id uuid NOT NULL
@@ -533,6 +548,8 @@ CREATE TABLE rollouts (
   finished_at timestamp with time zone
   closed_at timestamp with time zone
   process_started_at timestamp with time zone
+  template_id uuid
+  from_template jsonb NOT NULL DEFAULT '{}'::jsonb
   CONSTRAINT rollouts_pkey PRIMARY KEY (tenant_id, id)
   CONSTRAINT rollouts_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(id)
 );

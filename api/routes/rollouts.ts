@@ -1,19 +1,23 @@
 import { z } from 'zod';
-import { amendmentOf } from '../../domain/rollout/amendment.js';
+import type { Fault } from '../../domain/errors.js';
+import { amendmentOf, valueAt } from '../../domain/rollout/amendment.js';
 import { checkPlan } from '../../domain/rollout/check-plan.js';
 import type { Command } from '../../domain/rollout/commands.js';
 import type { Plan } from '../../domain/rollout/plan.js';
 import { envelope, id, listQuery, pageOf } from '../../protocol/http/envelope.js';
 import { printPlan } from '../../protocol/http/print-plan.js';
-import { newRollout } from '../../protocol/http/rollout-plan.js';
+import { newRollout, rolloutRequest, type NewRollout, type RolloutRequest } from '../../protocol/http/rollout-plan.js';
+import { asSent, withTemplate, type NewTemplate } from '../../protocol/http/rollout-template.js';
 import { printRollout, rollout } from '../../protocol/http/rollout.js';
 import { byName, rolloutFilters, rolloutPatch, type RolloutPatch } from '../../protocol/http/rollouts.js';
 import { toPlan } from '../../protocol/http/to-plan.js';
+import type { Tx } from '../../store/pool.js';
 import { commandRollout } from '../../store/rollout-commands.js';
 import { lockRollout } from '../../store/rollout-observation.js';
-import { createRollout, listRollouts, noSuchRollout, readRollout } from '../../store/rollouts.js';
+import { readTemplate } from '../../store/rollout-templates.js';
+import { createRollout, listRollouts, noSuchRollout, readRollout, type RolloutOrigin } from '../../store/rollouts.js';
 import type { RolloutView } from '../../store/rollout-view.js';
-import { refuseFaults } from '../errors.js';
+import { faultsOf, refuseFaults } from '../errors.js';
 import { toPageRequest } from '../paging.js';
 import { patched } from '../patch.js';
 import { answer, answerPage, route, type Route, type Services } from '../route.js';
@@ -37,17 +41,19 @@ export function rolloutRoutes(services: Services): Route[] {
   return [
     route({
       ...common, method: 'post', path: ROLLOUTS, operationId: 'createRollout', summary: 'Create a rollout',
-      description: 'A draft, unless the plan names a time to start. What is left out has a default that is safe; `defaults` of the answer points at each that was filled in.',
-      permission: 'rollouts:write', body: newRollout,
+      description: 'A draft, unless the plan names a time to start. What is left out has a default that is safe; `defaults` of the answer points at each that was filled in. With `templateId`, what is left out is taken from the template first, and `fromTemplate` points at that: objects are put together, lists and targets are taken as a whole, and null asks for the default.',
+      permission: 'rollouts:write', body: rolloutRequest,
       answers: {
         201: { description: 'The rollout', schema: oneRollout },
         409: { description: 'The firmware has no blob, or is not associated with the slot for a type of device that is a target' },
       },
       async handle(call) {
-        const { plan, defaulted } = toPlan(call.body);
-        refuse(plan, services.now());
-        const wanted = { plan, defaulted, createdBy: call.principal.id };
-        return call.answerOnce(async (tx) => answer(201, print(await createRollout(tx, call.principal.tenantId, wanted, services.now()))));
+        const { tenantId, id: createdBy } = call.principal;
+        return call.answerOnce(async (tx) => {
+          const { plan, defaulted, template } = await planOf(tx, tenantId, call.body);
+          refuse(plan, services.now());
+          return answer(201, print(await createRollout(tx, tenantId, { plan, defaulted, createdBy, ...(template ? { template } : {}) }, services.now())));
+        });
       },
     }),
     route({
@@ -92,6 +98,25 @@ export function rolloutRoutes(services: Services): Route[] {
   ];
 }
 
+/** A request, put together with its template. @throws DomainError ROLLOUT_VALIDATION with a pointer for each fault, into what came of both */
+export async function planOf(tx: Tx, tenantId: string, { templateId, ...request }: RolloutRequest): Promise<{ plan: Plan; defaulted: string[]; template?: RolloutOrigin }> {
+  const given = asSent(request as NewTemplate);
+  if (typeof templateId !== 'string') return toPlan(whole(given));
+  const found = await readTemplate(tx, tenantId, templateId);
+  if (!found) throw refuseFaults(VALIDATION, [{ pointer: '/templateId', detail: `names no template of yours: there is no ${templateId}` }]);
+  const { body, taken } = withTemplate(found.plan, given);
+  const { plan, defaulted } = toPlan(whole(body));
+  // What a plan has no place for, because there is one way only, came from nobody.
+  const values = Object.fromEntries(taken.map((pointer) => [pointer, valueAt(plan, pointer)] as const).filter(([, value]) => value !== undefined));
+  return { plan, defaulted, template: { id: templateId, values } };
+}
+
+function whole(body: unknown): NewRollout {
+  const parsed = newRollout.safeParse(body);
+  if (!parsed.success) throw refuseFaults(VALIDATION, faultsOf(parsed.error.issues, ''));
+  return parsed.data;
+}
+
 /** @throws DomainError ROLLOUT_VALIDATION with a pointer for each fault, into the plan as it would be */
 function amend(plan: Plan, wanted: RolloutPatch, now: number): Command | undefined {
   const { patch, faults } = byName(printPlan(plan), wanted);
@@ -104,7 +129,11 @@ function amend(plan: Plan, wanted: RolloutPatch, now: number): Command | undefin
 
 const filterFault = (): string | undefined => undefined;
 
+export function planFaults(plan: Plan, now: number, before?: Plan): Fault[] {
+  return checkPlan(plan, now, { filterFault, ...(before ? { before } : {}) });
+}
+
 function refuse(plan: Plan, now: number, before?: Plan): void {
-  const faults = checkPlan(plan, now, { filterFault, ...(before ? { before } : {}) });
+  const faults = planFaults(plan, now, before);
   if (faults.length > 0) throw refuseFaults(VALIDATION, faults);
 }

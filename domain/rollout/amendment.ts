@@ -28,8 +28,13 @@ export function stillDefaulted(defaulted: readonly string[], before: Plan, after
   return defaulted.filter((pointer) => same(valueAt(before, pointer), valueAt(after, pointer)));
 }
 
+/** Of values that a plan had at some pointers, those pointers at which it still has them, in the order of the alphabet. */
+export function unchanged(values: Readonly<Record<string, unknown>>, plan: Plan): string[] {
+  return Object.entries(values).filter(([pointer, value]) => same(value, valueAt(plan, pointer))).map(([pointer]) => pointer).sort();
+}
+
 /** RFC 6901 §4; names in a plan need no escapes. */
-function valueAt(plan: Plan, pointer: string): unknown {
+export function valueAt(plan: Plan, pointer: string): unknown {
   return pointer.split('/').slice(1).reduce<unknown>((value, key) => (typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[key] : undefined), plan);
 }
 

@@ -31,6 +31,8 @@ export const ROLLOUT_EXAMPLE = {
   approval: { required: 0, fourEyes: false },
   allowDowngrade: false,
   defaults: ['/groups/1/soak', '/pace/startsPerMinute', '/stopIf', '/timeouts/target'],
+  templateId: null,
+  fromTemplate: [],
   version: 1,
   phase: 'running',
   because: 'It runs since 2026-11-24T10:00:00.000Z.',

@@ -160,6 +160,7 @@ export const PLAN_EXAMPLE = {
   pace: { maxInFlight: 500 },
 };
 
+/** The whole: what came of a request and its template. */
 export const newRollout = z
   .strictObject({
     name: text(1, 255),
@@ -186,8 +187,15 @@ export const newRollout = z
       })
       .optional(),
     allowDowngrade: z.boolean().optional().meta({ description: 'Default false' }),
-    templateId: notYet('send the plan itself'),
+    templateId: id.nullish().meta({ description: 'Of a template (GET /v1/rollout-templates): what is not given here is taken from it' }),
   })
-  .meta({ id: 'NewRollout', example: PLAN_EXAMPLE });
+  .meta({ id: 'WholeRollout', example: PLAN_EXAMPLE });
 
 export type NewRollout = z.output<typeof newRollout>;
+
+/** What clients send: with a template it may lack anything. What is missing in the end is told when both are put together (rollout-template.ts). */
+export const rolloutRequest = newRollout
+  .partial({ name: true, steps: true, targets: true })
+  .meta({ id: 'NewRollout', description: 'name, steps and targets are required, here or in the template', example: PLAN_EXAMPLE });
+
+export type RolloutRequest = z.output<typeof rolloutRequest>;

@@ -43,6 +43,8 @@ export const rollout = z
     ...planShape,
     groups: z.array(group),
     defaults: z.array(z.string()).meta({ description: 'JSON pointers into this answer: what the operator left out and a default filled in' }),
+    templateId: id.nullable().meta({ description: 'The template that it was created from; it may be gone' }),
+    fromTemplate: z.array(z.string()).meta({ description: 'JSON pointers into this answer: what the template gave and nobody has amended since' }),
     version: z.int().min(1).meta({ description: 'Of the plan; each amendment is one more' }),
     phase: z.enum(PHASES),
     because: sentence,
@@ -67,6 +69,8 @@ export interface PrintableRollout {
   readonly id: string;
   readonly plan: Plan;
   readonly defaulted: readonly string[];
+  readonly templateId: string | null;
+  readonly fromTemplate: readonly string[];
   readonly version: number;
   readonly facts: RolloutFacts;
   readonly bytes: readonly number[];
@@ -85,7 +89,7 @@ export function printRollout(r: PrintableRollout, workflowUrl: string | null): z
   return {
     id: r.id, ...printPlan(r.plan),
     groups: facts.groups.map((one, index) => printGroup(r.plan.groups[index]!, one, r.bytes[index] ?? 0, facts.rollingBack !== null)),
-    defaults: [...r.defaulted], version: r.version, phase: r.phase, because: r.because, waitingOn: r.waitingOn, nextActionAt: timeOrNull(r.nextActionAt), eta: timeOrNull(r.eta),
+    defaults: [...r.defaulted], templateId: r.templateId, fromTemplate: [...r.fromTemplate], version: r.version, phase: r.phase, because: r.because, waitingOn: r.waitingOn, nextActionAt: timeOrNull(r.nextActionAt), eta: timeOrNull(r.eta),
     pauses: facts.pauses.map(({ reason, since, because, group: name }) => ({ reason, since: isoTime(since), because, ...(name === undefined ? {} : { group: name }) })),
     counters: printCounters(sumOf(facts.groups), r.bytes.reduce((sum, bytes) => sum + bytes, 0)),
     approvals: facts.approvals.map(printVote),

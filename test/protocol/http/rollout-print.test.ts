@@ -22,7 +22,7 @@ function group(name: string, more: Partial<GroupFacts> = {}): GroupFacts {
 
 function view(plan: Plan, facts: Partial<RolloutFacts> = {}): PrintableRollout {
   return {
-    id: ROLLOUT_EXAMPLE.id, plan, defaulted: ['/pace/offline'], version: 3, phase: 'paused', because: 'Paused.', waitingOn: 'Waits.', nextActionAt: AT, eta: null, createdBy: 'key:admin', createdAt: AT, updatedAt: AT,
+    id: ROLLOUT_EXAMPLE.id, plan, defaulted: ['/pace/offline'], templateId: null, fromTemplate: [], version: 3, phase: 'paused', because: 'Paused.', waitingOn: 'Waits.', nextActionAt: AT, eta: null, createdBy: 'key:admin', createdAt: AT, updatedAt: AT,
     bytes: plan.groups.map(() => 1_000),
     facts: {
       materialised: true, createdAt: AT, startRequestedAt: AT, startedAt: AT, approvals: [], pauses: [], fired: [], aborted: null, rollingBack: null, sweptAt: null, sweepWanted: false, endedAt: null, finishedAt: null, closedAt: null,

@@ -114,7 +114,6 @@ describe('What an operator sends', () => {
     ['a pace for each site', '/pace/perSite', { pace: { perSite: { maxInFlight: 2, bytesPerSecond: 2_000_000 } } }],
     ['a window', '/schedule/window', { schedule: { window: { rrule: 'FREQ=DAILY;BYHOUR=2', duration: 'PT3H', timezone: 'device' } } }],
     ['a freeze', '/schedule/freezes/0', { schedule: { freezes: [{ from: '2026-12-20', to: '2027-01-04', timezone: 'device' }] } }],
-    ['a template', '/templateId', { templateId: FIRMWARE }],
   ])('is refused where it is not supported yet, with what to do instead: %s', (_what, pointer, sent) => {
     const faults = refused(sent);
     expect(Object.keys(faults)).toEqual([pointer]);

@@ -167,8 +167,10 @@ function finishing(facts: RolloutFacts, plan: Plan, counters: Counters): Planned
   const left = counters.pending + openOf(counters);
   if (left > 0 || facts.groups.some((group) => group.size > 0 && endedOf(group.counters) < group.size)) return undefined;
   const open = facts.groups.find((group) => group.openedAt !== null && group.passedAt === null && group.failedAt === null);
+  // Groups whose targets all held the content before still pass, one after the other, unless something stands before them that nobody has overridden.
+  const blocked = facts.pauses.length > 0 || facts.groups.some((group) => group.failedAt !== null && group.passedAt === null);
   const unopened = facts.groups.some((group) => group.openedAt === null);
-  if (facts.endedAt === null && (open || (unopened && facts.pauses.length === 0))) return undefined;
+  if (facts.endedAt === null && (open || (unopened && !blocked))) return undefined;
   return steps({ do: 'finish' });
 }
 

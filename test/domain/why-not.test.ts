@@ -4,15 +4,15 @@ import type { Phase } from '../../domain/rollout/phase.js';
 
 /** What is allowed when, as it is meant: one row a phase in the order of ACTIONS; `.` = refused. Written apart from the source, so that a slip in either shows. */
 const MEANT = `
-                   start pause resume abort retry approve reject amend
-draft              yes   .     .      yes   .     yes     yes    yes
-awaiting_approval  .     yes   .      yes   .     yes     yes    yes
-scheduled          .     yes   .      yes   .     yes     yes    yes
-running            .     yes   .      yes   yes   yes     yes    yes
-paused             .     yes   yes    yes   yes   yes     yes    yes
-rolling_back       .     .     .      .     .     .       .      .
-finished           .     .     .      .     yes   .       .      .
-aborted            .     .     .      .     .     .       .      .`;
+                   start pause resume abort retry approve reject amend rollback
+draft              yes   .     .      yes   .     yes     yes    yes   .
+awaiting_approval  .     yes   .      yes   .     yes     yes    yes   yes
+scheduled          .     yes   .      yes   .     yes     yes    yes   .
+running            .     yes   .      yes   yes   yes     yes    yes   yes
+paused             .     yes   yes    yes   yes   yes     yes    yes   yes
+rolling_back       .     .     .      .     .     .       .      .     yes
+finished           .     .     .      .     yes   .       .      .     yes
+aborted            .     .     .      .     .     .       .      .     .`;
 
 const [head, ...lines] = MEANT.trim().split('\n').map((line) => line.trim().split(/\s+/));
 const cells = lines.flatMap(([phase, ...answers]) => head!.map((action, index) => [action, phase, answers[index] === 'yes'] as const));

@@ -1,7 +1,7 @@
 import type { NextFunction, Request, Response } from 'express';
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import { OPEN_STATES } from '../domain/installation/states.js';
-import { MESSAGES_REFUSED, readCounts, REPORTS_RECORDED, type Count } from '../store/counters.js';
+import { FAILURE_REASONS, INGEST_BOUNDS, INGEST_SECONDS, MESSAGES_REFUSED, PROCESS_FAILURES, readCounts, REPORTS_RECORDED, type Count } from '../store/counters.js';
 import type { Pool } from '../store/pool.js';
 import { readVitals, type Vitals } from '../store/vitals.js';
 
@@ -25,6 +25,8 @@ export function createMetrics(pool: Pool): Metrics {
   const gauge = <L extends string>(name: string, help: string, ...labelNames: L[]) => new Gauge({ name, help, labelNames, registers: [registry] });
   const gauges = {
     open: gauge('slipway_installations', 'Open installations of all tenants', 'state'),
+    overdue: gauge('slipway_installations_overdue', 'Open installations whose deadline has passed and which nobody has judged yet'),
+    overdueOldest: gauge('slipway_installations_overdue_oldest_seconds', 'How long ago the first of these deadlines passed'),
     depth: gauge('slipway_outbox_depth', 'Subjects whose receiver is to be brought up to date', 'receiver'),
     oldest: gauge('slipway_outbox_oldest_seconds', 'How long the oldest subject has been due', 'receiver'),
     failing: gauge('slipway_outbox_failing', 'Subjects whose last sending failed', 'receiver'),
@@ -33,6 +35,8 @@ export function createMetrics(pool: Pool): Metrics {
   const counters = {
     recorded: new Counter({ name: REPORTS_RECORDED, help: 'Reports of devices that were recorded, over MQTT', registers: [registry] }),
     refused: new Counter({ name: MESSAGES_REFUSED, help: 'Messages of devices that were refused, by reason; see last-diagnostics of the device', labelNames: ['reason'], registers: [registry] }),
+    ingest: new Counter({ name: INGEST_SECONDS, help: 'Messages of devices by the time from the bridge\'s receipt to the commit', labelNames: ['le'], registers: [registry] }),
+    failures: new Counter({ name: PROCESS_FAILURES, help: 'Activities and workflows that failed (they are tried again), and complaints of the worker itself', labelNames: ['reason'], registers: [registry] }),
   };
   return {
     observe(request, response, next) {
@@ -50,13 +54,15 @@ export function createMetrics(pool: Pool): Metrics {
   };
 }
 
-type Gauges = Record<'open' | 'depth' | 'oldest' | 'failing' | 'database', Gauge>;
+type Gauges = Record<'open' | 'overdue' | 'overdueOldest' | 'depth' | 'oldest' | 'failing' | 'database', Gauge>;
 
 /** What is empty is 0, not absent: an alert on a series that does not exist never fires. */
 function show(gauges: Gauges, vitals: Vitals): void {
   gauges.database.set(1);
   for (const state of OPEN_STATES) gauges.open.set({ state }, 0);
   for (const { state, count } of vitals.openInstallations) gauges.open.set({ state }, count);
+  gauges.overdue.set(vitals.overdue.count);
+  gauges.overdueOldest.set(vitals.overdue.oldestSeconds);
   for (const receiver of RECEIVERS) {
     const row = vitals.outbox.find((one) => one.receiver === receiver);
     gauges.depth.set({ receiver }, row?.depth ?? 0);
@@ -65,12 +71,22 @@ function show(gauges: Gauges, vitals: Vitals): void {
   }
 }
 
-/** Counted by the bridge, in PostgreSQL (workers/tally.ts): each scrape shows what is there. */
-function showCounts(counters: { recorded: Counter; refused: Counter<'reason'> }, counts: readonly Count[]): void {
-  counters.recorded.reset();
-  counters.refused.reset();
+interface Counters {
+  recorded: Counter;
+  refused: Counter<'reason'>;
+  ingest: Counter<'le'>;
+  failures: Counter<'reason'>;
+}
+
+/** Counted by bridge and orchestrator, in PostgreSQL (workers/tally.ts): each scrape shows what is there. */
+function showCounts(counters: Counters, counts: readonly Count[]): void {
+  for (const counter of Object.values(counters) as Counter[]) counter.reset();
+  for (const le of INGEST_BOUNDS) counters.ingest.inc({ le }, 0);
+  for (const reason of FAILURE_REASONS) counters.failures.inc({ reason }, 0);
   for (const { name, reason, value } of counts) {
     if (name === REPORTS_RECORDED) counters.recorded.inc(value);
     if (name === MESSAGES_REFUSED) counters.refused.inc({ reason }, value);
+    if (name === INGEST_SECONDS) counters.ingest.inc({ le: reason }, value);
+    if (name === PROCESS_FAILURES) counters.failures.inc({ reason }, value);
   }
 }

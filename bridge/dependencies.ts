@@ -7,6 +7,9 @@ import type { Administration } from './send-credentials.js';
 /** Connects under the bridge's one client id: the broker's take-over ends a connection that a stalled leader still holds. */
 export type ConnectBroker = () => Promise<MqttConnection>;
 
+/** `lag`: the reason is the upper bound of a bucket of the histogram (store/counters.ts). */
+export type Counted = 'recorded' | 'refused' | 'lag';
+
 /** What the bridge is made of; its process file opens and closes it. */
 export interface BridgeDependencies {
   pool: Pool;
@@ -21,5 +24,5 @@ export interface BridgeDependencies {
   downloadUrl: (tenantId: string, installationId: string) => string;
   now: () => number;
   log: Logger;
-  counted: (outcome: 'recorded' | 'refused', reason: string, count: number) => void;
+  counted: (outcome: Counted, reason: string, count: number) => void;
 }

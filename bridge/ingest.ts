@@ -1,7 +1,9 @@
 import type { Logger } from 'pino';
 import { print, type Ack } from '../protocol/mqtt/payloads.js';
 import type { Pool } from '../store/pool.js';
+import { INGEST_BOUNDS } from '../store/counters.js';
 import { isTransient } from '../store/transient.js';
+import type { Counted } from './dependencies.js';
 import { read, refused, type Incoming, type Reading } from './reading.js';
 import { recordReadings, type Noted } from './record-readings.js';
 import type { Publish } from './send-documents.js';
@@ -15,7 +17,7 @@ export interface IngestDependencies {
   log: Logger;
   /** After each commit: whoever sends has something to look at. */
   committed: () => void;
-  counted: (outcome: 'recorded' | 'refused', reason: string, count: number) => void;
+  counted: (outcome: Counted, reason: string, count: number) => void;
 }
 
 /** Reports of one transaction. Larger ones gain nothing (the commit is a tenth by then), and hold the locks of more devices for longer. */
@@ -46,6 +48,8 @@ export class Ingest {
   private waiting: Incoming[] = [];
   /** Batches under way, each by the nodes that it is of. */
   private readonly underWay = new Map<ReadonlySet<string>, Promise<void>>();
+  /** performance.now() */
+  private readonly arrivedAt = new WeakMap<Incoming, number>();
   private readonly progressAt = new Map<string, number>();
 
   constructor(private readonly has: IngestDependencies) {}
@@ -53,6 +57,7 @@ export class Ingest {
   take(message: Incoming): void {
     if (this.mode === 'ended') return;
     this.waiting.push(message);
+    this.arrivedAt.set(message, performance.now());
     // Each look at what waits costs as much as there is, and may find that all of it is of one busy node.
     if (this.underWay.size === 0 || this.waiting.length % WORTH_A_SECOND === 0) this.begin();
   }
@@ -138,11 +143,18 @@ export class Ingest {
   private answer(readings: readonly Reading[], noted: readonly Noted[]): void {
     for (const { incoming } of readings) incoming.acknowledge();
     this.has.committed();
+    this.tellLag(readings);
     this.has.counted('recorded', '', noted.reduce((sum, one) => sum + one.recorded, 0));
     for (const { refusals, receipts } of noted) {
       for (const reason of refusals) this.has.counted('refused', reason, 1);
       for (const { topic, ack } of receipts) this.send(topic, ack);
     }
+  }
+
+  private tellLag(readings: readonly Reading[]): void {
+    const now = performance.now();
+    const seconds = readings.map(({ incoming }) => (now - (this.arrivedAt.get(incoming) ?? now)) / 1_000);
+    for (const bound of INGEST_BOUNDS) this.has.counted('lag', bound, seconds.filter((one) => one <= Number(bound.replace('+Inf', 'Infinity'))).length);
   }
 
   /** Not awaited: a receipt that is lost is asked for again, because the device repeats its report until it has one. */

@@ -4,6 +4,12 @@ import { asService } from './transaction.js';
 /** By name, in the table and in /metrics of the API. */
 export const REPORTS_RECORDED = 'slipway_device_reports_recorded_total';
 export const MESSAGES_REFUSED = 'slipway_device_messages_refused_total';
+/** A histogram: the reason is the upper bound in seconds, and each count is in all buckets above it too. */
+export const INGEST_SECONDS = 'slipway_ingest_seconds_bucket';
+export const INGEST_BOUNDS = ['0.05', '0.25', '1', '5', '30', '+Inf'] as const;
+export const PROCESS_FAILURES = 'slipway_process_failures_total';
+export const FAILURE_REASONS = ['activity', 'workflow', 'worker'] as const;
+export type FailureReason = (typeof FAILURE_REASONS)[number];
 
 /** What was counted under a name and, where it has several, a reason. Only ever rises. */
 export interface Count {

@@ -10,6 +10,8 @@ export async function readHeldLeases(pool: Pool): Promise<Set<string>> {
 export interface Vitals {
   /** Of all tenants. What ended is not counted: it only grows, and counting it would cost more each day. */
   openInstallations: { state: string; count: number }[];
+  /** Open ones whose deadline has passed, and for how long the first of them has waited to be judged. */
+  overdue: { count: number; oldestSeconds: number };
   outbox: { receiver: string; depth: number; oldestSeconds: number; failing: number }[];
 }
 
@@ -17,6 +19,8 @@ export interface Vitals {
 export async function readVitals(pool: Pool): Promise<Vitals> {
   return asService(pool, async (tx) => {
     const open = await tx.query<{ state: string; count: number }>('SELECT state, count(*)::int AS count FROM installations WHERE ended_at IS NULL GROUP BY state');
+    const overdue = await tx.query<{ count: number; oldest: number }>(
+      `SELECT count(*)::int AS count, coalesce(extract(epoch FROM now() - min(due_at)), 0)::float8 AS oldest FROM installations WHERE ended_at IS NULL AND due_at < now()`);
     const outbox = await tx.query<{ receiver: string; depth: number; oldest: number; failing: number }>(
       `SELECT receiver, count(*)::int AS depth, coalesce(extract(epoch FROM now() - min(due_at) FILTER (WHERE due_at <= now())), 0)::float8 AS oldest,
          (count(*) FILTER (WHERE attempts > 0))::int AS failing
@@ -24,6 +28,7 @@ export async function readVitals(pool: Pool): Promise<Vitals> {
     );
     return {
       openInstallations: open.rows,
+      overdue: { count: overdue.rows[0]!.count, oldestSeconds: Math.max(0, overdue.rows[0]!.oldest) },
       outbox: outbox.rows.map((row) => ({ receiver: row.receiver, depth: row.depth, oldestSeconds: Math.max(0, row.oldest), failing: row.failing })),
     };
   });

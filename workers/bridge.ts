@@ -6,7 +6,7 @@ import { connectMqtt } from '../bridge/mqtt-connection.js';
 import { BridgeTerm } from '../bridge/term.js';
 import { installationDownloadUrl, type Sign } from '../protocol/http/download-links.js';
 import { readLinkSigner } from '../store/downloads.js';
-import { MESSAGES_REFUSED, REPORTS_RECORDED } from '../store/counters.js';
+import { INGEST_SECONDS, MESSAGES_REFUSED, REPORTS_RECORDED } from '../store/counters.js';
 import { Listener } from '../store/listen.js';
 import { readBridgeClientId } from '../store/sending-credentials.js';
 import { openPool } from '../store/pool.js';
@@ -70,13 +70,14 @@ function downloadUrl(tenantId: string, installationId: string): string {
 }
 
 const administration = settings.mqtt.admin === 'dynsec' ? await administer(pool, { ...mqtt, url: mqttUrl, tls }, log) : null;
+const COUNTERS = { recorded: REPORTS_RECORDED, refused: MESSAGES_REFUSED, lag: INGEST_SECONDS } as const;
 const tally = new Tally(pool, log);
 onShutdown(() => tally.end());
 let term: BridgeTerm | undefined;
 const leadership = new Leadership(pool, 'bridge', randomUUID(), (tenure) => {
   term = new BridgeTerm({
     pool, engine, connect, connectBeside, administration, downloadUrl, now: Date.now, log,
-    counted: (outcome, reason, count) => tally.count(outcome === 'recorded' ? REPORTS_RECORDED : MESSAGES_REFUSED, reason, count),
+    counted: (outcome, reason, count) => tally.count(COUNTERS[outcome], reason, count),
   }, tenure);
   return term;
 }, log);

@@ -2,6 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { DefaultLogger, NativeConnection, Runtime, Worker, type NativeConnectionOptions } from '@temporalio/worker';
 import { createInstallationActivities } from '../activities/installation.js';
 import { createRolloutActivities } from '../activities/rollout.js';
+import type { FailureReason } from '../store/counters.js';
 import type { Pool } from '../store/pool.js';
 import { TASK_QUEUE } from '../workflows/messages.js';
 import type { Log } from './log.js';
@@ -12,6 +13,8 @@ export interface OrchestratorOptions {
   pool: Pool;
   now: () => number;
   log: Log;
+  /** Told of what failed and is tried again: what an operator counts. */
+  failed?: (reason: FailureReason) => void;
   taskQueue?: string;
   /** The file that `npm run build` made of the workflows. */
   bundle?: string;
@@ -33,15 +36,18 @@ const LOCAL_ACTIVITIES = 40;
 
 /** The SDK's own lines go where all others go. Its runtime is one per process. */
 let installed = false;
-function installLogger(log: Log): void {
+function installLogger(log: Log, failed: (reason: FailureReason) => void): void {
   if (installed) return;
   installed = true;
   const levels = { TRACE: 'trace', DEBUG: 'debug', INFO: 'debug', WARN: 'warn', ERROR: 'error' } as const;
-  Runtime.install({ logger: new DefaultLogger('INFO', ({ level, message, meta }) => log[levels[level]]({ ...meta }, message)) });
+  Runtime.install({ logger: new DefaultLogger('INFO', ({ level, message, meta }) => {
+    log[levels[level]]({ ...meta }, message);
+    if (level === 'WARN' || level === 'ERROR') failed(/^activity/i.test(message) ? 'activity' : /workflow/i.test(message) ? 'workflow' : 'worker');
+  }) });
 }
 
 export async function createOrchestrator(options: OrchestratorOptions): Promise<{ worker: Worker; connection: NativeConnection }> {
-  installLogger(options.log);
+  installLogger(options.log, options.failed ?? (() => undefined));
   const connection = await NativeConnection.connect(options.connection);
   const worker = await Worker.create({
     connection,

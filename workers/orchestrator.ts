@@ -1,10 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { Heartbeat } from '../store/heartbeat.js';
+import { PROCESS_FAILURES } from '../store/counters.js';
 import { openPool } from '../store/pool.js';
 import { exitWithParent, onShutdown } from './embedded/exit-with-parent.js';
 import { createLog } from './log.js';
 import { createOrchestrator } from './orchestrator-worker.js';
 import { readSettings, requireAddresses } from './settings.js';
+import { Tally } from './tally.js';
 import { temporalConnection } from './temporal-connection.js';
 
 /** The process that runs workflows and activities. Any number of them; each is nothing but a worker on the same task queue. */
@@ -16,6 +18,8 @@ exitWithParent();
 /** Local activities run at once up to their limit; a connection for every second of them keeps both cores busy. */
 const pool = openPool({ databaseUrl, name: 'orchestrator', max: 20, onError: (error) => log.warn({ err: error }, 'an idle connection to the database broke') });
 onShutdown(() => pool.end(), { log });
+const tally = new Tally(pool, log);
+onShutdown(() => tally.end());
 
 const CONNECT_AGAIN_MS = 500;
 
@@ -27,7 +31,7 @@ onShutdown(() => {
 
 while (!ending) {
   try {
-    const { worker, connection } = await createOrchestrator({ ...temporalConnection(settings), pool, now: Date.now, log });
+    const { worker, connection } = await createOrchestrator({ ...temporalConnection(settings), pool, now: Date.now, log, failed: (reason) => tally.count(PROCESS_FAILURES, reason, 1) });
     log.info('runs installations');
     const heartbeat = new Heartbeat(pool, 'orchestrator', randomUUID(), (error) => log.warn({ err: error }, 'the heartbeat failed'));
     let running = true;

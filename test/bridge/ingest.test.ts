@@ -39,7 +39,10 @@ beforeEach(async () => {
   [sent, counts, acknowledged] = [[], {}, []];
   ingest = new Ingest({
     pool, tenure, now: Date.now, log: createLog('test', 'fatal'), committed: () => undefined,
-    counted: (outcome, reason, count) => (counts[reason || outcome] = (counts[reason || outcome] ?? 0) + count),
+    counted: (outcome, reason, count) => {
+      const name = outcome === 'lag' ? `within ${reason} s` : reason || outcome;
+      counts[name] = (counts[name] ?? 0) + count;
+    },
     publish: async (topic) => {
       tenure.assert();
       sent.push(topic);
@@ -84,7 +87,7 @@ describe('Reports that arrive', () => {
     expect(await versions(all)).toEqual(all.map((id) => (id === poisoned ? undefined : '2.0')));
     const [entry] = await asTenant(pool, 'default', (tx) => readDiagnostics(tx, 'default', poisoned));
     expect(entry).toMatchObject({ reason: 'unstorable', detail: expect.stringContaining('poisoned') });
-    expect(counts).toEqual({ recorded: 19, unstorable: 1 });
+    expect(counts).toMatchObject({ recorded: 19, unstorable: 1, 'within +Inf s': 20 });
     expect(sent).toHaveLength(19);
   });
 
@@ -120,7 +123,7 @@ describe('Reports that arrive', () => {
     await facts.sql('DROP TRIGGER away ON device_slots');
     await until('both are acknowledged', () => acknowledged.length === 2);
     expect(await versions([one])).toEqual(['3.0']);
-    expect(counts).toEqual({ recorded: 1, not_json: 1 });
+    expect(counts).toMatchObject({ recorded: 1, not_json: 1, 'within +Inf s': 2 });
   });
 
   it('D13 are not stored by a leader that another one has followed: nothing is written, acknowledged or sent, and its term ends', async () => {

@@ -1,0 +1,46 @@
+import { readFileSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { MESSAGES_REFUSED, PROCESS_FAILURES, INGEST_SECONDS } from '../../store/counters.js';
+import { Tally } from '../../workers/tally.js';
+import { createLog } from '../../workers/log.js';
+import { Facts } from '../support/facts.js';
+import { startApi, type ApiUnderTest } from './api-under-test.js';
+
+let api: ApiUnderTest;
+beforeAll(async () => (api = await startApi('metrics')));
+afterAll(() => api.close());
+
+const scrape = async () => (await api.call('GET', '/metrics')).body as string;
+const names = (text: string) => new Set([...text.matchAll(/\bslipway_[a-z_]+/g)].map(([name]) => name));
+
+describe('The figures of a running service', () => {
+  it('have each one that the dashboard shows and that operations.md explains', async () => {
+    const tally = new Tally(api.pool, createLog('test', 'silent'), 60_000);
+    tally.count(MESSAGES_REFUSED, 'too_large', 1);
+    await tally.end();
+    await api.call('GET', '/v1/devices');
+    const shown = new Set([...(await scrape()).matchAll(/^(slipway_[a-z_]+)(?:\{.*\})? [\d.e+-]+$/gm)].map(([, name]) => name!));
+    const panels = (JSON.parse(readFileSync('docs/grafana.json', 'utf8')) as { panels: { targets: { expr: string }[] }[] }).panels;
+    const onDashboard = names(panels.flatMap((panel) => panel.targets.map((target) => target.expr)).join(' '));
+    expect(onDashboard.size).toBeGreaterThan(10);
+    expect([...onDashboard].filter((name) => !shown.has(name))).toEqual([]);
+    const explained = names(readFileSync('docs/operations.md', 'utf8').split('## It is stuck')[0]!);
+    const unexplained = [...shown].filter((name) => !explained.has(name.replace(/_(sum|count)$/, '').replace('request_duration_seconds_bucket', 'request_duration_seconds')));
+    expect(unexplained).toEqual([]);
+  });
+
+  it('say 0 where nothing has happened: an alert on a series that is not there never fires', async () => {
+    const text = await scrape();
+    for (const line of ['slipway_installations_overdue 0', 'slipway_installations_overdue_oldest_seconds 0', `${PROCESS_FAILURES}{reason="workflow"} 0`, `${INGEST_SECONDS}{le="+Inf"} 0`]) expect(text).toContain(`${line}\n`);
+  });
+
+  it('show an installation whose deadline passed and that nobody has judged', async () => {
+    const facts = await new Facts(api.pool).begin();
+    const { id } = await facts.install(await facts.device(), await facts.firmware('a'));
+    await facts.sql(`UPDATE installations SET due_at = now() - interval '90 seconds' WHERE id = $1`, [id]);
+    const text = await scrape();
+    expect(text).toContain('slipway_installations_overdue 1\n');
+    const [, seconds] = /^slipway_installations_overdue_oldest_seconds (\d+)/m.exec(text)!;
+    expect(Number(seconds)).toBeGreaterThanOrEqual(90);
+  });
+});

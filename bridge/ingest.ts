@@ -4,7 +4,7 @@ import type { Pool } from '../store/pool.js';
 import { INGEST_BOUNDS } from '../store/counters.js';
 import { isTransient } from '../store/transient.js';
 import type { Counted } from './dependencies.js';
-import { read, refused, type Incoming, type Reading } from './reading.js';
+import { aboutOf, read, refused, type Incoming, type Reading } from './reading.js';
 import { recordReadings, type Noted } from './record-readings.js';
 import type { Publish } from './send-documents.js';
 import { isLeaseLost, type Tenure } from './tenure.js';
@@ -129,12 +129,11 @@ export class Ingest {
       return this.commit(readings.slice(middle));
     }
     const reading = readings[0]!;
-    const { topic } = reading.incoming;
     if (!('refusal' in reading)) {
-      this.has.log.error({ err: error, topic }, 'a report cannot be stored; it goes to the diagnostics');
+      this.has.log.error({ err: error, ...aboutOf(reading) }, 'a report cannot be stored; it goes to the diagnostics');
       return this.commit([refused(reading, 'unstorable', error.message)]);
     }
-    this.has.log.error({ err: error, topic }, 'a refused message could not be kept; it is dropped');
+    this.has.log.error({ err: error, ...aboutOf(reading) }, 'a refused message could not be kept; it is dropped');
     this.has.counted('refused', reading.refusal.reason, 1);
     reading.incoming.acknowledge();
   }
@@ -145,9 +144,9 @@ export class Ingest {
     this.has.committed();
     this.tellLag(readings);
     this.has.counted('recorded', '', noted.reduce((sum, one) => sum + one.recorded, 0));
-    for (const { refusals, receipts } of noted) {
+    for (const [index, { refusals, receipts }] of noted.entries()) {
       for (const reason of refusals) this.has.counted('refused', reason, 1);
-      for (const { topic, ack } of receipts) this.send(topic, ack);
+      for (const { topic, ack } of receipts) this.send(topic, ack, readings[index]!);
     }
   }
 
@@ -158,11 +157,11 @@ export class Ingest {
   }
 
   /** Not awaited: a receipt that is lost is asked for again, because the device repeats its report until it has one. */
-  private send(topic: string, ack: Ack): void {
+  private send(topic: string, ack: Ack, reading: Reading): void {
     try {
-      void this.has.publish(topic, print(ack), { qos: 1, retain: false }).catch((error: Error) => this.has.log.debug({ err: error, topic }, 'a receipt was not sent'));
+      void this.has.publish(topic, print(ack), { qos: 1, retain: false }).catch((error: Error) => this.has.log.debug({ err: error, ...aboutOf(reading) }, 'a receipt was not sent'));
     } catch (error) {
-      this.has.log.warn({ err: error, topic }, 'a receipt cannot be printed');
+      this.has.log.warn({ err: error, ...aboutOf(reading) }, 'a receipt cannot be printed');
     }
   }
 

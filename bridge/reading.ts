@@ -19,6 +19,14 @@ export interface Refusal {
   readonly about: { readonly tenantId: string; readonly node: string; readonly device: string } | undefined;
 }
 
+/** For the log: whom a message is about, by the names that every line has for it (docs/operations.md). */
+export function aboutOf(reading: Reading): { topic: string; tenantId?: string; deviceId?: string; installationId?: string } {
+  const { topic } = reading.incoming;
+  if ('refusal' in reading) return { topic, ...(reading.refusal.about && { tenantId: reading.refusal.about.tenantId, deviceId: reading.refusal.about.device }) };
+  const { tenant, device, body } = reading.message;
+  return { topic, tenantId: tenant, deviceId: device, ...('installationId' in body && typeof body.installationId === 'string' && { installationId: body.installationId }) };
+}
+
 export function read(incoming: Incoming): Reading {
   const parsed = parseUp(incoming.topic, incoming.payload);
   if (!parsed.ok) return { incoming, refusal: refusalOf(incoming, parsed.reason, parsed.detail) };

@@ -60,7 +60,7 @@ function planAll(claimed: readonly Claimed[], views: ReadonlyMap<string, SlotVie
       if (!view) throw new Error('the slot was not read');
       plans.push({ claimed: one, view, plan: planSlot(view, downloadUrl) });
     } catch (error) {
-      log.error({ err: error, device: one.subject, slot: one.detail }, 'a document cannot be made');
+      log.error({ err: error, tenantId: one.tenantId, deviceId: one.subject, slot: one.detail, installationId: views.get(slotKey(one.tenantId, one.subject, one.detail))?.installation?.id }, 'a document cannot be made');
       failed.push({ claimed: one, error: (error as Error).message });
     }
   }

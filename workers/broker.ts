@@ -44,7 +44,7 @@ async function look(from: EmbeddedBroker, ended: AbortSignal): Promise<void> {
     try {
       for (const { identity, credentialId } of await passwords.revoked(from.connected())) {
         if (identity.kind === 'device') from.disconnect(identity.tenant, identity.node, credentialId);
-        log.info({ identity, credentialId }, 'cut off: the credential was revoked');
+        log.info({ ...(identity.kind === 'device' && { tenantId: identity.tenant, deviceId: identity.node }), credentialId }, 'cut off: the credential was revoked');
       }
       if (away) log.info({}, 'the database answers again');
       away = false;

@@ -108,14 +108,14 @@ export async function startEmbeddedBroker(options: EmbeddedBrokerOptions): Promi
   const rules = guard((client) => sessions.of(client), holds, (client, what, topic, payload) => {
     const session = sessions.of(client);
     tell(client, { what, topic, ...(payload && { payload }) });
-    if (session && ++session.refusals <= MAX_LOGGED_REFUSALS) log.warn({ client: client.id, topic: topic.slice(0, 200) }, `refused: ${what}`);
+    if (session && ++session.refusals <= MAX_LOGGED_REFUSALS) log.warn({ client: client.id, ...aboutOf(session), topic: topic.slice(0, 200) }, `refused: ${what}`);
   });
   const aedes = new Aedes({ connectTimeout: CONNECT_TIMEOUT_MS, drainTimeout: DRAIN_TIMEOUT_MS, ...admission(options, sessions, inlets), ...rules });
   const internals = aedes as unknown as Internals;
   await aedes.listen();
   Object.assign(internals.persistence, retainedByNode(), outgoing.methods());
   fence(aedes, internals);
-  aedes.on('clientError', (client, error) => ('returnCode' in error ? log.info({ why: error.message }, 'a client was not let in') : log.debug({ client: client.id, err: error }, 'a connection broke')));
+  aedes.on('clientError', (client, error) => ('returnCode' in error ? log.info({ why: error.message }, 'a client was not let in') : log.debug({ client: client.id, ...aboutOf(sessions.of(client)), err: error }, 'a connection broke')));
   aedes.on('connectionError', (_client, error) => log.info({ why: error.message }, 'a client was not let in'));
   (aedes as NodeJS.EventEmitter).on('error', (error: Error) => log.warn({ err: error }, 'the broker failed at a message'));
 
@@ -123,7 +123,7 @@ export async function startEmbeddedBroker(options: EmbeddedBrokerOptions): Promi
   const server = net.createServer({ noDelay: true, highWaterMark: SOCKET_BUFFER_BYTES }, (socket) => {
     sockets.add(socket);
     const admitted = limitInlet(socket, (why) => {
-      log.info({ from: socket.remoteAddress, why }, 'a client was cut off');
+      log.info({ from: socket.remoteAddress, ...aboutOf(sessions.of(client)), why }, 'a client was cut off');
       tell(client, { what: 'packet', why });
     });
     const client: Client = aedes.handle(socket);
@@ -154,6 +154,12 @@ export async function startEmbeddedBroker(options: EmbeddedBrokerOptions): Promi
       await stopped;
     },
   };
+}
+
+/** For the log, by the names that every line has for it. */
+function aboutOf(session: Session | undefined): object {
+  const identity = session?.admission.identity;
+  return identity?.kind === 'device' ? { tenantId: identity.tenant, deviceId: identity.node } : {};
 }
 
 /** Who a client is, settled before aedes looks at its session: from then on the client's id is its own within its identity. */

@@ -8,6 +8,7 @@ import { attachment, isUnchanged, whatToServe } from '../../protocol/http/ranges
 import { downloadOfFirmware, downloadOfInstallation, type Download } from '../../store/downloads.js';
 import type { Tx } from '../../store/pool.js';
 import { asTenant } from '../../store/transaction.js';
+import { idsIn } from '../request-log.js';
 import { linkSigner, LINK_LIFETIME_MS } from '../links.js';
 import { route, type Answer, type AnswerDoc, type Call, type Route, type Services } from '../route.js';
 
@@ -111,12 +112,12 @@ async function send(services: Services, response: Response, sha256: string, part
     await pipeline(bytes, response);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ERR_STREAM_PREMATURE_CLOSE') throw error;
-    services.log.debug({ sha256 }, 'a client went away in the middle of its download');
+    services.log.debug({ sha256, ...idsIn(response.req.path) }, 'a client went away in the middle of its download');
   }
 }
 
 function missing(services: Services, response: Response, sha256: string): DomainError {
   for (const name of response.getHeaderNames().filter((one) => /^content-(?!security)|^(etag|accept-ranges|digest|repr-digest)$/.test(one))) response.removeHeader(name);
-  services.log.error({ sha256 }, 'a blob is missing in the store');
+  services.log.error({ sha256, ...idsIn(response.req.path) }, 'a blob is missing in the store');
   return new DomainError('SERVICE_UNAVAILABLE', 'the bytes are missing in the blob store; its operator must restore them');
 }

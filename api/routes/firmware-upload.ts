@@ -3,6 +3,7 @@ import type { ReceivedBlob } from '../../adapters/blobs/port.js';
 import { DomainError } from '../../domain/errors.js';
 import { attachContent, isContentNeeded, keepDraftAlive, lockContent } from '../../store/firmwares.js';
 import { asService } from '../../store/transaction.js';
+import { idsIn } from '../request-log.js';
 import type { Call, Services } from '../route.js';
 
 /** How often the draft is told that its upload goes on; at least three times in its lifetime. */
@@ -31,7 +32,7 @@ async function receive(services: Services, request: Request, touch: () => Promis
   const noteLoss = (error: unknown): void => {
     // Only a refusal ends the upload early; while the database is away it goes on, and the draft is judged at the end.
     if ((error as Error).name === 'DomainError') lost = error;
-    else services.log.warn({ err: error }, 'an upload could not keep its firmware alive');
+    else services.log.warn({ err: error, ...idsIn(request.path) }, 'an upload could not keep its firmware alive');
   };
   const timer = setInterval(() => void touch().catch(noteLoss), Math.min(TOUCH_MS, services.draftLifetimeMs / 3));
   try {

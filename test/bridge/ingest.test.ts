@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import pino from 'pino';
 import { Ingest } from '../../bridge/ingest.js';
 import { instant, Tenure } from '../../bridge/tenure.js';
 import { readDiagnostics } from '../../store/diagnostics-read.js';
@@ -33,12 +34,14 @@ let sent: string[];
 let counts: Record<string, number>;
 let acknowledged: string[];
 let ingest: Ingest;
+let lines: Record<string, unknown>[];
 beforeEach(async () => {
   lease = `bridge ${(nth += 1)}`;
   tenure = new Tenure({ name: lease, holder: 'one', epoch: (await holdLease(pool, lease, 'one', 60_000))! }, 50_000, instant());
-  [sent, counts, acknowledged] = [[], {}, []];
+  [sent, counts, acknowledged, lines] = [[], {}, [], []];
   ingest = new Ingest({
-    pool, tenure, now: Date.now, log: createLog('test', 'fatal'), committed: () => undefined,
+    pool, tenure, now: Date.now, committed: () => undefined,
+    log: pino({ level: 'debug' }, { write: (line) => void lines.push(JSON.parse(line) as Record<string, unknown>) }),
     counted: (outcome, reason, count) => {
       const name = outcome === 'lag' ? `within ${reason} s` : reason || outcome;
       counts[name] = (counts[name] ?? 0) + count;
@@ -88,6 +91,7 @@ describe('Reports that arrive', () => {
     const [entry] = await asTenant(pool, 'default', (tx) => readDiagnostics(tx, 'default', poisoned));
     expect(entry).toMatchObject({ reason: 'unstorable', detail: expect.stringContaining('poisoned') });
     expect(counts).toMatchObject({ recorded: 19, unstorable: 1, 'within +Inf s': 20 });
+    expect(lines.filter((line) => 'topic' in line)).toEqual([expect.objectContaining({ msg: expect.stringContaining('cannot be stored'), tenantId: 'default', deviceId: expect.stringMatching(/^[0-9a-f-]{36}$/) })]);
     expect(sent).toHaveLength(19);
   });
 

@@ -2,6 +2,7 @@ import express, { type Express } from 'express';
 import helmet from 'helmet';
 import { DomainError } from '../domain/errors.js';
 import { byApiKey, type Authenticate } from './authentication.js';
+import { LiveEvents } from './live/live-events.js';
 import { createMetrics } from './metrics.js';
 import { mount } from './mount.js';
 import { openApiDocument } from './openapi.js';
@@ -14,6 +15,7 @@ import { deviceTypeRoutes } from './routes/device-types.js';
 import { deviceRoutes } from './routes/devices.js';
 import { openApiRoute, serveDocs } from './routes/docs.js';
 import { downloadRoutes } from './routes/downloads.js';
+import { eventRoutes } from './routes/events.js';
 import { firmwareRoutes } from './routes/firmwares.js';
 import { healthRoutes, type Dependency } from './routes/health.js';
 import { installationRoutes } from './routes/installations.js';
@@ -32,10 +34,12 @@ export interface AppOptions {
   /** Who a bearer token is; API keys where nothing else is given. */
   authenticate?: Authenticate;
   version?: string;
+  /** Whoever ends the listener ends it before: its streams never end by themselves. */
+  live?: LiveEvents;
 }
 
 /** The API without its listener: a test gives it a port of its own. */
-export function createApp({ services, dependencies = [], authenticate = byApiKey(services.pool, services.now), version = '0.1.0' }: AppOptions): Express {
+export function createApp({ services, dependencies = [], authenticate = byApiKey(services.pool, services.now), version = '0.1.0', live = new LiveEvents(services.pool, services.log) }: AppOptions): Express {
   const app = express();
   app.disable('x-powered-by');
   app.disable('etag'); // answers are about now; 304 would be one more answer to describe
@@ -44,7 +48,7 @@ export function createApp({ services, dependencies = [], authenticate = byApiKey
   const metrics = createMetrics(services.pool);
   app.use(metrics.observe, requestLog(services.log), helmet({ contentSecurityPolicy: { directives: CSP } }));
 
-  const routes = [...apiRoutes(services), ...healthRoutes(services, dependencies, metrics), openApiRoute(() => document)];
+  const routes = [...apiRoutes(services, live), ...healthRoutes(services, dependencies, metrics), openApiRoute(() => document)];
   const document = openApiDocument(routes, services.publicUrl, version);
   mount(app, routes, services, authenticate);
   serveDocs(app);
@@ -58,7 +62,7 @@ export function createApp({ services, dependencies = [], authenticate = byApiKey
 /** No upgrade to HTTPS: on one machine the service speaks HTTP, and a proxy in front of it decides. */
 const CSP = { upgradeInsecureRequests: null };
 
-function apiRoutes(services: Services): Route[] {
+function apiRoutes(services: Services, live: LiveEvents): Route[] {
   return [
     ...firmwareRoutes(services),
     ...downloadRoutes(services),
@@ -72,7 +76,8 @@ function apiRoutes(services: Services): Route[] {
     ...installationRoutes(services),
     ...rolloutRoutes(services),
     ...rolloutCommandRoutes(services),
-    ...rolloutPartRoutes(),
+    ...rolloutPartRoutes(live),
+    ...eventRoutes(live),
     ...rolloutTemplateRoutes(services),
   ];
 }

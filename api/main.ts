@@ -16,6 +16,7 @@ import { createApp } from './app.js';
 import { byApiKey } from './authentication.js';
 import { Housekeeping } from './housekeeping.js';
 import { listen } from './listener.js';
+import { LiveEvents } from './live/live-events.js';
 import type { Services } from './route.js';
 import type { Dependency } from './routes/health.js';
 
@@ -58,8 +59,9 @@ const services: Services = {
 /** Whether the schema is up to date and the bootstrap key works. Until then the port answers, and says that it is not ready. */
 let prepared = false;
 const keys = byApiKey(pool, services.now);
+const live = new LiveEvents(pool, log);
 const app = createApp({
-  services,
+  services, live,
   dependencies: [{ name: 'schema', check: async () => (prepared ? undefined : 'is being brought up to date') }, ...neighbours(settings)],
   authenticate: async (token) => {
     if (!prepared) throw new DomainError('SERVICE_UNAVAILABLE', 'the database is being prepared; try again in a few seconds');
@@ -68,6 +70,7 @@ const app = createApp({
 });
 http.answerWith(app);
 onShutdown(() => http.close());
+onShutdown(() => live.end());
 log.info({ url: publicUrl, port: http.port }, 'listens');
 await prepare();
 const housekeeping = new Housekeeping([

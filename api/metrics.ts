@@ -41,7 +41,9 @@ export function createMetrics(pool: Pool): Metrics {
   return {
     observe(request, response, next) {
       const end = durations.startTimer();
-      response.once('close', () => end({ method: request.method, path: String(response.locals['path'] ?? 'other'), status: response.statusCode }));
+      // How long somebody listened to a stream says nothing of how long requests take.
+      const streams = () => /^text\/event-stream/.test(String(response.getHeader('content-type') ?? ''));
+      response.once('close', () => streams() || end({ method: request.method, path: String(response.locals['path'] ?? 'other'), status: response.statusCode }));
       next();
     },
     async print() {

@@ -113,7 +113,8 @@ function codeOf(route: Route, status: number): ErrorCode {
 }
 
 function success(doc: AnswerDoc, schemas: Json): Json {
-  const content = doc.schema ? { content: { [doc.contentType ?? 'application/json']: media(doc.schema, 'output', schemas, doc.example) } } : {};
+  const stream = doc.stream === undefined ? {} : { 'text/event-stream': { schema: { type: 'string', description: 'Server-Sent Events' }, example: doc.stream } };
+  const content = doc.schema ? { content: { [doc.contentType ?? 'application/json']: media(doc.schema, 'output', schemas, doc.example), ...stream } } : {};
   return { description: doc.description, ...headers(doc), ...content };
 }
 

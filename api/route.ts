@@ -48,6 +48,8 @@ export interface AnswerDoc {
   contentType?: string;
   headers?: Record<string, string>;
   example?: unknown;
+  /** Where `Accept: text/event-stream` gets a stream instead: an example of one. */
+  stream?: string;
 }
 
 /** Who asks. A route without a permission is called with ANYONE. */

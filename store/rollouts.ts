@@ -77,6 +77,12 @@ export async function readRollout(tx: Tx, tenantId: string, id: string): Promise
   return rows[0] && (await toViews(tx, tenantId, rows))[0];
 }
 
+/** Those of the named rollouts that there are. */
+export async function readRollouts(tx: Tx, tenantId: string, ids: readonly string[]): Promise<RolloutView[]> {
+  const { rows } = await tx.query<ViewRow>(`SELECT ${VIEW_COLUMNS} FROM rollouts WHERE tenant_id = $1 AND id = ANY($2::uuid[])`, [tenantId, ids]);
+  return toViews(tx, tenantId, rows);
+}
+
 export interface RolloutFilter {
   readonly phase?: readonly Phase[];
   /** Part of the name, in any case of letters. */

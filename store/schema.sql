@@ -257,6 +257,7 @@ CREATE TABLE history (
 CREATE INDEX history_of_device ON public.history USING btree (tenant_id, device_id, entry) WHERE (device_id IS NOT NULL);
 CREATE INDEX history_of_installation ON public.history USING btree (tenant_id, installation_id, entry) WHERE (installation_id IS NOT NULL);
 CREATE INDEX history_of_rollout ON public.history USING btree (tenant_id, rollout_id, entry) WHERE (rollout_id IS NOT NULL);
+CREATE INDEX history_of_rollout_by_number ON public.history USING btree (tenant_id, rollout_id, number) WHERE (rollout_id IS NOT NULL);
 CREATE INDEX history_unsealed ON public.history USING btree (entry) WHERE (number IS NULL);
 POLICY all_tenants ON history TO slipway_worker USING true
 POLICY one_tenant ON history TO slipway_api USING (tenant_id = current_tenant())

@@ -1,15 +1,22 @@
+import { ROLLOUT_STREAM_EXAMPLE, rolloutEventQuery } from '../../protocol/http/live-events.js';
 import { pageOf } from '../../protocol/http/envelope.js';
 import { printRolloutEvent, printTarget, rolloutEvent, rolloutTarget } from '../../protocol/http/rollout.js';
-import { eventQuery, targetQuery } from '../../protocol/http/rollouts.js';
+import { targetQuery } from '../../protocol/http/rollouts.js';
+import { sealedOf } from '../../store/live-events.js';
 import type { Tx } from '../../store/pool.js';
 import { listRolloutEvents, listTargets, parseEntryCursor, parseTargetCursor } from '../../store/rollout-lists.js';
 import { noSuchRollout, readRollout } from '../../store/rollouts.js';
+import type { RolloutView } from '../../store/rollout-view.js';
+import { isOver, type LiveEvents } from '../live/live-events.js';
+import { LAST_EVENT_ID, placeOf, refuse, wantsStream } from '../live/negotiation.js';
 import { keysetOf } from '../paging.js';
-import { answerPage, route, type Route } from '../route.js';
+import { answerPage, NO_CONTENT, route, type Route } from '../route.js';
 import { byId, common, ROLLOUTS, VALIDATION } from './rollouts.js';
 
+const STREAM = 'Commands, and each decision of the planner that did something. With `Accept: text/event-stream` they are told within about a second, as Server-Sent Events: `id` is the number in the history, `event` what happened, `data` the entry. `event: counters`, without an id, says how the rollout and its groups stand, at the beginning and when that changed, at most once a second. When the rollout is over and everything was told, `event: end` follows and the stream ends; asked again with `Last-Event-ID` it is 204. A reader that does not keep up is cut off, and each stream ends after 15 minutes: ask again with `Last-Event-ID`, and nothing is left out.';
+
 /** specs/rollouts.md, "States": the devices of a rollout, and what happened to it. Long lists, read by cursor only. */
-export function rolloutPartRoutes(): Route[] {
+export function rolloutPartRoutes(live: LiveEvents): Route[] {
   return [
     route({
       ...common, method: 'get', path: `${ROLLOUTS}/{id}/devices`, operationId: 'listRolloutDevices', summary: 'List the targets of a rollout, in the order in which they are taken',
@@ -28,10 +35,26 @@ export function rolloutPartRoutes(): Route[] {
     }),
     route({
       ...common, method: 'get', path: `${ROLLOUTS}/{id}/events`, operationId: 'listRolloutEvents', summary: 'What happened to a rollout, oldest first',
-      description: 'Commands, and each decision of the planner that did something.',
-      permission: 'rollouts:read', params: byId, query: eventQuery,
-      answers: { 200: { description: 'A page of its history', schema: pageOf(rolloutEvent) } },
+      description: STREAM,
+      permission: 'rollouts:read', params: byId, query: rolloutEventQuery, requestHeaders: LAST_EVENT_ID,
+      answers: {
+        200: { description: 'A page of its history, or the stream', schema: pageOf(rolloutEvent), stream: ROLLOUT_STREAM_EXAMPLE },
+        204: { description: 'The rollout is over, and `Last-Event-ID` names its last entry: there is nothing to come again for' },
+      },
       async handle(call) {
+        const { tenantId } = call.principal;
+        if (wantsStream(call.request)) {
+          const { after, resumes } = placeOf(call.request, call.query, VALIDATION);
+          const { view, left } = await call.inTenant(async (tx) => {
+            const found = await mustBe(tx, tenantId, call.params.id);
+            const sealed = resumes && isOver(found) ? await sealedOf(tx, tenantId, found.id) : undefined;
+            return { view: found, left: !sealed?.whole || sealed.newest > after! };
+          });
+          if (!left) return NO_CONTENT;
+          await live.attach(call.response, { tenantId, rollout: view, ...(after === undefined ? {} : { after }) });
+          return { handled: true };
+        }
+        if (call.query.after !== undefined) throw refuse(VALIDATION, '/query/after', 'is for Accept: text/event-stream; pages go on with cursor');
         const request = keysetOf(call.query, parseEntryCursor, VALIDATION);
         const page = await call.inTenant(async (tx) => {
           await mustBe(tx, call.principal.tenantId, call.params.id);
@@ -43,6 +66,8 @@ export function rolloutPartRoutes(): Route[] {
   ];
 }
 
-async function mustBe(tx: Tx, tenantId: string, id: string): Promise<void> {
-  if (!(await readRollout(tx, tenantId, id))) throw noSuchRollout(id);
+async function mustBe(tx: Tx, tenantId: string, id: string): Promise<RolloutView> {
+  const found = await readRollout(tx, tenantId, id);
+  if (!found) throw noSuchRollout(id);
+  return found;
 }

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import pino from 'pino';
 import { openDiskBlobs } from '../../adapters/blobs/disk.js';
 import { createApp, type AppOptions } from '../../api/app.js';
+import { LiveEvents } from '../../api/live/live-events.js';
 import type { Services } from '../../api/route.js';
 import { ensureKey, type ApiKey } from '../../store/api-keys.js';
 import { openPool, type Pool } from '../../store/pool.js';
@@ -30,6 +31,7 @@ export interface ApiUnderTest extends Client {
   pool: Pool;
   description: Description;
   services: Services;
+  live: LiveEvents;
   /** The disk store's folder. */
   folder: string;
   /** A client of another tenant, or with another role. */
@@ -38,7 +40,7 @@ export interface ApiUnderTest extends Client {
 }
 
 /** The real API on a port of its own, over a database of its own; the client holds an owner's key of the tenant `default`. */
-export async function startApi(title: string, { services: changed = {}, ...options }: Omit<AppOptions, 'services'> & { services?: Partial<Services> } = {}): Promise<ApiUnderTest> {
+export async function startApi(title: string, { services: changed = {}, liveTimes, ...options }: Omit<AppOptions, 'services'> & { services?: Partial<Services>; liveTimes?: { heartbeatMs: number; lifetimeMs: number } } = {}): Promise<ApiUnderTest> {
   const database = await createTestDatabase(title);
   const folder = await mkdtemp(join(tmpdir(), 'slipway-api-'));
   const pool = openPool({ databaseUrl: database.url, name: 'api-test', max: 6 });
@@ -49,7 +51,8 @@ export async function startApi(title: string, { services: changed = {}, ...optio
     pool, blobs: await openDiskBlobs(folder), publicUrl: url, draftLifetimeMs: 300_000,
     notifyOutbox: () => undefined, now: Date.now, log: pino({ level: 'silent' }), ...changed,
   };
-  server.on('request', createApp({ services, ...options }));
+  const live = new LiveEvents(services.pool, services.log, liveTimes);
+  server.on('request', createApp({ services, live, ...options }));
   const description = new Description(await (await fetch(`${url}/openapi.json`)).json());
 
   const as = async (key: Partial<ApiKey>): Promise<Client> => {
@@ -60,8 +63,9 @@ export async function startApi(title: string, { services: changed = {}, ...optio
     return { token, call: (method, path, body, headers) => request(url, description, token, method, path, body, headers) };
   };
   return {
-    ...(await as({ name: 'bootstrap' })), url, pool, description, services, folder, as,
+    ...(await as({ name: 'bootstrap' })), url, pool, description, services, live, folder, as,
     close: async () => {
+      await live.end();
       server.closeAllConnections();
       await new Promise<void>((resolve) => server.close(() => resolve()));
       await pool.end();

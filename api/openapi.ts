@@ -171,7 +171,7 @@ const PROBLEM: Json = {
     instance: { type: 'string' },
     errors: {
       type: 'array',
-      items: { type: 'object', required: ['pointer', 'detail'], properties: { pointer: { type: 'string', description: 'RFC 6901; into the body, or below /query' }, detail: { type: 'string' } } },
+      items: { type: 'object', required: ['pointer', 'detail'], properties: { pointer: { type: 'string', description: 'RFC 6901; into the body, or below /query' }, detail: { type: 'string' }, position: { type: 'integer', description: 'Of a filter: the 0-based place where it does not parse' } } },
     },
   },
 };

@@ -63,6 +63,8 @@ export type ErrorCode = keyof typeof ERRORS;
 export interface Fault {
   pointer: string;
   detail: string;
+  /** In a text of a language of its own (filters): the 0-based place where it went wrong. */
+  position?: number;
 }
 
 /** A refusal that the caller can understand: a code of the catalogue, a sentence, and the facts behind it. */

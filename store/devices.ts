@@ -1,6 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { DomainError } from '../domain/errors.js';
+import { wildcards } from '../domain/fleet/filter-scanner.js';
+import type { FieldName, FilterNode, Value } from '../domain/fleet/filter-tree.js';
 import type { NewDevice } from '../protocol/http/devices.js';
+import { deviceCondition, filterCondition } from './device-filter.js';
 import { noSuchType } from './device-types.js';
 import { lockTopology, requireGateway } from './device-topology.js';
 import { mark, markDocumentsOf, wakeSender } from './outbox.js';
@@ -90,32 +93,36 @@ export interface DeviceFilter {
   deviceTypeId?: readonly string[] | undefined;
   /** `*` stands for any characters. */
   name?: readonly string[] | undefined;
+  /** RSQL, which was checked. */
+  filter?: string | undefined;
 }
 
 /** Newest first. */
 export function listDevices(tx: Tx, tenantId: string, filter: DeviceFilter, page: PageRequest): Promise<Page<Device>> {
   const values: unknown[] = [tenantId];
-  const where = ['tenant_id = $1'];
-  const any = (list: readonly string[] | undefined, condition: (parameter: string) => string): void => {
-    if (!list) return;
-    values.push(list);
-    where.push(condition(`$${values.length}`));
-  };
-  any(filter.deviceId && uuids(filter.deviceId), (list) => `id = ANY(${list}::uuid[])`);
-  any(filter.connectedBy && uuids(filter.connectedBy), (list) => `connected_by = ANY(${list}::uuid[])`);
-  any(filter.deviceTypeId && uuids(filter.deviceTypeId), (list) => `device_type_id = ANY(${list}::uuid[])`);
-  any(filter.tag, (list) => `tags && ${list}::text[]`);
-  any(filter.name?.map(pattern), (list) => `name LIKE ANY(${list}::text[])`);
+  const names = { devices: 'devices', tenant: '$1' };
+  const where = ['tenant_id = $1', ...nodesOf(filter).map((node) => deviceCondition(node, values, names))];
+  if (filter.filter !== undefined) where.push(filterCondition(filter.filter, values, names));
   return readPage<Row, Device>(tx, { columns: COLUMNS, from: 'devices', where, values }, page, toDevice);
+}
+
+/** The comma lists in the words of the filter language: they are found by the same indexes. */
+function nodesOf({ deviceId, connectedBy, deviceTypeId, tag, name }: DeviceFilter): FilterNode[] {
+  const nodes: FilterNode[] = [];
+  const any = (field: FieldName, list: readonly Value[] | undefined): void => {
+    if (list) nodes.push({ is: 'comparison', field, key: null, op: '=in=', values: list });
+  };
+  any('id', deviceId && uuids(deviceId));
+  any('connectedBy', connectedBy && uuids(connectedBy));
+  any('deviceType', deviceTypeId && uuids(deviceTypeId));
+  any('tag', tag);
+  any('name', name?.map(wildcards));
+  return nodes;
 }
 
 /** What is no UUID names no device; PostgreSQL would call it an error. */
 function uuids(list: readonly string[]): string[] {
-  return list.filter((value) => /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(value));
-}
-
-function pattern(name: string): string {
-  return name.replaceAll(/[\\%_]/g, '\\$&').replaceAll(/\*+/g, '%');
+  return list.filter((value) => /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(value)).map((value) => value.toLowerCase());
 }
 
 /**

@@ -2,7 +2,7 @@ import { DomainError, type ErrorCode, type Fault } from '../domain/errors.js';
 import type { Plan } from '../domain/rollout/plan.js';
 import { sampleNeeded } from '../domain/statistics/confidence.js';
 import type { Tx } from './pool.js';
-import { filterCondition } from './rollout-condition.js';
+import { filterCondition } from './device-filter.js';
 import { groupSize } from './rollout-targets.js';
 
 /**

@@ -1,10 +1,5 @@
 import type { Plan } from '../domain/rollout/plan.js';
-
-/** SQL over `devices d` for a filter of specs/rollouts.md; its values are appended to `values` and bound. */
-export function filterCondition(filter: string, values: unknown[]): string {
-  values.push(filter);
-  throw new Error('filters come with the filter language');
-}
+import { filterCondition } from './device-filter.js';
 
 /** Which devices a plan is about: those that match its filter, and those that are named. `rollout` is the parameter that holds the rollout's id. */
 export function targetCondition({ targets }: Plan, values: unknown[], { rollout }: { rollout: string }): string {

@@ -2,7 +2,8 @@ import type { Plan } from '../domain/rollout/plan.js';
 import type { TargetState } from '../domain/rollout/facts.js';
 import { iso } from './installation-rows.js';
 import type { Tx } from './pool.js';
-import { targetCondition, filterCondition } from './rollout-condition.js';
+import { filterCondition } from './device-filter.js';
+import { targetCondition } from './rollout-condition.js';
 import { addCounters, type StoredRollout } from './rollout-rows.js';
 
 /**

@@ -121,11 +121,27 @@ CREATE TABLE device_slots (
   confirmed boolean NOT NULL DEFAULT false
   reported_at timestamp with time zone
   revision bigint NOT NULL DEFAULT 0
+  version_key text DEFAULT version_key(version)
   CONSTRAINT device_slots_pkey PRIMARY KEY (tenant_id, device_id, slot)
   CONSTRAINT device_slots_tenant_id_device_id_fkey FOREIGN KEY (tenant_id, device_id) REFERENCES devices(tenant_id, id) ON DELETE CASCADE
 );
+CREATE INDEX device_slots_by_version ON public.device_slots USING btree (tenant_id, slot, version text_pattern_ops, device_id);
+CREATE INDEX device_slots_by_version_key ON public.device_slots USING btree (tenant_id, slot, version_key, device_id);
 POLICY all_tenants ON device_slots TO slipway_worker USING true
 POLICY one_tenant ON device_slots TO slipway_api USING (tenant_id = current_tenant())
+GRANT DELETE, INSERT, SELECT, UPDATE TO slipway_api
+GRANT DELETE, INSERT, SELECT, UPDATE TO slipway_worker
+
+CREATE TABLE device_terms (
+  tenant_id text NOT NULL
+  device_id uuid NOT NULL
+  field text NOT NULL
+  value text NOT NULL
+  CONSTRAINT device_terms_pkey PRIMARY KEY (tenant_id, device_id, field, value)
+);
+CREATE INDEX device_terms_by_value ON public.device_terms USING btree (tenant_id, field, value text_pattern_ops, device_id);
+POLICY all_tenants ON device_terms TO slipway_worker USING true
+POLICY one_tenant ON device_terms TO slipway_api USING (tenant_id = current_tenant())
 GRANT DELETE, INSERT, SELECT, UPDATE TO slipway_api
 GRANT DELETE, INSERT, SELECT, UPDATE TO slipway_worker
 
@@ -177,16 +193,18 @@ CREATE TABLE devices (
   hello_wanted_at timestamp with time zone
   hello_at timestamp with time zone
   reachable boolean
+  last_seen_hour timestamp without time zone DEFAULT date_trunc('hour'::text, (last_seen_at AT TIME ZONE 'UTC'::text))
   CONSTRAINT devices_pkey PRIMARY KEY (tenant_id, id)
   CONSTRAINT devices_tenant_id_connected_by_fkey FOREIGN KEY (tenant_id, connected_by) REFERENCES devices(tenant_id, id)
   CONSTRAINT devices_tenant_id_device_type_id_fkey FOREIGN KEY (tenant_id, device_type_id) REFERENCES device_types(tenant_id, id)
   CONSTRAINT devices_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(id)
 );
 CREATE INDEX devices_by_gateway ON public.devices USING btree (tenant_id, connected_by) WHERE (connected_by IS NOT NULL);
+CREATE INDEX devices_by_hour ON public.devices USING btree (tenant_id, last_seen_hour);
 CREATE INDEX devices_by_name ON public.devices USING btree (tenant_id, name text_pattern_ops);
-CREATE INDEX devices_by_tag ON public.devices USING gin (tags);
 CREATE INDEX devices_by_type ON public.devices USING btree (tenant_id, device_type_id);
 CREATE INDEX devices_newest ON public.devices USING btree (tenant_id, created_at DESC, id DESC);
+CREATE INDEX devices_online ON public.devices USING btree (tenant_id, online, created_at DESC, id DESC);
 POLICY all_tenants ON devices TO slipway_worker USING true
 POLICY one_tenant ON devices TO slipway_api USING (tenant_id = current_tenant())
 GRANT DELETE, INSERT, SELECT, UPDATE TO slipway_api

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { checkPlan } from '../../domain/rollout/check-plan.js';
 import { envelope, id, listQuery, pageOf } from '../../protocol/http/envelope.js';
 import { asSent, faultsOfTemplate, newTemplate, printTemplate, standIn, template, templateFilters } from '../../protocol/http/rollout-template.js';
 import { toPlan } from '../../protocol/http/to-plan.js';
@@ -6,7 +7,7 @@ import { createTemplate, deleteTemplate, listTemplates, noSuchTemplate, readTemp
 import { refuseFaults } from '../errors.js';
 import { toPageRequest } from '../paging.js';
 import { answer, answerPage, NO_CONTENT, route, type Route, type Services } from '../route.js';
-import { planFaults, VALIDATION } from './rollouts.js';
+import { VALIDATION } from './rollouts.js';
 
 const TEMPLATES = '/v1/rollout-templates';
 const common = { tag: 'Rollout templates', validationCode: VALIDATION, unknownCode: 'ROLLOUT_TEMPLATE_NOT_FOUND' } as const;
@@ -23,7 +24,7 @@ export function rolloutTemplateRoutes({ now }: Pick<Services, 'now'>): Route[] {
       answers: { 201: { description: 'The template', schema: one } },
       async handle(call) {
         const plan = asSent(call.body);
-        const faults = faultsOfTemplate(plan, planFaults(toPlan(standIn(call.body)).plan, now()));
+        const faults = faultsOfTemplate(plan, checkPlan(toPlan(standIn(call.body)).plan, now()));
         if (faults.length > 0) throw refuseFaults(VALIDATION, faults);
         const { tenantId, id: by } = call.principal;
         return call.answerOnce(async (tx) => answer(201, printTemplate(await createTemplate(tx, tenantId, plan, by, now()))));

@@ -1,5 +1,4 @@
 import { z } from 'zod';
-import type { Fault } from '../../domain/errors.js';
 import { amendmentOf, valueAt } from '../../domain/rollout/amendment.js';
 import { checkPlan } from '../../domain/rollout/check-plan.js';
 import type { Command } from '../../domain/rollout/commands.js';
@@ -127,13 +126,7 @@ function amend(plan: Plan, wanted: RolloutPatch, now: number): Command | undefin
   return amendment && { do: 'amend', amendment };
 }
 
-const filterFault = (): string | undefined => undefined;
-
-export function planFaults(plan: Plan, now: number, before?: Plan): Fault[] {
-  return checkPlan(plan, now, { filterFault, ...(before ? { before } : {}) });
-}
-
 function refuse(plan: Plan, now: number, before?: Plan): void {
-  const faults = planFaults(plan, now, before);
+  const faults = checkPlan(plan, now, before);
   if (faults.length > 0) throw refuseFaults(VALIDATION, faults);
 }

@@ -1,5 +1,6 @@
 import { printDuration } from '../duration.js';
 import type { Fault } from '../errors.js';
+import { filterFault } from '../fleet/filter.js';
 import type { GroupPlan, Plan, Schedule, StopRule } from './plan.js';
 import { iso } from './sentences.js';
 import { ruleKey } from './stop-rules.js';
@@ -9,38 +10,33 @@ const MAX_AHEAD_MS = 10 * 366 * 86_400_000;
 /** Sums of decimal fractions, such as 33.3 + 33.3 + 33.4, are not quite what they mean. */
 const EPSILON = 1e-9;
 
-/** What else the check asks. */
-export interface Asks {
-  /** What is wrong with a filter, with the position; undefined = nothing. */
-  readonly filterFault: (filter: string) => string | undefined;
-  /** The plan that an amendment changes: a time that was good when it was written is not refused for having passed. */
-  readonly before?: Plan;
-}
-
-/** What a plan's members mean together, all faults at once, each with its pointer. Whether what it names exists is the store's question. */
-export function checkPlan(plan: Plan, now: number, asks: Asks): Fault[] {
+/**
+ * What a plan's members mean together, all faults at once, each with its pointer. Whether what it names exists is the store's question.
+ * @param before the plan that an amendment changes: a time that was good when it was written is not refused for having passed.
+ */
+export function checkPlan(plan: Plan, now: number, before?: Plan): Fault[] {
   return [
-    ...targetFaults(plan, asks),
+    ...targetFaults(plan),
     ...groupsFaults(plan.groups),
-    ...plan.groups.flatMap((group, index) => groupFaults(group, `/groups/${index}`, asks)),
+    ...plan.groups.flatMap((group, index) => groupFaults(group, `/groups/${index}`)),
     ...paceFaults(plan),
     ...stopFaults(plan.stopIf),
-    ...scheduleFaults(plan.schedule, now, asks.before?.schedule),
+    ...scheduleFaults(plan.schedule, now, before?.schedule),
     ...retryFaults(plan),
     ...timeoutFaults(plan),
     ...approvalFaults(plan),
   ];
 }
 
-function targetFaults({ targets }: Plan, { filterFault }: Asks): Fault[] {
+function targetFaults({ targets }: Plan): Fault[] {
   if (targets.dynamic && targets.filter === null) return [{ pointer: '/targets/dynamic', detail: 'needs a filter: devices that are named come and go with nobody' }];
   if (targets.filter === null) return targets.deviceIds.length > 0 ? [] : [{ pointer: '/targets', detail: 'names no device; send a filter, deviceIds, or both (a rollout to all devices has the filter id==*)' }];
-  return filterFaults('/targets/filter', targets.filter, filterFault);
+  return filterFaults('/targets/filter', targets.filter);
 }
 
-function filterFaults(pointer: string, filter: string, filterFault: Asks['filterFault']): Fault[] {
-  const detail = filterFault(filter);
-  return detail === undefined ? [] : [{ pointer, detail }];
+function filterFaults(pointer: string, filter: string): Fault[] {
+  const fault = filterFault(filter);
+  return fault ? [{ pointer, ...fault }] : [];
 }
 
 /** Each target has a group, and one only: in a plan where that cannot be, devices would wait for ever. */
@@ -70,13 +66,13 @@ function sizedBy(group: GroupPlan): (typeof SIZES)[number][] {
   return SIZES.filter((member) => group[member] !== null);
 }
 
-function groupFaults(group: GroupPlan, at: string, { filterFault }: Asks): Fault[] {
+function groupFaults(group: GroupPlan, at: string): Fault[] {
   const { gate, approval } = group;
   const faults: Fault[] = [];
   const [first, ...others] = sizedBy(group);
   for (const other of others) faults.push({ pointer: `${at}/${other}`, detail: `excludes ${first}; a group is made by one of percent, count and filter` });
   if (group.percent !== null && !(group.percent > 0 && group.percent <= 100)) faults.push({ pointer: `${at}/percent`, detail: 'must be above 0 and at most 100' });
-  if (group.filter !== null) faults.push(...filterFaults(`${at}/filter`, group.filter, filterFault));
+  if (group.filter !== null) faults.push(...filterFaults(`${at}/filter`, group.filter));
   faults.push(...shareFault(`${at}/gate/minSuccess`, gate.minSuccess));
   if (gate.minSample < 1) faults.push({ pointer: `${at}/gate/minSample`, detail: 'must be at least 1' });
   if (gate.confidence === null && gate.maxFailureRate !== null) faults.push({ pointer: `${at}/gate/confidence`, detail: 'is required with maxFailureRate: how sure the test must be, such as 0.95' });

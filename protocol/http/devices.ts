@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { filterFault } from '../../domain/fleet/filter.js';
 import { communicationInterval } from './device-types.js';
 import { id, listOf, text, timestamp } from './envelope.js';
 
@@ -76,6 +77,12 @@ export const device = z
 /** Of any values: what is no id names no device. */
 const list = listOf(z.string());
 
+/** Only checked here: it stays a text. Its length is a question of the language too, which answers with the position. Blank, as a form that nobody filled in, it filters nothing. */
+const filter = z.string().transform((text) => (text.trim() === '' ? undefined : text)).superRefine((text, check) => {
+  const fault = text === undefined ? undefined : filterFault(text);
+  if (fault) check.addIssue({ code: 'custom', message: fault.detail, params: { position: fault.position } });
+});
+
 /** A list matches any of its values; filters all match. */
 export const deviceFilters = {
   deviceId: list.meta({ description: 'Comma list of ids' }),
@@ -83,4 +90,9 @@ export const deviceFilters = {
   connectedBy: list.meta({ description: 'Comma list of gateways\' ids' }),
   deviceTypeId: list.meta({ description: 'Comma list of ids' }),
   name: list.meta({ description: 'Comma list of names; * stands for any characters', example: 'Switch*' }),
+  filter: filter.optional().meta({
+    description: 'RSQL: `==`, `!=`, `=in=(a,b)`, `=out=(a,b)`, `=gt=`, `=ge=`, `=lt=`, `=le=`; `;` and, `,` or, parentheses; `*` stands for any characters; a value with spaces or any of `"\'();,=!~<>` stands between quotes. ' +
+      'Fields: `id`, `name`, `deviceType` (model or id), `tag`, `connectedBy`, `site`, `attribute.<key>` (a member of `custom`), `slot.<name>.version`, `online`, `lastSeenAt`.',
+    example: 'deviceType==LS-1;(tag=in=(north,lab),attribute.floor==3);slot.firmware.version=lt=1.5.0',
+  }),
 };

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { printDuration } from '../../domain/duration.js';
+import { MAX_FILTER_LENGTH } from '../../domain/fleet/filter.js';
 import { DEFAULTS, ON_EXPIRY, RETRY_CLASSES, STOP_OUTCOMES } from '../../domain/rollout/plan.js';
 import { slotName } from './device-types.js';
 import { duration } from './duration.js';
@@ -19,7 +20,6 @@ const MAX_DEVICE_IDS = 20_000;
 /** Each group is a decision of somebody; positions are small integers. */
 const MAX_GROUPS = 50;
 const MAX_STOP_RULES = 20;
-const MAX_FILTER_LENGTH = 8_192;
 
 /** What the spec has and Slipway does not do yet is told from what is wrong: the sentence says what to do instead. */
 function only<const T extends readonly (string | boolean)[]>(accepted: T, later: readonly (string | boolean)[], instead: string) {

@@ -162,7 +162,42 @@ describe('the list of devices', () => {
     expect(await names(`name=${encodeURIComponent('list_50%\\two')}`)).toEqual([two]);
     expect(await names(`name=${encodeURIComponent('list_50%')}`)).toEqual([]);
     const all = await names('pageSize=100');
-    for (const empty of ['tag=', 'tag=,&name=&deviceId=&connectedBy=&deviceTypeId=']) expect(await names(`pageSize=100&${empty}`)).toEqual(all);
+    for (const empty of ['tag=', 'filter=', 'tag=,&name=&deviceId=&connectedBy=&deviceTypeId=']) expect(await names(`pageSize=100&${empty}`)).toEqual(all);
+  });
+
+  it('is filtered by the filter language, together with the comma lists, over pages', async () => {
+    const typed = (await api.call('POST', '/v1/device-types', { name: 'Filtered', model: 'C3PO' })).body.data.id as string;
+    const gateway = await device({ name: 'filter gateway', deviceTypeId: typed });
+    const one = await device({ name: 'filter 1', deviceTypeId: typed, tags: ['filter-a'], connectedBy: gateway });
+    const made = await post({ name: 'filter 2', deviceTypeId: typed, tags: ['filter-b'], connectedBy: gateway }, { custom: { site: 'store-17', floor: 3 } });
+    const two = made.body.data.id as string;
+    const found = async (filter: string, more = '') => ((await api.call('GET', `/v1/devices?filter=${encodeURIComponent(filter)}${more}`)).body.data as { id: string }[]).map((row) => row.id);
+    expect(await found('deviceType==C3PO')).toEqual([two, one, gateway]);
+    expect(await found('deviceType==C3PO;tag==filter-*')).toEqual([two, one]);
+    expect(await found('deviceType==C3PO;tag!=*')).toEqual([gateway]);
+    expect(await found(`name=="filter 1" or site==store-17`)).toEqual([two, one]);
+    expect(await found(`site==${gateway}`)).toEqual([one]);
+    expect(await found('attribute.floor==3;attribute.site==store-*')).toEqual([two]);
+    expect(await found('deviceType==C3PO;online==true')).toEqual([]);
+    expect(await found('deviceType==C3PO', '&tag=filter-a,filter-b&name=*1')).toEqual([one]);
+    expect(await found('id==*', `&deviceTypeId=${typed}`)).toEqual([two, one, gateway]);
+    const first = await api.call('GET', `/v1/devices?filter=deviceType%3D%3DC3PO&pageSize=2`);
+    const rest = await api.call('GET', `/v1/devices?filter=deviceType%3D%3DC3PO&pageSize=2&cursor=${first.body.meta.nextCursor}`);
+    expect([...first.body.data, ...rest.body.data].map((row: { id: string }) => row.id)).toEqual([two, one, gateway]);
+  });
+
+  it.each([
+    ['tag=a', 3, /^does not parse at position 3: "=" is no comparison/],
+    ['tag==a;colour==red', 7, /"colour" is no field; there are id, name,/],
+    ['lastSeenAt=gt=yesterday', 14, /expected an RFC 3339 time/],
+    ['id==1', 4, /expected a UUID/],
+    ['online==maybe', 8, /expected true or false/],
+    ['(tag==a', 7, /the filter ends here/],
+    [`name==${'a'.repeat(4_096)}`, 4_096, /at most 4096 characters/],
+  ])('with a filter that does not parse is refused, with the place: %j', async (filter, position, detail) => {
+    const reply = await api.call('GET', `/v1/devices?filter=${encodeURIComponent(filter)}`);
+    expect(summary(reply)).toEqual([400, 'DEVICE_VALIDATION']);
+    expect(reply.body.errors).toEqual([{ pointer: '/query/filter', position, detail: expect.stringMatching(detail) }]);
   });
 });
 

@@ -101,6 +101,25 @@ describe('a rollout', () => {
     expect((await ask(id, 'groups/nobody/approve')).body.errorCode).toBe('ROLLOUT_NOT_FOUND');
   });
 
+  it('takes the devices that match its filter, and puts those that match the filter of a group into that group', async () => {
+    const of = async (tags: string[], floor: number) => void (await api.call('POST', '/v1/devices', { info: { name: 'by filter', deviceTypeId: type, tags }, custom: { floor } }));
+    for (let n = 0; n < 4; n += 1) await of(['by-filter'], n);
+    await of(['by-filter-not'], 0);
+    const made = await read(await created({ targets: { filter: 'tag==by-filter' }, groups: [{ name: 'low', filter: 'attribute.floor=in=(0,1)' }, { name: 'rest' }] }));
+    expect([made.counters.pending, made.groups.map((one) => [one.name, one.size])]).toEqual([4, [['low', 2], ['rest', 2]]]);
+    expect(dataOf(await post({ targets: { filter: 'name=="by *"', deviceIds: devices } })).counters.pending).toBe(10);
+    expect(pointers(await post({ targets: { filter: 'tag==nobody-has-it' } }))).toEqual(['/targets/filter']);
+  });
+
+  it('with a filter that does not parse is refused, with the pointer and the position', async () => {
+    const reply = await post({ targets: { filter: 'tag==a;colour==red' }, groups: [{ name: 'a', filter: 'tag==(' }, { name: 'b' }] });
+    expect([reply.status, reply.body.errorCode]).toEqual([400, 'ROLLOUT_VALIDATION']);
+    expect(reply.body.errors).toEqual([
+      { pointer: '/targets/filter', position: 7, detail: expect.stringContaining('"colour" is no field') },
+      { pointer: '/groups/0/filter', position: 5, detail: expect.stringContaining('expected a value') },
+    ]);
+  });
+
   it('is refused where the firmware or the fleet do not fit, with a pointer', async () => {
     const bare = await newFirmware(api);
     const foreign = await uploaded(api, randomBytes(100));

@@ -1,0 +1,81 @@
+import { compareVersions } from '../artifact/versions.js';
+import type { FieldName, Operator, Value } from './filter-tree.js';
+
+/** What can be compared, as it is written. `attribute` and `slot` are followed by the name of one. */
+export const FIELD_FORMS: Readonly<Record<FieldName, string>> = {
+  id: 'id', name: 'name', deviceType: 'deviceType', tag: 'tag', connectedBy: 'connectedBy', site: 'site', attribute: 'attribute.<key>',
+  slot: 'slot.<name>.version', online: 'online', lastSeenAt: 'lastSeenAt',
+};
+
+/** The longest key and value that are kept for filters (0009-device-filter.sql); longer attributes match nothing. */
+export const MAX_ATTRIBUTE = 255;
+
+const EQUALITY = ['==', '!=', '=in=', '=out='] as const;
+const ORDER = ['=gt=', '=ge=', '=lt=', '=le='] as const;
+
+/** @returns undefined where there is no such field */
+export function readSelector(text: string): { field: FieldName; key: string | null } | undefined {
+  const slot = /^slot\.([a-zA-Z0-9_]{1,255})\.version$/.exec(text);
+  if (slot) return { field: 'slot', key: slot[1]! };
+  const attribute = /^attribute\.(.{1,255})$/su.exec(text);
+  if (attribute) return { field: 'attribute', key: attribute[1]! };
+  const field = (Object.keys(FIELD_FORMS) as FieldName[]).find((name) => FIELD_FORMS[name] === text);
+  return field && { field, key: null };
+}
+
+const OPERATORS_OF: Readonly<Record<FieldName, readonly Operator[]>> = {
+  id: EQUALITY, name: EQUALITY, deviceType: EQUALITY, tag: EQUALITY, connectedBy: EQUALITY, site: EQUALITY, attribute: EQUALITY,
+  slot: [...EQUALITY, ...ORDER], online: ['==', '!='], lastSeenAt: ['==', '!=', ...ORDER],
+};
+
+/** @returns what is wrong with that operator on that field; undefined = nothing */
+export function operatorFault(field: FieldName, op: Operator): string | undefined {
+  const allowed = OPERATORS_OF[field];
+  return allowed.includes(op) ? undefined : `${FIELD_FORMS[field]} is not compared with ${op}; use ${listed(allowed)}`;
+}
+
+/** A value as the field keeps it (an id in lower case, a time in UTC), or what was expected in its place. */
+export function readValue(field: FieldName, op: Operator, value: Value): { value: Value } | { fault: string } {
+  const isSet = typeof value !== 'string' && value.every((part) => part === '');
+  switch (field) {
+    case 'deviceType':
+      return { value: typeof value === 'string' && UUID.test(value) ? value.toLowerCase() : value };
+    case 'name':
+    case 'tag':
+    case 'site':
+    case 'attribute':
+      return { value };
+    case 'slot':
+      if ((EQUALITY as readonly Operator[]).includes(op)) return { value };
+      return typeof value === 'string' && compareVersions(value, value) !== undefined ? { value } : { fault: `expected a version such as 1.4.0: ${op} compares by the order of versions` };
+    case 'id':
+    case 'connectedBy':
+      if (isSet) return { value };
+      return typeof value === 'string' && UUID.test(value) ? { value: value.toLowerCase() } : { fault: `expected a UUID, or * for ${field === 'id' ? 'every device' : 'any gateway'}` };
+    case 'online':
+      return value === 'true' || value === 'false' ? { value } : { fault: 'expected true or false' };
+    case 'lastSeenAt': {
+      if (op === '==' || op === '!=') return isSet ? { value } : { fault: `expected *: ${op} asks whether a device was ever seen; times are compared with ${listed(ORDER)}` };
+      const time = typeof value === 'string' ? readTime(value) : undefined;
+      return time === undefined ? { fault: 'expected an RFC 3339 time such as 2026-11-24T10:00:00Z' } : { value: time };
+    }
+  }
+}
+
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+const TIME = /^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.\d{1,9})?(?:Z|([+-])(\d\d):(\d\d))$/i;
+
+/** RFC 3339 §5.6, in UTC with milliseconds. Days that no calendar has are refused: JavaScript would count on into the next month. */
+function readTime(text: string): string | undefined {
+  const match = TIME.exec(text);
+  if (!match) return undefined;
+  const [year, month, day, hour, minute, second] = match.slice(1, 7).map(Number) as [number, number, number, number, number, number];
+  const local = new Date(Date.UTC(year, month - 1, day, hour, minute, second));
+  const exists = year >= 1 && hour < 24 && minute < 60 && second < 60 && local.getUTCFullYear() === year && local.getUTCMonth() === month - 1 && local.getUTCDate() === day;
+  const time = Date.parse(text.toUpperCase());
+  return exists && Number.isFinite(time) && time > Date.UTC(1, 0, 2) ? new Date(time).toISOString() : undefined;
+}
+
+function listed(names: readonly string[]): string {
+  return names.length === 1 ? names[0]! : `${names.slice(0, -1).join(', ')} or ${names.at(-1)!}`;
+}

@@ -18,8 +18,9 @@ export class Checker {
 
   /** Everything has ended: then nothing may be waiting anywhere. */
   async atRest(): Promise<string[]> {
-    const checks = [this.outbox(), this.history(), this.retained()];
-    return (await Promise.all(checks)).flat();
+    // The documents are gone once their marks are: the outbox first.
+    const outbox = await this.outbox();
+    return [...outbox, ...(await this.history()), ...(await this.retained())];
   }
 
   /** After SIGTERM: no process, no lock, no file that was only for a while. */
@@ -27,7 +28,8 @@ export class Checker {
     const faults = this.service.processes().map(({ pid, command }) => `process ${pid} is left: ${command.slice(0, 80)}`);
     for (const name of ['lock', 'endpoints.json', 'processes.json']) if (existsSync(join(this.service.dataDir, name))) faults.push(`${name} is left in the data folder`);
     const blobs = join(this.service.dataDir, 'blobs');
-    for (const name of readdirSync(blobs, { recursive: true, encoding: 'utf8' })) if (/incoming\/.+|\.part$|\.tmp$/.test(name)) faults.push(`a temporary file is left among the blobs: ${name}`);
+    // With S3 there is no such folder.
+    for (const name of existsSync(blobs) ? readdirSync(blobs, { recursive: true, encoding: 'utf8' }) : []) if (/incoming\/.+|\.part$|\.tmp$/.test(name)) faults.push(`a temporary file is left among the blobs: ${name}`);
     return faults;
   }
 
@@ -67,8 +69,8 @@ export class Checker {
 
   /** With nothing open, the broker may retain no document. */
   private async retained(): Promise<string[]> {
-    const password = readFileSync(join(this.service.dataDir, 'mqtt-password'), 'utf8').trim();
-    const client = await mqtt.connectAsync(this.service.endpoints.mqtt, { username: 'slipway-service', password, clientId: `crash-checker-${process.pid}`, connectTimeout: 10_000 });
+    const { MQTT_USERNAME: username = 'slipway-service', MQTT_PASSWORD: password = readFileSync(join(this.service.dataDir, 'mqtt-password'), 'utf8').trim() } = process.env;
+    const client = await mqtt.connectAsync(this.service.endpoints.mqtt, { username, password, clientId: `crash-checker-${process.pid}`, connectTimeout: 10_000 });
     const topics: string[] = [];
     client.on('message', (topic, payload) => payload.length > 0 && topics.push(topic));
     await client.subscribeAsync('slipway/v1/+/+/+/down/desired/+', { qos: 1 });

@@ -7,14 +7,16 @@ import { readArguments } from './arguments.js';
 import { Checker } from './checker.js';
 import { FaultProxy } from './fault-proxy.js';
 
+/** What is outside is not the suite's to kill: `npm run test:outside`. */
+const inside = <T>(address: string, parts: T): T | undefined => (process.env[address] === undefined ? parts : undefined);
 /** By its command line; undefined = the all in one itself, which the suite starts again. */
 const VICTIMS: Readonly<Record<string, string | undefined>> = {
   orchestrator: 'workers/orchestrator.js',
   bridge: 'workers/bridge.js',
   API: 'api/main.js',
-  broker: 'workers/broker.js',
-  Temporal: 'temporal server start-dev',
-  PostgreSQL: 'postgres -D',
+  ...inside('MQTT_URL', { broker: 'workers/broker.js' }),
+  ...inside('TEMPORAL_ADDRESS', { Temporal: 'temporal server start-dev' }),
+  ...inside('DATABASE_URL', { PostgreSQL: 'postgres -D' }),
   'all in one': undefined,
 };
 const MIX: readonly (readonly [ProfileName, number])[] = [['good', 10], ['slow', 4], ['resume', 2], ['flapping', 1], ['crashing', 1], ['duplicating', 1], ['rejecting', 1]];

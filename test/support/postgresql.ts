@@ -1,0 +1,77 @@
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import pg from 'pg';
+import { freePort } from '../../workers/embedded/ports.js';
+import { postgresUser } from '../../workers/embedded/postgres-user.js';
+import { until } from './until.js';
+
+/** The oldest version that Slipway supports, as Debian packages it. */
+const BINARIES = '/usr/lib/postgresql/15/bin';
+const USER = 'slipway';
+
+/**
+ * Debian's PostgreSQL 15 on a free port of loopback, on a folder of its own. Owned by the test, which closes it. Where it is missing it is
+ * installed as root, without the cluster that Debian would start on 5432.
+ */
+export class TestedPostgres {
+  private constructor(readonly dir: string, readonly url: string, private readonly child: ChildProcess) {}
+
+  static async start(): Promise<TestedPostgres> {
+    install();
+    const user = postgresUser();
+    const [dir, port, password] = [mkdtempSync(join(tmpdir(), 'slipway-postgres15-')), await freePort(), randomUUID()];
+    const [data, secret] = [join(dir, 'data'), join(dir, 'password')];
+    writeFileSync(secret, password, { mode: 0o600 });
+    user.own(dir);
+    const as = (program: string, ...args: string[]): [string, string[]] => {
+      const [first, ...rest] = [...user.prefix, join(BINARIES, program), ...args];
+      return [first!, rest];
+    };
+    execFileSync(...as('initdb', '-D', data, '-U', USER, '-A', 'scram-sha-256', `--pwfile=${secret}`, '-E', 'UTF8', '--locale=C', '-N'), { stdio: 'ignore' });
+    const child = spawn(...as('postgres', '-D', data, '-p', String(port), '-c', 'listen_addresses=127.0.0.1', '-c', 'unix_socket_directories='), { stdio: 'ignore' });
+    const server = new TestedPostgres(dir, `postgres://${USER}:${password}@127.0.0.1:${port}/postgres`, child);
+    try {
+      await until('PostgreSQL 15 answers', () => server.answers(), 30_000);
+      return server;
+    } catch (error) {
+      await server.close();
+      throw error;
+    }
+  }
+
+  /** Fast: whoever is connected is cut off. */
+  async close(): Promise<void> {
+    const { child } = this;
+    if (child.exitCode === null && child.signalCode === null) {
+      const ended = new Promise((resolve) => child.once('exit', resolve));
+      child.kill('SIGINT');
+      await ended;
+    }
+    rmSync(this.dir, { recursive: true, force: true });
+  }
+
+  private async answers(): Promise<boolean> {
+    const client = new pg.Client({ connectionString: this.url });
+    client.on('error', () => undefined);
+    try {
+      await client.connect();
+      return (await client.query('SELECT 1')).rowCount === 1;
+    } catch {
+      return false; // not yet; `until` has the deadline
+    } finally {
+      await client.end();
+    }
+  }
+}
+
+function install(): void {
+  if (existsSync(join(BINARIES, 'postgres'))) return;
+  if (process.getuid?.() !== 0) throw new Error(`${BINARIES} is missing: install Debian's PostgreSQL 15 (apt-get install postgresql-15), or run these tests as root, which installs it`);
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' };
+  const wait = ['-o', 'DPkg::Lock::Timeout=180', '-qq'];
+  execFileSync('apt-get', [...wait, 'update'], { env, timeout: 120_000 });
+  execFileSync('apt-get', [...wait, 'install', '-y', '--no-install-recommends', 'postgresql-15'], { env, timeout: 300_000 });
+}

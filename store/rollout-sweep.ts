@@ -18,7 +18,7 @@ export async function sweepPage(tx: Tx, rollout: StoredRollout, now: number): Pr
   const condition = targetCondition(plan, values, { rollout: '$2' });
   const { rows } = await tx.query<{ id: string }>(
     `INSERT INTO rollout_targets (tenant_id, rollout_id, device_id, rank, admissible, group_position)
-     SELECT $1, $2, d.id, md5($2::text || d.id::text)::uuid, $5 OR device_reachable($1, d.id), $4
+     SELECT $1, $2, d.id, md5($2::uuid::text || d.id::text)::uuid, $5 OR device_reachable($1, d.id), $4
      FROM devices d WHERE d.tenant_id = $1 AND ($3::uuid IS NULL OR d.id > $3) AND ${condition}
        AND NOT EXISTS (SELECT FROM rollout_targets t WHERE t.tenant_id = $1 AND t.rollout_id = $2 AND t.device_id = d.id)
      ORDER BY d.id LIMIT ${TARGETS_PER_PAGE} ON CONFLICT DO NOTHING RETURNING device_id AS id`,

@@ -27,7 +27,7 @@ async function collectPage(tx: Tx, { tenantId, id, plan, collectedTo, facts }: S
     `WITH page AS (SELECT d.id FROM devices d WHERE d.tenant_id = $1 AND ($3::uuid IS NULL OR d.id > $3) AND d.created_at <= $8::timestamptz + interval '1 second' AND ${condition} ORDER BY d.id LIMIT ${TARGETS_PER_PAGE}),
      told AS (
        INSERT INTO rollout_targets (tenant_id, rollout_id, device_id, rank, admissible, state, because, ended_at)
-       SELECT $1, $2, p.id, md5($2::text || p.id::text)::uuid, $6 OR device_reachable($1, p.id), CASE WHEN h.held THEN 'alreadyInstalled' ELSE 'pending' END,
+       SELECT $1, $2, p.id, md5($2::uuid::text || p.id::text)::uuid, $6 OR device_reachable($1, p.id), CASE WHEN h.held THEN 'alreadyInstalled' ELSE 'pending' END,
          CASE WHEN h.held THEN 'its slot held the content already' END, CASE WHEN h.held THEN $7::timestamptz END
        FROM page p CROSS JOIN LATERAL (SELECT ${HELD} AS held) h
        ON CONFLICT DO NOTHING)

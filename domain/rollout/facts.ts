@@ -90,7 +90,12 @@ export interface RolloutFacts {
 export const NO_COUNTERS: Counters = Object.fromEntries(TARGET_STATES.map((state) => [state, 0])) as Record<TargetState, number>;
 
 export function sumOf(groups: readonly { readonly counters: Counters }[]): Counters {
-  return Object.fromEntries(TARGET_STATES.map((state) => [state, groups.reduce((sum, one) => sum + one.counters[state], 0)])) as Record<TargetState, number>;
+  // Member by member: a simulation asks some hundred thousand times, and a loop over the names took a third of its time.
+  return groups.reduce<Counters>((sum, { counters: c }) => ({
+    pending: sum.pending + c.pending, queued: sum.queued + c.queued, inFlight: sum.inFlight + c.inFlight, installed: sum.installed + c.installed,
+    alreadyInstalled: sum.alreadyInstalled + c.alreadyInstalled, failed: sum.failed + c.failed, rejected: sum.rejected + c.rejected, canceled: sum.canceled + c.canceled,
+    timedOut: sum.timedOut + c.timedOut, superseded: sum.superseded + c.superseded,
+  }), NO_COUNTERS);
 }
 
 /** Open installations: what the cap is about. */

@@ -214,7 +214,8 @@ function later(facts: RolloutFacts, plan: Plan, now: number): number | null {
     ];
   });
   const sweep = plan.targets.dynamic && facts.endedAt === null && facts.startedAt !== null ? (facts.sweptAt ?? facts.startedAt) + SWEEP_EVERY_MS : null;
-  return earliest(endAt, deadline, sweep, ...times.filter((time) => time !== null && time > now));
+  // What has passed is no time to wait until: the process would look again and again.
+  return earliest(...[endAt, deadline, sweep, ...times].filter((time) => time !== null && time > now));
 }
 
 export function earliest(...times: (number | null)[]): number | null {

@@ -1,0 +1,254 @@
+import { endedOf, NO_COUNTERS, TARGET_STATES, type GroupFacts, type RolloutFacts, type TargetState } from '../facts.js';
+import type { Plan } from '../plan.js';
+import { backoffBefore } from '../target.js';
+import { drawAttempt, ENDINGS, MEANING } from './attempt.js';
+import { Egress } from './egress.js';
+import { at, type FleetModel } from './model.js';
+import { EventQueue } from './queue.js';
+import type { Random } from './random.js';
+import { Starts } from './starts.js';
+
+/** What a simulated device does; those that have ended stand from `ENDED` on, by how. */
+const AWAY = 0;
+const READY = 1;
+const OPEN = 2;
+const BACKING_OFF = 3;
+const ENDED = 4;
+
+/** Facts of which a simulation writes the members that are observed. */
+export type Observed = Omit<RolloutFacts, 'groups' | 'starts' | 'toStop'> & {
+  groups: readonly (Omit<GroupFacts, 'ready'> & { ready: number })[];
+  starts: RolloutFacts['starts'];
+  toStop: RolloutFacts['toStop'];
+};
+
+interface Group {
+  readonly first: number;
+  readonly size: number;
+  /** Kept as targets move, never counted over the group. */
+  readonly counters: Record<TargetState, number>;
+  /** Whose turn it may be: those that never were, and behind them those that come back. */
+  readonly fresh: number[];
+  readonly again: number[];
+  freshTaken: number;
+  againTaken: number;
+  /** In the order of their first admission. */
+  readonly admitted: number[];
+  readonly prefix: { ended: number; failed: number };
+}
+
+/**
+ * A fleet of numbers: each device is some bytes in flat arrays, and knows beforehand how its attempt will end. What it does to the facts of its rollout is what
+ * the store does (store/rollout-admission.ts, rollout-moves.ts, rollout-stop.ts), and nothing is counted twice.
+ */
+export class SimulatedFleet {
+  readonly egress = new Egress();
+  peakInFlight = 0;
+  /** When each device that succeeded did so, in order. */
+  readonly installedAt: number[] = [];
+  private readonly groups: Group[];
+  private readonly events = new EventQueue();
+  private readonly starts = new Starts();
+  private readonly doing: Uint8Array;
+  private readonly attempts: Uint8Array;
+  private readonly ending: Uint8Array;
+  private readonly kind: Uint16Array;
+  private readonly groupOf: Uint8Array;
+  private readonly arrives: Float64Array;
+  /** Those that are open and were not there when they got their offer. */
+  private readonly offered = new Set<number>();
+  private open = 0;
+  private now: number;
+
+  constructor(private readonly plan: Plan, private readonly model: FleetModel, private readonly random: Random, private readonly start: number) {
+    this.now = start;
+    const size = model.groups.reduce((sum, one) => sum + one, 0);
+    [this.doing, this.attempts, this.ending, this.groupOf] = [new Uint8Array(size), new Uint8Array(size), new Uint8Array(size), new Uint8Array(size)];
+    [this.kind, this.arrives] = [new Uint16Array(size), new Float64Array(size)];
+    let first = 0;
+    this.groups = model.groups.map((count) => {
+      const group: Group = { first, size: count, counters: { ...NO_COUNTERS, pending: count }, fresh: [], again: [], freshTaken: 0, againTaken: 0, admitted: [], prefix: { ended: 0, failed: 0 } };
+      first += count;
+      return group;
+    });
+    for (const [index, group] of this.groups.entries()) for (let device = group.first; device < group.first + group.size; device += 1) this.place(device, index);
+  }
+
+  get size(): number {
+    return this.doing.length;
+  }
+
+  /** Which facts the planner starts from. They share the counters with this fleet, and so they are always true. */
+  groupFacts(index: number): Pick<GroupFacts, 'size' | 'counters' | 'prefix'> {
+    const { size, counters, prefix } = this.groups[index]!;
+    return { size, counters, prefix };
+  }
+
+  get nextAt(): number {
+    return this.events.nextAt;
+  }
+
+  /** Writes into facts that are the simulation's own what the planner sees beside the counters, as store/rollout-observation.ts tells it; but a back-off ends by an event, and needs no time here. */
+  observe(facts: Observed, now: number): void {
+    this.now = now;
+    for (const [index, group] of this.groups.entries()) {
+      const one = facts.groups[index]!;
+      if (one.openedAt === null) continue;
+      if (this.plan.groups[index]!.gate.confidence !== null && one.passedAt === null) this.advancePrefix(group);
+      one.ready = group.fresh.length - group.freshTaken + group.again.length - group.againTaken;
+    }
+    facts.starts = this.starts.at(now);
+    facts.toStop = this.toStop(facts);
+  }
+
+  admit(index: number, count: number): void {
+    const group = this.groups[index]!;
+    for (let left = count; left > 0; left -= 1) {
+      const device = group.freshTaken < group.fresh.length ? group.fresh[group.freshTaken++]! : group.again[group.againTaken++]!;
+      this.begin(device, group);
+    }
+    this.starts.add(this.now, count);
+    this.peakInFlight = Math.max(this.peakInFlight, this.open);
+  }
+
+  /** What waits comes to its end. */
+  endPending(as: TargetState): void {
+    for (let device = 0; device < this.size; device += 1) if (this.doing[device]! < ENDED && this.doing[device] !== OPEN) this.end(device, 'pending', as);
+    for (const group of this.groups) [group.freshTaken, group.againTaken] = [group.fresh.length, group.again.length];
+  }
+
+  /** What is open and has been begun: `all`; an offer that nobody took: both. It stops at once, which forecasts name as an assumption. */
+  stopOpen(only: 'notBegun' | 'all', as: TargetState): void {
+    for (let device = 0; device < this.size; device += 1) {
+      if (this.doing[device] === OPEN && (only === 'all' || !this.hasBegun(device))) this.end(device, 'inFlight', as);
+    }
+  }
+
+  /** The next thing that happens. @returns whether the planner is told within a second (`news`), looks at that moment (`due`), or need not look. */
+  step(): 'news' | 'due' | 'nothing' {
+    this.now = this.events.nextAt;
+    const device = this.events.take();
+    const group = this.groups[this.groupOf[device]!]!;
+    switch (this.doing[device]) {
+      case AWAY:
+        this.becomesReady(device, group.fresh);
+        return 'news';
+      case BACKING_OFF:
+        this.becomesReady(device, group.again);
+        return 'due';
+      case OPEN:
+        this.afterAttempt(device, group);
+        return 'news';
+      default:
+        return 'nothing';
+    }
+  }
+
+  neverAdmitted(): number {
+    let count = 0;
+    for (let device = 0; device < this.size; device += 1) if (this.attempts[device] === 0 && this.doing[device] !== ENDED + TARGET_STATES.indexOf('alreadyInstalled')) count += 1;
+    return count;
+  }
+
+  private place(device: number, group: number): void {
+    this.groupOf[device] = group;
+    this.kind[device] = this.drawKind();
+    if (this.random() < this.model.held) return this.end(device, 'pending', 'alreadyInstalled');
+    const away = this.drawAway();
+    this.arrives[device] = this.start + away;
+    if (away === 0 || this.plan.pace.offline === 'offer') return this.becomesReady(device, this.groups[group]!.fresh);
+    if (away < Infinity) this.events.put(this.start + away, device);
+  }
+
+  private drawKind(): number {
+    const { kinds } = this.model;
+    let dice = this.random() * kinds.reduce((sum, one) => sum + one.weight, 0);
+    const found = kinds.findIndex((one) => (dice -= one.weight) < 0);
+    return found < 0 ? kinds.length - 1 : found;
+  }
+
+  /**
+   * A device that has been away for an hour comes back within another one as likely as not, and one that has been away for a month within another month: of
+   * how long something will go on, how long it has gone on is the best that is known (Pareto, with the index 1).
+   */
+  private drawAway(): number {
+    if (this.random() < this.model.online) return 0;
+    if (this.random() < this.model.neverSeen) return Infinity;
+    const dice = this.random();
+    return Math.max(1, at(this.model.away, this.random()) * (dice / (1 - dice)));
+  }
+
+  private becomesReady(device: number, queue: number[]): void {
+    this.doing[device] = READY;
+    queue.push(device);
+  }
+
+  private begin(device: number, group: Group): void {
+    if (this.attempts[device] === 0) group.admitted.push(device);
+    this.attempts[device]! += 1;
+    const attempt = drawAttempt(this.model.kinds[this.kind[device]!]!, this.plan, Math.max(0, this.arrives[device]! - this.now), this.random);
+    this.doing[device] = OPEN;
+    if (!this.hasBegun(device)) this.offered.add(device);
+    this.ending[device] = ENDINGS.indexOf(attempt.ending);
+    group.counters.pending -= 1;
+    group.counters.inFlight += 1;
+    this.open += 1;
+    this.events.put(this.now + attempt.ends, device);
+    const from = this.now - this.start;
+    if (attempt.fetched > attempt.begins) this.egress.add(from + attempt.begins, from + attempt.fetched, this.model.bytes);
+  }
+
+  /** The same as domain/rollout/target.ts does with what a real installation came to. */
+  private afterAttempt(device: number, group: Group): void {
+    const ending = ENDINGS[this.ending[device]!]!;
+    const { state, retry } = MEANING[ending];
+    const attempt = this.attempts[device]!;
+    this.offered.delete(device);
+    const left = attempt < this.plan.retry.maxAttempts;
+    if (!left || (ending !== 'withdrawn' && (retry === null || !this.plan.retry.on.includes(retry)))) return this.end(device, 'inFlight', state);
+    group.counters.inFlight -= 1;
+    group.counters.pending += 1;
+    this.open -= 1;
+    if (ending === 'withdrawn') return this.becomesReady(device, group.again);
+    this.doing[device] = BACKING_OFF;
+    this.events.put(this.now + backoffBefore(this.plan.retry, attempt + 1), device);
+  }
+
+  private end(device: number, from: TargetState, as: TargetState): void {
+    const { counters } = this.groups[this.groupOf[device]!]!;
+    counters[from] -= 1;
+    if (from === 'inFlight') this.open -= 1;
+    counters[as] += 1;
+    this.offered.delete(device);
+    this.doing[device] = ENDED + TARGET_STATES.indexOf(as);
+    if (as === 'installed') this.installedAt.push(this.now);
+  }
+
+  private hasBegun(device: number): boolean {
+    return this.arrives[device]! <= this.now;
+  }
+
+  private toStop(facts: Observed): RolloutFacts['toStop'] {
+    const over = facts.startedAt !== null && this.now >= facts.startedAt + this.plan.timeouts.target;
+    const ended = this.plan.schedule.endAt !== null && this.now >= this.plan.schedule.endAt;
+    if (facts.aborted === null && !over && !ended) return facts.toStop;
+    for (const device of this.offered) if (this.hasBegun(device)) this.offered.delete(device);
+    return { begun: this.open - this.offered.size, notBegun: this.offered.size };
+  }
+
+  /** In the order of admission, as far as all have ended; see statistics/prefix.ts. */
+  private advancePrefix({ admitted, prefix }: Group): void {
+    const good = [ENDED + TARGET_STATES.indexOf('installed'), ENDED + TARGET_STATES.indexOf('alreadyInstalled')];
+    for (; prefix.ended < admitted.length; prefix.ended += 1) {
+      const doing = this.doing[admitted[prefix.ended]!]!;
+      if (doing < ENDED) return;
+      if (!good.includes(doing)) prefix.failed += 1;
+    }
+  }
+
+  /** What the gate of a group rests on now. */
+  sampleOf(index: number): number {
+    const { counters, prefix } = this.groups[index]!;
+    return this.plan.groups[index]!.gate.confidence === null ? endedOf(counters) : prefix.ended;
+  }
+}

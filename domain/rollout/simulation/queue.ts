@@ -1,0 +1,68 @@
+/**
+ * What will happen in a simulated fleet, soonest first; of two at the same time, the one of the lower number. A binary heap over flat arrays: a run over a
+ * million devices puts in and takes out some millions of entries, and an object for each would cost more than the planner.
+ */
+export class EventQueue {
+  private times = new Float64Array(1024);
+  private numbers = new Int32Array(1024);
+  private count = 0;
+
+  /** When the first entry is due; Infinity where there is none. */
+  get nextAt(): number {
+    return this.count === 0 ? Infinity : this.times[0]!;
+  }
+
+  put(at: number, number: number): void {
+    if (this.count === this.times.length) this.grow();
+    let place = this.count;
+    this.count += 1;
+    while (place > 0) {
+      const parent = (place - 1) >> 1;
+      if (!this.before(at, number, parent)) break;
+      this.move(parent, place);
+      place = parent;
+    }
+    this.set(place, at, number);
+  }
+
+  /** @returns the number of the first entry. Only where there is one. */
+  take(): number {
+    const first = this.numbers[0]!;
+    this.count -= 1;
+    const [at, number] = [this.times[this.count]!, this.numbers[this.count]!];
+    let place = 0;
+    for (;;) {
+      let child = 2 * place + 1;
+      if (child >= this.count) break;
+      if (child + 1 < this.count && this.before(this.times[child + 1]!, this.numbers[child + 1]!, child)) child += 1;
+      if (!(this.times[child]! < at || (this.times[child] === at && this.numbers[child]! < number))) break;
+      this.move(child, place);
+      place = child;
+    }
+    this.set(place, at, number);
+    return first;
+  }
+
+  private before(at: number, number: number, place: number): boolean {
+    const other = this.times[place]!;
+    return at < other || (at === other && number < this.numbers[place]!);
+  }
+
+  private move(from: number, to: number): void {
+    this.times[to] = this.times[from]!;
+    this.numbers[to] = this.numbers[from]!;
+  }
+
+  private set(place: number, at: number, number: number): void {
+    this.times[place] = at;
+    this.numbers[place] = number;
+  }
+
+  private grow(): void {
+    const [times, numbers] = [new Float64Array(2 * this.count), new Int32Array(2 * this.count)];
+    times.set(this.times);
+    numbers.set(this.numbers);
+    this.times = times;
+    this.numbers = numbers;
+  }
+}

@@ -38,14 +38,14 @@ async function unknownDevices(tx: Tx, tenantId: string, { targets: { deviceIds }
   return rows.map((row) => ({ pointer: `/targets/deviceIds/${row.position}`, detail: `names no device: there is no ${row.id}` }));
 }
 
-interface TypeCount {
+export interface TypeCount {
   readonly id: string;
   readonly name: string;
   readonly count: number;
 }
 
 /** Devices that match, by type. */
-async function targetTypes(tx: Tx, tenantId: string, { targets }: Plan): Promise<TypeCount[]> {
+export async function targetTypes(tx: Tx, tenantId: string, { targets }: Plan): Promise<TypeCount[]> {
   const values: unknown[] = [tenantId, targets.deviceIds];
   const matches = targets.filter === null ? 'd.id = ANY($2::uuid[])' : `(${filterCondition(targets.filter, values)} OR d.id = ANY($2::uuid[]))`;
   const { rows } = await tx.query<{ id: string; name: string; count: string }>(
@@ -69,14 +69,25 @@ async function notInstallable(tx: Tx, tenantId: string, plan: Plan, types: reado
   return faults;
 }
 
-/** "A group too small for its own gate is refused at creation, with the size that it would need." */
-async function tooSmall(tx: Tx, tenantId: string, plan: Plan, targets: number): Promise<Fault[]> {
-  const faults: Fault[] = [];
+/** How many targets each group gets, of so many. */
+export async function groupSizes(tx: Tx, tenantId: string, plan: Plan, targets: number): Promise<number[]> {
+  const sizes: number[] = [];
   let left = targets;
-  for (const [index, group] of plan.groups.entries()) {
+  for (const group of plan.groups) {
     const wanted = group.filter === null ? groupSize(group, targets) : await countMatching(tx, tenantId, plan, group.filter);
     const size = Math.min(left, wanted ?? left);
     left -= size;
+    sizes.push(size);
+  }
+  return sizes;
+}
+
+/** "A group too small for its own gate is refused at creation, with the size that it would need." */
+async function tooSmall(tx: Tx, tenantId: string, plan: Plan, targets: number): Promise<Fault[]> {
+  const faults: Fault[] = [];
+  const sizes = await groupSizes(tx, tenantId, plan, targets);
+  for (const [index, group] of plan.groups.entries()) {
+    const size = sizes[index]!;
     const { gate } = group;
     const needed = gate.confidence !== null && gate.maxFailureRate !== null ? Math.max(gate.minSample, sampleNeeded(gate.maxFailureRate, gate.confidence)) : gate.minSample;
     if (size > 0 && size < needed) {

@@ -46,7 +46,7 @@ function afterBadEnd(i: Installation, state: keyof typeof BAD_ENDS, target: Targ
   if (target.endAs !== null) return { state: target.endAs, readyAt: null, because };
   const left = target.attempt < retry.maxAttempts;
   if (left && state === 'timed_out' && i.startedAt === null) return { state: 'pending', readyAt: null, because: `attempt ${target.attempt}: the offer was not accepted in time, and is withdrawn` };
-  const kind = classOf(i, state);
+  const kind = retryClassOf(state, i.error);
   if (left && kind !== undefined && retry.on.includes(kind)) {
     return { state: 'pending', readyAt: now + backoffBefore(retry, target.attempt + 1), because: `attempt ${target.attempt}: ${because ?? state}` };
   }
@@ -56,10 +56,10 @@ function afterBadEnd(i: Installation, state: keyof typeof BAD_ENDS, target: Targ
 const DOWNLOAD_ERRORS: ReadonlySet<string> = new Set(['HASH_MISMATCH', 'DOWNLOAD_FAILED']);
 
 /** By the class of the error, never by hope: what ends the same way each time is not tried again. */
-function classOf(i: Installation, state: keyof typeof BAD_ENDS): RetryClass | undefined {
+export function retryClassOf(state: keyof typeof BAD_ENDS, error: Installation['error']): RetryClass | undefined {
   if (state === 'timed_out') return 'timeout';
-  if ((state !== 'failed' && state !== 'rejected') || !mayRetry(i.error ?? undefined)) return undefined;
-  return DOWNLOAD_ERRORS.has(i.error!.code) ? 'download' : 'install';
+  if ((state !== 'failed' && state !== 'rejected') || !mayRetry(error ?? undefined)) return undefined;
+  return DOWNLOAD_ERRORS.has(error!.code) ? 'download' : 'install';
 }
 
 /** Milliseconds before attempt `attempt` (2, 3, …) begins. */

@@ -1,13 +1,16 @@
 const SECOND = 1_000;
-/** A week by seconds would be 600,000 buckets; so many hold a day and a half, and two weeks by ten seconds. */
-const BUCKETS = 131_072;
+/** By seconds they hold four and a half hours, by minutes eleven days. Each run has its own, so that more would cost a small rollout more than all else. */
+const BUCKETS = 16_384;
 
 /**
  * How much is downloaded in each moment, and the most that was. Bytes are counted into buckets of a second; where the time outgrows them each becomes twice as
- * long, so that one download costs the same whatever its length.
+ * long, so that one download costs the same whatever its length. Downloads come in the order of their beginning, so that what lies behind is final then: its
+ * peak is kept as it was seen in the finer buckets.
  */
 export class Egress {
   private width = SECOND;
+  private used = 0;
+  private most = 0;
   /** Bytes of the first and the last bucket of each download. */
   private edges = new Float64Array(BUCKETS);
   /** By how much the bytes of a bucket rise or fall against the one before, for what lies between the edges. */
@@ -17,6 +20,7 @@ export class Egress {
   add(from: number, to: number, bytes: number): void {
     while (to >= this.width * BUCKETS) this.widen();
     const [first, last] = [Math.floor(from / this.width), Math.floor(to / this.width)];
+    this.used = Math.max(this.used, last + 1);
     if (first === last) {
       this.edges[first]! += bytes;
       return;
@@ -30,19 +34,27 @@ export class Egress {
 
   /** Bytes per second. */
   peak(): number {
-    return this.totals().reduce((most, bytes) => Math.max(most, bytes), 0) / (this.width / SECOND);
+    this.keepPeak(this.totals());
+    return this.most;
+  }
+
+  private keepPeak(totals: Float64Array): void {
+    for (const bytes of totals) this.most = Math.max(this.most, bytes / (this.width / SECOND));
   }
 
   private totals(): Float64Array {
-    let between = 0;
-    return this.edges.map((edge, index) => edge + (between += this.rises[index]!));
+    const totals = this.edges.slice(0, this.used);
+    for (let index = 0, between = 0; index < this.used; index += 1) totals[index]! += between += this.rises[index]!;
+    return totals;
   }
 
   private widen(): void {
     const totals = this.totals();
+    this.keepPeak(totals);
     this.edges = new Float64Array(BUCKETS);
-    for (let index = 0; index < BUCKETS; index += 2) this.edges[index / 2] = totals[index]! + totals[index + 1]!;
+    for (const [index, bytes] of totals.entries()) this.edges[index >> 1]! += bytes;
     this.rises = new Float64Array(BUCKETS + 1);
+    this.used = (this.used + 1) >> 1;
     this.width *= 2;
   }
 }

@@ -38,7 +38,7 @@ const POKE_MS = 1_000;
  */
 const POKE_SHARE = 0.01;
 /** A rollout of a million devices takes some two million; one that asks for ever more is a fault of the planner, and is told as one. */
-const MOST_LOOKS = 2_000_000;
+const MOST_LOOKS = 20_000_000;
 
 type Executors = { [K in StepKind]: (step: Extract<Step, { do: K }>, run: Running) => void };
 

@@ -1,9 +1,9 @@
 import type { Plan, RetryClass } from '../domain/rollout/plan.js';
 import { FAILURE_KINDS, quantilesOf, type FailureKind, type FleetModel, type KindModel, type Quantiles } from '../domain/rollout/simulation/model.js';
 import { retryClassOf } from '../domain/rollout/target.js';
+import { filterCondition } from './device-filter.js';
 import type { Tx } from './pool.js';
 import { groupSizes, targetTypes, type TypeCount } from './rollout-check.js';
-import { filterCondition } from './rollout-condition.js';
 
 /** Installations that are looked at: shares of a tenth of a percent are seen in so many, and their history is read in some 50 ms. */
 const PAST = 2_000;

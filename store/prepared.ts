@@ -4,6 +4,10 @@ import type { Role, Tx } from './pool.js';
 
 /** How many different statements are prepared; more are sent as they are. The service has about 150. */
 const MOST = 250;
+/** A statement has come this often before it is prepared: one that was put together for one request (a filter) does not come again. */
+const TIMES = 3;
+/** How many are remembered that came less often; then the counting begins anew. */
+const MOST_SEEN = 2_000;
 /** A list, put together for one request: its best plan depends on what is asked for, and there are many of them. */
 const LIST = /\bOFFSET\b/;
 
@@ -22,6 +26,7 @@ const STALE: Readonly<Record<string, 'again' | 'never'>> = {
  */
 export class Prepared {
   private readonly names = new Map<string, string>();
+  private readonly seen = new Map<string, number>();
   private generation = 0;
   private mode: 'on' | 'off' = 'on';
 
@@ -51,6 +56,11 @@ export class Prepared {
     const key = `${role} ${text}`;
     const known = this.names.get(key);
     if (known !== undefined || this.names.size >= MOST) return known;
+    const times = (this.seen.get(key) ?? 0) + 1;
+    if (this.seen.size >= MOST_SEEN) this.seen.clear();
+    this.seen.set(key, times);
+    if (times < TIMES) return undefined;
+    this.seen.delete(key);
     const name = `s${this.generation}_${createHash('sha256').update(key).digest('hex').slice(0, 24)}`;
     this.names.set(key, name);
     return name;

@@ -55,6 +55,9 @@ export const DEVICE_CASES: readonly Case[] = [
   devices('a name', () => ({ filter: { name: ['switch-004242'] } })),
   devices('names that begin so', () => ({ filter: { name: ['switch-0042*'] } })),
   devices('names that contain it', () => ({ filter: { name: ['*4242*'] } })),
+  devices('filter: an attribute', () => ({ filter: { filter: 'attribute.serial==S4242' } })),
+  devices('filter: a type, a tag and online', () => ({ filter: { filter: 'deviceType==rare;tag==all;online==true' } })),
+  devices('filter: one of two fields', () => ({ filter: { filter: 'tag==rare,name==switch-0042*' } })),
   devices('a tag and names that begin so', () => ({ filter: { tag: ['lab'], name: ['switch-00*'] } })),
 ];
 

@@ -19,13 +19,13 @@ const ROLLOUTS = 100;
 
 /**
  * Devices: one in ten is tagged `north`, one in a hundred `lab`, one in ten thousand `rare`; one in a thousand has another type; half of them
- * are behind one of 200 gateways. Installations: one per device; 95 in 100 installed, then failed, rejected, timed_out, and one in a
+ * are behind one of 200 gateways; each has a serial number and a floor as attributes. Installations: one per device; 95 in 100 installed, then failed, rejected, timed_out, and one in a
  * hundred open; each belongs to one of 100 rollouts. History is written numbered, or the sealer would work through it for minutes.
  */
 export async function fill(stage: Stage, rows: number): Promise<Filled> {
   const { sql, typeId } = stage;
   const firmwareId = await stage.firmware();
-  const rareTypeId = await stage.operator.deviceType({ name: 'rare', slots: { firmware: { name: 'Firmware' } } });
+  const rareTypeId = await stage.operator.deviceType({ name: 'rare', model: 'rare', slots: { firmware: { name: 'Firmware' } } });
   const rollouts = Array.from({ length: ROLLOUTS }, () => randomUUID());
   await sql.query(DEVICES, [rows, typeId, rareTypeId, GATEWAYS]);
   await sql.query(INSTALLATIONS, [firmwareId, JSON.stringify(DEFAULT_POLICY), rollouts]);
@@ -46,10 +46,10 @@ export async function fill(stage: Stage, rows: number): Promise<Filled> {
 const DEVICES = `
   WITH made AS (SELECT n, gen_random_uuid() AS id FROM generate_series(1, $1::integer) AS n),
        gateways AS (SELECT id, row_number() OVER (ORDER BY n) - 1 AS at FROM made WHERE n <= $4::integer)
-  INSERT INTO devices (tenant_id, id, device_type_id, name, tags, connected_by, created_at, updated_at, online, last_seen_at)
+  INSERT INTO devices (tenant_id, id, device_type_id, name, tags, connected_by, custom, created_at, updated_at, online, last_seen_at)
   SELECT 'default', made.id, CASE WHEN n % 1000 = 500 THEN $3::uuid ELSE $2::uuid END, 'switch-' || lpad(n::text, 6, '0'),
     ARRAY['all'] || CASE WHEN n % 10 = 0 THEN ARRAY['north'] ELSE '{}' END || CASE WHEN n % 100 = 0 THEN ARRAY['lab'] ELSE '{}' END || CASE WHEN n % 10000 = 1 THEN ARRAY['rare'] ELSE '{}' END,
-    CASE WHEN n > $4 AND n % 2 = 0 THEN gateways.id END, now() - n * interval '7 seconds', now(), n % 3 = 0, now() - n * interval '1 second'
+    CASE WHEN n > $4 AND n % 2 = 0 THEN gateways.id END, jsonb_build_object('serial', 'S' || n, 'floor', n % 10), now() - n * interval '7 seconds', now(), n % 3 = 0, now() - n * interval '1 second'
   FROM made LEFT JOIN gateways ON gateways.at = made.n % $4::integer`;
 
 const INSTALLATIONS = `

@@ -25,6 +25,7 @@ import { rolloutTemplateRoutes } from './routes/rollout-templates.js';
 import { rolloutRoutes } from './routes/rollouts.js';
 import { slotRoutes } from './routes/slots.js';
 import { timelineRoutes } from './routes/timeline.js';
+import { webhookRoutes } from './routes/webhooks.js';
 import { errorHandler } from './send.js';
 
 export interface AppOptions {
@@ -78,6 +79,7 @@ function apiRoutes(services: Services, live: LiveEvents): Route[] {
     ...rolloutCommandRoutes(services),
     ...rolloutPartRoutes(live),
     ...eventRoutes(live),
+    ...webhookRoutes(services),
     ...rolloutTemplateRoutes(services),
   ];
 }

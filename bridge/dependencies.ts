@@ -21,6 +21,8 @@ export interface BridgeDependencies {
   compareEveryMs?: number;
   /** null where the broker looks passwords up in PostgreSQL by itself. */
   administration: Administration | null;
+  /** Whether webhooks may lead to loopback, link-local and private addresses; absent = no. */
+  webhooksAllowPrivate?: boolean;
   downloadUrl: (tenantId: string, installationId: string) => string;
   now: () => number;
   log: Logger;

@@ -2,6 +2,7 @@ import { dropOldDiagnostics } from '../store/diagnostics.js';
 import { seal } from '../store/seal.js';
 import { markOverdueRollouts } from '../store/rollout-sending.js';
 import { markOverdue } from '../store/sending.js';
+import { dropOldDeliveries } from '../store/webhook-sending.js';
 import { afterRelease } from './after-release.js';
 import type { BridgeDependencies } from './dependencies.js';
 import type { Term } from './lease.js';
@@ -10,6 +11,7 @@ import { Session } from './session.js';
 import { LoginSender, nothingToTell, type CredentialSender } from './send-credentials.js';
 import { sendProcesses } from './send-processes.js';
 import type { Tenure } from './tenure.js';
+import { WebhookSender } from './webhooks/sender.js';
 
 /** The poll behind a wake-up that was lost. */
 const POLL_MS = 1_000;
@@ -18,7 +20,7 @@ const SEAL_MS = 500;
 /** What is overdue by this much had a process that should have acted: longer than a worker's restart, so that it rarely acts for nothing. */
 const RECONCILE_MS = 15_000;
 const RECONCILE_BATCH = 1_000;
-/** What is older than an hour is shown to nobody; this only keeps the table small. */
+/** What is older than is kept is shown to nobody, or soon not; this only keeps the tables small. */
 const TIDY_MS = 60_000;
 
 /** Everything that the leader does for as long as it leads. */
@@ -28,6 +30,7 @@ export class BridgeTerm implements Term {
   private readonly processes: Loop;
   private readonly credentials: Loop;
   private readonly logins: CredentialSender;
+  private readonly webhooks: WebhookSender;
 
   constructor(has: BridgeDependencies, tenure: Tenure) {
     const { pool, engine, now, log, administration } = has;
@@ -37,12 +40,14 @@ export class BridgeTerm implements Term {
     this.session = new Session({ ...has, tenure, committed: () => this.wake(), connected: () => this.logins.compareAgain() });
     this.processes = loop('sending to the engine', afterRelease(pool, 'workflow', fence, async () => (await sendProcesses(pool, engine, now, tenure)) > 0), POLL_MS);
     this.credentials = loop('sending credentials', afterRelease(pool, 'credential', fence, () => this.logins.send()), POLL_MS);
+    this.webhooks = new WebhookSender({ pool, log, now, tenure, allowPrivate: has.webhooksAllowPrivate ?? false });
     this.loops = [
       this.processes,
       this.credentials,
       loop('sealing the history', async () => (await seal(pool, fence)) > 0, SEAL_MS),
       loop('reconciling', async () => (await markOverdue(pool, RECONCILE_MS, RECONCILE_BATCH, fence), await markOverdueRollouts(pool, RECONCILE_MS, RECONCILE_BATCH, fence), false), RECONCILE_MS),
-      loop('tidying the diagnostics', async () => (await dropOldDiagnostics(pool, fence), false), TIDY_MS),
+      loop('sending to webhooks', () => this.webhooks.send(), POLL_MS),
+      loop('tidying', async () => (await dropOldDiagnostics(pool, fence), await dropOldDeliveries(pool, fence), false), TIDY_MS),
     ];
   }
 
@@ -53,6 +58,7 @@ export class BridgeTerm implements Term {
   }
 
   async end(): Promise<void> {
+    this.webhooks.end();
     await Promise.all([this.session.end(), ...this.loops.map((loop) => loop.end())]);
     await this.logins.end();
   }

@@ -53,6 +53,12 @@ export const ERRORS = {
   ROLLOUT_STATE: { status: 409, title: 'The phase of the rollout does not allow this' },
   ROLLOUT_CONFLICT: { status: 409, title: 'The rollout does not go together with what is there' },
 
+  WEBHOOK_VALIDATION: { status: 400, title: 'The webhook request does not fit the contract' },
+  WEBHOOK_NOT_FOUND: { status: 404, title: 'There is no such webhook' },
+  WEBHOOK_DELIVERY_NOT_FOUND: { status: 404, title: 'There is no such delivery' },
+  WEBHOOK_LIMIT: { status: 409, title: 'There are too many webhooks' },
+  WEBHOOK_SECRET_SHOWN: { status: 409, title: 'The secret was shown in the first answer' },
+
   SERVICE_UNAVAILABLE: { status: 503, title: 'A part that is needed for this is away; try again' },
   SERVICE_INTERNAL: { status: 500, title: 'Something went wrong in the service' },
 } as const satisfies Record<string, { status: number; title: string }>;

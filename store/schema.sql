@@ -597,3 +597,55 @@ CREATE TABLE tenants (
 );
 GRANT SELECT TO slipway_api
 GRANT SELECT TO slipway_worker
+
+CREATE TABLE webhook_deliveries (
+  tenant_id text NOT NULL
+  id uuid NOT NULL
+  webhook_id uuid NOT NULL
+  number bigint NOT NULL
+  event text NOT NULL
+  state text NOT NULL DEFAULT 'pending'::text
+  attempts integer NOT NULL DEFAULT 0
+  due_at timestamp with time zone NOT NULL
+  first_attempt_at timestamp with time zone
+  last_attempt_at timestamp with time zone
+  last_status integer
+  last_error text
+  ended_at timestamp with time zone
+  redelivery_of uuid
+  created_at timestamp with time zone NOT NULL
+  CONSTRAINT webhook_deliveries_pkey PRIMARY KEY (tenant_id, id)
+  CONSTRAINT webhook_deliveries_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'delivered'::text, 'failed'::text])))
+  CONSTRAINT webhook_deliveries_tenant_id_webhook_id_fkey FOREIGN KEY (tenant_id, webhook_id) REFERENCES webhooks(tenant_id, id) ON DELETE CASCADE
+);
+CREATE INDEX webhook_deliveries_due ON public.webhook_deliveries USING btree (tenant_id, webhook_id, due_at, number) WHERE (state = 'pending'::text);
+CREATE INDEX webhook_deliveries_ended ON public.webhook_deliveries USING btree (ended_at) WHERE (ended_at IS NOT NULL);
+CREATE INDEX webhook_deliveries_newest ON public.webhook_deliveries USING btree (tenant_id, webhook_id, created_at DESC, id DESC);
+POLICY all_tenants ON webhook_deliveries TO slipway_worker USING true
+POLICY one_tenant ON webhook_deliveries TO slipway_api USING (tenant_id = current_tenant())
+GRANT DELETE, INSERT, SELECT, UPDATE TO slipway_api
+GRANT DELETE, INSERT, SELECT, UPDATE TO slipway_worker
+
+CREATE TABLE webhooks (
+  tenant_id text NOT NULL
+  id uuid NOT NULL
+  url text NOT NULL
+  events text[] NOT NULL DEFAULT '{}'::text[]
+  description text
+  secret text NOT NULL
+  position bigint NOT NULL
+  failures integer NOT NULL DEFAULT 0
+  failing_since timestamp with time zone
+  quiet_until timestamp with time zone
+  disabled_at timestamp with time zone
+  disabled_because text
+  created_by text NOT NULL
+  created_at timestamp with time zone NOT NULL
+  updated_at timestamp with time zone NOT NULL
+  CONSTRAINT webhooks_pkey PRIMARY KEY (tenant_id, id)
+  CONSTRAINT webhooks_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(id)
+);
+POLICY all_tenants ON webhooks TO slipway_worker USING true
+POLICY one_tenant ON webhooks TO slipway_api USING (tenant_id = current_tenant())
+GRANT DELETE, INSERT, SELECT, UPDATE TO slipway_api
+GRANT DELETE, INSERT, SELECT, UPDATE TO slipway_worker

@@ -76,7 +76,7 @@ onShutdown(() => tally.end());
 let term: BridgeTerm | undefined;
 const leadership = new Leadership(pool, 'bridge', randomUUID(), (tenure) => {
   term = new BridgeTerm({
-    pool, engine, connect, connectBeside, administration, downloadUrl, now: Date.now, log,
+    pool, engine, connect, connectBeside, administration, downloadUrl, now: Date.now, log, webhooksAllowPrivate: settings.webhooksAllowPrivate,
     counted: (outcome, reason, count) => tally.count(COUNTERS[outcome], reason, count),
   }, tenure);
   return term;

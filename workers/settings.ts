@@ -77,6 +77,8 @@ const environment = z.object({
   SLIPWAY_JWT_ISSUER: text.optional(),
   SLIPWAY_JWT_AUDIENCE: text.optional(),
   SLIPWAY_JWKS_URL: url('http', 'https').optional(),
+  /** Whether webhooks may lead to loopback, link-local and private addresses. */
+  SLIPWAY_WEBHOOKS_ALLOW_PRIVATE: flag.default(false),
   SLIPWAY_LOG_LEVEL: z.enum(LOG_LEVELS, `must be one of ${LOG_LEVELS.join(', ')}`).default('info'),
   /** After this time a firmware whose blob was never uploaded becomes invalid (specs/rest-api.md: five minutes). */
   SLIPWAY_FIRMWARE_WITHOUT_BLOB_EXPIRES_AFTER: duration.default(5 * 60_000),
@@ -121,6 +123,7 @@ function arrange(env: Parsed, unknown: readonly string[]) {
       s3Endpoint: env.SLIPWAY_S3_ENDPOINT,
     },
     jwt: { issuer: env.SLIPWAY_JWT_ISSUER, audience: env.SLIPWAY_JWT_AUDIENCE, jwksUrl: env.SLIPWAY_JWKS_URL },
+    webhooksAllowPrivate: env.SLIPWAY_WEBHOOKS_ALLOW_PRIVATE,
     logLevel: env.SLIPWAY_LOG_LEVEL,
     firmwareWithoutBlobExpiresAfterMs: env.SLIPWAY_FIRMWARE_WITHOUT_BLOB_EXPIRES_AFTER,
     /** `SLIPWAY_…` names that mean nothing: most likely a slip of the pen. They are warned of, never refused. */

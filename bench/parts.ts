@@ -4,7 +4,8 @@ import { latency } from './parts/latency.js';
 import { lists } from './parts/lists.js';
 import { memory } from './parts/memory.js';
 import { reports } from './parts/reports.js';
+import { rollout } from './parts/rollout.js';
 import { startup } from './parts/startup.js';
 import { transfer } from './parts/transfer.js';
 
-export const PARTS: Readonly<Record<PartName, Part>> = { installations, reports, latency, transfer, lists, memory, startup };
+export const PARTS: Readonly<Record<PartName, Part>> = { installations, reports, latency, transfer, lists, rollout, memory, startup };

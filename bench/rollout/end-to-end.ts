@@ -1,0 +1,93 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { RolloutResource } from '../../agent/demo/rollout-resource.js';
+import { SLOT, type Login } from '../messages.js';
+import type { Stage } from '../stage.js';
+import { spent } from '../usage.js';
+import { now, until } from '../wait.js';
+
+/** What is asked while the rollout runs: what a dashboard looks at, and how often. */
+const LOOK_MS = 200;
+const MATERIALISED_MS = 60_000;
+/** Longer than a machine that is busy with other work takes: two devices a second. */
+const limitMs = (count: number) => 60_000 + count * 500;
+/** Over so long a rate is looked at where it was lowest. */
+const WINDOW_S = 10;
+
+export interface EndToEnd {
+  /** From the command to start until the last device had reported its end, a minute. */
+  readonly completedPerMinute: number;
+  /** In the worst `WINDOW_S` seconds between the opening of the last group and its last start; NaN where it was shorter than that. */
+  readonly slowest: { readonly startedPerMinute: number; readonly completedPerMinute: number };
+  /** From the last report to `finished`, milliseconds. */
+  readonly finishedAfterMs: number;
+  /** Milliseconds of each request, by what was asked for. */
+  readonly lists: ReadonlyMap<string, readonly number[]>;
+  /** CPU milliseconds per device, by part of the service. */
+  readonly cpuMs: ReadonlyMap<string, number>;
+  readonly most: number;
+}
+
+export const PACE = { maxInFlight: 500, startsPerMinute: 100_000 };
+
+/** A rollout to these devices over the API, from the command to start until it has finished. @throws where it ends otherwise */
+export async function rollOut(stage: Stage, devices: readonly Login[]): Promise<EndToEnd> {
+  const { operator } = stage;
+  const firmwareId = await stage.firmware();
+  const { id } = await operator.call<RolloutResource>('POST', '/v1/rollouts', { name: 'bench', steps: [{ slot: SLOT, firmwareId }], targets: { deviceIds: devices.map(({ deviceId }) => deviceId) }, pace: PACE });
+  const read = () => operator.call<RolloutResource>('GET', `/v1/rollouts/${id}`);
+  await until('the targets are taken down', async () => (await read()).groups.reduce((sum, group) => sum + group.size, 0) === devices.length, MATERIALISED_MS);
+  const before = stage.usage();
+  const began = now();
+  await operator.call('POST', `/v1/rollouts/${id}/start`);
+  const lists = await askUntilFinished(stage, id, limitMs(devices.length));
+  const cpu = spent(before, stage.usage());
+  const rollout = await read();
+  if (rollout.counters.installed !== devices.length) throw new Error(`not all of ${devices.length} devices ended as installed: ${JSON.stringify(rollout.counters)}`);
+  const { rows } = await stage.sql.query<{ last: Date; most: number }>(LAST, [id]);
+  const { last, most } = rows[0]!;
+  return {
+    completedPerMinute: (devices.length * 60_000) / (last.getTime() - began), slowest: await slowestOf(stage, id), finishedAfterMs: Date.parse(rollout.finishedAt!) - last.getTime(),
+    lists, cpuMs: new Map([...cpu].map(([name, ms]) => [name, ms / devices.length])), most,
+  };
+}
+
+/** `most`: how many installations were open at once, as their own times say. */
+const LAST = `
+  WITH moves AS (SELECT requested_at AS at, 1 AS by FROM installations WHERE rollout_id = $1 UNION ALL SELECT ended_at, -1 FROM installations WHERE rollout_id = $1)
+  SELECT (SELECT max(completed_at) FROM installations WHERE rollout_id = $1) AS last, (SELECT max(open)::integer FROM (SELECT sum(by) OVER (ORDER BY at, by) AS open FROM moves) AS o) AS most`;
+
+async function slowestOf(stage: Stage, id: string): Promise<EndToEnd['slowest']> {
+  const { rows } = await stage.sql.query<{ started: number | null; completed: number | null }>(SLOWEST, [id, WINDOW_S]);
+  return { startedPerMinute: rows[0]!.started ?? Number.NaN, completedPerMinute: rows[0]!.completed ?? Number.NaN };
+}
+
+/** The first window is left out: it fills the cap, and nothing has ended yet. */
+const SLOWEST = `
+  WITH span AS (SELECT (SELECT max(opened_at) FROM rollout_groups WHERE rollout_id = $1) + $2::integer * interval '1 second' AS lo, (SELECT max(requested_at) FROM installations WHERE rollout_id = $1) AS hi),
+       windows AS (SELECT w AS lo, w + $2::integer * interval '1 second' AS hi FROM span, generate_series(span.lo, span.hi - $2::integer * interval '1 second', interval '1 second') AS w)
+  SELECT min((SELECT count(*) FROM installations WHERE rollout_id = $1 AND requested_at >= w.lo AND requested_at < w.hi))::float8 * 60 / $2::integer AS started,
+    min((SELECT count(*) FROM installations WHERE rollout_id = $1 AND completed_at >= w.lo AND completed_at < w.hi))::float8 * 60 / $2::integer AS completed FROM windows w`;
+
+async function askUntilFinished(stage: Stage, id: string, ms: number): Promise<Map<string, number[]>> {
+  const paths = [
+    ['the rollout with its counters', `/v1/rollouts/${id}`],
+    ['rollouts that run', '/v1/rollouts?phase=running'],
+    ['its devices in flight', `/v1/rollouts/${id}/devices?state=inFlight&pageSize=100`],
+    ['its devices of the last group', `/v1/rollouts/${id}/devices?group=rest&pageSize=100`],
+    ['its installations', `/v1/firmware-installations?rolloutId=${id}&pageSize=100`],
+    ['its events', `/v1/rollouts/${id}/events?pageSize=100`],
+  ] as const;
+  const times = new Map(paths.map(([name]) => [name as string, [] as number[]]));
+  for (const end = now() + ms; ; await sleep(LOOK_MS)) {
+    for (const [name, path] of paths) {
+      const began = now();
+      await stage.operator.call('GET', path);
+      times.get(name)!.push(now() - began);
+    }
+    const { rows } = await stage.sql.query<{ phase: string }>('SELECT phase FROM rollouts WHERE id = $1', [id]);
+    const phase = rows[0]!.phase;
+    if (phase === 'finished') return times;
+    if (phase !== 'running') throw new Error(`the rollout is ${phase}`);
+    if (now() > end) throw new Error(`the rollout had not finished after ${ms / 1_000} s`);
+  }
+}

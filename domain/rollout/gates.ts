@@ -37,7 +37,7 @@ function byShare({ gate }: GroupPlan, { counters, size }: GroupFacts, ended: num
 function sequential(plan: GroupPlan, group: GroupFacts, exhausted: boolean, maxFailureRate: number, confidence: number): GateVerdict {
   const { ended, failed } = group.prefix;
   const bound = boundOf(plan, group)!;
-  const said = `after ${ended} devices with ${failed} failures the failure rate lies between ${percent(bound.lower)} and ${percent(bound.upper)} (confidence ${percent(confidence)}); ${percent(maxFailureRate)} is allowed`;
+  const said = `after ${ended} devices with ${failed} failures the failure rate lies between ${percent(bound.lower)} and ${percent(bound.upper)} (each bound with a confidence of ${percent(confidence)}); ${percent(maxFailureRate)} is allowed`;
   const verdict = ended >= Math.min(plan.gate.minSample, group.size) ? judgeRate(failed, ended, maxFailureRate, confidence) : 'wait';
   if (verdict === 'pass') return { verdict: 'satisfied', because: said, bound };
   if (verdict === 'fail') return { verdict: 'failed', because: said, bound };

@@ -22,6 +22,7 @@ import { installationRoutes } from './routes/installations.js';
 import { rolloutCommandRoutes } from './routes/rollout-commands.js';
 import { rolloutPartRoutes } from './routes/rollout-parts.js';
 import { rolloutTemplateRoutes } from './routes/rollout-templates.js';
+import { rolloutSimulationRoutes } from './routes/rollout-simulations.js';
 import { rolloutRoutes } from './routes/rollouts.js';
 import { slotRoutes } from './routes/slots.js';
 import { timelineRoutes } from './routes/timeline.js';
@@ -77,6 +78,7 @@ function apiRoutes(services: Services, live: LiveEvents): Route[] {
     ...installationRoutes(services),
     ...rolloutRoutes(services),
     ...rolloutCommandRoutes(services),
+    ...rolloutSimulationRoutes(services),
     ...rolloutPartRoutes(live),
     ...eventRoutes(live),
     ...webhookRoutes(services),

@@ -19,6 +19,7 @@ import { listen } from './listener.js';
 import { LiveEvents } from './live/live-events.js';
 import type { Services } from './route.js';
 import type { Dependency } from './routes/health.js';
+import { Simulations } from './simulation/simulations.js';
 
 /** The process of the REST API and the device HTTP interfaces. Any number of them. */
 const log = createLog('api');
@@ -53,6 +54,7 @@ const services: Services = {
   pool, blobs, publicUrl, log, now: Date.now,
   ...(settings.temporal.uiUrl === undefined ? {} : { workflowUrl: (id: string) => `${settings.temporal.uiUrl}/namespaces/${settings.temporal.namespace}/workflows/${id}` }),
   draftLifetimeMs: settings.firmwareWithoutBlobExpiresAfterMs,
+  simulations: new Simulations(),
   notifyOutbox: () => void pool.query(`NOTIFY ${CHANNEL}`).catch((error: unknown) => log.debug({ err: error }, 'the sender was not woken; its poll finds the marks')),
 };
 

@@ -6,6 +6,7 @@ import type { DomainError, ErrorCode } from '../domain/errors.js';
 import type { Permission } from '../domain/permissions.js';
 import type { Page, PageRequest } from '../store/page.js';
 import type { Pool, Tx } from '../store/pool.js';
+import type { Simulations } from './simulation/simulations.js';
 
 /**
  * One declaration of an operation, from which the express handler, the permission check, the parsing and the OpenAPI document are
@@ -97,6 +98,7 @@ export interface Services {
   /** Epoch milliseconds. */
   now: () => number;
   log: Logger;
+  simulations: Simulations;
 }
 
 type Output<S, Default> = S extends ZodType ? z.output<S> : Default;

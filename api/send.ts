@@ -30,7 +30,7 @@ export function errorHandler(log: Logger) {
     response.status(error.status);
     if (error.status === 401) response.set('WWW-Authenticate', error.code === 'AUTH_INVALID_TOKEN' ? 'Bearer realm="slipway", error="invalid_token"' : 'Bearer realm="slipway"');
     if (error.status === 403 && error.code === 'AUTH_FORBIDDEN') response.set('WWW-Authenticate', `Bearer realm="slipway", error="insufficient_scope", scope="${String(error.facts['permission'])}"`);
-    if (error.status === 503) response.set('Retry-After', RETRY_AFTER_SECONDS);
+    if (error.status === 503 || error.status === 429) response.set('Retry-After', RETRY_AFTER_SECONDS);
     sendJson(response, toProblem(error, request.path), wantsProblem(request) ? 'application/problem+json' : 'application/json');
   };
 }

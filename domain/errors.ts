@@ -52,6 +52,7 @@ export const ERRORS = {
   ROLLOUT_TEMPLATE_NOT_FOUND: { status: 404, title: 'There is no such template' },
   ROLLOUT_STATE: { status: 409, title: 'The phase of the rollout does not allow this' },
   ROLLOUT_CONFLICT: { status: 409, title: 'The rollout does not go together with what is there' },
+  ROLLOUT_SIMULATION_LIMIT: { status: 429, title: 'As many simulations run as may at once' },
 
   WEBHOOK_VALIDATION: { status: 400, title: 'The webhook request does not fit the contract' },
   WEBHOOK_NOT_FOUND: { status: 404, title: 'There is no such webhook' },

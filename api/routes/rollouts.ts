@@ -126,7 +126,7 @@ function amend(plan: Plan, wanted: RolloutPatch, now: number): Command | undefin
   return amendment && { do: 'amend', amendment };
 }
 
-function refuse(plan: Plan, now: number, before?: Plan): void {
+export function refuse(plan: Plan, now: number, before?: Plan): void {
   const faults = checkPlan(plan, now, before);
   if (faults.length > 0) throw refuseFaults(VALIDATION, faults);
 }

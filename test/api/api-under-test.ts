@@ -9,10 +9,14 @@ import { openDiskBlobs } from '../../adapters/blobs/disk.js';
 import { createApp, type AppOptions } from '../../api/app.js';
 import { LiveEvents } from '../../api/live/live-events.js';
 import type { Services } from '../../api/route.js';
+import { Simulations } from '../../api/simulation/simulations.js';
 import { ensureKey, type ApiKey } from '../../store/api-keys.js';
 import { openPool, type Pool } from '../../store/pool.js';
 import { createTestDatabase } from '../support/database.js';
 import { Description } from './described.js';
+
+/** Threads load no TypeScript. */
+export const COMPILED_WORKER = new URL('../../dist/api/simulation/worker.js', import.meta.url);
 
 /** What a test reads of an answer; bodies are checked by the test itself. */
 export interface Reply {
@@ -49,7 +53,7 @@ export async function startApi(title: string, { services: changed = {}, liveTime
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   const services: Services = {
     pool, blobs: await openDiskBlobs(folder), publicUrl: url, draftLifetimeMs: 300_000,
-    notifyOutbox: () => undefined, now: Date.now, log: pino({ level: 'silent' }), ...changed,
+    simulations: new Simulations({ worker: COMPILED_WORKER, deadlineMs: 100_000 }), notifyOutbox: () => undefined, now: Date.now, log: pino({ level: 'silent' }), ...changed,
   };
   const live = new LiveEvents(services.pool, services.log, liveTimes);
   server.on('request', createApp({ services, live, ...options }));

@@ -67,6 +67,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => 
 try {
   await main();
 } catch (error) {
-  process.stderr.write(`${error instanceof UsageError ? error.message : (error as Error).stack}\n`);
+  const { stack, cause } = error as Error;
+  process.stderr.write(`${error instanceof UsageError ? error.message : stack}${cause === undefined ? '' : `\nbecause of ${cause instanceof Error ? cause.message : 'something that is no error'}`}\n`);
   process.exitCode = 1;
 }

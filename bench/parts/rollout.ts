@@ -39,10 +39,9 @@ export const rollout: Part = {
   },
 };
 
-function ratesOf({ completedPerMinute, slowest, finishedAfterMs, most }: EndToEnd): Figure[] {
-  const windowed: Figure[] = Number.isNaN(slowest.completedPerMinute) ? [] : [
-    { name: 'started, in the slowest 10 s of the last group', value: slowest.startedPerMinute, unit: '/min' },
-    { name: 'completed, in the slowest 10 s of the last group', value: slowest.completedPerMinute, unit: '/min' },
+function ratesOf({ completedPerMinute, slowestPerMinute, finishedAfterMs, most }: EndToEnd): Figure[] {
+  const windowed: Figure[] = Number.isNaN(slowestPerMinute) ? [] : [
+    { name: 'completed, in the slowest 10 s of the last group', value: slowestPerMinute, unit: '/min' },
   ];
   return [
     { name: 'devices started and completed, gates between three groups included', value: completedPerMinute, unit: '/min', target: { of: 'value', is: 'at least', value: 1_000 }, detail: `at most ${most} in flight` },
@@ -83,7 +82,7 @@ function methodOf(devices: number, large: number, warmUp: number, alone: number)
   return [
     `${devices} simulated devices in one process, as above. A rollout to all of them over the API, named by their ids: the default groups (canary 1 %, early 10 %, rest) and gates, at most ${PACE.maxInFlight} in flight, ${PACE.startsPerMinute.toLocaleString('en-US')} starts a minute. The rate counts from the command to start to the last \`installed\` in PostgreSQL; \`finished\` is the time that the rollout itself has.`,
     `Just before, ${warmUp} of the devices installed something else, one request each (${rounded(alone * 60)} a minute), so that both sides are warm.`,
-    'Lists are asked for one after the other over one client, with 200 ms between rounds, for as long as the rollout runs: on the same cores as the devices, the service and the bench.',
+    'Lists are asked for one after the other over one client, with a second between rounds, for as long as the rollout runs: on the same cores as the devices, the service and the bench.',
     `Ticks: rollouts to ${SMALL} and ${large} devices on a database of its own in the same PostgreSQL, rows for devices, without an engine; the activity that a tick is, called with its pool, in turn for both. Before each pair ${ENDED_AT_ONCE} installations report that they are installed, so that the first tick admits as many and the second finds nothing to do; ${SAMPLES} pairs after 5 that do not count.`,
     'Rows: those that the plans of a tick\'s statements (EXPLAIN ANALYZE) read in tables or indexes, thrown away or not, and those that they write.',
   ];

@@ -49,18 +49,54 @@ const REQUESTS: Record<string, () => Promise<[path: string, body: unknown, table
     await api.call('POST', `${path}/cancel`);
     return [`${path}/retry`, {}, 'installations'];
   },
+  '/v1/rollouts': async () => ['/v1/rollouts', await plan(), 'rollouts'],
+  '/v1/rollout-simulations': async () => ['/v1/rollout-simulations', { ...(await plan()), seed: 1 }, 'rollouts'],
+  '/v1/rollout-templates': async () => ['/v1/rollout-templates', { name: randomUUID(), priority: 1 }, 'rollout_templates'],
+  '/v1/rollouts/{id}/start': async () => [await rollout('start'), {}, 'history'],
+  '/v1/rollouts/{id}/pause': async () => [await rollout('pause', 'start'), { reason: 'wait' }, 'history'],
+  '/v1/rollouts/{id}/resume': async () => [await rollout('resume', 'start', 'pause'), {}, 'history'],
+  '/v1/rollouts/{id}/abort': async () => [await rollout('abort'), {}, 'history'],
+  '/v1/rollouts/{id}/retry': async () => [await rollout('retry', 'start'), {}, 'history'],
+  '/v1/rollouts/{id}/rollback': async () => [await rollout('rollback', 'start'), {}, 'history'],
+  '/v1/rollouts/{id}/approve': async () => [await rollout('approve'), {}, 'history'],
+  '/v1/rollouts/{id}/reject': async () => [await rollout('reject'), { reason: 'no' }, 'history'],
+  '/v1/rollouts/{id}/groups/{name}/approve': async () => [await rollout('groups/all/approve', 'start'), {}, 'history'],
+  '/v1/rollouts/{id}/groups/{name}/reject': async () => [await rollout('groups/all/reject', 'start'), { reason: 'no' }, 'history'],
+  '/v1/webhooks/{id}/deliveries/{deliveryId}/redeliver': async () => {
+    const { id } = (await api.call('POST', '/v1/webhooks', { url: 'https://example.com/slipway' })).body.data as { id: string };
+    const delivery = randomUUID();
+    await api.pool.query(`INSERT INTO webhook_deliveries (tenant_id, id, webhook_id, number, event, state, due_at, ended_at, created_at) VALUES ('default', $1, $2, 1, 'requested', 'failed', now(), now(), now())`, [delivery, id]);
+    return [`/v1/webhooks/${id}/deliveries/${delivery}/redeliver`, {}, 'webhook_deliveries'];
+  },
 };
+
+async function plan(): Promise<Record<string, unknown>> {
+  return { name: 'r', steps: [{ slot: 'firmware', firmwareId: firmware }], targets: { deviceIds: [await device()] }, groups: [{ name: 'all', approval: { required: 1 } }], approval: { required: 1 } };
+}
+
+/** A rollout after some commands, and the path of the one that follows; it is approved where it has to have been started. */
+async function rollout(command: string, ...before: string[]): Promise<string> {
+  const asked = await plan();
+  const { id } = (await api.call('POST', '/v1/rollouts', before.length > 0 ? { ...asked, approval: { required: 0 } } : asked)).body.data as { id: string };
+  for (const one of before) await api.call('POST', `/v1/rollouts/${id}/${one}`, {});
+  return `/v1/rollouts/${id}/${command}`;
+}
+
+/** Answers that hold a secret are told once, and never again. */
+const SECRET = /\/credentials$|\/webhooks$/;
+/** Of those that do not answer 201. */
+const STATUS = (name: string): number => (name.endsWith('simulations') ? 200 : /\/(cancel|release|redeliver)$|^\/v1\/rollouts\/\{id\}\//.test(name) ? 202 : 201);
 
 describe('a POST with an Idempotency-Key', () => {
   it('may be any POST with a JSON body: the same key and body get the first answer again, and nothing is done twice', async () => {
     const paths = api.description.document.paths as Record<string, { post?: { parameters: { name: string }[]; requestBody: { content: object } } }>;
     const posts = Object.entries(paths).filter(([, { post }]) => post && 'application/json' in post.requestBody.content).map(([path]) => path);
     expect(posts.filter((path) => !paths[path]!.post!.parameters.some(({ name }) => name === 'Idempotency-Key'))).toEqual([]);
-    expect(posts.filter((path) => !path.endsWith('/credentials')).sort()).toEqual(Object.keys(REQUESTS).sort());
+    expect(posts.filter((path) => !SECRET.test(path)).sort()).toEqual(Object.keys(REQUESTS).sort());
     for (const [name, prepare] of Object.entries(REQUESTS)) {
       const [path, body, table] = await prepare();
       const first = await keyed(path, body, `any ${name}`);
-      expect([name, first.status]).toEqual([name, name.endsWith('cancel') || name.endsWith('release') ? 202 : 201]);
+      expect([name, first.status]).toEqual([name, STATUS(name)]);
       const rows = await count(table);
       const second = await keyed(path, body, `any ${name}`);
       expect([name, second.status, second.body, second.headers.get('idempotent-replayed')]).toEqual([name, first.status, first.body, 'true']);

@@ -30,6 +30,14 @@ describe('Groups', () => {
     expect(view.phase).toBe('draft');
   });
 
+  it('may be named by a filter: those that match it are of that group, and the others of the rest', async () => {
+    const story = await Story.given(pool, { online: 3 });
+    const lab = [await story.registers(['lab-story']), await story.registers(['lab-story'])];
+    await story.creates({ targets: { filter: 'tag==lab-story', deviceIds: story.devices }, groups: [{ name: 'lab', filter: 'tag==lab-story' }, { name: 'rest' }] });
+    expect((await story.targets({ group: 'lab' })).map((one) => one.deviceId).sort()).toEqual(lab.sort());
+    expect((await story.targets({ group: 'rest' })).map((one) => one.deviceId).sort()).toEqual([...story.devices].sort());
+  });
+
   it('R3 go in order: the next one begins when the gate of the one before has passed', async () => {
     const story = await Story.given(pool, { online: 10 });
     await story.starts({ groups: [{ name: 'canary', percent: 20, gate: { minSample: 2 } }, { name: 'rest' }] });

@@ -122,6 +122,7 @@ export class MqttConnection {
   /** Says goodbye (no last will) and closes; `closed` tells when. What is not acknowledged by then comes again, or rejects. */
   end(): void {
     if (this.mode !== 'open') return this.close(new Error('the connection was ended before it stood'));
+    this.inbox.flush();
     const deadline = setTimeout(() => this.socket.destroy(), END_TIMEOUT_MS);
     this.socket.once('close', () => {
       clearTimeout(deadline);

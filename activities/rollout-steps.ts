@@ -34,7 +34,6 @@ const EXECUTORS: Executors = {
   },
   begin: ON_FACTS,
   fire_rule: ON_FACTS,
-  pause: ON_FACTS,
   open_group: ON_FACTS,
   soak: ON_FACTS,
   ask_approval: ON_FACTS,
@@ -49,7 +48,6 @@ const EXECUTORS: Executors = {
     const { joined, left } = await sweepPage(tx, rollout, now);
     return joined + left > 0 ? { joined, left } : undefined;
   },
-  roll_back: ON_FACTS,
   prepare_back: async (_, { tx, rollout }) => ({ targets: await prepareBack(tx, rollout) }),
   admit_back: async ({ group, count }, { tx, rollout, now }) => {
     const position = rollout.facts.groups.findIndex((one) => one.name === group);

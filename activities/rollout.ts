@@ -3,7 +3,7 @@ import type { Planned } from '../domain/rollout/steps.js';
 import { wakeSender } from '../store/outbox.js';
 import type { Pool } from '../store/pool.js';
 import { lockRollout, observe } from '../store/rollout-observation.js';
-import { writeDueAt } from '../store/rollout-stop.js';
+import { writeDueAt } from '../store/rollout-rows.js';
 import { asService } from '../store/transaction.js';
 import { execute } from './rollout-steps.js';
 

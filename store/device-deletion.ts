@@ -4,6 +4,7 @@ import { noSuchDevice } from './devices.js';
 import { cancelAllOf } from './installations.js';
 import { mark, markDocumentsOf, wakeSender, type Mark } from './outbox.js';
 import type { Tx } from './pool.js';
+import { endBackOf } from './rollout-back-moves.js';
 import { endTargetsOf } from './rollout-moves.js';
 
 /** How many of what stands in the way are named. */
@@ -27,7 +28,7 @@ export async function deleteDevice(tx: Tx, tenantId: string, id: string, force: 
     throw new DomainError('DEVICE_IN_USE', `installations are open on the device: ${open.join(', ')}; wait for them, or delete with ?force=true, which cancels them`, { installations: open });
   }
   if (open.length > 0) await cancelAllOf(tx, tenantId, id, now);
-  await mark(tx, await endTargetsOf(tx, tenantId, id, now));
+  await mark(tx, [...(await endTargetsOf(tx, tenantId, id, now)), ...(await endBackOf(tx, tenantId, id))]);
   await markWhatGoes(tx, tenantId, id, open);
   await tx.query('DELETE FROM devices WHERE tenant_id = $1 AND id = $2', [tenantId, id]);
 }

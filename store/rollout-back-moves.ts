@@ -61,3 +61,13 @@ export async function moveBack(tx: Tx, changes: readonly InstallationChange[], n
   await addBack(tx, moves.map(({ row, to }) => ({ tenantId: row.tenant_id, rolloutId: row.rollout_id, position: row.group_position, from: 'inFlight', to })));
   return [...new Map(rows.map((row) => [row.rollout_id, row])).values()].map((row) => pokeRollout(row.tenant_id, row.rollout_id, now + 1_000));
 }
+
+/** A device is deleted, and with it whatever its way back still waits for. @returns whom to tell. */
+export async function endBackOf(tx: Tx, tenantId: string, deviceId: string): Promise<Mark[]> {
+  const { rows } = await tx.query<{ rollout_id: string; group_position: number; was: BackState }>(
+    `WITH held AS (SELECT rollout_id, back_state FROM rollout_targets WHERE tenant_id = $1 AND device_id = $2 AND back_state IN ('pending', 'inFlight') ORDER BY rollout_id FOR NO KEY UPDATE)
+     UPDATE rollout_targets t SET back_state = 'failed', back_because = 'the device was deleted' FROM held h
+     WHERE t.tenant_id = $1 AND t.device_id = $2 AND t.rollout_id = h.rollout_id RETURNING t.rollout_id, t.group_position, h.back_state AS was`, [tenantId, deviceId]);
+  await addBack(tx, rows.map((row) => ({ tenantId, rolloutId: row.rollout_id, position: row.group_position, from: row.was, to: 'failed' })));
+  return rows.map((row) => pokeRollout(tenantId, row.rollout_id));
+}

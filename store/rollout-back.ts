@@ -10,15 +10,15 @@ import { TARGETS_PER_PAGE } from './rollout-targets.js';
 import { loadWork, workKey } from './work.js';
 
 /** The next page of installed targets learns what it is to get back; where nobody knows, or it was deleted, it is named with the reason. */
-export async function prepareBack(tx: Tx, { tenantId, id }: StoredRollout): Promise<number> {
+export async function prepareBack(tx: Tx, { tenantId, id, plan }: StoredRollout): Promise<number> {
   const { rows } = await tx.query<{ group_position: number; back_state: BackState }>(
     `WITH page AS (
        SELECT t.device_id, t.prior_sha256, (SELECT f.id FROM firmwares f WHERE f.tenant_id = t.tenant_id AND f.sha256 = t.prior_sha256 AND f.state = 'ready' ORDER BY f.created_at DESC, f.id LIMIT 1) AS firmware_id
        FROM rollout_targets t WHERE t.tenant_id = $1 AND t.rollout_id = $2 AND t.state = 'installed' AND t.back_state IS NULL ORDER BY t.device_id LIMIT ${TARGETS_PER_PAGE} FOR NO KEY UPDATE OF t)
-     UPDATE rollout_targets t SET back_firmware_id = p.firmware_id, back_state = CASE WHEN p.firmware_id IS NULL THEN 'failed' ELSE 'pending' END,
+     UPDATE rollout_targets t SET back_firmware_id = p.firmware_id, admissible = $3 OR device_reachable(t.tenant_id, t.device_id), back_state = CASE WHEN p.firmware_id IS NULL THEN 'failed' ELSE 'pending' END,
        back_because = CASE WHEN p.prior_sha256 IS NULL THEN 'nobody knows what its slot held before' WHEN p.firmware_id IS NULL THEN 'what its slot held before (sha256 ' || p.prior_sha256 || ') is not among the firmwares, or was deleted' END
      FROM page p WHERE t.tenant_id = $1 AND t.rollout_id = $2 AND t.device_id = p.device_id RETURNING t.group_position, t.back_state`,
-    [tenantId, id],
+    [tenantId, id, plan.pace.offline === 'offer'],
   );
   await addBack(tx, rows.map((row) => ({ tenantId, rolloutId: id, position: row.group_position, from: null, to: row.back_state })));
   return rows.length;
@@ -38,8 +38,8 @@ export async function admitBack(tx: Tx, rollout: StoredRollout, position: number
   const { tenantId, id, plan } = rollout;
   const [step] = plan.steps;
   const { rows: chosen } = await tx.query<{ device_id: string }>(
-    `SELECT device_id FROM rollout_targets WHERE tenant_id = $1 AND rollout_id = $2 AND group_position = $3 AND back_state = 'pending' AND back_ready_at <= $4 AND ($6 OR ${REACHABLE})
-     ORDER BY back_ready_at, rank LIMIT $5`, [tenantId, id, position, iso(now), count, plan.pace.offline === 'offer']);
+    `SELECT device_id FROM rollout_targets WHERE tenant_id = $1 AND rollout_id = $2 AND group_position = $3 AND back_state = 'pending' AND admissible AND back_ready_at <= $4
+     ORDER BY back_ready_at, rank LIMIT $5`, [tenantId, id, position, iso(now), count]);
   const works = await loadWork(tx, chosen.map((row) => ({ tenantId, deviceId: row.device_id, installationIds: [] })));
   const { rows: held } = await tx.query<Candidate>(
     `SELECT t.device_id, t.back_attempt, t.back_installation_id, f.id AS firmware_id, f.sha256, f.version
@@ -76,15 +76,12 @@ export async function admitBack(tx: Tx, rollout: StoredRollout, position: number
   return { started: started.length, concluded: decided.length - started.length };
 }
 
-/** On the way back the devices are looked up: a target that has ended does not keep whether its device can be reached. */
-const REACHABLE = `device_reachable(tenant_id, device_id)`;
-
 /** How many of a group could begin now, counted up to `room`; and when the next back-off ends. */
-export async function lookAtBack(tx: Tx, { tenantId, id, plan }: StoredRollout, position: number, room: number, now: number): Promise<{ ready: number; nextRetryAt: number | null }> {
+export async function lookAtBack(tx: Tx, { tenantId, id }: StoredRollout, position: number, room: number, now: number): Promise<{ ready: number; nextRetryAt: number | null }> {
   const { rows } = await tx.query<{ ready: string; retry: Date | null }>(
-    `SELECT (SELECT count(*) FROM (SELECT FROM rollout_targets WHERE tenant_id = $1 AND rollout_id = $2 AND group_position = $3 AND back_state = 'pending' AND back_ready_at <= $4 AND ($6 OR ${REACHABLE}) LIMIT $5) AS r) AS ready,
+    `SELECT (SELECT count(*) FROM (SELECT FROM rollout_targets WHERE tenant_id = $1 AND rollout_id = $2 AND group_position = $3 AND back_state = 'pending' AND admissible AND back_ready_at <= $4 LIMIT $5) AS r) AS ready,
        (SELECT min(back_ready_at) FROM rollout_targets WHERE tenant_id = $1 AND rollout_id = $2 AND group_position = $3 AND back_state = 'pending' AND back_ready_at > $4) AS retry`,
-    [tenantId, id, position, iso(now), room, plan.pace.offline === 'offer'],
+    [tenantId, id, position, iso(now), room],
   );
   return { ready: Number(rows[0]!.ready), nextRetryAt: rows[0]!.retry?.getTime() ?? null };
 }

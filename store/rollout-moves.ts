@@ -87,7 +87,7 @@ export async function refreshAdmissible(tx: Tx, devices: readonly { tenantId: st
        UNION SELECT d.tenant_id, d.id FROM devices d JOIN behind b ON d.tenant_id = b.tenant_id AND d.connected_by = b.id),
      held AS (SELECT t.tenant_id, t.rollout_id, t.device_id, device_reachable(t.tenant_id, t.device_id) AS reachable
               FROM behind b JOIN rollout_targets t ON t.tenant_id = b.tenant_id AND t.device_id = b.id
-              WHERE t.ended_at IS NULL ORDER BY 1, 2, 3 FOR NO KEY UPDATE OF t)
+              WHERE t.ended_at IS NULL OR t.back_state = 'pending' ORDER BY 1, 2, 3 FOR NO KEY UPDATE OF t)
      UPDATE rollout_targets t SET admissible = h.reachable FROM held h JOIN rollouts r ON r.tenant_id = h.tenant_id AND r.id = h.rollout_id
      WHERE (t.tenant_id, t.rollout_id, t.device_id) = (h.tenant_id, h.rollout_id, h.device_id) AND t.admissible <> h.reachable AND r.plan->'pace'->>'offline' <> 'offer'
      RETURNING t.tenant_id, t.rollout_id`,

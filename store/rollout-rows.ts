@@ -99,6 +99,11 @@ export async function saveRollout(tx: Tx, before: StoredRollout, after: StoredRo
   for (const [position, group] of f.groups.entries()) if (group !== before.facts.groups[position]) await saveGroup(tx, after, position, group);
 }
 
+/** What it waits for, and until when: for people, and for whoever looks after processes that have vanished. */
+export async function writeDueAt(tx: Tx, { tenantId, id }: StoredRollout, waitingOn: string | null, dueAt: number | null): Promise<void> {
+  await tx.query(`UPDATE rollouts SET waiting_on = $3, due_at = $4 WHERE tenant_id = $1 AND id = $2 AND (waiting_on IS DISTINCT FROM $3 OR due_at IS DISTINCT FROM $4)`, [tenantId, id, waitingOn, iso(dueAt)]);
+}
+
 async function saveGroup(tx: Tx, { tenantId, id }: StoredRollout, position: number, g: GroupFacts): Promise<void> {
   await tx.query(
     `UPDATE rollout_groups SET opened_at = $4, soaking_since = $5, asked_at = $6, approvals = $7, passed_at = $8, failed_at = $9, because = $10

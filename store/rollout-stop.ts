@@ -1,4 +1,3 @@
-import { iso } from './installation-rows.js';
 import type { Tx } from './pool.js';
 import { ADMITTED_AT_ONCE } from './rollout-observation.js';
 import type { StoredRollout } from './rollout-rows.js';
@@ -31,9 +30,4 @@ export async function stopOpen(tx: Tx, { tenantId, id }: StoredRollout, only: 'n
 /** As long as a reason may be (specs/rest-api.md). */
 function sentence(text: string): string {
   return text.length <= 255 ? text : `${text.slice(0, 254)}…`;
-}
-
-/** When the rollout was told of last; for whoever looks after processes that have vanished. */
-export async function writeDueAt(tx: Tx, { tenantId, id }: StoredRollout, waitingOn: string | null, dueAt: number | null): Promise<void> {
-  await tx.query(`UPDATE rollouts SET waiting_on = $3, due_at = $4 WHERE tenant_id = $1 AND id = $2 AND (waiting_on IS DISTINCT FROM $3 OR due_at IS DISTINCT FROM $4)`, [tenantId, id, waitingOn, iso(dueAt)]);
 }

@@ -504,7 +504,8 @@ CREATE TABLE rollout_targets (
   CONSTRAINT rollout_targets_tenant_id_rollout_id_fkey FOREIGN KEY (tenant_id, rollout_id) REFERENCES rollouts(tenant_id, id) ON DELETE CASCADE
 );
 CREATE INDEX rollout_targets_admitted ON public.rollout_targets USING btree (tenant_id, rollout_id, group_position, admission) WHERE (admission IS NOT NULL);
-CREATE INDEX rollout_targets_back_ready ON public.rollout_targets USING btree (tenant_id, rollout_id, group_position, back_ready_at, rank) WHERE (back_state = 'pending'::text);
+CREATE INDEX rollout_targets_back_ready ON public.rollout_targets USING btree (tenant_id, rollout_id, group_position, back_ready_at, rank) WHERE ((back_state = 'pending'::text) AND admissible);
+CREATE INDEX rollout_targets_back_waiting ON public.rollout_targets USING btree (tenant_id, rollout_id, group_position, back_ready_at) WHERE (back_state = 'pending'::text);
 CREATE INDEX rollout_targets_backing_off ON public.rollout_targets USING btree (tenant_id, rollout_id, group_position, ready_at) WHERE ((state = 'pending'::text) AND (ready_at > '-infinity'::timestamp with time zone));
 CREATE INDEX rollout_targets_by_state ON public.rollout_targets USING btree (tenant_id, rollout_id, state, rank);
 CREATE INDEX rollout_targets_in_order ON public.rollout_targets USING btree (tenant_id, rollout_id, rank);

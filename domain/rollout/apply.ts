@@ -16,8 +16,6 @@ export function applyStep(facts: RolloutFacts, step: Step, now: number): Rollout
       if (then === 'abort') return abortedBy(fired, step.because, false, now);
       return then === 'rollBack' ? rolledBackBy(fired, step.because, now) : pausedBy(fired, { reason: 'failure_budget', since: now, because: step.because });
     }
-    case 'pause':
-      return pausedBy(facts, { reason: step.reason, since: now, because: step.because, ...(step.group === null ? {} : { group: step.group }) });
     case 'open_group':
       return withGroup(facts, step.group, { openedAt: now });
     case 'soak':
@@ -34,8 +32,6 @@ export function applyStep(facts: RolloutFacts, step: Step, now: number): Rollout
       return { ...facts, endedAt: now };
     case 'abort':
       return abortedBy(facts, step.because, step.cancelOpen, now);
-    case 'roll_back':
-      return rolledBackBy(facts, step.because, now);
     case 'rolled_back':
       return { ...facts, aborted: { at: now, because: step.because, cancelOpen: false }, closedAt: now };
     case 'finish':

@@ -1,4 +1,3 @@
-import type { PauseReason, RolloutFacts } from './facts.js';
 import type { StopRule } from './plan.js';
 
 /** What the planner asks for. A step carries all that its executor needs; after it, the planner is asked again. */
@@ -7,7 +6,6 @@ export type Step =
   | { readonly do: 'materialise' }
   | { readonly do: 'begin' }
   | { readonly do: 'fire_rule'; readonly rule: StopRule; readonly because: string }
-  | { readonly do: 'pause'; readonly reason: PauseReason; readonly because: string; readonly group: string | null }
   | { readonly do: 'open_group'; readonly group: string }
   /** `null` takes the soak back: its gate is not satisfied any more. */
   | { readonly do: 'soak'; readonly group: string; readonly since: number | null }
@@ -24,7 +22,6 @@ export type Step =
   | { readonly do: 'abort'; readonly because: string; readonly cancelOpen: boolean }
   /** Of a dynamic rollout: the next page of devices that have come to match, or have ceased to. */
   | { readonly do: 'sweep' }
-  | { readonly do: 'roll_back'; readonly because: string }
   /** Works out what the next page of installed targets held before. */
   | { readonly do: 'prepare_back' }
   | { readonly do: 'admit_back'; readonly group: string; readonly count: number }
@@ -51,5 +48,3 @@ export interface Planned {
   readonly waitingOn: Waiting | null;
   readonly outcome: 'finished' | 'aborted' | null;
 }
-
-export type { RolloutFacts };

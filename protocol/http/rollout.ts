@@ -68,11 +68,14 @@ export const rollout = z
 export interface PrintableRollout {
   readonly id: string;
   readonly plan: Plan;
+  /** JSON pointers of what the operator left out and a default filled in. */
   readonly defaulted: readonly string[];
+  /** The template that it was created from, and JSON pointers of what still is as it came from there. */
   readonly templateId: string | null;
   readonly fromTemplate: readonly string[];
   readonly version: number;
   readonly facts: RolloutFacts;
+  /** Bytes of content that each group installed, in the order of the groups. */
   readonly bytes: readonly number[];
   readonly phase: Phase;
   readonly because: string;

@@ -121,7 +121,8 @@ CREATE INDEX rollout_targets_backing_off ON rollout_targets (tenant_id, rollout_
 CREATE INDEX rollout_targets_open ON rollout_targets (tenant_id, rollout_id) WHERE state IN ('queued', 'inFlight');
 CREATE INDEX rollout_targets_admitted ON rollout_targets (tenant_id, rollout_id, group_position, admission) WHERE admission IS NOT NULL;
 CREATE INDEX rollout_targets_to_roll_back ON rollout_targets (tenant_id, rollout_id) WHERE state = 'installed' AND back_state IS NULL;
-CREATE INDEX rollout_targets_back_ready ON rollout_targets (tenant_id, rollout_id, group_position, back_ready_at, rank) WHERE back_state = 'pending';
+CREATE INDEX rollout_targets_back_ready ON rollout_targets (tenant_id, rollout_id, group_position, back_ready_at, rank) WHERE back_state = 'pending' AND admissible;
+CREATE INDEX rollout_targets_back_waiting ON rollout_targets (tenant_id, rollout_id, group_position, back_ready_at) WHERE back_state = 'pending';
 CREATE INDEX rollout_targets_of_device ON rollout_targets (tenant_id, device_id);
 CREATE INDEX rollout_targets_unended_of_device ON rollout_targets (tenant_id, device_id) WHERE ended_at IS NULL;
 

@@ -22,6 +22,7 @@ const TENANT = 'default';
 export class Story {
   rolloutId = '';
   readonly devices: string[] = [];
+  private readonly sessions = new Map<string, string>();
 
   private constructor(readonly pool: Pool, readonly facts: Facts, readonly firmware: string, /** What each device holds before. */ readonly earlier: string) {}
 
@@ -50,8 +51,11 @@ export class Story {
     return device.id;
   }
 
+  /** Or goes: what is said of a session counts only for the newest one. */
   async comesOnline(device: string, online = true): Promise<void> {
-    await this.say([{ tenantId: TENANT, deviceId: device, from: { kind: 'device', node: device }, kind: 'presence', online, session: randomUUID() }]);
+    const session = (online ? undefined : this.sessions.get(device)) ?? randomUUID();
+    this.sessions.set(device, session);
+    await this.say([{ tenantId: TENANT, deviceId: device, from: { kind: 'device', node: device }, kind: 'presence', online, session }]);
   }
 
   async creates(plan: Partial<NewRollout> | Record<string, unknown>, by = 'key:ann'): Promise<RolloutView> {

@@ -1,5 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { deleteDevice } from '../../store/device-deletion.js';
+import { retireFirmware } from '../../store/firmwares.js';
 import { openPool, type Pool } from '../../store/pool.js';
+import { asTenant } from '../../store/transaction.js';
 import { createTestDatabase } from '../support/database.js';
 import { Story } from './story.js';
 
@@ -42,14 +45,12 @@ describe('A roll back', () => {
 
   it('goes by groups, the newest first, and no device goes back twice', async () => {
     const story = await Story.given(pool, { online: 4 });
-    await story.starts({ groups: [{ name: 'canary', count: 2, gate: { minSample: 2 } }, { name: 'rest' }] });
+    await story.starts({ groups: [{ name: 'canary', count: 2, gate: { minSample: 2 } }, { name: 'rest' }], pace: { maxInFlight: 2 } });
     await story.succeed();
     await story.settles();
     await story.succeed();
     expect((await story.settles()).outcome).toBe('finished');
-    await story.asks({ do: 'amend', amendment: {} }).catch(() => undefined);
     await story.asks({ do: 'rollback', because: 'the vendor called' });
-    await story.facts.sql(`UPDATE rollouts SET plan = jsonb_set(plan, '{pace,maxInFlight}', '2') WHERE id = $1`, [story.rolloutId]);
     await story.settles();
     expect(await back(story)).toEqual({ canary: [2, 0, 0, 0], rest: [0, 2, 0, 0] });
     await Promise.all([story.settles(), story.settles()]);
@@ -91,8 +92,28 @@ describe('A roll back', () => {
   it('keeps what is replaced from being deleted while it may be wanted', async () => {
     const story = await Story.given(pool, { online: 2 });
     await story.starts({ groups: ONE_GROUP, pace: { maxInFlight: 1 } });
-    const pinned = await story.facts.sql(`SELECT FROM rollout_firmwares WHERE rollout_id = $1 AND firmware_id = $2`, [story.rolloutId, story.earlier]);
-    expect(pinned).toHaveLength(1);
+    const retire = asTenant(pool, 'default', (tx) => retireFirmware(tx, 'default', story.earlier, { force: false }, Date.now()));
+    await expect(retire).rejects.toMatchObject({ code: 'FIRMWARE_IN_USE', facts: { rollouts: [story.rolloutId] } });
+  });
+
+  it('waits for devices that are away, learns of one that comes back, and ends without one that is deleted meanwhile', async () => {
+    const story = await Story.given(pool, { online: 3 });
+    await story.starts({ groups: ONE_GROUP });
+    await story.succeed();
+    await story.settles();
+    for (const device of story.devices.slice(0, 2)) await story.comesOnline(device, false);
+    await story.asks({ do: 'rollback', because: null });
+    await story.settles();
+    expect(await back(story)).toEqual({ all: [2, 1, 0, 0] });
+    await story.facts.sql(`DELETE FROM outbox WHERE subject = $1`, [story.rolloutId]);
+    await story.comesOnline(story.devices[0]!);
+    expect(await story.facts.sql(`SELECT detail FROM outbox WHERE subject = $1`, [story.rolloutId])).toEqual([{ detail: 'rollout' }]);
+    await story.settles();
+    expect(await back(story)).toEqual({ all: [1, 2, 0, 0] });
+    for (const device of story.devices.slice(0, 2)) await asTenant(pool, 'default', (tx) => deleteDevice(tx, 'default', device, true, Date.now()));
+    await story.report(await story.goingBack(), { type: 'installed' });
+    expect((await story.settles()).outcome).toBe('aborted');
+    expect(await back(story)).toEqual({ all: [0, 0, 1, 2] });
   });
 });
 

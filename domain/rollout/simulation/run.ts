@@ -49,7 +49,6 @@ const EXECUTORS: Executors = {
   materialise: ON_FACTS,
   begin: ON_FACTS,
   fire_rule: ON_FACTS,
-  pause: ON_FACTS,
   open_group: ON_FACTS,
   soak: ON_FACTS,
   ask_approval: ON_FACTS,
@@ -62,7 +61,6 @@ const EXECUTORS: Executors = {
   abort: ON_FACTS,
   // A plan is simulated without devices that join later, and only up to where it would turn back.
   sweep: ON_FACTS,
-  roll_back: ON_FACTS,
   prepare_back: ON_FACTS,
   admit_back: ON_FACTS,
   give_up_back: ON_FACTS,

@@ -45,7 +45,7 @@ export class WebhookSender {
       const attempted = await post({ url, secret, id, event: entry.event, body: webhookBody(id, entry), now: now() }, allowPrivate, this.ending.signal);
       if (!attempted) return false;
       const disabled = await settleAttempt(pool, tenure.fence, due, attempted, now());
-      if (disabled !== undefined) log.warn({ tenant: due.tenantId, webhook: due.webhookId }, `a webhook was disabled: ${disabled}`);
+      if (disabled !== undefined) log.warn({ tenantId: due.tenantId, webhookId: due.webhookId }, `a webhook was disabled: ${disabled}`);
       if (!attempted.ok) return false;
     }
     return list.length > 0;

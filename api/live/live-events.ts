@@ -69,7 +69,7 @@ export class LiveEvents {
     response.writeHead(200, { 'Content-Type': 'text/event-stream; charset=utf-8', 'Cache-Control': 'no-store', 'X-Accel-Buffering': 'no' });
     response.write(openingFrame(RETRY_MS));
     // A number that is not there yet is of a history that was since restored from a backup.
-    const reader = new Reader(response, tenantId, rollout?.id ?? null, Math.min(after ?? newest, newest), () => this.log.info({ tenant: tenantId, rollout: rollout?.id }, 'a reader of events did not keep up and was cut off'));
+    const reader = new Reader(response, tenantId, rollout?.id ?? null, Math.min(after ?? newest, newest), () => this.log.info({ tenantId, rolloutId: rollout?.id }, 'a reader of events did not keep up and was cut off'));
     const feed = this.tenants.get(tenantId) ?? { position: newest, readers: new Set() };
     this.tenants.set(tenantId, feed);
     feed.readers.add(reader);
@@ -179,7 +179,7 @@ export class LiveEvents {
       }
       reader.setMode('live');
     } catch (error) {
-      this.log.warn({ err: error, tenant: tenantId }, 'what a reader missed could not be read; it is to ask again');
+      this.log.warn({ err: error, tenantId }, 'what a reader missed could not be read; it is to ask again');
       reader.end();
     }
   }

@@ -93,7 +93,7 @@ describe('The guide to rollouts', () => {
   it('brings twenty devices to a version with curl as it says, the canary first', async () => {
     const printed = await walk('docs/rollouts.md', '## A first rollout with curl');
     expect(printed).toMatch(/"canary: 1 devices",\s*"early: 2 devices",\s*"rest: 17 devices"/);
-    expect(printed).toMatch(/canary passed 1\/1, early passed 2\/2, rest passed 17\/17/);
+    expect(printed).toMatch(/"finished",[^[\]]*"canary passed 1\/1",\s*"early passed 2\/2",\s*"rest passed 17\/17"/);
     expect(printed).toContain(String.raw`Slot \"firmware\" holds 1.5.0, because rollout \"switch 1.5.0\" (group \"canary\")`);
   }, 120_000);
 });

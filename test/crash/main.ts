@@ -4,63 +4,76 @@ import { seededRandom } from '../../agent/simulator/random.js';
 import { FleetInFlight, type Wave } from '../e2e/fleet-in-flight.js';
 import { TestedAllInOne } from '../support/all-in-one.js';
 import { readArguments } from './arguments.js';
+import { Balancer } from './balancer.js';
 import { Checker } from './checker.js';
 import { FaultProxy } from './fault-proxy.js';
+import { SECOND_PARTS, SecondHalf } from './second-half.js';
 
 /** What is outside is not the suite's to kill: `npm run test:outside`. */
 const inside = <T>(address: string, parts: T): T | undefined => (process.env[address] === undefined ? parts : undefined);
-/** By its command line; undefined = the all in one itself, which the suite starts again. */
-const VICTIMS: Readonly<Record<string, string | undefined>> = {
+/** By its command line. */
+const PARTS: Readonly<Record<string, string>> = {
   orchestrator: 'workers/orchestrator.js',
   bridge: 'workers/bridge.js',
   API: 'api/main.js',
   ...inside('MQTT_URL', { broker: 'workers/broker.js' }),
   ...inside('TEMPORAL_ADDRESS', { Temporal: 'temporal server start-dev' }),
   ...inside('DATABASE_URL', { PostgreSQL: 'postgres -D' }),
-  'all in one': undefined,
 };
+/** The suite starts it again. */
+const WHOLE = 'all in one';
 const MIX: readonly (readonly [ProfileName, number])[] = [['good', 10], ['slow', 4], ['resume', 2], ['flapping', 1], ['crashing', 1], ['duplicating', 1], ['rejecting', 1]];
 const KILL_EVERY_MS = { least: 700, most: 3_000 };
 const OUTAGE_MS = 60_000;
 const WAVE_MS = 180_000;
 
-const { kills, devices, seed, outages } = readArguments(process.argv.slice(2));
+const { kills, devices, seed, outages, pairs } = readArguments(process.argv.slice(2));
 /** Of its own: the network asks whenever something passes, and would make another sequence of kills each time. */
 const random = seededRandom(seed, 'kills');
-const runAgain = `npm run test:crash -- --kills ${kills} --devices ${devices} --seed ${seed}${outages ? ' --outages' : ''}`;
-const service = new TestedAllInOne();
-const fleet = new FleetInFlight(service, seed, { offer: 'PT2M', rest: 'PT2M' });
-/** Kept over restarts, also while the file that names it is written anew. */
-let broker: { host: string; port: number } | undefined;
-const proxy = new FaultProxy(() => {
-  broker ??= { host: new URL(service.endpoints.mqtt).hostname, port: Number(new URL(service.endpoints.mqtt).port) };
-  return broker;
-}, { duplicate: 0.1, delay: 0.1, reorder: 0.1, cut: 0.01 }, seededRandom(seed, 'network'));
+const runAgain = `npm run test:crash -- --kills ${kills} --devices ${devices} --seed ${seed}${outages ? ' --outages' : ''}${pairs ? ' --pairs' : ''}`;
+const balancer: Balancer = new Balancer([() => kept().http, () => second?.port]);
+/** Where operators and devices find the API: with pairs before both, and without at the all in one's. */
+const apis: string | undefined = pairs ? await balancer.listen() : undefined;
+const service = new TestedAllInOne(undefined, apis === undefined ? {} : { SLIPWAY_PUBLIC_URL: apis });
+const second: SecondHalf | undefined = apis === undefined ? undefined : new SecondHalf(service.dataDir, apis);
+const reached = { get operator() { return apis === undefined ? service.operator : service.operatorAt(apis); }, get endpoints() { return service.endpoints; } };
+const fleet = new FleetInFlight(reached, seed, { offer: 'PT2M', rest: 'PT2M' });
+const victims: Readonly<Record<string, () => number | undefined>> = {
+  ...Object.fromEntries(Object.entries(PARTS).map(([name, command]) => [name, () => pidOf(command)])),
+  ...(second ? Object.fromEntries(SECOND_PARTS.map((name) => [`second ${name}`, () => second.pidOf(name)])) : {}),
+};
+let addresses: { http: number; mqtt: { host: string; port: number } } | undefined;
+/** Of the all in one: the same after each restart, also while the file that names them is written anew. */
+function kept(): NonNullable<typeof addresses> {
+  if (addresses) return addresses;
+  const [http, mqtt] = [new URL(service.endpoints.http), new URL(service.endpoints.mqtt)];
+  return (addresses = { http: Number(http.port), mqtt: { host: mqtt.hostname, port: Number(mqtt.port) } });
+}
+const proxy = new FaultProxy(() => kept().mqtt, { duplicate: 0.1, delay: 0.1, reorder: 0.1, cut: 0.01 }, seededRandom(seed, 'network'));
 const checker = new Checker(service, fleet, proxy);
 const faults: string[] = [];
 const began = Date.now();
 const say = (text: string) => process.stdout.write(`${((Date.now() - began) / 1_000).toFixed(1).padStart(7)} s  ${text}\n`);
-const pidOf = (command: string) => service.processes().find((one) => one.command.includes(command))?.pid;
+const pidOf = (command: string) => service.processes().find((one) => one.command.includes(command) && !second?.has(one.pid))?.pid;
 
 async function kill(name: string): Promise<void> {
-  const command = VICTIMS[name];
-  if (command === undefined) {
+  if (name === WHOLE) {
     await service.kill();
     await service.start();
     return;
   }
-  const pid = pidOf(command);
+  const pid = victims[name]!();
   if (pid !== undefined) process.kill(pid, 'SIGKILL');
 }
 
 /** One, or two at the same moment. @returns how many. */
 async function killSome(left: number): Promise<number> {
-  const names = Object.keys(VICTIMS);
+  const names = [...Object.keys(victims), WHOLE];
   const first = names[Math.floor(random() * names.length)]!;
-  const second = names[Math.floor(random() * (names.length - 1))]!; // the all in one dies alone: it takes the others with it
-  const both = left > 1 && random() < 0.3 && first !== second && VICTIMS[first] !== undefined;
-  say(`kill -9 ${both ? `${first} and ${second}` : first}`);
-  await Promise.all((both ? [first, second] : [first]).map(kill));
+  const other = names[Math.floor(random() * (names.length - 1))]!; // the all in one dies alone: it takes the others with it
+  const both = left > 1 && random() < 0.3 && first !== other && first !== WHOLE;
+  say(`kill -9 ${both ? `${first} and ${other}` : first}`);
+  await Promise.all((both ? [first, other] : [first]).map(kill));
   return both ? 2 : 1;
 }
 
@@ -98,7 +111,7 @@ async function insist<T>(what: () => Promise<T>): Promise<T> {
 
 /** Away for a minute: the API answers meanwhile (PostgreSQL: with 503), and everything has caught up a minute after. */
 async function outage(name: 'PostgreSQL' | 'Temporal' | 'broker'): Promise<void> {
-  const pid = pidOf(VICTIMS[name]!)!;
+  const pid = victims[name]!()!;
   say(`${name} is away for ${OUTAGE_MS / 1_000} s`);
   process.kill(pid, 'SIGSTOP');
   const end = Date.now() + OUTAGE_MS;
@@ -117,17 +130,26 @@ async function outage(name: 'PostgreSQL' | 'Temporal' | 'broker'): Promise<void>
 say(`seed ${seed}; to run it again: ${runAgain}`);
 try {
   await service.start();
+  await second?.start(service.endpoints);
   const share = MIX.flatMap(([profile, count]) => Array<ProfileName>(count).fill(profile));
   await fleet.register(Array.from({ length: devices }, (_, index) => share[index % share.length]!), await proxy.listen());
   for (let left = kills; left > 0; ) left -= await wave(left);
   if (outages) for (const name of ['PostgreSQL', 'Temporal', 'broker'] as const) await outage(name);
   faults.push(...(await checker.atRest()));
+  if (second) {
+    const [one, other] = balancer.answered;
+    say(`of the pairs, one API answered ${one} requests and the other ${other}; the second bridge led ${second.terms} times`);
+    if (!one || !other) faults.push('one API of the pair answered nothing');
+  }
 } catch (error) {
   faults.push(`the suite itself failed: ${(error as Error).stack}`);
 } finally {
   await fleet.end();
   await proxy.close();
+  // Before the parts that it cannot do without.
+  await second?.stop();
   await service.stop();
+  await (apis === undefined ? undefined : balancer.close());
 }
 faults.push(...checker.afterStop());
 for (const fault of faults.slice(0, 50)) say(`FAULT  ${fault}`);

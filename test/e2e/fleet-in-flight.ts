@@ -3,10 +3,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { InstallationResource } from '../../agent/demo/operator.js';
+import type { InstallationResource, Operator } from '../../agent/demo/operator.js';
 import { createFleet, type Fleet } from '../../agent/simulator/fleet.js';
 import { PROFILES, type ProfileName } from '../../agent/simulator/profiles.js';
-import type { TestedAllInOne } from '../support/all-in-one.js';
 
 const OPEN_ON_DEVICE = new Set(['delivered', 'accepted', 'deferred', 'downloading', 'downloaded', 'installing', 'rebooting']);
 const SIZE = 300_000;
@@ -15,6 +14,12 @@ export interface Wave {
   readonly version: string;
   readonly sha256: string;
   readonly installations: readonly { id: string; deviceId: string; profile: ProfileName }[];
+}
+
+/** Where operators and devices find the service; read anew for each request, since a restart may change it. */
+export interface Reached {
+  readonly operator: Operator;
+  readonly endpoints: { readonly mqtt: string };
 }
 
 /** A simulated fleet against the real service: registered over REST, connected over MQTT, and its disks read at the end. */
@@ -26,7 +31,7 @@ export class FleetInFlight {
   private versions = 0;
 
   /** @param patience of the deadlines: longer than the service may be away, or a device is given up that could not be heard */
-  constructor(private readonly service: TestedAllInOne, private readonly seed: number, private readonly patience = { offer: 'PT12S', rest: 'PT30S' }) {}
+  constructor(private readonly service: Reached, private readonly seed: number, private readonly patience = { offer: 'PT12S', rest: 'PT30S' }) {}
 
   /** A wait for a service that is just being killed: the request is made again until it is answered. */
   private async insist<T>(what: () => Promise<T>, ms = 60_000): Promise<T> {

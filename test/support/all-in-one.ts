@@ -17,8 +17,12 @@ export class TestedAllInOne extends AllInOne {
 
   /** What it answers is held against its own OpenAPI document from its first start on. */
   override get operator(): Operator {
-    const { http } = this.endpoints;
-    return this.description ? new DescribedOperator(http, readFileSync(join(this.dataDir, 'admin-token'), 'utf8').trim(), this.description) : super.operator;
+    return this.operatorAt(this.endpoints.http);
+  }
+
+  /** The same, at another address under which this service is reached. */
+  operatorAt(url: string): Operator {
+    return this.description ? new DescribedOperator(url, readFileSync(join(this.dataDir, 'admin-token'), 'utf8').trim(), this.description) : super.operator;
   }
 
   override async start(ms?: number): Promise<void> {

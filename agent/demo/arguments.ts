@@ -1,29 +1,35 @@
+/** What becomes of the version that is rolled out: it is good, it boots on no device, or it boots on some of them, and the rollout goes back. */
+export type Version = 'good' | 'bootsNowhere' | 'bootsOnSome';
+
 export interface Arguments {
   readonly keep: boolean;
   readonly seed: number;
   /** The fifty that install one by one. */
   readonly withFifty: boolean;
-  /** The version that is rolled out does not boot anywhere. */
-  readonly badFirmware: boolean;
+  readonly version: Version;
 }
 
-const USAGE = `npm run demo [-- --rollout-only] [-- --bad-firmware] [-- --keep] [-- --seed N]
+const USAGE = `npm run demo [-- --rollout-only] [-- --bad-firmware [--roll-back]] [-- --keep] [-- --seed N]
   --rollout-only  without the 50 devices that install one by one: only the rollout to 200
   --bad-firmware  the same, with a version that boots on no device: the canary stops it
+  --roll-back     with --bad-firmware: a version that boots on some devices only, and a rule that takes it back from those that installed it
   --keep          stay up when all is over, until Ctrl-C
   --seed N        the same seed, the same misbehaviour (default 1)`;
 
 /** @throws with how it is used */
 export function readArguments(given: readonly string[]): Arguments {
   const rest = [...given];
-  let read: Arguments = { keep: false, seed: 1, withFifty: true, badFirmware: false };
+  let read: Arguments = { keep: false, seed: 1, withFifty: true, version: 'good' };
+  let [badFirmware, rollBack] = [false, false];
   for (let name = rest.shift(); name !== undefined; name = rest.shift()) {
     if (name === '--keep') read = { ...read, keep: true };
     else if (name === '--rollout-only') read = { ...read, withFifty: false };
-    else if (name === '--bad-firmware') read = { ...read, withFifty: false, badFirmware: true };
+    else if (name === '--bad-firmware') badFirmware = true;
+    else if (name === '--roll-back') rollBack = true;
     else if (name === '--seed') read = { ...read, seed: Number(rest.shift()) };
     else throw new Error(`"${name}" is not known.\n${USAGE}`);
   }
   if (!Number.isSafeInteger(read.seed)) throw new Error(`--seed takes a whole number.\n${USAGE}`);
-  return read;
+  if (rollBack && !badFirmware) throw new Error(`--roll-back goes with --bad-firmware.\n${USAGE}`);
+  return badFirmware ? { ...read, withFifty: false, version: rollBack ? 'bootsOnSome' : 'bootsNowhere' } : read;
 }

@@ -3,13 +3,14 @@ import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createFleet, type Fleet, type FleetDevice } from '../simulator/fleet.js';
 import { AllInOne } from './all-in-one.js';
-import { readArguments } from './arguments.js';
+import { readArguments, type Version } from './arguments.js';
 import { gather, type Crowd } from './crowd.js';
 import { runFifty } from './fifty.js';
 import { isAsExpected, table, type Outcome } from './outcome.js';
 import { check, runRollout, untilOnline } from './rollout-act.js';
-import { faultsOfCanary, faultsOfRollout, summaryOf } from './rollout-verdict.js';
+import { backSentences, faultsOfCanary, faultsOfRollBack, faultsOfRollout, summaryOf, type Checked } from './rollout-verdict.js';
 import { setTheStage } from './stage.js';
+import type { RolloutResource } from './rollout-resource.js';
 import { seconds, wrapped } from './terminal.js';
 
 /** Made anew at each run. */
@@ -26,7 +27,7 @@ const COLUMNS = 80;
 const FAULTS_SHOWN = 5;
 
 async function main(): Promise<number> {
-  const { keep, seed, withFifty, badFirmware } = readArguments(process.argv.slice(2));
+  const { keep, seed, withFifty, version } = readArguments(process.argv.slice(2));
   const dir = resolve(FOLDER);
   const service = new AllInOne(fileURLToPath(new URL('../../workers/up.js', import.meta.url)), join(dir, 'data'));
   const fleets: Fleet[] = [];
@@ -42,7 +43,7 @@ async function main(): Promise<number> {
       return fleet;
     };
     const comeUp = async (): Promise<{ crowd: Crowd; fleet: Fleet }> => {
-      const crowd = await gather(operator, dir, badFirmware);
+      const crowd = await gather(operator, dir, version);
       const fleet = fleetOf(crowd.devices, withFifty ? CROWD_PER_SECOND : ALONE_PER_SECOND);
       await fleet.start();
       return { crowd, fleet };
@@ -57,7 +58,7 @@ async function main(): Promise<number> {
       say(`\n${table(outcomes)}\n`);
       say(`${asExpected} of ${outcomes.length} devices ended as their fault profile says, after ${seconds(Date.now() - began)}.\n`);
     }
-    const faults = await playRollout(service, crowd, fleet, badFirmware, stop.signal);
+    const faults = await playRollout(service, crowd, fleet, version, stop.signal);
     sayLinks(service, outcomes, crowd, keep);
     if (keep) await untilStopped(stop.signal);
     return asExpected === outcomes.length && faults === 0 ? 0 : 1;
@@ -78,21 +79,34 @@ async function begin(service: AllInOne, dir: string): Promise<void> {
 }
 
 /** @returns how much of it is not as it should be. */
-async function playRollout({ operator }: AllInOne, crowd: Crowd, fleet: Fleet, badFirmware: boolean, stop: AbortSignal): Promise<number> {
+async function playRollout({ operator }: AllInOne, crowd: Crowd, fleet: Fleet, version: Version, stop: AbortSignal): Promise<number> {
   await untilOnline(operator, crowd);
   const sizes = crowd.rollout.groups.map(({ name, size }) => `${name} (${size})`).join(', ');
-  sayWrapped(`Now a rollout: "${crowd.rollout.name}" to ${crowd.devices.length} devices in three groups: ${sizes}.${badFirmware ? ' This version boots on none of them.' : ''}`);
+  sayWrapped(`Now a rollout: "${crowd.rollout.name}" to ${crowd.devices.length} devices in three groups: ${sizes}.${STORIES[version].begins}`);
   say('');
   const rollout = await runRollout(operator, crowd, stop);
   const checked = await check(operator, fleet, crowd);
   say('');
   for (const sentence of summaryOf(rollout)) sayWrapped(sentence);
-  const faults = badFirmware ? faultsOfCanary(rollout, checked) : faultsOfRollout(rollout, checked);
+  const faults = STORIES[version].faults(rollout, checked);
   for (const fault of faults.slice(0, FAULTS_SHOWN)) say(`! ${fault}`);
   if (faults.length > FAULTS_SHOWN) say(`! and ${faults.length - FAULTS_SHOWN} more`);
-  if (faults.length === 0) sayWrapped(badFirmware ? untouched(crowd) : `All ${checked.length} devices ended as their fault profile says, and their disks say the same.`);
+  if (faults.length === 0) for (const sentence of STORIES[version].good(checked, crowd)) sayWrapped(sentence);
   return faults.length;
 }
+
+/** What each version of the demo is about, and how it is judged. */
+const STORIES: Readonly<Record<Version, {
+  readonly begins: string;
+  readonly faults: (rollout: RolloutResource, all: readonly Checked[]) => string[];
+  readonly good: (all: readonly Checked[], crowd: Crowd) => string[];
+}>> = {
+  good: { begins: '', faults: faultsOfRollout, good: (all) => [`All ${all.length} devices ended as their fault profile says, and their disks say the same.`] },
+  bootsNowhere: { begins: ' This version boots on none of them.', faults: faultsOfCanary, good: (_all, crowd) => [untouched(crowd)] },
+  bootsOnSome: {
+    begins: ' This version boots on some of them only, and a rule takes it back where 20 % fail.', faults: faultsOfRollBack, good: (all) => backSentences(all, 'lamp 1.0.0'),
+  },
+};
 
 function untouched({ rollout, devices }: Crowd): string {
   const [canary] = rollout.groups;

@@ -39,14 +39,14 @@ export async function runRollout(operator: Operator, { rollout: { id } }: Crowd,
 }
 
 /** Holds each device's disk against what the service says: neither is believed alone. */
-export async function check(operator: Operator, fleet: Fleet, { rollout: { id }, sha256, devices }: Crowd): Promise<Checked[]> {
+export async function check(operator: Operator, fleet: Fleet, { rollout: { id }, sha256, oldSha256, devices }: Crowd): Promise<Checked[]> {
   const targets = new Map((await operator.all<TargetResource>(`/v1/rollouts/${id}/devices`)).map((target) => [target.deviceId, target]));
   const installations = await operator.all<InstallationResource>(`/v1/firmware-installations?rolloutId=${id}`);
   return Promise.all(devices.map(async (device): Promise<Checked> => {
     const simulated = fleet.device(device.id);
     const journal = await simulated.journal();
     return {
-      device, target: targets.get(device.id)!, isNew: await simulated.holds('firmware', sha256), wasTouched: journal.some((line) => line.sha256 === sha256),
+      device, target: targets.get(device.id)!, isNew: await simulated.holds('firmware', sha256), isOld: await simulated.holds('firmware', oldSha256), wasTouched: journal.some((line) => line.sha256 === sha256),
       installations: installations.filter((one) => one.deviceId === device.id).length,
     };
   }));

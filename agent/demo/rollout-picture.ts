@@ -1,4 +1,4 @@
-import { badOf, installedOf, openOf, type GroupResource, type RolloutResource } from './rollout-resource.js';
+import { backSentence, badOf, installedOf, openOf, type GroupResource, type RolloutResource } from './rollout-resource.js';
 import { Canvas, colour, seconds, wrapped } from './terminal.js';
 
 const GREEN = 32;
@@ -30,8 +30,9 @@ export class RolloutPicture {
     const news = rollout.groups.flatMap((group) => {
       const counts = countsOf(group);
       const line = `${group.name.padEnd(nameWidth(rollout))}  ${group.state.padEnd(stateWidth(rollout))}  ${COLUMNS.map((column, index) => `${column} ${counts[index]}`).slice(1).join(', ')}`;
+      const back = backSentence(group);
       const decided = group.state === 'passed' || group.state === 'failed' ? `: ${group.gate.because}` : '';
-      return this.isNew(group.name, `${group.state} ${counts.join(' ')}`) ? [`${line}${decided}`] : [];
+      return this.isNew(group.name, `${group.state} ${counts.join(' ')} ${back}`) ? [`${line}${back === undefined ? decided : `: ${back}`}`] : [];
     });
     return [...news, ...(this.isNew('/phase', `${rollout.phase} ${rollout.pauses.length}`) ? [`${rollout.phase}: ${rollout.because}`] : [])];
   }
@@ -53,7 +54,7 @@ export function rolloutPicture(rollout: RolloutResource, ms: number, columns: nu
   const head = `${''.padEnd(names + states + bar + 4)}${COLUMNS.map((title, column) => `  ${title.padStart(widths[column]!)}`).join('')}`;
   const lines = rollout.groups.flatMap((group) => [
     `${group.name.padEnd(names)}  ${colour(STATE_COLOURS[group.state], group.state.padEnd(states))}  ${barOf(group, bar)}${countsOf(group).map((count, index) => `  ${String(count).padStart(widths[index]!)}`).join('')}`,
-    colour(GREY, `${' '.repeat(names)}  ${group.gate.because}`.slice(0, columns)),
+    colour(GREY, `${' '.repeat(names)}  ${backSentence(group) ?? group.gate.because}`.slice(0, columns)),
   ]);
   return [colour(GREY, head.slice(0, columns)), ...lines, '', `${rollout.phase}, ${seconds(ms)}`, ...wrapped(rollout.waitingOn ?? rollout.because, columns)];
 }

@@ -12,13 +12,24 @@ export function openOf({ counters }: { counters: RolloutResource['counters'] }):
   return counters.queued + counters.inFlight;
 }
 
-/** Ended otherwise than with the new content. */
-export function badOf({ counters: c }: { counters: RolloutResource['counters'] }): number {
-  return c.failed + c.rejected + c.canceled + c.timedOut + c.superseded;
+/** Ended otherwise than with the new content. What was called off before its group began is neither good nor bad. */
+export function badOf({ counters: c, openedAt }: Pick<GroupResource, 'counters' | 'openedAt'>): number {
+  return openedAt === null ? 0 : c.failed + c.rejected + c.canceled + c.timedOut + c.superseded;
 }
 
 export function installedOf({ counters: c }: { counters: RolloutResource['counters'] }): number {
   return c.installed + c.alreadyInstalled;
+}
+
+/** Devices that installed it and are on their way back, or were. */
+export function backOf({ rollBack: back }: GroupResource): { readonly size: number; readonly done: number; readonly failed: number } {
+  return back === null ? { size: 0, done: 0, failed: 0 } : { size: back.pending + back.inFlight + back.rolledBack + back.failed, done: back.rolledBack, failed: back.failed };
+}
+
+/** How far its group is on its way back, as a clause; undefined where nothing goes back. */
+export function backSentence(group: GroupResource): string | undefined {
+  const { size, done, failed } = backOf(group);
+  return size === 0 ? undefined : `${done} of ${size} that installed it hold again what they held before${failed === 0 ? '' : `, and ${failed} could not be brought back`}`;
 }
 
 /** Nothing more happens by itself: it has ended, or it is paused and nothing is open. */

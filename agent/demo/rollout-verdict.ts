@@ -1,14 +1,16 @@
 import { PROFILES } from '../simulator/profiles.js';
 import type { CrowdDevice } from './crowd.js';
-import { badOf, installedOf, type GroupResource, type RolloutResource, type TargetResource } from './rollout-resource.js';
+import { backOf, backSentence, badOf, installedOf, type GroupResource, type RolloutResource, type TargetResource } from './rollout-resource.js';
 import { seconds } from './terminal.js';
 
 /** One device of the rollout at the end: what the service says of it, and what its disk says. */
 export interface Checked {
-  readonly device: Pick<CrowdDevice, 'id' | 'group' | 'profile'>;
+  readonly device: Pick<CrowdDevice, 'id' | 'name' | 'group' | 'profile'>;
   readonly target: TargetResource;
   /** Its slot's file is the new content. */
   readonly isNew: boolean;
+  /** … is what it came with. */
+  readonly isOld: boolean;
   /** The new content was ever written into its slot. */
   readonly wasTouched: boolean;
   /** Installations of the rollout on this device, as their list says. */
@@ -39,13 +41,40 @@ export function faultsOfCanary(rollout: RolloutResource, all: readonly Checked[]
   return [...(rollout.phase === 'paused' && stopped ? [] : [`the failure budget should have paused the rollout, and it is ${rollout.phase}`]), ...wrong];
 }
 
+/** What is not as a roll back leaves it: each device of the canary tried it and holds what it held before, one of them at least because it was brought back, and nobody else heard of it. */
+export function faultsOfRollBack(rollout: RolloutResource, all: readonly Checked[]): string[] {
+  const [canary] = rollout.groups;
+  const wrong = all.flatMap(({ device, target, isOld, wasTouched, installations }) => {
+    const { name, group } = device;
+    if (!isOld) return [`device ${name} does not hold what it held before`];
+    if (group !== canary!.name) return !wasTouched && installations === 0 ? [] : [`device ${name} of group ${group} should not have been touched, and has ${installations} installations`];
+    if (!wasTouched) return [`device ${name} of the canary never tried it`];
+    return target.state !== 'installed' || target.rollBack?.state === 'rolledBack' ? [] : [`the service says that device ${name} installed it and is ${target.rollBack?.state ?? 'not on its way back'}`];
+  });
+  const brought = all.some(({ target }) => target.rollBack?.state === 'rolledBack');
+  return [...(rollout.phase === 'aborted' ? [] : [`the rollout should have ended as aborted, and is ${rollout.phase}`]), ...(brought ? [] : ['no device was brought back']), ...wrong];
+}
+
+/** Which devices went back to what, and how. */
+export function backSentences(all: readonly Checked[], version: string): string[] {
+  const tried = all.filter(({ wasTouched }) => wasTouched);
+  const brought = tried.filter(({ target }) => target.rollBack?.state === 'rolledBack');
+  const names = (some: readonly Checked[]): string => some.map(({ device }) => device.name).sort().join(', ');
+  return [
+    `Brought back to ${version} by an installation of their own: ${names(brought)}.`,
+    `Booted back into ${version} by themselves: ${names(tried.filter((one) => !brought.includes(one)))}.`,
+    `All ${tried.length} devices of the canary hold ${version} again; the other ${all.length - tried.length} held it all the time, and have no installation.`,
+  ];
+}
+
 /** How it went, in sentences. */
 export function summaryOf(rollout: RolloutResource): string[] {
   const took = endOf(rollout) - Date.parse(rollout.startedAt!);
-  const size = rollout.groups.reduce((sum, group) => sum + group.size, 0);
-  const bad = badOf(rollout);
+  const sum = (of: (group: GroupResource) => number): number => rollout.groups.reduce((total, group) => total + of(group), 0);
+  const bad = sum(badOf);
+  const unasked = sum((group) => (group.openedAt === null ? group.size : group.counters.pending));
   return [
-    `"${rollout.name}": ${rollout.phase} ${seconds(took)} after its start; ${installedOf(rollout)} of ${size} devices hold the new version, ${bad === 0 ? 'none failed' : `${bad} failed or refused it`}${rollout.counters.pending === 0 ? '' : `, ${rollout.counters.pending} were not asked`}.`,
+    `"${rollout.name}": ${rollout.phase} ${seconds(took)} after its start; ${sum((group) => installedOf(group) - backOf(group).done)} of ${sum((group) => group.size)} devices hold the new version, ${bad === 0 ? 'none failed' : `${bad} failed or refused it`}${unasked === 0 ? '' : `, ${unasked} were not asked`}.`,
     ...rollout.groups.map((group) => `  ${group.name}: ${groupSentence(group)}`),
     `Why it ${rollout.phase === 'paused' ? 'stopped' : 'ended'}: ${reasonOf(rollout)}`,
   ];
@@ -55,7 +84,7 @@ function groupSentence(group: GroupResource): string {
   if (group.openedAt === null) return `never begun; none of its ${group.size} devices was touched.`;
   const decided = group.passedAt ?? group.failedAt;
   const how = decided === null ? group.state : `${group.state} ${seconds(Date.parse(decided) - Date.parse(group.openedAt))} after it began`;
-  return `${installedOf(group)} of ${group.size} installed, ${badOf(group)} failed; ${how}: ${group.gate.because}.`;
+  return `${installedOf(group)} of ${group.size} installed, ${badOf(group)} failed; ${backSentence(group) ?? `${how}: ${group.gate.because}`}.`;
 }
 
 /** The first pause is what stopped it; what came to it later follows from that. */

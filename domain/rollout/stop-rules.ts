@@ -7,6 +7,7 @@ export function ruleKey(rule: StopRule): string {
 }
 
 const WORDS = { failed: 'failed', rejected: 'were rejected', timedOut: 'timed out', any: 'failed, were rejected or timed out' } as const;
+const ACTS = { pause: 'pause', abort: 'abort', rollBack: 'roll back' } as const satisfies Record<StopRule['then'], string>;
 
 /** The rules that are crossed and have not acted, each with its sentence. One that acted never acts again, whatever the share does later. */
 export function crossedRules(facts: RolloutFacts, rules: readonly StopRule[]): { rule: StopRule; because: string }[] {
@@ -16,7 +17,7 @@ export function crossedRules(facts: RolloutFacts, rules: readonly StopRule[]): {
     .filter((rule) => !facts.fired.includes(ruleKey(rule)))
     .map((rule) => ({ rule, bad: outcomeCount(counters, rule.outcome) }))
     .filter(({ rule, bad }) => ended >= rule.after && bad > 0 && bad / ended >= rule.share)
-    .map(({ rule, bad }) => ({ rule, because: `${bad} of ${ended} installations ${WORDS[rule.outcome]}, and ${percent(rule.share)} is where this rollout is to ${rule.then} (judged from ${rule.after} on)` }));
+    .map(({ rule, bad }) => ({ rule, because: `${bad} of ${ended} installations ${WORDS[rule.outcome]}, and ${percent(rule.share)} is where this rollout is to ${ACTS[rule.then]} (judged from ${rule.after} on)` }));
 }
 
 export function percent(share: number): string {

@@ -3,7 +3,7 @@ import { readArguments } from '../../agent/demo/arguments.js';
 import { partsOf } from '../../agent/demo/crowd.js';
 import { RolloutPicture, rolloutPicture } from '../../agent/demo/rollout-picture.js';
 import { isAtRest, type GroupResource, type RolloutResource, type TargetResource } from '../../agent/demo/rollout-resource.js';
-import { faultsOfCanary, faultsOfRollout, reasonOf, summaryOf, type Checked } from '../../agent/demo/rollout-verdict.js';
+import { backSentences, faultsOfCanary, faultsOfRollBack, faultsOfRollout, reasonOf, summaryOf, type Checked } from '../../agent/demo/rollout-verdict.js';
 import type { ProfileName } from '../../agent/simulator/profiles.js';
 import { NO_COUNTERS, type Counters } from '../../domain/rollout/facts.js';
 import { ROLLOUT_EXAMPLE } from '../../protocol/http/rollout-example.js';
@@ -40,7 +40,7 @@ const STOPPED = rollout([group('canary', 2, { failed: 2 }, { state: 'failed', fa
 
 function checked(id: string, groupName: string, profile: ProfileName, state: TargetResource['state'], also: Partial<Checked> = {}): Checked {
   const was = state !== 'pending';
-  return { device: { id, group: groupName, profile }, target: { deviceId: id, group: groupName, state, attempt: was ? 1 : 0 }, isNew: state === 'installed', wasTouched: was, installations: was ? 1 : 0, ...also };
+  return { device: { id, name: `lamp ${id}`, group: groupName, profile }, target: { deviceId: id, group: groupName, state, attempt: was ? 1 : 0 }, isNew: state === 'installed', isOld: state !== 'installed', wasTouched: was, installations: was ? 1 : 0, ...also };
 }
 
 describe('the rollout of the demo', () => {
@@ -75,12 +75,14 @@ describe('the rollout of the demo', () => {
     expect(isAtRest(STOPPED)).toBe(true);
   });
 
-  it('gives each group the same faults each time, and a bad version to every device', () => {
+  it('gives each group the same faults each time, and a bad version to every device, or to some of the canary', () => {
     const targets = Array.from({ length: 60 }, (_, index) => ({ deviceId: `d-${index}`, group: index < 10 ? 'canary' : 'rest' }));
-    const parts = [...partsOf(targets, false).values()];
+    const parts = [...partsOf(targets, 'good').values()];
     expect(parts.filter(({ group: name, profile }) => name === 'canary' && profile !== 'good')).toEqual([]);
     expect(parts.filter(({ profile }) => profile === 'rollback')).toHaveLength(3);
-    expect(new Set([...partsOf(targets, true).values()].map(({ profile }) => profile))).toEqual(new Set(['rollback']));
+    expect(new Set([...partsOf(targets, 'bootsNowhere').values()].map(({ profile }) => profile))).toEqual(new Set(['rollback']));
+    const some = [...partsOf(targets, 'bootsOnSome').values()].filter(({ group: name }) => name === 'canary').map(({ profile }) => profile);
+    expect(some).toEqual([...Array<ProfileName>(4).fill('rollback'), ...Array<ProfileName>(6).fill('good')]);
   });
 
   it('is good when it finished, every device ended as its profile says, and its disk says the same', () => {
@@ -111,6 +113,52 @@ describe('the rollout of the demo', () => {
     expect(faultsOfCanary(one, all)).toHaveLength(1);
   });
 
+  const RULE = '1 of 3 installations failed, and 20 % is where this rollout is to go back (judged from 3 on)';
+  const onItsWay = { pending: 1, inFlight: 0, rolledBack: 1, failed: 0 };
+  const back = (rollBack: GroupResource['rollBack'], also: Partial<RolloutResource>) => rollout([
+    group('canary', 3, { installed: 2, failed: 1 }, { rollBack }), group('rest', 2, { canceled: 2 }, { state: 'pending', openedAt: null, rollBack: { pending: 0, inFlight: 0, rolledBack: 0, failed: 0 } }),
+  ], also);
+  const ROLLING_BACK = back(onItsWay, { phase: 'rolling_back', because: `Rolls back since ${at(3)}: ${RULE}.` });
+  const ROLLED_BACK = back({ ...onItsWay, pending: 0, rolledBack: 2 }, { phase: 'aborted', because: `Aborted at ${at(6)}: rolled back, because ${RULE}: 2 devices hold what they held before.`, abortedAt: at(6) });
+  const brought = (id: string, also: Partial<Checked> = {}): Checked => {
+    const one = checked(id, 'canary', 'good', 'installed', { isNew: false, isOld: true, installations: 2, ...also });
+    return { ...one, target: { ...one.target, rollBack: { state: one.isOld ? 'rolledBack' : 'failed' } } };
+  };
+  const returned = [brought('a'), brought('b'), checked('c', 'canary', 'rollback', 'failed')];
+  const left = [checked('d', 'rest', 'good', 'canceled', { wasTouched: false, installations: 0 }), checked('e', 'rest', 'good', 'canceled', { wasTouched: false, installations: 0 })];
+
+  it('shows on its way back how many of those that installed it hold again what they held before', () => {
+    const picture = rolloutPicture(ROLLING_BACK, 4_000, 80).map(plain);
+    expect(picture[2]).toBe('        1 of 2 that installed it hold again what they held before');
+    expect(picture.at(-2)).toBe('rolling_back, 4.0 s');
+    expect(isAtRest(ROLLING_BACK)).toBe(false);
+    const changes = new RolloutPicture(process.stdout, 0).changes(ROLLING_BACK);
+    expect(changes[0]).toBe('canary  running  pending 0, in flight 0, installed 2, failed 1: 1 of 2 that installed it hold again what they held before');
+    expect(changes.at(-1)).toBe(`rolling_back: Rolls back since ${at(3)}: ${RULE}.`);
+  });
+
+  it('has gone back when every device of the canary tried it and holds what it held before, and nobody else heard of it', () => {
+    expect(isAtRest(ROLLED_BACK)).toBe(true);
+    expect(faultsOfRollBack(ROLLED_BACK, [...returned, ...left])).toEqual([]);
+    expect(summaryOf(ROLLED_BACK)[0]).toBe('"lamp 2.0.0": aborted 5.0 s after its start; 0 of 5 devices hold the new version, 1 failed or refused it, 2 were not asked.');
+    expect(backSentences([...returned, ...left], 'lamp 1.0.0')).toEqual([
+      'Brought back to lamp 1.0.0 by an installation of their own: lamp a, lamp b.',
+      'Booted back into lamp 1.0.0 by themselves: lamp c.',
+      'All 3 devices of the canary hold lamp 1.0.0 again; the other 2 held it all the time, and have no installation.',
+    ]);
+  });
+
+  it.each<[string, Checked[], RolloutResource]>([
+    ['a device does not hold what it held before', [brought('a', { isOld: false }), ...returned.slice(1), ...left], ROLLED_BACK],
+    ['the service says nothing of the way back of a device that installed it', [checked('a', 'canary', 'good', 'installed', { isNew: false, isOld: true }), ...returned.slice(1), ...left], ROLLED_BACK],
+    ['a device of the canary was not asked', [...returned.slice(0, 2), checked('c', 'canary', 'good', 'canceled', { wasTouched: false, installations: 0 }), ...left], ROLLED_BACK],
+    ['a device outside of the canary had it in its slot once', [...returned, left[0]!, checked('e', 'rest', 'good', 'canceled', { installations: 0 })], ROLLED_BACK],
+    ['nothing had to be brought back', [checked('c', 'canary', 'rollback', 'failed'), ...left], ROLLED_BACK],
+    ['it is still on its way', [...returned, ...left], ROLLING_BACK],
+  ])('has not gone back where %s', (_what, all, one) => {
+    expect(faultsOfRollBack(one, all)).toHaveLength(1);
+  });
+
   it('is summed up in sentences: how long it took, per group, and the first thing that stopped it', () => {
     expect(reasonOf(STOPPED)).toBe('2 of 2 installations failed, and 20 % is where this rollout is to pause (judged from 1 on).');
     expect(summaryOf(STOPPED)).toEqual([
@@ -122,9 +170,11 @@ describe('the rollout of the demo', () => {
   });
 
   it('is asked for by flags, and refuses others with how it is used', () => {
-    expect(readArguments([])).toEqual({ keep: false, seed: 1, withFifty: true, badFirmware: false });
-    expect(readArguments(['--rollout-only', '--seed', '7'])).toEqual({ keep: false, seed: 7, withFifty: false, badFirmware: false });
-    expect(readArguments(['--bad-firmware', '--keep'])).toEqual({ keep: true, seed: 1, withFifty: false, badFirmware: true });
+    expect(readArguments([])).toEqual({ keep: false, seed: 1, withFifty: true, version: 'good' });
+    expect(readArguments(['--rollout-only', '--seed', '7'])).toEqual({ keep: false, seed: 7, withFifty: false, version: 'good' });
+    expect(readArguments(['--bad-firmware', '--keep'])).toEqual({ keep: true, seed: 1, withFifty: false, version: 'bootsNowhere' });
+    expect(readArguments(['--bad-firmware', '--roll-back'])).toEqual({ keep: false, seed: 1, withFifty: false, version: 'bootsOnSome' });
+    expect(() => readArguments(['--roll-back'])).toThrow('--roll-back goes with --bad-firmware');
     expect(() => readArguments(['--bad'])).toThrow('npm run demo [-- --rollout-only]');
   });
 });

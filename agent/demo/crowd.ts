@@ -15,6 +15,11 @@ export interface Crowd {
   /** Of what each of them came with, which the service knows as a firmware, too: a roll back brings it back. */
   readonly oldSha256: string;
   readonly devices: readonly CrowdDevice[];
+  /** The body with which the rollout was created. */
+  readonly request: object;
+  /** Lamps that are not in it: what they take for an earlier version is what a forecast goes by. */
+  readonly pilots: readonly FleetDevice[];
+  readonly pilotFirmwareId: string;
 }
 
 export interface CrowdDevice extends FleetDevice {
@@ -24,6 +29,8 @@ export interface CrowdDevice extends FleetDevice {
 }
 
 const DEVICES = 200;
+/** Two more than a forecast needs to know a kind of device by. */
+const PILOTS = 12;
 /** Small: what is shown is how the rollout goes from group to group, not the network. */
 const FIRMWARE_BYTES = 256 * 1024;
 /** Requests at once: the fifty that install meanwhile come first. */
@@ -62,13 +69,19 @@ export async function gather(operator: Operator, dir: string, version: Version):
   const typeId = await operator.deviceType(TYPE);
   const [old, firmware] = [await upload(operator, dir, typeId, '1.0.0', FACTORY), await upload(operator, dir, typeId, '2.0.0', randomBytes(FIRMWARE_BYTES))];
   const limit = pLimit(AT_ONCE);
-  const logins = await Promise.all(Array.from({ length: DEVICES }, (_, index) => limit(() => register(operator, `lamp-${String(index + 1).padStart(3, '0')}`, typeId))));
-  const rollout = await operator.call<RolloutResource>('POST', '/v1/rollouts', {
+  const logins = await Promise.all(Array.from({ length: DEVICES }, (_, index) => limit(() => register(operator, `lamp-${String(index + 1).padStart(3, '0')}`, typeId, ['demo', 'lamp']))));
+  const request = {
     name: 'lamp 2.0.0', steps: [{ slot: 'firmware', firmwareId: firmware.id }], targets: { deviceIds: logins.map(({ id }) => id) }, ...PLAN, ...(version === 'bootsOnSome' ? ROLLS_BACK : {}),
-  });
+  };
+  const rollout = await operator.call<RolloutResource>('POST', '/v1/rollouts', request);
   const targets = await operator.all<TargetResource>(`/v1/rollouts/${rollout.id}/devices`);
   const parts = partsOf(targets, version);
-  return { rollout, sha256: firmware.sha256, oldSha256: old.sha256, devices: logins.map((login) => ({ tenant: 'default', ...login, ...parts.get(login.id)! })) };
+  const pilots = await Promise.all(Array.from({ length: PILOTS }, (_, index) => limit(() => register(operator, `pilot-${String(index + 1).padStart(2, '0')}`, typeId, ['demo']))));
+  const { id: pilotFirmwareId } = await upload(operator, dir, typeId, '1.9.0', randomBytes(FIRMWARE_BYTES));
+  return {
+    rollout, request, sha256: firmware.sha256, oldSha256: old.sha256, pilots: pilots.map((login): FleetDevice => ({ tenant: 'default', ...login, profile: 'good' })), pilotFirmwareId,
+    devices: logins.map((login) => ({ tenant: 'default', ...login, ...parts.get(login.id)! })),
+  };
 }
 
 async function upload(operator: Operator, dir: string, typeId: string, version: string, bytes: Buffer): Promise<{ id: string; sha256: string }> {
@@ -79,8 +92,8 @@ async function upload(operator: Operator, dir: string, typeId: string, version: 
   return { id, sha256: createHash('sha256').update(bytes).digest('hex') };
 }
 
-async function register(operator: Operator, name: string, deviceTypeId: string): Promise<Pick<CrowdDevice, 'name' | 'id' | 'username' | 'password'>> {
-  const id = await operator.device({ name, deviceTypeId, tags: ['demo', 'lamp'] });
+async function register(operator: Operator, name: string, deviceTypeId: string, tags: string[]): Promise<Pick<CrowdDevice, 'name' | 'id' | 'username' | 'password'>> {
+  const id = await operator.device({ name, deviceTypeId, tags });
   const { username, password } = await operator.password(id);
   return { name, id, username, password };
 }

@@ -7,6 +7,8 @@ import type { Member, Stage } from './stage.js';
 
 /** A round of the picture asks for all devices once. */
 const LOOK_MS = 400;
+/** Beside theirs there are those of the lamps that try out a version meanwhile. */
+const NEWEST = 100;
 /** Long past the slowest profile: then something is stuck, and the table says which. */
 const DEADLINE_MS = 120_000;
 
@@ -38,7 +40,7 @@ function schedule(operator: Operator, { members, firmwares }: Stage): Promise<Sc
 async function watch(operator: Operator, cast: readonly Scheduled[], fleet: Fleet, said: ReadonlyMap<string, string>, stop: AbortSignal): Promise<InstallationResource[]> {
   const picture = new Picture(process.stdout, Date.now());
   for (const end = Date.now() + DEADLINE_MS; ; await sleep(LOOK_MS)) {
-    const found = new Map((await operator.installations(cast.length)).map((one) => [one.id, one]));
+    const found = new Map((await operator.installations(NEWEST)).map((one) => [one.id, one]));
     const installations = cast.map((one) => found.get(one.installationId)!);
     picture.draw(cast.map((one, index): Actor => ({
       name: one.name, isChild: one.isChild, profile: fleet.device(one.deviceId).profile.name, installation: installations[index]!, said: said.get(one.deviceId) ?? '',

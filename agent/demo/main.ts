@@ -6,6 +6,7 @@ import { AllInOne } from './all-in-one.js';
 import { readArguments, type Version } from './arguments.js';
 import { gather, type Crowd } from './crowd.js';
 import { runFifty } from './fifty.js';
+import { askForecast, besideEachOther, forecastSentence, tryOut, type Forecast } from './forecast.js';
 import { isAsExpected, table, type Outcome } from './outcome.js';
 import { check, runRollout, untilOnline } from './rollout-act.js';
 import { backSentences, faultsOfCanary, faultsOfRollBack, faultsOfRollout, summaryOf, type Checked } from './rollout-verdict.js';
@@ -42,30 +43,38 @@ async function main(): Promise<number> {
       fleets.push(fleet);
       return fleet;
     };
-    const comeUp = async (): Promise<{ crowd: Crowd; fleet: Fleet }> => {
+    const comeUp = async (): Promise<Scene> => {
       const crowd = await gather(operator, dir, version);
-      const fleet = fleetOf(crowd.devices, withFifty ? CROWD_PER_SECOND : ALONE_PER_SECOND);
-      await fleet.start();
-      return { crowd, fleet };
+      const fleet = fleetOf([...crowd.pilots, ...crowd.devices], withFifty ? CROWD_PER_SECOND : ALONE_PER_SECOND);
+      await Promise.all([fleet.start(), tryOut(operator, crowd)]);
+      await untilOnline(operator, crowd);
+      return { crowd, fleet, forecast: await askForecast(operator, crowd) };
     };
     const playFifty = async (): Promise<Outcome[]> => {
       const stage = await setTheStage(operator, dir, say);
       return runFifty(operator, stage, fleetOf(stage.devices, ALONE_PER_SECOND), stop.signal);
     };
-    const [outcomes, { crowd, fleet }] = await Promise.all([withFifty ? playFifty() : [], comeUp()]);
+    const [outcomes, scene] = await Promise.all([withFifty ? playFifty() : [], comeUp()]);
     const asExpected = outcomes.filter(isAsExpected).length;
     if (withFifty) {
       say(`\n${table(outcomes)}\n`);
       say(`${asExpected} of ${outcomes.length} devices ended as their fault profile says, after ${seconds(Date.now() - began)}.\n`);
     }
-    const faults = await playRollout(service, crowd, fleet, version, stop.signal);
-    sayLinks(service, outcomes, crowd, keep);
+    const faults = await playRollout(service, scene, version, stop.signal);
+    sayLinks(service, outcomes, scene.crowd, keep);
     if (keep) await untilStopped(stop.signal);
     return asExpected === outcomes.length && faults === 0 ? 0 : 1;
   } finally {
     await Promise.all(fleets.map((fleet) => fleet.stop()));
     await service.stop();
   }
+}
+
+/** All that the rollout needs: its devices are there, and it has not begun. */
+interface Scene {
+  readonly crowd: Crowd;
+  readonly fleet: Fleet;
+  readonly forecast: Forecast;
 }
 
 async function begin(service: AllInOne, dir: string): Promise<void> {
@@ -79,15 +88,18 @@ async function begin(service: AllInOne, dir: string): Promise<void> {
 }
 
 /** @returns how much of it is not as it should be. */
-async function playRollout({ operator }: AllInOne, crowd: Crowd, fleet: Fleet, version: Version, stop: AbortSignal): Promise<number> {
-  await untilOnline(operator, crowd);
+async function playRollout({ operator }: AllInOne, { crowd, fleet, forecast }: Scene, version: Version, stop: AbortSignal): Promise<number> {
   const sizes = crowd.rollout.groups.map(({ name, size }) => `${name} (${size})`).join(', ');
   sayWrapped(`Now a rollout: "${crowd.rollout.name}" to ${crowd.devices.length} devices in three groups: ${sizes}.${STORIES[version].begins}`);
+  sayWrapped(forecastSentence(forecast, crowd));
   say('');
-  const rollout = await runRollout(operator, crowd, stop);
+  const { rollout, mostInFlight } = await runRollout(operator, crowd, stop);
   const checked = await check(operator, fleet, crowd);
   say('');
   for (const sentence of summaryOf(rollout)) sayWrapped(sentence);
+  say('');
+  for (const line of besideEachOther(forecast, rollout, mostInFlight)) say(line);
+  say('');
   const faults = STORIES[version].faults(rollout, checked);
   for (const fault of faults.slice(0, FAULTS_SHOWN)) say(`! ${fault}`);
   if (faults.length > FAULTS_SHOWN) say(`! and ${faults.length - FAULTS_SHOWN} more`);

@@ -3,7 +3,7 @@ import type { Fleet } from '../simulator/fleet.js';
 import type { Crowd } from './crowd.js';
 import type { InstallationResource, Operator } from './operator.js';
 import { RolloutPicture } from './rollout-picture.js';
-import { isAtRest, type RolloutResource, type TargetResource } from './rollout-resource.js';
+import { isAtRest, openOf, type RolloutResource, type TargetResource } from './rollout-resource.js';
 import type { Checked } from './rollout-verdict.js';
 
 /** A terminal is redrawn; elsewhere each change is a line, and they shall be fewer. */
@@ -24,18 +24,20 @@ export async function untilOnline(operator: Operator, { devices }: Crowd): Promi
   }
 }
 
-/** Starts it and shows it, until nothing more happens by itself. */
-export async function runRollout(operator: Operator, { rollout: { id } }: Crowd, stop: AbortSignal): Promise<RolloutResource> {
+/** Starts it and shows it, until nothing more happens by itself. @returns it, and how many were in flight at most, as far as was seen. */
+export async function runRollout(operator: Operator, { rollout: { id } }: Crowd, stop: AbortSignal): Promise<{ rollout: RolloutResource; mostInFlight: number }> {
   await operator.call('POST', `/v1/rollouts/${id}/start`);
   const picture = new RolloutPicture(process.stdout, Date.now());
+  let mostInFlight = 0;
   for (const end = Date.now() + DEADLINE_MS; ; await sleep(LOOK_MS)) {
     const rollout = await operator.call<RolloutResource>('GET', `/v1/rollouts/${id}`);
     picture.draw(rollout);
+    mostInFlight = Math.max(mostInFlight, openOf(rollout));
     if (isAtRest(rollout) || Date.now() > end) break;
     if (stop.aborted) throw new Error('stopped before all was over');
   }
   await sleep(QUIET_MS);
-  return operator.call('GET', `/v1/rollouts/${id}`);
+  return { rollout: await operator.call<RolloutResource>('GET', `/v1/rollouts/${id}`), mostInFlight };
 }
 
 /** Holds each device's disk against what the service says: neither is believed alone. */

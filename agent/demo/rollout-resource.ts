@@ -32,6 +32,12 @@ export function backSentence(group: GroupResource): string | undefined {
   return size === 0 ? undefined : `${done} of ${size} that installed it hold again what they held before${failed === 0 ? '' : `, and ${failed} could not be brought back`}`;
 }
 
+/** Milliseconds from its start to its end, or to the pause that stopped it. */
+export function tookOf({ startedAt, finishedAt, abortedAt, pauses }: RolloutResource): number {
+  const end = finishedAt ?? abortedAt ?? pauses.map(({ since }) => since).sort()[0];
+  return (end === undefined ? Date.now() : Date.parse(end)) - Date.parse(startedAt!);
+}
+
 /** Nothing more happens by itself: it has ended, or it is paused and nothing is open. */
 export function isAtRest(rollout: RolloutResource): boolean {
   const ended = rollout.finishedAt !== null || rollout.phase === 'aborted' || rollout.phase === 'paused';

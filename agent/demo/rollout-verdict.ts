@@ -1,6 +1,6 @@
 import { PROFILES } from '../simulator/profiles.js';
 import type { CrowdDevice } from './crowd.js';
-import { backOf, backSentence, badOf, installedOf, type GroupResource, type RolloutResource, type TargetResource } from './rollout-resource.js';
+import { backOf, backSentence, badOf, installedOf, tookOf, type GroupResource, type RolloutResource, type TargetResource } from './rollout-resource.js';
 import { seconds } from './terminal.js';
 
 /** One device of the rollout at the end: what the service says of it, and what its disk says. */
@@ -69,12 +69,11 @@ export function backSentences(all: readonly Checked[], version: string): string[
 
 /** How it went, in sentences. */
 export function summaryOf(rollout: RolloutResource): string[] {
-  const took = endOf(rollout) - Date.parse(rollout.startedAt!);
   const sum = (of: (group: GroupResource) => number): number => rollout.groups.reduce((total, group) => total + of(group), 0);
   const bad = sum(badOf);
   const unasked = sum((group) => (group.openedAt === null ? group.size : group.counters.pending));
   return [
-    `"${rollout.name}": ${rollout.phase} ${seconds(took)} after its start; ${sum((group) => installedOf(group) - backOf(group).done)} of ${sum((group) => group.size)} devices hold the new version, ${bad === 0 ? 'none failed' : `${bad} failed or refused it`}${unasked === 0 ? '' : `, ${unasked} were not asked`}.`,
+    `"${rollout.name}": ${rollout.phase} ${seconds(tookOf(rollout))} after its start; ${sum((group) => installedOf(group) - backOf(group).done)} of ${sum((group) => group.size)} devices hold the new version, ${bad === 0 ? 'none failed' : `${bad} failed or refused it`}${unasked === 0 ? '' : `, ${unasked} were not asked`}.`,
     ...rollout.groups.map((group) => `  ${group.name}: ${groupSentence(group)}`),
     `Why it ${rollout.phase === 'paused' ? 'stopped' : 'ended'}: ${reasonOf(rollout)}`,
   ];
@@ -92,9 +91,4 @@ export function reasonOf({ phase, pauses, because }: RolloutResource): string {
   if (phase === 'finished') return 'every target has ended.';
   const first = [...pauses].sort((a, b) => Date.parse(a.since) - Date.parse(b.since))[0];
   return first ? `${first.because}.` : because;
-}
-
-function endOf({ finishedAt, abortedAt, pauses }: RolloutResource): number {
-  const end = finishedAt ?? abortedAt ?? pauses.map(({ since }) => since).sort()[0];
-  return end === undefined ? Date.now() : Date.parse(end);
 }

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { readArguments } from '../../agent/demo/arguments.js';
 import { partsOf } from '../../agent/demo/crowd.js';
+import { besideEachOther, forecastSentence, type Forecast } from '../../agent/demo/forecast.js';
 import { RolloutPicture, rolloutPicture } from '../../agent/demo/rollout-picture.js';
 import { isAtRest, type GroupResource, type RolloutResource, type TargetResource } from '../../agent/demo/rollout-resource.js';
 import { backSentences, faultsOfCanary, faultsOfRollBack, faultsOfRollout, reasonOf, summaryOf, type Checked } from '../../agent/demo/rollout-verdict.js';
@@ -166,6 +167,28 @@ describe('the rollout of the demo', () => {
       '  canary: 0 of 2 installed, 2 failed; failed 3.0 s after it began: 2 of 2 ended targets succeeded, and 90 % are asked for.',
       '  rest: never begun; none of its 2 devices was touched.',
       'Why it stopped: 2 of 2 installations failed, and 20 % is where this rollout is to pause (judged from 1 on).',
+    ]);
+  });
+
+  const FORECAST = {
+    runs: 200, duration: { p50: 'PT21S', p95: 'PT1M' }, outcomes: { finished: 0.98 }, peakInFlight: { p50: 40, p95: 40 }, stopRules: [{ chance: 0.02 }],
+  } as unknown as Forecast;
+
+  it('is foretold in a sentence, and the forecast stands beside what became of it', () => {
+    expect(forecastSentence(FORECAST, { pilots: Array(12) })).toBe('The forecast, from what 12 other lamps took for an earlier version: it takes 21 s, and no more than 60 s in 95 % of 200 runs; up to 40 are in flight at once; the stop rule acts in 2 % of the runs.');
+    expect(besideEachOther(FORECAST, { ...RUNNING, phase: 'finished', finishedAt: at(24.5) }, 39)).toEqual([
+      '                  forecast                 real',
+      '  duration        21 s (95 %: 60 s)        23.5 s',
+      '  finishes        in 98 % of the runs      yes',
+      '  most in flight  40                       39',
+      '  stop rule       acts in 2 % of the runs  did not act',
+    ]);
+    expect(besideEachOther({ ...FORECAST, duration: null }, STOPPED, 2).slice(1)).toEqual([
+      '  duration        endless                  2.0 s, then paused',
+      '  finishes        in 98 % of the runs      no',
+      '  most in flight  40                       2',
+      '  stop rule       acts in 2 % of the runs  acted',
+      'A forecast takes a version to be as good as those before; hence the canary.',
     ]);
   });
 

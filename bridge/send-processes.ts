@@ -1,6 +1,7 @@
 import pLimit from 'p-limit';
 import type { Engine } from '../adapters/engine/port.js';
-import { newsOf, stageOf, type Standing } from '../domain/installation/standing.js';
+import type { Installation } from '../domain/installation/installation.js';
+import { newsOf, SHOWN_AFTER_MS, stageOf, waitsForDevice, type News, type Standing } from '../domain/installation/standing.js';
 import { waitingOn } from '../domain/installation/waiting-on.js';
 import { isEnded } from '../domain/installation/states.js';
 import { claim, settle, type Claimed, type Settled } from '../store/outbox.js';
@@ -8,15 +9,18 @@ import type { Pool } from '../store/pool.js';
 import { markStarted, readProcesses, type ProcessView } from '../store/sending.js';
 import { EDITION } from '../workflows/messages.js';
 import { isRollout, pokeRollouts } from './poke-rollouts.js';
+import { ShowPace } from './show-pace.js';
 import type { Tenure } from './tenure.js';
 
 /** Rows per claim, calls to the engine at once, and how long a claim is held: three times the engine's own deadline. */
 const BATCH = 200;
 const AT_ONCE = 32;
 const LEASE_MS = 30_000;
+/** What could only be shown, and had to wait for others. */
+const SHOW_AGAIN_MS = 60_000;
 
 /** Brings processes up to date: starts those that do not run, signals the news to those that do. @returns how many rows were handled. */
-export async function sendProcesses(pool: Pool, engine: Engine, now: () => number, tenure?: Tenure): Promise<number> {
+export async function sendProcesses(pool: Pool, engine: Engine, now: () => number, tenure?: Tenure, pace = new ShowPace()): Promise<number> {
   const claimed = await claim(pool, 'workflow', BATCH, LEASE_MS, tenure?.fence);
   if (claimed.length === 0) return 0;
   const [rollouts, installations] = [claimed.filter(isRollout), claimed.filter((one) => !isRollout(one))];
@@ -24,7 +28,7 @@ export async function sendProcesses(pool: Pool, engine: Engine, now: () => numbe
   const limit = pLimit(AT_ONCE);
   const sending = installations.map((one) => limit(() => {
     tenure?.assert();
-    return sendOne(engine, one, views.get(one.subject), now());
+    return sendOne(engine, one, views.get(one.subject), now(), pace);
   }));
   const [sent, poked] = await Promise.all([Promise.all(sending), pokeRollouts(pool, engine, rollouts, now, tenure)]);
   await markStarted(pool, sent.filter((one) => one.started).map((one) => one.settled.claimed), tenure?.fence);
@@ -32,18 +36,32 @@ export async function sendProcesses(pool: Pool, engine: Engine, now: () => numbe
   return claimed.length;
 }
 
-async function sendOne(engine: Engine, claimed: Claimed, view: ProcessView | undefined, now: number): Promise<{ settled: Settled; started: boolean }> {
+async function sendOne(engine: Engine, claimed: Claimed, view: ProcessView | undefined, now: number, pace: ShowPace): Promise<{ settled: Settled; started: boolean }> {
   if (!view) return { settled: { claimed }, started: false };
   try {
-    const started = await bringUpToDate(engine, view, now);
-    return { settled: again(claimed, view, now), started };
+    const news = newsFor(view, now, pace);
+    const started = await bringUpToDate(engine, view, news === 'later' ? undefined : news);
+    const again = news === 'later' ? now + SHOW_AGAIN_MS : lookAgainAt(view.installation, now);
+    return { settled: again === undefined ? { claimed } : { claimed, again }, started };
   } catch (error) {
     return { settled: { claimed, error: (error as Error).message }, started: false };
   }
 }
 
+/** @returns `later` where there is only something to show, and others come first. */
+function newsFor({ installation, started }: ProcessView, now: number, pace: ShowPace): News | 'later' | undefined {
+  if (!started) return undefined; // its first activity reads the row
+  const news = newsOf(installation);
+  if (news !== undefined) return news;
+  if (stageOf(installation) === 'begin') return undefined;
+  if (installation.dueAt !== null && installation.dueAt <= now) return 'due';
+  // Until then it may be overtaken by what it waits for: a device that works fast costs its process no task for what nobody had the time to read.
+  if (!waitsForDevice(installation) || now - installation.stateSince < SHOWN_AFTER_MS) return undefined;
+  return pace.take(now) ? 'moved' : 'later';
+}
+
 /** @returns whether a process was started. */
-async function bringUpToDate(engine: Engine, view: ProcessView, now: number): Promise<boolean> {
+async function bringUpToDate(engine: Engine, view: ProcessView, news: News | undefined): Promise<boolean> {
   const { installation } = view;
   const ref = { tenantId: installation.tenantId, deviceId: installation.deviceId, installationId: installation.id, edition: EDITION } as const;
   const ended = isEnded(installation.state);
@@ -52,21 +70,22 @@ async function bringUpToDate(engine: Engine, view: ProcessView, now: number): Pr
     await engine.start(ref);
     return true;
   }
-  const overdue = installation.dueAt !== null && installation.dueAt <= now;
-  const news = newsOf(installation) ?? (overdue && stageOf(installation) !== 'begin' ? 'due' : undefined);
   if (news !== undefined && (await engine.signal(installation.id, news, standingOf(view))) === 'sent') return false;
   if (!ended) await engine.start(ref); // it vanished, or nothing is known of it: running ones are left alone
   return false;
 }
 
 /**
- * While a device downloads, its process has a later timer than the row (reports move the deadline without a signal): the mark stays, and comes
- * due when the deadline does. In the rush of a good download it is overtaken by the next mark and costs nothing.
+ * While a device works, its process has a later timer than the row (reports move the deadline without a signal), and shows what it was told last: the
+ * mark stays, and comes due when the deadline does, or when the sentence has stood a while. How far a download has come is shown anew when half as
+ * much time has passed again, so that a long one costs a few signals. In the rush of a good one the mark is overtaken by the next and costs nothing.
  */
-function again(claimed: Claimed, view: ProcessView, now: number): Settled {
-  const { installation: i } = view;
-  const untold = i.dueAt !== null && i.dueAt > now && stageOf(i) === 'download' && i.state !== 'delivered';
-  return untold ? { claimed, again: i.dueAt } : { claimed };
+function lookAgainAt(i: Installation, now: number): number | undefined {
+  if (!waitsForDevice(i) || i.state === 'delivered') return undefined;
+  const age = now - i.stateSince;
+  const shown = age < SHOWN_AFTER_MS ? i.stateSince + SHOWN_AFTER_MS : i.state === 'downloading' ? now + Math.max(age / 2, SHOWN_AFTER_MS) : undefined;
+  const due = stageOf(i) === 'download' && i.dueAt !== null && i.dueAt > now ? i.dueAt : undefined;
+  return shown === undefined || due === undefined ? (shown ?? due) : Math.min(shown, due);
 }
 
 function standingOf({ installation, reach, executing }: ProcessView): Standing {

@@ -11,6 +11,7 @@ import { Session } from './session.js';
 import { LoginSender, nothingToTell, type CredentialSender } from './send-credentials.js';
 import { sendProcesses } from './send-processes.js';
 import type { Tenure } from './tenure.js';
+import { ShowPace } from './show-pace.js';
 import { WebhookSender } from './webhooks/sender.js';
 
 /** The poll behind a wake-up that was lost. */
@@ -36,9 +37,10 @@ export class BridgeTerm implements Term {
     const { pool, engine, now, log, administration } = has;
     const { fence } = tenure;
     const loop = (name: string, work: () => Promise<boolean>, pollMs: number) => new Loop(name, () => tenure.during(work, false), pollMs, log);
+    const pace = new ShowPace();
     this.logins = administration ? new LoginSender({ pool, fence, log, now }, administration) : nothingToTell(pool);
     this.session = new Session({ ...has, tenure, committed: () => this.wake(), connected: () => this.logins.compareAgain() });
-    this.processes = loop('sending to the engine', afterRelease(pool, 'workflow', fence, async () => (await sendProcesses(pool, engine, now, tenure)) > 0), POLL_MS);
+    this.processes = loop('sending to the engine', afterRelease(pool, 'workflow', fence, async () => (await sendProcesses(pool, engine, now, tenure, pace)) > 0), POLL_MS);
     this.credentials = loop('sending credentials', afterRelease(pool, 'credential', fence, () => this.logins.send()), POLL_MS);
     this.webhooks = new WebhookSender({ pool, log, now, tenure, allowPrivate: has.webhooksAllowPrivate ?? false });
     this.loops = [

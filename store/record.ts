@@ -2,7 +2,7 @@ import type { Advanced, InstallationEvent, Refusal } from '../domain/installatio
 import { entriesOf, type Cause } from '../domain/installation/history.js';
 import { hear, presence, sawIt, type Hello } from '../domain/installation/hello.js';
 import type { Installation } from '../domain/installation/installation.js';
-import { documentKey, newsKey, stageOf } from '../domain/installation/standing.js';
+import { documentKey, newsKey, sentenceKey, SHOWN_AFTER_MS, stageOf, waitsForDevice } from '../domain/installation/standing.js';
 import { renumber } from '../domain/installation/renumber.js';
 import { apply, type Work } from '../domain/installation/work.js';
 import { ancestorsOf } from './gateways.js';
@@ -66,7 +66,7 @@ export async function record(tx: Tx, reports: readonly Report[], now: number): P
     ...(await moveTargets(tx, changes.flatMap(installationsChanged), now)),
     ...(await moveBack(tx, changes.flatMap(installationsChanged), now)),
   ];
-  await mark(tx, [...changes.flatMap(({ before, after }) => marksOf(before, after, told)), ...pokes]);
+  await mark(tx, [...changes.flatMap(({ before, after }) => marksOf(before, after, told, now)), ...pokes]);
   return answers;
 }
 
@@ -155,19 +155,28 @@ function reachChanged({ device: was }: Work, { device }: Work): boolean {
 }
 
 /** Whom to tell: wherever what a receiver should know differs before and after. */
-function marksOf(before: Work, after: Work, told: ReadonlySet<string>): Mark[] {
+function marksOf(before: Work, after: Work, told: ReadonlySet<string>, now: number): Mark[] {
   const { tenantId, id: deviceId } = after.device;
+  const reach = reachChanged(before, after);
   const marks: Mark[] = [];
   for (const [id, next] of Object.entries(after.installations)) {
     const was = before.installations[id];
-    if (!was || was === next) continue;
-    const news = newsKey(was) !== newsKey(next);
-    const earlier = next.dueAt !== null && (was.dueAt === null || next.dueAt < was.dueAt);
-    if (!told.has(id) && news) marks.push({ receiver: 'workflow', tenantId, subject: id });
-    // The process has a later timer: rather than a signal now, which costs it a task, a mark that comes due when the deadline does.
-    else if (!told.has(id) && earlier && stageOf(next) !== 'begin') marks.push({ receiver: 'workflow', tenantId, subject: id, dueAt: next.dueAt });
+    if (!was || (was === next && !reach)) continue;
+    const due = told.has(id) ? undefined : newsDueAt(was, next, reach, now);
+    if (due !== undefined) marks.push({ receiver: 'workflow', tenantId, subject: id, ...(due === 'now' ? {} : { dueAt: due }) });
     const ask = next.helloAskedAt !== null && was.helloAskedAt === null;
     if (documentKey(was) !== documentKey(next) || ask) marks.push({ receiver: 'document', tenantId, subject: deviceId, detail: next.slot });
   }
   return marks;
+}
+
+/**
+ * When its process is to hear of it: what it waits for, now. A deadline that moved forward (its timer is later), when it has passed; what people
+ * read there, when it has stood a while: each signal costs the process a task.
+ */
+function newsDueAt(was: Installation, next: Installation, reach: boolean, now: number): number | 'now' | undefined {
+  if (newsKey(was) !== newsKey(next)) return 'now';
+  const earlier = next.dueAt !== null && (was.dueAt === null || next.dueAt < was.dueAt);
+  const times = [...(earlier && stageOf(next) !== 'begin' ? [next.dueAt] : []), ...(waitsForDevice(next) && (reach || sentenceKey(was) !== sentenceKey(next)) ? [now + SHOWN_AFTER_MS] : [])];
+  return times.length === 0 ? undefined : Math.min(...times);
 }

@@ -37,9 +37,9 @@ const READ_CHUNK_BYTES = 256 * 1024;
 export class Operator {
   constructor(readonly baseUrl: string, private readonly token: string) {}
 
-  /** @throws ApiError */
-  async call<T = unknown>(method: string, path: string, body?: unknown): Promise<T> {
-    return this.read<T>(await this.send(method, path, body));
+  /** @param key `Idempotency-Key`: asked again with it, the request is done once. @throws ApiError */
+  async call<T = unknown>(method: string, path: string, body?: unknown, key?: string): Promise<T> {
+    return this.read<T>(await this.send(method, path, body, key));
   }
 
   /** A whole list, page after page by its cursor. @throws ApiError */
@@ -55,10 +55,10 @@ export class Operator {
     }
   }
 
-  private send(method: string, path: string, body?: unknown): Promise<Response> {
+  private send(method: string, path: string, body?: unknown, key?: string): Promise<Response> {
     return fetch(`${this.baseUrl}${path}`, {
       method,
-      headers: { authorization: `Bearer ${this.token}`, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
+      headers: { authorization: `Bearer ${this.token}`, ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...(key === undefined ? {} : { 'idempotency-key': key }) },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       signal: AbortSignal.timeout(TIMEOUT_MS),
     });
@@ -94,8 +94,8 @@ export class Operator {
     return this.call('POST', `/v1/devices/${deviceId}/credentials`, { type: 'password' });
   }
 
-  install(deviceId: string, request: { firmwareId: string; slot: string; [more: string]: unknown }): Promise<InstallationResource> {
-    return this.call('POST', `/v1/devices/${deviceId}/firmware-installations`, request);
+  install(deviceId: string, request: { firmwareId: string; slot: string; [more: string]: unknown }, key?: string): Promise<InstallationResource> {
+    return this.call('POST', `/v1/devices/${deviceId}/firmware-installations`, request, key);
   }
 
   installation(deviceId: string, id: string): Promise<InstallationResource> {

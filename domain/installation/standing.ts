@@ -37,8 +37,11 @@ export function stageOf(i: Installation): Standing['stage'] {
   }
 }
 
-/** What the process waits to hear; the names are those of its signals. `due`: a deadline that a report moved forward has passed. */
-export const NEWS = ['turn', 'downloaded', 'installed', 'cancelled', 'ended', 'due'] as const;
+/**
+ * What the process waits to hear; the names are those of its signals. `due`: a deadline that a report moved forward has passed. `moved`: it waits
+ * for the same as before, and what it shows to people is no longer what the API says.
+ */
+export const NEWS = ['turn', 'downloaded', 'installed', 'cancelled', 'ended', 'due', 'moved'] as const;
 export type News = (typeof NEWS)[number];
 
 /**
@@ -58,6 +61,20 @@ export function newsOf(i: Installation): News | undefined {
 /** Two rows with the same key are no news to each other. */
 export function newsKey(i: Installation): string {
   return `${i.attempt}/${newsOf(i) ?? '-'}/${i.gate}/${i.executing}`;
+}
+
+/** What stood this long is shown in the Temporal UI too. A device that works faster than that costs its process nothing. */
+export const SHOWN_AFTER_MS = 10_000;
+
+/** Whether the process waits for the device, so that what people read of it changes with each step of the device. */
+export function waitsForDevice(i: Installation): boolean {
+  const stage = stageOf(i);
+  return stage === 'download' || stage === 'outcome';
+}
+
+/** Two rows with the same key are the same sentence to people, but for how far a download has come. */
+export function sentenceKey(i: Installation): string {
+  return `${i.state}/${i.stateSince}/${i.helloAskedAt ?? '-'}/${i.deferral?.until ?? '-'}`;
 }
 
 /** Whether the slot should show this installation's document: it has its turn, was offered, and nobody asked to stop it. */

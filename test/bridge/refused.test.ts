@@ -111,6 +111,7 @@ describe('Progress', () => {
     const installation = await bridge.installing(device.id);
     await device.status(await device.desired(), 'downloading');
     await bridge.becomes(installation, 'downloading');
+    await device.ack(await device.hello({})); // now it is online: people read another sentence
     const marked = await bridge.facts.sql('SELECT generation FROM outbox WHERE subject = $1', [installation.id]);
     for (const bytes of [1, 2, 3]) await device.send(device.topic('up/progress'), { v: 1, installationId: installation.id, phase: 'download', bytes, total: 4 }, { qos: 0 });
     await device.ack(await device.hello({}));

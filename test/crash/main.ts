@@ -79,7 +79,7 @@ async function killSome(left: number): Promise<number> {
 
 /** A wave of installations, and kills for as long as some of it is under way. @returns how many kills it took. */
 async function wave(most: number): Promise<number> {
-  const scheduled = await insist(() => fleet.schedule());
+  const scheduled = await fleet.schedule();
   await fleet.inFlight(scheduled, 0.3);
   let killed = 0;
   while (killed < most && (await open(scheduled)) > 0) {
@@ -98,17 +98,6 @@ async function conclude(scheduled: Wave): Promise<void> {
 
 const open = async (scheduled: Wave) => (await fleet.look(scheduled)).filter((one) => !(one.completedAt ?? one.rejectedAt)).length;
 
-/** The API may be down at the moment: what was not acknowledged was not asked for, and is asked for again. */
-async function insist<T>(what: () => Promise<T>): Promise<T> {
-  for (const end = Date.now() + 60_000; ; await sleep(300)) {
-    try {
-      return await what();
-    } catch (error) {
-      if (Date.now() > end) throw error;
-    }
-  }
-}
-
 /** Away for a minute: the API answers meanwhile (PostgreSQL: with 503), and everything has caught up a minute after. */
 async function outage(name: 'PostgreSQL' | 'Temporal' | 'broker'): Promise<void> {
   const pid = victims[name]!()!;
@@ -123,7 +112,7 @@ async function outage(name: 'PostgreSQL' | 'Temporal' | 'broker'): Promise<void>
   }
   process.kill(pid, 'SIGCONT');
   const back = Date.now();
-  await conclude(scheduled ?? (await insist(() => fleet.schedule())));
+  await conclude(scheduled ?? (await fleet.schedule()));
   if (Date.now() - back > 60_000) faults.push(`${Math.round((Date.now() - back) / 1_000)} s after ${name} came back, not everything had caught up`);
 }
 

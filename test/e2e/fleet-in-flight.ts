@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,7 +7,9 @@ import type { InstallationResource, Operator } from '../../agent/demo/operator.j
 import { createFleet, type Fleet } from '../../agent/simulator/fleet.js';
 import { PROFILES, type ProfileName } from '../../agent/simulator/profiles.js';
 
-const OPEN_ON_DEVICE = new Set(['delivered', 'accepted', 'deferred', 'downloading', 'downloaded', 'installing', 'rebooting']);
+/** Until some of a wave has reached its devices, on a machine that is busy with other work while parts of the service begin anew. */
+const IN_FLIGHT_MS = 120_000;
+const NOT_YET = new Set(['scheduled', 'queued']);
 const SIZE = 300_000;
 
 export interface Wave {
@@ -60,33 +62,39 @@ export class FleetInFlight {
     await this.fleet.start();
   }
 
-  /** Uploads a new version and asks for it on every device: 201 for each. */
+  /** Uploads a new version and asks for it on every device: 201 for each, however often it must be asked for while the API is down. */
   async schedule(): Promise<Wave> {
     const { operator } = this.service;
-    const version = `${(this.versions += 1)}.0.0`;
     const bytes = randomBytes(SIZE);
-    const file = join(this.dir, `${version}.bin`);
-    writeFileSync(file, bytes);
-    const firmwareId = await operator.firmware('switch', version, file);
-    await operator.associate(this.typeId, 'firmware', firmwareId);
+    const { version, firmwareId } = await this.insist(() => this.upload(bytes));
     const terms = { timeouts: { offer: this.patience.offer, download: this.patience.rest, install: this.patience.rest, confirm: this.patience.rest }, retry: { maxAttempts: 4, backoff: { first: 'PT1S' } } };
     const installations = await Promise.all(this.devices.map(async ({ id: deviceId, profile }) => {
-      const { id } = await operator.install(deviceId, { firmwareId, slot: 'firmware', ...terms });
+      const key = randomUUID();
+      const { id } = await this.insist(() => operator.install(deviceId, { firmwareId, slot: 'firmware', ...terms }, key));
       return { id, deviceId, profile };
     }));
     return { version, sha256: createHash('sha256').update(bytes).digest('hex'), installations };
+  }
+
+  private async upload(bytes: Buffer): Promise<{ version: string; firmwareId: string }> {
+    const version = `${(this.versions += 1)}.0.0`;
+    const file = join(this.dir, `${version}.bin`);
+    writeFileSync(file, bytes);
+    const firmwareId = await this.service.operator.firmware('switch', version, file);
+    await this.service.operator.associate(this.typeId, 'firmware', firmwareId);
+    return { version, firmwareId };
   }
 
   look(wave: Wave): Promise<InstallationResource[]> {
     return Promise.all(wave.installations.map((one) => this.insist(() => this.service.operator.installation(one.deviceId, one.id))));
   }
 
-  /** Waits until at least `share` of the wave is on the devices' side. */
+  /** Waits until at least `share` of the wave has been with the devices. */
   async inFlight(wave: Wave, share: number): Promise<void> {
-    for (const end = Date.now() + 30_000; ; await sleep(50)) {
+    for (const end = Date.now() + IN_FLIGHT_MS; ; await sleep(50)) {
       const states = (await this.look(wave)).map((one) => one.state);
-      if (states.filter((state) => OPEN_ON_DEVICE.has(state)).length >= share * states.length) return;
-      if (Date.now() > end) throw new Error(`never had ${share} of the wave in flight: ${states.join(' ')}`);
+      if (states.filter((state) => !NOT_YET.has(state)).length >= share * states.length) return;
+      if (Date.now() > end) throw new Error(`never had ${share} of the wave in flight: ${tally(states)}`);
     }
   }
 
@@ -116,4 +124,8 @@ export class FleetInFlight {
     await this.fleet?.stop();
     rmSync(this.dir, { recursive: true, force: true });
   }
+}
+
+function tally(states: readonly string[]): string {
+  return [...new Set(states)].map((state) => `${states.filter((one) => one === state).length} ${state}`).join(', ');
 }

@@ -183,14 +183,26 @@ describe('The process of an installation', () => {
     expect(await becomes(one, 'timed_out', (view) => view.endedAt !== null)).toMatchObject({ state: 'timed_out' });
   });
 
-  it('shows in the Temporal UI the sentence that the API shows', async () => {
+  it('shows in the Temporal UI the sentence that the API shows, at every step of a device that takes its time', async () => {
     const one = await requested();
     await becomes(one, 'delivered', (view) => view.state === 'delivered');
-    const { currentDetails } = await until('details', () => handle(one).query<{ currentDetails?: string }>('__temporal_workflow_metadata'));
-    expect(currentDetails).toMatch(/^Waits for the device, which is offline, to accept the offer, since .+, until .+\.$/);
-    await says(one, { type: 'installed' });
+    const shows = async (sentence: RegExp) => {
+      const both = async () => [(await handle(one).query<{ currentDetails?: string }>('__temporal_workflow_metadata')).currentDetails, (await see(one)).waitingOn];
+      await until('both say the same', async () => {
+        const [shown, said] = await both();
+        return shown === said;
+      }, 30_000);
+      expect((await both())[0]).toMatch(sentence);
+    };
+    await shows(/^Waits for the device, which is offline, to accept the offer, since .+, until .+\.$/);
+    await says(one, { type: 'accepted', attempt: 1, seq: 1 });
+    await shows(/^Waits for the device to begin the download, since .+, until .+\.$/);
+    await says(one, { type: 'downloaded', attempt: 1, seq: 2 });
+    await says(one, { type: 'installing', attempt: 1, seq: 3 });
+    await shows(/^Waits for the device to finish the installation, since .+, until .+\.$/);
+    await says(one, { type: 'installed', attempt: 1, seq: 4 });
     await handle(one).result();
-  });
+  }, 90_000);
 
   it('leaves nothing in the outbox when everything ended', async () => {
     await until('empty', async () => (await facts.sql(`SELECT 1 FROM outbox WHERE receiver = 'workflow'`)).length === 0);

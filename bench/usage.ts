@@ -13,10 +13,11 @@ interface Entry {
   readonly rssBytes: number;
 }
 
-/** What one part of the service has used. `memoryMb`: resident, PostgreSQL's shared memory counted once. */
+/** What one part of the service has used. `memoryMb`: resident, PostgreSQL's shared memory counted once. `fileMb`: of it, pages of files, mostly Node's own code. */
 export interface Use {
   readonly cpuMs: number;
   readonly memoryMb: number;
+  readonly fileMb: number;
 }
 
 /** The parts of the all in one, by what their command lines contain. A process that is none of them belongs to its parent's. */
@@ -33,8 +34,8 @@ export function usageBelow(pid: number): ReadonlyMap<string, Use> {
   const entries = readProcesses();
   const add = (entry: Entry, inherited: string): void => {
     const name = PARTS.find(([, command]) => entry.command.includes(command))?.[0] ?? inherited;
-    const before = usage.get(name) ?? { cpuMs: 0, memoryMb: 0 };
-    usage.set(name, { cpuMs: before.cpuMs + entry.cpuMs, memoryMb: before.memoryMb + memoryMb(entry, name) });
+    const before = usage.get(name) ?? { cpuMs: 0, memoryMb: 0, fileMb: 0 };
+    usage.set(name, { cpuMs: before.cpuMs + entry.cpuMs, memoryMb: before.memoryMb + memoryMb(entry, name), fileMb: before.fileMb + fileMb(entry) });
     for (const child of entries) if (child.parent === entry.pid) add(child, name);
   };
   const root = entries.find((entry) => entry.pid === pid);
@@ -78,14 +79,31 @@ export function parseStat(stat: string, command: string): Entry {
 
 /** PostgreSQL's processes share their buffers: each is counted by its proportional share, or they would be counted a dozen times. */
 function memoryMb({ pid, rssBytes }: Entry, name: string): number {
-  if (name !== 'postgres') return rssBytes / 1e6;
+  return name === 'postgres' ? megabytesOf(`/proc/${pid}/smaps_rollup`, 'Pss') : rssBytes / 1e6;
+}
+
+function fileMb({ pid }: Entry): number {
+  return megabytesOf(`/proc/${pid}/status`, 'RssFile');
+}
+
+/** A line `Name:  123 kB` of a file below /proc; 0 where the process has ended. */
+function megabytesOf(file: string, name: string): number {
   try {
-    const kilobytes = /^Pss:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'))?.[1];
-    return (Number(kilobytes ?? 0) * 1_024) / 1e6;
+    const [, kilobytes = '0'] = new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(readFileSync(file, 'utf8')) ?? [];
+    return (Number(kilobytes) * 1_024) / 1e6;
   } catch (error) {
     if (isGone(error)) return 0;
     throw error;
   }
+}
+
+/**
+ * What Slipway's own processes take of the machine together: Node's code, which all five have mapped from one file, is there once. Counted so,
+ * and not by proportional shares, it does not depend on who else on the machine runs Node.
+ */
+export function togetherMb(usage: ReadonlyMap<string, Use>): number {
+  const own = OWN_PARTS.flatMap((name) => usage.get(name) ?? []);
+  return own.reduce((sum, { memoryMb: resident, fileMb: mapped }) => sum + resident - mapped, 0) + Math.max(0, ...own.map((use) => use.fileMb));
 }
 
 /** It ended between the listing and the reading. */

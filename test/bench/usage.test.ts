@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { faultsOf } from '../../bench/lists/explain.js';
-import { parseStat, spent, usageBelow } from '../../bench/usage.js';
+import { parseStat, spent, togetherMb, usageBelow } from '../../bench/usage.js';
 
 describe('What a process has used', () => {
   it('is read also where the name of its command holds spaces and parentheses', () => {
@@ -23,6 +23,13 @@ describe('What a process has used', () => {
       child.kill('SIGKILL');
       await once(child, 'exit');
     }
+  });
+});
+
+describe('The memory of Slipway\'s own processes together', () => {
+  it('counts what they have mapped from one file once, and leaves out what is not Slipway\'s', () => {
+    const use = (memoryMb: number, fileMb: number) => ({ cpuMs: 0, memoryMb, fileMb });
+    expect(togetherMb(new Map([['up', use(80, 45)], ['bridge', use(100, 50)], ['temporal', use(200, 90)]]))).toBe(35 + 50 + 50);
   });
 });
 

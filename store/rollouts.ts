@@ -71,15 +71,17 @@ async function materialiseNow(tx: Tx, tenantId: string, id: string, now: number)
 /** A row as people see it: with what each tick of its process does not need. */
 type ViewRow = RolloutRow & { template_id: string | null; from_template: Record<string, unknown> };
 const VIEW_COLUMNS = `${ROLLOUT_COLUMNS}, device_ids, template_id, from_template`;
+/** Of many at once: without the devices that they name, up to some ten thousand each. */
+const LISTED_COLUMNS = `${ROLLOUT_COLUMNS}, '{}'::uuid[] AS device_ids, template_id, from_template`;
 
 export async function readRollout(tx: Tx, tenantId: string, id: string): Promise<RolloutView | undefined> {
   const { rows } = await tx.query<ViewRow>(`SELECT ${VIEW_COLUMNS} FROM rollouts WHERE tenant_id = $1 AND id = $2`, [tenantId, id]);
   return rows[0] && (await toViews(tx, tenantId, rows))[0];
 }
 
-/** Those of the named rollouts that there are. */
+/** Those of the named rollouts that there are, without the devices that they name. */
 export async function readRollouts(tx: Tx, tenantId: string, ids: readonly string[]): Promise<RolloutView[]> {
-  const { rows } = await tx.query<ViewRow>(`SELECT ${VIEW_COLUMNS} FROM rollouts WHERE tenant_id = $1 AND id = ANY($2::uuid[])`, [tenantId, ids]);
+  const { rows } = await tx.query<ViewRow>(`SELECT ${LISTED_COLUMNS} FROM rollouts WHERE tenant_id = $1 AND id = ANY($2::uuid[])`, [tenantId, ids]);
   return toViews(tx, tenantId, rows);
 }
 
@@ -89,7 +91,7 @@ export interface RolloutFilter {
   readonly q?: string;
 }
 
-/** Newest first. */
+/** Newest first, without the devices that they name. */
 export async function listRollouts(tx: Tx, tenantId: string, { phase, q }: RolloutFilter, page: PageRequest): Promise<Page<RolloutView>> {
   const values: unknown[] = [tenantId];
   const where = ['tenant_id = $1'];
@@ -101,7 +103,7 @@ export async function listRollouts(tx: Tx, tenantId: string, { phase, q }: Rollo
     values.push(`%${q.replaceAll(/[\\%_]/g, '\\$&')}%`);
     where.push(`name ILIKE $${values.length}`);
   }
-  const read = await readPage<ViewRow, ViewRow>(tx, { columns: VIEW_COLUMNS, from: 'rollouts', where, values }, page, (row) => row);
+  const read = await readPage<ViewRow, ViewRow>(tx, { columns: LISTED_COLUMNS, from: 'rollouts', where, values }, page, (row) => row);
   return { items: await toViews(tx, tenantId, read.items), nextCursor: read.nextCursor };
 }
 

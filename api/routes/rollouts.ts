@@ -7,7 +7,7 @@ import { envelope, id, listQuery, pageOf } from '../../protocol/http/envelope.js
 import { printPlan } from '../../protocol/http/print-plan.js';
 import { newRollout, rolloutRequest, type NewRollout, type RolloutRequest } from '../../protocol/http/rollout-plan.js';
 import { asSent, withTemplate, type NewTemplate } from '../../protocol/http/rollout-template.js';
-import { printRollout, rollout } from '../../protocol/http/rollout.js';
+import { printListedRollout, printRollout, rollout } from '../../protocol/http/rollout.js';
 import { byName, rolloutFilters, rolloutPatch, type RolloutPatch } from '../../protocol/http/rollouts.js';
 import { toPlan } from '../../protocol/http/to-plan.js';
 import type { Tx } from '../../store/pool.js';
@@ -29,13 +29,13 @@ export const oneRollout = envelope(rollout);
 export const WRONG_PHASE = { description: 'The phase of the rollout does not allow this; the sentence says why, and when it would be' };
 
 /** Prints a rollout with the place where its process is shown. */
-export function printer({ workflowUrl }: Pick<Services, 'workflowUrl'>): (view: RolloutView) => z.input<typeof rollout> {
-  return (view) => printRollout(view, view.processStarted ? (workflowUrl?.(`rollout-${view.id}`) ?? null) : null);
+export function printer({ workflowUrl }: Pick<Services, 'workflowUrl'>, printed = printRollout): (view: RolloutView) => z.input<typeof rollout> {
+  return (view) => printed(view, view.processStarted ? (workflowUrl?.(`rollout-${view.id}`) ?? null) : null);
 }
 
 /** specs/rollouts.md: rollouts as resources. What is asked of one stands in rollout-commands.ts, what belongs to one in rollout-parts.ts. */
 export function rolloutRoutes(services: Services): Route[] {
-  const print = printer(services);
+  const [print, printListed] = [printer(services), printer(services, printListedRollout)];
 
   return [
     route({
@@ -63,7 +63,7 @@ export function rolloutRoutes(services: Services): Route[] {
         const { phase, q, ...paging } = call.query;
         const request = toPageRequest(paging, VALIDATION);
         const wanted = { ...(phase === undefined ? {} : { phase }), ...(q === undefined ? {} : { q }) };
-        return answerPage(await call.inTenant((tx) => listRollouts(tx, call.principal.tenantId, wanted, request)), request, print);
+        return answerPage(await call.inTenant((tx) => listRollouts(tx, call.principal.tenantId, wanted, request)), request, printListed);
       },
     }),
     route({

@@ -16,7 +16,7 @@ export const planShape = {
   name: z.string(),
   description: z.string().nullable(),
   steps: z.array(z.strictObject({ slot: z.string(), firmwareId: id })),
-  targets: z.strictObject({ filter: z.string().optional(), deviceIds: z.array(id), dynamic: z.boolean() }),
+  targets: z.strictObject({ filter: z.string().optional(), deviceIds: z.array(id).optional().meta({ description: 'Of one rollout; lists of rollouts leave them out' }), dynamic: z.boolean() }),
   pace: z.strictObject({
     maxInFlight: z.int(),
     startsPerMinute: z.int(),

@@ -101,6 +101,12 @@ export function printRollout(r: PrintableRollout, workflowUrl: string | null): z
   };
 }
 
+/** In a list: without the devices that the plan names, which may be thousands. */
+export function printListedRollout(r: PrintableRollout, workflowUrl: string | null): z.input<typeof rollout> {
+  const { targets: { filter, dynamic }, ...rest } = printRollout(r, workflowUrl);
+  return { ...rest, targets: { ...(filter === undefined ? {} : { filter }), dynamic } };
+}
+
 function printGroup(plan: GroupPlan, facts: GroupFacts, bytes: number, rollingBack: boolean): z.input<typeof group> {
   const printed = printGroupPlan(plan);
   const { verdict, because, bound } = gateOf(plan, facts);

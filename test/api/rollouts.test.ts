@@ -88,6 +88,14 @@ describe('a rollout', () => {
     expect(pointers(await api.call('GET', '/v1/rollouts?phase=sleeping'))).toEqual(['/query/phase/0']);
   });
 
+  it('names its devices when it is asked for, and not in lists', async () => {
+    const name = `named ${randomUUID()}`;
+    const id = await created({ name });
+    expect(await read(id)).toMatchObject({ targets: { deviceIds: devices, dynamic: false } });
+    expect(listOf(await api.call('GET', `/v1/rollouts?q=${encodeURIComponent(name)}`))).toMatchObject([{ id, targets: { dynamic: false } }]);
+    expect(listOf<{ targets: object }>(await api.call('GET', `/v1/rollouts?q=${encodeURIComponent(name)}`))[0]!.targets).toEqual({ dynamic: false });
+  });
+
   it('that is not there, or another tenant\'s, is 404, whatever is asked of it', async () => {
     const id = await created();
     const stranger = await api.as({ tenantId: 'other' });

@@ -3,7 +3,7 @@ import type { Planned } from '../domain/rollout/steps.js';
 import { wakeSender } from '../store/outbox.js';
 import type { Pool } from '../store/pool.js';
 import { lockRollout, observe } from '../store/rollout-observation.js';
-import { writeDueAt } from '../store/rollout-rows.js';
+import { writeStanding } from '../store/rollout-rows.js';
 import { asService } from '../store/transaction.js';
 import { execute } from './rollout-steps.js';
 
@@ -51,7 +51,7 @@ export function createRolloutActivities({ pool }: { readonly pool: Pool }): Roll
         return undefined;
       }
       const tick = tickOf(planned, now, rollout.facts.startedAt !== null);
-      await writeDueAt(tx, rollout, tick.done ? null : tick.waitingOn, tick.until);
+      await writeStanding(tx, rollout, tick.done ? null : tick.waitingOn, tick.until, now);
       return tick;
     });
 

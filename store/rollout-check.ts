@@ -6,17 +6,17 @@ import { filterCondition } from './device-filter.js';
 import { groupSize } from './rollout-targets.js';
 
 /**
- * What a plan claims about firmware and fleet, before anything is written. @returns how many targets it has.
+ * What a plan claims about firmware and fleet, before anything is written. @returns its targets, by type.
  * @throws DomainError ROLLOUT_VALIDATION where it can never be, ROLLOUT_CONFLICT where it cannot be now; with a pointer for each fault
  */
-export async function checkAgainstFleet(tx: Tx, tenantId: string, plan: Plan): Promise<number> {
+export async function checkAgainstFleet(tx: Tx, tenantId: string, plan: Plan): Promise<TypeCount[]> {
   refuse('ROLLOUT_VALIDATION', [...(await unknownFirmware(tx, tenantId, plan)), ...(await unknownDevices(tx, tenantId, plan))]);
   const types = await targetTypes(tx, tenantId, plan);
   const targets = types.reduce((sum, one) => sum + one.count, 0);
   if (targets === 0 && !plan.targets.dynamic) refuse('ROLLOUT_VALIDATION', [{ pointer: plan.targets.filter === null ? '/targets' : '/targets/filter', detail: 'matches no device' }]);
   refuse('ROLLOUT_CONFLICT', await notInstallable(tx, tenantId, plan, types));
   refuse('ROLLOUT_VALIDATION', await tooSmall(tx, tenantId, plan, targets));
-  return targets;
+  return types;
 }
 
 function refuse(code: ErrorCode, faults: readonly Fault[]): void {

@@ -1,5 +1,5 @@
 import type { Plan, RetryClass } from '../domain/rollout/plan.js';
-import { FAILURE_KINDS, quantilesOf, type FailureKind, type FleetModel, type KindModel, type Quantiles } from '../domain/rollout/simulation/model.js';
+import { at, FAILURE_KINDS, quantilesOf, type FailureKind, type FleetModel, type KindModel, type Quantiles } from '../domain/rollout/simulation/model.js';
 import { retryClassOf } from '../domain/rollout/target.js';
 import { filterCondition } from './device-filter.js';
 import type { Tx } from './pool.js';
@@ -36,6 +36,16 @@ export async function readFleetModel(tx: Tx, tenantId: string, plan: Plan, now: 
   const past = await readPast(tx, tenantId, step!.slot, types.map((one) => one.id));
   const kinds = types.length > 0 ? types : [{ id: '', name: 'no device', count: 1 }];
   return { groups: await groupSizes(tx, tenantId, plan, targets), ...(await presence(tx, tenantId, plan, targets, now)), bytes, ...kindsOf(kinds, past, bytes) };
+}
+
+/** What one of these devices takes from the offer to its confirmed end, as likely as not; milliseconds. */
+export async function readDeviceMs(tx: Tx, tenantId: string, plan: Plan, types: readonly TypeCount[]): Promise<number | null> {
+  const [step] = plan.steps;
+  if (types.length === 0) return null;
+  const [bytes, past] = [await sizeOf(tx, tenantId, step!.firmwareId), await readPast(tx, tenantId, step!.slot, types.map((one) => one.id))];
+  const { kinds } = kindsOf(types, past, bytes);
+  const all = kinds.reduce((sum, { weight }) => sum + weight, 0);
+  return plan.confirm.soak + kinds.reduce((sum, { weight, accept, download, install }) => sum + (weight * (at(accept, 0.5) + at(download, 0.5) + at(install, 0.5))) / all, 0);
 }
 
 async function sizeOf(tx: Tx, tenantId: string, firmwareId: string): Promise<number> {

@@ -1,4 +1,5 @@
 import { NO_BACK, NO_COUNTERS, TARGET_STATES, type Counters, type GroupFacts, type RolloutFacts, type TargetState } from '../domain/rollout/facts.js';
+import { etaOf, etaToKeep } from '../domain/rollout/eta.js';
 import { derivePhase } from '../domain/rollout/phase.js';
 import type { Plan } from '../domain/rollout/plan.js';
 import { iso } from './installation-rows.js';
@@ -16,6 +17,10 @@ export interface StoredRollout {
   readonly bytes: readonly number[];
   readonly waitingOn: string | null;
   readonly dueAt: number | null;
+  /** What one device takes, by what was known when it was created; milliseconds. */
+  readonly deviceMs: number | null;
+  /** As it was told last (domain/rollout/eta.ts). */
+  readonly eta: number | null;
   readonly createdBy: string;
   readonly updatedAt: number;
   readonly processStarted: boolean;
@@ -26,13 +31,13 @@ export interface StoredRollout {
   readonly collected: boolean;
 }
 
-export const ROLLOUT_COLUMNS = `tenant_id, id, plan, defaulted, version, phase, waiting_on, due_at, created_by, created_at, updated_at, collected_to, collected_at, target_count, forming,
+export const ROLLOUT_COLUMNS = `tenant_id, id, plan, defaulted, version, phase, waiting_on, due_at, device_ms, eta, created_by, created_at, updated_at, collected_to, collected_at, target_count, forming,
   materialised_at, start_requested_at, started_at, approvals, pauses, fired, aborted, rolling_back, swept_at, swept_to, ended_at, finished_at, closed_at, process_started_at,
   EXISTS (SELECT FROM rollout_sweeps s WHERE s.tenant_id = rollouts.tenant_id AND s.rollout_id = rollouts.id) AS sweep_wanted`;
 
 /** A row of `rollouts`. node-postgres gives timestamptz as Date and bigint as string. */
 export interface RolloutRow {
-  tenant_id: string; id: string; plan: Plan; defaulted: string[]; version: number; waiting_on: string | null; due_at: Date | null; created_by: string; created_at: Date; updated_at: Date;
+  tenant_id: string; id: string; plan: Plan; defaulted: string[]; version: number; waiting_on: string | null; due_at: Date | null; device_ms: number | null; eta: Date | null; created_by: string; created_at: Date; updated_at: Date;
   collected_to: string | null; collected_at: Date | null; target_count: number | null; forming: number; materialised_at: Date | null; start_requested_at: Date | null; started_at: Date | null;
   approvals: RolloutFacts['approvals']; pauses: RolloutFacts['pauses']; fired: RolloutFacts['fired']; aborted: RolloutFacts['aborted']; rolling_back: RolloutFacts['rollingBack']; swept_at: Date | null; swept_to: string | null; sweep_wanted: boolean;
   ended_at: Date | null; finished_at: Date | null; closed_at: Date | null; process_started_at: Date | null; device_ids: string[];
@@ -53,7 +58,7 @@ export function toStored(row: RolloutRow, groups: readonly GroupRow[]): StoredRo
   return {
     tenantId: row.tenant_id, id: row.id, plan: row.plan, defaulted: row.defaulted, version: row.version,
     facts: toFacts(row, groups.map(toGroup)), bytes: groups.map((group) => Number(group.bytes)),
-    waitingOn: row.waiting_on, dueAt: ms(row.due_at), createdBy: row.created_by, updatedAt: row.updated_at.getTime(), processStarted: row.process_started_at !== null,
+    waitingOn: row.waiting_on, dueAt: ms(row.due_at), deviceMs: row.device_ms, eta: ms(row.eta), createdBy: row.created_by, updatedAt: row.updated_at.getTime(), processStarted: row.process_started_at !== null,
     forming: row.forming, targetCount: row.target_count, collectedTo: row.collected_to, sweptTo: row.swept_to, collected: row.collected_at !== null,
   };
 }
@@ -99,9 +104,11 @@ export async function saveRollout(tx: Tx, before: StoredRollout, after: StoredRo
   for (const [position, group] of f.groups.entries()) if (group !== before.facts.groups[position]) await saveGroup(tx, after, position, group);
 }
 
-/** What it waits for, and until when: for people, and for whoever looks after processes that have vanished. */
-export async function writeDueAt(tx: Tx, { tenantId, id }: StoredRollout, waitingOn: string | null, dueAt: number | null): Promise<void> {
-  await tx.query(`UPDATE rollouts SET waiting_on = $3, due_at = $4 WHERE tenant_id = $1 AND id = $2 AND (waiting_on IS DISTINCT FROM $3 OR due_at IS DISTINCT FROM $4)`, [tenantId, id, waitingOn, iso(dueAt)]);
+/** What it waits for, and until when: for people, and for whoever looks after processes that have vanished. Nothing is written where nothing changed much. */
+export async function writeStanding(tx: Tx, rollout: StoredRollout, waitingOn: string | null, dueAt: number | null, now: number): Promise<void> {
+  const eta = etaToKeep(rollout.eta, etaOf(rollout.facts, rollout.plan, rollout.deviceMs, now), now);
+  if (waitingOn === rollout.waitingOn && dueAt === rollout.dueAt && eta === rollout.eta) return;
+  await tx.query(`UPDATE rollouts SET waiting_on = $3, due_at = $4, eta = $5 WHERE tenant_id = $1 AND id = $2`, [rollout.tenantId, rollout.id, waitingOn, iso(dueAt), iso(eta)]);
 }
 
 async function saveGroup(tx: Tx, { tenantId, id }: StoredRollout, position: number, g: GroupFacts): Promise<void> {

@@ -1,6 +1,6 @@
 import { DomainError } from '../domain/errors.js';
 import { unchanged } from '../domain/rollout/amendment.js';
-import { endedOf, openOf, sumOf } from '../domain/rollout/facts.js';
+import { plannedEta } from '../domain/rollout/eta.js';
 import { derivePhase, type Phase } from '../domain/rollout/phase.js';
 import type { Plan } from '../domain/rollout/plan.js';
 import { writeHistory } from './history.js';
@@ -10,7 +10,8 @@ import { mark, wakeSender } from './outbox.js';
 import type { Page, PageRequest } from './page.js';
 import type { Tx } from './pool.js';
 import { readPage } from './read-page.js';
-import { checkAgainstFleet } from './rollout-check.js';
+import { checkAgainstFleet, groupSizes } from './rollout-check.js';
+import { readDeviceMs } from './rollout-model.js';
 import { pokeRollout } from './rollout-moves.js';
 import { lockRollout } from './rollout-observation.js';
 import { ROLLOUT_COLUMNS, toStored, type GroupRow, type RolloutRow, type StoredRollout } from './rollout-rows.js';
@@ -34,15 +35,18 @@ export interface RolloutOrigin {
  */
 export async function createRollout(tx: Tx, tenantId: string, request: { plan: Plan; defaulted: readonly string[]; createdBy: string; template?: RolloutOrigin }, now: number): Promise<RolloutView> {
   const { createdBy, template } = request;
-  const targets = await checkAgainstFleet(tx, tenantId, request.plan);
+  const types = await checkAgainstFleet(tx, tenantId, request.plan);
+  const targets = types.reduce((sum, one) => sum + one.count, 0);
+  const deviceMs = await readDeviceMs(tx, tenantId, request.plan, types);
+  const eta = deviceMs === null ? null : plannedEta(request.plan, await groupSizes(tx, tenantId, request.plan, targets), deviceMs, now);
   const id = newId();
   const { deviceIds } = request.plan.targets;
   const plan: Plan = { ...request.plan, targets: { ...request.plan.targets, deviceIds: [] } };
   await tx.query(
-    `INSERT INTO rollouts (tenant_id, id, name, plan, defaulted, phase, created_by, created_at, updated_at, device_ids, start_requested_at, template_id, from_template)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9, $10, $11, $12)`,
+    `INSERT INTO rollouts (tenant_id, id, name, plan, defaulted, phase, created_by, created_at, updated_at, device_ids, start_requested_at, template_id, from_template, device_ms, eta)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9, $10, $11, $12, $13, $14)`,
     [tenantId, id, plan.name, JSON.stringify(plan), JSON.stringify(request.defaulted), plan.schedule.startAt === null ? 'draft' : plan.approval.required > 0 ? 'awaiting_approval' : 'scheduled',
-      createdBy, iso(now), deviceIds, plan.schedule.startAt === null ? null : iso(now), template?.id ?? null, JSON.stringify(template ? taken(template, plan) : {})],
+      createdBy, iso(now), deviceIds, plan.schedule.startAt === null ? null : iso(now), template?.id ?? null, JSON.stringify(template ? taken(template, plan) : {}), deviceMs, iso(eta)],
   );
   await tx.query(
     `INSERT INTO rollout_groups (tenant_id, rollout_id, position, name) SELECT $1, $2, position - 1, name FROM unnest($3::text[]) WITH ORDINALITY AS g(name, position)`, [tenantId, id, plan.groups.map((group) => group.name)]);
@@ -118,19 +122,16 @@ function toView(stored: StoredRollout, row: ViewRow): RolloutView {
   return {
     tenantId: stored.tenantId, id: stored.id, plan: { ...plan, targets: { ...plan.targets, deviceIds: row.device_ids } }, defaulted: stored.defaulted,
     templateId: row.template_id, fromTemplate: unchanged(row.from_template, plan), version: stored.version, facts, bytes: stored.bytes,
-    ...derivePhase(facts, plan), waitingOn: over ? null : (stored.waitingOn ?? 'Waits for its process to begin.'), nextActionAt: over ? null : stored.dueAt, eta: etaOf(stored),
+    ...derivePhase(facts, plan), waitingOn: over ? null : (stored.waitingOn ?? 'Waits for its process to begin.'), nextActionAt: over ? null : stored.dueAt, eta: over ? null : etaNow(stored),
     createdBy: stored.createdBy, createdAt: facts.createdAt, updatedAt: stored.updatedAt, processStarted: stored.processStarted,
   };
 }
 
-/** By the pace so far: from the start until now, so many targets ended, and so many are left. */
-function etaOf({ facts }: StoredRollout): number | null {
-  const counters = sumOf(facts.groups);
-  const left = counters.pending + openOf(counters);
-  const ended = endedOf(counters) - counters.alreadyInstalled;
-  if (facts.startedAt === null || facts.finishedAt !== null || facts.aborted !== null || facts.pauses.length > 0 || ended === 0 || left === 0) return null;
+/** As its coordinator told last. What is overdue ends at any moment; a draft that nobody started in time has none. */
+function etaNow({ facts, eta }: StoredRollout): number | null {
   const now = Date.now();
-  return Math.round(now + (left * (now - facts.startedAt)) / ended);
+  if (eta === null || facts.pauses.length > 0 || facts.aborted !== null || facts.rollingBack !== null) return null;
+  return facts.startedAt === null && eta < now ? null : Math.max(eta, now);
 }
 
 export function noSuchRollout(id: string): DomainError {

@@ -570,6 +570,8 @@ CREATE TABLE rollouts (
   process_started_at timestamp with time zone
   template_id uuid
   from_template jsonb NOT NULL DEFAULT '{}'::jsonb
+  device_ms double precision
+  eta timestamp with time zone
   CONSTRAINT rollouts_pkey PRIMARY KEY (tenant_id, id)
   CONSTRAINT rollouts_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(id)
 );

@@ -50,7 +50,7 @@ export const rollout = z
     because: sentence,
     waitingOn: sentence.nullable().meta({ description: 'What it waits for, in one sentence; null once it ended' }),
     nextActionAt: time.meta({ description: 'When something happens by time alone; null where only news moves it' }),
-    eta: time.meta({ description: 'When the last target ends, as far as the pace so far tells' }),
+    eta: time.meta({ description: 'When the last target ends, by the plan and what such devices took before, and then by the pace so far; of a draft: as if it had been started when it was created. null while that depends on a person' }),
     pauses: z.array(z.strictObject({ reason: z.enum(PAUSE_REASONS), since: timestamp, because: sentence, group: z.string().optional() })),
     counters,
     approvals: z.array(vote),

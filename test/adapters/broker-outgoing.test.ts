@@ -46,12 +46,21 @@ describe('What a stored session has not acknowledged', () => {
     expect(store.length).toBe(1);
   });
 
-  it('costs the same for each message, however many wait: 20,000 are written and acknowledged in well under a second', async () => {
-    const store = await withQueue(20_000);
-    const began = performance.now();
-    for (let counter = 20_000; counter > 0; counter -= 1) await store.outgoingUpdate(bridge, packet(counter, counter));
-    for (let counter = 20_000; counter > 0; counter -= 1) await store.outgoingClearMessageId(bridge, { messageId: counter });
-    expect(store.length).toBe(0);
-    expect(performance.now() - began).toBeLessThan(2_000);
+  it('costs the same for each message, however many wait: 20,000 are written and acknowledged as quickly, one by one, as 2,000', async () => {
+    const eachOf = async (length: number) => {
+      const store = await withQueue(length);
+      const began = performance.now();
+      for (let counter = length; counter > 0; counter -= 1) await store.outgoingUpdate(bridge, packet(counter, counter));
+      for (let counter = length; counter > 0; counter -= 1) await store.outgoingClearMessageId(bridge, { messageId: counter });
+      expect(store.length).toBe(0);
+      return (performance.now() - began) / length;
+    };
+    // The fastest of each: the machine may be busy with other things. A search through the queue would cost ten times as much.
+    const [few, many]: [number[], number[]] = [[], []];
+    for (let turn = 0; turn < 5; turn += 1) {
+      few.push(await eachOf(2_000));
+      many.push(await eachOf(20_000));
+    }
+    expect(Math.min(...many)).toBeLessThan(5 * Math.min(...few));
   });
 });

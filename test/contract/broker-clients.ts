@@ -22,7 +22,7 @@ export interface BrokerUnderTest {
 }
 
 /** Waits for a condition. @throws with what was waited for. */
-export async function eventually(what: string, holds: () => boolean, ms = 5_000): Promise<void> {
+export async function eventually(what: string, holds: () => boolean, ms = 20_000): Promise<void> {
   for (const end = Date.now() + ms; !holds(); await new Promise((resolve) => setTimeout(resolve, 5))) {
     if (Date.now() > end) throw new Error(`not within ${ms} ms: ${what}`);
   }

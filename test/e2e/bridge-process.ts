@@ -83,6 +83,12 @@ export class BridgeProcess {
     return (this.log.match(/leads \\"bridge\\"/g) ?? []).length > (this.log.match(/leads \\"bridge\\" no longer/g) ?? []).length * 2;
   }
 
+  /** When it took the lease and was connected, by its own log: on a busy machine this side may see it late. */
+  get ledAt(): number {
+    const [line] = this.log.split('\n').filter((one) => /connected to the broker/.test(one));
+    return Date.parse((JSON.parse(line!) as { time: string }).time);
+  }
+
   lost(): Promise<boolean> {
     return until('it knows that it leads no longer', () => /leads \\"bridge\\" no longer/.test(this.log));
   }

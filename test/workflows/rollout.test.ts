@@ -144,9 +144,9 @@ describe('The process of a rollout', () => {
         await new Promise((resolve) => setImmediate(resolve));
       }
       return (await handle(story).describe()).runId !== first;
-    }, 50_000);
+    }, 160_000);
     expect(await length()).toBeLessThan(2_000);
     await story.comesOnline(story.devices[0]!);
     await inFlight(story, 1);
-  }, 60_000);
+  }, 180_000);
 });

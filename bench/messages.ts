@@ -37,6 +37,13 @@ export type FromPublishers =
   /** Between `from` and `to`, epoch milliseconds; `total` counts the warm-up and the last ones as well. */
   | { readonly said: 'published'; readonly answered: number; readonly from: number; readonly to: number; readonly total: number };
 
+/** Of the readers of live events, so far. */
+export interface FromReaders {
+  readonly answered: number;
+  readonly open: number;
+  readonly bytes: number;
+}
+
 export type FromBroker = { readonly said: 'listening'; readonly port: number };
 
 export type FromBareWorker =

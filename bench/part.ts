@@ -41,7 +41,7 @@ export interface Context {
 }
 
 /** Names of the parts, in the order in which they run and stand on the page; a result's file and `--only` bear them. */
-export const PART_NAMES = ['installations', 'reports', 'latency', 'transfer', 'lists', 'rollout', 'memory', 'startup'] as const;
+export const PART_NAMES = ['installations', 'reports', 'latency', 'transfer', 'lists', 'rollout', 'live', 'forecast', 'memory', 'startup'] as const;
 export type PartName = (typeof PART_NAMES)[number];
 
 export interface Part {

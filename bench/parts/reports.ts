@@ -42,15 +42,18 @@ export const reports: Part = {
   },
 };
 
-interface Committed {
+export interface Committed {
+  /** Answered in all by now. */
+  readonly total: number;
   readonly perSecond: number;
   readonly batch: number;
   readonly sealedPerSecond: number;
   readonly notes: readonly string[];
 }
 
-/** Counted by the rows themselves. `at` is the time of the batch, so that equal ones are one transaction. */
-async function commitsOf(stage: Stage, { from, to, total }: Published): Promise<Committed> {
+/** Counted by the rows themselves. `earlier` were answered in runs before.  `at` is the time of the batch, so that equal ones are one transaction. */
+export async function commitsOf(stage: Stage, { from, to, total: answered }: Published, earlier = 0): Promise<Committed> {
+  const total = earlier + answered;
   const count = async (where: string, values: unknown[] = []) =>
     (await stage.sql.query<{ entries: number; batches: number }>(`SELECT count(*)::integer AS entries, count(DISTINCT at)::integer AS batches FROM history WHERE event IN ('accepted', 'deferred') ${where}`, values)).rows[0]!;
   const window = [new Date(from), new Date(to)];
@@ -63,11 +66,11 @@ async function commitsOf(stage: Stage, { from, to, total }: Published): Promise<
     notes.push(`${total} reports were answered by the broker, ${all} were committed within ${DRAIN_MS / 1_000} s.`);
   }
   const sealed = await count('AND at >= $1 AND at < $2 AND number IS NOT NULL', window);
-  return { perSecond: (entries * 1_000) / (to - from), batch: entries / Math.max(1, batches), sealedPerSecond: (sealed.entries * 1_000) / (to - from), notes };
+  return { total, perSecond: (entries * 1_000) / (to - from), batch: entries / Math.max(1, batches), sealedPerSecond: (sealed.entries * 1_000) / (to - from), notes };
 }
 
 /** Devices with one installation each that was offered, written as rows: no process waits for them, so that nothing but the ingester works. */
-async function offer(stage: Stage, count: number): Promise<Reporter[]> {
+export async function offer(stage: Stage, count: number): Promise<Reporter[]> {
   const firmwareId = await stage.firmware();
   const devices = await stage.register(count);
   const { rows } = await stage.sql.query<{ id: string; device_id: string }>(
@@ -85,12 +88,12 @@ async function bareBroker(context: Context): Promise<string> {
   return `mqtt://127.0.0.1:${await broker.hear('the broker listens', 20_000, (message) => message.port)}`;
 }
 
-async function connect(publishers: Publishers, url: string, reporters: readonly Reporter[]): Promise<void> {
+export async function connect(publishers: Publishers, url: string, reporters: readonly Reporter[]): Promise<void> {
   publishers.say({ do: 'connect', url, reporters });
   await publishers.hear('the publishers are connected', CONNECT_MS, (message) => (message.said === 'connected' ? true : undefined));
 }
 
-async function publish(publishers: Publishers, run: Extract<ToPublishers, { do: 'publish' }>): Promise<Published> {
+export async function publish(publishers: Publishers, run: Extract<ToPublishers, { do: 'publish' }>): Promise<Published> {
   publishers.say(run);
   return publishers.hear('the publishers are through', run.warmMs + run.ms + DRAIN_MS, (message) => (message.said === 'published' ? message : undefined));
 }

@@ -105,7 +105,7 @@ export async function measureTicks(context: Context, stage: Stage, sizes: readon
   return all;
 }
 
-async function freshDatabase(stage: Stage): Promise<string> {
+export async function freshDatabase(stage: Stage): Promise<string> {
   const url = new URL(stage.service.endpoints.database);
   const name = `bench_${randomUUID().slice(0, 8)}`;
   const admin = new pg.Client({ connectionString: url.href });
@@ -118,7 +118,7 @@ async function freshDatabase(stage: Stage): Promise<string> {
 }
 
 /** Devices that are there, hold something old, and have a password. @returns the firmware, and the devices' ids. */
-async function fill(connectionString: string, count: number): Promise<[string, string[]]> {
+export async function fill(connectionString: string, count: number): Promise<[string, string[]]> {
   // Not the service's pool, which gives up a statement that takes long.
   const client = new pg.Client({ connectionString });
   await client.connect();

@@ -4,13 +4,17 @@ import { workKey } from './work.js';
 /** A chain of gateways is never longer: the API refuses circles, and a walk must end even if a row were wrong. */
 const MAX_CHAIN = 16;
 
+/**
+ * Each row is looked up by its key, in a LATERAL with a LIMIT: left to choose, PostgreSQL walks whole tables as long as it believes them to be
+ * small, which it does for minutes after a fleet was registered (measured: 43 ms for 100 of 2,000 devices, and 1 ms so).
+ */
 const CHAIN = `
   WITH RECURSIVE chain(tenant_id, origin, node, depth) AS (
-    SELECT d.tenant_id, d.id, d.id, 0 FROM devices d
-    JOIN jsonb_to_recordset($1::jsonb) AS k(tenant_id text, id uuid) ON d.tenant_id = k.tenant_id AND d.id = k.id
+    SELECT k.tenant_id, d.id, d.id, 0 FROM jsonb_to_recordset($1::jsonb) AS k(tenant_id text, id uuid)
+    CROSS JOIN LATERAL (SELECT x.id FROM devices x WHERE x.tenant_id = k.tenant_id AND x.id = k.id LIMIT 1) AS d
     UNION ALL
-    SELECT c.tenant_id, c.origin, d.connected_by, c.depth + 1
-    FROM chain c JOIN devices d ON d.tenant_id = c.tenant_id AND d.id = c.node
+    SELECT c.tenant_id, c.origin, d.connected_by, c.depth + 1 FROM chain c
+    CROSS JOIN LATERAL (SELECT x.connected_by FROM devices x WHERE x.tenant_id = c.tenant_id AND x.id = c.node LIMIT 1) AS d
     WHERE d.connected_by IS NOT NULL AND c.depth < ${MAX_CHAIN})`;
 
 /** The gateways of each device, nearest first, without itself. */
@@ -23,12 +27,12 @@ export async function ancestorsOf(tx: Tx, devices: readonly { tenantId: string; 
   return new Map(rows.map((row) => [workKey(row.tenant_id, row.origin), row.nodes]));
 }
 
-/** Of each origin, the nearest node of its chain that has a credential. */
+/** Of each origin, the nearest node of its chain that has a credential. EXISTS would be answered from a hash of all credentials. */
 const NODE = `
   , served AS (
     SELECT DISTINCT ON (c.tenant_id, c.origin) c.tenant_id, c.origin, c.node FROM chain c
-    WHERE EXISTS (SELECT FROM device_credentials x WHERE x.tenant_id = c.tenant_id AND x.device_id = c.node AND x.revoked_at IS NULL)
-       OR EXISTS (SELECT FROM device_certificates x WHERE x.tenant_id = c.tenant_id AND x.device_id = c.node AND x.status = 'valid')
+    WHERE coalesce((SELECT true FROM device_credentials x WHERE x.tenant_id = c.tenant_id AND x.device_id = c.node AND x.revoked_at IS NULL LIMIT 1),
+                   (SELECT true FROM device_certificates x WHERE x.tenant_id = c.tenant_id AND x.device_id = c.node AND x.status = 'valid' LIMIT 1), false)
     ORDER BY c.tenant_id, c.origin, c.depth)`;
 
 /** The node whose connection serves each device: the nearest in its chain, itself first, that has a credential. Absent where none has. */
@@ -52,9 +56,10 @@ export async function reachOf(tx: Tx, devices: readonly { tenantId: string; devi
   const { rows } = await tx.query<{ tenant_id: string; id: string; node: string | null; online: boolean }>(
     `${CHAIN}${NODE}
      SELECT d.tenant_id, d.id, s.node, coalesce(n.online AND (n.id = d.id OR d.reachable IS NOT FALSE), false) AS online
-     FROM chain c JOIN devices d ON d.tenant_id = c.tenant_id AND d.id = c.origin
+     FROM chain c
+     CROSS JOIN LATERAL (SELECT x.tenant_id, x.id, x.reachable FROM devices x WHERE x.tenant_id = c.tenant_id AND x.id = c.origin LIMIT 1) AS d
      LEFT JOIN served s ON s.tenant_id = c.tenant_id AND s.origin = c.origin
-     LEFT JOIN devices n ON n.tenant_id = s.tenant_id AND n.id = s.node
+     LEFT JOIN LATERAL (SELECT x.id, x.online FROM devices x WHERE x.tenant_id = s.tenant_id AND x.id = s.node LIMIT 1) AS n ON true
      WHERE c.depth = 0`,
     [keys(devices)],
   );

@@ -8,7 +8,9 @@ import { reachOf, type Reach } from '../store/gateways.js';
 import { record } from '../store/record.js';
 import { wakeSender } from '../store/outbox.js';
 import { asService } from '../store/transaction.js';
+import { isTransient } from '../store/transient.js';
 import { workKey } from '../store/work.js';
+import { GroupCommit } from './group-commit.js';
 
 /** Names one installation (workflows/messages.ts). */
 interface Ref {
@@ -33,22 +35,32 @@ export interface InstallationActivities {
   conclude(ref: Ref): Promise<Verdict>;
 }
 
+/** Of one process: what has happened to it. */
+interface Asked {
+  readonly ref: Ref;
+  readonly event: InstallationEvent;
+}
+
 export interface InstallationDependencies {
   readonly pool: Pool;
   readonly now: () => number;
 }
 
 export function createInstallationActivities({ pool, now }: InstallationDependencies): InstallationActivities {
-  /** Records an event of the process and answers where the row stands after it. */
-  const standing = (ref: Ref, event: InstallationEvent): Promise<Standing> =>
+  /** Records events of processes, and answers where their rows stand after all of them. */
+  const recorded = (asked: readonly Asked[]): Promise<Standing[]> =>
     asService(pool, async (tx) => {
-      const [recorded] = await record(tx, [{ ...ref, from: { kind: 'process' }, kind: 'event', event }], now());
-      if (recorded!.outcome === 'refused') return GONE;
-      if (recorded!.outcome === 'applied') await wakeSender(tx);
+      const answers = await record(tx, asked.map(({ ref, event }) => ({ ...ref, from: { kind: 'process' }, kind: 'event', event })), now());
+      if (answers.some(({ outcome }) => outcome === 'applied')) await wakeSender(tx);
       // A child is reached through its gateway: whether it is online, its own row cannot tell.
-      const reach = (await reachOf(tx, [ref])).get(workKey(ref.tenantId, ref.deviceId));
-      return standingOf(recorded!.installation!, recorded!.work, reach);
+      const reach = await reachOf(tx, asked.map(({ ref }) => ref));
+      return answers.map((one, index): Standing => {
+        const { tenantId, deviceId } = asked[index]!.ref;
+        return one.outcome === 'refused' ? GONE : standingOf(one.installation!, one.work, reach.get(workKey(tenantId, deviceId)));
+      });
     });
+  const group = new GroupCommit(recorded, isTransient);
+  const standing = (ref: Ref, event: InstallationEvent): Promise<Standing> => group.do({ ref, event });
 
   return {
     notify: (ref) => standing(ref, { type: 'begin' }),

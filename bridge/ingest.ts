@@ -28,6 +28,8 @@ const MAX_BATCH = 500;
  */
 const BATCHES = 2;
 const WORTH_A_SECOND = 100;
+/** Batches of few begin this far apart, for the reason that loop.ts gives. A device waits for its receipt, but not that impatiently. */
+const APART_MS = 25;
 /** Progress of one installation is written at most this often: it is no history (DESIGN §4). */
 const PROGRESS_EVERY_MS = 2_000;
 const MAX_PROGRESS_KNOWN = 50_000;
@@ -36,7 +38,8 @@ const RETRY_MAX_MS = 2_000;
 
 /**
  * Takes what devices send and records it, many devices in one transaction. It exists because a transaction per report is bound by the disk's
- * commits: whatever arrives while batches are being committed is the next one, so that a lone report waits for nobody and a rush is batched.
+ * commits: whatever arrives while batches are being committed, or shortly after one began, is the next one, so that a lone report waits for
+ * nobody and a rush is batched.
  * What one node sent is never in two batches at once: reports of one device are recorded in the order in which it sent them.
  *
  * Modes: `open`, `ended`. A batch that fails because the database is away is tried until it is back, without a PUBACK; one that fails for a
@@ -51,6 +54,9 @@ export class Ingest {
   /** performance.now() */
   private readonly arrivedAt = new WeakMap<Incoming, number>();
   private readonly progressAt = new Map<string, number>();
+  /** performance.now() */
+  private begunAt = -Infinity;
+  private soon: NodeJS.Timeout | undefined;
 
   constructor(private readonly has: IngestDependencies) {}
 
@@ -59,23 +65,33 @@ export class Ingest {
     this.waiting.push(message);
     this.arrivedAt.set(message, performance.now());
     // Each look at what waits costs as much as there is, and may find that all of it is of one busy node.
-    if (this.underWay.size === 0 || this.waiting.length % WORTH_A_SECOND === 0) this.begin();
+    if (this.underWay.size === 0 || this.waiting.length % WORTH_A_SECOND === 0) this.beginInTime();
   }
 
   /** Finishes the batches under way; what waits behind them stays unacknowledged, and the broker sends it again to the next. */
   async end(): Promise<void> {
     this.mode = 'ended';
+    clearTimeout(this.soon);
     await Promise.all(this.underWay.values());
   }
 
+  private beginInTime(): void {
+    const early = this.waiting.length < WORTH_A_SECOND ? this.begunAt + APART_MS - performance.now() : 0;
+    if (early <= 0) this.begin();
+    else this.soon ??= setTimeout(() => this.begin(), early);
+  }
+
   private begin(): void {
+    clearTimeout(this.soon);
+    this.soon = undefined;
     while (this.mode === 'open' && this.underWay.size < (this.waiting.length >= WORTH_A_SECOND ? BATCHES : 1)) {
       const batch = this.nextBatch();
       if (batch.length === 0) return;
+      this.begunAt = performance.now();
       const nodes = new Set(batch.map(nodeOf));
       this.underWay.set(nodes, this.work(batch).then(() => {
         this.underWay.delete(nodes);
-        this.begin();
+        this.beginInTime();
       }));
     }
     if (this.progressAt.size > MAX_PROGRESS_KNOWN) this.progressAt.clear();

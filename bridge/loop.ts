@@ -1,8 +1,14 @@
 import type { Logger } from 'pino';
 
 /**
- * Does a piece of work again and again: at once while there is more, when woken, and at the latest after a time. It exists because every
- * sender here is level-triggered, and a lost wake-up must cost a little latency and never an installation.
+ * Rounds of one sender begin this far apart: each costs some transactions, whether it is about two or about twenty. In a rush that is a tenth of all
+ * that the service does; a device or a person notices nothing of it, and what comes while nobody works is done at once.
+ */
+export const APART_MS = 50;
+
+/**
+ * Does a piece of work again and again: while there is more, when woken, and at the latest after a time; but rounds begin `apartMs` after each
+ * other at least. It exists because every sender here is level-triggered, and a lost wake-up must cost a little latency and never an installation.
  *
  * Modes: `working`, `resting` (until woken or the poll's time), `ended`. Work that throws is tried again after a back-off.
  */
@@ -18,6 +24,7 @@ export class Loop {
     private readonly work: () => Promise<boolean>,
     private readonly pollMs: number,
     private readonly log: Logger,
+    private readonly apartMs = 0,
   ) {
     this.done = this.run();
   }
@@ -37,6 +44,7 @@ export class Loop {
   private async run(): Promise<void> {
     for (let failures = 0; !this.isEnded(); ) {
       let more = false;
+      const began = performance.now();
       this.woken = false;
       try {
         more = await this.work();
@@ -46,6 +54,8 @@ export class Loop {
         if (!this.isEnded()) this.log.warn({ err: error, loop: this.name, failures }, `${this.name} failed; trying again`);
       }
       if (!more && !this.isEnded()) await this.rest(failures === 0 ? this.pollMs : Math.min(100 * 2 ** failures, 2_000), failures > 0);
+      const early = began + this.apartMs - performance.now();
+      if (early > 0 && !this.isEnded()) await this.rest(early, true);
     }
   }
 

@@ -4,7 +4,7 @@ import { afterRelease } from './after-release.js';
 import { Comparison } from './comparison.js';
 import type { BridgeDependencies } from './dependencies.js';
 import { Ingest } from './ingest.js';
-import { Loop } from './loop.js';
+import { APART_MS, Loop } from './loop.js';
 import type { MqttConnection } from './mqtt-connection.js';
 import { sendDocuments, type Publish } from './send-documents.js';
 import type { Tenure } from './tenure.js';
@@ -92,7 +92,7 @@ export class Session {
       log.info({ sessionPresent: connection.sessionPresent }, 'connected to the broker');
       this.has.connected();
       const sending = afterRelease(pool, 'document', tenure.fence, async () => (await sendDocuments({ ...this.has, publish })) > 0);
-      this.documents = new Loop('sending documents', () => tenure.during(sending, false), POLL_MS, log);
+      this.documents = new Loop('sending documents', () => tenure.during(sending, false), POLL_MS, log, APART_MS);
       loops.push(this.documents, new Loop('comparing documents', () => tenure.during(() => this.compare(comparison), false), this.has.compareEveryMs ?? COMPARE_EVERY_MS, log));
       const error = await connection.closed;
       if (error) log.warn({ err: error }, 'the connection to the broker ended');

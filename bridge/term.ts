@@ -1,12 +1,12 @@
 import { dropOldDiagnostics } from '../store/diagnostics.js';
-import { seal } from '../store/seal.js';
+import { seal, SEAL_BATCH } from '../store/seal.js';
 import { markOverdueRollouts } from '../store/rollout-sending.js';
 import { markOverdue } from '../store/sending.js';
 import { dropOldDeliveries } from '../store/webhook-sending.js';
 import { afterRelease } from './after-release.js';
 import type { BridgeDependencies } from './dependencies.js';
 import type { Term } from './lease.js';
-import { Loop } from './loop.js';
+import { APART_MS, Loop } from './loop.js';
 import { Session } from './session.js';
 import { LoginSender, nothingToTell, type CredentialSender } from './send-credentials.js';
 import { sendProcesses } from './send-processes.js';
@@ -16,7 +16,7 @@ import { WebhookSender } from './webhooks/sender.js';
 
 /** The poll behind a wake-up that was lost. */
 const POLL_MS = 1_000;
-/** "Numbered within a second" (DESIGN §4). */
+/** "Numbered within a second" (DESIGN §4): at once only after a full batch. */
 const SEAL_MS = 500;
 /** What is overdue by this much had a process that should have acted: longer than a worker's restart, so that it rarely acts for nothing. */
 const RECONCILE_MS = 15_000;
@@ -36,17 +36,17 @@ export class BridgeTerm implements Term {
   constructor(has: BridgeDependencies, tenure: Tenure) {
     const { pool, engine, now, log, administration } = has;
     const { fence } = tenure;
-    const loop = (name: string, work: () => Promise<boolean>, pollMs: number) => new Loop(name, () => tenure.during(work, false), pollMs, log);
+    const loop = (name: string, work: () => Promise<boolean>, pollMs: number, apartMs?: number) => new Loop(name, () => tenure.during(work, false), pollMs, log, apartMs);
     const pace = new ShowPace();
     this.logins = administration ? new LoginSender({ pool, fence, log, now }, administration) : nothingToTell(pool);
-    this.session = new Session({ ...has, tenure, committed: () => this.wake(), connected: () => this.logins.compareAgain() });
-    this.processes = loop('sending to the engine', afterRelease(pool, 'workflow', fence, async () => (await sendProcesses(pool, engine, now, tenure, pace)) > 0), POLL_MS);
-    this.credentials = loop('sending credentials', afterRelease(pool, 'credential', fence, () => this.logins.send()), POLL_MS);
+    this.session = new Session({ ...has, tenure, committed: () => this.wakeForReports(), connected: () => this.logins.compareAgain() });
+    this.processes = loop('sending to the engine', afterRelease(pool, 'workflow', fence, async () => (await sendProcesses(pool, engine, now, tenure, pace)) > 0), POLL_MS, APART_MS);
+    this.credentials = loop('sending credentials', afterRelease(pool, 'credential', fence, () => this.logins.send()), POLL_MS, APART_MS);
     this.webhooks = new WebhookSender({ pool, log, now, tenure, allowPrivate: has.webhooksAllowPrivate ?? false });
     this.loops = [
       this.processes,
       this.credentials,
-      loop('sealing the history', async () => (await seal(pool, fence)) > 0, SEAL_MS),
+      loop('sealing the history', async () => (await seal(pool, fence)) === SEAL_BATCH, SEAL_MS),
       loop('reconciling', async () => (await markOverdue(pool, RECONCILE_MS, RECONCILE_BATCH, fence), await markOverdueRollouts(pool, RECONCILE_MS, RECONCILE_BATCH, fence), false), RECONCILE_MS),
       loop('sending to webhooks', () => this.webhooks.send(), POLL_MS),
       loop('tidying', async () => (await dropOldDiagnostics(pool, fence), await dropOldDeliveries(pool, fence), false), TIDY_MS),
@@ -54,9 +54,14 @@ export class BridgeTerm implements Term {
   }
 
   wake(): void {
+    this.wakeForReports();
+    this.credentials.wake();
+  }
+
+  /** No report says anything about passwords. */
+  private wakeForReports(): void {
     this.processes.wake();
     this.session.wake();
-    this.credentials.wake();
   }
 
   async end(): Promise<void> {

@@ -1,5 +1,6 @@
 import { assertLease, type Fence } from './leases.js';
 import type { Pool, Tx } from './pool.js';
+import { recordset } from './recordset.js';
 import { asService } from './transaction.js';
 
 /** A message that was refused, and why: the device is told nothing by MQTT 3.1.1, so its engineer looks here. */
@@ -31,7 +32,7 @@ export async function keepDiagnostics(tx: Tx, entries: readonly Diagnostic[]): P
   await tx.query(
     `INSERT INTO device_diagnostics (tenant_id, device_id, at, reason, detail, topic, payload)
      SELECT n.tenant_id, n.device_id, n.at, n.reason, n.detail, n.topic, n.payload
-     FROM jsonb_to_recordset($1::jsonb) AS n(nth integer, tenant_id text, device_id uuid, at timestamptz, reason text, detail text, topic text, payload text)
+     FROM ${recordset('$1', 'nth integer, tenant_id text, device_id uuid, at timestamptz, reason text, detail text, topic text, payload text')} AS n
      JOIN devices d ON d.tenant_id = n.tenant_id AND d.id = n.device_id ORDER BY n.nth`,
     [JSON.stringify(records)],
   );

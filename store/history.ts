@@ -31,7 +31,7 @@ export interface ReadEntry extends Entry {
 /** The history of some installations, oldest first. */
 export async function readHistory(tx: Tx, tenantId: string, installationIds: readonly string[]): Promise<Map<string, ReadEntry[]>> {
   const { rows } = await tx.query<{ installation_id: string; at: Date; event: string; data: Record<string, unknown> }>(
-    `SELECT installation_id, at, event, data FROM history WHERE tenant_id = $1 AND installation_id = ANY($2::uuid[]) ORDER BY entry`,
+    `SELECT installation_id, at, event, data FROM history WHERE tenant_id = $1 AND installation_id = ANY((SELECT $2::uuid[])::uuid[]) ORDER BY entry`,
     [tenantId, installationIds],
   );
   const byInstallation = new Map<string, ReadEntry[]>();

@@ -1,5 +1,6 @@
 import type { Installation } from '../domain/installation/installation.js';
 import type { Tx } from './pool.js';
+import { recordset } from './recordset.js';
 
 /** A row of `installations`, with the version of its firmware. node-postgres gives timestamptz as Date and bigint as string. */
 interface Row {
@@ -46,7 +47,7 @@ const CHANGING = [
 
 const UPDATE = `
   UPDATE installations AS i SET ${CHANGING.map(([name]) => `${name} = n.${name}`).join(', ')}
-  FROM jsonb_to_recordset($1::jsonb) AS n(tenant_id text, id uuid, ${CHANGING.map(([name, type]) => `${name} ${type}`).join(', ')})
+  FROM ${recordset('$1', `tenant_id text, id uuid, ${CHANGING.map(([name, type]) => `${name} ${type}`).join(', ')}`)} AS n
   WHERE i.tenant_id = n.tenant_id AND i.id = n.id`;
 
 /** Writes changed rows. Turns are given up before they are taken: the index that allows one per device is checked row by row. */

@@ -1,5 +1,6 @@
 import { assertLease, type Fence } from './leases.js';
 import type { Pool, Tx } from './pool.js';
+import { recordset } from './recordset.js';
 import { asService } from './transaction.js';
 
 export type Receiver = 'workflow' | 'document' | 'credential';
@@ -66,19 +67,20 @@ export async function wakeSender(tx: Tx): Promise<void> {
 
 /**
  * Takes up to `limit` due rows for `leaseMs`; nobody else gets them meanwhile. A sender that dies loses its lease, and the rows are
- * sent again: every receiver is idempotent. @throws LeaseLost where a fence is given that another one has passed.
+ * sent again: every receiver is idempotent. Receiver and limit stand in the text, so that it is planned once and not each time.
+ * @throws LeaseLost where a fence is given that another one has passed.
  */
 export async function claim(pool: Pool, receiver: Receiver, limit: number, leaseMs: number, fence?: Fence): Promise<Claimed[]> {
   return asService(pool, async (tx) => {
     if (fence) await assertLease(tx, fence);
     const { rows } = await tx.query<{ receiver: Receiver; tenant_id: string; subject: string; detail: string; generation: string; attempts: number }>(
-      `UPDATE outbox o SET leased_until = now() + $3 * interval '1 millisecond'
+      `UPDATE outbox o SET leased_until = now() + $1 * interval '1 millisecond'
        FROM (SELECT receiver, tenant_id, subject, detail FROM outbox
-             WHERE receiver = $1 AND due_at <= now() AND (leased_until IS NULL OR leased_until < now())
-             ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED) AS due
+             WHERE receiver = '${receiver}' AND due_at <= now() AND (leased_until IS NULL OR leased_until < now())
+             ORDER BY due_at LIMIT ${limit} FOR UPDATE SKIP LOCKED) AS due
        WHERE o.receiver = due.receiver AND o.tenant_id = due.tenant_id AND o.subject = due.subject AND o.detail = due.detail
        RETURNING o.receiver, o.tenant_id, o.subject, o.detail, o.generation, o.attempts`,
-      [receiver, limit, leaseMs],
+      [leaseMs],
     );
     return rows.map((row) => ({ receiver: row.receiver, tenantId: row.tenant_id, subject: row.subject, detail: row.detail, generation: row.generation, attempts: row.attempts }));
   });
@@ -124,8 +126,8 @@ export async function settle(pool: Pool, outcomes: readonly Settled[], fence?: F
   await asService(pool, async (tx) => {
     if (fence) await assertLease(tx, fence);
     await tx.query(
-      `WITH n AS (SELECT * FROM jsonb_to_recordset($1::jsonb) AS n(receiver text, tenant_id text, subject uuid, detail text, generation bigint,
-                    again timestamptz, rest timestamptz, attempts integer, last_error text)),
+      `WITH n AS (SELECT * FROM ${recordset('$1', `receiver text, tenant_id text, subject uuid, detail text, generation bigint,
+                    again timestamptz, rest timestamptz, attempts integer, last_error text`)} AS n),
             held AS (SELECT o.receiver, o.tenant_id, o.subject, o.detail, o.generation = n.generation AS untouched, n.again, n.rest, n.attempts, n.last_error
                      FROM outbox o JOIN n USING (receiver, tenant_id, subject, detail) ORDER BY 1, 2, 3, 4 FOR UPDATE OF o),
             gone AS (DELETE FROM outbox o USING held h WHERE h.untouched AND h.again IS NULL

@@ -1,6 +1,7 @@
 import { assertLease, type Fence } from './leases.js';
 import { mark, type Mark } from './outbox.js';
 import type { Pool, Tx } from './pool.js';
+import { recordset } from './recordset.js';
 import { asService } from './transaction.js';
 
 /** Where the broker may retain a document. */
@@ -22,7 +23,7 @@ export async function writePublished(pool: Pool, fence: Fence, { standing = [], 
     await assertLease(tx, fence);
     if (cleared.length > 0) {
       await tx.query(
-        `DELETE FROM published_documents p USING jsonb_to_recordset($1::jsonb) AS n(tenant_id text, device_id uuid, slot text, node text)
+        `DELETE FROM published_documents p USING ${recordset('$1', 'tenant_id text, device_id uuid, slot text, node text')} AS n
          WHERE p.tenant_id = n.tenant_id AND p.device_id = n.device_id AND p.slot = n.slot AND p.node = n.node`,
         [records(cleared)],
       );
@@ -77,7 +78,7 @@ async function compareRetained(pool: Pool, fence: Fence, retained: readonly Publ
     await assertLease(tx, fence);
     const { rows } = await tx.query<Row & { node: string; revision: string | null; ahead: boolean }>(
       `SELECT n.*, p.node IS NULL OR coalesce(n.revision > p.revision, p.revision IS NULL) AS ahead
-       FROM jsonb_to_recordset($1::jsonb) AS n(tenant_id text, device_id uuid, slot text, node text, revision bigint)
+       FROM ${recordset('$1', 'tenant_id text, device_id uuid, slot text, node text, revision bigint')} AS n
        LEFT JOIN published_documents p USING (tenant_id, device_id, slot, node)
        WHERE p.node IS NULL OR p.revision IS DISTINCT FROM n.revision`,
       [records(retained)],

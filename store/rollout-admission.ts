@@ -11,6 +11,7 @@ import { iso } from './installation-rows.js';
 import { mark, type Mark } from './outbox.js';
 import type { Tx } from './pool.js';
 import { record } from './record.js';
+import { recordset } from './recordset.js';
 import { addCounters, type StoredRollout } from './rollout-rows.js';
 import { loadWork, workKey } from './work.js';
 
@@ -183,7 +184,7 @@ async function writeTargets(tx: Tx, { tenantId, id }: StoredRollout, position: n
   await tx.query(
     `UPDATE rollout_targets t SET state = n.state, because = n.because, attempt = n.attempt, installation_id = coalesce(n.installation_id, t.installation_id),
        admission = coalesce(t.admission, n.admission), ended_at = n.ended_at, prior_sha256 = coalesce(t.prior_sha256, n.prior_sha256)
-     FROM jsonb_to_recordset($3::jsonb) AS n(device_id uuid, state text, because text, attempt integer, installation_id uuid, admission integer, ended_at timestamptz, prior_sha256 text)
+     FROM ${recordset('$3', 'device_id uuid, state text, because text, attempt integer, installation_id uuid, admission integer, ended_at timestamptz, prior_sha256 text')} AS n
      WHERE t.tenant_id = $1 AND t.rollout_id = $2 AND t.device_id = n.device_id`,
     [tenantId, id, JSON.stringify(admitted.map(({ candidate, state, because, installation, prior }) => ({
       device_id: candidate.device_id, state, because, attempt: candidate.attempt + (installation ? 1 : 0), installation_id: installation?.id ?? null,

@@ -5,6 +5,7 @@ import { targetAfter } from '../domain/rollout/target.js';
 import { iso } from './installation-rows.js';
 import type { Mark } from './outbox.js';
 import type { Tx } from './pool.js';
+import { recordset } from './recordset.js';
 import { pokeRollout, type InstallationChange } from './rollout-moves.js';
 
 /** A move of one target on its way back; null = it was not on it before. */
@@ -44,7 +45,7 @@ export async function moveBack(tx: Tx, changes: readonly InstallationChange[], n
   const { rows } = await tx.query<{ tenant_id: string; rollout_id: string; device_id: string; group_position: number; back_attempt: number; back_installation_id: string; retry: RetryPlan }>(
     `SELECT t.tenant_id, t.rollout_id, t.device_id, t.group_position, t.back_attempt, t.back_installation_id, r.plan->'retry' AS retry
      FROM rollout_targets t JOIN rollouts r ON r.tenant_id = t.tenant_id AND r.id = t.rollout_id
-     WHERE (t.tenant_id, t.rollout_id, t.device_id) IN (SELECT tenant_id, rollout_id, device_id FROM jsonb_to_recordset($1::jsonb) AS k(tenant_id text, rollout_id uuid, device_id uuid))
+     WHERE (t.tenant_id, t.rollout_id, t.device_id) IN (SELECT tenant_id, rollout_id, device_id FROM ${recordset('$1', 'tenant_id text, rollout_id uuid, device_id uuid')} AS k)
        AND t.back_state = 'inFlight' AND t.back_installation_id = ANY($2::uuid[]) ORDER BY 1, 2, 3 FOR NO KEY UPDATE OF t`,
     [JSON.stringify([...ended.values()].map(({ after }) => ({ tenant_id: after.tenantId, rollout_id: after.rolloutId, device_id: after.deviceId }))), [...ended.keys()]],
   );

@@ -3,6 +3,7 @@ import { writeHistory } from './history.js';
 import { iso } from './installation-rows.js';
 import { mark, type Mark } from './outbox.js';
 import type { Tx } from './pool.js';
+import { recordset } from './recordset.js';
 import { countStarted, insertInstallations, requestedBy } from './rollout-admission.js';
 import { addBack } from './rollout-back-moves.js';
 import type { StoredRollout } from './rollout-rows.js';
@@ -62,7 +63,7 @@ export async function admitBack(tx: Tx, rollout: StoredRollout, position: number
   await insertInstallations(tx, rollout, started);
   await tx.query(
     `UPDATE rollout_targets t SET back_state = n.state, back_because = n.because, back_attempt = n.attempt, back_installation_id = coalesce(n.installation_id, t.back_installation_id)
-     FROM jsonb_to_recordset($3::jsonb) AS n(device_id uuid, state text, because text, attempt integer, installation_id uuid) WHERE t.tenant_id = $1 AND t.rollout_id = $2 AND t.device_id = n.device_id`,
+     FROM ${recordset('$3', 'device_id uuid, state text, because text, attempt integer, installation_id uuid')} AS n WHERE t.tenant_id = $1 AND t.rollout_id = $2 AND t.device_id = n.device_id`,
     [tenantId, id, JSON.stringify(decided.map(({ candidate, to, because, installation }) => ({
       device_id: candidate.device_id, state: to, because, attempt: candidate.back_attempt + (installation ? 1 : 0), installation_id: installation?.id ?? null,
     })))],

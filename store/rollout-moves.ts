@@ -6,6 +6,7 @@ import { targetAfter, type TargetMove } from '../domain/rollout/target.js';
 import { iso } from './installation-rows.js';
 import type { Mark } from './outbox.js';
 import type { Tx } from './pool.js';
+import { recordset } from './recordset.js';
 import { addCounters, type CounterChange } from './rollout-rows.js';
 
 /** A change of an installation that belongs to a rollout. */
@@ -34,7 +35,7 @@ export async function moveTargets(tx: Tx, changes: readonly InstallationChange[]
     `SELECT t.tenant_id, t.rollout_id, t.device_id, t.group_position, t.state, t.attempt, t.end_as, t.installation_id, r.plan->'retry' AS retry,
        (SELECT f.size FROM installations i JOIN firmwares f ON f.tenant_id = i.tenant_id AND f.id = i.firmware_id WHERE i.tenant_id = t.tenant_id AND i.id = t.installation_id) AS size
      FROM rollout_targets t JOIN rollouts r ON r.tenant_id = t.tenant_id AND r.id = t.rollout_id
-     WHERE (t.tenant_id, t.rollout_id, t.device_id) IN (SELECT tenant_id, rollout_id, device_id FROM jsonb_to_recordset($1::jsonb) AS k(tenant_id text, rollout_id uuid, device_id uuid))
+     WHERE (t.tenant_id, t.rollout_id, t.device_id) IN (SELECT tenant_id, rollout_id, device_id FROM ${recordset('$1', 'tenant_id text, rollout_id uuid, device_id uuid')} AS k)
        AND t.installation_id = ANY($2::uuid[]) AND t.ended_at IS NULL
      ORDER BY 1, 2, 3 FOR NO KEY UPDATE OF t`,
     [JSON.stringify(relevant.map(({ after }) => ({ tenant_id: after.tenantId, rollout_id: after.rolloutId, device_id: after.deviceId }))), [...byId.keys()]],
@@ -63,7 +64,7 @@ async function applyMoves(tx: Tx, moves: readonly TargetRow[], now: number): Pro
   if (moves.length === 0) return;
   await tx.query(
     `UPDATE rollout_targets t SET state = n.state, because = n.because, ready_at = coalesce(n.ready_at, '-infinity'), ended_at = n.ended_at
-     FROM jsonb_to_recordset($1::jsonb) AS n(tenant_id text, rollout_id uuid, device_id uuid, state text, because text, ready_at timestamptz, ended_at timestamptz)
+     FROM ${recordset('$1', 'tenant_id text, rollout_id uuid, device_id uuid, state text, because text, ready_at timestamptz, ended_at timestamptz')} AS n
      WHERE t.tenant_id = n.tenant_id AND t.rollout_id = n.rollout_id AND t.device_id = n.device_id`,
     [JSON.stringify(moves.map((one) => ({
       tenant_id: one.tenantId, rollout_id: one.rolloutId, device_id: one.deviceId, state: one.state, because: one.because, ready_at: iso(one.readyAt),
@@ -83,7 +84,7 @@ export async function refreshAdmissible(tx: Tx, devices: readonly { tenantId: st
   if (devices.length === 0) return [];
   const { rows } = await tx.query<{ tenant_id: string; rollout_id: string }>(
     `WITH RECURSIVE behind(tenant_id, id) AS (
-       SELECT tenant_id, id FROM jsonb_to_recordset($1::jsonb) AS k(tenant_id text, id uuid)
+       SELECT tenant_id, id FROM ${recordset('$1', 'tenant_id text, id uuid')} AS k
        UNION SELECT d.tenant_id, d.id FROM devices d JOIN behind b ON d.tenant_id = b.tenant_id AND d.connected_by = b.id),
      held AS (SELECT t.tenant_id, t.rollout_id, t.device_id, device_reachable(t.tenant_id, t.device_id) AS reachable
               FROM behind b JOIN rollout_targets t ON t.tenant_id = b.tenant_id AND t.device_id = b.id

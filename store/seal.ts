@@ -2,8 +2,10 @@ import { createHash } from 'node:crypto';
 import type { Pool, Tx } from './pool.js';
 import { asService } from './transaction.js';
 import { assertLease, type Fence } from './leases.js';
+import { recordset } from './recordset.js';
 
-const BATCH = 2_000;
+/** Entries that are sealed at once. */
+export const SEAL_BATCH = 2_000;
 
 interface Unsealed {
   entry: string;
@@ -25,7 +27,7 @@ const TEXT = `entry, tenant_id, to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH2
 export async function seal(pool: Pool, fence: Fence): Promise<number> {
   return asService(pool, async (tx) => {
     await assertLease(tx, fence);
-    const { rows } = await tx.query<Unsealed>(`SELECT ${TEXT} FROM history WHERE number IS NULL ORDER BY entry LIMIT ${BATCH}`);
+    const { rows } = await tx.query<Unsealed>(`SELECT ${TEXT} FROM history WHERE number IS NULL ORDER BY entry LIMIT ${SEAL_BATCH}`);
     if (rows.length === 0) return 0;
     const heads = await readHeads(tx, [...new Set(rows.map((row) => row.tenant_id))]);
     const sealed = rows.map((row) => {
@@ -36,7 +38,7 @@ export async function seal(pool: Pool, fence: Fence): Promise<number> {
     });
     await tx.query(
       `UPDATE history h SET number = n.number, hash = decode(n.hash, 'hex')
-       FROM jsonb_to_recordset($1::jsonb) AS n(entry bigint, number bigint, hash text) WHERE h.entry = n.entry`,
+       FROM ${recordset('$1', 'entry bigint, number bigint, hash text')} AS n WHERE h.entry = n.entry`,
       [JSON.stringify(sealed)],
     );
     return rows.length;
@@ -66,7 +68,7 @@ export async function verifyChain(tx: Tx, tenantId: string): Promise<{ entries: 
   let expected = 1;
   for (;;) {
     const { rows } = await tx.query<Unsealed & { number: string; hash: Buffer }>(
-      `SELECT ${TEXT}, number, hash FROM history WHERE tenant_id = $1 AND number >= $2 ORDER BY number LIMIT ${BATCH}`, [tenantId, expected]);
+      `SELECT ${TEXT}, number, hash FROM history WHERE tenant_id = $1 AND number >= $2 ORDER BY number LIMIT ${SEAL_BATCH}`, [tenantId, expected]);
     if (rows.length === 0) return { entries: expected - 1 };
     for (const row of rows) {
       if (Number(row.number) !== expected || !chain(before, expected, row).equals(row.hash)) return { entries: expected - 1, brokenAt: expected };

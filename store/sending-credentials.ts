@@ -2,6 +2,7 @@ import { assertLease, type Fence } from './leases.js';
 import { mark } from './outbox.js';
 import type { Pool, Tx } from './pool.js';
 import { record } from './record.js';
+import { recordset } from './recordset.js';
 import { asService } from './transaction.js';
 import { workKey } from './work.js';
 
@@ -27,7 +28,7 @@ export async function readLogins(pool: Pool, fence: Fence, subjects: readonly Su
       `SELECT k.tenant_id, k.id, d.id IS NOT NULL AS known, d.online, d.session,
          (SELECT coalesce(jsonb_agg(jsonb_build_object('id', c.id, 'sealed', encode(c.sealed, 'hex')) ORDER BY c.created_at, c.id), '[]')
           FROM device_credentials c WHERE c.tenant_id = k.tenant_id AND c.device_id = k.id AND c.type = 'password' AND c.revoked_at IS NULL) AS valid
-       FROM jsonb_to_recordset($1::jsonb) AS k(tenant_id text, id uuid)
+       FROM ${recordset('$1', 'tenant_id text, id uuid')} AS k
        LEFT JOIN devices d ON d.tenant_id = k.tenant_id AND d.id = k.id`,
       [JSON.stringify(subjects.map((one) => ({ tenant_id: one.tenantId, id: one.subject })))],
     );

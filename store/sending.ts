@@ -5,6 +5,7 @@ import { mark, type Mark } from './outbox.js';
 import type { Pool } from './pool.js';
 import { asService } from './transaction.js';
 import { nodesOf, reachOf, type Reach } from './gateways.js';
+import { recordset } from './recordset.js';
 import { workKey } from './work.js';
 
 /** What the sender needs to know of an installation to bring its process up to date. */
@@ -16,15 +17,15 @@ export interface ProcessView {
   executing: string | null;
 }
 
-/** By installation id; absent where the row is gone. */
+/** By installation id; absent where the row is gone. Looked up by key, as in work.ts. */
 export async function readProcesses(pool: Pool, subjects: readonly { tenantId: string; subject: string }[]): Promise<Map<string, ProcessView>> {
   return asService(pool, async (tx) => {
     const { rows } = await tx.query(
       `SELECT ${COLUMNS}, i.process_started_at,
          (SELECT x.id FROM installations x WHERE x.tenant_id = i.tenant_id AND x.device_id = i.device_id AND x.executing AND x.id <> i.id) AS other
-       FROM installations i
-       JOIN jsonb_to_recordset($1::jsonb) AS k(tenant_id text, id uuid) ON i.tenant_id = k.tenant_id AND i.id = k.id
-       JOIN firmwares f ON f.tenant_id = i.tenant_id AND f.id = i.firmware_id`,
+       FROM jsonb_to_recordset($1::jsonb) AS k(tenant_id text, id uuid)
+       CROSS JOIN LATERAL (SELECT * FROM installations x WHERE x.tenant_id = k.tenant_id AND x.id = k.id LIMIT 1) AS i
+       CROSS JOIN LATERAL (SELECT x.version FROM firmwares x WHERE x.tenant_id = i.tenant_id AND x.id = i.firmware_id LIMIT 1) AS f`,
       [JSON.stringify(subjects.map((one) => ({ tenant_id: one.tenantId, id: one.subject })))],
     );
     const reach = await reachOf(tx, rows.map((row) => ({ tenantId: row.tenant_id, deviceId: row.device_id })));
@@ -39,7 +40,7 @@ export async function markStarted(pool: Pool, started: readonly { tenantId: stri
   await asService(pool, async (tx) => {
     if (fence) await assertLease(tx, fence);
     await tx.query(
-      `UPDATE installations i SET process_started_at = now() FROM (SELECT * FROM jsonb_to_recordset($1::jsonb) AS k(tenant_id text, id uuid) ORDER BY 1, 2) AS k
+      `UPDATE installations i SET process_started_at = now() FROM (SELECT * FROM ${recordset('$1', 'tenant_id text, id uuid')} AS k ORDER BY 1, 2) AS k
        WHERE i.tenant_id = k.tenant_id AND i.id = k.id AND i.process_started_at IS NULL`,
       [JSON.stringify(started.map((one) => ({ tenant_id: one.tenantId, id: one.subject })))],
     );
@@ -74,9 +75,9 @@ export async function readSlots(pool: Pool, slots: readonly { tenantId: string; 
          ARRAY(SELECT alias FROM device_aliases a WHERE a.tenant_id = k.tenant_id AND a.device_id = k.device_id ORDER BY alias) AS aliases,
          ${COLUMNS}, f.name AS f_name, f.size AS f_size, f.content_type AS f_content_type
        FROM jsonb_to_recordset($1::jsonb) AS k(tenant_id text, device_id uuid, slot text)
-       LEFT JOIN devices d ON d.tenant_id = k.tenant_id AND d.id = k.device_id
-       LEFT JOIN installations i ON i.tenant_id = k.tenant_id AND i.device_id = k.device_id AND i.slot = k.slot AND i.executing
-       LEFT JOIN firmwares f ON f.tenant_id = i.tenant_id AND f.id = i.firmware_id`,
+       LEFT JOIN LATERAL (SELECT * FROM devices x WHERE x.tenant_id = k.tenant_id AND x.id = k.device_id LIMIT 1) AS d ON true
+       LEFT JOIN LATERAL (SELECT * FROM installations x WHERE x.tenant_id = k.tenant_id AND x.device_id = k.device_id AND x.slot = k.slot AND x.executing LIMIT 1) AS i ON true
+       LEFT JOIN LATERAL (SELECT * FROM firmwares x WHERE x.tenant_id = i.tenant_id AND x.id = i.firmware_id LIMIT 1) AS f ON true`,
       [JSON.stringify(slots.map((one) => ({ tenant_id: one.tenantId, device_id: one.subject, slot: one.detail })))],
     );
     const nodes = await nodesOf(tx, rows.map((row) => ({ tenantId: row.k_tenant, deviceId: row.k_device })));

@@ -2,6 +2,7 @@ import type { Device, Installation, Slot } from '../domain/installation/installa
 import type { Work } from '../domain/installation/work.js';
 import { COLUMNS, iso, toInstallation, writeInstallations } from './installation-rows.js';
 import type { Tx } from './pool.js';
+import { recordset } from './recordset.js';
 
 /** Which device, and which of its installations although they may have ended. */
 export interface WorkKey {
@@ -19,14 +20,16 @@ export interface LoadedWork {
 /**
  * Locks the devices and then their installations, always in that order and sorted, so that no two batches deadlock (DESIGN §4),
  * and reads them. A key whose device does not exist is not in the answer.
+ *
+ * Each row is looked up by its key, in a LATERAL that is not merged with what is around it: left to choose, PostgreSQL begins with the few device
+ * types and firmwares and walks all that the tenant has, until a young table was analyzed for the first time (measured: 25 ms for two installations).
  */
 export async function loadWork(tx: Tx, keys: readonly WorkKey[]): Promise<Map<string, LoadedWork>> {
   const pairs = JSON.stringify(keys.map((key) => ({ tenant_id: key.tenantId, id: key.deviceId })));
   const devices = await tx.query(
-    `SELECT d.*, ARRAY(SELECT jsonb_object_keys(t.slots)) AS slots_of_type
-     FROM devices d JOIN device_types t ON t.tenant_id = d.tenant_id AND t.id = d.device_type_id
-     WHERE (d.tenant_id, d.id) IN (SELECT tenant_id, id FROM jsonb_to_recordset($1::jsonb) AS k(tenant_id text, id uuid))
-     ORDER BY d.tenant_id, d.id FOR NO KEY UPDATE OF d`,
+    `SELECT d.*, t.slots_of_type FROM ${sorted('$1')} AS k
+     CROSS JOIN LATERAL (SELECT * FROM devices x WHERE x.tenant_id = k.tenant_id AND x.id = k.id FOR NO KEY UPDATE) AS d
+     CROSS JOIN LATERAL (SELECT ARRAY(SELECT jsonb_object_keys(x.slots)) AS slots_of_type FROM device_types x WHERE x.tenant_id = d.tenant_id AND x.id = d.device_type_id LIMIT 1) AS t`,
     [pairs],
   );
   const loaded = new Map<string, LoadedWork>();
@@ -34,21 +37,26 @@ export async function loadWork(tx: Tx, keys: readonly WorkKey[]): Promise<Map<st
     loaded.set(workKey(row.tenant_id, row.id), { work: { device: toDevice(row), slots: {}, installations: {} }, slotsOfType: row.slots_of_type });
   }
   if (loaded.size === 0) return loaded;
-  const slots = await tx.query(
-    `SELECT * FROM device_slots WHERE (tenant_id, device_id) IN (SELECT tenant_id, id FROM jsonb_to_recordset($1::jsonb) AS k(tenant_id text, id uuid))`,
-    [pairs],
-  );
+  const slots = await tx.query(`SELECT s.* FROM ${sorted('$1')} AS k CROSS JOIN LATERAL (SELECT * FROM device_slots x WHERE x.tenant_id = k.tenant_id AND x.device_id = k.id ORDER BY x.slot) AS s`, [pairs]);
   const named = keys.flatMap((key) => key.installationIds);
+  // Which ids, the planner cannot see: it would plan anew for each.
+  const wanted = '(x.ended_at IS NULL OR x.id = ANY((SELECT $2::uuid[])::uuid[]))';
   const installations = await tx.query(
-    `SELECT ${COLUMNS} FROM installations i JOIN firmwares f ON f.tenant_id = i.tenant_id AND f.id = i.firmware_id
-     WHERE (i.tenant_id, i.device_id) IN (SELECT tenant_id, id FROM jsonb_to_recordset($1::jsonb) AS k(tenant_id text, id uuid))
-       AND (i.ended_at IS NULL OR i.id = ANY($2::uuid[]))
-     ORDER BY i.tenant_id, i.id FOR NO KEY UPDATE OF i`,
+    `SELECT ${COLUMNS} FROM (SELECT o.tenant_id, o.id FROM ${sorted('$1')} AS k
+       CROSS JOIN LATERAL (SELECT x.tenant_id, x.id FROM installations x WHERE x.tenant_id = k.tenant_id AND x.device_id = k.id AND ${wanted} ORDER BY x.id) AS o
+       ORDER BY 1, 2) AS o
+     CROSS JOIN LATERAL (SELECT * FROM installations x WHERE x.tenant_id = o.tenant_id AND x.id = o.id AND ${wanted} FOR NO KEY UPDATE) AS i
+     CROSS JOIN LATERAL (SELECT x.version FROM firmwares x WHERE x.tenant_id = i.tenant_id AND x.id = i.firmware_id LIMIT 1) AS f`,
     [pairs, named],
   );
   for (const row of slots.rows) add(loaded, row, (work) => ({ ...work, slots: { ...work.slots, [row.slot]: toSlot(row) } }));
   for (const row of installations.rows) add(loaded, row, (work) => ({ ...work, installations: { ...work.installations, [row.id]: toInstallation(row) } }));
   return loaded;
+}
+
+/** The devices that are named, in the order in which all lock them. */
+function sorted(parameter: string): string {
+  return `(SELECT tenant_id, id FROM jsonb_to_recordset(${parameter}::jsonb) AS k(tenant_id text, id uuid) ORDER BY 1, 2)`;
 }
 
 export function workKey(tenantId: string, deviceId: string): string {
@@ -82,8 +90,8 @@ async function writeDevices(tx: Tx, devices: readonly Device[]): Promise<void> {
   await tx.query(
     `UPDATE devices AS d SET online = n.online, reachable = n.reachable, session = n.session, last_seen_at = n.last_seen_at, boot_id = n.boot_id, agent = n.agent,
        caps = n.caps, hello_wanted_at = n.hello_wanted_at, hello_at = n.hello_at
-     FROM jsonb_to_recordset($1::jsonb) AS n(tenant_id text, id uuid, online boolean, reachable boolean, session text, last_seen_at timestamptz, boot_id text,
-       agent jsonb, caps jsonb, hello_wanted_at timestamptz, hello_at timestamptz)
+     FROM ${recordset('$1', `tenant_id text, id uuid, online boolean, reachable boolean, session text, last_seen_at timestamptz, boot_id text, agent jsonb, caps jsonb,
+       hello_wanted_at timestamptz, hello_at timestamptz`)} AS n
      WHERE d.tenant_id = n.tenant_id AND d.id = n.id`,
     [JSON.stringify(devices.map((d) => ({
       tenant_id: d.tenantId, id: d.id, online: d.online, reachable: d.reachable, session: d.session, last_seen_at: iso(d.lastSeenAt), boot_id: d.bootId,

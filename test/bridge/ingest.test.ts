@@ -72,7 +72,7 @@ describe('Reports that arrive', () => {
       await holder.query('BEGIN');
       await holder.query('SELECT FROM devices WHERE id = $1 FOR UPDATE', [one]);
       ingest.take(hello(one, '1.0'));
-      await until('the report waits for the device\'s row', async () => (await facts.sql(`SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%FOR NO KEY UPDATE OF d%' AND datname = current_database()`)).length > 0);
+      await until('the report waits for the device\'s row', async () => (await facts.sql(`SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%FOR NO KEY UPDATE) AS d%' AND datname = current_database()`)).length > 0);
       expect([acknowledged, sent]).toEqual([[], []]);
     } finally {
       await holder.query('COMMIT');

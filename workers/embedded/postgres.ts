@@ -116,6 +116,8 @@ function serverSettings(port: number, durable: boolean): string[] {
     log_timezone: 'UTC',
     // Just-in-time compilation costs more than any of the short queries here.
     jit: 'off',
+    // A young fleet's tables grow from nothing to thousands of rows within a minute: until they are analyzed, their queries are planned by guesses.
+    autovacuum_naptime: '10s',
     // A client that breaks a rule is that client's error, not the server's news.
     log_min_messages: 'fatal',
     ...(durable ? {} : { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' }),

@@ -1,0 +1,47 @@
+interface Waiting<Q, A> {
+  readonly asked: Q;
+  readonly resolve: (answer: A) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** Larger ones gain nothing, and hold the locks of more devices for longer. */
+const AT_MOST = 100;
+
+/**
+ * Does together, in one transaction, what is asked for while the one before is under way: a lone request waits for nobody, and a rush costs PostgreSQL a
+ * transaction for some dozens instead of one for each. It exists because a worker runs each activity by itself, however many there are.
+ *
+ * A group that fails is done one by one, unless what failed is PostgreSQL itself: one that cannot be done spoils no other.
+ */
+export class GroupCommit<Q, A> {
+  private waiting: Waiting<Q, A>[] = [];
+  private isUnderWay = false;
+
+  /** @param work answers in the order of what is asked. */
+  constructor(private readonly work: (asked: readonly Q[]) => Promise<readonly A[]>, private readonly isOfAll: (error: unknown) => boolean) {}
+
+  /** @throws what `work` throws. */
+  do(asked: Q): Promise<A> {
+    return new Promise((resolve, reject) => {
+      this.waiting.push({ asked, resolve, reject });
+      void this.begin();
+    });
+  }
+
+  private async begin(): Promise<void> {
+    if (this.isUnderWay) return;
+    this.isUnderWay = true;
+    while (this.waiting.length > 0) await this.together(this.waiting.splice(0, AT_MOST));
+    this.isUnderWay = false;
+  }
+
+  private async together(group: readonly Waiting<Q, A>[]): Promise<void> {
+    try {
+      const answers = await this.work(group.map(({ asked }) => asked));
+      for (const [index, { resolve }] of group.entries()) resolve(answers[index]!);
+    } catch (error) {
+      if (group.length > 1 && !this.isOfAll(error)) for (const one of group) await this.together([one]);
+      else for (const { reject } of group) reject(error);
+    }
+  }
+}

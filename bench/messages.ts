@@ -44,7 +44,7 @@ export interface FromReaders {
   readonly bytes: number;
 }
 
-export type FromBroker = { readonly said: 'listening'; readonly port: number };
+export type Listening = { readonly said: 'listening'; readonly port: number };
 
 export type FromBareWorker =
   | { readonly said: 'ready' }

@@ -1,7 +1,7 @@
 import { startEmbeddedBroker } from '../../adapters/broker/embedded.js';
 import { parseUsername } from '../../protocol/mqtt/access.js';
 import { endWithParent, tellParent } from '../child.js';
-import type { FromBroker } from '../messages.js';
+import type { Listening } from '../messages.js';
 
 /** The embedded broker alone: no bridge, no database behind the passwords. */
 const log = { debug: () => undefined, info: () => undefined, warn: (facts: object, message: string) => void process.stderr.write(`${message} ${JSON.stringify(facts)}\n`) };
@@ -12,6 +12,6 @@ const broker = await startEmbeddedBroker({
     return node ? { identity: { kind: 'device', ...node } } : null;
   },
 });
-const message: FromBroker = { said: 'listening', port: broker.port };
+const message: Listening = { said: 'listening', port: broker.port };
 tellParent(message);
 endWithParent();

@@ -71,7 +71,7 @@ function growth(before: Usage, after: Usage, count: number): Figure[] {
 
 function methodOf(devices: number): string[] {
   return [
-    `Resident memory from /proc (PostgreSQL: proportional share, so that its shared buffers count once), 3 s after each state was reached: ready; ${devices} devices connected and greeted; one installation open on each, offered and not answered.`,
+    `Resident memory from /proc (PostgreSQL: proportional share, so that its shared buffers count once), half a minute after each state was reached, when V8 has given back what the rush to it left behind (what that was, stands beside it): ready; ${devices} devices connected and greeted; one installation open on each, offered and not answered.`,
     'The devices are in a process of their own, which is not counted. "Slipway\'s own" are all but PostgreSQL and Temporal\'s server; together, pages of files (Node\'s code, which all five have mapped) count once, by the largest.',
   ];
 }

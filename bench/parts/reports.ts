@@ -1,7 +1,7 @@
 import { DEFAULT_POLICY } from '../../domain/installation/policy.js';
 import { Child } from '../child.js';
 import { writeBareRows } from '../ingest/bare-rows.js';
-import { SLOT, type FromBroker, type FromPublishers, type Reporter, type ToPublishers } from '../messages.js';
+import { SLOT, type Listening, type FromPublishers, type Reporter, type ToPublishers } from '../messages.js';
 import type { Context, Figure, Measured, Part } from '../part.js';
 import { Stage } from '../stage.js';
 import { spent } from '../usage.js';
@@ -84,7 +84,7 @@ export async function offer(stage: Stage, count: number): Promise<Reporter[]> {
 }
 
 async function bareBroker(context: Context): Promise<string> {
-  const broker = new Child<never, FromBroker>(context, new URL('../ingest/bare-broker.js', import.meta.url));
+  const broker = new Child<never, Listening>(context, new URL('../ingest/bare-broker.js', import.meta.url));
   return `mqtt://127.0.0.1:${await broker.hear('the broker listens', 20_000, (message) => message.port)}`;
 }
 

@@ -7,6 +7,9 @@ import { Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
 import { request } from 'undici';
+import { sendFile } from '../../agent/demo/operator.js';
+import { Child } from '../child.js';
+import type { Listening } from '../messages.js';
 import type { Figure, Measured, Part } from '../part.js';
 import { Stage } from '../stage.js';
 import { median, rounded } from '../statistics.js';
@@ -15,6 +18,7 @@ import { now } from '../wait.js';
 const MEGABYTES = 200;
 const ROUNDS = 3;
 const CHUNK_BYTES = 1024 * 1024;
+const READY_MS = 10_000;
 
 /** How fast a large file goes in and out, beside the hash that it must pass through and beside a copy. */
 export const transfer: Part = {
@@ -24,7 +28,9 @@ export const transfer: Part = {
     const dir = mkdtempSync(join(tmpdir(), 'slipway-bench-'));
     context.atEnd(() => rmSync(dir, { recursive: true, force: true }));
     const stage = await Stage.open(context);
-    const speeds = { upload: [] as number[], download: [] as number[], hash: [] as number[], copy: [] as number[], read: [] as number[] };
+    const receiver = new Child<never, Listening>(context, new URL('../transfer/bare-receiver.js', import.meta.url));
+    const port = await receiver.hear('the bare server listens', READY_MS, ({ port }) => port);
+    const speeds = { upload: [] as number[], bare: [] as number[], download: [] as number[], hash: [] as number[], copy: [] as number[], read: [] as number[] };
     let hasher = '';
     for (let round = 0; round < ROUNDS; round += 1) {
       // New content each time: bytes that the store holds already would not be written again.
@@ -38,6 +44,7 @@ export const transfer: Part = {
       speeds.hash.push(await speed(async () => (hasher = await hash(file))));
       speeds.copy.push(await speed(() => copy(file, join(dir, 'copy.bin'))));
       speeds.read.push(await speed(() => pipeline(createReadStream(file), nowhere())));
+      speeds.bare.push(await speed(async () => (await sendFile(`http://127.0.0.1:${port}/`, file)).body.text()));
       let firmwareId = '';
       speeds.upload.push(await speed(async () => (firmwareId = await stage.operator.firmware('bench', `${round}.0.0`, file))));
       speeds.download.push(await speed(() => download(stage, firmwareId, megabytes)));
@@ -47,14 +54,15 @@ export const transfer: Part = {
   },
 };
 
-type Speeds = Readonly<Record<'upload' | 'download' | 'hash' | 'copy' | 'read', readonly number[]>>;
+type Speeds = Readonly<Record<'upload' | 'bare' | 'download' | 'hash' | 'copy' | 'read', readonly number[]>>;
 
-function figuresOf({ upload, download: down, hash: hashing, copy: copying, read }: Speeds, hasher: string): Figure[] {
+function figuresOf({ upload, bare, download: down, hash: hashing, copy: copying, read }: Speeds, hasher: string): Figure[] {
   const figure = (name: string, values: readonly number[], ceiling: string, ceilings: readonly number[]): Figure => ({
     name, value: median(values), unit: 'MB/s', beside: { name: ceiling, value: median(ceilings) }, detail: `median of ${values.map(rounded).join(', ')}`,
   });
   return [
     { ...figure('upload', upload, hasher, hashing), target: { of: 'ratio', is: 'at least', value: 0.5 } },
+    figure('upload', upload, 'to a bare Node server that hashes and keeps nothing', bare),
     figure('upload', upload, 'copy by Node streams, synced', copying),
     figure('download', down, hasher, hashing),
     figure('download', down, 'read by a Node stream', read),
@@ -65,6 +73,7 @@ function methodOf(megabytes: number): string[] {
   return [
     `A file of ${megabytes} MB of random bytes, new in each of ${ROUNDS} rounds, in the page cache; the median counts. One client on the same machine, which takes part of the same cores.`,
     'Upload: from the creation of the firmware to the answer, which comes when the bytes are hashed, written and synced. Download: from the request by the signed link to the last byte, thrown away.',
+    'The hash alone has a core for itself; an upload shares both with its client, and the bytes cross the loopback, the hash and the disk\'s cache: the same client and a bare Node server that hashes and keeps nothing say what that leaves.',
     'Ceilings: `openssl sha256` on the file (Node\'s own hash where openssl is missing); a copy of the file by Node streams, synced at the end; a Node stream that reads the file and throws it away.',
   ];
 }

@@ -1,6 +1,6 @@
 import { Fleet } from '../fleet.js';
 import type { Figure, Measured, Part } from '../part.js';
-import { PACE, rollOut, type EndToEnd } from '../rollout/end-to-end.js';
+import { rollOut, type EndToEnd, type Pace } from '../rollout/end-to-end.js';
 import { ENDED_AT_ONCE, measureTicks, type Ticked } from '../rollout/ticks.js';
 import type { Touched } from '../rollout/touched.js';
 import { rush } from '../rush.js';
@@ -8,6 +8,9 @@ import { Stage } from '../stage.js';
 import { percentile, rounded, spread } from '../statistics.js';
 
 const DEVICES = 2_000;
+/** As fast as it goes, and at the pace that is asked of it at least. */
+const RUSH: Pace = { maxInFlight: 500, startsPerMinute: 100_000 };
+const STEADY: Pace = { maxInFlight: 500, startsPerMinute: 1_000 };
 const DEVICES_FULL = 10_000;
 /** The compilers of both sides are warm before anything counts. */
 const WARM_UP = 0.05;
@@ -30,11 +33,13 @@ export const rollout: Part = {
     context.say(`${devices.length} devices are connected; warming up`);
     const warmUp = devices.slice(0, Math.ceil(devices.length * WARM_UP));
     const alone = await rush(stage, warmUp);
-    const measured = await rollOut(stage, devices);
+    const measured = await rollOut(stage, devices, RUSH);
+    context.say(`once more, to ${Math.min(devices.length, DEVICES)} devices, ${STEADY.startsPerMinute} a minute`);
+    const steady = await rollOut(stage, devices.slice(0, DEVICES), STEADY);
     return {
-      figures: [...ratesOf(measured), ...listsOf(measured), ...ticksOf(small, big), ...costsOf(measured)],
+      figures: [...ratesOf(measured), ...listsOf(measured, steady), ...ticksOf(small, big), ...costsOf(measured)],
       method: methodOf(devices.length, big.size, warmUp.length, alone.installedPerSecond),
-      notes: [...(fleet.faults.length === 0 ? [] : [`${fleet.faults.length} faults of devices, the first: ${fleet.faults[0]}`]), ...(measured.most > PACE.maxInFlight ? [`${measured.most} were in flight at once, and ${PACE.maxInFlight} is the cap`] : [])],
+      notes: [...(fleet.faults.length === 0 ? [] : [`${fleet.faults.length} faults of devices, the first: ${fleet.faults[0]}`]), ...(measured.most > RUSH.maxInFlight ? [`${measured.most} were in flight at once, and ${RUSH.maxInFlight} is the cap`] : [])],
     };
   },
 };
@@ -50,8 +55,15 @@ function ratesOf({ completedPerMinute, slowestPerMinute, finishedAfterMs, most }
   ];
 }
 
-function listsOf({ lists }: EndToEnd): Figure[] {
-  return [...lists].map(([name, times]): Figure => ({ name: `while it runs: ${name}, p95`, value: percentile(times, 0.95), unit: 'ms', target: { of: 'value', is: 'at most', value: 50 }, detail: spread(times, 'ms') }));
+/** What a person waits for: with cores left, as an operator sets the pace, and with none. */
+function listsOf(rushed: EndToEnd, steady: EndToEnd): Figure[] {
+  return [...steady.lists].flatMap(([name, { running, idle }]): Figure[] => [
+    {
+      name: `while it runs at ${STEADY.startsPerMinute.toLocaleString('en-US')} a minute: ${name}, p95`, value: percentile(running, 0.95), unit: 'ms', beside: { name: 'with nothing else to do', value: percentile(idle, 0.95) },
+      target: { of: 'value', is: 'at most', value: 50 }, detail: spread(running, 'ms'),
+    },
+    { name: `while it runs as fast as it can: ${name}, p95`, value: percentile(rushed.lists.get(name)!.running, 0.95), unit: 'ms', beside: { name: 'with nothing else to do', value: percentile(rushed.lists.get(name)!.idle, 0.95) }, target: { of: 'value', is: 'at most', value: 50 } },
+  ]);
 }
 
 function ticksOf(small: Ticked, large: Ticked): Figure[] {
@@ -80,9 +92,9 @@ function costsOf({ cpuMs }: EndToEnd): Figure[] {
 
 function methodOf(devices: number, large: number, warmUp: number, alone: number): string[] {
   return [
-    `${devices} simulated devices in one process, as above. A rollout to all of them over the API, named by their ids: the default groups (canary 1 %, early 10 %, rest) and gates, at most ${PACE.maxInFlight} in flight, ${PACE.startsPerMinute.toLocaleString('en-US')} starts a minute. The rate counts from the command to start to the last \`installed\` in PostgreSQL; \`finished\` is the time that the rollout itself has.`,
+    `${devices} simulated devices in one process, as above. A rollout to all of them over the API, named by their ids: the default groups (canary 1 %, early 10 %, rest) and gates, at most ${RUSH.maxInFlight} in flight, ${RUSH.startsPerMinute.toLocaleString('en-US')} starts a minute. The rate counts from the command to start to the last \`installed\` in PostgreSQL; \`finished\` is the time that the rollout itself has.`,
     `Just before, ${warmUp} of the devices installed something else, one request each (${rounded(alone * 60)} a minute), so that both sides are warm.`,
-    'Lists are asked for one after the other over one client, with a second between rounds, for as long as the rollout runs: on the same cores as the devices, the service and the bench.',
+    'Lists are asked for one after the other over one client, with a second between rounds, for as long as the rollout runs: on the same cores as the devices, the service and the bench. At the pace of a minute, in a second rollout to at most 2,000 of them, cores are left over; without it none are, and a request waits for its turn on them at each of some ten steps. Beside both: the same requests after the rollout has finished.',
     `Ticks: rollouts to ${SMALL} and ${large} devices on a database of its own in the same PostgreSQL, rows for devices, without an engine; the activity that a tick is, called with its pool, in turn for both. Before each pair ${ENDED_AT_ONCE} installations report that they are installed, so that the first tick admits as many and the second finds nothing to do; ${SAMPLES} pairs after 5 that do not count.`,
     'Rows: those that the plans of a tick\'s statements (EXPLAIN ANALYZE) read in tables or indexes, thrown away or not, and those that they write.',
   ];

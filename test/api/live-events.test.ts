@@ -230,10 +230,11 @@ describe('Many readers', () => {
     await until('the slow one is cut off', () => api.live.readers === 2);
     slow.destroy();
     const again = await listens('/v1/events', { 'Last-Event-ID': String(before) });
-    await until('it hears everything', () => again.ids.at(-1) === quick[0]!.ids.at(-1));
+    // Up to 19 MB, on a machine that may be busy with other things.
+    await until('it hears everything', () => again.ids.at(-1) === quick[0]!.ids.at(-1), 40_000);
     expect(again.ids).toEqual(quick[0]!.ids);
     expect(quick.map(({ over }) => over)).toEqual([undefined, undefined]);
-  }, 60_000);
+  }, 90_000);
 });
 
 /** A client that asks and then takes nothing. */

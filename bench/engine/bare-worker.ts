@@ -23,8 +23,8 @@ const worker = await Worker.create({
     notify: async (id: string) => void notified.push([id, now()]),
     conclude: async () => void (concluded += 1),
   },
-  // As workers/orchestrator-worker.ts has them.
   maxCachedWorkflows: 2_000,
+  // As workers/orchestrator-worker.ts has them.
   maxConcurrentWorkflowTaskExecutions: 100,
   maxConcurrentLocalActivityExecutions: 40,
   workflowTaskPollerBehavior: { type: 'autoscaling', minimum: 1, initial: 5, maximum: 20 },

@@ -39,7 +39,7 @@ export const installations: Part = {
       method: [
         `${devices.length} simulated devices in one process (MQTT.js, one connection each) do what the protocol says: accepted, downloading, download of 64 KiB over HTTP, SHA-256, downloaded, installing, rebooting, hello, installed, each after the broker's PUBACK of the one before. A reboot takes no time and keeps the connection; nothing is written to a disk.`,
         'One installation per device is requested over the API, 16 requests at a time; the rate counts from the first request to the last `installed` in PostgreSQL, and to the close of the last workflow in Temporal.',
-        'Ceiling: the bare Temporal SDK on the same server with the orchestrator\'s settings: start; local activity that does nothing; one timer; signal once that activity has run; local activity that does nothing. No database, no broker, no HTTP, no devices. Half of it is measured before and half after; the mean counts.',
+        'Ceiling: the bare Temporal SDK on the same server with the orchestrator\'s settings, except that all its workflows stay in its cache: start; local activity that does nothing; one timer; signal once that activity has run; local activity that does nothing. No database, no broker, no HTTP, no devices. Half of it is measured before and half after; the mean counts.',
         'CPU is user and system time from /proc, PostgreSQL with all its backends, from the first request until the last workflow closed. Tasks and signals are counted in the histories of the last 50 workflows of each kind.',
       ],
       notes: fleet.faults.length === 0 ? [] : [`${fleet.faults.length} faults of devices, the first: ${fleet.faults[0]}`],

@@ -103,7 +103,7 @@ export class LiveEvents {
     for (const { readers } of this.tenants.values()) {
       for (const reader of readers) {
         if (reader.openedAt < before) reader.end();
-        else reader.write(HEARTBEAT);
+        else reader.beat(HEARTBEAT);
       }
     }
   }

@@ -52,8 +52,18 @@ export class Reader {
     this.response.write(chunk);
   }
 
+  /** That the connection lives; a page of what it missed that is still on its way tells it as well, and it is not slow for that. */
+  beat(frame: string): void {
+    if (!this.isTakingPage()) this.write(frame);
+  }
+
+  private isTakingPage(): boolean {
+    return this.mode === 'catchingUp' && this.response.writableLength > 0;
+  }
+
   /** How its rollout stands, where it is something else than it knows; at most once in `paceMs`. */
   show(frame: string, paceMs: number): void {
+    if (this.isTakingPage()) return;
     const now = performance.now();
     if (this.counters && (this.counters.frame === frame || now - this.counters.at < paceMs)) return;
     this.counters = { frame, at: now };

@@ -178,6 +178,22 @@ describe('The stream of a tenant', () => {
     }
   });
 
+  it('gives a reader that comes again all that it missed, however many heartbeats fall due while it takes it', async () => {
+    const hasty = await startApi('api_live_events_hasty', { liveTimes: { heartbeatMs: 1, lifetimeMs: 600_000 } });
+    try {
+      const own = { name: 'bridge', holder: 'test', epoch: (await holdLease(hasty.pool, 'bridge', 'test', 3_600_000))! };
+      const entries = Array.from({ length: 300 }, () => ({ tenantId: 'default', at: Date.now(), event: 'slot', data: { more: 'x'.repeat(16_000) } }));
+      await asService(hasty.pool, (tx) => writeHistory(tx, entries));
+      while ((await seal(hasty.pool, own)) > 0);
+      const stream = await Listening.to(`${hasty.url}/v1/events`, hasty.token, { 'Last-Event-ID': '0' });
+      await until('it hears everything', () => stream.ids.length >= 300 || stream.over !== undefined, 40_000);
+      expect([stream.over, stream.ids]).toEqual([undefined, numbers(0, 300)]);
+      stream.leave();
+    } finally {
+      await hasty.close();
+    }
+  }, 90_000);
+
   it('needs what all of it needs', async () => {
     expect((await api.call('GET', '/v1/events')).status).toBe(200);
     expect((await listens('/v1/events', {}, (await api.as({ role: 'reader' })).token)).status).toBe(200);

@@ -59,7 +59,7 @@ export function createInstallationActivities({ pool, now }: InstallationDependen
         return one.outcome === 'refused' ? GONE : standingOf(one.installation!, one.work, reach.get(workKey(tenantId, deviceId)));
       });
     });
-  const group = new GroupCommit(recorded, isTransient);
+  const group = new GroupCommit(recorded, (error) => isTransient(error) && !isOfOneRow(error));
   const standing = (ref: Ref, event: InstallationEvent): Promise<Standing> => group.do({ ref, event });
 
   return {
@@ -70,6 +70,13 @@ export function createInstallationActivities({ pool, now }: InstallationDependen
       return { done: at.stage === 'ended', state: at.state, attempt: at.attempt };
     },
   };
+}
+
+/** A lock that somebody else holds, and a statement that waited for one too long: PostgreSQL is there, and the others can be done. */
+const OF_ONE_ROW: ReadonlySet<unknown> = new Set(['40001', '40P01', '55P03', '57014']);
+
+function isOfOneRow(error: unknown): boolean {
+  return OF_ONE_ROW.has((error as { code?: unknown }).code);
 }
 
 /** The device was deleted, and its installations with it: there is nothing left to wait for. */

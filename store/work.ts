@@ -17,6 +17,9 @@ export interface LoadedWork {
   slotsOfType: readonly string[];
 }
 
+/** The devices that are named, in the order in which all lock them. */
+const SORTED = '(SELECT tenant_id, id FROM jsonb_to_recordset($1::jsonb) AS k(tenant_id text, id uuid) ORDER BY 1, 2)';
+
 /**
  * Locks the devices and then their installations, always in that order and sorted, so that no two batches deadlock (DESIGN §4),
  * and reads them. A key whose device does not exist is not in the answer.
@@ -27,7 +30,7 @@ export interface LoadedWork {
 export async function loadWork(tx: Tx, keys: readonly WorkKey[]): Promise<Map<string, LoadedWork>> {
   const pairs = JSON.stringify(keys.map((key) => ({ tenant_id: key.tenantId, id: key.deviceId })));
   const devices = await tx.query(
-    `SELECT d.*, t.slots_of_type FROM ${sorted('$1')} AS k
+    `SELECT d.*, t.slots_of_type FROM ${SORTED} AS k
      CROSS JOIN LATERAL (SELECT * FROM devices x WHERE x.tenant_id = k.tenant_id AND x.id = k.id FOR NO KEY UPDATE) AS d
      CROSS JOIN LATERAL (SELECT ARRAY(SELECT jsonb_object_keys(x.slots)) AS slots_of_type FROM device_types x WHERE x.tenant_id = d.tenant_id AND x.id = d.device_type_id LIMIT 1) AS t`,
     [pairs],
@@ -37,12 +40,12 @@ export async function loadWork(tx: Tx, keys: readonly WorkKey[]): Promise<Map<st
     loaded.set(workKey(row.tenant_id, row.id), { work: { device: toDevice(row), slots: {}, installations: {} }, slotsOfType: row.slots_of_type });
   }
   if (loaded.size === 0) return loaded;
-  const slots = await tx.query(`SELECT s.* FROM ${sorted('$1')} AS k CROSS JOIN LATERAL (SELECT * FROM device_slots x WHERE x.tenant_id = k.tenant_id AND x.device_id = k.id ORDER BY x.slot) AS s`, [pairs]);
+  const slots = await tx.query(`SELECT s.* FROM ${SORTED} AS k CROSS JOIN LATERAL (SELECT * FROM device_slots x WHERE x.tenant_id = k.tenant_id AND x.device_id = k.id ORDER BY x.slot) AS s`, [pairs]);
   const named = keys.flatMap((key) => key.installationIds);
   // Which ids, the planner cannot see: it would plan anew for each.
   const wanted = '(x.ended_at IS NULL OR x.id = ANY((SELECT $2::uuid[])::uuid[]))';
   const installations = await tx.query(
-    `SELECT ${COLUMNS} FROM (SELECT o.tenant_id, o.id FROM ${sorted('$1')} AS k
+    `SELECT ${COLUMNS} FROM (SELECT o.tenant_id, o.id FROM ${SORTED} AS k
        CROSS JOIN LATERAL (SELECT x.tenant_id, x.id FROM installations x WHERE x.tenant_id = k.tenant_id AND x.device_id = k.id AND ${wanted} ORDER BY x.id) AS o
        ORDER BY 1, 2) AS o
      CROSS JOIN LATERAL (SELECT * FROM installations x WHERE x.tenant_id = o.tenant_id AND x.id = o.id AND ${wanted} FOR NO KEY UPDATE) AS i
@@ -52,11 +55,6 @@ export async function loadWork(tx: Tx, keys: readonly WorkKey[]): Promise<Map<st
   for (const row of slots.rows) add(loaded, row, (work) => ({ ...work, slots: { ...work.slots, [row.slot]: toSlot(row) } }));
   for (const row of installations.rows) add(loaded, row, (work) => ({ ...work, installations: { ...work.installations, [row.id]: toInstallation(row) } }));
   return loaded;
-}
-
-/** The devices that are named, in the order in which all lock them. */
-function sorted(parameter: string): string {
-  return `(SELECT tenant_id, id FROM jsonb_to_recordset(${parameter}::jsonb) AS k(tenant_id text, id uuid) ORDER BY 1, 2)`;
 }
 
 export function workKey(tenantId: string, deviceId: string): string {

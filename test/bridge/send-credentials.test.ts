@@ -139,6 +139,7 @@ describe('A password of a device, at a broker that has to be told', () => {
     sender.compareAgain();
     await send();
     await eventually('it is cut off', () => client.closed);
+    await expect(connect(login)).rejects.toThrow(REFUSED);
   });
 
   it('that was made before the broker was administered cannot be told: the log says so, and what to do', async () => {

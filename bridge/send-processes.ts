@@ -9,6 +9,7 @@ import type { Pool } from '../store/pool.js';
 import { markStarted, readProcesses, type ProcessView } from '../store/sending.js';
 import { EDITION } from '../workflows/messages.js';
 import { isRollout, pokeRollouts } from './poke-rollouts.js';
+import { Beginnings } from './beginnings.js';
 import { ShowPace } from './show-pace.js';
 import type { Tenure } from './tenure.js';
 
@@ -20,8 +21,8 @@ const LEASE_MS = 30_000;
 const SHOW_AGAIN_MS = 60_000;
 
 /** Brings processes up to date: starts those that do not run, signals the news to those that do. @returns how many rows were handled. */
-export async function sendProcesses(pool: Pool, engine: Engine, now: () => number, tenure?: Tenure, pace = new ShowPace()): Promise<number> {
-  const claimed = await claim(pool, 'workflow', BATCH, LEASE_MS, tenure?.fence);
+export async function sendProcesses(pool: Pool, engine: Engine, now: () => number, tenure?: Tenure, pace = new ShowPace(), beginnings = new Beginnings()): Promise<number> {
+  const claimed = await claim(pool, 'workflow', BATCH, LEASE_MS, tenure?.fence, await beginnings.room(pool));
   if (claimed.length === 0) return 0;
   const [rollouts, installations] = [claimed.filter(isRollout), claimed.filter((one) => !isRollout(one))];
   const views = await readProcesses(pool, installations);
@@ -31,7 +32,9 @@ export async function sendProcesses(pool: Pool, engine: Engine, now: () => numbe
     return sendOne(engine, one, views.get(one.subject), now(), pace);
   }));
   const [sent, poked] = await Promise.all([Promise.all(sending), pokeRollouts(pool, engine, rollouts, now, tenure)]);
-  await markStarted(pool, sent.filter((one) => one.started).map((one) => one.settled.claimed), tenure?.fence);
+  const started = sent.filter((one) => one.started).map((one) => one.settled.claimed);
+  await markStarted(pool, started, tenure?.fence);
+  beginnings.add(started);
   await settle(pool, [...sent.map((one) => one.settled), ...poked], tenure?.fence);
   return claimed.length;
 }

@@ -6,6 +6,7 @@ import { dropOldDeliveries } from '../store/webhook-sending.js';
 import { afterRelease } from './after-release.js';
 import type { BridgeDependencies } from './dependencies.js';
 import type { Term } from './lease.js';
+import { Beginnings } from './beginnings.js';
 import { APART_MS, Loop } from './loop.js';
 import { Session } from './session.js';
 import { LoginSender, nothingToTell, type CredentialSender } from './send-credentials.js';
@@ -38,9 +39,10 @@ export class BridgeTerm implements Term {
     const { fence } = tenure;
     const loop = (name: string, work: () => Promise<boolean>, pollMs: number, apartMs?: number) => new Loop(name, () => tenure.during(work, false), pollMs, log, apartMs);
     const pace = new ShowPace();
+    const beginnings = new Beginnings();
     this.logins = administration ? new LoginSender({ pool, fence, log, now }, administration) : nothingToTell(pool);
     this.session = new Session({ ...has, tenure, committed: () => this.wakeForReports(), connected: () => this.logins.compareAgain() });
-    this.processes = loop('sending to the engine', afterRelease(pool, 'workflow', fence, async () => (await sendProcesses(pool, engine, now, tenure, pace)) > 0), POLL_MS, APART_MS);
+    this.processes = loop('sending to the engine', afterRelease(pool, 'workflow', fence, async () => (await sendProcesses(pool, engine, now, tenure, pace, beginnings)) > 0), POLL_MS, APART_MS);
     this.credentials = loop('sending credentials', afterRelease(pool, 'credential', fence, () => this.logins.send()), POLL_MS, APART_MS);
     this.webhooks = new WebhookSender({ pool, log, now, tenure, allowPrivate: has.webhooksAllowPrivate ?? false });
     this.loops = [

@@ -49,7 +49,7 @@ export async function createInstallation(tx: Tx, tenantId: string, request: NewI
     tenantId, deviceId: request.deviceId, installationId: installation.id, at: now, event: installation.state, data: { by: 'process', alreadyInstalled: true },
   }])]);
   if (installation.endedAt === null) {
-    await mark(tx, [{ receiver: 'workflow', tenantId, subject: installation.id }]);
+    await mark(tx, [{ receiver: 'workflow', tenantId, subject: installation.id, begins: true }]);
     await wakeSender(tx);
   }
   return (await readInstallation(tx, tenantId, request.deviceId, installation.id))!;

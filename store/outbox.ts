@@ -16,6 +16,8 @@ export interface Mark {
   detail?: string;
   /** Epoch milliseconds; absent = now. A later mark that is due earlier wins. */
   dueAt?: number;
+  /** workflow: no process was started yet, so that it may wait for its turn behind those that run. */
+  begins?: boolean;
 }
 
 export interface Claimed {
@@ -34,14 +36,14 @@ export const CHANNEL = 'slipway_outbox';
 export async function mark(tx: Tx, marks: readonly Mark[]): Promise<void> {
   if (marks.length === 0) return;
   await tx.query(
-    `INSERT INTO outbox (receiver, tenant_id, subject, detail, due_at)
-     SELECT receiver, tenant_id, subject, detail, min(coalesce(due_at, now()))
-     FROM jsonb_to_recordset($1::jsonb) AS n(receiver text, tenant_id text, subject uuid, detail text, due_at timestamptz)
+    `INSERT INTO outbox (receiver, tenant_id, subject, detail, due_at, begins)
+     SELECT receiver, tenant_id, subject, detail, min(coalesce(due_at, now())), bool_and(begins)
+     FROM jsonb_to_recordset($1::jsonb) AS n(receiver text, tenant_id text, subject uuid, detail text, due_at timestamptz, begins boolean)
      GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4
      ON CONFLICT (receiver, tenant_id, subject, detail) DO UPDATE
-       SET generation = outbox.generation + 1, marked_at = now(), due_at = least(outbox.due_at, excluded.due_at)`,
+       SET generation = outbox.generation + 1, marked_at = now(), due_at = least(outbox.due_at, excluded.due_at), begins = outbox.begins AND excluded.begins`,
     [JSON.stringify(marks.map((one) => ({
-      receiver: one.receiver, tenant_id: one.tenantId, subject: one.subject, detail: one.detail ?? '',
+      receiver: one.receiver, tenant_id: one.tenantId, subject: one.subject, detail: one.detail ?? '', begins: one.begins ?? false,
       due_at: one.dueAt === undefined ? null : new Date(one.dueAt).toISOString(),
     })))],
   );
@@ -68,22 +70,28 @@ export async function wakeSender(tx: Tx): Promise<void> {
 /**
  * Takes up to `limit` due rows for `leaseMs`; nobody else gets them meanwhile. A sender that dies loses its lease, and the rows are
  * sent again: every receiver is idempotent. Receiver and limit stand in the text, so that it is planned once and not each time.
+ * @param room of those rows, how many that begin; what runs already comes first.
  * @throws LeaseLost where a fence is given that another one has passed.
  */
-export async function claim(pool: Pool, receiver: Receiver, limit: number, leaseMs: number, fence?: Fence): Promise<Claimed[]> {
+export async function claim(pool: Pool, receiver: Receiver, limit: number, leaseMs: number, fence?: Fence, room = limit): Promise<Claimed[]> {
   return asService(pool, async (tx) => {
     if (fence) await assertLease(tx, fence);
     const { rows } = await tx.query<{ receiver: Receiver; tenant_id: string; subject: string; detail: string; generation: string; attempts: number }>(
       `UPDATE outbox o SET leased_until = now() + $1 * interval '1 millisecond'
-       FROM (SELECT receiver, tenant_id, subject, detail FROM outbox
-             WHERE receiver = '${receiver}' AND due_at <= now() AND (leased_until IS NULL OR leased_until < now())
-             ORDER BY due_at LIMIT ${limit} FOR UPDATE SKIP LOCKED) AS due
+       FROM (SELECT * FROM (${dueRows(receiver, 'NOT begins', `${limit}`)}) AS running UNION ALL SELECT * FROM (${dueRows(receiver, 'begins', '$2')}) AS beginning) AS due
        WHERE o.receiver = due.receiver AND o.tenant_id = due.tenant_id AND o.subject = due.subject AND o.detail = due.detail
        RETURNING o.receiver, o.tenant_id, o.subject, o.detail, o.generation, o.attempts`,
-      [leaseMs],
+      [leaseMs, room],
     );
     return rows.map((row) => ({ receiver: row.receiver, tenantId: row.tenant_id, subject: row.subject, detail: row.detail, generation: row.generation, attempts: row.attempts }));
   });
+}
+
+/** The due rows of a receiver that nobody holds, locked, the longest due first. */
+function dueRows(receiver: Receiver, which: 'begins' | 'NOT begins', limit: string): string {
+  return `SELECT receiver, tenant_id, subject, detail FROM outbox
+          WHERE receiver = '${receiver}' AND ${which} AND due_at <= now() AND (leased_until IS NULL OR leased_until < now())
+          ORDER BY due_at LIMIT ${limit} FOR UPDATE SKIP LOCKED`;
 }
 
 /**

@@ -63,7 +63,7 @@ export async function admit(tx: Tx, rollout: StoredRollout, position: number, co
     tenantId, deviceId: installation.deviceId, installationId: installation.id, at: now, event: 'requested',
     data: { by: `rollout:${id}`, slot: installation.slot, firmwareId: installation.firmwareId, group: plan.groups[position]!.name, rolloutAttempt: candidate.attempt + 1 },
   }]));
-  await mark(tx, admitted.flatMap(({ installation }): Mark[] => (installation === null ? [] : [{ receiver: 'workflow', tenantId, subject: installation.id }])));
+  await mark(tx, admitted.flatMap(({ installation }): Mark[] => (installation === null ? [] : [{ receiver: 'workflow', tenantId, subject: installation.id, begins: true }])));
   const started = admitted.filter((one) => one.installation !== null).length;
   await countStarted(tx, rollout, started, now);
   return { started, concluded: admitted.length - started };

@@ -72,7 +72,7 @@ export async function admitBack(tx: Tx, rollout: StoredRollout, position: number
   await writeHistory(tx, started.map(({ installation: i }) => ({
     tenantId, deviceId: i.deviceId, installationId: i.id, at: now, event: 'requested', data: { by: `rollout:${id}`, slot: i.slot, firmwareId: i.firmwareId, rollBack: true },
   })));
-  await mark(tx, started.map(({ installation }): Mark => ({ receiver: 'workflow', tenantId, subject: installation.id })));
+  await mark(tx, started.map(({ installation }): Mark => ({ receiver: 'workflow', tenantId, subject: installation.id, begins: true })));
   await countStarted(tx, rollout, started.length, now);
   return { started: started.length, concluded: decided.length - started.length };
 }

@@ -47,6 +47,25 @@ export async function markStarted(pool: Pool, started: readonly { tenantId: stri
   });
 }
 
+/** A process that was started: how long its first step counts as on its way, where its row does not show it: no worker may be there, or its time is yet to come. */
+const FIRST_STEP_MS = 5_000;
+const FIRST_STEP_OF_LATER_MS = 1_000;
+
+/** Which of these have not taken their first step since they were started. */
+export async function readUnbegun(pool: Pool, started: readonly { tenantId: string; subject: string }[]): Promise<Set<string>> {
+  if (started.length === 0) return new Set();
+  return asService(pool, async (tx) => {
+    const { rows } = await tx.query<{ id: string }>(
+      `SELECT i.id FROM jsonb_to_recordset($1::jsonb) AS k(tenant_id text, id uuid)
+       CROSS JOIN LATERAL (SELECT * FROM installations x WHERE x.tenant_id = k.tenant_id AND x.id = k.id LIMIT 1) AS i
+       WHERE i.state = 'scheduled' AND i.process_started_at > now() - interval '1 millisecond'
+         * CASE WHEN coalesce(i.retry_at, i.not_before) > now() THEN ${FIRST_STEP_OF_LATER_MS} ELSE ${FIRST_STEP_MS} END`,
+      [JSON.stringify(started.map((one) => ({ tenant_id: one.tenantId, id: one.subject })))],
+    );
+    return new Set(rows.map((row) => row.id));
+  });
+}
+
 /** What one slot of one device should show now, and what the broker may retain of it. */
 export interface SlotView {
   tenantId: string;
@@ -104,16 +123,16 @@ export function slotKey(tenantId: string, deviceId: string, slot: string): strin
 export async function markOverdue(pool: Pool, graceMs: number, limit: number, fence?: Fence): Promise<number> {
   return asService(pool, async (tx) => {
     if (fence) await assertLease(tx, fence);
-    const { rows } = await tx.query<{ tenant_id: string; id: string }>(
-      `SELECT tenant_id, id FROM installations
+    const { rows } = await tx.query<{ tenant_id: string; id: string; begins: boolean }>(
+      `SELECT tenant_id, id, process_started_at IS NULL AS begins FROM installations
        WHERE ended_at IS NULL AND due_at < now() - $1 * interval '1 millisecond'
        UNION ALL
-       SELECT tenant_id, id FROM installations
+       SELECT tenant_id, id, process_started_at IS NULL FROM installations
        WHERE ended_at IS NULL AND due_at IS NULL AND state = 'scheduled' AND state_since < now() - $1 * interval '1 millisecond'
        LIMIT $2`,
       [graceMs, limit],
     );
-    await mark(tx, rows.map((row): Mark => ({ receiver: 'workflow', tenantId: row.tenant_id, subject: row.id })));
+    await mark(tx, rows.map((row): Mark => ({ receiver: 'workflow', tenantId: row.tenant_id, subject: row.id, begins: row.begins })));
     return rows.length;
   });
 }

@@ -43,6 +43,25 @@ describe('The outbox is level-triggered', () => {
     expect(await claim(pool, 'workflow', 10, LEASE)).toHaveLength(1);
   });
 
+  it('O2b what runs is claimed before what begins, and of that no more than there is room for', async () => {
+    const marks = Array.from({ length: 3 }, () => ({ receiver: 'workflow' as const, tenantId: 'default', subject: randomUUID(), begins: true, dueAt: Date.now() - 60_000 }));
+    await asService(pool, (tx) => mark(tx, marks));
+    await put();
+    expect((await claim(pool, 'workflow', 10, LEASE, undefined, 0)).map((one) => one.subject)).toEqual([subject]);
+    expect(await claim(pool, 'workflow', 10, LEASE, undefined, 2)).toHaveLength(2);
+    expect(await claim(pool, 'workflow', 10, LEASE)).toHaveLength(1);
+  });
+
+  it('O2c what has begun meanwhile is not a beginning any more, and one that failed still is', async () => {
+    const begins = async () => (await pool.query('SELECT begins FROM outbox')).rows;
+    await asService(pool, (tx) => mark(tx, [{ receiver: 'workflow', tenantId: 'default', subject, begins: true }]));
+    const [first] = await claim(pool, 'workflow', 10, LEASE);
+    await settle(pool, [{ claimed: first!, error: 'the engine is away' }]);
+    expect(await begins()).toEqual([{ begins: true }]);
+    await put();
+    expect(await begins()).toEqual([{ begins: false }]);
+  });
+
   it('O3 a row that was sent is gone, unless it was marked meanwhile', async () => {
     await put();
     const [first] = await claim(pool, 'workflow', 10, LEASE);

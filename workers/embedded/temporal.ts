@@ -12,6 +12,17 @@ const READY_LIMIT_MS = 30_000;
 /** SIGTERM takes 1 to 2 s, and being killed has lost nothing in any measurement. */
 const STOP_GRACE_MS = 2_500;
 
+/**
+ * A queue of the history service keeps what it has done until its next checkpoint, and walks all of that for each task that comes: with the 30 s that
+ * the server has for its own, a rush spends a tenth of its CPU there. A checkpoint every 3 s costs nothing where nothing was done.
+ */
+const CHECKPOINTS = ['transfer', 'timer', 'visibility'].flatMap((queue) => ['--dynamic-config-value', `history.${queue}ProcessorUpdateAckInterval="3s"`]);
+/**
+ * Write-ahead journal and NORMAL: 18.4 -> 33.5 installations a second; what a power failure could take, the reconciler starts again. The journal is taken
+ * over into the file after 32 MB instead of 4: pages that are written again and again are then copied once.
+ */
+const PRAGMAS = ['journal_mode=WAL', 'synchronous=NORMAL', 'wal_autocheckpoint=8000'].flatMap((pragma) => ['--sqlite-pragma', pragma]);
+
 export interface TemporalOptions {
   binary: string;
   /** Null: in memory, gone with the process. Only one server at a time may have a file: two would start without an error. */
@@ -59,10 +70,9 @@ export async function startTemporal(options: TemporalOptions): Promise<EmbeddedT
 }
 
 function serverArguments({ dbFile, port, uiPort, namespace }: TemporalOptions): string[] {
-  // Write-ahead journal and NORMAL: 18.4 -> 33.5 installations a second; what a power failure could take, the reconciler starts again.
-  const file = dbFile === null ? [] : ['--db-filename', dbFile, '--sqlite-pragma', 'journal_mode=WAL', '--sqlite-pragma', 'synchronous=NORMAL'];
+  const file = dbFile === null ? [] : ['--db-filename', dbFile, ...PRAGMAS];
   const ui = uiPort === null ? ['--headless'] : ['--ui-port', String(uiPort)];
-  return ['server', 'start-dev', '--ip', HOST, '--port', String(port), '--namespace', namespace, '--log-level', 'warn', ...ui, ...file];
+  return ['server', 'start-dev', '--ip', HOST, '--port', String(port), '--namespace', namespace, '--log-level', 'warn', ...CHECKPOINTS, ...ui, ...file];
 }
 
 /** TEMPORAL_ADDRESS and the like would make the command a client of another server. */

@@ -53,7 +53,7 @@ describe('The outbox is level-triggered', () => {
   });
 
   it('O2c what has begun meanwhile is not a beginning any more, and one that failed still is', async () => {
-    const begins = async () => (await pool.query('SELECT begins FROM outbox')).rows;
+    const begins = async () => (await pool.query<{ begins: boolean }>('SELECT begins FROM outbox')).rows;
     await asService(pool, (tx) => mark(tx, [{ receiver: 'workflow', tenantId: 'default', subject, begins: true }]));
     const [first] = await claim(pool, 'workflow', 10, LEASE);
     await settle(pool, [{ claimed: first!, error: 'the engine is away' }]);

@@ -31,7 +31,7 @@ export const OWN_PARTS = ['up', 'api', 'orchestrator', 'bridge', 'broker'] as co
 /** CPU and memory of a process and all below it, by part; what is no part of the service stands under `rest`. */
 export function usageBelow(pid: number): ReadonlyMap<string, Use> {
   const usage = new Map<string, Use>();
-  const entries = readProcesses();
+  const entries = readStats('/proc');
   const add = (entry: Entry, inherited: string): void => {
     const name = PARTS.find(([, command]) => entry.command.includes(command))?.[0] ?? inherited;
     const before = usage.get(name) ?? { cpuMs: 0, memoryMb: 0, fileMb: 0 };
@@ -41,6 +41,24 @@ export function usageBelow(pid: number): ReadonlyMap<string, Use> {
   const root = entries.find((entry) => entry.pid === pid);
   if (root) add(root, 'rest');
   return usage;
+}
+
+/** CPU milliseconds of the threads of a Node process: of the one that runs JavaScript, and of all others (files, compiler, collector). */
+export interface ThreadUse {
+  readonly javascript: number;
+  readonly others: number;
+}
+
+/** Of a part of the service below `pid`, all its processes together. */
+export function threadsBelow(pid: number, part: string): ThreadUse {
+  const command = PARTS.find(([name]) => name === part)?.[1];
+  if (command === undefined) throw new Error(`the service has no part ${part}`);
+  const entries = readStats('/proc');
+  const isBelow = (entry: Entry | undefined): boolean => entry !== undefined && (entry.pid === pid || isBelow(entries.find((one) => one.pid === entry.parent)));
+  const found = entries.filter((entry) => entry.command.includes(command) && isBelow(entry));
+  const threads = found.flatMap((entry) => readStats(`/proc/${entry.pid}/task`).map((thread) => ({ ...thread, isMain: thread.pid === entry.pid })));
+  const sum = (isMain: boolean) => threads.filter((thread) => thread.isMain === isMain).reduce((ms, { cpuMs }) => ms + cpuMs, 0);
+  return { javascript: sum(true), others: sum(false) };
 }
 
 /** CPU milliseconds of each part since `before`. */
@@ -58,10 +76,11 @@ export function machineCpuMs(): number {
   return (user + nice + system + irq + softIrq) * TICK_MS;
 }
 
-function readProcesses(): Entry[] {
-  return readdirSync('/proc').filter((name) => /^\d+$/.test(name)).flatMap((name) => {
+/** Of all processes, or of all threads of one. */
+function readStats(folder: string): Entry[] {
+  return readdirSync(folder).filter((name) => /^\d+$/.test(name)).flatMap((name) => {
     try {
-      return [parseStat(readFileSync(`/proc/${name}/stat`, 'utf8'), readFileSync(`/proc/${name}/cmdline`, 'utf8').replaceAll('\0', ' '))];
+      return [parseStat(readFileSync(`${folder}/${name}/stat`, 'utf8'), readFileSync(`${folder}/${name}/cmdline`, 'utf8').replaceAll('\0', ' '))];
     } catch (error) {
       if (isGone(error)) return [];
       throw error;

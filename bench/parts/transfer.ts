@@ -13,6 +13,7 @@ import type { Listening } from '../messages.js';
 import type { Figure, Measured, Part } from '../part.js';
 import { Stage } from '../stage.js';
 import { median, rounded } from '../statistics.js';
+import { machineCpuMs, threadsBelow } from '../usage.js';
 import { now } from '../wait.js';
 
 const MEGABYTES = 200;
@@ -31,6 +32,7 @@ export const transfer: Part = {
     const receiver = new Child<never, Listening>(context, new URL('../transfer/bare-receiver.js', import.meta.url));
     const port = await receiver.hear('the bare server listens', READY_MS, ({ port }) => port);
     const speeds = { upload: [] as number[], bare: [] as number[], download: [] as number[], hash: [] as number[], copy: [] as number[], read: [] as number[] };
+    const accounts: Spent[] = [];
     let hasher = '';
     for (let round = 0; round < ROUNDS; round += 1) {
       // New content each time: bytes that the store holds already would not be written again.
@@ -46,13 +48,50 @@ export const transfer: Part = {
       speeds.read.push(await speed(() => pipeline(createReadStream(file), nowhere())));
       speeds.bare.push(await speed(async () => (await sendFile(`http://127.0.0.1:${port}/`, file)).body.text()));
       let firmwareId = '';
+      const account = new Account(stage.service.pid);
       speeds.upload.push(await speed(async () => (firmwareId = await stage.operator.firmware('bench', `${round}.0.0`, file))));
+      accounts.push(account.end());
       speeds.download.push(await speed(() => download(stage, firmwareId, megabytes)));
       context.say(`round ${round + 1} of ${ROUNDS}`);
     }
-    return { figures: figuresOf(speeds, hasher), method: methodOf(megabytes) };
+    return { figures: [...figuresOf(speeds, hasher), ...whereItGoes(accounts)], method: methodOf(megabytes) };
   },
 };
+
+/** Where the time of one upload went: milliseconds, and CPU milliseconds. */
+type Spent = Readonly<Record<'elapsed' | 'machine' | 'javascript' | 'others' | 'client', number>>;
+
+/** Begins when it is made. The counters of threads advance by 10 ms. */
+class Account {
+  private readonly before: Spent;
+
+  constructor(private readonly servicePid: number) {
+    this.before = this.read();
+  }
+
+  end(): Spent {
+    const after = this.read();
+    const since = (what: keyof Spent) => after[what] - this.before[what];
+    return { elapsed: since('elapsed'), machine: since('machine'), javascript: since('javascript'), others: since('others'), client: since('client') };
+  }
+
+  private read(): Spent {
+    const { user, system } = process.cpuUsage();
+    return { elapsed: now(), machine: machineCpuMs(), ...threadsBelow(this.servicePid, 'api'), client: (user + system) / 1_000 };
+  }
+}
+
+function whereItGoes(accounts: readonly Spent[]): Figure[] {
+  const mean = (what: keyof Spent) => accounts.reduce((sum, one) => sum + one[what], 0) / accounts.length;
+  const elapsed = { name: 'an upload takes', value: mean('elapsed') };
+  const figure = (name: string, value: number): Figure => ({ name, value, unit: 'ms', beside: elapsed });
+  return [
+    figure('CPU of an upload: the API\'s thread that receives and hashes', mean('javascript')),
+    figure('CPU of an upload: the API\'s threads that write and sync', mean('others')),
+    figure('CPU of an upload: its client, the bench', mean('client')),
+    figure('CPU of an upload: all else on the machine, mostly the kernel\'s writing', mean('machine') - mean('javascript') - mean('others') - mean('client')),
+  ];
+}
 
 type Speeds = Readonly<Record<'upload' | 'bare' | 'download' | 'hash' | 'copy' | 'read', readonly number[]>>;
 
@@ -73,6 +112,7 @@ function methodOf(megabytes: number): string[] {
   return [
     `A file of ${megabytes} MB of random bytes, new in each of ${ROUNDS} rounds, in the page cache; the median counts. One client on the same machine, which takes part of the same cores.`,
     'Upload: from the creation of the firmware to the answer, which comes when the bytes are hashed, written and synced. Download: from the request by the signed link to the last byte, thrown away.',
+    'CPU of an upload is user and system time from /proc, the mean of the rounds; a machine of two cores has twice as many milliseconds to give as an upload takes.',
     'The hash alone has a core for itself; an upload shares both with its client, and the bytes cross the loopback, the hash and the disk\'s cache: the same client and a bare Node server that hashes and keeps nothing say what that leaves.',
     'Ceilings: `openssl sha256` on the file (Node\'s own hash where openssl is missing); a copy of the file by Node streams, synced at the end; a Node stream that reads the file and throws it away.',
   ];

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { faultsOf } from '../../bench/lists/explain.js';
-import { parseStat, spent, togetherMb, usageBelow } from '../../bench/usage.js';
+import { parseStat, spent, threadsBelow, togetherMb, usageBelow } from '../../bench/usage.js';
 
 describe('What a process has used', () => {
   it('is read also where the name of its command holds spaces and parentheses', () => {
@@ -19,6 +19,9 @@ describe('What a process has used', () => {
       expect(spent(before, after).get('bridge')).toBeGreaterThan(50);
       expect(after.get('bridge')!.memoryMb).toBeGreaterThan(10);
       expect(after.has('rest')).toBe(true);
+      const threads = threadsBelow(process.pid, 'bridge');
+      expect(threads.javascript).toBeGreaterThan(threads.others);
+      expect(threadsBelow(process.pid, 'api')).toEqual({ javascript: 0, others: 0 });
     } finally {
       child.kill('SIGKILL');
       await once(child, 'exit');

@@ -25,8 +25,8 @@ const BUNDLE = fileURLToPath(new URL('../workflow-bundle.js', import.meta.url));
 
 /**
  * Cached workflows: an open installation costs 0.2 to 0.3 MB here, most of them waiting for days. One that is not cached is replayed from its short
- * history when something happens to it, which costs some milliseconds, once. Measured with a rush of 2,000 on two cores, one run each (they differ by a tenth
- * among themselves): with 2,000 cached 0.67 of the bare engine's rate, with 250 0.62.
+ * history when something happens to it, which costs some milliseconds, once. In a rush of 2,000 as many end in a second as with 2,000 cached, because
+ * processes begin no faster than they take their first steps (bridge/beginnings.ts).
  */
 const CACHED_WORKFLOWS = 300;
 /** Measured on two cores: 8 task slots gave 0.75 of the throughput of 100. */

@@ -38,7 +38,7 @@ async function send(): Promise<number> {
 }
 
 describe('Processes that begin', () => {
-  it('are started as fast as they take their first steps; the news of those that run waits for none of them', async () => {
+  it('O12 are started as fast as they take their first steps; the news of those that run waits for none of them', async () => {
     beginnings = new Beginnings();
     const firmware = await facts.firmware('a');
     const all: InstallationView[] = [];

@@ -43,7 +43,7 @@ describe('The outbox is level-triggered', () => {
     expect(await claim(pool, 'workflow', 10, LEASE)).toHaveLength(1);
   });
 
-  it('O2b what runs is claimed before what begins, and of that no more than there is room for', async () => {
+  it('O12 what runs is claimed before what begins, and of that no more than there is room for', async () => {
     const marks = Array.from({ length: 3 }, () => ({ receiver: 'workflow' as const, tenantId: 'default', subject: randomUUID(), begins: true, dueAt: Date.now() - 60_000 }));
     await asService(pool, (tx) => mark(tx, marks));
     await put();
@@ -52,7 +52,7 @@ describe('The outbox is level-triggered', () => {
     expect(await claim(pool, 'workflow', 10, LEASE)).toHaveLength(1);
   });
 
-  it('O2c what has begun meanwhile is not a beginning any more, and one that failed still is', async () => {
+  it('O12 what has begun meanwhile is not a beginning any more, and one that failed still is', async () => {
     const begins = async () => (await pool.query<{ begins: boolean }>('SELECT begins FROM outbox')).rows;
     await asService(pool, (tx) => mark(tx, [{ receiver: 'workflow', tenantId: 'default', subject, begins: true }]));
     const [first] = await claim(pool, 'workflow', 10, LEASE);

@@ -30,12 +30,12 @@ export async function readInstallation(tx: Tx, tenantId: string, deviceId: strin
 }
 
 /**
- * Of one device, newest first. `latestOnly`: the latest successful one per slot, which is what the slot holds now.
+ * Of one device, newest first. `latestOnly`: the latest successful one per slot, which is what the slot holds now: by the service's clock, for a device's own may be wrong.
  */
 export async function listOfDevice(tx: Tx, tenantId: string, deviceId: string, options: { latestOnly: boolean }, page: PageRequest): Promise<Page<InstallationView>> {
   if (!options.latestOnly) return listed(tx, tenantId, 'i.device_id = $2', [deviceId], page);
   const latest = `i.device_id = $2 AND i.id IN (SELECT DISTINCT ON (slot) id FROM installations
-    WHERE tenant_id = $1 AND device_id = $2 AND state = 'installed' ORDER BY slot, completed_at DESC, requested_at DESC, id DESC)`;
+    WHERE tenant_id = $1 AND device_id = $2 AND state = 'installed' ORDER BY slot, ended_at DESC, requested_at DESC, id DESC)`;
   return listed(tx, tenantId, latest, [deviceId], page);
 }
 

@@ -15,7 +15,7 @@ export async function checkAgainstFleet(tx: Tx, tenantId: string, plan: Plan): P
   const targets = types.reduce((sum, one) => sum + one.count, 0);
   if (targets === 0 && !plan.targets.dynamic) refuse('ROLLOUT_VALIDATION', [{ pointer: plan.targets.filter === null ? '/targets' : '/targets/filter', detail: 'matches no device' }]);
   refuse('ROLLOUT_CONFLICT', await notInstallable(tx, tenantId, plan, types));
-  refuse('ROLLOUT_VALIDATION', await tooSmall(tx, tenantId, plan, targets));
+  refuse('ROLLOUT_VALIDATION', [...(await leftOver(tx, tenantId, plan, targets)), ...(await tooSmall(tx, tenantId, plan, targets))]);
   return types;
 }
 
@@ -74,12 +74,23 @@ export async function groupSizes(tx: Tx, tenantId: string, plan: Plan, targets: 
   const sizes: number[] = [];
   let left = targets;
   for (const group of plan.groups) {
-    const wanted = group.filter === null ? groupSize(group, targets) : await countMatching(tx, tenantId, plan, group.filter);
+    const wanted = group.filter === null ? groupSize(group, targets) : await countMatching(tx, tenantId, plan, [group.filter]);
     const size = Math.min(left, wanted ?? left);
     left -= size;
     sizes.push(size);
   }
   return sizes;
+}
+
+/** Groups of which none takes the rest hold all targets, or the plan is refused: a device belongs to exactly one. */
+async function leftOver(tx: Tx, tenantId: string, plan: Plan, targets: number): Promise<Fault[]> {
+  const last = plan.groups.at(-1)!;
+  const sized = (['percent', 'count', 'filter'] as const).find((member) => last[member] !== null);
+  if (sized === undefined || plan.targets.dynamic) return [];
+  const filters = plan.groups.flatMap((group) => group.filter ?? []);
+  const held = filters.length > 0 ? await countMatching(tx, tenantId, plan, filters) : plan.groups.reduce((sum, group) => sum + (groupSize(group, targets) ?? 0), 0);
+  if (held >= targets) return [];
+  return [{ pointer: `/groups/${plan.groups.length - 1}`, detail: `leaves ${targets - held} of ${targets} targets in no group; leave its ${sized} out, and it takes the rest` }];
 }
 
 /** "A group too small for its own gate is refused at creation, with the size that it would need." */
@@ -92,15 +103,16 @@ async function tooSmall(tx: Tx, tenantId: string, plan: Plan, targets: number): 
     const needed = gate.confidence !== null && gate.maxFailureRate !== null ? Math.max(gate.minSample, sampleNeeded(gate.maxFailureRate, gate.confidence)) : gate.minSample;
     if (size > 0 && size < needed) {
       const pointer = gate.confidence === null ? `/groups/${index}/gate/minSample` : `/groups/${index}/gate`;
-      faults.push({ pointer, detail: `cannot be met: group "${group.name}" has ${size} of ${targets} targets, and its gate needs at least ${needed}; make the group larger, or the gate looser` });
+      faults.push({ pointer, detail: `cannot be met: group "${group.name}" has ${size} of ${targets} targets, and its gate needs ${needed === Infinity ? 'more than any fleet has' : `at least ${needed}`}; make the group larger, or the gate looser` });
     }
   }
   return faults;
 }
 
-async function countMatching(tx: Tx, tenantId: string, { targets }: Plan, filter: string): Promise<number> {
+/** How many targets match any of these. */
+async function countMatching(tx: Tx, tenantId: string, { targets }: Plan, filters: readonly string[]): Promise<number> {
   const values: unknown[] = [tenantId, targets.deviceIds];
-  const group = filterCondition(filter, values);
+  const group = `(${filters.map((filter) => filterCondition(filter, values)).join(' OR ')})`;
   const all = targets.filter === null ? 'd.id = ANY($2::uuid[])' : `(${filterCondition(targets.filter, values)} OR d.id = ANY($2::uuid[]))`;
   const { rows } = await tx.query<{ count: string }>(`SELECT count(*) FROM devices d WHERE d.tenant_id = $1 AND ${all} AND ${group}`, values);
   return Number(rows[0]!.count);

@@ -12,7 +12,7 @@ import type { Tx } from './pool.js';
 import { pokeRollout } from './rollout-moves.js';
 import { lockRollout } from './rollout-observation.js';
 import { saveRollout, type StoredRollout } from './rollout-rows.js';
-import { retryEnded } from './rollout-targets.js';
+import { retryEnded, setAdmissible } from './rollout-targets.js';
 import { noSuchRollout, readRollout } from './rollouts.js';
 import type { RolloutView } from './rollout-view.js';
 
@@ -67,7 +67,7 @@ async function carryOut(tx: Tx, rollout: StoredRollout, by: string, command: Com
     case 'reject':
       return to(rejected(facts, plan, by, command.group, command.because, now), { group: command.group, because: command.because });
     case 'amend':
-      return { after: amended(rollout, command.amendment), data: { amendment: command.amendment } };
+      return amend(tx, rollout, command.amendment, now);
   }
 }
 
@@ -126,8 +126,15 @@ function groupOf(facts: RolloutFacts, name: string): RolloutFacts['groups'][numb
   return group;
 }
 
+async function amend(tx: Tx, rollout: StoredRollout, amendment: Amendment, now: number): Promise<Done> {
+  const after = amended(rollout, amendment, now);
+  const { offline } = after.plan.pace;
+  if (offline !== rollout.plan.pace.offline) await setAdmissible(tx, rollout, offline === 'offer');
+  return { after, data: { amendment } };
+}
+
 /** Each amendment is a version. Of groups that have passed nothing changes: they were judged. */
-function amended(rollout: StoredRollout, amendment: Amendment): StoredRollout {
+function amended(rollout: StoredRollout, amendment: Amendment, now: number): StoredRollout {
   const { plan, facts } = rollout;
   const changes = new Map(amendment.groups?.map((one) => [one.name, one]));
   for (const name of changes.keys()) {
@@ -136,5 +143,11 @@ function amended(rollout: StoredRollout, amendment: Amendment): StoredRollout {
   if (amendment.schedule && facts.startedAt !== null && amendment.schedule.startAt !== plan.schedule.startAt) throw new DomainError('ROLLOUT_STATE', 'it has started; its startAt does not change any more');
   const groups = plan.groups.map((group) => ({ ...group, ...changes.get(group.name) }));
   const next: Plan = { ...plan, ...amendment, groups };
-  return { ...rollout, plan: next, defaulted: stillDefaulted(rollout.defaulted, plan, next), version: rollout.version + 1 };
+  return { ...rollout, facts: timed(facts, plan, next, now), plan: next, defaulted: stillDefaulted(rollout.defaulted, plan, next), version: rollout.version + 1 };
+}
+
+/** A plan that names a time starts then, without a command; one that names none any more waits for the command. */
+function timed(facts: RolloutFacts, before: Plan, after: Plan, now: number): RolloutFacts {
+  if (facts.startedAt !== null || before.schedule.startAt === after.schedule.startAt) return facts;
+  return { ...facts, startRequestedAt: after.schedule.startAt === null ? null : (facts.startRequestedAt ?? now) };
 }

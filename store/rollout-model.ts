@@ -55,6 +55,14 @@ async function sizeOf(tx: Tx, tenantId: string, firmwareId: string): Promise<num
 
 type Presence = Pick<FleetModel, 'held' | 'online' | 'away' | 'neverSeen'>;
 
+/**
+ * How long a device has been away, to an eighth of its doubling, a minute at the least: a question that is asked again a moment later, with the same seed,
+ * gets the same answer.
+ */
+function coarse(ms: number): number {
+  return 2 ** (Math.round(8 * Math.log2(Math.max(60 * SECOND, ms))) / 8);
+}
+
 /** Of a sample of the targets, by a hash of their ids: those that were created together are not alike by chance. */
 async function presence(tx: Tx, tenantId: string, plan: Plan, targets: number, now: number): Promise<Presence> {
   const [step] = plan.steps;
@@ -66,7 +74,7 @@ async function presence(tx: Tx, tenantId: string, plan: Plan, targets: number, n
                WHERE s.tenant_id = $1 AND s.device_id = d.id AND s.slot = $3 AND s.confirmed AND f.id = $4) AS held
      FROM devices d WHERE d.tenant_id = $1 AND ${matches} AND abs(hashtext(d.id::text)::bigint) % $5 = 0 LIMIT ${2 * SAMPLE}`, values);
   const away = rows.filter((row) => !row.online);
-  const seen = away.filter((row) => row.away !== null).map((row) => Math.max(SECOND, Number(row.away)));
+  const seen = away.filter((row) => row.away !== null).map((row) => coarse(Number(row.away)));
   return {
     held: share(rows.filter((row) => row.held).length, rows.length),
     online: rows.length === 0 ? 1 : share(rows.length - away.length, rows.length),

@@ -47,10 +47,9 @@ async function observeBack(tx: Tx, rollout: StoredRollout, now: number): Promise
   const [toStop, starts, toRollBack] = [await countToStop(tx, rollout, now), await countStarts(tx, rollout, now), await countToRollBack(tx, rollout)];
   const inFlight = openOf(sumOf(facts.groups)) + facts.groups.reduce((sum, group) => sum + group.back.inFlight, 0);
   const room = Math.min(ADMITTED_AT_ONCE, Math.max(0, plan.pace.maxInFlight - inFlight));
-  const newest = facts.groups.findLastIndex((group) => group.back.pending > 0);
   const groups: GroupFacts[] = [];
   for (const [position, group] of facts.groups.entries()) {
-    groups.push(position === newest ? { ...group, back: { ...group.back, ...(await lookAtBack(tx, rollout, position, room, now)) } } : group);
+    groups.push(group.back.pending > 0 ? { ...group, back: { ...group.back, ...(await lookAtBack(tx, rollout, position, room, now)) } } : group);
   }
   return { ...rollout, facts: { ...facts, groups, toStop, starts, toRollBack } };
 }

@@ -71,7 +71,15 @@ async function formGroup(tx: Tx, { tenantId, id, plan, forming, targetCount, fac
     values,
   );
   await addCounters(tx, rows.map(({ state }) => ({ tenantId, rolloutId: id, position: forming, from: null, to: state })));
+  if (rows.length < TARGETS_PER_PAGE && forming === plan.groups.length - 1) await restIntoLast(tx, tenantId, id, forming);
   if (rows.length < TARGETS_PER_PAGE) await tx.query(`UPDATE rollouts SET forming = forming + 1 WHERE tenant_id = $1 AND id = $2`, [tenantId, id]);
+}
+
+/** Devices that stopped to match any group since the plan was checked: in no group they would never end. */
+async function restIntoLast(tx: Tx, tenantId: string, id: string, position: number): Promise<void> {
+  const { rows } = await tx.query<{ state: TargetState }>(
+    `UPDATE rollout_targets SET group_position = $3 WHERE tenant_id = $1 AND rollout_id = $2 AND group_position IS NULL RETURNING state`, [tenantId, id, position]);
+  await addCounters(tx, rows.map(({ state }) => ({ tenantId, rolloutId: id, position, from: null, to: state })));
 }
 
 /** "Each group takes the next ⌈percent · N / 100⌉"; null = as many as match, or the rest. */
@@ -103,5 +111,18 @@ export async function retryEnded(tx: Tx, { tenantId, id }: StoredRollout, outcom
     [tenantId, id, outcomes],
   );
   await addCounters(tx, rows.map((row) => ({ tenantId, rolloutId: id, position: row.group_position, from: row.was, to: 'pending' })));
+  // A sequential test sees what ended, in the order of admission: of groups whose targets are open again it sees it anew.
+  await tx.query(`UPDATE rollout_groups SET prefix_ended = 0, prefix_failed = 0 WHERE tenant_id = $1 AND rollout_id = $2 AND position = ANY($3::integer[])`,
+    [tenantId, id, [...new Set(rows.map((row) => row.group_position))]]);
   return rows.length;
+}
+
+/** Who may be admitted once the plan says otherwise about devices that are away: all, or those that can be reached now. */
+export async function setAdmissible(tx: Tx, { tenantId, id }: StoredRollout, all: boolean): Promise<void> {
+  await tx.query(
+    `WITH held AS (SELECT device_id FROM rollout_targets WHERE tenant_id = $1 AND rollout_id = $2 AND (state = 'pending' OR back_state = 'pending') ORDER BY device_id FOR NO KEY UPDATE)
+     UPDATE rollout_targets t SET admissible = $3 OR device_reachable(t.tenant_id, t.device_id)
+     FROM held h WHERE t.tenant_id = $1 AND t.rollout_id = $2 AND t.device_id = h.device_id`,
+    [tenantId, id, all],
+  );
 }

@@ -37,6 +37,8 @@ function report(i: Installation, event: ReportEvent, now: number): Advanced {
   // A duplicate, or overtaken. What ends an attempt is never dropped for its number: a device that lost its count must not be unheard.
   const late = event.seq !== undefined && event.seq <= i.lastSeq;
   if (late && !ENDING.has(event.type)) return { outcome: 'unchanged', next: i };
+  // Said again over REST, which counts no attempts: the first time stays, and nothing begins once more.
+  if (event.type === 'accepted' && event.attempt === undefined && i.startedAt !== null) return { outcome: 'unchanged', next: i };
   const next = reported(event.error?.code === 'CANCEL_TOO_LATE' ? cancelRefused(i) : i, event, now);
   if (next === i) return { outcome: 'unchanged', next };
   return { outcome: 'applied', next: event.seq !== undefined && next.attempt === i.attempt ? { ...next, lastSeq: Math.max(i.lastSeq, event.seq) } : next };

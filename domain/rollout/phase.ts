@@ -13,8 +13,8 @@ export function derivePhase(facts: RolloutFacts, plan: Plan): { phase: Phase; be
   if (facts.finishedAt !== null) return { phase: 'finished', because: `Finished at ${iso(facts.finishedAt)}: every target has ended.` };
   if (facts.startRequestedAt === null) return { phase: 'draft', because: `A draft since ${iso(facts.createdAt)}: nobody has started it.` };
   const missing = plan.approval.required - facts.approvals.length;
-  if (facts.startedAt === null && missing > 0) return { phase: 'awaiting_approval', because: `It needs ${plural(missing, 'more approval', 'more approvals')} before it starts.` };
   if (facts.pauses.length > 0) return { phase: 'paused', because: `Paused: ${facts.pauses.map((pause) => `${pause.because} (${pause.reason})`).join('; ')}.` };
+  if (facts.startedAt === null && missing > 0) return { phase: 'awaiting_approval', because: `It needs ${plural(missing, 'more approval', 'more approvals')} before it starts.` };
   if (facts.startedAt === null && plan.schedule.startAt !== null) return { phase: 'scheduled', because: `It starts at ${iso(plan.schedule.startAt)}.` };
   const asked = facts.groups.find((group) => groupState(group) === 'awaiting_approval');
   if (asked) return { phase: 'awaiting_approval', because: `Group "${asked.name}" waits for an approval since ${iso(asked.askedAt!)}.` };

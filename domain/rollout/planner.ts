@@ -54,12 +54,14 @@ function rollingBack(facts: RolloutFacts, plan: Plan, counters: Counters, now: n
   const deadline = at + plan.timeouts.target;
   if (back('pending') > 0) {
     if (now >= deadline) return steps({ do: 'give_up_back', because: `it had not been reached ${describe.duration(plan.timeouts.target)} after the roll back began` });
-    const group = facts.groups.findLast((one) => one.back.pending > 0)!;
+    // The newest group first; one whose devices are all away or in a back-off holds up no other.
+    const group = facts.groups.findLast((one) => one.back.pending > 0 && one.back.ready > 0) ?? facts.groups.findLast((one) => one.back.pending > 0)!;
     const room = plan.pace.maxInFlight - open;
     const starts = rateNow(plan.pace, counters) - facts.starts.lastMinute;
     if (room > 0 && starts > 0 && group.back.ready > 0) return steps({ do: 'admit_back', group: group.name, count: Math.min(room, starts, group.back.ready) });
     const until = starts <= 0 ? (facts.starts.oldestLeavesAt ?? now + RATE_WINDOW_MS) : null;
-    return waiting(describe.rollingBack(back('pending'), open, group.name), earliest(until, deadline, group.back.nextRetryAt !== null && group.back.nextRetryAt > now ? group.back.nextRetryAt : null));
+    const retries = facts.groups.map((one) => one.back.nextRetryAt).filter((time) => time !== null && time > now);
+    return waiting(describe.rollingBack(back('pending'), open, group.name), earliest(until, deadline, ...retries));
   }
   if (open > 0) return waiting(describe.rollingBack(0, open, null), null);
   const [done, failed] = [back('done'), back('failed')];
@@ -119,7 +121,8 @@ function sweeping({ sweptAt, sweepWanted, endedAt, startedAt }: RolloutFacts, { 
 
 /** The gates of all groups that are open, in order; the first that asks for a step gets it. */
 function gates(facts: RolloutFacts, plan: Plan, now: number): Planned | undefined {
-  const something = facts.groups.some((group) => endedOf(group.counters) < group.size);
+  // What a gate that fails holds back: in a dynamic rollout also the devices that have yet to come.
+  const something = facts.groups.some((group) => endedOf(group.counters) < group.size) || (plan.targets.dynamic && facts.endedAt === null);
   for (const [index, group] of facts.groups.entries()) {
     if (group.openedAt === null || group.passedAt !== null || group.failedAt !== null) continue;
     const step = gate(plan.groups[index]!, group, something, facts, now);

@@ -52,14 +52,23 @@ export function judgeRate(failed: number, ended: number, maxFailureRate: number,
   return 'wait';
 }
 
-/** How many devices must end, none of them failed, before such a gate passes: a smaller group never can. Infinity for a rate of 0, which nothing proves. */
+/** More than any fleet has: a gate that needs more is not met by one. */
+const MOST_DEVICES = 1e9;
+
+/**
+ * How many devices must end, none of them failed, before such a gate passes: a smaller group never can. Infinity for a rate of 0, which nothing proves, and
+ * for one that a thousand million devices do not.
+ */
 export function sampleNeeded(maxFailureRate: number, confidence: number): number {
   check(0, 0, confidence);
   checkRate(maxFailureRate);
   if (maxFailureRate === 0) return Infinity;
   const passes = (ended: number): boolean => evidenceBelow(maxFailureRate, 0, ended) >= threshold(confidence);
   let enough = 1;
-  while (!passes(enough)) enough *= 2;
+  while (!passes(enough)) {
+    if (enough > MOST_DEVICES) return Infinity;
+    enough *= 2;
+  }
   let tooFew = Math.floor(enough / 2);
   while (enough - tooFew > 1) {
     const middle = Math.floor((enough + tooFew) / 2);

@@ -24,10 +24,10 @@ const EXAMPLE = {
 
 export const simulation = z
   .strictObject({
-    seed: z.int().meta({ description: 'With the same seed, plan, fleet and time the answer is the same' }),
+    seed: z.int().meta({ description: 'With the same seed, plan and fleet the answer is the same' }),
     runs: z.int().min(1),
     devices: z.int().min(0),
-    startsAt: timestamp,
+    startsAt: timestamp.nullable().meta({ description: 'By the plan; null where it starts by a command' }),
     outcomes: z.strictObject({ finished: chance, aborted: chance, rolledBack: chance, paused: chance, waiting: chance }).meta({ description: 'Shares of the runs, by how they ended; one that would wait for a person is paused' }),
     duration: durations.nullable().meta({ description: 'Of the runs that end by themselves; null where none does' }),
     milestones: z.array(z.strictObject({ share: chance, after: durations.nullable() })).meta({ description: 'When this share of all devices has got it; null where most runs do not come so far' }),
@@ -56,7 +56,7 @@ function round({ p50, p95 }: Spread): Spread {
 
 export function printSimulation(f: Forecast): z.input<typeof simulation> {
   return {
-    seed: f.seed, runs: f.runs, devices: f.devices, startsAt: isoTime(f.startsAt), outcomes: { ...f.outcomes }, duration: printSpread(f.duration),
+    seed: f.seed, runs: f.runs, devices: f.devices, startsAt: f.startsAt === null ? null : isoTime(f.startsAt), outcomes: { ...f.outcomes }, duration: printSpread(f.duration),
     milestones: f.milestones.map(({ share, after }) => ({ share, after: printSpread(after) })), devicesPerHour: Number(f.devicesPerHour.toPrecision(4)),
     peakInFlight: round(f.peakInFlight), peakBytesPerSecond: round(f.peakBytesPerSecond), neverAdmitted: round(f.neverAdmitted),
     stopRules: f.stopRules.map(({ rule, chance: fires }) => ({ outcome: rule.outcome, share: rule.share, after: rule.after, then: rule.then, chance: fires })),

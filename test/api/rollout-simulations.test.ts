@@ -35,7 +35,7 @@ describe('POST /v1/rollout-simulations', () => {
     expect([first.status, first.body.errorMessage]).toEqual([200, undefined]);
     expect(first.body.data).toMatchObject({ seed: 7, runs: 200, devices: 200, groups: [{ name: 'canary', size: 2 }, { name: 'early', size: 20 }, { name: 'rest', size: 178 }], neverAdmitted: { p50: 0 } });
     expect((first.body.data.assumptions as string[]).join(' ')).toContain('Devices of type "Switch" have no past in this slot');
-    expect({ ...again.body.data, startsAt: '' }).toEqual({ ...first.body.data, startsAt: '' });
+    expect(again.body.data).toEqual(first.body.data);
     expect(await written()).toBe(before);
   });
 

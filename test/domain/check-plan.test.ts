@@ -39,8 +39,8 @@ describe('A plan is refused, with the pointer and a sentence,', () => {
     ['with count and filter in one group', TWO({ count: 1, filter: 'tag==lab' }), '/groups/0/filter', /excludes count/],
     ['with a group before the last that takes the rest', TWO({}), '/groups/0', /only the last group takes the rest/],
     ['with percents that leave devices in no group', TWO({ percent: 1 }, { percent: 98 }), '/groups/1', /in no group, as the percents come to 99; leave its percent out/],
-    ['with a last group by count', TWO({ percent: 1 }, { count: 10 }), '/groups/1', /leave its count out, and it takes the rest/],
-    ['with only a group by filter', { groups: [{ name: 'lab', filter: 'tag==lab' }] }, '/groups/0', /leaves devices in no group; leave its filter out/],
+    ['with a last group by count that devices may yet come to', { targets: { filter: 'tag==a', dynamic: true }, ...TWO({ percent: 1 }, { count: 10 }) }, '/groups/1', /leave its count out, and it takes the rest/],
+    ['with a last group by filter, and others that are none', TWO({ percent: 1 }, { filter: 'tag==lab' }), '/groups/1', /leave its filter out, and it takes the rest/],
     ['with a failure rate and no confidence', gate({ maxFailureRate: 0.05 }), '/groups/0/gate/confidence', /required with maxFailureRate/],
     ['with a confidence and no failure rate', gate({ confidence: 0.95 }), '/groups/0/gate/maxFailureRate', /required with confidence/],
     ['with a certainty that no test gives', gate({ maxFailureRate: 0.05, confidence: 1 }), '/groups/0/gate/confidence', /between 0 and 1/],
@@ -51,8 +51,6 @@ describe('A plan is refused, with the pointer and a sentence,', () => {
     ['with an end in the past', { schedule: { endAt: '2026-11-24T09:00:00Z' } }, '/schedule/endAt', /in the past/],
     ['that ends before it starts', { schedule: { startAt: '2026-12-02T00:00:00Z', endAt: '2026-12-01T00:00:00Z' } }, '/schedule/endAt', /later than startAt/],
     ['that starts in a mistyped year', { schedule: { startAt: '2206-12-02T00:00:00Z' } }, '/schedule/startAt', /ten years ahead/],
-    ['whose target does not hold its timeouts', { timeouts: { offer: 'P40D' } }, '/timeouts/target', /is P30D and must hold offer, download, install and confirm together/],
-    ['whose target does not hold the soak of each device', { confirm: { soak: 'P30D' } }, '/timeouts/target', /the soak of confirm/],
     ['with a rule twice', { stopIf: [{ outcome: 'any', share: 0.2, after: 10 }, { outcome: 'any', share: 0.2, after: 10 }] }, '/stopIf/1', /says what \/stopIf\/0 says/],
     ['with an approval that ends it and never expires', { groups: [{ name: 'all', approval: { onExpiry: 'abort' } }] }, '/groups/0/approval/expiresAfter', /required with onExpiry abort/],
     ['with four eyes and nothing to approve', { approval: { fourEyes: true } }, '/approval/fourEyes', /needs an approval/],
@@ -63,10 +61,10 @@ describe('A plan is refused, with the pointer and a sentence,', () => {
   it('for all its faults at once', () => {
     const all = faults({
       targets: { filter: 'tag=a' }, groups: [{ name: 'a', percent: 70 }, { name: 'a', percent: 70, count: 1 }], pace: { startsPerMinute: 1, ramp: { from: 2, factor: 2, every: { succeeded: 1 } } },
-      schedule: { startAt: '2020-01-01T00:00:00Z' }, retry: { backoff: { first: 'PT2H', max: 'PT1H' } }, timeouts: { target: 'PT1M' },
+      schedule: { startAt: '2020-01-01T00:00:00Z' }, retry: { backoff: { first: 'PT2H', max: 'PT1H' } },
     });
     expect(all.map(([pointer]) => pointer)).toEqual([
-      '/targets/filter', '/groups/1/name', '/groups/1/percent', '/groups/1/count', '/pace/ramp/from', '/schedule/startAt', '/retry/backoff/max', '/timeouts/target',
+      '/targets/filter', '/groups/1/name', '/groups/1/percent', '/groups/1/count', '/pace/ramp/from', '/schedule/startAt', '/retry/backoff/max',
     ]);
   });
 

@@ -17,7 +17,8 @@ export interface Forecast {
   readonly runs: number;
   readonly devices: number;
   /** Epoch milliseconds. */
-  readonly startsAt: number;
+  /** By its plan; null = by a command. */
+  readonly startsAt: number | null;
   /** Shares of the runs; together 1. */
   readonly outcomes: Readonly<Record<Run['outcome'], number>>;
   /** Of the runs that end by themselves; null = none does. */
@@ -59,7 +60,7 @@ export function forecastOf(runs: readonly Run[], { plan, model, seed, start }: {
   const share = (of: (run: Run) => boolean): number => runs.filter(of).length / runs.length;
   const ended = runs.filter((run) => run.outcome === 'finished' || run.outcome === 'aborted');
   return {
-    seed, runs: runs.length, devices, startsAt: start,
+    seed, runs: runs.length, devices, startsAt: plan.schedule.startAt === null ? null : start,
     outcomes: {
       finished: share((run) => run.outcome === 'finished'), paused: share((run) => run.outcome === 'paused'), aborted: share((run) => run.outcome === 'aborted'), rolledBack: share((run) => run.outcome === 'rolledBack'), waiting: share((run) => run.outcome === 'waiting'),
     },

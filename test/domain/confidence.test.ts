@@ -204,6 +204,8 @@ describe('the smallest group that can pass its gate', () => {
   it('is one where every rate is allowed, and there is none where no failure is', () => {
     expect(sampleNeeded(1, 0.95)).toBe(1);
     expect(sampleNeeded(0, 0.95)).toBe(Infinity);
+    // Beyond what numbers of a computer can count one by one, the search would not end.
+    for (const rate of [1e-9, 1e-16, 1e-20, 1e-300, Number.MIN_VALUE]) expect(sampleNeeded(rate, 0.95)).toBe(Infinity);
     expect(judgeRate(0, 1_000_000, 0, 0.95)).toBe('wait');
     expect(judgeRate(1, 1_000_000, 0, 0.95)).toBe('fail');
   });

@@ -38,6 +38,20 @@ describe('Groups', () => {
     expect((await story.targets({ group: 'rest' })).map((one) => one.deviceId).sort()).toEqual([...story.devices].sort());
   });
 
+  it('may all be named by filters or counts where these hold every target; where they do not, the plan is refused and says how many are left', async () => {
+    const story = await Story.given(pool, { online: 2 });
+    const lab = [await story.registers(['half-story', 'lab-half']), await story.registers(['half-story', 'lab-half'])];
+    const field = await story.registers(['half-story', 'field-half']);
+    const targets = { filter: 'tag==half-story' };
+    await story.creates({ targets, groups: [{ name: 'lab', filter: 'tag==lab-half' }, { name: 'field', filter: 'tag==field-half' }] });
+    expect((await story.targets({ group: 'lab' })).map((one) => one.deviceId).sort()).toEqual(lab.sort());
+    expect((await story.targets({ group: 'field' })).map((one) => one.deviceId)).toEqual([field]);
+    await story.creates({ targets, groups: [{ name: 'one', count: 1 }, { name: 'two', count: 2 }] });
+    expect((await story.now()).facts.groups.map((group) => group.size)).toEqual([1, 2]);
+    await expect(story.creates({ targets, groups: [{ name: 'lab', filter: 'tag==lab-half' }] })).rejects.toThrow('/groups/0 leaves 1 of 3 targets in no group; leave its filter out, and it takes the rest');
+    await expect(story.creates({ targets, groups: [{ name: 'one', count: 1 }, { name: 'two', count: 1 }] })).rejects.toThrow('/groups/1 leaves 1 of 3 targets in no group; leave its count out');
+  });
+
   it('R3 go in order: the next one begins when the gate of the one before has passed', async () => {
     const story = await Story.given(pool, { online: 10 });
     await story.starts({ groups: [{ name: 'canary', percent: 20, gate: { minSample: 2 } }, { name: 'rest' }] });
@@ -144,6 +158,19 @@ describe('Admission', () => {
     expect(await story.counters()).toEqual({ all: { inFlight: 2 } });
   });
 
+  it('offers to devices that are away once an amendment says so, and no more once it does not', async () => {
+    const story = await Story.given(pool, { offline: 3 });
+    await story.starts({ groups: ONE_GROUP, pace: { maxInFlight: 1 } });
+    expect(await story.counters()).toEqual({ all: { pending: 3 } });
+    const { plan } = await story.now();
+    await story.asks({ do: 'amend', amendment: { pace: { ...plan.pace, offline: 'offer' } } });
+    await story.settles();
+    expect(await story.counters()).toEqual({ all: { inFlight: 1, pending: 2 } });
+    await story.asks({ do: 'amend', amendment: { pace: { ...plan.pace, offline: 'wait', maxInFlight: 3 } } });
+    expect((await story.settles()).waitingOn).toMatch(/^Waits for 2 devices to come online/);
+    expect(await story.counters()).toEqual({ all: { inFlight: 1, pending: 2 } });
+  });
+
   it('withdraws an offer that nobody takes: it counts as an attempt, and its target is pending again', async () => {
     const story = await Story.given(pool, { online: 1 });
     await story.starts({ groups: ONE_GROUP, timeouts: { offer: 'PT0.2S' }, retry: { maxAttempts: 2 } });
@@ -181,6 +208,15 @@ describe('Admission', () => {
     expect((await story.targets())[0]).toMatchObject({ state: 'rejected', because: expect.stringMatching(/holds 3.0.0, which is newer than 2.0.0/) });
     await story.starts({ groups: ONE_GROUP, allowDowngrade: true });
     expect(await story.counters()).toEqual({ all: { inFlight: 1 } });
+  });
+
+  it('R9 ends it also where the deadline is shorter than what an installation may take', async () => {
+    const story = await Story.given(pool, { offline: 1 });
+    await story.starts({ groups: ONE_GROUP, timeouts: { target: 'PT0.3S' } });
+    const { until } = await story.settles();
+    await new Promise((resolve) => setTimeout(resolve, until! - Date.now() + 20));
+    expect((await story.settles()).outcome).toBe('finished');
+    expect(await story.counters()).toEqual({ all: { timedOut: 1 } });
   });
 
   it('R9 ends a target that has not ended by its deadline, so that every rollout ends', async () => {
@@ -274,6 +310,38 @@ describe('A gate with a sequential test', () => {
 });
 
 describe('What people ask for', () => {
+  it('R11 a retry has the test of a group judge anew: what ended before is not held against it', async () => {
+    const story = await Story.given(pool, { online: 80 });
+    await story.starts({ groups: [{ name: 'canary', count: 79, gate: { minSample: 1, confidence: 0.95, maxFailureRate: 0.05 } }, { name: 'rest' }], stopIf: [], pace: { maxInFlight: 200 } });
+    await story.fail(3);
+    await story.succeed();
+    await story.settles();
+    expect((await story.now()).facts.pauses.map((pause) => pause.reason)).toEqual(['gate_inconclusive']);
+    await story.asks({ do: 'retry', outcomes: ['failed'] });
+    await story.settles();
+    await story.succeed();
+    await story.settles();
+    expect([(await story.now()).facts.groups[0]!.prefix, await states(story)]).toEqual([{ ended: 79, failed: 0 }, ['passed', 'running']]);
+  });
+
+  it('R8 a pause shows also before the approvals are there, and can be taken back', async () => {
+    const story = await Story.given(pool, { online: 1 });
+    await story.creates({ groups: ONE_GROUP, approval: { required: 1 } });
+    await story.asks({ do: 'start' });
+    expect((await story.asks({ do: 'pause', because: null })).phase).toBe('paused');
+    expect((await story.asks({ do: 'resume', reason: null })).phase).toBe('awaiting_approval');
+  });
+
+  it('a time to start that is amended counts like one that the plan had from the beginning; without it a command is waited for', async () => {
+    const story = await Story.given(pool, { online: 1 });
+    await story.creates({ groups: ONE_GROUP });
+    const { schedule } = (await story.now()).plan;
+    expect((await story.asks({ do: 'amend', amendment: { schedule: { ...schedule, startAt: Date.now() + 3_600_000 } } })).phase).toBe('scheduled');
+    expect((await story.asks({ do: 'amend', amendment: { schedule } })).phase).toBe('draft');
+    await story.settles();
+    expect(await story.counters()).toEqual({ all: { pending: 1 } });
+  });
+
   it('R8 a pause and another reason are two: resuming one does not undo the other', async () => {
     const story = await Story.given(pool, { online: 8 });
     await story.starts({ groups: ONE_GROUP, pace: { maxInFlight: 4 }, stopIf: [{ outcome: 'failed', share: 0.5, after: 2, then: 'pause' }] });

@@ -63,6 +63,25 @@ describe('A roll back', () => {
     expect(times.map((row) => row.count)).toEqual(['1', '1', '1', '1']);
   });
 
+  it('does not stall behind a device of the newest group that is away', async () => {
+    const story = await Story.given(pool, { online: 3 });
+    await story.starts({ groups: [{ name: 'canary', count: 2, gate: { minSample: 2 } }, { name: 'rest' }] });
+    await story.succeed();
+    await story.settles();
+    const [last] = await story.inFlight();
+    await story.succeed();
+    await story.settles();
+    await story.comesOnline(last!.deviceId, false);
+    await story.asks({ do: 'rollback', because: 'the vendor called' });
+    await story.settles();
+    expect(await back(story)).toEqual({ canary: [0, 2, 0, 0], rest: [1, 0, 0, 0] });
+    await story.report(await story.goingBack(), { type: 'installed' });
+    await story.comesOnline(last!.deviceId);
+    await story.settles();
+    await story.report(await story.goingBack(), { type: 'installed' });
+    expect((await story.settles()).outcome).toBe('aborted');
+  });
+
   it('cancels what is in flight first, and takes along what ends as installed all the same', async () => {
     const story = await Story.given(pool, { online: 3 });
     await story.starts({ groups: ONE_GROUP });
@@ -133,6 +152,19 @@ describe('A dynamic rollout', () => {
     await story.registers(['another']);
     await story.settles();
     expect(await story.counters()).toEqual({ canary: { installed: 1 }, rest: { inFlight: 1, pending: 1 } });
+  });
+
+  it('pauses when its group fails, also where no device is left that it could hold back: the next one may come at any time', async () => {
+    const story = await Story.given(pool, {});
+    await story.registers([`${TAG}-failing`]);
+    await story.starts({ ...dynamic, targets: { filter: `tag==${TAG}-failing`, dynamic: true }, stopIf: [] });
+    await story.fail();
+    await story.settles();
+    expect((await story.now()).facts.pauses.map((pause) => pause.reason)).toEqual(['gate_failed']);
+    await story.registers([`${TAG}-failing`]);
+    await story.asks({ do: 'resume', reason: null });
+    await story.settles();
+    expect(await story.counters()).toEqual({ canary: { failed: 1 }, rest: { inFlight: 1 } });
   });
 
   it('lets go of devices that cease to match before their turn', async () => {

@@ -30,8 +30,9 @@ const BATCHES = 2;
 const WORTH_A_SECOND = 100;
 /** Batches of few begin this far apart, for the reason that loop.ts gives. A device waits for its receipt, but not that impatiently. */
 const APART_MS = 25;
-/** Progress of one installation is written at most this often: it is no history (DESIGN §4). */
+/** Progress of one phase of an installation is written at most this often: it is no history (DESIGN §4). The newest of what came meanwhile follows. */
 const PROGRESS_EVERY_MS = 2_000;
+const LOOK_AT_HELD_MS = 1_000;
 const MAX_PROGRESS_KNOWN = 50_000;
 const RETRY_FIRST_MS = 100;
 const RETRY_MAX_MS = 2_000;
@@ -54,6 +55,8 @@ export class Ingest {
   /** performance.now() */
   private readonly arrivedAt = new WeakMap<Incoming, number>();
   private readonly progressAt = new Map<string, number>();
+  private readonly heldProgress = new Map<string, Incoming>();
+  private lookAtHeld: NodeJS.Timeout | undefined;
   /** performance.now() */
   private begunAt = -Infinity;
   private soon: NodeJS.Timeout | undefined;
@@ -72,6 +75,7 @@ export class Ingest {
   async end(): Promise<void> {
     this.mode = 'ended';
     clearTimeout(this.soon);
+    clearTimeout(this.lookAtHeld);
     await Promise.all(this.underWay.values());
   }
 
@@ -181,15 +185,28 @@ export class Ingest {
     }
   }
 
-  /** Then it is acknowledged and forgotten: progress may be lost. */
-  private isTooSoon(reading: Reading): boolean {
+  /** Then it is acknowledged, for progress may be lost, and held unless a newer one comes in time. Whose progress it is, its topic says: no other device's word holds it up. */
+  private isTooSoon({ incoming, ...reading }: Reading): boolean {
     if (!('message' in reading) || reading.message.type !== 'progress') return false;
-    const { installationId, bytes, total } = reading.message.body;
+    const { installationId, phase, bytes, total } = reading.message.body;
+    const key = `${incoming.topic} ${installationId} ${phase}`;
     const now = this.has.now();
-    const tooSoon = bytes !== total && now - (this.progressAt.get(installationId) ?? 0) < PROGRESS_EVERY_MS;
-    if (tooSoon) reading.incoming.acknowledge();
-    else this.progressAt.set(installationId, now);
-    return tooSoon;
+    if (bytes === total || now - (this.progressAt.get(key) ?? 0) >= PROGRESS_EVERY_MS) {
+      this.progressAt.set(key, now);
+      this.heldProgress.delete(key);
+      return false;
+    }
+    incoming.acknowledge();
+    if (this.heldProgress.size < MAX_PROGRESS_KNOWN) this.heldProgress.set(key, { ...incoming, acknowledge: () => undefined });
+    this.lookAtHeld ??= setTimeout(() => this.takeHeld(), LOOK_AT_HELD_MS);
+    return true;
+  }
+
+  private takeHeld(): void {
+    this.lookAtHeld = undefined;
+    const held = [...this.heldProgress.values()];
+    this.heldProgress.clear();
+    for (const one of held) this.take(one);
   }
 }
 

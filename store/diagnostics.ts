@@ -25,8 +25,8 @@ const DETAIL_CHARACTERS = 1_000;
 /** Keeps refusals of devices that exist; what names no device is only counted. */
 export async function keepDiagnostics(tx: Tx, entries: readonly Diagnostic[]): Promise<void> {
   const records = newest(entries).map((one, nth) => ({
-    nth, tenant_id: one.tenantId, device_id: one.deviceId, at: new Date(one.at).toISOString(), reason: one.reason, detail: storable(one.detail).slice(0, DETAIL_CHARACTERS),
-    topic: one.topic === undefined ? null : storable(one.topic).slice(0, TOPIC_CHARACTERS), payload: one.payload === undefined ? null : storable(one.payload).slice(0, PAYLOAD_CHARACTERS),
+    nth, tenant_id: one.tenantId, device_id: one.deviceId, at: new Date(one.at).toISOString(), reason: one.reason, detail: storable(one.detail.slice(0, DETAIL_CHARACTERS)),
+    topic: one.topic === undefined ? null : storable(one.topic.slice(0, TOPIC_CHARACTERS)), payload: one.payload === undefined ? null : storable(one.payload.slice(0, PAYLOAD_CHARACTERS)),
   }));
   if (records.length === 0) return;
   await tx.query(

@@ -1,3 +1,5 @@
+import { REASON_CHARACTERS } from '../domain/installation/policy.js';
+import { shortened } from '../domain/shortened.js';
 import type { Tx } from './pool.js';
 import { ADMITTED_AT_ONCE } from './rollout-observation.js';
 import type { StoredRollout } from './rollout-rows.js';
@@ -22,12 +24,7 @@ export async function stopOpen(tx: Tx, { tenantId, id }: StoredRollout, only: 'n
     [tenantId, id, rows.map((row) => row.device_id), as, because],
   );
   await record(tx, rows.map((row) => ({
-    tenantId, deviceId: row.device_id, from: { kind: 'service' as const }, kind: 'event' as const, installationId: row.id, event: { type: 'cancel' as const, reason: sentence(because) },
+    tenantId, deviceId: row.device_id, from: { kind: 'service' as const }, kind: 'event' as const, installationId: row.id, event: { type: 'cancel' as const, reason: shortened(because, REASON_CHARACTERS) },
   })), now);
   return rows.length;
-}
-
-/** As long as a reason may be (specs/rest-api.md). */
-function sentence(text: string): string {
-  return text.length <= 255 ? text : `${text.slice(0, 254)}…`;
 }

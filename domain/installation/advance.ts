@@ -1,9 +1,11 @@
 import { assertNever } from '../assert-never.js';
+import { shortened } from '../shortened.js';
 import { cancel } from './cancel.js';
 import { judge } from './judge.js';
 import type { Advanced, InstallationEvent, ReportEvent } from './events.js';
 import type { Installation } from './installation.js';
 import { moved } from './moved.js';
+import { REASON_CHARACTERS } from './policy.js';
 import { mayRetry } from './retry.js';
 import { isEnded } from './states.js';
 import { TABLE } from './table.js';
@@ -39,7 +41,7 @@ function report(i: Installation, event: ReportEvent, now: number): Advanced {
   if (late && !ENDING.has(event.type)) return { outcome: 'unchanged', next: i };
   // Said again over REST, which counts no attempts: the first time stays, and nothing begins once more.
   if (event.type === 'accepted' && event.attempt === undefined && i.startedAt !== null) return { outcome: 'unchanged', next: i };
-  const next = reported(event.error?.code === 'CANCEL_TOO_LATE' ? cancelRefused(i) : i, event, now);
+  const next = reported(event.error?.code === 'CANCEL_TOO_LATE' ? cancelRefused(i, now) : i, event, now);
   if (next === i) return { outcome: 'unchanged', next };
   return { outcome: 'applied', next: event.seq !== undefined && next.attempt === i.attempt ? { ...next, lastSeq: Math.max(i.lastSeq, event.seq) } : next };
 }
@@ -60,9 +62,9 @@ function agrees(i: Installation, event: ReportEvent): boolean {
   }
 }
 
-/** The device goes on although it was asked to stop: the cancellation is over, and its document is wanted again. */
-function cancelRefused(i: Installation): Installation {
-  return i.cancel === null ? i : { ...i, cancel: null };
+/** The device goes on although it was asked to stop: the cancellation is over, its document is wanted again, and it has its phase's time as before. */
+function cancelRefused(i: Installation, now: number): Installation {
+  return i.cancel === null ? i : moved(i, null, now, { cancel: null });
 }
 
 function reported(i: Installation, event: ReportEvent, now: number): Installation {
@@ -119,7 +121,7 @@ function unsuccessful(i: Installation, event: Unsuccessful, at: number, now: num
   const said = error ? { code: error.code, message: error.message } : null;
   // Whoever writes `rejectedAt` may leave the reason out, and reads back what was written; of a device's word there is always one.
   const unexplained = event.final === true ? null : `the device reported ${event.type} and did not say why`;
-  const reason = error ? sentence(error.message === '' ? error.code : `${error.code}: ${error.message}`) : event.reason ?? unexplained;
+  const reason = error ? shortened(error.message === '' ? error.code : `${error.code}: ${error.message}`, REASON_CHARACTERS) : event.reason ?? unexplained;
   if (i.cancel !== null) {
     return moved(i, i.cancel.as === 'superseded' ? 'supersede' : 'cancel', now, { rejectedAt: at, rejectReason: i.cancel.reason ?? reason, error: said ?? i.error });
   }
@@ -127,10 +129,6 @@ function unsuccessful(i: Installation, event: Unsuccessful, at: number, now: num
     return moved(i, 'retry', now, { error: said });
   }
   return moved(i, event.type === 'failed' ? 'fail' : 'reject', now, { rejectedAt: at, rejectReason: reason, error: said ?? i.error });
-}
-
-function sentence(text: string): string {
-  return text.length <= 255 ? text : `${text.slice(0, 254)}…`;
 }
 
 function progressed(i: Installation, event: { phase: string; bytes: number; total: number }, now: number): Installation {

@@ -22,6 +22,11 @@ export function cancel(i: Installation, event: { reason?: string; as?: 'canceled
     return next === i ? { outcome: 'refused', reason: 'too_late' } : { outcome: 'applied', next };
   }
   if (i.state === 'confirming') return { outcome: 'refused', reason: 'too_late' };
-  const deadline = i.state === 'delivered' ? now + CANCEL_ANSWER_MS : Math.max(phaseDueAt(i) ?? 0, now + CANCEL_ANSWER_MS);
+  const deadline = i.state === 'delivered' ? now + CANCEL_ANSWER_MS : Math.max(endOfPhase(i, now), now + CANCEL_ANSWER_MS);
   return { outcome: 'applied', next: moved(i, null, now, { cancel: { requestedAt: now, reason, as, deadline } }) };
+}
+
+/** Held at the gate nothing is timed: then it has as long as its next phase would. */
+function endOfPhase(i: Installation, now: number): number {
+  return phaseDueAt(i) ?? i.deadline ?? now + i.policy.timeouts.install;
 }

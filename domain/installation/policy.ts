@@ -20,6 +20,9 @@ export const DEFAULT_POLICY: Policy = {
   maxDefer: DAY,
 };
 
+/** As long as a reason may be (specs/rest-api.md). */
+export const REASON_CHARACTERS = 255;
+
 /** Where `accepted` was never seen, a device that is there answers a cancellation within a round trip; 5 s covers a slow radio. */
 export const CANCEL_ANSWER_MS = 5 * SECOND;
 

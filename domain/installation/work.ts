@@ -51,7 +51,8 @@ function begin(work: Work, i: Installation, now: number): Done {
   if (time > now) return unchanged;
   if (!i.executing && executing(work, i.id) !== undefined) return applied(work, i, moved(i, 'queue', now, { retryAt: null }), now);
   const slot = work.slots[i.slot];
-  if (slot?.sha256 === i.sha256 && slot.confirmed && i.startedAt === null) {
+  // Before its first attempt, or after one whose outcome was lost: the device has said since that it holds the content.
+  if (slot?.sha256 === i.sha256 && slot.confirmed && (i.startedAt === null || (i.attempt > 1 && (i.state === 'scheduled' || i.state === 'queued')))) {
     return applied(work, { ...i, executing: true }, moved(i, 'succeed', now, { completedAt: now, alreadyInstalled: true }), now);
   }
   if (i.state !== 'scheduled' && i.state !== 'queued') return i.executing ? unchanged : applied(work, i, takesTurn(i, now), now);

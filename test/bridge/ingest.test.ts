@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import pino from 'pino';
 import { Ingest } from '../../bridge/ingest.js';
 import { instant, Tenure } from '../../bridge/tenure.js';
@@ -23,6 +23,7 @@ beforeAll(async () => {
   // What no schema of the wire can foresee: a report that the database will not take, today or ever.
   await facts.sql(`ALTER TABLE device_slots ADD CONSTRAINT poisoned CHECK (version <> 'poison')`);
 });
+afterEach(() => ingest.end());
 afterAll(async () => {
   await pool.end();
   await database.drop();
@@ -112,6 +113,23 @@ describe('Reports that arrive', () => {
     }
     await until('every report is acknowledged', () => acknowledged.length === 103, 10_000);
     expect(await versions([held, ...others])).toEqual(['2.0', ...others.map(() => '1.0')]);
+  });
+
+  it('of progress: the newest of what came too soon follows, and no word of another device holds it up', async () => {
+    const [one, other] = await devices(2) as [string, string];
+    const { id } = await facts.install(one, await facts.firmware('c'), {});
+    await facts.sql(`UPDATE installations SET state = 'downloading', executing = true, revision = 1 WHERE id = $1`, [id]);
+    const progress = (device: string, bytes: number) => ({
+      topic: `slipway/v1/default/${device}/${device}/up/progress`, acknowledge: () => void acknowledged.push(device),
+      payload: Buffer.from(JSON.stringify({ v: 1, installationId: id, phase: 'download', bytes, total: 100 })),
+    });
+    const bytes = async () => (await facts.sql<{ bytes: number | null }>(`SELECT (progress->>'bytes')::int AS bytes FROM installations WHERE id = $1`, [id]))[0]!.bytes;
+    ingest.take(progress(other, 99));
+    await until('the foreign one was looked at', () => acknowledged.length === 1);
+    for (const at of [10, 20, 40]) ingest.take(progress(one, at));
+    await until('the first is there', async () => (await bytes()) === 10);
+    await until('the last follows', async () => (await bytes()) === 40, 10_000);
+    expect(acknowledged).toEqual([other, one, one, one]);
   });
 
   it('D1 are tried again until PostgreSQL is back, and are counted once', async () => {

@@ -5,6 +5,8 @@ import { given, NEW, OLD, T0 } from './fleet-of-one.js';
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
+/** A character that was cut in half. */
+const HALF = /\p{Surrogate}/u;
 
 describe('An installation on one device', () => {
   it('goes from request to confirmed slot, and the slot says what it holds', () => {
@@ -59,6 +61,13 @@ describe('What confirms', () => {
     expect(given().requested('a').begins('a').hello(NEW).of('a').state).toBe('installed');
   });
 
+  it('I7 content that the device shows while its next attempt waits concludes when that begins', () => {
+    const lost = given().requested('a').begins('a').reports('a', 'accepted').fails('a', 'DOWNLOAD_FAILED');
+    expect(lost.of('a')).toMatchObject({ state: 'scheduled', attempt: 2 });
+    expect(lost.after(5_000).hello(NEW).after(5_000).begins('a').of('a')).toMatchObject({ state: 'installed', alreadyInstalled: true, completedAt: T0 + 10_000 });
+    expect(lost.after(5_000).hello(OLD).after(5_000).begins('a').of('a').state).toBe('delivered');
+  });
+
   it('I7 a hello whose content is not confirmed, or came by another installation, concludes nothing', () => {
     expect(given().requested('a').begins('a').hello(NEW, { confirmed: false }).of('a').state).toBe('delivered');
     expect(given().requested('a').begins('a').hello(NEW, { installationId: 'other' }).of('a').state).toBe('delivered');
@@ -87,6 +96,14 @@ describe('A failed attempt', () => {
     expect(second.of('a')).toMatchObject({ state: 'scheduled', attempt: 2, executing: false, retryAt: T0 + 10_000, dueAt: T0 + 10_000, rejectedAt: null });
     const third = second.after(10_000).begins('a').fails('a', 'HASH_MISMATCH');
     expect(third.of('a')).toMatchObject({ attempt: 3, retryAt: T0 + 10_000 + 20_000 });
+  });
+
+  it('keeps of a long reason whole characters, or nothing of it could be stored', () => {
+    const end = given().requested('a').begins('a').does('a', { type: 'failed', error: { code: 'INCOMPATIBLE', message: '💥'.repeat(200) } });
+    const reason = end.of('a').rejectReason!;
+    expect([reason.length <= 255, HALF.test(reason), reason.endsWith('💥…')]).toEqual([true, false, true]);
+    const odd = given().requested('a').begins('a').does('a', { type: 'failed', error: { code: 'INCOMPATIBLE', message: `-${'💥'.repeat(200)}` } });
+    expect([odd.of('a').rejectReason!.length <= 255, HALF.test(odd.of('a').rejectReason!)]).toEqual([true, false]);
   });
 
   it('I9 ends as failed when no attempt is left', () => {
@@ -184,6 +201,17 @@ describe('Cancelling', () => {
       .does('a', { type: 'installing', error: { code: 'CANCEL_TOO_LATE', message: 'flashing' } });
     expect(refused.of('a')).toMatchObject({ state: 'installing', cancel: null });
     expect(refused.reports('a', 'installed').of('a').state).toBe('installed');
+  });
+
+  it('I10 also where it says so with another state before it has accepted: it has the time of its phase again', () => {
+    const refused = given().requested('a').begins('a').does('a', { type: 'cancel' }).fails('a', 'CANCEL_TOO_LATE');
+    expect(refused.of('a')).toMatchObject({ state: 'delivered', cancel: null, dueAt: T0 + DEFAULT_POLICY.timeouts.offer });
+  });
+
+  it('I10 a device that is held at the gate and does not answer has as long as it had to install', () => {
+    const held = given().requested('a', { gate: 'hold' }).begins('a').reports('a', 'downloaded').does('a', { type: 'cancel' });
+    expect(held.of('a').dueAt).toBe(T0 + 30 * MINUTE);
+    expect(held.timerFires('a').of('a').state).toBe('canceled');
   });
 
   it('I10 a failure after the request ends it as canceled: it is not tried again', () => {

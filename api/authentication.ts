@@ -6,7 +6,7 @@ import { findKey } from '../store/api-keys.js';
 import type { Pool } from '../store/pool.js';
 import type { Principal } from './route.js';
 
-/** Who a bearer token is; undefined where it is nobody's. Operators' JWTs are one more of these, asked before or after this one. */
+/** Who a bearer token is; undefined where it is nobody's. Throws where that cannot be said now. */
 export type Authenticate = (token: string) => Promise<Principal | undefined>;
 
 /** The principal of routes that ask for no token. It belongs to no tenant: behind row-level security it sees nothing. */
@@ -33,6 +33,14 @@ export function byApiKey(pool: Pool, now: () => number): Authenticate {
     cache.set(name, { principal, until: now() + CACHE_MS });
     return principal;
   };
+}
+
+/** Three parts with dots between: a JWT. A key of ours has none. */
+const JWT = /^[\w-]+\.[\w-]+\.[\w-]+$/;
+
+/** Tokens of the operators' issuer, where there is one, and keys of this service. */
+export function eitherOf(keys: Authenticate, tokens: Authenticate | undefined): Authenticate {
+  return async (token) => (tokens !== undefined && JWT.test(token) ? ((await tokens(token)) ?? keys(token)) : keys(token));
 }
 
 /** @throws DomainError AUTH_MISSING_TOKEN, AUTH_INVALID_TOKEN */

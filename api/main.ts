@@ -13,7 +13,7 @@ import { createLog } from '../workers/log.js';
 import { httpUrl, readSettings, requireAddresses, type Settings } from '../workers/settings.js';
 import { temporalConnection } from '../workers/temporal-connection.js';
 import { createApp } from './app.js';
-import { byApiKey } from './authentication.js';
+import { byApiKey, eitherOf } from './authentication.js';
 import { Housekeeping } from './housekeeping.js';
 import { listen } from './listener.js';
 import { LiveEvents } from './live/live-events.js';
@@ -60,14 +60,14 @@ const services: Services = {
 
 /** Whether the schema is up to date and the bootstrap key works. Until then the port answers, and says that it is not ready. */
 let prepared = false;
-const keys = byApiKey(pool, services.now);
+const authenticate = eitherOf(byApiKey(pool, services.now), await operatorTokens(settings));
 const live = new LiveEvents(pool, log);
 const app = createApp({
   services, live,
   dependencies: [{ name: 'schema', check: async () => (prepared ? undefined : 'is being brought up to date') }, ...neighbours(settings)],
   authenticate: async (token) => {
     if (!prepared) throw new DomainError('SERVICE_UNAVAILABLE', 'the database is being prepared; try again in a few seconds');
-    return keys(token);
+    return authenticate(token);
   },
 });
 http.answerWith(app);
@@ -134,4 +134,11 @@ function answersTcp(host: string, port: number): Promise<string | undefined> {
     socket.once('timeout', () => done('does not answer: devices are not reached'));
     socket.once('error', () => done('does not answer: devices are not reached'));
   });
+}
+
+/** Loaded where it is used: most have keys only. */
+async function operatorTokens({ jwt }: Settings) {
+  if (jwt.issuer === undefined) return undefined;
+  const { byOperatorToken } = await import('./operator-tokens.js');
+  return byOperatorToken(pool, { issuer: jwt.issuer, audience: jwt.audience, jwksUrl: jwt.jwksUrl });
 }

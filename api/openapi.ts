@@ -24,7 +24,7 @@ export function openApiDocument(routes: readonly Route[], publicUrl: string, ver
     paths,
     components: {
       schemas,
-      securitySchemes: { bearer: { type: 'http', scheme: 'bearer', description: `An API key. Permissions: ${PERMISSIONS.join(', ')}.` } },
+      securitySchemes: { bearer: { type: 'http', scheme: 'bearer', description: `An API key, or a token (JWT) of the operators' issuer. Permissions: ${PERMISSIONS.join(', ')}.` } },
     },
   };
 }

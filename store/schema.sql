@@ -600,7 +600,7 @@ CREATE TABLE tenants (
   CONSTRAINT tenants_pkey PRIMARY KEY (id)
 );
 GRANT SELECT TO slipway_api
-GRANT SELECT TO slipway_worker
+GRANT INSERT, SELECT TO slipway_worker
 
 CREATE TABLE webhook_deliveries (
   tenant_id text NOT NULL

@@ -165,6 +165,10 @@ function contradictions(env: Record<string, string>): string[] {
     if (has(one) !== has(other)) problems.push(`${has(one) ? other : one} is missing: ${one} and ${other} belong together`);
   };
   if (env['SLIPWAY_BLOB_STORE'] === 's3' && !has('SLIPWAY_S3_BUCKET')) problems.push('SLIPWAY_S3_BUCKET is missing: SLIPWAY_BLOB_STORE=s3 needs it');
+  for (const name of ['SLIPWAY_JWT_AUDIENCE', 'SLIPWAY_JWKS_URL']) if (has(name) && !has('SLIPWAY_JWT_ISSUER')) problems.push(`SLIPWAY_JWT_ISSUER is missing: ${name} says whose tokens it is about with it`);
+  if (has('SLIPWAY_JWT_ISSUER') && !has('SLIPWAY_JWKS_URL') && !/^https?:\/\//.test(env['SLIPWAY_JWT_ISSUER']!)) {
+    problems.push('SLIPWAY_JWKS_URL is missing: SLIPWAY_JWT_ISSUER is no URL that it could be discovered from');
+  }
   pair('MQTT_TLS_CERT_PATH', 'MQTT_TLS_KEY_PATH');
   if (env['SLIPWAY_MQTT_ADMIN'] === 'dynsec') {
     const missing = ['MQTT_URL', 'MQTT_USERNAME', 'MQTT_PASSWORD'].filter((name) => !has(name));

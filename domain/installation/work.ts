@@ -47,8 +47,13 @@ function begin(work: Work, i: Installation, now: number): Done {
   if (i.deadline !== null && now >= i.deadline && !i.executing) {
     return applied(work, i, moved(i, 'timeOut', now, { rejectedAt: now, rejectReason: 'the deadline of the installation passed before it began' }), now);
   }
-  const time = i.state === 'scheduled' ? (i.retryAt ?? i.notBefore ?? 0) : 0;
-  if (time > now) return unchanged;
+  if (!isDue(i, now)) return unchanged;
+  const first = firstOfDue(work, i, now);
+  if (first !== undefined) {
+    // Its process finds the offer made, as it would find the turn taken.
+    const ahead = begin(work, first, now).work;
+    return begin(ahead, ahead.installations[i.id]!, now);
+  }
   if (!i.executing && executing(work, i.id) !== undefined) return applied(work, i, moved(i, 'queue', now, { retryAt: null }), now);
   const slot = work.slots[i.slot];
   // Before its first attempt, or after one whose outcome was lost: the device has said since that it holds the content.
@@ -59,6 +64,24 @@ function begin(work: Work, i: Installation, now: number): Done {
   const revised = revise(work, { ...i, executing: true });
   const offered = moved(revised.installation, 'offer', now, { retryAt: null, priorSha256: slot?.sha256 ?? null });
   return applied(revised.work, i, offered, now);
+}
+
+function isDue(i: Installation, now: number): boolean {
+  return i.state !== 'scheduled' || (i.retryAt ?? i.notBefore ?? 0) <= now;
+}
+
+/** Who goes before this one on a device on which nothing executes: whichever of their processes asks first, the order is that of the line. */
+function firstOfDue(work: Work, i: Installation, now: number): Installation | undefined {
+  if ((i.state !== 'scheduled' && i.state !== 'queued') || executing(work) !== undefined) return undefined;
+  const [first] = Object.values(work.installations)
+    .filter((one) => one.id === i.id || (one.state === 'scheduled' && isDue(one, now) && (one.deadline === null || one.deadline > now)))
+    .sort(byLine);
+  return first === undefined || first.id === i.id ? undefined : first;
+}
+
+/** The highest priority, then the oldest. */
+function byLine(a: Installation, b: Installation): number {
+  return b.priority - a.priority || a.requestedAt - b.requestedAt || (a.id < b.id ? -1 : 1);
 }
 
 function applied(work: Work, before: Installation, after: Installation, now: number): Done {
@@ -77,7 +100,7 @@ export function nextInLine(work: Work, now: number): Work {
   if (executing(work)) return work;
   const [first] = Object.values(work.installations)
     .filter((one) => !isEnded(one.state) && one.state !== 'scheduled' && (one.deadline === null || one.deadline > now))
-    .sort((a, b) => b.priority - a.priority || a.requestedAt - b.requestedAt || (a.id < b.id ? -1 : 1));
+    .sort(byLine);
   return first ? put(work, takesTurn(first, now)) : work;
 }
 

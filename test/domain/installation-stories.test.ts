@@ -231,6 +231,14 @@ describe('The line on one device', () => {
     expect(line.begins('c').reports('c', 'canceled').of('b').executing).toBe(true);
   });
 
+  it('I13 of those that are due at the same time the first in line begins, whichever process asks first', () => {
+    const line = given().requested('a', { notBefore: T0 + 10 }).after(1).requested('b', { notBefore: T0 + 10 }).after(1).requested('c', { notBefore: T0 + 10, priority: 5 }).requested('d', { notBefore: T0 + 99, priority: 9 });
+    const begun = line.after(8).begins('b');
+    expect(begun.states()).toEqual({ a: 'scheduled', b: 'queued', c: 'delivered', d: 'scheduled' });
+    expect(begun.begins('c').begins('a').states()).toEqual({ a: 'queued', b: 'queued', c: 'delivered', d: 'scheduled' });
+    expect(begun.begins('a').reports('c', 'installed').of('a')).toMatchObject({ state: 'queued', executing: true });
+  });
+
   it('I13 a back-off frees the turn for the next one', () => {
     const line = given().requested('a').requested('b', { sha256: 'c'.repeat(64) }).begins('a').begins('b').fails('a', 'BUSY');
     expect(line.of('b').executing).toBe(true);

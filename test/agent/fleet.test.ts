@@ -94,6 +94,8 @@ describe('a simulated fleet', () => {
     expect(service.states('silent-0')).toEqual([]);
     expect(of('crashing').filter((phase) => phase === 'crashed')).toHaveLength(4);
     expect(of('flapping')).toContain('disconnected');
-    expect(service.states('duplicating-0').filter((state) => state === 'accepted').length).toBeGreaterThan(1);
+    // Which of its reports come twice depends on when its connection ends: at the reboot a repetition that waits is lost.
+    const said = service.states('duplicating-0');
+    expect(said.length).toBeGreaterThan(new Set(said).size);
   });
 });

@@ -62,12 +62,12 @@ export class FleetInFlight {
     await this.fleet.start();
   }
 
-  /** Uploads a new version and asks for it on every device: 201 for each, however often it must be asked for while the API is down. */
-  async schedule(): Promise<Wave> {
+  /** Uploads a new version and asks for it on every device: 201 for each, however often it must be asked for while the API is down. `offer`: how long a device may take to accept. */
+  async schedule(offer = this.patience.offer): Promise<Wave> {
     const { operator } = this.service;
     const bytes = randomBytes(SIZE);
     const { version, firmwareId } = await this.insist(() => this.upload(bytes));
-    const terms = { timeouts: { offer: this.patience.offer, download: this.patience.rest, install: this.patience.rest, confirm: this.patience.rest }, retry: { maxAttempts: 4, backoff: { first: 'PT1S' } } };
+    const terms = { timeouts: { offer, download: this.patience.rest, install: this.patience.rest, confirm: this.patience.rest }, retry: { maxAttempts: 4, backoff: { first: 'PT1S' } } };
     const installations = await Promise.all(this.devices.map(async ({ id: deviceId, profile }) => {
       const key = randomUUID();
       const { id } = await this.insist(() => operator.install(deviceId, { firmwareId, slot: 'firmware', ...terms }, key));

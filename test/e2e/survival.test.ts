@@ -50,7 +50,8 @@ describe(`With 50 installations in flight (SURVIVAL_SEED=${SEED})`, () => {
 
   it('kill -9 of the all in one itself: the next start ends what was left behind, and resumes', async () => {
     const before = { endpoints: service.endpoints, pids: service.processes().map((one) => one.pid) };
-    const wave = await fleet.schedule();
+    // The time of an offer goes on while everything is away: on a busy machine it takes its time to come back.
+    const wave = await fleet.schedule('PT30S');
     await fleet.inFlight(wave, 0.5);
     await service.kill();
     await service.start();

@@ -140,5 +140,5 @@ function answersTcp(host: string, port: number): Promise<string | undefined> {
 async function operatorTokens({ jwt }: Settings) {
   if (jwt.issuer === undefined) return undefined;
   const { byOperatorToken } = await import('./operator-tokens.js');
-  return byOperatorToken(pool, { issuer: jwt.issuer, audience: jwt.audience, jwksUrl: jwt.jwksUrl });
+  return byOperatorToken(pool, { issuer: jwt.issuer, audience: jwt.audience, jwksUrl: jwt.jwksUrl }, log);
 }

@@ -1,8 +1,10 @@
+import type { Logger } from 'pino';
 import { createRemoteJWKSet, customFetch, errors, jwtVerify, type JWTPayload, type JWTVerifyGetKey } from 'jose';
 import { DomainError } from '../domain/errors.js';
 import { PERMISSIONS, permissionsOf, ROLES, type Permission } from '../domain/permissions.js';
 import type { Pool } from '../store/pool.js';
-import { ensureTenant, TENANT_ID } from '../store/tenants.js';
+import { ensureTenant } from '../store/tenants.js';
+import { TENANT_ID } from '../store/transaction.js';
 import type { Authenticate } from './authentication.js';
 
 export interface OperatorTokens {
@@ -19,39 +21,40 @@ const CLOCK_TOLERANCE_S = 30;
 const FETCH_TIMEOUT_MS = 5_000;
 /** A token names keys of the issuer; an unknown one has them fetched anew, but no more often than this, whoever sends what. */
 const FETCH_AGAIN_MS = 10_000;
-const SUBJECT_CHARACTERS = 200;
+/** OpenID Connect Core §2: at most 255 characters of ASCII. It is written into the history. */
+const SUBJECT = /^[\x20-\x7e]{1,255}$/;
 
 /**
  * Tokens of the operators' own issuer (OpenID Connect): RS256 or ES256, by its published keys, each for the one tenant of its claim `tenant`. What
  * its holder may do, `permissions` (a list), `scope` (names with spaces between) and `roles` or `role` (owner, writer, reader) say together; names that are no
  * permissions of this service are passed over.
  */
-export function byOperatorToken(pool: Pool, options: OperatorTokens): Authenticate {
+export function byOperatorToken(pool: Pool, options: OperatorTokens, log: Logger): Authenticate {
   const keys = keysOf(options);
   const known = new Set<string>();
   return async (token) => {
-    const claims = await verified(token, keys, options);
-    if (claims === undefined || typeof claims['tenant'] !== 'string' || !TENANT_ID.test(claims['tenant'])) return undefined;
-    const tenantId = claims['tenant'];
+    const claims = await verified(token, keys, options, log);
+    const { tenant: tenantId, sub = 'unnamed' } = claims ?? {};
+    if (claims === undefined || typeof tenantId !== 'string' || !TENANT_ID.test(tenantId) || typeof sub !== 'string' || !SUBJECT.test(sub)) return undefined;
     if (!known.has(tenantId)) {
       await ensureTenant(pool, tenantId);
       known.add(tenantId);
     }
-    return { tenantId, id: `user:${(claims.sub ?? 'unnamed').slice(0, SUBJECT_CHARACTERS)}`, permissions: permissionsIn(claims) };
+    return { tenantId, id: `user:${sub}`, permissions: permissionsIn(claims) };
   };
 }
 
 /** @returns undefined where it is no valid token of this issuer. @throws DomainError SERVICE_UNAVAILABLE where the issuer's keys cannot be had: the token may be good. */
-async function verified(token: string, keys: JWTVerifyGetKey, { issuer, audience }: OperatorTokens): Promise<JWTPayload | undefined> {
+async function verified(token: string, keys: JWTVerifyGetKey, { issuer, audience }: OperatorTokens, log: Logger): Promise<JWTPayload | undefined> {
   try {
     const { payload } = await jwtVerify(token, keys, {
       issuer, algorithms: ['RS256', 'ES256'], requiredClaims: ['exp'], clockTolerance: CLOCK_TOLERANCE_S, ...(audience === undefined ? {} : { audience }),
     });
     return payload;
   } catch (error) {
-    if (error instanceof KeysAway || error instanceof errors.JWKSTimeout) throw new DomainError('SERVICE_UNAVAILABLE', 'the keys of the tokens\' issuer cannot be fetched; try again in a few seconds');
-    if (error instanceof errors.JOSEError) return undefined;
-    throw error;
+    if (error instanceof errors.JOSEError && !(error instanceof errors.JWKSTimeout || error instanceof errors.JWKSInvalid)) return undefined;
+    log.warn({ err: error, issuer }, 'the keys of the tokens\' issuer cannot be had: its tokens are answered with 503');
+    throw new DomainError('SERVICE_UNAVAILABLE', 'the keys of the tokens\' issuer cannot be had; try again in a few seconds');
   }
 }
 
@@ -61,9 +64,13 @@ class KeysAway extends Error {
 }
 
 function keysOf({ issuer, jwksUrl }: OperatorTokens): JWTVerifyGetKey {
+  let found: Promise<string> | undefined;
   let keys: JWTVerifyGetKey | undefined;
   return async (header, token) => {
-    keys ??= createRemoteJWKSet(new URL(jwksUrl ?? (await discover(issuer))), { timeoutDuration: FETCH_TIMEOUT_MS, cooldownDuration: FETCH_AGAIN_MS, [customFetch]: fetched });
+    // Asked for once, however many tokens wait for it; and again by the next one where it failed.
+    found ??= jwksUrl === undefined ? discover(issuer) : Promise.resolve(jwksUrl);
+    found.catch(() => (found = undefined));
+    keys ??= createRemoteJWKSet(new URL(await found), { timeoutDuration: FETCH_TIMEOUT_MS, cooldownDuration: FETCH_AGAIN_MS, [customFetch]: fetched });
     return keys(header, token);
   };
 }

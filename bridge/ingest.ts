@@ -186,8 +186,9 @@ export class Ingest {
   }
 
   /** Then it is acknowledged, for progress may be lost, and held unless a newer one comes in time. Whose progress it is, its topic says: no other device's word holds it up. */
-  private isTooSoon({ incoming, ...reading }: Reading): boolean {
+  private isTooSoon(reading: Reading): boolean {
     if (!('message' in reading) || reading.message.type !== 'progress') return false;
+    const { incoming } = reading;
     const { installationId, phase, bytes, total } = reading.message.body;
     const key = `${incoming.topic} ${installationId} ${phase}`;
     const now = this.has.now();

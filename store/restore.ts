@@ -84,14 +84,14 @@ async function wake(client: pg.Client, backedUpAt: string): Promise<number> {
   // Each device is asked what it holds: it may have seen higher revisions than these rows, also where its broker lived on and it never reconnects.
   await client.query('UPDATE devices SET online = false, session = NULL, hello_wanted_at = now()');
   await client.query(
-    `INSERT INTO outbox (receiver, tenant_id, subject, detail)
-       SELECT 'workflow', tenant_id, id, '' FROM installations WHERE ended_at IS NULL
-     UNION SELECT 'workflow', tenant_id, id, 'rollout' FROM rollouts WHERE finished_at IS NULL AND closed_at IS NULL
-     UNION SELECT 'document', tenant_id, device_id, slot FROM installations WHERE executing
-     UNION SELECT 'document', tenant_id, device_id, slot FROM published_documents
-     UNION SELECT 'document', d.tenant_id, d.id, (SELECT min(slot) FROM jsonb_object_keys(t.slots) AS slot)
+    `INSERT INTO outbox (receiver, tenant_id, subject, detail, begins)
+       SELECT 'workflow', tenant_id, id, '', true FROM installations WHERE ended_at IS NULL
+     UNION SELECT 'workflow', tenant_id, id, 'rollout', false FROM rollouts WHERE finished_at IS NULL AND closed_at IS NULL
+     UNION SELECT 'document', tenant_id, device_id, slot, false FROM installations WHERE executing
+     UNION SELECT 'document', tenant_id, device_id, slot, false FROM published_documents
+     UNION SELECT 'document', d.tenant_id, d.id, (SELECT min(slot) FROM jsonb_object_keys(t.slots) AS slot), false
        FROM devices d JOIN device_types t ON t.tenant_id = d.tenant_id AND t.id = d.device_type_id WHERE t.slots <> '{}'
-     ON CONFLICT (receiver, tenant_id, subject, detail) DO UPDATE SET generation = outbox.generation + 1, due_at = least(outbox.due_at, now())`);
+     ON CONFLICT (receiver, tenant_id, subject, detail) DO UPDATE SET generation = outbox.generation + 1, due_at = least(outbox.due_at, now()), begins = excluded.begins`);
   return open ?? 0;
 }
 

@@ -12,7 +12,7 @@ import type { Tx } from './pool.js';
 import { pokeRollout } from './rollout-moves.js';
 import { lockRollout } from './rollout-observation.js';
 import { saveRollout, type StoredRollout } from './rollout-rows.js';
-import { retryEnded, setAdmissible } from './rollout-targets.js';
+import { judgeAdmissibleAnew, retryEnded } from './rollout-targets.js';
 import { noSuchRollout, readRollout } from './rollouts.js';
 import type { RolloutView } from './rollout-view.js';
 
@@ -128,8 +128,7 @@ function groupOf(facts: RolloutFacts, name: string): RolloutFacts['groups'][numb
 
 async function amend(tx: Tx, rollout: StoredRollout, amendment: Amendment, now: number): Promise<Done> {
   const after = amended(rollout, amendment, now);
-  const { offline } = after.plan.pace;
-  if (offline !== rollout.plan.pace.offline) await setAdmissible(tx, rollout, offline === 'offer');
+  if (after.plan.pace.offline !== rollout.plan.pace.offline) await judgeAdmissibleAnew(tx, rollout);
   return { after, data: { amendment } };
 }
 

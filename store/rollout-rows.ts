@@ -28,18 +28,20 @@ export interface StoredRollout {
   readonly targetCount: number | null;
   readonly collectedTo: string | null;
   readonly sweptTo: string | null;
+  /** Up to which device the targets know whether they may be admitted; null = all do. */
+  readonly admissibleTo: string | null;
   readonly collected: boolean;
 }
 
 export const ROLLOUT_COLUMNS = `tenant_id, id, plan, defaulted, version, phase, waiting_on, due_at, device_ms, eta, created_by, created_at, updated_at, collected_to, collected_at, target_count, forming,
-  materialised_at, start_requested_at, started_at, approvals, pauses, fired, aborted, rolling_back, swept_at, swept_to, ended_at, finished_at, closed_at, process_started_at,
+  materialised_at, start_requested_at, started_at, approvals, pauses, fired, aborted, rolling_back, swept_at, swept_to, admissible_to, ended_at, finished_at, closed_at, process_started_at,
   EXISTS (SELECT FROM rollout_sweeps s WHERE s.tenant_id = rollouts.tenant_id AND s.rollout_id = rollouts.id) AS sweep_wanted`;
 
 /** A row of `rollouts`. node-postgres gives timestamptz as Date and bigint as string. */
 export interface RolloutRow {
   tenant_id: string; id: string; plan: Plan; defaulted: string[]; version: number; waiting_on: string | null; due_at: Date | null; device_ms: number | null; eta: Date | null; created_by: string; created_at: Date; updated_at: Date;
   collected_to: string | null; collected_at: Date | null; target_count: number | null; forming: number; materialised_at: Date | null; start_requested_at: Date | null; started_at: Date | null;
-  approvals: RolloutFacts['approvals']; pauses: RolloutFacts['pauses']; fired: RolloutFacts['fired']; aborted: RolloutFacts['aborted']; rolling_back: RolloutFacts['rollingBack']; swept_at: Date | null; swept_to: string | null; sweep_wanted: boolean;
+  approvals: RolloutFacts['approvals']; pauses: RolloutFacts['pauses']; fired: RolloutFacts['fired']; aborted: RolloutFacts['aborted']; rolling_back: RolloutFacts['rollingBack']; swept_at: Date | null; swept_to: string | null; admissible_to: string | null; sweep_wanted: boolean;
   ended_at: Date | null; finished_at: Date | null; closed_at: Date | null; process_started_at: Date | null; device_ids: string[];
 }
 
@@ -59,13 +61,13 @@ export function toStored(row: RolloutRow, groups: readonly GroupRow[]): StoredRo
     tenantId: row.tenant_id, id: row.id, plan: row.plan, defaulted: row.defaulted, version: row.version,
     facts: toFacts(row, groups.map(toGroup)), bytes: groups.map((group) => Number(group.bytes)),
     waitingOn: row.waiting_on, dueAt: ms(row.due_at), deviceMs: row.device_ms, eta: ms(row.eta), createdBy: row.created_by, updatedAt: row.updated_at.getTime(), processStarted: row.process_started_at !== null,
-    forming: row.forming, targetCount: row.target_count, collectedTo: row.collected_to, sweptTo: row.swept_to, collected: row.collected_at !== null,
+    forming: row.forming, targetCount: row.target_count, collectedTo: row.collected_to, sweptTo: row.swept_to, admissibleTo: row.admissible_to, collected: row.collected_at !== null,
   };
 }
 
 function toFacts(row: RolloutRow, groups: GroupFacts[]): RolloutFacts {
   return {
-    materialised: row.materialised_at !== null, createdAt: row.created_at.getTime(), startRequestedAt: ms(row.start_requested_at), startedAt: ms(row.started_at),
+    materialised: row.materialised_at !== null && row.admissible_to === null, createdAt: row.created_at.getTime(), startRequestedAt: ms(row.start_requested_at), startedAt: ms(row.started_at),
     approvals: row.approvals, pauses: row.pauses, fired: row.fired, aborted: row.aborted, rollingBack: row.rolling_back, sweptAt: ms(row.swept_at), sweepWanted: row.sweep_wanted,
     endedAt: ms(row.ended_at), finishedAt: ms(row.finished_at), closedAt: ms(row.closed_at), groups,
     toStop: { begun: 0, notBegun: 0 }, toRollBack: 0, starts: { lastMinute: 0, oldestLeavesAt: null },

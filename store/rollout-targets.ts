@@ -12,10 +12,10 @@ import { addCounters, type StoredRollout } from './rollout-rows.js';
  */
 export const TARGETS_PER_PAGE = 2_000;
 
-/** Takes down the next page of targets, or puts the next page of them into their groups. Resumes where it was after a crash. */
+/** Takes down the next page of targets, judges of the next page whether it may be admitted, or puts the next page into its group. Resumes where it was after a crash. */
 export async function materialisePage(tx: Tx, rollout: StoredRollout, now: number): Promise<void> {
   if (!rollout.collected) return collectPage(tx, rollout, now);
-  return formGroup(tx, rollout, now);
+  return rollout.admissibleTo === null ? formGroup(tx, rollout, now) : judgeAdmissiblePage(tx, rollout);
 }
 
 /** Devices by their id, so that a page begins where the last one ended. Content that a slot holds already concludes its target here. */
@@ -53,15 +53,18 @@ const HELD = `(SELECT true FROM device_slots s JOIN firmwares f ON f.tenant_id =
 /** `device_reachable`, without the walk for those that connect themselves: most, and the walk is what a page would spend most of its time with. */
 const REACHABLE = `CASE WHEN (SELECT true FROM device_credentials x WHERE x.tenant_id = $1 AND x.device_id = p.id AND x.revoked_at IS NULL LIMIT 1) THEN p.online ELSE device_reachable($1, p.id) END`;
 
-/** The group whose turn it is takes the next page of the targets that have none, in the order of their rank. */
+/**
+ * The group whose turn it is takes the next page of the targets that have none, in the order of their rank. After the last one, that one takes whatever is left:
+ * devices that have ceased to match any group since the plan was checked, and in no group would never end.
+ */
 async function formGroup(tx: Tx, { tenantId, id, plan, forming, targetCount, facts }: StoredRollout, now: number): Promise<void> {
-  const group = plan.groups[forming];
-  const done = `UPDATE rollouts SET materialised_at = $3 WHERE tenant_id = $1 AND id = $2`;
-  if (!group) return void (await tx.query(done, [tenantId, id, iso(now)]));
-  const wanted = groupSize(group, targetCount ?? 0);
-  const left = wanted === null ? TARGETS_PER_PAGE : Math.min(TARGETS_PER_PAGE, wanted - facts.groups[forming]!.size);
-  const values: unknown[] = [tenantId, id, forming, left - 1];
-  const matches = (target: string) => (group.filter === null ? 'true' : `EXISTS (SELECT FROM devices d WHERE d.tenant_id = ${target}.tenant_id AND d.id = ${target}.device_id AND ${filterCondition(group.filter, values)})`);
+  const position = Math.min(forming, plan.groups.length - 1);
+  const isRest = forming > position;
+  const group = plan.groups[position]!;
+  const wanted = isRest ? null : groupSize(group, targetCount ?? 0);
+  const left = wanted === null ? TARGETS_PER_PAGE : Math.min(TARGETS_PER_PAGE, wanted - facts.groups[position]!.size);
+  const values: unknown[] = [tenantId, id, position, left - 1];
+  const matches = (target: string) => (isRest || group.filter === null ? 'true' : `EXISTS (SELECT FROM devices d WHERE d.tenant_id = ${target}.tenant_id AND d.id = ${target}.device_id AND ${filterCondition(group.filter, values)})`);
   // By a range of ranks, never by a join with the page: right after they were taken down PostgreSQL believes that there are hardly any targets, and joined
   // each row of the page with all of them (measured: over 15 s a page at 20,000). A range costs one pass at most, whatever is believed.
   const { rows } = left <= 0 ? { rows: [] } : await tx.query<{ state: TargetState }>(
@@ -70,18 +73,11 @@ async function formGroup(tx: Tx, { tenantId, id, plan, forming, targetCount, fac
        'ffffffff-ffff-ffff-ffff-ffffffffffff') RETURNING t.state`,
     values,
   );
-  await addCounters(tx, rows.map(({ state }) => ({ tenantId, rolloutId: id, position: forming, from: null, to: state })));
-  if (rows.length < TARGETS_PER_PAGE && forming === plan.groups.length - 1) await restIntoLast(tx, tenantId, id, forming);
-  if (rows.length < TARGETS_PER_PAGE) await tx.query(`UPDATE rollouts SET forming = forming + 1 WHERE tenant_id = $1 AND id = $2`, [tenantId, id]);
-}
-
-/** Devices that stopped to match any group since the plan was checked: in no group they would never end. */
-async function restIntoLast(tx: Tx, tenantId: string, id: string, position: number): Promise<void> {
-  const { rows } = await tx.query<{ state: TargetState }>(
-    `UPDATE rollout_targets SET group_position = $3 WHERE tenant_id = $1 AND rollout_id = $2 AND group_position IS NULL RETURNING state`, [tenantId, id, position]);
   await addCounters(tx, rows.map(({ state }) => ({ tenantId, rolloutId: id, position, from: null, to: state })));
+  if (rows.length === TARGETS_PER_PAGE) return;
+  if (isRest) await tx.query(`UPDATE rollouts SET materialised_at = $3 WHERE tenant_id = $1 AND id = $2`, [tenantId, id, iso(now)]);
+  else await tx.query(`UPDATE rollouts SET forming = forming + 1 WHERE tenant_id = $1 AND id = $2`, [tenantId, id]);
 }
-
 /** "Each group takes the next ⌈percent · N / 100⌉"; null = as many as match, or the rest. */
 export function groupSize(group: Plan['groups'][number], targets: number): number | null {
   if (group.count !== null) return group.count;
@@ -117,12 +113,27 @@ export async function retryEnded(tx: Tx, { tenantId, id }: StoredRollout, outcom
   return rows.length;
 }
 
-/** Who may be admitted once the plan says otherwise about devices that are away: all, or those that can be reached now. */
-export async function setAdmissible(tx: Tx, { tenantId, id }: StoredRollout, all: boolean): Promise<void> {
+/** Below every device's id. */
+const BEGINNING = '00000000-0000-0000-0000-000000000000';
+
+/** The plan says otherwise about devices that are away: its process goes through the targets, before it looks at anything else. */
+export async function judgeAdmissibleAnew(tx: Tx, { tenantId, id }: StoredRollout): Promise<void> {
+  await tx.query(`UPDATE rollouts SET admissible_to = $3 WHERE tenant_id = $1 AND id = $2`, [tenantId, id, BEGINNING]);
+}
+
+/**
+ * The next page of targets that may yet be admitted: all, or those that can be reached. A page, because presence of a device waits for its target. Locked by
+ * one statement and judged by the next: what a device says meanwhile either was seen, or comes after and is written by the new plan (rollout-moves.ts).
+ */
+async function judgeAdmissiblePage(tx: Tx, { tenantId, id, plan, admissibleTo }: StoredRollout): Promise<void> {
+  const { rows } = await tx.query<{ device_id: string }>(
+    `SELECT device_id FROM rollout_targets WHERE tenant_id = $1 AND rollout_id = $2 AND device_id > $3 AND (ended_at IS NULL OR back_state = 'pending')
+     ORDER BY device_id LIMIT ${TARGETS_PER_PAGE} FOR NO KEY UPDATE`, [tenantId, id, admissibleTo]);
   await tx.query(
-    `WITH held AS (SELECT device_id FROM rollout_targets WHERE tenant_id = $1 AND rollout_id = $2 AND (state = 'pending' OR back_state = 'pending') ORDER BY device_id FOR NO KEY UPDATE)
-     UPDATE rollout_targets t SET admissible = $3 OR device_reachable(t.tenant_id, t.device_id)
-     FROM held h WHERE t.tenant_id = $1 AND t.rollout_id = $2 AND t.device_id = h.device_id`,
-    [tenantId, id, all],
-  );
+    `UPDATE rollout_targets t SET admissible = n.admissible
+     FROM unnest($3::uuid[]) AS k(device_id) CROSS JOIN LATERAL (SELECT $4 OR device_reachable($1, k.device_id) AS admissible OFFSET 0) AS n
+     WHERE t.tenant_id = $1 AND t.rollout_id = $2 AND t.device_id = k.device_id AND t.admissible <> n.admissible`,
+    [tenantId, id, rows.map((row) => row.device_id), plan.pace.offline === 'offer']);
+  const to = rows.length < TARGETS_PER_PAGE ? null : rows.at(-1)!.device_id;
+  await tx.query(`UPDATE rollouts SET admissible_to = $3 WHERE tenant_id = $1 AND id = $2`, [tenantId, id, to]);
 }

@@ -573,6 +573,7 @@ CREATE TABLE rollouts (
   from_template jsonb NOT NULL DEFAULT '{}'::jsonb
   device_ms double precision
   eta timestamp with time zone
+  admissible_to uuid
   CONSTRAINT rollouts_pkey PRIMARY KEY (tenant_id, id)
   CONSTRAINT rollouts_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(id)
 );

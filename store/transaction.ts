@@ -12,6 +12,8 @@ const RETRYABLE: Record<string, string> = {
   '55P03': 'lock_not_available',
 };
 const ATTEMPTS = 5;
+/** As the table has it: in topics, in paths and in user names it is one level. */
+export const TENANT_ID = /^[A-Za-z0-9_.-]{1,64}$/;
 const prepared = new Prepared();
 
 /** Runs `work` in one transaction as the API: bound to one tenant, behind row-level security. */
@@ -48,7 +50,7 @@ async function inTransaction<T>(pool: Pool, role: Role, tenantId: string, work: 
 
 /** One round trip. The role and the tenant are set LOCAL: a connection goes back to the pool without either. */
 async function begin(client: pg.ClientBase, role: Role, tenantId: string): Promise<void> {
-  if (tenantId !== '' && !/^[A-Za-z0-9_.-]{1,64}$/.test(tenantId)) throw new Error(`"${tenantId}" is no tenant id`);
+  if (tenantId !== '' && !TENANT_ID.test(tenantId)) throw new Error(`"${tenantId}" is no tenant id`);
   await client.query(`BEGIN; SET LOCAL ROLE ${role}; SET LOCAL slipway.tenant = '${tenantId}'`);
 }
 

@@ -165,7 +165,7 @@ function contradictions(env: Record<string, string>): string[] {
     if (has(one) !== has(other)) problems.push(`${has(one) ? other : one} is missing: ${one} and ${other} belong together`);
   };
   if (env['SLIPWAY_BLOB_STORE'] === 's3' && !has('SLIPWAY_S3_BUCKET')) problems.push('SLIPWAY_S3_BUCKET is missing: SLIPWAY_BLOB_STORE=s3 needs it');
-  for (const name of ['SLIPWAY_JWT_AUDIENCE', 'SLIPWAY_JWKS_URL']) if (has(name) && !has('SLIPWAY_JWT_ISSUER')) problems.push(`SLIPWAY_JWT_ISSUER is missing: ${name} says whose tokens it is about with it`);
+  for (const name of ['SLIPWAY_JWT_AUDIENCE', 'SLIPWAY_JWKS_URL']) if (has(name) && !has('SLIPWAY_JWT_ISSUER')) problems.push(`SLIPWAY_JWT_ISSUER is missing: without it ${name} is about nobody's tokens`);
   if (has('SLIPWAY_JWT_ISSUER') && !has('SLIPWAY_JWKS_URL') && !/^https?:\/\//.test(env['SLIPWAY_JWT_ISSUER']!)) {
     problems.push('SLIPWAY_JWKS_URL is missing: SLIPWAY_JWT_ISSUER is no URL that it could be discovered from');
   }

@@ -57,7 +57,7 @@ export const NO_BACK: GroupFacts['back'] = { pending: 0, inFlight: 0, done: 0, f
 
 /** Everything that the planner sees of a rollout. Plain, readonly, JSON-safe. */
 export interface RolloutFacts {
-  /** Every target is taken down and in its group. */
+  /** Every target is taken down, is in its group, and is known to be admissible or not. */
   readonly materialised: boolean;
   readonly createdAt: number;
   /** A person asked for the start, or the plan names a time. */

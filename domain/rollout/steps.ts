@@ -2,7 +2,7 @@ import type { StopRule } from './plan.js';
 
 /** What the planner asks for. A step carries all that its executor needs; after it, the planner is asked again. */
 export type Step =
-  /** Takes down the next page of targets, or puts the next page of them into their groups. */
+  /** Takes down the next page of targets, puts the next page of them into their groups, or judges of the next page whether it may be admitted. */
   | { readonly do: 'materialise' }
   | { readonly do: 'begin' }
   | { readonly do: 'fire_rule'; readonly rule: StopRule; readonly because: string }

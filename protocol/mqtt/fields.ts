@@ -17,7 +17,7 @@ export const slotName = z.string().refine(isSlotName, 'must be a slot\'s name: 1
 const UNSTORABLE = /[\0\uD800-\uDFFF]/gu;
 export const storable = (raw: string) => raw.replace(UNSTORABLE, '\uFFFD');
 /** A person reads it: what is too long for that is cut, and the report that it belongs to still counts. */
-export const shortened = (max: number) => z.string().transform((raw) => storable(raw.slice(0, max)));
+export const cutTo = (max: number) => z.string().transform((raw) => storable(raw.slice(0, max)));
 export const text = (max: number) => z.string().max(max).transform(storable);
 export const name = z.string().min(1).max(255).transform(storable);
 

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { at, bytes, counter, instant, name, sha256, shortened, slotName, uuid, version } from './fields.js';
+import { at, bytes, counter, cutTo, instant, name, sha256, slotName, uuid, version } from './fields.js';
 
 /** What devices send (specs/device-mqtt.md, "Payloads"). Members that are not known are dropped. */
 
@@ -65,7 +65,7 @@ export const status = z.object({
   version: name.optional(),
   /** A state of a later minor version is "unknown", and counts as not ended. */
   state: z.string().transform((state): ReportedState | 'unknown' => REPORTED_STATES.find((known) => known === state) ?? 'unknown'),
-  error: z.object({ code: name, message: shortened(4_096).default(''), retriable: z.boolean().optional() }).optional(),
+  error: z.object({ code: name, message: cutTo(4_096).default(''), retriable: z.boolean().optional() }).optional(),
   /** With `deferred`: until when. */
   until: instant.optional(),
 });
@@ -84,7 +84,7 @@ export const log = z.object({
   at,
   installationId: uuid.optional(),
   slot: slotName.optional(),
-  lines: z.array(shortened(4_096)).min(1).max(256),
+  lines: z.array(cutTo(4_096)).min(1).max(256),
 });
 
 export type Hello = z.output<typeof hello>;

@@ -299,7 +299,8 @@ describe('lists', () => {
     await associate(newer, 'firmware');
     for (const [slot, firmwareId] of [['firmware', firmware], ['bootloader', firmware], ['firmware', newer]]) {
       const id = await device.install({ slot, firmwareId });
-      await device.report(id, { completedAt: ago(0) });
+      // Each by a clock that lags more: what the slot holds is what was reported last, whatever the reporter's clock says.
+      await device.report(id, { completedAt: ago(60_000 * (done.length + 1)) });
       done.push(id);
     }
     const failed = await device.install();

@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { exportJWK, generateKeyPair, SignJWT, type GenerateKeyPairResult, type JWTPayload } from 'jose';
 import { byApiKey, eitherOf, type Authenticate } from '../../api/authentication.js';
 import { byOperatorToken } from '../../api/operator-tokens.js';
+import { ApiProcess } from './api-process.js';
 import { startApi, type ApiUnderTest, type Reply } from './api-under-test.js';
 
 const AUDIENCE = 'slipway-test';
@@ -54,7 +55,7 @@ let authenticate: Authenticate;
 beforeAll(async () => {
   issuer = await Issuer.start();
   api = await startApi('api_operator_tokens', { authenticate: (token) => authenticate(token) });
-  authenticate = eitherOf(byApiKey(api.pool, Date.now), byOperatorToken(api.pool, { issuer: issuer.url, audience: AUDIENCE }));
+  authenticate = eitherOf(byApiKey(api.pool, Date.now), byOperatorToken(api.pool, { issuer: issuer.url, audience: AUDIENCE }, api.services.log));
 });
 afterAll(async () => {
   await api.close();
@@ -97,18 +98,31 @@ describe('The token of an operator', () => {
       await issuer.sign({ roles: ['owner'] }), await issuer.sign({ ...OWNER, tenant: '../other' }), await issuer.sign({ ...OWNER, iss: 'https://elsewhere.example' }),
       await issuer.sign({ ...OWNER, aud: 'another' }), await issuer.sign(OWNER, { expires: '2 minutes ago' }), await issuer.sign({ ...OWNER, nbf: Math.floor(Date.now() / 1_000) + 600 }),
       unsigned, `${parts[0]}.${parts[1]}.${parts[2].slice(0, -4)}AAAA`, await stranger.sign({ ...OWNER, iss: issuer.url }), await issuer.sign(OWNER, { kid: 'odd' }), 'a.b.c',
+      await issuer.sign({ ...OWNER, sub: 'x'.repeat(256) }), await issuer.sign({ ...OWNER, sub: 'a\0' }), await issuer.sign({ ...OWNER, sub: 7 as unknown as string }),
     ];
     for (const [index, token] of tokens.entries()) expect([index, await refusal(token)]).toEqual([index, [401, 'AUTH_INVALID_TOKEN']]);
   });
 
   it('whose issuer is away is answered with 503, and keys of this service work', async () => {
-    const fresh = byOperatorToken(api.pool, { issuer: issuer.url, audience: AUDIENCE });
+    const fresh = byOperatorToken(api.pool, { issuer: issuer.url, audience: AUDIENCE }, api.services.log);
     issuer.isAway = true;
     await expect(fresh(await issuer.sign(OWNER))).rejects.toMatchObject({ code: 'SERVICE_UNAVAILABLE' });
     expect((await ask(api.token)).status).toBe(200);
     issuer.isAway = false;
     expect(await fresh(await issuer.sign(OWNER))).toMatchObject({ tenantId: 'acme', id: 'user:ann' });
   });
+
+  it('works by settings alone, with the keys where they say', async () => {
+    const service = await ApiProcess.prepare('api_operator_tokens_process', { SLIPWAY_JWT_ISSUER: issuer.url, SLIPWAY_JWT_AUDIENCE: AUDIENCE, SLIPWAY_JWKS_URL: `${issuer.url}/keys` });
+    try {
+      await service.start();
+      const authorization = `Bearer ${await issuer.sign(OWNER)}`;
+      expect((await service.fetch('POST', '/v1/device-types', { name: 'Switch' }, { authorization })).status).toBe(201);
+      expect(((await (await service.fetch('GET', '/v1/device-types')).json()) as { data: unknown[] }).data).toEqual([]);
+    } finally {
+      await service.remove();
+    }
+  }, 60_000);
 
   it('costs no question to the issuer while its key is known', async () => {
     await ask(await issuer.sign(OWNER));

@@ -66,6 +66,9 @@ describe('Refused messages', () => {
     const one = (at: number, detail: string) => ({ tenantId: 'default', deviceId: device.id, at, reason: 'invalid', detail });
     await asService(bridge.pool, (tx) => keepDiagnostics(tx, [one(Date.now() - 3_700_000, 'old')]));
     expect(await bridge.diagnostics(device.id)).toEqual([]);
+    // A text that is cut in the middle of a character is kept all the same.
+    await asService(bridge.pool, (tx) => keepDiagnostics(tx, [{ ...one(Date.now(), `${'-'.repeat(999)}💥`), topic: `${'-'.repeat(511)}💥`, payload: `${'-'.repeat(511)}💥` }]));
+    expect(await bridge.diagnostics(device.id)).toHaveLength(1);
     for (let nth = 0; nth < 130; nth += 1) await device.send(device.topic('up/hello'), `{"v":1,"nth":${nth}}`);
     await until('the last one is kept', async () => (await bridge.diagnostics(device.id))[0]?.payload === '{"v":1,"nth":129}');
     const kept = await bridge.facts.sql('SELECT payload FROM device_diagnostics WHERE device_id = $1 ORDER BY entry', [device.id]);

@@ -98,8 +98,8 @@ describe('slipway-admin backup and restore', () => {
     // What an operator set stays.
     const [bound] = await target.query<{ due: boolean }>(`SELECT due_at = deadline AS due FROM installations WHERE id = $1`, [queued]);
     expect(bound).toEqual({ due: true });
-    const marks = await target.query<{ receiver: string; subject: string }>(`SELECT receiver, subject FROM outbox WHERE due_at <= now() AND leased_until IS NULL`);
-    for (const mark of [{ receiver: 'workflow', subject: running }, { receiver: 'document', subject: device }]) expect(marks).toContainEqual(mark);
+    const marks = await target.query<{ receiver: string; subject: string; begins: boolean }>(`SELECT receiver, subject, begins FROM outbox WHERE due_at <= now() AND leased_until IS NULL`);
+    for (const mark of [{ receiver: 'workflow', subject: running, begins: true }, { receiver: 'document', subject: device, begins: false }]) expect(marks).toContainEqual(mark);
     expect(await target.query('SELECT online, session, hello_wanted_at IS NOT NULL AS asked FROM devices WHERE id = $1', [device])).toEqual([{ online: false, session: null, asked: true }]);
     expect(await target.query(`SELECT epoch, expires_at < now() AS free FROM leases`)).toEqual([{ epoch: '7', free: true }]);
   }, 120_000);

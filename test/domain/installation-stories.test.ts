@@ -231,6 +231,13 @@ describe('The line on one device', () => {
     expect(line.begins('c').reports('c', 'canceled').of('b').executing).toBe(true);
   });
 
+  it('I4 its start said again begins nothing once more: neither while it defers nor during a back-off', () => {
+    const deferred = given().requested('a').begins('a').reports('a', 'accepted').does('a', { type: 'deferred' });
+    expect([deferred.reports('a', 'accepted').of('a').state, deferred.reports('a', 'accepted', 1).of('a').state]).toEqual(['deferred', 'accepted']);
+    const waiting = given().requested('a').begins('a').reports('a', 'accepted').fails('a', 'HASH_MISMATCH');
+    expect(waiting.reports('a', 'accepted').of('a')).toMatchObject({ state: 'scheduled', attempt: 2, startedAt: T0 });
+  });
+
   it('I13 of those that are due at the same time the first in line begins, whichever process asks first', () => {
     const line = given().requested('a', { notBefore: T0 + 10 }).after(1).requested('b', { notBefore: T0 + 10 }).after(1).requested('c', { notBefore: T0 + 10, priority: 5 }).requested('d', { notBefore: T0 + 99, priority: 9 });
     const begun = line.after(8).begins('b');

@@ -1,11 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { groupState } from '../../domain/rollout/phase.js';
 import { deleteDevice } from '../../store/device-deletion.js';
 import { retireFirmware } from '../../store/firmwares.js';
 import { openPool, type Pool } from '../../store/pool.js';
 import { asTenant } from '../../store/transaction.js';
 import { createTestDatabase } from '../support/database.js';
-import { Story } from './story.js';
+import { groupStates, ONE_GROUP, Story } from './story.js';
 
 let database: Awaited<ReturnType<typeof createTestDatabase>>;
 let pool: Pool;
@@ -17,9 +16,6 @@ afterAll(async () => {
   await pool.end();
   await database.drop();
 });
-
-const ONE_GROUP = [{ name: 'all' }];
-const states = async (story: Story) => (await story.now()).facts.groups.map(groupState);
 
 describe('What people ask for', () => {
   it('R11 a retry has the test of a group judge anew: what ended before is not held against it', async () => {
@@ -33,7 +29,7 @@ describe('What people ask for', () => {
     await story.settles();
     await story.succeed();
     await story.settles();
-    expect([(await story.now()).facts.groups[0]!.prefix, await states(story)]).toEqual([{ ended: 79, failed: 0 }, ['passed', 'running']]);
+    expect([(await story.now()).facts.groups[0]!.prefix, await groupStates(story)]).toEqual([{ ended: 79, failed: 0 }, ['passed', 'running']]);
   });
 
   it('R8 a pause shows also before the approvals are there, and can be taken back', async () => {
@@ -109,16 +105,16 @@ describe('What people ask for', () => {
     await story.starts({ groups: [{ name: 'canary', percent: 25, approval: { required: 1 } }, { name: 'rest' }] });
     await story.succeed();
     await story.settles();
-    expect([(await story.now()).phase, await states(story)]).toEqual(['awaiting_approval', ['awaiting_approval', 'pending']]);
+    expect([(await story.now()).phase, await groupStates(story)]).toEqual(['awaiting_approval', ['awaiting_approval', 'pending']]);
     await story.asks({ do: 'reject', group: 'canary', because: 'it blinks' });
     await story.settles();
-    expect([(await story.now()).facts.pauses.map((pause) => pause.reason), await states(story)]).toEqual([['approval'], ['failed', 'pending']]);
+    expect([(await story.now()).facts.pauses.map((pause) => pause.reason), await groupStates(story)]).toEqual([['approval'], ['failed', 'pending']]);
     await story.asks({ do: 'resume', reason: null });
     await story.settles();
-    expect(await states(story)).toEqual(['awaiting_approval', 'pending']);
+    expect(await groupStates(story)).toEqual(['awaiting_approval', 'pending']);
     await story.asks({ do: 'approve', group: 'canary' });
     await story.settles();
-    expect(await states(story)).toEqual(['passed', 'running']);
+    expect(await groupStates(story)).toEqual(['passed', 'running']);
   });
 
   it('an amendment is a version of the plan, and counts from the next look', async () => {

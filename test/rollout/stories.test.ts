@@ -1,8 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { groupState } from '../../domain/rollout/phase.js';
 import { openPool, type Pool } from '../../store/pool.js';
 import { createTestDatabase } from '../support/database.js';
-import { Story } from './story.js';
+import { groupStates, ONE_GROUP, Story } from './story.js';
 
 let database: Awaited<ReturnType<typeof createTestDatabase>>;
 let pool: Pool;
@@ -14,9 +13,6 @@ afterAll(async () => {
   await pool.end();
   await database.drop();
 });
-
-const ONE_GROUP = [{ name: 'all' }];
-const states = async (story: Story) => (await story.now()).facts.groups.map(groupState);
 
 describe('Groups', () => {
   it('R5 take the next ⌈percent · N / 100⌉ of the targets, and each target is in exactly one', async () => {
@@ -49,13 +45,24 @@ describe('Groups', () => {
     await expect(story.creates({ targets, groups: [{ name: 'one', count: 1 }, { name: 'two', count: 1 }] })).rejects.toThrow('/groups/1 leaves 1 of 3 targets in no group; leave its count out');
   });
 
+  it('R5 of a device that has ceased to match any of them it is the last one: in none it would never end', async () => {
+    const story = await Story.given(pool, { online: 3 });
+    await story.creates({ groups: [{ name: 'one', count: 1 }, { name: 'two', count: 2 }] });
+    const [lost] = await story.targets({ group: 'two' });
+    await story.facts.sql(`UPDATE rollout_targets SET group_position = NULL WHERE rollout_id = $1 AND device_id = $2`, [story.rolloutId, lost!.deviceId]);
+    await story.facts.sql(`UPDATE rollout_groups SET pending = pending - 1, size = size - 1 WHERE rollout_id = $1 AND position = 1`, [story.rolloutId]);
+    await story.facts.sql(`UPDATE rollouts SET materialised_at = NULL, forming = 2 WHERE id = $1`, [story.rolloutId]);
+    await story.settles();
+    expect(await story.counters()).toEqual({ one: { pending: 1 }, two: { pending: 2 } });
+  });
+
   it('R3 go in order: the next one begins when the gate of the one before has passed', async () => {
     const story = await Story.given(pool, { online: 10 });
     await story.starts({ groups: [{ name: 'canary', percent: 20, gate: { minSample: 2 } }, { name: 'rest' }] });
     expect(await story.counters()).toEqual({ canary: { inFlight: 2 }, rest: { pending: 8 } });
     await story.succeed(1);
     await story.settles();
-    expect(await states(story)).toEqual(['running', 'pending']);
+    expect(await groupStates(story)).toEqual(['running', 'pending']);
     await story.succeed();
     await story.settles();
     expect(await story.counters()).toEqual({ canary: { installed: 2 }, rest: { inFlight: 8 } });
@@ -79,7 +86,7 @@ describe('Groups', () => {
     await story.fail();
     await story.settles();
     const paused = await story.now();
-    expect([paused.phase, paused.facts.pauses.map((pause) => pause.reason), await states(story)]).toEqual(['paused', ['gate_failed'], ['failed', 'pending']]);
+    expect([paused.phase, paused.facts.pauses.map((pause) => pause.reason), await groupStates(story)]).toEqual(['paused', ['gate_failed'], ['failed', 'pending']]);
     expect(paused.waitingOn).toMatch(/Paused: group "canary": 0 of 2 ended targets succeeded, and 95 % are asked for/);
     await story.asks({ do: 'resume', reason: null });
     await story.settles();
@@ -91,10 +98,10 @@ describe('Groups', () => {
     await story.starts({ groups: [{ name: 'canary', percent: 25, soak: 'PT1.2S' }, { name: 'rest' }] });
     await story.succeed();
     const tick = await story.settles();
-    expect([await states(story), tick.waitingOn]).toEqual([['soaking', 'pending'], expect.stringMatching(/Waits for the soak of group "canary"/)]);
+    expect([await groupStates(story), tick.waitingOn]).toEqual([['soaking', 'pending'], expect.stringMatching(/Waits for the soak of group "canary"/)]);
     await new Promise((resolve) => setTimeout(resolve, Math.max(0, tick.until! - Date.now()) + 20));
     await story.settles();
-    expect(await states(story)).toEqual(['passed', 'running']);
+    expect(await groupStates(story)).toEqual(['passed', 'running']);
   });
 
   it('too small for their gate are refused, with the size that they would need', async () => {
@@ -166,6 +173,8 @@ describe('Admission', () => {
     await story.asks({ do: 'amend', amendment: { pace: { ...plan.pace, offline: 'wait', maxInFlight: 3 } } });
     expect((await story.settles()).waitingOn).toMatch(/^Waits for 2 devices to come online/);
     expect(await story.counters()).toEqual({ all: { inFlight: 1, pending: 2 } });
+    // What was offered before is as absent as the others, should it come back.
+    expect(await story.facts.sql(`SELECT DISTINCT admissible FROM rollout_targets WHERE rollout_id = $1`, [story.rolloutId])).toEqual([{ admissible: false }]);
   });
 
   it('withdraws an offer that nobody takes: it counts as an attempt, and its target is pending again', async () => {
@@ -298,7 +307,7 @@ describe('A gate with a sequential test', () => {
     const target = (index: number) => inOrder.find((one) => one.deviceId === admitted[index]!.device_id)!;
     await story.report(admitted.slice(3).map((_, index) => target(index + 3)), { type: 'installed' });
     await story.settles();
-    expect([(await story.now()).facts.groups[0]!.prefix, await states(story)]).toEqual([{ ended: 0, failed: 0 }, ['running', 'pending']]);
+    expect([(await story.now()).facts.groups[0]!.prefix, await groupStates(story)]).toEqual([{ ended: 0, failed: 0 }, ['running', 'pending']]);
     await story.report([0, 1, 2].map(target), { type: 'failed', error: { code: 'INCOMPATIBLE', message: 'wrong board' } });
     await story.settles();
     const { facts } = await story.now();

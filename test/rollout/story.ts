@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { createRolloutActivities, type Tick } from '../../activities/rollout.js';
 import type { InstallationEvent } from '../../domain/installation/events.js';
 import type { Command } from '../../domain/rollout/commands.js';
+import { groupState } from '../../domain/rollout/phase.js';
 import { newRollout, type NewRollout } from '../../protocol/http/rollout-plan.js';
 import { toPlan } from '../../protocol/http/to-plan.js';
 import { createDevice } from '../../store/devices.js';
@@ -14,6 +15,8 @@ import { asService, asTenant } from '../../store/transaction.js';
 import { Facts } from '../support/facts.js';
 
 const TENANT = 'default';
+export const ONE_GROUP = [{ name: 'all' }];
+export const groupStates = async (story: Story) => (await story.now()).facts.groups.map(groupState);
 
 /**
  * A rollout told as a story, on a real PostgreSQL, without an engine: `settles` is what its process does after a poke. Devices are rows; what they

@@ -4,7 +4,7 @@ import { retireFirmware } from '../../store/firmwares.js';
 import { openPool, type Pool } from '../../store/pool.js';
 import { asTenant } from '../../store/transaction.js';
 import { createTestDatabase } from '../support/database.js';
-import { Story } from './story.js';
+import { ONE_GROUP, Story } from './story.js';
 
 let database: Awaited<ReturnType<typeof createTestDatabase>>;
 let pool: Pool;
@@ -17,7 +17,6 @@ afterAll(async () => {
   await database.drop();
 });
 
-const ONE_GROUP = [{ name: 'all' }];
 const BAD = { code: 'INCOMPATIBLE', message: 'wrong board' };
 const back = async (story: Story) => Object.fromEntries((await story.now()).facts.groups.map(({ name, back: { pending, inFlight, done, failed } }) => [name, [pending, inFlight, done, failed]]));
 

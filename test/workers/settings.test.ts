@@ -53,6 +53,13 @@ describe('settings', () => {
     expect(problem).not.toContain(value);
   });
 
+  it('about operators\' tokens need their issuer, and a place where its keys are', () => {
+    expect(problemsOf({ SLIPWAY_JWKS_URL: 'https://id.example.com/keys', SLIPWAY_JWT_AUDIENCE: 'slipway' }).map((problem) => problem.split(':')[0])).toEqual(['SLIPWAY_JWT_ISSUER is missing', 'SLIPWAY_JWT_ISSUER is missing']);
+    expect(problemsOf({ SLIPWAY_JWT_ISSUER: 'acme' }).map((problem) => problem.split(':')[0])).toEqual(['SLIPWAY_JWKS_URL is missing']);
+    expect(problemsOf({ SLIPWAY_JWT_ISSUER: 'acme', SLIPWAY_JWKS_URL: 'https://id.example.com/keys' })).toEqual([]);
+    expect(problemsOf({ SLIPWAY_JWT_ISSUER: 'https://id.example.com' })).toEqual([]);
+  });
+
   it('that tell mosquitto who may connect need the name and the password of its administrator', () => {
     expect(problemsOf({ SLIPWAY_MQTT_ADMIN: 'dynsec' }).map((problem) => problem.split(' ')[0])).toEqual(['MQTT_URL', 'MQTT_USERNAME', 'MQTT_PASSWORD']);
     expect(readSettings({ SLIPWAY_MQTT_ADMIN: 'dynsec', MQTT_URL: 'mqtt://broker', MQTT_USERNAME: 'slipway', MQTT_PASSWORD: 'secret-word' }).mqtt.admin).toBe('dynsec');

@@ -14,7 +14,7 @@ const STOP_GRACE_MS = 2_500;
 
 /**
  * A queue of the history service keeps what it has done until its next checkpoint, and walks all of that for each task that comes: with the 30 s that
- * the server has for its own, a rush spends a tenth of its CPU there. A checkpoint every 3 s costs nothing where nothing was done.
+ * the server has for its own, a rush spends a tenth of its CPU there.
  */
 const CHECKPOINTS = ['transfer', 'timer', 'visibility'].flatMap((queue) => ['--dynamic-config-value', `history.${queue}ProcessorUpdateAckInterval="3s"`]);
 /**

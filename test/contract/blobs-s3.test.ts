@@ -56,8 +56,8 @@ describe('blobs on S3 in particular', () => {
   const link = async (bytes: Buffer, expiresSeconds = 60): Promise<string> =>
     (await s3.blobs.link(await store(s3.blobs, bytes), { expiresSeconds, contentType: 'application/x-firmware', contentDisposition: 'attachment; filename="switch-1.5.0"' }))!;
 
-  it('takes an upload of 200 MB in many parts, and its memory does not grow with it', async () => {
-    const size = 200 * 1024 * 1024;
+  it('takes an upload of 400 MB in many parts, and its memory does not grow with it', async () => {
+    const size = 400 * 1024 * 1024;
     const hash = createHash('sha256');
     const before = process.memoryUsage().rss;
     let highest = 0;
@@ -75,8 +75,8 @@ describe('blobs on S3 in particular', () => {
     await received.commit();
     await received.discard();
     expect(await s3.blobs.stat(received.sha256)).toEqual({ size });
-    // Four parts of 8 MiB, what the SDK copies of them, and what the collector has not come to: far below the 200.
-    expect((highest - before) / 1024 / 1024).toBeLessThan(140);
+    // Four parts of 8 MiB, what the SDK copies of them, and what the collector of a busy process has not come to (160 were seen): whoever kept the bytes would hold 400.
+    expect((highest - before) / 1024 / 1024).toBeLessThan(250);
     await s3.blobs.remove(received.sha256);
   }, 120_000);
 

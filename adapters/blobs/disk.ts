@@ -1,19 +1,27 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { link, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { link, mkdir, open, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { assertSha256, type BlobStore, type ByteRange, type ReceivedBlob } from './port.js';
-import { WriteBehind } from './write-behind.js';
+import { UploadThread } from './upload-thread.js';
 
 /** Larger than node's 64 KiB: half the system calls for a download, still nothing beside a thousand of them at once. */
 const READ_CHUNK_BYTES = 128 * 1024;
+
+/** Up to it an upload is written where it arrives; what is larger is handed to a thread. */
+const SMALL_BYTES = 1024 * 1024;
+
+export interface DiskOptions {
+  /** The compiled upload-worker.js: threads load no TypeScript. */
+  readonly worker?: URL;
+}
 
 /**
  * Blobs as files below one folder: `ab/ab34…` by content, `incoming/` for uploads under way. Both must be on one file system: a blob
  * appears under its address by a hard link, which is atomic and never replaces a file that somebody reads.
  */
-export async function openDiskBlobs(folder: string): Promise<BlobStore> {
-  const store = new DiskBlobs(folder);
+export async function openDiskBlobs(folder: string, { worker = new URL('./upload-worker.js', import.meta.url) }: DiskOptions = {}): Promise<BlobStore> {
+  const store = new DiskBlobs(folder, new UploadThread(worker));
   await store.prepare();
   return store;
 }
@@ -21,7 +29,7 @@ export async function openDiskBlobs(folder: string): Promise<BlobStore> {
 class DiskBlobs implements BlobStore {
   private readonly incoming: string;
 
-  constructor(private readonly folder: string) {
+  constructor(private readonly folder: string, private readonly thread: UploadThread) {
     this.incoming = join(folder, 'incoming');
   }
 
@@ -33,7 +41,7 @@ class DiskBlobs implements BlobStore {
   async receive(source: AsyncIterable<Uint8Array>): Promise<ReceivedBlob> {
     const path = join(this.incoming, randomUUID());
     try {
-      const { sha256, size } = await writeThrough(path, source);
+      const { sha256, size } = await this.write(path, source);
       return { sha256, size, commit: () => this.publish(path, { sha256, size }), discard: () => rm(path, { force: true }) };
     } catch (error) {
       await rm(path, { force: true });
@@ -72,7 +80,22 @@ class DiskBlobs implements BlobStore {
   }
 
   async close(): Promise<void> {
-    // Nothing is held open between calls.
+    await this.thread.close();
+  }
+
+  private async write(path: string, source: AsyncIterable<Uint8Array>): Promise<{ sha256: string; size: number }> {
+    const chunks = source[Symbol.asyncIterator]();
+    const beginning: Uint8Array[] = [];
+    let size = 0;
+    for (let next = await chunks.next(); next.done !== true; next = await chunks.next()) {
+      beginning.push(next.value);
+      size += next.value.length;
+      if (size > SMALL_BYTES) return this.thread.write(path, joined(beginning, chunks));
+    }
+    await writeFile(path, beginning, { flag: 'wx', mode: 0o600, flush: true });
+    const hash = createHash('sha256');
+    for (const chunk of beginning) hash.update(chunk);
+    return { sha256: hash.digest('hex'), size };
   }
 
   private pathOf(sha256: string): string {
@@ -104,23 +127,10 @@ class DiskBlobs implements BlobStore {
   }
 }
 
-async function writeThrough(path: string, source: AsyncIterable<Uint8Array>): Promise<{ sha256: string; size: number }> {
-  const file = await open(path, 'wx', 0o600);
-  const behind = new WriteBehind(file);
-  try {
-    const hash = createHash('sha256');
-    let size = 0;
-    for await (const chunk of source) {
-      hash.update(chunk);
-      await behind.take(chunk);
-      size += chunk.length;
-    }
-    await behind.end();
-    return { sha256: hash.digest('hex'), size };
-  } finally {
-    await behind.settled();
-    await file.close();
-  }
+/** What was taken of a source, and then the rest of it; whoever breaks off ends the source. */
+async function* joined<T>(beginning: readonly T[], rest: AsyncIterator<T>): AsyncGenerator<T> {
+  yield* beginning;
+  yield* { [Symbol.asyncIterator]: () => rest };
 }
 
 async function syncFolder(path: string): Promise<void> {

@@ -7,7 +7,7 @@ import type { Readable } from 'node:stream';
 export interface BlobStore {
   /**
    * Takes bytes of unknown length in constant memory and hashes them on the way. They count only once the answer is committed. Where
-   * the source breaks off, nothing is left behind, and the source's own error is thrown.
+   * the source breaks off, nothing is left behind, and the source's own error is thrown. A chunk belongs to the store once it is given.
    */
   receive(source: AsyncIterable<Uint8Array>): Promise<ReceivedBlob>;
 

@@ -46,7 +46,7 @@ export function sendFile(url: string, file: string, headers: Readonly<Record<str
 
 /** An operator's client of the REST API: what the demo, the tests and the bench do with it. */
 export class Operator {
-  constructor(readonly baseUrl: string, private readonly token: string) {}
+  constructor(readonly baseUrl: string, readonly token: string) {}
 
   /** @param key `Idempotency-Key`: asked again with it, the request is done once. @throws ApiError */
   async call<T = unknown>(method: string, path: string, body?: unknown, key?: string): Promise<T> {

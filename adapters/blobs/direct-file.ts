@@ -1,0 +1,155 @@
+import { constants } from 'node:fs';
+import { open, type FileHandle } from 'node:fs/promises';
+
+/** Of one write. */
+const WRITE_BYTES = 1024 * 1024;
+/** What disks want places, lengths and addresses to be multiples of, where the page cache is not between: most 512 or 4,096 bytes. */
+const ALIGNMENT = 4_096;
+/** With the cache between, the disk begins with these while more arrives; left to the end, syncing 200 MB took longer than receiving them. */
+const SYNC_BYTES = 32 * 1024 * 1024;
+/** As many files are written past the cache at once; more go through it. */
+const LANES = 8;
+
+/** One buffer is filled while the other is written. */
+type Lane = readonly [Buffer, Buffer];
+
+/** TypeScript has it among the names of browsers only. */
+declare const WebAssembly: { readonly Memory: new (pages: { initial: number; maximum: number }) => { readonly buffer: ArrayBuffer } };
+const WEBASSEMBLY_PAGE_BYTES = 65_536;
+
+/** Memory of WebAssembly begins at a page; nothing else in JavaScript promises an address. Untouched pages of it cost nothing. */
+const lanes = once((): Lane[] => {
+  const pages = (LANES * 2 * WRITE_BYTES) / WEBASSEMBLY_PAGE_BYTES;
+  const { buffer } = new WebAssembly.Memory({ initial: pages, maximum: pages });
+  const part = (index: number) => Buffer.from(buffer, index * WRITE_BYTES, WRITE_BYTES);
+  return Array.from({ length: LANES }, (_, lane): Lane => [part(2 * lane), part(2 * lane + 1)]);
+});
+
+/**
+ * A new file that is written once from its beginning, past the page cache where that can be: the cache would be filled at the price of
+ * what others keep in it, with bytes that are read later, once, and from then on are in it (docs/decisions/0006). Its memory does not
+ * grow with the file. One write and one sync are under way at most; the first failure of either ends it, as a sync reports what failed before it only once.
+ */
+export class DirectFile {
+  private filling: Buffer;
+  private other: Buffer;
+  private filled = 0;
+  private written = 0;
+  private unsynced = 0;
+  private writing: Promise<void> = Promise.resolve();
+  private syncing: Promise<void> = Promise.resolve();
+  private isSyncing = false;
+  private failure: Error | undefined;
+
+  private constructor(private readonly path: string, private file: FileHandle, private lane: Lane | undefined, private isDirect: boolean) {
+    [this.filling, this.other] = lane ?? [Buffer.allocUnsafeSlow(WRITE_BYTES), Buffer.allocUnsafeSlow(WRITE_BYTES)];
+  }
+
+  /** @param past the page cache, where the file system and the lanes allow it. */
+  static async create(path: string, past: boolean): Promise<DirectFile> {
+    const lane = past ? lanes().pop() : undefined;
+    try {
+      const direct = lane && (await openDirect(path));
+      return new DirectFile(path, direct ?? (await open(path, 'w', 0o600)), lane, direct !== undefined);
+    } catch (error) {
+      if (lane) lanes().push(lane);
+      throw error;
+    }
+  }
+
+  /** Copies the bytes: they may be used again. @throws what an earlier write failed with. */
+  async take(bytes: Uint8Array): Promise<void> {
+    for (let at = 0; at < bytes.length; ) {
+      const part = bytes.subarray(at, at + WRITE_BYTES - this.filled);
+      this.filling.set(part, this.filled);
+      this.filled += part.length;
+      at += part.length;
+      if (this.filled === WRITE_BYTES) await this.flush();
+    }
+  }
+
+  /** All is on the disk after it. @throws what a write failed with. */
+  async end(): Promise<void> {
+    const size = this.written + this.filled;
+    if (this.filled > 0) await this.flush();
+    await this.settled();
+    if (this.failure !== undefined) throw this.failure;
+    // Without the cache the last write is as long as the disk wants it.
+    if (this.isDirect) await this.file.truncate(size);
+    await this.file.sync();
+  }
+
+  async close(): Promise<void> {
+    await this.settled();
+    await this.file.close();
+    if (this.lane) lanes().push(this.lane);
+    this.lane = undefined;
+  }
+
+  private async settled(): Promise<void> {
+    await this.writing;
+    await this.syncing;
+  }
+
+  private async flush(): Promise<void> {
+    await this.writing;
+    if (this.failure !== undefined) throw this.failure;
+    const [buffer, bytes, at] = [this.filling, this.filled, this.written];
+    [this.filling, this.other] = [this.other, this.filling];
+    this.filled = 0;
+    this.written += bytes;
+    this.writing = this.write(buffer, bytes, at).catch((error: Error) => void (this.failure ??= error));
+  }
+
+  private async write(buffer: Buffer, bytes: number, at: number): Promise<void> {
+    const length = this.isDirect ? Math.ceil(bytes / ALIGNMENT) * ALIGNMENT : bytes;
+    try {
+      await writeAll(this.file, buffer.subarray(0, length), at);
+    } catch (error) {
+      if (!this.isDirect || !isRefusal(error)) throw error;
+      await this.throughTheCache();
+      await writeAll(this.file, buffer.subarray(0, bytes), at);
+    }
+    if (!this.isDirect) this.startSync(bytes);
+  }
+
+  private async throughTheCache(): Promise<void> {
+    const file = await open(this.path, 'r+');
+    await this.file.close();
+    [this.file, this.isDirect] = [file, false];
+  }
+
+  private startSync(bytes: number): void {
+    this.unsynced += bytes;
+    if (this.unsynced < SYNC_BYTES || this.isSyncing) return;
+    this.unsynced = 0;
+    this.isSyncing = true;
+    this.syncing = this.file.datasync().catch((error: Error) => void (this.failure ??= error)).finally(() => (this.isSyncing = false));
+  }
+}
+
+/** A write may be short, where the disk is nearly full. */
+async function writeAll(file: FileHandle, bytes: Buffer, place: number): Promise<void> {
+  for (let at = 0; at < bytes.length; ) at += (await file.write(bytes, at, bytes.length - at, place + at)).bytesWritten;
+}
+
+/** @returns undefined where the operating system or the file system knows no such thing. */
+async function openDirect(path: string): Promise<FileHandle | undefined> {
+  if (constants.O_DIRECT === undefined) return undefined;
+  try {
+    return await open(path, constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_DIRECT, 0o600);
+  } catch (error) {
+    if (isRefusal(error)) return undefined;
+    throw error;
+  }
+}
+
+/** open(2): EINVAL where the file system cannot, or the disk wants another alignment. */
+function isRefusal(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException).code === 'EINVAL';
+}
+
+function once<T>(make: () => T): () => T {
+  let made: T | undefined;
+  return () => (made ??= make());
+}

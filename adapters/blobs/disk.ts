@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { link, mkdir, open, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { link, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { assertSha256, type BlobStore, type ByteRange, type ReceivedBlob } from './port.js';
@@ -84,18 +84,23 @@ class DiskBlobs implements BlobStore {
   }
 
   private async write(path: string, source: AsyncIterable<Uint8Array>): Promise<{ sha256: string; size: number }> {
-    const chunks = source[Symbol.asyncIterator]();
+    const file = await open(path, 'wx', 0o600);
     const beginning: Uint8Array[] = [];
-    let size = 0;
-    for (let next = await chunks.next(); next.done !== true; next = await chunks.next()) {
-      beginning.push(next.value);
-      size += next.value.length;
-      if (size > SMALL_BYTES) return this.thread.write(path, joined(beginning, chunks));
+    try {
+      const chunks = source[Symbol.asyncIterator]();
+      let size = 0;
+      for (let next = await chunks.next(); next.done !== true; next = await chunks.next()) {
+        beginning.push(next.value);
+        size += next.value.length;
+        if (size > SMALL_BYTES) return await this.thread.write(path, joined(beginning, chunks));
+      }
+      const bytes = Buffer.concat(beginning);
+      await file.writeFile(bytes);
+      await file.sync();
+      return { sha256: createHash('sha256').update(bytes).digest('hex'), size };
+    } finally {
+      await file.close();
     }
-    await writeFile(path, beginning, { flag: 'wx', mode: 0o600, flush: true });
-    const hash = createHash('sha256');
-    for (const chunk of beginning) hash.update(chunk);
-    return { sha256: hash.digest('hex'), size };
   }
 
   private pathOf(sha256: string): string {

@@ -19,7 +19,7 @@ export class UploadThread {
   constructor(private readonly worker: URL) {}
 
   /**
-   * Writes a file and syncs it. The chunks of the source belong to this from then on. On failure the file may be there, closed.
+   * Writes a file, or writes it anew, and syncs it. The chunks of the source belong to this from then on. On failure the file may be there, closed.
    * @throws what the source threw, or what kept the bytes from the disk.
    */
   async write(path: string, source: AsyncIterable<Uint8Array>): Promise<Written> {

@@ -13,6 +13,7 @@ import { Simulations } from '../../api/simulation/simulations.js';
 import { ensureKey, type ApiKey } from '../../store/api-keys.js';
 import { openPool, type Pool } from '../../store/pool.js';
 import { createTestDatabase } from '../support/database.js';
+import { UPLOAD_WORKER } from '../support/upload-worker.js';
 import { Description } from './described.js';
 
 /** Threads load no TypeScript. */
@@ -52,7 +53,7 @@ export async function startApi(title: string, { services: changed = {}, liveTime
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   const services: Services = {
-    pool, blobs: await openDiskBlobs(folder), publicUrl: url, draftLifetimeMs: 300_000,
+    pool, blobs: await openDiskBlobs(folder, { worker: UPLOAD_WORKER }), publicUrl: url, draftLifetimeMs: 300_000,
     simulations: new Simulations({ worker: COMPILED_WORKER, deadlineMs: 100_000 }), notifyOutbox: () => undefined, now: Date.now, log: pino({ level: 'silent' }), ...changed,
   };
   const live = new LiveEvents(services.pool, services.log, liveTimes);

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import { openDiskBlobs } from '../../adapters/blobs/disk.js';
+import { UPLOAD_WORKER } from '../support/upload-worker.js';
 
 export interface Ran {
   code: number;
@@ -83,9 +84,9 @@ export class Folder {
 
   /** Puts bytes into the disk store of a data folder. @returns their address. */
   async blob(dataDir: string, bytes: Buffer): Promise<string> {
-    const store = await openDiskBlobs(join(dataDir, 'blobs'));
+    const store = await openDiskBlobs(join(dataDir, 'blobs'), { worker: UPLOAD_WORKER });
     const received = await store.receive((async function* () {
-      yield bytes;
+      yield Buffer.from(bytes);
     })());
     await received.commit();
     await received.discard();

@@ -6,14 +6,14 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { DirectFile } from '../../adapters/blobs/direct-file.js';
 import { openDiskBlobs } from '../../adapters/blobs/disk.js';
 import type { BlobStore } from '../../adapters/blobs/port.js';
+import { UPLOAD_WORKER } from '../support/upload-worker.js';
 import { blobContract } from './blobs.js';
 
-const WORKER = new URL('../../dist/adapters/blobs/upload-worker.js', import.meta.url);
 const MEGABYTE = 1024 * 1024;
 
 blobContract('a disk', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'slipway-blobs-'));
-  const blobs = await openDiskBlobs(join(folder, 'blobs'), { worker: WORKER });
+  const blobs = await openDiskBlobs(join(folder, 'blobs'), { worker: UPLOAD_WORKER });
   return {
     blobs,
     unfinished: async () => (await readdir(join(folder, 'blobs', 'incoming'))).length,
@@ -37,7 +37,7 @@ describe('blobs on a disk in particular', () => {
     await rm(folder, { recursive: true });
   });
 
-  const open = async (worker = WORKER): Promise<BlobStore> => {
+  const open = async (worker = UPLOAD_WORKER): Promise<BlobStore> => {
     const blobs = await openDiskBlobs(folder, { worker });
     opened.push(blobs);
     return blobs;
@@ -77,9 +77,9 @@ describe('blobs on a disk in particular', () => {
 
   it('ends the source of a large upload that the disk refuses, and says what the disk said', async () => {
     const blobs = await open();
-    await rm(join(folder, 'incoming'), { recursive: true });
     let ended = false;
     async function* endless(): AsyncGenerator<Uint8Array> {
+      await rm(join(folder, 'incoming'), { recursive: true });
       try {
         for (;;) yield randomBytes(MEGABYTE);
       } finally {

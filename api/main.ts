@@ -3,6 +3,7 @@ import { openDiskBlobs } from '../adapters/blobs/disk.js';
 import { probeTemporal } from '../adapters/engine/probe.js';
 import { DomainError } from '../domain/errors.js';
 import { ensureKey } from '../store/api-keys.js';
+import { forgetEndedCredentials } from '../store/broker-credentials.js';
 import { expireDrafts } from '../store/firmwares.js';
 import { sweepIdempotencyKeys } from '../store/idempotency.js';
 import { migrate } from '../store/migrate.js';
@@ -78,6 +79,7 @@ await prepare();
 const housekeeping = new Housekeeping([
   { name: 'firmware without a blob expired', everyMs: EXPIRE_DRAFTS_MS, run: () => expireDrafts(pool, settings.firmwareWithoutBlobExpiresAfterMs, Date.now()) },
   { name: 'idempotency keys were forgotten', everyMs: SWEEP_MS, run: () => sweepIdempotencyKeys(pool, Date.now()) },
+  { name: 'ended credentials were forgotten', everyMs: SWEEP_MS, run: () => forgetEndedCredentials(pool) },
   { name: 'what broken uploads left behind was removed', everyMs: SWEEP_MS, run: () => blobs.sweep(UPLOAD_ABANDONED_MS) },
 ], log);
 onShutdown(() => housekeeping.end());

@@ -1,4 +1,5 @@
-import type { Tx } from './pool.js';
+import type { Pool, Tx } from './pool.js';
+import { asService } from './transaction.js';
 
 /** A password as a broker can ask about it: never the password itself. */
 export interface Claim {
@@ -27,6 +28,21 @@ export async function findCredentials(tx: Tx, claims: readonly Claim[]): Promise
   );
   const found = new Map(rows.map((row) => [Number(row.nth) - 1, { tenantId: row.tenant_id, id: row.id }]));
   return claims.map((_claim, at) => found.get(at));
+}
+
+/** A transaction that ends a credential may commit some seconds after the time that it notes: the statement's deadline, and room. */
+const LATELY_MS = 60_000;
+const FORGOTTEN_AFTER_MS = 3_600_000;
+
+/** Ids of credentials that were revoked, or deleted with their devices, within the last minute. Costs the same whoever is connected. */
+export async function endedLately(tx: Tx): Promise<Set<string>> {
+  const { rows } = await tx.query<{ id: string }>(`SELECT id FROM ended_credentials WHERE at > clock_timestamp() - interval '${LATELY_MS} milliseconds'`);
+  return new Set(rows.map((row) => row.id));
+}
+
+/** @returns how many. */
+export async function forgetEndedCredentials(pool: Pool): Promise<number> {
+  return asService(pool, async (tx) => (await tx.query(`DELETE FROM ended_credentials WHERE at < clock_timestamp() - interval '${FORGOTTEN_AFTER_MS} milliseconds'`)).rowCount ?? 0);
 }
 
 /** Which of these are valid still: a revoked one is not, and a deleted one neither. @returns their ids. */

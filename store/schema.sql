@@ -210,6 +210,14 @@ POLICY one_tenant ON devices TO slipway_api USING (tenant_id = current_tenant())
 GRANT DELETE, INSERT, SELECT, UPDATE TO slipway_api
 GRANT DELETE, INSERT, SELECT, UPDATE TO slipway_worker
 
+CREATE TABLE ended_credentials (
+  id uuid NOT NULL
+  at timestamp with time zone NOT NULL DEFAULT clock_timestamp()
+);
+CREATE INDEX ended_credentials_at ON public.ended_credentials USING btree (at);
+GRANT INSERT TO slipway_api
+GRANT DELETE, INSERT, SELECT TO slipway_worker
+
 CREATE TABLE firmware_associations (
   tenant_id text NOT NULL
   id uuid NOT NULL

@@ -1,13 +1,15 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { Admission } from '../adapters/broker/embedded.js';
 import { parseUsername } from '../protocol/mqtt/access.js';
-import { findCredentials, stillValid, type Claim, type CredentialKey } from '../store/broker-credentials.js';
+import { endedLately, findCredentials, stillValid, type Claim, type CredentialKey } from '../store/broker-credentials.js';
 import type { Pool } from '../store/pool.js';
 import { asService } from '../store/transaction.js';
 
 /** A restart of the broker or a radio cell brings everyone back within seconds; what is revoked meanwhile leaves the cache at the next look. */
 const CACHE_MS = 10_000;
 const MAX_CACHED = 50_000;
+/** All who are connected are asked about this often, and else only what ended in the last minute. Less than that minute: what ended while PostgreSQL was away is found too. */
+const ASK_ABOUT_ALL_MS = 30_000;
 /** Claims that one statement answers. */
 const BATCH = 500;
 
@@ -30,6 +32,7 @@ export class Passwords {
   private readonly known = new Map<string, Known>();
   private waiting: Asked[] = [];
   private asking = false;
+  private askedAboutAllAt = -Infinity;
 
   constructor(private readonly pool: Pool, private readonly service: { username: string; password: string }, private readonly now: () => number) {
     // Otherwise one name would stand for two identities.
@@ -59,11 +62,22 @@ export class Passwords {
     const asked = [...connected, ...[...this.known.values()].map((known) => known.admission)];
     const keys = new Map(asked.flatMap(({ identity, credentialId }) => (identity.kind === 'device' && credentialId ? [[credentialId, { tenantId: identity.tenant, id: credentialId }]] : [])));
     if (keys.size === 0) return [];
-    const valid = await asService(this.pool, (tx) => stillValid(tx, [...keys.values()]));
+    const ended = await this.endedOf([...keys.values()]);
     // Only what was asked about: another may have been verified meanwhile.
-    const gone = (id: string | undefined) => id !== undefined && keys.has(id) && !valid.has(id);
+    const gone = (id: string | undefined) => id !== undefined && keys.has(id) && ended(id);
     this.forget((known) => gone(known.key.id));
     return connected.filter((admission) => gone(admission.credentialId));
+  }
+
+  private async endedOf(keys: readonly CredentialKey[]): Promise<(id: string) => boolean> {
+    const now = this.now();
+    if (now - this.askedAboutAllAt < ASK_ABOUT_ALL_MS) {
+      const ended = await asService(this.pool, endedLately);
+      return (id) => ended.has(id);
+    }
+    const valid = await asService(this.pool, (tx) => stillValid(tx, keys));
+    this.askedAboutAllAt = now;
+    return (id) => !valid.has(id);
   }
 
   private forget(which: (known: Known) => boolean): void {

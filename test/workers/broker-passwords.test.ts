@@ -77,6 +77,21 @@ describe('A password', () => {
     expect(await passwords.revoked([admission, { identity: { kind: 'service' } }])).toEqual([admission]);
   });
 
+  it('that ends is told whether all are asked about or only what ended of late, and none that ended otherwise is', async () => {
+    const [revoked, deleted, stays] = [await make(), await make(), await make()];
+    const admissions = await Promise.all([revoked, deleted, stays].map((one) => passwords.check(one.username, one.password)));
+    const connected = admissions.filter((admission) => admission !== null);
+    expect(await passwords.revoked(connected)).toEqual([]);
+    await revoke(revoked);
+    await facts.sql('DELETE FROM devices WHERE id = $1', [deleted.device]);
+    expect(await passwords.revoked(connected)).toEqual(connected.slice(0, 2));
+    // As if it had ended while the database was away for long: nothing of it was noted lately.
+    await facts.sql('DELETE FROM ended_credentials', []);
+    expect(await passwords.revoked(connected)).toEqual([]);
+    now += 30_000;
+    expect(await passwords.revoked(connected)).toEqual(connected.slice(0, 2));
+  });
+
   it('is asked of the database once for a second of reconnects, and thousands at once in few statements', async () => {
     const made = await Promise.all(Array.from({ length: 20 }, () => make()));
     const crowd = Array.from({ length: 2_000 }, (_, n) => made[n % made.length]!);

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { Client, Connection } from '@temporalio/client';
 import { createInstallationActivities } from '../../activities/installation.js';
 import type { Engine } from '../../adapters/engine/port.js';
 import { openTemporal } from '../../adapters/engine/temporal.js';
@@ -7,6 +8,7 @@ import { sendProcesses } from '../../bridge/send-processes.js';
 import { ShowPace } from '../../bridge/show-pace.js';
 import type { InstallationView } from '../../store/installations.js';
 import { openPool, type Pool } from '../../store/pool.js';
+import { installationWorkflowId } from '../../workflows/messages.js';
 import { createTestDatabase } from '../support/database.js';
 import { Facts } from '../support/facts.js';
 
@@ -69,5 +71,28 @@ describe('Processes that begin', () => {
     expect(await send()).toBe(AT_ONCE);
     await pool.query(`UPDATE installations SET process_started_at = now() - interval '1.1 seconds' WHERE process_started_at IS NOT NULL`);
     expect(await send()).toBe(AT_ONCE + 1);
+  });
+
+  it('are started again where they vanished when they are due, and cost the engine nothing where there is nothing to say', async () => {
+    beginnings = new Beginnings();
+    const one = await facts.install(await facts.device(), await facts.firmware('b'), {});
+    await send();
+    await createInstallationActivities({ pool, now: Date.now }).notify(ref(one));
+    await send();
+    const connection = await Connection.connect({ address: process.env['SLIPWAY_TEST_TEMPORAL_ADDRESS']! });
+    const handle = new Client({ connection }).workflow.getHandle(installationWorkflowId(one.id));
+    try {
+      await handle.terminate('as an engineer does it');
+      const mark = () => pool.query(`INSERT INTO outbox (receiver, tenant_id, subject) VALUES ('workflow', 'default', $1)`, [one.id]);
+      await mark();
+      await send();
+      expect((await handle.describe()).status.name).toBe('TERMINATED');
+      await pool.query(`UPDATE installations SET due_at = now() - interval '1 second' WHERE id = $1`, [one.id]);
+      await mark();
+      await send();
+      expect((await handle.describe()).status.name).toBe('RUNNING');
+    } finally {
+      await connection.close();
+    }
   });
 });

@@ -30,11 +30,11 @@ export async function findCredentials(tx: Tx, claims: readonly Claim[]): Promise
   return claims.map((_claim, at) => found.get(at));
 }
 
-/** A transaction that ends a credential may commit some seconds after the time that it notes: the statement's deadline, and room. */
+/** A transaction that ends a credential commits after the time that it notes: the deadlines of its statements, and room. */
 const LATELY_MS = 60_000;
 const FORGOTTEN_AFTER_MS = 3_600_000;
 
-/** Ids of credentials that were revoked, or deleted with their devices, within the last minute. Costs the same whoever is connected. */
+/** Ids of credentials that were revoked, or deleted with their devices, within the last minute: not of others, however many are connected. */
 export async function endedLately(tx: Tx): Promise<Set<string>> {
   const { rows } = await tx.query<{ id: string }>(`SELECT id FROM ended_credentials WHERE at > clock_timestamp() - interval '${LATELY_MS} milliseconds'`);
   return new Set(rows.map((row) => row.id));

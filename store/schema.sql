@@ -215,8 +215,7 @@ CREATE TABLE ended_credentials (
   at timestamp with time zone NOT NULL DEFAULT clock_timestamp()
 );
 CREATE INDEX ended_credentials_at ON public.ended_credentials USING btree (at);
-GRANT INSERT TO slipway_api
-GRANT DELETE, INSERT, SELECT TO slipway_worker
+GRANT DELETE, SELECT TO slipway_worker
 
 CREATE TABLE firmware_associations (
   tenant_id text NOT NULL

@@ -115,8 +115,8 @@ async function describe(client: pg.Client): Promise<SnapshotAbout> {
   };
 }
 
-/** A partitioned table counts once, as a whole. `device_terms` is made anew by the triggers on `devices`. */
-const TABLES = `SELECT oid, relname FROM pg_class WHERE relkind IN ('r', 'p') AND NOT relispartition AND relnamespace = current_schema()::regnamespace AND relname NOT LIKE 'kysely\\_%' AND relname <> 'device_terms'`;
+/** A partitioned table counts once, as a whole. `device_terms` is made anew by the triggers on `devices`; `ended_credentials` tells brokers of the last minute. */
+const TABLES = `SELECT oid, relname FROM pg_class WHERE relkind IN ('r', 'p') AND NOT relispartition AND relnamespace = current_schema()::regnamespace AND relname NOT LIKE 'kysely\\_%' AND relname NOT IN ('device_terms', 'ended_credentials')`;
 
 async function tablesOf(client: pg.Client): Promise<SnapshotTable[]> {
   const { rows } = await client.query<{ name: string; columns: string[]; refers_to: string[] }>(

@@ -10,6 +10,7 @@ const CACHE_MS = 10_000;
 const MAX_CACHED = 50_000;
 /** All who are connected are asked about this often, and else only what ended in the last minute. Less than that minute: what ended while PostgreSQL was away is found too. */
 const ASK_ABOUT_ALL_MS = 30_000;
+const UNDEFINED_TABLE = '42P01';
 /** Claims that one statement answers. */
 const BATCH = 500;
 
@@ -71,13 +72,24 @@ export class Passwords {
 
   private async endedOf(keys: readonly CredentialKey[]): Promise<(id: string) => boolean> {
     const now = this.now();
-    if (now - this.askedAboutAllAt < ASK_ABOUT_ALL_MS) {
-      const ended = await asService(this.pool, endedLately);
-      return (id) => ended.has(id);
+    // Also where the clock was set back.
+    if (Math.abs(now - this.askedAboutAllAt) < ASK_ABOUT_ALL_MS) {
+      const ended = await this.endedLately();
+      if (ended) return (id) => ended.has(id);
     }
     const valid = await asService(this.pool, (tx) => stillValid(tx, keys));
     this.askedAboutAllAt = now;
     return (id) => !valid.has(id);
+  }
+
+  /** @returns undefined where the schema is older than this broker: the API has not brought it up to date yet. */
+  private async endedLately(): Promise<Set<string> | undefined> {
+    try {
+      return await asService(this.pool, endedLately);
+    } catch (error) {
+      if ((error as { code?: string }).code === UNDEFINED_TABLE) return undefined;
+      throw error;
+    }
   }
 
   private forget(which: (known: Known) => boolean): void {

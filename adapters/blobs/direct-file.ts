@@ -20,7 +20,8 @@ const WEBASSEMBLY_PAGE_BYTES = 65_536;
 /** Memory of WebAssembly begins at a page; nothing else in JavaScript promises an address. Untouched pages of it cost nothing. */
 const lanes = once((): Lane[] => {
   const pages = (LANES * 2 * WRITE_BYTES) / WEBASSEMBLY_PAGE_BYTES;
-  const { buffer } = new WebAssembly.Memory({ initial: pages, maximum: pages });
+  const buffer = reserve(pages);
+  if (!buffer) return [];
   const part = (index: number) => Buffer.from(buffer, index * WRITE_BYTES, WRITE_BYTES);
   return Array.from({ length: LANES }, (_, lane): Lane => [part(2 * lane), part(2 * lane + 1)]);
 });
@@ -74,16 +75,19 @@ export class DirectFile {
     if (this.filled > 0) await this.flush();
     await this.settled();
     if (this.failure !== undefined) throw this.failure;
-    // Without the cache the last write is as long as the disk wants it.
-    if (this.isDirect) await this.file.truncate(size);
+    // Past the cache the last write is as long as the disk wants it.
+    await this.file.truncate(size);
     await this.file.sync();
   }
 
   async close(): Promise<void> {
     await this.settled();
-    await this.file.close();
-    if (this.lane) lanes().push(this.lane);
-    this.lane = undefined;
+    try {
+      await this.file.close();
+    } finally {
+      if (this.lane) lanes().push(this.lane);
+      this.lane = undefined;
+    }
   }
 
   private async settled(): Promise<void> {
@@ -114,9 +118,9 @@ export class DirectFile {
   }
 
   private async throughTheCache(): Promise<void> {
-    const file = await open(this.path, 'r+');
-    await this.file.close();
-    [this.file, this.isDirect] = [file, false];
+    const before = this.file;
+    [this.file, this.isDirect] = [await open(this.path, 'r+'), false];
+    await before.close();
   }
 
   private startSync(bytes: number): void {
@@ -130,7 +134,11 @@ export class DirectFile {
 
 /** A write may be short, where the disk is nearly full. */
 async function writeAll(file: FileHandle, bytes: Buffer, place: number): Promise<void> {
-  for (let at = 0; at < bytes.length; ) at += (await file.write(bytes, at, bytes.length - at, place + at)).bytesWritten;
+  for (let at = 0; at < bytes.length; ) {
+    const { bytesWritten } = await file.write(bytes, at, bytes.length - at, place + at);
+    if (bytesWritten === 0) throw Object.assign(new Error('the disk takes nothing more'), { code: 'ENOSPC' });
+    at += bytesWritten;
+  }
 }
 
 /** @returns undefined where the operating system or the file system knows no such thing. */
@@ -147,6 +155,16 @@ async function openDirect(path: string): Promise<FileHandle | undefined> {
 /** open(2): EINVAL where the file system cannot, or the disk wants another alignment. */
 function isRefusal(error: unknown): boolean {
   return (error as NodeJS.ErrnoException).code === 'EINVAL';
+}
+
+/** V8 reserves gigabytes of addresses around it. @returns undefined where they are limited (`ulimit -v`). */
+function reserve(pages: number): ArrayBuffer | undefined {
+  try {
+    return new WebAssembly.Memory({ initial: pages, maximum: pages }).buffer;
+  } catch (error) {
+    if (error instanceof RangeError) return undefined;
+    throw error;
+  }
 }
 
 function once<T>(make: () => T): () => T {

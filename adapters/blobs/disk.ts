@@ -85,20 +85,22 @@ class DiskBlobs implements BlobStore {
 
   private async write(path: string, source: AsyncIterable<Uint8Array>): Promise<{ sha256: string; size: number }> {
     const file = await open(path, 'wx', 0o600);
-    const beginning: Uint8Array[] = [];
+    const chunks = source[Symbol.asyncIterator]();
     try {
-      const chunks = source[Symbol.asyncIterator]();
+      const beginning = Buffer.allocUnsafeSlow(SMALL_BYTES);
       let size = 0;
       for (let next = await chunks.next(); next.done !== true; next = await chunks.next()) {
-        beginning.push(next.value);
+        if (size + next.value.length > SMALL_BYTES) return await this.thread.write(path, joined([beginning.subarray(0, size), next.value], chunks));
+        beginning.set(next.value, size);
         size += next.value.length;
-        if (size > SMALL_BYTES) return await this.thread.write(path, joined(beginning, chunks));
       }
-      const bytes = Buffer.concat(beginning);
+      const bytes = beginning.subarray(0, size);
       await file.writeFile(bytes);
       await file.sync();
       return { sha256: createHash('sha256').update(bytes).digest('hex'), size };
     } finally {
+      // Whoever breaks off ends the source.
+      await chunks.return?.();
       await file.close();
     }
   }
@@ -132,7 +134,7 @@ class DiskBlobs implements BlobStore {
   }
 }
 
-/** What was taken of a source, and then the rest of it; whoever breaks off ends the source. */
+/** What was taken of a source, and then the rest of it. */
 async function* joined<T>(beginning: readonly T[], rest: AsyncIterator<T>): AsyncGenerator<T> {
   yield* beginning;
   yield* { [Symbol.asyncIterator]: () => rest };

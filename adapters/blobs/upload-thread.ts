@@ -3,16 +3,23 @@ import type { FromWriter, Outcome, ToWriter, Written } from './upload-messages.j
 
 /** What is handed over at once: a message costs as much as many of a socket's chunks (64 KiB). */
 const BATCH_BYTES = 256 * 1024;
+/** Chunks below it are copied into one: handing over thousands of buffers in a message takes the square of that (Node looks for doubles). */
+const LARGE_BYTES = 16 * 1024;
 /** What the thread has not hashed yet, of one upload; then its source waits. */
 const AHEAD_BYTES = 4 * 1024 * 1024;
+
+/** A thread, and the uploads that are lost with it. */
+interface Running {
+  readonly worker: Worker;
+  readonly uploads: Map<number, Upload>;
+}
 
 /**
  * Hashes and writes uploads in a thread of its own, all of them in one, so that the API answers meanwhile, and its collector does not walk
  * its whole heap for the sake of chunks that pass through. The thread begins with the first upload and ends with `close`.
  */
 export class UploadThread {
-  private thread: Worker | undefined;
-  private uploads = new Map<number, Upload>();
+  private running: Running | undefined;
   private begun = 0;
 
   /** @param worker the compiled upload-worker.js: threads load no TypeScript. */
@@ -23,11 +30,11 @@ export class UploadThread {
    * @throws what the source threw, or what kept the bytes from the disk.
    */
   async write(path: string, source: AsyncIterable<Uint8Array>): Promise<Written> {
-    const thread = (this.thread ??= this.start());
+    const { worker, uploads } = (this.running ??= this.start());
     const id = (this.begun += 1);
-    const upload = new Upload(id, (message, transfer) => thread.postMessage(message, transfer));
-    this.uploads.set(id, upload);
-    thread.ref();
+    const upload = new Upload(id, (message, transfer) => worker.postMessage(message, transfer));
+    uploads.set(id, upload);
+    worker.ref();
     try {
       upload.begin(path);
       for await (const chunk of source) await upload.take(chunk);
@@ -36,31 +43,30 @@ export class UploadThread {
       await upload.abort();
       throw error;
     } finally {
-      this.uploads.delete(id);
-      if (this.uploads.size === 0) this.thread?.unref();
+      uploads.delete(id);
+      if (uploads.size === 0) worker.unref();
     }
   }
 
   async close(): Promise<void> {
-    await this.thread?.terminate();
+    await this.running?.worker.terminate();
   }
 
-  private start(): Worker {
-    const thread = new Worker(this.worker);
-    thread.on('message', (message: FromWriter) => {
-      const upload = this.uploads.get(message.id);
+  private start(): Running {
+    const running: Running = { worker: new Worker(this.worker), uploads: new Map() };
+    running.worker.on('message', (message: FromWriter) => {
+      const upload = running.uploads.get(message.id);
       if (message.said === 'taken') upload?.taken(message.bytes);
       else upload?.ended(message.outcome);
     });
-    thread.once('error', (error) => this.lost(error.message));
-    thread.once('exit', () => this.lost('it was ended'));
-    return thread;
-  }
-
-  /** Their files are closed with it. The next upload begins another one. */
-  private lost(why: string): void {
-    this.thread = undefined;
-    for (const upload of this.uploads.values()) upload.ended({ message: `the thread that writes uploads is gone: ${why}`, code: undefined });
+    let why = 'it was ended';
+    running.worker.on('error', (error) => (why = error.message));
+    // Only now are its files closed. The next upload begins another one.
+    running.worker.once('exit', () => {
+      if (this.running === running) this.running = undefined;
+      for (const upload of running.uploads.values()) upload.ended({ message: `the thread that writes uploads is gone: ${why}`, code: undefined });
+    });
+    return running;
   }
 }
 
@@ -69,6 +75,9 @@ type Post = (message: ToWriter, transfer: ArrayBuffer[]) => void;
 class Upload {
   private batch: Uint8Array<ArrayBuffer>[] = [];
   private batchBytes = 0;
+  /** Small chunks, one after the other, until it is full or a large one comes. */
+  private gathered: Uint8Array<ArrayBuffer> | undefined;
+  private gatheredBytes = 0;
   private ahead = 0;
   private outcome: Outcome | undefined;
   private wake: () => void = () => undefined;
@@ -80,15 +89,21 @@ class Upload {
   }
 
   async take(chunk: Uint8Array): Promise<void> {
-    this.batch.push(owned(chunk));
-    this.batchBytes += chunk.length;
-    if (this.batchBytes >= BATCH_BYTES) this.send();
+    if (isOwned(chunk) && chunk.length >= LARGE_BYTES) {
+      this.closeGathered();
+      this.batch.push(chunk);
+      this.batchBytes += chunk.length;
+      if (this.batchBytes >= BATCH_BYTES) this.send();
+    } else {
+      this.gather(chunk);
+    }
     await this.until(() => this.ahead <= AHEAD_BYTES);
     this.assertUnfailed();
   }
 
   async end(): Promise<Written> {
-    if (this.batchBytes > 0) this.send();
+    this.closeGathered();
+    this.send();
     this.post({ tell: 'end', id: this.id }, []);
     await this.until(() => false);
     this.assertUnfailed();
@@ -110,7 +125,29 @@ class Upload {
     this.wake();
   }
 
+  private gather(chunk: Uint8Array): void {
+    for (let at = 0; at < chunk.length; ) {
+      this.gathered ??= new Uint8Array(BATCH_BYTES);
+      const part = chunk.subarray(at, at + BATCH_BYTES - this.gatheredBytes);
+      this.gathered.set(part, this.gatheredBytes);
+      this.gatheredBytes += part.length;
+      at += part.length;
+      if (this.gatheredBytes < BATCH_BYTES) continue;
+      this.closeGathered();
+      this.send();
+    }
+  }
+
+  private closeGathered(): void {
+    if (this.gathered === undefined) return;
+    this.batch.push(this.gathered.subarray(0, this.gatheredBytes));
+    this.batchBytes += this.gatheredBytes;
+    this.gathered = undefined;
+    this.gatheredBytes = 0;
+  }
+
   private send(): void {
+    if (this.batchBytes === 0) return;
     this.post({ tell: 'bytes', id: this.id, chunks: this.batch }, this.batch.map(({ buffer }) => buffer));
     this.ahead += this.batchBytes;
     this.batch = [];
@@ -129,7 +166,6 @@ class Upload {
 }
 
 /** Only a whole buffer can be handed over: of a part, others may hold the rest (the head of a request, Node's pool). */
-function owned(chunk: Uint8Array): Uint8Array<ArrayBuffer> {
-  const { buffer, byteLength } = chunk;
-  return buffer instanceof ArrayBuffer && buffer.byteLength === byteLength ? (chunk as Uint8Array<ArrayBuffer>) : new Uint8Array(chunk);
+function isOwned(chunk: Uint8Array): chunk is Uint8Array<ArrayBuffer> {
+  return chunk.buffer instanceof ArrayBuffer && chunk.buffer.byteLength === chunk.byteLength;
 }

@@ -47,18 +47,22 @@ async function facts(databaseUrl: string, folder: string): Promise<Facts> {
 async function factsAndBlobs(context: Context, databaseUrl: string, folder: string): Promise<Facts> {
   const target = await openDiskBlobs(join(folder, 'blobs'));
   const { store: name } = context.settings.blobs;
-  return withBlobs(context, name, async (source) => {
-    const first = await copyContents(source, target, await readReadyContents(databaseUrl));
-    for (let round = 1; round <= ROUNDS; round += 1) {
-      const made = await facts(databaseUrl, folder);
-      const rest = await copyContents(source, target, made.contents);
-      const present = new Set((await readReadyContents(databaseUrl)).map(({ sha256 }) => sha256));
-      if (rest.lacking.some(({ content }) => !present.has(content.sha256))) continue;
-      await removeOthers(target, folder, made.contents);
-      return { ...made, lacking: conclude(context, name, first, rest, made.contents) };
-    }
-    throw new Error(`firmware was deleted again and again while its bytes were fetched: make the backup at a quieter moment`);
-  });
+  try {
+    return await withBlobs(context, name, async (source) => {
+      const first = await copyContents(source, target, await readReadyContents(databaseUrl));
+      for (let round = 1; round <= ROUNDS; round += 1) {
+        const made = await facts(databaseUrl, folder);
+        const rest = await copyContents(source, target, made.contents);
+        const present = new Set((await readReadyContents(databaseUrl)).map(({ sha256 }) => sha256));
+        if (rest.lacking.some(({ content }) => !present.has(content.sha256))) continue;
+        await removeOthers(target, folder, made.contents);
+        return { ...made, lacking: conclude(context, name, first, rest, made.contents) };
+      }
+      throw new Error(`firmware was deleted again and again while its bytes were fetched: make the backup at a quieter moment`);
+    });
+  } finally {
+    await target.close();
+  }
 }
 
 function conclude(context: Context, store: string, first: CopiedContents, rest: CopiedContents, contents: readonly ReadyContent[]): string[] {

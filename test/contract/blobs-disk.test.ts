@@ -100,11 +100,44 @@ describe('blobs on a disk in particular', () => {
     expect(await left()).toBe(0);
   });
 
-  it('fails the uploads of a thread that is lost, and leaves nothing of them', async () => {
-    const worker = new URL(`data:text/javascript,${encodeURIComponent("import('node:worker_threads').then(({ parentPort }) => parentPort.on('message', ({ tell }) => tell === 'end' && process.exit(1)))")}`);
-    const blobs = await open(worker);
-    for (let round = 0; round < 2; round += 1) await expect(blobs.receive(cut(randomBytes(3 * MEGABYTE)))).rejects.toThrow('the thread that writes uploads is gone');
+  it.each([
+    ['ends', 'process.exit(1)', 'the thread that writes uploads is gone: it was ended'],
+    ['throws', "(() => { throw new Error('out of luck'); })()", 'the thread that writes uploads is gone: out of luck'],
+  ])('fails the uploads of a thread that %s, leaves nothing of them, and begins another thread for the next', async (_how, last, message) => {
+    const script = `import('node:worker_threads').then(({ parentPort }) => parentPort.on('message', ({ tell }) => tell === 'end' && ${last}))`;
+    const blobs = await open(new URL(`data:text/javascript,${encodeURIComponent(script)}`));
+    const upload = () => blobs.receive(cut(randomBytes(3 * MEGABYTE)));
+    await expect(upload()).rejects.toThrow(message);
+    await expect(upload()).rejects.toThrow(message);
     expect(await left()).toBe(0);
+  });
+
+  it('keeps answering while a large upload comes byte by byte', async () => {
+    const blobs = await open();
+    const bytes = randomBytes(1_300_000);
+    let blockedMs = 0;
+    let last = performance.now();
+    const watch = setInterval(() => {
+      blockedMs = Math.max(blockedMs, performance.now() - last);
+      last = performance.now();
+    }, 10);
+    // It gives way now and then, as a socket does.
+    async function* drops(): AsyncGenerator<Uint8Array> {
+      let count = 0;
+      for (const byte of bytes) {
+        if ((count += 1) % 5_000 === 0) await new Promise((resolve) => setImmediate(resolve));
+        yield Uint8Array.of(byte);
+      }
+    }
+    try {
+      const received = await blobs.receive(drops());
+      expect([received.sha256, received.size]).toEqual([sha256Of(bytes), bytes.length]);
+      await received.discard();
+    } finally {
+      clearInterval(watch);
+    }
+    // Handed over one by one they took tens of seconds.
+    expect(blockedMs).toBeLessThan(2_000);
   });
 
   it.each([['past the page cache', true], ['through the page cache', false]])('writes a file %s', async (_how, past) => {

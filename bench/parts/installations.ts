@@ -60,8 +60,10 @@ function figuresOf(measured: Rush, bare: BareRun, simulatorsMs: number): Figure[
   const ceiling = { name: 'bare Temporal SDK', value: bare.perSecond };
   const own = [...measured.cpuMs.values()].reduce((sum, ms) => sum + ms, 0);
   const beside: Readonly<Record<string, number>> = { temporal: bare.cpuMs.temporal, orchestrator: bare.cpuMs.worker };
+  const installed: Figure = { name: 'installed', value: measured.installedPerSecond, unit: '/s', beside: ceiling };
   return [
-    { name: 'installed', value: measured.installedPerSecond, unit: '/s', beside: ceiling, target: { of: 'ratio', is: 'at least', value: 0.6 } },
+    { ...installed, target: { of: 'ratio', is: 'at least', value: 0.6 } },
+    { ...installed, name: 'installed, by the second target', target: { of: 'ratio', is: 'at least', value: 0.8 }, detail: 'the rows of CPU say where the time goes' },
     { name: 'installed, and its process ended', value: measured.concludedPerSecond, unit: '/s', beside: ceiling },
     { name: 'CPU, all of the service', value: own, unit: 'ms each', beside: { name: 'bare server and worker', value: bare.cpuMs.temporal + bare.cpuMs.worker } },
     ...[...measured.cpuMs].sort(([, a], [, b]) => b - a).map(([name, value]): Figure => ({

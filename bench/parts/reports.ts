@@ -100,11 +100,10 @@ export async function publish(publishers: Publishers, run: Extract<ToPublishers,
 
 function figuresOf(committed: Committed, cpu: ReadonlyMap<string, number>, published: Published, bareRows: number, alone: Published): Figure[] {
   const perSecond = ({ answered, from, to }: Published) => (answered * 1_000) / (to - from);
+  const count: Figure = { name: 'committed', value: committed.perSecond, unit: '/s', beside: { name: 'the same rows by bare pg', value: bareRows } };
   return [
-    {
-      name: 'committed', value: committed.perSecond, unit: '/s', beside: { name: 'the same rows by bare pg', value: bareRows }, target: { of: 'value', is: 'at least', value: 3_000 },
-      detail: `${committed.batch.toFixed(0)} reports in a transaction`,
-    },
+    { ...count, target: { of: 'value', is: 'at least', value: 3_000 }, detail: `${committed.batch.toFixed(0)} reports in a transaction` },
+    { ...count, name: 'committed, by the second target', target: { of: 'value', is: 'at least', value: 10_000 }, detail: 'the rows of CPU say where the time goes' },
     { name: 'answered by the broker', value: perSecond(published), unit: '/s', beside: { name: 'the broker alone', value: perSecond(alone) }, detail: 'more than is committed for as long as the buffers before the bridge fill' },
     { name: 'sealed by then', value: committed.sealedPerSecond, unit: '/s', detail: 'of those committed in the time that counts, numbered and chained when the last had been committed' },
     ...[...cpu].sort(([, a], [, b]) => b - a).map(([name, ms]): Figure => ({ name: `CPU, ${name}`, value: ms / published.total, unit: 'ms each' })),

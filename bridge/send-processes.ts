@@ -73,9 +73,12 @@ async function bringUpToDate(engine: Engine, view: ProcessView, news: News | und
     await engine.start(ref);
     return true;
   }
-  // There is nothing to say, and it has begun. Should it have vanished, that shows when it is due: to start a running one costs the engine nearly what a new one does.
-  if (news === undefined && stageOf(installation) !== 'begin') return false;
-  if (news !== undefined && (await engine.signal(installation.id, news, standingOf(view))) === 'sent') return false;
+  if (news === undefined) {
+    // It has begun, and there is nothing to say. Should it have vanished, that shows when it is due: to start a running one costs the engine nearly what a new one does.
+    if (stageOf(installation) !== 'begin') return false;
+  } else if ((await engine.signal(installation.id, news, standingOf(view))) === 'sent') {
+    return false;
+  }
   if (!ended) await engine.start(ref); // it vanished, or nothing is known of its beginning: a running one is left alone
   return false;
 }

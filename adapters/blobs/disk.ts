@@ -99,9 +99,9 @@ class DiskBlobs implements BlobStore {
       await file.sync();
       return { sha256: createHash('sha256').update(bytes).digest('hex'), size };
     } finally {
+      await file.close();
       // Whoever breaks off ends the source.
       await chunks.return?.();
-      await file.close();
     }
   }
 

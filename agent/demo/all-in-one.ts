@@ -1,5 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Operator } from './operator.js';
@@ -45,6 +45,7 @@ export class AllInOne {
 
   /** Starts it and waits until it is ready. @throws with what it printed. */
   async start(ms = 90_000): Promise<void> {
+    const began = Date.now();
     const child = spawn(process.execPath, ['--enable-source-maps', this.program], {
       env: {
         ...process.env, SLIPWAY_HTTP_PORT: '0', SLIPWAY_MQTT_PORT: '0', SLIPWAY_TEMPORAL_PORT: '0', SLIPWAY_TEMPORAL_UI_PORT: '0', ...this.env, SLIPWAY_DATA_DIR: this.dataDir,
@@ -53,10 +54,10 @@ export class AllInOne {
     });
     this.child = child;
     for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (this.printed = (this.printed + chunk.toString()).slice(-KEPT_CHARACTERS)));
-    const end = Date.now() + ms;
+    const end = began + ms;
     try {
-      while (!existsSync(join(this.dataDir, 'endpoints.json'))) {
-        if (child.exitCode !== null) throw new Error(`the all in one ended with exit code ${child.exitCode}`);
+      while (!this.hasAddressesSince(began)) {
+        if (child.exitCode !== null || child.signalCode !== null) throw new Error(`the all in one ended with ${child.signalCode ?? `exit code ${child.exitCode}`}`);
         if (Date.now() > end) throw new Error(`the all in one did not come up within ${ms} ms`);
         await sleep(50);
       }
@@ -64,6 +65,12 @@ export class AllInOne {
     } catch (error) {
       throw new Error(`${(error as Error).message}\n${this.printed.slice(-6_000)}`, { cause: error });
     }
+  }
+
+  /** Of this start: one that was killed left its file behind, and for a moment a service that still answers under the old address. */
+  private hasAddressesSince(began: number): boolean {
+    const written = statSync(join(this.dataDir, 'endpoints.json'), { throwIfNoEntry: false })?.mtimeMs;
+    return written !== undefined && written >= began;
   }
 
   /** SIGTERM, and waits for its end. @returns the milliseconds that it took. */

@@ -4,6 +4,7 @@ import type { Pool } from '../store/pool.js';
 import { INGEST_BOUNDS } from '../store/counters.js';
 import { isTransient } from '../store/transient.js';
 import type { Counted } from './dependencies.js';
+import { apartAfter } from './pace.js';
 import { aboutOf, read, refused, type Incoming, type Reading } from './reading.js';
 import { recordReadings, type Noted } from './record-readings.js';
 import type { Publish } from './send-documents.js';
@@ -28,7 +29,7 @@ const MAX_BATCH = 500;
  */
 const BATCHES = 2;
 const WORTH_A_SECOND = 100;
-/** Batches of few begin this far apart, for the reason that loop.ts gives. A device waits for its receipt, but not that impatiently. */
+/** Batches of few begin this far apart, and further on a busy machine, for the reasons that loop.ts gives. A device waits for its receipt, but not that impatiently. */
 const APART_MS = 25;
 /** Progress of one phase of an installation is written at most this often: it is no history (DESIGN §4). The newest of what came meanwhile follows. */
 const PROGRESS_EVERY_MS = 2_000;
@@ -59,6 +60,7 @@ export class Ingest {
   private lookAtHeld: NodeJS.Timeout | undefined;
   /** performance.now() */
   private begunAt = -Infinity;
+  private tookMs = 0;
   private soon: NodeJS.Timeout | undefined;
 
   constructor(private readonly has: IngestDependencies) {}
@@ -80,7 +82,7 @@ export class Ingest {
   }
 
   private beginInTime(): void {
-    const early = this.waiting.length < WORTH_A_SECOND ? this.begunAt + APART_MS - performance.now() : 0;
+    const early = this.waiting.length < WORTH_A_SECOND ? this.begunAt + apartAfter(this.tookMs, APART_MS) - performance.now() : 0;
     if (early <= 0) this.begin();
     else this.soon ??= setTimeout(() => this.begin(), early);
   }
@@ -91,10 +93,12 @@ export class Ingest {
     while (this.mode === 'open' && this.underWay.size < (this.waiting.length >= WORTH_A_SECOND ? BATCHES : 1)) {
       const batch = this.nextBatch();
       if (batch.length === 0) return;
-      this.begunAt = performance.now();
+      const begunAt = performance.now();
+      this.begunAt = begunAt;
       const nodes = new Set(batch.map(nodeOf));
       this.underWay.set(nodes, this.work(batch).then(() => {
         this.underWay.delete(nodes);
+        this.tookMs = performance.now() - begunAt;
         this.beginInTime();
       }));
     }

@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import { apartAfter } from './pace.js';
 
 /**
  * Rounds of one sender begin this far apart: each costs some transactions, whether it is about two or about twenty. In a rush that is a tenth of all
@@ -8,7 +9,8 @@ export const APART_MS = 50;
 
 /**
  * Does a piece of work again and again: while there is more, when woken, and at the latest after a time; but rounds begin `apartMs` after each
- * other at least. It exists because every sender here is level-triggered, and a lost wake-up must cost a little latency and never an installation.
+ * other at least, and further on a busy machine. It exists because every sender here is level-triggered, and a lost wake-up must cost a little
+ * latency and never an installation.
  *
  * Modes: `working`, `resting` (until woken or the poll's time), `ended`. Work that throws is tried again after a back-off.
  */
@@ -45,16 +47,18 @@ export class Loop {
     for (let failures = 0; !this.isEnded(); ) {
       let more = false;
       const began = performance.now();
+      let took = 0;
       this.woken = false;
       try {
         more = await this.work();
+        took = performance.now() - began;
         failures = 0;
       } catch (error) {
         failures += 1;
         if (!this.isEnded()) this.log.warn({ err: error, loop: this.name, failures }, `${this.name} failed; trying again`);
       }
       if (!more && !this.isEnded()) await this.rest(failures === 0 ? this.pollMs : Math.min(100 * 2 ** failures, 2_000), failures > 0);
-      const early = began + this.apartMs - performance.now();
+      const early = began + apartAfter(took, this.apartMs) - performance.now();
       if (early > 0 && !this.isEnded()) await this.rest(early, true);
     }
   }

@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
-import { claim, settle, type Claimed, type Settled } from '../store/outbox.js';
-import type { Pool } from '../store/pool.js';
-import { writePublished, type Published } from '../store/published.js';
+import { claimIn, settleIn, type Claimed, type Settled } from '../store/outbox.js';
+import type { Pool, Tx } from '../store/pool.js';
+import { removeCleared, writeStanding, type Published } from '../store/published.js';
 import { record } from '../store/record.js';
 import { readSlots, slotKey, type SlotView } from '../store/sending.js';
 import { asService } from '../store/transaction.js';
@@ -36,18 +36,22 @@ interface Planned {
  * published, publishes it, and remembers where it stands. A slot whose document cannot be made holds up no other. @returns how many rows were handled.
  */
 export async function sendDocuments(has: DocumentDependencies): Promise<number> {
-  const { pool, tenure } = has;
-  const claimed = await claim(pool, 'document', BATCH, LEASE_MS, tenure.fence);
+  const { claimed, views } = await asService(has.pool, async (tx) => {
+    const rows = await claimIn(tx, 'document', BATCH, LEASE_MS, has.tenure.fence);
+    return { claimed: rows, views: rows.length > 0 ? await readSlots(tx, rows) : new Map<string, SlotView>() };
+  });
   if (claimed.length === 0) return 0;
-  const { plans, failed } = planAll(claimed, await readSlots(pool, claimed), has);
+  const { plans, failed } = planAll(claimed, views, has);
   // Asked for now, carried out by the next round: the record marks the slot again.
   await renumber(has, plans);
   // First where documents may stand from now on, then the documents, then where they do not stand any more.
-  await writePublished(pool, tenure.fence, { standing: plans.flatMap(standing) });
+  await writeWhereTheyWillStand(has, plans.flatMap(standing));
   const outcomes = await Promise.all(plans.map(({ claimed: one, plan }) => carryOut(one, plan, has.publish)));
   const done = plans.filter((_, index) => outcomes[index]?.error === undefined);
-  await writePublished(pool, tenure.fence, { cleared: done.flatMap(cleared) });
-  await settle(pool, [...outcomes, ...failed], tenure.fence);
+  await asLeader(has, async (tx) => {
+    await removeCleared(tx, done.flatMap(cleared));
+    await settleIn(tx, [...outcomes, ...failed]);
+  });
   return claimed.length;
 }
 
@@ -68,14 +72,21 @@ function planAll(claimed: readonly Claimed[], views: ReadonlyMap<string, SlotVie
 }
 
 /** In one transaction for all: a slot whose document must bear a higher revision than it has. */
-async function renumber({ pool, tenure, now }: DocumentDependencies, plans: readonly Planned[]): Promise<void> {
+async function renumber(has: DocumentDependencies, plans: readonly Planned[]): Promise<void> {
   const reports = plans.flatMap(({ view, plan }) => (plan.outnumbered === null ? [] : [{
     tenantId: view.tenantId, deviceId: view.deviceId, from: { kind: 'service' as const }, kind: 'outnumbered' as const, slot: view.slot, revision: plan.outnumbered,
   }]));
-  if (reports.length === 0) return;
-  await asService(pool, async (tx) => {
+  if (reports.length > 0) await asLeader(has, (tx) => record(tx, reports, has.now()));
+}
+
+async function writeWhereTheyWillStand(has: DocumentDependencies, published: readonly Published[]): Promise<void> {
+  if (published.length > 0) await asLeader(has, (tx) => writeStanding(tx, published));
+}
+
+function asLeader<T>({ pool, tenure }: DocumentDependencies, work: (tx: Tx) => Promise<T>): Promise<T> {
+  return asService(pool, async (tx) => {
     await assertLease(tx, tenure.fence);
-    await record(tx, reports, now());
+    return work(tx);
   });
 }
 

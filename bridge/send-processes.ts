@@ -4,9 +4,11 @@ import type { Installation } from '../domain/installation/installation.js';
 import { newsOf, SHOWN_AFTER_MS, stageOf, waitsForDevice, type News, type Standing } from '../domain/installation/standing.js';
 import { waitingOn } from '../domain/installation/waiting-on.js';
 import { isEnded } from '../domain/installation/states.js';
-import { claim, settle, type Claimed, type Settled } from '../store/outbox.js';
+import { assertLease } from '../store/leases.js';
+import { claimIn, settleIn, type Claimed, type Settled } from '../store/outbox.js';
 import type { Pool } from '../store/pool.js';
 import { markStarted, readProcesses, type ProcessView } from '../store/sending.js';
+import { asService } from '../store/transaction.js';
 import { EDITION } from '../workflows/messages.js';
 import { isRollout, pokeRollouts } from './poke-rollouts.js';
 import { Beginnings } from './beginnings.js';
@@ -22,10 +24,13 @@ const SHOW_AGAIN_MS = 60_000;
 
 /** Brings processes up to date: starts those that do not run, signals the news to those that do. @returns how many rows were handled. */
 export async function sendProcesses(pool: Pool, engine: Engine, now: () => number, tenure?: Tenure, pace = new ShowPace(), beginnings = new Beginnings()): Promise<number> {
-  const claimed = await claim(pool, 'workflow', BATCH, LEASE_MS, tenure?.fence, await beginnings.room(pool));
+  const room = await beginnings.room(pool);
+  const { claimed, views } = await asService(pool, async (tx) => {
+    const rows = await claimIn(tx, 'workflow', BATCH, LEASE_MS, tenure?.fence, room);
+    return { claimed: rows, views: await readProcesses(tx, rows.filter(isInstallation)) };
+  });
   if (claimed.length === 0) return 0;
-  const [rollouts, installations] = [claimed.filter(isRollout), claimed.filter((one) => !isRollout(one))];
-  const views = await readProcesses(pool, installations);
+  const [rollouts, installations] = [claimed.filter(isRollout), claimed.filter(isInstallation)];
   const limit = pLimit(AT_ONCE);
   const sending = installations.map((one) => limit(() => {
     tenure?.assert();
@@ -33,11 +38,16 @@ export async function sendProcesses(pool: Pool, engine: Engine, now: () => numbe
   }));
   const [sent, poked] = await Promise.all([Promise.all(sending), pokeRollouts(pool, engine, rollouts, now, tenure)]);
   const started = sent.filter((one) => one.started).map((one) => one.settled.claimed);
-  await markStarted(pool, started, tenure?.fence);
+  await asService(pool, async (tx) => {
+    if (tenure) await assertLease(tx, tenure.fence);
+    await markStarted(tx, started);
+    await settleIn(tx, [...sent.map((one) => one.settled), ...poked]);
+  });
   beginnings.add(started);
-  await settle(pool, [...sent.map((one) => one.settled), ...poked], tenure?.fence);
   return claimed.length;
 }
+
+const isInstallation = (one: Claimed) => !isRollout(one);
 
 async function sendOne(engine: Engine, claimed: Claimed, view: ProcessView | undefined, now: number, pace: ShowPace): Promise<{ settled: Settled; started: boolean }> {
   if (!view) return { settled: { claimed }, started: false };

@@ -18,7 +18,7 @@ const CHAIN = `
     WHERE d.connected_by IS NOT NULL AND c.depth < ${MAX_CHAIN})`;
 
 /** The gateways of each device, nearest first, without itself. */
-export async function ancestorsOf(tx: Tx, devices: readonly { tenantId: string; deviceId: string }[]): Promise<Map<string, readonly string[]>> {
+export async function ancestorsOf(tx: Tx, devices: readonly Named[]): Promise<Map<string, readonly string[]>> {
   if (devices.length === 0) return new Map();
   const { rows } = await tx.query<{ tenant_id: string; origin: string; nodes: string[] }>(
     `${CHAIN} SELECT tenant_id, origin, array_agg(node ORDER BY depth) AS nodes FROM chain WHERE depth > 0 GROUP BY 1, 2`,
@@ -27,20 +27,17 @@ export async function ancestorsOf(tx: Tx, devices: readonly { tenantId: string; 
   return new Map(rows.map((row) => [workKey(row.tenant_id, row.origin), row.nodes]));
 }
 
-/** Of each origin, the nearest node of its chain that has a credential. EXISTS would be answered from a hash of all credentials. */
+/** Whether a device has a credential of its own. EXISTS would be answered from a hash of all credentials. */
+const hasCredential = (tenant: string, device: string) => `
+  coalesce((SELECT true FROM device_credentials x WHERE x.tenant_id = ${tenant} AND x.device_id = ${device} AND x.revoked_at IS NULL LIMIT 1),
+           (SELECT true FROM device_certificates x WHERE x.tenant_id = ${tenant} AND x.device_id = ${device} AND x.status = 'valid' LIMIT 1), false)`;
+
+/** Of each origin, the nearest node of its chain that has a credential. */
 const NODE = `
   , served AS (
     SELECT DISTINCT ON (c.tenant_id, c.origin) c.tenant_id, c.origin, c.node FROM chain c
-    WHERE coalesce((SELECT true FROM device_credentials x WHERE x.tenant_id = c.tenant_id AND x.device_id = c.node AND x.revoked_at IS NULL LIMIT 1),
-                   (SELECT true FROM device_certificates x WHERE x.tenant_id = c.tenant_id AND x.device_id = c.node AND x.status = 'valid' LIMIT 1), false)
+    WHERE ${hasCredential('c.tenant_id', 'c.node')}
     ORDER BY c.tenant_id, c.origin, c.depth)`;
-
-/** The node whose connection serves each device: the nearest in its chain, itself first, that has a credential. Absent where none has. */
-export async function nodesOf(tx: Tx, devices: readonly { tenantId: string; deviceId: string }[]): Promise<Map<string, string>> {
-  if (devices.length === 0) return new Map();
-  const { rows } = await tx.query<{ tenant_id: string; origin: string; node: string }>(`${CHAIN}${NODE} SELECT tenant_id, origin, node FROM served`, [keys(devices)]);
-  return new Map(rows.map((row) => [workKey(row.tenant_id, row.origin), row.node]));
-}
 
 /** How a device can be spoken to now. */
 export interface Reach {
@@ -50,8 +47,27 @@ export interface Reach {
   online: boolean;
 }
 
-/** For each device that exists. */
-export async function reachOf(tx: Tx, devices: readonly { tenantId: string; deviceId: string }[]): Promise<Map<string, Reach>> {
+/** The node whose connection serves each device: the nearest in its chain, itself first, that has a credential. Absent where none has. */
+export async function nodesOf(tx: Tx, devices: readonly Named[]): Promise<Map<string, string>> {
+  const reach = await reachOf(tx, devices);
+  return new Map([...reach].flatMap(([key, { node }]) => (node === null ? [] : [[key, node]])));
+}
+
+/** For each device that exists. Most have a credential: those are answered without a walk, whose plan alone takes PostgreSQL a millisecond. */
+export async function reachOf(tx: Tx, devices: readonly Named[]): Promise<Map<string, Reach>> {
+  if (devices.length === 0) return new Map();
+  const { rows } = await tx.query<{ tenant_id: string; id: string; online: boolean; serves: boolean }>(
+    `SELECT d.tenant_id, d.id, d.online, ${hasCredential('d.tenant_id', 'd.id')} AS serves
+     FROM jsonb_to_recordset($1::jsonb) AS k(tenant_id text, id uuid)
+     CROSS JOIN LATERAL (SELECT x.tenant_id, x.id, x.online FROM devices x WHERE x.tenant_id = k.tenant_id AND x.id = k.id LIMIT 1) AS d`,
+    [keys(devices)],
+  );
+  const [served, others] = [rows.filter((row) => row.serves), rows.filter((row) => !row.serves)];
+  const through = await reachThroughGateways(tx, others.map((row) => ({ tenantId: row.tenant_id, deviceId: row.id })));
+  return new Map([...served.map((row): [string, Reach] => [workKey(row.tenant_id, row.id), { node: row.id, online: row.online }]), ...through]);
+}
+
+async function reachThroughGateways(tx: Tx, devices: readonly Named[]): Promise<Map<string, Reach>> {
   if (devices.length === 0) return new Map();
   const { rows } = await tx.query<{ tenant_id: string; id: string; node: string | null; online: boolean }>(
     `${CHAIN}${NODE}
@@ -66,7 +82,12 @@ export async function reachOf(tx: Tx, devices: readonly { tenantId: string; devi
   return new Map(rows.map((row) => [workKey(row.tenant_id, row.id), { node: row.node, online: row.online }]));
 }
 
-function keys(devices: readonly { tenantId: string; deviceId: string }[]): string {
+interface Named {
+  readonly tenantId: string;
+  readonly deviceId: string;
+}
+
+function keys(devices: readonly Named[]): string {
   const distinct = new Map(devices.map((one) => [workKey(one.tenantId, one.deviceId), { tenant_id: one.tenantId, id: one.deviceId }]));
   return JSON.stringify([...distinct.values()]);
 }

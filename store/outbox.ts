@@ -73,18 +73,21 @@ export async function wakeSender(tx: Tx): Promise<void> {
  * @param room of those rows, how many that begin; what runs already comes first.
  * @throws LeaseLost where a fence is given that another one has passed.
  */
-export async function claim(pool: Pool, receiver: Receiver, limit: number, leaseMs: number, fence?: Fence, room = limit): Promise<Claimed[]> {
-  return asService(pool, async (tx) => {
-    if (fence) await assertLease(tx, fence);
-    const { rows } = await tx.query<{ receiver: Receiver; tenant_id: string; subject: string; detail: string; generation: string; attempts: number }>(
-      `UPDATE outbox o SET leased_until = now() + $1 * interval '1 millisecond'
-       FROM (SELECT * FROM (${dueRows(receiver, 'NOT begins', `${limit}`)}) AS running UNION ALL SELECT * FROM (${dueRows(receiver, 'begins', '$2')}) AS beginning) AS due
-       WHERE o.receiver = due.receiver AND o.tenant_id = due.tenant_id AND o.subject = due.subject AND o.detail = due.detail
-       RETURNING o.receiver, o.tenant_id, o.subject, o.detail, o.generation, o.attempts`,
-      [leaseMs, room],
-    );
-    return rows.map((row) => ({ receiver: row.receiver, tenantId: row.tenant_id, subject: row.subject, detail: row.detail, generation: row.generation, attempts: row.attempts }));
-  });
+export function claim(pool: Pool, receiver: Receiver, limit: number, leaseMs: number, fence?: Fence, room = limit): Promise<Claimed[]> {
+  return asService(pool, (tx) => claimIn(tx, receiver, limit, leaseMs, fence, room));
+}
+
+/** The same in a transaction that reads next what the rows are about: a mark that comes meanwhile raises a generation that this one has read already. */
+export async function claimIn(tx: Tx, receiver: Receiver, limit: number, leaseMs: number, fence?: Fence, room = limit): Promise<Claimed[]> {
+  if (fence) await assertLease(tx, fence);
+  const { rows } = await tx.query<{ receiver: Receiver; tenant_id: string; subject: string; detail: string; generation: string; attempts: number }>(
+    `UPDATE outbox o SET leased_until = now() + $1 * interval '1 millisecond'
+     FROM (SELECT * FROM (${dueRows(receiver, 'NOT begins', `${limit}`)}) AS running UNION ALL SELECT * FROM (${dueRows(receiver, 'begins', '$2')}) AS beginning) AS due
+     WHERE o.receiver = due.receiver AND o.tenant_id = due.tenant_id AND o.subject = due.subject AND o.detail = due.detail
+     RETURNING o.receiver, o.tenant_id, o.subject, o.detail, o.generation, o.attempts`,
+    [leaseMs, room],
+  );
+  return rows.map((row) => ({ receiver: row.receiver, tenantId: row.tenant_id, subject: row.subject, detail: row.detail, generation: row.generation, attempts: row.attempts }));
 }
 
 /** The due rows of a receiver that nobody holds, locked, the longest due first. */
@@ -122,6 +125,15 @@ const BACKOFF_MAX_MS = 5_000;
 /** Deletes what was sent, if nothing was marked meanwhile; puts the rest back. */
 export async function settle(pool: Pool, outcomes: readonly Settled[], fence?: Fence): Promise<void> {
   if (outcomes.length === 0) return;
+  await asService(pool, async (tx) => {
+    if (fence) await assertLease(tx, fence);
+    await settleIn(tx, outcomes);
+  });
+}
+
+/** The same in a transaction that has asserted its lease, after what else became of the rows was written: rows of the outbox are locked last. */
+export async function settleIn(tx: Tx, outcomes: readonly Settled[]): Promise<void> {
+  if (outcomes.length === 0) return;
   const records = outcomes.map(({ claimed, again, rest, error }) => ({
     receiver: claimed.receiver, tenant_id: claimed.tenantId, subject: claimed.subject, detail: claimed.detail, generation: claimed.generation,
     again: error !== undefined
@@ -131,20 +143,17 @@ export async function settle(pool: Pool, outcomes: readonly Settled[], fence?: F
     attempts: error === undefined ? 0 : claimed.attempts + 1,
     last_error: error?.slice(0, 500) ?? null,
   }));
-  await asService(pool, async (tx) => {
-    if (fence) await assertLease(tx, fence);
-    await tx.query(
-      `WITH n AS (SELECT * FROM ${recordset('$1', `receiver text, tenant_id text, subject uuid, detail text, generation bigint,
-                    again timestamptz, rest timestamptz, attempts integer, last_error text`)} AS n),
-            held AS (SELECT o.receiver, o.tenant_id, o.subject, o.detail, o.generation = n.generation AS untouched, n.again, n.rest, n.attempts, n.last_error
-                     FROM outbox o JOIN n USING (receiver, tenant_id, subject, detail) ORDER BY 1, 2, 3, 4 FOR UPDATE OF o),
-            gone AS (DELETE FROM outbox o USING held h WHERE h.untouched AND h.again IS NULL
-                     AND (o.receiver, o.tenant_id, o.subject, o.detail) = (h.receiver, h.tenant_id, h.subject, h.detail))
-       UPDATE outbox o SET leased_until = NULL, attempts = h.attempts, last_error = h.last_error,
-              due_at = CASE WHEN h.untouched THEN h.again WHEN h.last_error IS NULL THEN greatest(o.due_at, h.rest) ELSE greatest(o.due_at, h.again) END
-       FROM held h WHERE NOT (h.untouched AND h.again IS NULL)
-         AND (o.receiver, o.tenant_id, o.subject, o.detail) = (h.receiver, h.tenant_id, h.subject, h.detail)`,
-      [JSON.stringify(records)],
-    );
-  });
+  await tx.query(
+    `WITH n AS (SELECT * FROM ${recordset('$1', `receiver text, tenant_id text, subject uuid, detail text, generation bigint,
+                  again timestamptz, rest timestamptz, attempts integer, last_error text`)} AS n),
+          held AS (SELECT o.receiver, o.tenant_id, o.subject, o.detail, o.generation = n.generation AS untouched, n.again, n.rest, n.attempts, n.last_error
+                   FROM outbox o JOIN n USING (receiver, tenant_id, subject, detail) ORDER BY 1, 2, 3, 4 FOR UPDATE OF o),
+          gone AS (DELETE FROM outbox o USING held h WHERE h.untouched AND h.again IS NULL
+                   AND (o.receiver, o.tenant_id, o.subject, o.detail) = (h.receiver, h.tenant_id, h.subject, h.detail))
+     UPDATE outbox o SET leased_until = NULL, attempts = h.attempts, last_error = h.last_error,
+            due_at = CASE WHEN h.untouched THEN h.again WHEN h.last_error IS NULL THEN greatest(o.due_at, h.rest) ELSE greatest(o.due_at, h.again) END
+     FROM held h WHERE NOT (h.untouched AND h.again IS NULL)
+       AND (o.receiver, o.tenant_id, o.subject, o.detail) = (h.receiver, h.tenant_id, h.subject, h.detail)`,
+    [JSON.stringify(records)],
+  );
 }

@@ -14,30 +14,24 @@ export interface Published {
 }
 
 /**
- * Writes under which nodes the broker may retain a document. Before a publish `standing` has the new node, and after it `cleared` those where it is
- * gone, so that whatever crashes between, every node where one may stand is known.
+ * Under which nodes the broker may retain a document: written before the publish, and removed after the node was cleared, so that whatever crashes
+ * between, every node where one may stand is known.
  */
-export async function writePublished(pool: Pool, fence: Fence, { standing = [], cleared = [] }: { standing?: readonly Published[]; cleared?: readonly Published[] }): Promise<void> {
-  if (standing.length + cleared.length === 0) return;
-  await asService(pool, async (tx) => {
-    await assertLease(tx, fence);
-    if (cleared.length > 0) {
-      await tx.query(
-        `DELETE FROM published_documents p USING ${recordset('$1', 'tenant_id text, device_id uuid, slot text, node text')} AS n
-         WHERE p.tenant_id = n.tenant_id AND p.device_id = n.device_id AND p.slot = n.slot AND p.node = n.node`,
-        [records(cleared)],
-      );
-    }
-    if (standing.length > 0) await add(tx, standing);
-  });
-}
-
-async function add(tx: Tx, published: readonly Published[]): Promise<void> {
+export async function writeStanding(tx: Tx, published: readonly Published[]): Promise<void> {
   await tx.query(
     `INSERT INTO published_documents (tenant_id, device_id, slot, node, revision)
      SELECT * FROM jsonb_to_recordset($1::jsonb) AS n(tenant_id text, device_id uuid, slot text, node text, revision bigint) ORDER BY 1, 2, 3, 4
      ON CONFLICT (tenant_id, device_id, slot, node) DO UPDATE SET revision = excluded.revision, published_at = now()`,
     [records(published)],
+  );
+}
+
+export async function removeCleared(tx: Tx, cleared: readonly Published[]): Promise<void> {
+  if (cleared.length === 0) return;
+  await tx.query(
+    `DELETE FROM published_documents p USING ${recordset('$1', 'tenant_id text, device_id uuid, slot text, node text')} AS n
+     WHERE p.tenant_id = n.tenant_id AND p.device_id = n.device_id AND p.slot = n.slot AND p.node = n.node`,
+    [records(cleared)],
   );
 }
 
@@ -84,7 +78,7 @@ async function compareRetained(pool: Pool, fence: Fence, retained: readonly Publ
       [records(retained)],
     );
     const ahead = rows.filter((row) => row.ahead);
-    if (ahead.length > 0) await add(tx, ahead.map((row) => ({ tenantId: row.tenant_id, deviceId: row.device_id, slot: row.slot, node: row.node, revision: row.revision === null ? null : Number(row.revision) })));
+    if (ahead.length > 0) await writeStanding(tx, ahead.map((row) => ({ tenantId: row.tenant_id, deviceId: row.device_id, slot: row.slot, node: row.node, revision: row.revision === null ? null : Number(row.revision) })));
     await mark(tx, rows.map(toMark));
     return rows.length;
   });

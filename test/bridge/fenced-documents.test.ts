@@ -97,7 +97,7 @@ describe('The sender of documents', () => {
 
   it('O8 sends the whole present: the same rows give the same bytes, so that sending twice is sending once', async () => {
     const deviceId = await offered();
-    const plan = async () => planSlot((await readSlots(pool, [{ tenantId: 'default', subject: deviceId, detail: 'firmware' }])).get(slotKey('default', deviceId, 'firmware'))!, downloadUrl);
+    const plan = async () => planSlot((await asService(pool, (tx) => readSlots(tx, [{ tenantId: 'default', subject: deviceId, detail: 'firmware' }]))).get(slotKey('default', deviceId, 'firmware'))!, downloadUrl);
     const [first, second] = [await plan(), await plan()];
     expect(first.messages).toHaveLength(1);
     expect(second.messages[0]!.payload.equals(first.messages[0]!.payload)).toBe(true);

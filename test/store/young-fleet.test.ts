@@ -2,7 +2,9 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import { createInstallationActivities } from '../../activities/installation.js';
 import { watched, type Touched } from '../../bench/rollout/touched.js';
 import { openPool, type Pool } from '../../store/pool.js';
+import { reachOf } from '../../store/gateways.js';
 import { readProcesses, readSlots } from '../../store/sending.js';
+import { asService, asTenant } from '../../store/transaction.js';
 import { createTestDatabase } from '../support/database.js';
 import { Facts } from '../support/facts.js';
 
@@ -52,9 +54,20 @@ describe(`With ${DEVICES} devices that PostgreSQL has no statistics of`, () => {
 
   it('so does a sender that brings a process or a document up to date', async () => {
     const { tenantId, deviceId, installationId } = await one();
-    expect((await readProcesses(eyes, [{ tenantId, subject: installationId }])).size).toBe(1);
-    expect((await readSlots(eyes, [{ tenantId, subject: deviceId, detail: 'firmware' }])).size).toBe(1);
+    expect((await asService(eyes, (tx) => readProcesses(tx, [{ tenantId, subject: installationId }]))).size).toBe(1);
+    expect((await asService(eyes, (tx) => readSlots(tx, [{ tenantId, subject: deviceId, detail: 'firmware' }]))).size).toBe(1);
     expect(rows()).toBeGreaterThan(2);
     expect(rows()).toBeLessThan(MOST);
+  });
+
+  it('so does the API, whatever device it is asked about', async () => {
+    const devices = await facts.sql<{ tenantId: string; deviceId: string }>(`SELECT tenant_id AS "tenantId", id AS "deviceId" FROM devices ORDER BY id`);
+    for (const device of [devices[0]!, devices[DEVICES / 2]!, devices[DEVICES - 1]!]) {
+      touched.length = 0;
+      expect((await asTenant(eyes, device.tenantId, (tx) => reachOf(tx, [device]))).size).toBe(1);
+      expect({ rows: rows(), of: touched.filter(({ rows: some }) => some > 10) }).toEqual({ rows: expect.any(Number), of: [] });
+      expect(rows()).toBeGreaterThan(0);
+      expect(rows()).toBeLessThan(MOST);
+    }
   });
 });

@@ -6,6 +6,7 @@ import { describeCommit, describeMachine, watchLoad } from './machine.js';
 import type { Context, PartName } from './part.js';
 import { PARTS } from './parts.js';
 import { profileInto } from './profile-children.js';
+import { readProofs } from './proofs.js';
 import { printReport } from './report.js';
 import { readResults, writeResult } from './result.js';
 import { rounded } from './statistics.js';
@@ -21,7 +22,7 @@ async function main(): Promise<void> {
   const folder = into === undefined ? RESULTS : resolve(into);
   if (profile !== undefined) profileInto(resolve(profile));
   for (const name of reportOnly ? [] : parts) await measure(name, scale, full, folder);
-  const page = printReport(readResults(folder));
+  const page = printReport(readResults(folder), readProofs(folder));
   const path = into === undefined ? join(ROOT, 'docs', 'performance.md') : join(folder, 'performance.md');
   writeFileSync(path, page);
   say(`\nThe page is ${path}.`);

@@ -1,9 +1,10 @@
 import { isMet, ratioOf, type Figure } from './part.js';
+import type { Proof } from './proofs.js';
 import type { Result } from './result.js';
 import { rounded } from './statistics.js';
 
 /** docs/performance.md, made of the results alone: the same results give the same page. */
-export function printReport(results: readonly Result[]): string {
+export function printReport(results: readonly Result[], proofs: readonly Proof[] = []): string {
   return [
     '# Performance',
     '',
@@ -12,6 +13,7 @@ export function printReport(results: readonly Result[]): string {
     'many minutes, `--report` writes this page anew.',
     '',
     ...results.flatMap(printPart),
+    ...printProofs(proofs),
   ].join('\n');
 }
 
@@ -34,6 +36,12 @@ function printPart(result: Result): string[] {
     `* ${printOrigin(result)}`,
     '',
   ];
+}
+
+function printProofs(proofs: readonly Proof[]): string[] {
+  if (proofs.length === 0) return [];
+  const rows = proofs.map(({ command, outcome, origin, file }) => `| \`${command}\` | ${outcome} | ${origin} | [${file}](../bench/results/${file}) |`);
+  return ['## What was killed, and what was lost', '', '| command | its last line | when | its output |', '|---|---|---|---|', ...rows, ''];
 }
 
 function printFigure(figure: Figure): string {

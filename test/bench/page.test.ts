@@ -1,7 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { readArguments } from '../../bench/arguments.js';
 import { isMet, type Figure } from '../../bench/part.js';
+import { readProofs } from '../../bench/proofs.js';
 import { printReport } from '../../bench/report.js';
 import { readResults, type Result } from '../../bench/result.js';
 import { percentile, rounded } from '../../bench/statistics.js';
@@ -18,7 +21,7 @@ const RESULT: Result = {
 
 describe('The page of the bench', () => {
   it('docs/performance.md is what the results in bench/results/ say', () => {
-    expect(readFileSync('docs/performance.md', 'utf8')).toBe(printReport(readResults('bench/results')));
+    expect(readFileSync('docs/performance.md', 'utf8')).toBe(printReport(readResults('bench/results'), readProofs('bench/results')));
   });
 
   it('sets each figure beside its ceiling, says which targets are missed, and on what machine and under which load it was measured', () => {
@@ -28,6 +31,21 @@ describe('The page of the bench', () => {
     expect(page).toContain('2026-11-24, commit abc1234, **at a scale of 0.5**, 12 s. 2 cores (a CPU), 24 GiB');
     expect(page).toContain('**other work on the machine had 25 % of its CPU**: neither rates nor ratios are what a quiet machine gives');
     expect(page).toContain('* It rained.');
+  });
+
+  it('says how the longer runs that kill things ended, and what runs them again', () => {
+    const page = printReport([], [{ file: 'crash.txt', command: 'npm run test:crash -- --kills 200', origin: '2026-11-24, commit abc1234', outcome: '200 kills, and nothing was lost' }]);
+    expect(page).toContain('| `npm run test:crash -- --kills 200` | 200 kills, and nothing was lost | 2026-11-24, commit abc1234 | [crash.txt](../bench/results/crash.txt) |');
+  });
+
+  it('does not guess what a file means that does not begin with its command', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'slipway-proofs-'));
+    try {
+      writeFileSync(join(folder, 'crash.txt'), '200 kills\n');
+      expect(() => readProofs(folder)).toThrow('begins with a line "$ command"');
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 });
 

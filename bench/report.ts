@@ -41,7 +41,7 @@ function printPart(result: Result): string[] {
 function printProofs(proofs: readonly Proof[]): string[] {
   if (proofs.length === 0) return [];
   const rows = proofs.map(({ command, outcome, origin, file }) => `| \`${command}\` | ${outcome} | ${origin} | [${file}](../bench/results/${file}) |`);
-  return ['## What was killed, and what was lost', '', '| command | its last line | when | its output |', '|---|---|---|---|', ...rows, ''];
+  return ['## What was killed, and what was lost', '', '| command | its last line | when | its output |', '|---|---|---|---|', ...rows, '', 'These runs write no result themselves: what they printed was put into the file, below the command, and the date and the commit.', ''];
 }
 
 function printFigure(figure: Figure): string {

@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 
 const root = dirname(fileURLToPath(import.meta.url));
 const out = join(root, 'dist');
-const FOLDERS = ['domain', 'protocol', 'store', 'workflows', 'activities', 'bridge', 'api', 'adapters', 'workers', 'agent', 'cli', 'bench', 'test/crash', 'test/outside', 'test/support', 'test/e2e', 'test/api'];
+const FOLDERS = ['domain', 'protocol', 'store', 'workflows', 'activities', 'bridge', 'api', 'adapters', 'runtime', 'workers', 'agent', 'demo', 'cli', 'bench', 'test/crash', 'test/outside', 'test/support', 'test/e2e', 'test/api'];
 /** Not compiled from one source each. */
 const MADE_HERE = new Set(['workflow-bundle.js', 'package.json']);
 const COPIED = /\.(sql|json|html|css|svg)$/;

@@ -1,16 +1,16 @@
 import type { InstallationEvent } from '../domain/installation/events.js';
 import type { Installation } from '../domain/installation/installation.js';
-import { stageOf, type Standing } from '../domain/installation/standing.js';
+import { stageOf, type Standing } from '../domain/installation/process-status.js';
 import { waitingOn } from '../domain/installation/waiting-on.js';
-import { executing, type Work } from '../domain/installation/work.js';
-import type { Pool } from '../store/pool.js';
-import { reachOf, type Reach } from '../store/gateways.js';
+import { executing, type Work } from '../domain/installation/device-aggregate.js';
+import type { Pool } from '../store/db/pool.js';
+import { reachOf, type Reach } from '../store/fleet/gateways.js';
 import { record } from '../store/record.js';
-import { wakeSender } from '../store/outbox.js';
-import { asService } from '../store/transaction.js';
-import { isTransient } from '../store/transient.js';
-import { workKey } from '../store/work.js';
+import { wakeSender } from '../store/outbox/outbox.js';
+import { asService } from '../store/db/transaction.js';
+import { isTransient } from '../store/db/sqlstates.js';
 import { GroupCommit } from './group-commit.js';
+import { deviceKey } from '../store/db/keys.js';
 
 /** Names one installation (workflows/messages.ts). */
 interface Ref {
@@ -56,7 +56,7 @@ export function createInstallationActivities({ pool, now }: InstallationDependen
       const reach = await reachOf(tx, asked.map(({ ref }) => ref));
       return answers.map((one, index): Standing => {
         const { tenantId, deviceId } = asked[index]!.ref;
-        return one.outcome === 'refused' ? GONE : standingOf(one.installation!, one.work, reach.get(workKey(tenantId, deviceId)));
+        return one.outcome === 'refused' ? GONE : standingOf(one.installation!, one.work, reach.get(deviceKey(tenantId, deviceId)));
       });
     });
   const group = new GroupCommit(recorded, (error) => isTransient(error) && !isOfOneRow(error));

@@ -1,13 +1,13 @@
 import { applyStep } from '../domain/rollout/apply.js';
 import type { Step, StepKind } from '../domain/rollout/steps.js';
-import { writeHistory } from '../store/history.js';
-import type { Tx } from '../store/pool.js';
-import { admit } from '../store/rollout-admission.js';
-import { admitBack, giveUpBack, prepareBack } from '../store/rollout-back.js';
-import { saveRollout, type StoredRollout } from '../store/rollout-rows.js';
-import { stopOpen } from '../store/rollout-stop.js';
-import { sweepPage } from '../store/rollout-sweep.js';
-import { endPending, materialisePage } from '../store/rollout-targets.js';
+import { writeHistory } from '../store/history/history.js';
+import type { Tx } from '../store/db/pool.js';
+import { admit } from '../store/commands/admit.js';
+import { admitBack, giveUpBack, prepareBack } from '../store/commands/admit-rollback.js';
+import { saveRollout, type StoredRollout } from '../store/rollouts/rows.js';
+import { stopOpen } from '../store/commands/stop-open.js';
+import { sweepPage } from '../store/commands/sweep.js';
+import { endPending, materialisePage } from '../store/rollouts/targets.js';
 
 /** What a step needs to be done: the rollout as it was observed, under its lock. */
 export interface StepContext {

@@ -1,10 +1,10 @@
 import { planNext } from '../domain/rollout/planner.js';
 import type { Planned } from '../domain/rollout/steps.js';
-import { wakeSender } from '../store/outbox.js';
-import type { Pool } from '../store/pool.js';
-import { lockRollout, observe } from '../store/rollout-observation.js';
-import { writeStanding } from '../store/rollout-rows.js';
-import { asService } from '../store/transaction.js';
+import { wakeSender } from '../store/outbox/outbox.js';
+import type { Pool } from '../store/db/pool.js';
+import { lockRollout, observe } from '../store/commands/observe.js';
+import { writeStanding } from '../store/rollouts/rows.js';
+import { asService } from '../store/db/transaction.js';
 import { execute } from './rollout-steps.js';
 
 /** Names one rollout (workflows/messages.ts). */

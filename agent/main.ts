@@ -5,7 +5,7 @@ import { parseArgs } from 'node:util';
 import { pino, type Logger } from 'pino';
 import { readConfig, type AgentConfig } from './config.js';
 import { Agent } from './core/agent.js';
-import type { AgentEvent } from './core/diary.js';
+import type { AgentEvent } from './core/event-log.js';
 import { childrenOf, handlersOf } from './handlers/compose.js';
 import { Slots } from './handlers/slots.js';
 

@@ -1,13 +1,13 @@
 import express, { type Express } from 'express';
 import helmet from 'helmet';
 import { DomainError } from '../domain/errors.js';
-import { byApiKey, type Authenticate } from './authentication.js';
+import { byApiKey, type Authenticate } from './auth/authentication.js';
 import { LiveEvents } from './live/live-events.js';
 import { createMetrics } from './metrics.js';
 import { mount } from './mount.js';
 import { openApiDocument } from './openapi.js';
-import { requestLog } from './request-log.js';
-import type { Route, Services } from './route.js';
+import { requestLog } from './http/request-log.js';
+import type { Route, Services } from './http/route.js';
 import { associationRoutes } from './routes/associations.js';
 import { certificateRoutes } from './routes/certificates.js';
 import { credentialRoutes } from './routes/credentials.js';
@@ -27,7 +27,7 @@ import { rolloutRoutes } from './routes/rollouts.js';
 import { slotRoutes } from './routes/slots.js';
 import { timelineRoutes } from './routes/timeline.js';
 import { webhookRoutes } from './routes/webhooks.js';
-import { errorHandler } from './send.js';
+import { errorHandler } from './http/send.js';
 
 export interface AppOptions {
   services: Services;

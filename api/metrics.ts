@@ -1,9 +1,9 @@
 import type { NextFunction, Request, Response } from 'express';
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import { OPEN_STATES } from '../domain/installation/states.js';
-import { FAILURE_REASONS, INGEST_BOUNDS, INGEST_SECONDS, MESSAGES_REFUSED, PROCESS_FAILURES, readCounts, REPORTS_RECORDED, type Count } from '../store/counters.js';
-import type { Pool } from '../store/pool.js';
-import { readVitals, type Vitals } from '../store/vitals.js';
+import { FAILURE_REASONS, INGEST_BOUNDS, INGEST_SECONDS, MESSAGES_REFUSED, PROCESS_FAILURES, readCounts, REPORTS_RECORDED, type Count } from '../store/db/counters.js';
+import type { Pool } from '../store/db/pool.js';
+import { readVitals, type Vitals } from '../store/db/vitals.js';
 
 const RECEIVERS = ['workflow', 'document', 'credential'] as const;
 
@@ -80,7 +80,7 @@ interface Counters {
   failures: Counter<'reason'>;
 }
 
-/** Counted by bridge and orchestrator, in PostgreSQL (workers/tally.ts): each scrape shows what is there. */
+/** Counted by bridge and orchestrator, in PostgreSQL (runtime/counter-buffer.ts): each scrape shows what is there. */
 function showCounts(counters: Counters, counts: readonly Count[]): void {
   for (const counter of Object.values(counters) as Counter[]) counter.reset();
   for (const le of INGEST_BOUNDS) counters.ingest.inc({ le }, 0);

@@ -1,13 +1,13 @@
 import type { Express, Request, Response } from 'express';
 import { DomainError, type ErrorCode } from '../domain/errors.js';
-import { asTenant } from '../store/transaction.js';
-import { ANYONE, authorize, identify, type Authenticate } from './authentication.js';
-import { checkMediaType, readJson } from './body.js';
-import { faultsOf, refuseFaults } from './errors.js';
-import { answeredOnce, keyedRequest, takesKey } from './idempotency.js';
-import { kindsOf, parseQuery } from './query.js';
-import type { Answer, Call, Principal, Route, Services } from './route.js';
-import { sendAnswer } from './send.js';
+import { asTenant } from '../store/db/transaction.js';
+import { ANYONE, authorize, identify, type Authenticate } from './auth/authentication.js';
+import { checkMediaType, readJson } from './http/body.js';
+import { faultsOf, refuseFaults } from './http/errors.js';
+import { answeredOnce, keyedRequest, takesKey } from './http/idempotency.js';
+import { kindsOf, parseQuery } from './http/query.js';
+import type { Answer, Call, Principal, Route, Services } from './http/route.js';
+import { sendAnswer } from './http/send.js';
 
 type Method = Route['method'];
 

@@ -2,9 +2,9 @@ import { z, type ZodType } from 'zod';
 import { ERRORS, type ErrorCode } from '../domain/errors.js';
 import { PERMISSIONS, type Permission } from '../domain/permissions.js';
 import { exampleOf } from '../protocol/http/envelope.js';
-import { problemType } from './errors.js';
-import { KEY_LENGTH, KEY_PATTERN, takesKey } from './idempotency.js';
-import type { AnswerDoc, Route } from './route.js';
+import { problemType } from './http/errors.js';
+import { KEY_LENGTH, KEY_PATTERN, takesKey } from './http/idempotency.js';
+import type { AnswerDoc, Route } from './http/route.js';
 
 type Json = Record<string, unknown>;
 

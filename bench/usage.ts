@@ -22,7 +22,7 @@ export interface Use {
 
 /** The parts of the all in one, by what their command lines contain. A process that is none of them belongs to its parent's. */
 const PARTS: readonly (readonly [name: string, command: string])[] = [
-  ['up', 'workers/up.js'], ['broker', 'workers/broker.js'], ['api', 'api/main.js'], ['orchestrator', 'workers/orchestrator.js'], ['bridge', 'workers/bridge.js'],
+  ['up', 'workers/up.js'], ['broker', 'workers/broker.js'], ['api', 'workers/api.js'], ['orchestrator', 'workers/orchestrator.js'], ['bridge', 'workers/bridge.js'],
   ['temporal', 'server start-dev'], ['postgres', 'postgres -D'], ['postgres', 'postgres: '],
 ];
 /** Slipway's own processes: what the target for memory is about. */

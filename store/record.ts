@@ -2,16 +2,17 @@ import type { Advanced, InstallationEvent, Refusal } from '../domain/installatio
 import { entriesOf, type Cause } from '../domain/installation/history.js';
 import { hear, presence, sawIt, type Hello } from '../domain/installation/hello.js';
 import type { Installation } from '../domain/installation/installation.js';
-import { documentKey, newsKey, sentenceKey, SHOWN_AFTER_MS, stageOf, waitsForDevice } from '../domain/installation/standing.js';
-import { renumber } from '../domain/installation/renumber.js';
-import { apply, type Work } from '../domain/installation/work.js';
-import { ancestorsOf } from './gateways.js';
-import { writeHistory, type HistoryEntry } from './history.js';
-import { mark, type Mark } from './outbox.js';
-import type { Tx } from './pool.js';
-import { moveBack } from './rollout-back-moves.js';
-import { moveTargets, refreshAdmissible } from './rollout-moves.js';
-import { loadWork, saveWork, workKey, type WorkKey } from './work.js';
+import { documentKey, newsKey, sentenceKey, SHOWN_AFTER_MS, stageOf, waitsForDevice } from '../domain/installation/process-status.js';
+import { renumber } from '../domain/installation/raise-revision.js';
+import { apply, type Work } from '../domain/installation/device-aggregate.js';
+import { ancestorsOf } from './fleet/gateways.js';
+import { writeHistory, type HistoryEntry } from './history/history.js';
+import { mark, type Mark } from './outbox/outbox.js';
+import type { Tx } from './db/pool.js';
+import { moveBack } from './rollouts/rollback-moves.js';
+import { moveTargets, refreshAdmissible } from './rollouts/moves.js';
+import { loadWork, saveWork, type WorkKey } from './installations/device-aggregate.js';
+import { deviceKey } from './db/keys.js';
 
 /** Who says it. A device is the node whose connection it came over; the process is the installation's own workflow; the service, anything else here. */
 export type Reporter = { kind: 'device'; node: string } | { kind: 'operator'; id: string } | { kind: 'process' } | { kind: 'service' };
@@ -46,7 +47,7 @@ export async function record(tx: Tx, reports: readonly Report[], now: number): P
   const history: HistoryEntry[] = [];
   const told = new Set<string>(); // installations whose process did the change itself: it needs no signal about it
   const answers = reports.map((report): Recorded => {
-    const key = workKey(report.tenantId, report.deviceId);
+    const key = deviceKey(report.tenantId, report.deviceId);
     const held = works.get(key);
     if (!held) return { outcome: 'refused', reason: 'unknown_device' };
     if (!mayReport(report, ancestors)) return { outcome: 'refused', reason: 'forbidden' };
@@ -100,7 +101,7 @@ function isItself(report: Report): boolean {
 function keysOf(reports: readonly Report[]): WorkKey[] {
   const keys = new Map<string, { tenantId: string; deviceId: string; installationIds: string[] }>();
   for (const report of reports) {
-    const key = workKey(report.tenantId, report.deviceId);
+    const key = deviceKey(report.tenantId, report.deviceId);
     const one = keys.get(key) ?? { tenantId: report.tenantId, deviceId: report.deviceId, installationIds: [] };
     if (report.kind === 'event') one.installationIds.push(report.installationId);
     keys.set(key, one);
@@ -115,7 +116,7 @@ function foreignNode(report: Report): { tenantId: string; deviceId: string }[] {
 /** A device reports for itself, or for one behind it; the broker cannot know who is connected by whom. */
 function mayReport(report: Report, ancestors: Map<string, readonly string[]>): boolean {
   if (report.from.kind !== 'device' || report.from.node === report.deviceId) return true;
-  return (ancestors.get(workKey(report.tenantId, report.deviceId)) ?? []).includes(report.from.node);
+  return (ancestors.get(deviceKey(report.tenantId, report.deviceId)) ?? []).includes(report.from.node);
 }
 
 function causeOf(report: Report): Cause {

@@ -1,22 +1,23 @@
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { mosquittoAdmin } from '../adapters/broker/mosquitto-admin.js';
 import { openTemporal } from '../adapters/engine/temporal.js';
-import { Leadership } from '../bridge/lease.js';
-import { connectMqtt } from '../bridge/mqtt-connection.js';
-import { BridgeTerm } from '../bridge/term.js';
+import { Leadership } from '../bridge/leader/leadership.js';
+import { connectMqtt } from '../bridge/mqtt/connection.js';
+import { BridgeTerm } from '../bridge/leader/leader-tasks.js';
 import { installationDownloadUrl, type Sign } from '../protocol/http/download-links.js';
-import { readLinkSigner } from '../store/downloads.js';
-import { INGEST_SECONDS, MESSAGES_REFUSED, REPORTS_RECORDED } from '../store/counters.js';
-import { Listener } from '../store/listen.js';
-import { readBridgeClientId } from '../store/sending-credentials.js';
-import { openPool } from '../store/pool.js';
-import { asService } from '../store/transaction.js';
-import { administer } from './broker-administration.js';
-import { exitWithParent, onShutdown } from './embedded/exit-with-parent.js';
-import { createLog } from './log.js';
-import { readSettings, requireAddresses } from './settings.js';
-import { Tally } from './tally.js';
-import { temporalConnection } from './temporal-connection.js';
+import { readLinkSigner } from '../store/fleet/downloads.js';
+import { addCounts, INGEST_SECONDS, MESSAGES_REFUSED, REPORTS_RECORDED } from '../store/db/counters.js';
+import { Listener } from '../store/outbox/listen.js';
+import { readBridgeClientId } from '../store/commands/logins.js';
+import { openPool } from '../store/db/pool.js';
+import { asService } from '../store/db/transaction.js';
+import { administer } from '../bridge/outbound/broker-administration.js';
+import { exitWithParent, onShutdown } from '../runtime/shutdown.js';
+import { createLog } from '../runtime/log.js';
+import { readSettings, requireAddresses } from '../runtime/settings.js';
+import { CounterBuffer } from '../runtime/counter-buffer.js';
+import { temporalConnection } from '../runtime/temporal-connection.js';
 
 /** The process between devices, PostgreSQL and Temporal. One is active by a lease in PostgreSQL, others stand by. */
 const log = createLog('bridge');
@@ -69,15 +70,15 @@ function downloadUrl(tenantId: string, installationId: string): string {
   return installationDownloadUrl(settings.publicUrl, sign, tenantId, installationId);
 }
 
-const administration = settings.mqtt.admin === 'dynsec' ? await administer(pool, { ...mqtt, url: mqttUrl, tls }, log) : null;
+const administration = settings.mqtt.admin === 'dynsec' ? await administer(pool, { ...mqtt, open: (login) => mosquittoAdmin(mqttUrl, login), tls }, log) : null;
 const COUNTERS = { recorded: REPORTS_RECORDED, refused: MESSAGES_REFUSED, lag: INGEST_SECONDS } as const;
-const tally = new Tally(pool, log);
-onShutdown(() => tally.end());
+const counters = new CounterBuffer((counts) => addCounts(pool, counts), log);
+onShutdown(() => counters.end());
 let term: BridgeTerm | undefined;
 const leadership = new Leadership(pool, 'bridge', randomUUID(), (tenure) => {
   term = new BridgeTerm({
     pool, engine, connect, connectBeside, administration, downloadUrl, now: Date.now, log, webhooksAllowPrivate: settings.webhooksAllowPrivate,
-    counted: (outcome, reason, count) => tally.count(COUNTERS[outcome], reason, count),
+    counted: (outcome, reason, count) => counters.count(COUNTERS[outcome], reason, count),
   }, tenure);
   return term;
 }, log);

@@ -1,11 +1,15 @@
 import { startEmbeddedBroker, type EmbeddedBroker } from '../adapters/broker/embedded.js';
-import { openPool } from '../store/pool.js';
-import { Passwords } from './broker-passwords.js';
-import { BrokerRefusals } from './broker-refusals.js';
-import { exitWithParent, onShutdown } from './embedded/exit-with-parent.js';
-import { createLog } from './log.js';
-import { readSettings, requireAddresses, SettingsError } from './settings.js';
-import { Tally } from './tally.js';
+import { addCounts, MESSAGES_REFUSED } from '../store/db/counters.js';
+import { asService } from '../store/db/transaction.js';
+import { credentialLookup } from '../store/fleet/broker-credentials.js';
+import { keepDiagnostics } from '../store/fleet/diagnostics.js';
+import { openPool } from '../store/db/pool.js';
+import { Passwords } from '../adapters/broker/passwords.js';
+import { BrokerRefusals } from '../adapters/broker/refusals.js';
+import { exitWithParent, onShutdown } from '../runtime/shutdown.js';
+import { createLog } from '../runtime/log.js';
+import { readSettings, requireAddresses, SettingsError } from '../runtime/settings.js';
+import { CounterBuffer } from '../runtime/counter-buffer.js';
 
 /** The embedded broker. Without PostgreSQL it lets nobody new in, and those who are connected stay. */
 const log = createLog('broker');
@@ -20,10 +24,13 @@ const LOOK_EVERY_MS = 1_000;
 
 const pool = openPool({ databaseUrl, name: 'broker', max: 3, onError: (error) => log.warn({ err: error }, 'an idle connection to the database broke') });
 onShutdown(() => pool.end(), { log });
-const passwords = new Passwords(pool, { username, password }, Date.now);
-const tally = new Tally(pool, log);
-onShutdown(() => tally.end());
-const refusals = new BrokerRefusals(pool, tally, log, Date.now);
+const passwords = new Passwords(credentialLookup(pool), { username, password }, Date.now);
+const counters = new CounterBuffer((counts) => addCounts(pool, counts), log);
+onShutdown(() => counters.end());
+const refusals = new BrokerRefusals({
+  count: (reason) => counters.count(MESSAGES_REFUSED, reason, 1),
+  keep: (refused) => asService(pool, (tx) => keepDiagnostics(tx, refused)),
+}, log, Date.now);
 onShutdown(() => refusals.end());
 const broker = await startEmbeddedBroker({
   ...settings.brokerListens, authenticate: (name, secret) => passwords.check(name, secret), log, onRefused: (refused) => refusals.take(refused),

@@ -1,13 +1,14 @@
 import { randomUUID } from 'node:crypto';
-import { Heartbeat } from '../store/heartbeat.js';
-import { PROCESS_FAILURES } from '../store/counters.js';
-import { openPool } from '../store/pool.js';
-import { exitWithParent, onShutdown } from './embedded/exit-with-parent.js';
-import { createLog } from './log.js';
-import { createOrchestrator } from './orchestrator-worker.js';
-import { readSettings, requireAddresses } from './settings.js';
-import { Tally } from './tally.js';
-import { temporalConnection } from './temporal-connection.js';
+import { Heartbeat } from '../store/db/heartbeat.js';
+import { addCounts, PROCESS_FAILURES } from '../store/db/counters.js';
+import { openPool } from '../store/db/pool.js';
+import { exitWithParent, onShutdown } from '../runtime/shutdown.js';
+import { createLog } from '../runtime/log.js';
+import { createActivities } from '../activities/index.js';
+import { createOrchestrator } from '../adapters/engine/worker.js';
+import { readSettings, requireAddresses } from '../runtime/settings.js';
+import { CounterBuffer } from '../runtime/counter-buffer.js';
+import { temporalConnection } from '../runtime/temporal-connection.js';
 
 /** The process that runs workflows and activities. Any number of them; each is nothing but a worker on the same task queue. */
 const log = createLog('orchestrator');
@@ -18,8 +19,8 @@ exitWithParent();
 /** Local activities run at once up to their limit; a connection for every second of them keeps both cores busy. */
 const pool = openPool({ databaseUrl, name: 'orchestrator', max: 20, onError: (error) => log.warn({ err: error }, 'an idle connection to the database broke') });
 onShutdown(() => pool.end(), { log });
-const tally = new Tally(pool, log);
-onShutdown(() => tally.end());
+const counters = new CounterBuffer((counts) => addCounts(pool, counts), log);
+onShutdown(() => counters.end());
 
 const CONNECT_AGAIN_MS = 500;
 
@@ -31,7 +32,7 @@ onShutdown(() => {
 
 while (!ending) {
   try {
-    const { worker, connection } = await createOrchestrator({ ...temporalConnection(settings), pool, now: Date.now, log, failed: (reason) => tally.count(PROCESS_FAILURES, reason, 1) });
+    const { worker, connection } = await createOrchestrator({ ...temporalConnection(settings), activities: createActivities({ pool, now: Date.now }), log, failed: (reason) => counters.count(PROCESS_FAILURES, reason, 1) });
     log.info('runs installations');
     const heartbeat = new Heartbeat(pool, 'orchestrator', randomUUID(), (error) => log.warn({ err: error }, 'the heartbeat failed'));
     let running = true;

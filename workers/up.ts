@@ -2,11 +2,11 @@ import { mkdirSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { migrate } from '../store/migrate.js';
+import { migrate } from '../store/db/migrate.js';
 import { addressesOf, announcement, removeEndpoints, writeEndpoints, type Addresses, type Ports } from './embedded/addresses.js';
 import { assertNotRestoring } from './embedded/backup-marker.js';
 import { childEnvironment } from './embedded/child-environment.js';
-import { onShutdown, shutDown } from './embedded/exit-with-parent.js';
+import { onShutdown, shutDown } from '../runtime/shutdown.js';
 import { lockDataDir } from './embedded/lock.js';
 import { nodeChild } from './embedded/node-child.js';
 import { settlePorts } from './embedded/ports.js';
@@ -17,8 +17,8 @@ import { endLeftovers, recordProcesses, type ProcessRecord } from './embedded/re
 import { supervise, type Supervisor } from './embedded/supervisor.js';
 import { findTemporal } from './embedded/temporal-binary.js';
 import { startTemporal } from './embedded/temporal.js';
-import { createLog, type Log } from './log.js';
-import { readSettings, type Settings } from './settings.js';
+import { createLog, type Log } from '../runtime/log.js';
+import { readSettings, type Settings } from '../runtime/settings.js';
 
 /** What is left after this is killed, so that the whole shutdown stays under 10 s (DESIGN §9). */
 const STOP_LIMIT_MS = 9_000;
@@ -156,7 +156,7 @@ async function startChildren({ settings, ports, record, supervisor }: House, add
     nodeChild({ name, file: fileURLToPath(new URL(path, import.meta.url)), env: { ...env, ...more }, graceMs, onSpawn: (pid) => record.add(name, pid) });
   if (settings.mqtt.url === undefined) await supervisor.start([child('broker', './broker.js', GRACE_MS.broker)]);
   await supervisor.start([
-    child('api', '../api/main.js', GRACE_MS.node, { SLIPWAY_ADMIN_TOKEN: adminToken ?? keepSecret(adminTokenFile(dataDir)) }),
+    child('api', './api.js', GRACE_MS.node, { SLIPWAY_ADMIN_TOKEN: adminToken ?? keepSecret(adminTokenFile(dataDir)) }),
     child('orchestrator', './orchestrator.js', GRACE_MS.node),
     child('bridge', './bridge.js', GRACE_MS.node),
   ]);

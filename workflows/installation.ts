@@ -1,5 +1,5 @@
 import { condition, defineSignal, setCurrentDetails, setHandler } from '@temporalio/workflow';
-import { NEWS, type Standing } from '../domain/installation/standing.js';
+import { NEWS, type Standing } from '../domain/installation/process-status.js';
 import { conclude, judge, notify } from './activities.js';
 import type { InstallationEnd, InstallationRef } from './messages.js';
 

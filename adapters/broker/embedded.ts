@@ -1,8 +1,8 @@
 import net from 'node:net';
 import { Aedes, type AedesOptions, type AuthenticateError, type Client, type ConnectPacket } from 'aedes';
 import { guard, type Admission, type RefusedAct } from './guard.js';
-import { Hold, MAX_DELIVERING, MAX_UNACKNOWLEDGED } from './hold.js';
-import { limitInlet } from './inlet.js';
+import { Hold, MAX_DELIVERING, MAX_UNACKNOWLEDGED } from './backpressure-gate.js';
+import { limitInlet } from './packet-limits.js';
 import { OutgoingQueues } from './outgoing.js';
 import { retainedByNode } from './retained.js';
 

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import mqtt, { type IClientOptions, type MqttClient } from 'mqtt';
-import { MAX_PACKET_BYTES } from './inlet.js';
+import { MAX_PACKET_BYTES } from './packet-limits.js';
 import { CONTROL_TOPIC, RESPONSE_TOPIC } from './mosquitto.js';
 
 export type Command = { readonly command: string } & Readonly<Record<string, unknown>>;

@@ -1,7 +1,7 @@
 import { pbkdf2Sync, randomBytes } from 'node:crypto';
 import { parseUsername, type Identity } from '../../protocol/mqtt/access.js';
 import { accessList, type AccessList } from '../../protocol/mqtt/access-list.js';
-import { MAX_PACKET_BYTES } from './inlet.js';
+import { MAX_PACKET_BYTES } from './packet-limits.js';
 
 /** Of mosquitto ≥ 2.0.11 with its dynamic security plugin: where commands to it go, and where its answers come (QoS 0, to all who subscribed). */
 export const CONTROL_TOPIC = '$CONTROL/dynamic-security/v1';

@@ -33,3 +33,46 @@ export interface BrokerAdmin {
   nodes(): Promise<{ tenant: string; node: string }[]>;
   close(): Promise<void>;
 }
+
+/** A password as a broker asks about it: never the password itself. */
+export interface Claim {
+  /** `tenant/node` */
+  readonly username: string;
+  /** SHA-256 of the password's UTF-8. */
+  readonly secretHash: Buffer;
+}
+
+/** A credential's primary key. */
+export interface CredentialKey {
+  readonly tenantId: string;
+  readonly id: string;
+}
+
+/** Where the embedded broker looks passwords up (store/fleet/broker-credentials.ts). Each call throws where PostgreSQL cannot be asked. */
+export interface CredentialLookup {
+  /** @returns per claim, in order: the credential that is valid now, or undefined. */
+  find(claims: readonly Claim[]): Promise<(CredentialKey | undefined)[]>;
+  /** @returns ids of what was revoked or deleted within the last minute; undefined where the schema is older than this broker. */
+  endedLately(): Promise<ReadonlySet<string> | undefined>;
+  /** @returns the ids of those that are valid still. */
+  stillValid(credentials: readonly CredentialKey[]): Promise<ReadonlySet<string>>;
+}
+
+/** A message that the broker refused, for the diagnostics of the device that sent it. */
+export interface RefusedMessage {
+  tenantId: string;
+  deviceId: string;
+  /** Epoch milliseconds. */
+  at: number;
+  reason: string;
+  detail: string;
+  topic?: string;
+  payload?: string;
+}
+
+/** Who takes what the embedded broker refused. */
+export interface RefusalSink {
+  /** Counted each time, also where it is not kept. */
+  count(reason: string): void;
+  keep(refused: readonly RefusedMessage[]): Promise<void>;
+}

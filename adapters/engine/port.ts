@@ -1,4 +1,4 @@
-import type { News, Standing } from '../../domain/installation/standing.js';
+import type { News, Standing } from '../../domain/installation/process-status.js';
 import type { InstallationRef, RolloutRef } from '../../workflows/messages.js';
 
 /**

@@ -1,6 +1,6 @@
 import { connect, type IncomingHttpHeaders, type IncomingHttpStatusHeader } from 'node:http2';
 
-/** As the client of Temporal takes them (workers/temporal-connection.ts). */
+/** As the client of Temporal takes them (runtime/temporal-connection.ts). */
 export interface ProbeOptions {
   address: string;
   apiKey?: string;

@@ -1,5 +1,5 @@
 import { Client, Connection, WorkflowNotFoundError, type ConnectionOptions } from '@temporalio/client';
-import type { News, Standing } from '../../domain/installation/standing.js';
+import type { News, Standing } from '../../domain/installation/process-status.js';
 import { installationWorkflowId, POKE, rolloutWorkflowId, TASK_QUEUE, type InstallationRef, type RolloutRef } from '../../workflows/messages.js';
 import type { Engine } from './port.js';
 

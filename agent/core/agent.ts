@@ -4,7 +4,7 @@ import { parseDown } from '../../protocol/mqtt/payloads.js';
 import { Children, type ChildOptions } from './children.js';
 import { Connection } from './connection.js';
 import { Device, type DeviceOptions, type Uplink } from './device.js';
-import type { AgentEvent } from './diary.js';
+import type { AgentEvent } from './event-log.js';
 import { Downloads } from './download.js';
 import { isHalted, type Hooks } from './hooks.js';
 import type { Installer } from './installer.js';

@@ -1,13 +1,14 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DownMessage } from '../../protocol/mqtt/payloads.js';
-import type { AgentEvent } from './diary.js';
+import type { AgentEvent } from './event-log.js';
 import type { Device, DeviceOptions } from './device.js';
-import type { ChildEntry } from './greeting.js';
+import type { ChildEntry } from './hello-message.js';
 import type { Hooks } from './hooks.js';
 import type { FieldProcedure } from './installer.js';
 import type { AgentState } from './state.js';
 import { codeOf, replaceFile } from './write-file.js';
+import { isUuid } from '../../domain/uuid.js';
 
 /** A device that this gateway acts for. */
 export interface ChildOptions {
@@ -38,7 +39,6 @@ export interface ChildrenOptions {
 }
 
 /** The form of the ids that the service gives. */
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 /**
  * The children of a gateway, and which id each of them has. Topics bear ids only, while a gateway may know a child by an alias: its id comes
@@ -61,7 +61,7 @@ export class Children {
     const remembered = await readNames(this.namesPath());
     for (const child of this.children) {
       const { name } = child.options;
-      const id = UUID.test(name) ? name.toLowerCase() : remembered[name];
+      const id = isUuid(name) ? name.toLowerCase() : remembered[name];
       if (id !== undefined) await this.bind(child, id);
     }
   }
@@ -136,7 +136,7 @@ export class Children {
     const device = this.has.device(id, this.deviceOptions(id, child.options));
     await device.load();
     child.bound = { id, device };
-    if (!UUID.test(child.options.name)) await this.remember();
+    if (!isUuid(child.options.name)) await this.remember();
     if (this.isRunning) device.run();
     if (this.isRunning && this.has.isConnected()) device.connected();
     return device;

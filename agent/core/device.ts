@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import type { Ack, Cmd, DownMessage } from '../../protocol/mqtt/payloads.js';
 import type { Outgoing } from './connection.js';
-import { Diary, type AgentEvent } from './diary.js';
-import { greetings, heldSlots, type ChildEntry, type Greeting } from './greeting.js';
+import { Diary, type AgentEvent } from './event-log.js';
+import { greetings, heldSlots, type ChildEntry, type Greeting } from './hello-message.js';
 import { Halted, isHalted, type Hooks } from './hooks.js';
 import type { Installer } from './installer.js';
 import { acknowledged, cancelAsked, disowned, documentArrived, helloAnswered, restarted, type Change } from './machine.js';
@@ -11,7 +11,7 @@ import { EMPTY_STATE, TERMINAL_STATES, wantedBy, type AgentState, type Job } fro
 import { StateFile } from './state-file.js';
 import { settleBoot } from './steps.js';
 import type { Timings } from './timings.js';
-import { Voice } from './voice.js';
+import { Voice } from './reporter.js';
 import { Worker, type Desk } from './worker.js';
 import { messageOf } from './write-file.js';
 

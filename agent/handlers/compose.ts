@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { AgentConfig } from '../config.js';
 import type { ChildOptions } from '../core/children.js';
-import type { AgentEvent } from '../core/diary.js';
+import type { AgentEvent } from '../core/event-log.js';
 import { FileInstaller } from '../core/file-installer.js';
 import { SlotFiles } from '../core/slot-files.js';
 import { CommandChild } from './command-child.js';

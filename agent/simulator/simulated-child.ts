@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { FileInstaller } from '../core/file-installer.js';
-import type { AgentEvent } from '../core/diary.js';
+import type { AgentEvent } from '../core/event-log.js';
 import type { ChildOptions } from '../core/children.js';
 import { InstallError, type FieldProcedure, type Held, type InstallWatch } from '../core/installer.js';
 import { SlotFiles } from '../core/slot-files.js';

@@ -3,11 +3,11 @@ import pLimit from 'p-limit';
 import type { Logger } from 'pino';
 import { DomainError } from '../../domain/errors.js';
 import { countersFrame, endFrame, entryFrame, HEARTBEAT, openingFrame } from '../../protocol/http/live-events.js';
-import { newestNumbers, readSealed, sealedOf, type SealedEntry } from '../../store/live-events.js';
-import type { Pool } from '../../store/pool.js';
-import { readRollouts } from '../../store/rollouts.js';
-import type { RolloutView } from '../../store/rollout-view.js';
-import { asTenant } from '../../store/transaction.js';
+import { newestNumbers, readSealed, sealedOf, type SealedEntry } from '../../store/history/live-events.js';
+import type { Pool } from '../../store/db/pool.js';
+import { readRollouts } from '../../store/commands/rollouts.js';
+import type { RolloutView } from '../../store/rollouts/view.js';
+import { asTenant } from '../../store/db/transaction.js';
 import { Reader } from './reader.js';
 
 /** Half of the second in which the history is sealed: more often would find nothing new. */

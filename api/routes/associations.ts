@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import { association, newAssociation, slotName } from '../../protocol/http/device-types.js';
 import { envelope, id, listQuery, pageOf } from '../../protocol/http/envelope.js';
-import { createAssociation, deleteAssociation, listAssociations } from '../../store/associations.js';
-import { toPageRequest } from '../paging.js';
-import { answer, answerPage, NO_CONTENT, route, type Route } from '../route.js';
+import { createAssociation, deleteAssociation, listAssociations } from '../../store/fleet/associations.js';
+import { toPageRequest } from '../http/paging.js';
+import { answer, answerPage, NO_CONTENT, route, type Route } from '../http/route.js';
 
 const VALIDATION = 'DEVICETYPE_VALIDATION';
 const PATH = '/v1/device-types/{id}/slots/{slotName}/firmware-associations';

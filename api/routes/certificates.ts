@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import { certificate, certificatePatch, newCertificate } from '../../protocol/http/credentials.js';
 import { envelope, id, listQuery, pageOf } from '../../protocol/http/envelope.js';
-import { createCertificate, deleteCertificate, listCertificates, setCertificateStatus } from '../../store/certificates.js';
-import { toPageRequest } from '../paging.js';
-import { answer, answerPage, NO_CONTENT, route, type Route } from '../route.js';
+import { createCertificate, deleteCertificate, listCertificates, setCertificateStatus } from '../../store/commands/certificates.js';
+import { toPageRequest } from '../http/paging.js';
+import { answer, answerPage, NO_CONTENT, route, type Route } from '../http/route.js';
 
 const VALIDATION = 'DEVICE_VALIDATION';
 const PATH = '/v1/devices/{id}/certificates';

@@ -2,9 +2,9 @@ import { z } from 'zod';
 import { credential, credentialWithPassword, newCredential } from '../../protocol/http/credentials.js';
 import { DomainError } from '../../domain/errors.js';
 import { envelope, id, pageOf, shortListQuery } from '../../protocol/http/envelope.js';
-import { createCredential, listCredentials, revokeCredential } from '../../store/credentials.js';
-import { answer, NO_CONTENT, route, type Route } from '../route.js';
-import { pageOfShortList } from '../paging.js';
+import { createCredential, listCredentials, revokeCredential } from '../../store/commands/credentials.js';
+import { answer, NO_CONTENT, route, type Route } from '../http/route.js';
+import { pageOfShortList } from '../http/paging.js';
 
 const PATH = '/v1/devices/{id}/credentials';
 const common = { tag: 'Credentials', validationCode: 'DEVICE_VALIDATION', unknownCode: { id: 'DEVICE_NOT_FOUND', credentialId: 'DEVICE_CREDENTIAL_NOT_FOUND' } } as const;

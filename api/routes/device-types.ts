@@ -1,10 +1,10 @@
 import { z } from 'zod';
 import { deviceType, deviceTypePatch, newDeviceType } from '../../protocol/http/device-types.js';
 import { envelope, id, listQuery, pageOf } from '../../protocol/http/envelope.js';
-import { createDeviceType, deleteDeviceType, listDeviceTypes, noSuchType, readDeviceType, updateDeviceType } from '../../store/device-types.js';
-import { toPageRequest } from '../paging.js';
-import { patched } from '../patch.js';
-import { answer, answerPage, NO_CONTENT, route, type Route } from '../route.js';
+import { createDeviceType, deleteDeviceType, listDeviceTypes, noSuchType, readDeviceType, updateDeviceType } from '../../store/fleet/types.js';
+import { toPageRequest } from '../http/paging.js';
+import { patched } from '../http/patch.js';
+import { answer, answerPage, NO_CONTENT, route, type Route } from '../http/route.js';
 
 const VALIDATION = 'DEVICETYPE_VALIDATION';
 const common = { tag: 'Device types', validationCode: VALIDATION, unknownCode: 'DEVICETYPE_NOT_FOUND' } as const;

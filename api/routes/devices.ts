@@ -1,11 +1,11 @@
 import { z } from 'zod';
 import { device, deviceFilters, devicePatch, newDevice } from '../../protocol/http/devices.js';
 import { envelope, id, listQuery, pageOf } from '../../protocol/http/envelope.js';
-import { deleteDevice } from '../../store/device-deletion.js';
-import { createDevice, listDevices, noSuchDevice, readDevice, updateDevice } from '../../store/devices.js';
-import { toPageRequest } from '../paging.js';
-import { patched } from '../patch.js';
-import { answer, answerPage, NO_CONTENT, route, type Route, type Services } from '../route.js';
+import { deleteDevice } from '../../store/commands/delete-device.js';
+import { createDevice, listDevices, noSuchDevice, readDevice, updateDevice } from '../../store/commands/devices.js';
+import { toPageRequest } from '../http/paging.js';
+import { patched } from '../http/patch.js';
+import { answer, answerPage, NO_CONTENT, route, type Route, type Services } from '../http/route.js';
 
 const VALIDATION = 'DEVICE_VALIDATION';
 const common = { tag: 'Devices', validationCode: VALIDATION, unknownCode: 'DEVICE_NOT_FOUND' } as const;

@@ -1,7 +1,7 @@
 import type { Express } from 'express';
 import swaggerUi from 'swagger-ui-express';
 import { z } from 'zod';
-import { route, type Route } from '../route.js';
+import { route, type Route } from '../http/route.js';
 
 /** The document is made once, of the routes that run; it cannot hold itself before it is there, hence the function. */
 export function openApiRoute(document: () => unknown): Route {

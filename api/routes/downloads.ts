@@ -5,12 +5,12 @@ import { DomainError } from '../../domain/errors.js';
 import { linkFault, type LinkFault } from '../../protocol/http/download-links.js';
 import { id } from '../../protocol/http/envelope.js';
 import { attachment, isUnchanged, whatToServe } from '../../protocol/http/ranges.js';
-import { downloadOfFirmware, downloadOfInstallation, type Download } from '../../store/downloads.js';
-import type { Tx } from '../../store/pool.js';
-import { asTenant } from '../../store/transaction.js';
-import { idsIn } from '../request-log.js';
-import { linkSigner, LINK_LIFETIME_MS } from '../links.js';
-import { route, type Answer, type AnswerDoc, type Call, type Route, type Services } from '../route.js';
+import { downloadOfFirmware, downloadOfInstallation, type Download } from '../../store/fleet/downloads.js';
+import type { Tx } from '../../store/db/pool.js';
+import { asTenant } from '../../store/db/transaction.js';
+import { idsIn } from '../http/request-log.js';
+import { linkSigner, LINK_LIFETIME_MS } from '../http/links.js';
+import { route, type Answer, type AnswerDoc, type Call, type Route, type Services } from '../http/route.js';
 
 const tenant = z.string().regex(/^[A-Za-z0-9_.-]{1,64}$/);
 const sig = z.string().optional().meta({ description: 'Signature of everything before it; the last parameter' });
@@ -108,7 +108,7 @@ async function send(services: Services, response: Response, sha256: string, part
   const bytes = await services.blobs.open(sha256, part);
   if (!bytes) throw missing(services, response, sha256);
   try {
-    // Destroys the reader whatever happens to the client: an open file hangs on it. A client that takes nothing ends in api/listener.ts.
+    // Destroys the reader whatever happens to the client: an open file hangs on it. A client that takes nothing ends in api/http/listener.ts.
     await pipeline(bytes, response);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ERR_STREAM_PREMATURE_CLOSE') throw error;

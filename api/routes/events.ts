@@ -1,11 +1,11 @@
 import { historyEvent, historyQuery, printHistoryEvent, TENANT_STREAM_EXAMPLE } from '../../protocol/http/live-events.js';
 import { pageOf } from '../../protocol/http/envelope.js';
-import { listSealed } from '../../store/live-events.js';
-import { parseEntryCursor } from '../../store/rollout-lists.js';
+import { listSealed } from '../../store/history/live-events.js';
 import type { LiveEvents } from '../live/live-events.js';
 import { LAST_EVENT_ID, placeOf, refuse, wantsStream } from '../live/negotiation.js';
-import { keysetOf } from '../paging.js';
-import { answerPage, route, type Route } from '../route.js';
+import { keysetOf } from '../http/paging.js';
+import { answerPage, route, type Route } from '../http/route.js';
+import { parseEntryCursor } from '../../store/db/cursors.js';
 
 const VALIDATION = 'REQUEST_VALIDATION';
 

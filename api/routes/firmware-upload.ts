@@ -1,10 +1,10 @@
 import type { Request } from 'express';
 import type { ReceivedBlob } from '../../adapters/blobs/port.js';
 import { DomainError } from '../../domain/errors.js';
-import { attachContent, isContentNeeded, keepDraftAlive, lockContent } from '../../store/firmwares.js';
-import { asService } from '../../store/transaction.js';
-import { idsIn } from '../request-log.js';
-import type { Call, Services } from '../route.js';
+import { attachContent, isContentNeeded, keepDraftAlive, lockContent } from '../../store/commands/firmwares.js';
+import { asService } from '../../store/db/transaction.js';
+import { idsIn } from '../http/request-log.js';
+import type { Call, Services } from '../http/route.js';
 
 /** How often the draft is told that its upload goes on; at least three times in its lifetime. */
 const TOUCH_MS = 30_000;
@@ -45,7 +45,7 @@ async function receive(services: Services, request: Request, touch: () => Promis
   }
 }
 
-/** The stream is not destroyed where the reader gives up: the socket is needed for the answer. One on which nothing moves ends in api/listener.ts. */
+/** The stream is not destroyed where the reader gives up: the socket is needed for the answer. One on which nothing moves ends in api/http/listener.ts. */
 async function* bytesOf(request: Request, lost: () => unknown): AsyncGenerator<Uint8Array> {
   for await (const chunk of request.iterator({ destroyOnReturn: false })) {
     if (lost() !== undefined) throw lost();

@@ -3,10 +3,10 @@ import { DomainError } from '../../domain/errors.js';
 import { firmwareDownloadUrl, type Sign } from '../../protocol/http/download-links.js';
 import { envelope, id, listQuery, pageOf } from '../../protocol/http/envelope.js';
 import { attached, deletion, DRAFT_EXAMPLE, firmware, newFirmware, printFirmware } from '../../protocol/http/firmware.js';
-import { createFirmware, listFirmwares, readFirmware, retireFirmware, type DraftAge } from '../../store/firmwares.js';
-import { linkSigner, LINK_LIFETIME_MS } from '../links.js';
-import { toPageRequest } from '../paging.js';
-import { answer, answerPage, NO_CONTENT, route, type Route, type Services } from '../route.js';
+import { createFirmware, listFirmwares, readFirmware, retireFirmware, type DraftAge } from '../../store/commands/firmwares.js';
+import { linkSigner, LINK_LIFETIME_MS } from '../http/links.js';
+import { toPageRequest } from '../http/paging.js';
+import { answer, answerPage, NO_CONTENT, route, type Route, type Services } from '../http/route.js';
 import { removeUnneeded, uploadBlob } from './firmware-upload.js';
 
 const VALIDATION = 'FIRMWARE_VALIDATION';

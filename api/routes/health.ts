@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { readHeldLeases } from '../../store/vitals.js';
+import { readHeldLeases } from '../../store/db/vitals.js';
 import type { Metrics } from '../metrics.js';
-import { route, type Route, type Services } from '../route.js';
+import { route, type Route, type Services } from '../http/route.js';
 
 /** A part that this service cannot work without. `check` throws, or answers with a sentence, where the part does not do its work. */
 export interface Dependency {

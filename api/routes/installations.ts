@@ -5,11 +5,11 @@ import type { Permission } from '../../domain/permissions.js';
 import { envelope, id, listQuery, pageOf } from '../../protocol/http/envelope.js';
 import { installation, printInstallation } from '../../protocol/http/installation.js';
 import { cancellation, installationFilters, installationReport, newInstallation, nothing, toEvent, toRequest } from '../../protocol/http/installations.js';
-import { readDevice } from '../../store/devices.js';
-import { createInstallation, listInstallations, listOfDevice, readInstallation, report, type InstallationView } from '../../store/installations.js';
-import type { Tx } from '../../store/pool.js';
-import { toPageRequest } from '../paging.js';
-import { answer, answerPage, route, type Answer, type Call, type Route, type Services } from '../route.js';
+import { readDevice } from '../../store/commands/devices.js';
+import { createInstallation, listInstallations, listOfDevice, readInstallation, report, type InstallationView } from '../../store/commands/create-installation.js';
+import type { Tx } from '../../store/db/pool.js';
+import { toPageRequest } from '../http/paging.js';
+import { answer, answerPage, route, type Answer, type Call, type Route, type Services } from '../http/route.js';
 
 const VALIDATION = 'FIRMWARE_VALIDATION';
 const OF_DEVICE = '/v1/devices/{deviceId}/firmware-installations';

@@ -4,8 +4,8 @@ import { id } from '../../protocol/http/envelope.js';
 import { nothing } from '../../protocol/http/installations.js';
 import { groupName } from '../../protocol/http/rollout-plan.js';
 import { abortBody, pauseBody, rejectBody, resumeBody, retryBody } from '../../protocol/http/rollouts.js';
-import { commandRollout } from '../../store/rollout-commands.js';
-import { answer, route, type Answer, type Call, type Route, type Services } from '../route.js';
+import { commandRollout } from '../../store/commands/rollout-commands.js';
+import { answer, route, type Answer, type Call, type Route, type Services } from '../http/route.js';
 import { byId, common, oneRollout, printer, ROLLOUTS, WRONG_PHASE } from './rollouts.js';
 
 const ONE = `${ROLLOUTS}/{id}`;

@@ -2,16 +2,17 @@ import { ROLLOUT_STREAM_EXAMPLE, rolloutEventQuery } from '../../protocol/http/l
 import { pageOf } from '../../protocol/http/envelope.js';
 import { printRolloutEvent, printTarget, rolloutEvent, rolloutTarget } from '../../protocol/http/rollout.js';
 import { targetQuery } from '../../protocol/http/rollouts.js';
-import { sealedOf } from '../../store/live-events.js';
-import type { Tx } from '../../store/pool.js';
-import { listRolloutEvents, listTargets, parseEntryCursor, parseTargetCursor } from '../../store/rollout-lists.js';
-import { noSuchRollout, readRollout } from '../../store/rollouts.js';
-import type { RolloutView } from '../../store/rollout-view.js';
+import { sealedOf } from '../../store/history/live-events.js';
+import type { Tx } from '../../store/db/pool.js';
+import { listRolloutEvents, listTargets } from '../../store/rollouts/lists.js';
+import { noSuchRollout, readRollout } from '../../store/commands/rollouts.js';
+import type { RolloutView } from '../../store/rollouts/view.js';
 import { isOver, type LiveEvents } from '../live/live-events.js';
 import { LAST_EVENT_ID, placeOf, refuse, wantsStream } from '../live/negotiation.js';
-import { keysetOf } from '../paging.js';
-import { answerPage, NO_CONTENT, route, type Route } from '../route.js';
+import { keysetOf } from '../http/paging.js';
+import { answerPage, NO_CONTENT, route, type Route } from '../http/route.js';
 import { byId, common, ROLLOUTS, VALIDATION } from './rollouts.js';
+import { parseTargetCursor, parseEntryCursor } from '../../store/db/cursors.js';
 
 const STREAM = 'Commands, and each decision of the planner that did something. With `Accept: text/event-stream` they are told within about a second, as Server-Sent Events: `id` is the number in the history, `event` what happened, `data` the entry. `event: counters`, without an id, says how the rollout and its groups stand, at the beginning and when that changed, at most once a second. When the rollout is over and everything was told, `event: end` follows and the stream ends; asked again with `Last-Event-ID` it is 204. A reader that does not keep up is cut off, and each stream ends after 15 minutes: ask again with `Last-Event-ID`, and nothing is left out.';
 

@@ -2,9 +2,9 @@ import { z } from 'zod';
 import { envelope } from '../../protocol/http/envelope.js';
 import { PLAN_EXAMPLE, rolloutRequest } from '../../protocol/http/rollout-plan.js';
 import { printSimulation, simulation } from '../../protocol/http/rollout-simulation.js';
-import { checkAgainstFleet } from '../../store/rollout-check.js';
-import { readFleetModel } from '../../store/rollout-model.js';
-import { answer, route, type Route, type Services } from '../route.js';
+import { checkAgainstFleet } from '../../store/rollouts/check.js';
+import { readFleetModel } from '../../store/rollouts/model.js';
+import { answer, route, type Route, type Services } from '../http/route.js';
 import { common, planOf, refuse } from './rollouts.js';
 
 const body = rolloutRequest

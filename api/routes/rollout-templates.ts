@@ -3,10 +3,10 @@ import { checkPlan } from '../../domain/rollout/check-plan.js';
 import { envelope, id, listQuery, pageOf } from '../../protocol/http/envelope.js';
 import { asSent, faultsOfTemplate, newTemplate, printTemplate, standIn, template, templateFilters } from '../../protocol/http/rollout-template.js';
 import { toPlan } from '../../protocol/http/to-plan.js';
-import { createTemplate, deleteTemplate, listTemplates, noSuchTemplate, readTemplate } from '../../store/rollout-templates.js';
-import { refuseFaults } from '../errors.js';
-import { toPageRequest } from '../paging.js';
-import { answer, answerPage, NO_CONTENT, route, type Route, type Services } from '../route.js';
+import { createTemplate, deleteTemplate, listTemplates, noSuchTemplate, readTemplate } from '../../store/rollouts/templates.js';
+import { refuseFaults } from '../http/errors.js';
+import { toPageRequest } from '../http/paging.js';
+import { answer, answerPage, NO_CONTENT, route, type Route, type Services } from '../http/route.js';
 import { VALIDATION } from './rollouts.js';
 
 const TEMPLATES = '/v1/rollout-templates';

@@ -10,16 +10,16 @@ import { asSent, withTemplate, type NewTemplate } from '../../protocol/http/roll
 import { printListedRollout, printRollout, rollout } from '../../protocol/http/rollout.js';
 import { byName, rolloutFilters, rolloutPatch, type RolloutPatch } from '../../protocol/http/rollouts.js';
 import { toPlan } from '../../protocol/http/to-plan.js';
-import type { Tx } from '../../store/pool.js';
-import { commandRollout } from '../../store/rollout-commands.js';
-import { lockRollout } from '../../store/rollout-observation.js';
-import { readTemplate } from '../../store/rollout-templates.js';
-import { createRollout, listRollouts, noSuchRollout, readRollout, type RolloutOrigin } from '../../store/rollouts.js';
-import type { RolloutView } from '../../store/rollout-view.js';
-import { faultsOf, refuseFaults } from '../errors.js';
-import { toPageRequest } from '../paging.js';
-import { patched } from '../patch.js';
-import { answer, answerPage, route, type Route, type Services } from '../route.js';
+import type { Tx } from '../../store/db/pool.js';
+import { commandRollout } from '../../store/commands/rollout-commands.js';
+import { lockRollout } from '../../store/commands/observe.js';
+import { readTemplate } from '../../store/rollouts/templates.js';
+import { createRollout, listRollouts, noSuchRollout, readRollout, type RolloutOrigin } from '../../store/commands/rollouts.js';
+import type { RolloutView } from '../../store/rollouts/view.js';
+import { faultsOf, refuseFaults } from '../http/errors.js';
+import { toPageRequest } from '../http/paging.js';
+import { patched } from '../http/patch.js';
+import { answer, answerPage, route, type Route, type Services } from '../http/route.js';
 
 export const VALIDATION = 'ROLLOUT_VALIDATION';
 export const ROLLOUTS = '/v1/rollouts';

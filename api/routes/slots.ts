@@ -1,11 +1,11 @@
 import { z } from 'zod';
 import { id, pageOf, shortListQuery } from '../../protocol/http/envelope.js';
 import { deviceSlot, diagnostic } from '../../protocol/http/slots.js';
-import { requireDevice } from '../../store/devices.js';
-import { readDiagnostics } from '../../store/diagnostics-read.js';
-import { readDeviceSlots } from '../../store/slots.js';
-import { pageOfShortList } from '../paging.js';
-import { route, type Route } from '../route.js';
+import { requireDevice } from '../../store/commands/devices.js';
+import { readDiagnostics } from '../../store/fleet/diagnostics-read.js';
+import { readDeviceSlots } from '../../store/fleet/slots.js';
+import { pageOfShortList } from '../http/paging.js';
+import { route, type Route } from '../http/route.js';
 
 const common = { tag: 'Devices', validationCode: 'DEVICE_VALIDATION', unknownCode: 'DEVICE_NOT_FOUND', permission: 'devices_states:read', params: z.object({ id }), query: shortListQuery } as const;
 

@@ -1,10 +1,11 @@
 import { z } from 'zod';
 import { id } from '../../protocol/http/envelope.js';
 import { printEntry, printNow, timeline, timelineQuery } from '../../protocol/http/timeline.js';
-import { requireDevice } from '../../store/devices.js';
-import { parseTimelineCursor, readDeviceNow, readTimeline } from '../../store/timeline.js';
-import { keysetOf } from '../paging.js';
-import { route, type Route } from '../route.js';
+import { requireDevice } from '../../store/commands/devices.js';
+import { readDeviceNow, readTimeline } from '../../store/installations/timeline.js';
+import { keysetOf } from '../http/paging.js';
+import { route, type Route } from '../http/route.js';
+import { parseEntryCursor } from '../../store/db/cursors.js';
 
 const VALIDATION = 'DEVICE_VALIDATION';
 
@@ -18,7 +19,7 @@ export function timelineRoutes(): Route[] {
       permission: ['devices_states:read', 'firmware:read'], params: z.object({ id }), query: timelineQuery,
       answers: { 200: { description: 'Where it stands, and a page of what happened', schema: timeline } },
       async handle(call) {
-        const request = keysetOf(call.query, parseTimelineCursor, VALIDATION);
+        const request = keysetOf(call.query, parseEntryCursor, VALIDATION);
         const { tenantId } = call.principal;
         const { now, page } = await call.inTenant(async (tx) => {
           await requireDevice(tx, tenantId, call.params.id);

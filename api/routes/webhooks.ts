@@ -4,9 +4,9 @@ import { DomainError } from '../../domain/errors.js';
 import { envelope, id, pageOf, shortListQuery } from '../../protocol/http/envelope.js';
 import { nothing } from '../../protocol/http/installations.js';
 import { delivery, deliveryQuery, newWebhook, printDelivery, printWebhook, webhook, webhookPatch, webhookWithSecret } from '../../protocol/http/webhooks.js';
-import { changeWebhook, createWebhook, deleteWebhook, listDeliveries, listWebhooks, readWebhook, redeliver, type WebhookChange } from '../../store/webhooks.js';
-import { pageOfShortList, toPageRequest } from '../paging.js';
-import { answer, answerPage, NO_CONTENT, route, type Route, type Services } from '../route.js';
+import { changeWebhook, createWebhook, deleteWebhook, listDeliveries, listWebhooks, readWebhook, redeliver, type WebhookChange } from '../../store/history/webhooks.js';
+import { pageOfShortList, toPageRequest } from '../http/paging.js';
+import { answer, answerPage, NO_CONTENT, route, type Route, type Services } from '../http/route.js';
 
 const WEBHOOKS = '/v1/webhooks';
 const ONE = `${WEBHOOKS}/{id}`;

@@ -24,7 +24,7 @@ const worker = await Worker.create({
     conclude: async () => void (concluded += 1),
   },
   maxCachedWorkflows: 2_000,
-  // As workers/orchestrator-worker.ts has them.
+  // As adapters/engine/worker.ts has them.
   maxConcurrentWorkflowTaskExecutions: 100,
   maxConcurrentLocalActivityExecutions: 40,
   workflowTaskPollerBehavior: { type: 'autoscaling', minimum: 1, initial: 5, maximum: 20 },

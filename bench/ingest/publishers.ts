@@ -1,4 +1,4 @@
-import { connectMqtt, type MqttConnection } from '../../bridge/mqtt-connection.js';
+import { connectMqtt, type MqttConnection } from '../../bridge/mqtt/connection.js';
 import { parseUsername } from '../../protocol/mqtt/access.js';
 import { print } from '../../protocol/mqtt/payloads.js';
 import { upTopic } from '../../protocol/mqtt/topics.js';

@@ -1,7 +1,7 @@
-import { listDevices, type DeviceFilter } from '../../store/devices.js';
-import { listInstallations, listOfDevice, type InstallationFilter } from '../../store/installation-views.js';
-import type { PageRequest } from '../../store/page.js';
-import type { Tx } from '../../store/pool.js';
+import { listDevices, type DeviceFilter } from '../../store/commands/devices.js';
+import { listInstallations, listOfDevice, type InstallationFilter } from '../../store/installations/views.js';
+import type { PageRequest } from '../../store/db/page.js';
+import type { Tx } from '../../store/db/pool.js';
 import type { Filled } from './fill.js';
 
 /** One list, as it is asked for over HTTP, and as the store reads it. */

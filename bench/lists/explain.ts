@@ -1,4 +1,4 @@
-import type { Tx } from '../../store/pool.js';
+import type { Tx } from '../../store/db/pool.js';
 
 /** One statement's plan, and what is wrong with it. */
 export interface Explained {

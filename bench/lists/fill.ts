@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { DEFAULT_POLICY } from '../../domain/installation/policy.js';
-import { printCursor } from '../../store/page.js';
 import type { Stage } from '../stage.js';
+import { printCursor } from '../../store/db/cursors.js';
 
 /** What the lists can be asked for. */
 export interface Filled {

@@ -4,8 +4,8 @@ import { fill } from '../lists/fill.js';
 import type { Figure, Measured, Part } from '../part.js';
 import { Stage } from '../stage.js';
 import { percentile, rounded } from '../statistics.js';
-import { openPool } from '../../store/pool.js';
-import { asTenant } from '../../store/transaction.js';
+import { openPool } from '../../store/db/pool.js';
+import { asTenant } from '../../store/db/transaction.js';
 import { now } from '../wait.js';
 
 const ROWS = 100_000;

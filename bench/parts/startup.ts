@@ -2,14 +2,14 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { AllInOne } from '../../agent/demo/all-in-one.js';
+import { AllInOne } from '../../demo/service/all-in-one.js';
 import { freePort } from '../free-port.js';
 import type { Context, Figure, Measured, Part } from '../part.js';
 import { median, rounded } from '../statistics.js';
 import { startPostgres } from '../../workers/embedded/postgres.js';
 import { findTemporal } from '../../workers/embedded/temporal-binary.js';
 import { startTemporal } from '../../workers/embedded/temporal.js';
-import { createLog } from '../../workers/log.js';
+import { createLog } from '../../runtime/log.js';
 import { now } from '../wait.js';
 
 const ROUNDS = 3;

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { RolloutResource } from '../../agent/demo/rollout-resource.js';
+import type { RolloutResource } from '../../demo/rollout/resource.js';
 import { SLOT, type Login } from '../messages.js';
 import type { Stage } from '../stage.js';
 import { spent } from '../usage.js';

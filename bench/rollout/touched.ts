@@ -1,4 +1,4 @@
-import type { Pool } from '../../store/pool.js';
+import type { Pool } from '../../store/db/pool.js';
 
 /** A node of EXPLAIN (ANALYZE, FORMAT JSON), as far as it is read. */
 interface Node {

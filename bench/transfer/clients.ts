@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import { sendFile } from '../../agent/demo/operator.js';
+import { sendFile } from '../../demo/service/operator.js';
 
 /** Sends a file as the body of one request. @throws where it is not answered with success. */
 export interface UploadClient {

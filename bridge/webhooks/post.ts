@@ -2,7 +2,7 @@ import { createHmac } from 'node:crypto';
 import { request as overHttp } from 'node:http';
 import { request as overTls } from 'node:https';
 import { isIP } from 'node:net';
-import type { Attempted } from '../../store/webhook-sending.js';
+import type { Attempted } from '../../store/history/webhook-sending.js';
 import { isPrivate, PrivateAddress, publicLookup } from './addresses.js';
 
 /** From the name to the status: who needs longer answers first and works afterwards. */

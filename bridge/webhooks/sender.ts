@@ -1,9 +1,9 @@
 import pLimit from 'p-limit';
 import type { Logger } from 'pino';
 import { webhookBody } from '../../protocol/http/webhooks.js';
-import type { Pool } from '../../store/pool.js';
-import { makeDeliveries, readDue, settleAttempt, type DueDelivery } from '../../store/webhook-sending.js';
-import type { Tenure } from '../tenure.js';
+import type { Pool } from '../../store/db/pool.js';
+import { makeDeliveries, readDue, settleAttempt, type DueDelivery } from '../../store/history/webhook-sending.js';
+import type { Tenure } from '../rounds/lease-guard.js';
 import { post } from './post.js';
 
 /** Webhooks at once; within one, deliveries go one after the other, in the order of the history. */

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { openDiskBlobs } from '../../adapters/blobs/disk.js';
 import type { BlobStore } from '../../adapters/blobs/port.js';
-import { inSnapshot, readReadyContents, type ReadyContent, type Snapshot } from '../../store/snapshot.js';
+import { inSnapshot, readReadyContents, type ReadyContent, type Snapshot } from '../../store/db/snapshot.js';
 import { copyContents, sayCopied, sayLacking, type CopiedContents } from './copy-contents.js';
 import { withBlobs, withDatabase, type Context, type ExitCode } from './context.js';
 import { entriesOf, syncPath, writeCompressed } from './files.js';

@@ -1,4 +1,4 @@
-import { readReadyContents } from '../../store/snapshot.js';
+import { readReadyContents } from '../../store/db/snapshot.js';
 import { copyContents, sayCopied, sayLacking } from './copy-contents.js';
 import { withBlobs, withDatabase, type Context, type ExitCode, type StoreName } from './context.js';
 

@@ -1,5 +1,5 @@
 import { conditionOf, type Condition } from '../../adapters/blobs/copy.js';
-import { readReadyContents, type ReadyContent } from '../../store/snapshot.js';
+import { readReadyContents, type ReadyContent } from '../../store/db/snapshot.js';
 import { sayLacking } from './copy-contents.js';
 import { sizeOf, withBlobs, withDatabase, type Context, type ExitCode } from './context.js';
 

@@ -2,13 +2,13 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { openDiskBlobs } from '../../adapters/blobs/disk.js';
 import type { BlobStore } from '../../adapters/blobs/port.js';
-import { asOwner } from '../../store/snapshot.js';
+import { asOwner } from '../../store/db/snapshot.js';
 import { lockDataDir } from '../../workers/embedded/lock.js';
 import { freePort } from '../../workers/embedded/ports.js';
 import { startPostgres } from '../../workers/embedded/postgres.js';
 import { readJsonIfAny } from '../../workers/embedded/private-file.js';
-import { createLog, type Log } from '../../workers/log.js';
-import { readSettings, type Settings } from '../../workers/settings.js';
+import { createLog, type Log } from '../../runtime/log.js';
+import { readSettings, type Settings } from '../../runtime/settings.js';
 
 /** What each verb is given: the service's own settings, and where to say what is done. */
 export interface Context {

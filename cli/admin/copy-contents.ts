@@ -1,6 +1,6 @@
 import { copyBlob, type Condition, type Copied } from '../../adapters/blobs/copy.js';
 import type { BlobStore } from '../../adapters/blobs/port.js';
-import type { ReadyContent } from '../../store/snapshot.js';
+import type { ReadyContent } from '../../store/db/snapshot.js';
 import { sizeOf, type Context } from './context.js';
 
 export interface CopiedContents {

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import type { SnapshotAbout } from '../../store/snapshot.js';
+import type { SnapshotAbout } from '../../store/db/snapshot.js';
 
 /**
  * What a backup is: a folder with `manifest.json`, `database/<table>.copy.gz` (rows in PostgreSQL's text format), `blobs/` by content as a

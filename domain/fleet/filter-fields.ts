@@ -1,5 +1,6 @@
 import { compareVersions } from '../artifact/versions.js';
 import type { FieldName, Operator, Value } from './filter-tree.js';
+import { isUuid } from '../uuid.js';
 
 /** What can be compared, as it is written. `attribute` and `slot` are followed by the name of one. */
 export const FIELD_FORMS: Readonly<Record<FieldName, string>> = {
@@ -39,7 +40,7 @@ export function readValue(field: FieldName, op: Operator, value: Value): { value
   const isSet = typeof value !== 'string' && value.every((part) => part === '');
   switch (field) {
     case 'deviceType':
-      return { value: typeof value === 'string' && UUID.test(value) ? value.toLowerCase() : value };
+      return { value: typeof value === 'string' && isUuid(value) ? value.toLowerCase() : value };
     case 'name':
     case 'tag':
     case 'site':
@@ -51,7 +52,7 @@ export function readValue(field: FieldName, op: Operator, value: Value): { value
     case 'id':
     case 'connectedBy':
       if (isSet) return { value };
-      return typeof value === 'string' && UUID.test(value) ? { value: value.toLowerCase() } : { fault: `expected a UUID, or * for ${field === 'id' ? 'every device' : 'any gateway'}` };
+      return typeof value === 'string' && isUuid(value) ? { value: value.toLowerCase() } : { fault: `expected a UUID, or * for ${field === 'id' ? 'every device' : 'any gateway'}` };
     case 'online':
       return value === 'true' || value === 'false' ? { value } : { fault: 'expected true or false' };
     case 'lastSeenAt': {
@@ -62,7 +63,6 @@ export function readValue(field: FieldName, op: Operator, value: Value): { value
   }
 }
 
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 const TIME = /^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.\d{1,9})?(?:Z|([+-])(\d\d):(\d\d))$/i;
 
 /** RFC 3339 §5.6, in UTC with milliseconds. Days that no calendar has are refused: JavaScript would count on into the next month. */

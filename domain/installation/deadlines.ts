@@ -1,5 +1,6 @@
 import type { Installation } from './installation.js';
 import { isEnded } from './states.js';
+import { earliest } from '../times.js';
 
 /**
  * When the process must look at this row at the latest: the phase's own deadline, the deadline of a cancellation, the installation's own.
@@ -51,9 +52,4 @@ export function phaseDueAt(i: Installation): number | null {
 const HELLO_ANSWER_MS = 10_000;
 function helloAnswer(i: Installation): number {
   return Math.min(HELLO_ANSWER_MS, i.state === 'rebooting' ? i.policy.timeouts.confirm : i.policy.timeouts.install);
-}
-
-export function earliest(...times: (number | null)[]): number | null {
-  const set = times.filter((time) => time !== null);
-  return set.length === 0 ? null : Math.min(...set);
 }

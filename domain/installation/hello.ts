@@ -1,5 +1,5 @@
-import { wantsDocument } from './standing.js';
-import { apply, emptySlot, revise, type Work } from './work.js';
+import { wantsDocument } from './process-status.js';
+import { apply, emptySlot, revise, type Work } from './device-aggregate.js';
 
 /** What a device says of itself after every connect and every reboot (specs/device-mqtt.md, `hello`), as far as facts come of it. */
 export interface Hello {

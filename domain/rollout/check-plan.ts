@@ -59,7 +59,7 @@ function groupsFaults({ groups, targets }: Plan): Fault[] {
   return faults;
 }
 
-/** Whether it is the fleet that tells if such groups hold all targets (store/rollout-check.ts): they are made by filters only, or the last one by a count and none by a filter. */
+/** Whether it is the fleet that tells if such groups hold all targets (store/rollouts/check.ts): they are made by filters only, or the last one by a count and none by a filter. */
 function isCountable(groups: readonly GroupPlan[]): boolean {
   const filters = groups.filter((group) => group.filter !== null).length;
   return filters === groups.length || (filters === 0 && groups.at(-1)?.count !== null);

@@ -5,6 +5,7 @@ import type { GroupPlan, Plan } from './plan.js';
 import { describe, iso, plural } from './sentences.js';
 import type { Planned, Step, Waiting } from './steps.js';
 import { crossedRules } from './stop-rules.js';
+import { earliest } from '../times.js';
 
 /**
  * What is next for a rollout (DESIGN §6). Pure: no clock, no I/O; the same facts at the same time give the same answer. The same function
@@ -219,11 +220,6 @@ function later(facts: RolloutFacts, plan: Plan, now: number): number | null {
   const sweep = plan.targets.dynamic && facts.endedAt === null && facts.startedAt !== null ? (facts.sweptAt ?? facts.startedAt) + SWEEP_EVERY_MS : null;
   // What has passed is no time to wait until: the process would look again and again.
   return earliest(...[endAt, deadline, sweep, ...times].filter((time) => time !== null && time > now));
-}
-
-export function earliest(...times: (number | null)[]): number | null {
-  const set = times.filter((time) => time !== null);
-  return set.length === 0 ? null : Math.min(...set);
 }
 
 function steps(...list: Step[]): Planned {

@@ -49,7 +49,7 @@ const paging = {
   cursor: z.string().optional().meta({ description: 'What `meta.nextCursor` of the answer before said. Excludes `page`.' }),
 };
 
-/** The query of a list: page, pageSize, cursor, and the list's own filters. `toPageRequest` (api/paging.ts) makes a PageRequest of it. */
+/** The query of a list: page, pageSize, cursor, and the list's own filters. `toPageRequest` (api/http/paging.ts) makes a PageRequest of it. */
 export function listQuery<S extends z.core.$ZodLooseShape>(filters: S) {
   return z.strictObject({ ...paging, ...filters });
 }

@@ -64,7 +64,7 @@ export const rollout = z
   })
   .meta({ id: 'Rollout', example: ROLLOUT_EXAMPLE });
 
-/** What is printed: the plan and the facts, and what the store knows around them (store/rollout-view.ts). */
+/** What is printed: the plan and the facts, and what the store knows around them (store/rollouts/view.ts). */
 export interface PrintableRollout {
   readonly id: string;
   readonly plan: Plan;

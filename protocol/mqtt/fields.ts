@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { isLevel, isSlotName } from './topics.js';
+import { UUID } from '../../domain/uuid.js';
 
 /** The members that several payloads share. Everything that a receiver stores is bounded and storable here, so that nothing behind it need check again. */
 
@@ -7,7 +8,6 @@ import { isLevel, isSlotName } from './topics.js';
 export const VERSION = 1;
 export const version = z.literal(VERSION);
 
-const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 export const uuid = z.string().regex(UUID, 'must be a UUID').transform((text) => text.toLowerCase());
 export const sha256 = z.string().regex(/^[0-9a-f]{64}$/i, 'must be a SHA-256 in 64 hexadecimal digits').transform((text) => text.toLowerCase());
 export const level = z.string().refine(isLevel, 'must be 1 to 64 of A-Z a-z 0-9 _ . -');

@@ -1,5 +1,5 @@
 -- The first answer to a POST with an Idempotency-Key, written in the transaction of its effect: either both are there or neither,
--- whatever crashes. Kept for a day, without secrets (store/idempotency.ts).
+-- whatever crashes. Kept for a day, without secrets (store/db/idempotency.ts).
 CREATE TABLE idempotency_keys (
   tenant_id   text NOT NULL REFERENCES tenants,
   key         text NOT NULL,

@@ -9,7 +9,7 @@ CREATE TABLE broker_seal (
 GRANT SELECT ON broker_seal TO slipway_api;
 GRANT SELECT, INSERT, UPDATE ON broker_seal TO slipway_worker;
 
-ALTER TABLE device_credentials ADD COLUMN sealed bytea;  -- store/sealed-passwords.ts; erased when the password is revoked
+ALTER TABLE device_credentials ADD COLUMN sealed bytea;  -- store/fleet/sealed-passwords.ts; erased when the password is revoked
 
 -- Whoever knows the bridge's client id could end its connection at a broker that does not tie client ids to identities. Nobody ever types it.
 INSERT INTO service_keys (name, value)

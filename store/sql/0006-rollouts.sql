@@ -161,7 +161,7 @@ BEGIN
   END LOOP;
 END $$;
 
--- Whether a device can be spoken to now, as store/gateways.ts answers for a batch: the nearest node of its chain that has a credential is connected,
+-- Whether a device can be spoken to now, as store/fleet/gateways.ts answers for a batch: the nearest node of its chain that has a credential is connected,
 -- and where that is a gateway, it has not said that it cannot reach the device.
 CREATE FUNCTION device_reachable(of_tenant text, of_device uuid) RETURNS boolean LANGUAGE sql STABLE AS $$
   WITH RECURSIVE chain(node, next, online, depth) AS (

@@ -1,4 +1,4 @@
--- What the filter language looks up (store/device-filter.ts): an index for each field.
+-- What the filter language looks up (store/fleet/filter.ts): an index for each field.
 --
 -- The API's role stands behind row-level security. There PostgreSQL takes an operator to an index only if it is leakproof: =, <, ~>=~ and ~<~ of text are,
 -- while LIKE, && and @> are not. So trigram and GIN indexes would never be used: tags and attributes are rows here, a beginning is a range,

@@ -18,7 +18,7 @@ CREATE TABLE webhooks (
   PRIMARY KEY (tenant_id, id)
 );
 
--- What is to be told, and what became of it. What ended is kept for some days (store/webhook-sending.ts).
+-- What is to be told, and what became of it. What ended is kept for some days (store/history/webhook-sending.ts).
 CREATE TABLE webhook_deliveries (
   tenant_id        text NOT NULL,
   id               uuid NOT NULL,

@@ -3,7 +3,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Agent } from '../../agent/core/agent.js';
-import type { AgentEvent } from '../../agent/core/diary.js';
+import type { AgentEvent } from '../../agent/core/event-log.js';
 import { FileInstaller } from '../../agent/core/file-installer.js';
 import type { Hooks } from '../../agent/core/hooks.js';
 import { SlotFiles } from '../../agent/core/slot-files.js';

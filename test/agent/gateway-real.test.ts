@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import type { InstallationResource } from '../../agent/demo/operator.js';
+import type { InstallationResource } from '../../demo/service/operator.js';
 import { TestedAllInOne, until } from '../support/all-in-one.js';
 import { testGateway, type TestGateway } from './gateway.js';
 

@@ -4,7 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { openPool, type Pool } from '../../store/pool.js';
+import { openPool, type Pool } from '../../store/db/pool.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 import { until } from '../support/until.js';
 
@@ -28,7 +28,7 @@ export class ApiProcess {
   }
 
   async start(): Promise<void> {
-    const child = spawn(process.execPath, ['dist/api/main.js'], {
+    const child = spawn(process.execPath, ['dist/workers/api.js'], {
       env: { ...process.env, DATABASE_URL: this.database.url, SLIPWAY_DATA_DIR: this.folder, SLIPWAY_HTTP_PORT: '0', SLIPWAY_ADMIN_TOKEN: this.token, SLIPWAY_LOG_LEVEL: 'info', ...this.env },
       stdio: ['ignore', 'ignore', 'pipe'],
     });

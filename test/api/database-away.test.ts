@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import type { AddressInfo } from 'node:net';
-import { openPool, type Pool } from '../../store/pool.js';
+import { openPool, type Pool } from '../../store/db/pool.js';
 import { createTestDatabase } from '../support/database.js';
 import { startApi, type ApiUnderTest } from './api-under-test.js';
 

@@ -10,7 +10,7 @@ afterAll(() => api.close());
 const NOBODY = randomUUID();
 
 async function sample(): Promise<Record<string, unknown>> {
-  return JSON.parse(await readFile(new URL('../../agent/demo/extended-osr-light-switch.json', import.meta.url), 'utf8')) as Record<string, unknown>;
+  return JSON.parse(await readFile(new URL('../../demo/service/extended-osr-light-switch.json', import.meta.url), 'utf8')) as Record<string, unknown>;
 }
 
 async function newType(slots: Record<string, unknown> = { firmware: { name: 'Firmware' } }): Promise<string> {

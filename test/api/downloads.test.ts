@@ -3,8 +3,8 @@ import { readdirSync, readlinkSync } from 'node:fs';
 import { get } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { firmwareDownloadUrl, installationDownloadUrl, type Sign } from '../../protocol/http/download-links.js';
-import { readLinkSigner } from '../../store/downloads.js';
-import { asService } from '../../store/transaction.js';
+import { readLinkSigner } from '../../store/fleet/downloads.js';
+import { asService } from '../../store/db/transaction.js';
 import { startApi, type ApiUnderTest } from './api-under-test.js';
 import { newFirmware, until, uploaded } from './upload.js';
 

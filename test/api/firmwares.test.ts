@@ -2,10 +2,10 @@ import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { DEFAULT_POLICY } from '../../domain/installation/policy.js';
 import { installationDownloadUrl } from '../../protocol/http/download-links.js';
-import { readLinkSigner } from '../../store/downloads.js';
-import { expireDrafts } from '../../store/firmwares.js';
-import { createInstallation, report } from '../../store/installations.js';
-import { asService, asTenant } from '../../store/transaction.js';
+import { readLinkSigner } from '../../store/fleet/downloads.js';
+import { expireDrafts } from '../../store/commands/firmwares.js';
+import { createInstallation, report } from '../../store/commands/create-installation.js';
+import { asService, asTenant } from '../../store/db/transaction.js';
 import { startApi, type ApiUnderTest, type Client } from './api-under-test.js';
 import { attach, newFirmware, OCTETS, SlowUpload, unfinished, until, uploaded } from './upload.js';
 

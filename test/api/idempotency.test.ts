@@ -1,7 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { readFile } from 'node:fs/promises';
-import { sweepIdempotencyKeys } from '../../store/idempotency.js';
+import { sweepIdempotencyKeys } from '../../store/db/idempotency.js';
 import { startApi, type ApiUnderTest, type Reply } from './api-under-test.js';
 import { attach, newFirmware, uploaded } from './upload.js';
 

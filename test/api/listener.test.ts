@@ -1,6 +1,6 @@
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { listen } from '../../api/listener.js';
+import { listen } from '../../api/http/listener.js';
 
 let http: Awaited<ReturnType<typeof listen>>;
 beforeAll(async () => {

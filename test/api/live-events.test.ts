@@ -1,10 +1,10 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { connect, type Socket } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { writeHistory } from '../../store/history.js';
-import { holdLease, type Fence } from '../../store/leases.js';
-import { seal } from '../../store/seal.js';
-import { asService } from '../../store/transaction.js';
+import { writeHistory } from '../../store/history/history.js';
+import { holdLease, type Fence } from '../../store/db/leases.js';
+import { seal } from '../../store/history/seal.js';
+import { asService } from '../../store/db/transaction.js';
 import { until } from '../support/until.js';
 import { startApi, type ApiUnderTest, type Reply } from './api-under-test.js';
 import { Listening } from './listening.js';

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { MESSAGES_REFUSED, PROCESS_FAILURES, INGEST_SECONDS } from '../../store/counters.js';
-import { Tally } from '../../workers/tally.js';
-import { createLog } from '../../workers/log.js';
+import { addCounts, MESSAGES_REFUSED, PROCESS_FAILURES, INGEST_SECONDS } from '../../store/db/counters.js';
+import { CounterBuffer } from '../../runtime/counter-buffer.js';
+import { createLog } from '../../runtime/log.js';
 import { Facts } from '../support/facts.js';
 import { startApi, type ApiUnderTest } from './api-under-test.js';
 
@@ -15,9 +15,9 @@ const names = (text: string) => new Set([...text.matchAll(/\bslipway_[a-z_]+/g)]
 
 describe('The figures of a running service', () => {
   it('have each one that the dashboard shows and that operations.md explains', async () => {
-    const tally = new Tally(api.pool, createLog('test', 'silent'), 60_000);
-    tally.count(MESSAGES_REFUSED, 'too_large', 1);
-    await tally.end();
+    const counters = new CounterBuffer((counts) => addCounts(api.pool, counts), createLog('test', 'silent'), 60_000);
+    counters.count(MESSAGES_REFUSED, 'too_large', 1);
+    await counters.end();
     await api.call('GET', '/v1/devices');
     const shown = new Set([...(await scrape()).matchAll(/^(slipway_[a-z_]+)(?:\{.*\})? [\d.e+-]+$/gm)].map(([, name]) => name!));
     const panels = (JSON.parse(readFileSync('docs/grafana.json', 'utf8')) as { panels: { targets: { expr: string }[] }[] }).panels;

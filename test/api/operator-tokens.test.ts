@@ -2,8 +2,8 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { exportJWK, generateKeyPair, SignJWT, type GenerateKeyPairResult, type JWTPayload } from 'jose';
-import { byApiKey, eitherOf, type Authenticate } from '../../api/authentication.js';
-import { byOperatorToken } from '../../api/operator-tokens.js';
+import { byApiKey, eitherOf, type Authenticate } from '../../api/auth/authentication.js';
+import { byOperatorToken } from '../../api/auth/operator-tokens.js';
 import { ApiProcess } from './api-process.js';
 import { startApi, type ApiUnderTest, type Reply } from './api-under-test.js';
 

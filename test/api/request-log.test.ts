@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
 import pino from 'pino';
-import { idsIn } from '../../api/request-log.js';
+import { idsIn } from '../../api/http/request-log.js';
 import { until } from '../support/until.js';
 import { startApi, type ApiUnderTest } from './api-under-test.js';
 

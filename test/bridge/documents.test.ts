@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { connectMqtt, type MqttConnection } from '../../bridge/mqtt-connection.js';
-import { deleteDevice } from '../../store/device-deletion.js';
-import { report } from '../../store/installations.js';
-import { mark } from '../../store/outbox.js';
-import { asService, asTenant } from '../../store/transaction.js';
+import { connectMqtt, type MqttConnection } from '../../bridge/mqtt/connection.js';
+import { deleteDevice } from '../../store/commands/delete-device.js';
+import { report } from '../../store/commands/create-installation.js';
+import { mark } from '../../store/outbox/outbox.js';
+import { asService, asTenant } from '../../store/db/transaction.js';
 import { until } from '../support/until.js';
 import { BridgeUnderTest } from './bridge-under-test.js';
 

@@ -1,14 +1,14 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { afterRelease } from '../../bridge/after-release.js';
-import { planSlot } from '../../bridge/documents.js';
-import { sendDocuments } from '../../bridge/send-documents.js';
-import { instant, Tenure } from '../../bridge/tenure.js';
-import { holdLease, LeaseLost, releaseLease } from '../../store/leases.js';
-import { report } from '../../store/installations.js';
-import { openPool, type Pool } from '../../store/pool.js';
-import { readSlots, slotKey } from '../../store/sending.js';
-import { asService } from '../../store/transaction.js';
-import { createLog } from '../../workers/log.js';
+import { afterRelease } from '../../bridge/rounds/release-claims.js';
+import { planSlot } from '../../bridge/outbound/documents.js';
+import { sendDocuments } from '../../bridge/outbound/send-documents.js';
+import { instant, Tenure } from '../../bridge/rounds/lease-guard.js';
+import { holdLease, LeaseLost, releaseLease } from '../../store/db/leases.js';
+import { report } from '../../store/commands/create-installation.js';
+import { openPool, type Pool } from '../../store/db/pool.js';
+import { readSlots, slotKey } from '../../store/installations/to-send.js';
+import { asService } from '../../store/db/transaction.js';
+import { createLog } from '../../runtime/log.js';
 import { createTestDatabase } from '../support/database.js';
 import { Facts } from '../support/facts.js';
 

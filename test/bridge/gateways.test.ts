@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createInstallationActivities } from '../../activities/installation.js';
-import { createCredential } from '../../store/credentials.js';
-import { updateDevice } from '../../store/devices.js';
-import { asTenant } from '../../store/transaction.js';
+import { createCredential } from '../../store/commands/credentials.js';
+import { updateDevice } from '../../store/commands/devices.js';
+import { asTenant } from '../../store/db/transaction.js';
 import { until } from '../support/until.js';
 import { BridgeUnderTest } from './bridge-under-test.js';
 

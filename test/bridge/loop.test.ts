@@ -1,8 +1,8 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { pino } from 'pino';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Loop } from '../../bridge/loop.js';
-import { apartAfter } from '../../bridge/pace.js';
+import { Loop } from '../../bridge/rounds/loop.js';
+import { apartAfter } from '../../bridge/rounds/spacing.js';
 import { until } from '../support/until.js';
 
 const NEVER = 3_600_000;

@@ -3,7 +3,7 @@ import net from 'node:net';
 import tls from 'node:tls';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { generate, parser, type Packet } from 'mqtt-packet';
-import { connectMqtt, type MqttConnection, type MqttMessage, type MqttOptions, type MqttRefused } from '../../bridge/mqtt-connection.js';
+import { connectMqtt, type MqttConnection, type MqttMessage, type MqttOptions, type MqttRefused } from '../../bridge/mqtt/connection.js';
 import { eventually } from '../contract/broker-clients.js';
 
 /** The broker's end of one connection, as the test wants it: what a well-behaved one never does is tried here; the rest stands in the broker's contract. */

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { keepDiagnostics } from '../../store/diagnostics.js';
-import { asService } from '../../store/transaction.js';
+import { keepDiagnostics } from '../../store/fleet/diagnostics.js';
+import { asService } from '../../store/db/transaction.js';
 import { until } from '../support/until.js';
 import { BridgeUnderTest } from './bridge-under-test.js';
 

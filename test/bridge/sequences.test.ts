@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { report } from '../../store/installations.js';
-import { asService } from '../../store/transaction.js';
+import { report } from '../../store/commands/create-installation.js';
+import { asService } from '../../store/db/transaction.js';
 import { until } from '../support/until.js';
 import { BridgeUnderTest } from './bridge-under-test.js';
 

@@ -2,13 +2,13 @@ import { createHmac, randomUUID } from 'node:crypto';
 import { createServer, type IncomingHttpHeaders, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { instant, Tenure } from '../../bridge/tenure.js';
+import { instant, Tenure } from '../../bridge/rounds/lease-guard.js';
 import { isPrivate } from '../../bridge/webhooks/addresses.js';
 import { WebhookSender } from '../../bridge/webhooks/sender.js';
-import { writeHistory } from '../../store/history.js';
-import { holdLease, type Fence } from '../../store/leases.js';
-import { seal } from '../../store/seal.js';
-import { asService } from '../../store/transaction.js';
+import { writeHistory } from '../../store/history/history.js';
+import { holdLease, type Fence } from '../../store/db/leases.js';
+import { seal } from '../../store/history/seal.js';
+import { asService } from '../../store/db/transaction.js';
 import { startApi, type ApiUnderTest } from '../api/api-under-test.js';
 import { until } from '../support/until.js';
 

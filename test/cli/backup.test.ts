@@ -1,9 +1,9 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { cp, mkdir, readFile, readdir, stat, writeFile } from 'node:fs/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { migrate } from '../../store/migrate.js';
-import { openPool, type Pool } from '../../store/pool.js';
-import { seal } from '../../store/seal.js';
+import { migrate } from '../../store/db/migrate.js';
+import { openPool, type Pool } from '../../store/db/pool.js';
+import { seal } from '../../store/history/seal.js';
 import { Facts } from '../support/facts.js';
 import { admin, createEmptyDatabase, digests, Folder, run, sha256Of, type EmptyDatabase } from './admin.js';
 

@@ -1,5 +1,5 @@
 import mqtt, { type IClientOptions, type MqttClient } from 'mqtt';
-import { connectMqtt, type MqttConnection, type MqttMessage } from '../../bridge/mqtt-connection.js';
+import { connectMqtt, type MqttConnection, type MqttMessage } from '../../bridge/mqtt/connection.js';
 
 export interface Login {
   readonly username: string;

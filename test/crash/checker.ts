@@ -2,7 +2,7 @@ import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import mqtt from 'mqtt';
 import pg from 'pg';
-import { verifyChain } from '../../store/seal.js';
+import { verifyChain } from '../../store/history/seal.js';
 import type { TestedAllInOne } from '../support/all-in-one.js';
 import { until } from '../support/until.js';
 import type { FleetInFlight, Wave } from '../e2e/fleet-in-flight.js';

@@ -15,7 +15,7 @@ const inside = <T>(address: string, parts: T): T | undefined => (process.env[add
 const PARTS: Readonly<Record<string, string>> = {
   orchestrator: 'workers/orchestrator.js',
   bridge: 'workers/bridge.js',
-  API: 'api/main.js',
+  API: 'workers/api.js',
   ...inside('MQTT_URL', { broker: 'workers/broker.js' }),
   ...inside('TEMPORAL_ADDRESS', { Temporal: 'temporal server start-dev' }),
   ...inside('DATABASE_URL', { PostgreSQL: 'postgres -D' }),

@@ -2,15 +2,15 @@ import { spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Endpoints } from '../../agent/demo/all-in-one.js';
+import type { Endpoints } from '../../demo/service/all-in-one.js';
 import { SERVICE_USERNAME } from '../../workers/embedded/child-environment.js';
 import { stopChild, type Exit } from '../../workers/embedded/native.js';
 import { freePort } from '../../workers/embedded/ports.js';
 import { supervise, type Part } from '../../workers/embedded/supervisor.js';
-import { createLog } from '../../workers/log.js';
+import { createLog } from '../../runtime/log.js';
 import { until } from '../support/until.js';
 
-const FILES = { API: 'api/main.js', orchestrator: 'workers/orchestrator.js', bridge: 'workers/bridge.js' } as const;
+const FILES = { API: 'workers/api.js', orchestrator: 'workers/orchestrator.js', bridge: 'workers/bridge.js' } as const;
 export type SecondPart = keyof typeof FILES;
 export const SECOND_PARTS = Object.keys(FILES) as SecondPart[];
 const GRACE_MS = 8_000;

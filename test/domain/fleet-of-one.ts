@@ -1,6 +1,6 @@
 import type { Device, Installation } from '../../domain/installation/installation.js';
 import { DEFAULT_POLICY, type Policy } from '../../domain/installation/policy.js';
-import { apply, emptySlot, type Work } from '../../domain/installation/work.js';
+import { apply, emptySlot, type Work } from '../../domain/installation/device-aggregate.js';
 import { hear } from '../../domain/installation/hello.js';
 import type { InstallationEvent } from '../../domain/installation/events.js';
 

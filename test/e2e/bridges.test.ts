@@ -4,11 +4,12 @@ import { Connection } from '@temporalio/client';
 import type { NativeConnection, Worker } from '@temporalio/worker';
 import { startEmbeddedBroker, type EmbeddedBroker } from '../../adapters/broker/embedded.js';
 import { parseUsername } from '../../protocol/mqtt/access.js';
-import { readInstallation } from '../../store/installations.js';
-import { openPool, type Pool } from '../../store/pool.js';
-import { asTenant } from '../../store/transaction.js';
-import { createLog } from '../../workers/log.js';
-import { createOrchestrator } from '../../workers/orchestrator-worker.js';
+import { readInstallation } from '../../store/commands/create-installation.js';
+import { openPool, type Pool } from '../../store/db/pool.js';
+import { asTenant } from '../../store/db/transaction.js';
+import { createLog } from '../../runtime/log.js';
+import { createActivities } from '../../activities/index.js';
+import { createOrchestrator } from '../../adapters/engine/worker.js';
 import { HandMadeDevice } from '../bridge/hand-made-device.js';
 import { createTestDatabase } from '../support/database.js';
 import { Facts } from '../support/facts.js';
@@ -40,7 +41,7 @@ beforeAll(async () => {
     },
   });
   await registerNamespace();
-  orchestrator = await createOrchestrator({ connection: { address }, namespace, pool, now: Date.now, log: createLog('test', 'fatal'), bundle: 'dist/workflow-bundle.js' });
+  orchestrator = await createOrchestrator({ connection: { address }, namespace, activities: createActivities({ pool, now: Date.now }), log: createLog('test', 'fatal'), bundle: 'dist/workflow-bundle.js' });
   running = orchestrator.worker.run();
 }, 60_000);
 afterEach(async () => {

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { InstallationResource, Operator } from '../../agent/demo/operator.js';
+import type { InstallationResource, Operator } from '../../demo/service/operator.js';
 import { createFleet, type Fleet } from '../../agent/simulator/fleet.js';
 import { PROFILES, type ProfileName } from '../../agent/simulator/profiles.js';
 

@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import type { Operator } from '../../agent/demo/operator.js';
+import type { Operator } from '../../demo/service/operator.js';
 import { createFleet, type Fleet } from '../../agent/simulator/fleet.js';
 import { admin, Folder } from '../cli/admin.js';
 import { TestedAllInOne, until } from '../support/all-in-one.js';

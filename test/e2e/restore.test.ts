@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import type { InstallationResource, Operator } from '../../agent/demo/operator.js';
+import type { InstallationResource, Operator } from '../../demo/service/operator.js';
 import { createFleet, type Fleet } from '../../agent/simulator/fleet.js';
 import type { Profile } from '../../agent/simulator/profile.js';
 import { admin, Folder } from '../cli/admin.js';

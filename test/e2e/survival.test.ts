@@ -12,7 +12,7 @@ const PROFILES: readonly (readonly [ProfileName, number])[] = [
 const VICTIMS = {
   'the orchestrator': 'workers/orchestrator.js',
   'the bridge': 'workers/bridge.js',
-  'the API': 'api/main.js',
+  'the API': 'workers/api.js',
   'the broker': 'workers/broker.js',
   'the Temporal server': 'temporal server start-dev',
   PostgreSQL: 'postgres -D',

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import pg from 'pg';
 import { installationDownloadUrl } from '../../dist/protocol/http/download-links.js';
-import { readLinkSigner } from '../../dist/store/downloads.js';
+import { readLinkSigner } from '../../dist/store/fleet/downloads.js';
 
 const SLOTS = ['firmware', 'bootloader', 'configuration'];
 

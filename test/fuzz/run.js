@@ -6,7 +6,7 @@ import { createWriteStream, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { AllInOne } from '../../dist/agent/demo/all-in-one.js';
+import { AllInOne } from '../../dist/demo/service/all-in-one.js';
 import { resources } from './resources.js';
 import { schemathesis } from './python.js';
 

@@ -3,9 +3,9 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { ERRORS } from '../../domain/errors.js';
 import { OPEN_STATES } from '../../domain/installation/states.js';
-import { REFUSAL_SENTENCES } from '../../bridge/refusals.js';
+import { REFUSAL_SENTENCES } from '../../bridge/inbound/refusals.js';
 import { REFUSAL_REASONS } from '../../protocol/mqtt/payloads.js';
-import { SETTING_NAMES } from '../../workers/settings.js';
+import { SETTING_NAMES } from '../../runtime/settings.js';
 
 const files = execFileSync('git', ['ls-files'], { encoding: 'utf8' }).trim().split('\n').filter((file) => existsSync(file));
 const read = (file: string) => readFileSync(file, 'utf8');

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { deleteDevice } from '../../store/device-deletion.js';
-import { retireFirmware } from '../../store/firmwares.js';
-import { openPool, type Pool } from '../../store/pool.js';
-import { asTenant } from '../../store/transaction.js';
+import { deleteDevice } from '../../store/commands/delete-device.js';
+import { retireFirmware } from '../../store/commands/firmwares.js';
+import { openPool, type Pool } from '../../store/db/pool.js';
+import { asTenant } from '../../store/db/transaction.js';
 import { createTestDatabase } from '../support/database.js';
 import { groupStates, ONE_GROUP, Story } from './story.js';
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { openPool, type Pool } from '../../store/pool.js';
+import { openPool, type Pool } from '../../store/db/pool.js';
 import { createTestDatabase } from '../support/database.js';
 import { Story } from './story.js';
 

@@ -6,10 +6,10 @@ import { filterFault, parseFilter } from '../../domain/fleet/filter.js';
 import { printFilter } from '../../domain/fleet/filter-print.js';
 import type { Comparison, FilterNode, Value } from '../../domain/fleet/filter-tree.js';
 import { seededRandom } from '../../agent/simulator/random.js';
-import { filterCondition } from '../../store/device-filter.js';
-import { listDevices } from '../../store/devices.js';
-import { openPool, type Pool, type Tx } from '../../store/pool.js';
-import { asService, asTenant } from '../../store/transaction.js';
+import { filterCondition } from '../../store/fleet/filter.js';
+import { listDevices } from '../../store/commands/devices.js';
+import { openPool, type Pool, type Tx } from '../../store/db/pool.js';
+import { asService, asTenant } from '../../store/db/transaction.js';
 import { filterTree, type Vocabulary } from '../domain/filter-arbitrary.js';
 import { createTestDatabase } from '../support/database.js';
 

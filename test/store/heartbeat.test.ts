@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, it } from '@jest/globals';
-import { Heartbeat } from '../../store/heartbeat.js';
-import { openPool, type Pool } from '../../store/pool.js';
-import { readHeldLeases } from '../../store/vitals.js';
+import { Heartbeat } from '../../store/db/heartbeat.js';
+import { openPool, type Pool } from '../../store/db/pool.js';
+import { readHeldLeases } from '../../store/db/vitals.js';
 import { createTestDatabase } from '../support/database.js';
 
 let database: Awaited<ReturnType<typeof createTestDatabase>>;

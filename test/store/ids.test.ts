@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { newId } from '../../store/ids.js';
+import { newId } from '../../store/db/ids.js';
 
 describe('Ids of installations', () => {
   it('sort in the order in which they were made, also within one tick of the clock, and are UUIDs of version 7', () => {

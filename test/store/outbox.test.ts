@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
-import { openPool, type Pool } from '../../store/pool.js';
-import { claim, mark, releaseClaims, settle } from '../../store/outbox.js';
-import { assertLease, holdLease, releaseLease } from '../../store/leases.js';
-import { seal, verifyChain } from '../../store/seal.js';
-import { writeHistory } from '../../store/history.js';
-import { asService } from '../../store/transaction.js';
-import { isTransient } from '../../store/transient.js';
+import { openPool, type Pool } from '../../store/db/pool.js';
+import { claim, mark, releaseClaims, settle } from '../../store/outbox/outbox.js';
+import { assertLease, holdLease, releaseLease } from '../../store/db/leases.js';
+import { seal, verifyChain } from '../../store/history/seal.js';
+import { writeHistory } from '../../store/history/history.js';
+import { asService } from '../../store/db/transaction.js';
+import { isTransient } from '../../store/db/sqlstates.js';
 import { createTestDatabase } from '../support/database.js';
 import { until } from '../support/until.js';
 

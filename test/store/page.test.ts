@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { parseCursor, printCursor } from '../../store/page.js';
+import { printCursor, parseCursor } from '../../store/db/cursors.js';
 
 const id = '0d8cba4e-0c43-4c1e-8a3f-7d3c2d0c9d01';
 const encode = (text: string) => Buffer.from(text).toString('base64url');

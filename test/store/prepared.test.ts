@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { openPool, type Pool } from '../../store/pool.js';
-import { asService } from '../../store/transaction.js';
+import { openPool, type Pool } from '../../store/db/pool.js';
+import { asService } from '../../store/db/transaction.js';
 import { createTestDatabase } from '../support/database.js';
 
 let database: Awaited<ReturnType<typeof createTestDatabase>>;

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
 import type { InstallationEvent } from '../../domain/installation/events.js';
-import { openPool, type Pool } from '../../store/pool.js';
+import { openPool, type Pool } from '../../store/db/pool.js';
 import { record, type Report } from '../../store/record.js';
-import { asService, asTenant } from '../../store/transaction.js';
-import { cancelAllOf, listOfDevice, readInstallation, type InstallationView } from '../../store/installations.js';
+import { asService, asTenant } from '../../store/db/transaction.js';
+import { cancelAllOf, listOfDevice, readInstallation, type InstallationView } from '../../store/commands/create-installation.js';
 import { createTestDatabase } from '../support/database.js';
 import { Facts } from '../support/facts.js';
 

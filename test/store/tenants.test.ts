@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { openPool, type Pool } from '../../store/pool.js';
-import { asTenant } from '../../store/transaction.js';
+import { openPool, type Pool } from '../../store/db/pool.js';
+import { asTenant } from '../../store/db/transaction.js';
 import { createTestDatabase } from '../support/database.js';
 import { Facts } from '../support/facts.js';
 

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { createInstallationActivities } from '../../activities/installation.js';
 import { watched, type Touched } from '../../bench/rollout/touched.js';
-import { openPool, type Pool } from '../../store/pool.js';
-import { reachOf } from '../../store/gateways.js';
-import { readProcesses, readSlots } from '../../store/sending.js';
-import { asService, asTenant } from '../../store/transaction.js';
+import { openPool, type Pool } from '../../store/db/pool.js';
+import { reachOf } from '../../store/fleet/gateways.js';
+import { readProcesses, readSlots } from '../../store/installations/to-send.js';
+import { asService, asTenant } from '../../store/db/transaction.js';
 import { createTestDatabase } from '../support/database.js';
 import { Facts } from '../support/facts.js';
 

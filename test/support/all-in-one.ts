@@ -2,8 +2,8 @@ import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { AllInOne } from '../../agent/demo/all-in-one.js';
-import type { Operator } from '../../agent/demo/operator.js';
+import { AllInOne } from '../../demo/service/all-in-one.js';
+import type { Operator } from '../../demo/service/operator.js';
 import { Description } from '../api/described.js';
 import { DescribedOperator } from './described-operator.js';
 

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import pg from 'pg';
-import { migrate } from '../../store/migrate.js';
+import { migrate } from '../../store/db/migrate.js';
 
 export interface TestDatabase {
   url: string;

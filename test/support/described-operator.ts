@@ -1,5 +1,5 @@
 import { fetch } from 'undici';
-import { ApiError, Operator } from '../../agent/demo/operator.js';
+import { ApiError, Operator } from '../../demo/service/operator.js';
 import type { Description } from '../api/described.js';
 
 const TIMEOUT_MS = 15_000;

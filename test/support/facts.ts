@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { DEFAULT_POLICY, type Policy } from '../../domain/installation/policy.js';
-import { createInstallation, type InstallationView, type NewInstallation } from '../../store/installations.js';
-import type { Pool } from '../../store/pool.js';
-import { asTenant } from '../../store/transaction.js';
+import { createInstallation, type InstallationView, type NewInstallation } from '../../store/commands/create-installation.js';
+import type { Pool } from '../../store/db/pool.js';
+import { asTenant } from '../../store/db/transaction.js';
 
 /** Facts that a test of the store begins with, written as plain rows: a type with three slots, firmwares, devices. */
 export class Facts {

@@ -8,13 +8,13 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
-const compiled = (path) => import(new URL(`../../dist/workers/${path}`, import.meta.url));
+const compiled = (path) => import(new URL(`../../dist/${path}`, import.meta.url));
 
 export default async function setUp() {
   const closers = (globalThis.slipwayTestClosers = []);
   // `npm test` has built it already; whoever calls jest alone gets a first build here, and later ones by `npm run build`.
   if (!existsSync(join(root, 'dist/workers/embedded/postgres.js'))) execFileSync(process.execPath, ['build.js'], { cwd: root, stdio: 'inherit' });
-  const { createLog } = await compiled('log.js');
+  const { createLog } = await compiled('runtime/log.js');
   const log = createLog('tests', process.env.SLIPWAY_LOG_LEVEL || 'warn');
   const started = await Promise.allSettled([postgres(closers, log), temporal(closers, log)]);
   const failed = started.find(({ status }) => status === 'rejected');
@@ -26,8 +26,8 @@ export default async function setUp() {
 
 async function postgres(closers, log) {
   if (process.env.SLIPWAY_TEST_DATABASE_URL) return;
-  const { startPostgres } = await compiled('embedded/postgres.js');
-  const { freePort } = await compiled('embedded/ports.js');
+  const { startPostgres } = await compiled('workers/embedded/postgres.js');
+  const { freePort } = await compiled('workers/embedded/ports.js');
   const dataDir = mkdtempSync(join(tmpdir(), 'slipway-test-postgres-'));
   // Registered before the start: a folder of a start that failed is removed too.
   let stop = async () => {};
@@ -42,9 +42,9 @@ async function postgres(closers, log) {
 
 async function temporal(closers, log) {
   if (process.env.SLIPWAY_TEST_TEMPORAL_ADDRESS) return;
-  const { findTemporal } = await compiled('embedded/temporal-binary.js');
-  const { startTemporal } = await compiled('embedded/temporal.js');
-  const { freePort } = await compiled('embedded/ports.js');
+  const { findTemporal } = await compiled('workers/embedded/temporal-binary.js');
+  const { startTemporal } = await compiled('workers/embedded/temporal.js');
+  const { freePort } = await compiled('workers/embedded/ports.js');
   const { path } = await findTemporal({ log, cliPath: process.env.TEMPORAL_CLI_PATH });
   const server = await startTemporal({ binary: path, dbFile: null, port: await freePort(), uiPort: null, namespace: 'default', log });
   closers.push(server.stop);

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { freePort, isFree, settlePorts } from '../../workers/embedded/ports.js';
-import { createLog } from '../../workers/log.js';
+import { createLog } from '../../runtime/log.js';
 
 const log = createLog('ports-test', 'silent');
 const host = '127.0.0.1';

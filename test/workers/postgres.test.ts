@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
 import { freePort } from '../../workers/embedded/ports.js';
 import { startPostgres, type EmbeddedPostgres, type PostgresOptions } from '../../workers/embedded/postgres.js';
-import { createLog } from '../../workers/log.js';
+import { createLog } from '../../runtime/log.js';
 import { until } from '../support/until.js';
 
 let dataDir: string;

@@ -6,7 +6,7 @@ import { nodeChild } from '../../workers/embedded/node-child.js';
 import { identify, isRunning, type ProcessId } from '../../workers/embedded/processes.js';
 import { endLeftovers, recordProcesses } from '../../workers/embedded/recorded-processes.js';
 import { pauseAfter, supervise, type Part, type Supervisor } from '../../workers/embedded/supervisor.js';
-import { createLog } from '../../workers/log.js';
+import { createLog } from '../../runtime/log.js';
 import { until } from '../support/until.js';
 
 const log = createLog('supervisor-test', 'silent');

@@ -8,7 +8,7 @@ import { identify } from '../../workers/embedded/processes.js';
 import { findTemporal } from '../../workers/embedded/temporal-binary.js';
 import type { Fetch } from '../../workers/embedded/temporal-fetch.js';
 import { startTemporal } from '../../workers/embedded/temporal.js';
-import { createLog } from '../../workers/log.js';
+import { createLog } from '../../runtime/log.js';
 
 const log = createLog('temporal-test', 'silent');
 let folder: string;

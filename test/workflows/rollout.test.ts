@@ -5,12 +5,13 @@ import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import type { NativeConnection, Worker } from '@temporalio/worker';
 import { openTemporal } from '../../adapters/engine/temporal.js';
 import type { Engine } from '../../adapters/engine/port.js';
-import { sendProcesses } from '../../bridge/send-processes.js';
-import { openPool, type Pool } from '../../store/pool.js';
-import { markOverdueRollouts } from '../../store/rollout-sending.js';
-import type { RolloutView } from '../../store/rollout-view.js';
-import { createLog } from '../../workers/log.js';
-import { createOrchestrator } from '../../workers/orchestrator-worker.js';
+import { sendProcesses } from '../../bridge/outbound/send-processes.js';
+import { openPool, type Pool } from '../../store/db/pool.js';
+import { markOverdueRollouts } from '../../store/rollouts/to-send.js';
+import type { RolloutView } from '../../store/rollouts/view.js';
+import { createLog } from '../../runtime/log.js';
+import { createActivities } from '../../activities/index.js';
+import { createOrchestrator } from '../../adapters/engine/worker.js';
 import { Story } from '../rollout/story.js';
 import { until } from '../support/all-in-one.js';
 import { createTestDatabase } from '../support/database.js';
@@ -32,7 +33,7 @@ beforeAll(async () => {
   pool = openPool({ databaseUrl: database.url, name: 'test', max: 20 });
   engine = openTemporal({ connection, namespace: 'default', taskQueue: TASK_QUEUE });
   client = new Client({ connection: await Connection.connect(connection) });
-  orchestrator = await createOrchestrator({ connection, namespace: 'default', pool, now: Date.now, log: createLog('test', 'error'), taskQueue: TASK_QUEUE, bundle: 'dist/workflow-bundle.js' });
+  orchestrator = await createOrchestrator({ connection, namespace: 'default', activities: createActivities({ pool, now: Date.now }), log: createLog('test', 'error'), taskQueue: TASK_QUEUE, bundle: 'dist/workflow-bundle.js' });
   running = orchestrator.worker.run();
   sender = (async () => {
     while (!ending) if ((await sendProcesses(pool, engine, Date.now)) === 0) await new Promise((resolve) => setTimeout(resolve, 20));

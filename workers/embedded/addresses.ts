@@ -1,6 +1,6 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { httpUrl, reachable, type Settings } from '../settings.js';
+import { httpUrl, reachable, type Settings } from '../../runtime/settings.js';
 import { writePrivateFile } from './private-file.js';
 
 /** Every address in use. Those of outside services are what the operator gave. */

@@ -1,4 +1,4 @@
-import type { Settings } from '../settings.js';
+import type { Settings } from '../../runtime/settings.js';
 import type { Addresses, Ports } from './addresses.js';
 
 /** The service's own name at the embedded broker. */

@@ -3,7 +3,7 @@ import { randomInt } from 'node:crypto';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
-import type { Log } from '../log.js';
+import type { Log } from '../../runtime/log.js';
 import { readJsonIfAny, writePrivateFile } from './private-file.js';
 
 /**

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync, readdirSync, readlinkSync, rmSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import type { Log } from '../log.js';
+import type { Log } from '../../runtime/log.js';
 import { endProcess, identify, type ProcessId } from './processes.js';
 
 /** A fast shutdown writes a checkpoint; what takes longer is killed, and the log replays it. */

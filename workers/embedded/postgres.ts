@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import pg from 'pg';
-import type { Log } from '../log.js';
+import type { Log } from '../../runtime/log.js';
 import { startNative, type Exit, type Native } from './native.js';
 import { findPostgres, type PostgresBinaries } from './postgres-binaries.js';
 import { clearPostgresFolder } from './postgres-leftovers.js';

@@ -1,7 +1,7 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
-import type { Log } from '../log.js';
+import type { Log } from '../../runtime/log.js';
 import { readJsonIfAny, writePrivateFile } from './private-file.js';
 import { endProcess, identify, isRunning, signal, type ProcessId } from './processes.js';
 

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Log } from '../log.js';
+import type { Log } from '../../runtime/log.js';
 import type { Exit } from './native.js';
 
 /** Something that is kept running. */

@@ -3,7 +3,7 @@ import { mkdirSync, readdirSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import type { Log } from '../log.js';
+import type { Log } from '../../runtime/log.js';
 import { findProgram, isExecutable } from './native.js';
 import { FETCHES, type Fetch } from './temporal-fetch.js';
 

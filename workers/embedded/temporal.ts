@@ -3,7 +3,7 @@ import { connect } from 'node:net';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { probeTemporal } from '../../adapters/engine/probe.js';
-import type { Log } from '../log.js';
+import type { Log } from '../../runtime/log.js';
 import { startNative, type Exit, type Native } from './native.js';
 
 const HOST = '127.0.0.1';

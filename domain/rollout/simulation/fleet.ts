@@ -39,7 +39,7 @@ interface Group {
 
 /**
  * A fleet of numbers: each device is some bytes in flat arrays, and knows beforehand how its attempt will end. What it does to the facts of its rollout is what
- * the store does (store/rollout-admission.ts, rollout-moves.ts, rollout-stop.ts), and nothing is counted twice.
+ * the store does (store/commands/admit.ts, rollout-moves.ts, rollout-stop.ts), and nothing is counted twice.
  */
 export class SimulatedFleet {
   readonly egress = new Egress();
@@ -88,7 +88,7 @@ export class SimulatedFleet {
     return this.events.nextAt;
   }
 
-  /** Writes into facts that are the simulation's own what the planner sees beside the counters, as store/rollout-observation.ts tells it; but a back-off ends by an event, and needs no time here. */
+  /** Writes into facts that are the simulation's own what the planner sees beside the counters, as store/commands/observe.ts tells it; but a back-off ends by an event, and needs no time here. */
   observe(facts: Observed, now: number): void {
     this.now = now;
     for (const [index, group] of this.groups.entries()) {

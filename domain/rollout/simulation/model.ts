@@ -1,5 +1,5 @@
 /**
- * A fleet as a simulation knows it: what was seen of devices of these kinds before, as distributions (store/rollout-model.ts reads them). Plain,
+ * A fleet as a simulation knows it: what was seen of devices of these kinds before, as distributions (store/rollouts/model.ts reads them). Plain,
  * readonly, JSON-safe: it crosses to a thread. Durations are milliseconds, shares 0..1.
  */
 export interface FleetModel {

@@ -1,7 +1,7 @@
 import type { RolloutFacts } from '../facts.js';
 import { RATE_WINDOW_MS } from '../pace.js';
 
-/** The starts of the last minute, counted as the store counts them (store/rollout-observation.ts). */
+/** The starts of the last minute, counted as the store counts them (store/commands/observe.ts). */
 export class Starts {
   private readonly times: number[] = [];
   private readonly counts: number[] = [];

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { faultsOf } from '../../../api/errors.js';
+import { faultsOf } from '../../../api/http/errors.js';
 import { newRollout } from '../../../protocol/http/rollout-plan.js';
 import { toPlan } from '../../../protocol/http/to-plan.js';
 import { FIRMWARE, LEAST } from '../../support/rollout-plan.js';

@@ -1,0 +1,224 @@
+import type { Logger } from 'pino';
+import { print, type Ack } from '../../protocol/mqtt/payloads.js';
+import type { Pool } from '../../store/db/pool.js';
+import { INGEST_BOUNDS } from '../../store/db/counters.js';
+import { isTransient } from '../../store/db/sqlstates.js';
+import { apartAfter } from '../rounds/spacing.js';
+import { aboutOf, read, refused, type Incoming, type Reading } from './reading.js';
+import { recordReadings, type Noted } from './record-readings.js';
+import { isLeaseLost, type Tenure } from '../rounds/lease-guard.js';
+import type { Publish } from '../mqtt/connection.js';
+
+export interface IngestDependencies {
+  pool: Pool;
+  tenure: Tenure;
+  publish: Publish;
+  now: () => number;
+  log: Logger;
+  /** After each commit: whoever sends has something to look at. */
+  committed: () => void;
+  counted: (outcome: Counted, reason: string, count: number) => void;
+}
+
+/** Reports of one transaction. Larger ones gain nothing (the commit is a tenth by then), and hold the locks of more devices for longer. */
+const MAX_BATCH = 500;
+/**
+ * While PostgreSQL works on one batch, this process reads the next: a rush keeps both busy. More would only make the batches smaller, and so
+ * would a second one for the few that arrive while it is quiet: below this many they wait for the batch under way, as long as that takes.
+ */
+const BATCHES = 2;
+const WORTH_A_SECOND = 100;
+/** Batches of few begin this far apart, and further on a busy machine, for the reasons that loop.ts gives. A device waits for its receipt, but not that impatiently. */
+const APART_MS = 25;
+/** Progress of one phase of an installation is written at most this often: it is no history (DESIGN §4). The newest of what came meanwhile follows. */
+const PROGRESS_EVERY_MS = 2_000;
+const LOOK_AT_HELD_MS = 1_000;
+const MAX_PROGRESS_KNOWN = 50_000;
+const RETRY_FIRST_MS = 100;
+const RETRY_MAX_MS = 2_000;
+
+/**
+ * Takes what devices send and records it, many devices in one transaction. It exists because a transaction per report is bound by the disk's
+ * commits: whatever arrives while batches are being committed, or shortly after one began, is the next one, so that a lone report waits for
+ * nobody and a rush is batched.
+ * What one node sent is never in two batches at once: reports of one device are recorded in the order in which it sent them.
+ *
+ * Modes: `open`, `ended`. A batch that fails because the database is away is tried until it is back, without a PUBACK; one that fails for a
+ * reason that will not pass is halved until the one report that fails is alone: that one goes to the diagnostics and is acknowledged. Where
+ * another one leads by now, the whole term ends, and nothing more is acknowledged.
+ */
+export class Ingest {
+  private mode: 'open' | 'ended' = 'open';
+  private waiting: Incoming[] = [];
+  /** Batches under way, each by the nodes that it is of. */
+  private readonly underWay = new Map<ReadonlySet<string>, Promise<void>>();
+  /** performance.now() */
+  private readonly arrivedAt = new WeakMap<Incoming, number>();
+  private readonly progressAt = new Map<string, number>();
+  private readonly heldProgress = new Map<string, Incoming>();
+  private lookAtHeld: NodeJS.Timeout | undefined;
+  /** performance.now() */
+  private begunAt = -Infinity;
+  private tookMs = 0;
+  private soon: NodeJS.Timeout | undefined;
+
+  constructor(private readonly has: IngestDependencies) {}
+
+  take(message: Incoming): void {
+    if (this.mode === 'ended') return;
+    this.waiting.push(message);
+    this.arrivedAt.set(message, performance.now());
+    // Each look at what waits costs as much as there is, and may find that all of it is of one busy node.
+    if (this.underWay.size === 0 || this.waiting.length % WORTH_A_SECOND === 0) this.beginInTime();
+  }
+
+  /** Finishes the batches under way; what waits behind them stays unacknowledged, and the broker sends it again to the next. */
+  async end(): Promise<void> {
+    this.mode = 'ended';
+    clearTimeout(this.soon);
+    clearTimeout(this.lookAtHeld);
+    await Promise.all(this.underWay.values());
+  }
+
+  private beginInTime(): void {
+    const early = this.waiting.length < WORTH_A_SECOND ? this.begunAt + apartAfter(this.tookMs, APART_MS) - performance.now() : 0;
+    if (early <= 0) this.begin();
+    else this.soon ??= setTimeout(() => this.begin(), early);
+  }
+
+  private begin(): void {
+    clearTimeout(this.soon);
+    this.soon = undefined;
+    while (this.mode === 'open' && this.underWay.size < (this.waiting.length >= WORTH_A_SECOND ? BATCHES : 1)) {
+      const batch = this.nextBatch();
+      if (batch.length === 0) return;
+      const begunAt = performance.now();
+      this.begunAt = begunAt;
+      const nodes = new Set(batch.map(nodeOf));
+      this.underWay.set(nodes, this.work(batch).then(() => {
+        this.underWay.delete(nodes);
+        this.tookMs = performance.now() - begunAt;
+        this.beginInTime();
+      }));
+    }
+    if (this.progressAt.size > MAX_PROGRESS_KNOWN) this.progressAt.clear();
+  }
+
+  /** From the oldest on, those whose node has nothing under way. */
+  private nextBatch(): Incoming[] {
+    const busy = [...this.underWay.keys()];
+    const batch: Incoming[] = [];
+    const left: Incoming[] = [];
+    for (const message of this.waiting) (batch.length < MAX_BATCH && !busy.some((nodes) => nodes.has(nodeOf(message))) ? batch : left).push(message);
+    this.waiting = left;
+    return batch;
+  }
+
+  private async work(batch: readonly Incoming[]): Promise<void> {
+    const due = batch.map(read).filter((reading) => !this.isTooSoon(reading));
+    if (due.length > 0) await this.commit(due);
+  }
+
+  private async commit(readings: readonly Reading[]): Promise<void> {
+    for (let wait = RETRY_FIRST_MS; this.mode !== 'ended'; wait = Math.min(wait * 2, RETRY_MAX_MS)) {
+      const noted = await this.tryToRecord(readings);
+      if (Array.isArray(noted)) return this.answer(readings, noted);
+      if (isLeaseLost(noted)) return this.stop();
+      if (!isTransient(noted)) return this.halve(readings, noted);
+      this.has.log.warn({ err: noted, reports: readings.length }, 'reports could not be committed; trying again');
+      await new Promise((resolve) => setTimeout(resolve, wait));
+    }
+  }
+
+  private async tryToRecord(readings: readonly Reading[]): Promise<Noted[] | Error> {
+    try {
+      this.has.tenure.assert();
+      return await recordReadings(this.has.pool, this.has.tenure.fence, readings, this.has.now());
+    } catch (error) {
+      return error as Error;
+    }
+  }
+
+  /** A successor records now: nothing more is written or acknowledged from here. */
+  private stop(): void {
+    this.mode = 'ended';
+    this.has.tenure.lose();
+  }
+
+  private async halve(readings: readonly Reading[], error: Error): Promise<void> {
+    if (readings.length > 1) {
+      const middle = Math.ceil(readings.length / 2);
+      await this.commit(readings.slice(0, middle));
+      return this.commit(readings.slice(middle));
+    }
+    const reading = readings[0]!;
+    if (!('refusal' in reading)) {
+      this.has.log.error({ err: error, ...aboutOf(reading) }, 'a report cannot be stored; it goes to the diagnostics');
+      return this.commit([refused(reading, 'unstorable', error.message)]);
+    }
+    this.has.log.error({ err: error, ...aboutOf(reading) }, 'a refused message could not be kept; it is dropped');
+    this.has.counted('refused', reading.refusal.reason, 1);
+    reading.incoming.acknowledge();
+  }
+
+  /** After the commit: PUBACKs, figures, receipts, and whoever sends is woken. */
+  private answer(readings: readonly Reading[], noted: readonly Noted[]): void {
+    for (const { incoming } of readings) incoming.acknowledge();
+    this.has.committed();
+    this.tellLag(readings);
+    this.has.counted('recorded', '', noted.reduce((sum, one) => sum + one.recorded, 0));
+    for (const [index, { refusals, receipts }] of noted.entries()) {
+      for (const reason of refusals) this.has.counted('refused', reason, 1);
+      for (const { topic, ack } of receipts) this.send(topic, ack, readings[index]!);
+    }
+  }
+
+  private tellLag(readings: readonly Reading[]): void {
+    const now = performance.now();
+    const seconds = readings.map(({ incoming }) => (now - (this.arrivedAt.get(incoming) ?? now)) / 1_000);
+    for (const bound of INGEST_BOUNDS) this.has.counted('lag', bound, seconds.filter((one) => one <= Number(bound.replace('+Inf', 'Infinity'))).length);
+  }
+
+  /** Not awaited: a receipt that is lost is asked for again, because the device repeats its report until it has one. */
+  private send(topic: string, ack: Ack, reading: Reading): void {
+    try {
+      void this.has.publish(topic, print(ack), { qos: 1, retain: false }).catch((error: Error) => this.has.log.debug({ err: error, ...aboutOf(reading) }, 'a receipt was not sent'));
+    } catch (error) {
+      this.has.log.warn({ err: error, ...aboutOf(reading) }, 'a receipt cannot be printed');
+    }
+  }
+
+  /** Then it is acknowledged, for progress may be lost, and held unless a newer one comes in time. Whose progress it is, its topic says: no other device's word holds it up. */
+  private isTooSoon(reading: Reading): boolean {
+    if (!('message' in reading) || reading.message.type !== 'progress') return false;
+    const { incoming } = reading;
+    const { installationId, phase, bytes, total } = reading.message.body;
+    const key = `${incoming.topic} ${installationId} ${phase}`;
+    const now = this.has.now();
+    if (bytes === total || now - (this.progressAt.get(key) ?? 0) >= PROGRESS_EVERY_MS) {
+      this.progressAt.set(key, now);
+      this.heldProgress.delete(key);
+      return false;
+    }
+    incoming.acknowledge();
+    if (this.heldProgress.size < MAX_PROGRESS_KNOWN) this.heldProgress.set(key, { ...incoming, acknowledge: () => undefined });
+    this.lookAtHeld ??= setTimeout(() => this.takeHeld(), LOOK_AT_HELD_MS);
+    return true;
+  }
+
+  private takeHeld(): void {
+    this.lookAtHeld = undefined;
+    const held = [...this.heldProgress.values()];
+    this.heldProgress.clear();
+    for (const one of held) this.take(one);
+  }
+}
+
+/** Whose connection it came over: `slipway/v1/{tenant}/{node}`. */
+function nodeOf({ topic }: Incoming): string {
+  const [, , tenant, node] = topic.split('/', 4);
+  return `${tenant}/${node}`;
+}
+
+/** `lag`: the reason is the upper bound of a bucket of the histogram (store/db/counters.ts). */
+export type Counted = 'recorded' | 'refused' | 'lag';

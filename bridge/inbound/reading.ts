@@ -1,0 +1,57 @@
+import { parseUp, type UpMessage } from '../../protocol/mqtt/payloads.js';
+import type { Diagnostic } from '../../store/fleet/diagnostics.js';
+import { isUuid } from '../../domain/uuid.js';
+
+/** A message as the connection hands it over. `acknowledge` sends the PUBACK, and is called once, after the commit. */
+export interface Incoming {
+  readonly topic: string;
+  readonly payload: Uint8Array;
+  acknowledge(): void;
+}
+
+/** A message as it was read, once, however often its batch is tried: what it says, or why it is refused. */
+export type Reading = { readonly incoming: Incoming } & ({ readonly message: UpMessage } | { readonly refusal: Refusal });
+
+/** `keptFor` is undefined where the topic names no device. */
+export interface Refusal {
+  readonly reason: string;
+  readonly detail: string;
+  readonly about: { readonly tenantId: string; readonly node: string; readonly device: string } | undefined;
+}
+
+/** For the log: whom a message is about, by the names that every line has for it (docs/operations.md). */
+export function aboutOf(reading: Reading): { topic: string; tenantId?: string; deviceId?: string; installationId?: string } {
+  const { topic } = reading.incoming;
+  if ('refusal' in reading) return { topic, ...(reading.refusal.about && { tenantId: reading.refusal.about.tenantId, deviceId: reading.refusal.about.device }) };
+  const { tenant, device, body } = reading.message;
+  return { topic, tenantId: tenant, deviceId: device, ...('installationId' in body && typeof body.installationId === 'string' && { installationId: body.installationId }) };
+}
+
+export function read(incoming: Incoming): Reading {
+  const parsed = parseUp(incoming.topic, incoming.payload);
+  if (!parsed.ok) return { incoming, refusal: refusalOf(incoming, parsed.reason, parsed.detail) };
+  const { node, device } = parsed.message;
+  if (isId(node) && isId(device)) return { incoming, message: parsed.message };
+  return { incoming, refusal: refusalOf(incoming, 'unknown_device', 'the levels of node and device in the topic are the ids that the service gave, in small letters') };
+}
+
+/** The same message, refused after all. */
+export function refused({ incoming }: Reading, reason: string, detail: string): Reading {
+  return { incoming, refusal: refusalOf(incoming, reason, detail) };
+}
+
+/** `deviceId` is where it is kept. A payload is cut again where it is stored. */
+export function diagnosticOf(incoming: Incoming, tenantId: string, deviceId: string, reason: string, detail: string, at: number): Diagnostic {
+  return { tenantId, deviceId, at, reason, detail, topic: incoming.topic, payload: Buffer.from(incoming.payload).toString('utf8', 0, 2_048) };
+}
+
+function refusalOf(incoming: Incoming, reason: string, detail: string): Refusal {
+  const [, , tenantId, node, device] = incoming.topic.split('/');
+  if (tenantId === undefined || node === undefined || !isId(node)) return { reason, detail, about: undefined };
+  return { reason, detail, about: { tenantId, node, device: device !== undefined && isId(device) ? device : node } };
+}
+
+/** Topics are compared letter by letter, so that an id in capitals is another device's, and nobody's. */
+function isId(level: string): boolean {
+  return isUuid(level) && level === level.toLowerCase();
+}

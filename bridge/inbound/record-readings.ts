@@ -1,0 +1,94 @@
+import type { Ack, UpMessage } from '../../protocol/mqtt/payloads.js';
+import { resolveAliases } from '../../store/fleet/aliases.js';
+import { keepDiagnostics, type Diagnostic } from '../../store/fleet/diagnostics.js';
+import { ancestorsOf } from '../../store/fleet/gateways.js';
+import { assertLease, type Fence } from '../../store/db/leases.js';
+import type { Pool, Tx } from '../../store/db/pool.js';
+import { record, type Recorded, type Report } from '../../store/record.js';
+import { asService } from '../../store/db/transaction.js';
+import { diagnosticOf, type Reading } from './reading.js';
+import { receiptsOf } from './receipts.js';
+import { REFUSAL_SENTENCES } from './refusals.js';
+import { aliasesIn, linesOf, reportsOf, strangersIn } from './reports.js';
+import { deviceKey } from '../../store/db/keys.js';
+
+/** What became of one message, in the order of the batch. */
+export interface Noted {
+  /** Reports that were taken. */
+  readonly recorded: number;
+  /** Reasons, one for each that was not. */
+  readonly refusals: readonly string[];
+  readonly receipts: readonly { readonly topic: string; readonly ack: Ack }[];
+}
+
+/**
+ * One transaction for a batch of messages: what they report, and why the others were refused. Nothing is acknowledged before it has committed.
+ * @throws LeaseLost, and whatever PostgreSQL says: then nothing of the batch was written.
+ */
+export function recordReadings(pool: Pool, fence: Fence, readings: readonly Reading[], now: number): Promise<Noted[]> {
+  return asService(pool, async (tx) => {
+    await assertLease(tx, fence);
+    const answered = await recordMessages(tx, readings.flatMap((reading) => ('message' in reading ? [reading.message] : [])), now);
+    let next = 0;
+    const answers = readings.map((reading) => ('message' in reading ? answered[next++]! : undefined));
+    const keepers = await keepersOf(tx, readings);
+    await keepDiagnostics(tx, readings.flatMap((reading, index) => diagnosticsOf(reading, answers[index], keepers, now)));
+    return readings.map((reading, index) => notedOf(reading, answers[index]));
+  });
+}
+
+interface Answer {
+  /** Of its reports, in their order. */
+  readonly recorded: readonly Recorded[];
+  readonly reports: readonly Report[];
+  readonly receipts: Noted['receipts'];
+  /** Children that it names and nobody knows. */
+  readonly strangers: readonly string[];
+}
+
+async function recordMessages(tx: Tx, messages: readonly UpMessage[], now: number): Promise<Answer[]> {
+  const aliases = await resolveAliases(tx, messages.flatMap(aliasesIn));
+  const reports = messages.map((message) => reportsOf(message, aliases));
+  const all = reports.some((some) => some.length > 0) ? await record(tx, reports.flat(), now) : [];
+  let next = 0;
+  return messages.map((message, index) => {
+    const own = reports[index]!;
+    const recorded = all.slice(next, (next += own.length));
+    return { recorded, reports: own, receipts: receiptsOf(message, own, recorded, aliases), strangers: strangersIn(message, aliases) };
+  });
+}
+
+function notedOf(reading: Reading, answer: Answer | undefined): Noted {
+  if ('refusal' in reading) return { recorded: 0, refusals: [reading.refusal.reason], receipts: [] };
+  const refusals = (answer?.recorded ?? []).flatMap((one) => (one.outcome === 'refused' ? [one.reason] : []));
+  return { recorded: (answer?.recorded.length ?? 0) - refusals.length, refusals: [...refusals, ...(answer?.strangers ?? []).map(() => 'unknown_device')], receipts: answer?.receipts ?? [] };
+}
+
+/** A refused report about somebody else's device, or nobody's, belongs to the one who sent it; any other to the device that it is about. */
+function diagnosticsOf(reading: Reading, answer: Answer | undefined, keepers: ReadonlySet<string>, now: number): Diagnostic[] {
+  const { incoming } = reading;
+  if ('refusal' in reading) {
+    const { about, reason, detail } = reading.refusal;
+    if (!about) return [];
+    const keeper = about.node === about.device || keepers.has(`${deviceKey(about.tenantId, about.device)}/${about.node}`) ? about.device : about.node;
+    return [diagnosticOf(incoming, about.tenantId, keeper, reason, detail, now)];
+  }
+  const { tenant, node, device } = reading.message;
+  const entries = (answer?.recorded ?? []).flatMap((one, index): Diagnostic[] => {
+    if (one.outcome !== 'refused') return [];
+    const { deviceId } = answer!.reports[index]!;
+    const isForeign = one.reason === 'forbidden' || one.reason === 'unknown_device';
+    const detail = `${deviceId === device ? '' : `child ${deviceId}: `}${REFUSAL_SENTENCES[one.reason] ?? one.reason}`;
+    return [diagnosticOf(incoming, tenant, isForeign ? node : deviceId, one.reason, detail, now)];
+  });
+  const strangers = (answer?.strangers ?? []).map((name) => diagnosticOf(incoming, tenant, node, 'unknown_device', `no device has the id or alias "${name}" that this hello gives to a child`, now));
+  const lines = answer?.recorded[0]?.outcome === 'refused' ? undefined : linesOf(reading.message);
+  return [...entries, ...strangers, ...(lines === undefined ? [] : [diagnosticOf(incoming, tenant, device, 'log', lines, now)])];
+}
+
+/** For refused messages about a child: `tenant/child/node` where the node stands in the child's chain. The broker cannot know, and anybody can write a topic. */
+async function keepersOf(tx: Tx, readings: readonly Reading[]): Promise<Set<string>> {
+  const about = readings.flatMap((reading) => ('refusal' in reading && reading.refusal.about && reading.refusal.about.node !== reading.refusal.about.device ? [reading.refusal.about] : []));
+  const ancestors = await ancestorsOf(tx, about.map(({ tenantId, device }) => ({ tenantId, deviceId: device })));
+  return new Set([...ancestors].flatMap(([key, nodes]) => nodes.map((node) => `${key}/${node}`)));
+}

@@ -1,0 +1,25 @@
+import type { Logger } from 'pino';
+import type { Engine } from '../../adapters/engine/port.js';
+import type { Pool } from '../../store/db/pool.js';
+import type { MqttConnection, ConnectBroker } from '../mqtt/connection.js';
+import type { Administration } from '../outbound/send-credentials.js';
+import type { Counted } from '../inbound/ingest.js';
+
+/** What the bridge is made of; its process file opens and closes it. */
+export interface BridgeDependencies {
+  pool: Pool;
+  engine: Engine;
+  connect: ConnectBroker;
+  /** A second connection for a while, under one id of its own for every bridge, with a clean session. */
+  connectBeside: ConnectBroker;
+  /** How often what the broker retains is compared; absent = a few minutes. */
+  compareEveryMs?: number;
+  /** null where the broker looks passwords up in PostgreSQL by itself. */
+  administration: Administration | null;
+  /** Whether webhooks may lead to loopback, link-local and private addresses; absent = no. */
+  webhooksAllowPrivate?: boolean;
+  downloadUrl: (tenantId: string, installationId: string) => string;
+  now: () => number;
+  log: Logger;
+  counted: (outcome: Counted, reason: string, count: number) => void;
+}

@@ -1,0 +1,113 @@
+import type { Logger } from 'pino';
+import { holdLease, releaseLease } from '../../store/db/leases.js';
+import type { Pool } from '../../store/db/pool.js';
+import { instant, Tenure } from '../rounds/lease-guard.js';
+
+/** A successor waits for the end of a lease whose holder died: this, its own poll and its connect are the take-over, under 10 s together. */
+const TTL_MS = 5_000;
+const RENEW_MS = 1_000;
+/** A holder that could not renew for this long stops by itself, before anybody else can take the lease. */
+const GIVE_UP_MS = TTL_MS - RENEW_MS;
+
+export interface Term {
+  end(): Promise<void>;
+}
+
+/**
+ * Leads while it holds the lease, and stands by while another one does. It exists because documents and reports have one writer at a time;
+ * it trades a take-over of some seconds for no coordination at all on the way of a report. A stalled leader is fenced three times: by the epoch in
+ * every transaction, by its own clocks before every message, and by the broker's take-over of its client id.
+ *
+ * Modes: `standby` (asks for the lease), `leading` (a term runs), `ended`.
+ */
+export class Leadership {
+  private mode: 'standby' | 'leading' | 'ended' = 'standby';
+  private wakeUp: (() => void) | undefined;
+  private readonly done: Promise<void>;
+
+  constructor(
+    private readonly pool: Pool,
+    private readonly name: string,
+    private readonly holder: string,
+    private readonly startTerm: (tenure: Tenure) => Term,
+    private readonly log: Logger,
+  ) {
+    this.done = this.run();
+  }
+
+  async end(): Promise<void> {
+    this.mode = 'ended';
+    this.wakeUp?.();
+    await this.done;
+  }
+
+  private isEnded(): boolean {
+    return this.mode === 'ended';
+  }
+
+  private async run(): Promise<void> {
+    for (let told = false; !this.isEnded(); ) {
+      const asked = instant();
+      const epoch = await this.ask();
+      if (epoch === undefined && !told) this.log.info({}, `stands by for "${this.name}"`);
+      told = epoch === undefined;
+      if (epoch !== undefined && !this.isEnded()) await this.lead(new Tenure({ name: this.name, holder: this.holder, epoch }, GIVE_UP_MS, asked, () => this.wakeUp?.()));
+      await this.rest();
+    }
+  }
+
+  private async lead(tenure: Tenure): Promise<void> {
+    const { fence } = tenure;
+    this.mode = 'leading';
+    this.log.info({ epoch: fence.epoch }, `leads "${this.name}"`);
+    const term = this.startTerm(tenure);
+    while (!this.isEnded() && tenure.holds()) {
+      await this.rest();
+      if (!tenure.holds()) break;
+      const asked = instant();
+      // A database that does not answer at all must not make this wait beyond its tenure.
+      const epoch = await Promise.race([this.ask(), pause(tenure.remaining())]);
+      if (epoch === fence.epoch) tenure.renew(asked);
+      else if (epoch !== undefined) break; // it was somebody else's in between: what this term believes may be old
+    }
+    if (!this.isEnded()) {
+      this.log.warn({ epoch: fence.epoch }, `leads "${this.name}" no longer`);
+      tenure.lose();
+    }
+    await term.end();
+    if (this.isEnded()) await this.giveBack();
+    else this.mode = 'standby';
+  }
+
+  private async ask(): Promise<number | undefined> {
+    try {
+      return await holdLease(this.pool, this.name, this.holder, TTL_MS);
+    } catch (error) {
+      this.log.warn({ err: error }, `the lease "${this.name}" cannot be asked for`);
+      return undefined;
+    }
+  }
+
+  private async giveBack(): Promise<void> {
+    try {
+      await releaseLease(this.pool, this.name, this.holder);
+    } catch (error) {
+      this.log.warn({ err: error }, `the lease "${this.name}" was not given back; it ends in ${TTL_MS} ms`);
+    }
+  }
+
+  private async rest(): Promise<void> {
+    if (this.isEnded()) return;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, RENEW_MS);
+      this.wakeUp = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+}
+
+function pause(ms: number): Promise<undefined> {
+  return new Promise((resolve) => setTimeout(resolve, Math.max(0, ms), undefined).unref());
+}

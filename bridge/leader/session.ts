@@ -1,0 +1,123 @@
+import { SERVICE_FILTER } from '../../protocol/mqtt/topics.js';
+import { markAllDocuments } from '../../store/outbox/publications.js';
+import { afterRelease } from '../rounds/release-claims.js';
+import { Comparison } from '../outbound/comparison.js';
+import type { BridgeDependencies } from './dependencies.js';
+import { Ingest } from '../inbound/ingest.js';
+import { APART_MS, Loop } from '../rounds/loop.js';
+import type { MqttConnection, Publish } from '../mqtt/connection.js';
+import { sendDocuments } from '../outbound/send-documents.js';
+import type { Tenure } from '../rounds/lease-guard.js';
+
+const RECONNECT_FIRST_MS = 100;
+const RECONNECT_MAX_MS = 2_000;
+const POLL_MS = 1_000;
+/** What the broker retains is read and compared with what it should: after each connect, and so often. A fleet of 10,000 is some megabytes. */
+const COMPARE_EVERY_MS = 5 * 60_000;
+/** SUBACK's way to say no, where the broker says it at all. */
+const REFUSED = 128;
+
+export interface SessionDependencies extends BridgeDependencies {
+  tenure: Tenure;
+  /** After each commit of reports. */
+  committed: () => void;
+  /** After each connect. */
+  connected: () => void;
+}
+
+/**
+ * The leader's connection to the broker, made again as often as it breaks. While it stands, reports are taken in and documents go out; a broker
+ * that does not remember the session has lost what it retained as well, and gets every document again.
+ */
+export class Session {
+  private ended = false;
+  private documents: Loop | undefined;
+  private connection: MqttConnection | undefined;
+  private wakeUp: (() => void) | undefined;
+  /** Stays until it was made good: the next connect finds a session, and would not know. */
+  private lostState = false;
+  private readonly done: Promise<void>;
+
+  constructor(private readonly has: SessionDependencies) {
+    this.done = this.run();
+  }
+
+  wake(): void {
+    this.documents?.wake();
+  }
+
+  async end(): Promise<void> {
+    this.cut();
+    await this.done;
+  }
+
+  /** Nothing leaves any more, not even an acknowledgement of what was committed a moment ago. */
+  cut(): void {
+    this.ended = true;
+    this.wakeUp?.();
+    this.connection?.end();
+  }
+
+  private async run(): Promise<void> {
+    for (let wait = RECONNECT_FIRST_MS; !this.ended; wait = Math.min(wait * 2, RECONNECT_MAX_MS)) {
+      try {
+        const connection = await this.has.connect();
+        wait = RECONNECT_FIRST_MS;
+        await this.serve(connection);
+      } catch (error) {
+        if (!this.ended) this.has.log.warn({ err: error }, 'no connection to the broker; trying again');
+      }
+      if (!this.ended) await this.rest(wait);
+    }
+  }
+
+  private async serve(connection: MqttConnection): Promise<void> {
+    this.connection = connection;
+    const { pool, tenure, log } = this.has;
+    const publish: Publish = async (topic, payload, options) => {
+      tenure.assert();
+      await connection.publish(topic, payload, options);
+    };
+    const ingest = new Ingest({ ...this.has, publish });
+    connection.onMessage((message) => ingest.take(message));
+    const loops: Loop[] = [];
+    const comparison = new Comparison(this.has);
+    try {
+      if (this.ended) return;
+      const [granted] = await connection.subscribe([{ filter: SERVICE_FILTER, qos: 1 }]);
+      if (granted === REFUSED) throw new Error(`the broker refused the subscription to ${SERVICE_FILTER}: may the bridge's user read it?`);
+      this.lostState ||= !connection.sessionPresent;
+      if (this.lostState) await markAllDocuments(pool, tenure.fence);
+      this.lostState = false;
+      log.info({ sessionPresent: connection.sessionPresent }, 'connected to the broker');
+      this.has.connected();
+      const sending = afterRelease(pool, 'document', tenure.fence, async () => (await sendDocuments({ ...this.has, publish })) > 0);
+      this.documents = new Loop('sending documents', () => tenure.during(sending, false), POLL_MS, log, APART_MS);
+      loops.push(this.documents, new Loop('comparing documents', () => tenure.during(() => this.compare(comparison), false), this.has.compareEveryMs ?? COMPARE_EVERY_MS, log));
+      const error = await connection.closed;
+      if (error) log.warn({ err: error }, 'the connection to the broker ended');
+    } finally {
+      connection.end();
+      comparison.end();
+      await Promise.all([ingest.end(), ...loops.map((loop) => loop.end())]);
+      this.documents = undefined;
+      this.connection = undefined;
+    }
+  }
+
+  private async compare(comparison: Comparison): Promise<boolean> {
+    const differing = await comparison.run();
+    if (differing > 0) this.documents?.wake();
+    return false;
+  }
+
+  private async rest(ms: number): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      this.wakeUp = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+}

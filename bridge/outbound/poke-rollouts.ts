@@ -1,0 +1,31 @@
+import type { Engine } from '../../adapters/engine/port.js';
+import type { Claimed, Settled } from '../../store/outbox/outbox.js';
+import type { Pool } from '../../store/db/pool.js';
+import { markRolloutsStarted, openRollouts } from '../../store/rollouts/to-send.js';
+import type { Tenure } from '../rounds/lease-guard.js';
+
+/** "At most one a second": what moves while a rollout was just told of it waits for the next one. */
+const POKE_EVERY_MS = 1_000;
+
+export function isRollout(claimed: Claimed): boolean {
+  return claimed.detail === 'rollout';
+}
+
+/** Has the processes of rollouts look again; one that does not run is started by it. Of those that have ended nobody needs to hear. */
+export async function pokeRollouts(pool: Pool, engine: Engine, claimed: readonly Claimed[], now: () => number, tenure?: Tenure): Promise<Settled[]> {
+  if (claimed.length === 0) return [];
+  const open = await openRollouts(pool, claimed);
+  const settled = await Promise.all(claimed.map(async (one): Promise<Settled> => {
+    if (!open.has(one.subject)) return { claimed: one };
+    try {
+      tenure?.assert();
+      await engine.poke({ tenantId: one.tenantId, rolloutId: one.subject });
+      return { claimed: one, rest: now() + POKE_EVERY_MS };
+    } catch (error) {
+      return { claimed: one, error: (error as Error).message };
+    }
+  }));
+  const started = settled.filter((one) => one.error === undefined && open.get(one.claimed.subject)?.started === false);
+  await markRolloutsStarted(pool, started.map((one) => one.claimed), tenure?.fence);
+  return settled;
+}

@@ -1,0 +1,156 @@
+import { mkdirSync, rmSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { createFleet, type Fleet, type FleetDevice } from '../agent/simulator/fleet.js';
+import { AllInOne } from './service/all-in-one.js';
+import { readArguments, type Version } from './arguments.js';
+import { gather, type Crowd } from './rollout/rollout-fleet.js';
+import { runFifty } from './installations/installations-demo.js';
+import { askForecast, besideEachOther, forecastSentence, tryOut, type Forecast } from './rollout/forecast.js';
+import { isAsExpected, table, type Outcome } from './installations/outcome.js';
+import { check, runRollout, untilOnline } from './rollout/rollout-demo.js';
+import { backSentences, faultsOfCanary, faultsOfRollBack, faultsOfRollout, summaryOf, type Checked } from './rollout/verdict.js';
+import { setTheStage } from './service/set-up.js';
+import type { RolloutResource } from './rollout/resource.js';
+import { seconds, wrapped } from './terminal/terminal.js';
+
+/** Made anew at each run. */
+const FOLDER = '.slipway-demo';
+
+/** The late one comes well after its document, and well before its offer is given up. */
+const TIMES = { late: 6_000 };
+/** The crowd comes up while the fifty install, and shall not be in their way. */
+const CROWD_PER_SECOND = 25;
+const ALONE_PER_SECOND = 100;
+/** Of the summary: that of the table. */
+const COLUMNS = 80;
+/** Faults that are printed: the rest is more of the same. */
+const FAULTS_SHOWN = 5;
+
+async function main(): Promise<number> {
+  const { keep, seed, withFifty, version } = readArguments(process.argv.slice(2));
+  const dir = resolve(FOLDER);
+  const service = new AllInOne(fileURLToPath(new URL('../workers/up.js', import.meta.url)), join(dir, 'data'));
+  const fleets: Fleet[] = [];
+  const stop = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
+  try {
+    const began = Date.now();
+    await begin(service, dir);
+    const { operator } = service;
+    const fleetOf = (devices: readonly FleetDevice[], connectPerSecond: number): Fleet => {
+      const fleet = createFleet({ devices, mqttUrl: service.endpoints.mqtt, dir: join(dir, 'fleet'), seed, times: TIMES, connectPerSecond });
+      fleets.push(fleet);
+      return fleet;
+    };
+    const comeUp = async (): Promise<Scene> => {
+      const crowd = await gather(operator, dir, version);
+      const fleet = fleetOf([...crowd.pilots, ...crowd.devices], withFifty ? CROWD_PER_SECOND : ALONE_PER_SECOND);
+      await Promise.all([fleet.start(), tryOut(operator, crowd)]);
+      await untilOnline(operator, crowd);
+      return { crowd, fleet, forecast: await askForecast(operator, crowd) };
+    };
+    const playFifty = async (): Promise<Outcome[]> => {
+      const stage = await setTheStage(operator, dir, say);
+      return runFifty(operator, stage, fleetOf(stage.devices, ALONE_PER_SECOND), stop.signal);
+    };
+    const [outcomes, scene] = await Promise.all([withFifty ? playFifty() : [], comeUp()]);
+    const asExpected = outcomes.filter(isAsExpected).length;
+    if (withFifty) {
+      say(`\n${table(outcomes)}\n`);
+      say(`${asExpected} of ${outcomes.length} devices ended as their fault profile says, after ${seconds(Date.now() - began)}.\n`);
+    }
+    const faults = await playRollout(service, scene, version, stop.signal);
+    sayLinks(service, outcomes, scene.crowd, keep);
+    if (keep) await untilStopped(stop.signal);
+    return asExpected === outcomes.length && faults === 0 ? 0 : 1;
+  } finally {
+    await Promise.all(fleets.map((fleet) => fleet.stop()));
+    await service.stop();
+  }
+}
+
+/** All that the rollout needs: its devices are there, and it has not begun. */
+interface Scene {
+  readonly crowd: Crowd;
+  readonly fleet: Fleet;
+  readonly forecast: Forecast;
+}
+
+async function begin(service: AllInOne, dir: string): Promise<void> {
+  const began = Date.now();
+  say(`Starts PostgreSQL, Temporal, the broker, API, orchestrator and bridge in ${FOLDER} …`);
+  rmSync(dir, { recursive: true, force: true });
+  mkdirSync(dir, { recursive: true });
+  await service.start();
+  const found = service.output.split('\n').find((line) => line.startsWith('Temporal server'));
+  say(`${found ? `${found}\n` : ''}Ready after ${seconds(Date.now() - began)}.\n`);
+}
+
+/** @returns how much of it is not as it should be. */
+async function playRollout({ operator }: AllInOne, { crowd, fleet, forecast }: Scene, version: Version, stop: AbortSignal): Promise<number> {
+  const sizes = crowd.rollout.groups.map(({ name, size }) => `${name} (${size})`).join(', ');
+  sayWrapped(`Now a rollout: "${crowd.rollout.name}" to ${crowd.devices.length} devices in three groups: ${sizes}.${STORIES[version].begins}`);
+  sayWrapped(forecastSentence(forecast, crowd));
+  say('');
+  const { rollout, mostInFlight } = await runRollout(operator, crowd, stop);
+  const checked = await check(operator, fleet, crowd);
+  say('');
+  for (const sentence of summaryOf(rollout)) sayWrapped(sentence);
+  say('');
+  for (const line of besideEachOther(forecast, rollout, mostInFlight)) say(line);
+  say('');
+  const faults = STORIES[version].faults(rollout, checked);
+  for (const fault of faults.slice(0, FAULTS_SHOWN)) say(`! ${fault}`);
+  if (faults.length > FAULTS_SHOWN) say(`! and ${faults.length - FAULTS_SHOWN} more`);
+  if (faults.length === 0) for (const sentence of STORIES[version].good(checked, crowd)) sayWrapped(sentence);
+  return faults.length;
+}
+
+/** What each version of the demo is about, and how it is judged. */
+const STORIES: Readonly<Record<Version, {
+  readonly begins: string;
+  readonly faults: (rollout: RolloutResource, all: readonly Checked[]) => string[];
+  readonly good: (all: readonly Checked[], crowd: Crowd) => string[];
+}>> = {
+  good: { begins: '', faults: faultsOfRollout, good: (all) => [`All ${all.length} devices ended as their fault profile says, and their disks say the same.`] },
+  bootsNowhere: { begins: ' This version boots on none of them.', faults: faultsOfCanary, good: (_all, crowd) => [untouched(crowd)] },
+  bootsOnSome: {
+    begins: ' This version boots on some of them only, and a rule takes it back where 20 % fail.', faults: faultsOfRollBack, good: (all) => backSentences(all, 'lamp 1.0.0'),
+  },
+};
+
+function untouched({ rollout, devices }: Crowd): string {
+  const [canary] = rollout.groups;
+  return `Exactly the ${canary!.size} devices of the canary tried the bad version, and booted back into the old one; the other ${devices.length - canary!.size} hold the old version and have no installation.`;
+}
+
+/** A sentence that begins with spaces keeps them, and is indented further where it goes on. */
+function sayWrapped(sentence: string): void {
+  const indent = sentence.length - sentence.trimStart().length;
+  say(wrapped(sentence.trimStart(), COLUMNS - 2 * indent).map((line, index) => `${' '.repeat(index === 0 ? indent : 2 * indent)}${line}`).join('\n'));
+}
+
+function sayLinks(service: AllInOne, outcomes: readonly Outcome[], { rollout }: Crowd, keep: boolean): void {
+  const { http, temporalUi } = service.endpoints;
+  const shown = outcomes.find((outcome) => outcome.profile === 'wrongHash') ?? outcomes[0];
+  say(`\nThe API describes itself: ${http}/docs`);
+  if (shown) say(`One process in the Temporal UI: ${shown.installation.workflowUrl ?? temporalUi}`);
+  say(`The rollout's process: ${rollout.workflowUrl ?? `${temporalUi}/namespaces/default/workflows/rollout-${rollout.id}`}`);
+  say(keep ? 'All stays up; Ctrl-C ends it.' : `To look at them: SLIPWAY_DATA_DIR=${join(FOLDER, 'data')} npm start brings the same data back at the same addresses (or run with --keep).`);
+}
+
+function untilStopped(stop: AbortSignal): Promise<void> {
+  return new Promise((done) => (stop.aborted ? done() : stop.addEventListener('abort', () => done(), { once: true })));
+}
+
+function say(text: string): void {
+  process.stdout.write(`${text}\n`);
+}
+
+try {
+  process.exitCode = await main();
+} catch (error) {
+  process.stderr.write(`${(error as Error).message}\n`);
+  process.exitCode = 1;
+}

@@ -1,0 +1,92 @@
+import { randomUUID, X509Certificate } from 'node:crypto';
+import { DomainError } from '../../domain/errors.js';
+import { lockDevice, tellOfCredentials } from './credentials.js';
+import { requireDevice } from './devices.js';
+import type { Page, PageRequest } from '../db/page.js';
+import type { Tx } from '../db/pool.js';
+import { readPage } from '../db/read-page.js';
+
+export type CertificateStatus = 'valid' | 'revoked';
+
+export interface Certificate {
+  id: string;
+  /** PEM, as it was sent. */
+  cert: string;
+  status: CertificateStatus;
+  /** SHA-256 of the DER form, lower-case hex. */
+  fingerprint: string;
+  createdAt: string;
+  updatedAt: string;
+}
+
+interface Row {
+  id: string;
+  cert: string;
+  status: CertificateStatus;
+  fingerprint: string;
+  created_at: Date;
+  updated_at: Date;
+}
+
+const COLUMNS = 'id, cert, status, fingerprint, created_at, updated_at';
+
+/** @throws DomainError DEVICE_VALIDATION, DEVICE_NOT_FOUND, DEVICE_CERTIFICATE_CONFLICT */
+export async function createCertificate(tx: Tx, tenantId: string, deviceId: string, cert: string, status: CertificateStatus): Promise<Certificate> {
+  const fingerprint = fingerprintOf(cert);
+  await lockDevice(tx, tenantId, deviceId);
+  const { rows } = await tx.query<Row>(
+    `INSERT INTO device_certificates (tenant_id, id, device_id, cert, fingerprint, status) VALUES ($1, $2, $3, $4, $5, $6)
+     ON CONFLICT (tenant_id, fingerprint) DO NOTHING RETURNING ${COLUMNS}`,
+    [tenantId, randomUUID(), deviceId, cert, fingerprint, status],
+  );
+  if (!rows[0]) throw new DomainError('DEVICE_CERTIFICATE_CONFLICT', `the certificate ${fingerprint} is registered already; a certificate belongs to one device`);
+  await tellOfCredentials(tx, tenantId, deviceId);
+  return toCertificate(rows[0]);
+}
+
+/** Newest first. @throws DomainError DEVICE_NOT_FOUND */
+export async function listCertificates(tx: Tx, tenantId: string, deviceId: string, page: PageRequest): Promise<Page<Certificate>> {
+  await requireDevice(tx, tenantId, deviceId);
+  return readPage<Row, Certificate>(tx, { columns: COLUMNS, from: 'device_certificates', where: ['tenant_id = $1', 'device_id = $2'], values: [tenantId, deviceId] }, page, toCertificate);
+}
+
+/** @throws DomainError DEVICE_NOT_FOUND, DEVICE_CERTIFICATE_NOT_FOUND */
+export async function setCertificateStatus(tx: Tx, tenantId: string, deviceId: string, id: string, status: CertificateStatus | undefined): Promise<Certificate> {
+  await lockDevice(tx, tenantId, deviceId);
+  const { rows } = await tx.query<Row>(
+    `UPDATE device_certificates SET updated_at = CASE WHEN status = coalesce($4, status) THEN updated_at ELSE now() END, status = coalesce($4, status)
+     WHERE tenant_id = $1 AND device_id = $2 AND id = $3 RETURNING ${COLUMNS}`,
+    [tenantId, deviceId, id, status ?? null],
+  );
+  if (!rows[0]) throw noSuchCertificate(id);
+  await tellOfCredentials(tx, tenantId, deviceId);
+  return toCertificate(rows[0]);
+}
+
+/** @throws DomainError DEVICE_NOT_FOUND, DEVICE_CERTIFICATE_NOT_FOUND */
+export async function deleteCertificate(tx: Tx, tenantId: string, deviceId: string, id: string): Promise<void> {
+  await lockDevice(tx, tenantId, deviceId);
+  const deleted = await tx.query('DELETE FROM device_certificates WHERE tenant_id = $1 AND device_id = $2 AND id = $3', [tenantId, deviceId, id]);
+  if (deleted.rowCount === 0) throw noSuchCertificate(id);
+  await tellOfCredentials(tx, tenantId, deviceId);
+}
+
+function fingerprintOf(pem: string): string {
+  const wrong = (detail: string, cause?: unknown) => new DomainError('DEVICE_VALIDATION', `cert ${detail}`, { errors: [{ pointer: '/cert', detail }] }, { cause });
+  // A key that was pasted along must not be stored, nor be taken for harmless by whoever sent it.
+  if (pem.includes('PRIVATE KEY')) throw wrong('holds a private key; send the certificate alone, and make a new key');
+  if (pem.split('-----BEGIN CERTIFICATE-----').length !== 2) throw wrong('must be exactly one certificate in PEM (-----BEGIN CERTIFICATE-----)');
+  try {
+    return new X509Certificate(pem).fingerprint256.replaceAll(':', '').toLowerCase();
+  } catch (error) {
+    throw wrong('is no X.509 certificate in PEM that can be read', error);
+  }
+}
+
+function noSuchCertificate(id: string): DomainError {
+  return new DomainError('DEVICE_CERTIFICATE_NOT_FOUND', `there is no certificate ${id} of this device`);
+}
+
+function toCertificate(row: Row): Certificate {
+  return { id: row.id, cert: row.cert, status: row.status, fingerprint: row.fingerprint, createdAt: row.created_at.toISOString(), updatedAt: row.updated_at.toISOString() };
+}

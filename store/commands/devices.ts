@@ -1,0 +1,223 @@
+import { randomUUID } from 'node:crypto';
+import { DomainError } from '../../domain/errors.js';
+import { wildcards } from '../../domain/fleet/filter-scanner.js';
+import type { FieldName, FilterNode, Value } from '../../domain/fleet/filter-tree.js';
+import type { NewDevice } from '../../protocol/http/devices.js';
+import { deviceCondition, filterCondition } from '../fleet/filter.js';
+import { noSuchType } from '../fleet/types.js';
+import { lockTopology, requireGateway } from './topology.js';
+import { mark, markDocumentsOf, wakeSender } from '../outbox/outbox.js';
+import type { Page, PageRequest } from '../db/page.js';
+import type { Tx } from '../db/pool.js';
+import { readPage } from '../db/read-page.js';
+import { refreshAdmissible } from '../rollouts/moves.js';
+import { wantSweeps } from './sweep.js';
+import { isUuid } from '../../domain/uuid.js';
+
+export interface Device {
+  id: string;
+  info: {
+    name: string;
+    deviceTypeId: string;
+    description?: string;
+    tags: string[];
+    connectedBy?: string;
+    aliases: string[];
+    location?: unknown;
+    coordinates?: unknown;
+    installationTimestamp?: string;
+    communicationInterval?: number;
+  };
+  configuration?: unknown;
+  custom?: unknown;
+  online: boolean;
+  lastSeenAt?: string;
+  createdAt: string;
+  updatedAt: string;
+}
+
+interface Row {
+  id: string;
+  device_type_id: string;
+  name: string;
+  description: string | null;
+  tags: string[];
+  aliases: string[];
+  connected_by: string | null;
+  location: unknown;
+  coordinates: unknown;
+  installation_timestamp: Date | null;
+  communication_interval: number | null;
+  configuration: unknown;
+  custom: unknown;
+  online: boolean;
+  last_seen_at: Date | null;
+  created_at: Date;
+  updated_at: Date;
+}
+
+const COLUMNS = `id, device_type_id, name, description, tags, connected_by, location, coordinates, installation_timestamp, communication_interval,
+  configuration, custom, online, last_seen_at, created_at, updated_at,
+  ARRAY(SELECT alias FROM device_aliases a WHERE a.tenant_id = devices.tenant_id AND a.device_id = devices.id ORDER BY position, alias) AS aliases`;
+
+/** @throws DomainError DEVICETYPE_NOT_FOUND, DEVICE_CONNECTEDBY_CONFLICT, DEVICE_ALIAS_CONFLICT */
+export async function createDevice(tx: Tx, tenantId: string, device: NewDevice): Promise<Device> {
+  const id = randomUUID();
+  await requireType(tx, tenantId, device.info.deviceTypeId);
+  if (device.info.connectedBy) await requireGateway(tx, tenantId, id, device.info.connectedBy);
+  await tx.query(
+    `INSERT INTO devices (device_type_id, name, description, tags, connected_by, location, coordinates, installation_timestamp, communication_interval, configuration, custom, tenant_id, id)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
+    [...values(device), tenantId, id],
+  );
+  await addAliases(tx, tenantId, id, device.info.aliases ?? []);
+  await wantSweeps(tx, tenantId);
+  return (await readDevice(tx, tenantId, id))!;
+}
+
+export async function readDevice(tx: Tx, tenantId: string, id: string): Promise<Device | undefined> {
+  const { rows } = await tx.query<Row>(`SELECT ${COLUMNS} FROM devices WHERE tenant_id = $1 AND id = $2`, [tenantId, id]);
+  return rows[0] && toDevice(rows[0]);
+}
+
+/** @throws DomainError DEVICE_NOT_FOUND */
+export async function requireDevice(tx: Tx, tenantId: string, id: string): Promise<void> {
+  const found = await tx.query('SELECT FROM devices WHERE tenant_id = $1 AND id = $2', [tenantId, id]);
+  if (found.rowCount === 0) throw noSuchDevice(id);
+}
+
+/** Each list matches any of its values; what is absent filters nothing. */
+export interface DeviceFilter {
+  deviceId?: readonly string[] | undefined;
+  tag?: readonly string[] | undefined;
+  connectedBy?: readonly string[] | undefined;
+  deviceTypeId?: readonly string[] | undefined;
+  /** `*` stands for any characters. */
+  name?: readonly string[] | undefined;
+  /** RSQL, which was checked. */
+  filter?: string | undefined;
+}
+
+/** Newest first. */
+export function listDevices(tx: Tx, tenantId: string, filter: DeviceFilter, page: PageRequest): Promise<Page<Device>> {
+  const values: unknown[] = [tenantId];
+  const names = { devices: 'devices', tenant: '$1' };
+  const where = ['tenant_id = $1', ...nodesOf(filter).map((node) => deviceCondition(node, values, names))];
+  if (filter.filter !== undefined) where.push(filterCondition(filter.filter, values, names));
+  return readPage<Row, Device>(tx, { columns: COLUMNS, from: 'devices', where, values }, page, toDevice);
+}
+
+/** The comma lists in the words of the filter language: they are found by the same indexes. */
+function nodesOf({ deviceId, connectedBy, deviceTypeId, tag, name }: DeviceFilter): FilterNode[] {
+  const nodes: FilterNode[] = [];
+  const any = (field: FieldName, list: readonly Value[] | undefined): void => {
+    if (list) nodes.push({ is: 'comparison', field, key: null, op: '=in=', values: list });
+  };
+  any('id', deviceId && uuids(deviceId));
+  any('connectedBy', connectedBy && uuids(connectedBy));
+  any('deviceType', deviceTypeId && uuids(deviceTypeId));
+  any('tag', tag);
+  any('name', name?.map(wildcards));
+  return nodes;
+}
+
+/** What is no UUID names no device; PostgreSQL would call it an error. */
+function uuids(list: readonly string[]): string[] {
+  return list.filter((value) => isUuid(value)).map((value) => value.toLowerCase());
+}
+
+/**
+ * Replaces a device by what `change` makes of it, under its lock. Where its gateway changes, the documents of all that is behind it
+ * move to other topics: they are marked.
+ * @param topology whether `change` may change `connectedBy`: such changes are made one after the other, so that no two close a circle.
+ * @throws DomainError DEVICE_NOT_FOUND, DEVICETYPE_NOT_FOUND, DEVICE_CONNECTEDBY_CONFLICT, DEVICE_ALIAS_CONFLICT, DEVICE_IN_USE; whatever `change` throws.
+ */
+export async function updateDevice(tx: Tx, tenantId: string, id: string, topology: boolean, change: (current: Device) => NewDevice): Promise<Device> {
+  if (topology) await lockTopology(tx, tenantId);
+  const found = await tx.query<Row>(`SELECT ${COLUMNS} FROM devices WHERE tenant_id = $1 AND id = $2 FOR UPDATE`, [tenantId, id]);
+  if (!found.rows[0]) throw noSuchDevice(id);
+  const current = toDevice(found.rows[0]);
+  const next = change(current);
+  if (next.info.deviceTypeId.toLowerCase() !== current.info.deviceTypeId) await requireTypeChange(tx, tenantId, id, next.info.deviceTypeId);
+  const moves = (next.info.connectedBy?.toLowerCase() ?? undefined) !== current.info.connectedBy;
+  if (moves && next.info.connectedBy) await requireGateway(tx, tenantId, id, next.info.connectedBy);
+  await tx.query(
+    `UPDATE devices SET device_type_id = $1, name = $2, description = $3, tags = $4, reachable = CASE WHEN connected_by IS DISTINCT FROM $5 THEN NULL ELSE reachable END, connected_by = $5, location = $6, coordinates = $7, installation_timestamp = $8,
+       communication_interval = $9, configuration = $10, custom = $11, updated_at = now() WHERE tenant_id = $12 AND id = $13`,
+    [...values(next), tenantId, id],
+  );
+  await tx.query('DELETE FROM device_aliases WHERE tenant_id = $1 AND device_id = $2 AND NOT alias = ANY($3::text[])', [tenantId, id, next.info.aliases ?? []]);
+  await addAliases(tx, tenantId, id, next.info.aliases ?? []);
+  if (moves) {
+    await markDocumentsOf(tx, tenantId, [id]);
+    await mark(tx, await refreshAdmissible(tx, [{ tenantId, deviceId: id }], Date.now()));
+    await wakeSender(tx);
+  }
+  await wantSweeps(tx, tenantId);
+  return (await readDevice(tx, tenantId, id))!;
+}
+
+/** Its slots are those of its type: under open installations they do not change. */
+async function requireTypeChange(tx: Tx, tenantId: string, id: string, typeId: string): Promise<void> {
+  await requireType(tx, tenantId, typeId);
+  const open = await tx.query<{ id: string }>('SELECT id FROM installations WHERE tenant_id = $1 AND device_id = $2 AND ended_at IS NULL LIMIT 20', [tenantId, id]);
+  if (open.rows.length > 0) {
+    throw new DomainError('DEVICE_IN_USE', 'the type of a device with open installations does not change; wait for them or cancel them first', { installations: open.rows.map((row) => row.id) });
+  }
+}
+
+async function requireType(tx: Tx, tenantId: string, id: string): Promise<void> {
+  const found = await tx.query('SELECT FROM device_types WHERE tenant_id = $1 AND id = $2 FOR KEY SHARE', [tenantId, id]);
+  if (found.rowCount === 0) throw noSuchType(id);
+}
+
+/** In the order of the aliases: two devices that want the same ones at once wait for each other instead of deadlocking. */
+async function addAliases(tx: Tx, tenantId: string, id: string, aliases: readonly string[]): Promise<void> {
+  if (aliases.length === 0) return;
+  await tx.query(
+    `INSERT INTO device_aliases (tenant_id, alias, device_id, position)
+     SELECT $1, alias, $2, position FROM unnest($3::text[]) WITH ORDINALITY AS list(alias, position) ORDER BY alias
+     ON CONFLICT (tenant_id, alias) DO UPDATE SET position = excluded.position WHERE device_aliases.device_id = excluded.device_id`,
+    [tenantId, id, aliases],
+  );
+  const { rows } = await tx.query<{ alias: string }>('SELECT alias FROM unnest($3::text[]) AS alias EXCEPT SELECT alias FROM device_aliases WHERE tenant_id = $1 AND device_id = $2', [tenantId, id, aliases]);
+  if (rows.length > 0) {
+    const taken = rows.map((row) => row.alias).sort();
+    throw new DomainError('DEVICE_ALIAS_CONFLICT', `these aliases name another device: ${taken.slice(0, 20).join(', ')}`, { aliases: taken });
+  }
+}
+
+export function noSuchDevice(id: string): DomainError {
+  return new DomainError('DEVICE_NOT_FOUND', `there is no device ${id}`);
+}
+
+function values({ info, configuration, custom }: NewDevice): unknown[] {
+  const json = (value: unknown): string | null => (value === undefined || value === null ? null : JSON.stringify(value));
+  return [
+    info.deviceTypeId, info.name, info.description ?? null, info.tags ?? [], info.connectedBy ?? null, json(info.location), json(info.coordinates),
+    info.installationTimestamp ? new Date(info.installationTimestamp).toISOString() : null, info.communicationInterval ?? null, json(configuration), json(custom),
+  ];
+}
+
+function toDevice(row: Row): Device {
+  return {
+    id: row.id,
+    info: {
+      name: row.name, deviceTypeId: row.device_type_id,
+      ...(row.description === null ? {} : { description: row.description }),
+      tags: row.tags,
+      ...(row.connected_by === null ? {} : { connectedBy: row.connected_by }),
+      aliases: row.aliases,
+      ...(row.location === null ? {} : { location: row.location }),
+      ...(row.coordinates === null ? {} : { coordinates: row.coordinates }),
+      ...(row.installation_timestamp === null ? {} : { installationTimestamp: row.installation_timestamp.toISOString() }),
+      ...(row.communication_interval === null ? {} : { communicationInterval: row.communication_interval }),
+    },
+    ...(row.configuration === null ? {} : { configuration: row.configuration }),
+    ...(row.custom === null ? {} : { custom: row.custom }),
+    online: row.online,
+    ...(row.last_seen_at === null ? {} : { lastSeenAt: row.last_seen_at.toISOString() }),
+    createdAt: row.created_at.toISOString(),
+    updatedAt: row.updated_at.toISOString(),
+  };
+}

@@ -1,0 +1,19 @@
+/** Offset paging for short lists, keyset paging for long ones (specs/rest-api.md, Conventions). */
+export interface PageRequest {
+  page: number;
+  pageSize: number;
+  /** Opaque: what `nextCursor` of the page before said. Excludes `page`. */
+  cursor?: string;
+}
+
+export interface Page<T> {
+  items: T[];
+  nextCursor: string | undefined;
+}
+
+/** What comes after a place in a list that is read in one order for ever. */
+export interface KeysetRequest {
+  readonly pageSize: number;
+  /** Opaque: what `nextCursor` of the page before said. */
+  readonly cursor?: string;
+}

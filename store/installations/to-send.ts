@@ -1,0 +1,132 @@
+import type { Installation } from '../../domain/installation/installation.js';
+import { COLUMNS, toInstallation } from './rows.js';
+import { assertLease, type Fence } from '../db/leases.js';
+import { mark, type Mark } from '../outbox/outbox.js';
+import type { Pool, Tx } from '../db/pool.js';
+import { asService } from '../db/transaction.js';
+import { nodesOf, reachOf, type Reach } from '../fleet/gateways.js';
+import { recordset } from '../db/recordset.js';
+import { deviceKey } from '../db/keys.js';
+
+/** What the sender needs to know of an installation to bring its process up to date. */
+export interface ProcessView {
+  installation: Installation;
+  started: boolean;
+  reach: Reach | undefined;
+  /** The other installation that executes on the device. */
+  executing: string | null;
+}
+
+/** By installation id; absent where the row is gone. Looked up by key, as in work.ts. */
+export async function readProcesses(tx: Tx, subjects: readonly { tenantId: string; subject: string }[]): Promise<Map<string, ProcessView>> {
+  if (subjects.length === 0) return new Map();
+  const { rows } = await tx.query(
+    `SELECT ${COLUMNS}, i.process_started_at,
+       (SELECT x.id FROM installations x WHERE x.tenant_id = i.tenant_id AND x.device_id = i.device_id AND x.executing AND x.id <> i.id) AS other
+     FROM jsonb_to_recordset($1::jsonb) AS k(tenant_id text, id uuid)
+     CROSS JOIN LATERAL (SELECT * FROM installations x WHERE x.tenant_id = k.tenant_id AND x.id = k.id LIMIT 1) AS i
+     CROSS JOIN LATERAL (SELECT x.version FROM firmwares x WHERE x.tenant_id = i.tenant_id AND x.id = i.firmware_id LIMIT 1) AS f`,
+    [JSON.stringify(subjects.map((one) => ({ tenant_id: one.tenantId, id: one.subject })))],
+  );
+  const reach = await reachOf(tx, rows.map((row) => ({ tenantId: row.tenant_id, deviceId: row.device_id })));
+  return new Map(rows.map((row) => [row.id as string, {
+    installation: toInstallation(row), started: row.process_started_at !== null, reach: reach.get(deviceKey(row.tenant_id, row.device_id)), executing: row.other,
+  }]));
+}
+
+export async function markStarted(tx: Tx, started: readonly { tenantId: string; subject: string }[]): Promise<void> {
+  if (started.length === 0) return;
+  await tx.query(
+    `UPDATE installations i SET process_started_at = now() FROM (SELECT * FROM ${recordset('$1', 'tenant_id text, id uuid')} AS k ORDER BY 1, 2) AS k
+     WHERE i.tenant_id = k.tenant_id AND i.id = k.id AND i.process_started_at IS NULL`,
+    [JSON.stringify(started.map((one) => ({ tenant_id: one.tenantId, id: one.subject })))],
+  );
+}
+
+/** A process that was started: how long its first step counts as on its way, where its row does not show it: no worker may be there, or its time is yet to come. */
+const FIRST_STEP_MS = 5_000;
+const FIRST_STEP_OF_LATER_MS = 1_000;
+
+/** Which of these have not taken their first step since they were started. */
+export async function readUnbegun(pool: Pool, started: readonly { tenantId: string; subject: string }[]): Promise<Set<string>> {
+  if (started.length === 0) return new Set();
+  return asService(pool, async (tx) => {
+    const { rows } = await tx.query<{ id: string }>(
+      `SELECT i.id FROM jsonb_to_recordset($1::jsonb) AS k(tenant_id text, id uuid)
+       CROSS JOIN LATERAL (SELECT * FROM installations x WHERE x.tenant_id = k.tenant_id AND x.id = k.id LIMIT 1) AS i
+       WHERE i.state = 'scheduled' AND i.process_started_at > now() - interval '1 millisecond'
+         * CASE WHEN coalesce(i.retry_at, i.not_before) > now() THEN ${FIRST_STEP_OF_LATER_MS} ELSE ${FIRST_STEP_MS} END`,
+      [JSON.stringify(started.map((one) => ({ tenant_id: one.tenantId, id: one.subject })))],
+    );
+    return new Set(rows.map((row) => row.id));
+  });
+}
+
+/** What one slot of one device should show now, and what the broker may retain of it. */
+export interface SlotView {
+  tenantId: string;
+  deviceId: string;
+  slot: string;
+  /** The installation that executes on this slot; undefined = the slot's document is to be empty. */
+  installation: Installation | undefined;
+  firmware: { id: string; name: string; size: number; contentType: string } | undefined;
+  aliases: readonly string[];
+  /** Where the device's connection is; undefined where nobody in its chain has a credential. */
+  node: string | undefined;
+  /** Under which nodes the broker may retain a document, and with which revision. */
+  published: readonly { node: string; revision: number | null }[];
+  /** `cmd hello` is due. */
+  wantsHello: boolean;
+}
+
+/** Reads what the slots should show; in one transaction, so that a document and its nodes belong together. */
+export async function readSlots(tx: Tx, slots: readonly { tenantId: string; subject: string; detail: string }[]): Promise<Map<string, SlotView>> {
+  const { rows } = await tx.query(
+    `SELECT k.tenant_id AS k_tenant, k.device_id AS k_device, k.slot AS k_slot,
+       (SELECT jsonb_agg(jsonb_build_object('node', p.node, 'revision', p.revision)) FROM published_documents p
+        WHERE p.tenant_id = k.tenant_id AND p.device_id = k.device_id AND p.slot = k.slot) AS published,
+       d.hello_wanted_at IS NOT NULL AND (d.hello_at IS NULL OR d.hello_at < d.hello_wanted_at) AS wants_hello,
+       ARRAY(SELECT alias FROM device_aliases a WHERE a.tenant_id = k.tenant_id AND a.device_id = k.device_id ORDER BY alias) AS aliases,
+       ${COLUMNS}, f.name AS f_name, f.size AS f_size, f.content_type AS f_content_type
+     FROM jsonb_to_recordset($1::jsonb) AS k(tenant_id text, device_id uuid, slot text)
+     LEFT JOIN LATERAL (SELECT * FROM devices x WHERE x.tenant_id = k.tenant_id AND x.id = k.device_id LIMIT 1) AS d ON true
+     LEFT JOIN LATERAL (SELECT * FROM installations x WHERE x.tenant_id = k.tenant_id AND x.device_id = k.device_id AND x.slot = k.slot AND x.executing LIMIT 1) AS i ON true
+     LEFT JOIN LATERAL (SELECT * FROM firmwares x WHERE x.tenant_id = i.tenant_id AND x.id = i.firmware_id LIMIT 1) AS f ON true`,
+    [JSON.stringify(slots.map((one) => ({ tenant_id: one.tenantId, device_id: one.subject, slot: one.detail })))],
+  );
+  const nodes = await nodesOf(tx, rows.map((row) => ({ tenantId: row.k_tenant, deviceId: row.k_device })));
+  return new Map(rows.map((row): [string, SlotView] => [slotKey(row.k_tenant, row.k_device, row.k_slot), {
+    tenantId: row.k_tenant, deviceId: row.k_device, slot: row.k_slot,
+    installation: row.id === null ? undefined : toInstallation(row),
+    firmware: row.id === null ? undefined : { id: row.firmware_id, name: row.f_name, size: Number(row.f_size), contentType: row.f_content_type },
+    aliases: row.aliases ?? [],
+    node: nodes.get(deviceKey(row.k_tenant, row.k_device)),
+    published: row.published ?? [],
+    wantsHello: row.wants_hello === true,
+  }]));
+}
+
+export function slotKey(tenantId: string, deviceId: string, slot: string): string {
+  return `${tenantId}/${deviceId}/${slot}`;
+}
+
+/**
+ * The reconciler's look at the processes: what is overdue, or has not begun, although a process should have acted (it vanished, or its start
+ * was lost) is marked, and the sender starts it again under its id. @returns how many were marked.
+ */
+export async function markOverdue(pool: Pool, graceMs: number, limit: number, fence?: Fence): Promise<number> {
+  return asService(pool, async (tx) => {
+    if (fence) await assertLease(tx, fence);
+    const { rows } = await tx.query<{ tenant_id: string; id: string; begins: boolean }>(
+      `SELECT tenant_id, id, process_started_at IS NULL AS begins FROM installations
+       WHERE ended_at IS NULL AND due_at < now() - $1 * interval '1 millisecond'
+       UNION ALL
+       SELECT tenant_id, id, process_started_at IS NULL FROM installations
+       WHERE ended_at IS NULL AND due_at IS NULL AND state = 'scheduled' AND state_since < now() - $1 * interval '1 millisecond'
+       LIMIT $2`,
+      [graceMs, limit],
+    );
+    await mark(tx, rows.map((row): Mark => ({ receiver: 'workflow', tenantId: row.tenant_id, subject: row.id, begins: row.begins })));
+    return rows.length;
+  });
+}

@@ -1,0 +1,52 @@
+import type { TargetState } from '../../domain/rollout/facts.js';
+import type { ReadEntry } from '../history/history.js';
+import type { KeysetRequest, Page } from '../db/page.js';
+import type { Tx } from '../db/pool.js';
+import type { TargetView } from './view.js';
+import { parseTargetCursor, parseEntryCursor } from '../db/cursors.js';
+
+export interface TargetFilter {
+  readonly state?: readonly TargetState[];
+  readonly group?: string;
+}
+
+/** The targets in the order in which they are taken. */
+export async function listTargets(tx: Tx, tenantId: string, id: string, { state, group }: TargetFilter, { pageSize, cursor }: KeysetRequest): Promise<Page<TargetView>> {
+  const values: unknown[] = [tenantId, id, pageSize + 1];
+  const where = ['t.tenant_id = $1', 't.rollout_id = $2'];
+  const also = (value: unknown, condition: (parameter: string) => string) => {
+    values.push(value);
+    where.push(condition(`$${values.length}`));
+  };
+  if (state) also(state, (list) => `t.state = ANY(${list}::text[])`);
+  if (group !== undefined) also(group, (name) => `t.group_position = (SELECT position FROM rollout_groups WHERE tenant_id = $1 AND rollout_id = $2 AND name = ${name})`);
+  const after = cursor === undefined ? undefined : parseTargetCursor(cursor);
+  if (after !== undefined) also(after, (rank) => `t.rank > ${rank}::uuid`);
+  const { rows } = await tx.query(
+    `SELECT t.device_id, g.name AS group_name, t.state, t.attempt, t.installation_id, t.because, t.back_state, t.back_because, t.back_installation_id, CASE WHEN t.state = 'pending' AND t.ready_at > now() THEN t.ready_at END AS retry_at, t.rank
+     FROM rollout_targets t LEFT JOIN rollout_groups g ON g.tenant_id = t.tenant_id AND g.rollout_id = t.rollout_id AND g.position = t.group_position
+     WHERE ${where.join(' AND ')} ORDER BY t.rank LIMIT $3`,
+    values,
+  );
+  const items = rows.slice(0, pageSize).map((row): TargetView => ({
+    deviceId: row.device_id, group: row.group_name, state: row.state, attempt: row.attempt, installationId: row.installation_id, because: row.because,
+    back: row.back_state === null ? null : { state: row.back_state, because: row.back_because, installationId: row.back_installation_id },
+    retryAt: (row.retry_at as Date | null)?.getTime() ?? null,
+  }));
+  return { items, nextCursor: rows.length > pageSize ? Buffer.from(rows[pageSize - 1].rank as string).toString('base64url') : undefined };
+}
+
+export interface RolloutEntry extends ReadEntry {
+  /** Of the sealed history; null within the second in which it is sealed. */
+  readonly number: number | null;
+}
+
+/** What happened to a rollout, oldest first: commands, and each decision of the planner that did something. */
+export async function listRolloutEvents(tx: Tx, tenantId: string, id: string, { pageSize, cursor }: KeysetRequest): Promise<Page<RolloutEntry>> {
+  const { rows } = await tx.query<{ entry: string; number: string | null; at: Date; event: string; data: Record<string, unknown> }>(
+    `SELECT entry, number, at, event, data FROM history WHERE tenant_id = $1 AND rollout_id = $2 AND entry > $3 ORDER BY entry LIMIT $4`,
+    [tenantId, id, cursor === undefined ? 0 : (parseEntryCursor(cursor) ?? 0), pageSize + 1],
+  );
+  const items = rows.slice(0, pageSize).map((row): RolloutEntry => ({ number: row.number === null ? null : Number(row.number), at: row.at.getTime(), event: row.event, data: row.data }));
+  return { items, nextCursor: rows.length > pageSize ? Buffer.from(rows[pageSize - 1]!.entry).toString('base64url') : undefined };
+}

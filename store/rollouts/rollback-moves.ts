@@ -1,0 +1,74 @@
+import { isEnded } from '../../domain/installation/states.js';
+import type { BackState } from '../../domain/rollout/facts.js';
+import type { RetryPlan } from '../../domain/rollout/plan.js';
+import { targetAfter } from '../../domain/rollout/target.js';
+import type { Mark } from '../outbox/outbox.js';
+import type { Tx } from '../db/pool.js';
+import { recordset } from '../db/recordset.js';
+import { pokeRollout, type InstallationChange } from './moves.js';
+import { iso } from '../db/times.js';
+
+/** A move of one target on its way back; null = it was not on it before. */
+interface BackMove {
+  readonly tenantId: string;
+  readonly rolloutId: string;
+  readonly position: number;
+  readonly from: BackState | null;
+  readonly to: BackState;
+}
+
+const COLUMN = { pending: 'back_pending', inFlight: 'back_in_flight', done: 'back_done', failed: 'back_failed' } as const satisfies Record<BackState, string>;
+const COLUMNS = Object.values(COLUMN);
+
+/** Each row once and in order, as the other counters. */
+export async function addBack(tx: Tx, moves: readonly BackMove[]): Promise<void> {
+  const rows = new Map<string, Record<string, unknown>>();
+  for (const { tenantId, rolloutId, position, from, to } of moves) {
+    const key = `${tenantId}/${rolloutId}/${String(position).padStart(4, '0')}`;
+    const row = rows.get(key) ?? { tenant_id: tenantId, rollout_id: rolloutId, position, ...Object.fromEntries(COLUMNS.map((name) => [name, 0])) };
+    if (from !== null) row[COLUMN[from]] = (row[COLUMN[from]] as number) - 1;
+    row[COLUMN[to]] = (row[COLUMN[to]] as number) + 1;
+    rows.set(key, row);
+  }
+  for (const [, row] of [...rows].sort(([a], [b]) => (a < b ? -1 : 1))) {
+    await tx.query(
+      `UPDATE rollout_groups SET ${COLUMNS.map((name, index) => `${name} = ${name} + $${index + 4}`).join(', ')} WHERE tenant_id = $1 AND rollout_id = $2 AND position = $3`,
+      [row['tenant_id'], row['rollout_id'], row['position'], ...COLUMNS.map((name) => row[name])],
+    );
+  }
+}
+
+/** What the end of an installation means to a target on its way back. Retries go by the plan, as on the way there. */
+export async function moveBack(tx: Tx, changes: readonly InstallationChange[], now: number): Promise<Mark[]> {
+  const ended = new Map(changes.filter(({ before, after }) => after.rolloutId !== null && !isEnded(before.state) && isEnded(after.state)).map((change) => [change.after.id, change]));
+  if (ended.size === 0) return [];
+  const { rows } = await tx.query<{ tenant_id: string; rollout_id: string; device_id: string; group_position: number; back_attempt: number; back_installation_id: string; retry: RetryPlan }>(
+    `SELECT t.tenant_id, t.rollout_id, t.device_id, t.group_position, t.back_attempt, t.back_installation_id, r.plan->'retry' AS retry
+     FROM rollout_targets t JOIN rollouts r ON r.tenant_id = t.tenant_id AND r.id = t.rollout_id
+     WHERE (t.tenant_id, t.rollout_id, t.device_id) IN (SELECT tenant_id, rollout_id, device_id FROM ${recordset('$1', 'tenant_id text, rollout_id uuid, device_id uuid')} AS k)
+       AND t.back_state = 'inFlight' AND t.back_installation_id = ANY($2::uuid[]) ORDER BY 1, 2, 3 FOR NO KEY UPDATE OF t`,
+    [JSON.stringify([...ended.values()].map(({ after }) => ({ tenant_id: after.tenantId, rollout_id: after.rolloutId, device_id: after.deviceId }))), [...ended.keys()]],
+  );
+  const moves = rows.map((row) => {
+    const { before, after } = ended.get(row.back_installation_id)!;
+    const move = targetAfter(before, after, { state: 'inFlight', attempt: row.back_attempt, endAs: null }, row.retry, now)!;
+    const to: BackState = move.state === 'pending' ? 'pending' : move.state === 'installed' || move.state === 'alreadyInstalled' ? 'done' : 'failed';
+    return { row, to, because: move.because, readyAt: move.readyAt };
+  });
+  for (const { row, to, because, readyAt } of moves) {
+    await tx.query(`UPDATE rollout_targets SET back_state = $4, back_because = $5, back_ready_at = coalesce($6, '-infinity'::timestamptz) WHERE tenant_id = $1 AND rollout_id = $2 AND device_id = $3`,
+      [row.tenant_id, row.rollout_id, row.device_id, to, because, iso(readyAt)]);
+  }
+  await addBack(tx, moves.map(({ row, to }) => ({ tenantId: row.tenant_id, rolloutId: row.rollout_id, position: row.group_position, from: 'inFlight', to })));
+  return [...new Map(rows.map((row) => [row.rollout_id, row])).values()].map((row) => pokeRollout(row.tenant_id, row.rollout_id, now + 1_000));
+}
+
+/** A device is deleted, and with it whatever its way back still waits for. @returns whom to tell. */
+export async function endBackOf(tx: Tx, tenantId: string, deviceId: string): Promise<Mark[]> {
+  const { rows } = await tx.query<{ rollout_id: string; group_position: number; was: BackState }>(
+    `WITH held AS (SELECT rollout_id, back_state FROM rollout_targets WHERE tenant_id = $1 AND device_id = $2 AND back_state IN ('pending', 'inFlight') ORDER BY rollout_id FOR NO KEY UPDATE)
+     UPDATE rollout_targets t SET back_state = 'failed', back_because = 'the device was deleted' FROM held h
+     WHERE t.tenant_id = $1 AND t.device_id = $2 AND t.rollout_id = h.rollout_id RETURNING t.rollout_id, t.group_position, h.back_state AS was`, [tenantId, deviceId]);
+  await addBack(tx, rows.map((row) => ({ tenantId, rolloutId: row.rollout_id, position: row.group_position, from: row.was, to: 'failed' })));
+  return rows.map((row) => pokeRollout(tenantId, row.rollout_id));
+}

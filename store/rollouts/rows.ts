@@ -1,0 +1,159 @@
+import { NO_BACK, NO_COUNTERS, TARGET_STATES, type Counters, type GroupFacts, type RolloutFacts, type TargetState } from '../../domain/rollout/facts.js';
+import { etaOf, etaToKeep } from '../../domain/rollout/eta.js';
+import { derivePhase } from '../../domain/rollout/phase.js';
+import type { Plan } from '../../domain/rollout/plan.js';
+import type { Tx } from '../db/pool.js';
+import { iso } from '../db/times.js';
+
+/** A rollout as it was read: its plan and its facts. Whoever changes it holds the lock on its row. */
+export interface StoredRollout {
+  readonly tenantId: string;
+  readonly id: string;
+  /** Without the devices that it names: each tick reads it. */
+  readonly plan: Plan;
+  readonly defaulted: readonly string[];
+  readonly version: number;
+  readonly facts: RolloutFacts;
+  readonly bytes: readonly number[];
+  readonly waitingOn: string | null;
+  readonly dueAt: number | null;
+  /** What one device takes, by what was known when it was created; milliseconds. */
+  readonly deviceMs: number | null;
+  /** As it was told last (domain/rollout/eta.ts). */
+  readonly eta: number | null;
+  readonly createdBy: string;
+  readonly updatedAt: number;
+  readonly processStarted: boolean;
+  readonly forming: number;
+  readonly targetCount: number | null;
+  readonly collectedTo: string | null;
+  readonly sweptTo: string | null;
+  /** Up to which device the targets know whether they may be admitted; null = all do. */
+  readonly admissibleTo: string | null;
+  readonly collected: boolean;
+}
+
+export const ROLLOUT_COLUMNS = `tenant_id, id, plan, defaulted, version, phase, waiting_on, due_at, device_ms, eta, created_by, created_at, updated_at, collected_to, collected_at, target_count, forming,
+  materialised_at, start_requested_at, started_at, approvals, pauses, fired, aborted, rolling_back, swept_at, swept_to, admissible_to, ended_at, finished_at, closed_at, process_started_at,
+  EXISTS (SELECT FROM rollout_sweeps s WHERE s.tenant_id = rollouts.tenant_id AND s.rollout_id = rollouts.id) AS sweep_wanted`;
+
+/** A row of `rollouts`. node-postgres gives timestamptz as Date and bigint as string. */
+export interface RolloutRow {
+  tenant_id: string; id: string; plan: Plan; defaulted: string[]; version: number; waiting_on: string | null; due_at: Date | null; device_ms: number | null; eta: Date | null; created_by: string; created_at: Date; updated_at: Date;
+  collected_to: string | null; collected_at: Date | null; target_count: number | null; forming: number; materialised_at: Date | null; start_requested_at: Date | null; started_at: Date | null;
+  approvals: RolloutFacts['approvals']; pauses: RolloutFacts['pauses']; fired: RolloutFacts['fired']; aborted: RolloutFacts['aborted']; rolling_back: RolloutFacts['rollingBack']; swept_at: Date | null; swept_to: string | null; admissible_to: string | null; sweep_wanted: boolean;
+  ended_at: Date | null; finished_at: Date | null; closed_at: Date | null; process_started_at: Date | null; device_ids: string[];
+}
+
+export type GroupRow = Record<(typeof COUNTER_COLUMNS)[TargetState], number> & {
+  rollout_id: string; name: string; size: number; bytes: string; prefix_ended: number; prefix_failed: number; back_pending: number; back_in_flight: number; back_done: number; back_failed: number; opened_at: Date | null; soaking_since: Date | null; asked_at: Date | null;
+  approvals: GroupFacts['approvals']; passed_at: Date | null; failed_at: Date | null; because: string | null;
+};
+
+/** The column of each counter. */
+export const COUNTER_COLUMNS = {
+  pending: 'pending', queued: 'queued', inFlight: 'in_flight', installed: 'installed', alreadyInstalled: 'already_installed',
+  failed: 'failed', rejected: 'rejected', canceled: 'canceled', timedOut: 'timed_out', superseded: 'superseded',
+} as const satisfies Record<TargetState, string>;
+
+export function toStored(row: RolloutRow, groups: readonly GroupRow[]): StoredRollout {
+  return {
+    tenantId: row.tenant_id, id: row.id, plan: row.plan, defaulted: row.defaulted, version: row.version,
+    facts: toFacts(row, groups.map(toGroup)), bytes: groups.map((group) => Number(group.bytes)),
+    waitingOn: row.waiting_on, dueAt: ms(row.due_at), deviceMs: row.device_ms, eta: ms(row.eta), createdBy: row.created_by, updatedAt: row.updated_at.getTime(), processStarted: row.process_started_at !== null,
+    forming: row.forming, targetCount: row.target_count, collectedTo: row.collected_to, sweptTo: row.swept_to, admissibleTo: row.admissible_to, collected: row.collected_at !== null,
+  };
+}
+
+function toFacts(row: RolloutRow, groups: GroupFacts[]): RolloutFacts {
+  return {
+    materialised: row.materialised_at !== null && row.admissible_to === null, createdAt: row.created_at.getTime(), startRequestedAt: ms(row.start_requested_at), startedAt: ms(row.started_at),
+    approvals: row.approvals, pauses: row.pauses, fired: row.fired, aborted: row.aborted, rollingBack: row.rolling_back, sweptAt: ms(row.swept_at), sweepWanted: row.sweep_wanted,
+    endedAt: ms(row.ended_at), finishedAt: ms(row.finished_at), closedAt: ms(row.closed_at), groups,
+    toStop: { begun: 0, notBegun: 0 }, toRollBack: 0, starts: { lastMinute: 0, oldestLeavesAt: null },
+  };
+}
+
+function toGroup(row: GroupRow): GroupFacts {
+  return {
+    name: row.name, size: row.size, counters: toCounters(row), openedAt: ms(row.opened_at), soakingSince: ms(row.soaking_since), askedAt: ms(row.asked_at),
+    approvals: row.approvals, passedAt: ms(row.passed_at), failedAt: ms(row.failed_at), because: row.because,
+    prefix: { ended: row.prefix_ended, failed: row.prefix_failed }, ready: 0, nextRetryAt: null,
+    back: { ...NO_BACK, pending: row.back_pending, inFlight: row.back_in_flight, done: row.back_done, failed: row.back_failed },
+  };
+}
+
+function toCounters(row: GroupRow): Counters {
+  return { ...NO_COUNTERS, ...Object.fromEntries(TARGET_STATES.map((state) => [state, row[COUNTER_COLUMNS[state]]])) };
+}
+
+function ms(date: Date | null): number | null {
+  return date === null ? null : date.getTime();
+}
+
+/** Writes what changed of the facts and the plan. Counters are not written here: they are only ever added to (rollout-moves.ts). */
+export async function saveRollout(tx: Tx, before: StoredRollout, after: StoredRollout, now: number): Promise<void> {
+  if (before === after) return;
+  const { facts: f, plan } = after;
+  await tx.query(
+    `UPDATE rollouts SET plan = $3, version = $4, phase = $5, waiting_on = $6, due_at = $7, updated_at = $8, start_requested_at = $9, started_at = $10, approvals = $11, pauses = $12,
+       fired = $13, aborted = $14, ended_at = $15, finished_at = $16, closed_at = $17, defaulted = $18, rolling_back = $19
+     WHERE tenant_id = $1 AND id = $2`,
+    [after.tenantId, after.id, JSON.stringify(plan), after.version, derivePhase(f, plan).phase, after.waitingOn, iso(after.dueAt), iso(now), iso(f.startRequestedAt), iso(f.startedAt),
+      JSON.stringify(f.approvals), JSON.stringify(f.pauses), JSON.stringify(f.fired), f.aborted === null ? null : JSON.stringify(f.aborted), iso(f.endedAt), iso(f.finishedAt), iso(f.closedAt),
+      JSON.stringify(after.defaulted), f.rollingBack === null ? null : JSON.stringify(f.rollingBack)],
+  );
+  for (const [position, group] of f.groups.entries()) if (group !== before.facts.groups[position]) await saveGroup(tx, after, position, group);
+}
+
+/** What it waits for, and until when: for people, and for whoever looks after processes that have vanished. Nothing is written where nothing changed much. */
+export async function writeStanding(tx: Tx, rollout: StoredRollout, waitingOn: string | null, dueAt: number | null, now: number): Promise<void> {
+  const eta = etaToKeep(rollout.eta, etaOf(rollout.facts, rollout.plan, rollout.deviceMs, now), now);
+  if (waitingOn === rollout.waitingOn && dueAt === rollout.dueAt && eta === rollout.eta) return;
+  await tx.query(`UPDATE rollouts SET waiting_on = $3, due_at = $4, eta = $5 WHERE tenant_id = $1 AND id = $2`, [rollout.tenantId, rollout.id, waitingOn, iso(dueAt), iso(eta)]);
+}
+
+async function saveGroup(tx: Tx, { tenantId, id }: StoredRollout, position: number, g: GroupFacts): Promise<void> {
+  await tx.query(
+    `UPDATE rollout_groups SET opened_at = $4, soaking_since = $5, asked_at = $6, approvals = $7, passed_at = $8, failed_at = $9, because = $10
+     WHERE tenant_id = $1 AND rollout_id = $2 AND position = $3`,
+    [tenantId, id, position, iso(g.openedAt), iso(g.soakingSince), iso(g.askedAt), JSON.stringify(g.approvals), iso(g.passedAt), iso(g.failedAt), g.because],
+  );
+}
+
+/** Adds to the counters of groups, each row once and in order, so that two batches cannot deadlock. */
+export interface CounterChange {
+  readonly tenantId: string;
+  readonly rolloutId: string;
+  readonly position: number;
+  readonly from: TargetState | null;
+  readonly to: TargetState;
+  /** Of the content, where it was installed. */
+  readonly bytes?: number;
+}
+
+const SUMS = Object.values(COUNTER_COLUMNS);
+
+export async function addCounters(tx: Tx, changes: readonly CounterChange[]): Promise<void> {
+  if (changes.length === 0) return;
+  const rows = new Map<string, Record<string, unknown>>();
+  for (const { tenantId, rolloutId, position, from, to, bytes } of changes) {
+    const key = `${tenantId}/${rolloutId}/${position}`;
+    const row = rows.get(key) ?? { tenant_id: tenantId, rollout_id: rolloutId, position, size: 0, bytes: 0, ...Object.fromEntries(SUMS.map((name) => [name, 0])) };
+    const add = (column: string, by: number) => (row[column] = (row[column] as number) + by);
+    if (from === null) add('size', 1);
+    else add(COUNTER_COLUMNS[from], -1);
+    add(COUNTER_COLUMNS[to], 1);
+    add('bytes', bytes ?? 0);
+    rows.set(key, row);
+  }
+  const columns = [...SUMS, 'size', 'bytes'];
+  await tx.query(
+    `WITH n AS (SELECT * FROM jsonb_to_recordset($1::jsonb) AS n(tenant_id text, rollout_id uuid, position smallint, ${columns.map((name) => `${name} bigint`).join(', ')})),
+          held AS (SELECT g.tenant_id, g.rollout_id, g.position FROM rollout_groups g JOIN n USING (tenant_id, rollout_id, position) ORDER BY 1, 2, 3 FOR NO KEY UPDATE OF g)
+     UPDATE rollout_groups g SET ${columns.map((name) => `${name} = g.${name} + n.${name}`).join(', ')}
+     FROM n JOIN held USING (tenant_id, rollout_id, position)
+     WHERE (g.tenant_id, g.rollout_id, g.position) = (n.tenant_id, n.rollout_id, n.position)`,
+    [JSON.stringify([...rows.values()])],
+  );
+}

@@ -1,0 +1,58 @@
+import { DomainError } from '../../domain/errors.js';
+import { newId } from '../db/ids.js';
+import type { Page, PageRequest } from '../db/page.js';
+import type { Tx } from '../db/pool.js';
+import { readPage } from '../db/read-page.js';
+import { iso } from '../db/times.js';
+
+/** A plan to reuse: any part of one, as a client would send it. */
+export interface TemplateView {
+  readonly id: string;
+  readonly plan: { readonly name: string } & Readonly<Record<string, unknown>>;
+  readonly createdBy: string;
+  readonly createdAt: number;
+}
+
+interface Row {
+  id: string;
+  plan: TemplateView['plan'];
+  created_by: string;
+  created_at: Date;
+}
+
+const COLUMNS = 'id, plan, created_by, created_at';
+
+export async function createTemplate(tx: Tx, tenantId: string, plan: TemplateView['plan'], createdBy: string, now: number): Promise<TemplateView> {
+  const { rows } = await tx.query<Row>(
+    `INSERT INTO rollout_templates (tenant_id, id, plan, created_by, created_at) VALUES ($1, $2, $3, $4, $5) RETURNING ${COLUMNS}`,
+    [tenantId, newId(), JSON.stringify(plan), createdBy, iso(now)],
+  );
+  return toView(rows[0]!);
+}
+
+export async function readTemplate(tx: Tx, tenantId: string, id: string): Promise<TemplateView | undefined> {
+  const { rows } = await tx.query<Row>(`SELECT ${COLUMNS} FROM rollout_templates WHERE tenant_id = $1 AND id = $2`, [tenantId, id]);
+  return rows[0] && toView(rows[0]);
+}
+
+/** Newest first. @param q part of the name, in any case of letters. */
+export async function listTemplates(tx: Tx, tenantId: string, q: string | undefined, page: PageRequest): Promise<Page<TemplateView>> {
+  const named = q !== undefined && q !== '';
+  const where = ['tenant_id = $1', ...(named ? [`plan->>'name' ILIKE $2`] : [])];
+  const values = [tenantId, ...(named ? [`%${q.replaceAll(/[\\%_]/g, '\\$&')}%`] : [])];
+  return readPage<Row, TemplateView>(tx, { columns: COLUMNS, from: 'rollout_templates', where, values }, page, toView);
+}
+
+/** Rollouts that were made from it keep what they took. @throws DomainError ROLLOUT_TEMPLATE_NOT_FOUND */
+export async function deleteTemplate(tx: Tx, tenantId: string, id: string): Promise<void> {
+  const gone = await tx.query('DELETE FROM rollout_templates WHERE tenant_id = $1 AND id = $2', [tenantId, id]);
+  if (gone.rowCount === 0) throw noSuchTemplate(id);
+}
+
+export function noSuchTemplate(id: string): DomainError {
+  return new DomainError('ROLLOUT_TEMPLATE_NOT_FOUND', `there is no template ${id}`);
+}
+
+function toView(row: Row): TemplateView {
+  return { id: row.id, plan: row.plan, createdBy: row.created_by, createdAt: row.created_at.getTime() };
+}

@@ -1,0 +1,105 @@
+import { describe, expect, it } from '@jest/globals';
+import { readSettings, requireAddresses, SettingsError } from '../../runtime/settings.js';
+
+const problemsOf = (env: Record<string, string>): readonly string[] => {
+  try {
+    readSettings(env);
+  } catch (error) {
+    return (error as SettingsError).problems;
+  }
+  return [];
+};
+
+describe('settings', () => {
+  it('have the documented defaults, and need none to be given', () => {
+    const settings = readSettings({});
+    expect(settings).toMatchObject({
+      http: { host: '127.0.0.1', port: 8080 },
+      publicUrl: 'http://127.0.0.1:8080',
+      brokerListens: { host: '127.0.0.1', port: 1883 },
+      temporal: { namespace: 'default', port: 7233, uiPort: 8233 },
+      blobs: { store: 'disk' },
+      logLevel: 'info',
+      firmwareWithoutBlobExpiresAfterMs: 300_000,
+    });
+    expect(settings.dataDir).toMatch(/^\/.*\.slipway$/);
+    expect(settings.databaseUrl).toBeUndefined();
+  });
+
+  it('that are wrong are named all at once, in words', () => {
+    const env = {
+      SLIPWAY_HTTP_PORT: '80800',
+      SLIPWAY_PUBLIC_URL: 'devices.example.com',
+      DATABASE_URL: 'mysql://x',
+      TEMPORAL_ADDRESS: 'http://temporal:7233',
+      SLIPWAY_BLOB_STORE: 's3',
+      SLIPWAY_FIRMWARE_WITHOUT_BLOB_EXPIRES_AFTER: '5 minutes',
+      MQTT_PASSWORD: 'secret-word',
+      MQTT_TLS_CERT_PATH: '/cert.pem',
+    };
+    const problems = problemsOf(env);
+    const names = ['SLIPWAY_HTTP_PORT', 'SLIPWAY_PUBLIC_URL', 'DATABASE_URL', 'TEMPORAL_ADDRESS', 'SLIPWAY_S3_BUCKET', 'SLIPWAY_FIRMWARE_WITHOUT_BLOB_EXPIRES_AFTER', 'MQTT_USERNAME', 'MQTT_TLS_KEY_PATH'];
+    expect(problems.map((problem) => problem.split(' ')[0]).sort()).toEqual([...names].sort());
+    expect(new SettingsError(problems).message).toContain('8 settings are not usable:\n');
+  });
+
+  it.each([
+    ['SLIPWAY_ADMIN_TOKEN', 'short'],
+    ['DATABASE_URL', 'mysql://user:hunter2@host/db'],
+    ['MQTT_URL', 'http://user:hunter2@host'],
+  ])('never repeat a secret: %s', (name, value) => {
+    const [problem = ''] = problemsOf({ [name]: value });
+    expect(problem).toContain(name);
+    expect(problem).not.toContain(value);
+  });
+
+  it('about operators\' tokens need their issuer, and a place where its keys are', () => {
+    expect(problemsOf({ SLIPWAY_JWKS_URL: 'https://id.example.com/keys', SLIPWAY_JWT_AUDIENCE: 'slipway' }).map((problem) => problem.split(':')[0])).toEqual(['SLIPWAY_JWT_ISSUER is missing', 'SLIPWAY_JWT_ISSUER is missing']);
+    expect(problemsOf({ SLIPWAY_JWT_ISSUER: 'acme' }).map((problem) => problem.split(':')[0])).toEqual(['SLIPWAY_JWKS_URL is missing']);
+    expect(problemsOf({ SLIPWAY_JWT_ISSUER: 'acme', SLIPWAY_JWKS_URL: 'https://id.example.com/keys' })).toEqual([]);
+    expect(problemsOf({ SLIPWAY_JWT_ISSUER: 'https://id.example.com' })).toEqual([]);
+  });
+
+  it('that tell mosquitto who may connect need the name and the password of its administrator', () => {
+    expect(problemsOf({ SLIPWAY_MQTT_ADMIN: 'dynsec' }).map((problem) => problem.split(' ')[0])).toEqual(['MQTT_URL', 'MQTT_USERNAME', 'MQTT_PASSWORD']);
+    expect(readSettings({ SLIPWAY_MQTT_ADMIN: 'dynsec', MQTT_URL: 'mqtt://broker', MQTT_USERNAME: 'slipway', MQTT_PASSWORD: 'secret-word' }).mqtt.admin).toBe('dynsec');
+    expect(readSettings({}).mqtt.admin).toBe('none');
+  });
+
+  it('that are empty count as not given', () => {
+    expect(readSettings({ SLIPWAY_HTTP_PORT: '', DATABASE_URL: '' })).toMatchObject({ http: { port: 8080 }, databaseUrl: undefined });
+  });
+
+  it('with an unknown name are listed, so that a slip of the pen can be warned of', () => {
+    expect(readSettings({ SLIPWAY_HTP_PORT: '1', SLIPWAY_TEST_DATABASE_URL: 'x' }).unknown).toEqual(['SLIPWAY_HTP_PORT']);
+  });
+
+  it.each([
+    ['PT5M', 300_000],
+    ['P1DT1H1M1S', 90_061_000],
+    ['PT0S', 0],
+  ])('read the duration %s as %i ms', (text, ms) => {
+    expect(readSettings({ SLIPWAY_FIRMWARE_WITHOUT_BLOB_EXPIRES_AFTER: text }).firmwareWithoutBlobExpiresAfterMs).toBe(ms);
+  });
+
+  it.each(['P', 'PT', 'P1DT', 'P1M', '5', 'PT1.5H'])('refuse %s as a duration', (text) => {
+    expect(problemsOf({ SLIPWAY_FIRMWARE_WITHOUT_BLOB_EXPIRES_AFTER: text })).toHaveLength(1);
+  });
+
+  it('give links that can be reached where the service listens on every address', () => {
+    expect(readSettings({ SLIPWAY_HTTP_HOST: '0.0.0.0', SLIPWAY_HTTP_PORT: '9' }).publicUrl).toBe('http://127.0.0.1:9');
+    expect(readSettings({ SLIPWAY_PUBLIC_URL: 'https://ota.example.com/' }).publicUrl).toBe('https://ota.example.com');
+  });
+
+  it('turn TLS to Temporal on where a key or a certificate is given, and off where that is said', () => {
+    expect(readSettings({ TEMPORAL_API_KEY: 'k' }).temporal.tls).toBeDefined();
+    expect(readSettings({ TEMPORAL_API_KEY: 'k', TEMPORAL_TLS: 'false' }).temporal.tls).toBeUndefined();
+    expect(readSettings({}).temporal.tls).toBeUndefined();
+  });
+
+  it('name every address that a process cannot do without', () => {
+    const settings = readSettings({ DATABASE_URL: 'postgres://localhost/x' });
+    expect(requireAddresses(settings, 'databaseUrl')).toEqual({ databaseUrl: 'postgres://localhost/x' });
+    expect(() => requireAddresses(settings, 'databaseUrl', 'temporalAddress', 'mqttUrl')).toThrow(/TEMPORAL_ADDRESS is missing.*\n.*MQTT_URL is missing/);
+  });
+});

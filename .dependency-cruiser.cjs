@@ -1,6 +1,6 @@
 /**
- * The walls of the house (docs/architecture.md): which folder may import which, and inside the larger ones which room may import which.
- * `types` means that only `import type` passes.
+ * The walls of the house (docs/architecture.md): which folder may import which, and inside the larger ones which room
+ * may import which. `types` means that only `import type` passes.
  */
 const FOLDERS = [
   'domain',
@@ -55,8 +55,8 @@ const NPM = {
 };
 
 /**
- * The rooms of a folder, each with the rooms that it may import: no arrow leads back up. A room is a folder, or a file that stands alone
- * (`record.ts`, the single write path). A folder that is not named here has no rooms.
+ * The rooms of a folder, each with the rooms that it may import: no arrow leads back up. A room is a folder, or a file
+ * that stands alone (`record.ts`, the single write path). A folder that is not named here has no rooms.
  */
 const ROOMS = {
   store: {
@@ -133,14 +133,21 @@ module.exports = {
       comment: `${from}/ may import ${to.join(', ')}${TYPES[from] ? `, and types of ${TYPES[from].join(', ')}` : ''}`,
       severity: 'error',
       from: { path: folder(from), pathNot: PROCESS_FILES },
-      to: { path: FOLDERS.map(folder).join('|'), pathNot: [...to.map(folder), ...(TYPES[from] ?? []).map(folder)].join('|') },
+      to: {
+        path: FOLDERS.map(folder).join('|'),
+        pathNot: [...to.map(folder), ...(TYPES[from] ?? []).map(folder)].join('|'),
+      },
     })),
     ...Object.entries(TYPES).map(([from, to]) => ({
       name: `${from}-takes-types-only`,
       comment: `${from}/ may import types of ${to.join(', ')}, never their code`,
       severity: 'error',
       from: { path: folder(from), pathNot: PROCESS_FILES },
-      to: { path: to.map(folder).join('|'), pathNot: MAY[from].map(folder).join('|'), dependencyTypesNot: ['type-only'] },
+      to: {
+        path: to.map(folder).join('|'),
+        pathNot: MAY[from].map(folder).join('|'),
+        dependencyTypesNot: ['type-only'],
+      },
     })),
     ...Object.entries(ROOMS).flatMap(([house, rooms]) => [
       {

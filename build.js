@@ -1,14 +1,44 @@
 // Compiles the TypeScript folders into dist/ (swc, source maps) and bundles the workflows once, so that
 // `npm start` is one plain node process and starts without a compiler. Types are checked apart (`npm run types`).
 // Unchanged files are left alone: a second build takes about 0.1 s.
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync, copyFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+  copyFileSync,
+} from 'node:fs';
 import { createHash } from 'node:crypto';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = dirname(fileURLToPath(import.meta.url));
 const out = join(root, 'dist');
-const FOLDERS = ['domain', 'protocol', 'store', 'workflows', 'activities', 'bridge', 'api', 'adapters', 'runtime', 'workers', 'agent', 'demo', 'cli', 'bench', 'test/crash', 'test/outside', 'test/support', 'test/e2e', 'test/api'];
+const FOLDERS = [
+  'domain',
+  'protocol',
+  'store',
+  'workflows',
+  'activities',
+  'bridge',
+  'api',
+  'adapters',
+  'runtime',
+  'workers',
+  'agent',
+  'demo',
+  'cli',
+  'bench',
+  'test/crash',
+  'test/outside',
+  'test/support',
+  'test/e2e',
+  'test/api',
+];
 /** Not compiled from one source each. */
 const MADE_HERE = new Set(['workflow-bundle.js', 'package.json']);
 const COPIED = /\.(sql|json|html|css|svg)$/;
@@ -28,7 +58,8 @@ const isStale = (source) => {
 function write(path, text) {
   mkdirSync(dirname(path), { recursive: true });
   const beside = `${path}.${process.pid}`;
-  writeFileSync(beside, text, { mode: text.startsWith('#!') ? 0o755 : 0o644 }); // what package.json names as a command can be run
+  // what package.json names as a command can be run
+  writeFileSync(beside, text, { mode: text.startsWith('#!') ? 0o755 : 0o644 });
   renameSync(beside, path);
 }
 
@@ -37,7 +68,12 @@ if (existsSync(out)) {
   const expected = new Set(sources.map((source) => target(source)));
   for (const entry of readdirSync(out, { recursive: true, withFileTypes: true })) {
     const path = join(entry.parentPath, entry.name);
-    if (entry.isFile() && (entry.name.endsWith('.js') || COPIED.test(entry.name)) && !MADE_HERE.has(entry.name) && !expected.has(path)) {
+    if (
+      entry.isFile() &&
+      (entry.name.endsWith('.js') || COPIED.test(entry.name)) &&
+      !MADE_HERE.has(entry.name) &&
+      !expected.has(path)
+    ) {
       rmSync(path);
       rmSync(`${path}.map`, { force: true });
     }

@@ -8,17 +8,22 @@ interface Waiting<Q, A> {
 const AT_MOST = 100;
 
 /**
- * Does together, in one transaction, what is asked for while the one before is under way: a lone request waits for nobody, and a rush costs PostgreSQL
- * half as many transactions (measured on two cores, where two came together on the average). It exists because a worker runs each activity by itself, however many there are.
+ * Does together, in one transaction, what is asked for while the one before is under way: a lone request waits for
+ * nobody, and a rush costs PostgreSQL half as many transactions (measured on two cores, where two came together on the
+ * average). It exists because a worker runs each activity by itself, however many there are.
  *
- * A group that fails is done one by one, unless what failed is PostgreSQL itself: one that cannot be done spoils no other.
+ * A group that fails is done one by one, unless what failed is PostgreSQL itself: one that cannot be done spoils no
+ * other.
  */
 export class GroupCommit<Q, A> {
   private waiting: Waiting<Q, A>[] = [];
   private isUnderWay = false;
 
   /** @param work answers in the order of what is asked. */
-  constructor(private readonly work: (asked: readonly Q[]) => Promise<readonly A[]>, private readonly isOfAll: (error: unknown) => boolean) {}
+  constructor(
+    private readonly work: (asked: readonly Q[]) => Promise<readonly A[]>,
+    private readonly isOfAll: (error: unknown) => boolean,
+  ) {}
 
   /** @throws what `work` throws. */
   do(asked: Q): Promise<A> {

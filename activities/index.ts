@@ -1,4 +1,8 @@
-import { createInstallationActivities, type InstallationActivities, type InstallationDependencies } from './installation.js';
+import {
+  createInstallationActivities,
+  type InstallationActivities,
+  type InstallationDependencies,
+} from './installation.js';
 import { createRolloutActivities, type RolloutActivities } from './rollout.js';
 
 /** Every activity that a worker offers to its workflows. */

@@ -27,11 +27,17 @@ export interface Verdict {
 }
 
 export interface InstallationActivities {
-  /** Is it time, and is it its turn? Then the offer is recorded, and its mark in the outbox makes the bridge publish the document. */
+  /**
+   * Is it time, and is it its turn? Then the offer is recorded, and its mark in the outbox makes the bridge publish the
+   * document.
+   */
   notify(ref: Ref): Promise<Standing>;
   /** A timer fired: is anything due, by what the row says now? */
   judge(ref: Ref): Promise<Standing>;
-  /** Done, or retry: what the row says. A row that is gone is done. Only processes of the first edition ask (workflows/messages.ts). */
+  /**
+   * Done, or retry: what the row says. A row that is gone is done. Only processes of the first edition ask
+   * (workflows/messages.ts).
+   */
   conclude(ref: Ref): Promise<Verdict>;
 }
 
@@ -50,13 +56,22 @@ export function createInstallationActivities({ pool, now }: InstallationDependen
   /** Records events of processes, and answers where their rows stand after all of them. */
   const recorded = (asked: readonly Asked[]): Promise<Standing[]> =>
     asService(pool, async (tx) => {
-      const answers = await record(tx, asked.map(({ ref, event }) => ({ ...ref, from: { kind: 'process' }, kind: 'event', event })), now());
+      const answers = await record(
+        tx,
+        asked.map(({ ref, event }) => ({ ...ref, from: { kind: 'process' }, kind: 'event', event })),
+        now(),
+      );
       if (answers.some(({ outcome }) => outcome === 'applied')) await wakeSender(tx);
       // A child is reached through its gateway: whether it is online, its own row cannot tell.
-      const reach = await reachOf(tx, asked.map(({ ref }) => ref));
+      const reach = await reachOf(
+        tx,
+        asked.map(({ ref }) => ref),
+      );
       return answers.map((one, index): Standing => {
         const { tenantId, deviceId } = asked[index]!.ref;
-        return one.outcome === 'refused' ? GONE : standingOf(one.installation!, one.work, reach.get(deviceKey(tenantId, deviceId)));
+        return one.outcome === 'refused'
+          ? GONE
+          : standingOf(one.installation!, one.work, reach.get(deviceKey(tenantId, deviceId)));
       });
     });
   const group = new GroupCommit(recorded, (error) => isTransient(error) && !isOfOneRow(error));
@@ -72,7 +87,10 @@ export function createInstallationActivities({ pool, now }: InstallationDependen
   };
 }
 
-/** A lock that somebody else holds, and a statement that waited for one too long: PostgreSQL is there, and the others can be done. */
+/**
+ * A lock that somebody else holds, and a statement that waited for one too long: PostgreSQL is there, and the others
+ * can be done.
+ */
 const OF_ONE_ROW: ReadonlySet<unknown> = new Set(['40001', '40P01', '55P03', '57014']);
 
 function isOfOneRow(error: unknown): boolean {
@@ -90,6 +108,8 @@ export function standingOf(installation: Installation, work: Work, reach: Reach 
     until: installation.dueAt,
     waitingOn:
       waitingOn(installation, { ...reach, executing: executing(work, installation.id)?.id ?? null }) ??
-      (installation.rejectReason ? `Ended as ${installation.state}: ${installation.rejectReason}` : `Ended as ${installation.state}.`),
+      (installation.rejectReason
+        ? `Ended as ${installation.state}: ${installation.rejectReason}`
+        : `Ended as ${installation.state}.`),
   };
 }

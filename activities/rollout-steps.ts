@@ -56,28 +56,50 @@ const EXECUTORS: Executors = {
   give_up_back: async ({ because }, { tx, rollout }) => ({ because, targets: await giveUpBack(tx, rollout, because) }),
   rolled_back: ON_FACTS,
   end: ON_FACTS,
-  end_pending: async ({ as, because }, { tx, rollout, now }) => ({ as, because, targets: await endPending(tx, rollout, as, because, now) }),
-  stop_open: async ({ only, as, because }, { tx, rollout, now }) => ({ as, because, installations: await stopOpen(tx, rollout, only, as, because, now) }),
+  end_pending: async ({ as, because }, { tx, rollout, now }) => ({
+    as,
+    because,
+    targets: await endPending(tx, rollout, as, because, now),
+  }),
+  stop_open: async ({ only, as, because }, { tx, rollout, now }) => ({
+    as,
+    because,
+    installations: await stopOpen(tx, rollout, only, as, because, now),
+  }),
   abort: ON_FACTS,
   finish: ON_FACTS,
   close: ON_FACTS,
 };
 
 /**
- * Executes a step in the caller's transaction: what it does to targets, what it makes of the facts, and one entry of history with what the
- * planner saw, what it decided, and under which version of the plan.
+ * Executes a step in the caller's transaction: what it does to targets, what it makes of the facts, and one entry of
+ * history with what the planner saw, what it decided, and under which version of the plan.
  */
 export async function execute(step: Step, context: StepContext): Promise<void> {
   const { tx, rollout, now } = context;
   const told = await (EXECUTORS[step.do] as (step: Step, context: StepContext) => Promise<Told>)(step, context);
   const facts = applyStep(rollout.facts, step, now);
   if (facts !== rollout.facts) await saveRollout(tx, rollout, { ...rollout, facts }, now);
-  if (told) await writeHistory(tx, [{ tenantId: rollout.tenantId, rolloutId: rollout.id, at: now, event: step.do, data: { by: 'planner', version: rollout.version, ...told, saw: seen(rollout) } }]);
+  if (told)
+    await writeHistory(tx, [
+      {
+        tenantId: rollout.tenantId,
+        rolloutId: rollout.id,
+        at: now,
+        event: step.do,
+        data: { by: 'planner', version: rollout.version, ...told, saw: seen(rollout) },
+      },
+    ]);
 }
 
 /** What the planner saw, as short as it can be: the counters of the groups that are open. */
 function seen({ facts }: StoredRollout): Record<string, unknown> {
   return Object.fromEntries(
-    facts.groups.filter((group) => group.openedAt !== null).map((group) => [group.name, Object.fromEntries(Object.entries(group.counters).filter(([, count]) => count > 0))]),
+    facts.groups
+      .filter((group) => group.openedAt !== null)
+      .map((group) => [
+        group.name,
+        Object.fromEntries(Object.entries(group.counters).filter(([, count]) => count > 0)),
+      ]),
   );
 }

@@ -29,7 +29,10 @@ export interface RolloutActivities {
   tick(ref: Ref): Promise<Tick>;
 }
 
-/** A tick that finds more and more to do comes back to its workflow, so that the engine sees it progress. Well below the activity's deadline. */
+/**
+ * A tick that finds more and more to do comes back to its workflow, so that the engine sees it progress. Well below the
+ * activity's deadline.
+ */
 const TICK_MS = 5_000;
 
 /** A rollout that waits for news looks for itself at least so often: a poke that was lost costs no more. */
@@ -57,7 +60,7 @@ export function createRolloutActivities({ pool }: { readonly pool: Pool }): Roll
 
   return {
     async tick(ref) {
-      for (const end = Date.now() + TICK_MS; Date.now() < end; ) {
+      for (const end = Date.now() + TICK_MS; Date.now() < end;) {
         const tick = await step(ref);
         if (tick) return tick;
       }
@@ -71,5 +74,10 @@ const GONE: Tick = { done: true, outcome: 'deleted', waitingOn: '', until: null 
 function tickOf({ outcome, waitingOn }: Planned, now: number, running: boolean): Tick {
   if (outcome !== null) return { done: true, outcome, waitingOn: `Ended: ${outcome}.`, until: null };
   const until = waitingOn!.until;
-  return { done: false, outcome: null, waitingOn: waitingOn!.sentence, until: running ? Math.min(until ?? Infinity, now + LOOK_AGAIN_MS) : until };
+  return {
+    done: false,
+    outcome: null,
+    waitingOn: waitingOn!.sentence,
+    until: running ? Math.min(until ?? Infinity, now + LOOK_AGAIN_MS) : until,
+  };
 }

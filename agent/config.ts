@@ -4,17 +4,27 @@ import { z } from 'zod';
 import { parseUsername } from '../protocol/mqtt/access.js';
 import { isSlotName } from '../protocol/mqtt/topics.js';
 
-const command = z.array(z.string().min(1)).min(1, 'must be a command and its arguments, such as ["/usr/local/bin/install.sh"]');
+const command = z
+  .array(z.string().min(1))
+  .min(1, 'must be a command and its arguments, such as ["/usr/local/bin/install.sh"]');
 /** Longer than the service waits by default (PT30M) helps nobody. */
 const timeoutSeconds = z.number().positive().max(86_400).default(1_800);
-const slotName = z.string().refine((name) => isSlotName(name) && !/^\.+$/.test(name), 'must be a slot\'s name: 1 to 255 of A-Z a-z 0-9 _ . -');
+const slotName = z
+  .string()
+  .refine((name) => isSlotName(name) && !/^\.+$/.test(name), "must be a slot's name: 1 to 255 of A-Z a-z 0-9 _ . -");
 
-/** How content gets into a slot: by a command, into one file of the system, or (`{}`) into a file below the state folder. */
-const slot = z.union([
-  z.strictObject({ command, current: command.optional(), confirm: command.optional(), timeoutSeconds }),
-  z.strictObject({ file: z.string().startsWith('/', 'must be an absolute path') }),
-  z.strictObject({}),
-], 'must be {"command": [...], "current"?: [...], "confirm"?: [...], "timeoutSeconds"?: 1800}, {"file": "/path"} or {}');
+/**
+ * How content gets into a slot: by a command, into one file of the system, or (`{}`) into a file below the state
+ * folder.
+ */
+const slot = z.union(
+  [
+    z.strictObject({ command, current: command.optional(), confirm: command.optional(), timeoutSeconds }),
+    z.strictObject({ file: z.string().startsWith('/', 'must be an absolute path') }),
+    z.strictObject({}),
+  ],
+  'must be {"command": [...], "current"?: [...], "confirm"?: [...], "timeoutSeconds"?: 1800}, {"file": "/path"} or {}',
+);
 
 /** A device that this one acts for: see docs/device-guide.md, "Gateway". */
 const child = z.strictObject({
@@ -29,8 +39,13 @@ const child = z.strictObject({
 
 /** `agent.json`: what the reference agent must know. */
 const config = z.strictObject({
-  url: z.url({ protocol: /^(mqtts?|wss?|tcp|ssl)$/, error: 'must be the broker\'s address, such as mqtt://127.0.0.1:1883' }),
-  username: z.string().refine((name) => parseUsername(name) !== undefined, 'must be tenant/node, each of A-Z a-z 0-9 _ . -'),
+  url: z.url({
+    protocol: /^(mqtts?|wss?|tcp|ssl)$/,
+    error: "must be the broker's address, such as mqtt://127.0.0.1:1883",
+  }),
+  username: z
+    .string()
+    .refine((name) => parseUsername(name) !== undefined, 'must be tenant/node, each of A-Z a-z 0-9 _ . -'),
   password: z.string().min(1, 'must be the password that the service made for this device'),
   /** Relative to the file. */
   stateDir: z.string().min(1),
@@ -39,10 +54,17 @@ const config = z.strictObject({
   slots: z
     .record(slotName, slot)
     .refine((slots) => Object.keys(slots).length > 0, 'must name at least one slot, such as {"firmware": {}}'),
-  children: z.array(child).default([]).refine((children) => new Set(children.map(({ device }) => device)).size === children.length, 'names a child twice'),
+  children: z
+    .array(child)
+    .default([])
+    .refine(
+      (children) => new Set(children.map(({ device }) => device)).size === children.length,
+      'names a child twice',
+    ),
   /**
-   * How the device is started anew after an installation: `restart` = the agent begins again from its files, for slots that are only
-   * files; `exit` = it ends with code 0 and whoever supervises it starts it again; a command = that, such as ["/sbin/reboot"].
+   * How the device is started anew after an installation: `restart` = the agent begins again from its files, for slots
+   * that are only files; `exit` = it ends with code 0 and whoever supervises it starts it again; a command = that, such
+   * as ["/sbin/reboot"].
    */
   reboot: z.union([z.enum(['restart', 'exit']), z.array(z.string()).min(1)]).default('restart'),
   logLevel: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
@@ -58,6 +80,12 @@ export async function readConfig(path: string): Promise<AgentConfig> {
     throw new Error(`${path} cannot be read as JSON: ${(error as Error).message}`, { cause: error });
   }
   const read = config.safeParse(json);
-  if (!read.success) throw new Error([`${path} is not a configuration of the agent:`, ...read.error.issues.map(({ path: at, message }) => `  ${at.join('.') || 'the file'}: ${message}`)].join('\n'));
+  if (!read.success)
+    throw new Error(
+      [
+        `${path} is not a configuration of the agent:`,
+        ...read.error.issues.map(({ path: at, message }) => `  ${at.join('.') || 'the file'}: ${message}`),
+      ].join('\n'),
+    );
   return { ...read.data, stateDir: resolve(dirname(path), read.data.stateDir) };
 }

@@ -19,7 +19,10 @@ async function main(): Promise<void> {
   if (values.help) return void process.stdout.write(`${USAGE}\nWhat stands in agent.json: docs/device-guide.md\n`);
   if (values.config === undefined) throw new Error(`say where the configuration is: ${USAGE}`);
   const settings = await readConfig(values.config);
-  const log = pino({ level: settings.logLevel, base: { device: settings.username } }, pino.destination({ fd: 2, sync: true }));
+  const log = pino(
+    { level: settings.logLevel, base: { device: settings.username } },
+    pino.destination({ fd: 2, sync: true }),
+  );
   const machineBoot = Array.isArray(settings.reboot) ? (await readFile(BOOT_ID, 'utf8')).trim() : undefined;
   let agent: Agent | undefined;
   let isEnding = false;
@@ -37,21 +40,36 @@ async function main(): Promise<void> {
   async function reboot(): Promise<void> {
     if (Array.isArray(settings.reboot)) return run(settings.reboot);
     if (settings.reboot === 'exit') return void end(0);
-    void agent?.shutOff().then(() => (isEnding ? undefined : boot())).catch((error: unknown) => {
-      log.fatal({ error }, 'the agent could not start again');
-      return end(1);
-    });
+    void agent
+      ?.shutOff()
+      .then(() => (isEnding ? undefined : boot()))
+      .catch((error: unknown) => {
+        log.fatal({ error }, 'the agent could not start again');
+        return end(1);
+      });
   }
 
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void end(0));
   await boot();
 }
 
-function createAgent(settings: AgentConfig, log: Logger, reboot: () => Promise<void>, machineBoot: string | undefined): Agent {
+function createAgent(
+  settings: AgentConfig,
+  log: Logger,
+  reboot: () => Promise<void>,
+  machineBoot: string | undefined,
+): Agent {
   const { url, username, password, stateDir, deviceType, aliases } = settings;
-  const tell = ({ phase, detail, slot }: AgentEvent, child?: string) => log[phase === 'trouble' || phase === 'failed' ? 'warn' : 'info']({ phase, child, slot: slot ?? undefined }, detail || phase);
+  const tell = ({ phase, detail, slot }: AgentEvent, child?: string) =>
+    log[phase === 'trouble' || phase === 'failed' ? 'warn' : 'info'](
+      { phase, child, slot: slot ?? undefined },
+      detail || phase,
+    );
   return new Agent({
-    url, username, password, stateDir,
+    url,
+    username,
+    password,
+    stateDir,
     slots: Object.keys(settings.slots),
     installer: new Slots(handlersOf(settings), reboot, (slot, detail) => log.warn({ slot }, detail), machineBoot),
     children: childrenOf(settings, (child, event) => tell(event, child)),

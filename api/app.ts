@@ -41,7 +41,13 @@ export interface AppOptions {
 }
 
 /** The API without its listener: a test gives it a port of its own. */
-export function createApp({ services, dependencies = [], authenticate = byApiKey(services.pool, services.now), version = '0.1.0', live = new LiveEvents(services.pool, services.log) }: AppOptions): Express {
+export function createApp({
+  services,
+  dependencies = [],
+  authenticate = byApiKey(services.pool, services.now),
+  version = '0.1.0',
+  live = new LiveEvents(services.pool, services.log),
+}: AppOptions): Express {
   const app = express();
   app.disable('x-powered-by');
   app.disable('etag'); // answers are about now; 304 would be one more answer to describe
@@ -50,12 +56,19 @@ export function createApp({ services, dependencies = [], authenticate = byApiKey
   const metrics = createMetrics(services.pool);
   app.use(metrics.observe, requestLog(services.log), helmet({ contentSecurityPolicy: { directives: CSP } }));
 
-  const routes = [...apiRoutes(services, live), ...healthRoutes(services, dependencies, metrics), openApiRoute(() => document)];
+  const routes = [
+    ...apiRoutes(services, live),
+    ...healthRoutes(services, dependencies, metrics),
+    openApiRoute(() => document),
+  ];
   const document = openApiDocument(routes, services.publicUrl, version);
   mount(app, routes, services, authenticate);
   serveDocs(app);
   app.use((request) => {
-    throw new DomainError('REQUEST_NOT_FOUND', `there is nothing at ${request.path.slice(0, 200)}; GET /openapi.json lists what there is`);
+    throw new DomainError(
+      'REQUEST_NOT_FOUND',
+      `there is nothing at ${request.path.slice(0, 200)}; GET /openapi.json lists what there is`,
+    );
   });
   app.use(errorHandler(services.log));
   return app;

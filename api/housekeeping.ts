@@ -8,16 +8,19 @@ export interface Chore {
 }
 
 /**
- * Runs each chore now and then every so often, one run at a time. A run that fails is logged and the next one comes: what it
- * tidies grows slowly, and nothing depends on it. Every process may do the same chores at once: each is a single statement, or
- * removes files that may be gone.
+ * Runs each chore now and then every so often, one run at a time. A run that fails is logged and the next one comes:
+ * what it tidies grows slowly, and nothing depends on it. Every process may do the same chores at once: each is a
+ * single statement, or removes files that may be gone.
  */
 export class Housekeeping {
   private ended = false;
   private readonly timers = new Map<string, NodeJS.Timeout>();
   private readonly running = new Map<string, Promise<void>>();
 
-  constructor(chores: readonly Chore[], private readonly log: Logger) {
+  constructor(
+    chores: readonly Chore[],
+    private readonly log: Logger,
+  ) {
     for (const chore of chores) this.running.set(chore.name, this.do(chore));
   }
 

@@ -1,7 +1,16 @@
 import type { NextFunction, Request, Response } from 'express';
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import { OPEN_STATES } from '../domain/installation/states.js';
-import { FAILURE_REASONS, INGEST_BOUNDS, INGEST_SECONDS, MESSAGES_REFUSED, PROCESS_FAILURES, readCounts, REPORTS_RECORDED, type Count } from '../store/db/counters.js';
+import {
+  FAILURE_REASONS,
+  INGEST_BOUNDS,
+  INGEST_SECONDS,
+  MESSAGES_REFUSED,
+  PROCESS_FAILURES,
+  readCounts,
+  REPORTS_RECORDED,
+  type Count,
+} from '../store/db/counters.js';
 import type { Pool } from '../store/db/pool.js';
 import { readVitals, type Vitals } from '../store/db/vitals.js';
 
@@ -19,38 +28,79 @@ export function createMetrics(pool: Pool): Metrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const durations = new Histogram({
-    name: 'slipway_http_request_duration_seconds', help: 'Time to answer a request', labelNames: ['method', 'path', 'status'], registers: [registry],
+    name: 'slipway_http_request_duration_seconds',
+    help: 'Time to answer a request',
+    labelNames: ['method', 'path', 'status'],
+    registers: [registry],
     buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 30],
   });
-  const gauge = <L extends string>(name: string, help: string, ...labelNames: L[]) => new Gauge({ name, help, labelNames, registers: [registry] });
+  const gauge = <L extends string>(name: string, help: string, ...labelNames: L[]) =>
+    new Gauge({ name, help, labelNames, registers: [registry] });
   const gauges = {
     open: gauge('slipway_installations', 'Open installations of all tenants', 'state'),
-    overdue: gauge('slipway_installations_overdue', 'Open installations whose deadline has passed and which nobody has judged yet'),
-    overdueOldest: gauge('slipway_installations_overdue_oldest_seconds', 'How long ago the first of these deadlines passed'),
+    overdue: gauge(
+      'slipway_installations_overdue',
+      'Open installations whose deadline has passed and which nobody has judged yet',
+    ),
+    overdueOldest: gauge(
+      'slipway_installations_overdue_oldest_seconds',
+      'How long ago the first of these deadlines passed',
+    ),
     depth: gauge('slipway_outbox_depth', 'Subjects whose receiver is to be brought up to date', 'receiver'),
     oldest: gauge('slipway_outbox_oldest_seconds', 'How long the oldest subject has been due', 'receiver'),
     failing: gauge('slipway_outbox_failing', 'Subjects whose last sending failed', 'receiver'),
     database: gauge('slipway_database_up', '1 where the database answered this scrape'),
   };
   const counters = {
-    recorded: new Counter({ name: REPORTS_RECORDED, help: 'Reports of devices that were recorded, over MQTT', registers: [registry] }),
-    refused: new Counter({ name: MESSAGES_REFUSED, help: 'Messages of devices that were refused, by reason; see last-diagnostics of the device', labelNames: ['reason'], registers: [registry] }),
-    ingest: new Counter({ name: INGEST_SECONDS, help: 'Messages of devices by the time from the bridge\'s receipt to the commit', labelNames: ['le'], registers: [registry] }),
-    failures: new Counter({ name: PROCESS_FAILURES, help: 'Activities and workflows that failed (they are tried again), and complaints of the worker itself', labelNames: ['reason'], registers: [registry] }),
+    recorded: new Counter({
+      name: REPORTS_RECORDED,
+      help: 'Reports of devices that were recorded, over MQTT',
+      registers: [registry],
+    }),
+    refused: new Counter({
+      name: MESSAGES_REFUSED,
+      help: 'Messages of devices that were refused, by reason; see last-diagnostics of the device',
+      labelNames: ['reason'],
+      registers: [registry],
+    }),
+    ingest: new Counter({
+      name: INGEST_SECONDS,
+      help: "Messages of devices by the time from the bridge's receipt to the commit",
+      labelNames: ['le'],
+      registers: [registry],
+    }),
+    failures: new Counter({
+      name: PROCESS_FAILURES,
+      help: 'Activities and workflows that failed (they are tried again), and complaints of the worker itself',
+      labelNames: ['reason'],
+      registers: [registry],
+    }),
   };
   return {
     observe(request, response, next) {
       const end = durations.startTimer();
       // How long somebody listened to a stream says nothing of how long requests take.
       const streams = () => /^text\/event-stream/.test(String(response.getHeader('content-type') ?? ''));
-      response.once('close', () => streams() || end({ method: request.method, path: String(response.locals['path'] ?? 'other'), status: response.statusCode }));
+      response.once(
+        'close',
+        () =>
+          streams() ||
+          end({
+            method: request.method,
+            path: String(response.locals['path'] ?? 'other'),
+            status: response.statusCode,
+          }),
+      );
       next();
     },
     async print() {
-      await Promise.all([readVitals(pool), readCounts(pool)]).then(([vitals, counts]) => {
-        show(gauges, vitals);
-        showCounts(counters, counts);
-      }, () => gauges.database.set(0));
+      await Promise.all([readVitals(pool), readCounts(pool)]).then(
+        ([vitals, counts]) => {
+          show(gauges, vitals);
+          showCounts(counters, counts);
+        },
+        () => gauges.database.set(0),
+      );
       return { text: await registry.metrics(), contentType: registry.contentType };
     },
   };

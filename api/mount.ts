@@ -11,7 +11,10 @@ import { sendAnswer } from './http/send.js';
 
 type Method = Route['method'];
 
-/** Makes each path of the routes one express handler: it knows all its methods, so it can say which there are (405 with Allow). */
+/**
+ * Makes each path of the routes one express handler: it knows all its methods, so it can say which there are (405 with
+ * Allow).
+ */
 export function mount(app: Express, routes: readonly Route[], services: Services, authenticate: Authenticate): void {
   const paths = new Map<string, Map<Method, Prepared>>();
   for (const route of routes) {
@@ -55,10 +58,19 @@ function refuseMethod(methods: ReadonlyMap<Method, Prepared>, request: Request, 
   if (names.includes('GET') && !names.includes('HEAD')) names.push('HEAD');
   response.set('Allow', names.join(', '));
   if (request.method === 'OPTIONS') return void response.status(204).end();
-  throw new DomainError('REQUEST_METHOD_NOT_ALLOWED', `${request.method} is not possible here; there are ${names.join(', ')}`);
+  throw new DomainError(
+    'REQUEST_METHOD_NOT_ALLOWED',
+    `${request.method} is not possible here; there are ${names.join(', ')}`,
+  );
 }
 
-async function run({ route, kinds }: Prepared, request: Request, response: Response, services: Services, authenticate: Authenticate): Promise<Answer> {
+async function run(
+  { route, kinds }: Prepared,
+  request: Request,
+  response: Response,
+  services: Services,
+  authenticate: Authenticate,
+): Promise<Answer> {
   const principal = await admit(route, request, authenticate);
   response.locals['principal'] = principal;
   const code = route.validationCode ?? 'REQUEST_VALIDATION';
@@ -70,10 +82,18 @@ async function run({ route, kinds }: Prepared, request: Request, response: Respo
   let kept = keyed === undefined;
   const inTenant: Call['inTenant'] = (work) => asTenant(services.pool, principal.tenantId, work);
   const call: Call = {
-    principal, params, query, body, request, response, inTenant,
+    principal,
+    params,
+    query,
+    body,
+    request,
+    response,
+    inTenant,
     answerOnce(work) {
       kept = true;
-      return inTenant((tx) => (keyed ? answeredOnce(tx, principal.tenantId, keyed, request.path, services.now(), () => work(tx)) : work(tx)));
+      return inTenant((tx) =>
+        keyed ? answeredOnce(tx, principal.tenantId, keyed, request.path, services.now(), () => work(tx)) : work(tx),
+      );
     },
   };
   const given = await route.handle(call);
@@ -106,7 +126,11 @@ function unknownCode(route: Route, parameter: string): ErrorCode {
 async function readBody(route: Route, request: Request, code: ErrorCode): Promise<unknown> {
   if (route.contentType === 'application/octet-stream') checkMediaType(request, ['application/octet-stream']);
   if (!route.body || route.contentType === 'application/octet-stream') return undefined;
-  return readJson(request, route.method === 'patch' ? ['application/json', 'application/merge-patch+json'] : ['application/json'], code);
+  return readJson(
+    request,
+    route.method === 'patch' ? ['application/json', 'application/merge-patch+json'] : ['application/json'],
+    code,
+  );
 }
 
 function parseBody(route: Route, json: unknown, code: ErrorCode): unknown {

@@ -8,7 +8,10 @@ import type { AnswerDoc, Route } from './http/route.js';
 
 type Json = Record<string, unknown>;
 
-/** The OpenAPI 3.1 document of the routes that run: schemas are printed from the zod objects that parse (zod's own JSON Schema 2020-12). */
+/**
+ * The OpenAPI 3.1 document of the routes that run: schemas are printed from the zod objects that parse (zod's own JSON
+ * Schema 2020-12).
+ */
 export function openApiDocument(routes: readonly Route[], publicUrl: string, version: string): Json {
   const schemas: Json = { Problem: PROBLEM };
   const paths: Record<string, Json> = {};
@@ -16,15 +19,24 @@ export function openApiDocument(routes: readonly Route[], publicUrl: string, ver
   return {
     openapi: '3.1.0',
     info: {
-      title: 'Slipway', version, license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
-      description: 'Durable firmware rollouts for fleets of devices. Lists are paged by page and pageSize, or by cursor. Errors are `{errorCode, errorMessage}` together with the members of RFC 9457.',
+      title: 'Slipway',
+      version,
+      license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+      description:
+        'Durable firmware rollouts for fleets of devices. Lists are paged by page and pageSize, or by cursor. Errors are `{errorCode, errorMessage}` together with the members of RFC 9457.',
     },
     servers: [{ url: publicUrl }],
     tags: [...new Set(routes.map((route) => route.tag))].map((name) => ({ name })),
     paths,
     components: {
       schemas,
-      securitySchemes: { bearer: { type: 'http', scheme: 'bearer', description: `An API key, or a token (JWT) of the operators' issuer. Permissions: ${PERMISSIONS.join(', ')}.` } },
+      securitySchemes: {
+        bearer: {
+          type: 'http',
+          scheme: 'bearer',
+          description: `An API key, or a token (JWT) of the operators' issuer. Permissions: ${PERMISSIONS.join(', ')}.`,
+        },
+      },
     },
   };
 }
@@ -34,10 +46,19 @@ function operation(route: Route, schemas: Json): Json {
   return {
     operationId: route.operationId,
     summary: route.summary,
-    description: [route.description, wanted.length > 0 ? `Permission: ${wanted.map((name) => `\`${name}\``).join(' and ')}.` : undefined].filter(Boolean).join('\n\n'),
+    description: [
+      route.description,
+      wanted.length > 0 ? `Permission: ${wanted.map((name) => `\`${name}\``).join(' and ')}.` : undefined,
+    ]
+      .filter(Boolean)
+      .join('\n\n'),
     tags: [route.tag],
     security: route.permission === null ? [] : [{ bearer: [] }],
-    parameters: [...parameters(route.params?.shape, 'path', schemas), ...parameters(route.query?.shape, 'query', schemas), ...headerParameters(route)],
+    parameters: [
+      ...parameters(route.params?.shape, 'path', schemas),
+      ...parameters(route.query?.shape, 'query', schemas),
+      ...headerParameters(route),
+    ],
     ...requestBody(route, schemas),
     responses: responses(route, schemas),
   };
@@ -52,29 +73,60 @@ function parameters(shape: Record<string, unknown> | undefined, place: 'path' | 
   return Object.entries(shape ?? {}).map(([name, member]) => {
     const { description, example, ...schema } = jsonSchema(member as ZodType, 'input', schemas);
     const required = place === 'path' || !(member as ZodType).safeParse(undefined).success;
-    return { name, in: place, required, schema, ...(description === undefined ? {} : { description }), ...(example === undefined ? {} : { example }) };
+    return {
+      name,
+      in: place,
+      required,
+      schema,
+      ...(description === undefined ? {} : { description }),
+      ...(example === undefined ? {} : { example }),
+    };
   });
 }
 
 function headerParameters(route: Route): Json[] {
-  const own = Object.entries(route.requestHeaders ?? {}).map(([name, { description, example }]) => ({ name, in: 'header', required: false, schema: { type: 'string' }, description, example }));
+  const own = Object.entries(route.requestHeaders ?? {}).map(([name, { description, example }]) => ({
+    name,
+    in: 'header',
+    required: false,
+    schema: { type: 'string' },
+    description,
+    example,
+  }));
   return takesKey(route) ? [...own, IDEMPOTENCY_KEY] : own;
 }
 
 const IDEMPOTENCY_KEY: Json = {
-  name: 'Idempotency-Key', in: 'header', required: false, schema: { type: 'string', minLength: 1, maxLength: KEY_LENGTH, pattern: KEY_PATTERN }, example: '8e03978e-40d5-43e8-bc93-6894a57f9324',
-  description: 'For 24 hours the same key with the same path and body gets the first answer again, and nothing is done twice; with another path or body it is 422. What failed with 5xx may be repeated. Keys belong to the tenant.',
+  name: 'Idempotency-Key',
+  in: 'header',
+  required: false,
+  schema: { type: 'string', minLength: 1, maxLength: KEY_LENGTH, pattern: KEY_PATTERN },
+  example: '8e03978e-40d5-43e8-bc93-6894a57f9324',
+  description:
+    'For 24 hours the same key with the same path and body gets the first answer again, and nothing is done twice; with another path or body it is 422. What failed with 5xx may be repeated. Keys belong to the tenant.',
 };
-const REPLAYED = { 'Idempotent-Replayed': 'true where this is the answer of an earlier request with the same Idempotency-Key' };
+const REPLAYED = {
+  'Idempotent-Replayed': 'true where this is the answer of an earlier request with the same Idempotency-Key',
+};
 
 function requestBody(route: Route, schemas: Json): Json {
   if (route.contentType === 'application/octet-stream') {
-    return { requestBody: { required: true, content: { 'application/octet-stream': { schema: { type: 'string', format: 'binary' } } } } };
+    return {
+      requestBody: {
+        required: true,
+        content: { 'application/octet-stream': { schema: { type: 'string', format: 'binary' } } },
+      },
+    };
   }
   if (!route.body) return {};
   const content = media(route.body, 'input', schemas);
   const types = route.method === 'patch' ? ['application/merge-patch+json', 'application/json'] : ['application/json'];
-  return { requestBody: { required: !route.body.safeParse(undefined).success, content: Object.fromEntries(types.map((type) => [type, content])) } };
+  return {
+    requestBody: {
+      required: !route.body.safeParse(undefined).success,
+      content: Object.fromEntries(types.map((type) => [type, content])),
+    },
+  };
 }
 
 function responses(route: Route, schemas: Json): Json {
@@ -85,24 +137,36 @@ function responses(route: Route, schemas: Json): Json {
   }
   for (const [status, doc] of Object.entries(route.answers)) {
     const replayed = takesKey(route) ? { ...doc, headers: { ...doc.headers, ...REPLAYED } } : doc;
-    all[status] = Number(status) < 400 || doc.schema ? success(replayed, schemas) : { ...problem(doc.description, codeOf(route, Number(status))), ...headers(doc) };
+    all[status] =
+      Number(status) < 400 || doc.schema
+        ? success(replayed, schemas)
+        : { ...problem(doc.description, codeOf(route, Number(status))), ...headers(doc) };
   }
   return all;
 }
 
 /** What any route may answer, by what it takes. */
 function commonErrors(route: Route): ErrorCode[] {
-  const unknown = typeof route.unknownCode === 'object' ? Object.values(route.unknownCode) : [route.unknownCode ?? 'REQUEST_NOT_FOUND'];
+  const unknown =
+    typeof route.unknownCode === 'object'
+      ? Object.values(route.unknownCode)
+      : [route.unknownCode ?? 'REQUEST_NOT_FOUND'];
   const reads = route.body !== undefined;
-  return [...new Set<ErrorCode>([
-    route.validationCode ?? 'REQUEST_VALIDATION',
-    ...(route.permission === null ? [] : ['AUTH_MISSING_TOKEN', 'AUTH_FORBIDDEN'] as const),
-    ...(route.params ? unknown : []),
-    ...(reads ? ['REQUEST_TIMEOUT', 'REQUEST_TOO_LARGE'] as const : []),
-    ...(reads || route.contentType === 'application/octet-stream' ? ['REQUEST_UNSUPPORTED_MEDIA_TYPE'] as const : []),
-    ...(takesKey(route) ? ['REQUEST_IDEMPOTENCY_CONFLICT'] as const : []),
-    'REQUEST_HEADERS_TOO_LARGE', 'SERVICE_INTERNAL', 'SERVICE_UNAVAILABLE',
-  ])];
+  return [
+    ...new Set<ErrorCode>([
+      route.validationCode ?? 'REQUEST_VALIDATION',
+      ...(route.permission === null ? [] : (['AUTH_MISSING_TOKEN', 'AUTH_FORBIDDEN'] as const)),
+      ...(route.params ? unknown : []),
+      ...(reads ? (['REQUEST_TIMEOUT', 'REQUEST_TOO_LARGE'] as const) : []),
+      ...(reads || route.contentType === 'application/octet-stream'
+        ? (['REQUEST_UNSUPPORTED_MEDIA_TYPE'] as const)
+        : []),
+      ...(takesKey(route) ? (['REQUEST_IDEMPOTENCY_CONFLICT'] as const) : []),
+      'REQUEST_HEADERS_TOO_LARGE',
+      'SERVICE_INTERNAL',
+      'SERVICE_UNAVAILABLE',
+    ]),
+  ];
 }
 
 /** For the example of an error answer: the first code with this status that belongs to the route's service. */
@@ -113,8 +177,18 @@ function codeOf(route: Route, status: number): ErrorCode {
 }
 
 function success(doc: AnswerDoc, schemas: Json): Json {
-  const stream = doc.stream === undefined ? {} : { 'text/event-stream': { schema: { type: 'string', description: 'Server-Sent Events' }, example: doc.stream } };
-  const content = doc.schema ? { content: { [doc.contentType ?? 'application/json']: media(doc.schema, 'output', schemas, doc.example), ...stream } } : {};
+  const stream =
+    doc.stream === undefined
+      ? {}
+      : { 'text/event-stream': { schema: { type: 'string', description: 'Server-Sent Events' }, example: doc.stream } };
+  const content = doc.schema
+    ? {
+        content: {
+          [doc.contentType ?? 'application/json']: media(doc.schema, 'output', schemas, doc.example),
+          ...stream,
+        },
+      }
+    : {};
   return { description: doc.description, ...headers(doc), ...content };
 }
 
@@ -127,12 +201,24 @@ function media(schema: ZodType, io: 'input' | 'output', schemas: Json, example: 
 
 function headers(doc: AnswerDoc): Json {
   if (!doc.headers) return {};
-  return { headers: Object.fromEntries(Object.entries(doc.headers).map(([name, description]) => [name, { description, schema: { type: 'string' } }])) };
+  return {
+    headers: Object.fromEntries(
+      Object.entries(doc.headers).map(([name, description]) => [name, { description, schema: { type: 'string' } }]),
+    ),
+  };
 }
 
 function problem(description: string, code: ErrorCode): Json {
   const { status, title } = ERRORS[code];
-  const example = { errorCode: code, errorMessage: title, type: problemType(code), title, status, detail: title, instance: '/v1/…' };
+  const example = {
+    errorCode: code,
+    errorMessage: title,
+    type: problemType(code),
+    title,
+    status,
+    detail: title,
+    instance: '/v1/…',
+  };
   const content = { schema: { $ref: '#/components/schemas/Problem' }, example };
   return { description, content: { 'application/json': content, 'application/problem+json': content } };
 }
@@ -150,16 +236,23 @@ function jsonSchema(schema: ZodType, io: 'input' | 'output', schemas: Json): Jso
 
 /** zod's `$defs` are the document's components; its bounds of safe integers say nothing to a reader. */
 function moveRefs<T>(value: T): T {
-  return JSON.parse(JSON.stringify(value, (key, inner: unknown) => {
-    if (key === '$ref' && typeof inner === 'string') return inner.replace('#/$defs/', '#/components/schemas/');
-    if ((key === 'maximum' && inner === Number.MAX_SAFE_INTEGER) || (key === 'minimum' && inner === Number.MIN_SAFE_INTEGER)) return undefined;
-    return inner;
-  })) as T;
+  return JSON.parse(
+    JSON.stringify(value, (key, inner: unknown) => {
+      if (key === '$ref' && typeof inner === 'string') return inner.replace('#/$defs/', '#/components/schemas/');
+      if (
+        (key === 'maximum' && inner === Number.MAX_SAFE_INTEGER) ||
+        (key === 'minimum' && inner === Number.MIN_SAFE_INTEGER)
+      )
+        return undefined;
+      return inner;
+    }),
+  ) as T;
 }
 
 const PROBLEM: Json = {
   type: 'object',
-  description: 'The contract\'s envelope and the members of RFC 9457 in one object; facts of the error stand beside them.',
+  description:
+    "The contract's envelope and the members of RFC 9457 in one object; facts of the error stand beside them.",
   required: ['errorCode', 'errorMessage', 'type', 'title', 'status', 'detail', 'instance'],
   properties: {
     errorCode: { type: 'string', enum: Object.keys(ERRORS) },
@@ -171,7 +264,15 @@ const PROBLEM: Json = {
     instance: { type: 'string' },
     errors: {
       type: 'array',
-      items: { type: 'object', required: ['pointer', 'detail'], properties: { pointer: { type: 'string', description: 'RFC 6901; into the body, or below /query' }, detail: { type: 'string' }, position: { type: 'integer', description: 'Of a filter: the 0-based place where it does not parse' } } },
+      items: {
+        type: 'object',
+        required: ['pointer', 'detail'],
+        properties: {
+          pointer: { type: 'string', description: 'RFC 6901; into the body, or below /query' },
+          detail: { type: 'string' },
+          position: { type: 'integer', description: 'Of a filter: the 0-based place where it does not parse' },
+        },
+      },
     },
   },
 };

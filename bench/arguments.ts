@@ -37,7 +37,14 @@ export function readArguments(given: readonly string[]): Arguments {
     if (unknown !== undefined) throw new UsageError(`there is no part "${unknown}".\n${usage}`);
     return PART_NAMES.filter((name) => names.includes(name));
   };
-  let read: Arguments = { parts: PART_NAMES, scale: 1, full: false, reportOnly: false, into: undefined, profile: undefined };
+  let read: Arguments = {
+    parts: PART_NAMES,
+    scale: 1,
+    full: false,
+    reportOnly: false,
+    into: undefined,
+    profile: undefined,
+  };
   for (let name = rest.shift(); name !== undefined; name = rest.shift()) {
     if (name === '--only') read = { ...read, parts: some(value(name).split(',')) };
     else if (name === '--scale') read = { ...read, scale: Number(value(name)) };

@@ -5,8 +5,8 @@ import type { Context } from './part.js';
 const END_MS = 5_000;
 
 /**
- * A process of the bench's own, so that what it costs can be told from what is measured. Talks over IPC; it ends when the channel closes,
- * also when this process was killed (`endWithParent`).
+ * A process of the bench's own, so that what it costs can be told from what is measured. Talks over IPC; it ends when
+ * the channel closes, also when this process was killed (`endWithParent`).
  */
 export class Child<Say, Hear> {
   private readonly process: ChildProcess;
@@ -14,10 +14,15 @@ export class Child<Say, Hear> {
   private readonly gone: Promise<never>;
 
   constructor(context: Context, file: URL, args: readonly string[] = []) {
-    const child = fork(fileURLToPath(file), args, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'], execArgv: ['--enable-source-maps'] });
+    const child = fork(fileURLToPath(file), args, {
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+      execArgv: ['--enable-source-maps'],
+    });
     this.process = child;
     child.on('message', (message) => this.listeners.forEach((listener) => listener(message as Hear)));
-    this.gone = new Promise((_resolve, reject) => child.once('exit', (code, signal) => reject(new Error(`${file.pathname} ended (${signal ?? code})`))));
+    this.gone = new Promise((_resolve, reject) =>
+      child.once('exit', (code, signal) => reject(new Error(`${file.pathname} ended (${signal ?? code})`))),
+    );
     // Whoever waits for a message hears of it; where nobody does it is the normal end.
     this.gone.catch(() => undefined);
     context.atEnd(() => this.end());
@@ -41,7 +46,9 @@ export class Child<Say, Hear> {
   async hear<T>(what: string, ms: number, pick: (message: Hear) => T | undefined): Promise<T> {
     let timer: NodeJS.Timeout | undefined;
     let forget: (() => unknown) | undefined;
-    const late = new Promise<never>((_resolve, reject) => (timer = setTimeout(() => reject(new Error(`not within ${ms / 1_000} s: ${what}`)), ms)));
+    const late = new Promise<never>(
+      (_resolve, reject) => (timer = setTimeout(() => reject(new Error(`not within ${ms / 1_000} s: ${what}`)), ms)),
+    );
     const heard = new Promise<T>((resolve) => {
       forget = this.listen((message) => {
         const picked = pick(message);

@@ -5,9 +5,13 @@ import { LeanDevice } from './lean-device.js';
 import type { FromFleet, ToFleet } from './messages.js';
 import { now } from './wait.js';
 
-/** The process of the simulated devices: all of a run in one, so that their cost can be told apart. Started by fleet.ts. */
+/**
+ * The process of the simulated devices: all of a run in one, so that their cost can be told apart. Started by fleet.ts.
+ */
 
-/** News to the bench is gathered for so long: a message each would cost as much as the device. Times are taken before. */
+/**
+ * News to the bench is gathered for so long: a message each would cost as much as the device. Times are taken before.
+ */
 const TELL_EVERY_MS = 50;
 /** Connections that are made at once. */
 const CONNECT_BATCH = 50;
@@ -34,7 +38,10 @@ async function connectAll({ url, devices, answer }: ToFleet): Promise<void> {
     for (const login of devices.slice(at, at + CONNECT_BATCH)) {
       let isGreeted = false;
       new LeanDevice({
-        url, login, answer, dispatcher,
+        url,
+        login,
+        answer,
+        dispatcher,
         greeted: () => {
           if (!isGreeted) greeted += 1;
           isGreeted = true;

@@ -6,7 +6,10 @@ import type { Stage } from './stage.js';
 /** With a broker on two busy cores some hundred devices connect in a second. */
 const CONNECT_MS = 180_000;
 
-/** Simulated devices in one child process. Each connects once and says hello; from then on it does what it is told by documents. */
+/**
+ * Simulated devices in one child process. Each connects once and says hello; from then on it does what it is told by
+ * documents.
+ */
 export class Fleet {
   /** When the newest document of a device arrived, epoch milliseconds. */
   readonly documentAt = new Map<string, number>();
@@ -25,13 +28,18 @@ export class Fleet {
   /** Resolves when each has the receipt for its hello. */
   async connect(stage: Stage, devices: readonly Login[], answer: 'install' | 'ignore'): Promise<void> {
     this.child.say({ do: 'connect', url: stage.service.endpoints.mqtt, devices, answer });
-    await this.child.hear(`${devices.length} devices are connected and greeted`, CONNECT_MS, (message) => (message.said === 'greeted' && message.count >= devices.length ? true : undefined));
+    await this.child.hear(`${devices.length} devices are connected and greeted`, CONNECT_MS, (message) =>
+      message.said === 'greeted' && message.count >= devices.length ? true : undefined,
+    );
   }
 
   /** When the next document of this device arrives; asked for before it is requested. @throws after `ms`. */
   nextDocument(deviceId: string, ms: number): Promise<number> {
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => reject(new Error(`device ${deviceId} had no document within ${ms / 1_000} s`)), ms);
+      const timer = setTimeout(
+        () => reject(new Error(`device ${deviceId} had no document within ${ms / 1_000} s`)),
+        ms,
+      );
       this.waiting.set(deviceId, (at) => {
         clearTimeout(timer);
         resolve(at);

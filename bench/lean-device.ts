@@ -2,7 +2,15 @@ import { createHash, randomUUID } from 'node:crypto';
 import { connect, type MqttClient } from 'mqtt';
 import { request, type Dispatcher } from 'undici';
 import { parseUsername } from '../protocol/mqtt/access.js';
-import { print, statusReceipt, type Ack, type Desired, type HeldSlot, type Printable, type ReportedState } from '../protocol/mqtt/payloads.js';
+import {
+  print,
+  statusReceipt,
+  type Ack,
+  type Desired,
+  type HeldSlot,
+  type Printable,
+  type ReportedState,
+} from '../protocol/mqtt/payloads.js';
 import { deviceFilter, parseTopic, upTopic, type Address } from '../protocol/mqtt/topics.js';
 import { SLOT, type Login } from './messages.js';
 
@@ -18,12 +26,15 @@ export interface LeanDeviceOptions {
 
 const KEEPALIVE_S = 60;
 const RECONNECT_MS = 1_000;
-/** "The device repeats until it sees the receipt": rarely needed, and never so often that it would be load of its own. */
+/**
+ * "The device repeats until it sees the receipt": rarely needed, and never so often that it would be load of its own.
+ */
 const REPEAT_MS = 10_000;
 
 /**
- * A device as the protocol wants it (specs/device-mqtt.md, "Normal") and nothing more: a real connection, a real download, a real hash; no
- * disk, no progress, and its reboot takes no time and keeps the connection. The reference agent would cost more than what is measured.
+ * A device as the protocol wants it (specs/device-mqtt.md, "Normal") and nothing more: a real connection, a real
+ * download, a real hash; no disk, no progress, and its reboot takes no time and keeps the connection. The reference
+ * agent would cost more than what is measured.
  */
 export class LeanDevice {
   private readonly client: MqttClient;
@@ -33,11 +44,26 @@ export class LeanDevice {
   private unacknowledged: { receipt: string; timer: NodeJS.Timeout } | undefined;
 
   constructor(private readonly options: LeanDeviceOptions) {
-    const { url, login: { username, password } } = options;
+    const {
+      url,
+      login: { username, password },
+    } = options;
     const { tenant, node } = parseUsername(username)!;
     this.address = { tenant, node, device: node };
-    this.client = connect(url, { username, password, clientId: node, protocolVersion: 4, clean: true, keepalive: KEEPALIVE_S, reconnectPeriod: RECONNECT_MS });
-    this.client.on('connect', () => this.client.subscribe(deviceFilter(tenant, node), { qos: 1 }, (error) => (error ? options.fault(error.message) : void this.greet())));
+    this.client = connect(url, {
+      username,
+      password,
+      clientId: node,
+      protocolVersion: 4,
+      clean: true,
+      keepalive: KEEPALIVE_S,
+      reconnectPeriod: RECONNECT_MS,
+    });
+    this.client.on('connect', () =>
+      this.client.subscribe(deviceFilter(tenant, node), { qos: 1 }, (error) =>
+        error ? options.fault(error.message) : void this.greet(),
+      ),
+    );
     this.client.on('message', (topic, payload) => this.receive(topic, payload));
     this.client.on('error', (error) => options.fault(error.message));
   }
@@ -60,13 +86,23 @@ export class LeanDevice {
     if (desired.revision <= this.held.revision) return;
     this.held = { ...this.held, revision: desired.revision };
     this.options.documentArrived(this.address.device);
-    if (this.options.answer === 'install') this.install(desired).catch((error: Error) => this.options.fault(error.message));
+    if (this.options.answer === 'install')
+      this.install(desired).catch((error: Error) => this.options.fault(error.message));
   }
 
   private async install(desired: Desired): Promise<void> {
     const { installationId, attempt, revision, slot, firmware } = desired;
     let seq = 0;
-    const status = (state: ReportedState) => ({ v: 1 as const, installationId, attempt, revision, slot, seq: (seq += 1), at: Date.now(), state });
+    const status = (state: ReportedState) => ({
+      v: 1 as const,
+      installationId,
+      attempt,
+      revision,
+      slot,
+      seq: (seq += 1),
+      at: Date.now(),
+      state,
+    });
     await this.send('status', status('accepted'));
     await this.send('status', status('downloading'));
     const digest = await this.download(desired.download.url);
@@ -84,7 +120,8 @@ export class LeanDevice {
 
   private async download(url: string): Promise<string> {
     const { statusCode, body } = await request(url, { dispatcher: this.options.dispatcher });
-    if (statusCode !== 200) throw new Error(`a download was answered with ${statusCode}: ${(await body.text()).slice(0, 200)}`);
+    if (statusCode !== 200)
+      throw new Error(`a download was answered with ${statusCode}: ${(await body.text()).slice(0, 200)}`);
     const hash = createHash('sha256');
     for await (const chunk of body) hash.update(chunk as Buffer);
     return hash.digest('hex');
@@ -92,7 +129,13 @@ export class LeanDevice {
 
   private greet(): Promise<void> {
     this.hello = randomUUID();
-    return this.send('hello', { v: 1, msgId: this.hello, at: Date.now(), agent: { name: 'bench', version: '1' }, slots: { [SLOT]: this.held } });
+    return this.send('hello', {
+      v: 1,
+      msgId: this.hello,
+      at: Date.now(),
+      agent: { name: 'bench', version: '1' },
+      slots: { [SLOT]: this.held },
+    });
   }
 
   /** Resolves at the broker's PUBACK. */

@@ -13,12 +13,21 @@ export interface Machine {
 
 export function describeMachine(): Machine {
   const all = cpus();
-  return { cores: all.length, cpu: all[0]?.model.trim() ?? 'unknown', memoryGib: Math.round(totalmem() / 2 ** 30), kernel: release().split('-')[0] ?? '', node: process.version };
+  return {
+    cores: all.length,
+    cpu: all[0]?.model.trim() ?? 'unknown',
+    memoryGib: Math.round(totalmem() / 2 ** 30),
+    kernel: release().split('-')[0] ?? '',
+    node: process.version,
+  };
 }
 
-/** `abc1234`, with `+` where the tree held changes that are not in it; results and the page made of them do not count. */
+/**
+ * `abc1234`, with `+` where the tree held changes that are not in it; results and the page made of them do not count.
+ */
 export function describeCommit(root: string): string {
-  const git = (...args: string[]) => execFileSync('git', args, { cwd: root, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim();
+  const git = (...args: string[]) =>
+    execFileSync('git', args, { cwd: root, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim();
   try {
     const changed = git('status', '--porcelain', '--', '.', ':!bench/results', ':!docs/performance.md');
     return `${git('rev-parse', '--short', 'HEAD')}${changed === '' ? '' : '+'}`;
@@ -38,11 +47,20 @@ export interface Load {
 }
 
 export function watchLoad(): () => Load {
-  const began = { at: performance.now(), machine: machineCpuMs(), own: total(usageBelow(process.pid)), load: loadavg()[0] ?? 0 };
+  const began = {
+    at: performance.now(),
+    machine: machineCpuMs(),
+    own: total(usageBelow(process.pid)),
+    load: loadavg()[0] ?? 0,
+  };
   return () => {
     const capacity = (performance.now() - began.at) * cpus().length;
     const others = machineCpuMs() - began.machine - (total(usageBelow(process.pid)) - began.own);
-    return { before: round(began.load), after: round(loadavg()[0] ?? 0), others: round(Math.min(1, Math.max(0, others / capacity))) };
+    return {
+      before: round(began.load),
+      after: round(loadavg()[0] ?? 0),
+      others: round(Math.min(1, Math.max(0, others / capacity))),
+    };
   };
 }
 

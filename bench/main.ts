@@ -32,7 +32,8 @@ async function measure(name: PartName, scale: number, full: boolean, folder: str
   const part = PARTS[name];
   say(`${part.title} (${name}) …`);
   const context: Context = {
-    scale, full,
+    scale,
+    full,
     count: (atFullScale, least) => Math.max(least, Math.round(atFullScale * scale)),
     atEnd: (close) => void closing.push(close),
     say: (text) => say(`  ${text}`),
@@ -42,9 +43,18 @@ async function measure(name: PartName, scale: number, full: boolean, folder: str
   try {
     const measured = await part.run(context);
     const seconds = Math.round((Date.now() - began) / 1_000);
-    const origin = { date: new Date(began).toISOString(), commit: describeCommit(ROOT), scale, full, seconds, machine: describeMachine(), load: load() };
+    const origin = {
+      date: new Date(began).toISOString(),
+      commit: describeCommit(ROOT),
+      scale,
+      full,
+      seconds,
+      machine: describeMachine(),
+      load: load(),
+    };
     writeResult(folder, { name, title: part.title, ...origin, ...measured });
-    for (const { name: figure, value, unit, beside } of measured.figures) say(`  ${figure}: ${rounded(value)} ${unit}${beside ? `, beside ${beside.name}: ${rounded(beside.value)}` : ''}`);
+    for (const { name: figure, value, unit, beside } of measured.figures)
+      say(`  ${figure}: ${rounded(value)} ${unit}${beside ? `, beside ${beside.name}: ${rounded(beside.value)}` : ''}`);
     for (const note of measured.notes ?? []) say(`  ! ${note}`);
   } finally {
     await closeAll();
@@ -64,11 +74,14 @@ async function closeAll(): Promise<void> {
   }
 }
 
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void closeAll().then(() => process.exit(1)));
+for (const signal of ['SIGINT', 'SIGTERM'] as const)
+  process.once(signal, () => void closeAll().then(() => process.exit(1)));
 try {
   await main();
 } catch (error) {
   const { stack, cause } = error as Error;
-  process.stderr.write(`${error instanceof UsageError ? error.message : stack}${cause === undefined ? '' : `\nbecause of ${cause instanceof Error ? cause.message : 'something that is no error'}`}\n`);
+  process.stderr.write(
+    `${error instanceof UsageError ? error.message : stack}${cause === undefined ? '' : `\nbecause of ${cause instanceof Error ? cause.message : 'something that is no error'}`}\n`,
+  );
   process.exitCode = 1;
 }

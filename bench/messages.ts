@@ -30,12 +30,20 @@ export interface Reporter extends Login {
 }
 export type ToPublishers =
   | { readonly do: 'connect'; readonly url: string; readonly reporters: readonly Reporter[] }
-  /** Publishes for `warmMs + ms`, with so many unanswered per connection; what was answered in the last `ms` is counted. */
+  /**
+   * Publishes for `warmMs + ms`, with so many unanswered per connection; what was answered in the last `ms` is counted.
+   */
   | { readonly do: 'publish'; readonly warmMs: number; readonly ms: number; readonly inFlight: number };
 export type FromPublishers =
   | { readonly said: 'connected' }
   /** Between `from` and `to`, epoch milliseconds; `total` counts the warm-up and the last ones as well. */
-  | { readonly said: 'published'; readonly answered: number; readonly from: number; readonly to: number; readonly total: number };
+  | {
+      readonly said: 'published';
+      readonly answered: number;
+      readonly from: number;
+      readonly to: number;
+      readonly total: number;
+    };
 
 /** Of the readers of live events, so far. */
 export interface FromReaders {
@@ -49,4 +57,8 @@ export type Listening = { readonly said: 'listening'; readonly port: number };
 export type FromBareWorker =
   | { readonly said: 'ready' }
   /** Workflows whose first local activity ran, at which time; and how many ran their last one. */
-  | { readonly said: 'progress'; readonly notified: readonly (readonly [string, number])[]; readonly concluded: number };
+  | {
+      readonly said: 'progress';
+      readonly notified: readonly (readonly [string, number])[];
+      readonly concluded: number;
+    };

@@ -1,4 +1,7 @@
-/** What one part of the bench is, and what it brings back. Everything here is plain data once it is measured: it goes into a file and into a page. */
+/**
+ * What one part of the bench is, and what it brings back. Everything here is plain data once it is measured: it goes
+ * into a file and into a page.
+ */
 
 /** One figure, beside what bounds it, in the same unit. */
 export interface Figure {
@@ -41,7 +44,18 @@ export interface Context {
 }
 
 /** Names of the parts, in the order in which they run and stand on the page; a result's file and `--only` bear them. */
-export const PART_NAMES = ['installations', 'reports', 'latency', 'transfer', 'lists', 'rollout', 'live', 'forecast', 'memory', 'startup'] as const;
+export const PART_NAMES = [
+  'installations',
+  'reports',
+  'latency',
+  'transfer',
+  'lists',
+  'rollout',
+  'live',
+  'forecast',
+  'memory',
+  'startup',
+] as const;
 export type PartName = (typeof PART_NAMES)[number];
 
 export interface Part {

@@ -10,4 +10,15 @@ import { rollout } from './parts/rollout.js';
 import { startup } from './parts/startup.js';
 import { transfer } from './parts/transfer.js';
 
-export const PARTS: Readonly<Record<PartName, Part>> = { installations, reports, latency, transfer, lists, rollout, live, forecast, memory, startup };
+export const PARTS: Readonly<Record<PartName, Part>> = {
+  installations,
+  reports,
+  latency,
+  transfer,
+  lists,
+  rollout,
+  live,
+  forecast,
+  memory,
+  startup,
+};

@@ -5,5 +5,10 @@ import { FOLDER_VARIABLE } from './profile.js';
 export function profileInto(folder: string): void {
   mkdirSync(folder, { recursive: true });
   process.env[FOLDER_VARIABLE] = folder;
-  process.env['NODE_OPTIONS'] = [process.env['NODE_OPTIONS'], `--import=${new URL('./profile.js', import.meta.url).href}`].filter(Boolean).join(' ');
+  process.env['NODE_OPTIONS'] = [
+    process.env['NODE_OPTIONS'],
+    `--import=${new URL('./profile.js', import.meta.url).href}`,
+  ]
+    .filter(Boolean)
+    .join(' ');
 }

@@ -3,7 +3,10 @@ import { Session } from 'node:inspector';
 import { basename, join } from 'node:path';
 import { threadId } from 'node:worker_threads';
 
-/** Loaded before anything else by `--import` (profile-children.ts): profiles this process, or this thread, until it ends. */
+/**
+ * Loaded before anything else by `--import` (profile-children.ts): profiles this process, or this thread, until it
+ * ends.
+ */
 export const FOLDER_VARIABLE = 'BENCH_PROFILE_FOLDER';
 
 const folder = process.env[FOLDER_VARIABLE];
@@ -18,7 +21,11 @@ if (folder !== undefined && process.env['NODE_OPTIONS']?.includes(import.meta.ur
   process.once('exit', () => {
     session.post('Profiler.stop', (error, { profile }) => {
       if (error) process.stderr.write(`no profile: ${error.message}\n`);
-      else writeFileSync(join(folder, `${basename(process.argv[1] ?? 'node', '.js')}-${process.pid}-${threadId}.cpuprofile`), JSON.stringify(profile));
+      else
+        writeFileSync(
+          join(folder, `${basename(process.argv[1] ?? 'node', '.js')}-${process.pid}-${threadId}.cpuprofile`),
+          JSON.stringify(profile),
+        );
     });
   });
 }

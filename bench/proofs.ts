@@ -1,7 +1,9 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** The longer runs beside the bench, in the order of the page: the files of bench/results/ that keep what they printed. */
+/**
+ * The longer runs beside the bench, in the order of the page: the files of bench/results/ that keep what they printed.
+ */
 const PROOFS = ['crash.txt', 'outside.txt'] as const;
 
 /** What a run of the crash suite or of the outside services printed, as it was kept. */
@@ -15,12 +17,16 @@ export interface Proof {
   readonly outcome: string;
 }
 
-/** A file begins with `$ command` and `# date, commit`; what follows is the output as it came. What was never run is left out. */
+/**
+ * A file begins with `$ command` and `# date, commit`; what follows is the output as it came. What was never run is
+ * left out.
+ */
 export function readProofs(folder: string): Proof[] {
   return PROOFS.filter((file) => existsSync(join(folder, file))).map((file) => {
     const lines = readFileSync(join(folder, file), 'utf8').trimEnd().split('\n');
     const [command = '', origin = ''] = lines;
-    if (!command.startsWith('$ ') || !origin.startsWith('# ')) throw new Error(`${join(folder, file)} begins with a line "$ command" and a line "# date, commit"`);
+    if (!command.startsWith('$ ') || !origin.startsWith('# '))
+      throw new Error(`${join(folder, file)} begins with a line "$ command" and a line "# date, commit"`);
     return { file, command: command.slice(2), origin: origin.slice(2), outcome: lines.at(-1)!.trim() };
   });
 }

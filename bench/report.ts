@@ -17,7 +17,9 @@ export function printReport(results: readonly Result[], proofs: readonly Proof[]
   ].join('\n');
 }
 
-/** Beside more of other work than this, whoever has more processes gets more of the cores, and ratios mislead as well. */
+/**
+ * Beside more of other work than this, whoever has more processes gets more of the cores, and ratios mislead as well.
+ */
 const QUIET = 0.1;
 
 function printPart(result: Result): string[] {
@@ -40,14 +42,33 @@ function printPart(result: Result): string[] {
 
 function printProofs(proofs: readonly Proof[]): string[] {
   if (proofs.length === 0) return [];
-  const rows = proofs.map(({ command, outcome, origin, file }) => `| \`${command}\` | ${outcome} | ${origin} | [${file}](../bench/results/${file}) |`);
-  return ['## What was killed, and what was lost', '', '| command | its last line | when | its output |', '|---|---|---|---|', ...rows, '', 'These runs write no result themselves: what they printed was put into the file, below the command, and the date and the commit.', ''];
+  const rows = proofs.map(
+    ({ command, outcome, origin, file }) =>
+      `| \`${command}\` | ${outcome} | ${origin} | [${file}](../bench/results/${file}) |`,
+  );
+  return [
+    '## What was killed, and what was lost',
+    '',
+    '| command | its last line | when | its output |',
+    '|---|---|---|---|',
+    ...rows,
+    '',
+    'These runs write no result themselves: what they printed was put into the file, below the command, and the date and the commit.',
+    '',
+  ];
 }
 
 function printFigure(figure: Figure): string {
   const { name, value, unit, beside, detail = '' } = figure;
   const ratio = ratioOf(figure);
-  const cells = [name, `${printNumber(value)} ${unit}`, beside ? `${beside.name}: ${printNumber(beside.value)} ${unit}` : '', ratio === undefined ? '' : ratio.toFixed(2), printTarget(figure), detail];
+  const cells = [
+    name,
+    `${printNumber(value)} ${unit}`,
+    beside ? `${beside.name}: ${printNumber(beside.value)} ${unit}` : '',
+    ratio === undefined ? '' : ratio.toFixed(2),
+    printTarget(figure),
+    detail,
+  ];
   return `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
 }
 

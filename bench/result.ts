@@ -23,5 +23,7 @@ export function writeResult(folder: string, result: Result): void {
 
 /** In the order of the page; what was never measured is left out. */
 export function readResults(folder: string): Result[] {
-  return PART_NAMES.map((name) => join(folder, `${name}.json`)).filter((file) => existsSync(file)).map((file) => JSON.parse(readFileSync(file, 'utf8')) as Result);
+  return PART_NAMES.map((name) => join(folder, `${name}.json`))
+    .filter((file) => existsSync(file))
+    .map((file) => JSON.parse(readFileSync(file, 'utf8')) as Result);
 }

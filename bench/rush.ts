@@ -15,7 +15,10 @@ export interface Rush {
   readonly cpuMs: ReadonlyMap<string, number>;
 }
 
-/** Asks for one installation on each device, as fast as the API takes them, and waits for all of them. @throws where one does not end as `installed`. */
+/**
+ * Asks for one installation on each device, as fast as the API takes them, and waits for all of them. @throws where one
+ * does not end as `installed`.
+ */
 export async function rush(stage: Stage, devices: readonly Login[]): Promise<Rush> {
   const firmwareId = await stage.firmware();
   const before = stage.usage();
@@ -24,7 +27,10 @@ export async function rush(stage: Stage, devices: readonly Login[]): Promise<Rus
   await stage.installed(firmwareId, devices.length, limitMs(devices.length));
   const closed = await stage.concluded('installation', limitMs(devices.length));
   const cpu = spent(before, stage.usage());
-  const { rows } = await stage.sql.query<{ last: Date }>('SELECT max(completed_at) AS last FROM installations WHERE firmware_id = $1', [firmwareId]);
+  const { rows } = await stage.sql.query<{ last: Date }>(
+    'SELECT max(completed_at) AS last FROM installations WHERE firmware_id = $1',
+    [firmwareId],
+  );
   const perSecond = (end: number) => (devices.length * 1_000) / (end - began);
   return {
     installedPerSecond: perSecond(rows[0]!.last.getTime()),

@@ -1,4 +1,7 @@
-/** The value that `share` (0 to 1) of the values do not exceed (nearest rank). @throws where there are none: a percentile of nothing is a mistake. */
+/**
+ * The value that `share` (0 to 1) of the values do not exceed (nearest rank). @throws where there are none: a
+ * percentile of nothing is a mistake.
+ */
 export function percentile(values: readonly number[], share: number): number {
   const sorted = [...values].sort((a, b) => a - b);
   const found = sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)];

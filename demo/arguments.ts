@@ -1,4 +1,7 @@
-/** What becomes of the version that is rolled out: it is good, it boots on no device, or it boots on some of them, and the rollout goes back. */
+/**
+ * What becomes of the version that is rolled out: it is good, it boots on no device, or it boots on some of them, and
+ * the rollout goes back.
+ */
 export type Version = 'good' | 'bootsNowhere' | 'bootsOnSome';
 
 export interface Arguments {

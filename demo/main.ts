@@ -9,7 +9,14 @@ import { runFifty } from './installations/installations-demo.js';
 import { askForecast, besideEachOther, forecastSentence, tryOut, type Forecast } from './rollout/forecast.js';
 import { isAsExpected, table, type Outcome } from './installations/outcome.js';
 import { check, runRollout, untilOnline } from './rollout/rollout-demo.js';
-import { backSentences, faultsOfCanary, faultsOfRollBack, faultsOfRollout, summaryOf, type Checked } from './rollout/verdict.js';
+import {
+  backSentences,
+  faultsOfCanary,
+  faultsOfRollBack,
+  faultsOfRollout,
+  summaryOf,
+  type Checked,
+} from './rollout/verdict.js';
 import { setTheStage } from './service/set-up.js';
 import type { RolloutResource } from './rollout/resource.js';
 import { seconds, wrapped } from './terminal/terminal.js';
@@ -39,7 +46,14 @@ async function main(): Promise<number> {
     await begin(service, dir);
     const { operator } = service;
     const fleetOf = (devices: readonly FleetDevice[], connectPerSecond: number): Fleet => {
-      const fleet = createFleet({ devices, mqttUrl: service.endpoints.mqtt, dir: join(dir, 'fleet'), seed, times: TIMES, connectPerSecond });
+      const fleet = createFleet({
+        devices,
+        mqttUrl: service.endpoints.mqtt,
+        dir: join(dir, 'fleet'),
+        seed,
+        times: TIMES,
+        connectPerSecond,
+      });
       fleets.push(fleet);
       return fleet;
     };
@@ -58,7 +72,9 @@ async function main(): Promise<number> {
     const asExpected = outcomes.filter(isAsExpected).length;
     if (withFifty) {
       say(`\n${table(outcomes)}\n`);
-      say(`${asExpected} of ${outcomes.length} devices ended as their fault profile says, after ${seconds(Date.now() - began)}.\n`);
+      say(
+        `${asExpected} of ${outcomes.length} devices ended as their fault profile says, after ${seconds(Date.now() - began)}.\n`,
+      );
     }
     const faults = await playRollout(service, scene, version, stop.signal);
     sayLinks(service, outcomes, scene.crowd, keep);
@@ -88,9 +104,16 @@ async function begin(service: AllInOne, dir: string): Promise<void> {
 }
 
 /** @returns how much of it is not as it should be. */
-async function playRollout({ operator }: AllInOne, { crowd, fleet, forecast }: Scene, version: Version, stop: AbortSignal): Promise<number> {
+async function playRollout(
+  { operator }: AllInOne,
+  { crowd, fleet, forecast }: Scene,
+  version: Version,
+  stop: AbortSignal,
+): Promise<number> {
   const sizes = crowd.rollout.groups.map(({ name, size }) => `${name} (${size})`).join(', ');
-  sayWrapped(`Now a rollout: "${crowd.rollout.name}" to ${crowd.devices.length} devices in three groups: ${sizes}.${STORIES[version].begins}`);
+  sayWrapped(
+    `Now a rollout: "${crowd.rollout.name}" to ${crowd.devices.length} devices in three groups: ${sizes}.${STORIES[version].begins}`,
+  );
   sayWrapped(forecastSentence(forecast, crowd));
   say('');
   const { rollout, mostInFlight } = await runRollout(operator, crowd, stop);
@@ -108,15 +131,30 @@ async function playRollout({ operator }: AllInOne, { crowd, fleet, forecast }: S
 }
 
 /** What each version of the demo is about, and how it is judged. */
-const STORIES: Readonly<Record<Version, {
-  readonly begins: string;
-  readonly faults: (rollout: RolloutResource, all: readonly Checked[]) => string[];
-  readonly good: (all: readonly Checked[], crowd: Crowd) => string[];
-}>> = {
-  good: { begins: '', faults: faultsOfRollout, good: (all) => [`All ${all.length} devices ended as their fault profile says, and their disks say the same.`] },
-  bootsNowhere: { begins: ' This version boots on none of them.', faults: faultsOfCanary, good: (_all, crowd) => [untouched(crowd)] },
+const STORIES: Readonly<
+  Record<
+    Version,
+    {
+      readonly begins: string;
+      readonly faults: (rollout: RolloutResource, all: readonly Checked[]) => string[];
+      readonly good: (all: readonly Checked[], crowd: Crowd) => string[];
+    }
+  >
+> = {
+  good: {
+    begins: '',
+    faults: faultsOfRollout,
+    good: (all) => [`All ${all.length} devices ended as their fault profile says, and their disks say the same.`],
+  },
+  bootsNowhere: {
+    begins: ' This version boots on none of them.',
+    faults: faultsOfCanary,
+    good: (_all, crowd) => [untouched(crowd)],
+  },
   bootsOnSome: {
-    begins: ' This version boots on some of them only, and a rule takes it back where 20 % fail.', faults: faultsOfRollBack, good: (all) => backSentences(all, 'lamp 1.0.0'),
+    begins: ' This version boots on some of them only, and a rule takes it back where 20 % fail.',
+    faults: faultsOfRollBack,
+    good: (all) => backSentences(all, 'lamp 1.0.0'),
   },
 };
 
@@ -128,7 +166,11 @@ function untouched({ rollout, devices }: Crowd): string {
 /** A sentence that begins with spaces keeps them, and is indented further where it goes on. */
 function sayWrapped(sentence: string): void {
   const indent = sentence.length - sentence.trimStart().length;
-  say(wrapped(sentence.trimStart(), COLUMNS - 2 * indent).map((line, index) => `${' '.repeat(index === 0 ? indent : 2 * indent)}${line}`).join('\n'));
+  say(
+    wrapped(sentence.trimStart(), COLUMNS - 2 * indent)
+      .map((line, index) => `${' '.repeat(index === 0 ? indent : 2 * indent)}${line}`)
+      .join('\n'),
+  );
 }
 
 function sayLinks(service: AllInOne, outcomes: readonly Outcome[], { rollout }: Crowd, keep: boolean): void {
@@ -136,8 +178,14 @@ function sayLinks(service: AllInOne, outcomes: readonly Outcome[], { rollout }: 
   const shown = outcomes.find((outcome) => outcome.profile === 'wrongHash') ?? outcomes[0];
   say(`\nThe API describes itself: ${http}/docs`);
   if (shown) say(`One process in the Temporal UI: ${shown.installation.workflowUrl ?? temporalUi}`);
-  say(`The rollout's process: ${rollout.workflowUrl ?? `${temporalUi}/namespaces/default/workflows/rollout-${rollout.id}`}`);
-  say(keep ? 'All stays up; Ctrl-C ends it.' : `To look at them: SLIPWAY_DATA_DIR=${join(FOLDER, 'data')} npm start brings the same data back at the same addresses (or run with --keep).`);
+  say(
+    `The rollout's process: ${rollout.workflowUrl ?? `${temporalUi}/namespaces/default/workflows/rollout-${rollout.id}`}`,
+  );
+  say(
+    keep
+      ? 'All stays up; Ctrl-C ends it.'
+      : `To look at them: SLIPWAY_DATA_DIR=${join(FOLDER, 'data')} npm start brings the same data back at the same addresses (or run with --keep).`,
+  );
 }
 
 function untilStopped(stop: AbortSignal): Promise<void> {

@@ -1,6 +1,6 @@
 /**
- * The catalogue of errors: code → status, and what it means. The API's answers, the retry policy and docs/errors.md come from it.
- * `codes` are `<SERVICE>_<REASON>` (specs/rest-api.md, Conventions).
+ * The catalogue of errors: code → status, and what it means. The API's answers, the retry policy and docs/errors.md
+ * come from it. `codes` are `<SERVICE>_<REASON>` (specs/rest-api.md, Conventions).
  */
 export const ERRORS = {
   AUTH_MISSING_TOKEN: { status: 401, title: 'No bearer token was sent' },
@@ -32,7 +32,10 @@ export const ERRORS = {
 
   DEVICE_VALIDATION: { status: 400, title: 'The device request does not fit the contract' },
   DEVICE_NOT_FOUND: { status: 404, title: 'There is no such device' },
-  DEVICE_CONNECTEDBY_CONFLICT: { status: 409, title: 'The gateway is unknown, or the chain of gateways would be a circle' },
+  DEVICE_CONNECTEDBY_CONFLICT: {
+    status: 409,
+    title: 'The gateway is unknown, or the chain of gateways would be a circle',
+  },
   DEVICE_ALIAS_CONFLICT: { status: 409, title: 'The alias names another device' },
   DEVICE_IN_USE: { status: 409, title: 'The device has open installations, or is a gateway of others' },
   DEVICE_CREDENTIAL_LIMIT: { status: 409, title: 'Two passwords are valid already' },

@@ -22,8 +22,8 @@ export const ROLES = ['owner', 'writer', 'reader'] as const;
 export type Role = (typeof ROLES)[number];
 
 /**
- * An owner may do everything. A writer changes what is there but approves no rollout (four eyes: who writes it does not release
- * it) and does not read who did what. A reader reads everything but the audit trail.
+ * An owner may do everything. A writer changes what is there but approves no rollout (four eyes: who writes it does not
+ * release it) and does not read who did what. A reader reads everything but the audit trail.
  */
 const OF_ROLE: Record<Role, readonly Permission[]> = {
   owner: PERMISSIONS,

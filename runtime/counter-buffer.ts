@@ -11,9 +11,9 @@ export interface Count {
 const FLUSH_MS = 5_000;
 
 /**
- * Counts in memory and adds it to PostgreSQL every few seconds, where the API prints it: so a bridge needs no port of its own, and a
- * figure goes on over its restarts and take-overs. The price: what was counted in the last seconds before a crash is lost. It is a
- * measure, not a fact; facts are in the history and in last-diagnostics.
+ * Counts in memory and adds it to PostgreSQL every few seconds, where the API prints it: so a bridge needs no port of
+ * its own, and a figure goes on over its restarts and take-overs. The price: what was counted in the last seconds
+ * before a crash is lost. It is a measure, not a fact; facts are in the history and in last-diagnostics.
  */
 export class CounterBuffer {
   private counted = new Map<string, Count>();
@@ -21,7 +21,11 @@ export class CounterBuffer {
   private readonly timer: NodeJS.Timeout;
 
   /** @param add writes them where they are kept; what it refuses is counted again and goes with the next. */
-  constructor(private readonly add: (counts: readonly Count[]) => Promise<void>, private readonly log: Logger, everyMs = FLUSH_MS) {
+  constructor(
+    private readonly add: (counts: readonly Count[]) => Promise<void>,
+    private readonly log: Logger,
+    everyMs = FLUSH_MS,
+  ) {
     this.timer = setInterval(() => void this.flush(), everyMs);
     this.timer.unref();
   }

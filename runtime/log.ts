@@ -3,8 +3,8 @@ import pino from 'pino';
 export type Log = pino.Logger;
 
 /**
- * JSON lines on standard error: standard output belongs to what people read. Written synchronously, because the last line before
- * a crash is the one that is looked for.
+ * JSON lines on standard error: standard output belongs to what people read. Written synchronously, because the last
+ * line before a crash is the one that is looked for.
  */
 export function createLog(processName: string, level: string = process.env['SLIPWAY_LOG_LEVEL'] || 'info'): Log {
   const options = {

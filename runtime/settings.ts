@@ -9,7 +9,9 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 export class SettingsError extends Error {
   override readonly name = 'SettingsError';
   constructor(readonly problems: readonly string[]) {
-    super(`${problems.length === 1 ? 'A setting is' : `${problems.length} settings are`} not usable:\n${problems.map((problem) => `  ${problem}`).join('\n')}`);
+    super(
+      `${problems.length === 1 ? 'A setting is' : `${problems.length} settings are`} not usable:\n${problems.map((problem) => `  ${problem}`).join('\n')}`,
+    );
   }
 }
 
@@ -19,7 +21,9 @@ const port = z
   .regex(/^\d{1,5}$/, 'must be a port from 0 (any free one) to 65535')
   .transform(Number)
   .refine((value) => value <= 65_535, 'must be a port from 0 (any free one) to 65535');
-const flag = z.enum(['true', 'false', '1', '0'], 'must be true or false').transform((value) => value === 'true' || value === '1');
+const flag = z
+  .enum(['true', 'false', '1', '0'], 'must be true or false')
+  .transform((value) => value === 'true' || value === '1');
 const duration = z.string().transform((value, context) => {
   const ms = parseDuration(value);
   if (ms !== undefined) return ms;
@@ -27,7 +31,12 @@ const duration = z.string().transform((value, context) => {
   return z.NEVER;
 });
 const url = (...schemes: string[]) =>
-  z.string().refine((value) => URL.canParse(value) && schemes.includes(new URL(value).protocol.slice(0, -1)), `must be a URL that begins with ${schemes.map((scheme) => `${scheme}://`).join(' or ')}`);
+  z
+    .string()
+    .refine(
+      (value) => URL.canParse(value) && schemes.includes(new URL(value).protocol.slice(0, -1)),
+      `must be a URL that begins with ${schemes.map((scheme) => `${scheme}://`).join(' or ')}`,
+    );
 
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
 
@@ -38,7 +47,10 @@ const environment = z.object({
   SLIPWAY_PUBLIC_URL: url('http', 'https').optional(),
   SLIPWAY_DATA_DIR: text.default('.slipway'),
   /** Operators paste it into headers: what a header cannot carry is refused here, not by a client later. */
-  SLIPWAY_ADMIN_TOKEN: z.string().regex(/^[\x21-\x7e]{16,256}$/, 'must be 16 to 256 printable characters without spaces').optional(),
+  SLIPWAY_ADMIN_TOKEN: z
+    .string()
+    .regex(/^[\x21-\x7e]{16,256}$/, 'must be 16 to 256 printable characters without spaces')
+    .optional(),
   SLIPWAY_MQTT_PORT: port.default(1883),
   SLIPWAY_MQTT_HOST: text.default('127.0.0.1'),
   MQTT_URL: url('mqtt', 'mqtts').optional(),
@@ -52,7 +64,10 @@ const environment = z.object({
   MQTT_TLS_KEY_PATH: text.optional(),
   MQTT_TLS_SERVER_NAME: text.optional(),
   DATABASE_URL: url('postgres', 'postgresql').optional(),
-  TEMPORAL_ADDRESS: z.string().regex(/^[^\s/]+:\d{1,5}$/, 'must be host:port, without a scheme').optional(),
+  TEMPORAL_ADDRESS: z
+    .string()
+    .regex(/^[^\s/]+:\d{1,5}$/, 'must be host:port, without a scheme')
+    .optional(),
   TEMPORAL_NAMESPACE: text.default('default'),
   TEMPORAL_API_KEY: text.optional(),
   /** The names of the SDK's own environment configuration. */
@@ -67,9 +82,13 @@ const environment = z.object({
   TEMPORAL_CLI_PATH: text.optional(),
   SLIPWAY_TEMPORAL_PORT: port.default(7233),
   SLIPWAY_TEMPORAL_UI_PORT: port.default(8233),
-  /** Where people see the processes of an outside Temporal: base of the links to it. The all in one sets it for its own. */
+  /**
+   * Where people see the processes of an outside Temporal: base of the links to it. The all in one sets it for its own.
+   */
   SLIPWAY_TEMPORAL_UI_URL: url('http', 'https').optional(),
-  /** Port of the embedded PostgreSQL. Nobody needs to know it, so that it is any free one unless a tool wants it fixed. */
+  /**
+   * Port of the embedded PostgreSQL. Nobody needs to know it, so that it is any free one unless a tool wants it fixed.
+   */
   SLIPWAY_POSTGRES_PORT: port.default(0),
   SLIPWAY_BLOB_STORE: z.enum(['disk', 's3'], 'must be disk or s3').default('disk'),
   SLIPWAY_S3_BUCKET: text.optional(),
@@ -102,7 +121,13 @@ function arrange(env: Parsed, unknown: readonly string[]) {
     databaseUrl: env.DATABASE_URL,
     postgresPort: env.SLIPWAY_POSTGRES_PORT,
     /** The broker that the bridge connects to. */
-    mqtt: { url: env.MQTT_URL, username: env.MQTT_USERNAME, password: env.MQTT_PASSWORD, admin: env.SLIPWAY_MQTT_ADMIN, tls: mqttTls(env) },
+    mqtt: {
+      url: env.MQTT_URL,
+      username: env.MQTT_USERNAME,
+      password: env.MQTT_PASSWORD,
+      admin: env.SLIPWAY_MQTT_ADMIN,
+      tls: mqttTls(env),
+    },
     /** Where `workers/broker.ts` listens. */
     brokerListens: { host: env.SLIPWAY_MQTT_HOST, port: env.SLIPWAY_MQTT_PORT },
     temporal: {
@@ -132,7 +157,12 @@ function arrange(env: Parsed, unknown: readonly string[]) {
 }
 
 function mqttTls(env: Parsed) {
-  const tls = { caPath: env.MQTT_TLS_CA_PATH, certPath: env.MQTT_TLS_CERT_PATH, keyPath: env.MQTT_TLS_KEY_PATH, serverName: env.MQTT_TLS_SERVER_NAME };
+  const tls = {
+    caPath: env.MQTT_TLS_CA_PATH,
+    certPath: env.MQTT_TLS_CERT_PATH,
+    keyPath: env.MQTT_TLS_KEY_PATH,
+    serverName: env.MQTT_TLS_SERVER_NAME,
+  };
   return Object.values(tls).some((value) => value !== undefined) ? tls : undefined;
 }
 
@@ -144,7 +174,13 @@ function temporalTls(env: Parsed) {
     serverCa: { path: env.TEMPORAL_TLS_SERVER_CA_CERT_PATH, data: env.TEMPORAL_TLS_SERVER_CA_CERT_DATA },
     serverName: env.TEMPORAL_TLS_SERVER_NAME,
   };
-  const given = [...Object.values(tls.clientCert), ...Object.values(tls.clientKey), ...Object.values(tls.serverCa), tls.serverName, env.TEMPORAL_API_KEY];
+  const given = [
+    ...Object.values(tls.clientCert),
+    ...Object.values(tls.clientKey),
+    ...Object.values(tls.serverCa),
+    tls.serverName,
+    env.TEMPORAL_API_KEY,
+  ];
   return (env.TEMPORAL_TLS ?? given.some((value) => value !== undefined)) ? tls : undefined;
 }
 
@@ -162,17 +198,26 @@ function contradictions(env: Record<string, string>): string[] {
   const has = (name: string) => env[name] !== undefined;
   const problems: string[] = [];
   const pair = (one: string, other: string) => {
-    if (has(one) !== has(other)) problems.push(`${has(one) ? other : one} is missing: ${one} and ${other} belong together`);
+    if (has(one) !== has(other))
+      problems.push(`${has(one) ? other : one} is missing: ${one} and ${other} belong together`);
   };
-  if (env['SLIPWAY_BLOB_STORE'] === 's3' && !has('SLIPWAY_S3_BUCKET')) problems.push('SLIPWAY_S3_BUCKET is missing: SLIPWAY_BLOB_STORE=s3 needs it');
-  for (const name of ['SLIPWAY_JWT_AUDIENCE', 'SLIPWAY_JWKS_URL']) if (has(name) && !has('SLIPWAY_JWT_ISSUER')) problems.push(`SLIPWAY_JWT_ISSUER is missing: without it ${name} is about nobody's tokens`);
+  if (env['SLIPWAY_BLOB_STORE'] === 's3' && !has('SLIPWAY_S3_BUCKET'))
+    problems.push('SLIPWAY_S3_BUCKET is missing: SLIPWAY_BLOB_STORE=s3 needs it');
+  for (const name of ['SLIPWAY_JWT_AUDIENCE', 'SLIPWAY_JWKS_URL'])
+    if (has(name) && !has('SLIPWAY_JWT_ISSUER'))
+      problems.push(`SLIPWAY_JWT_ISSUER is missing: without it ${name} is about nobody's tokens`);
   if (has('SLIPWAY_JWT_ISSUER') && !has('SLIPWAY_JWKS_URL') && !/^https?:\/\//.test(env['SLIPWAY_JWT_ISSUER']!)) {
     problems.push('SLIPWAY_JWKS_URL is missing: SLIPWAY_JWT_ISSUER is no URL that it could be discovered from');
   }
   pair('MQTT_TLS_CERT_PATH', 'MQTT_TLS_KEY_PATH');
   if (env['SLIPWAY_MQTT_ADMIN'] === 'dynsec') {
     const missing = ['MQTT_URL', 'MQTT_USERNAME', 'MQTT_PASSWORD'].filter((name) => !has(name));
-    problems.push(...missing.map((name) => `${name} is missing: SLIPWAY_MQTT_ADMIN=dynsec administers an outside mosquitto in that name (docs/mosquitto.md)`));
+    problems.push(
+      ...missing.map(
+        (name) =>
+          `${name} is missing: SLIPWAY_MQTT_ADMIN=dynsec administers an outside mosquitto in that name (docs/mosquitto.md)`,
+      ),
+    );
     return problems;
   }
   if (has('MQTT_USERNAME') || !has('MQTT_PASSWORD')) return problems;
@@ -184,15 +229,23 @@ function contradictions(env: Record<string, string>): string[] {
  * @throws SettingsError naming each mistake.
  */
 export function readSettings(env: Environment = process.env): Settings {
-  const given = Object.fromEntries(Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined && entry[1] !== ''));
+  const given = Object.fromEntries(
+    Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined && entry[1] !== ''),
+  );
   const parsed = environment.safeParse(given);
   const problems = contradictions(given);
   if (!parsed.success) {
     // Secrets are never repeated: an error text ends up in a log.
-    problems.unshift(...parsed.error.issues.map((issue) => `${String(issue.path[0])} ${issue.message}${shown(String(issue.path[0]), given)}`));
+    problems.unshift(
+      ...parsed.error.issues.map(
+        (issue) => `${String(issue.path[0])} ${issue.message}${shown(String(issue.path[0]), given)}`,
+      ),
+    );
   }
   if (!parsed.success || problems.length > 0) throw new SettingsError(problems);
-  const unknown = Object.keys(given).filter((name) => name.startsWith('SLIPWAY_') && !name.startsWith('SLIPWAY_TEST_') && !(name in environment.shape));
+  const unknown = Object.keys(given).filter(
+    (name) => name.startsWith('SLIPWAY_') && !name.startsWith('SLIPWAY_TEST_') && !(name in environment.shape),
+  );
   return Object.freeze(arrange(parsed.data, unknown));
 }
 
@@ -207,12 +260,22 @@ type Outside = { databaseUrl: string; temporalAddress: string; mqttUrl: string }
 const OUTSIDE = { databaseUrl: 'DATABASE_URL', temporalAddress: 'TEMPORAL_ADDRESS', mqttUrl: 'MQTT_URL' } as const;
 
 /**
- * Addresses that a single process cannot do without. The all in one gives them to its children; whoever starts a process alone sets them.
+ * Addresses that a single process cannot do without. The all in one gives them to its children; whoever starts a
+ * process alone sets them.
  * @throws SettingsError naming each that is missing.
  */
 export function requireAddresses<K extends keyof Outside>(settings: Settings, ...names: K[]): Pick<Outside, K> {
-  const all = { databaseUrl: settings.databaseUrl, temporalAddress: settings.temporal.address, mqttUrl: settings.mqtt.url };
+  const all = {
+    databaseUrl: settings.databaseUrl,
+    temporalAddress: settings.temporal.address,
+    mqttUrl: settings.mqtt.url,
+  };
   const missing = names.filter((name) => all[name] === undefined);
-  if (missing.length > 0) throw new SettingsError(missing.map((name) => `${OUTSIDE[name]} is missing: this process needs it (npm start brings everything up by itself)`));
+  if (missing.length > 0)
+    throw new SettingsError(
+      missing.map(
+        (name) => `${OUTSIDE[name]} is missing: this process needs it (npm start brings everything up by itself)`,
+      ),
+    );
   return Object.fromEntries(names.map((name) => [name, all[name]])) as Pick<Outside, K>;
 }

@@ -12,8 +12,8 @@ let listening = false;
 let log: Log | undefined;
 
 /**
- * Runs `step` once when the process is told to end, in the reverse order of registration: what was opened last is closed first.
- * The process exits with 0 when all are done, with 1 when one failed or the limit passed.
+ * Runs `step` once when the process is told to end, in the reverse order of registration: what was opened last is
+ * closed first. The process exits with 0 when all are done, with 1 when one failed or the limit passed.
  */
 export function onShutdown(step: Step, options: { log?: Log } = {}): void {
   steps.push(step);
@@ -25,8 +25,8 @@ export function onShutdown(step: Step, options: { log?: Log } = {}): void {
 }
 
 /**
- * Ends this process like SIGTERM does when its parent is gone, however that ended: the kernel closes the IPC channel even
- * after `kill -9`. Does nothing in a process that was started without such a channel.
+ * Ends this process like SIGTERM does when its parent is gone, however that ended: the kernel closes the IPC channel
+ * even after `kill -9`. Does nothing in a process that was started without such a channel.
  */
 export function exitWithParent(): void {
   if (process.channel === undefined) return;

@@ -2,7 +2,14 @@ import type { Advanced, InstallationEvent, Refusal } from '../domain/installatio
 import { entriesOf, type Cause } from '../domain/installation/history.js';
 import { hear, presence, sawIt, type Hello } from '../domain/installation/hello.js';
 import type { Installation } from '../domain/installation/installation.js';
-import { documentKey, newsKey, sentenceKey, SHOWN_AFTER_MS, stageOf, waitsForDevice } from '../domain/installation/process-status.js';
+import {
+  documentKey,
+  newsKey,
+  sentenceKey,
+  SHOWN_AFTER_MS,
+  stageOf,
+  waitsForDevice,
+} from '../domain/installation/process-status.js';
 import { renumber } from '../domain/installation/raise-revision.js';
 import { apply, type Work } from '../domain/installation/device-aggregate.js';
 import { ancestorsOf } from './fleet/gateways.js';
@@ -14,8 +21,12 @@ import { moveTargets, refreshAdmissible } from './rollouts/moves.js';
 import { loadWork, saveWork, type WorkKey } from './installations/device-aggregate.js';
 import { deviceKey } from './db/keys.js';
 
-/** Who says it. A device is the node whose connection it came over; the process is the installation's own workflow; the service, anything else here. */
-export type Reporter = { kind: 'device'; node: string } | { kind: 'operator'; id: string } | { kind: 'process' } | { kind: 'service' };
+/**
+ * Who says it. A device is the node whose connection it came over; the process is the installation's own workflow; the
+ * service, anything else here.
+ */
+export type Reporter =
+  { kind: 'device'; node: string } | { kind: 'operator'; id: string } | { kind: 'process' } | { kind: 'service' };
 
 /** A report about a device: by MQTT, REST, DDI, a gateway for its child, or the workflow's own timer. */
 export type Report = { tenantId: string; deviceId: string; from: Reporter } & (
@@ -24,26 +35,39 @@ export type Report = { tenantId: string; deviceId: string; from: Reporter } & (
   | { kind: 'presence'; online: boolean; session: string }
   /** Whatever the device sent that says nothing else. */
   | { kind: 'sign_of_life' }
-  /** From the service: a document of this slot with this revision stands elsewhere, so that the present one must be above it. */
+  /**
+   * From the service: a document of this slot with this revision stands elsewhere, so that the present one must be
+   * above it.
+   */
   | { kind: 'outnumbered'; slot: string; revision: number }
 );
 
 export type RecordRefusal = Refusal | 'unknown_installation' | 'unknown_device' | 'forbidden';
 
-/** What happened: `applied`, `unchanged` (a repetition, or late), or refused with the reason. `work` is the device after the whole batch. */
+/**
+ * What happened: `applied`, `unchanged` (a repetition, or late), or refused with the reason. `work` is the device after
+ * the whole batch.
+ */
 export type Recorded =
   | { outcome: 'applied' | 'unchanged'; installation?: Installation; work: Work }
   | { outcome: 'refused'; reason: RecordRefusal };
 
 /**
- * The one way in for every report (DESIGN §4). In the caller's transaction: locks the devices, then what is open on them; asks the domain for
- * what follows; writes rows, history and marks in the outbox. Reports of one device are taken in the order of the batch.
+ * The one way in for every report (DESIGN §4). In the caller's transaction: locks the devices, then what is open on
+ * them; asks the domain for what follows; writes rows, history and marks in the outbox. Reports of one device are taken
+ * in the order of the batch.
  *
- * The answers stand in the order of the reports. Nothing is sent from here: whoever receives is brought up to date by the outbox.
+ * The answers stand in the order of the reports. Nothing is sent from here: whoever receives is brought up to date by
+ * the outbox.
  */
 export async function record(tx: Tx, reports: readonly Report[], now: number): Promise<Recorded[]> {
-  const [loaded, ancestors] = [await loadWork(tx, keysOf(reports)), await ancestorsOf(tx, reports.flatMap(foreignNode))];
-  const works = new Map<string, { before: Work; after: Work }>([...loaded].map(([key, { work }]) => [key, { before: work, after: work }]));
+  const [loaded, ancestors] = [
+    await loadWork(tx, keysOf(reports)),
+    await ancestorsOf(tx, reports.flatMap(foreignNode)),
+  ];
+  const works = new Map<string, { before: Work; after: Work }>(
+    [...loaded].map(([key, { work }]) => [key, { before: work, after: work }]),
+  );
   const history: HistoryEntry[] = [];
   const told = new Set<string>(); // installations whose process did the change itself: it needs no signal about it
   const answers = reports.map((report): Recorded => {
@@ -56,14 +80,22 @@ export async function record(tx: Tx, reports: readonly Report[], now: number): P
     if (report.from.kind === 'process' && report.kind === 'event') told.add(report.installationId);
     works.set(key, { before: held.before, after: work });
     if (result.outcome === 'refused') return result;
-    return 'next' in result ? { outcome: result.outcome, installation: result.next, work } : { outcome: result.outcome, work };
+    return 'next' in result
+      ? { outcome: result.outcome, installation: result.next, work }
+      : { outcome: result.outcome, work };
   });
   const changes = [...works.values()].filter(({ before, after }) => before !== after);
   await saveWork(tx, changes);
   await writeHistory(tx, history);
   // Targets before the counters of their groups, whoever comes: so both of these lock in that order.
   const pokes = [
-    ...(await refreshAdmissible(tx, changes.filter(({ before, after }) => reachChanged(before, after)).map(({ after: { device } }) => ({ tenantId: device.tenantId, deviceId: device.id })), now)),
+    ...(await refreshAdmissible(
+      tx,
+      changes
+        .filter(({ before, after }) => reachChanged(before, after))
+        .map(({ after: { device } }) => ({ tenantId: device.tenantId, deviceId: device.id })),
+      now,
+    )),
     ...(await moveTargets(tx, changes.flatMap(installationsChanged), now)),
     ...(await moveBack(tx, changes.flatMap(installationsChanged), now)),
   ];
@@ -71,7 +103,10 @@ export async function record(tx: Tx, reports: readonly Report[], now: number): P
   return answers;
 }
 
-type Taken = { work: Work; result: Advanced | { outcome: 'refused'; reason: 'unknown_installation' } | { outcome: 'applied' } };
+type Taken = {
+  work: Work;
+  result: Advanced | { outcome: 'refused'; reason: 'unknown_installation' } | { outcome: 'applied' };
+};
 
 function take(work: Work, report: Report, slotsOfType: readonly string[], now: number): Taken {
   switch (report.kind) {
@@ -81,7 +116,9 @@ function take(work: Work, report: Report, slotsOfType: readonly string[], now: n
       return { work: present ? sawIt(done.work, now) : done.work, result: done.result };
     }
     case 'hello': {
-      const slots = Object.fromEntries(Object.entries(report.hello.slots).filter(([slot]) => slotsOfType.includes(slot)));
+      const slots = Object.fromEntries(
+        Object.entries(report.hello.slots).filter(([slot]) => slotsOfType.includes(slot)),
+      );
       return { work: hear(work, { ...report.hello, slots }, now), result: { outcome: 'applied' } };
     }
     case 'presence':
@@ -110,7 +147,9 @@ function keysOf(reports: readonly Report[]): WorkKey[] {
 }
 
 function foreignNode(report: Report): { tenantId: string; deviceId: string }[] {
-  return report.from.kind === 'device' && report.from.node !== report.deviceId ? [{ tenantId: report.tenantId, deviceId: report.deviceId }] : [];
+  return report.from.kind === 'device' && report.from.node !== report.deviceId
+    ? [{ tenantId: report.tenantId, deviceId: report.deviceId }]
+    : [];
 }
 
 /** A device reports for itself, or for one behind it; the broker cannot know who is connected by whom. */
@@ -121,7 +160,8 @@ function mayReport(report: Report, ancestors: Map<string, readonly string[]>): b
 
 function causeOf(report: Report): Cause {
   const { from } = report;
-  const by = from.kind === 'device' ? `device:${from.node}` : from.kind === 'operator' ? `operator:${from.id}` : from.kind;
+  const by =
+    from.kind === 'device' ? `device:${from.node}` : from.kind === 'operator' ? `operator:${from.id}` : from.kind;
   const seq = report.kind === 'event' && 'seq' in report.event ? report.event.seq : undefined;
   return seq === undefined ? { by } : { by, seq };
 }
@@ -133,18 +173,31 @@ function differences(before: Work, after: Work, cause: Cause, now: number): Hist
   for (const [id, next] of Object.entries(after.installations)) {
     const was = before.installations[id];
     if (!was || was === next) continue;
-    for (const entry of entriesOf(was, next, cause)) entries.push({ tenantId, deviceId, installationId: id, at: now, ...entry });
+    for (const entry of entriesOf(was, next, cause))
+      entries.push({ tenantId, deviceId, installationId: id, at: now, ...entry });
   }
   for (const [name, slot] of Object.entries(after.slots)) {
     const was = before.slots[name];
     if (was?.sha256 === slot.sha256 && was?.confirmed === slot.confirmed) continue;
     if (slot.sha256 === null && was === undefined) continue; // only a revision was taken
-    entries.push({ tenantId, deviceId, at: now, event: 'slot', data: { by: cause.by, slot: name, sha256: slot.sha256, version: slot.version, confirmed: slot.confirmed } });
+    entries.push({
+      tenantId,
+      deviceId,
+      at: now,
+      event: 'slot',
+      data: { by: cause.by, slot: name, sha256: slot.sha256, version: slot.version, confirmed: slot.confirmed },
+    });
   }
   return entries;
 }
 
-function installationsChanged({ before, after }: { before: Work; after: Work }): { before: Installation; after: Installation }[] {
+function installationsChanged({
+  before,
+  after,
+}: {
+  before: Work;
+  after: Work;
+}): { before: Installation; after: Installation }[] {
   return Object.values(after.installations).flatMap((next) => {
     const was = before.installations[next.id];
     return was === undefined || was === next ? [] : [{ before: was, after: next }];
@@ -164,20 +217,25 @@ function marksOf(before: Work, after: Work, told: ReadonlySet<string>, now: numb
     const was = before.installations[id];
     if (!was || (was === next && !reach)) continue;
     const due = told.has(id) ? undefined : newsDueAt(was, next, reach, now);
-    if (due !== undefined) marks.push({ receiver: 'workflow', tenantId, subject: id, ...(due === 'now' ? {} : { dueAt: due }) });
+    if (due !== undefined)
+      marks.push({ receiver: 'workflow', tenantId, subject: id, ...(due === 'now' ? {} : { dueAt: due }) });
     const ask = next.helloAskedAt !== null && was.helloAskedAt === null;
-    if (documentKey(was) !== documentKey(next) || ask) marks.push({ receiver: 'document', tenantId, subject: deviceId, detail: next.slot });
+    if (documentKey(was) !== documentKey(next) || ask)
+      marks.push({ receiver: 'document', tenantId, subject: deviceId, detail: next.slot });
   }
   return marks;
 }
 
 /**
- * When its process is to hear of it: what it waits for, now. A deadline that moved forward (its timer is later), when it has passed; what people
- * read there, when it has stood a while: each signal costs the process a task.
+ * When its process is to hear of it: what it waits for, now. A deadline that moved forward (its timer is later), when
+ * it has passed; what people read there, when it has stood a while: each signal costs the process a task.
  */
 function newsDueAt(was: Installation, next: Installation, reach: boolean, now: number): number | 'now' | undefined {
   if (newsKey(was) !== newsKey(next)) return 'now';
   const earlier = next.dueAt !== null && (was.dueAt === null || next.dueAt < was.dueAt);
-  const times = [...(earlier && stageOf(next) !== 'begin' ? [next.dueAt] : []), ...(waitsForDevice(next) && (reach || sentenceKey(was) !== sentenceKey(next)) ? [now + SHOWN_AFTER_MS] : [])];
+  const times = [
+    ...(earlier && stageOf(next) !== 'begin' ? [next.dueAt] : []),
+    ...(waitsForDevice(next) && (reach || sentenceKey(was) !== sentenceKey(next)) ? [now + SHOWN_AFTER_MS] : []),
+  ];
   return times.length === 0 ? undefined : Math.min(...times);
 }

@@ -28,7 +28,9 @@ const settings = readSettings();
 const { databaseUrl } = requireAddresses(settings, 'databaseUrl');
 exitWithParent();
 
-/** A request holds a connection for a few milliseconds: beyond this number they only wait in PostgreSQL instead of here. */
+/**
+ * A request holds a connection for a few milliseconds: beyond this number they only wait in PostgreSQL instead of here.
+ */
 const POOL_SIZE = 16;
 const PREPARE_AGAIN_MS = 500;
 const TCP_DEADLINE_MS = 1_000;
@@ -37,37 +39,68 @@ const TEMPORAL_DEADLINE_MS = 1_400;
 /** Drafts are *shown* as expired from their time on; this only writes it down. */
 const EXPIRE_DRAFTS_MS = 30_000;
 const SWEEP_MS = 10 * 60_000;
-/** Far beyond the time after which the listener closes a connection on which nothing moves (2 minutes): what is this old has no owner. */
+/**
+ * Far beyond the time after which the listener closes a connection on which nothing moves (2 minutes): what is this old
+ * has no owner.
+ */
 const UPLOAD_ABANDONED_MS = 60 * 60_000;
 
-const pool = openPool({ databaseUrl, name: 'api', max: POOL_SIZE, onError: (error) => log.warn({ err: error }, 'an idle connection to the database broke') });
+const pool = openPool({
+  databaseUrl,
+  name: 'api',
+  max: POOL_SIZE,
+  onError: (error) => log.warn({ err: error }, 'an idle connection to the database broke'),
+});
 onShutdown(() => pool.end(), { log });
 const blobs = await openBlobs(settings);
 onShutdown(() => blobs.close());
 
 const http = await listen(settings.http.host, settings.http.port).catch((error: unknown) => {
-  log.fatal({ err: error }, `cannot listen on ${settings.http.host}:${settings.http.port}; is another Slipway running? Set SLIPWAY_HTTP_PORT`);
+  log.fatal(
+    { err: error },
+    `cannot listen on ${settings.http.host}:${settings.http.port}; is another Slipway running? Set SLIPWAY_HTTP_PORT`,
+  );
   process.exit(1);
 });
 const publicUrl = settings.publicUrlIsGiven ? settings.publicUrl : httpUrl(settings.http.host, http.port);
 
 const services: Services = {
-  pool, blobs, publicUrl, log, now: Date.now,
-  ...(settings.temporal.uiUrl === undefined ? {} : { workflowUrl: (id: string) => `${settings.temporal.uiUrl}/namespaces/${settings.temporal.namespace}/workflows/${id}` }),
+  pool,
+  blobs,
+  publicUrl,
+  log,
+  now: Date.now,
+  ...(settings.temporal.uiUrl === undefined
+    ? {}
+    : {
+        workflowUrl: (id: string) =>
+          `${settings.temporal.uiUrl}/namespaces/${settings.temporal.namespace}/workflows/${id}`,
+      }),
   draftLifetimeMs: settings.firmwareWithoutBlobExpiresAfterMs,
   simulations: new Simulations(),
-  notifyOutbox: () => void pool.query(`NOTIFY ${CHANNEL}`).catch((error: unknown) => log.debug({ err: error }, 'the sender was not woken; its poll finds the marks')),
+  notifyOutbox: () =>
+    void pool
+      .query(`NOTIFY ${CHANNEL}`)
+      .catch((error: unknown) => log.debug({ err: error }, 'the sender was not woken; its poll finds the marks')),
 };
 
-/** Whether the schema is up to date and the bootstrap key works. Until then the port answers, and says that it is not ready. */
+/**
+ * Whether the schema is up to date and the bootstrap key works. Until then the port answers, and says that it is not
+ * ready.
+ */
 let prepared = false;
 const authenticate = eitherOf(byApiKey(pool, services.now), await operatorTokens(settings));
 const live = new LiveEvents(pool, log);
 const app = createApp({
-  services, live,
-  dependencies: [{ name: 'schema', check: async () => (prepared ? undefined : 'is being brought up to date') }, ...neighbours(settings)],
+  services,
+  live,
+  dependencies: [
+    { name: 'schema', check: async () => (prepared ? undefined : 'is being brought up to date') },
+    ...neighbours(settings),
+  ],
   authenticate: async (token) => {
-    if (!prepared) throw new DomainError('SERVICE_UNAVAILABLE', 'the database is being prepared; try again in a few seconds');
+    if (!prepared)
+      throw new DomainError('SERVICE_UNAVAILABLE', 'the database is being prepared; try again in a few seconds');
     return authenticate(token);
   },
 });
@@ -76,12 +109,23 @@ onShutdown(() => http.close());
 onShutdown(() => live.end());
 log.info({ url: publicUrl, port: http.port }, 'listens');
 await prepare();
-const housekeeping = new Housekeeping([
-  { name: 'firmware without a blob expired', everyMs: EXPIRE_DRAFTS_MS, run: () => expireDrafts(pool, settings.firmwareWithoutBlobExpiresAfterMs, Date.now()) },
-  { name: 'idempotency keys were forgotten', everyMs: SWEEP_MS, run: () => sweepIdempotencyKeys(pool, Date.now()) },
-  { name: 'ended credentials were forgotten', everyMs: SWEEP_MS, run: () => forgetEndedCredentials(pool) },
-  { name: 'what broken uploads left behind was removed', everyMs: SWEEP_MS, run: () => blobs.sweep(UPLOAD_ABANDONED_MS) },
-], log);
+const housekeeping = new Housekeeping(
+  [
+    {
+      name: 'firmware without a blob expired',
+      everyMs: EXPIRE_DRAFTS_MS,
+      run: () => expireDrafts(pool, settings.firmwareWithoutBlobExpiresAfterMs, Date.now()),
+    },
+    { name: 'idempotency keys were forgotten', everyMs: SWEEP_MS, run: () => sweepIdempotencyKeys(pool, Date.now()) },
+    { name: 'ended credentials were forgotten', everyMs: SWEEP_MS, run: () => forgetEndedCredentials(pool) },
+    {
+      name: 'what broken uploads left behind was removed',
+      everyMs: SWEEP_MS,
+      run: () => blobs.sweep(UPLOAD_ABANDONED_MS),
+    },
+  ],
+  log,
+);
 onShutdown(() => housekeeping.end());
 
 /** The database may come later than this process: it is asked until it is there. */
@@ -93,7 +137,8 @@ async function prepare(): Promise<void> {
   while (!prepared && !ending) {
     try {
       await migrate(databaseUrl);
-      if (settings.adminToken === undefined) log.warn('SLIPWAY_ADMIN_TOKEN is not set: only keys that are in the database work');
+      if (settings.adminToken === undefined)
+        log.warn('SLIPWAY_ADMIN_TOKEN is not set: only keys that are in the database work');
       else await ensureKey(pool, { tenantId: 'default', name: 'bootstrap', role: 'owner' }, settings.adminToken);
       prepared = true;
       log.info('is ready');
@@ -116,11 +161,20 @@ function neighbours({ temporal, mqtt }: Settings): Dependency[] {
   const found: Dependency[] = [];
   if (temporal.address !== undefined) {
     const { connection } = temporalConnection(settings);
-    found.push({ name: 'temporal', check: async () => ((await probeTemporal(connection, TEMPORAL_DEADLINE_MS)) === undefined ? undefined : 'does not answer: installations wait where they are') });
+    found.push({
+      name: 'temporal',
+      check: async () =>
+        (await probeTemporal(connection, TEMPORAL_DEADLINE_MS)) === undefined
+          ? undefined
+          : 'does not answer: installations wait where they are',
+    });
   }
   if (mqtt.url !== undefined) {
     const { hostname, port, protocol } = new URL(mqtt.url);
-    found.push({ name: 'mqtt', check: () => answersTcp(hostname, Number(port) || (protocol === 'mqtts:' ? 8883 : 1883)) });
+    found.push({
+      name: 'mqtt',
+      check: () => answersTcp(hostname, Number(port) || (protocol === 'mqtts:' ? 8883 : 1883)),
+    });
   }
   return found;
 }

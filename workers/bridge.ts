@@ -27,12 +27,17 @@ exitWithParent();
 
 const CONNECT_TIMEOUT_MS = 5_000;
 /**
- * Reports are under 8 KiB, and what is larger goes to the diagnostics: so this is above what a broker of ours lets through (64 KiB). A message that
- * ended the connection would come again with each new one.
+ * Reports are under 8 KiB, and what is larger goes to the diagnostics: so this is above what a broker of ours lets
+ * through (64 KiB). A message that ended the connection would come again with each new one.
  */
 const MAX_PACKET_BYTES = 1024 * 1024;
 
-const pool = openPool({ databaseUrl, name: 'bridge', max: 10, onError: (error) => log.warn({ err: error }, 'an idle connection to the database broke') });
+const pool = openPool({
+  databaseUrl,
+  name: 'bridge',
+  max: 10,
+  onError: (error) => log.warn({ err: error }, 'an idle connection to the database broke'),
+});
 onShutdown(() => pool.end(), { log });
 const engine = openTemporal(temporalConnection(settings));
 onShutdown(() => engine.close());
@@ -40,7 +45,9 @@ onShutdown(() => engine.close());
 const { mqtt } = settings;
 const tls = mqtt.tls && {
   ...(mqtt.tls.caPath ? { ca: readFileSync(mqtt.tls.caPath) } : {}),
-  ...(mqtt.tls.certPath && mqtt.tls.keyPath ? { cert: readFileSync(mqtt.tls.certPath), key: readFileSync(mqtt.tls.keyPath) } : {}),
+  ...(mqtt.tls.certPath && mqtt.tls.keyPath
+    ? { cert: readFileSync(mqtt.tls.certPath), key: readFileSync(mqtt.tls.keyPath) }
+    : {}),
   ...(mqtt.tls.serverName ? { servername: mqtt.tls.serverName } : {}),
 };
 /** The key of the links is read once, before the first document can need it. */
@@ -60,8 +67,15 @@ async function connectBeside() {
 
 function dial(as: string, clean: boolean) {
   return connectMqtt({
-    url: mqttUrl, clientId: as, clean, keepaliveSeconds: 10, connectTimeoutMs: CONNECT_TIMEOUT_MS, maxPacketSize: MAX_PACKET_BYTES,
-    ...(mqtt.username === undefined ? {} : { username: mqtt.username }), ...(mqtt.password === undefined ? {} : { password: mqtt.password }), ...(tls ? { tls } : {}),
+    url: mqttUrl,
+    clientId: as,
+    clean,
+    keepaliveSeconds: 10,
+    connectTimeoutMs: CONNECT_TIMEOUT_MS,
+    maxPacketSize: MAX_PACKET_BYTES,
+    ...(mqtt.username === undefined ? {} : { username: mqtt.username }),
+    ...(mqtt.password === undefined ? {} : { password: mqtt.password }),
+    ...(tls ? { tls } : {}),
   });
 }
 
@@ -70,18 +84,42 @@ function downloadUrl(tenantId: string, installationId: string): string {
   return installationDownloadUrl(settings.publicUrl, sign, tenantId, installationId);
 }
 
-const administration = settings.mqtt.admin === 'dynsec' ? await administer(pool, { ...mqtt, open: (login) => mosquittoAdmin(mqttUrl, login), tls }, log) : null;
+const administration =
+  settings.mqtt.admin === 'dynsec'
+    ? await administer(pool, { ...mqtt, open: (login) => mosquittoAdmin(mqttUrl, login), tls }, log)
+    : null;
 const COUNTERS = { recorded: REPORTS_RECORDED, refused: MESSAGES_REFUSED, lag: INGEST_SECONDS } as const;
 const counters = new CounterBuffer((counts) => addCounts(pool, counts), log);
 onShutdown(() => counters.end());
 let term: BridgeTerm | undefined;
-const leadership = new Leadership(pool, 'bridge', randomUUID(), (tenure) => {
-  term = new BridgeTerm({
-    pool, engine, connect, connectBeside, administration, downloadUrl, now: Date.now, log, webhooksAllowPrivate: settings.webhooksAllowPrivate,
-    counted: (outcome, reason, count) => counters.count(COUNTERS[outcome], reason, count),
-  }, tenure);
-  return term;
-}, log);
-const listener = new Listener(databaseUrl, () => term?.wake(), (error) => log.warn({ err: error }, 'the listener lost its connection; the poll goes on'));
+const leadership = new Leadership(
+  pool,
+  'bridge',
+  randomUUID(),
+  (tenure) => {
+    term = new BridgeTerm(
+      {
+        pool,
+        engine,
+        connect,
+        connectBeside,
+        administration,
+        downloadUrl,
+        now: Date.now,
+        log,
+        webhooksAllowPrivate: settings.webhooksAllowPrivate,
+        counted: (outcome, reason, count) => counters.count(COUNTERS[outcome], reason, count),
+      },
+      tenure,
+    );
+    return term;
+  },
+  log,
+);
+const listener = new Listener(
+  databaseUrl,
+  () => term?.wake(),
+  (error) => log.warn({ err: error }, 'the listener lost its connection; the poll goes on'),
+);
 onShutdown(() => listener.end());
 onShutdown(() => leadership.end());

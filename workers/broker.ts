@@ -16,24 +16,37 @@ const log = createLog('broker');
 const settings = readSettings();
 const { databaseUrl } = requireAddresses(settings, 'databaseUrl');
 const { username, password } = settings.mqtt;
-if (username === undefined || password === undefined) throw new SettingsError(['MQTT_USERNAME and MQTT_PASSWORD are missing: the broker knows the bridge by them']);
+if (username === undefined || password === undefined)
+  throw new SettingsError(['MQTT_USERNAME and MQTT_PASSWORD are missing: the broker knows the bridge by them']);
 exitWithParent();
 
 /** "Revocation effective in under 5 s": a second, a slow statement, and room. */
 const LOOK_EVERY_MS = 1_000;
 
-const pool = openPool({ databaseUrl, name: 'broker', max: 3, onError: (error) => log.warn({ err: error }, 'an idle connection to the database broke') });
+const pool = openPool({
+  databaseUrl,
+  name: 'broker',
+  max: 3,
+  onError: (error) => log.warn({ err: error }, 'an idle connection to the database broke'),
+});
 onShutdown(() => pool.end(), { log });
 const passwords = new Passwords(credentialLookup(pool), { username, password }, Date.now);
 const counters = new CounterBuffer((counts) => addCounts(pool, counts), log);
 onShutdown(() => counters.end());
-const refusals = new BrokerRefusals({
-  count: (reason) => counters.count(MESSAGES_REFUSED, reason, 1),
-  keep: (refused) => asService(pool, (tx) => keepDiagnostics(tx, refused)),
-}, log, Date.now);
+const refusals = new BrokerRefusals(
+  {
+    count: (reason) => counters.count(MESSAGES_REFUSED, reason, 1),
+    keep: (refused) => asService(pool, (tx) => keepDiagnostics(tx, refused)),
+  },
+  log,
+  Date.now,
+);
 onShutdown(() => refusals.end());
 const broker = await startEmbeddedBroker({
-  ...settings.brokerListens, authenticate: (name, secret) => passwords.check(name, secret), log, onRefused: (refused) => refusals.take(refused),
+  ...settings.brokerListens,
+  authenticate: (name, secret) => passwords.check(name, secret),
+  log,
+  onRefused: (refused) => refusals.take(refused),
 });
 onShutdown(() => broker.close());
 const looking = new AbortController();
@@ -51,12 +64,19 @@ async function look(from: EmbeddedBroker, ended: AbortSignal): Promise<void> {
     try {
       for (const { identity, credentialId } of await passwords.revoked(from.connected())) {
         if (identity.kind === 'device') from.disconnect(identity.tenant, identity.node, credentialId);
-        log.info({ ...(identity.kind === 'device' && { tenantId: identity.tenant, deviceId: identity.node }), credentialId }, 'cut off: the credential was revoked');
+        log.info(
+          { ...(identity.kind === 'device' && { tenantId: identity.tenant, deviceId: identity.node }), credentialId },
+          'cut off: the credential was revoked',
+        );
       }
       if (away) log.info({}, 'the database answers again');
       away = false;
     } catch (error) {
-      if (!away) log.warn({ err: error }, 'the database does not answer: connected clients stay, new ones are told to come again');
+      if (!away)
+        log.warn(
+          { err: error },
+          'the database does not answer: connected clients stay, new ones are told to come again',
+        );
       away = true;
     }
     await rest(LOOK_EVERY_MS, ended);

@@ -10,14 +10,22 @@ import { readSettings, requireAddresses } from '../runtime/settings.js';
 import { CounterBuffer } from '../runtime/counter-buffer.js';
 import { temporalConnection } from '../runtime/temporal-connection.js';
 
-/** The process that runs workflows and activities. Any number of them; each is nothing but a worker on the same task queue. */
+/**
+ * The process that runs workflows and activities. Any number of them; each is nothing but a worker on the same task
+ * queue.
+ */
 const log = createLog('orchestrator');
 const settings = readSettings();
 const { databaseUrl } = requireAddresses(settings, 'databaseUrl', 'temporalAddress');
 exitWithParent();
 
 /** Local activities run at once up to their limit; a connection for every second of them keeps both cores busy. */
-const pool = openPool({ databaseUrl, name: 'orchestrator', max: 20, onError: (error) => log.warn({ err: error }, 'an idle connection to the database broke') });
+const pool = openPool({
+  databaseUrl,
+  name: 'orchestrator',
+  max: 20,
+  onError: (error) => log.warn({ err: error }, 'an idle connection to the database broke'),
+});
 onShutdown(() => pool.end(), { log });
 const counters = new CounterBuffer((counts) => addCounts(pool, counts), log);
 onShutdown(() => counters.end());
@@ -32,9 +40,16 @@ onShutdown(() => {
 
 while (!ending) {
   try {
-    const { worker, connection } = await createOrchestrator({ ...temporalConnection(settings), activities: createActivities({ pool, now: Date.now }), log, failed: (reason) => counters.count(PROCESS_FAILURES, reason, 1) });
+    const { worker, connection } = await createOrchestrator({
+      ...temporalConnection(settings),
+      activities: createActivities({ pool, now: Date.now }),
+      log,
+      failed: (reason) => counters.count(PROCESS_FAILURES, reason, 1),
+    });
     log.info('runs installations');
-    const heartbeat = new Heartbeat(pool, 'orchestrator', randomUUID(), (error) => log.warn({ err: error }, 'the heartbeat failed'));
+    const heartbeat = new Heartbeat(pool, 'orchestrator', randomUUID(), (error) =>
+      log.warn({ err: error }, 'the heartbeat failed'),
+    );
     let running = true;
     onShutdown(async () => {
       if (!running) return;

@@ -3,7 +3,14 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { migrate } from '../store/db/migrate.js';
-import { addressesOf, announcement, removeEndpoints, writeEndpoints, type Addresses, type Ports } from './embedded/addresses.js';
+import {
+  addressesOf,
+  announcement,
+  removeEndpoints,
+  writeEndpoints,
+  type Addresses,
+  type Ports,
+} from './embedded/addresses.js';
 import { assertNotRestoring } from './embedded/backup-marker.js';
 import { childEnvironment } from './embedded/child-environment.js';
 import { onShutdown, shutDown } from '../runtime/shutdown.js';
@@ -72,7 +79,13 @@ async function up(): Promise<void> {
   const addresses = addressesOf(settings, ports, database);
   await startChildren(house, addresses);
   writeEndpoints(dataDir, addresses);
-  say(announcement(addresses, dataDir, settings.adminToken === undefined ? adminTokenFile(dataDir) : 'as in SLIPWAY_ADMIN_TOKEN'));
+  say(
+    announcement(
+      addresses,
+      dataDir,
+      settings.adminToken === undefined ? adminTokenFile(dataDir) : 'as in SLIPWAY_ADMIN_TOKEN',
+    ),
+  );
   if (!settings.publicUrlIsGiven && ['0.0.0.0', '::'].includes(settings.http.host)) {
     say('Devices elsewhere cannot download from 127.0.0.1: set SLIPWAY_PUBLIC_URL to an address that they reach.\n');
   }
@@ -82,17 +95,31 @@ async function up(): Promise<void> {
 const adminTokenFile = (dataDir: string) => join(dataDir, 'admin-token');
 
 /** Ports of what is started here; those of outside services are not looked at. */
-async function portsOf({ dataDir, http, brokerListens, mqtt, temporal, databaseUrl, postgresPort }: Settings, log: Log): Promise<Ports> {
+async function portsOf(
+  { dataDir, http, brokerListens, mqtt, temporal, databaseUrl, postgresPort }: Settings,
+  log: Log,
+): Promise<Ports> {
   const here = '127.0.0.1';
   const own = {
     http: { ...http, setting: 'SLIPWAY_HTTP_PORT' },
     ...(mqtt.url === undefined ? { mqtt: { ...brokerListens, setting: 'SLIPWAY_MQTT_PORT' } } : {}),
     ...(temporal.address === undefined
-      ? { temporal: { host: here, port: temporal.port, setting: 'SLIPWAY_TEMPORAL_PORT' }, temporalUi: { host: here, port: temporal.uiPort, setting: 'SLIPWAY_TEMPORAL_UI_PORT' } }
+      ? {
+          temporal: { host: here, port: temporal.port, setting: 'SLIPWAY_TEMPORAL_PORT' },
+          temporalUi: { host: here, port: temporal.uiPort, setting: 'SLIPWAY_TEMPORAL_UI_PORT' },
+        }
       : {}),
-    ...(databaseUrl === undefined ? { postgres: { host: here, port: postgresPort, setting: 'SLIPWAY_POSTGRES_PORT' } } : {}),
+    ...(databaseUrl === undefined
+      ? { postgres: { host: here, port: postgresPort, setting: 'SLIPWAY_POSTGRES_PORT' } }
+      : {}),
   };
-  const asGiven = { http: http.port, mqtt: brokerListens.port, temporal: temporal.port, temporalUi: temporal.uiPort, postgres: postgresPort };
+  const asGiven = {
+    http: http.port,
+    mqtt: brokerListens.port,
+    temporal: temporal.port,
+    temporalUi: temporal.uiPort,
+    postgres: postgresPort,
+  };
   return { ...asGiven, ...(await settlePorts(dataDir, own, log)) };
 }
 
@@ -101,7 +128,13 @@ async function databaseOf({ settings, ports, record, supervisor, log }: House): 
   if (settings.databaseUrl !== undefined) return settings.databaseUrl;
   let url = '';
   const start = async (signal: AbortSignal) => {
-    const server = await startPostgres({ dataDir: join(settings.dataDir, 'postgres'), port: ports.postgres, log, signal, onSpawn: (pid) => record.add('postgres', pid) });
+    const server = await startPostgres({
+      dataDir: join(settings.dataDir, 'postgres'),
+      port: ports.postgres,
+      log,
+      signal,
+      onSpawn: (pid) => record.add('postgres', pid),
+    });
     url = server.url;
     return { ...server, stop: () => server.stop(GRACE_MS.postgres) };
   };
@@ -117,7 +150,8 @@ async function engineOf({ settings, ports, record, supervisor, log }: House): Pr
   const start = async (signal: AbortSignal) => {
     const server = await startTemporal({
       binary: binary.path,
-      // A newer server does not migrate an older one's file: each version has its own, and the processes are started again from PostgreSQL.
+      // A newer server does not migrate an older one's file: each version has its own, and the processes are started
+      // again from PostgreSQL.
       dbFile: join(settings.dataDir, 'temporal', binary.serverVersion, 'temporal.db'),
       port: ports.temporal,
       uiPort: ports.temporalUi,
@@ -145,7 +179,10 @@ async function migrateWhenReachable(databaseUrl: string): Promise<void> {
 
 function isUnreachable(error: unknown): boolean {
   const { code, cause } = error as { code?: string; cause?: unknown };
-  return ['ECONNREFUSED', 'ECONNRESET', 'ETIMEDOUT', 'ENOTFOUND', 'EAI_AGAIN', '57P03'].includes(code ?? '') || (cause !== undefined && isUnreachable(cause));
+  return (
+    ['ECONNREFUSED', 'ECONNRESET', 'ETIMEDOUT', 'ENOTFOUND', 'EAI_AGAIN', '57P03'].includes(code ?? '') ||
+    (cause !== undefined && isUnreachable(cause))
+  );
 }
 
 /** The broker first: the bridge would otherwise wait for its first pause between two tries. */
@@ -153,7 +190,13 @@ async function startChildren({ settings, ports, record, supervisor }: House, add
   const { dataDir, adminToken } = settings;
   const env = childEnvironment(settings, ports, addresses, keepSecret(join(dataDir, 'mqtt-password')));
   const child = (name: string, path: string, graceMs: number, more: NodeJS.ProcessEnv = {}) =>
-    nodeChild({ name, file: fileURLToPath(new URL(path, import.meta.url)), env: { ...env, ...more }, graceMs, onSpawn: (pid) => record.add(name, pid) });
+    nodeChild({
+      name,
+      file: fileURLToPath(new URL(path, import.meta.url)),
+      env: { ...env, ...more },
+      graceMs,
+      onSpawn: (pid) => record.add(name, pid),
+    });
   if (settings.mqtt.url === undefined) await supervisor.start([child('broker', './broker.js', GRACE_MS.broker)]);
   await supervisor.start([
     child('api', './api.js', GRACE_MS.node, { SLIPWAY_ADMIN_TOKEN: adminToken ?? keepSecret(adminTokenFile(dataDir)) }),
@@ -164,6 +207,7 @@ async function startChildren({ settings, ports, record, supervisor }: House, add
 
 up().catch((error: unknown) => {
   // While it is being stopped, what was being started fails: that is no news.
-  if ((error as Error).message !== 'Slipway is being stopped') process.stderr.write(`Slipway did not start. ${(error as Error).message}\n`);
+  if ((error as Error).message !== 'Slipway is being stopped')
+    process.stderr.write(`Slipway did not start. ${(error as Error).message}\n`);
   shutDown(undefined, 1);
 });

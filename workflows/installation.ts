@@ -7,11 +7,12 @@ import type { InstallationEnd, InstallationRef } from './messages.js';
 const SUMMARY_CHARACTERS = 200;
 
 /**
- * One installation on one device: wait until it may begin, notify the device, await the download, await the outcome, let the new content
- * prove itself, conclude; and once more, if the attempt failed and another is allowed.
+ * One installation on one device: wait until it may begin, notify the device, await the download, await the outcome,
+ * let the new content prove itself, conclude; and once more, if the attempt failed and another is allowed.
  *
- * Every decision is made by an activity, on the row in PostgreSQL; this code only waits. What it waits for is news (a signal that carries
- * where the row stands) or a time; when a time has come, `judge` looks whether anything is due, for reports move deadlines without a signal.
+ * Every decision is made by an activity, on the row in PostgreSQL; this code only waits. What it waits for is news (a
+ * signal that carries where the row stands) or a time; when a time has come, `judge` looks whether anything is due, for
+ * reports move deadlines without a signal.
  */
 export async function installation(ref: InstallationRef): Promise<InstallationEnd> {
   let news: Standing | undefined;
@@ -25,7 +26,10 @@ export async function installation(ref: InstallationRef): Promise<InstallationEn
   async function newsBeforeDue(at: Standing): Promise<Standing | undefined> {
     setCurrentDetails(at.waitingOn);
     if (at.until === null) await condition(() => news !== undefined);
-    else await condition(() => news !== undefined, Math.max(at.until - Date.now(), 1), { summary: at.waitingOn.slice(0, SUMMARY_CHARACTERS) });
+    else
+      await condition(() => news !== undefined, Math.max(at.until - Date.now(), 1), {
+        summary: at.waitingOn.slice(0, SUMMARY_CHARACTERS),
+      });
     const heard = news;
     news = undefined;
     return heard;
@@ -49,8 +53,12 @@ export async function installation(ref: InstallationRef): Promise<InstallationEn
     while (at.stage === 'outcome') at = await newsOrJudgement(at);
     while (at.stage === 'soak') at = await newsOrJudgement(at);
 
-    // What ended stays as it ended, so that its news says all; an attempt that is over is looked at by the next `notify`.
-    const verdict = ref.edition === undefined ? await conclude(ref) : { done: at.stage === 'ended', state: at.state, attempt: at.attempt };
+    // What ended stays as it ended, so that its news says all; an attempt that is over is looked at by the next
+    // `notify`.
+    const verdict =
+      ref.edition === undefined
+        ? await conclude(ref)
+        : { done: at.stage === 'ended', state: at.state, attempt: at.attempt };
     if (verdict.done) return { state: verdict.state, attempt: verdict.attempt };
   }
 }

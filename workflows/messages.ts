@@ -3,7 +3,9 @@
  * It stands in histories that run for months: members may be added, never renamed or removed.
  */
 
-/** Names one installation. The workflow's id is made of it, so that a second start of a running process does nothing. */
+/**
+ * Names one installation. The workflow's id is made of it, so that a second start of a running process does nothing.
+ */
 export interface InstallationRef {
   readonly tenantId: string;
   readonly deviceId: string;
@@ -13,9 +15,9 @@ export interface InstallationRef {
 }
 
 /**
- * Of the processes that are started from now on. It comes with the start, so that what has been running for weeks goes on with its own steps; a
- * patch marker of the SDK would do the same for two more events and a search attribute in every process.
- * 2: an installation whose news is its end is not looked at once more.
+ * Of the processes that are started from now on. It comes with the start, so that what has been running for weeks goes
+ * on with its own steps; a patch marker of the SDK would do the same for two more events and a search attribute in
+ * every process. 2: an installation whose news is its end is not looked at once more.
  */
 export const EDITION = 2;
 

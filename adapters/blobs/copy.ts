@@ -21,11 +21,15 @@ export async function conditionOf(store: BlobStore, { sha256, size }: Content): 
   return hash.digest('hex') === sha256 ? 'good' : 'damaged';
 }
 
-/** What became of one blob. `there`: the target has it already, by its length. `missing` and `damaged` are the source's; the target was left as it was. */
+/**
+ * What became of one blob. `there`: the target has it already, by its length. `missing` and `damaged` are the source's;
+ * the target was left as it was.
+ */
 export type Copied = 'copied' | 'there' | 'missing' | 'damaged';
 
 /**
- * Copies one blob, hashing on the way: only the right bytes appear in the target. May be broken off and called again at any time.
+ * Copies one blob, hashing on the way: only the right bytes appear in the target. May be broken off and called again at
+ * any time.
  * @param thorough a blob that the target has already is read and hashed as well, and replaced where it is wrong.
  */
 export async function copyBlob(from: BlobStore, to: BlobStore, content: Content, thorough = false): Promise<Copied> {

@@ -3,9 +3,15 @@ import { open, type FileHandle } from 'node:fs/promises';
 
 /** Of one write. */
 const WRITE_BYTES = 1024 * 1024;
-/** What disks want places, lengths and addresses to be multiples of, where the page cache is not between: most 512 or 4,096 bytes. */
+/**
+ * What disks want places, lengths and addresses to be multiples of, where the page cache is not between: most 512 or
+ * 4,096 bytes.
+ */
 const ALIGNMENT = 4_096;
-/** With the cache between, the disk begins with these while more arrives; left to the end, syncing 200 MB took longer than receiving them. */
+/**
+ * With the cache between, the disk begins with these while more arrives; left to the end, syncing 200 MB took longer
+ * than receiving them.
+ */
 const SYNC_BYTES = 32 * 1024 * 1024;
 /** As many files are written past the cache at once; more go through it. */
 const LANES = 8;
@@ -14,10 +20,15 @@ const LANES = 8;
 type Lane = readonly [Buffer, Buffer];
 
 /** TypeScript has it among the names of browsers only. */
-declare const WebAssembly: { readonly Memory: new (pages: { initial: number; maximum: number }) => { readonly buffer: ArrayBuffer } };
+declare const WebAssembly: {
+  readonly Memory: new (pages: { initial: number; maximum: number }) => { readonly buffer: ArrayBuffer };
+};
 const WEBASSEMBLY_PAGE_BYTES = 65_536;
 
-/** Memory of WebAssembly begins at a page; nothing else in JavaScript promises an address. Untouched pages of it cost nothing. */
+/**
+ * Memory of WebAssembly begins at a page; nothing else in JavaScript promises an address. Untouched pages of it cost
+ * nothing.
+ */
 const lanes = once((): Lane[] => {
   const pages = (LANES * 2 * WRITE_BYTES) / WEBASSEMBLY_PAGE_BYTES;
   const buffer = reserve(pages);
@@ -27,9 +38,10 @@ const lanes = once((): Lane[] => {
 });
 
 /**
- * A new file that is written once from its beginning, past the page cache where that can be: the cache would be filled at the price of
- * what others keep in it, with bytes that are read later, once, and from then on are in it (docs/decisions/0006). Its memory does not
- * grow with the file. One write and one sync are under way at most; the first failure of either ends it, as a sync reports what failed before it only once.
+ * A new file that is written once from its beginning, past the page cache where that can be: the cache would be filled
+ * at the price of what others keep in it, with bytes that are read later, once, and from then on are in it
+ * (docs/decisions/0006). Its memory does not grow with the file. One write and one sync are under way at most; the
+ * first failure of either ends it, as a sync reports what failed before it only once.
  */
 export class DirectFile {
   private filling: Buffer;
@@ -42,7 +54,12 @@ export class DirectFile {
   private isSyncing = false;
   private failure: Error | undefined;
 
-  private constructor(private readonly path: string, private file: FileHandle, private lane: Lane | undefined, private isDirect: boolean) {
+  private constructor(
+    private readonly path: string,
+    private file: FileHandle,
+    private lane: Lane | undefined,
+    private isDirect: boolean,
+  ) {
     [this.filling, this.other] = lane ?? [Buffer.allocUnsafeSlow(WRITE_BYTES), Buffer.allocUnsafeSlow(WRITE_BYTES)];
   }
 
@@ -60,7 +77,7 @@ export class DirectFile {
 
   /** Copies the bytes: they may be used again. @throws what an earlier write failed with. */
   async take(bytes: Uint8Array): Promise<void> {
-    for (let at = 0; at < bytes.length; ) {
+    for (let at = 0; at < bytes.length;) {
       const part = bytes.subarray(at, at + WRITE_BYTES - this.filled);
       this.filling.set(part, this.filled);
       this.filled += part.length;
@@ -128,13 +145,16 @@ export class DirectFile {
     if (this.unsynced < SYNC_BYTES || this.isSyncing) return;
     this.unsynced = 0;
     this.isSyncing = true;
-    this.syncing = this.file.datasync().catch((error: Error) => void (this.failure ??= error)).finally(() => (this.isSyncing = false));
+    this.syncing = this.file
+      .datasync()
+      .catch((error: Error) => void (this.failure ??= error))
+      .finally(() => (this.isSyncing = false));
   }
 }
 
 /** A write may be short, where the disk is nearly full. */
 async function writeAll(file: FileHandle, bytes: Buffer, place: number): Promise<void> {
-  for (let at = 0; at < bytes.length; ) {
+  for (let at = 0; at < bytes.length;) {
     const { bytesWritten } = await file.write(bytes, at, bytes.length - at, place + at);
     if (bytesWritten === 0) throw Object.assign(new Error('the disk takes nothing more'), { code: 'ENOSPC' });
     at += bytesWritten;

@@ -17,10 +17,14 @@ export interface DiskOptions {
 }
 
 /**
- * Blobs as files below one folder: `ab/ab34…` by content, `incoming/` for uploads under way. Both must be on one file system: a blob
- * appears under its address by a hard link, which is atomic and never replaces a file that somebody reads.
+ * Blobs as files below one folder: `ab/ab34…` by content, `incoming/` for uploads under way. Both must be on one file
+ * system: a blob appears under its address by a hard link, which is atomic and never replaces a file that somebody
+ * reads.
  */
-export async function openDiskBlobs(folder: string, { worker = new URL('./upload-worker.js', import.meta.url) }: DiskOptions = {}): Promise<BlobStore> {
+export async function openDiskBlobs(
+  folder: string,
+  { worker = new URL('./upload-worker.js', import.meta.url) }: DiskOptions = {},
+): Promise<BlobStore> {
   const store = new DiskBlobs(folder, new UploadThread(worker));
   await store.prepare();
   return store;
@@ -29,7 +33,10 @@ export async function openDiskBlobs(folder: string, { worker = new URL('./upload
 class DiskBlobs implements BlobStore {
   private readonly incoming: string;
 
-  constructor(private readonly folder: string, private readonly thread: UploadThread) {
+  constructor(
+    private readonly folder: string,
+    private readonly thread: UploadThread,
+  ) {
     this.incoming = join(folder, 'incoming');
   }
 
@@ -42,7 +49,12 @@ class DiskBlobs implements BlobStore {
     const path = join(this.incoming, randomUUID());
     try {
       const { sha256, size } = await this.write(path, source);
-      return { sha256, size, commit: () => this.publish(path, { sha256, size }), discard: () => rm(path, { force: true }) };
+      return {
+        sha256,
+        size,
+        commit: () => this.publish(path, { sha256, size }),
+        discard: () => rm(path, { force: true }),
+      };
     } catch (error) {
       await rm(path, { force: true });
       throw error;
@@ -56,7 +68,10 @@ class DiskBlobs implements BlobStore {
 
   async open(sha256: string, range?: ByteRange): Promise<Readable | undefined> {
     const file = await unlessMissing(open(this.pathOf(sha256), 'r'));
-    return file?.createReadStream({ highWaterMark: READ_CHUNK_BYTES, ...(range ? { start: range.start, end: range.end } : {}) });
+    return file?.createReadStream({
+      highWaterMark: READ_CHUNK_BYTES,
+      ...(range ? { start: range.start, end: range.end } : {}),
+    });
   }
 
   async remove(sha256: string): Promise<void> {
@@ -90,7 +105,8 @@ class DiskBlobs implements BlobStore {
       const beginning = Buffer.allocUnsafeSlow(SMALL_BYTES);
       let size = 0;
       for (let next = await chunks.next(); next.done !== true; next = await chunks.next()) {
-        if (size + next.value.length > SMALL_BYTES) return await this.thread.write(path, joined([beginning.subarray(0, size), next.value], chunks));
+        if (size + next.value.length > SMALL_BYTES)
+          return await this.thread.write(path, joined([beginning.subarray(0, size), next.value], chunks));
         beginning.set(next.value, size);
         size += next.value.length;
       }
@@ -125,7 +141,9 @@ class DiskBlobs implements BlobStore {
     await syncFolder(folder);
   }
 
-  /** What has another length under this address cannot be these bytes. In one step: whoever reads the old file reads on. */
+  /**
+   * What has another length under this address cannot be these bytes. In one step: whoever reads the old file reads on.
+   */
   private async replaceUnless(size: number, from: string, to: string): Promise<void> {
     if ((await unlessMissing(stat(to)))?.size === size) return;
     const beside = join(this.incoming, randomUUID());

@@ -1,41 +1,55 @@
 import type { Readable } from 'node:stream';
 
 /**
- * Where the bytes of firmware are, by the SHA-256 of their content (lower-case hex, 64 digits): the same bytes are one blob, whoever
- * brought them. Nothing here knows of firmware or tenants; who may read what, and what is still needed, PostgreSQL says.
+ * Where the bytes of firmware are, by the SHA-256 of their content (lower-case hex, 64 digits): the same bytes are one
+ * blob, whoever brought them. Nothing here knows of firmware or tenants; who may read what, and what is still needed,
+ * PostgreSQL says.
  */
 export interface BlobStore {
   /**
-   * Takes bytes of unknown length in constant memory and hashes them on the way. They count only once the answer is committed. Where
-   * the source breaks off, nothing is left behind, and the source's own error is thrown. A chunk belongs to the store once it is given.
+   * Takes bytes of unknown length in constant memory and hashes them on the way. They count only once the answer is
+   * committed. Where the source breaks off, nothing is left behind, and the source's own error is thrown. A chunk
+   * belongs to the store once it is given.
    */
   receive(source: AsyncIterable<Uint8Array>): Promise<ReceivedBlob>;
 
   /** @returns undefined where there is no such blob. */
   stat(sha256: string): Promise<{ size: number } | undefined>;
 
-  /** The bytes, or a range of them. The caller reads or destroys the stream: an open file hangs on it. @returns undefined where there is no such blob. */
+  /**
+   * The bytes, or a range of them. The caller reads or destroys the stream: an open file hangs on it. @returns
+   * undefined where there is no such blob.
+   */
   open(sha256: string, range?: ByteRange): Promise<Readable | undefined>;
 
   /** What is gone already is no error. A reader that has it open reads on to the end. */
   remove(sha256: string): Promise<void>;
 
-  /** A link that serves the blob without this service, for a limited time. undefined: this store has none, the service serves the bytes itself. */
+  /**
+   * A link that serves the blob without this service, for a limited time. undefined: this store has none, the service
+   * serves the bytes itself.
+   */
   link(sha256: string, options: LinkOptions): Promise<string | undefined>;
 
-  /** Removes what uploads left behind whose process died, if nothing was written to it for `olderThanMs`. @returns how many. */
+  /**
+   * Removes what uploads left behind whose process died, if nothing was written to it for `olderThanMs`. @returns how
+   * many.
+   */
   sweep(olderThanMs: number): Promise<number>;
 
   close(): Promise<void>;
 }
 
-/** Received and hashed, but not yet to be found under its address. Whoever asked for it discards it in the end, in any case. */
+/**
+ * Received and hashed, but not yet to be found under its address. Whoever asked for it discards it in the end, in any
+ * case.
+ */
 export interface ReceivedBlob {
   readonly sha256: string;
   readonly size: number;
   /**
-   * After this the blob survives a power cut. Does nothing where the same bytes are there already, so it may be called again until `discard`;
-   * what has another length cannot be the same bytes, and is replaced.
+   * After this the blob survives a power cut. Does nothing where the same bytes are there already, so it may be called
+   * again until `discard`; what has another length cannot be the same bytes, and is replaced.
    */
   commit(): Promise<void>;
   /** Gives back the room of the upload; a blob that was committed stays. May be called again. */

@@ -1,4 +1,11 @@
-import { AbortMultipartUploadCommand, CompleteMultipartUploadCommand, CreateMultipartUploadCommand, UploadPartCopyCommand, type CompletedPart, type S3Client } from '@aws-sdk/client-s3';
+import {
+  AbortMultipartUploadCommand,
+  CompleteMultipartUploadCommand,
+  CreateMultipartUploadCommand,
+  UploadPartCopyCommand,
+  type CompletedPart,
+  type S3Client,
+} from '@aws-sdk/client-s3';
 
 export interface LargeCopy {
   bucket: string;
@@ -10,8 +17,9 @@ export interface LargeCopy {
 }
 
 /**
- * Copies an object that is larger than one CopyObject takes, within S3: no byte passes through this process. The object appears under its
- * new key in one step, with the last request. One part after the other: S3 copies gigabytes within seconds.
+ * Copies an object that is larger than one CopyObject takes, within S3: no byte passes through this process. The object
+ * appears under its new key in one step, with the last request. One part after the other: S3 copies gigabytes within
+ * seconds.
  */
 export async function copyInParts(client: S3Client, { bucket, from, to, size, partBytes }: LargeCopy): Promise<void> {
   const target = { Bucket: bucket, Key: to };
@@ -21,7 +29,15 @@ export async function copyInParts(client: S3Client, { bucket, from, to, size, pa
     for (let start = 0; start < size; start += partBytes) {
       const PartNumber = parts.length + 1;
       const end = Math.min(start + partBytes, size) - 1;
-      const { CopyPartResult } = await client.send(new UploadPartCopyCommand({ ...target, UploadId, PartNumber, CopySource: `${bucket}/${from}`, CopySourceRange: `bytes=${start}-${end}` }));
+      const { CopyPartResult } = await client.send(
+        new UploadPartCopyCommand({
+          ...target,
+          UploadId,
+          PartNumber,
+          CopySource: `${bucket}/${from}`,
+          CopySourceRange: `bytes=${start}-${end}`,
+        }),
+      );
       parts.push({ PartNumber, ETag: CopyPartResult?.ETag });
     }
     await client.send(new CompleteMultipartUploadCommand({ ...target, UploadId, MultipartUpload: { Parts: parts } }));

@@ -1,8 +1,16 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { Readable } from 'node:stream';
 import {
-  AbortMultipartUploadCommand, CopyObjectCommand, DeleteObjectCommand, GetObjectCommand, HeadObjectCommand, ListMultipartUploadsCommand,
-  ListPartsCommand, paginateListObjectsV2, S3Client, type MultipartUpload,
+  AbortMultipartUploadCommand,
+  CopyObjectCommand,
+  DeleteObjectCommand,
+  GetObjectCommand,
+  HeadObjectCommand,
+  ListMultipartUploadsCommand,
+  ListPartsCommand,
+  paginateListObjectsV2,
+  S3Client,
+  type MultipartUpload,
 } from '@aws-sdk/client-s3';
 import { Upload } from '@aws-sdk/lib-storage';
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
@@ -13,7 +21,9 @@ export interface S3Options {
   bucket: string;
   /** Of an S3 that is not Amazon's; the SDK's own variables say the rest. */
   endpoint?: string;
-  /** The most that one CopyObject takes, where it is less than Amazon's. Bytes, at least 5 MiB: no part may be smaller. */
+  /**
+   * The most that one CopyObject takes, where it is less than Amazon's. Bytes, at least 5 MiB: no part may be smaller.
+   */
   maxCopyBytes?: number;
 }
 
@@ -31,12 +41,14 @@ const INCOMING = 'incoming/';
 const BLOBS = 'blobs/';
 
 /**
- * Blobs as objects of a bucket: `blobs/ab/ab34…` by content, `incoming/` for uploads under way. The address is known only after the
- * last byte, and an object cannot be renamed: so an upload goes to a key of its own, and S3 copies it to its address within itself.
- * Hashing into a file first would cost every API process a disk as large as all uploads at once.
+ * Blobs as objects of a bucket: `blobs/ab/ab34…` by content, `incoming/` for uploads under way. The address is known
+ * only after the last byte, and an object cannot be renamed: so an upload goes to a key of its own, and S3 copies it to
+ * its address within itself. Hashing into a file first would cost every API process a disk as large as all uploads at
+ * once.
  */
 export function openS3Blobs({ bucket, endpoint, maxCopyBytes = MAX_COPY_BYTES }: S3Options): BlobStore {
-  // The SDK would print an advertisement for newer versions of Node among our lines. Which versions fit is fixed in our lock file.
+  // The SDK would print an advertisement for newer versions of Node among our lines. Which versions fit is fixed in our
+  // lock file.
   process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] ??= 'true';
   const client = new S3Client({
     ...(endpoint === undefined ? {} : { endpoint, forcePathStyle: true }),
@@ -46,7 +58,11 @@ export function openS3Blobs({ bucket, endpoint, maxCopyBytes = MAX_COPY_BYTES }:
 }
 
 class S3Blobs implements BlobStore {
-  constructor(private readonly client: S3Client, private readonly bucket: string, private readonly maxCopyBytes: number) {}
+  constructor(
+    private readonly client: S3Client,
+    private readonly bucket: string,
+    private readonly maxCopyBytes: number,
+  ) {}
 
   async receive(source: AsyncIterable<Uint8Array>): Promise<ReceivedBlob> {
     const key = `${INCOMING}${randomUUID()}`;
@@ -68,7 +84,12 @@ class S3Blobs implements BlobStore {
     const body = Readable.from(through(), { objectMode: false });
     try {
       // A failed part or a source that breaks off aborts the multipart upload: `leavePartsOnError` is false by default.
-      await new Upload({ client: this.client, partSize: PART_BYTES, queueSize: PARTS_AT_ONCE, params: { Bucket: this.bucket, Key: key, Body: body } }).done();
+      await new Upload({
+        client: this.client,
+        partSize: PART_BYTES,
+        queueSize: PARTS_AT_ONCE,
+        params: { Bucket: this.bucket, Key: key, Body: body },
+      }).done();
     } catch (error) {
       // Where S3 is away too, its own complaint about the abort would hide why; what it kept is swept later.
       throw broken ?? error;
@@ -80,14 +101,22 @@ class S3Blobs implements BlobStore {
   }
 
   async stat(sha256: string): Promise<{ size: number } | undefined> {
-    const head = await unlessMissing(this.client.send(new HeadObjectCommand({ Bucket: this.bucket, Key: keyOf(sha256) })));
+    const head = await unlessMissing(
+      this.client.send(new HeadObjectCommand({ Bucket: this.bucket, Key: keyOf(sha256) })),
+    );
     return head && { size: head.ContentLength ?? 0 };
   }
 
   async open(sha256: string, range?: ByteRange): Promise<Readable | undefined> {
-    const got = await unlessMissing(this.client.send(new GetObjectCommand({
-      Bucket: this.bucket, Key: keyOf(sha256), ...(range ? { Range: `bytes=${range.start}-${range.end}` } : {}),
-    })));
+    const got = await unlessMissing(
+      this.client.send(
+        new GetObjectCommand({
+          Bucket: this.bucket,
+          Key: keyOf(sha256),
+          ...(range ? { Range: `bytes=${range.start}-${range.end}` } : {}),
+        }),
+      ),
+    );
     return got?.Body as Readable | undefined;
   }
 
@@ -97,40 +126,60 @@ class S3Blobs implements BlobStore {
 
   async link(sha256: string, options: LinkOptions): Promise<string> {
     const command = new GetObjectCommand({
-      Bucket: this.bucket, Key: keyOf(sha256), ResponseContentType: options.contentType, ResponseContentDisposition: options.contentDisposition,
+      Bucket: this.bucket,
+      Key: keyOf(sha256),
+      ResponseContentType: options.contentType,
+      ResponseContentDisposition: options.contentDisposition,
     });
     return getSignedUrl(this.client, command, { expiresIn: options.expiresSeconds });
   }
 
   async sweep(olderThanMs: number): Promise<number> {
     const before = Date.now() - olderThanMs;
-    return (await this.abortMultiparts(INCOMING, before)) + (await this.abortMultiparts(BLOBS, before)) + (await this.deleteIncoming(before));
+    return (
+      (await this.abortMultiparts(INCOMING, before)) +
+      (await this.abortMultiparts(BLOBS, before)) +
+      (await this.deleteIncoming(before))
+    );
   }
 
   async close(): Promise<void> {
     this.client.destroy();
   }
 
-  /** Multipart uploads that nobody finished cost as much as objects, and no listing of objects shows them. One page (1,000) a sweep. */
+  /**
+   * Multipart uploads that nobody finished cost as much as objects, and no listing of objects shows them. One page
+   * (1,000) a sweep.
+   */
   private async abortMultiparts(prefix: string, before: number): Promise<number> {
     const listed = await this.client.send(new ListMultipartUploadsCommand({ Bucket: this.bucket, Prefix: prefix }));
     let aborted = 0;
     for (const upload of listed.Uploads ?? []) {
       if (!isBefore(upload.Initiated, before) || !isBefore(await this.lastPartAt(upload), before)) continue;
-      await unlessMissing(this.client.send(new AbortMultipartUploadCommand({ Bucket: this.bucket, Key: upload.Key, UploadId: upload.UploadId })));
+      await unlessMissing(
+        this.client.send(
+          new AbortMultipartUploadCommand({ Bucket: this.bucket, Key: upload.Key, UploadId: upload.UploadId }),
+        ),
+      );
       aborted += 1;
     }
     return aborted;
   }
 
-  /** A slow upload may have begun long ago: it lives as long as parts come. Without any, its beginning counts. undefined: it is there no more. */
+  /**
+   * A slow upload may have begun long ago: it lives as long as parts come. Without any, its beginning counts.
+   * undefined: it is there no more.
+   */
   private async lastPartAt({ Key, UploadId, Initiated }: MultipartUpload): Promise<Date | undefined> {
     let newest = Initiated;
     // The SDK's own paginator never ends here: the last page names a next marker, too.
     for (let marker: string | undefined, page = 0; page < PART_PAGES; page += 1) {
-      const listed = await unlessMissing(this.client.send(new ListPartsCommand({ Bucket: this.bucket, Key, UploadId, PartNumberMarker: marker })));
+      const listed = await unlessMissing(
+        this.client.send(new ListPartsCommand({ Bucket: this.bucket, Key, UploadId, PartNumberMarker: marker })),
+      );
       if (!listed) return undefined;
-      for (const { LastModified } of listed.Parts ?? []) if (LastModified !== undefined && (newest === undefined || LastModified > newest)) newest = LastModified;
+      for (const { LastModified } of listed.Parts ?? [])
+        if (LastModified !== undefined && (newest === undefined || LastModified > newest)) newest = LastModified;
       if (listed.IsTruncated !== true) break;
       marker = listed.NextPartNumberMarker;
     }
@@ -139,7 +188,10 @@ class S3Blobs implements BlobStore {
 
   private async deleteIncoming(before: number): Promise<number> {
     let deleted = 0;
-    for await (const page of paginateListObjectsV2({ client: this.client }, { Bucket: this.bucket, Prefix: INCOMING })) {
+    for await (const page of paginateListObjectsV2(
+      { client: this.client },
+      { Bucket: this.bucket, Prefix: INCOMING },
+    )) {
       for (const { Key, LastModified } of page.Contents ?? []) {
         if (Key === undefined || !isBefore(LastModified, before)) continue;
         await this.delete(Key);
@@ -153,8 +205,12 @@ class S3Blobs implements BlobStore {
   private async publish(from: string, { sha256, size }: { sha256: string; size: number }): Promise<void> {
     if ((await this.stat(sha256))?.size === size) return;
     const to = keyOf(sha256);
-    if (size > this.maxCopyBytes) await copyInParts(this.client, { bucket: this.bucket, from, to, size, partBytes: this.maxCopyBytes });
-    else await this.client.send(new CopyObjectCommand({ Bucket: this.bucket, Key: to, CopySource: `${this.bucket}/${from}` }));
+    if (size > this.maxCopyBytes)
+      await copyInParts(this.client, { bucket: this.bucket, from, to, size, partBytes: this.maxCopyBytes });
+    else
+      await this.client.send(
+        new CopyObjectCommand({ Bucket: this.bucket, Key: to, CopySource: `${this.bucket}/${from}` }),
+      );
     const found = (await this.stat(sha256))?.size;
     if (found !== size) throw new Error(`S3 copied ${size} bytes to ${to} and has ${found ?? 'none'} of them there`);
   }
@@ -172,7 +228,9 @@ function keyOf(sha256: string): string {
 
 const isBefore = (time: Date | undefined, before: number): boolean => time !== undefined && time.getTime() <= before;
 
-/** By name: an error's class may have been loaded twice. A bucket that is missing is another matter, and none of these. */
+/**
+ * By name: an error's class may have been loaded twice. A bucket that is missing is another matter, and none of these.
+ */
 const MISSING = new Set(['NoSuchKey', 'NotFound', 'NoSuchUpload']);
 
 function isMissing(error: unknown): boolean {

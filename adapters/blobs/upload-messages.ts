@@ -1,4 +1,7 @@
-/** What the API's thread tells the one that hashes and writes, in this order for each upload: begin, bytes, and one of the others. */
+/**
+ * What the API's thread tells the one that hashes and writes, in this order for each upload: begin, bytes, and one of
+ * the others.
+ */
 export type ToWriter =
   | { readonly tell: 'begin'; readonly id: number; readonly path: string }
   | { readonly tell: 'bytes'; readonly id: number; readonly chunks: readonly Uint8Array[] }

@@ -1,9 +1,15 @@
 import { Worker } from 'node:worker_threads';
 import type { FromWriter, Outcome, ToWriter, Written } from './upload-messages.js';
 
-/** What is handed over at once. Of 200 MB by curl, eight times each: 640 MB/s with 256 KiB, 640 with 64 KiB, 740 with this and as much again ahead (medians). */
+/**
+ * What is handed over at once. Of 200 MB by curl, eight times each: 640 MB/s with 256 KiB, 640 with 64 KiB, 740 with
+ * this and as much again ahead (medians).
+ */
 const BATCH_BYTES = 1024 * 1024;
-/** Chunks below it are copied into one: handing over thousands of buffers in a message takes the square of that (Node looks for doubles). */
+/**
+ * Chunks below it are copied into one: handing over thousands of buffers in a message takes the square of that (Node
+ * looks for doubles).
+ */
 const LARGE_BYTES = 16 * 1024;
 /** What the thread has not hashed yet, of one upload; then its source waits. */
 const AHEAD_BYTES = 8 * 1024 * 1024;
@@ -15,8 +21,9 @@ interface Running {
 }
 
 /**
- * Hashes and writes uploads in a thread of its own, all of them in one, so that the API answers meanwhile, and its collector does not walk
- * its whole heap for the sake of chunks that pass through. The thread begins with the first upload and ends with `close`.
+ * Hashes and writes uploads in a thread of its own, all of them in one, so that the API answers meanwhile, and its
+ * collector does not walk its whole heap for the sake of chunks that pass through. The thread begins with the first
+ * upload and ends with `close`.
  */
 export class UploadThread {
   private running: Running | undefined;
@@ -26,7 +33,8 @@ export class UploadThread {
   constructor(private readonly worker: URL) {}
 
   /**
-   * Writes a file, or writes it anew, and syncs it. The chunks of the source belong to this from then on. On failure the file may be there, closed.
+   * Writes a file, or writes it anew, and syncs it. The chunks of the source belong to this from then on. On failure
+   * the file may be there, closed.
    * @throws what the source threw, or what kept the bytes from the disk.
    */
   async write(path: string, source: AsyncIterable<Uint8Array>): Promise<Written> {
@@ -64,7 +72,8 @@ export class UploadThread {
     // Only now are its files closed. The next upload begins another one.
     running.worker.once('exit', () => {
       if (this.running === running) this.running = undefined;
-      for (const upload of running.uploads.values()) upload.ended({ message: `the thread that writes uploads is gone: ${why}`, code: undefined });
+      for (const upload of running.uploads.values())
+        upload.ended({ message: `the thread that writes uploads is gone: ${why}`, code: undefined });
     });
     return running;
   }
@@ -82,7 +91,10 @@ class Upload {
   private outcome: Outcome | undefined;
   private wake: () => void = () => undefined;
 
-  constructor(private readonly id: number, private readonly post: Post) {}
+  constructor(
+    private readonly id: number,
+    private readonly post: Post,
+  ) {}
 
   begin(path: string): void {
     this.post({ tell: 'begin', id: this.id, path }, []);
@@ -126,7 +138,7 @@ class Upload {
   }
 
   private gather(chunk: Uint8Array): void {
-    for (let at = 0; at < chunk.length; ) {
+    for (let at = 0; at < chunk.length;) {
       this.gathered ??= new Uint8Array(BATCH_BYTES);
       const part = chunk.subarray(at, at + BATCH_BYTES - this.gatheredBytes);
       this.gathered.set(part, this.gatheredBytes);
@@ -148,7 +160,10 @@ class Upload {
 
   private send(): void {
     if (this.batchBytes === 0) return;
-    this.post({ tell: 'bytes', id: this.id, chunks: this.batch }, this.batch.map(({ buffer }) => buffer));
+    this.post(
+      { tell: 'bytes', id: this.id, chunks: this.batch },
+      this.batch.map(({ buffer }) => buffer),
+    );
     this.ahead += this.batchBytes;
     this.batch = [];
     this.batchBytes = 0;
@@ -161,7 +176,10 @@ class Upload {
 
   private assertUnfailed(): void {
     if (this.outcome === undefined || 'sha256' in this.outcome) return;
-    throw Object.assign(new Error(this.outcome.message), this.outcome.code === undefined ? {} : { code: this.outcome.code });
+    throw Object.assign(
+      new Error(this.outcome.message),
+      this.outcome.code === undefined ? {} : { code: this.outcome.code },
+    );
   }
 }
 

@@ -3,7 +3,10 @@ import { parentPort } from 'node:worker_threads';
 import { DirectFile } from './direct-file.js';
 import type { FromWriter, Outcome, ToWriter } from './upload-messages.js';
 
-/** The thread that hashes and writes what is uploaded: it has one small heap, in which the chunks of a socket cost the collector nothing. */
+/**
+ * The thread that hashes and writes what is uploaded: it has one small heap, in which the chunks of a socket cost the
+ * collector nothing.
+ */
 const say = (message: FromWriter) => parentPort!.postMessage(message);
 const uploads = new Map<number, Upload>();
 
@@ -14,7 +17,10 @@ class Upload {
   /** One message after the other. Never rejects. */
   private work: Promise<void> = Promise.resolve();
 
-  constructor(private readonly id: number, path: string) {
+  constructor(
+    private readonly id: number,
+    path: string,
+  ) {
     this.next(async () => void (this.file = await DirectFile.create(path, true)));
   }
 
@@ -43,7 +49,9 @@ class Upload {
   }
 
   private next(step: () => Promise<void>): void {
-    this.work = this.work.then(() => (uploads.has(this.id) ? step() : undefined)).catch(({ message, code }: NodeJS.ErrnoException) => this.finish({ message, code }));
+    this.work = this.work
+      .then(() => (uploads.has(this.id) ? step() : undefined))
+      .catch(({ message, code }: NodeJS.ErrnoException) => this.finish({ message, code }));
   }
 
   /** After it nothing that still arrives for this upload counts. */
@@ -61,9 +69,13 @@ class Upload {
 
 parentPort!.on('message', (message: ToWriter) => {
   switch (message.tell) {
-    case 'begin': return void uploads.set(message.id, new Upload(message.id, message.path));
-    case 'bytes': return uploads.get(message.id)?.take(message.chunks);
-    case 'end': return uploads.get(message.id)?.end();
-    case 'abort': return uploads.get(message.id)?.abort();
+    case 'begin':
+      return void uploads.set(message.id, new Upload(message.id, message.path));
+    case 'bytes':
+      return uploads.get(message.id)?.take(message.chunks);
+    case 'end':
+      return uploads.get(message.id)?.end();
+    case 'abort':
+      return uploads.get(message.id)?.abort();
   }
 });

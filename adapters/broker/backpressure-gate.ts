@@ -1,12 +1,19 @@
-/** Messages that wait inside of aedes to be delivered. Measured: above it delivery collapses (324 instead of 14,377 a second), because it goes on reading. */
+/**
+ * Messages that wait inside of aedes to be delivered. Measured: above it delivery collapses (324 instead of 14,377 a
+ * second), because it goes on reading.
+ */
 export const MAX_DELIVERING = 500;
-/** Messages that stored sessions have not acknowledged, which means the bridge: a minute of a busy fleet while nobody leads, in some 20 MB. */
+/**
+ * Messages that stored sessions have not acknowledged, which means the bridge: a minute of a busy fleet while nobody
+ * leads, in some 20 MB.
+ */
 export const MAX_UNACKNOWLEDGED = 20_000;
 const LOOK_EVERY_MS = 2;
 
 /**
- * aedes acknowledges and reads on, however far its delivery is behind. Publishers wait here while it is full: their sockets are not read
- * meanwhile, so that the pressure reaches who makes it. First come, first served, or messages of one device would overtake each other.
+ * aedes acknowledges and reads on, however far its delivery is behind. Publishers wait here while it is full: their
+ * sockets are not read meanwhile, so that the pressure reaches who makes it. First come, first served, or messages of
+ * one device would overtake each other.
  */
 export class Hold {
   private waiters: (() => void)[] = [];

@@ -49,7 +49,10 @@ export interface EmbeddedBroker {
 const CONNECT_TIMEOUT_MS = 10_000;
 /** A service that reads nothing for so long is cut off; until then whoever publishes to it waits. */
 const DRAIN_TIMEOUT_MS = 20_000;
-/** Per socket. aedes stops a delivery slot (100 in all) for every write above it, so that few slow devices would stop the broker. */
+/**
+ * Per socket. aedes stops a delivery slot (100 in all) for every write above it, so that few slow devices would stop
+ * the broker.
+ */
 const SOCKET_BUFFER_BYTES = 128 * 1024;
 /** Of one connection: one that misbehaves shall not fill the log. */
 const MAX_LOGGED_REFUSALS = 10;
@@ -68,7 +71,10 @@ interface Session {
   refusals: number;
 }
 
-/** Everyone who was let in. A last will is judged when its connection has closed, so the answer to "who was it" outlives the connection. */
+/**
+ * Everyone who was let in. A last will is judged when its connection has closed, so the answer to "who was it" outlives
+ * the connection.
+ */
 class Sessions {
   readonly open = new Set<Session>();
   private readonly all = new WeakMap<Client, Session>();
@@ -86,11 +92,13 @@ class Sessions {
 }
 
 /**
- * aedes behind the project's own matcher: MQTT 3.1.1 over TCP, everything in memory. What a restart loses, the bridge publishes again.
+ * aedes behind the project's own matcher: MQTT 3.1.1 over TCP, everything in memory. What a restart loses, the bridge
+ * publishes again.
  *
- * Only the service has stored sessions. A device always gets a clean one, also when it asks otherwise: its work is retained, its
- * reports are repeated until acknowledged, and stored sessions would let one device queue without bound. Client ids
- * are known to aedes with the identity in front, so that nobody takes over another's connection; within one identity the newest wins.
+ * Only the service has stored sessions. A device always gets a clean one, also when it asks otherwise: its work is
+ * retained, its reports are repeated until acknowledged, and stored sessions would let one device queue without bound.
+ * Client ids are known to aedes with the identity in front, so that nobody takes over another's connection; within one
+ * identity the newest wins.
  * @throws when the address is taken, with a sentence.
  */
 export async function startEmbeddedBroker(options: EmbeddedBrokerOptions): Promise<EmbeddedBroker> {
@@ -100,24 +108,43 @@ export async function startEmbeddedBroker(options: EmbeddedBrokerOptions): Promi
   const outgoing = new OutgoingQueues();
   const isBehind = () => internals.mq.length > MAX_DELIVERING;
   // The service does not wait for its own session's queue: nobody but it can make that shorter.
-  const holds = { service: new Hold(isBehind), device: new Hold(() => isBehind() || outgoing.length > MAX_UNACKNOWLEDGED) };
+  const holds = {
+    service: new Hold(isBehind),
+    device: new Hold(() => isBehind() || outgoing.length > MAX_UNACKNOWLEDGED),
+  };
   const tell = (client: Client | undefined, refused: Omit<Refused, 'tenant' | 'node'>) => {
     const identity = client && sessions.of(client)?.admission.identity;
     if (identity?.kind === 'device') options.onRefused?.({ tenant: identity.tenant, node: identity.node, ...refused });
   };
-  const rules = guard((client) => sessions.of(client), holds, (client, what, topic, payload) => {
-    const session = sessions.of(client);
-    tell(client, { what, topic, ...(payload && { payload }) });
-    if (session && ++session.refusals <= MAX_LOGGED_REFUSALS) log.warn({ client: client.id, ...aboutOf(session), topic: topic.slice(0, 200) }, `refused: ${what}`);
+  const rules = guard(
+    (client) => sessions.of(client),
+    holds,
+    (client, what, topic, payload) => {
+      const session = sessions.of(client);
+      tell(client, { what, topic, ...(payload && { payload }) });
+      if (session && ++session.refusals <= MAX_LOGGED_REFUSALS)
+        log.warn({ client: client.id, ...aboutOf(session), topic: topic.slice(0, 200) }, `refused: ${what}`);
+    },
+  );
+  const aedes = new Aedes({
+    connectTimeout: CONNECT_TIMEOUT_MS,
+    drainTimeout: DRAIN_TIMEOUT_MS,
+    ...admission(options, sessions, inlets),
+    ...rules,
   });
-  const aedes = new Aedes({ connectTimeout: CONNECT_TIMEOUT_MS, drainTimeout: DRAIN_TIMEOUT_MS, ...admission(options, sessions, inlets), ...rules });
   const internals = aedes as unknown as Internals;
   await aedes.listen();
   Object.assign(internals.persistence, retainedByNode(), outgoing.methods());
   fence(aedes, internals);
-  aedes.on('clientError', (client, error) => ('returnCode' in error ? log.info({ why: error.message }, 'a client was not let in') : log.debug({ client: client.id, ...aboutOf(sessions.of(client)), err: error }, 'a connection broke')));
+  aedes.on('clientError', (client, error) =>
+    'returnCode' in error
+      ? log.info({ why: error.message }, 'a client was not let in')
+      : log.debug({ client: client.id, ...aboutOf(sessions.of(client)), err: error }, 'a connection broke'),
+  );
   aedes.on('connectionError', (_client, error) => log.info({ why: error.message }, 'a client was not let in'));
-  (aedes as NodeJS.EventEmitter).on('error', (error: Error) => log.warn({ err: error }, 'the broker failed at a message'));
+  (aedes as NodeJS.EventEmitter).on('error', (error: Error) =>
+    log.warn({ err: error }, 'the broker failed at a message'),
+  );
 
   const sockets = new Set<net.Socket>();
   const server = net.createServer({ noDelay: true, highWaterMark: SOCKET_BUFFER_BYTES }, (socket) => {
@@ -162,7 +189,10 @@ function aboutOf(session: Session | undefined): object {
   return identity?.kind === 'device' ? { tenantId: identity.tenant, deviceId: identity.node } : {};
 }
 
-/** Who a client is, settled before aedes looks at its session: from then on the client's id is its own within its identity. */
+/**
+ * Who a client is, settled before aedes looks at its session: from then on the client's id is its own within its
+ * identity.
+ */
 function admission(
   options: EmbeddedBrokerOptions,
   sessions: Sessions,
@@ -192,15 +222,26 @@ function admission(
   };
 }
 
-async function admit(options: EmbeddedBrokerOptions, username: string | undefined, password: Buffer | undefined): Promise<Admission | AuthenticateError> {
-  if (username === undefined || password === undefined) return refusal('a user name and a password are needed', BAD_CREDENTIALS);
+async function admit(
+  options: EmbeddedBrokerOptions,
+  username: string | undefined,
+  password: Buffer | undefined,
+): Promise<Admission | AuthenticateError> {
+  if (username === undefined || password === undefined)
+    return refusal('a user name and a password are needed', BAD_CREDENTIALS);
   let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_resolve, reject) => (timer = setTimeout(reject, CONNECT_TIMEOUT_MS, new Error('the password was not checked in time')).unref()));
+  const late = new Promise<never>(
+    (_resolve, reject) =>
+      (timer = setTimeout(reject, CONNECT_TIMEOUT_MS, new Error('the password was not checked in time')).unref()),
+  );
   try {
     const found = await Promise.race([options.authenticate(username, password.toString('utf8')), late]);
     return found ?? refusal(`bad user name or password for ${JSON.stringify(username.slice(0, 130))}`, BAD_CREDENTIALS);
   } catch (error) {
-    return refusal(`the password of ${JSON.stringify(username.slice(0, 130))} cannot be checked now: ${(error as Error).message}`, SERVER_UNAVAILABLE);
+    return refusal(
+      `the password of ${JSON.stringify(username.slice(0, 130))} cannot be checked now: ${(error as Error).message}`,
+      SERVER_UNAVAILABLE,
+    );
   } finally {
     clearTimeout(timer);
   }
@@ -211,8 +252,8 @@ function refusal(sentence: string, returnCode: number): AuthenticateError {
 }
 
 /**
- * One connection per client id, also when the old one is closing in the very moment in which the new one registers: aedes then
- * forgets the new one, a third would not end it, and two bridges would publish at the same time.
+ * One connection per client id, also when the old one is closing in the very moment in which the new one registers:
+ * aedes then forgets the new one, a third would not end it, and two bridges would publish at the same time.
  */
 function fence(aedes: Aedes, internals: Internals): void {
   const newest = new Map<string, Client>();
@@ -231,7 +272,13 @@ function fence(aedes: Aedes, internals: Internals): void {
 function listen(server: net.Server, { host, port }: EmbeddedBrokerOptions): Promise<number> {
   return new Promise((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) =>
-      reject(error.code === 'EADDRINUSE' ? new Error(`${host}:${port} is taken; set SLIPWAY_MQTT_PORT to another port (0 = any free one)`, { cause: error }) : error),
+      reject(
+        error.code === 'EADDRINUSE'
+          ? new Error(`${host}:${port} is taken; set SLIPWAY_MQTT_PORT to another port (0 = any free one)`, {
+              cause: error,
+            })
+          : error,
+      ),
     );
     server.listen(port, host, () => resolve((server.address() as net.AddressInfo).port));
   });

@@ -1,5 +1,12 @@
 import type { AedesOptions, Client } from 'aedes';
-import { mayLeaveWill, mayPublish, mayReceive, mayRetain, maySubscribe, type Identity } from '../../protocol/mqtt/access.js';
+import {
+  mayLeaveWill,
+  mayPublish,
+  mayReceive,
+  mayRetain,
+  maySubscribe,
+  type Identity,
+} from '../../protocol/mqtt/access.js';
 
 /** Who a connection was let in as. */
 export interface Admission {
@@ -16,11 +23,21 @@ type Refused = (client: Client, what: RefusedAct, topic: string, payload?: Buffe
 const NOWHERE = '$refused';
 /** A gateway needs one filter (`+/down/#`); each one costs memory and a step of every match. */
 const MAX_FILTERS = 256;
-/** Beyond it a device does not read what it is sent; each further message would block one of the broker's few delivery slots. */
+/**
+ * Beyond it a device does not read what it is sent; each further message would block one of the broker's few delivery
+ * slots.
+ */
 const MAX_UNREAD_BYTES = 128 * 1024;
 
-/** aedes' questions, answered by the one matcher. An error from `authorizePublish` would end the connection, so refused messages go nowhere instead. */
-export function guard(sessionOf: (client: Client) => { readonly admission: Admission } | undefined, holds: Readonly<Record<Identity['kind'], { pass(go: () => void): void }>>, refused: Refused): Rules {
+/**
+ * aedes' questions, answered by the one matcher. An error from `authorizePublish` would end the connection, so refused
+ * messages go nowhere instead.
+ */
+export function guard(
+  sessionOf: (client: Client) => { readonly admission: Admission } | undefined,
+  holds: Readonly<Record<Identity['kind'], { pass(go: () => void): void }>>,
+  refused: Refused,
+): Rules {
   const filters = new WeakMap<Client, number>();
 
   const authorizePublish: Rules['authorizePublish'] = (client, packet, done) => {
@@ -48,7 +65,8 @@ export function guard(sessionOf: (client: Client) => { readonly admission: Admis
     const allowed = identity !== undefined && count <= MAX_FILTERS && maySubscribe(identity, subscription.topic);
     if (!allowed) {
       refused(client, 'subscribe', subscription.topic);
-      // aedes stores all filters of a SUBSCRIBE as soon as one of them is granted, the refused ones too, and would queue for them.
+      // aedes stores all filters of a SUBSCRIBE as soon as one of them is granted, the refused ones too, and would
+      // queue for them.
       subscription.topic = NOWHERE;
     }
     // Not at once: the other filters of this packet must have been through here before any is stored.
@@ -62,7 +80,8 @@ export function guard(sessionOf: (client: Client) => { readonly admission: Admis
       client.conn.destroy();
       return null;
     }
-    // aedes looks the granted QoS up by topic instead of filter, so through a wildcard QoS 2 arrives as 2 at who asked for 1.
+    // aedes looks the granted QoS up by topic instead of filter, so through a wildcard QoS 2 arrives as 2 at who asked
+    // for 1.
     if (packet.qos === 2) packet.qos = 1;
     return packet;
   };

@@ -6,7 +6,13 @@ import type { BrokerAdmin, LoginOutcome, ValidPassword, WantedLogin } from './po
 
 /** What the plugin holds of one node. */
 interface Held {
-  readonly client: { readonly textdescription?: string; readonly disabled?: boolean; readonly roles: readonly { rolename: string }[] } | undefined;
+  readonly client:
+    | {
+        readonly textdescription?: string;
+        readonly disabled?: boolean;
+        readonly roles: readonly { rolename: string }[];
+      }
+    | undefined;
   readonly acls: readonly Acl[] | undefined;
 }
 interface Plan {
@@ -17,8 +23,9 @@ interface Plan {
 /**
  * Mosquitto's logins, through the plugin's control topic: no restart, no file. A name and a role per node.
  *
- * The plugin knows one password of a name, where Slipway lets two be valid: the older one stays in force until it is revoked, then the newer one takes over
- * (docs/decisions/0002-mosquitto-credentials.md). Which one it is stands in the client's description, because no password can be read back.
+ * The plugin knows one password of a name, where Slipway lets two be valid: the older one stays in force until it is
+ * revoked, then the newer one takes over (docs/decisions/0002-mosquitto-credentials.md). Which one it is stands in the
+ * client's description, because no password can be read back.
  */
 export function mosquittoAdmin(url: string, options: () => Promise<IClientOptions>): BrokerAdmin {
   const control = new MosquittoControl(url, options);
@@ -30,7 +37,9 @@ export function mosquittoAdmin(url: string, options: () => Promise<IClientOption
       let next = 0;
       return plans.map(({ outcome, commands }) => {
         const refused = answers.slice(next, (next += commands.length)).find((answer) => answer.error !== undefined);
-        return refused ? new Error(`the broker's dynamic security plugin refused ${refused.command}: ${refused.error}`) : outcome;
+        return refused
+          ? new Error(`the broker's dynamic security plugin refused ${refused.command}: ${refused.error}`)
+          : outcome;
       });
     },
     async nodes() {
@@ -43,7 +52,12 @@ export function mosquittoAdmin(url: string, options: () => Promise<IClientOption
 }
 
 async function read(control: MosquittoControl, wanted: readonly WantedLogin[]): Promise<Held[]> {
-  const answers = await control.ask(wanted.flatMap((one) => [{ command: 'getClient', username: nameOf(one) }, { command: 'getRole', rolename: nameOf(one) }]));
+  const answers = await control.ask(
+    wanted.flatMap((one) => [
+      { command: 'getClient', username: nameOf(one) },
+      { command: 'getRole', rolename: nameOf(one) },
+    ]),
+  );
   return wanted.map((_one, index) => ({
     client: member(answers[2 * index], 'client') as Held['client'],
     acls: (member(answers[2 * index + 1], 'role') as { acls: Acl[] } | undefined)?.acls,
@@ -55,35 +69,66 @@ function member(answer: Answer | undefined, name: string): unknown {
   return answer?.error === undefined ? answer?.data?.[name] : undefined;
 }
 
-/** Pure: what is there and what should be there → what to say. Commands that change nothing are left out: each one cuts off whoever is connected. */
+/**
+ * Pure: what is there and what should be there → what to say. Commands that change nothing are left out: each one cuts
+ * off whoever is connected.
+ */
 export function planLogin(wanted: WantedLogin, held: Held): Plan {
   const [username, rolename] = [nameOf(wanted), nameOf(wanted)];
   if (!wanted.known) {
-    const commands = [...(held.client ? [{ command: 'deleteClient', username }] : []), ...(held.acls ? [{ command: 'deleteRole', rolename }] : [])];
+    const commands = [
+      ...(held.client ? [{ command: 'deleteClient', username }] : []),
+      ...(held.acls ? [{ command: 'deleteRole', rolename }] : []),
+    ];
     return { outcome: held.client ? 'shut_out' : 'unchanged', commands };
   }
   const choice = choose(wanted.valid, held);
-  // Disabled, not deleted: the next password only has to be set. The plugin cuts off whoever is connected, without the last will.
+  // Disabled, not deleted: the next password only has to be set. The plugin cuts off whoever is connected, without the
+  // last will.
   if (choice === undefined) {
     const open = held.client && held.client.disabled !== true;
     const outcome = wanted.valid.length > 0 ? 'unknown' : open ? 'shut_out' : 'unchanged';
     return { outcome, commands: open ? [{ command: 'disableClient', username }] : [] };
   }
   const acls = aclsOf({ kind: 'device', tenant: wanted.tenant, node: wanted.node });
-  const role = held.acls === undefined ? [{ command: 'createRole', rolename, acls }] : sameRights(held.acls, acls) ? [] : [{ command: 'modifyRole', rolename, acls }];
+  const role =
+    held.acls === undefined
+      ? [{ command: 'createRole', rolename, acls }]
+      : sameRights(held.acls, acls)
+        ? []
+        : [{ command: 'modifyRole', rolename, acls }];
   const roles = [{ rolename }];
   if (!held.client) {
-    return { outcome: 'admitted', commands: [...role, { command: 'createClient', username, password: choice.password, textdescription: markOf(choice.id), roles }] };
+    return {
+      outcome: 'admitted',
+      commands: [
+        ...role,
+        { command: 'createClient', username, password: choice.password, textdescription: markOf(choice.id), roles },
+      ],
+    };
   }
   const isNew = choice.password !== undefined;
   const lacksRole = held.client.roles.length !== 1 || held.client.roles[0]?.rolename !== rolename;
-  const change = isNew || lacksRole ? [{ command: 'modifyClient', username, roles, ...(isNew ? { password: choice.password, textdescription: markOf(choice.id) } : {}) }] : [];
+  const change =
+    isNew || lacksRole
+      ? [
+          {
+            command: 'modifyClient',
+            username,
+            roles,
+            ...(isNew ? { password: choice.password, textdescription: markOf(choice.id) } : {}),
+          },
+        ]
+      : [];
   const enable = held.client.disabled === true ? [{ command: 'enableClient', username }] : [];
   const commands = [...role, ...change, ...enable];
   return { outcome: change.length + enable.length > 0 ? 'admitted' : 'unchanged', commands };
 }
 
-/** The one in force stays as long as it is valid; else the oldest that can be told. Without a password: nothing needs to be told. */
+/**
+ * The one in force stays as long as it is valid; else the oldest that can be told. Without a password: nothing needs to
+ * be told.
+ */
 function choose(valid: readonly ValidPassword[], { client }: Held): { id: string; password?: string } | undefined {
   const inForce = valid.find((one) => client?.textdescription === markOf(one.id));
   if (inForce) return { id: inForce.id };
@@ -95,7 +140,11 @@ function choose(valid: readonly ValidPassword[], { client }: Held): { id: string
 }
 
 function sameRights(held: readonly Acl[], wanted: readonly Acl[]): boolean {
-  const printed = (acls: readonly Acl[]) => acls.map((acl) => `${acl.acltype} ${acl.topic} ${acl.allow}`).sort().join('\n');
+  const printed = (acls: readonly Acl[]) =>
+    acls
+      .map((acl) => `${acl.acltype} ${acl.topic} ${acl.allow}`)
+      .sort()
+      .join('\n');
   return printed(held) === printed(wanted);
 }
 

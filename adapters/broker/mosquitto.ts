@@ -3,7 +3,10 @@ import { parseUsername, type Identity } from '../../protocol/mqtt/access.js';
 import { accessList, type AccessList } from '../../protocol/mqtt/access-list.js';
 import { MAX_PACKET_BYTES } from './packet-limits.js';
 
-/** Of mosquitto ≥ 2.0.11 with its dynamic security plugin: where commands to it go, and where its answers come (QoS 0, to all who subscribed). */
+/**
+ * Of mosquitto ≥ 2.0.11 with its dynamic security plugin: where commands to it go, and where its answers come (QoS 0,
+ * to all who subscribed).
+ */
 export const CONTROL_TOPIC = '$CONTROL/dynamic-security/v1';
 export const RESPONSE_TOPIC = `${CONTROL_TOPIC}/response`;
 
@@ -27,14 +30,18 @@ export interface MosquittoOptions {
   readonly dataDir: string;
   /** Absolute path of the plugin's .so; on Debian below /usr/lib/<architecture>-linux-gnu. */
   readonly plugin: string;
-  /** Absolute path of the file that `initialSecurity` made; writable, and its folder too: the plugin writes it anew at each change. */
+  /**
+   * Absolute path of the file that `initialSecurity` made; writable, and its folder too: the plugin writes it anew at
+   * each change.
+   */
   readonly securityFile: string;
 }
 
 /**
- * mosquitto.conf. Its defaults lose: measured, 70 % of a burst was dropped after PUBACK, and a `kill -9` lost the bridge's session. So queues
- * are long, and what changed is saved in the same turn of its loop. 2.0.11 counts as a change what is queued, retained or acknowledged to it, but
- * not what is in flight to a client that is connected (docs/mosquitto.md).
+ * mosquitto.conf. Its defaults lose: measured, 70 % of a burst was dropped after PUBACK, and a `kill -9` lost the
+ * bridge's session. So queues are long, and what changed is saved in the same turn of its loop. 2.0.11 counts as a
+ * change what is queued, retained or acknowledged to it, but not what is in flight to a client that is connected
+ * (docs/mosquitto.md).
  */
 export function mosquittoConf({ host, port, dataDir, plugin, securityFile }: MosquittoOptions): string {
   const lines = [
@@ -50,7 +57,8 @@ export function mosquittoConf({ host, port, dataDir, plugin, securityFile }: Mos
     'autosave_interval 1',
     'max_queued_messages 1000000',
     'max_inflight_messages 1000',
-    // A device that never returns shall not be queued for until the disk is full. The bridge's own session counts too: it is never away for so long.
+    // A device that never returns shall not be queued for until the disk is full. The bridge's own session counts too:
+    // it is never away for so long.
     'persistent_client_expiration 30d',
     `max_packet_size ${MAX_PACKET_BYTES}`,
     'set_tcp_nodelay true',
@@ -68,18 +76,28 @@ const SALT_BYTES = 12;
 const HASH_BYTES = 64;
 
 /**
- * dynamic-security.json for a first start: the service, which is also the administrator, and nobody else. Devices come through the control topic.
+ * dynamic-security.json for a first start: the service, which is also the administrator, and nobody else. Devices come
+ * through the control topic.
  * @throws when the name could be a device's.
  */
 export function initialSecurity(service: Login): string {
-  if (parseUsername(service.username)) throw new Error(`the service cannot be called "${service.username}": that is how devices are named (tenant/node); choose a name without "/"`);
+  if (parseUsername(service.username))
+    throw new Error(
+      `the service cannot be called "${service.username}": that is how devices are named (tenant/node); choose a name without "/"`,
+    );
   const salt = randomBytes(SALT_BYTES);
   const content = {
     defaultACLAccess: { publishClientSend: false, publishClientReceive: false, subscribe: false, unsubscribe: true },
-    clients: [{
-      username: service.username, textname: 'The Slipway service', roles: [{ rolename: SERVICE_ROLE }],
-      password: pbkdf2Sync(service.password, salt, ITERATIONS, HASH_BYTES, 'sha512').toString('base64'), salt: salt.toString('base64'), iterations: ITERATIONS,
-    }],
+    clients: [
+      {
+        username: service.username,
+        textname: 'The Slipway service',
+        roles: [{ rolename: SERVICE_ROLE }],
+        password: pbkdf2Sync(service.password, salt, ITERATIONS, HASH_BYTES, 'sha512').toString('base64'),
+        salt: salt.toString('base64'),
+        iterations: ITERATIONS,
+      },
+    ],
     groups: [],
     roles: [{ rolename: SERVICE_ROLE, acls: [...aclsOf({ kind: 'service' }), ...ADMINISTRATION] }],
   };
@@ -89,15 +107,26 @@ export function initialSecurity(service: Login): string {
 /** A name that no device has: theirs contain a slash. */
 const SERVICE_ROLE = 'slipway-service';
 
-const allow = (acltype: Acl['acltype']) => (topic: string): Acl => ({ acltype, topic, priority: 0, allow: true });
+const allow =
+  (acltype: Acl['acltype']) =>
+  (topic: string): Acl => ({ acltype, topic, priority: 0, allow: true });
 
-const ADMINISTRATION: readonly Acl[] = [allow('publishClientSend')(CONTROL_TOPIC), allow('publishClientReceive')(RESPONSE_TOPIC), allow('subscribeLiteral')(RESPONSE_TOPIC)];
+const ADMINISTRATION: readonly Acl[] = [
+  allow('publishClientSend')(CONTROL_TOPIC),
+  allow('publishClientReceive')(RESPONSE_TOPIC),
+  allow('subscribeLiteral')(RESPONSE_TOPIC),
+];
 
 /**
- * The matcher's list as rights of a role. The plugin of 2.0 has no %u, so each node has a role of its own with its topics spelled out.
- * They only ever allow: what nothing allows is refused, so the order in which 2.0.11 looks at equal priorities cannot matter.
+ * The matcher's list as rights of a role. The plugin of 2.0 has no %u, so each node has a role of its own with its
+ * topics spelled out. They only ever allow: what nothing allows is refused, so the order in which 2.0.11 looks at equal
+ * priorities cannot matter.
  */
 export function aclsOf(identity: Identity): Acl[] {
   const list: AccessList = accessList(identity);
-  return [...list.publish.map(allow('publishClientSend')), ...list.receive.map(allow('publishClientReceive')), ...list.subscribe.map(allow('subscribePattern'))];
+  return [
+    ...list.publish.map(allow('publishClientSend')),
+    ...list.receive.map(allow('publishClientReceive')),
+    ...list.subscribe.map(allow('subscribePattern')),
+  ];
 }

@@ -1,6 +1,9 @@
 import { Readable } from 'node:stream';
 
-/** A message on its way to a stored session, as far as it is looked at here. `brokerCounter` is the broker's own number of it. */
+/**
+ * A message on its way to a stored session, as far as it is looked at here. `brokerCounter` is the broker's own number
+ * of it.
+ */
 interface Packet {
   readonly brokerCounter?: number;
   messageId?: number | undefined;
@@ -18,16 +21,18 @@ export interface OutgoingStore {
   outgoingStream(client: Owner): Readable;
 }
 
-/** One session's messages in the order of their arrival, and by the packet identifier under which each was sent last. */
+/**
+ * One session's messages in the order of their arrival, and by the packet identifier under which each was sent last.
+ */
 interface Queue {
   readonly byCounter: Map<number, Packet>;
   readonly byMessageId: Map<number, Packet>;
 }
 
 /**
- * Messages that a stored session has not acknowledged. aedes' own store looks through the whole queue of a client for every message that it
- * writes to it: with 20,000 waiting for the bridge, 20,000 steps for each. Here a message is found by its number.
- * A message that matches two filters of one client stands here once, as it is sent once.
+ * Messages that a stored session has not acknowledged. aedes' own store looks through the whole queue of a client for
+ * every message that it writes to it: with 20,000 waiting for the bridge, 20,000 steps for each. Here a message is
+ * found by its number. A message that matches two filters of one client stands here once, as it is sent once.
  */
 export class OutgoingQueues implements OutgoingStore {
   private readonly queues = new Map<string, Queue>();
@@ -61,7 +66,10 @@ export class OutgoingQueues implements OutgoingStore {
     for (const one of to) await this.outgoingEnqueue(one, packet);
   }
 
-  /** It is being sent under this packet identifier. @throws where it is not in the queue any more: aedes then ends the connection. */
+  /**
+   * It is being sent under this packet identifier. @throws where it is not in the queue any more: aedes then ends the
+   * connection.
+   */
   async outgoingUpdate(client: Owner, packet: Packet): Promise<void> {
     const queue = this.queues.get(client.id);
     const held = queue?.byCounter.get(packet.brokerCounter ?? 0);

@@ -1,7 +1,10 @@
 import type { Socket } from 'node:net';
 import { Frames } from '../../protocol/mqtt/frames.js';
 
-/** A payload is at most 8 KiB; what exceeds that shall still reach the service, which says so in the device's diagnostics. */
+/**
+ * A payload is at most 8 KiB; what exceeds that shall still reach the service, which says so in the device's
+ * diagnostics.
+ */
 export const MAX_PACKET_BYTES = 64 * 1024;
 /** CONNECT with client id, user name, password and a last will of 8 KiB. */
 const MAX_CONNECT_BYTES = 16 * 1024;
@@ -10,12 +13,15 @@ const MAX_STRANGER_BYTES = 64 * 1024;
 const CONNECT = 1;
 
 /**
- * Counts what aedes reads, before its parser sees it: the parser buffers a packet of any length, so one CONNECT of 200 MB
- * from a stranger would be 200 MB of memory. The socket's `read` is replaced because it is the one way by which aedes takes bytes.
+ * Counts what aedes reads, before its parser sees it: the parser buffers a packet of any length, so one CONNECT of 200
+ * MB from a stranger would be 200 MB of memory. The socket's `read` is replaced because it is the one way by which
+ * aedes takes bytes.
  * @returns a function that lifts the limits for strangers.
  */
 export function limitInlet(socket: Socket, refused: (why: string) => void): () => void {
-  const strangers = new Frames(MAX_CONNECT_BYTES, (type, index) => (index === 0 && type !== CONNECT ? 'the first packet is no CONNECT' : undefined));
+  const strangers = new Frames(MAX_CONNECT_BYTES, (type, index) =>
+    index === 0 && type !== CONNECT ? 'the first packet is no CONNECT' : undefined,
+  );
   // A stranger's further packets are counted by the second one, which follows the stream from its beginning as well.
   const everyone = new Frames(MAX_PACKET_BYTES);
   const read = socket.read.bind(socket);
@@ -25,7 +31,8 @@ export function limitInlet(socket: Socket, refused: (why: string) => void): () =
     const chunk = read(size) as Buffer | null;
     if (chunk === null) return null;
     total += chunk.length;
-    const tooMuch = known || total <= MAX_STRANGER_BYTES ? undefined : `over ${MAX_STRANGER_BYTES} bytes before it was let in`;
+    const tooMuch =
+      known || total <= MAX_STRANGER_BYTES ? undefined : `over ${MAX_STRANGER_BYTES} bytes before it was let in`;
     const fault = tooMuch ?? (known ? undefined : strangers.accept(chunk)) ?? everyone.accept(chunk);
     if (fault === undefined) return chunk;
     refused(fault);

@@ -3,10 +3,16 @@ import type { Admission } from './embedded.js';
 import { parseUsername } from '../../protocol/mqtt/access.js';
 import type { Claim, CredentialKey, CredentialLookup } from './port.js';
 
-/** A restart of the broker or a radio cell brings everyone back within seconds; what is revoked meanwhile leaves the cache at the next look. */
+/**
+ * A restart of the broker or a radio cell brings everyone back within seconds; what is revoked meanwhile leaves the
+ * cache at the next look.
+ */
 const CACHE_MS = 10_000;
 const MAX_CACHED = 50_000;
-/** All who are connected are asked about this often, and else only what ended in the last minute. Less than that minute: what ended while PostgreSQL was away is found too. */
+/**
+ * All who are connected are asked about this often, and else only what ended in the last minute. Less than that minute:
+ * what ended while PostgreSQL was away is found too.
+ */
 const ASK_ABOUT_ALL_MS = 30_000;
 /** Claims that one statement answers. */
 const BATCH = 500;
@@ -23,8 +29,9 @@ interface Asked {
 }
 
 /**
- * Answers who a user name and a password are: the service by its own, devices by PostgreSQL. Questions that come while one
- * statement runs are answered together by the next one. A wrong password is never remembered: it may be made a moment later.
+ * Answers who a user name and a password are: the service by its own, devices by PostgreSQL. Questions that come while
+ * one statement runs are answered together by the next one. A wrong password is never remembered: it may be made a
+ * moment later.
  */
 export class Passwords {
   private readonly known = new Map<string, Known>();
@@ -32,15 +39,23 @@ export class Passwords {
   private asking = false;
   private askedAboutAllAt = -Infinity;
 
-  constructor(private readonly credentials: CredentialLookup, private readonly service: { username: string; password: string }, private readonly now: () => number) {
+  constructor(
+    private readonly credentials: CredentialLookup,
+    private readonly service: { username: string; password: string },
+    private readonly now: () => number,
+  ) {
     // Otherwise one name would stand for two identities.
-    if (parseUsername(service.username)) throw new Error(`MQTT_USERNAME is "${service.username}": that is how devices are named (tenant/node); choose a name without "/"`);
+    if (parseUsername(service.username))
+      throw new Error(
+        `MQTT_USERNAME is "${service.username}": that is how devices are named (tenant/node); choose a name without "/"`,
+      );
   }
 
   /** @returns null = a wrong name or password. @throws when PostgreSQL cannot be asked. */
   async check(username: string, password: string): Promise<Admission | null> {
     const secretHash = digest(password);
-    if (username === this.service.username) return timingSafeEqual(secretHash, digest(this.service.password)) ? { identity: { kind: 'service' } } : null;
+    if (username === this.service.username)
+      return timingSafeEqual(secretHash, digest(this.service.password)) ? { identity: { kind: 'service' } } : null;
     const node = parseUsername(username);
     if (!node) return null;
     const cacheKey = `${username} ${secretHash.toString('base64')}`;
@@ -54,11 +69,20 @@ export class Passwords {
     return admission;
   }
 
-  /** Which of these admissions rest on a credential that is revoked or gone. They are forgotten here as well. @throws when PostgreSQL cannot be asked. */
+  /**
+   * Which of these admissions rest on a credential that is revoked or gone. They are forgotten here as well. @throws
+   * when PostgreSQL cannot be asked.
+   */
   async revoked(connected: readonly Admission[]): Promise<Admission[]> {
     this.forget((known) => known.until <= this.now());
     const asked = [...connected, ...[...this.known.values()].map((known) => known.admission)];
-    const keys = new Map(asked.flatMap(({ identity, credentialId }) => (identity.kind === 'device' && credentialId ? [[credentialId, { tenantId: identity.tenant, id: credentialId }]] : [])));
+    const keys = new Map(
+      asked.flatMap(({ identity, credentialId }) =>
+        identity.kind === 'device' && credentialId
+          ? [[credentialId, { tenantId: identity.tenant, id: credentialId }]]
+          : [],
+      ),
+    );
     if (keys.size === 0) return [];
     const ended = await this.endedOf([...keys.values()]);
     // Only what was asked about: another may have been verified meanwhile.

@@ -17,14 +17,15 @@ export interface WantedLogin {
 }
 
 /**
- * What the broker did. `unchanged`: it was so already, and nobody was disturbed. `admitted`: a password is in force from now on; who was connected by
- * another one was cut off. `shut_out`: nobody comes in by this name, and whoever had was cut off. `unknown`: as shut_out, because no valid password can be revealed.
+ * What the broker did. `unchanged`: it was so already, and nobody was disturbed. `admitted`: a password is in force
+ * from now on; who was connected by another one was cut off. `shut_out`: nobody comes in by this name, and whoever had
+ * was cut off. `unknown`: as shut_out, because no valid password can be revealed.
  */
 export type LoginOutcome = 'unchanged' | 'admitted' | 'shut_out' | 'unknown';
 
 /**
- * Administration of a broker that has to be told who may connect. Idempotent: it is told the whole present, again and again, and compares first.
- * What was thrown may have been done: it is told again.
+ * Administration of a broker that has to be told who may connect. Idempotent: it is told the whole present, again and
+ * again, and compares first. What was thrown may have been done: it is told again.
  */
 export interface BrokerAdmin {
   /** @returns what became of each, in order; an Error is what the broker said of that one alone. */
@@ -48,11 +49,17 @@ export interface CredentialKey {
   readonly id: string;
 }
 
-/** Where the embedded broker looks passwords up (store/fleet/broker-credentials.ts). Each call throws where PostgreSQL cannot be asked. */
+/**
+ * Where the embedded broker looks passwords up (store/fleet/broker-credentials.ts). Each call throws where PostgreSQL
+ * cannot be asked.
+ */
 export interface CredentialLookup {
   /** @returns per claim, in order: the credential that is valid now, or undefined. */
   find(claims: readonly Claim[]): Promise<(CredentialKey | undefined)[]>;
-  /** @returns ids of what was revoked or deleted within the last minute; undefined where the schema is older than this broker. */
+  /**
+   * @returns ids of what was revoked or deleted within the last minute; undefined where the schema is older than this
+   * broker.
+   */
   endedLately(): Promise<ReadonlySet<string> | undefined>;
   /** @returns the ids of those that are valid still. */
   stillValid(credentials: readonly CredentialKey[]): Promise<ReadonlySet<string>>;

@@ -10,8 +10,9 @@ const MAX_WAITING = 2_000;
 const MAX_OF_NODE = 100;
 
 /**
- * Takes what the embedded broker refuses to the diagnostics of the device that tried it. Such messages never reach the bridge, and a broker that is
- * not ours keeps them to itself. They are bounded in memory, and dropped while the database is away: they are a help, no facts.
+ * Takes what the embedded broker refuses to the diagnostics of the device that tried it. Such messages never reach the
+ * bridge, and a broker that is not ours keeps them to itself. They are bounded in memory, and dropped while the
+ * database is away: they are a help, no facts.
  */
 export class BrokerRefusals {
   private waiting: RefusedMessage[] = [];
@@ -19,7 +20,11 @@ export class BrokerRefusals {
   private flushing: Promise<void> = Promise.resolve();
   private readonly timer: NodeJS.Timeout;
 
-  constructor(private readonly sink: RefusalSink, private readonly log: Logger, private readonly now: () => number) {
+  constructor(
+    private readonly sink: RefusalSink,
+    private readonly log: Logger,
+    private readonly now: () => number,
+  ) {
     this.timer = setInterval(() => this.flush(), FLUSH_MS);
     this.timer.unref();
   }
@@ -32,8 +37,13 @@ export class BrokerRefusals {
     if (!isUuid(node) || this.waiting.length >= MAX_WAITING || count > MAX_OF_NODE) return;
     this.ofNode.set(`${tenant}/${node}`, count);
     this.waiting.push({
-      tenantId: tenant, deviceId: node, at: this.now(), reason, detail,
-      ...(topic !== undefined && { topic }), ...(payload !== undefined && { payload: payload.toString('utf8', 0, 2_048) }),
+      tenantId: tenant,
+      deviceId: node,
+      at: this.now(),
+      reason,
+      detail,
+      ...(topic !== undefined && { topic }),
+      ...(payload !== undefined && { payload: payload.toString('utf8', 0, 2_048) }),
     });
   }
 
@@ -63,11 +73,21 @@ export class BrokerRefusals {
 function sentenceOf({ what, why }: Refused): { reason: string; detail: string } {
   switch (what) {
     case 'publish':
-      return { reason: 'foreign_topic', detail: 'this device may not publish there: only below slipway/v1/{tenant}/{its own id}/{device}/up/' };
+      return {
+        reason: 'foreign_topic',
+        detail: 'this device may not publish there: only below slipway/v1/{tenant}/{its own id}/{device}/up/',
+      };
     case 'will':
-      return { reason: 'foreign_topic', detail: 'this device may not leave its last will there: only on an up topic of its own' };
+      return {
+        reason: 'foreign_topic',
+        detail: 'this device may not leave its last will there: only on an up topic of its own',
+      };
     case 'subscribe':
-      return { reason: 'foreign_subscription', detail: 'this device may not subscribe to that: only below slipway/v1/{tenant}/{its own id}/+/down/; SUBACK grants it all the same, and nothing is delivered' };
+      return {
+        reason: 'foreign_subscription',
+        detail:
+          'this device may not subscribe to that: only below slipway/v1/{tenant}/{its own id}/+/down/; SUBACK grants it all the same, and nothing is delivered',
+      };
     case 'packet':
       return { reason: 'too_large', detail: `${why ?? 'a packet is too large'}; the connection was cut` };
   }

@@ -4,7 +4,11 @@ import { connect, type IncomingHttpHeaders, type IncomingHttpStatusHeader } from
 export interface ProbeOptions {
   address: string;
   apiKey?: string;
-  tls?: { serverNameOverride?: string; serverRootCACertificate?: Buffer; clientCertPair?: { crt: Buffer; key: Buffer } };
+  tls?: {
+    serverNameOverride?: string;
+    serverRootCACertificate?: Buffer;
+    clientCertPair?: { crt: Buffer; key: Buffer };
+  };
 }
 
 const SERVICE = '/temporal.api.workflowservice.v1.WorkflowService';
@@ -12,12 +16,16 @@ const SERVICE = '/temporal.api.workflowservice.v1.WorkflowService';
 const FRAME_BYTES = 5;
 
 /**
- * Asks Temporal one question by plain HTTP/2. It exists because whoever only wants to know whether the engine is there would load its client for
- * that: 35 MB in the API and in the all in one, and 0.3 s.
+ * Asks Temporal one question by plain HTTP/2. It exists because whoever only wants to know whether the engine is there
+ * would load its client for that: 35 MB in the API and in the all in one, and 0.3 s.
  * @param namespace with it: does the engine know it? without: does the engine answer at all?
  * @returns undefined where it does, else what stood in the way. Never rejects.
  */
-export async function probeTemporal({ address, apiKey, tls }: ProbeOptions, withinMs: number, namespace?: string): Promise<string | undefined> {
+export async function probeTemporal(
+  { address, apiKey, tls }: ProbeOptions,
+  withinMs: number,
+  namespace?: string,
+): Promise<string | undefined> {
   const secure = tls !== undefined || apiKey !== undefined;
   const session = connect(`${secure ? 'https' : 'http'}://${address}`, {
     ...(tls?.serverRootCACertificate && { ca: tls.serverRootCACertificate }),
@@ -31,15 +39,31 @@ export async function probeTemporal({ address, apiKey, tls }: ProbeOptions, with
       session.on('error', (error) => resolve(error.message));
       session.on('close', () => resolve('the connection was closed'));
       const request = session.request({
-        ':method': 'POST', ':path': `${SERVICE}/${namespace === undefined ? 'GetSystemInfo' : 'DescribeNamespace'}`, 'content-type': 'application/grpc', te: 'trailers',
+        ':method': 'POST',
+        ':path': `${SERVICE}/${namespace === undefined ? 'GetSystemInfo' : 'DescribeNamespace'}`,
+        'content-type': 'application/grpc',
+        te: 'trailers',
         ...(apiKey !== undefined && { authorization: `Bearer ${apiKey}` }),
       });
       // With its headers where the call failed at once, else behind the message.
-      const judge = ({ 'grpc-status': status, 'grpc-message': message, ':status': http }: IncomingHttpHeaders & IncomingHttpStatusHeader) => {
-        if (typeof status === 'string') resolve(status === '0' ? undefined : `status ${status}: ${typeof message === 'string' ? decodeURIComponent(message) : ''}`);
+      const judge = ({
+        'grpc-status': status,
+        'grpc-message': message,
+        ':status': http,
+      }: IncomingHttpHeaders & IncomingHttpStatusHeader) => {
+        if (typeof status === 'string')
+          resolve(
+            status === '0'
+              ? undefined
+              : `status ${status}: ${typeof message === 'string' ? decodeURIComponent(message) : ''}`,
+          );
         else if (http !== undefined && http !== 200) resolve(`HTTP ${http}`);
       };
-      request.on('response', judge).on('trailers', judge).on('error', (error) => resolve(error.message)).on('close', () => resolve('the answer has no end'));
+      request
+        .on('response', judge)
+        .on('trailers', judge)
+        .on('error', (error) => resolve(error.message))
+        .on('close', () => resolve('the answer has no end'));
       request.resume();
       request.end(framed(namespace === undefined ? Buffer.alloc(0) : textField(1, namespace)));
     });

@@ -1,6 +1,13 @@
 import { Client, Connection, WorkflowNotFoundError, type ConnectionOptions } from '@temporalio/client';
 import type { News, Standing } from '../../domain/installation/process-status.js';
-import { installationWorkflowId, POKE, rolloutWorkflowId, TASK_QUEUE, type InstallationRef, type RolloutRef } from '../../workflows/messages.js';
+import {
+  installationWorkflowId,
+  POKE,
+  rolloutWorkflowId,
+  TASK_QUEUE,
+  type InstallationRef,
+  type RolloutRef,
+} from '../../workflows/messages.js';
 import type { Engine } from './port.js';
 
 /** Longer than a loaded server takes; the sender's lease on an outbox row (30 s) is longer still. */
@@ -34,7 +41,9 @@ export function openTemporal({ connection: options, namespace, taskQueue = TASK_
 
     async signal(installationId: string, news: News, standing: Standing) {
       try {
-        await within(CALL_TIMEOUT_MS, () => client.workflow.getHandle(installationWorkflowId(installationId)).signal(news, standing));
+        await within(CALL_TIMEOUT_MS, () =>
+          client.workflow.getHandle(installationWorkflowId(installationId)).signal(news, standing),
+        );
         return 'sent';
       } catch (error) {
         if (error instanceof WorkflowNotFoundError) return 'gone';

@@ -23,9 +23,10 @@ export interface OrchestratorOptions {
 const BUNDLE = fileURLToPath(new URL('../../workflow-bundle.js', import.meta.url));
 
 /**
- * Cached workflows: an open installation costs 0.2 to 0.3 MB here, most of them waiting for days. One that is not cached is replayed from its short
- * history when something happens to it, which costs some milliseconds, once. In a rush of 2,000 as many end in a second as with 2,000 cached, because
- * processes begin no faster than they take their first steps (bridge/outbound/start-throttle.ts).
+ * Cached workflows: an open installation costs 0.2 to 0.3 MB here, most of them waiting for days. One that is not
+ * cached is replayed from its short history when something happens to it, which costs some milliseconds, once. In a
+ * rush of 2,000 as many end in a second as with 2,000 cached, because processes begin no faster than they take their
+ * first steps (bridge/outbound/start-throttle.ts).
  */
 const CACHED_WORKFLOWS = 300;
 /** Measured on two cores: 8 task slots gave 0.75 of the throughput of 100. */
@@ -39,13 +40,18 @@ function installLogger(log: Logger, failed: (reason: Failed) => void): void {
   if (installed) return;
   installed = true;
   const levels = { TRACE: 'trace', DEBUG: 'debug', INFO: 'debug', WARN: 'warn', ERROR: 'error' } as const;
-  Runtime.install({ logger: new DefaultLogger('INFO', ({ level, message, meta }) => {
-    log[levels[level]]({ ...meta }, message);
-    if (level === 'WARN' || level === 'ERROR') failed(/^activity/i.test(message) ? 'activity' : /workflow/i.test(message) ? 'workflow' : 'worker');
-  }) });
+  Runtime.install({
+    logger: new DefaultLogger('INFO', ({ level, message, meta }) => {
+      log[levels[level]]({ ...meta }, message);
+      if (level === 'WARN' || level === 'ERROR')
+        failed(/^activity/i.test(message) ? 'activity' : /workflow/i.test(message) ? 'workflow' : 'worker');
+    }),
+  });
 }
 
-export async function createOrchestrator(options: OrchestratorOptions): Promise<{ worker: Worker; connection: NativeConnection }> {
+export async function createOrchestrator(
+  options: OrchestratorOptions,
+): Promise<{ worker: Worker; connection: NativeConnection }> {
   installLogger(options.log, options.failed ?? (() => undefined));
   const connection = await NativeConnection.connect(options.connection);
   const worker = await Worker.create({

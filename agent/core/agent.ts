@@ -35,8 +35,9 @@ export interface AgentOptions {
 }
 
 /**
- * The reference agent: one connection, the device that it is, and the children that it acts for. Its modes: made, running (`start`), ended
- * for good (`stop`, `shutOff`); a reboot is the end of one agent and the start of the next on the same files.
+ * The reference agent: one connection, the device that it is, and the children that it acts for. Its modes: made,
+ * running (`start`), ended for good (`stop`, `shutOff`); a reboot is the end of one agent and the start of the next on
+ * the same files.
  */
 export class Agent {
   private readonly timings: Timings;
@@ -50,17 +51,25 @@ export class Agent {
   constructor(private readonly options: AgentOptions) {
     const { url, username, password, stateDir, durable = true, random = Math.random } = options;
     const identity = parseUsername(username);
-    if (!identity) throw new Error(`"${username}" is no user name of a device: it must be tenant/node, each of A-Z a-z 0-9 _ . -`);
+    if (!identity)
+      throw new Error(`"${username}" is no user name of a device: it must be tenant/node, each of A-Z a-z 0-9 _ . -`);
     this.timings = { ...TIMINGS, ...options.timings };
-    this.downloads = new SharedDownloads(new Downloads({ dir: join(stateDir, 'downloads'), durable, backoff: this.timings.download, random }));
-    this.connection = new Connection({ url, username, password, ...identity, reconnect: this.timings.reconnect, random }, {
-      connected: () => this.connected(),
-      disconnected: (reason) => this.disconnected(reason),
-      message: (topic, payload) => this.received(topic, payload),
-    });
+    this.downloads = new SharedDownloads(
+      new Downloads({ dir: join(stateDir, 'downloads'), durable, backoff: this.timings.download, random }),
+    );
+    this.connection = new Connection(
+      { url, username, password, ...identity, reconnect: this.timings.reconnect, random },
+      {
+        connected: () => this.connected(),
+        disconnected: (reason) => this.disconnected(reason),
+        message: (topic, payload) => this.received(topic, payload),
+      },
+    );
     this.own = this.device(identity.node, options, () => this.children.entries());
     this.children = new Children({
-      dir: join(stateDir, 'children'), durable, children: options.children ?? [],
+      dir: join(stateDir, 'children'),
+      durable,
+      children: options.children ?? [],
       device: (id, child) => this.device(id, child),
       isConnected: () => this.connection.connected,
       note: (phase, detail) => this.own.note(phase, detail),
@@ -80,7 +89,9 @@ export class Agent {
     return this.children.state(name);
   }
 
-  /** @throws where the state on disk cannot be read. Returns before there is a connection: a device works without one. */
+  /**
+   * @throws where the state on disk cannot be read. Returns before there is a connection: a device works without one.
+   */
   start(): Promise<void> {
     this.starting = this.begin();
     return this.starting;
@@ -106,7 +117,10 @@ export class Agent {
     return this.finish('goodbye');
   }
 
-  /** As a power cut: nothing more is written or said, the last will speaks. Resolves when nothing of this agent touches its files any more. */
+  /**
+   * As a power cut: nothing more is written or said, the last will speaks. Resolves when nothing of this agent touches
+   * its files any more.
+   */
   shutOff(): Promise<void> {
     return this.finish('powerless');
   }
@@ -119,12 +133,19 @@ export class Agent {
   private device(id: string, options: DeviceOptions, children?: Uplink['children']): Device {
     const { durable = true, random = Math.random } = this.options;
     return new Device(options, {
-      timings: this.timings, durable, random, downloads: this.downloads, halt: this.halt,
+      timings: this.timings,
+      durable,
+      random,
+      downloads: this.downloads,
+      halt: this.halt,
       isConnected: () => this.connection.connected,
       send: (message) => this.connection.send(message, id),
       drained: (deadlineMs) => this.connection.drained(deadlineMs),
       reconnect: () => this.connection.cut(),
-      clearAway: () => this.downloads.keepOnly(() => [this.own, ...this.children.devices()].flatMap((device) => wantedBy(device.state()))),
+      clearAway: () =>
+        this.downloads.keepOnly(() =>
+          [this.own, ...this.children.devices()].flatMap((device) => wantedBy(device.state())),
+        ),
       ...(children && { children }),
     });
   }

@@ -41,9 +41,10 @@ export interface ChildrenOptions {
 /** The form of the ids that the service gives. */
 
 /**
- * The children of a gateway, and which id each of them has. Topics bear ids only, while a gateway may know a child by an alias: its id comes
- * from a document (which lists the aliases) or from the answer to the hello, and is remembered on disk. Everything that arrives goes
- * through one queue, so that a child whose id is just being learnt gets its messages in their order.
+ * The children of a gateway, and which id each of them has. Topics bear ids only, while a gateway may know a child by
+ * an alias: its id comes from a document (which lists the aliases) or from the answer to the hello, and is remembered
+ * on disk. Everything that arrives goes through one queue, so that a child whose id is just being learnt gets its
+ * messages in their order.
  */
 export class Children {
   private readonly children: Child[];
@@ -95,18 +96,27 @@ export class Children {
 
   /** For the gateway's hello. All are asked at once: a slow one costs its own time only. */
   entries(): Promise<ChildEntry[]> {
-    return Promise.all(this.children.map(async ({ options, bound }): Promise<ChildEntry> => {
-      const { name, aliases, deviceType } = options;
-      const device = bound?.device ?? this.has.device(name, this.deviceOptions(name, options));
-      return { device: bound?.id ?? name, ...(aliases && { aliases: [...aliases] }), ...(deviceType !== undefined && { deviceType }), ...(await device.entry()) };
-    }));
+    return Promise.all(
+      this.children.map(async ({ options, bound }): Promise<ChildEntry> => {
+        const { name, aliases, deviceType } = options;
+        const device = bound?.device ?? this.has.device(name, this.deviceOptions(name, options));
+        return {
+          device: bound?.id ?? name,
+          ...(aliases && { aliases: [...aliases] }),
+          ...(deviceType !== undefined && { deviceType }),
+          ...(await device.entry()),
+        };
+      }),
+    );
   }
 
   /** The service has said whose these aliases are. */
   named(ids: Readonly<Record<string, string>>): void {
     this.queue(async () => {
       for (const child of this.children) {
-        const said = [child.options.name, ...(child.options.aliases ?? [])].map((alias) => ids[alias]).find((id) => id !== undefined);
+        const said = [child.options.name, ...(child.options.aliases ?? [])]
+          .map((alias) => ids[alias])
+          .find((id) => id !== undefined);
         if (said !== undefined) await this.bind(child, said);
       }
     });
@@ -116,7 +126,8 @@ export class Children {
     this.queue(async () => {
       const child = this.find(message);
       // Another connection of the same node may act for it: nothing is answered in its place.
-      if (!child) return this.has.note('refused', `a ${message.type} for ${message.device}, which is none of the children`);
+      if (!child)
+        return this.has.note('refused', `a ${message.type} for ${message.device}, which is none of the children`);
       const device = await this.bind(child, message.device);
       device.received(message);
     });
@@ -126,7 +137,9 @@ export class Children {
     const byId = this.children.find(({ bound, options }) => (bound?.id ?? options.name) === message.device);
     if (byId || message.type !== 'desired' || message.body === null) return byId;
     const { aliases } = message.body.device;
-    return this.children.find(({ options }) => [options.name, ...(options.aliases ?? [])].some((name) => aliases.includes(name)));
+    return this.children.find(({ options }) =>
+      [options.name, ...(options.aliases ?? [])].some((name) => aliases.includes(name)),
+    );
   }
 
   /** An alias may be given to another device: then the one that had it is let go, and its state stays where it is. */
@@ -142,7 +155,10 @@ export class Children {
     return device;
   }
 
-  private deviceOptions(id: string, { slots, installer, deviceType, aliases, hooks, onEvent }: ChildOptions): DeviceOptions {
+  private deviceOptions(
+    id: string,
+    { slots, installer, deviceType, aliases, hooks, onEvent }: ChildOptions,
+  ): DeviceOptions {
     return { stateDir: join(this.has.dir, id), slots, installer, deviceType, aliases, hooks, onEvent };
   }
 
@@ -165,6 +181,9 @@ async function readNames(path: string): Promise<Readonly<Record<string, string>>
     return JSON.parse(await readFile(path, 'utf8')) as Record<string, string>;
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return {};
-    throw new Error(`${path} cannot be read: ${(error as Error).message}; remove it to let the service name the children again`, { cause: error });
+    throw new Error(
+      `${path} cannot be read: ${(error as Error).message}; remove it to let the service name the children again`,
+      { cause: error },
+    );
   }
 }

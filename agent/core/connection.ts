@@ -35,10 +35,10 @@ const GOODBYE_MS = 2_000;
 const STABLE_MS = 10_000;
 
 /**
- * The device's connection to the broker: MQTT 3.1.1, a clean session (documents are retained), and a last will. The will bears the
- * session of *this* connection and counts only for the newest, so each connection is a client of its own instead of one that
- * reconnects with the will of its predecessor. What was under way when a connection broke is not sent again here: the agent
- * says what still matters after each connect.
+ * The device's connection to the broker: MQTT 3.1.1, a clean session (documents are retained), and a last will. The
+ * will bears the session of *this* connection and counts only for the newest, so each connection is a client of its own
+ * instead of one that reconnects with the will of its predecessor. What was under way when a connection broke is not
+ * sent again here: the agent says what still matters after each connect.
  */
 export class Connection {
   private client: MqttClient | undefined;
@@ -63,7 +63,8 @@ export class Connection {
     const { url, username, password, node } = this.options;
     this.session = randomUUID();
     const client = connect(url, {
-      username, password,
+      username,
+      password,
       clientId: `${node}-${this.session.slice(0, 8)}`,
       protocolVersion: 4,
       clean: true,
@@ -82,13 +83,19 @@ export class Connection {
 
   /**
    * @param device the node itself, or a child that it acts for
-   * @returns when the broker has it; at once where there is no connection. What matters is repeated until the service answers.
+   * @returns when the broker has it; at once where there is no connection. What matters is repeated until the service
+   * answers.
    */
   async send({ type, body }: Outgoing, device = this.options.node): Promise<void> {
     const { client } = this;
     if (!client || !this.isUp) return;
     const sent = new Promise<void>((done) => {
-      client.publish(this.topic(type, device), print(body), { qos: type === 'progress' ? 0 : 1, retain: type === 'presence' }, () => done());
+      client.publish(
+        this.topic(type, device),
+        print(body),
+        { qos: type === 'progress' ? 0 : 1, retain: type === 'presence' },
+        () => done(),
+      );
     });
     this.underway.add(sent);
     await sent;
@@ -151,7 +158,10 @@ export class Connection {
   /** Half of it is chance: a fleet that lost its broker does not come back at the same moment. */
   private delay(): number {
     const { reconnect, random } = this.options;
-    return Math.min(reconnect.max, reconnect.first * 2 ** Math.min(20, Math.max(0, this.failures - 1))) * (0.5 + random() / 2);
+    return (
+      Math.min(reconnect.max, reconnect.first * 2 ** Math.min(20, Math.max(0, this.failures - 1))) *
+      (0.5 + random() / 2)
+    );
   }
 
   private presence(online: boolean) {

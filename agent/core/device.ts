@@ -5,7 +5,15 @@ import { Diary, type AgentEvent } from './event-log.js';
 import { greetings, heldSlots, type ChildEntry, type Greeting } from './hello-message.js';
 import { Halted, isHalted, type Hooks } from './hooks.js';
 import type { Installer } from './installer.js';
-import { acknowledged, cancelAsked, disowned, documentArrived, helloAnswered, restarted, type Change } from './machine.js';
+import {
+  acknowledged,
+  cancelAsked,
+  disowned,
+  documentArrived,
+  helloAnswered,
+  restarted,
+  type Change,
+} from './machine.js';
 import type { SharedDownloads } from './shared-downloads.js';
 import { EMPTY_STATE, TERMINAL_STATES, wantedBy, type AgentState, type Job } from './state.js';
 import { StateFile } from './state-file.js';
@@ -46,9 +54,9 @@ export interface Uplink {
 }
 
 /**
- * One device as the service sees it: its documents, its reports, its state on disk. The agent itself is one; each child of a gateway is
- * another, on the same connection. It holds three things together: the state, which only `change` alters; the worker, which takes the next
- * step; and the voice, which says it. Its modes: made, loaded, running, ended.
+ * One device as the service sees it: its documents, its reports, its state on disk. The agent itself is one; each child
+ * of a gateway is another, on the same connection. It holds three things together: the state, which only `change`
+ * alters; the worker, which takes the next step; and the voice, which says it. Its modes: made, loaded, running, ended.
  */
 export class Device implements Desk {
   readonly slots: readonly string[];
@@ -66,7 +74,10 @@ export class Device implements Desk {
   private changes: Promise<unknown> = Promise.resolve();
   private work: Promise<void> = Promise.resolve();
 
-  constructor(private readonly options: DeviceOptions, private readonly uplink: Uplink) {
+  constructor(
+    private readonly options: DeviceOptions,
+    private readonly uplink: Uplink,
+  ) {
     this.slots = options.slots;
     this.installer = options.installer;
     this.hooks = options.hooks ?? {};
@@ -75,7 +86,13 @@ export class Device implements Desk {
     this.halt = AbortSignal.any([this.ending.signal, uplink.halt]);
     this.file = new StateFile(join(options.stateDir, 'state.json'), uplink.durable);
     this.diary = new Diary(options.onEvent ?? (() => undefined));
-    this.voice = new Voice({ diary: this.diary, publish: (message) => this.publish(message), patience: this.timings.answer, backoff: this.timings.repeat, random: uplink.random });
+    this.voice = new Voice({
+      diary: this.diary,
+      publish: (message) => this.publish(message),
+      patience: this.timings.answer,
+      backoff: this.timings.repeat,
+      random: uplink.random,
+    });
     this.worker = new Worker(this);
   }
 
@@ -122,7 +139,10 @@ export class Device implements Desk {
 
   change(decide: (state: AgentState) => Change | null): Promise<boolean> {
     const made = this.changes.then(() => this.make(decide));
-    this.changes = made.then(() => undefined, () => undefined); // whoever asked for it hears of the error
+    this.changes = made.then(
+      () => undefined,
+      () => undefined,
+    ); // whoever asked for it hears of the error
     return made;
   }
 
@@ -154,7 +174,9 @@ export class Device implements Desk {
     }
   }
 
-  /** What could not be written down must not be lost: after the next connect the broker hands out every document again. */
+  /**
+   * What could not be written down must not be lost: after the next connect the broker hands out every document again.
+   */
   received(message: DownMessage): void {
     this.unlessHalted(this.handle(message), () => this.uplink.reconnect());
   }
@@ -162,7 +184,8 @@ export class Device implements Desk {
   private async handle(message: DownMessage): Promise<void> {
     switch (message.type) {
       case 'desired':
-        if (message.body !== null && message.body.slot !== message.slot) return this.note('refused', `a document for ${message.body.slot} came on the topic of ${message.slot}`);
+        if (message.body !== null && message.body.slot !== message.slot)
+          return this.note('refused', `a document for ${message.body.slot} came on the topic of ${message.slot}`);
         return void (await this.change((state) => documentArrived(state, message.slot, message.body, Date.now())));
       case 'cmd':
         return this.obey(message.body);
@@ -189,7 +212,8 @@ export class Device implements Desk {
     const isChild = this.uplink.children === undefined;
     if (open !== undefined) await this.change((state) => helloAnswered(state, hello.told, open, Date.now()));
     // A child that has moved to another gateway is installed from there.
-    else if (isChild && (result === 'forbidden' || result === 'unknown')) await this.change((state) => disowned(state, Date.now()));
+    else if (isChild && (result === 'forbidden' || result === 'unknown'))
+      await this.change((state) => disowned(state, Date.now()));
     hello.isAnswered = true;
     this.worker.wake();
   }
@@ -206,7 +230,9 @@ export class Device implements Desk {
     for (const slot of change.stop) this.worker.stop(slot);
     for (const status of change.say) this.voice.say(status);
     this.worker.wake();
-    const isNew = wantedBy(change.state).some(({ sha256 }) => wantedBy(before).every((other) => other.sha256 !== sha256));
+    const isNew = wantedBy(change.state).some(({ sha256 }) =>
+      wantedBy(before).every((other) => other.sha256 !== sha256),
+    );
     if (isNew || change.say.some(({ state }) => TERMINAL_STATES.has(state))) await this.uplink.clearAway();
     return true;
   }
@@ -228,7 +254,10 @@ export class Device implements Desk {
   private async hellos(told: Record<string, number>): Promise<Greeting[]> {
     if ((await this.installer.reachable?.()) === false) return [];
     const { deviceType, aliases } = this.options;
-    const { hellos, unfit } = await greetings({ told, installer: this.installer, slots: this.slots, deviceType, aliases }, await this.uplink.children?.());
+    const { hellos, unfit } = await greetings(
+      { told, installer: this.installer, slots: this.slots, deviceType, aliases },
+      await this.uplink.children?.(),
+    );
     if (unfit.length > 0) this.note('trouble', `there is no room in a hello for: ${unfit.join(', ')}`);
     return hellos;
   }

@@ -35,9 +35,10 @@ export interface Content {
 }
 
 /**
- * Downloads are named by what they must become, `<sha256>-<size>.part`, and the ETag they were begun with stands beside: so they are
- * resumed after any crash, by any document that asks for the same content. The size is a part of the name because a slot may share a
- * finished file (a hard link): a document that gives another size to the same digest must not write into it.
+ * Downloads are named by what they must become, `<sha256>-<size>.part`, and the ETag they were begun with stands
+ * beside: so they are resumed after any crash, by any document that asks for the same content. The size is a part of
+ * the name because a slot may share a finished file (a hard link): a document that gives another size to the same
+ * digest must not write into it.
  */
 export class Downloads {
   constructor(private readonly options: DownloadOptions) {}
@@ -48,19 +49,21 @@ export class Downloads {
 
   /**
    * @returns when the whole file is there and its size and SHA-256 are those of the document.
-   * @throws InstallError DOWNLOAD_FAILED, HASH_MISMATCH, NO_SPACE; what `received` throws beyond an Error of the line; AbortError.
+   * @throws InstallError DOWNLOAD_FAILED, HASH_MISMATCH, NO_SPACE; what `received` throws beyond an Error of the line;
+   * AbortError.
    */
   async fetch(desired: Desired, watch: Watch): Promise<void> {
     const path = this.pathOf(desired);
     await mkdir(this.options.dir, { recursive: true });
     await this.assertSpace(desired, (await sizeOf(path)) ?? 0);
-    for (let failures = 0; ; ) {
+    for (let failures = 0; ;) {
       const before = (await sizeOf(path)) ?? 0;
       const failure = await this.tryOnce(desired, watch);
       if (failure === undefined) break;
       const after = (await sizeOf(path)) ?? 0;
       if (after - before < desired.firmware.size * ADVANCE) failures += 1;
-      if (!failure.passing || failures > desired.policy.retryDownload) throw new InstallError('DOWNLOAD_FAILED', failure.message, true, { cause: failure });
+      if (!failure.passing || failures > desired.policy.retryDownload)
+        throw new InstallError('DOWNLOAD_FAILED', failure.message, true, { cause: failure });
       watch.retrying(failure.message, after);
       await pause(this.delay(failures), undefined, { signal: watch.signal });
     }
@@ -72,7 +75,8 @@ export class Downloads {
     await mkdir(this.options.dir, { recursive: true });
     for (const name of await readdir(this.options.dir)) {
       // Asked anew for each: meanwhile another device may have begun to want it.
-      if (!wanted().some((one) => name.startsWith(`${nameOf(one)}.`))) await rm(join(this.options.dir, name), { force: true });
+      if (!wanted().some((one) => name.startsWith(`${nameOf(one)}.`)))
+        await rm(join(this.options.dir, name), { force: true });
     }
   }
 
@@ -96,7 +100,13 @@ export class Downloads {
     if (from === size) return;
     const etag = from === 0 ? undefined : await readEtag(`${path}.etag`);
     const { durable } = this.options;
-    const answer = await fetchFrom({ url: desired.download.url, from: from > size ? 0 : from, etag, size, signal: watch.signal });
+    const answer = await fetchFrom({
+      url: desired.download.url,
+      from: from > size ? 0 : from,
+      etag,
+      size,
+      signal: watch.signal,
+    });
     if (answer.start === 0) {
       // Before the first byte: bytes without the ETag of their version could not be told from those of another.
       await replaceFile(`${path}.etag`, answer.etag ?? '', durable);
@@ -117,14 +127,18 @@ export class Downloads {
     const actual = { size: await sizeOf(path), sha256: await hashOf(path, signal) };
     if (actual.size === size && actual.sha256 === sha256) return;
     await rm(path, { force: true });
-    const message = actual.size === size ? `the download has the SHA-256 ${actual.sha256} instead of ${sha256}` : `the download has ${actual.size} bytes instead of ${size}`;
+    const message =
+      actual.size === size
+        ? `the download has the SHA-256 ${actual.sha256} instead of ${sha256}`
+        : `the download has ${actual.size} bytes instead of ${size}`;
     throw new InstallError('HASH_MISMATCH', message, true);
   }
 
   private async assertSpace(desired: Desired, have: number): Promise<void> {
     const { bavail, bsize } = await statfs(this.options.dir);
     const missing = desired.firmware.size - have;
-    if (missing > bavail * bsize) throw new InstallError('NO_SPACE', `${missing} bytes are needed and ${bavail * bsize} are free`, false);
+    if (missing > bavail * bsize)
+      throw new InstallError('NO_SPACE', `${missing} bytes are needed and ${bavail * bsize} are free`, false);
   }
 
   /** Half of it is chance: devices that lost the same server do not come back at the same moment. */
@@ -138,12 +152,18 @@ function nameOf({ sha256, size }: Content): string {
   return `${sha256}-${size}`;
 }
 
-async function writePieces(file: FileHandle, answer: { start: number; pieces: AsyncIterable<Piece> }, size: number, watch: Watch): Promise<void> {
+async function writePieces(
+  file: FileHandle,
+  answer: { start: number; pieces: AsyncIterable<Piece> },
+  size: number,
+  watch: Watch,
+): Promise<void> {
   let offset = answer.start;
   for await (const piece of answer.pieces) {
     const bytes = await watch.received(piece, offset);
     watch.signal.throwIfAborted();
-    if (offset + bytes.length > size) throw new InstallError('HASH_MISMATCH', `the server sends more than the ${size} bytes of the document`, true);
+    if (offset + bytes.length > size)
+      throw new InstallError('HASH_MISMATCH', `the server sends more than the ${size} bytes of the document`, true);
     await file.write(bytes, 0, bytes.length, offset);
     offset += bytes.length;
     watch.progress(offset);

@@ -1,4 +1,7 @@
-/** What happened on a device, for whoever watches it: a log, a progress display. `phase` is a word, `detail` a sentence or ''. */
+/**
+ * What happened on a device, for whoever watches it: a log, a progress display. `phase` is a word, `detail` a sentence
+ * or ''.
+ */
 export interface AgentEvent {
   readonly phase: string;
   readonly detail: string;
@@ -27,6 +30,9 @@ export class Diary {
   /** Oldest first. */
   newest(): string[] {
     let room = LOG_BYTES;
-    return this.lines.toReversed().filter((line) => (room -= Buffer.byteLength(JSON.stringify(line)) + 1) > 0).reverse();
+    return this.lines
+      .toReversed()
+      .filter((line) => (room -= Buffer.byteLength(JSON.stringify(line)) + 1) > 0)
+      .reverse();
   }
 }

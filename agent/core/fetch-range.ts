@@ -18,7 +18,10 @@ export class UnreachableError extends Error {
   }
 }
 
-/** Milliseconds without a byte until a connection counts as broken: longer than a slow radio's gap, far below a download's deadline. */
+/**
+ * Milliseconds without a byte until a connection counts as broken: longer than a slow radio's gap, far below a
+ * download's deadline.
+ */
 const SILENCE_MS = 30_000;
 /** A disk store answers itself, an S3 store sends on once; more is a circle. */
 const REDIRECTIONS = 3;
@@ -35,11 +38,18 @@ interface Wanted {
 }
 
 /**
- * Asks for a file from `from` on (RFC 9110 §14). `start` says where the answer begins: 0 where the server has another version by now
- * (If-Range) or knows no ranges.
+ * Asks for a file from `from` on (RFC 9110 §14). `start` says where the answer begins: 0 where the server has another
+ * version by now (If-Range) or knows no ranges.
  * @throws UnreachableError, also from `pieces`
  */
-export async function fetchFrom({ url, from, etag, size, signal, silence = SILENCE_MS }: Wanted): Promise<{ start: number; etag: string | undefined; pieces: AsyncIterable<Piece> }> {
+export async function fetchFrom({
+  url,
+  from,
+  etag,
+  size,
+  signal,
+  silence = SILENCE_MS,
+}: Wanted): Promise<{ start: number; etag: string | undefined; pieces: AsyncIterable<Piece> }> {
   const response = await answered(url, signal, silence, {
     'accept-encoding': 'identity',
     ...(from > 0 && { range: `bytes=${from}-` }),
@@ -52,7 +62,8 @@ export async function fetchFrom({ url, from, etag, size, signal, silence = SILEN
   const { statusCode = 0, headers } = response;
   if (statusCode === 206) {
     const [, start, total] = /^bytes (\d+)-\d+\/(\d+|\*)$/.exec(String(headers['content-range'])) ?? [];
-    if (Number(start) !== from || (total !== '*' && Number(total) !== size)) refuse(`the server answered bytes ${from}- of ${size} with "${String(headers['content-range'])}"`, true, true);
+    if (Number(start) !== from || (total !== '*' && Number(total) !== size))
+      refuse(`the server answered bytes ${from}- of ${size} with "${String(headers['content-range'])}"`, true, true);
   } else if (statusCode === 416) {
     refuse(`the server has no bytes from ${from} on`, true, true);
   } else if (statusCode !== 200) {
@@ -60,18 +71,32 @@ export async function fetchFrom({ url, from, etag, size, signal, silence = SILEN
   }
   const found = headers['etag'];
   // A weak one promises the same meaning, not the same bytes: it is no use with ranges.
-  return { start: statusCode === 206 ? from : 0, etag: typeof found === 'string' && !found.startsWith('W/') ? found : undefined, pieces: pieces(response, silence) };
+  return {
+    start: statusCode === 206 ? from : 0,
+    etag: typeof found === 'string' && !found.startsWith('W/') ? found : undefined,
+    pieces: pieces(response, silence),
+  };
 }
 
 /** Another try will end as this one: the document itself is wrong. */
 const WRONG_ADDRESS: readonly (string | undefined)[] = ['ERR_INVALID_URL', 'ERR_INVALID_PROTOCOL'];
 
-async function answered(url: string, signal: AbortSignal, silence: number, headers: Record<string, string>): Promise<IncomingMessage> {
+async function answered(
+  url: string,
+  signal: AbortSignal,
+  silence: number,
+  headers: Record<string, string>,
+): Promise<IncomingMessage> {
   try {
     return await httpGet(url, { headers, signal, silence, redirections: REDIRECTIONS });
   } catch (error) {
     signal.throwIfAborted();
-    throw new UnreachableError(`the server could not be reached: ${messageOf(error)}`, !WRONG_ADDRESS.includes(codeOf(error)), false, { cause: error });
+    throw new UnreachableError(
+      `the server could not be reached: ${messageOf(error)}`,
+      !WRONG_ADDRESS.includes(codeOf(error)),
+      false,
+      { cause: error },
+    );
   }
 }
 

@@ -19,7 +19,9 @@ export class FileInstaller implements Installer {
 
   async current(slots: readonly string[]): Promise<Record<string, Held>> {
     await mkdir(this.dir, { recursive: true });
-    return Object.fromEntries(await Promise.all(slots.map(async (slot) => [slot, await this.files.held(slot)] as const)));
+    return Object.fromEntries(
+      await Promise.all(slots.map(async (slot) => [slot, await this.files.held(slot)] as const)),
+    );
   }
 
   holds(slot: string, sha256: string): Promise<boolean> {

@@ -31,11 +31,14 @@ export interface Greeting {
 }
 
 /**
- * The hello (specs/device-mqtt.md, "Payloads"): what each slot holds, read anew, what this agent can do, and its children: over several
- * hellos where one has no room for them.
+ * The hello (specs/device-mqtt.md, "Payloads"): what each slot holds, read anew, what this agent can do, and its
+ * children: over several hellos where one has no room for them.
  * @returns and the children whose entry would not even fit into a hello of its own
  */
-export async function greetings(self: Self, children: readonly ChildEntry[] = []): Promise<{ hellos: Greeting[]; unfit: string[] }> {
+export async function greetings(
+  self: Self,
+  children: readonly ChildEntry[] = [],
+): Promise<{ hellos: Greeting[]; unfit: string[] }> {
   const slots = await heldSlots(self);
   const hello = (those: readonly ChildEntry[], first: boolean): Greeting => {
     const msgId = randomUUID();
@@ -43,7 +46,9 @@ export async function greetings(self: Self, children: readonly ChildEntry[] = []
     return {
       msgId,
       body: {
-        v: 1, msgId, at: Date.now(),
+        v: 1,
+        msgId,
+        at: Date.now(),
         ...(bootId !== null && { bootId }),
         ...(self.deviceType !== undefined && { deviceType: self.deviceType }),
         ...(first && self.aliases !== undefined && { aliases: [...self.aliases] }),
@@ -59,16 +64,27 @@ export async function greetings(self: Self, children: readonly ChildEntry[] = []
   return { hellos: parts.map((those, index) => hello(those, index === 0)), unfit };
 }
 
-/** What each slot holds now, with the highest revision that was seen for it. What could not be found out is left out: absence means nothing. */
+/**
+ * What each slot holds now, with the highest revision that was seen for it. What could not be found out is left out:
+ * absence means nothing.
+ */
 export async function heldSlots({ installer, slots, told }: Self): Promise<Record<string, Held>> {
   const current = await installer.current(slots);
-  return Object.fromEntries(slots.flatMap((slot) => {
-    const content = current[slot];
-    return content === undefined ? [] : [[slot, { ...content, revision: Math.max(content.revision, told[slot] ?? 0) }] as const];
-  }));
+  return Object.fromEntries(
+    slots.flatMap((slot) => {
+      const content = current[slot];
+      return content === undefined
+        ? []
+        : [[slot, { ...content, revision: Math.max(content.revision, told[slot] ?? 0) }] as const];
+    }),
+  );
 }
 
-function split(children: readonly ChildEntry[], firstRoom: number, laterRoom: number): { parts: ChildEntry[][]; unfit: string[] } {
+function split(
+  children: readonly ChildEntry[],
+  firstRoom: number,
+  laterRoom: number,
+): { parts: ChildEntry[][]; unfit: string[] } {
   const parts: ChildEntry[][] = [[]];
   const unfit: string[] = [];
   let room = firstRoom;

@@ -11,8 +11,9 @@ interface Asked {
 }
 
 /**
- * Node's own client, because undici 7 throws out of reach of any `catch` where a server hangs up behind a body that is read slowly
- * (nodejs/undici#5360). A connection for each request: a device downloads rarely, and a kept one may have died unnoticed.
+ * Node's own client, because undici 7 throws out of reach of any `catch` where a server hangs up behind a body that is
+ * read slowly (nodejs/undici#5360). A connection for each request: a device downloads rarely, and a kept one may have
+ * died unnoticed.
  *
  * @returns the answer; its body is neither read nor bounded in time
  * @throws what the system or URL says, AbortError
@@ -21,7 +22,10 @@ export async function httpGet(address: string, asked: Asked): Promise<IncomingMe
   let url = new URL(address);
   for (let left = asked.redirections; ; left -= 1) {
     const response = await getOnce(url, asked);
-    const { statusCode = 0, headers: { location } } = response;
+    const {
+      statusCode = 0,
+      headers: { location },
+    } = response;
     if (![301, 302, 303, 307, 308].includes(statusCode) || location === undefined || left === 0) return response;
     response.destroy();
     url = new URL(location, url);

@@ -23,24 +23,24 @@ export interface InstallWatch {
 }
 
 /**
- * How content gets into a slot: the one thing that differs from device to device. Each function may be called again after a
- * crash with the same arguments, and must then find what is already done.
+ * How content gets into a slot: the one thing that differs from device to device. Each function may be called again
+ * after a crash with the same arguments, and must then find what is already done.
  */
 export interface Installer {
   current(slots: readonly string[]): Promise<Readonly<Record<string, Held>>>;
   /** Whether the slot holds these bytes now: looked at, not remembered. */
   holds(slot: string, sha256: string): Promise<boolean>;
   /**
-   * Puts a verified file into the slot, whole or not at all, and keeps what was there for the roll-back. The file stays: others may
-   * wait for the same one.
+   * Puts a verified file into the slot, whole or not at all, and keeps what was there for the roll-back. The file
+   * stays: others may wait for the same one.
    * @throws InstallError
    */
   install(slot: string, path: string, desired: Desired, watch: InstallWatch): Promise<void>;
   /** The device booted with the new content: it is here to stay. */
   confirm(slot: string): Promise<void>;
   /**
-   * Starts the device with what its slots hold now. `asked`: it is on its way, and takes the agent along. `booted`: the device is back
-   * (a child of a gateway), and its slots say how it went.
+   * Starts the device with what its slots hold now. `asked`: it is on its way, and takes the agent along. `booted`: the
+   * device is back (a child of a gateway), and its slots say how it went.
    * @throws InstallError
    */
   reboot(): Promise<'asked' | 'booted'>;
@@ -50,7 +50,10 @@ export interface Installer {
   reachable?(): Promise<boolean>;
 }
 
-/** How a gateway reaches one of its children: radio, field bus, serial line. Each function but `reachable` throws InstallError CHILD_UNREACHABLE where it does not. */
+/**
+ * How a gateway reaches one of its children: radio, field bus, serial line. Each function but `reachable` throws
+ * InstallError CHILD_UNREACHABLE where it does not.
+ */
 export interface FieldProcedure extends Installer {
   reachable(): Promise<boolean>;
 }

@@ -1,9 +1,21 @@
 import { statusReceipt, type Desired, type ReportedState, type Status } from '../../protocol/mqtt/payloads.js';
-import { isCommitted, isSameAttempt, newJob, slotOf, TERMINAL_STATES, withSlot, type AgentState, type Job, type JobKey, type Phase, type SlotState } from './state.js';
+import {
+  isCommitted,
+  isSameAttempt,
+  newJob,
+  slotOf,
+  TERMINAL_STATES,
+  withSlot,
+  type AgentState,
+  type Job,
+  type JobKey,
+  type Phase,
+  type SlotState,
+} from './state.js';
 
 /**
- * The device's state machine: pure. What arrives and what the worker achieved are functions from state to Change; the agent
- * makes a Change durable before it says or does anything about it (specs/device-mqtt.md).
+ * The device's state machine: pure. What arrives and what the worker achieved are functions from state to Change; the
+ * agent makes a Change durable before it says or does anything about it (specs/device-mqtt.md).
  */
 export interface Change {
   readonly state: AgentState;
@@ -19,7 +31,10 @@ export interface Said {
   readonly until?: number;
 }
 
-/** Reports that nobody acknowledges must not fill the disk: older ones are dropped. A device has one at a time, rarely two. */
+/**
+ * Reports that nobody acknowledges must not fill the disk: older ones are dropped. A device has one at a time, rarely
+ * two.
+ */
 const MOST_UNACKNOWLEDGED = 32;
 
 const unchanged = (state: AgentState): Change => ({ state, say: [], stop: [] });
@@ -31,9 +46,11 @@ export function documentArrived(state: AgentState, slot: string, desired: Desire
   if (desired.revision <= before.revision) return unchanged(state);
   const seen = withSlot(state, slot, { ...before, revision: desired.revision });
   const { job, ended } = before;
-  if (job === null) return ended !== null && isSameAttempt(ended, desired) ? saidAgain(seen, ended) : offered(seen, slot, desired);
+  if (job === null)
+    return ended !== null && isSameAttempt(ended, desired) ? saidAgain(seen, ended) : offered(seen, slot, desired);
   // The same attempt in a new revision: the gate opens, the link is fresh.
-  if (isSameAttempt(job.desired, desired)) return unchanged(withSlot(seen, slot, { ...slotOf(seen, slot), job: { ...job, desired }, next: null }));
+  if (isSameAttempt(job.desired, desired))
+    return unchanged(withSlot(seen, slot, { ...slotOf(seen, slot), job: { ...job, desired }, next: null }));
   const foreign = job.desired.installationId !== desired.installationId;
   if (isCommitted(job)) {
     const queued = withSlot(seen, slot, { ...slotOf(seen, slot), next: desired });
@@ -49,21 +66,32 @@ export function cancelAsked(state: AgentState, installationId: string | undefine
     const { job, next, ended } = slotOf(change.state, slot);
     const isMeant = (id: string | undefined) => id !== undefined && (installationId ?? id) === id;
     if (isMeant(job?.desired.installationId)) return followed(change, stopped(change.state, slot, now));
-    if (isMeant(next?.installationId)) return followed(change, unchanged(withSlot(change.state, slot, { ...slotOf(change.state, slot), next: null })));
+    if (isMeant(next?.installationId))
+      return followed(change, unchanged(withSlot(change.state, slot, { ...slotOf(change.state, slot), next: null })));
     // Its end was said and perhaps lost: whoever still asks did not hear it.
-    return installationId !== undefined && ended?.installationId === installationId ? followed(change, saidAgain(change.state, ended)) : change;
+    return installationId !== undefined && ended?.installationId === installationId
+      ? followed(change, saidAgain(change.state, ended))
+      : change;
   }, unchanged(state));
 }
 
 /**
- * The service's answer to a hello: what is not named under `open` is withdrawn, unless it is being installed. Only what the hello
- * knew of (`told`: slot → revision) can be meant: a document that was published while the answer was under way is not.
+ * The service's answer to a hello: what is not named under `open` is withdrawn, unless it is being installed. Only what
+ * the hello knew of (`told`: slot → revision) can be meant: a document that was published while the answer was under
+ * way is not.
  */
-export function helloAnswered(state: AgentState, told: Readonly<Record<string, number>>, open: Readonly<Record<string, { installationId: string }>>, now: number): Change {
+export function helloAnswered(
+  state: AgentState,
+  told: Readonly<Record<string, number>>,
+  open: Readonly<Record<string, { installationId: string }>>,
+  now: number,
+): Change {
   return Object.keys(state.slots).reduce<Change>((change, slot) => {
     const { job } = slotOf(change.state, slot);
     if (job === null || isCommitted(job) || job.desired.revision > (told[slot] ?? 0)) return change;
-    return open[slot]?.installationId === job.desired.installationId ? change : followed(change, canceled(change.state, slot, now));
+    return open[slot]?.installationId === job.desired.installationId
+      ? change
+      : followed(change, canceled(change.state, slot, now));
   }, unchanged(state));
 }
 
@@ -73,11 +101,26 @@ export function acknowledged(state: AgentState, receipt: string): Change {
   return unchanged(unacknowledged.length === state.unacknowledged.length ? state : { ...state, unacknowledged });
 }
 
-/** The worker has come to `phase`. Null where the attempt is not in work any more, or was stopped before it could be committed. */
-export function advanced(state: AgentState, key: JobKey, phase: Phase, now: number, said: Said | null, also: Partial<Job> = {}): Change | null {
+/**
+ * The worker has come to `phase`. Null where the attempt is not in work any more, or was stopped before it could be
+ * committed.
+ */
+export function advanced(
+  state: AgentState,
+  key: JobKey,
+  phase: Phase,
+  now: number,
+  said: Said | null,
+  also: Partial<Job> = {},
+): Change | null {
   const job = jobOf(state, key);
   if (job === null) return null;
-  return stored(state, key.slot, said === null ? { ...job, ...also, phase } : spoken({ ...job, ...also, phase }, said, now), said !== null);
+  return stored(
+    state,
+    key.slot,
+    said === null ? { ...job, ...also, phase } : spoken({ ...job, ...also, phase }, said, now),
+    said !== null,
+  );
 }
 
 /** The attempt has ended. Null where it is not in work any more. */
@@ -96,7 +139,10 @@ export function disowned(state: AgentState, now: number): Change {
 /** After a start what had been verified is verified again, from the download on: files may have suffered meanwhile. */
 export function restarted(state: AgentState): AgentState {
   return Object.entries(state.slots).reduce(
-    (next, [slot, held]) => (held.job?.phase === 'downloaded' ? withSlot(next, slot, { ...held, job: { ...held.job, phase: 'downloading' } }) : next),
+    (next, [slot, held]) =>
+      held.job?.phase === 'downloaded'
+        ? withSlot(next, slot, { ...held, job: { ...held.job, phase: 'downloading' } })
+        : next,
     state,
   );
 }
@@ -124,7 +170,9 @@ function stopped(state: AgentState, slot: string, now: number): Change {
 
 /** Who never answered the offer does not answer its withdrawal either. */
 function canceled(state: AgentState, slot: string, now: number): Change {
-  return slotOf(state, slot).job?.phase === 'ignored' ? dropped(state, slot) : finished(state, slot, { state: 'canceled' }, now);
+  return slotOf(state, slot).job?.phase === 'ignored'
+    ? dropped(state, slot)
+    : finished(state, slot, { state: 'canceled' }, now);
 }
 
 function dropped(state: AgentState, slot: string): Change {
@@ -136,7 +184,16 @@ function tooLate(state: AgentState, slot: string, now: number): Change {
   const { job } = slotOf(state, slot);
   if (job === null || job.tooLateSaid) return unchanged(state);
   const error = { code: 'CANCEL_TOO_LATE', message: 'it is already being installed', retriable: false };
-  return stored(state, slot, spoken({ ...job, tooLateSaid: true }, { state: job.phase === 'rebooting' ? 'rebooting' : 'installing', error }, now), true);
+  return stored(
+    state,
+    slot,
+    spoken(
+      { ...job, tooLateSaid: true },
+      { state: job.phase === 'rebooting' ? 'rebooting' : 'installing', error },
+      now,
+    ),
+    true,
+  );
 }
 
 function finished(state: AgentState, slot: string, said: Said, now: number): Change {
@@ -145,7 +202,13 @@ function finished(state: AgentState, slot: string, said: Said, now: number): Cha
   const { last } = spoken(held.job, said, now);
   const { sha256, size } = held.job.desired.firmware;
   const kept = said.state === 'failed' && said.error?.retriable === true ? { sha256, size } : null;
-  const next: SlotState = { ...held, job: held.next === null ? null : newJob(held.next), next: null, ended: last, kept };
+  const next: SlotState = {
+    ...held,
+    job: held.next === null ? null : newJob(held.next),
+    next: null,
+    ended: last,
+    kept,
+  };
   return { state: withReport(withSlot(state, slot, next), last), say: last === null ? [] : [last], stop: [slot] };
 }
 
@@ -160,15 +223,26 @@ function withReport(state: AgentState, status: Status | null): AgentState {
 }
 
 function stored(state: AgentState, slot: string, job: Job, isSaid: boolean): Change {
-  return { state: withSlot(state, slot, { ...slotOf(state, slot), job }), say: isSaid && job.last !== null ? [job.last] : [], stop: [] };
+  return {
+    state: withSlot(state, slot, { ...slotOf(state, slot), job }),
+    say: isSaid && job.last !== null ? [job.last] : [],
+    stop: [],
+  };
 }
 
 function spoken(job: Job, said: Said, now: number): Job {
   const { desired } = job;
   const seq = job.seq + 1;
   const last: Status = {
-    v: 1, installationId: desired.installationId, attempt: desired.attempt, seq, revision: desired.revision, slot: desired.slot,
-    at: now, ...(said.state === 'installed' && { version: desired.firmware.version }), ...said,
+    v: 1,
+    installationId: desired.installationId,
+    attempt: desired.attempt,
+    seq,
+    revision: desired.revision,
+    slot: desired.slot,
+    at: now,
+    ...(said.state === 'installed' && { version: desired.firmware.version }),
+    ...said,
   };
   return { ...job, seq, last };
 }

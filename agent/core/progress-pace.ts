@@ -1,4 +1,7 @@
-/** A step of 5 %, or 2 s with something new, whichever is first (specs/device-mqtt.md, "Topics"); never two within 200 ms. */
+/**
+ * A step of 5 %, or 2 s with something new, whichever is first (specs/device-mqtt.md, "Topics"); never two within 200
+ * ms.
+ */
 const STEP = 0.05;
 const SLOW_MS = 2_000;
 const LEAST_MS = 200;

@@ -21,8 +21,9 @@ interface Hello {
 }
 
 /**
- * What one device says: its hello, its statuses, how far it is, and its diary. What the service must have heard is repeated until it is
- * acknowledged; everything is said again after each connect, because the last of it may have been lost.
+ * What one device says: its hello, its statuses, how far it is, and its diary. What the service must have heard is
+ * repeated until it is acknowledged; everything is said again after each connect, because the last of it may have been
+ * lost.
  */
 export class Voice {
   private readonly repeater: Repeater;
@@ -50,13 +51,17 @@ export class Voice {
     this.repeater.close();
   }
 
-  /** A hello first, then whatever may have been lost. `answerWanted` false = nothing is in work that could have been withdrawn. */
+  /**
+   * A hello first, then whatever may have been lost. `answerWanted` false = nothing is in work that could have been
+   * withdrawn.
+   */
   greet(hellos: readonly Greeting[], state: AgentState, told: Record<string, number>, answerWanted: boolean): void {
     this.hello = { msgIds: new Set(hellos.map(({ msgId }) => msgId)), told, isAnswered: !answerWanted };
     this.repeater.rest(); // put in order, then said once
     this.repeater.clear();
     for (const { msgId, body } of hellos) this.repeater.put(msgId, { type: 'hello', body });
-    for (const status of state.unacknowledged) this.repeater.put(statusReceipt(status), { type: 'status', body: status });
+    for (const status of state.unacknowledged)
+      this.repeater.put(statusReceipt(status), { type: 'status', body: status });
     this.repeater.resume();
     for (const { job } of Object.values(state.slots)) {
       if (job?.last) this.has.publish({ type: 'status', body: job.last });
@@ -71,7 +76,11 @@ export class Voice {
 
   say(status: Status): void {
     const { error, state, slot, until } = status;
-    this.has.diary.note(state, error ? `${error.code}: ${error.message}` : until === undefined ? '' : `until ${new Date(until).toISOString()}`, slot);
+    this.has.diary.note(
+      state,
+      error ? `${error.code}: ${error.message}` : until === undefined ? '' : `until ${new Date(until).toISOString()}`,
+      slot,
+    );
     const message: Outgoing = { type: 'status', body: status };
     if (TERMINAL_STATES.has(state)) this.repeater.put(statusReceipt(status), message);
     else this.has.publish(message);
@@ -87,6 +96,9 @@ export class Voice {
   tellDiary(about?: { installationId: string; slot: string }): void {
     const lines = this.has.diary.newest();
     if (lines.length === 0) return;
-    this.has.publish({ type: 'log', body: { v: 1, at: Date.now(), ...(about && { installationId: about.installationId, slot: about.slot }), lines } });
+    this.has.publish({
+      type: 'log',
+      body: { v: 1, at: Date.now(), ...(about && { installationId: about.installationId, slot: about.slot }), lines },
+    });
   }
 }

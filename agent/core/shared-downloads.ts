@@ -10,9 +10,9 @@ interface Flight {
 }
 
 /**
- * One download per content for all devices of a gateway. Whoever wants what is being fetched waits for that, and sees it advance; then it
- * verifies the file for itself. The first one's download is its own: where it is withdrawn, the next one goes on from the same bytes with
- * the link of its own document.
+ * One download per content for all devices of a gateway. Whoever wants what is being fetched waits for that, and sees
+ * it advance; then it verifies the file for itself. The first one's download is its own: where it is withdrawn, the
+ * next one goes on from the same bytes with the link of its own document.
  */
 export class SharedDownloads {
   private readonly flights = new Map<string, Flight>();
@@ -27,7 +27,10 @@ export class SharedDownloads {
     return this.downloads.keepOnly(...wanted);
   }
 
-  /** As `Downloads.fetch`. @throws also what ended the download that was waited for, where that is not the other device's affair. */
+  /**
+   * As `Downloads.fetch`. @throws also what ended the download that was waited for, where that is not the other
+   * device's affair.
+   */
   async fetch(desired: Desired, watch: Watch): Promise<void> {
     const key = this.pathOf(desired);
     for (let flight = this.flights.get(key); flight !== undefined; flight = this.flights.get(key)) {
@@ -73,7 +76,10 @@ async function follow(flight: Flight, watch: Watch): Promise<InstallError | unde
   }
 }
 
-/** A link that the service refuses is refused for one installation; a server that is away, or wrong bytes, are so for everybody. */
+/**
+ * A link that the service refuses is refused for one installation; a server that is away, or wrong bytes, are so for
+ * everybody.
+ */
 function isForAll(error: unknown): error is InstallError {
   return isInstallError(error) && !(error.cause instanceof UnreachableError && !error.cause.passing);
 }

@@ -17,9 +17,9 @@ const NO_MANIFEST: Manifest = { ...NOTHING_HELD, attempt: null, previous: null }
 export type SwapPoint = 'swapping' | 'swapped' | 'recorded';
 
 /**
- * Slots as files: `slots/<slot>/current`, `previous`, `manifest.json`. The content is exchanged by one rename, so `current` is at
- * every moment the whole old file or the whole new one. The manifest follows; between the two a crash leaves a manifest that
- * does not describe the content, which `install`, called again, finds by hashing and completes.
+ * Slots as files: `slots/<slot>/current`, `previous`, `manifest.json`. The content is exchanged by one rename, so
+ * `current` is at every moment the whole old file or the whole new one. The manifest follows; between the two a crash
+ * leaves a manifest that does not describe the content, which `install`, called again, finds by hashing and completes.
  */
 export class SlotFiles {
   constructor(
@@ -45,7 +45,8 @@ export class SlotFiles {
   async install(slot: string, path: string, desired: Desired): Promise<void> {
     await mkdir(join(this.dir, slot), { recursive: true });
     if (!(await this.isSwapped(slot, desired))) {
-      if ((await sizeOf(path)) === undefined) throw new InstallError('INSTALL_FAILED', 'the downloaded file is not there any more', true);
+      if ((await sizeOf(path)) === undefined)
+        throw new InstallError('INSTALL_FAILED', 'the downloaded file is not there any more', true);
       await this.at('swapping', slot);
       await this.keepPrevious(slot);
       await this.putIn(path, this.currentPath(slot));
@@ -66,7 +67,15 @@ export class SlotFiles {
     if (previous === null || (await sizeOf(join(this.dir, slot, 'previous'))) === undefined) return;
     await rename(join(this.dir, slot, 'previous'), this.currentPath(slot));
     await this.writeManifest(slot, { ...previous, previous: null });
-    await this.note({ at: Date.now(), kind: 'rollback', slot, installationId: previous.installationId, attempt: previous.attempt, version: previous.version, sha256: previous.sha256 });
+    await this.note({
+      at: Date.now(),
+      kind: 'rollback',
+      slot,
+      installationId: previous.installationId,
+      attempt: previous.attempt,
+      version: previous.version,
+      sha256: previous.sha256,
+    });
   }
 
   /** Content that came with the device; nothing is done where there is content already. */
@@ -75,7 +84,12 @@ export class SlotFiles {
     await mkdir(join(this.dir, slot), { recursive: true });
     await writeFile(`${this.currentPath(slot)}.new`, content);
     await rename(`${this.currentPath(slot)}.new`, this.currentPath(slot));
-    await this.writeManifest(slot, { ...NO_MANIFEST, version, sha256: await hashOf(this.currentPath(slot)), confirmed: true });
+    await this.writeManifest(slot, {
+      ...NO_MANIFEST,
+      version,
+      sha256: await hashOf(this.currentPath(slot)),
+      confirmed: true,
+    });
   }
 
   journal(): Promise<JournalLine[]> {
@@ -84,20 +98,40 @@ export class SlotFiles {
 
   /** Hashing what is there costs as much as reading it; a different size, which is the rule, spares it. */
   private async isSwapped(slot: string, desired: Desired): Promise<boolean> {
-    return (await sizeOf(this.currentPath(slot))) === desired.firmware.size && this.holds(slot, desired.firmware.sha256);
+    return (
+      (await sizeOf(this.currentPath(slot))) === desired.firmware.size && this.holds(slot, desired.firmware.sha256)
+    );
   }
 
   private async record(slot: string, desired: Desired): Promise<void> {
     const { installationId, attempt, revision, firmware } = desired;
     const manifest = await this.manifest(slot);
-    const isRecorded = manifest.installationId === installationId && manifest.attempt === attempt && manifest.sha256 === firmware.sha256;
+    const isRecorded =
+      manifest.installationId === installationId && manifest.attempt === attempt && manifest.sha256 === firmware.sha256;
     if (!isRecorded) {
       // The line first: it is made again where a crash came between the swap and here, and never twice.
       const last = (await this.journal()).findLast((line) => line.slot === slot);
       const isNoted = last?.kind === 'install' && last.installationId === installationId && last.attempt === attempt;
-      if (!isNoted) await this.note({ at: Date.now(), kind: 'install', slot, installationId, attempt, version: firmware.version, sha256: firmware.sha256 });
+      if (!isNoted)
+        await this.note({
+          at: Date.now(),
+          kind: 'install',
+          slot,
+          installationId,
+          attempt,
+          version: firmware.version,
+          sha256: firmware.sha256,
+        });
       const previous = { ...(await this.held(slot)), attempt: manifest.attempt };
-      await this.writeManifest(slot, { version: firmware.version, sha256: firmware.sha256, installationId, attempt, revision, confirmed: false, previous });
+      await this.writeManifest(slot, {
+        version: firmware.version,
+        sha256: firmware.sha256,
+        installationId,
+        attempt,
+        revision,
+        confirmed: false,
+        previous,
+      });
     }
   }
 

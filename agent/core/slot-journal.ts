@@ -1,7 +1,9 @@
 import { appendFile, readFile } from 'node:fs/promises';
 import { codeOf } from './write-file.js';
 
-/** One line per change of a slot's content, made right after the swap: what was really installed here, and how often. */
+/**
+ * One line per change of a slot's content, made right after the swap: what was really installed here, and how often.
+ */
 export interface JournalLine {
   readonly at: number;
   readonly kind: 'install' | 'rollback';
@@ -26,5 +28,8 @@ export async function readLines(path: string): Promise<JournalLine[]> {
     throw error;
   }
   const whole = text.slice(0, text.lastIndexOf('\n') + 1);
-  return whole.split('\n').filter(Boolean).map((line) => JSON.parse(line) as JournalLine);
+  return whole
+    .split('\n')
+    .filter(Boolean)
+    .map((line) => JSON.parse(line) as JournalLine);
 }

@@ -10,7 +10,10 @@ export class StateFile {
     private readonly durable: boolean,
   ) {}
 
-  /** @throws with a sentence where the file is there but is not ours: to begin anew in silence would install everything again. */
+  /**
+   * @throws with a sentence where the file is there but is not ours: to begin anew in silence would install everything
+   * again.
+   */
   async load(): Promise<AgentState> {
     await mkdir(dirname(this.path), { recursive: true, mode: 0o700 });
     let text: string;

@@ -1,10 +1,19 @@
 import type { Desired, ReportedState, Status } from '../../protocol/mqtt/payloads.js';
 
 /**
- * What the agent must still know after `kill -9`: plain, JSON-safe data, one file. What a slot holds is not in here: that
- * stands beside the content (slot-files.ts), because a boot loader may change it behind the agent's back.
+ * What the agent must still know after `kill -9`: plain, JSON-safe data, one file. What a slot holds is not in here:
+ * that stands beside the content (slot-files.ts), because a boot loader may change it behind the agent's back.
  */
-export const PHASES = ['offered', 'ignored', 'deferred', 'accepted', 'downloading', 'downloaded', 'installing', 'rebooting'] as const;
+export const PHASES = [
+  'offered',
+  'ignored',
+  'deferred',
+  'accepted',
+  'downloading',
+  'downloaded',
+  'installing',
+  'rebooting',
+] as const;
 export type Phase = (typeof PHASES)[number];
 
 /** One attempt of one installation, as far as this device has come with it. */
@@ -56,7 +65,12 @@ export interface JobKey {
   readonly attempt: number;
 }
 
-export const TERMINAL_STATES: ReadonlySet<ReportedState | 'unknown'> = new Set<ReportedState>(['installed', 'failed', 'rejected', 'canceled']);
+export const TERMINAL_STATES: ReadonlySet<ReportedState | 'unknown'> = new Set<ReportedState>([
+  'installed',
+  'failed',
+  'rejected',
+  'canceled',
+]);
 
 export function slotOf(state: AgentState, slot: string): SlotState {
   return state.slots[slot] ?? EMPTY_SLOT;
@@ -67,20 +81,37 @@ export function withSlot(state: AgentState, slot: string, next: SlotState): Agen
 }
 
 export function newJob(desired: Desired): Job {
-  return { desired, phase: 'offered', seq: 0, last: null, until: null, deferredSince: null, rebootFrom: null, reboots: 0, tooLateSaid: false };
+  return {
+    desired,
+    phase: 'offered',
+    seq: 0,
+    last: null,
+    until: null,
+    deferredSince: null,
+    rebootFrom: null,
+    reboots: 0,
+    tooLateSaid: false,
+  };
 }
 
 export function keyOf({ slot, installationId, attempt }: JobKey): JobKey {
   return { slot, installationId, attempt };
 }
 
-export function isSameAttempt(a: { installationId: string; attempt: number }, b: { installationId: string; attempt: number }): boolean {
+export function isSameAttempt(
+  a: { installationId: string; attempt: number },
+  b: { installationId: string; attempt: number },
+): boolean {
   return a.installationId === b.installationId && a.attempt === b.attempt;
 }
 
 /** What must not be cleared away: what is in work, what comes after it, and what will be tried again. */
 export function wantedBy(state: AgentState): { sha256: string; size: number }[] {
-  return Object.values(state.slots).flatMap(({ job, next, kept }) => [...(job ? [job.desired.firmware] : []), ...(next ? [next.firmware] : []), ...(kept ? [kept] : [])]);
+  return Object.values(state.slots).flatMap(({ job, next, kept }) => [
+    ...(job ? [job.desired.firmware] : []),
+    ...(next ? [next.firmware] : []),
+    ...(kept ? [kept] : []),
+  ]);
 }
 
 /** From here on the slot may already be other than before: the job can only be brought to its end. */

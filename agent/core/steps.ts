@@ -16,7 +16,9 @@ export interface Bench {
   readonly hooks: Hooks;
   readonly downloads: SharedDownloads;
   readonly timings: Timings;
-  /** Makes a change durable, then says it. @returns false where `decide` found that the attempt is not in work any more. */
+  /**
+   * Makes a change durable, then says it. @returns false where `decide` found that the attempt is not in work any more.
+   */
   change(decide: (state: AgentState) => Change | null): Promise<boolean>;
   progress(job: Job, phase: 'download' | 'push', bytes: number): void;
   /** Says what the slots hold, after a boot that the agent outlived. */
@@ -29,16 +31,32 @@ export interface Bench {
 type Step = (bench: Bench, job: Job, signal: AbortSignal) => Promise<void>;
 
 /** What is done in each phase. Each step may be taken again after a crash, and ends in a change of phase. */
-export const STEPS: Record<Exclude<Phase, 'ignored'>, Step> = { offered, deferred, accepted, downloading, downloaded, installing, rebooting };
+export const STEPS: Record<Exclude<Phase, 'ignored'>, Step> = {
+  offered,
+  deferred,
+  accepted,
+  downloading,
+  downloaded,
+  installing,
+  rebooting,
+};
 
 async function offered(bench: Bench, job: Job): Promise<void> {
   const { desired } = job;
   if (!bench.slots.includes(desired.slot)) {
-    return end(bench, job, { state: 'rejected', error: { code: 'UNSUPPORTED', message: `this device has no slot "${desired.slot}"`, retriable: false } });
+    return end(bench, job, {
+      state: 'rejected',
+      error: { code: 'UNSUPPORTED', message: `this device has no slot "${desired.slot}"`, retriable: false },
+    });
   }
-  bench.note('offered', `${desired.firmware.name} ${desired.firmware.version}, attempt ${desired.attempt}`, desired.slot);
+  bench.note(
+    'offered',
+    `${desired.firmware.name} ${desired.firmware.version}, attempt ${desired.attempt}`,
+    desired.slot,
+  );
   const notBefore = notBeforeOf(job);
-  if (notBefore > Date.now()) return void (await move(bench, job, 'deferred', { state: 'deferred', until: notBefore }, { until: notBefore }));
+  if (notBefore > Date.now())
+    return void (await move(bench, job, 'deferred', { state: 'deferred', until: notBefore }, { until: notBefore }));
   await answer(bench, job, await decided(bench, job));
 }
 
@@ -49,11 +67,20 @@ async function answer(bench: Bench, job: Job, decision: Decision): Promise<void>
     case 'ignore':
       return void (await move(bench, job, 'ignored', null));
     case 'defer':
-      return void (await move(bench, job, 'deferred', { state: 'deferred', until: decision.until }, { until: decision.until, deferredSince: job.deferredSince ?? Date.now() }));
+      return void (await move(
+        bench,
+        job,
+        'deferred',
+        { state: 'deferred', until: decision.until },
+        { until: decision.until, deferredSince: job.deferredSince ?? Date.now() },
+      ));
     case 'reject':
     case 'fail': {
       const { code, message, retriable } = decision;
-      return end(bench, job, { state: decision.answer === 'reject' ? 'rejected' : 'failed', error: { code, message, retriable } });
+      return end(bench, job, {
+        state: decision.answer === 'reject' ? 'rejected' : 'failed',
+        error: { code, message, retriable },
+      });
     }
     default:
       return assertNever(decision);
@@ -86,7 +113,8 @@ async function holdsAlready({ installer }: Bench, { desired: { slot, firmware } 
 }
 
 async function assertReachable({ installer }: Bench): Promise<void> {
-  if ((await installer.reachable?.()) === false) throw new InstallError('CHILD_UNREACHABLE', 'the gateway does not reach the device', true);
+  if ((await installer.reachable?.()) === false)
+    throw new InstallError('CHILD_UNREACHABLE', 'the gateway does not reach the device', true);
 }
 
 async function deferred(bench: Bench, job: Job): Promise<void> {
@@ -142,7 +170,10 @@ async function installing(bench: Bench, job: Job, signal: AbortSignal): Promise<
 
 const REBOOTS = 3;
 
-/** Of the device itself the agent usually does not come back from here: its next start finds another boot id, and what the slot holds then. */
+/**
+ * Of the device itself the agent usually does not come back from here: its next start finds another boot id, and what
+ * the slot holds then.
+ */
 async function rebooting(bench: Bench, job: Job, signal: AbortSignal): Promise<void> {
   try {
     await goDown(bench, job, signal);
@@ -155,7 +186,10 @@ async function rebooting(bench: Bench, job: Job, signal: AbortSignal): Promise<v
 async function goDown(bench: Bench, job: Job, signal: AbortSignal): Promise<void> {
   if (hasBooted(bench, job)) return settle(bench, job);
   if (job.reboots >= REBOOTS) {
-    return end(bench, job, { state: 'failed', error: { code: 'INSTALL_FAILED', message: `the device did not reboot, asked ${REBOOTS} times`, retriable: false } });
+    return end(bench, job, {
+      state: 'failed',
+      error: { code: 'INSTALL_FAILED', message: `the device did not reboot, asked ${REBOOTS} times`, retriable: false },
+    });
   }
   await at(bench, 'rebooting', job);
   await move(bench, job, 'rebooting', null, { reboots: job.reboots + 1 });
@@ -176,7 +210,8 @@ export async function settleBoot(bench: Bench, state: AgentState): Promise<void>
       await settle(bench, job);
     } catch (error) {
       if (!isInstallError(error)) throw error;
-      bench.note('trouble', error.message, job.desired.slot); // the agent starts all the same, and the step is taken again
+      // the agent starts all the same, and the step is taken again
+      bench.note('trouble', error.message, job.desired.slot);
     }
   }
 }
@@ -207,7 +242,11 @@ function endAs(bench: Bench, job: Job, { code, message, retriable }: InstallErro
 
 async function failed(bench: Bench, job: Job, error: unknown, signal: AbortSignal, otherwise: string): Promise<void> {
   if (signal.aborted || isHalted(error)) throw error;
-  await endAs(bench, job, isInstallError(error) ? error : new InstallError(otherwise, messageOf(error), true, { cause: error }));
+  await endAs(
+    bench,
+    job,
+    isInstallError(error) ? error : new InstallError(otherwise, messageOf(error), true, { cause: error }),
+  );
 }
 
 function keyOfJob(job: Job): JobKey {

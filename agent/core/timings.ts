@@ -5,7 +5,10 @@ export interface Timings {
   readonly repeat: { readonly first: number; readonly max: number };
   /** Between two tries of one download. */
   readonly download: { readonly first: number; readonly max: number };
-  /** How long after a connect (or its loss) the step into the slot waits for the service's answer to the hello, which may withdraw it. */
+  /**
+   * How long after a connect (or its loss) the step into the slot waits for the service's answer to the hello, which
+   * may withdraw it.
+   */
   readonly answer: number;
   /** How long the report `rebooting` gets to leave before the device goes down. */
   readonly drain: number;
@@ -14,8 +17,8 @@ export interface Timings {
 }
 
 /**
- * One device against a service that is well: every pause is far above a round trip. The longest ones are what a fleet of 10,000 costs
- * a service that has just come back: 10,000 / 60 s, 170 messages a second.
+ * One device against a service that is well: every pause is far above a round trip. The longest ones are what a fleet
+ * of 10,000 costs a service that has just come back: 10,000 / 60 s, 170 messages a second.
  */
 export const TIMINGS: Timings = {
   reconnect: { first: 1_000, max: 60_000 },

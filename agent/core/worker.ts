@@ -6,7 +6,10 @@ import { nextTurn } from './readiness.js';
 import { STEPS, type Bench } from './steps.js';
 import { messageOf } from './write-file.js';
 
-/** After an error that no step expects (a full disk under the state, say): so slow that it harms nothing, so soon that it heals by itself. */
+/**
+ * After an error that no step expects (a full disk under the state, say): so slow that it harms nothing, so soon that
+ * it heals by itself.
+ */
 const TROUBLE_MS = 5_000;
 
 /** What the worker needs to know to choose its next step. */
@@ -19,8 +22,9 @@ export interface Desk extends Bench {
 }
 
 /**
- * Takes one step after the other, each chosen from the state as it is then, so that a start after a crash is nothing special. A step that
- * is stopped (its job was withdrawn) leaves the state alone: whoever stopped it has changed that already.
+ * Takes one step after the other, each chosen from the state as it is then, so that a start after a crash is nothing
+ * special. A step that is stopped (its job was withdrawn) leaves the state alone: whoever stopped it has changed that
+ * already.
  */
 export class Worker {
   private running: { readonly slot: string; readonly stop: AbortController } | undefined;

@@ -2,8 +2,10 @@ import { copyFile, open, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 /**
- * Written beside, flushed, renamed: whoever reads finds the old file or the new one, never half of one. Only one writer per path.
- * @param durable false = not flushed: it survives the process, not a power cut. A fleet of simulated devices has only processes to lose.
+ * Written beside, flushed, renamed: whoever reads finds the old file or the new one, never half of one. Only one writer
+ * per path.
+ * @param durable false = not flushed: it survives the process, not a power cut. A fleet of simulated devices has only
+ * processes to lose.
  */
 export async function replaceFile(path: string, content: string, durable: boolean): Promise<void> {
   const beside = `${path}.new`;
@@ -18,7 +20,9 @@ export async function replaceFile(path: string, content: string, durable: boolea
   if (durable) await syncFolder(dirname(path));
 }
 
-/** Flushed before it returns, where that is asked for: whoever renames it afterwards has the whole file or the old one. */
+/**
+ * Flushed before it returns, where that is asked for: whoever renames it afterwards has the whole file or the old one.
+ */
 export async function copyWhole(from: string, to: string, durable: boolean): Promise<void> {
   await copyFile(from, to);
   if (!durable) return;
@@ -44,5 +48,5 @@ export function codeOf(error: unknown): string | undefined {
 
 export function messageOf(error: unknown): string {
   const message = (error as { message?: unknown } | null)?.message;
-  return typeof message === 'string' && message !== '' ? message : codeOf(error) ?? String(error);
+  return typeof message === 'string' && message !== '' ? message : (codeOf(error) ?? String(error));
 }

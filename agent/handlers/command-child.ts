@@ -15,7 +15,10 @@ export interface CommandChildOptions {
   readonly dir: string;
 }
 
-/** The field procedure as one command for a child; SLIPWAY_ACTION says what is asked: `reach`, `current`, `install`, `reboot`. */
+/**
+ * The field procedure as one command for a child; SLIPWAY_ACTION says what is asked: `reach`, `current`, `install`,
+ * `reboot`.
+ */
 export class CommandChild implements FieldProcedure {
   constructor(private readonly has: CommandChildOptions) {}
 
@@ -29,7 +32,11 @@ export class CommandChild implements FieldProcedure {
     const failure = failureOf(command.join(' '), answer);
     if (failure) throw failure;
     const said = readContents(answer.out, command);
-    const held = await Promise.all(slots.map(async (slot) => (said[slot] ? [[slot, heldAs(said[slot], await this.remembered(slot).read())] as const] : [])));
+    const held = await Promise.all(
+      slots.map(async (slot) =>
+        said[slot] ? [[slot, heldAs(said[slot], await this.remembered(slot).read())] as const] : [],
+      ),
+    );
     return Object.fromEntries(held.flat());
   }
 
@@ -39,7 +46,15 @@ export class CommandChild implements FieldProcedure {
 
   async install(slot: string, path: string, desired: Desired, watch: InstallWatch): Promise<void> {
     const { command, name, timeoutMs, dir } = this.has;
-    await performInstall({ command, timeoutMs, place: join(dir, `${slot}.install`), env: { ...environmentOf(desired, path), SLIPWAY_CHILD: name } }, watch);
+    await performInstall(
+      {
+        command,
+        timeoutMs,
+        place: join(dir, `${slot}.install`),
+        env: { ...environmentOf(desired, path), SLIPWAY_CHILD: name },
+      },
+      watch,
+    );
     await this.remembered(slot).write(desired);
   }
 
@@ -50,7 +65,11 @@ export class CommandChild implements FieldProcedure {
   /** The command ends when the child is back. */
   async reboot(): Promise<'booted'> {
     const { command, name, timeoutMs, dir } = this.has;
-    const end = await perform({ command, env: { SLIPWAY_ACTION: 'reboot', SLIPWAY_CHILD: name }, timeoutMs }, join(dir, 'reboot'), new AbortController().signal);
+    const end = await perform(
+      { command, env: { SLIPWAY_ACTION: 'reboot', SLIPWAY_CHILD: name }, timeoutMs },
+      join(dir, 'reboot'),
+      new AbortController().signal,
+    );
     const failure = failureOf(command.join(' '), end);
     if (failure) throw failure;
     return 'booted';

@@ -6,7 +6,10 @@ import { failureOf } from './exit-codes.js';
 import { ask, perform } from './run-command.js';
 import { heldAs, type Remembered, type Said, type SlotHandler } from './slot-handler.js';
 
-/** How a slot is described in agent.json: `{"command": [...], "current": [...], "confirm": [...], "timeoutSeconds": 600}`. */
+/**
+ * How a slot is described in agent.json: `{"command": [...], "current": [...], "confirm": [...], "timeoutSeconds":
+ * 600}`.
+ */
 export interface CommandSlotOptions {
   readonly slot: string;
   readonly command: readonly string[];
@@ -30,7 +33,11 @@ export class CommandSlot implements SlotHandler {
   async current(): Promise<Held> {
     const { current, slot, remembered } = this.has;
     if (!current) return remembered.read();
-    const answer = await ask({ command: current, env: { SLIPWAY_ACTION: 'current', SLIPWAY_SLOT: slot }, timeoutMs: ASK_MS });
+    const answer = await ask({
+      command: current,
+      env: { SLIPWAY_ACTION: 'current', SLIPWAY_SLOT: slot },
+      timeoutMs: ASK_MS,
+    });
     const failure = failureOf(current.join(' '), answer);
     if (failure) throw failure;
     return heldAs(readContent(answer.out, current), await remembered.read());
@@ -49,7 +56,11 @@ export class CommandSlot implements SlotHandler {
   async confirm(): Promise<void> {
     const { confirm, slot, timeoutMs, place, remembered } = this.has;
     if (confirm) {
-      const end = await perform({ command: confirm, env: { SLIPWAY_ACTION: 'confirm', SLIPWAY_SLOT: slot }, timeoutMs }, `${place}.confirm`, new AbortController().signal);
+      const end = await perform(
+        { command: confirm, env: { SLIPWAY_ACTION: 'confirm', SLIPWAY_SLOT: slot }, timeoutMs },
+        `${place}.confirm`,
+        new AbortController().signal,
+      );
       const failure = failureOf(confirm.join(' '), end);
       if (failure) throw failure;
     }
@@ -57,8 +68,14 @@ export class CommandSlot implements SlotHandler {
   }
 }
 
-/** Runs the command of an installation; a line `progress <bytes>` on its standard output is reported as the phase `push`. */
-export async function performInstall(how: { command: readonly string[]; timeoutMs: number; place: string; env: Record<string, string> }, watch: InstallWatch): Promise<void> {
+/**
+ * Runs the command of an installation; a line `progress <bytes>` on its standard output is reported as the phase
+ * `push`.
+ */
+export async function performInstall(
+  how: { command: readonly string[]; timeoutMs: number; place: string; env: Record<string, string> },
+  watch: InstallWatch,
+): Promise<void> {
   const { command, env, timeoutMs, place } = how;
   const end = await perform({ command, env, timeoutMs }, place, watch.signal, (line) => {
     const bytes = /^progress (\d+)$/.exec(line)?.[1];
@@ -70,27 +87,56 @@ export async function performInstall(how: { command: readonly string[]; timeoutM
 }
 
 /** What a handler is told (docs/device-guide.md, "Handlers"). */
-export function environmentOf({ installationId, attempt, slot, device, firmware }: Desired, path: string): Record<string, string> {
+export function environmentOf(
+  { installationId, attempt, slot, device, firmware }: Desired,
+  path: string,
+): Record<string, string> {
   return {
-    SLIPWAY_ACTION: 'install', SLIPWAY_SLOT: slot, SLIPWAY_FILE: path, SLIPWAY_DEVICE: device.id, SLIPWAY_INSTALLATION_ID: installationId, SLIPWAY_ATTEMPT: String(attempt),
-    SLIPWAY_NAME: firmware.name, SLIPWAY_VERSION: firmware.version, SLIPWAY_SHA256: firmware.sha256, SLIPWAY_SIZE: String(firmware.size), SLIPWAY_CONTENT_TYPE: firmware.contentType,
+    SLIPWAY_ACTION: 'install',
+    SLIPWAY_SLOT: slot,
+    SLIPWAY_FILE: path,
+    SLIPWAY_DEVICE: device.id,
+    SLIPWAY_INSTALLATION_ID: installationId,
+    SLIPWAY_ATTEMPT: String(attempt),
+    SLIPWAY_NAME: firmware.name,
+    SLIPWAY_VERSION: firmware.version,
+    SLIPWAY_SHA256: firmware.sha256,
+    SLIPWAY_SIZE: String(firmware.size),
+    SLIPWAY_CONTENT_TYPE: firmware.contentType,
   };
 }
 
-const content = z.object({ version: z.string().min(1).max(255).nullish(), sha256: z.string().regex(/^[0-9a-f]{64}$/i).nullish(), confirmed: z.boolean().optional() });
+const content = z.object({
+  version: z.string().min(1).max(255).nullish(),
+  sha256: z
+    .string()
+    .regex(/^[0-9a-f]{64}$/i)
+    .nullish(),
+  confirmed: z.boolean().optional(),
+});
 
 export function readContent(text: string, command: readonly string[]): Said {
   return readAnswer(content, text, command, '{"version": "1.4.0", "sha256": "64 hexadecimal digits"}');
 }
 
 export function readContents(text: string, command: readonly string[]): Readonly<Record<string, Said>> {
-  return readAnswer(z.record(z.string(), content), text, command, '{"firmware": {"version": "1.4.0", "sha256": "64 hexadecimal digits"}}');
+  return readAnswer(
+    z.record(z.string(), content),
+    text,
+    command,
+    '{"firmware": {"version": "1.4.0", "sha256": "64 hexadecimal digits"}}',
+  );
 }
 
 function readAnswer<T>(schema: z.ZodType<T>, text: string, command: readonly string[], example: string): T {
   try {
     return schema.parse(JSON.parse(text));
   } catch (error) {
-    throw new InstallError('INSTALL_FAILED', `${command.join(' ')} must print what it holds, such as ${example}: ${messageOf(error).slice(0, 200)}`, false, { cause: error });
+    throw new InstallError(
+      'INSTALL_FAILED',
+      `${command.join(' ')} must print what it holds, such as ${example}: ${messageOf(error).slice(0, 200)}`,
+      false,
+      { cause: error },
+    );
   }
 }

@@ -18,7 +18,15 @@ function handlerOf(slot: string, how: AgentConfig['slots'][string], stateDir: st
   const remembered = new Remembered(join(stateDir, 'handlers', `${slot}.json`));
   if ('command' in how) {
     const { command, current, confirm, timeoutSeconds } = how;
-    return new CommandSlot({ slot, command, current, confirm, timeoutMs: timeoutSeconds * 1_000, place: join(stateDir, 'handlers', slot), remembered });
+    return new CommandSlot({
+      slot,
+      command,
+      current,
+      confirm,
+      timeoutMs: timeoutSeconds * 1_000,
+      place: join(stateDir, 'handlers', slot),
+      remembered,
+    });
   }
   if ('file' in how) return new FileSlot(how.file, remembered);
   const dir = join(stateDir, 'slots');
@@ -31,11 +39,20 @@ function handlerOf(slot: string, how: AgentConfig['slots'][string], stateDir: st
   };
 }
 
-export function childrenOf({ children, stateDir }: AgentConfig, onEvent: (child: string, event: AgentEvent) => void): ChildOptions[] {
+export function childrenOf(
+  { children, stateDir }: AgentConfig,
+  onEvent: (child: string, event: AgentEvent) => void,
+): ChildOptions[] {
   return children.map(({ device, aliases, deviceType, slots, command, timeoutSeconds }) => ({
-    name: device, slots,
+    name: device,
+    slots,
     // An alias may be a MAC address or anything else: as a folder it must be harmless.
-    installer: new CommandChild({ name: device, command, timeoutMs: timeoutSeconds * 1_000, dir: join(stateDir, 'handlers', 'children', folderOf(device)) }),
+    installer: new CommandChild({
+      name: device,
+      command,
+      timeoutMs: timeoutSeconds * 1_000,
+      dir: join(stateDir, 'handlers', 'children', folderOf(device)),
+    }),
     ...(aliases && { aliases }),
     ...(deviceType !== undefined && { deviceType }),
     onEvent: (event) => onEvent(device, event),

@@ -1,8 +1,9 @@
 import { InstallError } from '../core/installer.js';
 
 /**
- * What a handler's exit code means; 0 is success. They are those of sysexits.h where one fits, so that a script which passes on what a tool
- * returned says something true. Every other code is INSTALL_FAILED, and is tried again: a script seldom knows better.
+ * What a handler's exit code means; 0 is success. They are those of sysexits.h where one fits, so that a script which
+ * passes on what a tool returned says something true. Every other code is INSTALL_FAILED, and is tried again: a script
+ * seldom knows better.
  */
 export const EXIT_CODES: Readonly<Record<number, { readonly code: string; readonly retriable: boolean }>> = {
   65: { code: 'INCOMPATIBLE', retriable: false }, // EX_DATAERR: not for this device
@@ -27,7 +28,15 @@ export interface Ended {
 /** @returns undefined for success. */
 export function failureOf(command: string, { code, signal, timedOut, lastWords }: Ended): InstallError | undefined {
   if (code === 0) return undefined;
-  const how = timedOut ? 'took too long and was stopped' : code === null ? `was ended by ${signal ?? 'a signal'}` : `ended with ${code}`;
+  const how = timedOut
+    ? 'took too long and was stopped'
+    : code === null
+      ? `was ended by ${signal ?? 'a signal'}`
+      : `ended with ${code}`;
   const known = code === null ? undefined : EXIT_CODES[code];
-  return new InstallError(known?.code ?? 'INSTALL_FAILED', `${command} ${how}${lastWords === '' ? '' : `: ${lastWords.slice(0, 300)}`}`, known?.retriable ?? true);
+  return new InstallError(
+    known?.code ?? 'INSTALL_FAILED',
+    `${command} ${how}${lastWords === '' ? '' : `: ${lastWords.slice(0, 300)}`}`,
+    known?.retriable ?? true,
+  );
 }

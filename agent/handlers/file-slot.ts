@@ -7,12 +7,15 @@ import { codeOf, copyWhole, messageOf, syncFolder } from '../core/write-file.js'
 import { heldAs, type Remembered, type SlotHandler } from './slot-handler.js';
 
 /**
- * A slot that is one file of the system, `{"file": "/etc/app/config.json"}`: exchanged by a rename in its own folder, so that whoever reads
- * it finds the old content or the new. Its owner and mode stay as they are. What it holds is read from the file each time, because a
- * person may have changed it: for a file of some hundred megabytes take a command.
+ * A slot that is one file of the system, `{"file": "/etc/app/config.json"}`: exchanged by a rename in its own folder,
+ * so that whoever reads it finds the old content or the new. Its owner and mode stay as they are. What it holds is read
+ * from the file each time, because a person may have changed it: for a file of some hundred megabytes take a command.
  */
 export class FileSlot implements SlotHandler {
-  constructor(private readonly file: string, private readonly remembered: Remembered) {}
+  constructor(
+    private readonly file: string,
+    private readonly remembered: Remembered,
+  ) {}
 
   async current(): Promise<Held> {
     if ((await sizeOf(this.file)) === undefined) return NOTHING_HELD;
@@ -29,7 +32,8 @@ export class FileSlot implements SlotHandler {
       if (!(await this.holds(desired.firmware.sha256))) await this.swap(path);
     } catch (error) {
       if (codeOf(error) === 'ENOSPC') throw new InstallError('NO_SPACE', messageOf(error), false, { cause: error });
-      if (['EACCES', 'EPERM', 'EROFS', 'ENOENT', 'EISDIR'].includes(codeOf(error) ?? '')) throw new InstallError('INSTALL_FAILED', messageOf(error), false, { cause: error });
+      if (['EACCES', 'EPERM', 'EROFS', 'ENOENT', 'EISDIR'].includes(codeOf(error) ?? ''))
+        throw new InstallError('INSTALL_FAILED', messageOf(error), false, { cause: error });
       throw error;
     }
     await this.remembered.write(desired);

@@ -27,8 +27,8 @@ export function forgetProcess(path: string): Promise<void> {
 }
 
 /**
- * Waits for a process that an earlier agent began and did not see the end of: two at work on one slot would be worse than none. Past its
- * deadline it is ended.
+ * Waits for a process that an earlier agent began and did not see the end of: two at work on one slot would be worse
+ * than none. Past its deadline it is ended.
  */
 export async function awaitPredecessor(path: string, signal: AbortSignal): Promise<void> {
   const record = await readRecord(path);

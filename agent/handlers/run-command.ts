@@ -30,20 +30,29 @@ export async function ask({ command, env, timeoutMs }: Command): Promise<Ended &
 }
 
 /**
- * Lets a command change something. It outlives the agent: whoever is killed in the middle of writing a slot leaves half of it, so the
- * command is a process group of its own, writes to files instead of into our pipes, and the next agent waits for its end before it
- * begins again. It begins only when it has been written down that it runs: until then it waits for a line on its standard input, which
- * ends with us.
+ * Lets a command change something. It outlives the agent: whoever is killed in the middle of writing a slot leaves half
+ * of it, so the command is a process group of its own, writes to files instead of into our pipes, and the next agent
+ * waits for its end before it begins again. It begins only when it has been written down that it runs: until then it
+ * waits for a line on its standard input, which ends with us.
  * @param place of `<place>.out`, `.err` (what it wrote) and `.run` (which process it is)
  * @param onLine sees each line of its standard output
  */
-export async function perform({ command, env, timeoutMs }: Command, place: string, signal: AbortSignal, onLine: (line: string) => void = () => undefined): Promise<Ended & { lines: string[] }> {
+export async function perform(
+  { command, env, timeoutMs }: Command,
+  place: string,
+  signal: AbortSignal,
+  onLine: (line: string) => void = () => undefined,
+): Promise<Ended & { lines: string[] }> {
   await mkdir(dirname(place), { recursive: true });
   await awaitPredecessor(`${place}.run`, signal);
   signal.throwIfAborted();
   const [out, err] = await Promise.all([open(`${place}.out`, 'w'), open(`${place}.err`, 'w')]);
   try {
-    const child = start(['/bin/sh', '-c', 'read -r go || exit 125; exec "$@" </dev/null', 'sh', ...command], env, ['pipe', out.fd, err.fd]);
+    const child = start(['/bin/sh', '-c', 'read -r go || exit 125; exec "$@" </dev/null', 'sh', ...command], env, [
+      'pipe',
+      out.fd,
+      err.fd,
+    ]);
     child.stdin?.on('error', () => child.stdin?.destroy()); // it ended before it read: its exit code says more
     if (child.pid !== undefined) await recordProcess(`${place}.run`, child.pid, Date.now() + timeoutMs + GRACE_MS);
     child.stdin?.end('go\n');
@@ -51,27 +60,55 @@ export async function perform({ command, env, timeoutMs }: Command, place: strin
     const end = await endOf(child, timeoutMs, 'exit', signal).finally(() => tail.stop());
     await forgetProcess(`${place}.run`);
     const [said, complained] = await Promise.all([tailOf(`${place}.out`), tailOf(`${place}.err`)]);
-    return { ...end, lastWords: lastLine(complained) || lastLine(said), lines: [...linesOf(said), ...linesOf(complained)] };
+    return {
+      ...end,
+      lastWords: lastLine(complained) || lastLine(said),
+      lines: [...linesOf(said), ...linesOf(complained)],
+    };
   } finally {
     await Promise.all([out.close(), err.close()]);
   }
 }
 
-function start([program = '', ...args]: readonly string[], env: Command['env'], stdio: ['ignore' | 'pipe', 'pipe' | number, 'pipe' | number]): ChildProcess {
+function start(
+  [program = '', ...args]: readonly string[],
+  env: Command['env'],
+  stdio: ['ignore' | 'pipe', 'pipe' | number, 'pipe' | number],
+): ChildProcess {
   return spawn(program, args, { env: { ...process.env, ...env }, stdio, detached: true });
 }
 
-/** @throws the signal's reason where the agent ends first: the command is left alone. InstallError where it could not be started. */
-async function endOf(child: ChildProcess, timeoutMs: number, event: 'exit' | 'close', signal?: AbortSignal): Promise<Omit<Ended, 'lastWords'>> {
+/**
+ * @throws the signal's reason where the agent ends first: the command is left alone. InstallError where it could not be
+ * started.
+ */
+async function endOf(
+  child: ChildProcess,
+  timeoutMs: number,
+  event: 'exit' | 'close',
+  signal?: AbortSignal,
+): Promise<Omit<Ended, 'lastWords'>> {
   let timedOut = false;
   const { pid } = child;
-  const timers = [setTimeout(() => {
-    timedOut = true;
-    if (pid !== undefined) killGroup(pid, 'SIGTERM');
-  }, timeoutMs), setTimeout(() => pid !== undefined && killGroup(pid, 'SIGKILL'), timeoutMs + GRACE_MS)];
+  const timers = [
+    setTimeout(() => {
+      timedOut = true;
+      if (pid !== undefined) killGroup(pid, 'SIGTERM');
+    }, timeoutMs),
+    setTimeout(() => pid !== undefined && killGroup(pid, 'SIGKILL'), timeoutMs + GRACE_MS),
+  ];
   try {
     return await new Promise((done, broken) => {
-      child.once('error', (error) => broken(new InstallError('INSTALL_FAILED', `the command could not be started: ${messageOf(error)}`, codeOf(error) === 'EAGAIN', { cause: error })));
+      child.once('error', (error) =>
+        broken(
+          new InstallError(
+            'INSTALL_FAILED',
+            `the command could not be started: ${messageOf(error)}`,
+            codeOf(error) === 'EAGAIN',
+            { cause: error },
+          ),
+        ),
+      );
       child.once(event, (code: number | null, by: string | null) => done({ code, signal: by, timedOut }));
       const leave = () => {
         child.unref();

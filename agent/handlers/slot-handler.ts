@@ -47,9 +47,20 @@ export interface Said {
   readonly confirmed?: boolean | undefined;
 }
 
-/** What a slot holds, from what it says and from what was put there: the memory counts only where both speak of the same content. */
+/**
+ * What a slot holds, from what it says and from what was put there: the memory counts only where both speak of the same
+ * content.
+ */
 export function heldAs(said: Said, remembered: Held): Held {
-  const isSame = remembered.sha256 !== null && (said.sha256 != null ? said.sha256.toLowerCase() === remembered.sha256 : said.version === remembered.version);
+  const isSame =
+    remembered.sha256 !== null &&
+    (said.sha256 != null ? said.sha256.toLowerCase() === remembered.sha256 : said.version === remembered.version);
   if (isSame) return { ...remembered, ...(said.confirmed !== undefined && { confirmed: said.confirmed }) };
-  return { version: said.version ?? null, sha256: said.sha256?.toLowerCase() ?? null, installationId: null, revision: 0, confirmed: said.confirmed ?? true };
+  return {
+    version: said.version ?? null,
+    sha256: said.sha256?.toLowerCase() ?? null,
+    installationId: null,
+    revision: 0,
+    confirmed: said.confirmed ?? true,
+  };
 }

@@ -4,13 +4,19 @@ import type { Profile } from './profile.js';
 export const CHILD_PROFILES = {
   child: {
     name: 'child',
-    expected: { state: 'installed', because: 'its gateway fetches the file once for all of its children and pushes it' },
+    expected: {
+      state: 'installed',
+      because: 'its gateway fetches the file once for all of its children and pushes it',
+    },
     behave: () => ({}),
   },
 
   unreachableChild: {
     name: 'unreachableChild',
-    expected: { state: 'installed', because: 'its gateway does not reach it at first, reports CHILD_UNREACHABLE, and reaches it at the next attempt' },
+    expected: {
+      state: 'installed',
+      because: 'its gateway does not reach it at first, reports CHILD_UNREACHABLE, and reaches it at the next attempt',
+    },
     behave: (control) => {
       let isAway = true;
       return {

@@ -71,12 +71,21 @@ const FLEET_TIMINGS: Partial<Timings> = {
 };
 
 /** Hundreds of devices in one process: real connections, real downloads, real hashing, real files. */
-export function createFleet({ devices, mqttUrl, dir, seed, times, timings, connectPerSecond = 100 }: FleetOptions): Fleet {
+export function createFleet({
+  devices,
+  mqttUrl,
+  dir,
+  seed,
+  times,
+  timings,
+  connectPerSecond = 100,
+}: FleetOptions): Fleet {
   const listeners = new Set<(event: FleetEvent) => void>();
   const stopping = new AbortController();
   const fleet = new Map<string, SimulatedDevice>();
   const children = new Map<string, Simulated>();
-  const told = (device: string) => (phase: string, detail: string, at: number) => listeners.forEach((listener) => listener({ device, phase, detail, at }));
+  const told = (device: string) => (phase: string, detail: string, at: number) =>
+    listeners.forEach((listener) => listener({ device, phase, detail, at }));
   for (const one of devices) {
     const name = `${one.tenant}/${one.id}`;
     if (fleet.has(name)) throw new Error(`the fleet has two devices "${name}"`);
@@ -95,7 +104,10 @@ export function createFleet({ devices, mqttUrl, dir, seed, times, timings, conne
       onEvent: told(one.id),
       children: (one.children ?? []).map((child, index): ChildOfFleet => ({
         id: child.id,
-        profile: typeof child.profile === 'string' ? CHILD_PROFILES[child.profile] : child.profile ?? profile.child?.(index) ?? CHILD_PROFILES.child,
+        profile:
+          typeof child.profile === 'string'
+            ? CHILD_PROFILES[child.profile]
+            : (child.profile ?? profile.child?.(index) ?? CHILD_PROFILES.child),
         slots: child.slots ?? { firmware: '1.0.0' },
         random: seededRandom(seed, `${one.tenant}/${child.id}`),
         onEvent: told(child.id),

@@ -16,7 +16,15 @@ export interface SimulatedTimes {
   /** What a gateway needs to push a file to a child. */
   readonly push: number;
 }
-export const SIMULATED_TIMES: SimulatedTimes = { install: 400, reboot: 600, defer: 2_000, slowDownload: 6_000, down: 500, late: 4_000, push: 1_000 };
+export const SIMULATED_TIMES: SimulatedTimes = {
+  install: 400,
+  reboot: 600,
+  defer: 2_000,
+  slowDownload: 6_000,
+  down: 500,
+  late: 4_000,
+  push: 1_000,
+};
 
 /** A profile's grip on its device. */
 export interface Control {
@@ -39,7 +47,10 @@ export interface Behaviour extends Hooks {
   reachable?(): boolean;
 }
 
-/** How a device behaves, decided at the core's hooks. `behave` is called once per device: what it remembers outlives reboots. */
+/**
+ * How a device behaves, decided at the core's hooks. `behave` is called once per device: what it remembers outlives
+ * reboots.
+ */
 export interface Profile {
   readonly name: string;
   /** It is switched off at first, and comes when its work waits for it already. */

@@ -38,7 +38,9 @@ export const PROFILES = {
 
   wrongHash: {
     name: 'wrongHash',
-    expected: installed('the first download has a wrong hash, is reported as HASH_MISMATCH, and the next attempt is good'),
+    expected: installed(
+      'the first download has a wrong hash, is reported as HASH_MISMATCH, and the next attempt is good',
+    ),
     behave: (control) => {
       let isSpoilt = false;
       return {
@@ -56,7 +58,10 @@ export const PROFILES = {
 
   rollback: {
     name: 'rollback',
-    expected: { state: 'failed', because: 'the new version does not boot, and the boot loader goes back to the old one: BOOT_FAILED_ROLLED_BACK' },
+    expected: {
+      state: 'failed',
+      because: 'the new version does not boot, and the boot loader goes back to the old one: BOOT_FAILED_ROLLED_BACK',
+    },
     behave: (control) => ({
       async at(point, slot) {
         if (point !== 'booting') return;
@@ -128,7 +133,9 @@ export const PROFILES = {
       return {
         offered: async () => {
           offers += 1;
-          return offers === 1 ? { answer: 'fail', code: 'BUSY', message: 'the device is in use', retriable: true } : { answer: 'accept' };
+          return offers === 1
+            ? { answer: 'fail', code: 'BUSY', message: 'the device is in use', retriable: true }
+            : { answer: 'accept' };
         },
       };
     },
@@ -138,7 +145,12 @@ export const PROFILES = {
     name: 'rejecting',
     expected: { state: 'rejected', because: 'the device refuses the firmware: INCOMPATIBLE' },
     behave: () => ({
-      offered: async () => ({ answer: 'reject', code: 'INCOMPATIBLE', message: 'the hardware revision of this device is too old for it', retriable: false }),
+      offered: async () => ({
+        answer: 'reject',
+        code: 'INCOMPATIBLE',
+        message: 'the hardware revision of this device is too old for it',
+        retriable: false,
+      }),
     }),
   },
 
@@ -157,7 +169,8 @@ export const PROFILES = {
       };
       return {
         async received({ bytes, offset, desired }) {
-          if (where === 'piece' && offset + bytes.length > desired.firmware.size * share) crash(`in the download, after ${offset} bytes`);
+          if (where === 'piece' && offset + bytes.length > desired.firmware.size * share)
+            crash(`in the download, after ${offset} bytes`);
           return bytes;
         },
         async at(point) {

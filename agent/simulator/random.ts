@@ -1,6 +1,12 @@
-/** Chance that can be had again: the same seed and name give the same numbers. @returns a source of 0 ≤ x < 1 (mulberry32). */
+/**
+ * Chance that can be had again: the same seed and name give the same numbers. @returns a source of 0 ≤ x < 1
+ * (mulberry32).
+ */
 export function seededRandom(seed: number, name: string): () => number {
-  let state = [...name].reduce((hash, character) => Math.imul(hash ^ character.codePointAt(0)!, 0x01000193), seed ^ 0x811c9dc5);
+  let state = [...name].reduce(
+    (hash, character) => Math.imul(hash ^ character.codePointAt(0)!, 0x01000193),
+    seed ^ 0x811c9dc5,
+  );
   return () => {
     state = (state + 0x6d2b79f5) | 0;
     let mixed = Math.imul(state ^ (state >>> 15), 1 | state);

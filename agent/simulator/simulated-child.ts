@@ -22,7 +22,10 @@ export interface SimulatedChildOptions {
 /** A push is seen to advance in so many steps. */
 const STEPS = 5;
 
-/** A device behind a gateway: a disk of its own, and the field procedure by which its gateway reaches it. It outlives the gateway's reboots. */
+/**
+ * A device behind a gateway: a disk of its own, and the field procedure by which its gateway reaches it. It outlives
+ * the gateway's reboots.
+ */
 export class SimulatedChild implements FieldProcedure {
   private readonly files: SlotFiles;
   private readonly installer: FileInstaller;
@@ -42,11 +45,18 @@ export class SimulatedChild implements FieldProcedure {
   /** What its gateway needs to act for it. */
   get asChild(): ChildOptions {
     const { id, slots, onEvent } = this.options;
-    return { name: id, slots: Object.keys(slots), installer: this, hooks: this.behaviour, onEvent: ({ phase, detail, at }: AgentEvent) => onEvent(phase, detail, at) };
+    return {
+      name: id,
+      slots: Object.keys(slots),
+      installer: this,
+      hooks: this.behaviour,
+      onEvent: ({ phase, detail, at }: AgentEvent) => onEvent(phase, detail, at),
+    };
   }
 
   async deliver(): Promise<void> {
-    for (const [slot, version] of Object.entries(this.options.slots)) await this.files.deliver(slot, `${slot} ${version}, from the factory\n`, version);
+    for (const [slot, version] of Object.entries(this.options.slots))
+      await this.files.deliver(slot, `${slot} ${version}, from the factory\n`, version);
   }
 
   journal(): Promise<JournalLine[]> {

@@ -38,8 +38,8 @@ export interface ChildOfFleet {
 }
 
 /**
- * One device: the hardware around an agent. It outlives the agent, which ends with each reboot and each crash, and which begins again
- * from the same disk. Its modes: off, on, and going down and up again (`cycles`).
+ * One device: the hardware around an agent. It outlives the agent, which ends with each reboot and each crash, and
+ * which begins again from the same disk. Its modes: off, on, and going down and up again (`cycles`).
  */
 export class SimulatedDevice {
   private agent: Agent | undefined;
@@ -53,9 +53,17 @@ export class SimulatedDevice {
   constructor(private readonly options: SimulatedOptions) {
     this.hooks = options.profile.behave(this.control());
     this.files = new SlotFiles(join(options.dir, 'slots'), false, async (point, slot) => this.hooks.at?.(point, slot));
-    this.children = new Map((options.children ?? []).map((child) => [child.id, new SimulatedChild({
-      ...child, times: options.times, dir: join(options.dir, 'field', child.id), control: this.control(child),
-    })]));
+    this.children = new Map(
+      (options.children ?? []).map((child) => [
+        child.id,
+        new SimulatedChild({
+          ...child,
+          times: options.times,
+          dir: join(options.dir, 'field', child.id),
+          control: this.control(child),
+        }),
+      ]),
+    );
   }
 
   get profile(): Profile {
@@ -103,11 +111,24 @@ export class SimulatedDevice {
   private async boot(): Promise<void> {
     if (this.powerOff.signal.aborted) return;
     const { url, username, password, dir, deviceType, slots, timings, random, onEvent } = this.options;
-    for (const [slot, version] of Object.entries(slots)) await this.files.deliver(slot, `${slot} ${version}, from the factory\n`, version);
+    for (const [slot, version] of Object.entries(slots))
+      await this.files.deliver(slot, `${slot} ${version}, from the factory\n`, version);
     for (const child of this.children.values()) await child.deliver();
-    const installer = new SimulatedInstaller(join(dir, 'slots'), this.files, async () => this.restart(this.options.times.reboot), () => this.wait(this.options.times.install));
+    const installer = new SimulatedInstaller(
+      join(dir, 'slots'),
+      this.files,
+      async () => this.restart(this.options.times.reboot),
+      () => this.wait(this.options.times.install),
+    );
     this.agent = new Agent({
-      url, username, password, stateDir: dir, slots: Object.keys(slots), installer, timings, random,
+      url,
+      username,
+      password,
+      stateDir: dir,
+      slots: Object.keys(slots),
+      installer,
+      timings,
+      random,
       hooks: this.hooks,
       children: [...this.children.values()].map((child) => child.asChild),
       durable: false, // a simulated power cut leaves the page cache alone

@@ -9,7 +9,9 @@ import type { Principal } from '../http/route.js';
 /** Who a bearer token is; undefined where it is nobody's. Throws where that cannot be said now. */
 export type Authenticate = (token: string) => Promise<Principal | undefined>;
 
-/** The principal of routes that ask for no token. It belongs to no tenant: behind row-level security it sees nothing. */
+/**
+ * The principal of routes that ask for no token. It belongs to no tenant: behind row-level security it sees nothing.
+ */
 export const ANYONE: Principal = { tenantId: '', id: 'anyone', permissions: [] };
 
 /** A key that was revoked works for this long at most; without the cache each request would cost a transaction more. */
@@ -17,7 +19,10 @@ const CACHE_MS = 5_000;
 /** Keys, not requests: a service has a few. Beyond it the oldest goes. */
 const CACHE_SIZE = 1_000;
 
-/** API keys. Only a hash is stored, so only a hash is looked up and kept; unknown ones are not kept, a new key works at once. */
+/**
+ * API keys. Only a hash is stored, so only a hash is looked up and kept; unknown ones are not kept, a new key works at
+ * once.
+ */
 export function byApiKey(pool: Pool, now: () => number): Authenticate {
   const cache = new Map<string, { principal: Principal; until: number }>();
   return async (token) => {
@@ -40,21 +45,25 @@ const JWT = /^[\w-]+\.[\w-]+\.[\w-]+$/;
 
 /** Tokens of the operators' issuer, where there is one, and keys of this service. */
 export function eitherOf(keys: Authenticate, tokens: Authenticate | undefined): Authenticate {
-  return async (token) => (tokens !== undefined && JWT.test(token) ? ((await tokens(token)) ?? keys(token)) : keys(token));
+  return async (token) =>
+    tokens !== undefined && JWT.test(token) ? ((await tokens(token)) ?? keys(token)) : keys(token);
 }
 
 /** @throws DomainError AUTH_MISSING_TOKEN, AUTH_INVALID_TOKEN */
 export async function identify(request: Request, authenticate: Authenticate): Promise<Principal> {
   const header = request.headers.authorization;
-  if (header === undefined || header === '') throw new DomainError('AUTH_MISSING_TOKEN', 'send the header "Authorization: Bearer <token>"');
+  if (header === undefined || header === '')
+    throw new DomainError('AUTH_MISSING_TOKEN', 'send the header "Authorization: Bearer <token>"');
   const token = /^bearer +([\x21-\x7e]{1,8192}) *$/i.exec(header)?.[1];
   const principal = token === undefined ? undefined : await authenticate(token);
-  if (!principal) throw new DomainError('AUTH_INVALID_TOKEN', 'the bearer token is not one of this service, or it was revoked');
+  if (!principal)
+    throw new DomainError('AUTH_INVALID_TOKEN', 'the bearer token is not one of this service, or it was revoked');
   return principal;
 }
 
 /** @throws DomainError AUTH_FORBIDDEN, naming what lacks. */
 export function authorize(principal: Principal, wanted: readonly Permission[]): void {
   const missing = lacking(principal.permissions, wanted);
-  if (missing) throw new DomainError('AUTH_FORBIDDEN', `the token lacks the permission ${missing}`, { permission: missing });
+  if (missing)
+    throw new DomainError('AUTH_FORBIDDEN', `the token lacks the permission ${missing}`, { permission: missing });
 }

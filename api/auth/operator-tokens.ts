@@ -19,15 +19,19 @@ export interface OperatorTokens {
 /** The issuer's clock and ours. */
 const CLOCK_TOLERANCE_S = 30;
 const FETCH_TIMEOUT_MS = 5_000;
-/** A token names keys of the issuer; an unknown one has them fetched anew, but no more often than this, whoever sends what. */
+/**
+ * A token names keys of the issuer; an unknown one has them fetched anew, but no more often than this, whoever sends
+ * what.
+ */
 const FETCH_AGAIN_MS = 10_000;
 /** OpenID Connect Core §2: at most 255 characters of ASCII. It is written into the history. */
 const SUBJECT = /^[\x20-\x7e]{1,255}$/;
 
 /**
- * Tokens of the operators' own issuer (OpenID Connect): RS256 or ES256, by its published keys, each for the one tenant of its claim `tenant`. What
- * its holder may do, `permissions` (a list), `scope` (names with spaces between) and `roles` or `role` (owner, writer, reader) say together; names that are no
- * permissions of this service are passed over.
+ * Tokens of the operators' own issuer (OpenID Connect): RS256 or ES256, by its published keys, each for the one tenant
+ * of its claim `tenant`. What its holder may do, `permissions` (a list), `scope` (names with spaces between) and
+ * `roles` or `role` (owner, writer, reader) say together; names that are no permissions of this service are passed
+ * over.
  */
 export function byOperatorToken(pool: Pool, options: OperatorTokens, log: Logger): Authenticate {
   const keys = keysOf(options);
@@ -35,7 +39,14 @@ export function byOperatorToken(pool: Pool, options: OperatorTokens, log: Logger
   return async (token) => {
     const claims = await verified(token, keys, options, log);
     const { tenant: tenantId, sub = 'unnamed' } = claims ?? {};
-    if (claims === undefined || typeof tenantId !== 'string' || !TENANT_ID.test(tenantId) || typeof sub !== 'string' || !SUBJECT.test(sub)) return undefined;
+    if (
+      claims === undefined ||
+      typeof tenantId !== 'string' ||
+      !TENANT_ID.test(tenantId) ||
+      typeof sub !== 'string' ||
+      !SUBJECT.test(sub)
+    )
+      return undefined;
     if (!known.has(tenantId)) {
       await ensureTenant(pool, tenantId);
       known.add(tenantId);
@@ -44,17 +55,36 @@ export function byOperatorToken(pool: Pool, options: OperatorTokens, log: Logger
   };
 }
 
-/** @returns undefined where it is no valid token of this issuer. @throws DomainError SERVICE_UNAVAILABLE where the issuer's keys cannot be had: the token may be good. */
-async function verified(token: string, keys: JWTVerifyGetKey, { issuer, audience }: OperatorTokens, log: Logger): Promise<JWTPayload | undefined> {
+/**
+ * @returns undefined where it is no valid token of this issuer. @throws DomainError SERVICE_UNAVAILABLE where the
+ * issuer's keys cannot be had: the token may be good.
+ */
+async function verified(
+  token: string,
+  keys: JWTVerifyGetKey,
+  { issuer, audience }: OperatorTokens,
+  log: Logger,
+): Promise<JWTPayload | undefined> {
   try {
     const { payload } = await jwtVerify(token, keys, {
-      issuer, algorithms: ['RS256', 'ES256'], requiredClaims: ['exp'], clockTolerance: CLOCK_TOLERANCE_S, ...(audience === undefined ? {} : { audience }),
+      issuer,
+      algorithms: ['RS256', 'ES256'],
+      requiredClaims: ['exp'],
+      clockTolerance: CLOCK_TOLERANCE_S,
+      ...(audience === undefined ? {} : { audience }),
     });
     return payload;
   } catch (error) {
-    if (error instanceof errors.JOSEError && !(error instanceof errors.JWKSTimeout || error instanceof errors.JWKSInvalid)) return undefined;
-    log.warn({ err: error, issuer }, 'the keys of the tokens\' issuer cannot be had: its tokens are answered with 503');
-    throw new DomainError('SERVICE_UNAVAILABLE', 'the keys of the tokens\' issuer cannot be had; try again in a few seconds');
+    if (
+      error instanceof errors.JOSEError &&
+      !(error instanceof errors.JWKSTimeout || error instanceof errors.JWKSInvalid)
+    )
+      return undefined;
+    log.warn({ err: error, issuer }, "the keys of the tokens' issuer cannot be had: its tokens are answered with 503");
+    throw new DomainError(
+      'SERVICE_UNAVAILABLE',
+      "the keys of the tokens' issuer cannot be had; try again in a few seconds",
+    );
   }
 }
 
@@ -70,7 +100,11 @@ function keysOf({ issuer, jwksUrl }: OperatorTokens): JWTVerifyGetKey {
     // Asked for once, however many tokens wait for it; and again by the next one where it failed.
     found ??= jwksUrl === undefined ? discover(issuer) : Promise.resolve(jwksUrl);
     found.catch(() => (found = undefined));
-    keys ??= createRemoteJWKSet(new URL(await found), { timeoutDuration: FETCH_TIMEOUT_MS, cooldownDuration: FETCH_AGAIN_MS, [customFetch]: fetched });
+    keys ??= createRemoteJWKSet(new URL(await found), {
+      timeoutDuration: FETCH_TIMEOUT_MS,
+      cooldownDuration: FETCH_AGAIN_MS,
+      [customFetch]: fetched,
+    });
     return keys(header, token);
   };
 }
@@ -94,7 +128,10 @@ async function discover(issuer: string): Promise<string> {
 }
 
 function permissionsIn(claims: JWTPayload): readonly Permission[] {
-  const words = (claim: unknown): readonly string[] => (Array.isArray(claim) ? claim : typeof claim === 'string' ? claim.split(' ') : []).filter((one) => typeof one === 'string');
+  const words = (claim: unknown): readonly string[] =>
+    (Array.isArray(claim) ? claim : typeof claim === 'string' ? claim.split(' ') : []).filter(
+      (one) => typeof one === 'string',
+    );
   const named = [...words(claims['permissions']), ...words(claims['scope'])];
   const roles = [...words(claims['roles']), ...words(claims['role'])];
   const held = new Set<string>([...named, ...ROLES.filter((role) => roles.includes(role)).flatMap(permissionsOf)]);

@@ -10,8 +10,8 @@ const MAX_DEPTH = 64;
 const BODY_DEADLINE_MS = 30_000;
 
 /**
- * Reads a JSON body. Everything that JSON allows and that cannot be kept as it is (PostgreSQL's jsonb has no NUL and no lone
- * surrogate, JSON.parse turns 1e400 into Infinity) is refused here, with a pointer, and never reaches a schema.
+ * Reads a JSON body. Everything that JSON allows and that cannot be kept as it is (PostgreSQL's jsonb has no NUL and no
+ * lone surrogate, JSON.parse turns 1e400 into Infinity) is refused here, with a pointer, and never reaches a schema.
  * @returns undefined where the body is empty.
  * @throws DomainError: too large, unsupported media type, or `code` with what is wrong.
  */
@@ -29,17 +29,32 @@ export async function readJson(request: Request, accepted: readonly string[], co
 
 /** @throws DomainError 415, naming what is taken here. */
 export function checkMediaType(request: Request, accepted: readonly string[]): void {
-  const [type = '', ...parameters] = (request.headers['content-type'] ?? '').toLowerCase().split(';').map((part) => part.trim());
-  const charset = parameters.find((parameter) => parameter.startsWith('charset='))?.slice('charset='.length).replaceAll('"', '');
+  const [type = '', ...parameters] = (request.headers['content-type'] ?? '')
+    .toLowerCase()
+    .split(';')
+    .map((part) => part.trim());
+  const charset = parameters
+    .find((parameter) => parameter.startsWith('charset='))
+    ?.slice('charset='.length)
+    .replaceAll('"', '');
   if (!accepted.includes(type)) {
-    throw new DomainError('REQUEST_UNSUPPORTED_MEDIA_TYPE', `the content type ${type === '' ? 'is missing' : `"${type.slice(0, 100)}" is not supported here`}; send ${accepted.join(' or ')}`);
+    throw new DomainError(
+      'REQUEST_UNSUPPORTED_MEDIA_TYPE',
+      `the content type ${type === '' ? 'is missing' : `"${type.slice(0, 100)}" is not supported here`}; send ${accepted.join(' or ')}`,
+    );
   }
   if (charset !== undefined && charset !== 'utf-8' && charset !== 'utf8' && type !== 'application/octet-stream') {
-    throw new DomainError('REQUEST_UNSUPPORTED_MEDIA_TYPE', `the charset "${charset.slice(0, 40)}" is not supported; JSON is sent as UTF-8`);
+    throw new DomainError(
+      'REQUEST_UNSUPPORTED_MEDIA_TYPE',
+      `the charset "${charset.slice(0, 40)}" is not supported; JSON is sent as UTF-8`,
+    );
   }
   const encoding = request.headers['content-encoding'];
   if (encoding !== undefined && encoding !== 'identity') {
-    throw new DomainError('REQUEST_UNSUPPORTED_MEDIA_TYPE', `the content encoding "${encoding.slice(0, 40)}" is not supported; send the body as it is`);
+    throw new DomainError(
+      'REQUEST_UNSUPPORTED_MEDIA_TYPE',
+      `the content encoding "${encoding.slice(0, 40)}" is not supported; send the body as it is`,
+    );
   }
 }
 
@@ -47,7 +62,13 @@ function readBytes(request: Request): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let size = 0;
-    const timer = setTimeout(() => settle(() => reject(new DomainError('REQUEST_TIMEOUT', `the body did not arrive within ${BODY_DEADLINE_MS / 1000} s`))), BODY_DEADLINE_MS);
+    const timer = setTimeout(
+      () =>
+        settle(() =>
+          reject(new DomainError('REQUEST_TIMEOUT', `the body did not arrive within ${BODY_DEADLINE_MS / 1000} s`)),
+        ),
+      BODY_DEADLINE_MS,
+    );
     const settle = (how: () => void): void => {
       clearTimeout(timer);
       request.off('data', onData);
@@ -60,7 +81,9 @@ function readBytes(request: Request): Promise<Buffer> {
     };
     request.on('data', onData);
     request.once('end', () => settle(() => resolve(Buffer.concat(chunks))));
-    request.once('error', (error) => settle(() => reject(new DomainError('REQUEST_VALIDATION', 'the body broke off', {}, { cause: error }))));
+    request.once('error', (error) =>
+      settle(() => reject(new DomainError('REQUEST_VALIDATION', 'the body broke off', {}, { cause: error }))),
+    );
     request.once('close', () => settle(() => reject(new DomainError('REQUEST_VALIDATION', 'the body broke off'))));
   });
 }
@@ -70,7 +93,12 @@ function parse(bytes: Buffer, code: ErrorCode): unknown {
   try {
     text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch (error) {
-    throw new DomainError(code, 'the body is not valid UTF-8', { errors: [{ pointer: '', detail: 'is not valid UTF-8' }] }, { cause: error });
+    throw new DomainError(
+      code,
+      'the body is not valid UTF-8',
+      { errors: [{ pointer: '', detail: 'is not valid UTF-8' }] },
+      { cause: error },
+    );
   }
   try {
     return JSON.parse(text) as unknown;
@@ -92,7 +120,8 @@ function findUnkeepable(root: unknown): Fault[] {
     } else if (typeof value === 'number' && !Number.isFinite(value)) {
       faults.push({ pointer, detail: 'is a number out of range' });
     } else if (typeof value === 'object' && value !== null) {
-      if (depth >= MAX_DEPTH) return [{ pointer: pointer.slice(0, 200), detail: `is nested deeper than ${MAX_DEPTH} levels` }];
+      if (depth >= MAX_DEPTH)
+        return [{ pointer: pointer.slice(0, 200), detail: `is nested deeper than ${MAX_DEPTH} levels` }];
       for (const [key, inner] of Object.entries(value)) {
         const wrong = key === '__proto__' ? 'is a name that is not accepted' : unkeepable(key);
         const below = `${pointer}/${escapePointer(key.replaceAll(/\p{Surrogate}|\0/gu, '\ufffd'))}`;

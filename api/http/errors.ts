@@ -33,16 +33,32 @@ export function toProblem(error: DomainError, instance: string): Problem {
 }
 
 /**
- * Whatever was thrown, as a refusal that can be sent. What has no name here is a fault of the service: the caller learns that and
- * nothing of its inside, the log gets all of it.
+ * Whatever was thrown, as a refusal that can be sent. What has no name here is a fault of the service: the caller
+ * learns that and nothing of its inside, the log gets all of it.
  */
 export function toDomainError(error: unknown): DomainError {
   if (isDomainError(error)) return error;
-  if (isAway(error)) return new DomainError('SERVICE_UNAVAILABLE', 'the database does not answer; try again in a few seconds', {}, { cause: error });
+  if (isAway(error))
+    return new DomainError(
+      'SERVICE_UNAVAILABLE',
+      'the database does not answer; try again in a few seconds',
+      {},
+      { cause: error },
+    );
   if (error instanceof URIError || (error as { status?: unknown } | null)?.status === 400) {
-    return new DomainError('REQUEST_VALIDATION', 'the path is not percent-encoded correctly; send UTF-8, encoded as RFC 3986 says', {}, { cause: error });
+    return new DomainError(
+      'REQUEST_VALIDATION',
+      'the path is not percent-encoded correctly; send UTF-8, encoded as RFC 3986 says',
+      {},
+      { cause: error },
+    );
   }
-  return new DomainError('SERVICE_INTERNAL', 'something went wrong in the service; its log says what', {}, { cause: error });
+  return new DomainError(
+    'SERVICE_INTERNAL',
+    'something went wrong in the service; its log says what',
+    {},
+    { cause: error },
+  );
 }
 
 /** By name: `instanceof` fails across the realms of a test runner. */
@@ -50,10 +66,31 @@ function isDomainError(error: unknown): error is DomainError {
   return error instanceof Error && error.name === 'DomainError';
 }
 
-/** SQLSTATEs and system errors that say: the database is away, overrun or going down. Nothing was wrong with the request. */
-const AWAY = new Set(['57P01', '57P02', '57P03', '57014', '53300', '25P03', 'ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND', 'EHOSTUNREACH', 'EAI_AGAIN', '40001', '40P01', '55P03']);
+/**
+ * SQLSTATEs and system errors that say: the database is away, overrun or going down. Nothing was wrong with the
+ * request.
+ */
+const AWAY = new Set([
+  '57P01',
+  '57P02',
+  '57P03',
+  '57014',
+  '53300',
+  '25P03',
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EPIPE',
+  'ETIMEDOUT',
+  'ENOTFOUND',
+  'EHOSTUNREACH',
+  'EAI_AGAIN',
+  '40001',
+  '40P01',
+  '55P03',
+]);
 /** Errors of the pool have no code. */
-const AWAY_MESSAGE = /timeout exceeded when trying to connect|Connection terminated|Client has encountered a connection error|Cannot use a pool after calling end|Query read timeout/;
+const AWAY_MESSAGE =
+  /timeout exceeded when trying to connect|Connection terminated|Client has encountered a connection error|Cannot use a pool after calling end|Query read timeout/;
 
 function isAway(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
@@ -84,7 +121,8 @@ function faultsOfIssue(issue: z.core.$ZodIssue, base: string): Fault[] {
   }
   if (issue.code === 'invalid_union') return faultsOfUnion(issue, pointer);
   // A key that does not fit (a slot's name): zod tells of it apart from the path.
-  if (issue.code === 'invalid_key') return issue.issues.map((inner) => ({ pointer, detail: `is no good name: ${sentence(inner)}` }));
+  if (issue.code === 'invalid_key')
+    return issue.issues.map((inner) => ({ pointer, detail: `is no good name: ${sentence(inner)}` }));
   const position: unknown = issue.code === 'custom' ? issue.params?.['position'] : undefined;
   return [{ pointer, detail: sentence(issue), ...(typeof position === 'number' ? { position } : {}) }];
 }
@@ -99,7 +137,9 @@ function faultsOfUnion(issue: z.core.$ZodIssueInvalidUnion, pointer: string): Fa
 
 function sentence(issue: z.core.$ZodIssue): string {
   if (issue.code === 'invalid_type' && issue.message.endsWith('received undefined')) return 'is required';
-  return issue.message.replace(/^Invalid input: expected /, 'must be ').replace(/^(Invalid|Too|Unrecognized) /, (start) => `is ${start.toLowerCase()}`);
+  return issue.message
+    .replace(/^Invalid input: expected /, 'must be ')
+    .replace(/^(Invalid|Too|Unrecognized) /, (start) => `is ${start.toLowerCase()}`);
 }
 
 /** RFC 6901 §3. */

@@ -6,13 +6,19 @@ import { toProblem } from './errors.js';
 
 /** Headers are a few hundred bytes: whoever needs longer for them is holding the connection, not using it. */
 const HEADERS_TIMEOUT_MS = 15_000;
-/** Filters are comma lists of ids, and several of them fit into one line; node's own 16 KiB do not hold what the contract allows. */
+/**
+ * Filters are comma lists of ids, and several of them fit into one line; node's own 16 KiB do not hold what the
+ * contract allows.
+ */
 const MAX_HEADER_BYTES = 64 * 1024;
 /** A connection on which nothing moves at all. Uploads of any length may take any time, as long as they move. */
 const IDLE_TIMEOUT_MS = 120_000;
 /** Longer than load balancers keep theirs (60 s), so that none of them reuses a connection which is closing here. */
 const KEEP_ALIVE_MS = 65_000;
-/** What is being answered gets this long; a download that is cut off resumes. Shorter than the process has for its shutdown (10 s). */
+/**
+ * What is being answered gets this long; a download that is cut off resumes. Shorter than the process has for its
+ * shutdown (10 s).
+ */
 const DRAIN_MS = 6_000;
 
 export interface HttpListener {
@@ -22,9 +28,20 @@ export interface HttpListener {
   close(): Promise<void>;
 }
 
-/** Opens the port before there is anything to answer with: the links that are given away name it. @throws the system's error where the port is taken. */
-export async function listen(host: string, port: number): Promise<HttpListener & { answerWith(handler: RequestListener): void }> {
-  const server = createServer({ maxHeaderSize: MAX_HEADER_BYTES, headersTimeout: HEADERS_TIMEOUT_MS, requestTimeout: 0, keepAliveTimeout: KEEP_ALIVE_MS });
+/**
+ * Opens the port before there is anything to answer with: the links that are given away name it. @throws the system's
+ * error where the port is taken.
+ */
+export async function listen(
+  host: string,
+  port: number,
+): Promise<HttpListener & { answerWith(handler: RequestListener): void }> {
+  const server = createServer({
+    maxHeaderSize: MAX_HEADER_BYTES,
+    headersTimeout: HEADERS_TIMEOUT_MS,
+    requestTimeout: 0,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+  });
   server.setTimeout(IDLE_TIMEOUT_MS);
   answerWhatIsNoHttp(server);
   await new Promise<void>((resolve, reject) => {
@@ -42,7 +59,10 @@ export async function listen(host: string, port: number): Promise<HttpListener &
   };
 }
 
-/** `close` of node waits for connections that are kept alive between two requests: they are closed as soon as they are idle. */
+/**
+ * `close` of node waits for connections that are kept alive between two requests: they are closed as soon as they are
+ * idle.
+ */
 async function drain(server: Server): Promise<void> {
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
   const idle = setInterval(() => server.closeIdleConnections(), 50);
@@ -53,8 +73,9 @@ async function drain(server: Server): Promise<void> {
 }
 
 /**
- * What node's parser refuses never becomes a request. Node itself would answer with a bare status line; here it gets the envelope as
- * everything else does. Where an answer is on its way already, another one would end up in the middle of it: then the connection closes.
+ * What node's parser refuses never becomes a request. Node itself would answer with a bare status line; here it gets
+ * the envelope as everything else does. Where an answer is on its way already, another one would end up in the middle
+ * of it: then the connection closes.
  */
 function answerWhatIsNoHttp(server: Server): void {
   const answering = new WeakMap<Duplex, ServerResponse>();
@@ -63,10 +84,13 @@ function answerWhatIsNoHttp(server: Server): void {
     response.once('close', () => answering.delete(request.socket));
   });
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
-    if (error.code === 'ECONNRESET' || !socket.writable || answering.get(socket)?.headersSent) return void socket.destroy();
+    if (error.code === 'ECONNRESET' || !socket.writable || answering.get(socket)?.headersSent)
+      return void socket.destroy();
     const refusal = refusalOf(error.code);
     const body = JSON.stringify(toProblem(refusal, '/'));
-    socket.end(`HTTP/1.1 ${refusal.status} ${REASONS[refusal.status] ?? 'Bad Request'}\r\nConnection: close\r\nCache-Control: no-store\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`);
+    socket.end(
+      `HTTP/1.1 ${refusal.status} ${REASONS[refusal.status] ?? 'Bad Request'}\r\nConnection: close\r\nCache-Control: no-store\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+    );
   });
 }
 
@@ -74,7 +98,12 @@ const REASONS: Readonly<Record<number, string>> = { 408: 'Request Timeout', 431:
 
 /** By the codes of node's parser. */
 function refusalOf(code: string | undefined): DomainError {
-  if (code === 'HPE_HEADER_OVERFLOW') return new DomainError('REQUEST_HEADERS_TOO_LARGE', `the path, its query and the headers have more than ${MAX_HEADER_BYTES} bytes; ask with shorter lists`);
-  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return new DomainError('REQUEST_TIMEOUT', `the headers did not arrive within ${HEADERS_TIMEOUT_MS / 1000} s`);
+  if (code === 'HPE_HEADER_OVERFLOW')
+    return new DomainError(
+      'REQUEST_HEADERS_TOO_LARGE',
+      `the path, its query and the headers have more than ${MAX_HEADER_BYTES} bytes; ask with shorter lists`,
+    );
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT')
+    return new DomainError('REQUEST_TIMEOUT', `the headers did not arrive within ${HEADERS_TIMEOUT_MS / 1000} s`);
   return new DomainError('REQUEST_VALIDATION', 'this is no HTTP/1.1 request');
 }

@@ -4,22 +4,43 @@ import { type PageRequest } from '../../store/db/page.js';
 import type { Answer } from './route.js';
 import { parseCursor } from '../../store/db/cursors.js';
 
-/** Of a query made by `listQuery`. @throws DomainError (validation) where page and cursor do not fit (specs/rest-api.md, Conventions). */
-export function toPageRequest(query: { page?: number | undefined; pageSize: number; cursor?: string | undefined }, code: ErrorCode): PageRequest {
+/**
+ * Of a query made by `listQuery`. @throws DomainError (validation) where page and cursor do not fit (specs/rest-api.md,
+ * Conventions).
+ */
+export function toPageRequest(
+  query: { page?: number | undefined; pageSize: number; cursor?: string | undefined },
+  code: ErrorCode,
+): PageRequest {
   const { page, pageSize, cursor } = query;
   if (cursor === undefined) {
-    if ((page ?? 0) * pageSize >= MAX_OFFSET_ROWS) throw refuse(code, '/query/page', `reaches beyond ${MAX_OFFSET_ROWS} rows; read on with cursor, which meta.nextCursor of each page names`);
+    if ((page ?? 0) * pageSize >= MAX_OFFSET_ROWS)
+      throw refuse(
+        code,
+        '/query/page',
+        `reaches beyond ${MAX_OFFSET_ROWS} rows; read on with cursor, which meta.nextCursor of each page names`,
+      );
     return { page: page ?? 0, pageSize };
   }
   if (page !== undefined) throw refuse(code, '/query/page', 'excludes cursor; send one of them');
-  if (!parseCursor(cursor)) throw refuse(code, '/query/cursor', 'is no cursor of this service; send meta.nextCursor of the page before as it is');
+  if (!parseCursor(cursor))
+    throw refuse(
+      code,
+      '/query/cursor',
+      'is no cursor of this service; send meta.nextCursor of the page before as it is',
+    );
   return { page: 0, pageSize, cursor };
 }
 
 /** Of a long list that is read by cursor only; `parse` knows its cursors. @throws DomainError (validation) */
-export function keysetOf({ pageSize, cursor }: { pageSize: number; cursor?: string | undefined }, parse: (cursor: string) => unknown, code: ErrorCode): { pageSize: number; cursor?: string } {
+export function keysetOf(
+  { pageSize, cursor }: { pageSize: number; cursor?: string | undefined },
+  parse: (cursor: string) => unknown,
+  code: ErrorCode,
+): { pageSize: number; cursor?: string } {
   if (cursor === undefined) return { pageSize };
-  if (parse(cursor) === undefined) throw refuse(code, '/query/cursor', 'is no cursor of this list; send meta.nextCursor of the page before as it is');
+  if (parse(cursor) === undefined)
+    throw refuse(code, '/query/cursor', 'is no cursor of this list; send meta.nextCursor of the page before as it is');
   return { pageSize, cursor };
 }
 
@@ -28,6 +49,9 @@ function refuse(code: ErrorCode, pointer: string, detail: string): DomainError {
 }
 
 /** One page of a list that was read as a whole, because it is short by its nature. */
-export function pageOfShortList(items: readonly unknown[], { page, pageSize }: { page: number; pageSize: number }): Answer {
+export function pageOfShortList(
+  items: readonly unknown[],
+  { page, pageSize }: { page: number; pageSize: number },
+): Answer {
   return { status: 200, body: { data: items.slice(page * pageSize, (page + 1) * pageSize), meta: { page, pageSize } } };
 }

@@ -15,19 +15,30 @@ export function kindsOf(schema: ZodObject): Record<string, Kind> {
 }
 
 /**
- * A query string against its schema. Repeated and unknown names are refused: a filter that is silently not applied answers with
- * more than was asked for.
+ * A query string against its schema. Repeated and unknown names are refused: a filter that is silently not applied
+ * answers with more than was asked for.
  * @throws DomainError `code`, with pointers below `/query`
  */
-export function parseQuery(url: string, schema: ZodObject | undefined, kinds: Record<string, Kind>, code: ErrorCode): Record<string, unknown> {
+export function parseQuery(
+  url: string,
+  schema: ZodObject | undefined,
+  kinds: Record<string, Kind>,
+  code: ErrorCode,
+): Record<string, unknown> {
   const at = url.indexOf('?');
   const values: Record<string, unknown> = {};
   const faults: Fault[] = [];
-  for (const pair of at < 0 ? [] : url.slice(at + 1).split('&').filter((part) => part !== '')) {
+  for (const pair of at < 0
+    ? []
+    : url
+        .slice(at + 1)
+        .split('&')
+        .filter((part) => part !== '')) {
     const [name, value] = decodePair(pair, code);
     const pointer = `/query/${escapePointer(name)}`;
     if (!Object.hasOwn(kinds, name)) faults.push({ pointer, detail: `is unknown here; ${known(kinds)}` });
-    else if (Object.hasOwn(values, name)) faults.push({ pointer, detail: 'is given twice; send it once, lists with commas' });
+    else if (Object.hasOwn(values, name))
+      faults.push({ pointer, detail: 'is given twice; send it once, lists with commas' });
     else if (value.includes('\0')) faults.push({ pointer, detail: 'holds a NUL character, which is not accepted' });
     else values[name] = turned(value, kinds[name]!);
   }
@@ -49,7 +60,12 @@ function decodePair(pair: string, code: ErrorCode): [string, string] {
   try {
     return [decodeURIComponent(name.replaceAll('+', ' ')), decodeURIComponent(value.replaceAll('+', ' '))];
   } catch (error) {
-    throw new DomainError(code, `the query is not percent-encoded correctly at "${pair.slice(0, 60)}"`, { errors: [{ pointer: '/query', detail: 'is not percent-encoded correctly' }] }, { cause: error });
+    throw new DomainError(
+      code,
+      `the query is not percent-encoded correctly at "${pair.slice(0, 60)}"`,
+      { errors: [{ pointer: '/query', detail: 'is not percent-encoded correctly' }] },
+      { cause: error },
+    );
   }
 }
 

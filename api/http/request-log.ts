@@ -6,17 +6,25 @@ import type { Principal } from './route.js';
 const PROBES = /^\/(health|metrics)(\/|$)/;
 
 /** By the names that every line has for them (docs/operations.md). */
-const IDS = { devices: 'deviceId', 'firmware-installations': 'installationId', installations: 'installationId', firmwares: 'firmwareId', rollouts: 'rolloutId' } as const;
+const IDS = {
+  devices: 'deviceId',
+  'firmware-installations': 'installationId',
+  installations: 'installationId',
+  firmwares: 'firmwareId',
+  rollouts: 'rolloutId',
+} as const;
 
 /** What a request is about, as its path says. */
 export function idsIn(path: string): Record<string, string> {
-  const found = [...path.matchAll(/\/([a-z-]+)\/(?:[\w.-]{1,64}\/)?([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(?=\/|$)/g)];
+  const found = [
+    ...path.matchAll(/\/([a-z-]+)\/(?:[\w.-]{1,64}\/)?([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(?=\/|$)/g),
+  ];
   return Object.fromEntries(found.flatMap(([, of, id]) => (of! in IDS ? [[IDS[of as keyof typeof IDS], id!]] : [])));
 }
 
 /**
- * One line for each request, when it is answered or the client is gone. Neither headers nor query: the one holds tokens, the other
- * the signatures of download links.
+ * One line for each request, when it is answered or the client is gone. Neither headers nor query: the one holds
+ * tokens, the other the signatures of download links.
  */
 export function requestLog(log: Logger) {
   return (request: Request, response: Response, next: NextFunction): void => {
@@ -25,7 +33,11 @@ export function requestLog(log: Logger) {
     response.once('close', () => {
       const principal = response.locals['principal'] as Principal | undefined;
       const line = {
-        method, path: path.slice(0, 500), status: response.statusCode, ms: Math.round(performance.now() - began), ...idsIn(path),
+        method,
+        path: path.slice(0, 500),
+        status: response.statusCode,
+        ms: Math.round(performance.now() - began),
+        ...idsIn(path),
         ...(principal && principal.tenantId !== '' ? { tenantId: principal.tenantId, by: principal.id } : {}),
       };
       if (!response.writableFinished) log.info(line, 'the client went away');

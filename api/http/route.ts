@@ -9,8 +9,8 @@ import type { Pool, Tx } from '../../store/db/pool.js';
 import type { Simulations } from '../simulation/simulations.js';
 
 /**
- * One declaration of an operation, from which the express handler, the permission check, the parsing and the OpenAPI document are
- * made (api/mount.ts, api/openapi.ts): what is documented is what runs.
+ * One declaration of an operation, from which the express handler, the permission check, the parsing and the OpenAPI
+ * document are made (api/mount.ts, api/openapi.ts): what is documented is what runs.
  */
 export interface Route {
   method: 'get' | 'post' | 'put' | 'patch' | 'delete' | 'head';
@@ -22,21 +22,35 @@ export interface Route {
   tag: string;
   /** What the token must hold, all of them; null = no token is asked for. */
   permission: Permission | readonly Permission[] | null;
-  /** Path parameters. One that does not fit is answered like an unknown resource (`unknownCode`): ids cannot be probed by their shape. */
+  /**
+   * Path parameters. One that does not fit is answered like an unknown resource (`unknownCode`): ids cannot be probed
+   * by their shape.
+   */
   params?: ZodObject;
-  /** Numbers and booleans stand in it as such (`z.int()`, `z.boolean()`): the text is turned before it is parsed. Unknown and repeated names are 400. */
+  /**
+   * Numbers and booleans stand in it as such (`z.int()`, `z.boolean()`): the text is turned before it is parsed.
+   * Unknown and repeated names are 400.
+   */
   query?: ZodObject;
   /** Headers that change the answer, for the document; the handler reads them itself. */
   requestHeaders?: Record<string, { description: string; example: string }>;
   /** Optional (`.optional()`) where an empty body is fine. */
   body?: ZodType;
-  /** Default `application/json` (PATCH takes `application/merge-patch+json` too). `application/octet-stream`: the stream stays unread, the handler takes `call.request`. */
+  /**
+   * Default `application/json` (PATCH takes `application/merge-patch+json` too). `application/octet-stream`: the stream
+   * stays unread, the handler takes `call.request`.
+   */
   contentType?: 'application/json' | 'application/octet-stream';
   /** Code of a request that does not fit the contract; REQUEST_VALIDATION where none is named. */
   validationCode?: ErrorCode;
-  /** Code of a path parameter that names nothing; by parameter where they differ. REQUEST_NOT_FOUND where none is named. */
+  /**
+   * Code of a path parameter that names nothing; by parameter where they differ. REQUEST_NOT_FOUND where none is named.
+   */
   unknownCode?: ErrorCode | Record<string, ErrorCode>;
-  /** What it answers when it works, and each refusal of its own by status. 400, 401, 403, 413, 415, 500, 503 and so on are added where they can happen. */
+  /**
+   * What it answers when it works, and each refusal of its own by status. 400, 401, 403, 413, 415, 500, 503 and so on
+   * are added where they can happen.
+   */
   answers: Record<number, AnswerDoc>;
   handle: (call: Call) => Promise<Answer>;
 }
@@ -68,20 +82,24 @@ export interface Call<Params = Record<string, string>, Query = Record<string, un
   body: Body;
   request: Request;
   response: Response;
-  /** One transaction as this tenant, behind row-level security. May run `work` again after a deadlock: no side effects in it. */
+  /**
+   * One transaction as this tenant, behind row-level security. May run `work` again after a deadlock: no side effects
+   * in it.
+   */
   inTenant: <T>(work: (tx: Tx) => Promise<T>) => Promise<T>;
   /**
-   * The same, for the transaction that has the effect of a POST: its answer is made inside, because it is kept with the effect where the
-   * request has an `Idempotency-Key`. A repetition gets it again, and `work` is not called.
+   * The same, for the transaction that has the effect of a POST: its answer is made inside, because it is kept with the
+   * effect where the request has an `Idempotency-Key`. A repetition gets it again, and `work` is not called.
    */
   answerOnce: (work: (tx: Tx) => Promise<Answer>) => Promise<Answer>;
 }
 
 /**
- * `handled`: the handler wrote the response itself. `repeated`: what a repetition with the same Idempotency-Key is told, where the answer
- * holds a secret that is shown once and must not be kept.
+ * `handled`: the handler wrote the response itself. `repeated`: what a repetition with the same Idempotency-Key is
+ * told, where the answer holds a secret that is shown once and must not be kept.
  */
-export type Answer = { status: number; body?: unknown; headers?: Record<string, string>; repeated?: DomainError } | { handled: true };
+export type Answer =
+  { status: number; body?: unknown; headers?: Record<string, string>; repeated?: DomainError } | { handled: true };
 
 /** What routes are made with: `function deviceRoutes(services: Services): Route[]`. */
 export interface Services {
@@ -91,7 +109,9 @@ export interface Services {
   publicUrl: string;
   /** A firmware without a blob becomes invalid after this time. */
   draftLifetimeMs: number;
-  /** Tells the sender that the outbox has marks; call it after the commit. Never throws: a slow poll stands behind it. */
+  /**
+   * Tells the sender that the outbox has marks; call it after the commit. Never throws: a slow poll stands behind it.
+   */
   notifyOutbox: () => void;
   /** Where the Temporal UI shows a process; absent where no UI is known. */
   workflowUrl?: (workflowId: string) => string;
@@ -107,13 +127,17 @@ interface RouteOf<P, Q, B> extends Omit<Route, 'params' | 'query' | 'body' | 'ha
   params?: P;
   query?: Q;
   body?: B;
-  handle: (call: Call<Output<P, Record<string, never>>, Output<Q, Record<string, never>>, Output<B, undefined>>) => Promise<Answer>;
+  handle: (
+    call: Call<Output<P, Record<string, never>>, Output<Q, Record<string, never>>, Output<B, undefined>>,
+  ) => Promise<Answer>;
 }
 
 /** Declares a route; the handler's params, query and body have the types of its schemas. */
-export function route<P extends ZodObject | undefined = undefined, Q extends ZodObject | undefined = undefined, B extends ZodType | undefined = undefined>(
-  declared: RouteOf<P, Q, B>,
-): Route {
+export function route<
+  P extends ZodObject | undefined = undefined,
+  Q extends ZodObject | undefined = undefined,
+  B extends ZodType | undefined = undefined,
+>(declared: RouteOf<P, Q, B>): Route {
   return declared as unknown as Route;
 }
 
@@ -124,7 +148,15 @@ export function answer(status: number, data: unknown, headers?: Record<string, s
 export const NO_CONTENT: Answer = { status: 204 };
 
 /** A list in the contract's envelope: `meta.nextCursor` is there while more follows. */
-export function answerPage<T>(page: Page<T>, request: PageRequest, print: (item: T) => unknown = (item) => item): Answer {
-  const meta = { page: request.page, pageSize: request.pageSize, ...(page.nextCursor === undefined ? {} : { nextCursor: page.nextCursor }) };
+export function answerPage<T>(
+  page: Page<T>,
+  request: PageRequest,
+  print: (item: T) => unknown = (item) => item,
+): Answer {
+  const meta = {
+    page: request.page,
+    pageSize: request.pageSize,
+    ...(page.nextCursor === undefined ? {} : { nextCursor: page.nextCursor }),
+  };
   return { status: 200, body: { data: page.items.map(print), meta } };
 }

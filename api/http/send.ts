@@ -11,7 +11,12 @@ export function sendAnswer(response: Response, answer: Answer): void {
   response.status(answer.status);
   if (answer.headers) response.set(answer.headers);
   if (answer.body === undefined) response.end();
-  else sendJson(response, answer.body, answer.status >= 400 && wantsProblem(response.req) ? 'application/problem+json' : 'application/json');
+  else
+    sendJson(
+      response,
+      answer.body,
+      answer.status >= 400 && wantsProblem(response.req) ? 'application/problem+json' : 'application/json',
+    );
 }
 
 /** Answers of the API are about one tenant and about now: nobody in between may keep them. */
@@ -28,10 +33,24 @@ export function errorHandler(log: Logger) {
     // Half an answer cannot be taken back: express closes the connection, and the client sees that it broke.
     if (response.headersSent) return next(thrown);
     response.status(error.status);
-    if (error.status === 401) response.set('WWW-Authenticate', error.code === 'AUTH_INVALID_TOKEN' ? 'Bearer realm="slipway", error="invalid_token"' : 'Bearer realm="slipway"');
-    if (error.status === 403 && error.code === 'AUTH_FORBIDDEN') response.set('WWW-Authenticate', `Bearer realm="slipway", error="insufficient_scope", scope="${String(error.facts['permission'])}"`);
+    if (error.status === 401)
+      response.set(
+        'WWW-Authenticate',
+        error.code === 'AUTH_INVALID_TOKEN'
+          ? 'Bearer realm="slipway", error="invalid_token"'
+          : 'Bearer realm="slipway"',
+      );
+    if (error.status === 403 && error.code === 'AUTH_FORBIDDEN')
+      response.set(
+        'WWW-Authenticate',
+        `Bearer realm="slipway", error="insufficient_scope", scope="${String(error.facts['permission'])}"`,
+      );
     if (error.status === 503 || error.status === 429) response.set('Retry-After', RETRY_AFTER_SECONDS);
-    sendJson(response, toProblem(error, request.path), wantsProblem(request) ? 'application/problem+json' : 'application/json');
+    sendJson(
+      response,
+      toProblem(error, request.path),
+      wantsProblem(request) ? 'application/problem+json' : 'application/json',
+    );
   };
 }
 

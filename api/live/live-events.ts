@@ -16,12 +16,17 @@ const COUNTERS_MS = 1_000;
 const TIMES = {
   /** Below what proxies allow a connection to be silent (often 30 s), and the listener (120 s). */
   heartbeatMs: 15_000,
-  /** Clients come again by themselves, and are asked for their token then: a key that was revoked is heard no longer than this. */
+  /**
+   * Clients come again by themselves, and are asked for their token then: a key that was revoked is heard no longer
+   * than this.
+   */
   lifetimeMs: 15 * 60_000,
 };
 const RETRY_MS = 2_000;
 const PAGE = 1_000;
-/** Of the pool's connections for what readers missed: the API has other things to do, however many come back at once. */
+/**
+ * Of the pool's connections for what readers missed: the API has other things to do, however many come back at once.
+ */
 const CATCHING_UP_AT_ONCE = 2;
 /** Each costs a socket and some kilobytes. */
 const MAX_READERS = 2_000;
@@ -41,9 +46,9 @@ export interface Wanted {
 }
 
 /**
- * Tells readers what happens, from the sealed history: what they hear has its final number and order, whichever process they ask. One poller
- * serves all readers of this process and reads only while there are any; it never waits for one. It trades half a second for that, and for
- * having no part in what records reports.
+ * Tells readers what happens, from the sealed history: what they hear has its final number and order, whichever process
+ * they ask. One poller serves all readers of this process and reads only while there are any; it never waits for one.
+ * It trades half a second for that, and for having no part in what records reports.
  */
 export class LiveEvents {
   private readonly tenants = new Map<string, TenantFeed>();
@@ -54,22 +59,36 @@ export class LiveEvents {
   private ended = false;
   private countersAt = 0;
 
-  constructor(private readonly pool: Pool, private readonly log: Logger, private readonly times = TIMES) {}
+  constructor(
+    private readonly pool: Pool,
+    private readonly log: Logger,
+    private readonly times = TIMES,
+  ) {}
 
   get readers(): number {
     return [...this.tenants.values()].reduce((sum, { readers }) => sum + readers.size, 0);
   }
 
-  /** Answers with a stream, and goes on answering after it returned. @throws DomainError SERVICE_UNAVAILABLE before anything is written */
+  /**
+   * Answers with a stream, and goes on answering after it returned. @throws DomainError SERVICE_UNAVAILABLE before
+   * anything is written
+   */
   async attach(response: ServerResponse, { tenantId, rollout, after }: Wanted): Promise<void> {
     if (this.ended) throw new DomainError('SERVICE_UNAVAILABLE', 'this process is ending; ask again');
-    if (this.readers >= MAX_READERS) throw new DomainError('SERVICE_UNAVAILABLE', `${MAX_READERS} readers listen to this process already`);
+    if (this.readers >= MAX_READERS)
+      throw new DomainError('SERVICE_UNAVAILABLE', `${MAX_READERS} readers listen to this process already`);
     const newest = (await newestNumbers(this.pool, [tenantId])).get(tenantId) ?? 0;
     if (response.destroyed) return;
-    response.writeHead(200, { 'Content-Type': 'text/event-stream; charset=utf-8', 'Cache-Control': 'no-store', 'X-Accel-Buffering': 'no' });
+    response.writeHead(200, {
+      'Content-Type': 'text/event-stream; charset=utf-8',
+      'Cache-Control': 'no-store',
+      'X-Accel-Buffering': 'no',
+    });
     response.write(openingFrame(RETRY_MS));
     // A number that is not there yet is of a history that was since restored from a backup.
-    const reader = new Reader(response, tenantId, rollout?.id ?? null, Math.min(after ?? newest, newest), () => this.log.info({ tenantId, rolloutId: rollout?.id }, 'a reader of events did not keep up and was cut off'));
+    const reader = new Reader(response, tenantId, rollout?.id ?? null, Math.min(after ?? newest, newest), () =>
+      this.log.info({ tenantId, rolloutId: rollout?.id }, 'a reader of events did not keep up and was cut off'),
+    );
     const feed = this.tenants.get(tenantId) ?? { position: newest, readers: new Set() };
     this.tenants.set(tenantId, feed);
     feed.readers.add(reader);
@@ -109,7 +128,7 @@ export class LiveEvents {
   }
 
   private async poll(): Promise<void> {
-    for (let failures = 0; this.tenants.size > 0 && !this.ended; ) {
+    for (let failures = 0; this.tenants.size > 0 && !this.ended;) {
       try {
         await this.look();
         failures = 0;
@@ -130,7 +149,8 @@ export class LiveEvents {
 
   private async look(): Promise<void> {
     const newest = await newestNumbers(this.pool, [...this.tenants.keys()]);
-    for (const [tenantId, feed] of this.tenants) await this.tellEntries(tenantId, feed, newest.get(tenantId) ?? feed.position);
+    for (const [tenantId, feed] of this.tenants)
+      await this.tellEntries(tenantId, feed, newest.get(tenantId) ?? feed.position);
     if (performance.now() - this.countersAt < COUNTERS_MS - POLL_MS / 2) return;
     this.countersAt = performance.now();
     for (const [tenantId, feed] of this.tenants) await this.tellCounters(tenantId, feed);
@@ -140,7 +160,17 @@ export class LiveEvents {
     while (feed.position < newest && feed.readers.size > 0) {
       const told = [...feed.readers].filter((reader) => reader.isLive());
       const rolloutIds = told.some((reader) => reader.rolloutId === null) ? undefined : rolloutsOf(told);
-      const entries = told.length === 0 ? [] : await asTenant(this.pool, tenantId, (tx) => readSealed(tx, tenantId, { after: feed.position, upTo: newest, limit: PAGE, ...(rolloutIds ? { rolloutIds } : {}) }));
+      const entries =
+        told.length === 0
+          ? []
+          : await asTenant(this.pool, tenantId, (tx) =>
+              readSealed(tx, tenantId, {
+                after: feed.position,
+                upTo: newest,
+                limit: PAGE,
+                ...(rolloutIds ? { rolloutIds } : {}),
+              }),
+            );
       const upTo = entries.length < PAGE ? newest : entries.at(-1)!.number;
       feed.position = upTo;
       distribute(entries, upTo, told);
@@ -155,7 +185,9 @@ export class LiveEvents {
     const views = await asTenant(this.pool, tenantId, (tx) => readRollouts(tx, tenantId, ids));
     for (const view of views) {
       const frame = countersFrame(view);
-      const sealed = isOver(view) ? await asTenant(this.pool, tenantId, (tx) => sealedOf(tx, tenantId, view.id)) : undefined;
+      const sealed = isOver(view)
+        ? await asTenant(this.pool, tenantId, (tx) => sealedOf(tx, tenantId, view.id))
+        : undefined;
       for (const reader of feed.readers) {
         if (reader.rolloutId !== view.id) continue;
         const heardAll = sealed?.whole === true && reader.isLive() && reader.position >= sealed.newest;
@@ -173,7 +205,11 @@ export class LiveEvents {
       while (!reader.isGone() && reader.position < feed.position) {
         const upTo = feed.position;
         const only = rolloutId === null ? {} : { rolloutIds: [rolloutId] };
-        const entries = await this.catchingUp(() => asTenant(this.pool, tenantId, (tx) => readSealed(tx, tenantId, { after: reader.position, upTo, limit: PAGE, ...only })));
+        const entries = await this.catchingUp(() =>
+          asTenant(this.pool, tenantId, (tx) =>
+            readSealed(tx, tenantId, { after: reader.position, upTo, limit: PAGE, ...only }),
+          ),
+        );
         distribute(entries, entries.length < PAGE ? upTo : entries.at(-1)!.number, [reader]);
         await reader.drained();
       }
@@ -203,7 +239,9 @@ function distribute(entries: readonly SealedEntry[], upTo: number, readers: read
     const key = `${rolloutId ?? ''}/${Math.max(position, (entries[0]?.number ?? 1) - 1)}`;
     let chunk = chunks.get(key);
     if (!chunk) {
-      const own = entries.filter((entry) => entry.number > position && (rolloutId === null || entry.rolloutId === rolloutId));
+      const own = entries.filter(
+        (entry) => entry.number > position && (rolloutId === null || entry.rolloutId === rolloutId),
+      );
       chunk = Buffer.from(own.map((entry) => entryFrame(entry, rolloutId === null ? 'tenant' : 'rollout')).join(''));
       chunks.set(key, chunk);
     }

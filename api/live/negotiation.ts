@@ -6,19 +6,37 @@ export { LAST_EVENT_ID };
 
 /** Whether a client asks for the stream. A HEAD is answered as a page is: there is nothing to listen to. */
 export function wantsStream(request: Request): boolean {
-  return request.method !== 'HEAD' && request.accepts(['application/json', 'text/event-stream']) === 'text/event-stream';
+  return (
+    request.method !== 'HEAD' && request.accepts(['application/json', 'text/event-stream']) === 'text/event-stream'
+  );
 }
 
-/** Where a stream begins, and whether that is where the client left one. @throws DomainError where what was sent is no place in it */
-export function placeOf(request: Request, query: { after?: number | undefined; cursor?: string | undefined }, code: ErrorCode): { after?: number; resumes: boolean } {
-  if (query.cursor !== undefined) throw refuse(code, '/query/cursor', 'is for pages; a stream begins after the number that Last-Event-ID or after names');
+/**
+ * Where a stream begins, and whether that is where the client left one. @throws DomainError where what was sent is no
+ * place in it
+ */
+export function placeOf(
+  request: Request,
+  query: { after?: number | undefined; cursor?: string | undefined },
+  code: ErrorCode,
+): { after?: number; resumes: boolean } {
+  if (query.cursor !== undefined)
+    throw refuse(
+      code,
+      '/query/cursor',
+      'is for pages; a stream begins after the number that Last-Event-ID or after names',
+    );
   const sent = request.headers['last-event-id'];
-  if (sent === undefined || sent === '') return { ...(query.after === undefined ? {} : { after: query.after }), resumes: false };
+  if (sent === undefined || sent === '')
+    return { ...(query.after === undefined ? {} : { after: query.after }), resumes: false };
   const last = typeof sent === 'string' ? parseEventId(sent) : undefined;
-  if (last === undefined) throw refuse(code, '/header/Last-Event-ID', 'is no id of this stream; send the last one as it came');
+  if (last === undefined)
+    throw refuse(code, '/header/Last-Event-ID', 'is no id of this stream; send the last one as it came');
   return { after: last, resumes: true };
 }
 
 export function refuse(code: ErrorCode, pointer: string, detail: string): DomainError {
-  return new DomainError(code, `${pointer.slice(pointer.lastIndexOf('/') + 1)} ${detail}`, { errors: [{ pointer, detail }] });
+  return new DomainError(code, `${pointer.slice(pointer.lastIndexOf('/') + 1)} ${detail}`, {
+    errors: [{ pointer, detail }],
+  });
 }

@@ -1,16 +1,18 @@
 import type { ServerResponse } from 'node:http';
 
 /**
- * What may wait for a reader beside what is written now. Chunks are shared between readers, so that many slow ones cost little more than one;
- * a reader that has not taken this much while the next came is behind by more than its line will make up.
+ * What may wait for a reader beside what is written now. Chunks are shared between readers, so that many slow ones cost
+ * little more than one; a reader that has not taken this much while the next came is behind by more than its line will
+ * make up.
  */
 const MAX_BUFFERED_BYTES = 256 * 1024;
 /** Within which a reader takes a page of what it missed. */
 const DRAIN_MS = 30_000;
 
 /**
- * One client that listens. It exists so that nobody waits for it: whoever tells it something writes and goes on, and a reader that does not keep
- * up is cut off. It comes again with `Last-Event-ID`, and is then given what it missed as fast as it takes it.
+ * One client that listens. It exists so that nobody waits for it: whoever tells it something writes and goes on, and a
+ * reader that does not keep up is cut off. It comes again with `Last-Event-ID`, and is then given what it missed as
+ * fast as it takes it.
  *
  * Modes: `catchingUp` (reads the history up to where the others are), `live`, `gone`.
  */
@@ -52,7 +54,10 @@ export class Reader {
     this.response.write(chunk);
   }
 
-  /** That the connection lives; a page of what it missed that is still on its way tells it as well, and it is not slow for that. */
+  /**
+   * That the connection lives; a page of what it missed that is still on its way tells it as well, and it is not slow
+   * for that.
+   */
   beat(frame: string): void {
     if (!this.isTakingPage()) this.write(frame);
   }

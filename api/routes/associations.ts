@@ -8,40 +8,73 @@ import { answer, answerPage, NO_CONTENT, route, type Route } from '../http/route
 const VALIDATION = 'DEVICETYPE_VALIDATION';
 const PATH = '/v1/device-types/{id}/slots/{slotName}/firmware-associations';
 const common = {
-  tag: 'Device types', validationCode: VALIDATION,
-  unknownCode: { id: 'DEVICETYPE_NOT_FOUND', slotName: 'DEVICETYPE_SLOT_NOT_FOUND', associationId: 'DEVICETYPE_ASSOCIATION_NOT_FOUND' },
+  tag: 'Device types',
+  validationCode: VALIDATION,
+  unknownCode: {
+    id: 'DEVICETYPE_NOT_FOUND',
+    slotName: 'DEVICETYPE_SLOT_NOT_FOUND',
+    associationId: 'DEVICETYPE_ASSOCIATION_NOT_FOUND',
+  },
 } as const;
 const slotOfType = z.object({ id, slotName });
 
-/** Only an associated firmware may be installed into a slot on devices of the type (specs/rest-api.md, Device types and slots). */
+/**
+ * Only an associated firmware may be installed into a slot on devices of the type (specs/rest-api.md, Device types and
+ * slots).
+ */
 export function associationRoutes(): Route[] {
   return [
     route({
-      ...common, method: 'post', path: PATH, operationId: 'createFirmwareAssociation', summary: 'Allow a firmware in a slot of a device type',
-      permission: 'devicetypes:write', params: slotOfType, body: newAssociation,
+      ...common,
+      method: 'post',
+      path: PATH,
+      operationId: 'createFirmwareAssociation',
+      summary: 'Allow a firmware in a slot of a device type',
+      permission: 'devicetypes:write',
+      params: slotOfType,
+      body: newAssociation,
       answers: {
         201: { description: 'The association', schema: envelope(association) },
         403: { description: 'There is no such firmware, or it is not yours; or the token lacks a permission' },
         409: { description: 'The pair is associated already, or the firmware expired' },
       },
-      handle: (call) => call.answerOnce(async (tx) => answer(201, await createAssociation(tx, call.principal.tenantId, at(call.params), call.body.firmwareId))),
+      handle: (call) =>
+        call.answerOnce(async (tx) =>
+          answer(201, await createAssociation(tx, call.principal.tenantId, at(call.params), call.body.firmwareId)),
+        ),
     }),
     route({
-      ...common, method: 'get', path: PATH, operationId: 'listFirmwareAssociations', summary: 'What may be installed into a slot',
-      permission: 'devicetypes:read', params: slotOfType, query: listQuery({}),
+      ...common,
+      method: 'get',
+      path: PATH,
+      operationId: 'listFirmwareAssociations',
+      summary: 'What may be installed into a slot',
+      permission: 'devicetypes:read',
+      params: slotOfType,
+      query: listQuery({}),
       answers: { 200: { description: 'A page of associations, newest first', schema: pageOf(association) } },
       handle: async (call) => {
         const page = toPageRequest(call.query, VALIDATION);
-        return answerPage(await call.inTenant((tx) => listAssociations(tx, call.principal.tenantId, at(call.params), page)), page);
+        return answerPage(
+          await call.inTenant((tx) => listAssociations(tx, call.principal.tenantId, at(call.params), page)),
+          page,
+        );
       },
     }),
     route({
-      ...common, method: 'delete', path: `${PATH}/{associationId}`, operationId: 'deleteFirmwareAssociation', summary: 'Disallow a firmware in a slot',
+      ...common,
+      method: 'delete',
+      path: `${PATH}/{associationId}`,
+      operationId: 'deleteFirmwareAssociation',
+      summary: 'Disallow a firmware in a slot',
       description: 'Installations that were requested already go on.',
-      permission: 'devicetypes:write', params: slotOfType.extend({ associationId: id }),
+      permission: 'devicetypes:write',
+      params: slotOfType.extend({ associationId: id }),
       answers: { 204: { description: 'Gone' } },
       handle: async (call) => {
-        await call.inTenant((tx) => deleteAssociation(tx, call.principal.tenantId, at(call.params), call.params.associationId));
+        await call.inTenant((tx) =>
+          deleteAssociation(tx, call.principal.tenantId, at(call.params), call.params.associationId),
+        );
         return NO_CONTENT;
       },
     }),

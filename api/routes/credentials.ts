@@ -7,36 +7,68 @@ import { answer, NO_CONTENT, route, type Route } from '../http/route.js';
 import { pageOfShortList } from '../http/paging.js';
 
 const PATH = '/v1/devices/{id}/credentials';
-const common = { tag: 'Credentials', validationCode: 'DEVICE_VALIDATION', unknownCode: { id: 'DEVICE_NOT_FOUND', credentialId: 'DEVICE_CREDENTIAL_NOT_FOUND' } } as const;
+const common = {
+  tag: 'Credentials',
+  validationCode: 'DEVICE_VALIDATION',
+  unknownCode: { id: 'DEVICE_NOT_FOUND', credentialId: 'DEVICE_CREDENTIAL_NOT_FOUND' },
+} as const;
 const ofDevice = z.object({ id });
 
 /** Passwords of devices (specs/rest-api.md, Devices). Only the device that connects needs one. */
 export function credentialRoutes(): Route[] {
   return [
     route({
-      ...common, method: 'post', path: PATH, operationId: 'createCredential', summary: 'Make a password',
-      description: 'Two may be valid at a time, so that a device can be given the next before it gives up the last.\n\n'
-        + 'A repetition with the same Idempotency-Key makes no second password and cannot show the first one again, because it is kept nowhere: '
-        + 'it answers 409 `DEVICE_CREDENTIAL_SHOWN` with `credentialId`. Where the first answer was lost, revoke that credential and make another with a new key.',
-      permission: 'device_certificates:write', params: ofDevice, body: newCredential,
-      answers: { 201: { description: 'The password, shown this once', schema: envelope(credentialWithPassword) }, 409: { description: 'Two passwords are valid already; or this Idempotency-Key made one before' } },
-      handle: (call) => call.answerOnce(async (tx) => {
-        const made = await createCredential(tx, call.principal.tenantId, call.params.id);
-        return { ...answer(201, made), repeated: alreadyShown(call.params.id, made.id) };
-      }),
+      ...common,
+      method: 'post',
+      path: PATH,
+      operationId: 'createCredential',
+      summary: 'Make a password',
+      description:
+        'Two may be valid at a time, so that a device can be given the next before it gives up the last.\n\n' +
+        'A repetition with the same Idempotency-Key makes no second password and cannot show the first one again, because it is kept nowhere: ' +
+        'it answers 409 `DEVICE_CREDENTIAL_SHOWN` with `credentialId`. Where the first answer was lost, revoke that credential and make another with a new key.',
+      permission: 'device_certificates:write',
+      params: ofDevice,
+      body: newCredential,
+      answers: {
+        201: { description: 'The password, shown this once', schema: envelope(credentialWithPassword) },
+        409: { description: 'Two passwords are valid already; or this Idempotency-Key made one before' },
+      },
+      handle: (call) =>
+        call.answerOnce(async (tx) => {
+          const made = await createCredential(tx, call.principal.tenantId, call.params.id);
+          return { ...answer(201, made), repeated: alreadyShown(call.params.id, made.id) };
+        }),
     }),
     route({
-      ...common, method: 'get', path: PATH, operationId: 'listCredentials', summary: 'List the valid credentials, without secrets',
-      permission: 'device_certificates:read', params: ofDevice, query: shortListQuery,
+      ...common,
+      method: 'get',
+      path: PATH,
+      operationId: 'listCredentials',
+      summary: 'List the valid credentials, without secrets',
+      permission: 'device_certificates:read',
+      params: ofDevice,
+      query: shortListQuery,
       answers: { 200: { description: 'A page of credentials', schema: pageOf(credential) } },
-      handle: async (call) => pageOfShortList(await call.inTenant((tx) => listCredentials(tx, call.principal.tenantId, call.params.id)), call.query),
+      handle: async (call) =>
+        pageOfShortList(
+          await call.inTenant((tx) => listCredentials(tx, call.principal.tenantId, call.params.id)),
+          call.query,
+        ),
     }),
     route({
-      ...common, method: 'delete', path: `${PATH}/{credentialId}`, operationId: 'revokeCredential', summary: 'Revoke a password',
-      permission: 'device_certificates:write', params: ofDevice.extend({ credentialId: id }),
+      ...common,
+      method: 'delete',
+      path: `${PATH}/{credentialId}`,
+      operationId: 'revokeCredential',
+      summary: 'Revoke a password',
+      permission: 'device_certificates:write',
+      params: ofDevice.extend({ credentialId: id }),
       answers: { 204: { description: 'Revoked; a client that is connected with it is disconnected within seconds' } },
       handle: async (call) => {
-        await call.inTenant((tx) => revokeCredential(tx, call.principal.tenantId, call.params.id, call.params.credentialId));
+        await call.inTenant((tx) =>
+          revokeCredential(tx, call.principal.tenantId, call.params.id, call.params.credentialId),
+        );
         return NO_CONTENT;
       },
     }),
@@ -44,7 +76,9 @@ export function credentialRoutes(): Route[] {
 }
 
 function alreadyShown(deviceId: string, credentialId: string): DomainError {
-  return new DomainError('DEVICE_CREDENTIAL_SHOWN',
+  return new DomainError(
+    'DEVICE_CREDENTIAL_SHOWN',
     `this Idempotency-Key made credential ${credentialId} before, and its password was shown in that answer only; where that was lost, revoke it with DELETE /v1/devices/${deviceId}/credentials/${credentialId} and make another with a new key`,
-    { credentialId });
+    { credentialId },
+  );
 }

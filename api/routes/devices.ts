@@ -16,28 +16,47 @@ const one = envelope(device);
 export function deviceRoutes({ now }: Pick<Services, 'now'>): Route[] {
   return [
     route({
-      ...common, method: 'post', path: '/v1/devices', operationId: 'createDevice', summary: 'Register a device',
-      permission: 'devices_base_data:write', body: newDevice,
+      ...common,
+      method: 'post',
+      path: '/v1/devices',
+      operationId: 'createDevice',
+      summary: 'Register a device',
+      permission: 'devices_base_data:write',
+      body: newDevice,
       answers: {
         201: { description: 'The device', schema: one },
         404: { description: 'There is no such device type' },
         409: { description: 'The gateway is unknown, or an alias names another device' },
       },
-      handle: (call) => call.answerOnce(async (tx) => answer(201, await createDevice(tx, call.principal.tenantId, call.body))),
+      handle: (call) =>
+        call.answerOnce(async (tx) => answer(201, await createDevice(tx, call.principal.tenantId, call.body))),
     }),
     route({
-      ...common, method: 'get', path: '/v1/devices', operationId: 'listDevices', summary: 'List devices, newest first',
+      ...common,
+      method: 'get',
+      path: '/v1/devices',
+      operationId: 'listDevices',
+      summary: 'List devices, newest first',
       description: 'Each filter is a comma list and matches any of its values; filters all match.',
-      permission: 'devices_base_data:read', query: listQuery(deviceFilters),
+      permission: 'devices_base_data:read',
+      query: listQuery(deviceFilters),
       answers: { 200: { description: 'A page of devices', schema: pageOf(device) } },
       handle: async (call) => {
         const page = toPageRequest(call.query, VALIDATION);
-        return answerPage(await call.inTenant((tx) => listDevices(tx, call.principal.tenantId, call.query, page)), page);
+        return answerPage(
+          await call.inTenant((tx) => listDevices(tx, call.principal.tenantId, call.query, page)),
+          page,
+        );
       },
     }),
     route({
-      ...common, method: 'get', path: '/v1/devices/{id}', operationId: 'getDevice', summary: 'Read a device',
-      permission: 'devices_base_data:read', params: byId,
+      ...common,
+      method: 'get',
+      path: '/v1/devices/{id}',
+      operationId: 'getDevice',
+      summary: 'Read a device',
+      permission: 'devices_base_data:read',
+      params: byId,
       answers: { 200: { description: 'The device', schema: one } },
       handle: async (call) => {
         const found = await call.inTenant((tx) => readDevice(tx, call.principal.tenantId, call.params.id));
@@ -46,24 +65,61 @@ export function deviceRoutes({ now }: Pick<Services, 'now'>): Route[] {
       },
     }),
     route({
-      ...common, method: 'patch', path: '/v1/devices/{id}', operationId: 'patchDevice', summary: 'Change a device (RFC 7396)',
-      permission: 'devices_base_data:write', params: byId, body: devicePatch,
+      ...common,
+      method: 'patch',
+      path: '/v1/devices/{id}',
+      operationId: 'patchDevice',
+      summary: 'Change a device (RFC 7396)',
+      permission: 'devices_base_data:write',
+      params: byId,
+      body: devicePatch,
       answers: {
         200: { description: 'The device as it is now', schema: one },
         404: { description: 'There is no such device, or no such device type' },
-        409: { description: 'The gateway is unknown or would close a circle; an alias names another device; or the type cannot change under open installations' },
+        409: {
+          description:
+            'The gateway is unknown or would close a circle; an alias names another device; or the type cannot change under open installations',
+        },
       },
       handle: async (call) => {
         const topology = call.body.info?.connectedBy !== undefined;
-        return answer(200, await call.inTenant((tx) => updateDevice(tx, call.principal.tenantId, call.params.id, topology, ({ info, configuration, custom }) =>
-          patched({ info, ...(configuration === undefined ? {} : { configuration }), ...(custom === undefined ? {} : { custom }) }, call.body, newDevice, VALIDATION))));
+        return answer(
+          200,
+          await call.inTenant((tx) =>
+            updateDevice(tx, call.principal.tenantId, call.params.id, topology, ({ info, configuration, custom }) =>
+              patched(
+                {
+                  info,
+                  ...(configuration === undefined ? {} : { configuration }),
+                  ...(custom === undefined ? {} : { custom }),
+                },
+                call.body,
+                newDevice,
+                VALIDATION,
+              ),
+            ),
+          ),
+        );
       },
     }),
     route({
-      ...common, method: 'delete', path: '/v1/devices/{id}', operationId: 'deleteDevice', summary: 'Delete a device',
-      permission: 'devices_base_data:write', params: byId,
-      query: z.strictObject({ force: z.boolean().default(false).meta({ description: 'Cancels what is open on it first; children of a gateway stay, connected by nobody' }) }),
-      answers: { 204: { description: 'Gone' }, 409: { description: 'Installations are open on it (up to 20 are named), or it is the gateway of others' } },
+      ...common,
+      method: 'delete',
+      path: '/v1/devices/{id}',
+      operationId: 'deleteDevice',
+      summary: 'Delete a device',
+      permission: 'devices_base_data:write',
+      params: byId,
+      query: z.strictObject({
+        force: z
+          .boolean()
+          .default(false)
+          .meta({ description: 'Cancels what is open on it first; children of a gateway stay, connected by nobody' }),
+      }),
+      answers: {
+        204: { description: 'Gone' },
+        409: { description: 'Installations are open on it (up to 20 are named), or it is the gateway of others' },
+      },
       handle: async (call) => {
         await call.inTenant((tx) => deleteDevice(tx, call.principal.tenantId, call.params.id, call.query.force, now()));
         return NO_CONTENT;

@@ -1,4 +1,9 @@
-import { historyEvent, historyQuery, printHistoryEvent, TENANT_STREAM_EXAMPLE } from '../../protocol/http/live-events.js';
+import {
+  historyEvent,
+  historyQuery,
+  printHistoryEvent,
+  TENANT_STREAM_EXAMPLE,
+} from '../../protocol/http/live-events.js';
 import { pageOf } from '../../protocol/http/envelope.js';
 import { listSealed } from '../../store/history/live-events.js';
 import type { LiveEvents } from '../live/live-events.js';
@@ -13,10 +18,24 @@ const VALIDATION = 'REQUEST_VALIDATION';
 export function eventRoutes(live: LiveEvents): Route[] {
   return [
     route({
-      tag: 'Events', validationCode: VALIDATION, method: 'get', path: '/v1/events', operationId: 'listEvents', summary: 'Everything that happened, in the order of the sealed history',
-      description: 'With `Accept: text/event-stream` what happens is told within about a second, as Server-Sent Events: `id` is the number in the history, `event` what happened, `data` the entry. A reader that does not keep up is cut off, and each stream ends after 15 minutes: ask again with `Last-Event-ID`, and nothing is left out.',
-      permission: ['rollouts:read', 'firmware:read', 'devices_states:read'], query: historyQuery, requestHeaders: LAST_EVENT_ID,
-      answers: { 200: { description: 'A page of it, or the stream', schema: pageOf(historyEvent), stream: TENANT_STREAM_EXAMPLE } },
+      tag: 'Events',
+      validationCode: VALIDATION,
+      method: 'get',
+      path: '/v1/events',
+      operationId: 'listEvents',
+      summary: 'Everything that happened, in the order of the sealed history',
+      description:
+        'With `Accept: text/event-stream` what happens is told within about a second, as Server-Sent Events: `id` is the number in the history, `event` what happened, `data` the entry. A reader that does not keep up is cut off, and each stream ends after 15 minutes: ask again with `Last-Event-ID`, and nothing is left out.',
+      permission: ['rollouts:read', 'firmware:read', 'devices_states:read'],
+      query: historyQuery,
+      requestHeaders: LAST_EVENT_ID,
+      answers: {
+        200: {
+          description: 'A page of it, or the stream',
+          schema: pageOf(historyEvent),
+          stream: TENANT_STREAM_EXAMPLE,
+        },
+      },
       async handle(call) {
         const { tenantId } = call.principal;
         if (wantsStream(call.request)) {
@@ -25,8 +44,13 @@ export function eventRoutes(live: LiveEvents): Route[] {
           return { handled: true };
         }
         const request = keysetOf(call.query, parseEntryCursor, VALIDATION);
-        if (request.cursor !== undefined && call.query.after !== undefined) throw refuse(VALIDATION, '/query/after', 'excludes cursor; send one of them');
-        return answerPage(await call.inTenant((tx) => listSealed(tx, tenantId, call.query.after ?? 0, request)), { ...request, page: 0 }, printHistoryEvent);
+        if (request.cursor !== undefined && call.query.after !== undefined)
+          throw refuse(VALIDATION, '/query/after', 'excludes cursor; send one of them');
+        return answerPage(
+          await call.inTenant((tx) => listSealed(tx, tenantId, call.query.after ?? 0, request)),
+          { ...request, page: 0 },
+          printHistoryEvent,
+        );
       },
     }),
   ];

@@ -10,17 +10,23 @@ import type { Call, Services } from '../http/route.js';
 const TOUCH_MS = 30_000;
 
 /**
- * Takes the raw body as the firmware's blob, in constant memory. Of two uploads at once the one that is complete first wins. What broke
- * off, came second or is empty leaves nothing behind.
+ * Takes the raw body as the firmware's blob, in constant memory. Of two uploads at once the one that is complete first
+ * wins. What broke off, came second or is empty leaves nothing behind.
  * @throws DomainError FIRMWARE_NO_ACCESS_TO_RESOURCE, FIRMWARE_BLOB_EXISTS, FIRMWARE_EXPIRED, FIRMWARE_VALIDATION
  */
 export async function uploadBlob(services: Services, call: Call, firmwareId: string): Promise<void> {
   const touch = (): Promise<void> =>
-    call.inTenant((tx) => keepDraftAlive(tx, call.principal.tenantId, firmwareId, { lifetimeMs: services.draftLifetimeMs, now: services.now() }));
+    call.inTenant((tx) =>
+      keepDraftAlive(tx, call.principal.tenantId, firmwareId, {
+        lifetimeMs: services.draftLifetimeMs,
+        now: services.now(),
+      }),
+    );
   await touch();
   const received = await receive(services, call.request, touch);
   try {
-    if (received.size === 0) throw new DomainError('FIRMWARE_VALIDATION', 'the blob is empty; send its bytes as the body');
+    if (received.size === 0)
+      throw new DomainError('FIRMWARE_VALIDATION', 'the blob is empty; send its bytes as the body');
     await attach(services, call, firmwareId, received);
   } finally {
     await received.discard();
@@ -39,13 +45,23 @@ async function receive(services: Services, request: Request, touch: () => Promis
     return await services.blobs.receive(bytesOf(request, () => lost));
   } catch (error) {
     request.resume(); // what is still under way is thrown away, or the client would never come to read the answer
-    throw request.destroyed && !request.complete ? new DomainError('REQUEST_VALIDATION', 'the upload broke off; nothing of it was kept, send it again', {}, { cause: error }) : outOfRoom(error);
+    throw request.destroyed && !request.complete
+      ? new DomainError(
+          'REQUEST_VALIDATION',
+          'the upload broke off; nothing of it was kept, send it again',
+          {},
+          { cause: error },
+        )
+      : outOfRoom(error);
   } finally {
     clearInterval(timer);
   }
 }
 
-/** The stream is not destroyed where the reader gives up: the socket is needed for the answer. One on which nothing moves ends in api/http/listener.ts. */
+/**
+ * The stream is not destroyed where the reader gives up: the socket is needed for the answer. One on which nothing
+ * moves ends in api/http/listener.ts.
+ */
 async function* bytesOf(request: Request, lost: () => unknown): AsyncGenerator<Uint8Array> {
   for await (const chunk of request.iterator({ destroyOnReturn: false })) {
     if (lost() !== undefined) throw lost();
@@ -56,12 +72,15 @@ async function* bytesOf(request: Request, lost: () => unknown): AsyncGenerator<U
 
 function outOfRoom(error: unknown): unknown {
   const code = (error as NodeJS.ErrnoException).code;
-  return code === 'ENOSPC' || code === 'EDQUOT' ? new DomainError('SERVICE_UNAVAILABLE', 'the blob store has no room left', {}, { cause: error }) : error;
+  return code === 'ENOSPC' || code === 'EDQUOT'
+    ? new DomainError('SERVICE_UNAVAILABLE', 'the blob store has no room left', {}, { cause: error })
+    : error;
 }
 
 /**
- * First the bytes, then the fact: a crash in between leaves bytes that nobody knows, never a firmware without them. The long part of the
- * commit comes before the transaction; in it, under the content's lock, it is only looked at again, because a deletion may have come between.
+ * First the bytes, then the fact: a crash in between leaves bytes that nobody knows, never a firmware without them. The
+ * long part of the commit comes before the transaction; in it, under the content's lock, it is only looked at again,
+ * because a deletion may have come between.
  */
 async function attach(services: Services, call: Call, firmwareId: string, received: ReceivedBlob): Promise<void> {
   await received.commit();
@@ -78,8 +97,8 @@ async function attach(services: Services, call: Call, firmwareId: string, receiv
 }
 
 /**
- * Removes bytes that no firmware of any tenant needs; so it looks as a service. Where it fails the bytes stay, which costs room and
- * nothing else: the next upload of the same content finds them.
+ * Removes bytes that no firmware of any tenant needs; so it looks as a service. Where it fails the bytes stay, which
+ * costs room and nothing else: the next upload of the same content finds them.
  */
 export async function removeUnneeded(services: Services, sha256: string): Promise<void> {
   try {

@@ -4,9 +4,24 @@ import type { InstallationEvent } from '../../domain/installation/events.js';
 import type { Permission } from '../../domain/permissions.js';
 import { envelope, id, listQuery, pageOf } from '../../protocol/http/envelope.js';
 import { installation, printInstallation } from '../../protocol/http/installation.js';
-import { cancellation, installationFilters, installationReport, newInstallation, nothing, toEvent, toRequest } from '../../protocol/http/installations.js';
+import {
+  cancellation,
+  installationFilters,
+  installationReport,
+  newInstallation,
+  nothing,
+  toEvent,
+  toRequest,
+} from '../../protocol/http/installations.js';
 import { readDevice } from '../../store/commands/devices.js';
-import { createInstallation, listInstallations, listOfDevice, readInstallation, report, type InstallationView } from '../../store/commands/create-installation.js';
+import {
+  createInstallation,
+  listInstallations,
+  listOfDevice,
+  readInstallation,
+  report,
+  type InstallationView,
+} from '../../store/commands/create-installation.js';
 import type { Tx } from '../../store/db/pool.js';
 import { toPageRequest } from '../http/paging.js';
 import { answer, answerPage, route, type Answer, type Call, type Route, type Services } from '../http/route.js';
@@ -15,7 +30,11 @@ const VALIDATION = 'FIRMWARE_VALIDATION';
 const OF_DEVICE = '/v1/devices/{deviceId}/firmware-installations';
 const ONE = `${OF_DEVICE}/{installationId}`;
 /** The firmware service's rule goes for the device in the path as well: ids cannot be probed. */
-const common = { tag: 'Firmware installations', validationCode: VALIDATION, unknownCode: 'FIRMWARE_NO_ACCESS_TO_RESOURCE' } as const;
+const common = {
+  tag: 'Firmware installations',
+  validationCode: VALIDATION,
+  unknownCode: 'FIRMWARE_NO_ACCESS_TO_RESOURCE',
+} as const;
 const ofDevice = z.object({ deviceId: id });
 const byId = z.object({ deviceId: id, installationId: id });
 const schema = envelope(installation);
@@ -26,10 +45,16 @@ type At = { deviceId: string; installationId: string };
 
 /** specs/rest-api.md, Firmware installations. */
 export function installationRoutes(services: Services): Route[] {
-  const print = (view: InstallationView) => printInstallation(view, view.processStarted ? (services.workflowUrl?.(`installation-${view.id}`) ?? null) : null);
+  const print = (view: InstallationView) =>
+    printInstallation(view, view.processStarted ? (services.workflowUrl?.(`installation-${view.id}`) ?? null) : null);
 
   /** Records what an operator did, and answers with the installation as it is then. */
-  const act = async (call: Pick<Call, 'principal' | 'answerOnce'>, at: At, status: number, event: InstallationEvent): Promise<Answer> => {
+  const act = async (
+    call: Pick<Call, 'principal' | 'answerOnce'>,
+    at: At,
+    status: number,
+    event: InstallationEvent,
+  ): Promise<Answer> => {
     const { tenantId, id: by } = call.principal;
     return call.answerOnce(async (tx) => {
       const recorded = await report(tx, tenantId, { ...at, event, by: { kind: 'operator', id: by } }, services.now());
@@ -41,77 +66,151 @@ export function installationRoutes(services: Services): Route[] {
 
   return [
     route({
-      ...common, method: 'post', path: OF_DEVICE, operationId: 'createFirmwareInstallation', summary: 'Install a firmware on a device',
+      ...common,
+      method: 'post',
+      path: OF_DEVICE,
+      operationId: 'createFirmwareInstallation',
+      summary: 'Install a firmware on a device',
       description: 'Once created, the device starts receiving installation instructions via MQTT.',
-      permission: 'firmware:write', params: ofDevice, body: newInstallation,
+      permission: 'firmware:write',
+      params: ofDevice,
+      body: newInstallation,
       answers: {
         201: { description: 'The installation', schema },
-        409: { description: 'The firmware has no blob, or is not associated with the slot; or another installation is open on the slot and onConflict is reject' },
+        409: {
+          description:
+            'The firmware has no blob, or is not associated with the slot; or another installation is open on the slot and onConflict is reject',
+        },
       },
       async handle(call) {
         const request = toRequest(call.body, services.now());
         const wanted = { ...request, deviceId: call.params.deviceId, requestedBy: call.principal.id };
-        return call.answerOnce(async (tx) => answer(201, print(await createInstallation(tx, call.principal.tenantId, wanted, services.now()))));
+        return call.answerOnce(async (tx) =>
+          answer(201, print(await createInstallation(tx, call.principal.tenantId, wanted, services.now()))),
+        );
       },
     }),
     route({
-      ...common, method: 'get', path: OF_DEVICE, operationId: 'listFirmwareInstallationsOfDevice', summary: 'List the installations of a device, newest first',
-      permission: 'firmware:read', params: ofDevice,
-      query: listQuery({ latestOnly: z.boolean().default(false).meta({ description: 'The latest successful one per slot, which is what the slot holds now' }) }),
+      ...common,
+      method: 'get',
+      path: OF_DEVICE,
+      operationId: 'listFirmwareInstallationsOfDevice',
+      summary: 'List the installations of a device, newest first',
+      permission: 'firmware:read',
+      params: ofDevice,
+      query: listQuery({
+        latestOnly: z
+          .boolean()
+          .default(false)
+          .meta({ description: 'The latest successful one per slot, which is what the slot holds now' }),
+      }),
       answers: { 200: { description: 'A page of installations', schema: pageOf(installation) } },
       async handle(call) {
         const request = toPageRequest(call.query, VALIDATION);
         const page = await call.inTenant(async (tx) => {
-          if (!(await readDevice(tx, call.principal.tenantId, call.params.deviceId))) throw noAccess(`device ${call.params.deviceId}`);
+          if (!(await readDevice(tx, call.principal.tenantId, call.params.deviceId)))
+            throw noAccess(`device ${call.params.deviceId}`);
           return listOfDevice(tx, call.principal.tenantId, call.params.deviceId, call.query, request);
         });
         return answerPage(page, request, print);
       },
     }),
     route({
-      ...common, method: 'get', path: ONE, operationId: 'readFirmwareInstallation', summary: 'Read an installation',
-      permission: 'firmware:read', params: byId,
+      ...common,
+      method: 'get',
+      path: ONE,
+      operationId: 'readFirmwareInstallation',
+      summary: 'Read an installation',
+      permission: 'firmware:read',
+      params: byId,
       answers: { 200: { description: 'The installation', schema } },
-      handle: async (call) => answer(200, print(await call.inTenant((tx) => find(tx, call.principal.tenantId, call.params)))),
+      handle: async (call) =>
+        answer(200, print(await call.inTenant((tx) => find(tx, call.principal.tenantId, call.params)))),
     }),
     route({
-      ...common, method: 'patch', path: ONE, operationId: 'reportFirmwareInstallation', summary: 'Report that it started, completed or was rejected',
-      description: 'By whoever executes, or an operator in its place, in every open state. The same member again changes nothing: the first time stays.',
-      permission: READ_AND_WRITE, params: byId, body: installationReport,
+      ...common,
+      method: 'patch',
+      path: ONE,
+      operationId: 'reportFirmwareInstallation',
+      summary: 'Report that it started, completed or was rejected',
+      description:
+        'By whoever executes, or an operator in its place, in every open state. The same member again changes nothing: the first time stays.',
+      permission: READ_AND_WRITE,
+      params: byId,
+      body: installationReport,
       answers: { 200: { description: 'The installation as it is now', schema }, 409: WRONG_STATE },
       handle: (call) => act(call, call.params, 200, toEvent(call.body, services.now())),
     }),
     route({
-      ...common, method: 'post', path: `${ONE}/cancel`, operationId: 'cancelFirmwareInstallation', summary: 'Cancel an installation',
+      ...common,
+      method: 'post',
+      path: `${ONE}/cancel`,
+      operationId: 'cancelFirmwareInstallation',
+      summary: 'Cancel an installation',
       description: 'A handshake: a device that works on it is asked, and may be too far to stop.',
-      permission: 'firmware:write', params: byId, body: cancellation,
+      permission: 'firmware:write',
+      params: byId,
+      body: cancellation,
       answers: { 202: { description: 'It ended, or its device was asked', schema }, 409: WRONG_STATE },
-      handle: (call) => act(call, call.params, 202, { type: 'cancel', ...(call.body?.reason === undefined ? {} : { reason: call.body.reason }) }),
+      handle: (call) =>
+        act(call, call.params, 202, {
+          type: 'cancel',
+          ...(call.body?.reason === undefined ? {} : { reason: call.body.reason }),
+        }),
     }),
     route({
-      ...common, method: 'post', path: `${ONE}/release`, operationId: 'releaseFirmwareInstallation', summary: 'Release an installation that is held at the gate',
-      permission: 'firmware:write', params: byId, body: nothing,
+      ...common,
+      method: 'post',
+      path: `${ONE}/release`,
+      operationId: 'releaseFirmwareInstallation',
+      summary: 'Release an installation that is held at the gate',
+      permission: 'firmware:write',
+      params: byId,
+      body: nothing,
       answers: { 202: { description: 'It goes on', schema }, 409: WRONG_STATE },
       handle: (call) => act(call, call.params, 202, { type: 'release' }),
     }),
     route({
-      ...common, method: 'post', path: `${ONE}/retry`, operationId: 'retryFirmwareInstallation', summary: 'Install again what ended',
-      permission: 'firmware:write', params: byId, body: nothing,
-      answers: { 201: { description: 'A new installation, with retryOf', schema }, 409: { description: 'It has not ended; or the firmware may not be installed there any more' } },
+      ...common,
+      method: 'post',
+      path: `${ONE}/retry`,
+      operationId: 'retryFirmwareInstallation',
+      summary: 'Install again what ended',
+      permission: 'firmware:write',
+      params: byId,
+      body: nothing,
+      answers: {
+        201: { description: 'A new installation, with retryOf', schema },
+        409: { description: 'It has not ended; or the firmware may not be installed there any more' },
+      },
       async handle(call) {
         const { tenantId, id: requestedBy } = call.principal;
-        return call.answerOnce(async (tx) => answer(201, print(await again(tx, tenantId, await find(tx, tenantId, call.params), requestedBy, services.now()))));
+        return call.answerOnce(async (tx) =>
+          answer(
+            201,
+            print(await again(tx, tenantId, await find(tx, tenantId, call.params), requestedBy, services.now())),
+          ),
+        );
       },
     }),
     route({
-      ...common, method: 'get', path: '/v1/firmware-installations', operationId: 'listFirmwareInstallations', summary: 'List installations across devices, newest first',
-      permission: 'firmware:read', query: listQuery(installationFilters),
+      ...common,
+      method: 'get',
+      path: '/v1/firmware-installations',
+      operationId: 'listFirmwareInstallations',
+      summary: 'List installations across devices, newest first',
+      permission: 'firmware:read',
+      query: listQuery(installationFilters),
       answers: { 200: { description: 'A page of installations', schema: pageOf(installation) } },
       async handle(call) {
         const { page, pageSize, cursor, ...filters } = call.query;
         const request = toPageRequest({ page, pageSize, cursor }, VALIDATION);
         const wanted = Object.fromEntries(Object.entries(filters).filter(([, list]) => list !== undefined));
-        return answerPage(await call.inTenant((tx) => listInstallations(tx, call.principal.tenantId, wanted, request)), request, print);
+        return answerPage(
+          await call.inTenant((tx) => listInstallations(tx, call.principal.tenantId, wanted, request)),
+          request,
+          print,
+        );
       },
     }),
   ];
@@ -124,18 +223,43 @@ async function find(tx: Tx, tenantId: string, at: At): Promise<InstallationView>
 }
 
 /** As it was requested; a deadline that is over by now would end it at once, so it does not count any more. */
-function again(tx: Tx, tenantId: string, old: InstallationView, requestedBy: string, now: number): Promise<InstallationView> {
-  if (old.endedAt === null) throw new DomainError('FIRMWARE_INSTALLATION_STATE', `installation ${old.id} is ${old.state} and has not ended; wait for its end, or cancel it first`, { state: old.state });
-  return createInstallation(tx, tenantId, {
-    deviceId: old.deviceId, firmwareId: old.firmwareId, slot: old.slot, requestedBy, priority: old.priority, policy: old.policy, gate: old.gate, onConflict: 'queue',
-    ...(old.deadline !== null && old.deadline > now ? { deadline: old.deadline } : {}), retryOf: old.id,
-  }, now);
+function again(
+  tx: Tx,
+  tenantId: string,
+  old: InstallationView,
+  requestedBy: string,
+  now: number,
+): Promise<InstallationView> {
+  if (old.endedAt === null)
+    throw new DomainError(
+      'FIRMWARE_INSTALLATION_STATE',
+      `installation ${old.id} is ${old.state} and has not ended; wait for its end, or cancel it first`,
+      { state: old.state },
+    );
+  return createInstallation(
+    tx,
+    tenantId,
+    {
+      deviceId: old.deviceId,
+      firmwareId: old.firmwareId,
+      slot: old.slot,
+      requestedBy,
+      priority: old.priority,
+      policy: old.policy,
+      gate: old.gate,
+      onConflict: 'queue',
+      ...(old.deadline !== null && old.deadline > now ? { deadline: old.deadline } : {}),
+      retryOf: old.id,
+    },
+    now,
+  );
 }
 
 function refusal(reason: string, view: InstallationView): DomainError {
-  const sentence = reason === 'too_late'
-    ? `installation ${view.id} is ${view.state}: the new content is in the slot, it is too late for this`
-    : `installation ${view.id} ended as ${view.state} already; nothing can be reported or asked of it any more`;
+  const sentence =
+    reason === 'too_late'
+      ? `installation ${view.id} is ${view.state}: the new content is in the slot, it is too late for this`
+      : `installation ${view.id} ended as ${view.state} already; nothing can be reported or asked of it any more`;
   return new DomainError('FIRMWARE_INSTALLATION_STATE', sentence, { reason, state: view.state });
 }
 

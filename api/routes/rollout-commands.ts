@@ -13,72 +13,161 @@ const GROUP = `${ONE}/groups/{name}`;
 const byGroup = z.object({ id, name: groupName });
 const FOUR_EYES = 'Where the plan asks for four eyes, not by who created it: 403.';
 
-/** specs/rollouts.md, "States": what a person asks of a rollout. Each is done under the lock of its row, and answered with what it is then. */
+/**
+ * specs/rollouts.md, "States": what a person asks of a rollout. Each is done under the lock of its row, and answered
+ * with what it is then.
+ */
 export function rolloutCommandRoutes(services: Services): Route[] {
   const print = printer(services);
 
-  const act = ({ principal: { tenantId, id: by }, answerOnce }: Pick<Call, 'principal' | 'answerOnce'>, rolloutId: string, command: Command): Promise<Answer> =>
-    answerOnce(async (tx) => answer(202, print(await commandRollout(tx, tenantId, rolloutId, by, command, services.now()))));
+  const act = (
+    { principal: { tenantId, id: by }, answerOnce }: Pick<Call, 'principal' | 'answerOnce'>,
+    rolloutId: string,
+    command: Command,
+  ): Promise<Answer> =>
+    answerOnce(async (tx) =>
+      answer(202, print(await commandRollout(tx, tenantId, rolloutId, by, command, services.now()))),
+    );
   const accepted = (description: string) => ({ 202: { description, schema: oneRollout }, 409: WRONG_PHASE });
 
   return [
     route({
-      ...common, method: 'post', path: `${ONE}/start`, operationId: 'startRollout', summary: 'Start a rollout',
-      permission: 'rollouts:write', params: byId, body: nothing, answers: accepted('It starts, or waits for its approvals or its time'),
+      ...common,
+      method: 'post',
+      path: `${ONE}/start`,
+      operationId: 'startRollout',
+      summary: 'Start a rollout',
+      permission: 'rollouts:write',
+      params: byId,
+      body: nothing,
+      answers: accepted('It starts, or waits for its approvals or its time'),
       handle: (call) => act(call, call.params.id, { do: 'start' }),
     }),
     route({
-      ...common, method: 'post', path: `${ONE}/pause`, operationId: 'pauseRollout', summary: 'Pause a rollout',
+      ...common,
+      method: 'post',
+      path: `${ONE}/pause`,
+      operationId: 'pauseRollout',
+      summary: 'Pause a rollout',
       description: 'Nothing more begins; what is open goes on.',
-      permission: 'rollouts:write', params: byId, body: pauseBody, answers: accepted('It is paused'),
+      permission: 'rollouts:write',
+      params: byId,
+      body: pauseBody,
+      answers: accepted('It is paused'),
       handle: (call) => act(call, call.params.id, { do: 'pause', because: call.body?.reason ?? null }),
     }),
     route({
-      ...common, method: 'post', path: `${ONE}/resume`, operationId: 'resumeRollout', summary: 'End one pause of a rollout',
-      description: 'Pauses are a set of reasons: this ends one, and no other. A gate that failed is overridden with it.',
-      permission: 'rollouts:write', params: byId, body: resumeBody, answers: accepted('The pause has ended; others may be left'),
+      ...common,
+      method: 'post',
+      path: `${ONE}/resume`,
+      operationId: 'resumeRollout',
+      summary: 'End one pause of a rollout',
+      description:
+        'Pauses are a set of reasons: this ends one, and no other. A gate that failed is overridden with it.',
+      permission: 'rollouts:write',
+      params: byId,
+      body: resumeBody,
+      answers: accepted('The pause has ended; others may be left'),
       handle: (call) => act(call, call.params.id, { do: 'resume', reason: call.body?.reason ?? null }),
     }),
     route({
-      ...common, method: 'post', path: `${ONE}/abort`, operationId: 'abortRollout', summary: 'Abort a rollout',
-      description: 'For ever. What is pending ends as canceled, and so does what devices have not begun; with cancelOpen, they are asked to stop what they have begun.',
-      permission: 'rollouts:write', params: byId, body: abortBody, answers: accepted('It is aborted'),
-      handle: (call) => act(call, call.params.id, { do: 'abort', cancelOpen: call.body?.cancelOpen ?? false, because: call.body?.reason ?? null }),
+      ...common,
+      method: 'post',
+      path: `${ONE}/abort`,
+      operationId: 'abortRollout',
+      summary: 'Abort a rollout',
+      description:
+        'For ever. What is pending ends as canceled, and so does what devices have not begun; with cancelOpen, they are asked to stop what they have begun.',
+      permission: 'rollouts:write',
+      params: byId,
+      body: abortBody,
+      answers: accepted('It is aborted'),
+      handle: (call) =>
+        act(call, call.params.id, {
+          do: 'abort',
+          cancelOpen: call.body?.cancelOpen ?? false,
+          because: call.body?.reason ?? null,
+        }),
     }),
     route({
-      ...common, method: 'post', path: `${ONE}/rollback`, operationId: 'rollBackRollout', summary: 'Roll a rollout back',
-      description: 'What is pending or open is cancelled, and every device that was updated returns to what its slot held before, the newest group first, under the same cap and pace. Then it ends as aborted; devices that cannot return are named with the reason.',
-      permission: 'rollouts:write', params: byId, body: pauseBody, answers: accepted('It rolls back'),
+      ...common,
+      method: 'post',
+      path: `${ONE}/rollback`,
+      operationId: 'rollBackRollout',
+      summary: 'Roll a rollout back',
+      description:
+        'What is pending or open is cancelled, and every device that was updated returns to what its slot held before, the newest group first, under the same cap and pace. Then it ends as aborted; devices that cannot return are named with the reason.',
+      permission: 'rollouts:write',
+      params: byId,
+      body: pauseBody,
+      answers: accepted('It rolls back'),
       handle: (call) => act(call, call.params.id, { do: 'rollback', because: call.body?.reason ?? null }),
     }),
     route({
-      ...common, method: 'post', path: `${ONE}/retry`, operationId: 'retryRollout', summary: 'Try again what ended badly',
-      description: 'Under the same pace and gates; gates that failed are judged anew. A rollout that has finished runs again.',
-      permission: 'rollouts:write', params: byId, body: retryBody, answers: accepted('The targets are pending again'),
-      handle: (call) => act(call, call.params.id, { do: 'retry', outcomes: call.body?.outcomes ?? ['failed', 'timedOut'] }),
+      ...common,
+      method: 'post',
+      path: `${ONE}/retry`,
+      operationId: 'retryRollout',
+      summary: 'Try again what ended badly',
+      description:
+        'Under the same pace and gates; gates that failed are judged anew. A rollout that has finished runs again.',
+      permission: 'rollouts:write',
+      params: byId,
+      body: retryBody,
+      answers: accepted('The targets are pending again'),
+      handle: (call) =>
+        act(call, call.params.id, { do: 'retry', outcomes: call.body?.outcomes ?? ['failed', 'timedOut'] }),
     }),
     route({
-      ...common, method: 'post', path: `${ONE}/approve`, operationId: 'approveRollout', summary: 'Approve a rollout, so that it may start',
+      ...common,
+      method: 'post',
+      path: `${ONE}/approve`,
+      operationId: 'approveRollout',
+      summary: 'Approve a rollout, so that it may start',
       description: FOUR_EYES,
-      permission: 'rollouts:approve', params: byId, body: nothing, answers: accepted('It is approved, or waits for further approvals'),
+      permission: 'rollouts:approve',
+      params: byId,
+      body: nothing,
+      answers: accepted('It is approved, or waits for further approvals'),
       handle: (call) => act(call, call.params.id, { do: 'approve', group: null }),
     }),
     route({
-      ...common, method: 'post', path: `${ONE}/reject`, operationId: 'rejectRollout', summary: 'Reject a rollout that waits for its approval',
+      ...common,
+      method: 'post',
+      path: `${ONE}/reject`,
+      operationId: 'rejectRollout',
+      summary: 'Reject a rollout that waits for its approval',
       description: 'It ends as aborted.',
-      permission: 'rollouts:approve', params: byId, body: rejectBody, answers: accepted('It is aborted'),
+      permission: 'rollouts:approve',
+      params: byId,
+      body: rejectBody,
+      answers: accepted('It is aborted'),
       handle: (call) => act(call, call.params.id, { do: 'reject', group: null, because: call.body.reason }),
     }),
     route({
-      ...common, method: 'post', path: `${GROUP}/approve`, operationId: 'approveRolloutGroup', summary: 'Approve a group, so that the next one may begin',
+      ...common,
+      method: 'post',
+      path: `${GROUP}/approve`,
+      operationId: 'approveRolloutGroup',
+      summary: 'Approve a group, so that the next one may begin',
       description: FOUR_EYES,
-      permission: 'rollouts:approve', params: byGroup, body: nothing, answers: accepted('It is approved, or waits for further approvals'),
+      permission: 'rollouts:approve',
+      params: byGroup,
+      body: nothing,
+      answers: accepted('It is approved, or waits for further approvals'),
       handle: (call) => act(call, call.params.id, { do: 'approve', group: call.params.name }),
     }),
     route({
-      ...common, method: 'post', path: `${GROUP}/reject`, operationId: 'rejectRolloutGroup', summary: 'Reject a group',
+      ...common,
+      method: 'post',
+      path: `${GROUP}/reject`,
+      operationId: 'rejectRolloutGroup',
+      summary: 'Reject a group',
       description: 'The rollout pauses for the reason `approval`; resuming it asks again.',
-      permission: 'rollouts:approve', params: byGroup, body: rejectBody, answers: accepted('It is paused'),
+      permission: 'rollouts:approve',
+      params: byGroup,
+      body: rejectBody,
+      answers: accepted('It is paused'),
       handle: (call) => act(call, call.params.id, { do: 'reject', group: call.params.name, because: call.body.reason }),
     }),
   ];

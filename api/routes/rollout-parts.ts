@@ -14,14 +14,21 @@ import { answerPage, NO_CONTENT, route, type Route } from '../http/route.js';
 import { byId, common, ROLLOUTS, VALIDATION } from './rollouts.js';
 import { parseTargetCursor, parseEntryCursor } from '../../store/db/cursors.js';
 
-const STREAM = 'Commands, and each decision of the planner that did something. With `Accept: text/event-stream` they are told within about a second, as Server-Sent Events: `id` is the number in the history, `event` what happened, `data` the entry. `event: counters`, without an id, says how the rollout and its groups stand, at the beginning and when that changed, at most once a second. When the rollout is over and everything was told, `event: end` follows and the stream ends; asked again with `Last-Event-ID` it is 204. A reader that does not keep up is cut off, and each stream ends after 15 minutes: ask again with `Last-Event-ID`, and nothing is left out.';
+const STREAM =
+  'Commands, and each decision of the planner that did something. With `Accept: text/event-stream` they are told within about a second, as Server-Sent Events: `id` is the number in the history, `event` what happened, `data` the entry. `event: counters`, without an id, says how the rollout and its groups stand, at the beginning and when that changed, at most once a second. When the rollout is over and everything was told, `event: end` follows and the stream ends; asked again with `Last-Event-ID` it is 204. A reader that does not keep up is cut off, and each stream ends after 15 minutes: ask again with `Last-Event-ID`, and nothing is left out.';
 
 /** specs/rollouts.md, "States": the devices of a rollout, and what happened to it. Long lists, read by cursor only. */
 export function rolloutPartRoutes(live: LiveEvents): Route[] {
   return [
     route({
-      ...common, method: 'get', path: `${ROLLOUTS}/{id}/devices`, operationId: 'listRolloutDevices', summary: 'List the targets of a rollout, in the order in which they are taken',
-      permission: 'rollouts:read', params: byId, query: targetQuery,
+      ...common,
+      method: 'get',
+      path: `${ROLLOUTS}/{id}/devices`,
+      operationId: 'listRolloutDevices',
+      summary: 'List the targets of a rollout, in the order in which they are taken',
+      permission: 'rollouts:read',
+      params: byId,
+      query: targetQuery,
       answers: { 200: { description: 'A page of targets', schema: pageOf(rolloutTarget) } },
       async handle(call) {
         const { state, group } = call.query;
@@ -35,12 +42,26 @@ export function rolloutPartRoutes(live: LiveEvents): Route[] {
       },
     }),
     route({
-      ...common, method: 'get', path: `${ROLLOUTS}/{id}/events`, operationId: 'listRolloutEvents', summary: 'What happened to a rollout, oldest first',
+      ...common,
+      method: 'get',
+      path: `${ROLLOUTS}/{id}/events`,
+      operationId: 'listRolloutEvents',
+      summary: 'What happened to a rollout, oldest first',
       description: STREAM,
-      permission: 'rollouts:read', params: byId, query: rolloutEventQuery, requestHeaders: LAST_EVENT_ID,
+      permission: 'rollouts:read',
+      params: byId,
+      query: rolloutEventQuery,
+      requestHeaders: LAST_EVENT_ID,
       answers: {
-        200: { description: 'A page of its history, or the stream', schema: pageOf(rolloutEvent), stream: ROLLOUT_STREAM_EXAMPLE },
-        204: { description: 'The rollout is over, and `Last-Event-ID` names its last entry: there is nothing to come again for' },
+        200: {
+          description: 'A page of its history, or the stream',
+          schema: pageOf(rolloutEvent),
+          stream: ROLLOUT_STREAM_EXAMPLE,
+        },
+        204: {
+          description:
+            'The rollout is over, and `Last-Event-ID` names its last entry: there is nothing to come again for',
+        },
       },
       async handle(call) {
         const { tenantId } = call.principal;
@@ -55,7 +76,8 @@ export function rolloutPartRoutes(live: LiveEvents): Route[] {
           await live.attach(call.response, { tenantId, rollout: view, ...(after === undefined ? {} : { after }) });
           return { handled: true };
         }
-        if (call.query.after !== undefined) throw refuse(VALIDATION, '/query/after', 'is for Accept: text/event-stream; pages go on with cursor');
+        if (call.query.after !== undefined)
+          throw refuse(VALIDATION, '/query/after', 'is for Accept: text/event-stream; pages go on with cursor');
         const request = keysetOf(call.query, parseEntryCursor, VALIDATION);
         const page = await call.inTenant(async (tx) => {
           await mustBe(tx, call.principal.tenantId, call.params.id);

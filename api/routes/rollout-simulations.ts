@@ -9,19 +9,35 @@ import { common, planOf, refuse } from './rollouts.js';
 
 const body = rolloutRequest
   .extend({ seed: z.int32().optional().meta({ description: 'Another seed throws other dice. Default 1' }) })
-  .meta({ id: 'NewRolloutSimulation', description: 'A rollout as it would be created, and optionally a seed', example: { ...PLAN_EXAMPLE, seed: 1 } });
+  .meta({
+    id: 'NewRolloutSimulation',
+    description: 'A rollout as it would be created, and optionally a seed',
+    example: { ...PLAN_EXAMPLE, seed: 1 },
+  });
 
 /** specs/rollouts.md, "Simulation": what a plan would do, before anybody creates it. */
 export function rolloutSimulationRoutes(services: Services): Route[] {
   return [
     route({
-      ...common, method: 'post', path: '/v1/rollout-simulations', operationId: 'simulateRollout', summary: 'Forecast what a rollout would do; nothing is written',
-      description: 'The same body as for a rollout, and the same refusals. The planner that would run it runs over a model of the fleet that is made of what is known of these devices, many times; `assumptions` says what is not known.',
-      permission: 'rollouts:read', body,
+      ...common,
+      method: 'post',
+      path: '/v1/rollout-simulations',
+      operationId: 'simulateRollout',
+      summary: 'Forecast what a rollout would do; nothing is written',
+      description:
+        'The same body as for a rollout, and the same refusals. The planner that would run it runs over a model of the fleet that is made of what is known of these devices, many times; `assumptions` says what is not known.',
+      permission: 'rollouts:read',
+      body,
       answers: {
         200: { description: 'The forecast', schema: envelope(simulation) },
-        409: { description: 'The firmware has no blob, or is not associated with the slot for a type of device that is a target' },
-        429: { description: 'As many simulations run as may at once', headers: { 'Retry-After': 'Seconds after which to try again' } },
+        409: {
+          description:
+            'The firmware has no blob, or is not associated with the slot for a type of device that is a target',
+        },
+        429: {
+          description: 'As many simulations run as may at once',
+          headers: { 'Retry-After': 'Seconds after which to try again' },
+        },
       },
       async handle(call) {
         const { seed = 1, ...request } = call.body;

@@ -14,7 +14,13 @@ import type { Tx } from '../../store/db/pool.js';
 import { commandRollout } from '../../store/commands/rollout-commands.js';
 import { lockRollout } from '../../store/commands/observe.js';
 import { readTemplate } from '../../store/rollouts/templates.js';
-import { createRollout, listRollouts, noSuchRollout, readRollout, type RolloutOrigin } from '../../store/commands/rollouts.js';
+import {
+  createRollout,
+  listRollouts,
+  noSuchRollout,
+  readRollout,
+  type RolloutOrigin,
+} from '../../store/commands/rollouts.js';
 import type { RolloutView } from '../../store/rollouts/view.js';
 import { faultsOf, refuseFaults } from '../http/errors.js';
 import { toPageRequest } from '../http/paging.js';
@@ -26,50 +32,96 @@ export const ROLLOUTS = '/v1/rollouts';
 export const common = { tag: 'Rollouts', validationCode: VALIDATION, unknownCode: 'ROLLOUT_NOT_FOUND' } as const;
 export const byId = z.object({ id });
 export const oneRollout = envelope(rollout);
-export const WRONG_PHASE = { description: 'The phase of the rollout does not allow this; the sentence says why, and when it would be' };
+export const WRONG_PHASE = {
+  description: 'The phase of the rollout does not allow this; the sentence says why, and when it would be',
+};
 
 /** Prints a rollout with the place where its process is shown. */
-export function printer({ workflowUrl }: Pick<Services, 'workflowUrl'>, printed = printRollout): (view: RolloutView) => z.input<typeof rollout> {
+export function printer(
+  { workflowUrl }: Pick<Services, 'workflowUrl'>,
+  printed = printRollout,
+): (view: RolloutView) => z.input<typeof rollout> {
   return (view) => printed(view, view.processStarted ? (workflowUrl?.(`rollout-${view.id}`) ?? null) : null);
 }
 
-/** specs/rollouts.md: rollouts as resources. What is asked of one stands in rollout-commands.ts, what belongs to one in rollout-parts.ts. */
+/**
+ * specs/rollouts.md: rollouts as resources. What is asked of one stands in rollout-commands.ts, what belongs to one in
+ * rollout-parts.ts.
+ */
 export function rolloutRoutes(services: Services): Route[] {
   const [print, printListed] = [printer(services), printer(services, printListedRollout)];
 
   return [
     route({
-      ...common, method: 'post', path: ROLLOUTS, operationId: 'createRollout', summary: 'Create a rollout',
-      description: 'A draft, unless the plan names a time to start. What is left out has a default that is safe; `defaults` of the answer points at each that was filled in. With `templateId`, what is left out is taken from the template first, and `fromTemplate` points at that: objects are put together, lists and targets are taken as a whole, and null asks for the default.',
-      permission: 'rollouts:write', body: rolloutRequest,
+      ...common,
+      method: 'post',
+      path: ROLLOUTS,
+      operationId: 'createRollout',
+      summary: 'Create a rollout',
+      description:
+        'A draft, unless the plan names a time to start. What is left out has a default that is safe; `defaults` of the answer points at each that was filled in. With `templateId`, what is left out is taken from the template first, and `fromTemplate` points at that: objects are put together, lists and targets are taken as a whole, and null asks for the default.',
+      permission: 'rollouts:write',
+      body: rolloutRequest,
       answers: {
         201: { description: 'The rollout', schema: oneRollout },
-        409: { description: 'The firmware has no blob, or is not associated with the slot for a type of device that is a target' },
+        409: {
+          description:
+            'The firmware has no blob, or is not associated with the slot for a type of device that is a target',
+        },
       },
       async handle(call) {
         const { tenantId, id: createdBy } = call.principal;
         return call.answerOnce(async (tx) => {
           const { plan, defaulted, template } = await planOf(tx, tenantId, call.body);
           refuse(plan, services.now());
-          return answer(201, print(await createRollout(tx, tenantId, { plan, defaulted, createdBy, ...(template ? { template } : {}) }, services.now())));
+          return answer(
+            201,
+            print(
+              await createRollout(
+                tx,
+                tenantId,
+                { plan, defaulted, createdBy, ...(template ? { template } : {}) },
+                services.now(),
+              ),
+            ),
+          );
         });
       },
     }),
     route({
-      ...common, method: 'get', path: ROLLOUTS, operationId: 'listRollouts', summary: 'List rollouts, newest first',
-      permission: 'rollouts:read', query: listQuery(rolloutFilters),
+      ...common,
+      method: 'get',
+      path: ROLLOUTS,
+      operationId: 'listRollouts',
+      summary: 'List rollouts, newest first',
+      permission: 'rollouts:read',
+      query: listQuery(rolloutFilters),
       answers: { 200: { description: 'A page of rollouts', schema: pageOf(rollout) } },
       async handle(call) {
         const { phase, q, ...paging } = call.query;
         const request = toPageRequest(paging, VALIDATION);
         const wanted = { ...(phase === undefined ? {} : { phase }), ...(q === undefined ? {} : { q }) };
-        return answerPage(await call.inTenant((tx) => listRollouts(tx, call.principal.tenantId, wanted, request)), request, printListed);
+        return answerPage(
+          await call.inTenant((tx) => listRollouts(tx, call.principal.tenantId, wanted, request)),
+          request,
+          printListed,
+        );
       },
     }),
     route({
-      ...common, method: 'get', path: `${ROLLOUTS}/{id}`, operationId: 'readRollout', summary: 'Read a rollout',
-      permission: 'rollouts:read', params: byId,
-      answers: { 200: { description: 'The rollout: its plan, its phase and why, its groups with counters and what their gates say', schema: oneRollout } },
+      ...common,
+      method: 'get',
+      path: `${ROLLOUTS}/{id}`,
+      operationId: 'readRollout',
+      summary: 'Read a rollout',
+      permission: 'rollouts:read',
+      params: byId,
+      answers: {
+        200: {
+          description: 'The rollout: its plan, its phase and why, its groups with counters and what their gates say',
+          schema: oneRollout,
+        },
+      },
       async handle(call) {
         const found = await call.inTenant((tx) => readRollout(tx, call.principal.tenantId, call.params.id));
         if (!found) throw noSuchRollout(call.params.id);
@@ -77,10 +129,20 @@ export function rolloutRoutes(services: Services): Route[] {
       },
     }),
     route({
-      ...common, method: 'patch', path: `${ROLLOUTS}/{id}`, operationId: 'amendRollout', summary: 'Amend a rollout while it runs (RFC 7396)',
-      description: 'Pace, stop rules, schedule, and gate, soak and approval of groups that have not passed. Null brings the default back; the plan that comes of it is checked like a new one. Each amendment is a version in the history; one that changes nothing is none.',
-      permission: 'rollouts:write', params: byId, body: rolloutPatch,
-      answers: { 200: { description: 'The rollout as it is now', schema: oneRollout }, 409: { description: 'It has ended, or the group has passed' } },
+      ...common,
+      method: 'patch',
+      path: `${ROLLOUTS}/{id}`,
+      operationId: 'amendRollout',
+      summary: 'Amend a rollout while it runs (RFC 7396)',
+      description:
+        'Pace, stop rules, schedule, and gate, soak and approval of groups that have not passed. Null brings the default back; the plan that comes of it is checked like a new one. Each amendment is a version in the history; one that changes nothing is none.',
+      permission: 'rollouts:write',
+      params: byId,
+      body: rolloutPatch,
+      answers: {
+        200: { description: 'The rollout as it is now', schema: oneRollout },
+        409: { description: 'It has ended, or the group has passed' },
+      },
       async handle(call) {
         const { tenantId, id: by } = call.principal;
         const given = await call.inTenant(async (tx) => {
@@ -97,16 +159,28 @@ export function rolloutRoutes(services: Services): Route[] {
   ];
 }
 
-/** A request, put together with its template. @throws DomainError ROLLOUT_VALIDATION with a pointer for each fault, into what came of both */
-export async function planOf(tx: Tx, tenantId: string, { templateId, ...request }: RolloutRequest): Promise<{ plan: Plan; defaulted: string[]; template?: RolloutOrigin }> {
+/**
+ * A request, put together with its template. @throws DomainError ROLLOUT_VALIDATION with a pointer for each fault, into
+ * what came of both
+ */
+export async function planOf(
+  tx: Tx,
+  tenantId: string,
+  { templateId, ...request }: RolloutRequest,
+): Promise<{ plan: Plan; defaulted: string[]; template?: RolloutOrigin }> {
   const given = asSent(request as NewTemplate);
   if (typeof templateId !== 'string') return toPlan(whole(given));
   const found = await readTemplate(tx, tenantId, templateId);
-  if (!found) throw refuseFaults(VALIDATION, [{ pointer: '/templateId', detail: `names no template of yours: there is no ${templateId}` }]);
+  if (!found)
+    throw refuseFaults(VALIDATION, [
+      { pointer: '/templateId', detail: `names no template of yours: there is no ${templateId}` },
+    ]);
   const { body, taken } = withTemplate(found.plan, given);
   const { plan, defaulted } = toPlan(whole(body));
   // What a plan has no place for, because there is one way only, came from nobody.
-  const values = Object.fromEntries(taken.map((pointer) => [pointer, valueAt(plan, pointer)] as const).filter(([, value]) => value !== undefined));
+  const values = Object.fromEntries(
+    taken.map((pointer) => [pointer, valueAt(plan, pointer)] as const).filter(([, value]) => value !== undefined),
+  );
   return { plan, defaulted, template: { id: templateId, values } };
 }
 

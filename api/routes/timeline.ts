@@ -9,23 +9,40 @@ import { parseEntryCursor } from '../../store/db/cursors.js';
 
 const VALIDATION = 'DEVICE_VALIDATION';
 
-/** specs/rollouts.md, "History": one device in sentences. It needs what `GET …/slots` needs, and what it tells of installations, too. */
+/**
+ * specs/rollouts.md, "History": one device in sentences. It needs what `GET …/slots` needs, and what it tells of
+ * installations, too.
+ */
 export function timelineRoutes(): Route[] {
   return [
     route({
-      tag: 'Devices', validationCode: VALIDATION, unknownCode: 'DEVICE_NOT_FOUND', method: 'get', path: '/v1/devices/{id}/timeline', operationId: 'readDeviceTimeline',
+      tag: 'Devices',
+      validationCode: VALIDATION,
+      unknownCode: 'DEVICE_NOT_FOUND',
+      method: 'get',
+      path: '/v1/devices/{id}/timeline',
+      operationId: 'readDeviceTimeline',
       summary: 'Why a device has this version, why now, and what it waits for',
       description: '`now` says where each slot stands; `entries` what happened, newest first, each in one sentence.',
-      permission: ['devices_states:read', 'firmware:read'], params: z.object({ id }), query: timelineQuery,
+      permission: ['devices_states:read', 'firmware:read'],
+      params: z.object({ id }),
+      query: timelineQuery,
       answers: { 200: { description: 'Where it stands, and a page of what happened', schema: timeline } },
       async handle(call) {
         const request = keysetOf(call.query, parseEntryCursor, VALIDATION);
         const { tenantId } = call.principal;
         const { now, page } = await call.inTenant(async (tx) => {
           await requireDevice(tx, tenantId, call.params.id);
-          return { now: await readDeviceNow(tx, tenantId, call.params.id), page: await readTimeline(tx, tenantId, call.params.id, request) };
+          return {
+            now: await readDeviceNow(tx, tenantId, call.params.id),
+            page: await readTimeline(tx, tenantId, call.params.id, request),
+          };
         });
-        const meta = { page: 0, pageSize: request.pageSize, ...(page.nextCursor === undefined ? {} : { nextCursor: page.nextCursor }) };
+        const meta = {
+          page: 0,
+          pageSize: request.pageSize,
+          ...(page.nextCursor === undefined ? {} : { nextCursor: page.nextCursor }),
+        };
         return { status: 200, body: { data: { now: now.map(printNow), entries: page.items.map(printEntry) }, meta } };
       },
     }),

@@ -17,8 +17,8 @@ const AT_ONCE = 2;
 const LIMITS = { maxOldGenerationSizeMb: 768 };
 
 /**
- * Simulations run in threads of their own, so that the API keeps answering; no more than some at once, each with a deadline. More are refused at once, with 429,
- * instead of waiting in a queue whose end nobody knows.
+ * Simulations run in threads of their own, so that the API keeps answering; no more than some at once, each with a
+ * deadline. More are refused at once, with 429, instead of waiting in a queue whose end nobody knows.
  */
 export class Simulations {
   private running = 0;
@@ -26,14 +26,24 @@ export class Simulations {
   private readonly deadlineMs: number;
   private readonly atOnce: number;
 
-  constructor({ worker = new URL('./worker.js', import.meta.url), deadlineMs = DEADLINE_MS, atOnce = AT_ONCE }: SimulationsOptions = {}) {
+  constructor({
+    worker = new URL('./worker.js', import.meta.url),
+    deadlineMs = DEADLINE_MS,
+    atOnce = AT_ONCE,
+  }: SimulationsOptions = {}) {
     [this.worker, this.deadlineMs, this.atOnce] = [worker, deadlineMs, atOnce];
   }
 
-  /** @throws DomainError ROLLOUT_SIMULATION_LIMIT where enough run already, SERVICE_UNAVAILABLE where it took too long */
+  /**
+   * @throws DomainError ROLLOUT_SIMULATION_LIMIT where enough run already, SERVICE_UNAVAILABLE where it took too long
+   */
   async run(request: SimulationRequest): Promise<Forecast> {
     if (this.running >= this.atOnce) {
-      throw new DomainError('ROLLOUT_SIMULATION_LIMIT', `${this.running} simulations run, and no more may at once; try again when one of them has ended, in some seconds`, { limit: this.atOnce });
+      throw new DomainError(
+        'ROLLOUT_SIMULATION_LIMIT',
+        `${this.running} simulations run, and no more may at once; try again when one of them has ended, in some seconds`,
+        { limit: this.atOnce },
+      );
     }
     this.running += 1;
     try {
@@ -46,7 +56,16 @@ export class Simulations {
   private inThread(request: SimulationRequest): Promise<Forecast> {
     const thread = new Worker(this.worker, { workerData: request, resourceLimits: LIMITS });
     return new Promise<Forecast>((resolve, reject) => {
-      const late = setTimeout(() => reject(new DomainError('SERVICE_UNAVAILABLE', `the simulation took longer than ${this.deadlineMs / 1_000} s, and was given up; ask for fewer devices, or when less is going on`)), this.deadlineMs);
+      const late = setTimeout(
+        () =>
+          reject(
+            new DomainError(
+              'SERVICE_UNAVAILABLE',
+              `the simulation took longer than ${this.deadlineMs / 1_000} s, and was given up; ask for fewer devices, or when less is going on`,
+            ),
+          ),
+        this.deadlineMs,
+      );
       thread.once('message', resolve);
       thread.once('error', reject);
       thread.once('exit', (code) => reject(new Error(`a simulation ended without an answer (code ${code})`)));

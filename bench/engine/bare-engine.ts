@@ -21,13 +21,19 @@ export interface BareRun {
   readonly cpuMs: { readonly temporal: number; readonly worker: number };
 }
 
-/** The ceiling: the bare Temporal SDK with an equally lean workflow, on the service's own server, with a worker process of its own. */
+/**
+ * The ceiling: the bare Temporal SDK with an equally lean workflow, on the service's own server, with a worker process
+ * of its own.
+ */
 export class BareEngine {
   private readonly notifiedAt = new Map<string, number>();
   private notified: (id: string) => void = () => undefined;
   private concluded = 0;
 
-  private constructor(private readonly stage: Stage, private readonly worker: Child<never, FromBareWorker>) {
+  private constructor(
+    private readonly stage: Stage,
+    private readonly worker: Child<never, FromBareWorker>,
+  ) {
     worker.listen((message) => {
       if (message.said !== 'progress') return;
       this.concluded = message.concluded;
@@ -39,13 +45,19 @@ export class BareEngine {
   }
 
   static async start(context: Context, stage: Stage): Promise<BareEngine> {
-    const worker = new Child<never, FromBareWorker>(context, new URL('./bare-worker.js', import.meta.url), [stage.service.endpoints.temporal, TASK_QUEUE]);
+    const worker = new Child<never, FromBareWorker>(context, new URL('./bare-worker.js', import.meta.url), [
+      stage.service.endpoints.temporal,
+      TASK_QUEUE,
+    ]);
     const engine = new BareEngine(stage, worker);
     await worker.hear('the bare worker runs', READY_MS, (message) => (message.said === 'ready' ? true : undefined));
     return engine;
   }
 
-  /** Starts so many; each is signalled once its first local activity has run, as a device's report comes after its document. */
+  /**
+   * Starts so many; each is signalled once its first local activity has run, as a device's report comes after its
+   * document.
+   */
   async run(count: number): Promise<BareRun> {
     const before = { temporal: this.stage.usage(), worker: usageBelow(this.worker.pid) };
     const [began, concluded] = [now(), this.concluded];
@@ -53,11 +65,22 @@ export class BareEngine {
     const signals: Promise<void>[] = [];
     this.notified = (id) => signals.push(limit(() => this.stage.engine.workflow.getHandle(id).signal('ended')));
     await Promise.all(Array.from({ length: count }, () => limit(() => this.begin())));
-    await until('every bare workflow has concluded', () => this.concluded - concluded >= count, limitMs(count), () => `${this.concluded - concluded} of ${count}`);
+    await until(
+      'every bare workflow has concluded',
+      () => this.concluded - concluded >= count,
+      limitMs(count),
+      () => `${this.concluded - concluded} of ${count}`,
+    );
     await Promise.all(signals);
     const closed = await this.stage.concluded('bare', limitMs(count));
-    const cpu = { temporal: spent(before.temporal, this.stage.usage()), worker: spent(before.worker, usageBelow(this.worker.pid)) };
-    return { perSecond: (count * 1_000) / (closed - began), cpuMs: { temporal: (cpu.temporal.get('temporal') ?? 0) / count, worker: (cpu.worker.get('rest') ?? 0) / count } };
+    const cpu = {
+      temporal: spent(before.temporal, this.stage.usage()),
+      worker: spent(before.worker, usageBelow(this.worker.pid)),
+    };
+    return {
+      perSecond: (count * 1_000) / (closed - began),
+      cpuMs: { temporal: (cpu.temporal.get('temporal') ?? 0) / count, worker: (cpu.worker.get('rest') ?? 0) / count },
+    };
   }
 
   /** One at a time: milliseconds from the start to its first local activity. */

@@ -4,7 +4,10 @@ import { tellParent } from '../child.js';
 import type { FromBareWorker } from '../messages.js';
 import { now } from '../wait.js';
 
-/** A worker with the orchestrator's settings and nothing to do: its activities only tell that they ran. Arguments: address, task queue. */
+/**
+ * A worker with the orchestrator's settings and nothing to do: its activities only tell that they ran. Arguments:
+ * address, task queue.
+ */
 
 const TELL_EVERY_MS = 5;
 const [address = '', taskQueue = ''] = process.argv.slice(2);

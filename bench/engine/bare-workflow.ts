@@ -7,7 +7,10 @@ interface BareActivities {
 
 const { notify, conclude } = proxyLocalActivities<BareActivities>({ startToCloseTimeout: '20 seconds' });
 
-/** What an installation's process costs the engine at the least (workflows/installation.ts without Slipway): a local activity, one timer, one signal, a local activity. */
+/**
+ * What an installation's process costs the engine at the least (workflows/installation.ts without Slipway): a local
+ * activity, one timer, one signal, a local activity.
+ */
 export async function bare(id: string): Promise<void> {
   let hasEnded = false;
   setHandler(defineSignal('ended'), () => {

@@ -12,7 +12,10 @@ const SAMPLE = 50;
 export async function engineWork(stage: Stage, workflowType: string): Promise<EngineWork> {
   const sum = { workflows: 0, tasks: 0, signals: 0 };
   const { workflow } = stage.engine;
-  for await (const { workflowId, runId } of workflow.list({ query: `WorkflowType = '${workflowType}'`, pageSize: SAMPLE })) {
+  for await (const { workflowId, runId } of workflow.list({
+    query: `WorkflowType = '${workflowType}'`,
+    pageSize: SAMPLE,
+  })) {
     if (sum.workflows === SAMPLE) break;
     const { events } = await workflow.getHandle(workflowId, runId).fetchHistory();
     sum.workflows += 1;

@@ -4,9 +4,15 @@ import { endWithParent, tellParent } from '../child.js';
 import type { Listening } from '../messages.js';
 
 /** The embedded broker alone: no bridge, no database behind the passwords. */
-const log = { debug: () => undefined, info: () => undefined, warn: (facts: object, message: string) => void process.stderr.write(`${message} ${JSON.stringify(facts)}\n`) };
+const log = {
+  debug: () => undefined,
+  info: () => undefined,
+  warn: (facts: object, message: string) => void process.stderr.write(`${message} ${JSON.stringify(facts)}\n`),
+};
 const broker = await startEmbeddedBroker({
-  host: '127.0.0.1', port: 0, log,
+  host: '127.0.0.1',
+  port: 0,
+  log,
   authenticate: async (username) => {
     const node = parseUsername(username);
     return node ? { identity: { kind: 'device', ...node } } : null;

@@ -8,9 +8,9 @@ export interface Row {
 }
 
 /**
- * The ceiling of the ingester: the rows that one batch of reports comes to (each installation updated, a history entry for each, a mark in the
- * outbox for every other one), written by bare `pg` into the same tables, one transaction after the other on one connection. Nothing is
- * read, locked, decided or parsed. @returns reports a second.
+ * The ceiling of the ingester: the rows that one batch of reports comes to (each installation updated, a history entry
+ * for each, a mark in the outbox for every other one), written by bare `pg` into the same tables, one transaction after
+ * the other on one connection. Nothing is read, locked, decided or parsed. @returns reports a second.
  */
 export async function writeBareRows(sql: pg.Pool, rows: readonly Row[], batch: number, ms: number): Promise<number> {
   const client = await sql.connect();

@@ -22,7 +22,10 @@ function devices(name: string, wanted: (filled: Filled) => Wanted<DeviceFilter>)
     name: `devices, ${name}`,
     of(filled) {
       const { filter = {}, page = {} } = wanted(filled);
-      return { path: pathOf('/v1/devices', { ...filter, ...page }), read: (tx) => listDevices(tx, TENANT, filter, { page: 0, pageSize: 20, ...page }) };
+      return {
+        path: pathOf('/v1/devices', { ...filter, ...page }),
+        read: (tx) => listDevices(tx, TENANT, filter, { page: 0, pageSize: 20, ...page }),
+      };
     },
   };
 }
@@ -32,7 +35,10 @@ function installations(name: string, wanted: (filled: Filled) => Wanted<Installa
     name: `installations, ${name}`,
     of(filled) {
       const { filter = {}, page = {} } = wanted(filled);
-      return { path: pathOf('/v1/firmware-installations', { ...filter, ...page }), read: (tx) => listInstallations(tx, TENANT, filter, { page: 0, pageSize: 20, ...page }) };
+      return {
+        path: pathOf('/v1/firmware-installations', { ...filter, ...page }),
+        read: (tx) => listInstallations(tx, TENANT, filter, { page: 0, pageSize: 20, ...page }),
+      };
     },
   };
 }
@@ -71,7 +77,9 @@ export const INSTALLATION_CASES: readonly Case[] = [
   installations('of one slot', () => ({ filter: { slot: ['bootloader'] } })),
   installations('of a slot that has none', () => ({ filter: { slot: ['configuration'] } })),
   installations('of one rollout', ({ rolloutId }) => ({ filter: { rolloutId: [rolloutId] } })),
-  installations('failed, of one rollout', ({ rolloutId }) => ({ filter: { state: ['failed'], rolloutId: [rolloutId] } })),
+  installations('failed, of one rollout', ({ rolloutId }) => ({
+    filter: { state: ['failed'], rolloutId: [rolloutId] },
+  })),
   {
     name: 'installations, of one device',
     of: ({ deviceId }) => ({

@@ -22,7 +22,9 @@ const MOST_THROWN_AWAY = 5_000;
 
 /** Runs `work` on a transaction that also explains each of its queries with the values that they had. */
 export async function explaining(tx: Tx, work: (tx: Tx) => Promise<unknown>): Promise<Explained[]> {
-  const { rows } = await tx.query<{ name: string; rows: number }>(`SELECT relname AS name, reltuples::float8 AS rows FROM pg_class WHERE relkind = 'r'`);
+  const { rows } = await tx.query<{ name: string; rows: number }>(
+    `SELECT relname AS name, reltuples::float8 AS rows FROM pg_class WHERE relkind = 'r'`,
+  );
   const sizes = new Map(rows.map((row) => [row.name, row.rows]));
   const explained: Explained[] = [];
   const watched = {
@@ -42,7 +44,9 @@ export function faultsOf(node: Node, sizes: ReadonlyMap<string, number>): string
   const scans = node['Node Type'] === 'Seq Scan' && (sizes.get(table) ?? 0) > SMALL_TABLE;
   return [
     ...(scans ? [`a sequential scan of ${table}`] : []),
-    ...(thrownAway > MOST_THROWN_AWAY ? [`${thrownAway} rows of ${table} were read and thrown away (${node['Node Type']})`] : []),
+    ...(thrownAway > MOST_THROWN_AWAY
+      ? [`${thrownAway} rows of ${table} were read and thrown away (${node['Node Type']})`]
+      : []),
     ...(node.Plans ?? []).flatMap((child) => faultsOf(child, sizes)),
   ];
 }

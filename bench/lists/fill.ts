@@ -18,28 +18,46 @@ const GATEWAYS = 200;
 const ROLLOUTS = 100;
 
 /**
- * Devices: one in ten is tagged `north`, one in a hundred `lab`, one in ten thousand `rare`; one in a thousand has another type; half of them
- * are behind one of 200 gateways; each has a serial number and a floor as attributes. Installations: one per device; 95 in 100 installed, then failed, rejected, timed_out, and one in a
- * hundred open; each belongs to one of 100 rollouts. History is written numbered, or the sealer would work through it for minutes.
+ * Devices: one in ten is tagged `north`, one in a hundred `lab`, one in ten thousand `rare`; one in a thousand has
+ * another type; half of them are behind one of 200 gateways; each has a serial number and a floor as attributes.
+ * Installations: one per device; 95 in 100 installed, then failed, rejected, timed_out, and one in a hundred open; each
+ * belongs to one of 100 rollouts. History is written numbered, or the sealer would work through it for minutes.
  */
 export async function fill(stage: Stage, rows: number): Promise<Filled> {
   const { sql, typeId } = stage;
   const firmwareId = await stage.firmware();
-  const rareTypeId = await stage.operator.deviceType({ name: 'rare', model: 'rare', slots: { firmware: { name: 'Firmware' } } });
+  const rareTypeId = await stage.operator.deviceType({
+    name: 'rare',
+    model: 'rare',
+    slots: { firmware: { name: 'Firmware' } },
+  });
   const rollouts = Array.from({ length: ROLLOUTS }, () => randomUUID());
   await sql.query(DEVICES, [rows, typeId, rareTypeId, GATEWAYS]);
   await sql.query(INSTALLATIONS, [firmwareId, JSON.stringify(DEFAULT_POLICY), rollouts]);
   await sql.query(HISTORY);
   await sql.query('ANALYZE');
-  const one = async <T extends object>(text: string, values: unknown[] = []) => (await sql.query<T>(text, values)).rows[0]!;
+  const one = async <T extends object>(text: string, values: unknown[] = []) =>
+    (await sql.query<T>(text, values)).rows[0]!;
   const deep = Math.floor(rows * 0.9);
-  const cursor = async (table: string, time: string) => printCursor(await one<{ at: string; id: string }>(
-    `SELECT to_char(${time} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS at, id FROM ${table} ORDER BY ${time} DESC, id DESC OFFSET ${deep} LIMIT 1`));
-  const { id: gatewayId } = await one<{ id: string }>(`SELECT connected_by AS id FROM devices WHERE connected_by IS NOT NULL LIMIT 1`);
-  const { id: deviceId } = await one<{ id: string }>(`SELECT device_id AS id FROM installations OFFSET ${deep} LIMIT 1`);
+  const cursor = async (table: string, time: string) =>
+    printCursor(
+      await one<{ at: string; id: string }>(
+        `SELECT to_char(${time} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS at, id FROM ${table} ORDER BY ${time} DESC, id DESC OFFSET ${deep} LIMIT 1`,
+      ),
+    );
+  const { id: gatewayId } = await one<{ id: string }>(
+    `SELECT connected_by AS id FROM devices WHERE connected_by IS NOT NULL LIMIT 1`,
+  );
+  const { id: deviceId } = await one<{ id: string }>(
+    `SELECT device_id AS id FROM installations OFFSET ${deep} LIMIT 1`,
+  );
   return {
-    rareTypeId, gatewayId, deviceId, rolloutId: rollouts[0]!,
-    deviceCursor: await cursor('devices', 'created_at'), installationCursor: await cursor('installations', 'requested_at'),
+    rareTypeId,
+    gatewayId,
+    deviceId,
+    rolloutId: rollouts[0]!,
+    deviceCursor: await cursor('devices', 'created_at'),
+    installationCursor: await cursor('installations', 'requested_at'),
   };
 }
 

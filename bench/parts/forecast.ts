@@ -20,23 +20,47 @@ export const forecast: Part = {
     const { rareTypeId } = await fill(stage, rows);
     const firmwareId = await stage.firmware();
     await stage.operator.associate(rareTypeId, SLOT, firmwareId);
-    const body = { name: 'bench', steps: [{ slot: SLOT, firmwareId }], targets: { filter: 'tag==all' }, pace: { maxInFlight: 1_000, offline: 'offer' } };
+    const body = {
+      name: 'bench',
+      steps: [{ slot: SLOT, firmwareId }],
+      targets: { filter: 'tag==all' },
+      pace: { maxInFlight: 1_000, offline: 'offer' },
+    };
     const idle = await timesUntil(stage, new Promise((resolve) => setTimeout(resolve, context.count(IDLE_MS, 1_000))));
     const began = now();
-    const asked = stage.operator.call<{ devices: number; runs: number }>('POST', '/v1/rollout-simulations', body).then((found) => ({ found, ms: now() - began }));
+    const asked = stage.operator
+      .call<{ devices: number; runs: number }>('POST', '/v1/rollout-simulations', body)
+      .then((found) => ({ found, ms: now() - began }));
     const meanwhile = await timesUntil(stage, asked);
     const { found, ms } = await asked;
     const size = found.devices.toLocaleString('en-US');
     return {
       figures: [
-        { name: `a forecast of ${size} devices`, value: ms / 1_000, unit: 's', target: { of: 'value', is: 'at most', value: 10 }, detail: `${found.runs} runs` },
-        { name: 'meanwhile: one device type, p95', value: percentile(meanwhile, 0.95), unit: 'ms', beside: { name: 'idle', value: percentile(idle, 0.95) }, target: { of: 'value', is: 'at most', value: 50 }, detail: spread(meanwhile, 'ms') },
+        {
+          name: `a forecast of ${size} devices`,
+          value: ms / 1_000,
+          unit: 's',
+          target: { of: 'value', is: 'at most', value: 10 },
+          detail: `${found.runs} runs`,
+        },
+        {
+          name: 'meanwhile: one device type, p95',
+          value: percentile(meanwhile, 0.95),
+          unit: 'ms',
+          beside: { name: 'idle', value: percentile(idle, 0.95) },
+          target: { of: 'value', is: 'at most', value: 50 },
+          detail: spread(meanwhile, 'ms'),
+        },
         ...(await million(context, stage)),
       ],
       method: [
         `${rows} devices as rows; a request over HTTP from its sending to its answer, which reads the model of the fleet and simulates in a thread of the API.`,
         'Meanwhile another client asks for one device type, again and again with 10 ms between; the same before, with nothing else to do.',
-        ...(context.full ? ['A million: one simulated rollout in the bench\'s own process, and a rollout by a filter over rows of devices in a database of its own, from its creation until its targets are in their groups. Memory is that of the process at most.'] : []),
+        ...(context.full
+          ? [
+              "A million: one simulated rollout in the bench's own process, and a rollout by a filter over rows of devices in a database of its own, from its creation until its targets are in their groups. Memory is that of the process at most.",
+            ]
+          : []),
       ],
     };
   },
@@ -60,10 +84,19 @@ async function million(context: Context, stage: Stage): Promise<Figure[]> {
   if (!context.full) return [];
   const devices = context.count(MILLION, 5_000);
   context.say(`plans and takes down ${devices} targets`);
-  const { looks, plannedMs, rssBytes, createdMs, materialisedMs }: Million = await measureMillion(context, stage, devices);
+  const { looks, plannedMs, rssBytes, createdMs, materialisedMs }: Million = await measureMillion(
+    context,
+    stage,
+    devices,
+  );
   const size = devices.toLocaleString('en-US');
   return [
-    { name: `the planner, a whole rollout to ${size} devices`, value: plannedMs / 1_000, unit: 's', detail: `${looks} looks` },
+    {
+      name: `the planner, a whole rollout to ${size} devices`,
+      value: plannedMs / 1_000,
+      unit: 's',
+      detail: `${looks} looks`,
+    },
     { name: 'memory of the process that planned it, at most', value: rssBytes / 1_048_576, unit: 'MiB' },
     { name: `a rollout to ${size} devices created`, value: createdMs / 1_000, unit: 's' },
     { name: 'its targets taken down and put into their groups', value: materialisedMs / 1_000, unit: 's' },

@@ -33,16 +33,27 @@ export const installations: Part = {
     return {
       figures: [
         ...figuresOf(measured, mean(before, after), besideIt),
-        { name: 'workflow tasks', value: work.tasks, unit: 'each', beside: { name: 'bare workflow', value: bareWork.tasks } },
-        { name: 'signals', value: work.signals, unit: 'each', beside: { name: 'bare workflow', value: bareWork.signals } },
+        {
+          name: 'workflow tasks',
+          value: work.tasks,
+          unit: 'each',
+          beside: { name: 'bare workflow', value: bareWork.tasks },
+        },
+        {
+          name: 'signals',
+          value: work.signals,
+          unit: 'each',
+          beside: { name: 'bare workflow', value: bareWork.signals },
+        },
       ],
       method: [
         `${devices.length} simulated devices in one process (MQTT.js, one connection each) do what the protocol says: accepted, downloading, download of 64 KiB over HTTP, SHA-256, downloaded, installing, rebooting, hello, installed, each after the broker's PUBACK of the one before. A reboot takes no time and keeps the connection; nothing is written to a disk.`,
         'One installation per device is requested over the API, 16 requests at a time; the rate counts from the first request to the last `installed` in PostgreSQL, and to the close of the last workflow in Temporal.',
-        'Ceiling: the bare Temporal SDK on the same server with the orchestrator\'s settings, except that all its workflows stay in its cache: start; local activity that does nothing; one timer; signal once that activity has run; local activity that does nothing. No database, no broker, no HTTP, no devices. Half of it is measured before and half after; the mean counts.',
+        "Ceiling: the bare Temporal SDK on the same server with the orchestrator's settings, except that all its workflows stay in its cache: start; local activity that does nothing; one timer; signal once that activity has run; local activity that does nothing. No database, no broker, no HTTP, no devices. Half of it is measured before and half after; the mean counts.",
         'CPU is user and system time from /proc, PostgreSQL with all its backends, from the first request until the last workflow closed. Tasks and signals are counted in the histories of the last 50 workflows of each kind.',
       ],
-      notes: fleet.faults.length === 0 ? [] : [`${fleet.faults.length} faults of devices, the first: ${fleet.faults[0]}`],
+      notes:
+        fleet.faults.length === 0 ? [] : [`${fleet.faults.length} faults of devices, the first: ${fleet.faults[0]}`],
     };
   },
 };
@@ -63,12 +74,34 @@ function figuresOf(measured: Rush, bare: BareRun, simulatorsMs: number): Figure[
   const installed: Figure = { name: 'installed', value: measured.installedPerSecond, unit: '/s', beside: ceiling };
   return [
     { ...installed, target: { of: 'ratio', is: 'at least', value: 0.6 } },
-    { ...installed, name: 'installed, by the second target', target: { of: 'ratio', is: 'at least', value: 0.8 }, detail: 'the rows of CPU say where the time goes' },
+    {
+      ...installed,
+      name: 'installed, by the second target',
+      target: { of: 'ratio', is: 'at least', value: 0.8 },
+      detail: 'the rows of CPU say where the time goes',
+    },
     { name: 'installed, and its process ended', value: measured.concludedPerSecond, unit: '/s', beside: ceiling },
-    { name: 'CPU, all of the service', value: own, unit: 'ms each', beside: { name: 'bare server and worker', value: bare.cpuMs.temporal + bare.cpuMs.worker } },
-    ...[...measured.cpuMs].sort(([, a], [, b]) => b - a).map(([name, value]): Figure => ({
-      name: `CPU, ${name}`, value, unit: 'ms each', ...(beside[name] === undefined ? {} : { beside: { name: name === 'temporal' ? 'of the bare workflow' : 'bare worker', value: beside[name] } }),
-    })),
-    { name: 'CPU, simulated devices and the bench itself', value: simulatorsMs, unit: 'ms each', detail: 'takes part of the same cores, and is no part of the service' },
+    {
+      name: 'CPU, all of the service',
+      value: own,
+      unit: 'ms each',
+      beside: { name: 'bare server and worker', value: bare.cpuMs.temporal + bare.cpuMs.worker },
+    },
+    ...[...measured.cpuMs]
+      .sort(([, a], [, b]) => b - a)
+      .map(([name, value]): Figure => ({
+        name: `CPU, ${name}`,
+        value,
+        unit: 'ms each',
+        ...(beside[name] === undefined
+          ? {}
+          : { beside: { name: name === 'temporal' ? 'of the bare workflow' : 'bare worker', value: beside[name] } }),
+      })),
+    {
+      name: 'CPU, simulated devices and the bench itself',
+      value: simulatorsMs,
+      unit: 'ms each',
+      detail: 'takes part of the same cores, and is no part of the service',
+    },
   ];
 }

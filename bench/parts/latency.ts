@@ -40,7 +40,7 @@ export const latency: Part = {
       method: [
         `${devices.length} devices are connected and install what they are offered. The time runs from before the request is sent until the device's process has the document; both read the same clock.`,
         'Idle: one at a time, the next when the one before is installed. Half: requests at random times (a Poisson process of half the rate at which a rush of all these devices was installed just before), whether or not the ones before are through.',
-        'Floor: the bare Temporal SDK on the idle service, from the client\'s start of a workflow until its first local activity runs: the document can be no earlier.',
+        "Floor: the bare Temporal SDK on the idle service, from the client's start of a workflow until its first local activity runs: the document can be no earlier.",
       ],
     };
   },
@@ -48,8 +48,12 @@ export const latency: Part = {
 
 function figureOf(when: string, values: readonly number[], floor: number, target: number): Figure {
   return {
-    name: `${when}, p95`, value: percentile(values, 0.95), unit: 'ms', beside: { name: 'bare start to first activity, idle, p95', value: floor },
-    target: { of: 'value', is: 'at most', value: target }, detail: spread(values, 'ms'),
+    name: `${when}, p95`,
+    value: percentile(values, 0.95),
+    unit: 'ms',
+    beside: { name: 'bare start to first activity, idle, p95', value: floor },
+    target: { of: 'value', is: 'at most', value: target },
+    detail: spread(values, 'ms'),
   };
 }
 

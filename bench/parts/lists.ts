@@ -31,7 +31,9 @@ export const lists: Part = {
       const alone = await sampled(() => asTenant(pool, 'default', read));
       const plans = await asTenant(pool, 'default', (tx) => explaining(tx, read));
       figures.push(figureOf(one, times, alone, plans));
-      notes.push(...plans.filter((plan) => plan.faults.length > 0).map((plan) => `${one.name}: ${plan.faults.join('; ')}.`));
+      notes.push(
+        ...plans.filter((plan) => plan.faults.length > 0).map((plan) => `${one.name}: ${plan.faults.join('; ')}.`),
+      );
     }
     return { figures, notes, method: methodOf(rows) };
   },
@@ -50,7 +52,10 @@ async function sampled(work: () => Promise<unknown>): Promise<number[]> {
 function figureOf(one: Case, times: readonly number[], alone: readonly number[], plans: readonly Explained[]): Figure {
   const faults = plans.flatMap((plan) => plan.faults).length;
   return {
-    name: `${one.name}, p95`, value: percentile(times, 0.95), unit: 'ms', beside: { name: 'its transaction alone, p95', value: percentile(alone, 0.95) },
+    name: `${one.name}, p95`,
+    value: percentile(times, 0.95),
+    unit: 'ms',
+    beside: { name: 'its transaction alone, p95', value: percentile(alone, 0.95) },
     detail: `p50 ${rounded(percentile(times, 0.5))} ms; ${faults === 0 ? `${plans.length} plans, no sequential scan` : `see the notes: ${faults}`}`,
   };
 }

@@ -43,7 +43,10 @@ export const memory: Part = {
       const many = await stage.register(context.count(MANY, 500) - devices.length);
       await offered(stage, many, firmwareId, devices.length + many.length);
       const most = await settled();
-      figures.push(...figuresOf(`${devices.length + many.length} installations open`, most), ...growth(open, most, many.length));
+      figures.push(
+        ...figuresOf(`${devices.length + many.length} installations open`, most),
+        ...growth(open, most, many.length),
+      );
     }
     return { figures, method: methodOf(devices.length) };
   },
@@ -60,18 +63,28 @@ async function offered(stage: Stage, devices: readonly Login[], firmwareId: stri
 function figuresOf(when: string, usage: Usage, target?: number): Figure[] {
   const each = OWN_PARTS.reduce((sum, name) => sum + (usage.get(name)?.memoryMb ?? 0), 0);
   return [
-    { name: `${when}: Slipway's own processes together`, value: togetherMb(usage), unit: 'MB', detail: `${Math.round(each)} with Node's code counted in each`, ...(target === undefined ? {} : { target: { of: 'value', is: 'at most', value: target } as const }) },
+    {
+      name: `${when}: Slipway's own processes together`,
+      value: togetherMb(usage),
+      unit: 'MB',
+      detail: `${Math.round(each)} with Node's code counted in each`,
+      ...(target === undefined ? {} : { target: { of: 'value', is: 'at most', value: target } as const }),
+    },
     ...[...usage].map(([name, { memoryMb }]): Figure => ({ name: `${when}: ${name}`, value: memoryMb, unit: 'MB' })),
   ];
 }
 
 function growth(before: Usage, after: Usage, count: number): Figure[] {
-  return [...after].map(([name, { memoryMb }]): Figure => ({ name: `each open installation: ${name}`, value: ((memoryMb - (before.get(name)?.memoryMb ?? 0)) * 1_000) / count, unit: 'kB' }));
+  return [...after].map(([name, { memoryMb }]): Figure => ({
+    name: `each open installation: ${name}`,
+    value: ((memoryMb - (before.get(name)?.memoryMb ?? 0)) * 1_000) / count,
+    unit: 'kB',
+  }));
 }
 
 function methodOf(devices: number): string[] {
   return [
     `Resident memory from /proc (PostgreSQL: proportional share, so that its shared buffers count once), half a minute after each state was reached, when V8 has given back what the rush to it left behind (what that was, stands beside it): ready; ${devices} devices connected and greeted; one installation open on each, offered and not answered.`,
-    'The devices are in a process of their own, which is not counted. "Slipway\'s own" are all but PostgreSQL and Temporal\'s server; together, pages of files (Node\'s code, which all five have mapped) count once, by the largest.',
+    "The devices are in a process of their own, which is not counted. \"Slipway's own\" are all but PostgreSQL and Temporal's server; together, pages of files (Node's code, which all five have mapped) count once, by the largest.",
   ];
 }

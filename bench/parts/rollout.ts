@@ -19,7 +19,9 @@ const SMALL = 1_000;
 const LARGE = 100_000;
 const SAMPLES = 80;
 
-/** A rollout from the command to start until it has finished, and what its coordinator costs by the size of the fleet. */
+/**
+ * A rollout from the command to start until it has finished, and what its coordinator costs by the size of the fleet.
+ */
 export const rollout: Part = {
   title: 'A rollout, end to end',
   async run(context): Promise<Measured> {
@@ -39,19 +41,37 @@ export const rollout: Part = {
     return {
       figures: [...ratesOf(measured), ...listsOf(measured, steady), ...ticksOf(small, big), ...costsOf(measured)],
       method: methodOf(devices.length, big.size, warmUp.length, alone.installedPerSecond),
-      notes: [...(fleet.faults.length === 0 ? [] : [`${fleet.faults.length} faults of devices, the first: ${fleet.faults[0]}`]), ...(measured.most > RUSH.maxInFlight ? [`${measured.most} were in flight at once, and ${RUSH.maxInFlight} is the cap`] : [])],
+      notes: [
+        ...(fleet.faults.length === 0
+          ? []
+          : [`${fleet.faults.length} faults of devices, the first: ${fleet.faults[0]}`]),
+        ...(measured.most > RUSH.maxInFlight
+          ? [`${measured.most} were in flight at once, and ${RUSH.maxInFlight} is the cap`]
+          : []),
+      ],
     };
   },
 };
 
 function ratesOf({ completedPerMinute, slowestPerMinute, finishedAfterMs, most }: EndToEnd): Figure[] {
-  const windowed: Figure[] = Number.isNaN(slowestPerMinute) ? [] : [
-    { name: 'completed, in the slowest 10 s of the last group', value: slowestPerMinute, unit: '/min' },
-  ];
+  const windowed: Figure[] = Number.isNaN(slowestPerMinute)
+    ? []
+    : [{ name: 'completed, in the slowest 10 s of the last group', value: slowestPerMinute, unit: '/min' }];
   return [
-    { name: 'devices started and completed, gates between three groups included', value: completedPerMinute, unit: '/min', target: { of: 'value', is: 'at least', value: 1_000 }, detail: `at most ${most} in flight` },
+    {
+      name: 'devices started and completed, gates between three groups included',
+      value: completedPerMinute,
+      unit: '/min',
+      target: { of: 'value', is: 'at least', value: 1_000 },
+      detail: `at most ${most} in flight`,
+    },
     ...windowed,
-    { name: 'from the last report to `finished`', value: finishedAfterMs / 1_000, unit: 's', target: { of: 'value', is: 'at most', value: 5 } },
+    {
+      name: 'from the last report to `finished`',
+      value: finishedAfterMs / 1_000,
+      unit: 's',
+      target: { of: 'value', is: 'at most', value: 5 },
+    },
   ];
 }
 
@@ -59,26 +79,60 @@ function ratesOf({ completedPerMinute, slowestPerMinute, finishedAfterMs, most }
 function listsOf(rushed: EndToEnd, steady: EndToEnd): Figure[] {
   return [...steady.lists].flatMap(([name, { running, idle }]): Figure[] => [
     {
-      name: `while it runs at ${STEADY.startsPerMinute.toLocaleString('en-US')} a minute: ${name}, p95`, value: percentile(running, 0.95), unit: 'ms', beside: { name: 'with nothing else to do', value: percentile(idle, 0.95) },
-      target: { of: 'value', is: 'at most', value: 50 }, detail: spread(running, 'ms'),
+      name: `while it runs at ${STEADY.startsPerMinute.toLocaleString('en-US')} a minute: ${name}, p95`,
+      value: percentile(running, 0.95),
+      unit: 'ms',
+      beside: { name: 'with nothing else to do', value: percentile(idle, 0.95) },
+      target: { of: 'value', is: 'at most', value: 50 },
+      detail: spread(running, 'ms'),
     },
-    { name: `while it runs as fast as it can: ${name}, p95`, value: percentile(rushed.lists.get(name)!.running, 0.95), unit: 'ms', beside: { name: 'with nothing else to do', value: percentile(rushed.lists.get(name)!.idle, 0.95) }, target: { of: 'value', is: 'at most', value: 50 } },
+    {
+      name: `while it runs as fast as it can: ${name}, p95`,
+      value: percentile(rushed.lists.get(name)!.running, 0.95),
+      unit: 'ms',
+      beside: { name: 'with nothing else to do', value: percentile(rushed.lists.get(name)!.idle, 0.95) },
+      target: { of: 'value', is: 'at most', value: 50 },
+    },
   ]);
 }
 
 function ticksOf(small: Ticked, large: Ticked): Figure[] {
   const size = large.size.toLocaleString('en-US');
-  const kinds = [[`admits ${ENDED_AT_ONCE}`, small.admitting, large.admitting, small.touchedAdmitting, large.touchedAdmitting], ['finds nothing to do', small.looking, large.looking, small.touchedLooking, large.touchedLooking]] as const;
+  const kinds = [
+    [`admits ${ENDED_AT_ONCE}`, small.admitting, large.admitting, small.touchedAdmitting, large.touchedAdmitting],
+    ['finds nothing to do', small.looking, large.looking, small.touchedLooking, large.touchedLooking],
+  ] as const;
   return [
     ...kinds.flatMap(([what, few, many, touchedFew, touchedMany]): Figure[] => [
-      { name: `a tick that ${what}, ${size} targets, p95`, value: percentile(many, 0.95), unit: 'ms', target: { of: 'value', is: 'at most', value: 100 }, detail: spread(many, 'ms') },
       {
-        name: `the same, p95, beside ${SMALL.toLocaleString('en-US')} targets`, value: percentile(many, 0.95), unit: 'ms', beside: { name: 'at 1,000', value: percentile(few, 0.95) },
-        target: { of: 'ratio', is: 'at most', value: 1.5 }, detail: `p50 ${rounded(percentile(many, 0.5))} and ${rounded(percentile(few, 0.5))} ms`,
+        name: `a tick that ${what}, ${size} targets, p95`,
+        value: percentile(many, 0.95),
+        unit: 'ms',
+        target: { of: 'value', is: 'at most', value: 100 },
+        detail: spread(many, 'ms'),
       },
-      { name: 'rows that it reads and writes', value: sum(touchedMany), unit: 'rows', beside: { name: 'at 1,000', value: sum(touchedFew) }, detail: `${touchedMany.length} statements, and ${touchedFew.length}` },
+      {
+        name: `the same, p95, beside ${SMALL.toLocaleString('en-US')} targets`,
+        value: percentile(many, 0.95),
+        unit: 'ms',
+        beside: { name: 'at 1,000', value: percentile(few, 0.95) },
+        target: { of: 'ratio', is: 'at most', value: 1.5 },
+        detail: `p50 ${rounded(percentile(many, 0.5))} and ${rounded(percentile(few, 0.5))} ms`,
+      },
+      {
+        name: 'rows that it reads and writes',
+        value: sum(touchedMany),
+        unit: 'rows',
+        beside: { name: 'at 1,000', value: sum(touchedFew) },
+        detail: `${touchedMany.length} statements, and ${touchedFew.length}`,
+      },
     ]),
-    { name: `${size} targets taken down and put into their groups`, value: large.materialiseMs / 1_000, unit: 's', target: { of: 'value', is: 'at most', value: 30 } },
+    {
+      name: `${size} targets taken down and put into their groups`,
+      value: large.materialiseMs / 1_000,
+      unit: 's',
+      target: { of: 'value', is: 'at most', value: 30 },
+    },
   ];
 }
 
@@ -87,7 +141,9 @@ function sum(touched: readonly Touched[]): number {
 }
 
 function costsOf({ cpuMs }: EndToEnd): Figure[] {
-  return [...cpuMs].sort(([, a], [, b]) => b - a).map(([name, value]) => ({ name: `CPU, ${name}`, value, unit: 'ms each' }));
+  return [...cpuMs]
+    .sort(([, a], [, b]) => b - a)
+    .map(([name, value]) => ({ name: `CPU, ${name}`, value, unit: 'ms each' }));
 }
 
 function methodOf(devices: number, large: number, warmUp: number, alone: number): string[] {
@@ -96,6 +152,6 @@ function methodOf(devices: number, large: number, warmUp: number, alone: number)
     `Just before, ${warmUp} of the devices installed something else, one request each (${rounded(alone * 60)} a minute), so that both sides are warm.`,
     'Lists are asked for one after the other over one client, with a second between rounds, for as long as the rollout runs: on the same cores as the devices, the service and the bench. At the pace of a minute, in a second rollout to at most 2,000 of them, cores are left over; without it none are, and a request waits for its turn on them at each of some ten steps. Beside both: the same requests after the rollout has finished.',
     `Ticks: rollouts to ${SMALL} and ${large} devices on a database of its own in the same PostgreSQL, rows for devices, without an engine; the activity that a tick is, called with its pool, in turn for both. Before each pair ${ENDED_AT_ONCE} installations report that they are installed, so that the first tick admits as many and the second finds nothing to do; ${SAMPLES} pairs after 5 that do not count.`,
-    'Rows: those that the plans of a tick\'s statements (EXPLAIN ANALYZE) read in tables or indexes, thrown away or not, and those that they write.',
+    "Rows: those that the plans of a tick's statements (EXPLAIN ANALYZE) read in tables or indexes, thrown away or not, and those that they write.",
   ];
 }

@@ -19,7 +19,12 @@ const UP = fileURLToPath(new URL('../../workers/up.js', import.meta.url));
 export const startup: Part = {
   title: 'Start-up of the all in one',
   async run(context): Promise<Measured> {
-    const times = { first: [] as number[], second: [] as number[], firstFloor: [] as number[], secondFloor: [] as number[] };
+    const times = {
+      first: [] as number[],
+      second: [] as number[],
+      firstFloor: [] as number[],
+      secondFloor: [] as number[],
+    };
     for (let round = 0; round < context.count(ROUNDS, 1); round += 1) {
       const dir = folder(context);
       const service = new AllInOne(UP, join(dir, 'data'));
@@ -32,14 +37,21 @@ export const startup: Part = {
       for (const which of ['firstFloor', 'secondFloor'] as const) times[which].push(await bareServers(bare));
     }
     const figure = (name: string, values: readonly number[], floor: readonly number[]): Figure => ({
-      name, value: median(values), unit: 's', beside: { name: 'its two servers alone', value: median(floor) }, target: { of: 'value', is: 'at most', value: 10 },
+      name,
+      value: median(values),
+      unit: 's',
+      beside: { name: 'its two servers alone', value: median(floor) },
+      target: { of: 'value', is: 'at most', value: 10 },
       detail: `median of ${values.map(rounded).join(', ')}`,
     });
     return {
-      figures: [figure('first start to ready', times.first, times.firstFloor), figure('second start to ready', times.second, times.secondFloor)],
+      figures: [
+        figure('first start to ready', times.first, times.firstFloor),
+        figure('second start to ready', times.second, times.secondFloor),
+      ],
       method: [
-        'From the start of the process on an empty data folder until `GET /health/ready` answers 200 (looked at every 0.1 s); then again on the same folder after SIGTERM. The files were built and Temporal\'s binary was there before.',
-        'Floor: the embedded PostgreSQL (with initdb on the first start) and Temporal\'s server, started side by side by the same code and nothing else, until both answer.',
+        "From the start of the process on an empty data folder until `GET /health/ready` answers 200 (looked at every 0.1 s); then again on the same folder after SIGTERM. The files were built and Temporal's binary was there before.",
+        "Floor: the embedded PostgreSQL (with initdb on the first start) and Temporal's server, started side by side by the same code and nothing else, until both answer.",
       ],
     };
   },

@@ -1,6 +1,15 @@
 import { execFile } from 'node:child_process';
 import { createHash, randomFillSync } from 'node:crypto';
-import { createReadStream, createWriteStream, mkdtempSync, openSync, closeSync, fsyncSync, rmSync, writeSync } from 'node:fs';
+import {
+  createReadStream,
+  createWriteStream,
+  mkdtempSync,
+  openSync,
+  closeSync,
+  fsyncSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
@@ -34,7 +43,16 @@ export const transfer: Part = {
     const receiver = new Child<never, Listening>(context, new URL('../transfer/bare-receiver.js', import.meta.url));
     const port = await receiver.hear('the bare server listens', READY_MS, ({ port }) => port);
     const lean = await leanestClient();
-    const speeds = { upload: [] as number[], byNode: [] as number[], bare: [] as number[], first: [] as number[], download: [] as number[], hash: [] as number[], copy: [] as number[], read: [] as number[] };
+    const speeds = {
+      upload: [] as number[],
+      byNode: [] as number[],
+      bare: [] as number[],
+      first: [] as number[],
+      download: [] as number[],
+      hash: [] as number[],
+      copy: [] as number[],
+      read: [] as number[],
+    };
     const accounts: Spent[] = [];
     let hasher = '';
     for (let round = 0; round < WARM_ROUNDS + ROUNDS; round += 1) {
@@ -61,7 +79,10 @@ export const transfer: Part = {
       if (round < WARM_ROUNDS) for (const all of [...Object.values(speeds), accounts]) all.length = 0;
       else context.say(`round ${round - WARM_ROUNDS + 1} of ${ROUNDS}`);
     }
-    return { figures: [...figuresOf(speeds, hasher, lean.name), ...whereItGoes(accounts)], method: methodOf(megabytes, lean.name) };
+    return {
+      figures: [...figuresOf(speeds, hasher, lean.name), ...whereItGoes(accounts)],
+      method: methodOf(megabytes, lean.name),
+    };
   },
 };
 
@@ -79,12 +100,23 @@ class Account {
   end(): Spent {
     const after = this.read();
     const since = (what: keyof Spent) => after[what] - this.before[what];
-    return { elapsed: since('elapsed'), machine: since('machine'), javascript: since('javascript'), others: since('others'), client: since('client') };
+    return {
+      elapsed: since('elapsed'),
+      machine: since('machine'),
+      javascript: since('javascript'),
+      others: since('others'),
+      client: since('client'),
+    };
   }
 
   private read(): Spent {
     // The bench and those of its children that have ended: a curl.
-    return { elapsed: now(), machine: machineCpuMs(), ...threadsBelow(this.servicePid, 'api'), client: usageBelow(process.pid).get('rest')?.cpuMs ?? 0 };
+    return {
+      elapsed: now(),
+      machine: machineCpuMs(),
+      ...threadsBelow(this.servicePid, 'api'),
+      client: usageBelow(process.pid).get('rest')?.cpuMs ?? 0,
+    };
   }
 }
 
@@ -93,18 +125,31 @@ function whereItGoes(accounts: readonly Spent[]): Figure[] {
   const elapsed = { name: 'an upload takes', value: mean('elapsed') };
   const figure = (name: string, value: number): Figure => ({ name, value, unit: 'ms', beside: elapsed });
   return [
-    figure('CPU of an upload: the API\'s thread that receives', mean('javascript')),
-    figure('CPU of an upload: the API\'s threads that hash, write and sync', mean('others')),
+    figure("CPU of an upload: the API's thread that receives", mean('javascript')),
+    figure("CPU of an upload: the API's threads that hash, write and sync", mean('others')),
     figure('CPU of an upload: its client, and the bench', mean('client')),
-    figure('CPU of an upload: all else on the machine, mostly the kernel\'s writing', mean('machine') - mean('javascript') - mean('others') - mean('client')),
+    figure(
+      "CPU of an upload: all else on the machine, mostly the kernel's writing",
+      mean('machine') - mean('javascript') - mean('others') - mean('client'),
+    ),
   ];
 }
 
-type Speeds = Readonly<Record<'upload' | 'byNode' | 'bare' | 'first' | 'download' | 'hash' | 'copy' | 'read', readonly number[]>>;
+type Speeds = Readonly<
+  Record<'upload' | 'byNode' | 'bare' | 'first' | 'download' | 'hash' | 'copy' | 'read', readonly number[]>
+>;
 
-function figuresOf({ upload: up, byNode, bare, first, download: down, hash: hashing, copy: copying, read }: Speeds, hasher: string, client: string): Figure[] {
+function figuresOf(
+  { upload: up, byNode, bare, first, download: down, hash: hashing, copy: copying, read }: Speeds,
+  hasher: string,
+  client: string,
+): Figure[] {
   const figure = (name: string, values: readonly number[], ceiling: string, ceilings: readonly number[]): Figure => ({
-    name, value: median(values), unit: 'MB/s', beside: { name: ceiling, value: median(ceilings) }, detail: `median of ${values.map(rounded).join(', ')}`,
+    name,
+    value: median(values),
+    unit: 'MB/s',
+    beside: { name: ceiling, value: median(ceilings) },
+    detail: `median of ${values.map(rounded).join(', ')}`,
   });
   return [
     { ...figure(`upload by ${client}`, up, hasher, hashing), target: { of: 'ratio', is: 'at least', value: 0.5 } },
@@ -122,7 +167,7 @@ function methodOf(megabytes: number, client: string): string[] {
     'Upload: from the creation of the firmware to the answer, which comes when the bytes are hashed, written and synced. Download: from the request by the signed link to the last byte, thrown away; the first reads from the disk, where an upload went past the page cache.',
     'CPU of an upload is user and system time from /proc, the mean of the rounds; a machine of two cores has twice as many milliseconds to give as an upload takes.',
     `The hash alone has a core for itself; an upload shares both with its client, and the bytes cross the loopback on their way to the hash. The bare Node server, with the same client (${client}), hashes in the thread that receives.`,
-    'Ceilings: `openssl sha256` on the file (Node\'s own hash where openssl is missing); a copy of the file by Node streams, synced at the end; a Node stream that reads the file and throws it away.',
+    "Ceilings: `openssl sha256` on the file (Node's own hash where openssl is missing); a copy of the file by Node streams, synced at the end; a Node stream that reads the file and throws it away.",
   ];
 }
 
@@ -143,7 +188,7 @@ async function hash(file: string): Promise<string> {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
     await pipeline(createReadStream(file), createHash('sha256'));
-    return 'Node\'s sha256';
+    return "Node's sha256";
   }
 }
 
@@ -153,7 +198,9 @@ function copy(from: string, to: string): Promise<void> {
 
 async function upload(stage: Stage, version: string, file: string, client: UploadClient): Promise<string> {
   const { id } = await stage.operator.call<{ id: string }>('POST', '/v1/firmwares', { name: 'bench', version });
-  await client.send(`${stage.operator.baseUrl}/v1/firmwares/${id}/blob`, file, { authorization: `Bearer ${stage.operator.token}` });
+  await client.send(`${stage.operator.baseUrl}/v1/firmwares/${id}/blob`, file, {
+    authorization: `Bearer ${stage.operator.token}`,
+  });
   return id;
 }
 
@@ -161,13 +208,17 @@ async function download(stage: Stage, firmwareId: string, megabytes: number): Pr
   const { downloadUrl } = await stage.operator.call<{ downloadUrl: string }>('GET', `/v1/firmwares/${firmwareId}`);
   const { statusCode, body } = await request(downloadUrl);
   let received = 0;
-  await pipeline(body, new Writable({
-    write(chunk: Buffer, _encoding, done) {
-      received += chunk.length;
-      done();
-    },
-  }));
-  if (statusCode !== 200 || received !== megabytes * 1e6) throw new Error(`a download was answered with ${statusCode} and ${received} bytes`);
+  await pipeline(
+    body,
+    new Writable({
+      write(chunk: Buffer, _encoding, done) {
+        received += chunk.length;
+        done();
+      },
+    }),
+  );
+  if (statusCode !== 200 || received !== megabytes * 1e6)
+    throw new Error(`a download was answered with ${statusCode} and ${received} bytes`);
 }
 
 function nowhere(): Writable {

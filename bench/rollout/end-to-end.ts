@@ -5,7 +5,10 @@ import type { Stage } from '../stage.js';
 import { spent } from '../usage.js';
 import { now, until } from '../wait.js';
 
-/** How often what a dashboard shows is asked for while the rollout runs: more often, and the asking takes a tenth of the cores (measured at 200 ms). */
+/**
+ * How often what a dashboard shows is asked for while the rollout runs: more often, and the asking takes a tenth of the
+ * cores (measured at 200 ms).
+ */
 const LOOK_MS = 1_000;
 const SETTLE_MS = 5_000;
 const IDLE_TURNS = 40;
@@ -18,7 +21,10 @@ const WINDOW_S = 10;
 export interface EndToEnd {
   /** From the command to start until the last device had reported its end, a minute. */
   readonly completedPerMinute: number;
-  /** In the worst `WINDOW_S` seconds of the last group, from its first end to its last start; NaN where that was shorter. */
+  /**
+   * In the worst `WINDOW_S` seconds of the last group, from its first end to its last start; NaN where that was
+   * shorter.
+   */
   readonly slowestPerMinute: number;
   /** From the last report to `finished`, milliseconds. */
   readonly finishedAfterMs: number;
@@ -34,13 +40,25 @@ export interface Pace {
   readonly startsPerMinute: number;
 }
 
-/** A rollout to these devices over the API, from the command to start until it has finished. @throws where it ends otherwise */
+/**
+ * A rollout to these devices over the API, from the command to start until it has finished. @throws where it ends
+ * otherwise
+ */
 export async function rollOut(stage: Stage, devices: readonly Login[], pace: Pace): Promise<EndToEnd> {
   const { operator } = stage;
   const firmwareId = await stage.firmware();
-  const { id } = await operator.call<RolloutResource>('POST', '/v1/rollouts', { name: 'bench', steps: [{ slot: SLOT, firmwareId }], targets: { deviceIds: devices.map(({ deviceId }) => deviceId) }, pace });
+  const { id } = await operator.call<RolloutResource>('POST', '/v1/rollouts', {
+    name: 'bench',
+    steps: [{ slot: SLOT, firmwareId }],
+    targets: { deviceIds: devices.map(({ deviceId }) => deviceId) },
+    pace,
+  });
   const read = () => operator.call<RolloutResource>('GET', `/v1/rollouts/${id}`);
-  await until('the targets are taken down', async () => (await read()).groups.reduce((sum, group) => sum + group.size, 0) === devices.length, MATERIALISED_MS);
+  await until(
+    'the targets are taken down',
+    async () => (await read()).groups.reduce((sum, group) => sum + group.size, 0) === devices.length,
+    MATERIALISED_MS,
+  );
   const before = stage.usage();
   const began = now();
   await operator.call('POST', `/v1/rollouts/${id}/start`);
@@ -49,12 +67,17 @@ export async function rollOut(stage: Stage, devices: readonly Login[], pace: Pac
   const idle = await askWhenIdle(stage, id);
   const lists = new Map([...running].map(([name, times]) => [name, { running: times, idle: idle.get(name)! }]));
   const rollout = await read();
-  if (rollout.counters.installed !== devices.length) throw new Error(`not all of ${devices.length} devices ended as installed: ${JSON.stringify(rollout.counters)}`);
+  if (rollout.counters.installed !== devices.length)
+    throw new Error(`not all of ${devices.length} devices ended as installed: ${JSON.stringify(rollout.counters)}`);
   const { rows } = await stage.sql.query<{ last: Date; most: number }>(LAST, [id]);
   const { last, most } = rows[0]!;
   return {
-    completedPerMinute: (devices.length * 60_000) / (last.getTime() - began), slowestPerMinute: await slowestOf(stage, id), finishedAfterMs: Date.parse(rollout.finishedAt!) - last.getTime(),
-    lists, cpuMs: new Map([...cpu].map(([name, ms]) => [name, ms / devices.length])), most,
+    completedPerMinute: (devices.length * 60_000) / (last.getTime() - began),
+    slowestPerMinute: await slowestOf(stage, id),
+    finishedAfterMs: Date.parse(rollout.finishedAt!) - last.getTime(),
+    lists,
+    cpuMs: new Map([...cpu].map(([name, ms]) => [name, ms / devices.length])),
+    most,
   };
 }
 

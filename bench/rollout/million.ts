@@ -29,13 +29,22 @@ export async function measureMillion(context: Context, stage: Stage, devices: nu
   const [firmwareId] = await fill(databaseUrl, devices);
   const pool = openPool({ databaseUrl, name: 'bench-million', max: 2 });
   context.atEnd(() => pool.end());
-  const { plan, defaulted } = toPlan(newRollout.parse({ name: 'million', steps: [{ slot: SLOT, firmwareId }], targets: { filter: 'name==bench*' }, pace: { maxInFlight: 5_000, startsPerMinute: 100_000 } }));
+  const { plan, defaulted } = toPlan(
+    newRollout.parse({
+      name: 'million',
+      steps: [{ slot: SLOT, firmwareId }],
+      targets: { filter: 'name==bench*' },
+      pace: { maxInFlight: 5_000, startsPerMinute: 100_000 },
+    }),
+  );
   const planned = now();
   const { looks } = simulateOnce(plan, modelOf(devices), 1, Date.now());
   const plannedMs = now() - planned;
   const rssBytes = process.resourceUsage().maxRSS * 1_024;
   const began = now();
-  const { id } = await asTenant(pool, TENANT, (tx) => createRollout(tx, TENANT, { plan, defaulted, createdBy: 'bench' }, Date.now()));
+  const { id } = await asTenant(pool, TENANT, (tx) =>
+    createRollout(tx, TENANT, { plan, defaulted, createdBy: 'bench' }, Date.now()),
+  );
   const created = now();
   const activities = createRolloutActivities({ pool });
   while ((await activities.tick({ tenantId: TENANT, rolloutId: id })).waitingOn.startsWith('Works through')) continue;
@@ -46,7 +55,22 @@ export async function measureMillion(context: Context, stage: Stage, devices: nu
 function modelOf(devices: number): FleetModel {
   const [canary, early] = [Math.ceil(devices / 100), Math.ceil(devices / 10)];
   return {
-    groups: [canary, early, devices - canary - early], held: 0, online: 0.85, away: [60 * SECOND, 3_600 * SECOND, 86_400 * SECOND], neverSeen: 0, bytes: 5_000_000, assumptions: [],
-    kinds: [{ name: 'bench', weight: 1, accept: [SECOND, 5 * SECOND], download: [30 * SECOND, 300 * SECOND], install: [60 * SECOND, 180 * SECOND], failures: { download: 0.02, install: 0.01, final: 0.005, rejected: 0, timeout: 0.005 } }],
+    groups: [canary, early, devices - canary - early],
+    held: 0,
+    online: 0.85,
+    away: [60 * SECOND, 3_600 * SECOND, 86_400 * SECOND],
+    neverSeen: 0,
+    bytes: 5_000_000,
+    assumptions: [],
+    kinds: [
+      {
+        name: 'bench',
+        weight: 1,
+        accept: [SECOND, 5 * SECOND],
+        download: [30 * SECOND, 300 * SECOND],
+        install: [60 * SECOND, 180 * SECOND],
+        failures: { download: 0.02, install: 0.01, final: 0.005, rejected: 0, timeout: 0.005 },
+      },
+    ],
   };
 }

@@ -30,17 +30,31 @@ export class Ticked {
   touchedLooking: readonly Touched[] = [];
   materialiseMs = 0;
 
-  private constructor(readonly size: number, private readonly pool: Pool, private readonly activities: RolloutActivities, readonly id: string) {}
+  private constructor(
+    readonly size: number,
+    private readonly pool: Pool,
+    private readonly activities: RolloutActivities,
+    readonly id: string,
+  ) {}
 
   /** Creates it to the `size` newest devices, has its targets taken down, and starts it. */
   static async start(pool: Pool, firmwareId: string, devices: readonly string[]): Promise<Ticked> {
-    const body = newRollout.parse({ name: `to ${devices.length}`, steps: [{ slot: SLOT, firmwareId }], targets: { deviceIds: [] }, groups: [{ name: 'all' }], pace: { maxInFlight: CAP, startsPerMinute: 100_000 } });
+    const body = newRollout.parse({
+      name: `to ${devices.length}`,
+      steps: [{ slot: SLOT, firmwareId }],
+      targets: { deviceIds: [] },
+      groups: [{ name: 'all' }],
+      pace: { maxInFlight: CAP, startsPerMinute: 100_000 },
+    });
     const wanted = toPlan(body);
-    // More names than fit into one request: a fleet of this size is meant by a filter, which the materialisation reads the same way.
+    // More names than fit into one request: a fleet of this size is meant by a filter, which the materialisation reads
+    // the same way.
     const plan = { ...wanted.plan, targets: { ...wanted.plan.targets, deviceIds: devices } };
     const activities = createRolloutActivities({ pool });
     const began = now();
-    const { id } = await asTenant(pool, TENANT, (tx) => createRollout(tx, TENANT, { plan, defaulted: wanted.defaulted, createdBy: 'bench' }, Date.now()));
+    const { id } = await asTenant(pool, TENANT, (tx) =>
+      createRollout(tx, TENANT, { plan, defaulted: wanted.defaulted, createdBy: 'bench' }, Date.now()),
+    );
     const ticked = new Ticked(devices.length, pool, activities, id);
     await ticked.settle();
     ticked.materialiseMs = now() - began;
@@ -68,7 +82,10 @@ export class Ticked {
     await this.end(ENDED_AT_ONCE);
     const look = async (): Promise<Touched[]> => {
       const touched: Touched[] = [];
-      await createRolloutActivities({ pool: watched(this.pool, touched) }).tick({ tenantId: TENANT, rolloutId: this.id });
+      await createRolloutActivities({ pool: watched(this.pool, touched) }).tick({
+        tenantId: TENANT,
+        rolloutId: this.id,
+      });
       return touched;
     };
     this.touchedAdmitting = await look();
@@ -76,23 +93,37 @@ export class Ticked {
   }
 
   private async settle(): Promise<void> {
-    while ((await this.activities.tick({ tenantId: TENANT, rolloutId: this.id })).waitingOn.startsWith('Works through')) continue;
+    while ((await this.activities.tick({ tenantId: TENANT, rolloutId: this.id })).waitingOn.startsWith('Works through'))
+      continue;
   }
 
   /** So many installations report that they are installed: the one way in, outside of what is measured. */
   private async end(count: number): Promise<void> {
     const { rows } = await this.pool.query<{ device_id: string; id: string }>(
-      `SELECT device_id, installation_id AS id FROM rollout_targets WHERE tenant_id = $1 AND rollout_id = $2 AND state = 'inFlight' ORDER BY rank LIMIT $3`, [TENANT, this.id, count]);
+      `SELECT device_id, installation_id AS id FROM rollout_targets WHERE tenant_id = $1 AND rollout_id = $2 AND state = 'inFlight' ORDER BY rank LIMIT $3`,
+      [TENANT, this.id, count],
+    );
     const reports = rows.flatMap((row) => {
       const of = { tenantId: TENANT, deviceId: row.device_id, kind: 'event' as const, installationId: row.id };
-      return [{ ...of, from: { kind: 'process' as const }, event: { type: 'begin' as const } }, { ...of, from: { kind: 'device' as const, node: row.device_id }, event: { type: 'installed' as const } }];
+      return [
+        { ...of, from: { kind: 'process' as const }, event: { type: 'begin' as const } },
+        { ...of, from: { kind: 'device' as const, node: row.device_id }, event: { type: 'installed' as const } },
+      ];
     });
     await asService(this.pool, (tx) => record(tx, reports, Date.now()));
   }
 }
 
-/** Ticks of a small and of a large rollout, in turn, so that other work on the machine meets both. On a database of its own: no engine runs what it starts. */
-export async function measureTicks(context: Context, stage: Stage, sizes: readonly number[], samples: number): Promise<Ticked[]> {
+/**
+ * Ticks of a small and of a large rollout, in turn, so that other work on the machine meets both. On a database of its
+ * own: no engine runs what it starts.
+ */
+export async function measureTicks(
+  context: Context,
+  stage: Stage,
+  sizes: readonly number[],
+  samples: number,
+): Promise<Ticked[]> {
   const databaseUrl = await freshDatabase(stage);
   const [firmwareId, devices] = await fill(databaseUrl, Math.max(...sizes));
   const pool = openPool({ databaseUrl, name: 'bench-ticks', max: 2 });
@@ -124,13 +155,28 @@ export async function fill(connectionString: string, count: number): Promise<[st
   await client.connect();
   const [typeId, firmwareId] = [randomUUID(), randomUUID()];
   await client.query(`INSERT INTO tenants (id) VALUES ($1) ON CONFLICT DO NOTHING`, [TENANT]);
-  await client.query(`INSERT INTO device_types (tenant_id, id, name, slots) VALUES ($1, $2, 'bench', '{"${SLOT}": {"name": "Firmware"}}')`, [TENANT, typeId]);
-  await client.query(`INSERT INTO firmwares (tenant_id, id, name, version, state, size, sha256, created_by) VALUES ($1, $2, 'bench', '2.0.0', 'ready', 4, repeat('b', 64), 'bench')`, [TENANT, firmwareId]);
-  await client.query(`INSERT INTO firmware_associations (tenant_id, id, device_type_id, slot, firmware_id) VALUES ($1, $2, $3, '${SLOT}', $4)`, [TENANT, randomUUID(), typeId, firmwareId]);
+  await client.query(
+    `INSERT INTO device_types (tenant_id, id, name, slots) VALUES ($1, $2, 'bench', '{"${SLOT}": {"name": "Firmware"}}')`,
+    [TENANT, typeId],
+  );
+  await client.query(
+    `INSERT INTO firmwares (tenant_id, id, name, version, state, size, sha256, created_by) VALUES ($1, $2, 'bench', '2.0.0', 'ready', 4, repeat('b', 64), 'bench')`,
+    [TENANT, firmwareId],
+  );
+  await client.query(
+    `INSERT INTO firmware_associations (tenant_id, id, device_type_id, slot, firmware_id) VALUES ($1, $2, $3, '${SLOT}', $4)`,
+    [TENANT, randomUUID(), typeId, firmwareId],
+  );
   const { rows } = await client.query<{ id: string }>(
-    `INSERT INTO devices (tenant_id, id, device_type_id, name, online, created_at) SELECT $1, gen_random_uuid(), $2, 'bench ' || n, true, now() - interval '1 minute' FROM generate_series(1, $3::integer) AS n RETURNING id`, [TENANT, typeId, count]);
-  await client.query(`INSERT INTO device_slots (tenant_id, device_id, slot, version, sha256, confirmed) SELECT tenant_id, id, '${SLOT}', '1.0.0', repeat('a', 64), true FROM devices`);
-  await client.query(`INSERT INTO device_credentials (tenant_id, id, device_id, type, username, secret_hash) SELECT tenant_id, gen_random_uuid(), id, 'password', tenant_id || '/' || id, '\\x00' FROM devices`);
+    `INSERT INTO devices (tenant_id, id, device_type_id, name, online, created_at) SELECT $1, gen_random_uuid(), $2, 'bench ' || n, true, now() - interval '1 minute' FROM generate_series(1, $3::integer) AS n RETURNING id`,
+    [TENANT, typeId, count],
+  );
+  await client.query(
+    `INSERT INTO device_slots (tenant_id, device_id, slot, version, sha256, confirmed) SELECT tenant_id, id, '${SLOT}', '1.0.0', repeat('a', 64), true FROM devices`,
+  );
+  await client.query(
+    `INSERT INTO device_credentials (tenant_id, id, device_id, type, username, secret_hash) SELECT tenant_id, gen_random_uuid(), id, 'password', tenant_id || '/' || id, '\\x00' FROM devices`,
+  );
   await client.query('ANALYZE');
   await client.end();
   return [firmwareId, rows.map(({ id }) => id)];

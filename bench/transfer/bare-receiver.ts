@@ -5,7 +5,13 @@ import { endWithParent, tellParent } from '../child.js';
 import type { Listening } from '../messages.js';
 
 /** An upload at its barest: Node's HTTP server, which hashes what it receives and keeps nothing. */
-const server = createServer((request, response) => void hashOf(request).then((hash) => response.end(hash), () => response.destroy()));
+const server = createServer(
+  (request, response) =>
+    void hashOf(request).then(
+      (hash) => response.end(hash),
+      () => response.destroy(),
+    ),
+);
 server.listen(0, '127.0.0.1', () => {
   const message: Listening = { said: 'listening', port: (server.address() as AddressInfo).port };
   tellParent(message);

@@ -17,7 +17,24 @@ const curl: UploadClient = {
   async send(url, file, headers = {}) {
     const all = { ...headers, 'content-type': 'application/octet-stream', expect: '' };
     // As a POST whose body is read while it is sent: --data-binary would read all of it before.
-    await run('curl', ['--disable', '--noproxy', '*', '--silent', '--show-error', '--fail', '--request', 'POST', '--upload-file', file, ...Object.entries(all).flatMap(([name, value]) => ['--header', `${name}: ${value}`]), url], { timeout: DEADLINE_MS });
+    await run(
+      'curl',
+      [
+        '--disable',
+        '--noproxy',
+        '*',
+        '--silent',
+        '--show-error',
+        '--fail',
+        '--request',
+        'POST',
+        '--upload-file',
+        file,
+        ...Object.entries(all).flatMap(([name, value]) => ['--header', `${name}: ${value}`]),
+        url,
+      ],
+      { timeout: DEADLINE_MS },
+    );
   },
 };
 

@@ -20,17 +20,27 @@ export interface IngestDependencies {
   counted: (outcome: Counted, reason: string, count: number) => void;
 }
 
-/** Reports of one transaction. Larger ones gain nothing (the commit is a tenth by then), and hold the locks of more devices for longer. */
+/**
+ * Reports of one transaction. Larger ones gain nothing (the commit is a tenth by then), and hold the locks of more
+ * devices for longer.
+ */
 const MAX_BATCH = 500;
 /**
- * While PostgreSQL works on one batch, this process reads the next: a rush keeps both busy. More would only make the batches smaller, and so
- * would a second one for the few that arrive while it is quiet: below this many they wait for the batch under way, as long as that takes.
+ * While PostgreSQL works on one batch, this process reads the next: a rush keeps both busy. More would only make the
+ * batches smaller, and so would a second one for the few that arrive while it is quiet: below this many they wait for
+ * the batch under way, as long as that takes.
  */
 const BATCHES = 2;
 const WORTH_A_SECOND = 100;
-/** Batches of few begin this far apart, and further on a busy machine, for the reasons that loop.ts gives. A device waits for its receipt, but not that impatiently. */
+/**
+ * Batches of few begin this far apart, and further on a busy machine, for the reasons that loop.ts gives. A device
+ * waits for its receipt, but not that impatiently.
+ */
 const APART_MS = 25;
-/** Progress of one phase of an installation is written at most this often: it is no history (DESIGN §4). The newest of what came meanwhile follows. */
+/**
+ * Progress of one phase of an installation is written at most this often: it is no history (DESIGN §4). The newest of
+ * what came meanwhile follows.
+ */
 const PROGRESS_EVERY_MS = 2_000;
 const LOOK_AT_HELD_MS = 1_000;
 const MAX_PROGRESS_KNOWN = 50_000;
@@ -38,14 +48,15 @@ const RETRY_FIRST_MS = 100;
 const RETRY_MAX_MS = 2_000;
 
 /**
- * Takes what devices send and records it, many devices in one transaction. It exists because a transaction per report is bound by the disk's
- * commits: whatever arrives while batches are being committed, or shortly after one began, is the next one, so that a lone report waits for
- * nobody and a rush is batched.
- * What one node sent is never in two batches at once: reports of one device are recorded in the order in which it sent them.
+ * Takes what devices send and records it, many devices in one transaction. It exists because a transaction per report
+ * is bound by the disk's commits: whatever arrives while batches are being committed, or shortly after one began, is
+ * the next one, so that a lone report waits for nobody and a rush is batched. What one node sent is never in two
+ * batches at once: reports of one device are recorded in the order in which it sent them.
  *
- * Modes: `open`, `ended`. A batch that fails because the database is away is tried until it is back, without a PUBACK; one that fails for a
- * reason that will not pass is halved until the one report that fails is alone: that one goes to the diagnostics and is acknowledged. Where
- * another one leads by now, the whole term ends, and nothing more is acknowledged.
+ * Modes: `open`, `ended`. A batch that fails because the database is away is tried until it is back, without a PUBACK;
+ * one that fails for a reason that will not pass is halved until the one report that fails is alone: that one goes to
+ * the diagnostics and is acknowledged. Where another one leads by now, the whole term ends, and nothing more is
+ * acknowledged.
  */
 export class Ingest {
   private mode: 'open' | 'ended' = 'open';
@@ -72,7 +83,10 @@ export class Ingest {
     if (this.underWay.size === 0 || this.waiting.length % WORTH_A_SECOND === 0) this.beginInTime();
   }
 
-  /** Finishes the batches under way; what waits behind them stays unacknowledged, and the broker sends it again to the next. */
+  /**
+   * Finishes the batches under way; what waits behind them stays unacknowledged, and the broker sends it again to the
+   * next.
+   */
   async end(): Promise<void> {
     this.mode = 'ended';
     clearTimeout(this.soon);
@@ -81,7 +95,8 @@ export class Ingest {
   }
 
   private beginInTime(): void {
-    const early = this.waiting.length < WORTH_A_SECOND ? this.begunAt + apartAfter(this.tookMs, APART_MS) - performance.now() : 0;
+    const early =
+      this.waiting.length < WORTH_A_SECOND ? this.begunAt + apartAfter(this.tookMs, APART_MS) - performance.now() : 0;
     if (early <= 0) this.begin();
     else this.soon ??= setTimeout(() => this.begin(), early);
   }
@@ -95,11 +110,14 @@ export class Ingest {
       const begunAt = performance.now();
       this.begunAt = begunAt;
       const nodes = new Set(batch.map(nodeOf));
-      this.underWay.set(nodes, this.work(batch).then(() => {
-        this.underWay.delete(nodes);
-        this.tookMs = performance.now() - begunAt;
-        this.beginInTime();
-      }));
+      this.underWay.set(
+        nodes,
+        this.work(batch).then(() => {
+          this.underWay.delete(nodes);
+          this.tookMs = performance.now() - begunAt;
+          this.beginInTime();
+        }),
+      );
     }
     if (this.progressAt.size > MAX_PROGRESS_KNOWN) this.progressAt.clear();
   }
@@ -109,7 +127,8 @@ export class Ingest {
     const busy = [...this.underWay.keys()];
     const batch: Incoming[] = [];
     const left: Incoming[] = [];
-    for (const message of this.waiting) (batch.length < MAX_BATCH && !busy.some((nodes) => nodes.has(nodeOf(message))) ? batch : left).push(message);
+    for (const message of this.waiting)
+      (batch.length < MAX_BATCH && !busy.some((nodes) => nodes.has(nodeOf(message))) ? batch : left).push(message);
     this.waiting = left;
     return batch;
   }
@@ -166,7 +185,11 @@ export class Ingest {
     for (const { incoming } of readings) incoming.acknowledge();
     this.has.committed();
     this.tellLag(readings);
-    this.has.counted('recorded', '', noted.reduce((sum, one) => sum + one.recorded, 0));
+    this.has.counted(
+      'recorded',
+      '',
+      noted.reduce((sum, one) => sum + one.recorded, 0),
+    );
     for (const [index, { refusals, receipts }] of noted.entries()) {
       for (const reason of refusals) this.has.counted('refused', reason, 1);
       for (const { topic, ack } of receipts) this.send(topic, ack, readings[index]!);
@@ -176,19 +199,25 @@ export class Ingest {
   private tellLag(readings: readonly Reading[]): void {
     const now = performance.now();
     const seconds = readings.map(({ incoming }) => (now - (this.arrivedAt.get(incoming) ?? now)) / 1_000);
-    for (const bound of INGEST_BOUNDS) this.has.counted('lag', bound, seconds.filter((one) => one <= Number(bound.replace('+Inf', 'Infinity'))).length);
+    for (const bound of INGEST_BOUNDS)
+      this.has.counted('lag', bound, seconds.filter((one) => one <= Number(bound.replace('+Inf', 'Infinity'))).length);
   }
 
   /** Not awaited: a receipt that is lost is asked for again, because the device repeats its report until it has one. */
   private send(topic: string, ack: Ack, reading: Reading): void {
     try {
-      void this.has.publish(topic, print(ack), { qos: 1, retain: false }).catch((error: Error) => this.has.log.debug({ err: error, ...aboutOf(reading) }, 'a receipt was not sent'));
+      void this.has
+        .publish(topic, print(ack), { qos: 1, retain: false })
+        .catch((error: Error) => this.has.log.debug({ err: error, ...aboutOf(reading) }, 'a receipt was not sent'));
     } catch (error) {
       this.has.log.warn({ err: error, ...aboutOf(reading) }, 'a receipt cannot be printed');
     }
   }
 
-  /** Then it is acknowledged, for progress may be lost, and held unless a newer one comes in time. Whose progress it is, its topic says: no other device's word holds it up. */
+  /**
+   * Then it is acknowledged, for progress may be lost, and held unless a newer one comes in time. Whose progress it is,
+   * its topic says: no other device's word holds it up.
+   */
   private isTooSoon(reading: Reading): boolean {
     if (!('message' in reading) || reading.message.type !== 'progress') return false;
     const { incoming } = reading;
@@ -201,7 +230,8 @@ export class Ingest {
       return false;
     }
     incoming.acknowledge();
-    if (this.heldProgress.size < MAX_PROGRESS_KNOWN) this.heldProgress.set(key, { ...incoming, acknowledge: () => undefined });
+    if (this.heldProgress.size < MAX_PROGRESS_KNOWN)
+      this.heldProgress.set(key, { ...incoming, acknowledge: () => undefined });
     this.lookAtHeld ??= setTimeout(() => this.takeHeld(), LOOK_AT_HELD_MS);
     return true;
   }

@@ -10,7 +10,9 @@ export interface Incoming {
 }
 
 /** A message as it was read, once, however often its batch is tried: what it says, or why it is refused. */
-export type Reading = { readonly incoming: Incoming } & ({ readonly message: UpMessage } | { readonly refusal: Refusal });
+export type Reading = { readonly incoming: Incoming } & (
+  { readonly message: UpMessage } | { readonly refusal: Refusal }
+);
 
 /** `keptFor` is undefined where the topic names no device. */
 export interface Refusal {
@@ -20,11 +22,28 @@ export interface Refusal {
 }
 
 /** For the log: whom a message is about, by the names that every line has for it (docs/operations.md). */
-export function aboutOf(reading: Reading): { topic: string; tenantId?: string; deviceId?: string; installationId?: string } {
+export function aboutOf(reading: Reading): {
+  topic: string;
+  tenantId?: string;
+  deviceId?: string;
+  installationId?: string;
+} {
   const { topic } = reading.incoming;
-  if ('refusal' in reading) return { topic, ...(reading.refusal.about && { tenantId: reading.refusal.about.tenantId, deviceId: reading.refusal.about.device }) };
+  if ('refusal' in reading)
+    return {
+      topic,
+      ...(reading.refusal.about && {
+        tenantId: reading.refusal.about.tenantId,
+        deviceId: reading.refusal.about.device,
+      }),
+    };
   const { tenant, device, body } = reading.message;
-  return { topic, tenantId: tenant, deviceId: device, ...('installationId' in body && typeof body.installationId === 'string' && { installationId: body.installationId }) };
+  return {
+    topic,
+    tenantId: tenant,
+    deviceId: device,
+    ...('installationId' in body && typeof body.installationId === 'string' && { installationId: body.installationId }),
+  };
 }
 
 export function read(incoming: Incoming): Reading {
@@ -32,7 +51,14 @@ export function read(incoming: Incoming): Reading {
   if (!parsed.ok) return { incoming, refusal: refusalOf(incoming, parsed.reason, parsed.detail) };
   const { node, device } = parsed.message;
   if (isId(node) && isId(device)) return { incoming, message: parsed.message };
-  return { incoming, refusal: refusalOf(incoming, 'unknown_device', 'the levels of node and device in the topic are the ids that the service gave, in small letters') };
+  return {
+    incoming,
+    refusal: refusalOf(
+      incoming,
+      'unknown_device',
+      'the levels of node and device in the topic are the ids that the service gave, in small letters',
+    ),
+  };
 }
 
 /** The same message, refused after all. */
@@ -41,8 +67,23 @@ export function refused({ incoming }: Reading, reason: string, detail: string): 
 }
 
 /** `deviceId` is where it is kept. A payload is cut again where it is stored. */
-export function diagnosticOf(incoming: Incoming, tenantId: string, deviceId: string, reason: string, detail: string, at: number): Diagnostic {
-  return { tenantId, deviceId, at, reason, detail, topic: incoming.topic, payload: Buffer.from(incoming.payload).toString('utf8', 0, 2_048) };
+export function diagnosticOf(
+  incoming: Incoming,
+  tenantId: string,
+  deviceId: string,
+  reason: string,
+  detail: string,
+  at: number,
+): Diagnostic {
+  return {
+    tenantId,
+    deviceId,
+    at,
+    reason,
+    detail,
+    topic: incoming.topic,
+    payload: Buffer.from(incoming.payload).toString('utf8', 0, 2_048),
+  };
 }
 
 function refusalOf(incoming: Incoming, reason: string, detail: string): Refusal {

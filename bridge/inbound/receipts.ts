@@ -14,29 +14,59 @@ export interface Receipt {
 const TERMINAL: ReadonlySet<string> = new Set(['installed', 'failed', 'rejected', 'canceled']);
 
 /**
- * The receipts that are due for a message, each to the topic of the device that was reported on: a gateway's hello has one for the gateway, and one
- * for each child that it names, for only there can stand what is to be in work on the child. `recorded` are the answers to its reports, its own first.
+ * The receipts that are due for a message, each to the topic of the device that was reported on: a gateway's hello has
+ * one for the gateway, and one for each child that it names, for only there can stand what is to be in work on the
+ * child. `recorded` are the answers to its reports, its own first.
  */
-export function receiptsOf(message: UpMessage, reports: readonly Report[], recorded: readonly Recorded[], aliases: ReadonlyMap<string, string>): Receipt[] {
+export function receiptsOf(
+  message: UpMessage,
+  reports: readonly Report[],
+  recorded: readonly Recorded[],
+  aliases: ReadonlyMap<string, string>,
+): Receipt[] {
   const own = recorded[0];
   if (!own) return [];
   const topic = ackTopic(message);
   if (message.type === 'status') {
-    return TERMINAL.has(message.body.state) ? [{ topic, ack: { v: VERSION, for: statusReceipt(message.body), result: resultOf(own) } }] : [];
+    return TERMINAL.has(message.body.state)
+      ? [{ topic, ack: { v: VERSION, for: statusReceipt(message.body), result: resultOf(own) } }]
+      : [];
   }
   if (message.type !== 'hello') return [];
-  const receipt = (one: Recorded): Ack => ({ v: VERSION, for: message.body.msgId, result: resultOf(one), ...(one.outcome === 'refused' ? {} : { open: openOf(one.work) }) });
-  const children = reports.slice(1).map(({ deviceId }, index) => ({ topic: ackTopic({ ...message, device: deviceId }), ack: receipt(recorded[index + 1]!) }));
+  const receipt = (one: Recorded): Ack => ({
+    v: VERSION,
+    for: message.body.msgId,
+    result: resultOf(one),
+    ...(one.outcome === 'refused' ? {} : { open: openOf(one.work) }),
+  });
+  const children = reports.slice(1).map(({ deviceId }, index) => ({
+    topic: ackTopic({ ...message, device: deviceId }),
+    ack: receipt(recorded[index + 1]!),
+  }));
   return [{ topic, ack: named(receipt(own), namesOf(message, reports, recorded, aliases)) }, ...children];
 }
 
 /** Alias → id, of the children that are this gateway's: an alias of another's child is no business of its own. */
-function namesOf(message: UpMessage & { type: 'hello' }, reports: readonly Report[], recorded: readonly Recorded[], aliases: ReadonlyMap<string, string>): Record<string, string> {
-  const own = new Set(reports.flatMap(({ deviceId }, index) => (recorded[index]?.outcome === 'refused' ? [] : [deviceId])));
-  return Object.fromEntries(childrenOf(message, aliases).filter((child) => own.has(child.id)).flatMap((child) => child.names.map((name) => [name, child.id])));
+function namesOf(
+  message: UpMessage & { type: 'hello' },
+  reports: readonly Report[],
+  recorded: readonly Recorded[],
+  aliases: ReadonlyMap<string, string>,
+): Record<string, string> {
+  const own = new Set(
+    reports.flatMap(({ deviceId }, index) => (recorded[index]?.outcome === 'refused' ? [] : [deviceId])),
+  );
+  return Object.fromEntries(
+    childrenOf(message, aliases)
+      .filter((child) => own.has(child.id))
+      .flatMap((child) => child.names.map((name) => [name, child.id])),
+  );
 }
 
-/** Where all names together would be too much for one message, none are given: the gateway splits its hello and asks again. */
+/**
+ * Where all names together would be too much for one message, none are given: the gateway splits its hello and asks
+ * again.
+ */
 function named(ack: Ack, children: Record<string, string>): Ack {
   const whole = { ...ack, children };
   return Object.keys(children).length > 0 && fits(whole) ? whole : ack;
@@ -44,7 +74,11 @@ function named(ack: Ack, children: Record<string, string>): Ack {
 
 /** What is to be in work, by slot: what a device holds beyond this was withdrawn while it was away. */
 function openOf(work: Work): NonNullable<Ack['open']> {
-  return Object.fromEntries(Object.values(work.installations).filter(wantsDocument).map((one) => [one.slot, { installationId: one.id, revision: one.revision! }]));
+  return Object.fromEntries(
+    Object.values(work.installations)
+      .filter(wantsDocument)
+      .map((one) => [one.slot, { installationId: one.id, revision: one.revision! }]),
+  );
 }
 
 function resultOf(recorded: Recorded): Ack['result'] {

@@ -22,17 +22,25 @@ export interface Noted {
 }
 
 /**
- * One transaction for a batch of messages: what they report, and why the others were refused. Nothing is acknowledged before it has committed.
+ * One transaction for a batch of messages: what they report, and why the others were refused. Nothing is acknowledged
+ * before it has committed.
  * @throws LeaseLost, and whatever PostgreSQL says: then nothing of the batch was written.
  */
 export function recordReadings(pool: Pool, fence: Fence, readings: readonly Reading[], now: number): Promise<Noted[]> {
   return asService(pool, async (tx) => {
     await assertLease(tx, fence);
-    const answered = await recordMessages(tx, readings.flatMap((reading) => ('message' in reading ? [reading.message] : [])), now);
+    const answered = await recordMessages(
+      tx,
+      readings.flatMap((reading) => ('message' in reading ? [reading.message] : [])),
+      now,
+    );
     let next = 0;
     const answers = readings.map((reading) => ('message' in reading ? answered[next++]! : undefined));
     const keepers = await keepersOf(tx, readings);
-    await keepDiagnostics(tx, readings.flatMap((reading, index) => diagnosticsOf(reading, answers[index], keepers, now)));
+    await keepDiagnostics(
+      tx,
+      readings.flatMap((reading, index) => diagnosticsOf(reading, answers[index], keepers, now)),
+    );
     return readings.map((reading, index) => notedOf(reading, answers[index]));
   });
 }
@@ -54,23 +62,43 @@ async function recordMessages(tx: Tx, messages: readonly UpMessage[], now: numbe
   return messages.map((message, index) => {
     const own = reports[index]!;
     const recorded = all.slice(next, (next += own.length));
-    return { recorded, reports: own, receipts: receiptsOf(message, own, recorded, aliases), strangers: strangersIn(message, aliases) };
+    return {
+      recorded,
+      reports: own,
+      receipts: receiptsOf(message, own, recorded, aliases),
+      strangers: strangersIn(message, aliases),
+    };
   });
 }
 
 function notedOf(reading: Reading, answer: Answer | undefined): Noted {
   if ('refusal' in reading) return { recorded: 0, refusals: [reading.refusal.reason], receipts: [] };
   const refusals = (answer?.recorded ?? []).flatMap((one) => (one.outcome === 'refused' ? [one.reason] : []));
-  return { recorded: (answer?.recorded.length ?? 0) - refusals.length, refusals: [...refusals, ...(answer?.strangers ?? []).map(() => 'unknown_device')], receipts: answer?.receipts ?? [] };
+  return {
+    recorded: (answer?.recorded.length ?? 0) - refusals.length,
+    refusals: [...refusals, ...(answer?.strangers ?? []).map(() => 'unknown_device')],
+    receipts: answer?.receipts ?? [],
+  };
 }
 
-/** A refused report about somebody else's device, or nobody's, belongs to the one who sent it; any other to the device that it is about. */
-function diagnosticsOf(reading: Reading, answer: Answer | undefined, keepers: ReadonlySet<string>, now: number): Diagnostic[] {
+/**
+ * A refused report about somebody else's device, or nobody's, belongs to the one who sent it; any other to the device
+ * that it is about.
+ */
+function diagnosticsOf(
+  reading: Reading,
+  answer: Answer | undefined,
+  keepers: ReadonlySet<string>,
+  now: number,
+): Diagnostic[] {
   const { incoming } = reading;
   if ('refusal' in reading) {
     const { about, reason, detail } = reading.refusal;
     if (!about) return [];
-    const keeper = about.node === about.device || keepers.has(`${deviceKey(about.tenantId, about.device)}/${about.node}`) ? about.device : about.node;
+    const keeper =
+      about.node === about.device || keepers.has(`${deviceKey(about.tenantId, about.device)}/${about.node}`)
+        ? about.device
+        : about.node;
     return [diagnosticOf(incoming, about.tenantId, keeper, reason, detail, now)];
   }
   const { tenant, node, device } = reading.message;
@@ -81,14 +109,37 @@ function diagnosticsOf(reading: Reading, answer: Answer | undefined, keepers: Re
     const detail = `${deviceId === device ? '' : `child ${deviceId}: `}${REFUSAL_SENTENCES[one.reason] ?? one.reason}`;
     return [diagnosticOf(incoming, tenant, isForeign ? node : deviceId, one.reason, detail, now)];
   });
-  const strangers = (answer?.strangers ?? []).map((name) => diagnosticOf(incoming, tenant, node, 'unknown_device', `no device has the id or alias "${name}" that this hello gives to a child`, now));
+  const strangers = (answer?.strangers ?? []).map((name) =>
+    diagnosticOf(
+      incoming,
+      tenant,
+      node,
+      'unknown_device',
+      `no device has the id or alias "${name}" that this hello gives to a child`,
+      now,
+    ),
+  );
   const lines = answer?.recorded[0]?.outcome === 'refused' ? undefined : linesOf(reading.message);
-  return [...entries, ...strangers, ...(lines === undefined ? [] : [diagnosticOf(incoming, tenant, device, 'log', lines, now)])];
+  return [
+    ...entries,
+    ...strangers,
+    ...(lines === undefined ? [] : [diagnosticOf(incoming, tenant, device, 'log', lines, now)]),
+  ];
 }
 
-/** For refused messages about a child: `tenant/child/node` where the node stands in the child's chain. The broker cannot know, and anybody can write a topic. */
+/**
+ * For refused messages about a child: `tenant/child/node` where the node stands in the child's chain. The broker cannot
+ * know, and anybody can write a topic.
+ */
 async function keepersOf(tx: Tx, readings: readonly Reading[]): Promise<Set<string>> {
-  const about = readings.flatMap((reading) => ('refusal' in reading && reading.refusal.about && reading.refusal.about.node !== reading.refusal.about.device ? [reading.refusal.about] : []));
-  const ancestors = await ancestorsOf(tx, about.map(({ tenantId, device }) => ({ tenantId, deviceId: device })));
+  const about = readings.flatMap((reading) =>
+    'refusal' in reading && reading.refusal.about && reading.refusal.about.node !== reading.refusal.about.device
+      ? [reading.refusal.about]
+      : [],
+  );
+  const ancestors = await ancestorsOf(
+    tx,
+    about.map(({ tenantId, device }) => ({ tenantId, deviceId: device })),
+  );
   return new Set([...ancestors].flatMap(([key, nodes]) => nodes.map((node) => `${key}/${node}`)));
 }

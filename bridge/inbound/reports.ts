@@ -3,9 +3,16 @@ import type { HeldSlot, Hello, Status, UpMessage } from '../../protocol/mqtt/pay
 import type { Report } from '../../store/record.js';
 import { isUuid } from '../../domain/uuid.js';
 
-/** What a message says, as reports for `store/record`; a hello of a gateway is one for itself and one for each child that it names. */
+/**
+ * What a message says, as reports for `store/record`; a hello of a gateway is one for itself and one for each child
+ * that it names.
+ */
 export function reportsOf(message: UpMessage, aliases: ReadonlyMap<string, string>): Report[] {
-  const about = { tenantId: message.tenant, deviceId: message.device, from: { kind: 'device' as const, node: message.node } };
+  const about = {
+    tenantId: message.tenant,
+    deviceId: message.device,
+    from: { kind: 'device' as const, node: message.node },
+  };
   switch (message.type) {
     case 'presence':
       return [{ ...about, kind: 'presence', online: message.body.online, session: message.body.session }];
@@ -17,8 +24,25 @@ export function reportsOf(message: UpMessage, aliases: ReadonlyMap<string, strin
       return [{ ...about, kind: 'event', installationId: message.body.installationId, event: eventOf(message.body) }];
     case 'hello': {
       const { body } = message;
-      const own: Report = { ...about, kind: 'hello', hello: { ...(body.bootId ? { bootId: body.bootId } : {}), agent: body.agent, ...(body.caps ? { caps: body.caps } : {}), slots: body.slots } };
-      return [own, ...childrenOf(message, aliases).map(({ id, slots, reachable }): Report => ({ ...about, deviceId: id, kind: 'hello', hello: { slots, reachable } }))];
+      const own: Report = {
+        ...about,
+        kind: 'hello',
+        hello: {
+          ...(body.bootId ? { bootId: body.bootId } : {}),
+          agent: body.agent,
+          ...(body.caps ? { caps: body.caps } : {}),
+          slots: body.slots,
+        },
+      };
+      return [
+        own,
+        ...childrenOf(message, aliases).map(({ id, slots, reachable }): Report => ({
+          ...about,
+          deviceId: id,
+          kind: 'hello',
+          hello: { slots, reachable },
+        })),
+      ];
     }
     case 'log':
       return [{ ...about, kind: 'sign_of_life' }];
@@ -27,7 +51,11 @@ export function reportsOf(message: UpMessage, aliases: ReadonlyMap<string, strin
 
 /** A state of a later minor version counts as "not ended": it is taken as a sign of life, and changes nothing. */
 function eventOf(status: Status): InstallationEvent {
-  const base = { attempt: status.attempt, seq: status.seq, ...(status.error ? { error: deviceError(status.error) } : {}) };
+  const base = {
+    attempt: status.attempt,
+    seq: status.seq,
+    ...(status.error ? { error: deviceError(status.error) } : {}),
+  };
   switch (status.state) {
     case 'deferred':
       return { ...base, type: 'deferred', ...(status.until === undefined ? {} : { until: status.until }) };
@@ -39,49 +67,73 @@ function eventOf(status: Status): InstallationEvent {
 }
 
 function deviceError(error: NonNullable<Status['error']>): { code: string; message: string; retriable?: boolean } {
-  return { code: error.code, message: error.message, ...(error.retriable === undefined ? {} : { retriable: error.retriable }) };
+  return {
+    code: error.code,
+    message: error.message,
+    ...(error.retriable === undefined ? {} : { retriable: error.retriable }),
+  };
 }
-
 
 interface Child {
   id: string;
-  /** What the hello calls it, where that is not its id: `device`, and those of its aliases that are known as this one's. */
+  /**
+   * What the hello calls it, where that is not its id: `device`, and those of its aliases that are known as this one's.
+   */
   names: readonly string[];
   slots: Readonly<Record<string, HeldSlot>>;
   reachable: boolean;
 }
 type Named = NonNullable<Hello['children']>[number];
 
-/** The children that a hello names, by id: `device` is an id, or an alias while the id is not known. Each once: the first word counts. */
+/**
+ * The children that a hello names, by id: `device` is an id, or an alias while the id is not known. Each once: the
+ * first word counts.
+ */
 export function childrenOf(message: UpMessage & { type: 'hello' }, aliases: ReadonlyMap<string, string>): Child[] {
   const children = new Map<string, Child>();
   for (const child of message.body.children ?? []) {
     const id = idOf(child, message.tenant, aliases);
     // A gateway does not stand behind itself: what it says of itself is in its own slots.
-    if (id !== undefined && id !== message.device && !children.has(id)) children.set(id, { id, names: namesOf(child, id, message.tenant, aliases), slots: child.slots, reachable: child.reachable });
+    if (id !== undefined && id !== message.device && !children.has(id))
+      children.set(id, {
+        id,
+        names: namesOf(child, id, message.tenant, aliases),
+        slots: child.slots,
+        reachable: child.reachable,
+      });
   }
   return [...children.values()];
 }
 
 function namesOf(child: Named, id: string, tenant: string, aliases: ReadonlyMap<string, string>): string[] {
-  return isUuid(child.device) ? [] : [child.device, ...(child.aliases ?? []).filter((alias) => aliases.get(`${tenant}/${alias}`) === id)];
+  return isUuid(child.device)
+    ? []
+    : [child.device, ...(child.aliases ?? []).filter((alias) => aliases.get(`${tenant}/${alias}`) === id)];
 }
 
 /** What a hello calls its children that names no device of the tenant. */
 export function strangersIn(message: UpMessage, aliases: ReadonlyMap<string, string>): string[] {
   if (message.type !== 'hello') return [];
-  return (message.body.children ?? []).filter((child) => idOf(child, message.tenant, aliases) === undefined).map((child) => child.device);
+  return (message.body.children ?? [])
+    .filter((child) => idOf(child, message.tenant, aliases) === undefined)
+    .map((child) => child.device);
 }
 
 function idOf(child: Named, tenant: string, aliases: ReadonlyMap<string, string>): string | undefined {
   if (isUuid(child.device)) return child.device.toLowerCase();
-  return [child.device, ...(child.aliases ?? [])].map((alias) => aliases.get(`${tenant}/${alias}`)).find((found) => found !== undefined);
+  return [child.device, ...(child.aliases ?? [])]
+    .map((alias) => aliases.get(`${tenant}/${alias}`))
+    .find((found) => found !== undefined);
 }
 
 /** The names in a message that have to be looked up before its reports can be made. */
 export function aliasesIn(message: UpMessage): { tenantId: string; alias: string }[] {
   if (message.type !== 'hello') return [];
-  return (message.body.children ?? []).flatMap((child) => (isUuid(child.device) ? [] : [child.device, ...(child.aliases ?? [])].map((alias) => ({ tenantId: message.tenant, alias }))));
+  return (message.body.children ?? []).flatMap((child) =>
+    isUuid(child.device)
+      ? []
+      : [child.device, ...(child.aliases ?? [])].map((alias) => ({ tenantId: message.tenant, alias })),
+  );
 }
 
 /** What a log says, for last-diagnostics: the newest lines, as many as are kept there. undefined for other messages. */
@@ -92,4 +144,3 @@ export function linesOf(message: UpMessage): string | undefined {
   return `${installationId === undefined ? '' : `installation ${installationId}: `}${text.length > LOG_CHARACTERS ? `…${text.slice(-LOG_CHARACTERS)}` : text}`;
 }
 const LOG_CHARACTERS = 900;
-

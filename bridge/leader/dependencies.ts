@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import type { Engine } from '../../adapters/engine/port.js';
 import type { Pool } from '../../store/db/pool.js';
-import type { MqttConnection, ConnectBroker } from '../mqtt/connection.js';
+import type { ConnectBroker } from '../mqtt/connection.js';
 import type { Administration } from '../outbound/send-credentials.js';
 import type { Counted } from '../inbound/ingest.js';
 

@@ -19,7 +19,10 @@ import { WebhookSender } from '../webhooks/sender.js';
 const POLL_MS = 1_000;
 /** "Numbered within a second" (DESIGN §4): at once only after a full batch. */
 const SEAL_MS = 500;
-/** What is overdue by this much had a process that should have acted: longer than a worker's restart, so that it rarely acts for nothing. */
+/**
+ * What is overdue by this much had a process that should have acted: longer than a worker's restart, so that it rarely
+ * acts for nothing.
+ */
 const RECONCILE_MS = 15_000;
 const RECONCILE_BATCH = 1_000;
 /** What is older than is kept is shown to nobody, or soon not; this only keeps the tables small. */
@@ -37,21 +40,54 @@ export class BridgeTerm implements Term {
   constructor(has: BridgeDependencies, tenure: Tenure) {
     const { pool, engine, now, log, administration } = has;
     const { fence } = tenure;
-    const loop = (name: string, work: () => Promise<boolean>, pollMs: number, apartMs?: number) => new Loop(name, () => tenure.during(work, false), pollMs, log, apartMs);
+    const loop = (name: string, work: () => Promise<boolean>, pollMs: number, apartMs?: number) =>
+      new Loop(name, () => tenure.during(work, false), pollMs, log, apartMs);
     const pace = new ShowPace();
     const beginnings = new Beginnings();
     this.logins = administration ? new LoginSender({ pool, fence, log, now }, administration) : nothingToTell(pool);
-    this.session = new Session({ ...has, tenure, committed: () => this.wakeForReports(), connected: () => this.logins.compareAgain() });
-    this.processes = loop('sending to the engine', afterRelease(pool, 'workflow', fence, async () => (await sendProcesses(pool, engine, now, tenure, pace, beginnings)) > 0), POLL_MS, APART_MS);
-    this.credentials = loop('sending credentials', afterRelease(pool, 'credential', fence, () => this.logins.send()), POLL_MS, APART_MS);
+    this.session = new Session({
+      ...has,
+      tenure,
+      committed: () => this.wakeForReports(),
+      connected: () => this.logins.compareAgain(),
+    });
+    this.processes = loop(
+      'sending to the engine',
+      afterRelease(
+        pool,
+        'workflow',
+        fence,
+        async () => (await sendProcesses(pool, engine, now, tenure, pace, beginnings)) > 0,
+      ),
+      POLL_MS,
+      APART_MS,
+    );
+    this.credentials = loop(
+      'sending credentials',
+      afterRelease(pool, 'credential', fence, () => this.logins.send()),
+      POLL_MS,
+      APART_MS,
+    );
     this.webhooks = new WebhookSender({ pool, log, now, tenure, allowPrivate: has.webhooksAllowPrivate ?? false });
     this.loops = [
       this.processes,
       this.credentials,
       loop('sealing the history', async () => (await seal(pool, fence)) === SEAL_BATCH, SEAL_MS),
-      loop('reconciling', async () => (await markOverdue(pool, RECONCILE_MS, RECONCILE_BATCH, fence), await markOverdueRollouts(pool, RECONCILE_MS, RECONCILE_BATCH, fence), false), RECONCILE_MS),
+      loop(
+        'reconciling',
+        async () => (
+          await markOverdue(pool, RECONCILE_MS, RECONCILE_BATCH, fence),
+          await markOverdueRollouts(pool, RECONCILE_MS, RECONCILE_BATCH, fence),
+          false
+        ),
+        RECONCILE_MS,
+      ),
       loop('sending to webhooks', () => this.webhooks.send(), POLL_MS),
-      loop('tidying', async () => (await dropOldDiagnostics(pool, fence), await dropOldDeliveries(pool, fence), false), TIDY_MS),
+      loop(
+        'tidying',
+        async () => (await dropOldDiagnostics(pool, fence), await dropOldDeliveries(pool, fence), false),
+        TIDY_MS,
+      ),
     ];
   }
 

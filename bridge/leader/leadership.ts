@@ -3,7 +3,10 @@ import { holdLease, releaseLease } from '../../store/db/leases.js';
 import type { Pool } from '../../store/db/pool.js';
 import { instant, Tenure } from '../rounds/lease-guard.js';
 
-/** A successor waits for the end of a lease whose holder died: this, its own poll and its connect are the take-over, under 10 s together. */
+/**
+ * A successor waits for the end of a lease whose holder died: this, its own poll and its connect are the take-over,
+ * under 10 s together.
+ */
 const TTL_MS = 5_000;
 const RENEW_MS = 1_000;
 /** A holder that could not renew for this long stops by itself, before anybody else can take the lease. */
@@ -14,9 +17,10 @@ export interface Term {
 }
 
 /**
- * Leads while it holds the lease, and stands by while another one does. It exists because documents and reports have one writer at a time;
- * it trades a take-over of some seconds for no coordination at all on the way of a report. A stalled leader is fenced three times: by the epoch in
- * every transaction, by its own clocks before every message, and by the broker's take-over of its client id.
+ * Leads while it holds the lease, and stands by while another one does. It exists because documents and reports have
+ * one writer at a time; it trades a take-over of some seconds for no coordination at all on the way of a report. A
+ * stalled leader is fenced three times: by the epoch in every transaction, by its own clocks before every message, and
+ * by the broker's take-over of its client id.
  *
  * Modes: `standby` (asks for the lease), `leading` (a term runs), `ended`.
  */
@@ -46,12 +50,15 @@ export class Leadership {
   }
 
   private async run(): Promise<void> {
-    for (let told = false; !this.isEnded(); ) {
+    for (let told = false; !this.isEnded();) {
       const asked = instant();
       const epoch = await this.ask();
       if (epoch === undefined && !told) this.log.info({}, `stands by for "${this.name}"`);
       told = epoch === undefined;
-      if (epoch !== undefined && !this.isEnded()) await this.lead(new Tenure({ name: this.name, holder: this.holder, epoch }, GIVE_UP_MS, asked, () => this.wakeUp?.()));
+      if (epoch !== undefined && !this.isEnded())
+        await this.lead(
+          new Tenure({ name: this.name, holder: this.holder, epoch }, GIVE_UP_MS, asked, () => this.wakeUp?.()),
+        );
       await this.rest();
     }
   }

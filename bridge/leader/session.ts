@@ -12,7 +12,10 @@ import type { Tenure } from '../rounds/lease-guard.js';
 const RECONNECT_FIRST_MS = 100;
 const RECONNECT_MAX_MS = 2_000;
 const POLL_MS = 1_000;
-/** What the broker retains is read and compared with what it should: after each connect, and so often. A fleet of 10,000 is some megabytes. */
+/**
+ * What the broker retains is read and compared with what it should: after each connect, and so often. A fleet of 10,000
+ * is some megabytes.
+ */
 const COMPARE_EVERY_MS = 5 * 60_000;
 /** SUBACK's way to say no, where the broker says it at all. */
 const REFUSED = 128;
@@ -26,8 +29,9 @@ export interface SessionDependencies extends BridgeDependencies {
 }
 
 /**
- * The leader's connection to the broker, made again as often as it breaks. While it stands, reports are taken in and documents go out; a broker
- * that does not remember the session has lost what it retained as well, and gets every document again.
+ * The leader's connection to the broker, made again as often as it breaks. While it stands, reports are taken in and
+ * documents go out; a broker that does not remember the session has lost what it retained as well, and gets every
+ * document again.
  */
 export class Session {
   private ended = false;
@@ -85,15 +89,29 @@ export class Session {
     try {
       if (this.ended) return;
       const [granted] = await connection.subscribe([{ filter: SERVICE_FILTER, qos: 1 }]);
-      if (granted === REFUSED) throw new Error(`the broker refused the subscription to ${SERVICE_FILTER}: may the bridge's user read it?`);
+      if (granted === REFUSED)
+        throw new Error(`the broker refused the subscription to ${SERVICE_FILTER}: may the bridge's user read it?`);
       this.lostState ||= !connection.sessionPresent;
       if (this.lostState) await markAllDocuments(pool, tenure.fence);
       this.lostState = false;
       log.info({ sessionPresent: connection.sessionPresent }, 'connected to the broker');
       this.has.connected();
-      const sending = afterRelease(pool, 'document', tenure.fence, async () => (await sendDocuments({ ...this.has, publish })) > 0);
+      const sending = afterRelease(
+        pool,
+        'document',
+        tenure.fence,
+        async () => (await sendDocuments({ ...this.has, publish })) > 0,
+      );
       this.documents = new Loop('sending documents', () => tenure.during(sending, false), POLL_MS, log, APART_MS);
-      loops.push(this.documents, new Loop('comparing documents', () => tenure.during(() => this.compare(comparison), false), this.has.compareEveryMs ?? COMPARE_EVERY_MS, log));
+      loops.push(
+        this.documents,
+        new Loop(
+          'comparing documents',
+          () => tenure.during(() => this.compare(comparison), false),
+          this.has.compareEveryMs ?? COMPARE_EVERY_MS,
+          log,
+        ),
+      );
       const error = await connection.closed;
       if (error) log.warn({ err: error }, 'the connection to the broker ended');
     } finally {

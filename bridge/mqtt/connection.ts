@@ -24,7 +24,10 @@ export interface MqttOptions {
   maxPacketSize: number;
 }
 
-/** The broker answered CONNECT with a refusal. `returnCode` as in MQTT 3.1.1 §3.2.2.3: 3 = away, 4 and 5 = the credentials. */
+/**
+ * The broker answered CONNECT with a refusal. `returnCode` as in MQTT 3.1.1 §3.2.2.3: 3 = away, 4 and 5 = the
+ * credentials.
+ */
 export class MqttRefused extends Error {
   override readonly name = 'MqttRefused';
   constructor(readonly returnCode: number) {
@@ -32,7 +35,11 @@ export class MqttRefused extends Error {
   }
 }
 const RETURN_CODES: Record<number, string> = {
-  1: 'it does not speak MQTT 3.1.1', 2: 'it does not take this client id', 3: 'it is unavailable; try again', 4: 'bad user name or password', 5: 'not authorized; check MQTT_USERNAME and MQTT_PASSWORD',
+  1: 'it does not speak MQTT 3.1.1',
+  2: 'it does not take this client id',
+  3: 'it is unavailable; try again',
+  4: 'bad user name or password',
+  5: 'not authorized; check MQTT_USERNAME and MQTT_PASSWORD',
 };
 
 /** As mosquitto's own window is configured for Slipway (`max_inflight_messages 1000`). */
@@ -56,9 +63,9 @@ export async function connectMqtt(options: MqttOptions): Promise<MqttConnection>
 }
 
 /**
- * One MQTT 3.1.1 connection with QoS 0 and 1. It exists because MQTT.js acknowledges one message at a time: with a database
- * commit before each PUBACK, commit latency would bound the rate. Here any number may be open, and PUBACKs leave in order.
- * It is connecting, open, or closed; once closed it stays so.
+ * One MQTT 3.1.1 connection with QoS 0 and 1. It exists because MQTT.js acknowledges one message at a time: with a
+ * database commit before each PUBACK, commit latency would bound the rate. Here any number may be open, and PUBACKs
+ * leave in order. It is connecting, open, or closed; once closed it stays so.
  */
 export class MqttConnection {
   /** Settles when CONNACK came, or did not. */
@@ -89,14 +96,21 @@ export class MqttConnection {
     this.ready = new Promise((resolve, reject) => ([this.opened, this.failed] = [resolve, reject]));
     this.closed = new Promise((resolve) => (this.over = resolve));
     this.socket = openSocket(options, () => this.sayHello());
-    this.timer = setTimeout(() => this.close(new Error(`no connection to ${options.url} within ${options.connectTimeoutMs} ms`)), options.connectTimeoutMs);
+    this.timer = setTimeout(
+      () => this.close(new Error(`no connection to ${options.url} within ${options.connectTimeoutMs} ms`)),
+      options.connectTimeoutMs,
+    );
     this.read();
     this.socket.on('drain', () => this.window.stall(false));
-    this.socket.on('error', (error) => this.close(new Error(`the connection to ${options.url} broke: ${error.message}`, { cause: error })));
+    this.socket.on('error', (error) =>
+      this.close(new Error(`the connection to ${options.url} broke: ${error.message}`, { cause: error })),
+    );
     this.socket.on('close', () => this.close(new Error(`the broker at ${options.url} closed the connection`)));
   }
 
-  /** One handler, given once. What arrived before it is handed over at once. A handler that throws ends the connection. */
+  /**
+   * One handler, given once. What arrived before it is handed over at once. A handler that throws ends the connection.
+   */
   onMessage(handler: (message: MqttMessage) => void): void {
     this.guard(() => this.inbox.listen(handler));
   }
@@ -105,21 +119,32 @@ export class MqttConnection {
    * QoS 1: resolves at PUBACK. QoS 0: resolves when the bytes were handed to the system.
    * @throws when the connection closes first: then it may or may not have arrived.
    */
-  async publish(topic: string, payload: Buffer | string, { qos, retain }: { qos: 0 | 1; retain: boolean }): Promise<void> {
+  async publish(
+    topic: string,
+    payload: Buffer | string,
+    { qos, retain }: { qos: 0 | 1; retain: boolean },
+  ): Promise<void> {
     this.assertOpen();
     const packet = { cmd: 'publish', topic, payload, qos, retain, dup: false } as const;
     if (qos === 1) return void (await this.window.request((messageId) => this.send({ ...packet, messageId })));
-    await new Promise<void>((resolve, reject) => this.socket.write(generate(packet), (error) => (error ? reject(error) : resolve())));
+    await new Promise<void>((resolve, reject) =>
+      this.socket.write(generate(packet), (error) => (error ? reject(error) : resolve())),
+    );
   }
 
-  /** @returns what was granted to each, in order: 0, 1, or 128 = refused. mosquitto grants what it will never deliver. */
+  /**
+   * @returns what was granted to each, in order: 0, 1, or 128 = refused. mosquitto grants what it will never deliver.
+   */
   async subscribe(filters: readonly { filter: string; qos: 0 | 1 }[]): Promise<readonly number[]> {
     this.assertOpen();
     const subscriptions = filters.map(({ filter, qos }) => ({ topic: filter, qos }));
     return this.window.request((messageId) => this.send({ cmd: 'subscribe', messageId, subscriptions }));
   }
 
-  /** Says goodbye (no last will) and closes; `closed` tells when. What is not acknowledged by then comes again, or rejects. */
+  /**
+   * Says goodbye (no last will) and closes; `closed` tells when. What is not acknowledged by then comes again, or
+   * rejects.
+   */
   end(): void {
     if (this.mode !== 'open') return this.close(new Error('the connection was ended before it stood'));
     this.inbox.flush();
@@ -135,7 +160,10 @@ export class MqttConnection {
 
   private sayHello(): void {
     const { clientId, clean, keepaliveSeconds: keepalive, username, password } = this.options;
-    const login = { ...(username !== undefined && { username }), ...(password !== undefined && { password: Buffer.from(password) }) };
+    const login = {
+      ...(username !== undefined && { username }),
+      ...(password !== undefined && { password: Buffer.from(password) }),
+    };
     this.send({ cmd: 'connect', protocolId: 'MQTT', protocolVersion: 4, clientId, clean, keepalive, ...login });
   }
 
@@ -143,7 +171,9 @@ export class MqttConnection {
     const frames = new Frames(this.options.maxPacketSize);
     const packets = parser({ protocolVersion: 4 });
     packets.on('packet', (packet) => this.mode !== 'closed' && this.guard(() => this.take(packet)));
-    packets.on('error', (error: Error) => this.close(new Error(`the broker sent what is not MQTT: ${error.message}`, { cause: error })));
+    packets.on('error', (error: Error) =>
+      this.close(new Error(`the broker sent what is not MQTT: ${error.message}`, { cause: error })),
+    );
     this.socket.on('data', (chunk) => {
       this.pingSentAt = undefined;
       const fault = frames.accept(chunk);
@@ -156,7 +186,9 @@ export class MqttConnection {
     const id = packet.messageId ?? 0;
     switch (packet.cmd) {
       case 'connack':
-        return this.mode === 'connecting' ? this.welcome(packet.returnCode ?? 0, packet.sessionPresent) : this.close(new Error('a second CONNACK'));
+        return this.mode === 'connecting'
+          ? this.welcome(packet.returnCode ?? 0, packet.sessionPresent)
+          : this.close(new Error('a second CONNACK'));
       case 'publish': {
         const { topic, payload, qos, retain, dup } = packet;
         if (qos === 2) return this.close(new Error('a message of QoS 2, which nothing here subscribed to'));
@@ -186,7 +218,8 @@ export class MqttConnection {
   private look(): void {
     if (!this.paused && this.pingSentAt !== undefined) return this.close(new Error('the broker did not answer a ping'));
     const silence = this.paused ? 0 : Math.min(this.window.oldest(), performance.now() - this.readingSince);
-    if (silence > ANSWER_TIMEOUT_MS) return this.close(new Error(`the broker left a message unanswered for ${ANSWER_TIMEOUT_MS} ms`));
+    if (silence > ANSWER_TIMEOUT_MS)
+      return this.close(new Error(`the broker left a message unanswered for ${ANSWER_TIMEOUT_MS} ms`));
     this.pingSentAt = performance.now();
     this.send({ cmd: 'pingreq' });
   }
@@ -207,7 +240,8 @@ export class MqttConnection {
 
   /** In one piece: PUBACKs of a batch are one write instead of hundreds. */
   private sendAll(packets: readonly Packet[]): void {
-    if (this.mode !== 'closed' && packets.length > 0) this.socket.write(Buffer.concat(packets.map((packet) => generate(packet))));
+    if (this.mode !== 'closed' && packets.length > 0)
+      this.socket.write(Buffer.concat(packets.map((packet) => generate(packet))));
   }
 
   private assertOpen(): void {
@@ -239,13 +273,20 @@ function openSocket(options: MqttOptions, connected: () => void): net.Socket {
   const url = new URL(options.url);
   const host = url.hostname.replace(/^\[|\]$/g, '');
   if (url.protocol === 'mqtt:') return net.connect({ host, port: Number(url.port || 1883), noDelay: true }, connected);
-  if (url.protocol !== 'mqtts:') throw new Error(`"${options.url}" is no broker's address: mqtt://host:1883 or mqtts://host:8883`);
+  if (url.protocol !== 'mqtts:')
+    throw new Error(`"${options.url}" is no broker's address: mqtt://host:1883 or mqtts://host:8883`);
   const name = net.isIP(host) === 0 ? { servername: host } : {};
   return tls.connect({ host, port: Number(url.port || 8883), ...name, ...options.tls }, connected);
 }
 
-/** What this needs of the connection to the broker: resolves once the broker has it. @throws LeaseLost where the tenure is over. */
+/**
+ * What this needs of the connection to the broker: resolves once the broker has it. @throws LeaseLost where the tenure
+ * is over.
+ */
 export type Publish = (topic: string, payload: Buffer, options: { qos: 0 | 1; retain: boolean }) => Promise<void>;
 
-/** Connects under the bridge's one client id: the broker's take-over ends a connection that a stalled leader still holds. */
+/**
+ * Connects under the bridge's one client id: the broker's take-over ends a connection that a stalled leader still
+ * holds.
+ */
 export type ConnectBroker = () => Promise<MqttConnection>;

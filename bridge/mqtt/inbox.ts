@@ -1,20 +1,26 @@
-/** A message that arrived. QoS 1: it is the broker's until `acknowledge` was called, and comes again in the next connection if it never was. */
+/**
+ * A message that arrived. QoS 1: it is the broker's until `acknowledge` was called, and comes again in the next
+ * connection if it never was.
+ */
 export interface MqttMessage {
   readonly topic: string;
   readonly payload: Buffer;
   readonly qos: 0 | 1;
   readonly retain: boolean;
   readonly dup: boolean;
-  /** At any time, in any order, repeatedly; does nothing once the connection has closed. PUBACKs leave in the order of arrival. */
+  /**
+   * At any time, in any order, repeatedly; does nothing once the connection has closed. PUBACKs leave in the order of
+   * arrival.
+   */
   acknowledge(): void;
 }
 
 export type Arrived = Omit<MqttMessage, 'acknowledge'> & { readonly messageId: number };
 
 /**
- * Holds what has arrived and is not acknowledged. MQTT 3.1.1 §4.6 wants PUBACKs in the order of arrival, while batches of
- * different devices commit in any order: so an acknowledgement waits here for those before it. Reading stops above `high`
- * and goes on below `low`, so that a burst waits in the broker and not in this process's memory.
+ * Holds what has arrived and is not acknowledged. MQTT 3.1.1 §4.6 wants PUBACKs in the order of arrival, while batches
+ * of different devices commit in any order: so an acknowledgement waits here for those before it. Reading stops above
+ * `high` and goes on below `low`, so that a burst waits in the broker and not in this process's memory.
  */
 export class Inbox {
   private readonly unacknowledged: { readonly messageId: number; acknowledged: boolean }[] = [];

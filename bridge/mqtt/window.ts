@@ -11,8 +11,9 @@ interface Queued<T> extends Omit<Waiting<T>, 'sentAt'> {
 }
 
 /**
- * Packets that are sent with an identifier and answered with it: at most `inFlight` at a time, the others queue in order. A
- * broker may drop what exceeds its own window (mosquitto: 20 by default, 1,000 as Slipway configures it), so ours is bounded too.
+ * Packets that are sent with an identifier and answered with it: at most `inFlight` at a time, the others queue in
+ * order. A broker may drop what exceeds its own window (mosquitto: 20 by default, 1,000 as Slipway configures it), so
+ * ours is bounded too.
  */
 export class Window<T> {
   private readonly waiting = new Map<number, Waiting<T>>();

@@ -30,26 +30,32 @@ interface AdministeredBroker {
 }
 
 /**
- * What the bridge needs to tell mosquitto who may connect. From here on the API seals each password that it makes; one that was made before can
- * never be told. Waits for the database: a key that was not published would be found missing only when the first device is refused.
+ * What the bridge needs to tell mosquitto who may connect. From here on the API seals each password that it makes; one
+ * that was made before can never be told. Waits for the database: a key that was not published would be found missing
+ * only when the first device is refused.
  */
-export async function administer(pool: Pool, { open, username = '', password = '', tls }: AdministeredBroker, log: Logger): Promise<Administration> {
+export async function administer(
+  pool: Pool,
+  { open, username = '', password = '', tls }: AdministeredBroker,
+  log: Logger,
+): Promise<Administration> {
   const privateKey = privateKeyOf(password);
   for (;;) {
     try {
       await publishSeal(pool, publicKeyOf(privateKey));
       break;
     } catch (error) {
-      log.warn({ err: error }, 'the key for the broker\'s passwords could not be published; trying again');
+      log.warn({ err: error }, "the key for the broker's passwords could not be published; trying again");
       await sleep(RETRY_MS);
     }
   }
   let clientId: string | undefined;
   return {
     privateKey,
-    open: () => open(async () => {
-      clientId ??= `${await asService(pool, readBridgeClientId)}-administrator`;
-      return { username, password, clientId, ...tls };
-    }),
+    open: () =>
+      open(async () => {
+        clientId ??= `${await asService(pool, readBridgeClientId)}-administrator`;
+        return { username, password, clientId, ...tls };
+      }),
   };
 }

@@ -6,7 +6,10 @@ import type { MqttConnection, ConnectBroker } from '../mqtt/connection.js';
 import type { Tenure } from '../rounds/lease-guard.js';
 import { isUuid } from '../../domain/uuid.js';
 
-/** MQTT does not say where what is retained ends: when nothing came for so long, it has ended. Taken for missing too early, a document is published once more. */
+/**
+ * MQTT does not say where what is retained ends: when nothing came for so long, it has ended. Taken for missing too
+ * early, a document is published once more.
+ */
 const QUIET_MS = 1_000;
 const LOOK_MS = 100;
 /** Of a fleet of 100,000 at 10,000 messages a second, and room. */
@@ -20,9 +23,10 @@ export interface ComparisonDependencies {
 }
 
 /**
- * Reads which documents the broker retains, and has those put right that differ from PostgreSQL's. It exists because a broker may remember less
- * than Slipway wrote (a lost disk), or more (a database restored from a backup), and nobody would notice. It reads over a connection of its
- * own, which costs the broker one delivery of each document and the devices nothing: publishing all again would reach every one of them.
+ * Reads which documents the broker retains, and has those put right that differ from PostgreSQL's. It exists because a
+ * broker may remember less than Slipway wrote (a lost disk), or more (a database restored from a backup), and nobody
+ * would notice. It reads over a connection of its own, which costs the broker one delivery of each document and the
+ * devices nothing: publishing all again would reach every one of them.
  */
 export class Comparison {
   private connection: MqttConnection | undefined;
@@ -62,10 +66,15 @@ export class Comparison {
       // QoS 0: an answer to each of thousands of messages would say nothing.
       if (!this.ended) await connection.subscribe([{ filter: DESIRED_FILTER, qos: 0 }]);
       heardAt = performance.now();
-      for (const end = heardAt + READ_TIMEOUT_MS; !this.ended && performance.now() - heardAt < QUIET_MS; ) {
-        if (performance.now() > end) throw new Error(`what the broker retains did not end within ${READ_TIMEOUT_MS} ms`);
-        const broke = await Promise.race([connection.closed.then((error) => error ?? new Error('it was closed')), pause(LOOK_MS)]);
-        if (broke && !this.ended) throw new Error('the connection broke while what the broker retains was read', { cause: broke });
+      for (const end = heardAt + READ_TIMEOUT_MS; !this.ended && performance.now() - heardAt < QUIET_MS;) {
+        if (performance.now() > end)
+          throw new Error(`what the broker retains did not end within ${READ_TIMEOUT_MS} ms`);
+        const broke = await Promise.race([
+          connection.closed.then((error) => error ?? new Error('it was closed')),
+          pause(LOOK_MS),
+        ]);
+        if (broke && !this.ended)
+          throw new Error('the connection broke while what the broker retains was read', { cause: broke });
       }
     } finally {
       connection.end();
@@ -75,7 +84,10 @@ export class Comparison {
   }
 }
 
-/** Whose it is, and which revision it bears; null where that cannot be read: it differs from any. undefined = no device of ours could have it. */
+/**
+ * Whose it is, and which revision it bears; null where that cannot be read: it differs from any. undefined = no device
+ * of ours could have it.
+ */
 function documentOf(topic: string, payload: Buffer): Published | undefined {
   const parsed = parseTopic(topic);
   if (parsed?.direction !== 'down' || parsed.type !== 'desired' || !isUuid(parsed.device)) return undefined;
@@ -88,7 +100,9 @@ function documentOf(topic: string, payload: Buffer): Published | undefined {
 /** What is above cannot be one of ours, and to count on from there would leave no numbers. */
 const HIGHEST = 2_000_000_000;
 
-/** By sight: a whole schema for each of a fleet's documents would cost seconds, and what we print has one `revision`. */
+/**
+ * By sight: a whole schema for each of a fleet's documents would cost seconds, and what we print has one `revision`.
+ */
 function revisionIn(payload: Buffer): number | null {
   const said = Number(/"revision":(\d{1,10})[,}]/.exec(payload.toString('utf8'))?.[1] ?? Number.NaN);
   return said <= HIGHEST ? said : null;

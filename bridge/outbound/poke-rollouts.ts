@@ -11,21 +11,36 @@ export function isRollout(claimed: Claimed): boolean {
   return claimed.detail === 'rollout';
 }
 
-/** Has the processes of rollouts look again; one that does not run is started by it. Of those that have ended nobody needs to hear. */
-export async function pokeRollouts(pool: Pool, engine: Engine, claimed: readonly Claimed[], now: () => number, tenure?: Tenure): Promise<Settled[]> {
+/**
+ * Has the processes of rollouts look again; one that does not run is started by it. Of those that have ended nobody
+ * needs to hear.
+ */
+export async function pokeRollouts(
+  pool: Pool,
+  engine: Engine,
+  claimed: readonly Claimed[],
+  now: () => number,
+  tenure?: Tenure,
+): Promise<Settled[]> {
   if (claimed.length === 0) return [];
   const open = await openRollouts(pool, claimed);
-  const settled = await Promise.all(claimed.map(async (one): Promise<Settled> => {
-    if (!open.has(one.subject)) return { claimed: one };
-    try {
-      tenure?.assert();
-      await engine.poke({ tenantId: one.tenantId, rolloutId: one.subject });
-      return { claimed: one, rest: now() + POKE_EVERY_MS };
-    } catch (error) {
-      return { claimed: one, error: (error as Error).message };
-    }
-  }));
+  const settled = await Promise.all(
+    claimed.map(async (one): Promise<Settled> => {
+      if (!open.has(one.subject)) return { claimed: one };
+      try {
+        tenure?.assert();
+        await engine.poke({ tenantId: one.tenantId, rolloutId: one.subject });
+        return { claimed: one, rest: now() + POKE_EVERY_MS };
+      } catch (error) {
+        return { claimed: one, error: (error as Error).message };
+      }
+    }),
+  );
   const started = settled.filter((one) => one.error === undefined && open.get(one.claimed.subject)?.started === false);
-  await markRolloutsStarted(pool, started.map((one) => one.claimed), tenure?.fence);
+  await markRolloutsStarted(
+    pool,
+    started.map((one) => one.claimed),
+    tenure?.fence,
+  );
   return settled;
 }

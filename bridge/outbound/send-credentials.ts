@@ -33,19 +33,27 @@ export interface CredentialSender {
   end(): Promise<void>;
 }
 
-/** Rows per claim. Small: the plugin saves its whole file twice for each new login, measured 14 ms per megabyte, and the broker stands still meanwhile. */
+/**
+ * Rows per claim. Small: the plugin saves its whole file twice for each new login, measured 14 ms per megabyte, and the
+ * broker stands still meanwhile.
+ */
 const BATCH = 10;
 /** More than the plugin's own deadlines for a batch. */
 const LEASE_MS = 60_000;
 /** What somebody changed at the broker by hand is mended after this time. */
 const COMPARE_EVERY_MS = 10 * 60_000;
 
-/** For a broker that looks passwords up in PostgreSQL by itself: it is up to date as soon as the change is committed. */
+/**
+ * For a broker that looks passwords up in PostgreSQL by itself: it is up to date as soon as the change is committed.
+ */
 export function nothingToTell(pool: Pool): CredentialSender {
   return {
     async send() {
       const claimed = await claim(pool, 'credential', 500, LEASE_MS);
-      await settle(pool, claimed.map((one) => ({ claimed: one })));
+      await settle(
+        pool,
+        claimed.map((one) => ({ claimed: one })),
+      );
       return claimed.length > 0;
     },
     compareAgain: () => undefined,
@@ -53,7 +61,10 @@ export function nothingToTell(pool: Pool): CredentialSender {
   };
 }
 
-/** For a broker that has to be told. Each send carries the whole present of a device: which passwords are valid, or that it is gone. */
+/**
+ * For a broker that has to be told. Each send carries the whole present of a device: which passwords are valid, or that
+ * it is gone.
+ */
 export class LoginSender implements CredentialSender {
   private readonly admin: BrokerAdmin;
   /** Due at once when a term begins. */
@@ -61,7 +72,10 @@ export class LoginSender implements CredentialSender {
   /** Epoch milliseconds. */
   private compareAt = 0;
 
-  constructor(private readonly has: CredentialDependencies, private readonly administration: Administration) {
+  constructor(
+    private readonly has: CredentialDependencies,
+    private readonly administration: Administration,
+  ) {
     this.admin = administration.open();
   }
 
@@ -85,7 +99,10 @@ export class LoginSender implements CredentialSender {
   private async compare(): Promise<void> {
     this.stale = false;
     try {
-      const marked = await markLogins(this.has.pool, (await this.admin.nodes()).filter(({ node }) => isUuid(node)));
+      const marked = await markLogins(
+        this.has.pool,
+        (await this.admin.nodes()).filter(({ node }) => isUuid(node)),
+      );
       this.compareAt = this.has.now() + COMPARE_EVERY_MS;
       this.has.log.info({ devices: marked }, 'compares who may connect with what the broker knows');
     } catch (error) {
@@ -101,12 +118,20 @@ export class LoginSender implements CredentialSender {
     try {
       const outcomes = await this.admin.bringUpToDate(views.map((view) => this.wantedOf(view)));
       this.say(views, outcomes);
-      await recordCutOff(pool, fence, views.filter((view, index) => isCutOff(view, outcomes[index])), now());
+      await recordCutOff(
+        pool,
+        fence,
+        views.filter((view, index) => isCutOff(view, outcomes[index])),
+        now(),
+      );
       return claimed.map((one, index) => ({ claimed: one, ...failureOf(outcomes[index]) }));
     } catch (error) {
       // The lease is another's: the rows are its as well, as soon as this claim runs out.
       if ((error as { name?: unknown }).name === 'LeaseLost') throw error;
-      this.has.log.warn({ err: error, devices: claimed.length }, 'the broker could not be told who may connect; trying again');
+      this.has.log.warn(
+        { err: error, devices: claimed.length },
+        'the broker could not be told who may connect; trying again',
+      );
       return claimed.map((one) => ({ claimed: one, error: (error as Error).message }));
     }
   }
@@ -114,8 +139,13 @@ export class LoginSender implements CredentialSender {
   private wantedOf({ tenantId, deviceId, known, valid }: LoginView): WantedLogin {
     const { privateKey } = this.administration;
     return {
-      tenant: tenantId, node: deviceId, known,
-      valid: valid.map(({ id, sealed }) => ({ id, reveal: () => (sealed ? unseal(privateKey, sealed, { tenantId, credentialId: id }) : undefined) })),
+      tenant: tenantId,
+      node: deviceId,
+      known,
+      valid: valid.map(({ id, sealed }) => ({
+        id,
+        reveal: () => (sealed ? unseal(privateKey, sealed, { tenantId, credentialId: id }) : undefined),
+      })),
     };
   }
 
@@ -123,19 +153,30 @@ export class LoginSender implements CredentialSender {
     for (const [index, { tenantId, deviceId }] of views.entries()) {
       const outcome = outcomes[index];
       const about = { tenantId, deviceId };
-      if (outcome instanceof Error) this.has.log.error({ ...about, err: outcome }, 'the broker refused to be told who may connect as this device');
-      else if (outcome === 'unknown') this.has.log.error(about, 'no valid password of this device can be told to the broker: it was made before SLIPWAY_MQTT_ADMIN or under another MQTT_PASSWORD; make a new one and revoke it');
-      else if (outcome !== 'unchanged') this.has.log.info(about, outcome === 'admitted' ? 'the broker lets this device in' : 'the broker shuts this device out');
+      if (outcome instanceof Error)
+        this.has.log.error({ ...about, err: outcome }, 'the broker refused to be told who may connect as this device');
+      else if (outcome === 'unknown')
+        this.has.log.error(
+          about,
+          'no valid password of this device can be told to the broker: it was made before SLIPWAY_MQTT_ADMIN or under another MQTT_PASSWORD; make a new one and revoke it',
+        );
+      else if (outcome !== 'unchanged')
+        this.has.log.info(
+          about,
+          outcome === 'admitted' ? 'the broker lets this device in' : 'the broker shuts this device out',
+        );
     }
   }
 }
-
 
 function failureOf(outcome: LoginOutcome | Error | undefined): { error?: string } {
   return outcome instanceof Error ? { error: outcome.message } : {};
 }
 
-/** With another password a device may be back before this is written: then only its session tells the old connection from the new one. */
+/**
+ * With another password a device may be back before this is written: then only its session tells the old connection
+ * from the new one.
+ */
 function isCutOff(view: LoginView, outcome: LoginOutcome | Error | undefined): boolean {
   if (outcome instanceof Error || outcome === undefined || outcome === 'unchanged') return false;
   return outcome !== 'admitted' || view.session !== null;

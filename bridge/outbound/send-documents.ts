@@ -30,8 +30,9 @@ interface Planned {
 }
 
 /**
- * Brings slots up to date at the broker: works out each slot's document from PostgreSQL, clears it under every other node where it was
- * published, publishes it, and remembers where it stands. A slot whose document cannot be made holds up no other. @returns how many rows were handled.
+ * Brings slots up to date at the broker: works out each slot's document from PostgreSQL, clears it under every other
+ * node where it was published, publishes it, and remembers where it stands. A slot whose document cannot be made holds
+ * up no other. @returns how many rows were handled.
  */
 export async function sendDocuments(has: DocumentDependencies): Promise<number> {
   const { claimed, views } = await asService(has.pool, async (tx) => {
@@ -53,7 +54,11 @@ export async function sendDocuments(has: DocumentDependencies): Promise<number> 
   return claimed.length;
 }
 
-function planAll(claimed: readonly Claimed[], views: ReadonlyMap<string, SlotView>, { downloadUrl, log }: DocumentDependencies): { plans: Planned[]; failed: Settled[] } {
+function planAll(
+  claimed: readonly Claimed[],
+  views: ReadonlyMap<string, SlotView>,
+  { downloadUrl, log }: DocumentDependencies,
+): { plans: Planned[]; failed: Settled[] } {
   const plans: Planned[] = [];
   const failed: Settled[] = [];
   for (const one of claimed) {
@@ -62,7 +67,16 @@ function planAll(claimed: readonly Claimed[], views: ReadonlyMap<string, SlotVie
       if (!view) throw new Error('the slot was not read');
       plans.push({ claimed: one, view, plan: planSlot(view, downloadUrl) });
     } catch (error) {
-      log.error({ err: error, tenantId: one.tenantId, deviceId: one.subject, slot: one.detail, installationId: views.get(slotKey(one.tenantId, one.subject, one.detail))?.installation?.id }, 'a document cannot be made');
+      log.error(
+        {
+          err: error,
+          tenantId: one.tenantId,
+          deviceId: one.subject,
+          slot: one.detail,
+          installationId: views.get(slotKey(one.tenantId, one.subject, one.detail))?.installation?.id,
+        },
+        'a document cannot be made',
+      );
       failed.push({ claimed: one, error: (error as Error).message });
     }
   }
@@ -71,9 +85,20 @@ function planAll(claimed: readonly Claimed[], views: ReadonlyMap<string, SlotVie
 
 /** In one transaction for all: a slot whose document must bear a higher revision than it has. */
 async function renumber(has: DocumentDependencies, plans: readonly Planned[]): Promise<void> {
-  const reports = plans.flatMap(({ view, plan }) => (plan.outnumbered === null ? [] : [{
-    tenantId: view.tenantId, deviceId: view.deviceId, from: { kind: 'service' as const }, kind: 'outnumbered' as const, slot: view.slot, revision: plan.outnumbered,
-  }]));
+  const reports = plans.flatMap(({ view, plan }) =>
+    plan.outnumbered === null
+      ? []
+      : [
+          {
+            tenantId: view.tenantId,
+            deviceId: view.deviceId,
+            from: { kind: 'service' as const },
+            kind: 'outnumbered' as const,
+            slot: view.slot,
+            revision: plan.outnumbered,
+          },
+        ],
+  );
   if (reports.length > 0) await asLeader(has, (tx) => record(tx, reports, has.now()));
 }
 
@@ -103,7 +128,9 @@ function of({ tenantId, deviceId, slot }: SlotView): { tenantId: string; deviceI
 /** Each waits for its own messages: one that the broker does not take holds up no other. */
 async function carryOut(claimed: Claimed, plan: SlotPlan, publish: Publish): Promise<Settled> {
   try {
-    await Promise.all(plan.messages.map((message) => publish(message.topic, message.payload, { qos: 1, retain: message.retain })));
+    await Promise.all(
+      plan.messages.map((message) => publish(message.topic, message.payload, { qos: 1, retain: message.retain })),
+    );
     return { claimed };
   } catch (error) {
     if (isLeaseLost(error)) throw error;

@@ -1,7 +1,14 @@
 import pLimit from 'p-limit';
 import type { Engine } from '../../adapters/engine/port.js';
 import type { Installation } from '../../domain/installation/installation.js';
-import { newsOf, SHOWN_AFTER_MS, stageOf, waitsForDevice, type News, type Standing } from '../../domain/installation/process-status.js';
+import {
+  newsOf,
+  SHOWN_AFTER_MS,
+  stageOf,
+  waitsForDevice,
+  type News,
+  type Standing,
+} from '../../domain/installation/process-status.js';
 import { waitingOn } from '../../domain/installation/waiting-on.js';
 import { isEnded } from '../../domain/installation/states.js';
 import { assertLease } from '../../store/db/leases.js';
@@ -22,8 +29,18 @@ const LEASE_MS = 30_000;
 /** What could only be shown, and had to wait for others. */
 const SHOW_AGAIN_MS = 60_000;
 
-/** Brings processes up to date: starts those that do not run, signals the news to those that do. @returns how many rows were handled. */
-export async function sendProcesses(pool: Pool, engine: Engine, now: () => number, tenure?: Tenure, pace = new ShowPace(), beginnings = new Beginnings()): Promise<number> {
+/**
+ * Brings processes up to date: starts those that do not run, signals the news to those that do. @returns how many rows
+ * were handled.
+ */
+export async function sendProcesses(
+  pool: Pool,
+  engine: Engine,
+  now: () => number,
+  tenure?: Tenure,
+  pace = new ShowPace(),
+  beginnings = new Beginnings(),
+): Promise<number> {
   const room = await beginnings.room(pool);
   const { claimed, views } = await asService(pool, async (tx) => {
     const rows = await claimIn(tx, 'workflow', BATCH, LEASE_MS, tenure?.fence, room);
@@ -32,10 +49,12 @@ export async function sendProcesses(pool: Pool, engine: Engine, now: () => numbe
   if (claimed.length === 0) return 0;
   const [rollouts, installations] = [claimed.filter(isRollout), claimed.filter(isInstallation)];
   const limit = pLimit(AT_ONCE);
-  const sending = installations.map((one) => limit(() => {
-    tenure?.assert();
-    return sendOne(engine, one, views.get(one.subject), now(), pace);
-  }));
+  const sending = installations.map((one) =>
+    limit(() => {
+      tenure?.assert();
+      return sendOne(engine, one, views.get(one.subject), now(), pace);
+    }),
+  );
   const [sent, poked] = await Promise.all([Promise.all(sending), pokeRollouts(pool, engine, rollouts, now, tenure)]);
   const started = sent.filter((one) => one.started).map((one) => one.settled.claimed);
   await asService(pool, async (tx) => {
@@ -49,7 +68,13 @@ export async function sendProcesses(pool: Pool, engine: Engine, now: () => numbe
 
 const isInstallation = (one: Claimed) => !isRollout(one);
 
-async function sendOne(engine: Engine, claimed: Claimed, view: ProcessView | undefined, now: number, pace: ShowPace): Promise<{ settled: Settled; started: boolean }> {
+async function sendOne(
+  engine: Engine,
+  claimed: Claimed,
+  view: ProcessView | undefined,
+  now: number,
+  pace: ShowPace,
+): Promise<{ settled: Settled; started: boolean }> {
   if (!view) return { settled: { claimed }, started: false };
   try {
     const news = newsFor(view, now, pace);
@@ -68,7 +93,8 @@ function newsFor({ installation, started }: ProcessView, now: number, pace: Show
   if (news !== undefined) return news;
   if (stageOf(installation) === 'begin') return undefined;
   if (installation.dueAt !== null && installation.dueAt <= now) return 'due';
-  // Until then it may be overtaken by what it waits for: a device that works fast costs its process no task for what nobody had the time to read.
+  // Until then it may be overtaken by what it waits for: a device that works fast costs its process no task for what
+  // nobody had the time to read.
   if (!waitsForDevice(installation) || now - installation.stateSince < SHOWN_AFTER_MS) return undefined;
   return pace.take(now) ? 'moved' : 'later';
 }
@@ -76,7 +102,12 @@ function newsFor({ installation, started }: ProcessView, now: number, pace: Show
 /** @returns whether a process was started. */
 async function bringUpToDate(engine: Engine, view: ProcessView, news: News | undefined): Promise<boolean> {
   const { installation } = view;
-  const ref = { tenantId: installation.tenantId, deviceId: installation.deviceId, installationId: installation.id, edition: EDITION } as const;
+  const ref = {
+    tenantId: installation.tenantId,
+    deviceId: installation.deviceId,
+    installationId: installation.id,
+    edition: EDITION,
+  } as const;
   const ended = isEnded(installation.state);
   if (!view.started) {
     if (ended) return false; // it ended before a process could begin: there is nothing to wait for
@@ -84,7 +115,8 @@ async function bringUpToDate(engine: Engine, view: ProcessView, news: News | und
     return true;
   }
   if (news === undefined) {
-    // It has begun, and there is nothing to say. Should it have vanished, that shows when it is due: to start a running one costs the engine nearly what a new one does.
+    // It has begun, and there is nothing to say. Should it have vanished, that shows when it is due: to start a running
+    // one costs the engine nearly what a new one does.
     if (stageOf(installation) !== 'begin') return false;
   } else if ((await engine.signal(installation.id, news, standingOf(view))) === 'sent') {
     return false;
@@ -94,14 +126,20 @@ async function bringUpToDate(engine: Engine, view: ProcessView, news: News | und
 }
 
 /**
- * While a device works, its process has a later timer than the row (reports move the deadline without a signal), and shows what it was told last: the
- * mark stays, and comes due when the deadline does, or when the sentence has stood a while. How far a download has come is shown anew when half as
- * much time has passed again, so that a long one costs a few signals. In the rush of a good one the mark is overtaken by the next and costs nothing.
+ * While a device works, its process has a later timer than the row (reports move the deadline without a signal), and
+ * shows what it was told last: the mark stays, and comes due when the deadline does, or when the sentence has stood a
+ * while. How far a download has come is shown anew when half as much time has passed again, so that a long one costs a
+ * few signals. In the rush of a good one the mark is overtaken by the next and costs nothing.
  */
 function lookAgainAt(i: Installation, now: number): number | undefined {
   if (!waitsForDevice(i) || i.state === 'delivered') return undefined;
   const age = now - i.stateSince;
-  const shown = age < SHOWN_AFTER_MS ? i.stateSince + SHOWN_AFTER_MS : i.state === 'downloading' ? now + Math.max(age / 2, SHOWN_AFTER_MS) : undefined;
+  const shown =
+    age < SHOWN_AFTER_MS
+      ? i.stateSince + SHOWN_AFTER_MS
+      : i.state === 'downloading'
+        ? now + Math.max(age / 2, SHOWN_AFTER_MS)
+        : undefined;
   const due = stageOf(i) === 'download' && i.dueAt !== null && i.dueAt > now ? i.dueAt : undefined;
   return shown === undefined || due === undefined ? (shown ?? due) : Math.min(shown, due);
 }
@@ -112,6 +150,8 @@ function standingOf({ installation, reach, executing }: ProcessView): Standing {
     state: installation.state,
     attempt: installation.attempt,
     until: installation.dueAt,
-    waitingOn: waitingOn(installation, { ...reach, executing }) ?? `Ended as ${installation.state}${installation.rejectReason ? `: ${installation.rejectReason}` : ''}.`,
+    waitingOn:
+      waitingOn(installation, { ...reach, executing }) ??
+      `Ended as ${installation.state}${installation.rejectReason ? `: ${installation.rejectReason}` : ''}.`,
   };
 }

@@ -2,8 +2,9 @@ import type { Pool } from '../../store/db/pool.js';
 import { readUnbegun } from '../../store/installations/to-send.js';
 
 /**
- * Processes on their way to their first step: enough that the workers always have one to go on with. Those beyond would only queue at the engine,
- * where each costs a row, holds a place in the workers' cache, and is in the way of those that could finish.
+ * Processes on their way to their first step: enough that the workers always have one to go on with. Those beyond would
+ * only queue at the engine, where each costs a row, holds a place in the workers' cache, and is in the way of those
+ * that could finish.
  */
 const AT_ONCE = 64;
 
@@ -12,7 +13,10 @@ interface Begun {
   readonly subject: string;
 }
 
-/** How many processes may be started now. What waits for it stands in the outbox, the oldest first; what runs already is told its news meanwhile. */
+/**
+ * How many processes may be started now. What waits for it stands in the outbox, the oldest first; what runs already is
+ * told its news meanwhile.
+ */
 export class Beginnings {
   private begun: readonly Begun[] = [];
 

@@ -1,7 +1,10 @@
 /** So many a second at most: a tenth of what the engine takes on two cores, whatever happens to the fleet. */
 const PER_SECOND = 10;
 
-/** How often processes are signalled only so that people read there what the API says: where a thousand devices lose their connection, all sentences change at once. */
+/**
+ * How often processes are signalled only so that people read there what the API says: where a thousand devices lose
+ * their connection, all sentences change at once.
+ */
 export class ShowPace {
   private left = PER_SECOND;
   private at = 0;

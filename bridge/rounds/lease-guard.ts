@@ -1,9 +1,10 @@
 import { LeaseLost, type Fence } from '../../store/db/leases.js';
 
 /**
- * One holder's time as the leader. PostgreSQL fences what it writes; this fences what leaves the process otherwise, which no database can: it is
- * asked before each message and each call. It goes by this process's own clocks since the lease was last renewed, so that a leader that was
- * stopped, or cut off, knows it before it says another word. The wall clock counts too: the monotonic one stands still while a machine sleeps.
+ * One holder's time as the leader. PostgreSQL fences what it writes; this fences what leaves the process otherwise,
+ * which no database can: it is asked before each message and each call. It goes by this process's own clocks since the
+ * lease was last renewed, so that a leader that was stopped, or cut off, knows it before it says another word. The wall
+ * clock counts too: the monotonic one stands still while a machine sleeps.
  *
  * It holds, or is over; once over it stays so.
  */
@@ -11,8 +12,16 @@ export class Tenure {
   private isOver = false;
   private renewed: { monotonic: number; wall: number };
 
-  /** @param mayLastMs without a renewal; shorter than the lease. @param ended is called once, when somebody finds that it is over. */
-  constructor(readonly fence: Fence, private readonly mayLastMs: number, asked: Instant, private readonly ended: () => void = () => undefined) {
+  /**
+   * @param mayLastMs without a renewal; shorter than the lease. @param ended is called once, when somebody finds that
+   * it is over.
+   */
+  constructor(
+    readonly fence: Fence,
+    private readonly mayLastMs: number,
+    asked: Instant,
+    private readonly ended: () => void = () => undefined,
+  ) {
     this.renewed = asked;
   }
 

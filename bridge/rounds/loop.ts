@@ -2,17 +2,19 @@ import type { Logger } from 'pino';
 import { apartAfter } from './spacing.js';
 
 /**
- * Rounds of one sender begin this far apart: each costs some transactions, whether it is about two or about twenty. In a rush that is a tenth of all
- * that the service does; a device or a person notices nothing of it, and what comes while nobody works is done at once.
+ * Rounds of one sender begin this far apart: each costs some transactions, whether it is about two or about twenty. In
+ * a rush that is a tenth of all that the service does; a device or a person notices nothing of it, and what comes while
+ * nobody works is done at once.
  */
 export const APART_MS = 50;
 
 /**
- * Does a piece of work again and again: while there is more, when woken, and at the latest after a time; but rounds begin `apartMs` after each
- * other at least, and further on a busy machine. It exists because every sender here is level-triggered, and a lost wake-up must cost a little
- * latency and never an installation.
+ * Does a piece of work again and again: while there is more, when woken, and at the latest after a time; but rounds
+ * begin `apartMs` after each other at least, and further on a busy machine. It exists because every sender here is
+ * level-triggered, and a lost wake-up must cost a little latency and never an installation.
  *
- * Modes: `working`, `resting` (until woken or the poll's time), `ended`. Work that throws is tried again after a back-off.
+ * Modes: `working`, `resting` (until woken or the poll's time), `ended`. Work that throws is tried again after a
+ * back-off.
  */
 export class Loop {
   private mode: 'working' | 'resting' | 'ended' = 'working';
@@ -44,7 +46,7 @@ export class Loop {
   }
 
   private async run(): Promise<void> {
-    for (let failures = 0; !this.isEnded(); ) {
+    for (let failures = 0; !this.isEnded();) {
       let more = false;
       const began = performance.now();
       let took = 0;
@@ -55,9 +57,11 @@ export class Loop {
         failures = 0;
       } catch (error) {
         failures += 1;
-        if (!this.isEnded()) this.log.warn({ err: error, loop: this.name, failures }, `${this.name} failed; trying again`);
+        if (!this.isEnded())
+          this.log.warn({ err: error, loop: this.name, failures }, `${this.name} failed; trying again`);
       }
-      if (!more && !this.isEnded()) await this.rest(failures === 0 ? this.pollMs : Math.min(100 * 2 ** failures, 2_000), failures > 0);
+      if (!more && !this.isEnded())
+        await this.rest(failures === 0 ? this.pollMs : Math.min(100 * 2 ** failures, 2_000), failures > 0);
       const early = began + apartAfter(took, this.apartMs) - performance.now();
       if (early > 0 && !this.isEnded()) await this.rest(early, true);
     }

@@ -3,10 +3,16 @@ import { releaseClaims, type Receiver } from '../../store/outbox/outbox.js';
 import type { Pool } from '../../store/db/pool.js';
 
 /**
- * A sender's rounds. Before its first one, and after one that failed in the middle (PostgreSQL went away between the claim and the end), the claims that
- * nobody is sending are freed: they would keep their rows from being sent for half a minute, which is longer than a device may have to answer an offer.
+ * A sender's rounds. Before its first one, and after one that failed in the middle (PostgreSQL went away between the
+ * claim and the end), the claims that nobody is sending are freed: they would keep their rows from being sent for half
+ * a minute, which is longer than a device may have to answer an offer.
  */
-export function afterRelease(pool: Pool, receiver: Receiver, fence: Fence, round: () => Promise<boolean>): () => Promise<boolean> {
+export function afterRelease(
+  pool: Pool,
+  receiver: Receiver,
+  fence: Fence,
+  round: () => Promise<boolean>,
+): () => Promise<boolean> {
   let isClean = false;
   return async () => {
     if (!isClean) await releaseClaims(pool, receiver, fence);

@@ -1,6 +1,7 @@
 /**
- * A machine with little to spare shows in how long a round of work takes. It gets a quarter of the time at most, so that more comes together the
- * busier it is, until rounds begin this many times as far apart as they do while it is quiet.
+ * A machine with little to spare shows in how long a round of work takes. It gets a quarter of the time at most, so
+ * that more comes together the busier it is, until rounds begin this many times as far apart as they do while it is
+ * quiet.
  */
 const BUSY_TIMES = 4;
 

@@ -2,18 +2,43 @@ import { lookup as resolve } from 'node:dns';
 import { BlockList, isIP, type LookupFunction } from 'node:net';
 
 /**
- * Where no webhook leads unless a setting allows it: whoever may create one could otherwise ask, with the service's own hands, what only the
- * service can reach (RFC 6890; the addresses by which IPv6 carries IPv4 are among it).
+ * Where no webhook leads unless a setting allows it: whoever may create one could otherwise ask, with the service's own
+ * hands, what only the service can reach (RFC 6890; the addresses by which IPv6 carries IPv4 are among it).
  */
 /** Two lists: in one, node takes an IPv4 address for its IPv6 form, and finds the subnet that holds all of these. */
 const PRIVATE = { ipv4: new BlockList(), ipv6: new BlockList() };
 for (const [net, prefix] of [
-  ['0.0.0.0', 8], ['10.0.0.0', 8], ['100.64.0.0', 10], ['127.0.0.0', 8], ['169.254.0.0', 16], ['172.16.0.0', 12], ['192.0.0.0', 24], ['192.0.2.0', 24], ['192.168.0.0', 16],
-  ['198.18.0.0', 15], ['198.51.100.0', 24], ['203.0.113.0', 24], ['224.0.0.0', 4], ['240.0.0.0', 4],
-] as const) PRIVATE.ipv4.addSubnet(net, prefix, 'ipv4');
+  ['0.0.0.0', 8],
+  ['10.0.0.0', 8],
+  ['100.64.0.0', 10],
+  ['127.0.0.0', 8],
+  ['169.254.0.0', 16],
+  ['172.16.0.0', 12],
+  ['192.0.0.0', 24],
+  ['192.0.2.0', 24],
+  ['192.168.0.0', 16],
+  ['198.18.0.0', 15],
+  ['198.51.100.0', 24],
+  ['203.0.113.0', 24],
+  ['224.0.0.0', 4],
+  ['240.0.0.0', 4],
+] as const)
+  PRIVATE.ipv4.addSubnet(net, prefix, 'ipv4');
 for (const [net, prefix] of [
-  ['::', 96], ['::ffff:0:0', 96], ['64:ff9b::', 96], ['64:ff9b:1::', 48], ['100::', 64], ['2001::', 23], ['2001:db8::', 32], ['2002::', 16], ['fc00::', 7], ['fe80::', 10], ['fec0::', 10], ['ff00::', 8],
-] as const) PRIVATE.ipv6.addSubnet(net, prefix, 'ipv6');
+  ['::', 96],
+  ['::ffff:0:0', 96],
+  ['64:ff9b::', 96],
+  ['64:ff9b:1::', 48],
+  ['100::', 64],
+  ['2001::', 23],
+  ['2001:db8::', 32],
+  ['2002::', 16],
+  ['fc00::', 7],
+  ['fe80::', 10],
+  ['fec0::', 10],
+  ['ff00::', 8],
+] as const)
+  PRIVATE.ipv6.addSubnet(net, prefix, 'ipv6');
 
 export function isPrivate(address: string): boolean {
   const bare = address.replace(/%.*$/, '');
@@ -25,14 +50,19 @@ export function isPrivate(address: string): boolean {
 export class PrivateAddress extends Error {
   override readonly name = 'PrivateAddress';
   constructor(address: string) {
-    super(`${address} is a loopback, link-local or private address, which webhooks do not lead to (SLIPWAY_WEBHOOKS_ALLOW_PRIVATE)`);
+    super(
+      `${address} is a loopback, link-local or private address, which webhooks do not lead to (SLIPWAY_WEBHOOKS_ALLOW_PRIVATE)`,
+    );
   }
 }
 
-/** Resolves a name to its public addresses only: what is connected to is what was looked at, however often the name changes. */
+/**
+ * Resolves a name to its public addresses only: what is connected to is what was looked at, however often the name
+ * changes.
+ */
 export const publicLookup: LookupFunction = (hostname, options, callback) => {
   resolve(hostname, { ...options, all: true }, (error, found) => {
-    const addresses = error ? [] : (found).filter(({ address }) => !isPrivate(address));
+    const addresses = error ? [] : found.filter(({ address }) => !isPrivate(address));
     const [first] = addresses;
     const refused = error ?? (first ? null : new PrivateAddress(hostname));
     if (refused || !first) callback(refused, '', 0);

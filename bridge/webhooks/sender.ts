@@ -10,13 +10,16 @@ import { post } from './post.js';
 const AT_ONCE = 16;
 
 /**
- * Tells webhooks what was sealed. It exists beside the outbox because here each event counts, not only the newest state: deliveries are rows of
- * their own, made by a cursor in the history, and each is sent at least once. A receiver that fails costs itself, not the others.
+ * Tells webhooks what was sealed. It exists beside the outbox because here each event counts, not only the newest
+ * state: deliveries are rows of their own, made by a cursor in the history, and each is sent at least once. A receiver
+ * that fails costs itself, not the others.
  */
 export class WebhookSender {
   private readonly ending = new AbortController();
 
-  constructor(private readonly has: { pool: Pool; log: Logger; now: () => number; tenure: Tenure; allowPrivate: boolean }) {}
+  constructor(
+    private readonly has: { pool: Pool; log: Logger; now: () => number; tenure: Tenure; allowPrivate: boolean },
+  ) {}
 
   /** @returns whether there may be more to do right now. */
   async send(): Promise<boolean> {
@@ -42,10 +45,15 @@ export class WebhookSender {
       if (this.ending.signal.aborted) return false;
       tenure.assert();
       const { id, url, secret, entry } = due;
-      const attempted = await post({ url, secret, id, event: entry.event, body: webhookBody(id, entry), now: now() }, allowPrivate, this.ending.signal);
+      const attempted = await post(
+        { url, secret, id, event: entry.event, body: webhookBody(id, entry), now: now() },
+        allowPrivate,
+        this.ending.signal,
+      );
       if (!attempted) return false;
       const disabled = await settleAttempt(pool, tenure.fence, due, attempted, now());
-      if (disabled !== undefined) log.warn({ tenantId: due.tenantId, webhookId: due.webhookId }, `a webhook was disabled: ${disabled}`);
+      if (disabled !== undefined)
+        log.warn({ tenantId: due.tenantId, webhookId: due.webhookId }, `a webhook was disabled: ${disabled}`);
       if (!attempted.ok) return false;
     }
     return list.length > 0;

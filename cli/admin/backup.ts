@@ -13,36 +13,57 @@ import { KEPT_FILES, manifestFile, type Manifest } from './manifest.js';
 const ROUNDS = 5;
 
 /**
- * Makes a backup of everything that cannot be made again into a folder, while the service runs: all facts as they are at one moment, and
- * the bytes that they refer to. Not Temporal's file and not the broker's: both follow from the facts.
+ * Makes a backup of everything that cannot be made again into a folder, while the service runs: all facts as they are
+ * at one moment, and the bytes that they refer to. Not Temporal's file and not the broker's: both follow from the
+ * facts.
  *
- * The folder has its name only once it is complete. What an attempt that broke off has fetched of the blobs, the next one uses.
+ * The folder has its name only once it is complete. What an attempt that broke off has fetched of the blobs, the next
+ * one uses.
  */
-export async function backup(context: Context, into: string, { withoutBlobs }: { withoutBlobs: boolean }): Promise<ExitCode> {
+export async function backup(
+  context: Context,
+  into: string,
+  { withoutBlobs }: { withoutBlobs: boolean },
+): Promise<ExitCode> {
   const target = resolve(into);
-  if ((await entriesOf(target)).length > 0) throw new Error(`${target} is not empty: name a folder that does not exist yet`);
+  if ((await entriesOf(target)).length > 0)
+    throw new Error(`${target} is not empty: name a folder that does not exist yet`);
   const folder = `${target}.unfinished`;
   await mkdir(join(folder, 'database'), { recursive: true, mode: 0o700 });
-  const made = await withDatabase(context, (url) => (withoutBlobs ? facts(url, folder) : factsAndBlobs(context, url, folder)));
+  const made = await withDatabase(context, (url) =>
+    withoutBlobs ? facts(url, folder) : factsAndBlobs(context, url, folder),
+  );
   const files = await keepFiles(context.settings.dataDir, folder);
   const manifest: Manifest = { format: 1, ...made, blobs: withoutBlobs ? 'left out' : 'included', files };
   await writeFile(manifestFile(folder), `${JSON.stringify(manifest, undefined, 2)}\n`, { mode: 0o600 });
-  for (const path of [manifestFile(folder), ...files.map((name) => join(folder, name)), join(folder, 'database'), folder]) await syncPath(path);
+  for (const path of [
+    manifestFile(folder),
+    ...files.map((name) => join(folder, name)),
+    join(folder, 'database'),
+    folder,
+  ])
+    await syncPath(path);
   await rename(folder, target);
   await syncPath(dirname(target));
-  context.say(`${manifest.tables.reduce((sum, { rows }) => sum + rows, 0)} rows of ${manifest.tables.length} tables, as of ${manifest.at}: ${target}`);
+  context.say(
+    `${manifest.tables.reduce((sum, { rows }) => sum + rows, 0)} rows of ${manifest.tables.length} tables, as of ${manifest.at}: ${target}`,
+  );
   return made.lacking.length === 0 ? 0 : 2;
 }
 
 type Facts = Omit<Manifest, 'format' | 'blobs' | 'files'>;
 
 async function facts(databaseUrl: string, folder: string): Promise<Facts> {
-  return inSnapshot(databaseUrl, async (snapshot) => ({ ...(await writeFacts(snapshot, folder)), contents: [...snapshot.contents], lacking: [] }));
+  return inSnapshot(databaseUrl, async (snapshot) => ({
+    ...(await writeFacts(snapshot, folder)),
+    contents: [...snapshot.contents],
+    lacking: [],
+  }));
 }
 
 /**
- * Most of the blobs come first, so that the snapshot is short and almost nothing is left to fetch behind it. A firmware may be deleted in
- * that moment, and its bytes with it; then the facts are taken once more.
+ * Most of the blobs come first, so that the snapshot is short and almost nothing is left to fetch behind it. A firmware
+ * may be deleted in that moment, and its bytes with it; then the facts are taken once more.
  */
 async function factsAndBlobs(context: Context, databaseUrl: string, folder: string): Promise<Facts> {
   const target = await openDiskBlobs(join(folder, 'blobs'));
@@ -58,20 +79,35 @@ async function factsAndBlobs(context: Context, databaseUrl: string, folder: stri
         await removeOthers(target, folder, made.contents);
         return { ...made, lacking: conclude(context, name, first, rest, made.contents) };
       }
-      throw new Error(`firmware was deleted again and again while its bytes were fetched: make the backup at a quieter moment`);
+      throw new Error(
+        `firmware was deleted again and again while its bytes were fetched: make the backup at a quieter moment`,
+      );
     });
   } finally {
     await target.close();
   }
 }
 
-function conclude(context: Context, store: string, first: CopiedContents, rest: CopiedContents, contents: readonly ReadyContent[]): string[] {
+function conclude(
+  context: Context,
+  store: string,
+  first: CopiedContents,
+  rest: CopiedContents,
+  contents: readonly ReadyContent[],
+): string[] {
   const copied = first.copied + rest.copied;
   const { lacking } = rest;
-  sayCopied(context, `${contents.length} blobs of ready firmware`, { copied, bytes: first.bytes + rest.bytes, there: contents.length - copied - lacking.length, lacking });
+  sayCopied(context, `${contents.length} blobs of ready firmware`, {
+    copied,
+    bytes: first.bytes + rest.bytes,
+    there: contents.length - copied - lacking.length,
+    lacking,
+  });
   if (lacking.length > 0) {
     sayLacking(context, store, lacking);
-    context.say(`The backup lacks these ${lacking.length}, because the blob store does. Are SLIPWAY_BLOB_STORE and its settings those of the service?`);
+    context.say(
+      `The backup lacks these ${lacking.length}, because the blob store does. Are SLIPWAY_BLOB_STORE and its settings those of the service?`,
+    );
   }
   return lacking.map(({ content }) => content.sha256);
 }
@@ -80,7 +116,8 @@ function conclude(context: Context, store: string, first: CopiedContents, rest: 
 async function removeOthers(target: BlobStore, folder: string, contents: readonly ReadyContent[]): Promise<void> {
   const wanted = new Set(contents.map(({ sha256 }) => sha256));
   for (const prefix of (await entriesOf(join(folder, 'blobs'))).filter((name) => name.length === 2)) {
-    for (const sha256 of await entriesOf(join(folder, 'blobs', prefix))) if (!wanted.has(sha256)) await target.remove(sha256);
+    for (const sha256 of await entriesOf(join(folder, 'blobs', prefix)))
+      if (!wanted.has(sha256)) await target.remove(sha256);
   }
   await target.sweep(0);
 }
@@ -93,7 +130,13 @@ async function writeFacts({ about, read }: Snapshot, folder: string): Promise<Om
     const sha256 = await writeCompressed(source, join(folder, file));
     tables.push({ name: table.name, columns: [...table.columns], rows: source.rowCount, file, sha256 });
   }
-  return { at: about.at, postgres: about.postgres, migrations: [...about.migrations], sequences: [...about.sequences], tables };
+  return {
+    at: about.at,
+    postgres: about.postgres,
+    migrations: [...about.migrations],
+    sequences: [...about.sequences],
+    tables,
+  };
 }
 
 async function keepFiles(dataDir: string, folder: string): Promise<string[]> {

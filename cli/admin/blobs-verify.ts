@@ -15,7 +15,9 @@ export async function blobsVerify(context: Context): Promise<ExitCode> {
     }
   });
   const bytes = contents.reduce((sum, { size }) => sum + size, 0);
-  context.say(`${contents.length} blobs of ready firmware (${sizeOf(bytes)}) in ${name}: ${contents.length - bad.length} are good.`);
+  context.say(
+    `${contents.length} blobs of ready firmware (${sizeOf(bytes)}) in ${name}: ${contents.length - bad.length} are good.`,
+  );
   sayLacking(context, name, bad);
   return bad.length === 0 ? 0 : 2;
 }

@@ -18,7 +18,10 @@ export interface Context {
   readonly say: (line: string) => void;
 }
 
-/** Done, with this exit code: 0, or 2 = done as far as it could be, and something is lacking. What was not done at all throws, which is 1. */
+/**
+ * Done, with this exit code: 0, or 2 = done as far as it could be, and something is lacking. What was not done at all
+ * throws, which is 1.
+ */
 export type ExitCode = 0 | 2;
 
 export function createContext(dataDir: string | undefined): Context {
@@ -32,15 +35,21 @@ export function createContext(dataDir: string | undefined): Context {
 }
 
 /**
- * Calls `work` with the address of the database: the outside one, or that of the all in one, whether it runs on its data folder or not.
- * Where it does not run, its PostgreSQL is started for the while, and nobody else can start it.
+ * Calls `work` with the address of the database: the outside one, or that of the all in one, whether it runs on its
+ * data folder or not. Where it does not run, its PostgreSQL is started for the while, and nobody else can start it.
  */
-export async function withDatabase<T>({ settings, log }: Context, work: (databaseUrl: string) => Promise<T>): Promise<T> {
+export async function withDatabase<T>(
+  { settings, log }: Context,
+  work: (databaseUrl: string) => Promise<T>,
+): Promise<T> {
   const { dataDir } = settings;
   if (settings.databaseUrl !== undefined) return work(settings.databaseUrl);
   const running = (readJsonIfAny(join(dataDir, 'endpoints.json')) as { database?: string } | undefined)?.database;
   if (running !== undefined && (await answers(running))) return work(running);
-  if (!existsSync(join(dataDir, 'postgres'))) throw new Error(`there is no Slipway in ${dataDir}: set SLIPWAY_DATA_DIR to its data folder, or DATABASE_URL to its database`);
+  if (!existsSync(join(dataDir, 'postgres')))
+    throw new Error(
+      `there is no Slipway in ${dataDir}: set SLIPWAY_DATA_DIR to its data folder, or DATABASE_URL to its database`,
+    );
   const lock = lockDataDir(dataDir);
   try {
     const server = await startPostgres({ dataDir: join(dataDir, 'postgres'), port: await freePort(), log });
@@ -68,10 +77,21 @@ async function answers(databaseUrl: string): Promise<boolean> {
 export type StoreName = Settings['blobs']['store'];
 
 /** Calls `work` with a blob store of the settings, whether it is the one in use or not. */
-export async function withBlobs<T>({ settings: { blobs } }: Context, name: StoreName, work: (store: BlobStore) => Promise<T>): Promise<T> {
-  if (name === 's3' && blobs.s3Bucket === undefined) throw new Error('SLIPWAY_S3_BUCKET is missing: the S3 store needs it, beside the AWS SDK\'s own variables');
+export async function withBlobs<T>(
+  { settings: { blobs } }: Context,
+  name: StoreName,
+  work: (store: BlobStore) => Promise<T>,
+): Promise<T> {
+  if (name === 's3' && blobs.s3Bucket === undefined)
+    throw new Error("SLIPWAY_S3_BUCKET is missing: the S3 store needs it, beside the AWS SDK's own variables");
   // Loaded only where it is needed: the SDK takes longer than a small backup.
-  const store = name === 'disk' ? await openDiskBlobs(blobs.folder) : (await import('../../adapters/blobs/s3.js')).openS3Blobs({ bucket: blobs.s3Bucket!, ...(blobs.s3Endpoint === undefined ? {} : { endpoint: blobs.s3Endpoint }) });
+  const store =
+    name === 'disk'
+      ? await openDiskBlobs(blobs.folder)
+      : (await import('../../adapters/blobs/s3.js')).openS3Blobs({
+          bucket: blobs.s3Bucket!,
+          ...(blobs.s3Endpoint === undefined ? {} : { endpoint: blobs.s3Endpoint }),
+        });
   try {
     return await work(store);
   } finally {

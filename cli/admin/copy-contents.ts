@@ -12,7 +12,12 @@ export interface CopiedContents {
 }
 
 /** One after the other: each is streamed with its own parts side by side already. */
-export async function copyContents(from: BlobStore, to: BlobStore, contents: readonly ReadyContent[], thorough = false): Promise<CopiedContents> {
+export async function copyContents(
+  from: BlobStore,
+  to: BlobStore,
+  contents: readonly ReadyContent[],
+  thorough = false,
+): Promise<CopiedContents> {
   const lacking: { content: ReadyContent; why: 'missing' | 'damaged' }[] = [];
   const counted: Record<Copied, number> = { copied: 0, there: 0, missing: 0, damaged: 0 };
   let bytes = 0;
@@ -29,6 +34,10 @@ export function sayCopied({ say }: Context, what: string, { copied, bytes, there
   say(`${what}: ${copied} copied (${sizeOf(bytes)}), ${there} there already.`);
 }
 
-export function sayLacking({ say }: Context, store: string, lacking: readonly { content: ReadyContent; why: Exclude<Condition, 'good'> }[]): void {
+export function sayLacking(
+  { say }: Context,
+  store: string,
+  lacking: readonly { content: ReadyContent; why: Exclude<Condition, 'good'> }[],
+): void {
   for (const { content, why } of lacking) say(`  ${why} in ${store}: ${content.sha256} of "${content.firmware}"`);
 }

@@ -25,7 +25,12 @@ export async function writeCompressed(source: Readable, path: string): Promise<s
     },
   });
   // Rows repeat themselves so much that more effort gains little and costs the service's processor.
-  await pipeline(source, createGzip({ level: constants.Z_BEST_SPEED }), hashing, createWriteStream(path, { mode: 0o600 }));
+  await pipeline(
+    source,
+    createGzip({ level: constants.Z_BEST_SPEED }),
+    hashing,
+    createWriteStream(path, { mode: 0o600 }),
+  );
   await syncPath(path);
   return hash.digest('hex');
 }
@@ -39,7 +44,10 @@ export function readCompressed(path: string): Readable {
 
 export async function hashOf(path: string): Promise<string> {
   const hash = createHash('sha256');
-  await pipeline(createReadStream(path), new Writable({ write: (chunk: Buffer, _encoding, done) => (hash.update(chunk), done()) }));
+  await pipeline(
+    createReadStream(path),
+    new Writable({ write: (chunk: Buffer, _encoding, done) => (hash.update(chunk), done()) }),
+  );
   return hash.digest('hex');
 }
 

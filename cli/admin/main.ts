@@ -6,11 +6,19 @@ import { blobsVerify } from './blobs-verify.js';
 import { createContext, type Context, type ExitCode, type StoreName } from './context.js';
 import { restore } from './restore.js';
 
-/** `slipway-admin`: for whoever runs a Slipway, on the machine where its settings are. It talks to the database and the blob store, not to the API. */
+/**
+ * `slipway-admin`: for whoever runs a Slipway, on the machine where its settings are. It talks to the database and the
+ * blob store, not to the API.
+ */
 const program = new Command('slipway-admin')
-  .description('Backup, restore and the blob stores of a Slipway. It reads the same environment variables as the service (docs/operations.md).')
+  .description(
+    'Backup, restore and the blob stores of a Slipway. It reads the same environment variables as the service (docs/operations.md).',
+  )
   .option('--data-dir <folder>', 'the data folder, instead of SLIPWAY_DATA_DIR')
-  .addHelpText('after', '\nExit codes: 0 done; 1 not done, and why; 2 done as far as possible, and what is lacking was said.');
+  .addHelpText(
+    'after',
+    '\nExit codes: 0 done; 1 not done, and why; 2 done as far as possible, and what is lacking was said.',
+  );
 
 /** Runs a verb and sets the exit code. What goes wrong is one sentence; with SLIPWAY_LOG_LEVEL=debug also where. */
 async function run(verb: (context: Context) => Promise<ExitCode>): Promise<void> {
@@ -23,24 +31,33 @@ async function run(verb: (context: Context) => Promise<ExitCode>): Promise<void>
   }
 }
 
-program.command('backup <folder>')
+program
+  .command('backup <folder>')
   .description('make a backup into a new folder, while the service runs or not')
   .option('--without-blobs', 'leave the bytes of firmware out: for an S3 bucket that has a backup of its own', false)
   .action((folder: string, options: { withoutBlobs: boolean }) => run((context) => backup(context, folder, options)));
 
-program.command('restore <folder>')
+program
+  .command('restore <folder>')
   .description('bring a backup back into an empty data folder, or into the empty database of DATABASE_URL')
   .action((folder: string) => run((context) => restore(context, folder)));
 
-const store = (flags: string, description: string) => new Option(flags, description).choices(['disk', 's3']).makeOptionMandatory();
+const store = (flags: string, description: string) =>
+  new Option(flags, description).choices(['disk', 's3']).makeOptionMandatory();
 const blobs = program.command('blobs').description('the bytes of firmware');
-blobs.command('copy')
-  .description('copy what ready firmware refers to from one store into the other, checked by its hash; may be run again')
+blobs
+  .command('copy')
+  .description(
+    'copy what ready firmware refers to from one store into the other, checked by its hash; may be run again',
+  )
   .addOption(store('--from <store>', 'where they are'))
   .addOption(store('--to <store>', 'where they are to be'))
   .option('--thorough', 'also read and check what is there already, instead of its length only', false)
-  .action((options: { from: StoreName; to: StoreName; thorough: boolean }) => run((context) => blobsCopy(context, options.from, options.to, options.thorough)));
-blobs.command('verify')
+  .action((options: { from: StoreName; to: StoreName; thorough: boolean }) =>
+    run((context) => blobsCopy(context, options.from, options.to, options.thorough)),
+  );
+blobs
+  .command('verify')
   .description('read and check every blob in the store in use')
   .action(() => run(blobsVerify));
 

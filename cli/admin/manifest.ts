@@ -4,15 +4,24 @@ import { z } from 'zod';
 import type { SnapshotAbout } from '../../store/db/snapshot.js';
 
 /**
- * What a backup is: a folder with `manifest.json`, `database/<table>.copy.gz` (rows in PostgreSQL's text format), `blobs/` by content as a
- * disk store has them, and files of the data folder. Members may be added; what changes the meaning of others is a new format.
+ * What a backup is: a folder with `manifest.json`, `database/<table>.copy.gz` (rows in PostgreSQL's text format),
+ * `blobs/` by content as a disk store has them, and files of the data folder. Members may be added; what changes the
+ * meaning of others is a new format.
  */
 const schema = z.object({
   format: z.literal(1, 'is not one that this version of Slipway reads'),
   at: z.string(),
   postgres: z.string(),
   migrations: z.array(z.string()).min(1),
-  tables: z.array(z.object({ name: z.string(), columns: z.array(z.string()), rows: z.number(), file: z.string(), sha256: z.string() })),
+  tables: z.array(
+    z.object({
+      name: z.string(),
+      columns: z.array(z.string()),
+      rows: z.number(),
+      file: z.string(),
+      sha256: z.string(),
+    }),
+  ),
   sequences: z.array(z.object({ table: z.string(), column: z.string(), value: z.string().nullable() })),
   /** What ready firmware refers to. `left out`: with --without-blobs. */
   blobs: z.enum(['included', 'left out']),
@@ -41,7 +50,10 @@ export async function readManifest(folder: string): Promise<Manifest> {
     throw new Error(`${manifestFile(folder)} is damaged: ${(error as Error).message}`, { cause: error });
   }
   const parsed = schema.safeParse(json);
-  if (!parsed.success) throw new Error(`${manifestFile(folder)} cannot be used: ${parsed.error.issues.map((issue) => `${issue.path.join('.')} ${issue.message}`).join('; ')}`);
+  if (!parsed.success)
+    throw new Error(
+      `${manifestFile(folder)} cannot be used: ${parsed.error.issues.map((issue) => `${issue.path.join('.')} ${issue.message}`).join('; ')}`,
+    );
   return parsed.data;
 }
 

@@ -16,20 +16,26 @@ import { withBlobs, type Context, type ExitCode } from './context.js';
 import { entriesOf, hashOf, readCompressed, syncPath } from './files.js';
 import { aboutOf, readManifest, type Manifest } from './manifest.js';
 
-/** What a data folder may have before: blobs are by content, and the rest is what an earlier restore that broke off may have come to. */
+/**
+ * What a data folder may have before: blobs are by content, and the rest is what an earlier restore that broke off may
+ * have come to.
+ */
 const MAY_BE_THERE = new Set<string>(['lock', 'blobs', 'admin-token', 'ports.json', RESTORING]);
 
 /**
- * Brings a backup back: into an empty data folder, or, where DATABASE_URL is set, into that empty database and the blob store of the
- * settings. The bytes come first, then the facts. In the data folder the database appears in one step at the end; until then no service
- * starts there, and a restore that broke off is simply run again.
+ * Brings a backup back: into an empty data folder, or, where DATABASE_URL is set, into that empty database and the blob
+ * store of the settings. The bytes come first, then the facts. In the data folder the database appears in one step at
+ * the end; until then no service starts there, and a restore that broke off is simply run again.
  */
 export async function restore(context: Context, from: string): Promise<ExitCode> {
   const folder = resolve(from);
   const manifest = await readManifest(folder);
   await assertWhole(folder, manifest);
   const { settings } = context;
-  const restored = settings.databaseUrl === undefined ? await intoDataFolder(context, folder, manifest) : await intoOutside(context, settings.databaseUrl, folder, manifest);
+  const restored =
+    settings.databaseUrl === undefined
+      ? await intoDataFolder(context, folder, manifest)
+      : await intoOutside(context, settings.databaseUrl, folder, manifest);
   say(context, manifest, restored);
   return restored.lacking.length === 0 ? 0 : 2;
 }
@@ -43,7 +49,10 @@ type Lack = { content: ReadyContent; why: Exclude<Condition, 'good'> };
 async function assertWhole(folder: string, { tables, files }: Manifest): Promise<void> {
   for (const { file, sha256 } of tables) {
     const found = existsSync(join(folder, file)) ? await hashOf(join(folder, file)) : undefined;
-    if (found !== sha256) throw new Error(`${join(folder, file)} ${found === undefined ? 'is missing' : 'is damaged: its SHA-256 is not the one in the manifest'}; nothing was changed`);
+    if (found !== sha256)
+      throw new Error(
+        `${join(folder, file)} ${found === undefined ? 'is missing' : 'is damaged: its SHA-256 is not the one in the manifest'}; nothing was changed`,
+      );
   }
   const gone = files.find((name) => !existsSync(join(folder, name)));
   if (gone !== undefined) throw new Error(`${join(folder, gone)} is missing; nothing was changed`);
@@ -55,7 +64,10 @@ async function intoDataFolder(context: Context, folder: string, manifest: Manife
   const lock = lockDataDir(dataDir);
   try {
     const others = (await entriesOf(dataDir)).filter((name) => !MAY_BE_THERE.has(name));
-    if (others.length > 0) throw new Error(`${dataDir} is not empty (it has ${others.slice(0, 3).join(', ')} …): restore into a new folder, by --data-dir or SLIPWAY_DATA_DIR`);
+    if (others.length > 0)
+      throw new Error(
+        `${dataDir} is not empty (it has ${others.slice(0, 3).join(', ')} …): restore into a new folder, by --data-dir or SLIPWAY_DATA_DIR`,
+      );
     const beside = join(dataDir, RESTORING);
     await clearLeftovers(context, beside);
     await mkdir(join(beside, 'postgres'), { recursive: true, mode: 0o700 });
@@ -73,7 +85,8 @@ async function intoDataFolder(context: Context, folder: string, manifest: Manife
 
 /** A restore that was killed may have left its PostgreSQL running for a moment. */
 async function clearLeftovers({ log }: Context, beside: string): Promise<void> {
-  for (const version of await entriesOf(join(beside, 'postgres'))) await clearPostgresFolder(join(beside, 'postgres', version), log);
+  for (const version of await entriesOf(join(beside, 'postgres')))
+    await clearPostgresFolder(join(beside, 'postgres', version), log);
   await rm(beside, { recursive: true, force: true });
 }
 
@@ -108,7 +121,11 @@ async function bringBlobs(context: Context, folder: string, { contents, blobs }:
   const lacking: Lack[] = [];
   await withBlobs(context, context.settings.blobs.store, async (target) => {
     for (const content of contents) {
-      const found = source ? await copyBlob(source, target, content) : (await target.stat(content.sha256))?.size === content.size ? 'there' : 'missing';
+      const found = source
+        ? await copyBlob(source, target, content)
+        : (await target.stat(content.sha256))?.size === content.size
+          ? 'there'
+          : 'missing';
       if (found === 'missing' || found === 'damaged') lacking.push({ content, why: found });
     }
   });
@@ -121,9 +138,15 @@ async function bringFiles(dataDir: string, folder: string, { files }: Manifest):
 
 function say(context: Context, manifest: Manifest, { rows, open, history, lacking }: Done): void {
   const where = context.settings.databaseUrl === undefined ? context.settings.dataDir : 'the database of DATABASE_URL';
-  context.say(`${rows} rows as of ${manifest.at} are in ${where}, with ${manifest.contents.length - lacking.length} blobs. ${open} installations are open and go on when Slipway starts.`);
+  context.say(
+    `${rows} rows as of ${manifest.at} are in ${where}, with ${manifest.contents.length - lacking.length} blobs. ${open} installations are open and go on when Slipway starts.`,
+  );
   for (const { tenant, entries, brokenAt } of history) {
-    context.say(brokenAt === undefined ? `  history of ${tenant}: ${entries} entries, the chain is whole` : `  history of ${tenant}: the chain is broken at entry ${brokenAt}`);
+    context.say(
+      brokenAt === undefined
+        ? `  history of ${tenant}: ${entries} entries, the chain is whole`
+        : `  history of ${tenant}: the chain is broken at entry ${brokenAt}`,
+    );
   }
   sayLacking(context, manifest.blobs === 'included' ? 'the backup' : 'the blob store', lacking);
 }

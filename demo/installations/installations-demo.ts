@@ -27,36 +27,74 @@ export async function runFifty(operator: Operator, stage: Stage, fleet: Fleet, s
 }
 
 /** Short enough to be watched; everything else stays at its default. */
-const TERMS = { timeouts: { offer: 'PT12S', download: 'PT30S', install: 'PT30S', confirm: 'PT15S' }, retry: { maxAttempts: 3, backoff: { first: 'PT1S' } } };
+const TERMS = {
+  timeouts: { offer: 'PT12S', download: 'PT30S', install: 'PT30S', confirm: 'PT15S' },
+  retry: { maxAttempts: 3, backoff: { first: 'PT1S' } },
+};
 
 function schedule(operator: Operator, { members, firmwares }: Stage): Promise<Scheduled[]> {
-  return Promise.all(members.map(async (member) => {
-    const { id } = await operator.install(member.deviceId, { firmwareId: firmwares[member.slot].id, slot: member.slot, ...TERMS });
-    return { ...member, installationId: id };
-  }));
+  return Promise.all(
+    members.map(async (member) => {
+      const { id } = await operator.install(member.deviceId, {
+        firmwareId: firmwares[member.slot].id,
+        slot: member.slot,
+        ...TERMS,
+      });
+      return { ...member, installationId: id };
+    }),
+  );
 }
 
 /** Until every installation has ended, or the deadline has come. @returns them in the order of the cast */
-async function watch(operator: Operator, cast: readonly Scheduled[], fleet: Fleet, said: ReadonlyMap<string, string>, stop: AbortSignal): Promise<InstallationResource[]> {
+async function watch(
+  operator: Operator,
+  cast: readonly Scheduled[],
+  fleet: Fleet,
+  said: ReadonlyMap<string, string>,
+  stop: AbortSignal,
+): Promise<InstallationResource[]> {
   const picture = new Picture(process.stdout, Date.now());
   for (const end = Date.now() + DEADLINE_MS; ; await sleep(LOOK_MS)) {
     const found = new Map((await operator.installations(NEWEST)).map((one) => [one.id, one]));
     const installations = cast.map((one) => found.get(one.installationId)!);
-    picture.draw(cast.map((one, index): Actor => ({
-      name: one.name, isChild: one.isChild, profile: fleet.device(one.deviceId).profile.name, installation: installations[index]!, said: said.get(one.deviceId) ?? '',
-    })));
+    picture.draw(
+      cast.map((one, index): Actor => ({
+        name: one.name,
+        isChild: one.isChild,
+        profile: fleet.device(one.deviceId).profile.name,
+        installation: installations[index]!,
+        said: said.get(one.deviceId) ?? '',
+      })),
+    );
     if (installations.every(isOver) || Date.now() > end) return installations;
     if (stop.aborted) throw new Error('stopped before all was over');
   }
 }
 
 /** Holds each device's disk against what the service says: neither is believed alone. */
-function judge(fleet: Fleet, cast: readonly Scheduled[], ended: readonly InstallationResource[], { firmwares }: Stage): Promise<Outcome[]> {
-  return Promise.all(cast.map(async (one, index): Promise<Outcome> => {
-    const installation = ended[index]!;
-    const device = fleet.device(one.deviceId);
-    const isNew = await device.holds(one.slot, firmwares[one.slot].sha256);
-    const wrong = isNew === (installation.state === 'installed') ? undefined : `the service says ${installation.state}, but the slot's file is ${isNew ? 'the new one' : 'not the new one'}`;
-    return { name: one.name, isChild: one.isChild, profile: device.profile.name, installation, expected: device.profile.expected, wrong };
-  }));
+function judge(
+  fleet: Fleet,
+  cast: readonly Scheduled[],
+  ended: readonly InstallationResource[],
+  { firmwares }: Stage,
+): Promise<Outcome[]> {
+  return Promise.all(
+    cast.map(async (one, index): Promise<Outcome> => {
+      const installation = ended[index]!;
+      const device = fleet.device(one.deviceId);
+      const isNew = await device.holds(one.slot, firmwares[one.slot].sha256);
+      const wrong =
+        isNew === (installation.state === 'installed')
+          ? undefined
+          : `the service says ${installation.state}, but the slot's file is ${isNew ? 'the new one' : 'not the new one'}`;
+      return {
+        name: one.name,
+        isChild: one.isChild,
+        profile: device.profile.name,
+        installation,
+        expected: device.profile.expected,
+        wrong,
+      };
+    }),
+  );
 }

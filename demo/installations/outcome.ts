@@ -36,15 +36,26 @@ const PHASES: readonly (readonly [string, readonly string[], readonly string[]])
   ['all', ['requested'], ENDS],
 ];
 
-/** The table at the end: each device, what happened, how many seconds each phase took, and below it how it came to that. 80 columns. */
+/**
+ * The table at the end: each device, what happened, how many seconds each phase took, and below it how it came to that.
+ * 80 columns.
+ */
 export function table(outcomes: readonly Outcome[]): string {
   const head = ['device', 'fault', 'ended as', 'try', ...PHASES.map(([name]) => name)];
   const rows = outcomes.map((outcome) => [
-    indented(outcome), labelOf(outcome.profile), outcome.installation.state, String(outcome.installation.attempt), ...PHASES.map(([, from, to]) => between(outcome.installation, from, to)),
+    indented(outcome),
+    labelOf(outcome.profile),
+    outcome.installation.state,
+    String(outcome.installation.attempt),
+    ...PHASES.map(([, from, to]) => between(outcome.installation, from, to)),
   ]);
   const widths = head.map((title, column) => Math.max(title.length, ...rows.map((row) => row[column]!.length)));
-  const print = (row: readonly string[]) => row.map((cell, column) => (column < 3 ? cell.padEnd(widths[column]!) : cell.padStart(widths[column]!))).join(' ');
-  const lines = outcomes.flatMap((outcome, index) => [print(rows[index]!), ...wrapped(sentence(outcome), 76).map((line) => `    ${line}`)]);
+  const print = (row: readonly string[]) =>
+    row.map((cell, column) => (column < 3 ? cell.padEnd(widths[column]!) : cell.padStart(widths[column]!))).join(' ');
+  const lines = outcomes.flatMap((outcome, index) => [
+    print(rows[index]!),
+    ...wrapped(sentence(outcome), 76).map((line) => `    ${line}`),
+  ]);
   return [`${print(head)}   (seconds)`, ...lines].join('\n');
 }
 

@@ -16,22 +16,38 @@ const ENDED = new Set(['installed', 'failed', 'rejected', 'canceled', 'timed_out
 export const isOver = (installation: InstallationResource) => ENDED.has(installation.state);
 
 /** Short names, so that a line fits into 80 columns beside what the device says. */
-const LABELS: Readonly<Record<string, string>> = { gatewayWithUnreachableChild: 'gateway', unreachableChild: 'away first' };
+const LABELS: Readonly<Record<string, string>> = {
+  gatewayWithUnreachableChild: 'gateway',
+  unreachableChild: 'away first',
+};
 export const labelOf = (profile: string) => LABELS[profile] ?? profile;
 export const indented = ({ name, isChild }: Pick<Actor, 'name' | 'isChild'>) => (isChild ? `└ ${name}` : name);
 
-const COLOURS: Readonly<Record<string, number>> = { installed: 32, failed: 31, rejected: 31, timed_out: 33, canceled: 33, superseded: 33, delivered: 36, scheduled: 90, queued: 90 };
+const COLOURS: Readonly<Record<string, number>> = {
+  installed: 32,
+  failed: 31,
+  rejected: 31,
+  timed_out: 33,
+  canceled: 33,
+  superseded: 33,
+  delivered: 36,
+  scheduled: 90,
+  queued: 90,
+};
 const WORKING = 34;
 
 /**
- * The picture while it runs: on a terminal a line for each device that is drawn over itself, elsewhere a line whenever a device's state
- * changes. Where the terminal has no room for all, those that have ended are only counted.
+ * The picture while it runs: on a terminal a line for each device that is drawn over itself, elsewhere a line whenever
+ * a device's state changes. Where the terminal has no room for all, those that have ended are only counted.
  */
 export class Picture {
   private readonly canvas: Canvas;
   private readonly known = new Map<string, string>();
 
-  constructor(private readonly out: NodeJS.WriteStream, private readonly began: number) {
+  constructor(
+    private readonly out: NodeJS.WriteStream,
+    private readonly began: number,
+  ) {
     this.canvas = new Canvas(out);
   }
 
@@ -46,7 +62,9 @@ export class Picture {
       const now = `${installation.state}${installation.attempt > 1 ? ` (try ${installation.attempt})` : ''}`;
       if (this.known.get(name) === now) continue;
       this.known.set(name, now);
-      this.out.write(`${seconds(Date.now() - this.began).padStart(7)}  ${name.padEnd(9)}  ${labelOf(profile).padEnd(11)}  ${now}\n`);
+      this.out.write(
+        `${seconds(Date.now() - this.began).padStart(7)}  ${name.padEnd(9)}  ${labelOf(profile).padEnd(11)}  ${now}\n`,
+      );
     }
   }
 }
@@ -54,17 +72,29 @@ export class Picture {
 /** The lines of the picture, none wider than the terminal, and fewer than it has rows. */
 export function picture(actors: readonly Actor[], ms: number, columns: number, rows: number): string[] {
   const over = actors.filter((actor) => isOver(actor.installation)).length;
-  const foot = `${bar(over, actors.length, 30)} ${over} of ${actors.length} have ended, ${seconds(ms)}`.slice(0, columns);
+  const foot = `${bar(over, actors.length, 30)} ${over} of ${actors.length} have ended, ${seconds(ms)}`.slice(
+    0,
+    columns,
+  );
   const room = rows - 2; // the foot, and the line of the cursor
   if (actors.length <= room) return [...actors.map((actor) => line(actor, columns)), foot];
   const open = actors.filter((actor) => !isOver(actor.installation));
   const shown = open.slice(0, Math.max(0, room - 2));
   const more = open.length - shown.length;
-  return [...shown.map((actor) => line(actor, columns)), ...(more > 0 ? [`… and ${more} more that are under way`] : []), counts(actors).slice(0, columns), foot];
+  return [
+    ...shown.map((actor) => line(actor, columns)),
+    ...(more > 0 ? [`… and ${more} more that are under way`] : []),
+    counts(actors).slice(0, columns),
+    foot,
+  ];
 }
 
 function line(actor: Actor, columns: number): string {
-  const { profile, installation: { state, attempt }, said } = actor;
+  const {
+    profile,
+    installation: { state, attempt },
+    said,
+  } = actor;
   const head = `${indented(actor).padEnd(10)} ${labelOf(profile).padEnd(11)} `;
   const rest = ` ${attempt > 1 ? `try ${attempt}` : '     '}  `;
   const room = columns - head.length - 11 - rest.length - 1;
@@ -74,7 +104,9 @@ function line(actor: Actor, columns: number): string {
 /** How many have ended in which way. */
 function counts(actors: readonly Actor[]): string {
   const ended = actors.filter((actor) => isOver(actor.installation)).map((actor) => actor.installation.state);
-  return ended.length === 0 ? 'none has ended' : [...new Set(ended)].map((state) => `${ended.filter((one) => one === state).length} ${state}`).join(', ');
+  return ended.length === 0
+    ? 'none has ended'
+    : [...new Set(ended)].map((state) => `${ended.filter((one) => one === state).length} ${state}`).join(', ');
 }
 
 function bar(done: number, all: number, width: number): string {

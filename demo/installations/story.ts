@@ -23,7 +23,9 @@ function waits(history: readonly Entry[]): string[] {
     if (!next) return [];
     const ms = timeOf(next) - timeOf(entry);
     if (entry.event === 'deferred') return [`was put off by the device for ${seconds(ms)}`];
-    return entry.event === 'delivered' && byDevice(next) && ms > PROMPT_MS ? [`was offered ${seconds(ms)} before the device took it`] : [];
+    return entry.event === 'delivered' && byDevice(next) && ms > PROMPT_MS
+      ? [`was offered ${seconds(ms)} before the device took it`]
+      : [];
   });
 }
 
@@ -31,21 +33,34 @@ function waits(history: readonly Entry[]): string[] {
 function failures(history: readonly Entry[]): string[] {
   return history.flatMap(({ event, data }) => {
     const error = data['error'] as { code?: string } | undefined;
-    return event === 'scheduled' && error?.code !== undefined ? [`try ${String(data['attempt'])} failed with ${error.code}`] : [];
+    return event === 'scheduled' && error?.code !== undefined
+      ? [`try ${String(data['attempt'])} failed with ${error.code}`]
+      : [];
   });
 }
 
-function ending({ history, rejectReason, attempt, waitingOn }: InstallationResource, end: Entry, deviceId: string): string[] {
+function ending(
+  { history, rejectReason, attempt, waitingOn }: InstallationResource,
+  end: Entry,
+  deviceId: string,
+): string[] {
   const tried = attempt > 1 ? `try ${attempt} ` : '';
   switch (end.event) {
     case 'installed':
-      return end.data['alreadyInstalled'] === true ? ['the slot held it already'] : [...loaded(history, attempt, tried), confirmed(history, end, deviceId)];
+      return end.data['alreadyInstalled'] === true
+        ? ['the slot held it already']
+        : [...loaded(history, attempt, tried), confirmed(history, end, deviceId)];
     case 'failed':
     case 'rejected':
-      return [...loaded(history, attempt, tried), `${end.event === 'failed' ? 'failed' : 'was rejected'} with ${rejectReason ?? 'no reason'}`];
+      return [
+        ...loaded(history, attempt, tried),
+        `${end.event === 'failed' ? 'failed' : 'was rejected'} with ${rejectReason ?? 'no reason'}`,
+      ];
     case 'timed_out': {
       const before = history.at(-2);
-      return [`timed out${before ? ` after ${seconds(timeOf(end) - timeOf(before))} in ${before.event}` : ''}: ${rejectReason ?? 'no reason'}`];
+      return [
+        `timed out${before ? ` after ${seconds(timeOf(end) - timeOf(before))} in ${before.event}` : ''}: ${rejectReason ?? 'no reason'}`,
+      ];
     }
     case 'canceled':
     case 'superseded':
@@ -57,7 +72,8 @@ function ending({ history, rejectReason, attempt, waitingOn }: InstallationResou
 
 /** How long the last attempt's download took, where it was reported. */
 function loaded(history: readonly Entry[], attempt: number, tried: string): string[] {
-  const of = (...events: string[]) => history.find(({ event, data }) => events.includes(event) && data['attempt'] === attempt);
+  const of = (...events: string[]) =>
+    history.find(({ event, data }) => events.includes(event) && data['attempt'] === attempt);
   const [from, to] = [of('downloading') ?? of('accepted'), of('downloaded')];
   return from && to ? [`${tried}downloaded in ${seconds(timeOf(to) - timeOf(from))}`] : [];
 }
@@ -66,7 +82,10 @@ function loaded(history: readonly Entry[], attempt: number, tried: string): stri
 function confirmed(history: readonly Entry[], end: Entry, deviceId: string): string {
   const gateway = end.data['by'] !== `device:${deviceId}` && byDevice(end);
   const who = gateway ? 'its gateway' : 'it';
-  const how = end.data['seq'] === undefined ? `${gateway ? 'its gateway\'s' : 'its'} hello showed the new content` : `${who} reported it as installed`;
+  const how =
+    end.data['seq'] === undefined
+      ? `${gateway ? "its gateway's" : 'its'} hello showed the new content`
+      : `${who} reported it as installed`;
   const reboot = history.findLast(({ event }) => event === 'rebooting');
   const lost = REPORTS.filter((state) => !history.some(({ event }) => event === state));
   const after = reboot ? ` ${seconds(timeOf(end) - timeOf(reboot))} into the reboot` : '';

@@ -17,13 +17,19 @@ const DEADLINE_MS = 90_000;
 /** Like the rollout's own. */
 const TERMS = { timeouts: { offer: 'PT60S', download: 'PT30S', install: 'PT30S', confirm: 'PT20S' } };
 
-/** A few lamps beside the rollout install an earlier version: of devices that never installed anything, nothing could be foretold. */
+/**
+ * A few lamps beside the rollout install an earlier version: of devices that never installed anything, nothing could be
+ * foretold.
+ */
 export async function tryOut(operator: Operator, { pilots, pilotFirmwareId }: Crowd): Promise<void> {
-  const asked = await Promise.all(pilots.map(({ id }) => operator.install(id, { firmwareId: pilotFirmwareId, slot: 'firmware', ...TERMS })));
+  const asked = await Promise.all(
+    pilots.map(({ id }) => operator.install(id, { firmwareId: pilotFirmwareId, slot: 'firmware', ...TERMS })),
+  );
   for (const end = Date.now() + DEADLINE_MS; ; await sleep(LOOK_MS)) {
     const all = await Promise.all(asked.map(({ id, deviceId }) => operator.installation(deviceId, id)));
     if (all.every(({ state }) => isEnded(state as State))) return;
-    if (Date.now() > end) throw new Error(`the lamps that try out the earlier version had not ended after ${DEADLINE_MS / 1_000} s`);
+    if (Date.now() > end)
+      throw new Error(`the lamps that try out the earlier version had not ended after ${DEADLINE_MS / 1_000} s`);
   }
 }
 
@@ -32,8 +38,14 @@ export function askForecast(operator: Operator, { request }: Crowd): Promise<For
   return operator.call<Forecast>('POST', '/v1/rollout-simulations', request);
 }
 
-export function forecastSentence({ duration, peakInFlight, stopRules, runs }: Forecast, { pilots }: Pick<Crowd, 'pilots'>): string {
-  const long = duration === null ? 'it ends in no run' : `it takes ${lengthOf(duration.p50)}, and no more than ${lengthOf(duration.p95)} in 95 % of ${runs} runs`;
+export function forecastSentence(
+  { duration, peakInFlight, stopRules, runs }: Forecast,
+  { pilots }: Pick<Crowd, 'pilots'>,
+): string {
+  const long =
+    duration === null
+      ? 'it ends in no run'
+      : `it takes ${lengthOf(duration.p50)}, and no more than ${lengthOf(duration.p95)} in 95 % of ${runs} runs`;
   return `The forecast, from what ${pilots.length} other lamps took for an earlier version: ${long}; up to ${peakInFlight.p95} are in flight at once; ${stopRules.map(({ chance }) => `the stop rule acts in ${percent(chance)} of the runs`).join('; ')}.`;
 }
 
@@ -43,14 +55,25 @@ export function besideEachOther(forecast: Forecast, rollout: RolloutResource, mo
   const stopped = rollout.phase !== 'finished';
   const rows = [
     ['', 'forecast', 'real'],
-    ['duration', duration === null ? 'endless' : `${lengthOf(duration.p50)} (95 %: ${lengthOf(duration.p95)})`, `${seconds(tookOf(rollout))}${stopped ? `, then ${rollout.phase}` : ''}`],
+    [
+      'duration',
+      duration === null ? 'endless' : `${lengthOf(duration.p50)} (95 %: ${lengthOf(duration.p95)})`,
+      `${seconds(tookOf(rollout))}${stopped ? `, then ${rollout.phase}` : ''}`,
+    ],
     ['finishes', `in ${percent(outcomes.finished)} of the runs`, stopped ? 'no' : 'yes'],
     ['most in flight', String(peakInFlight.p50), String(mostInFlight)],
-    ['stop rule', stopRules.map(({ chance }) => `acts in ${percent(chance)} of the runs`).join(', '), stopped ? 'acted' : 'did not act'],
+    [
+      'stop rule',
+      stopRules.map(({ chance }) => `acts in ${percent(chance)} of the runs`).join(', '),
+      stopped ? 'acted' : 'did not act',
+    ],
   ];
   const widths = [0, 1].map((column) => Math.max(...rows.map((row) => row[column]!.length)));
   const blind = stopped ? ['A forecast takes a version to be as good as those before; hence the canary.'] : [];
-  return [...rows.map(([what, foretold, real]) => `  ${what!.padEnd(widths[0]!)}  ${foretold!.padEnd(widths[1]!)}  ${real}`), ...blind];
+  return [
+    ...rows.map(([what, foretold, real]) => `  ${what!.padEnd(widths[0]!)}  ${foretold!.padEnd(widths[1]!)}  ${real}`),
+    ...blind,
+  ];
 }
 
 function lengthOf(duration: string): string {

@@ -5,36 +5,62 @@ const GREEN = 32;
 const RED = 31;
 const BLUE = 34;
 const GREY = 90;
-const STATE_COLOURS: Readonly<Record<GroupResource['state'], number>> = { pending: GREY, running: BLUE, soaking: 36, awaiting_approval: 33, passed: GREEN, failed: RED };
+const STATE_COLOURS: Readonly<Record<GroupResource['state'], number>> = {
+  pending: GREY,
+  running: BLUE,
+  soaking: 36,
+  awaiting_approval: 33,
+  passed: GREEN,
+  failed: RED,
+};
 /** What is told of a group in numbers, in the order of the columns. */
 const COLUMNS = ['of', 'pending', 'in flight', 'installed', 'failed'] as const;
 /** Of the bar, where the terminal has room for it. */
 const BAR = 24;
 
-/** The live picture of a rollout: on a terminal drawn over itself, elsewhere a line whenever a group, or what the rollout does, has changed. */
+/**
+ * The live picture of a rollout: on a terminal drawn over itself, elsewhere a line whenever a group, or what the
+ * rollout does, has changed.
+ */
 export class RolloutPicture {
   private readonly canvas: Canvas;
   private readonly known = new Map<string, string>();
 
-  constructor(private readonly out: NodeJS.WriteStream, private readonly began: number) {
+  constructor(
+    private readonly out: NodeJS.WriteStream,
+    private readonly began: number,
+  ) {
     this.canvas = new Canvas(out);
   }
 
   draw(rollout: RolloutResource): void {
     if (this.out.isTTY) this.canvas.draw((columns) => rolloutPicture(rollout, Date.now() - this.began, columns));
-    else for (const line of this.changes(rollout)) this.out.write(`${seconds(Date.now() - this.began).padStart(7)}  ${line}\n`);
+    else
+      for (const line of this.changes(rollout))
+        this.out.write(`${seconds(Date.now() - this.began).padStart(7)}  ${line}\n`);
   }
 
   /** What is new since the last look, a line each. */
   changes(rollout: RolloutResource): string[] {
     const news = rollout.groups.flatMap((group) => {
       const counts = countsOf(group);
-      const line = `${group.name.padEnd(nameWidth(rollout))}  ${group.state.padEnd(stateWidth(rollout))}  ${COLUMNS.map((column, index) => `${column} ${counts[index]}`).slice(1).join(', ')}`;
+      const line = `${group.name.padEnd(nameWidth(rollout))}  ${group.state.padEnd(stateWidth(rollout))}  ${COLUMNS.map(
+        (column, index) => `${column} ${counts[index]}`,
+      )
+        .slice(1)
+        .join(', ')}`;
       const back = backSentence(group);
       const decided = group.state === 'passed' || group.state === 'failed' ? `: ${group.gate.because}` : '';
-      return this.isNew(group.name, `${group.state} ${counts.join(' ')} ${back}`) ? [`${line}${back === undefined ? decided : `: ${back}`}`] : [];
+      return this.isNew(group.name, `${group.state} ${counts.join(' ')} ${back}`)
+        ? [`${line}${back === undefined ? decided : `: ${back}`}`]
+        : [];
     });
-    return [...news, ...(this.isNew('/phase', `${rollout.phase} ${rollout.pauses.length}`) ? [`${rollout.phase}: ${rollout.because}`] : [])];
+    return [
+      ...news,
+      ...(this.isNew('/phase', `${rollout.phase} ${rollout.pauses.length}`)
+        ? [`${rollout.phase}: ${rollout.because}`]
+        : []),
+    ];
   }
 
   private isNew(what: string, now: string): boolean {
@@ -48,24 +74,44 @@ export class RolloutPicture {
 export function rolloutPicture(rollout: RolloutResource, ms: number, columns: number): string[] {
   const names = nameWidth(rollout);
   const states = stateWidth(rollout);
-  const widths = COLUMNS.map((title, column) => Math.max(title.length, ...rollout.groups.map((group) => String(countsOf(group)[column]).length)));
+  const widths = COLUMNS.map((title, column) =>
+    Math.max(title.length, ...rollout.groups.map((group) => String(countsOf(group)[column]).length)),
+  );
   const numbers = widths.reduce((sum, width) => sum + width + 2, 0);
   const bar = Math.max(0, Math.min(BAR, columns - names - states - 4 - numbers));
   const head = `${''.padEnd(names + states + bar + 4)}${COLUMNS.map((title, column) => `  ${title.padStart(widths[column]!)}`).join('')}`;
   const lines = rollout.groups.flatMap((group) => [
-    `${group.name.padEnd(names)}  ${colour(STATE_COLOURS[group.state], group.state.padEnd(states))}  ${barOf(group, bar)}${countsOf(group).map((count, index) => `  ${String(count).padStart(widths[index]!)}`).join('')}`,
+    `${group.name.padEnd(names)}  ${colour(STATE_COLOURS[group.state], group.state.padEnd(states))}  ${barOf(group, bar)}${countsOf(
+      group,
+    )
+      .map((count, index) => `  ${String(count).padStart(widths[index]!)}`)
+      .join('')}`,
     colour(GREY, `${' '.repeat(names)}  ${backSentence(group) ?? group.gate.because}`.slice(0, columns)),
   ]);
-  return [colour(GREY, head.slice(0, columns)), ...lines, '', `${rollout.phase}, ${seconds(ms)}`, ...wrapped(rollout.waitingOn ?? rollout.because, columns)];
+  return [
+    colour(GREY, head.slice(0, columns)),
+    ...lines,
+    '',
+    `${rollout.phase}, ${seconds(ms)}`,
+    ...wrapped(rollout.waitingOn ?? rollout.because, columns),
+  ];
 }
 
 function countsOf(group: GroupResource): number[] {
   return [group.size, group.counters.pending, openOf(group), installedOf(group), badOf(group)];
 }
 
-/** Each share with a sign of its own, so that it can be read without colours: # installed, x failed, > in flight, . pending. */
+/**
+ * Each share with a sign of its own, so that it can be read without colours: # installed, x failed, > in flight, .
+ * pending.
+ */
 function barOf(group: GroupResource, width: number): string {
-  const shares = [[installedOf(group), '#', GREEN], [badOf(group), 'x', RED], [openOf(group), '>', BLUE], [group.counters.pending, '.', GREY]] as const;
+  const shares = [
+    [installedOf(group), '#', GREEN],
+    [badOf(group), 'x', RED],
+    [openOf(group), '>', BLUE],
+    [group.counters.pending, '.', GREY],
+  ] as const;
   const least = width < shares.length ? 0 : 1;
   const cells = shares.map(([count]) => (count === 0 ? 0 : Math.max(least, Math.round((count / group.size) * width))));
   // One failure of 150 is seen as well: the largest share gives what the small ones take.

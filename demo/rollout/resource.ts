@@ -22,14 +22,26 @@ export function installedOf({ counters: c }: { counters: RolloutResource['counte
 }
 
 /** Devices that installed it and are on their way back, or were. */
-export function backOf({ rollBack: back }: GroupResource): { readonly size: number; readonly done: number; readonly failed: number } {
-  return back === null ? { size: 0, done: 0, failed: 0 } : { size: back.pending + back.inFlight + back.rolledBack + back.failed, done: back.rolledBack, failed: back.failed };
+export function backOf({ rollBack: back }: GroupResource): {
+  readonly size: number;
+  readonly done: number;
+  readonly failed: number;
+} {
+  return back === null
+    ? { size: 0, done: 0, failed: 0 }
+    : {
+        size: back.pending + back.inFlight + back.rolledBack + back.failed,
+        done: back.rolledBack,
+        failed: back.failed,
+      };
 }
 
 /** How far its group is on its way back, as a clause; undefined where nothing goes back. */
 export function backSentence(group: GroupResource): string | undefined {
   const { size, done, failed } = backOf(group);
-  return size === 0 ? undefined : `${done} of ${size} that installed it hold again what they held before${failed === 0 ? '' : `, and ${failed} could not be brought back`}`;
+  return size === 0
+    ? undefined
+    : `${done} of ${size} that installed it hold again what they held before${failed === 0 ? '' : `, and ${failed} could not be brought back`}`;
 }
 
 /** Milliseconds from its start to its end, or to the pause that stopped it. */

@@ -20,12 +20,20 @@ export async function untilOnline(operator: Operator, { devices }: Crowd): Promi
     const known = await operator.all<{ online: boolean }>('/v1/devices?tag=lamp');
     const online = known.filter((device) => device.online).length;
     if (online === devices.length) return;
-    if (Date.now() > end) throw new Error(`only ${online} of ${devices.length} devices came online within ${ONLINE_MS / 1_000} s`);
+    if (Date.now() > end)
+      throw new Error(`only ${online} of ${devices.length} devices came online within ${ONLINE_MS / 1_000} s`);
   }
 }
 
-/** Starts it and shows it, until nothing more happens by itself. @returns it, and how many were in flight at most, as far as was seen. */
-export async function runRollout(operator: Operator, { rollout: { id } }: Crowd, stop: AbortSignal): Promise<{ rollout: RolloutResource; mostInFlight: number }> {
+/**
+ * Starts it and shows it, until nothing more happens by itself. @returns it, and how many were in flight at most, as
+ * far as was seen.
+ */
+export async function runRollout(
+  operator: Operator,
+  { rollout: { id } }: Crowd,
+  stop: AbortSignal,
+): Promise<{ rollout: RolloutResource; mostInFlight: number }> {
   await operator.call('POST', `/v1/rollouts/${id}/start`);
   const picture = new RolloutPicture(process.stdout, Date.now());
   let mostInFlight = 0;
@@ -41,15 +49,27 @@ export async function runRollout(operator: Operator, { rollout: { id } }: Crowd,
 }
 
 /** Holds each device's disk against what the service says: neither is believed alone. */
-export async function check(operator: Operator, fleet: Fleet, { rollout: { id }, sha256, oldSha256, devices }: Crowd): Promise<Checked[]> {
-  const targets = new Map((await operator.all<TargetResource>(`/v1/rollouts/${id}/devices`)).map((target) => [target.deviceId, target]));
+export async function check(
+  operator: Operator,
+  fleet: Fleet,
+  { rollout: { id }, sha256, oldSha256, devices }: Crowd,
+): Promise<Checked[]> {
+  const targets = new Map(
+    (await operator.all<TargetResource>(`/v1/rollouts/${id}/devices`)).map((target) => [target.deviceId, target]),
+  );
   const installations = await operator.all<InstallationResource>(`/v1/firmware-installations?rolloutId=${id}`);
-  return Promise.all(devices.map(async (device): Promise<Checked> => {
-    const simulated = fleet.device(device.id);
-    const journal = await simulated.journal();
-    return {
-      device, target: targets.get(device.id)!, isNew: await simulated.holds('firmware', sha256), isOld: await simulated.holds('firmware', oldSha256), wasTouched: journal.some((line) => line.sha256 === sha256),
-      installations: installations.filter((one) => one.deviceId === device.id).length,
-    };
-  }));
+  return Promise.all(
+    devices.map(async (device): Promise<Checked> => {
+      const simulated = fleet.device(device.id);
+      const journal = await simulated.journal();
+      return {
+        device,
+        target: targets.get(device.id)!,
+        isNew: await simulated.holds('firmware', sha256),
+        isOld: await simulated.holds('firmware', oldSha256),
+        wasTouched: journal.some((line) => line.sha256 === sha256),
+        installations: installations.filter((one) => one.deviceId === device.id).length,
+      };
+    }),
+  );
 }

@@ -8,7 +8,10 @@ import type { Version } from '../arguments.js';
 import type { Operator } from '../service/operator.js';
 import type { RolloutResource, TargetResource } from './resource.js';
 
-/** The 200 that a rollout is about, as the service knows them: registered, in the groups of a rollout that nobody has started yet. */
+/**
+ * The 200 that a rollout is about, as the service knows them: registered, in the groups of a rollout that nobody has
+ * started yet.
+ */
 export interface Crowd {
   readonly rollout: RolloutResource;
   readonly sha256: string;
@@ -58,33 +61,72 @@ const ROLLS_BACK = { stopIf: [{ outcome: 'failed', share: 0.2, after: 10, then: 
 /** On so many of the canary a version that boots on some devices does not boot. */
 const BOOTS_NOT = 4;
 
-/** Who misbehaves, by group. The groups are drawn by lot, so that parts are given out once they are known: the demo is the same each time. */
+/**
+ * Who misbehaves, by group. The groups are drawn by lot, so that parts are given out once they are known: the demo is
+ * the same each time.
+ */
 const FAULTS: Readonly<Record<string, readonly (readonly [ProfileName, number])[]>> = {
-  early: [['wrongHash', 2], ['resume', 2]],
-  rest: [['wrongHash', 4], ['busy', 3], ['crashing', 3], ['flapping', 4], ['rollback', 3], ['rejecting', 1]],
+  early: [
+    ['wrongHash', 2],
+    ['resume', 2],
+  ],
+  rest: [
+    ['wrongHash', 4],
+    ['busy', 3],
+    ['crashing', 3],
+    ['flapping', 4],
+    ['rollback', 3],
+    ['rejecting', 1],
+  ],
 };
 
 /** Says nothing: the picture of the fifty may be on the screen. */
 export async function gather(operator: Operator, dir: string, version: Version): Promise<Crowd> {
   const typeId = await operator.deviceType(TYPE);
-  const [old, firmware] = [await upload(operator, dir, typeId, '1.0.0', FACTORY), await upload(operator, dir, typeId, '2.0.0', randomBytes(FIRMWARE_BYTES))];
+  const [old, firmware] = [
+    await upload(operator, dir, typeId, '1.0.0', FACTORY),
+    await upload(operator, dir, typeId, '2.0.0', randomBytes(FIRMWARE_BYTES)),
+  ];
   const limit = pLimit(AT_ONCE);
-  const logins = await Promise.all(Array.from({ length: DEVICES }, (_, index) => limit(() => register(operator, `lamp-${String(index + 1).padStart(3, '0')}`, typeId, ['demo', 'lamp']))));
+  const logins = await Promise.all(
+    Array.from({ length: DEVICES }, (_, index) =>
+      limit(() => register(operator, `lamp-${String(index + 1).padStart(3, '0')}`, typeId, ['demo', 'lamp'])),
+    ),
+  );
   const request = {
-    name: 'lamp 2.0.0', steps: [{ slot: 'firmware', firmwareId: firmware.id }], targets: { deviceIds: logins.map(({ id }) => id) }, ...PLAN, ...(version === 'bootsOnSome' ? ROLLS_BACK : {}),
+    name: 'lamp 2.0.0',
+    steps: [{ slot: 'firmware', firmwareId: firmware.id }],
+    targets: { deviceIds: logins.map(({ id }) => id) },
+    ...PLAN,
+    ...(version === 'bootsOnSome' ? ROLLS_BACK : {}),
   };
   const rollout = await operator.call<RolloutResource>('POST', '/v1/rollouts', request);
   const targets = await operator.all<TargetResource>(`/v1/rollouts/${rollout.id}/devices`);
   const parts = partsOf(targets, version);
-  const pilots = await Promise.all(Array.from({ length: PILOTS }, (_, index) => limit(() => register(operator, `pilot-${String(index + 1).padStart(2, '0')}`, typeId, ['demo']))));
+  const pilots = await Promise.all(
+    Array.from({ length: PILOTS }, (_, index) =>
+      limit(() => register(operator, `pilot-${String(index + 1).padStart(2, '0')}`, typeId, ['demo'])),
+    ),
+  );
   const { id: pilotFirmwareId } = await upload(operator, dir, typeId, '1.9.0', randomBytes(FIRMWARE_BYTES));
   return {
-    rollout, request, sha256: firmware.sha256, oldSha256: old.sha256, pilots: pilots.map((login): FleetDevice => ({ tenant: 'default', ...login, profile: 'good' })), pilotFirmwareId,
+    rollout,
+    request,
+    sha256: firmware.sha256,
+    oldSha256: old.sha256,
+    pilots: pilots.map((login): FleetDevice => ({ tenant: 'default', ...login, profile: 'good' })),
+    pilotFirmwareId,
     devices: logins.map((login) => ({ tenant: 'default', ...login, ...parts.get(login.id)! })),
   };
 }
 
-async function upload(operator: Operator, dir: string, typeId: string, version: string, bytes: Buffer): Promise<{ id: string; sha256: string }> {
+async function upload(
+  operator: Operator,
+  dir: string,
+  typeId: string,
+  version: string,
+  bytes: Buffer,
+): Promise<{ id: string; sha256: string }> {
   const file = join(dir, `lamp-${version}.bin`);
   writeFileSync(file, bytes);
   const id = await operator.firmware('lamp', version, file);
@@ -92,22 +134,32 @@ async function upload(operator: Operator, dir: string, typeId: string, version: 
   return { id, sha256: createHash('sha256').update(bytes).digest('hex') };
 }
 
-async function register(operator: Operator, name: string, deviceTypeId: string, tags: string[]): Promise<Pick<CrowdDevice, 'name' | 'id' | 'username' | 'password'>> {
+async function register(
+  operator: Operator,
+  name: string,
+  deviceTypeId: string,
+  tags: string[],
+): Promise<Pick<CrowdDevice, 'name' | 'id' | 'username' | 'password'>> {
   const id = await operator.device({ name, deviceTypeId, tags });
   const { username, password } = await operator.password(id);
   return { name, id, username, password };
 }
 
 /** A device on which the version does not boot goes back into the old one by itself. */
-export function partsOf(targets: readonly Pick<TargetResource, 'deviceId' | 'group'>[], version: Version): Map<string, { group: string; profile: ProfileName }> {
+export function partsOf(
+  targets: readonly Pick<TargetResource, 'deviceId' | 'group'>[],
+  version: Version,
+): Map<string, { group: string; profile: ProfileName }> {
   const taken = new Map<string, number>();
-  return new Map(targets.map(({ deviceId, group }) => {
-    const name = group ?? '';
-    const index = taken.get(name) ?? 0;
-    taken.set(name, index + 1);
-    const faults = (FAULTS[name] ?? []).flatMap(([profile, count]) => Array<ProfileName>(count).fill(profile));
-    return [deviceId, { group: name, profile: profileOf(version, index, faults) }];
-  }));
+  return new Map(
+    targets.map(({ deviceId, group }) => {
+      const name = group ?? '';
+      const index = taken.get(name) ?? 0;
+      taken.set(name, index + 1);
+      const faults = (FAULTS[name] ?? []).flatMap(([profile, count]) => Array<ProfileName>(count).fill(profile));
+      return [deviceId, { group: name, profile: profileOf(version, index, faults) }];
+    }),
+  );
 }
 
 function profileOf(version: Version, index: number, faults: readonly ProfileName[]): ProfileName {

@@ -1,6 +1,15 @@
 import { PROFILES } from '../../agent/simulator/profiles.js';
 import type { CrowdDevice } from './rollout-fleet.js';
-import { backOf, backSentence, badOf, installedOf, tookOf, type GroupResource, type RolloutResource, type TargetResource } from './resource.js';
+import {
+  backOf,
+  backSentence,
+  badOf,
+  installedOf,
+  tookOf,
+  type GroupResource,
+  type RolloutResource,
+  type TargetResource,
+} from './resource.js';
 import { seconds } from '../terminal/terminal.js';
 
 /** One device of the rollout at the end: what the service says of it, and what its disk says. */
@@ -17,49 +26,92 @@ export interface Checked {
   readonly installations: number;
 }
 
-/** What is not as a good rollout leaves it, a sentence each: every device came to the end of its profile, and its disk says the same. */
+/**
+ * What is not as a good rollout leaves it, a sentence each: every device came to the end of its profile, and its disk
+ * says the same.
+ */
 export function faultsOfRollout(rollout: RolloutResource, all: readonly Checked[]): string[] {
   const wrong = all.flatMap(({ device, target, isNew }) => {
     const expected = PROFILES[device.profile].expected.state;
-    if (target.state !== expected) return [`device ${device.id} (${device.profile}) should have ended as ${expected}, and is ${target.state}`];
-    return isNew === (target.state === 'installed') ? [] : [`the service says that device ${device.id} is ${target.state}, but its slot holds ${isNew ? 'the new content' : 'the old one'}`];
+    if (target.state !== expected)
+      return [`device ${device.id} (${device.profile}) should have ended as ${expected}, and is ${target.state}`];
+    return isNew === (target.state === 'installed')
+      ? []
+      : [
+          `the service says that device ${device.id} is ${target.state}, but its slot holds ${isNew ? 'the new content' : 'the old one'}`,
+        ];
   });
-  return [...(rollout.phase === 'finished' ? [] : [`the rollout should have finished, and is ${rollout.phase}`]), ...wrong];
+  return [
+    ...(rollout.phase === 'finished' ? [] : [`the rollout should have finished, and is ${rollout.phase}`]),
+    ...wrong,
+  ];
 }
 
-/** What is not as a canary leaves it that stopped a bad version: exactly its own devices tried it, and nobody else heard of it. */
+/**
+ * What is not as a canary leaves it that stopped a bad version: exactly its own devices tried it, and nobody else heard
+ * of it.
+ */
 export function faultsOfCanary(rollout: RolloutResource, all: readonly Checked[]): string[] {
   const [canary] = rollout.groups;
   const wrong = all.flatMap(({ device, target, isNew, wasTouched, installations }) => {
     if (isNew) return [`device ${device.id} holds the bad version`];
     if (device.group === canary!.name) {
-      return target.state === 'failed' && wasTouched && installations === 1 ? [] : [`device ${device.id} of the canary should have tried it once and failed, and is ${target.state} after ${installations} installations`];
+      return target.state === 'failed' && wasTouched && installations === 1
+        ? []
+        : [
+            `device ${device.id} of the canary should have tried it once and failed, and is ${target.state} after ${installations} installations`,
+          ];
     }
-    return target.state === 'pending' && !wasTouched && installations === 0 ? [] : [`device ${device.id} of group ${device.group} should not have been touched, and is ${target.state} after ${installations} installations`];
+    return target.state === 'pending' && !wasTouched && installations === 0
+      ? []
+      : [
+          `device ${device.id} of group ${device.group} should not have been touched, and is ${target.state} after ${installations} installations`,
+        ];
   });
   const stopped = rollout.pauses.some(({ reason }) => reason === 'failure_budget');
-  return [...(rollout.phase === 'paused' && stopped ? [] : [`the failure budget should have paused the rollout, and it is ${rollout.phase}`]), ...wrong];
+  return [
+    ...(rollout.phase === 'paused' && stopped
+      ? []
+      : [`the failure budget should have paused the rollout, and it is ${rollout.phase}`]),
+    ...wrong,
+  ];
 }
 
-/** What is not as a roll back leaves it: each device of the canary tried it and holds what it held before, one of them at least because it was brought back, and nobody else heard of it. */
+/**
+ * What is not as a roll back leaves it: each device of the canary tried it and holds what it held before, one of them
+ * at least because it was brought back, and nobody else heard of it.
+ */
 export function faultsOfRollBack(rollout: RolloutResource, all: readonly Checked[]): string[] {
   const [canary] = rollout.groups;
   const wrong = all.flatMap(({ device, target, isOld, wasTouched, installations }) => {
     const { name, group } = device;
     if (!isOld) return [`device ${name} does not hold what it held before`];
-    if (group !== canary!.name) return !wasTouched && installations === 0 ? [] : [`device ${name} of group ${group} should not have been touched, and has ${installations} installations`];
+    if (group !== canary!.name)
+      return !wasTouched && installations === 0
+        ? []
+        : [`device ${name} of group ${group} should not have been touched, and has ${installations} installations`];
     if (!wasTouched) return [`device ${name} of the canary never tried it`];
-    return target.state !== 'installed' || target.rollBack?.state === 'rolledBack' ? [] : [`the service says that device ${name} installed it and is ${target.rollBack?.state ?? 'not on its way back'}`];
+    return target.state !== 'installed' || target.rollBack?.state === 'rolledBack'
+      ? []
+      : [`the service says that device ${name} installed it and is ${target.rollBack?.state ?? 'not on its way back'}`];
   });
   const brought = all.some(({ target }) => target.rollBack?.state === 'rolledBack');
-  return [...(rollout.phase === 'aborted' ? [] : [`the rollout should have ended as aborted, and is ${rollout.phase}`]), ...(brought ? [] : ['no device was brought back']), ...wrong];
+  return [
+    ...(rollout.phase === 'aborted' ? [] : [`the rollout should have ended as aborted, and is ${rollout.phase}`]),
+    ...(brought ? [] : ['no device was brought back']),
+    ...wrong,
+  ];
 }
 
 /** Which devices went back to what, and how. */
 export function backSentences(all: readonly Checked[], version: string): string[] {
   const tried = all.filter(({ wasTouched }) => wasTouched);
   const brought = tried.filter(({ target }) => target.rollBack?.state === 'rolledBack');
-  const names = (some: readonly Checked[]): string => some.map(({ device }) => device.name).sort().join(', ');
+  const names = (some: readonly Checked[]): string =>
+    some
+      .map(({ device }) => device.name)
+      .sort()
+      .join(', ');
   return [
     `Brought back to ${version} by an installation of their own: ${names(brought)}.`,
     `Booted back into ${version} by themselves: ${names(tried.filter((one) => !brought.includes(one)))}.`,
@@ -69,7 +121,8 @@ export function backSentences(all: readonly Checked[], version: string): string[
 
 /** How it went, in sentences. */
 export function summaryOf(rollout: RolloutResource): string[] {
-  const sum = (of: (group: GroupResource) => number): number => rollout.groups.reduce((total, group) => total + of(group), 0);
+  const sum = (of: (group: GroupResource) => number): number =>
+    rollout.groups.reduce((total, group) => total + of(group), 0);
   const bad = sum(badOf);
   const unasked = sum((group) => (group.openedAt === null ? group.size : group.counters.pending));
   return [
@@ -82,7 +135,10 @@ export function summaryOf(rollout: RolloutResource): string[] {
 function groupSentence(group: GroupResource): string {
   if (group.openedAt === null) return `never begun; none of its ${group.size} devices was touched.`;
   const decided = group.passedAt ?? group.failedAt;
-  const how = decided === null ? group.state : `${group.state} ${seconds(Date.parse(decided) - Date.parse(group.openedAt))} after it began`;
+  const how =
+    decided === null
+      ? group.state
+      : `${group.state} ${seconds(Date.parse(decided) - Date.parse(group.openedAt))} after it began`;
   return `${installedOf(group)} of ${group.size} installed, ${badOf(group)} failed; ${backSentence(group) ?? `${how}: ${group.gate.because}`}.`;
 }
 

@@ -17,13 +17,18 @@ export interface Endpoints {
 const KEPT_CHARACTERS = 100_000;
 
 /**
- * The all in one as a user starts it: a process of its own on a data folder of its own, every port a free one. Whoever starts it stops it.
+ * The all in one as a user starts it: a process of its own on a data folder of its own, every port a free one. Whoever
+ * starts it stops it.
  */
 export class AllInOne {
   private child: ChildProcess | undefined;
   private printed = '';
 
-  constructor(readonly program: string, readonly dataDir: string, private readonly env: Readonly<Record<string, string>> = {}) {}
+  constructor(
+    readonly program: string,
+    readonly dataDir: string,
+    private readonly env: Readonly<Record<string, string>> = {},
+  ) {}
 
   get pid(): number {
     if (this.child?.pid === undefined) throw new Error('the all in one was not started');
@@ -48,16 +53,24 @@ export class AllInOne {
     const began = Date.now();
     const child = spawn(process.execPath, ['--enable-source-maps', this.program], {
       env: {
-        ...process.env, SLIPWAY_HTTP_PORT: '0', SLIPWAY_MQTT_PORT: '0', SLIPWAY_TEMPORAL_PORT: '0', SLIPWAY_TEMPORAL_UI_PORT: '0', ...this.env, SLIPWAY_DATA_DIR: this.dataDir,
+        ...process.env,
+        SLIPWAY_HTTP_PORT: '0',
+        SLIPWAY_MQTT_PORT: '0',
+        SLIPWAY_TEMPORAL_PORT: '0',
+        SLIPWAY_TEMPORAL_UI_PORT: '0',
+        ...this.env,
+        SLIPWAY_DATA_DIR: this.dataDir,
       },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     this.child = child;
-    for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (this.printed = (this.printed + chunk.toString()).slice(-KEPT_CHARACTERS)));
+    for (const stream of [child.stdout, child.stderr])
+      stream.on('data', (chunk: Buffer) => (this.printed = (this.printed + chunk.toString()).slice(-KEPT_CHARACTERS)));
     const end = began + ms;
     try {
       while (!this.hasAddressesSince(began)) {
-        if (child.exitCode !== null || child.signalCode !== null) throw new Error(`the all in one ended with ${child.signalCode ?? `exit code ${child.exitCode}`}`);
+        if (child.exitCode !== null || child.signalCode !== null)
+          throw new Error(`the all in one ended with ${child.signalCode ?? `exit code ${child.exitCode}`}`);
         if (Date.now() > end) throw new Error(`the all in one did not come up within ${ms} ms`);
         await sleep(50);
       }
@@ -67,7 +80,10 @@ export class AllInOne {
     }
   }
 
-  /** Of this start: one that was killed left its file behind, and for a moment a service that still answers under the old address. */
+  /**
+   * Of this start: one that was killed left its file behind, and for a moment a service that still answers under the
+   * old address.
+   */
   private hasAddressesSince(began: number): boolean {
     const written = statSync(join(this.dataDir, 'endpoints.json'), { throwIfNoEntry: false })?.mtimeMs;
     return written !== undefined && written >= began;

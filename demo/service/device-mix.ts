@@ -13,11 +13,28 @@ export interface Player {
 
 /** Twenty-five devices with a connection of their own and no children: each fault at least once. */
 const FAULTS: readonly (readonly [ProfileName, number])[] = [
-  ['good', 5], ['resume', 3], ['wrongHash', 2], ['rollback', 2], ['silent', 1], ['slow', 2], ['flapping', 2], ['duplicating', 1], ['busy', 2],
-  ['rejecting', 1], ['crashing', 2], ['deferring', 1], ['offline', 1],
+  ['good', 5],
+  ['resume', 3],
+  ['wrongHash', 2],
+  ['rollback', 2],
+  ['silent', 1],
+  ['slow', 2],
+  ['flapping', 2],
+  ['duplicating', 1],
+  ['busy', 2],
+  ['rejecting', 1],
+  ['crashing', 2],
+  ['deferring', 1],
+  ['offline', 1],
 ];
 /** Five gateways with four children each. */
-const GATEWAYS: readonly ProfileName[] = ['gateway', 'gateway', 'gateway', 'gatewayWithUnreachableChild', 'gatewayWithUnreachableChild'];
+const GATEWAYS: readonly ProfileName[] = [
+  'gateway',
+  'gateway',
+  'gateway',
+  'gatewayWithUnreachableChild',
+  'gatewayWithUnreachableChild',
+];
 const CHILDREN = ['a', 'b', 'c', 'd'];
 
 export const CAST: readonly Player[] = [
@@ -27,5 +44,10 @@ export const CAST: readonly Player[] = [
     slot: index === 1 ? 'bootloader' : index === 2 ? 'configuration' : 'firmware',
     children: [],
   })),
-  ...GATEWAYS.map((profile, index): Player => ({ name: `gateway-${index + 1}`, profile, slot: 'firmware', children: CHILDREN.map((child) => `child-${index + 1}${child}`) })),
+  ...GATEWAYS.map((profile, index): Player => ({
+    name: `gateway-${index + 1}`,
+    profile,
+    slot: 'firmware',
+    children: CHILDREN.map((child) => `child-${index + 1}${child}`),
+  })),
 ];

@@ -5,7 +5,11 @@ import { fetch, request, type Response } from 'undici';
 /** An answer that was not 2xx: the error's code and sentence, as the API said them. */
 export class ApiError extends Error {
   override readonly name = 'ApiError';
-  constructor(readonly status: number, readonly code: string, message: string) {
+  constructor(
+    readonly status: number,
+    readonly code: string,
+    message: string,
+  ) {
     super(`${status} ${code}: ${message}`);
   }
 }
@@ -34,7 +38,11 @@ const UPLOAD_TIMEOUT_MS = 120_000;
 const READ_CHUNK_BYTES = 1024 * 1024;
 
 /** A file as the body of a POST; not by fetch, whose web streams take one half as fast as the service does. */
-export function sendFile(url: string, file: string, headers: Readonly<Record<string, string>> = {}): ReturnType<typeof request> {
+export function sendFile(
+  url: string,
+  file: string,
+  headers: Readonly<Record<string, string>> = {},
+): ReturnType<typeof request> {
   return request(url, {
     method: 'POST',
     headers: { ...headers, 'content-type': 'application/octet-stream', 'content-length': String(statSync(file).size) },
@@ -46,7 +54,10 @@ export function sendFile(url: string, file: string, headers: Readonly<Record<str
 
 /** An operator's client of the REST API: what the demo, the tests and the bench do with it. */
 export class Operator {
-  constructor(readonly baseUrl: string, readonly token: string) {}
+  constructor(
+    readonly baseUrl: string,
+    readonly token: string,
+  ) {}
 
   /** @param key `Idempotency-Key`: asked again with it, the request is done once. @throws ApiError */
   async call<T = unknown>(method: string, path: string, body?: unknown, key?: string): Promise<T> {
@@ -56,8 +67,11 @@ export class Operator {
   /** A whole list, page after page by its cursor. @throws ApiError */
   async all<T>(path: string): Promise<T[]> {
     const items: T[] = [];
-    for (let cursor = ''; ; ) {
-      const response = await this.send('GET', `${path}${path.includes('?') ? '&' : '?'}pageSize=100${cursor && `&cursor=${cursor}`}`);
+    for (let cursor = ''; ;) {
+      const response = await this.send(
+        'GET',
+        `${path}${path.includes('?') ? '&' : '?'}pageSize=100${cursor && `&cursor=${cursor}`}`,
+      );
       if (!response.ok) return this.read(response);
       const page = (await response.json()) as { data: T[]; meta: { nextCursor?: string } };
       items.push(...page.data);
@@ -69,7 +83,11 @@ export class Operator {
   private send(method: string, path: string, body?: unknown, key?: string): Promise<Response> {
     return fetch(`${this.baseUrl}${path}`, {
       method,
-      headers: { authorization: `Bearer ${this.token}`, ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...(key === undefined ? {} : { 'idempotency-key': key }) },
+      headers: {
+        authorization: `Bearer ${this.token}`,
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...(key === undefined ? {} : { 'idempotency-key': key }),
+      },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       signal: AbortSignal.timeout(TIMEOUT_MS),
     });
@@ -77,7 +95,9 @@ export class Operator {
 
   async firmware(name: string, version: string, file: string): Promise<string> {
     const { id } = await this.call<{ id: string }>('POST', '/v1/firmwares', { name, version });
-    const { statusCode: status, body } = await sendFile(`${this.baseUrl}/v1/firmwares/${id}/blob`, file, { authorization: `Bearer ${this.token}` });
+    const { statusCode: status, body } = await sendFile(`${this.baseUrl}/v1/firmwares/${id}/blob`, file, {
+      authorization: `Bearer ${this.token}`,
+    });
     await this.read({ ok: status < 300, status, text: () => body.text() });
     return id;
   }
@@ -90,7 +110,13 @@ export class Operator {
     await this.call('POST', `/v1/device-types/${deviceTypeId}/slots/${slot}/firmware-associations`, { firmwareId });
   }
 
-  async device(info: { name: string; deviceTypeId: string; tags?: string[]; connectedBy?: string; aliases?: string[] }): Promise<string> {
+  async device(info: {
+    name: string;
+    deviceTypeId: string;
+    tags?: string[];
+    connectedBy?: string;
+    aliases?: string[];
+  }): Promise<string> {
     return (await this.call<{ id: string }>('POST', '/v1/devices', { info })).id;
   }
 
@@ -98,7 +124,11 @@ export class Operator {
     return this.call('POST', `/v1/devices/${deviceId}/credentials`, { type: 'password' });
   }
 
-  install(deviceId: string, request: { firmwareId: string; slot: string; [more: string]: unknown }, key?: string): Promise<InstallationResource> {
+  install(
+    deviceId: string,
+    request: { firmwareId: string; slot: string; [more: string]: unknown },
+    key?: string,
+  ): Promise<InstallationResource> {
     return this.call('POST', `/v1/devices/${deviceId}/firmware-installations`, request, key);
   }
 

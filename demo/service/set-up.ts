@@ -20,14 +20,26 @@ export interface Stage {
 }
 
 const MIB = 1024 * 1024;
-const FILES: readonly (readonly [SlotName, number])[] = [['firmware', 20 * MIB], ['bootloader', 256 * 1024], ['configuration', 4 * 1024]];
+const FILES: readonly (readonly [SlotName, number])[] = [
+  ['firmware', 20 * MIB],
+  ['bootloader', 256 * 1024],
+  ['configuration', 4 * 1024],
+];
 const VERSIONS = { firmware: '1.0.0', bootloader: '1.0.0', configuration: '1.0.0' };
 
-/** Uploads a file per slot, registers the sample type as it stands and with its slots widened, and the devices: a password for each that connects. */
+/**
+ * Uploads a file per slot, registers the sample type as it stands and with its slots widened, and the devices: a
+ * password for each that connects.
+ */
 export async function setTheStage(operator: Operator, dir: string, say: (text: string) => void): Promise<Stage> {
-  const sample = JSON.parse(readFileSync(new URL('./extended-osr-light-switch.json', import.meta.url), 'utf8')) as { slots: object };
+  const sample = JSON.parse(readFileSync(new URL('./extended-osr-light-switch.json', import.meta.url), 'utf8')) as {
+    slots: object;
+  };
   await operator.deviceType(sample);
-  const typeId = await operator.deviceType({ ...sample, slots: { ...sample.slots, bootloader: { name: 'Bootloader' }, configuration: { name: 'Configuration' } } });
+  const typeId = await operator.deviceType({
+    ...sample,
+    slots: { ...sample.slots, bootloader: { name: 'Bootloader' }, configuration: { name: 'Configuration' } },
+  });
   const firmwares: Record<string, { id: string; sha256: string }> = {};
   for (const [slot, size] of FILES) {
     const bytes = randomBytes(size);
@@ -37,23 +49,44 @@ export async function setTheStage(operator: Operator, dir: string, say: (text: s
     const id = await operator.firmware(`switch ${slot}`, '2.0.0', file);
     await operator.associate(typeId, slot, id);
     firmwares[slot] = { id, sha256 };
-    say(`Uploaded ${slot} 2.0.0, ${size >= MIB ? `${size / MIB} MiB` : `${size / 1024} KiB`}, sha256 ${sha256.slice(0, 16)}…`);
+    say(
+      `Uploaded ${slot} 2.0.0, ${size >= MIB ? `${size / MIB} MiB` : `${size / 1024} KiB`}, sha256 ${sha256.slice(0, 16)}…`,
+    );
   }
   const registered = await Promise.all(CAST.map((player) => register(operator, player, typeId)));
   const members = registered.flatMap((one) => one.members);
   const devices = registered.map((one) => one.device);
   const gateways = CAST.filter(({ children }) => children.length > 0).length;
-  say(`Registered "Extended OSR Light switch" and ${members.length} devices: ${devices.length} with a password, ${gateways} of them gateways of ${members.length - devices.length} others.\n`);
+  say(
+    `Registered "Extended OSR Light switch" and ${members.length} devices: ${devices.length} with a password, ${gateways} of them gateways of ${members.length - devices.length} others.\n`,
+  );
   return { members, devices, firmwares: firmwares as Stage['firmwares'] };
 }
 
 /** A device with its password; of a gateway, its children, too. */
-async function register(operator: Operator, { name, profile, slot, children }: Player, deviceTypeId: string): Promise<{ members: Member[]; device: FleetDevice }> {
+async function register(
+  operator: Operator,
+  { name, profile, slot, children }: Player,
+  deviceTypeId: string,
+): Promise<{ members: Member[]; device: FleetDevice }> {
   const deviceId = await operator.device({ name, deviceTypeId, tags: ['demo'] });
   const { username, password } = await operator.password(deviceId);
-  const ids = await Promise.all(children.map((child) => operator.device({ name: child, deviceTypeId, tags: ['demo'], connectedBy: deviceId })));
+  const ids = await Promise.all(
+    children.map((child) => operator.device({ name: child, deviceTypeId, tags: ['demo'], connectedBy: deviceId })),
+  );
   return {
-    members: [{ name, slot, deviceId, isChild: false }, ...ids.map((id, index): Member => ({ name: children[index]!, slot: 'firmware', deviceId: id, isChild: true }))],
-    device: { tenant: 'default', id: deviceId, username, password, profile, slots: VERSIONS, children: ids.map((id) => ({ id, slots: VERSIONS })) },
+    members: [
+      { name, slot, deviceId, isChild: false },
+      ...ids.map((id, index): Member => ({ name: children[index]!, slot: 'firmware', deviceId: id, isChild: true })),
+    ],
+    device: {
+      tenant: 'default',
+      id: deviceId,
+      username,
+      password,
+      profile,
+      slots: VERSIONS,
+      children: ids.map((id) => ({ id, slots: VERSIONS })),
+    },
   };
 }

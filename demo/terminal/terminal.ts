@@ -12,7 +12,9 @@ export class Canvas {
     const { columns = 80, rows = 24 } = this.out;
     const drawn = lines(columns, rows);
     // One write, and the rest of the old picture erased: no flicker, nothing left behind where it has become shorter.
-    this.out.write(`${this.drawn > 0 ? `${CSI}${this.drawn}A\r` : ''}${drawn.map((line) => `${line}${CSI}K\n`).join('')}${CSI}J`);
+    this.out.write(
+      `${this.drawn > 0 ? `${CSI}${this.drawn}A\r` : ''}${drawn.map((line) => `${line}${CSI}K\n`).join('')}${CSI}J`,
+    );
     this.drawn = drawn.length;
   }
 }

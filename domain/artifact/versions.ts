@@ -1,6 +1,7 @@
 /**
- * Compares versions as SemVer 2.0.0 §11 orders them; one, two or three numbers, with or without a leading `v`. @returns below 0 where `a` is older,
- * undefined where one of them is no such version: what cannot be compared is neither older nor newer.
+ * Compares versions as SemVer 2.0.0 §11 orders them; one, two or three numbers, with or without a leading `v`. @returns
+ * below 0 where `a` is older, undefined where one of them is no such version: what cannot be compared is neither older
+ * nor newer.
  */
 export function compareVersions(a: string, b: string): number | undefined {
   const [left, right] = [parse(a), parse(b)];
@@ -16,7 +17,12 @@ const FORM = /^v?(\d{1,9})(?:\.(\d{1,9}))?(?:\.(\d{1,9}))?(?:-([0-9A-Za-z.-]{1,1
 
 function parse(text: string): { numbers: number[]; prerelease: string[] } | undefined {
   const match = FORM.exec(text.trim());
-  return match ? { numbers: [match[1], match[2], match[3]].map((digits) => Number(digits ?? 0)), prerelease: match[4]?.split('.') ?? [] } : undefined;
+  return match
+    ? {
+        numbers: [match[1], match[2], match[3]].map((digits) => Number(digits ?? 0)),
+        prerelease: match[4]?.split('.') ?? [],
+      }
+    : undefined;
 }
 
 /** A pre-release comes before its release; identifiers that are numbers compare as such, and before words. */

@@ -1,4 +1,7 @@
-/** Where a slot of a device stands: what it holds, what is on its way into it, and which rollouts have not come to it yet. */
+/**
+ * Where a slot of a device stands: what it holds, what is on its way into it, and which rollouts have not come to it
+ * yet.
+ */
 export interface SlotFacts {
   readonly slot: string;
   readonly current: {
@@ -50,10 +53,14 @@ export function slotNow(facts: SlotFacts): SlotNow {
   const { desired, queued, pending } = facts;
   return {
     why: whyThis(facts),
-    whyNow: desired && `${sentence(asker(desired.origin))} asked for ${desired.content} at ${iso(desired.origin.requestedAt)}.`,
+    whyNow:
+      desired &&
+      `${sentence(asker(desired.origin))} asked for ${desired.content} at ${iso(desired.origin.requestedAt)}.`,
     waitingOn: [
       ...(desired?.waitingOn == null ? [] : [desired.waitingOn]),
-      ...(queued > 0 ? [`${queued === 1 ? 'One more installation waits' : `${queued} more installations wait`} for this slot.`] : []),
+      ...(queued > 0
+        ? [`${queued === 1 ? 'One more installation waits' : `${queued} more installations wait`} for this slot.`]
+        : []),
       ...pending.map(whyPending),
     ],
   };
@@ -61,23 +68,41 @@ export function slotNow(facts: SlotFacts): SlotNow {
 
 function whyThis({ slot, current }: SlotFacts): string {
   if (current === null) return `The device has not said what slot "${slot}" holds.`;
-  if (current.version === null && current.sha256 === null) return `The device said that slot "${slot}" is empty${since(current.reportedAt)}.`;
+  if (current.version === null && current.sha256 === null)
+    return `The device said that slot "${slot}" is empty${since(current.reportedAt)}.`;
   const held = current.version ?? `content ${current.sha256!.slice(0, 12)}`;
   const doubt = current.confirmed ? '' : '; it has not confirmed itself yet';
-  if (current.origin === null) return `The device said that slot "${slot}" holds ${held}${since(current.reportedAt)}; Slipway did not install it${doubt}.`;
+  if (current.origin === null)
+    return `The device said that slot "${slot}" holds ${held}${since(current.reportedAt)}; Slipway did not install it${doubt}.`;
   return `Slot "${slot}" holds ${held}, because ${asker(current.origin)} asked for it at ${iso(current.origin.requestedAt)}${doubt}.`;
 }
 
-function whyPending({ rollout, content, group, groupOpened, online, retryAt, because, waitingOn }: PendingTarget): string {
+function whyPending({
+  rollout,
+  content,
+  group,
+  groupOpened,
+  online,
+  retryAt,
+  because,
+  waitingOn,
+}: PendingTarget): string {
   const name = `Rollout "${rollout}" is to bring ${content}`;
   if (group === null) return `${name}, and its groups are being formed.`;
-  if (retryAt !== null) return `${name} and tries again from ${iso(retryAt)} on${because === null ? '' : `, after ${because}`}.`;
-  const own = groupOpened ? (online ? `the device has its place in group "${group}"` : `the device is in group "${group}", which has begun, and is not online`) : `the device is in group "${group}", which has not begun`;
+  if (retryAt !== null)
+    return `${name} and tries again from ${iso(retryAt)} on${because === null ? '' : `, after ${because}`}.`;
+  const own = groupOpened
+    ? online
+      ? `the device has its place in group "${group}"`
+      : `the device is in group "${group}", which has begun, and is not online`
+    : `the device is in group "${group}", which has not begun`;
   return `${name}; ${own}.${waitingOn === null ? '' : ` The rollout: ${waitingOn}`}`;
 }
 
 function asker({ rollout, group, requestedBy }: Origin): string {
-  return rollout === null ? `operator ${requestedBy}` : `rollout "${rollout}"${group === null ? '' : ` (group "${group}")`}`;
+  return rollout === null
+    ? `operator ${requestedBy}`
+    : `rollout "${rollout}"${group === null ? '' : ` (group "${group}")`}`;
 }
 
 function since(reportedAt: string | null): string {

@@ -4,8 +4,16 @@ import { isUuid } from '../uuid.js';
 
 /** What can be compared, as it is written. `attribute` and `slot` are followed by the name of one. */
 export const FIELD_FORMS: Readonly<Record<FieldName, string>> = {
-  id: 'id', name: 'name', deviceType: 'deviceType', tag: 'tag', connectedBy: 'connectedBy', site: 'site', attribute: 'attribute.<key>',
-  slot: 'slot.<name>.version', online: 'online', lastSeenAt: 'lastSeenAt',
+  id: 'id',
+  name: 'name',
+  deviceType: 'deviceType',
+  tag: 'tag',
+  connectedBy: 'connectedBy',
+  site: 'site',
+  attribute: 'attribute.<key>',
+  slot: 'slot.<name>.version',
+  online: 'online',
+  lastSeenAt: 'lastSeenAt',
 };
 
 /** The longest key and value that are kept for filters (0009-device-filter.sql); longer attributes match nothing. */
@@ -25,8 +33,16 @@ export function readSelector(text: string): { field: FieldName; key: string | nu
 }
 
 const OPERATORS_OF: Readonly<Record<FieldName, readonly Operator[]>> = {
-  id: EQUALITY, name: EQUALITY, deviceType: EQUALITY, tag: EQUALITY, connectedBy: EQUALITY, site: EQUALITY, attribute: EQUALITY,
-  slot: [...EQUALITY, ...ORDER], online: ['==', '!='], lastSeenAt: ['==', '!=', ...ORDER],
+  id: EQUALITY,
+  name: EQUALITY,
+  deviceType: EQUALITY,
+  tag: EQUALITY,
+  connectedBy: EQUALITY,
+  site: EQUALITY,
+  attribute: EQUALITY,
+  slot: [...EQUALITY, ...ORDER],
+  online: ['==', '!='],
+  lastSeenAt: ['==', '!=', ...ORDER],
 };
 
 /** @returns what is wrong with that operator on that field; undefined = nothing */
@@ -48,15 +64,24 @@ export function readValue(field: FieldName, op: Operator, value: Value): { value
       return { value };
     case 'slot':
       if ((EQUALITY as readonly Operator[]).includes(op)) return { value };
-      return typeof value === 'string' && compareVersions(value, value) !== undefined ? { value } : { fault: `expected a version such as 1.4.0: ${op} compares by the order of versions` };
+      return typeof value === 'string' && compareVersions(value, value) !== undefined
+        ? { value }
+        : { fault: `expected a version such as 1.4.0: ${op} compares by the order of versions` };
     case 'id':
     case 'connectedBy':
       if (isSet) return { value };
-      return typeof value === 'string' && isUuid(value) ? { value: value.toLowerCase() } : { fault: `expected a UUID, or * for ${field === 'id' ? 'every device' : 'any gateway'}` };
+      return typeof value === 'string' && isUuid(value)
+        ? { value: value.toLowerCase() }
+        : { fault: `expected a UUID, or * for ${field === 'id' ? 'every device' : 'any gateway'}` };
     case 'online':
       return value === 'true' || value === 'false' ? { value } : { fault: 'expected true or false' };
     case 'lastSeenAt': {
-      if (op === '==' || op === '!=') return isSet ? { value } : { fault: `expected *: ${op} asks whether a device was ever seen; times are compared with ${listed(ORDER)}` };
+      if (op === '==' || op === '!=')
+        return isSet
+          ? { value }
+          : {
+              fault: `expected *: ${op} asks whether a device was ever seen; times are compared with ${listed(ORDER)}`,
+            };
       const time = typeof value === 'string' ? readTime(value) : undefined;
       return time === undefined ? { fault: 'expected an RFC 3339 time such as 2026-11-24T10:00:00Z' } : { value: time };
     }
@@ -65,13 +90,30 @@ export function readValue(field: FieldName, op: Operator, value: Value): { value
 
 const TIME = /^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.\d{1,9})?(?:Z|([+-])(\d\d):(\d\d))$/i;
 
-/** RFC 3339 §5.6, in UTC with milliseconds. Days that no calendar has are refused: JavaScript would count on into the next month. */
+/**
+ * RFC 3339 §5.6, in UTC with milliseconds. Days that no calendar has are refused: JavaScript would count on into the
+ * next month.
+ */
 function readTime(text: string): string | undefined {
   const match = TIME.exec(text);
   if (!match) return undefined;
-  const [year, month, day, hour, minute, second] = match.slice(1, 7).map(Number) as [number, number, number, number, number, number];
+  const [year, month, day, hour, minute, second] = match.slice(1, 7).map(Number) as [
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+  ];
   const local = new Date(Date.UTC(year, month - 1, day, hour, minute, second));
-  const exists = year >= 1 && hour < 24 && minute < 60 && second < 60 && local.getUTCFullYear() === year && local.getUTCMonth() === month - 1 && local.getUTCDate() === day;
+  const exists =
+    year >= 1 &&
+    hour < 24 &&
+    minute < 60 &&
+    second < 60 &&
+    local.getUTCFullYear() === year &&
+    local.getUTCMonth() === month - 1 &&
+    local.getUTCDate() === day;
   const time = Date.parse(text.toUpperCase());
   return exists && Number.isFinite(time) && time > Date.UTC(1, 0, 2) ? new Date(time).toISOString() : undefined;
 }

@@ -4,7 +4,13 @@ import type { Comparison, FilterNode, Value } from './filter-tree.js';
 /** A filter as text, one spelling for each: parsed again it is equal. */
 export function printFilter(filter: FilterNode): string {
   if (filter.is === 'comparison') return `${selectorOf(filter)}${filter.op}${argumentsOf(filter)}`;
-  return filter.of.map((part) => (part.is === 'comparison' || (filter.is === 'or' && part.is === 'and') ? printFilter(part) : `(${printFilter(part)})`)).join(filter.is === 'and' ? ';' : ',');
+  return filter.of
+    .map((part) =>
+      part.is === 'comparison' || (filter.is === 'or' && part.is === 'and')
+        ? printFilter(part)
+        : `(${printFilter(part)})`,
+    )
+    .join(filter.is === 'and' ? ';' : ',');
 }
 
 function selectorOf({ field, key }: Comparison): string {

@@ -9,11 +9,23 @@ export class FilterFault extends Error {
   }
 }
 
-/** What RSQL reserves, and white space: such characters stand in a value only between quotes, and in a field's name never. */
+/**
+ * What RSQL reserves, and white space: such characters stand in a value only between quotes, and in a field's name
+ * never.
+ */
 const PLAIN = /[^"'();,=!~<>\s]/u;
-const SPELLED: Readonly<Record<string, Operator>> = { '>': '=gt=', '>=': '=ge=', '<': '=lt=', '<=': '=le=', ...Object.fromEntries(OPERATORS.map((op) => [op, op])) };
+const SPELLED: Readonly<Record<string, Operator>> = {
+  '>': '=gt=',
+  '>=': '=ge=',
+  '<': '=lt=',
+  '<=': '=le=',
+  ...Object.fromEntries(OPERATORS.map((op) => [op, op])),
+};
 
-/** Reads a filter from left to right. White space between tokens says nothing. Positions are 0-based UTF-16 units, as an editor counts. */
+/**
+ * Reads a filter from left to right. White space between tokens says nothing. Positions are 0-based UTF-16 units, as an
+ * editor counts.
+ */
 export class Scanner {
   position = 0;
 
@@ -26,7 +38,10 @@ export class Scanner {
   /** "…, and not what stands there". */
   expected(what: string, position = this.position): never {
     const found = this.text.slice(position).match(/^(?:[^"'();,=!~<>\s]{1,20}|.)/su)?.[0];
-    this.fail(`expected ${what}, ${found === undefined ? 'but the filter ends here' : `and not ${JSON.stringify(found)}`}`, position);
+    this.fail(
+      `expected ${what}, ${found === undefined ? 'but the filter ends here' : `and not ${JSON.stringify(found)}`}`,
+      position,
+    );
   }
 
   skipSpace(): void {
@@ -38,7 +53,10 @@ export class Scanner {
     return this.position >= this.text.length;
   }
 
-  /** Takes the symbol, or the word that means the same, where it stands next. A word needs a space or a parenthesis around it. */
+  /**
+   * Takes the symbol, or the word that means the same, where it stands next. A word needs a space or a parenthesis
+   * around it.
+   */
   takes(symbol: string, word?: string): boolean {
     this.skipSpace();
     if (this.text[this.position] === symbol) {
@@ -70,7 +88,10 @@ export class Scanner {
     return { op, at };
   }
 
-  /** One value: plain, or between quotes, where a backslash takes the special meaning of the next character (\* is a star). */
+  /**
+   * One value: plain, or between quotes, where a backslash takes the special meaning of the next character (\* is a
+   * star).
+   */
   value(): { value: Value; at: number } {
     this.skipSpace();
     const at = this.position;
@@ -83,7 +104,11 @@ export class Scanner {
 
   private plain(): string {
     const start = this.position;
-    for (let next = this.text.codePointAt(start); next !== undefined && PLAIN.test(String.fromCodePoint(next)); next = this.text.codePointAt(this.position)) {
+    for (
+      let next = this.text.codePointAt(start);
+      next !== undefined && PLAIN.test(String.fromCodePoint(next));
+      next = this.text.codePointAt(this.position)
+    ) {
       this.position += next > 0xffff ? 2 : 1;
     }
     return this.text.slice(start, this.position);

@@ -2,13 +2,30 @@
 export const OPERATORS = ['==', '!=', '=in=', '=out=', '=gt=', '=ge=', '=lt=', '=le='] as const;
 export type Operator = (typeof OPERATORS)[number];
 
-export const FIELD_NAMES = ['id', 'name', 'deviceType', 'tag', 'connectedBy', 'site', 'attribute', 'slot', 'online', 'lastSeenAt'] as const;
+export const FIELD_NAMES = [
+  'id',
+  'name',
+  'deviceType',
+  'tag',
+  'connectedBy',
+  'site',
+  'attribute',
+  'slot',
+  'online',
+  'lastSeenAt',
+] as const;
 export type FieldName = (typeof FIELD_NAMES)[number];
 
-/** A text, or the parts of one between which anything may stand: `a*c` is ["a", "c"], `a*` is ["a", ""], `*` is ["", ""]. */
+/**
+ * A text, or the parts of one between which anything may stand: `a*c` is ["a", "c"], `a*` is ["a", ""], `*` is ["",
+ * ""].
+ */
 export type Value = string | readonly string[];
 
-/** Plain, readonly, JSON-safe. `!=` and `=out=` match whatever `==` and `=in=` do not, also a device that has no such value. */
+/**
+ * Plain, readonly, JSON-safe. `!=` and `=out=` match whatever `==` and `=in=` do not, also a device that has no such
+ * value.
+ */
 export interface Comparison {
   readonly is: 'comparison';
   readonly field: FieldName;

@@ -2,7 +2,10 @@ import { FIELD_FORMS, operatorFault, readSelector, readValue } from './filter-fi
 import type { Comparison, FieldName, FilterError, FilterNode, Operator, Value } from './filter-tree.js';
 import { FilterFault, Scanner } from './filter-scanner.js';
 
-/** About a page of text: longer lists of ids have a member of their own (`targets.deviceIds`). It also bounds the values, at 2,000. */
+/**
+ * About a page of text: longer lists of ids have a member of their own (`targets.deviceIds`). It also bounds the
+ * values, at 2,000.
+ */
 export const MAX_FILTER_LENGTH = 4_096;
 /** The parser calls itself for each parenthesis; nobody reads a filter with more. */
 export const MAX_FILTER_DEPTH = 32;
@@ -10,12 +13,19 @@ export const MAX_FILTER_DEPTH = 32;
 export const MAX_COMPARISONS = 64;
 
 /**
- * The filter language: RSQL (github.com/jirutka/rsql-parser) over the fields of a device (specs/rollouts.md, "The plan"). `;` or `and` binds closer than `,` or
- * `or`; `*` in a value stands for any characters. Total: whatever is given, the answer is a filter whose fields, operators and values fit each
- * other, or the first place where it does not, with what was expected there.
+ * The filter language: RSQL (github.com/jirutka/rsql-parser) over the fields of a device (specs/rollouts.md, "The
+ * plan"). `;` or `and` binds closer than `,` or `or`; `*` in a value stands for any characters. Total: whatever is
+ * given, the answer is a filter whose fields, operators and values fit each other, or the first place where it does
+ * not, with what was expected there.
  */
 export function parseFilter(text: string): { filter: FilterNode } | { error: FilterError } {
-  if (text.length > MAX_FILTER_LENGTH) return { error: { position: MAX_FILTER_LENGTH, message: `a filter has at most ${MAX_FILTER_LENGTH} characters, and this one has ${text.length}` } };
+  if (text.length > MAX_FILTER_LENGTH)
+    return {
+      error: {
+        position: MAX_FILTER_LENGTH,
+        message: `a filter has at most ${MAX_FILTER_LENGTH} characters, and this one has ${text.length}`,
+      },
+    };
   const nul = text.indexOf('\0');
   if (nul >= 0) return { error: { position: nul, message: 'a NUL character is not accepted' } };
   try {
@@ -29,7 +39,12 @@ export function parseFilter(text: string): { filter: FilterNode } | { error: Fil
 /** What is wrong with a filter, as a fault of whatever holds it; undefined where nothing is. */
 export function filterFault(text: string): { detail: string; position: number } | undefined {
   const parsed = parseFilter(text);
-  return 'error' in parsed ? { detail: `does not parse at position ${parsed.error.position}: ${parsed.error.message}`, position: parsed.error.position } : undefined;
+  return 'error' in parsed
+    ? {
+        detail: `does not parse at position ${parsed.error.position}: ${parsed.error.message}`,
+        position: parsed.error.position,
+      }
+    : undefined;
 }
 
 class Parser {
@@ -48,7 +63,16 @@ class Parser {
   }
 
   private alternatives(): FilterNode {
-    return this.chain('or', () => this.scanner.takes(',', 'or'), () => this.chain('and', () => this.scanner.takes(';', 'and'), () => this.constraint()));
+    return this.chain(
+      'or',
+      () => this.scanner.takes(',', 'or'),
+      () =>
+        this.chain(
+          'and',
+          () => this.scanner.takes(';', 'and'),
+          () => this.constraint(),
+        ),
+    );
   }
 
   private chain(is: 'and' | 'or', more: () => boolean, next: () => FilterNode): FilterNode {
@@ -72,13 +96,23 @@ class Parser {
   private comparison(): Comparison {
     const { text, at } = this.scanner.selector();
     const selected = readSelector(text);
-    if (!selected) this.scanner.fail(`${JSON.stringify(text)} is no field; there are ${Object.values(FIELD_FORMS).join(', ')}`, at);
+    if (!selected)
+      this.scanner.fail(`${JSON.stringify(text)} is no field; there are ${Object.values(FIELD_FORMS).join(', ')}`, at);
     this.comparisons += 1;
-    if (this.comparisons > MAX_COMPARISONS) this.scanner.fail(`a filter compares at most ${MAX_COMPARISONS} times; =in=(…) compares with many values at once`, at);
+    if (this.comparisons > MAX_COMPARISONS)
+      this.scanner.fail(
+        `a filter compares at most ${MAX_COMPARISONS} times; =in=(…) compares with many values at once`,
+        at,
+      );
     const { op, at: opAt } = this.scanner.operator(text);
     const fault = operatorFault(selected.field, op);
     if (fault !== undefined) this.scanner.fail(fault, opAt);
-    return { is: 'comparison', ...selected, op, values: op === '=in=' || op === '=out=' ? this.list(selected.field, op) : [this.value(selected.field, op)] };
+    return {
+      is: 'comparison',
+      ...selected,
+      op,
+      values: op === '=in=' || op === '=out=' ? this.list(selected.field, op) : [this.value(selected.field, op)],
+    };
   }
 
   private list(field: FieldName, op: Operator): Value[] {

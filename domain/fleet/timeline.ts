@@ -1,7 +1,17 @@
 import { STATES } from '../installation/states.js';
 
 /** Everything that the history says of a device; what is not in this list is told by its own name. */
-export const TIMELINE_EVENTS = ['requested', ...STATES, 'turn', 'released', 'renumbered', 'hello_asked', 'cancel_requested', 'cancel_refused', 'slot'] as const;
+export const TIMELINE_EVENTS = [
+  'requested',
+  ...STATES,
+  'turn',
+  'released',
+  'renumbered',
+  'hello_asked',
+  'cancel_requested',
+  'cancel_refused',
+  'slot',
+] as const;
 export type TimelineEvent = (typeof TIMELINE_EVENTS)[number];
 
 /** One entry of the history of a device, with the names of what it is about. */
@@ -26,23 +36,28 @@ export function sentenceOf(entry: TimelineEntry): string {
 type Tell = (entry: TimelineEntry) => string;
 
 const SENTENCES = {
-  requested: (e) => `${requester(e)} asked for ${content(e)} in ${slot(e)}${text(e, 'retryOf') === undefined ? '' : ', once more'}`,
+  requested: (e) =>
+    `${requester(e)} asked for ${content(e)} in ${slot(e)}${text(e, 'retryOf') === undefined ? '' : ', once more'}`,
   // Back in `scheduled` is a retry; the first time nothing is written, it was requested.
-  scheduled: (e) => `attempt ${number(e, 'attempt')} to install ${content(e)} failed${error(e)}${text(e, 'nextActionAt') === undefined ? '' : `; the next one begins at ${text(e, 'nextActionAt')}`}`,
+  scheduled: (e) =>
+    `attempt ${number(e, 'attempt')} to install ${content(e)} failed${error(e)}${text(e, 'nextActionAt') === undefined ? '' : `; the next one begins at ${text(e, 'nextActionAt')}`}`,
   queued: (e) => `${content(e)} waits for its turn on the device`,
   delivered: (e) => `${content(e)} was offered to the device`,
   accepted: (e) => `the device took the offer of ${content(e)}`,
-  deferred: (e) => `the device put ${content(e)} off${text(e, 'nextActionAt') === undefined ? '' : ` until ${text(e, 'nextActionAt')}`}`,
+  deferred: (e) =>
+    `the device put ${content(e)} off${text(e, 'nextActionAt') === undefined ? '' : ` until ${text(e, 'nextActionAt')}`}`,
   downloading: (e) => `the device began to download ${content(e)}`,
   downloaded: (e) => `the device has downloaded ${content(e)}`,
   installing: (e) => `the device began to install ${content(e)}`,
   rebooting: (e) => `the device restarts into ${content(e)}`,
   confirming: (e) => `${content(e)} runs, and must prove itself`,
-  installed: (e) => (e.data['alreadyInstalled'] === true ? `the slot held ${content(e)} already` : `${content(e)} is installed`),
+  installed: (e) =>
+    e.data['alreadyInstalled'] === true ? `the slot held ${content(e)} already` : `${content(e)} is installed`,
   failed: (e) => `the installation of ${content(e)} failed${error(e)}`,
   rejected: (e) => `${content(e)} was rejected by ${who(e)}${error(e)}`,
   canceled: (e) => `the installation of ${content(e)} was canceled${error(e)}`,
-  timed_out: (e) => `the installation of ${content(e)} ran out of time in ${text(e, 'from') ?? 'its last state'}${error(e)}`,
+  timed_out: (e) =>
+    `the installation of ${content(e)} ran out of time in ${text(e, 'from') ?? 'its last state'}${error(e)}`,
   superseded: (e) => `${content(e)} gave way to another installation${error(e)}`,
   turn: (e) => `it is the turn of ${content(e)} on the device`,
   released: (e) => `${who(e)} released ${content(e)}, which was held after its download`,
@@ -50,9 +65,10 @@ const SENTENCES = {
   hello_asked: (e) => `the device was asked to say hello, as nothing was heard of ${content(e)}`,
   cancel_requested: (e) => `${who(e)} asked to cancel ${content(e)}${error(e)}`,
   cancel_refused: (e) => `the device is too far to cancel ${content(e)}`,
-  slot: (e) => (text(e, 'sha256') === undefined && text(e, 'version') === undefined
-    ? `the device said that ${slot(e)} is empty`
-    : `the device said that ${slot(e)} holds ${text(e, 'version') ?? `content ${text(e, 'sha256')!.slice(0, 12)}`}${e.data['confirmed'] === true ? '' : ', not yet confirmed'}`),
+  slot: (e) =>
+    text(e, 'sha256') === undefined && text(e, 'version') === undefined
+      ? `the device said that ${slot(e)} is empty`
+      : `the device said that ${slot(e)} holds ${text(e, 'version') ?? `content ${text(e, 'sha256')!.slice(0, 12)}`}${e.data['confirmed'] === true ? '' : ', not yet confirmed'}`,
 } as const satisfies Record<TimelineEvent, Tell>;
 
 function text(entry: TimelineEntry, member: string): string | undefined {

@@ -10,7 +10,10 @@ import { mayRetry } from './retry.js';
 import { isEnded } from './states.js';
 import { TABLE } from './table.js';
 
-/** The one decision about one installation: pure, total, no clock. `begin` needs the whole device and is decided in work.ts. */
+/**
+ * The one decision about one installation: pure, total, no clock. `begin` needs the whole device and is decided in
+ * work.ts.
+ */
 export function advance(i: Installation, event: Exclude<InstallationEvent, { type: 'begin' }>, now: number): Advanced {
   switch (event.type) {
     case 'progress':
@@ -34,16 +37,26 @@ export function changed(before: Installation, next: Installation): Advanced {
 
 function report(i: Installation, event: ReportEvent, now: number): Advanced {
   if (event.attempt !== undefined && event.attempt < i.attempt) return { outcome: 'refused', reason: 'stale_attempt' };
-  if (event.attempt !== undefined && event.attempt > i.attempt) return { outcome: 'refused', reason: 'unknown_attempt' };
-  if (isEnded(i.state)) return agrees(i, event) ? { outcome: 'unchanged', next: i } : { outcome: 'refused', reason: 'ended' };
-  // A duplicate, or overtaken. What ends an attempt is never dropped for its number: a device that lost its count must not be unheard.
+  if (event.attempt !== undefined && event.attempt > i.attempt)
+    return { outcome: 'refused', reason: 'unknown_attempt' };
+  if (isEnded(i.state))
+    return agrees(i, event) ? { outcome: 'unchanged', next: i } : { outcome: 'refused', reason: 'ended' };
+  // A duplicate, or overtaken. What ends an attempt is never dropped for its number: a device that lost its count must
+  // not be unheard.
   const late = event.seq !== undefined && event.seq <= i.lastSeq;
   if (late && !ENDING.has(event.type)) return { outcome: 'unchanged', next: i };
   // Said again over REST, which counts no attempts: the first time stays, and nothing begins once more.
-  if (event.type === 'accepted' && event.attempt === undefined && i.startedAt !== null) return { outcome: 'unchanged', next: i };
+  if (event.type === 'accepted' && event.attempt === undefined && i.startedAt !== null)
+    return { outcome: 'unchanged', next: i };
   const next = reported(event.error?.code === 'CANCEL_TOO_LATE' ? cancelRefused(i, now) : i, event, now);
   if (next === i) return { outcome: 'unchanged', next };
-  return { outcome: 'applied', next: event.seq !== undefined && next.attempt === i.attempt ? { ...next, lastSeq: Math.max(i.lastSeq, event.seq) } : next };
+  return {
+    outcome: 'applied',
+    next:
+      event.seq !== undefined && next.attempt === i.attempt
+        ? { ...next, lastSeq: Math.max(i.lastSeq, event.seq) }
+        : next,
+  };
 }
 
 const ENDING: ReadonlySet<string> = new Set(['installed', 'failed', 'rejected', 'canceled']);
@@ -62,7 +75,10 @@ function agrees(i: Installation, event: ReportEvent): boolean {
   }
 }
 
-/** The device goes on although it was asked to stop: the cancellation is over, its document is wanted again, and it has its phase's time as before. */
+/**
+ * The device goes on although it was asked to stop: the cancellation is over, its document is wanted again, and it has
+ * its phase's time as before.
+ */
 function cancelRefused(i: Installation, now: number): Installation {
   return i.cancel === null ? i : moved(i, null, now, { cancel: null });
 }
@@ -119,36 +135,66 @@ function unsuccessful(i: Installation, event: Unsuccessful, at: number, now: num
   if (error?.code === 'CANCEL_TOO_LATE') return i; // "goes on … and its normal end": that is still to come
   if (error?.code === 'ALREADY_INSTALLED') return confirmed(i, at, now, { alreadyInstalled: true });
   const said = error ? { code: error.code, message: error.message } : null;
-  // Whoever writes `rejectedAt` may leave the reason out, and reads back what was written; of a device's word there is always one.
+  // Whoever writes `rejectedAt` may leave the reason out, and reads back what was written; of a device's word there is
+  // always one.
   const unexplained = event.final === true ? null : `the device reported ${event.type} and did not say why`;
-  const reason = error ? shortened(error.message === '' ? error.code : `${error.code}: ${error.message}`, REASON_CHARACTERS) : event.reason ?? unexplained;
+  const reason = error
+    ? shortened(error.message === '' ? error.code : `${error.code}: ${error.message}`, REASON_CHARACTERS)
+    : (event.reason ?? unexplained);
   if (i.cancel !== null) {
-    return moved(i, i.cancel.as === 'superseded' ? 'supersede' : 'cancel', now, { rejectedAt: at, rejectReason: i.cancel.reason ?? reason, error: said ?? i.error });
+    return moved(i, i.cancel.as === 'superseded' ? 'supersede' : 'cancel', now, {
+      rejectedAt: at,
+      rejectReason: i.cancel.reason ?? reason,
+      error: said ?? i.error,
+    });
   }
-  if (event.final !== true && mayRetry(error) && i.attempt < i.policy.retry.maxAttempts && TABLE[i.state].retry !== null) {
+  if (
+    event.final !== true &&
+    mayRetry(error) &&
+    i.attempt < i.policy.retry.maxAttempts &&
+    TABLE[i.state].retry !== null
+  ) {
     return moved(i, 'retry', now, { error: said });
   }
-  return moved(i, event.type === 'failed' ? 'fail' : 'reject', now, { rejectedAt: at, rejectReason: reason, error: said ?? i.error });
+  return moved(i, event.type === 'failed' ? 'fail' : 'reject', now, {
+    rejectedAt: at,
+    rejectReason: reason,
+    error: said ?? i.error,
+  });
 }
 
-function progressed(i: Installation, event: { phase: string; bytes: number; total: number }, now: number): Installation {
+function progressed(
+  i: Installation,
+  event: { phase: string; bytes: number; total: number },
+  now: number,
+): Installation {
   if (isEnded(i.state) || i.revision === null) return i;
   const before = i.progress;
   const advances = before === null || event.phase !== before.phase || event.bytes > before.bytes;
   if (!advances) return i; // lost, repeated or overtaken: progress is not history
-  return moved(i, null, now, { progress: { phase: event.phase, bytes: event.bytes, total: event.total, at: now, movedAt: now } });
+  return moved(i, null, now, {
+    progress: { phase: event.phase, bytes: event.bytes, total: event.total, at: now, movedAt: now },
+  });
 }
 
 /**
- * What a hello says of the slot. It concludes only where the content came by this installation, or where no one says by which
- * and the slot held something else when the document was published (specs/device-mqtt.md, "What confirms").
+ * What a hello says of the slot. It concludes only where the content came by this installation, or where no one says by
+ * which and the slot held something else when the document was published (specs/device-mqtt.md, "What confirms").
  */
-function seen(i: Installation, event: { sha256: string | null; confirmed: boolean; installationId: string | null }, now: number): Installation {
+function seen(
+  i: Installation,
+  event: { sha256: string | null; confirmed: boolean; installationId: string | null },
+  now: number,
+): Installation {
   if (isEnded(i.state)) return i;
   if (i.state === 'confirming') {
     if (event.sha256 === i.sha256) return i;
     const message = 'while the new content had to prove itself, the device said hello with other content';
-    return moved(i, 'fail', now, { rejectedAt: now, rejectReason: `BOOT_FAILED_ROLLED_BACK: ${message}`, error: { code: 'BOOT_FAILED_ROLLED_BACK', message } });
+    return moved(i, 'fail', now, {
+      rejectedAt: now,
+      rejectReason: `BOOT_FAILED_ROLLED_BACK: ${message}`,
+      error: { code: 'BOOT_FAILED_ROLLED_BACK', message },
+    });
   }
   if (event.sha256 !== i.sha256 || !event.confirmed) return i;
   const byThis = event.installationId === i.id;

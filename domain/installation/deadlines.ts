@@ -3,13 +3,15 @@ import { isEnded } from './states.js';
 import { earliest } from '../times.js';
 
 /**
- * When the process must look at this row at the latest: the phase's own deadline, the deadline of a cancellation, the installation's own.
- * null where nothing is timed: behind another one on the device, or held at the gate, without a deadline.
+ * When the process must look at this row at the latest: the phase's own deadline, the deadline of a cancellation, the
+ * installation's own. null where nothing is timed: behind another one on the device, or held at the gate, without a
+ * deadline.
  */
 export function dueAt(i: Installation): number | null {
   // Begun out of turn, by hand, behind another one that executes: its phases are timed once it has the turn.
   if (!i.executing && i.state !== 'scheduled' && !isEnded(i.state)) return i.deadline;
-  // A phase that ends before the device has had its time to answer a cancellation decides nothing any more: it would begin the next attempt.
+  // A phase that ends before the device has had its time to answer a cancellation decides nothing any more: it would
+  // begin the next attempt.
   const phase = i.cancel === null ? phaseDueAt(i) : i.cancel.deadline;
   return earliest(i.state === 'confirming' ? null : i.deadline, phase);
 }
@@ -30,7 +32,7 @@ export function phaseDueAt(i: Installation): number | null {
     case 'deferred':
       return (i.deferral?.until ?? i.stateSince) + timeouts.download;
     case 'downloaded':
-      return i.gate === 'hold' ? null : asked ?? i.stateSince + timeouts.install;
+      return i.gate === 'hold' ? null : (asked ?? i.stateSince + timeouts.install);
     case 'installing':
       return asked ?? i.stateSince + timeouts.install;
     case 'rebooting':

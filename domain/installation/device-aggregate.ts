@@ -4,7 +4,9 @@ import type { Device, Installation, Slot } from './installation.js';
 import { moved } from './moved.js';
 import { isEnded } from './states.js';
 
-/** A device with its slots and everything that is open on it: what one report can touch, and what is locked together. */
+/**
+ * A device with its slots and everything that is open on it: what one report can touch, and what is locked together.
+ */
 export interface Work {
   readonly device: Device;
   readonly slots: Readonly<Record<string, Slot>>;
@@ -33,19 +35,32 @@ export function apply(work: Work, installationId: string, event: InstallationEve
 function settle(work: Work, before: Installation, after: Installation, now: number): Work {
   const working = !isEnded(after.state) && after.state !== 'scheduled' && after.state !== 'queued';
   const turn = working && !after.executing && executing(work, after.id) === undefined ? takesTurn(after, now) : after;
-  const revised = turn.gate !== before.gate && turn.revision !== null ? revise(work, turn) : { work, installation: turn };
+  const revised =
+    turn.gate !== before.gate && turn.revision !== null ? revise(work, turn) : { work, installation: turn };
   let next = put(revised.work, revised.installation);
   if (turn.state === 'installed' || turn.state === 'confirming') next = holds(next, turn);
-  if (turn.helloAskedAt !== null && before.helloAskedAt === null) next = { ...next, device: { ...next.device, helloWantedAt: now } };
+  if (turn.helloAskedAt !== null && before.helloAskedAt === null)
+    next = { ...next, device: { ...next.device, helloWantedAt: now } };
   return before.executing && !turn.executing ? nextInLine(next, now) : next;
 }
 
-/** Is it time, and is it my turn? Then the offer is made: it gets the slot's next revision, and the document follows from that. */
+/**
+ * Is it time, and is it my turn? Then the offer is made: it gets the slot's next revision, and the document follows
+ * from that.
+ */
 function begin(work: Work, i: Installation, now: number): Done {
   const unchanged: Done = { work, result: { outcome: 'unchanged', next: i } };
   if (isEnded(i.state)) return unchanged;
   if (i.deadline !== null && now >= i.deadline && !i.executing) {
-    return applied(work, i, moved(i, 'timeOut', now, { rejectedAt: now, rejectReason: 'the deadline of the installation passed before it began' }), now);
+    return applied(
+      work,
+      i,
+      moved(i, 'timeOut', now, {
+        rejectedAt: now,
+        rejectReason: 'the deadline of the installation passed before it began',
+      }),
+      now,
+    );
   }
   if (!isDue(i, now)) return unchanged;
   const first = firstOfDue(work, i, now);
@@ -54,13 +69,24 @@ function begin(work: Work, i: Installation, now: number): Done {
     const ahead = begin(work, first, now).work;
     return begin(ahead, ahead.installations[i.id]!, now);
   }
-  if (!i.executing && executing(work, i.id) !== undefined) return applied(work, i, moved(i, 'queue', now, { retryAt: null }), now);
+  if (!i.executing && executing(work, i.id) !== undefined)
+    return applied(work, i, moved(i, 'queue', now, { retryAt: null }), now);
   const slot = work.slots[i.slot];
   // Before its first attempt, or after one whose outcome was lost: the device has said since that it holds the content.
-  if (slot?.sha256 === i.sha256 && slot.confirmed && (i.startedAt === null || (i.attempt > 1 && (i.state === 'scheduled' || i.state === 'queued')))) {
-    return applied(work, { ...i, executing: true }, moved(i, 'succeed', now, { completedAt: now, alreadyInstalled: true }), now);
+  if (
+    slot?.sha256 === i.sha256 &&
+    slot.confirmed &&
+    (i.startedAt === null || (i.attempt > 1 && (i.state === 'scheduled' || i.state === 'queued')))
+  ) {
+    return applied(
+      work,
+      { ...i, executing: true },
+      moved(i, 'succeed', now, { completedAt: now, alreadyInstalled: true }),
+      now,
+    );
   }
-  if (i.state !== 'scheduled' && i.state !== 'queued') return i.executing ? unchanged : applied(work, i, takesTurn(i, now), now);
+  if (i.state !== 'scheduled' && i.state !== 'queued')
+    return i.executing ? unchanged : applied(work, i, takesTurn(i, now), now);
   const revised = revise(work, { ...i, executing: true });
   const offered = moved(revised.installation, 'offer', now, { retryAt: null, priorSha256: slot?.sha256 ?? null });
   return applied(revised.work, i, offered, now);
@@ -70,11 +96,18 @@ function isDue(i: Installation, now: number): boolean {
   return i.state !== 'scheduled' || (i.retryAt ?? i.notBefore ?? 0) <= now;
 }
 
-/** Who goes before this one on a device on which nothing executes: whichever of their processes asks first, the order is that of the line. */
+/**
+ * Who goes before this one on a device on which nothing executes: whichever of their processes asks first, the order is
+ * that of the line.
+ */
 function firstOfDue(work: Work, i: Installation, now: number): Installation | undefined {
   if ((i.state !== 'scheduled' && i.state !== 'queued') || executing(work) !== undefined) return undefined;
   const [first] = Object.values(work.installations)
-    .filter((one) => one.id === i.id || (one.state === 'scheduled' && isDue(one, now) && (one.deadline === null || one.deadline > now)))
+    .filter(
+      (one) =>
+        one.id === i.id ||
+        (one.state === 'scheduled' && isDue(one, now) && (one.deadline === null || one.deadline > now)),
+    )
     .sort(byLine);
   return first === undefined || first.id === i.id ? undefined : first;
 }
@@ -95,7 +128,10 @@ export function executing(work: Work, except?: string): Installation | undefined
   return Object.values(work.installations).find((one) => one.executing && one.id !== except);
 }
 
-/** The turn goes to whoever waits for it (also where a person began out of turn): the highest priority, then the oldest. Its process makes the offer. */
+/**
+ * The turn goes to whoever waits for it (also where a person began out of turn): the highest priority, then the oldest.
+ * Its process makes the offer.
+ */
 export function nextInLine(work: Work, now: number): Work {
   if (executing(work)) return work;
   const [first] = Object.values(work.installations)
@@ -104,7 +140,10 @@ export function nextInLine(work: Work, now: number): Work {
   return first ? put(work, takesTurn(first, now)) : work;
 }
 
-/** What was begun by hand, out of turn, has the whole time of its phase from now on: before, nobody could have told the device to hurry. */
+/**
+ * What was begun by hand, out of turn, has the whole time of its phase from now on: before, nobody could have told the
+ * device to hurry.
+ */
 function takesTurn(i: Installation, now: number): Installation {
   return moved(i, null, now, { executing: true, stateSince: i.state === 'queued' ? i.stateSince : now });
 }
@@ -113,14 +152,24 @@ function takesTurn(i: Installation, now: number): Installation {
 export function revise(work: Work, i: Installation): { work: Work; installation: Installation } {
   const slot = work.slots[i.slot] ?? emptySlot(i.slot);
   const revision = slot.revision + 1;
-  return { work: { ...work, slots: { ...work.slots, [i.slot]: { ...slot, revision } } }, installation: { ...i, revision } };
+  return {
+    work: { ...work, slots: { ...work.slots, [i.slot]: { ...slot, revision } } },
+    installation: { ...i, revision },
+  };
 }
 
 /** The slot holds the content: the new version said so itself, or somebody who may. */
 function holds(work: Work, i: Installation): Work {
   const slot = work.slots[i.slot] ?? emptySlot(i.slot);
   if (slot.sha256 === i.sha256 && slot.confirmed && slot.firmwareId === i.firmwareId) return work;
-  const held: Slot = { ...slot, sha256: i.sha256, firmwareId: i.firmwareId, installationId: i.id, version: i.version, confirmed: true };
+  const held: Slot = {
+    ...slot,
+    sha256: i.sha256,
+    firmwareId: i.firmwareId,
+    installationId: i.id,
+    version: i.version,
+    confirmed: true,
+  };
   return { ...work, slots: { ...work.slots, [i.slot]: held } };
 }
 

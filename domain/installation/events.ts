@@ -1,6 +1,9 @@
 import type { Installation } from './installation.js';
 
-/** An error of a device, as it reports it (specs/device-mqtt.md, "Error codes"). `retriable` is its own opinion, where it has one. */
+/**
+ * An error of a device, as it reports it (specs/device-mqtt.md, "Error codes"). `retriable` is its own opinion, where
+ * it has one.
+ */
 export interface DeviceError {
   readonly code: string;
   readonly message: string;
@@ -19,7 +22,10 @@ interface FromDevice {
 /** What a device, a gateway or an operator in its place reports. */
 export type ReportEvent = FromDevice &
   (
-    | { readonly type: 'accepted' | 'downloading' | 'downloaded' | 'installing' | 'rebooting' | 'installed' | 'canceled' }
+    | {
+        readonly type:
+          'accepted' | 'downloading' | 'downloaded' | 'installing' | 'rebooting' | 'installed' | 'canceled';
+      }
     /** `final`: who reports it decides that it is not tried again (an operator, over REST). */
     | { readonly type: 'failed' | 'rejected'; readonly reason?: string; readonly final?: boolean }
     | { readonly type: 'deferred'; readonly until?: number }
@@ -29,7 +35,12 @@ export type InstallationEvent =
   | ReportEvent
   | { readonly type: 'progress'; readonly phase: string; readonly bytes: number; readonly total: number }
   /** A hello says what the slot holds. */
-  | { readonly type: 'seen'; readonly sha256: string | null; readonly confirmed: boolean; readonly installationId: string | null }
+  | {
+      readonly type: 'seen';
+      readonly sha256: string | null;
+      readonly confirmed: boolean;
+      readonly installationId: string | null;
+    }
   /** The process asks: is it time, and is it my turn? */
   | { readonly type: 'begin' }
   /** The process's timer fired: is something due? */
@@ -39,13 +50,16 @@ export type InstallationEvent =
 
 export type EventType = InstallationEvent['type'];
 
-/** What became of an event. `unchanged` carries the same reference; a refusal says why, in one word that the wire and the API know. */
+/**
+ * What became of an event. `unchanged` carries the same reference; a refusal says why, in one word that the wire and
+ * the API know.
+ */
 export type Advanced =
   | { readonly outcome: 'applied' | 'unchanged'; readonly next: Installation }
   | { readonly outcome: 'refused'; readonly reason: Refusal };
 
 /**
- * stale_attempt: about an attempt that is over. unknown_attempt: about one that has not begun. ended: the installation ended otherwise.
- * too_late: what is asked for cannot be done any more.
+ * stale_attempt: about an attempt that is over. unknown_attempt: about one that has not begun. ended: the installation
+ * ended otherwise. too_late: what is asked for cannot be done any more.
  */
 export type Refusal = 'stale_attempt' | 'unknown_attempt' | 'ended' | 'too_late';

@@ -9,16 +9,25 @@ export interface Entry {
 /** Who caused a change: `device:<node>`, `operator:<key>`, `process`. */
 export type Cause = { readonly by: string; readonly seq?: number };
 
-/** What the history says of a change of one installation: a difference of two rows, so that no change can be forgotten. */
+/**
+ * What the history says of a change of one installation: a difference of two rows, so that no change can be forgotten.
+ */
 export function entriesOf(before: Installation, after: Installation, cause: Cause): Entry[] {
   const entries: Entry[] = [];
-  const say = (event: string, data: Record<string, unknown>) => entries.push({ event, data: compact({ by: cause.by, ...data }) });
+  const say = (event: string, data: Record<string, unknown>) =>
+    entries.push({ event, data: compact({ by: cause.by, ...data }) });
   if (after.cancel !== null && before.cancel === null) {
     say('cancel_requested', { reason: after.cancel.reason, as: after.cancel.as, deadline: iso(after.cancel.deadline) });
   }
   if (after.cancel === null && before.cancel !== null && after.endedAt === null) say('cancel_refused', {});
   if (after.gate !== before.gate) say('released', {});
-  if (after.revision !== before.revision && after.state === before.state && after.attempt === before.attempt && after.gate === before.gate) say('renumbered', { revision: after.revision });
+  if (
+    after.revision !== before.revision &&
+    after.state === before.state &&
+    after.attempt === before.attempt &&
+    after.gate === before.gate
+  )
+    say('renumbered', { revision: after.revision });
   if (after.helloAskedAt !== null && before.helloAskedAt === null) say('hello_asked', {});
   if (after.executing && !before.executing && before.state === 'queued' && after.state === 'queued') say('turn', {});
   if (after.state !== before.state || after.attempt !== before.attempt) {

@@ -4,8 +4,8 @@ import { moved } from './moved.js';
 import { TABLE } from './table.js';
 
 /**
- * A timer fired: is anything due, by what the row says now? A report may have moved the deadline meanwhile; then nothing happens
- * and the process waits on. Deadlines are judged nowhere else.
+ * A timer fired: is anything due, by what the row says now? A report may have moved the deadline meanwhile; then
+ * nothing happens and the process waits on. Deadlines are judged nowhere else.
  */
 export function judge(i: Installation, now: number): Installation {
   if (i.dueAt === null || now < i.dueAt) return i;
@@ -15,7 +15,8 @@ export function judge(i: Installation, now: number): Installation {
       rejectReason: i.cancel.reason ?? 'canceled; the device did not answer',
     });
   }
-  if (i.deadline !== null && now >= i.deadline && i.state !== 'confirming') return timedOut(i, now, 'the deadline of the installation passed');
+  if (i.deadline !== null && now >= i.deadline && i.state !== 'confirming')
+    return timedOut(i, now, 'the deadline of the installation passed');
   switch (i.state) {
     case 'scheduled':
     case 'queued':
@@ -29,9 +30,13 @@ export function judge(i: Installation, now: number): Installation {
       return again(i, now, 'DEFERRED_TOO_LONG', 'the device put it off and did not go on');
     case 'downloaded':
     case 'installing':
-      return i.helloAskedAt === null ? askHello(i, now) : again(i, now, 'INSTALL_TIMED_OUT', 'the device did not report the end of the installation in time');
+      return i.helloAskedAt === null
+        ? askHello(i, now)
+        : again(i, now, 'INSTALL_TIMED_OUT', 'the device did not report the end of the installation in time');
     case 'rebooting':
-      return i.helloAskedAt === null ? askHello(i, now) : timedOut(i, now, 'after the reboot the device did not say what it holds');
+      return i.helloAskedAt === null
+        ? askHello(i, now)
+        : timedOut(i, now, 'after the reboot the device did not say what it holds');
     case 'confirming':
       return moved(i, 'succeed', now, { completedAt: now });
     case 'installed':
@@ -46,13 +51,17 @@ export function judge(i: Installation, now: number): Installation {
   }
 }
 
-/** Every status may have been lost: before giving up, ask once what the slots hold (specs/device-mqtt.md, "Lost status"). */
+/**
+ * Every status may have been lost: before giving up, ask once what the slots hold (specs/device-mqtt.md, "Lost
+ * status").
+ */
 function askHello(i: Installation, now: number): Installation {
   return moved(i, null, now, { helloAskedAt: now });
 }
 
 function again(i: Installation, now: number, code: string, message: string): Installation {
-  if (i.attempt < i.policy.retry.maxAttempts && TABLE[i.state].retry !== null) return moved(i, 'retry', now, { error: { code, message } });
+  if (i.attempt < i.policy.retry.maxAttempts && TABLE[i.state].retry !== null)
+    return moved(i, 'retry', now, { error: { code, message } });
   return moved(i, 'timeOut', now, { rejectedAt: now, rejectReason: message, error: { code, message } });
 }
 

@@ -1,4 +1,7 @@
-/** How long each phase may take, how often it is tried, how long the new content must prove itself. Milliseconds throughout. */
+/**
+ * How long each phase may take, how often it is tried, how long the new content must prove itself. Milliseconds
+ * throughout.
+ */
 export interface Policy {
   timeouts: { offer: number; download: number; install: number; confirm: number };
   retry: { maxAttempts: number; first: number; factor: number; max: number };
@@ -23,9 +26,11 @@ export const DEFAULT_POLICY: Policy = {
 /** As long as a reason may be (specs/rest-api.md). */
 export const REASON_CHARACTERS = 255;
 
-/** Where `accepted` was never seen, a device that is there answers a cancellation within a round trip; 5 s covers a slow radio. */
+/**
+ * Where `accepted` was never seen, a device that is there answers a cancellation within a round trip; 5 s covers a slow
+ * radio.
+ */
 export const CANCEL_ANSWER_MS = 5 * SECOND;
-
 
 /** Milliseconds before attempt `attempt` (2, 3, …) begins. */
 export function backoff(policy: Policy, attempt: number): number {

@@ -2,11 +2,14 @@ import type { Installation } from './installation.js';
 import { isEnded } from './states.js';
 
 /**
- * Where an installation stands, as its process needs to know it: which phase of the workflow it is in, and until when that may last.
- * It crosses into workflow histories: members may be added, never renamed.
+ * Where an installation stands, as its process needs to know it: which phase of the workflow it is in, and until when
+ * that may last. It crosses into workflow histories: members may be added, never renamed.
  */
 export interface Standing {
-  /** begin: waits for its time or its turn. download: was offered. outcome: downloaded, waits for the end. soak: must prove itself. */
+  /**
+   * begin: waits for its time or its turn. download: was offered. outcome: downloaded, waits for the end. soak: must
+   * prove itself.
+   */
   readonly stage: 'begin' | 'download' | 'outcome' | 'soak' | 'ended';
   readonly state: string;
   readonly attempt: number;
@@ -38,22 +41,23 @@ export function stageOf(i: Installation): Standing['stage'] {
 }
 
 /**
- * What the process waits to hear; the names are those of its signals. `due`: a deadline that a report moved forward has passed. `moved`: it waits
- * for the same as before, and what it shows to people is no longer what the API says.
+ * What the process waits to hear; the names are those of its signals. `due`: a deadline that a report moved forward has
+ * passed. `moved`: it waits for the same as before, and what it shows to people is no longer what the API says.
  */
 export const NEWS = ['turn', 'downloaded', 'installed', 'cancelled', 'ended', 'due', 'moved'] as const;
 export type News = (typeof NEWS)[number];
 
 /**
- * The news that this row is to its process, or undefined where it stands as the process left it. Level-triggered: it depends on what the row
- * says now, not on how it came there, so that any number of changes is one signal.
+ * The news that this row is to its process, or undefined where it stands as the process left it. Level-triggered: it
+ * depends on what the row says now, not on how it came there, so that any number of changes is one signal.
  */
 export function newsOf(i: Installation): News | undefined {
   const stage = stageOf(i);
   if (stage === 'ended' || (stage === 'begin' && i.attempt > 1 && !i.executing)) return 'ended';
   if (i.cancel !== null) return 'cancelled';
   if (stage === 'begin') return i.executing ? 'turn' : undefined;
-  if (stage === 'download') return i.revision === null ? 'turn' : undefined; // begun by hand, never offered: its process still waits for the turn
+  // begun by hand, never offered: its process still waits for the turn
+  if (stage === 'download') return i.revision === null ? 'turn' : undefined;
   if (stage === 'outcome') return 'downloaded';
   return stage === 'soak' ? 'installed' : undefined;
 }
@@ -63,7 +67,9 @@ export function newsKey(i: Installation): string {
   return `${i.attempt}/${newsOf(i) ?? '-'}/${i.gate}/${i.executing}`;
 }
 
-/** What stood this long is shown in the Temporal UI too. A device that works faster than that costs its process nothing. */
+/**
+ * What stood this long is shown in the Temporal UI too. A device that works faster than that costs its process nothing.
+ */
 export const SHOWN_AFTER_MS = 10_000;
 
 /** Whether the process waits for the device, so that what people read of it changes with each step of the device. */
@@ -77,12 +83,18 @@ export function sentenceKey(i: Installation): string {
   return `${i.state}/${i.stateSince}/${i.helloAskedAt ?? '-'}/${i.deferral?.until ?? '-'}`;
 }
 
-/** Whether the slot should show this installation's document: it has its turn, was offered, and nobody asked to stop it. */
+/**
+ * Whether the slot should show this installation's document: it has its turn, was offered, and nobody asked to stop it.
+ */
 export function wantsDocument(i: Installation): boolean {
   return i.executing && i.revision !== null && i.cancel === null && !isEnded(i.state);
 }
 
 /** Two rows with the same key need nothing sent to the device. */
 export function documentKey(i: Installation): string {
-  return wantsDocument(i) ? `${i.revision}/${i.attempt}/${i.gate}` : i.cancel !== null ? `cancel/${i.cancel.requestedAt}` : '-';
+  return wantsDocument(i)
+    ? `${i.revision}/${i.attempt}/${i.gate}`
+    : i.cancel !== null
+      ? `cancel/${i.cancel.requestedAt}`
+      : '-';
 }

@@ -2,7 +2,8 @@ import type { DeviceError } from './events.js';
 
 /**
  * Whether an attempt that failed so may be tried again: by the class of the error, never by hope.
- * `never`: the same bytes on the same device end the same way. `retry`: may pass. `asked`: as the device says, else yes.
+ * `never`: the same bytes on the same device end the same way. `retry`: may pass. `asked`: as the device says, else
+ * yes.
  */
 export const ERROR_CLASSES = {
   HASH_MISMATCH: 'retry', // fetched again

@@ -1,6 +1,15 @@
 /** The states of an installation, in the words of specs/device-mqtt.md ("One state machine, several dialects"). */
 export const OPEN_STATES = [
-  'scheduled', 'queued', 'delivered', 'accepted', 'deferred', 'downloading', 'downloaded', 'installing', 'rebooting', 'confirming',
+  'scheduled',
+  'queued',
+  'delivered',
+  'accepted',
+  'deferred',
+  'downloading',
+  'downloaded',
+  'installing',
+  'rebooting',
+  'confirming',
 ] as const;
 export const ENDED_STATES = ['installed', 'failed', 'rejected', 'canceled', 'timed_out', 'superseded'] as const;
 export const STATES = [...OPEN_STATES, ...ENDED_STATES] as const;

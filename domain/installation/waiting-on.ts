@@ -16,7 +16,8 @@ export interface Surroundings {
  */
 export function waitingOn(i: Installation, around: Surroundings = {}): string | null {
   if (isEnded(i.state)) return null;
-  if (i.cancel !== null) return `Waits for the device to answer the cancellation${span(i.cancel.requestedAt, i.dueAt)}.`;
+  if (i.cancel !== null)
+    return `Waits for the device to answer the cancellation${span(i.cancel.requestedAt, i.dueAt)}.`;
   return `${subject(i, around)}.`;
 }
 
@@ -43,7 +44,9 @@ function subject(i: Installation, around: Surroundings): string {
     case 'downloading':
       return `Waits for ${device} to download${i.progress ? ` (${i.progress.bytes} of ${i.progress.total} bytes)` : ''}${since}`;
     case 'downloaded':
-      return i.gate === 'hold' ? `Waits for its release: it is downloaded and held at the gate${since}` : `Waits for ${asked(i, device)} to install${since}`;
+      return i.gate === 'hold'
+        ? `Waits for its release: it is downloaded and held at the gate${since}`
+        : `Waits for ${asked(i, device)} to install${since}`;
     case 'installing':
       return `Waits for ${asked(i, device)} to finish the installation${since}`;
     case 'rebooting':

@@ -28,14 +28,26 @@ export function stillDefaulted(defaulted: readonly string[], before: Plan, after
   return defaulted.filter((pointer) => same(valueAt(before, pointer), valueAt(after, pointer)));
 }
 
-/** Of values that a plan had at some pointers, those pointers at which it still has them, in the order of the alphabet. */
+/**
+ * Of values that a plan had at some pointers, those pointers at which it still has them, in the order of the alphabet.
+ */
 export function unchanged(values: Readonly<Record<string, unknown>>, plan: Plan): string[] {
-  return Object.entries(values).filter(([pointer, value]) => same(value, valueAt(plan, pointer))).map(([pointer]) => pointer).sort();
+  return Object.entries(values)
+    .filter(([pointer, value]) => same(value, valueAt(plan, pointer)))
+    .map(([pointer]) => pointer)
+    .sort();
 }
 
 /** RFC 6901 §4; names in a plan need no escapes. */
 export function valueAt(plan: Plan, pointer: string): unknown {
-  return pointer.split('/').slice(1).reduce<unknown>((value, key) => (typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[key] : undefined), plan);
+  return pointer
+    .split('/')
+    .slice(1)
+    .reduce<unknown>(
+      (value, key) =>
+        typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[key] : undefined,
+      plan,
+    );
 }
 
 function same(a: unknown, b: unknown): boolean {
@@ -46,5 +58,9 @@ function same(a: unknown, b: unknown): boolean {
 function sorted(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(sorted);
   if (typeof value !== 'object' || value === null) return value;
-  return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)).map(([key, inner]) => [key, sorted(inner)]));
+  return Object.fromEntries(
+    Object.entries(value)
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([key, inner]) => [key, sorted(inner)]),
+  );
 }

@@ -3,8 +3,8 @@ import type { Step } from './steps.js';
 import { ruleKey } from './stop-rules.js';
 
 /**
- * What a step makes of the facts of a rollout, and of nothing else: what it makes of targets is its executor's (activities/rollout-steps.ts).
- * Pure, so that a simulation plans with the same consequences.
+ * What a step makes of the facts of a rollout, and of nothing else: what it makes of targets is its executor's
+ * (activities/rollout-steps.ts). Pure, so that a simulation plans with the same consequences.
  */
 export function applyStep(facts: RolloutFacts, step: Step, now: number): RolloutFacts {
   switch (step.do) {
@@ -14,19 +14,32 @@ export function applyStep(facts: RolloutFacts, step: Step, now: number): Rollout
       const fired = { ...facts, fired: [...facts.fired, ruleKey(step.rule)] };
       const { then } = step.rule;
       if (then === 'abort') return abortedBy(fired, step.because, false, now);
-      return then === 'rollBack' ? rolledBackBy(fired, step.because, now) : pausedBy(fired, { reason: 'failure_budget', since: now, because: step.because });
+      return then === 'rollBack'
+        ? rolledBackBy(fired, step.because, now)
+        : pausedBy(fired, { reason: 'failure_budget', since: now, because: step.because });
     }
     case 'open_group':
       return withGroup(facts, step.group, { openedAt: now });
     case 'soak':
-      return withGroup(facts, step.group, step.since === null ? { soakingSince: null, askedAt: null, approvals: [] } : { soakingSince: step.since });
+      return withGroup(
+        facts,
+        step.group,
+        step.since === null ? { soakingSince: null, askedAt: null, approvals: [] } : { soakingSince: step.since },
+      );
     case 'ask_approval':
       return withGroup(facts, step.group, { askedAt: now });
     case 'pass_group':
       return withGroup(facts, step.group, { passedAt: now, because: step.because });
     case 'fail_group': {
       const failed = withGroup(facts, step.group, { failedAt: now, because: step.because });
-      return step.pause ? pausedBy(failed, { reason: step.reason, since: now, because: `group "${step.group}": ${step.because}`, group: step.group }) : failed;
+      return step.pause
+        ? pausedBy(failed, {
+            reason: step.reason,
+            since: now,
+            because: `group "${step.group}": ${step.because}`,
+            group: step.group,
+          })
+        : failed;
     }
     case 'end':
       return { ...facts, endedAt: now };
@@ -56,7 +69,9 @@ export function withGroup(facts: RolloutFacts, name: string, change: Partial<Gro
 
 /** A set of reasons: one that is there keeps its start. */
 export function pausedBy(facts: RolloutFacts, pause: Pause): RolloutFacts {
-  return facts.pauses.some((one) => one.reason === pause.reason) ? facts : { ...facts, pauses: [...facts.pauses, pause] };
+  return facts.pauses.some((one) => one.reason === pause.reason)
+    ? facts
+    : { ...facts, pauses: [...facts.pauses, pause] };
 }
 
 /** From here on nothing but the way back is taken; a rollout that had finished is open again. */
@@ -69,8 +84,8 @@ export function abortedBy(facts: RolloutFacts, because: string, cancelOpen: bool
 }
 
 /**
- * Takes one reason away, and nothing else. Where it was a gate's, or an approval that lapsed, whoever resumes takes it upon himself: that gate is
- * overridden, or the approval asked for anew.
+ * Takes one reason away, and nothing else. Where it was a gate's, or an approval that lapsed, whoever resumes takes it
+ * upon himself: that gate is overridden, or the approval asked for anew.
  */
 export function resumed(facts: RolloutFacts, reason: Pause['reason'], by: string, now: number): RolloutFacts {
   const pause = facts.pauses.find((one) => one.reason === reason);
@@ -79,5 +94,8 @@ export function resumed(facts: RolloutFacts, reason: Pause['reason'], by: string
   if (pause.group === undefined) return without;
   return reason === 'approval'
     ? withGroup(without, pause.group, { failedAt: null, askedAt: null, approvals: [], because: null })
-    : withGroup(without, pause.group, { passedAt: now, because: `passed by ${by}, who resumed although ${pause.because}` });
+    : withGroup(without, pause.group, {
+        passedAt: now,
+        because: `passed by ${by}, who resumed although ${pause.because}`,
+      });
 }

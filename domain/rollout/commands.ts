@@ -25,5 +25,10 @@ export interface Amendment {
   readonly pace?: Pace;
   readonly stopIf?: readonly StopRule[];
   readonly schedule?: Schedule;
-  readonly groups?: readonly { readonly name: string; readonly gate?: Gate; readonly soak?: number; readonly approval?: GroupApproval | null }[];
+  readonly groups?: readonly {
+    readonly name: string;
+    readonly gate?: Gate;
+    readonly soak?: number;
+    readonly approval?: GroupApproval | null;
+  }[];
 }

@@ -6,14 +6,16 @@ import type { Plan } from './plan.js';
 type Group = Pick<GroupFacts, 'counters' | 'passedAt' | 'soakingSince'>;
 
 /**
- * When the last target ends, epoch milliseconds; null where that depends on a person, or is over. Before anything has ended it goes by the plan and by what such
- * devices took before; then more and more by the pace so far. It costs by groups, never by devices. Devices that are away are not foreseen: a forecast tells more.
+ * When the last target ends, epoch milliseconds; null where that depends on a person, or is over. Before anything has
+ * ended it goes by the plan and by what such devices took before; then more and more by the pace so far. It costs by
+ * groups, never by devices. Devices that are away are not foreseen: a forecast tells more.
  * @param deviceMs what one device takes, from the offer to its confirmed end; null = not known
  */
 export function etaOf(facts: RolloutFacts, plan: Plan, deviceMs: number | null, now: number): number | null {
   const counters = sumOf(facts.groups);
   const left = counters.pending + openOf(counters);
-  if (facts.finishedAt !== null || facts.aborted || facts.rollingBack || facts.pauses.length > 0 || left === 0) return null;
+  if (facts.finishedAt !== null || facts.aborted || facts.rollingBack || facts.pauses.length > 0 || left === 0)
+    return null;
   if (facts.startedAt === null) return deviceMs === null ? null : startedNow(facts.groups, plan, deviceMs, now);
   const ended = endedOf(counters) - counters.alreadyInstalled;
   const byPlan = deviceMs === null ? null : lengthOf(plan, facts.groups, deviceMs, now);
@@ -25,14 +27,25 @@ export function etaOf(facts: RolloutFacts, plan: Plan, deviceMs: number | null, 
 
 /** The same of a rollout whose groups are not formed yet: only how large each will be is known. */
 export function plannedEta(plan: Plan, sizes: readonly number[], deviceMs: number, now: number): number {
-  return startedNow(sizes.map((pending): Group => ({ counters: { ...NO_COUNTERS, pending }, passedAt: null, soakingSince: null })), plan, deviceMs, now);
+  return startedNow(
+    sizes.map((pending): Group => ({ counters: { ...NO_COUNTERS, pending }, passedAt: null, soakingSince: null })),
+    plan,
+    deviceMs,
+    now,
+  );
 }
 
 function startedNow(groups: readonly Group[], plan: Plan, deviceMs: number, now: number): number {
-  return Math.round(Math.max(now, plan.schedule.startAt ?? now) + Math.min(lengthOf(plan, groups, deviceMs, null), plan.timeouts.target));
+  return Math.round(
+    Math.max(now, plan.schedule.startAt ?? now) +
+      Math.min(lengthOf(plan, groups, deviceMs, null), plan.timeouts.target),
+  );
 }
 
-/** What is left of the groups, one after the other: starts by the rate, places under the cap, and each soak. @param now null = nothing has begun */
+/**
+ * What is left of the groups, one after the other: starts by the rate, places under the cap, and each soak. @param now
+ * null = nothing has begun
+ */
 function lengthOf(plan: Plan, groups: readonly Group[], deviceMs: number, now: number | null): number {
   const { pace } = plan;
   let done = sumOf(groups);
@@ -43,7 +56,10 @@ function lengthOf(plan: Plan, groups: readonly Group[], deviceMs: number, now: n
     const starts = Math.floor(Math.max(0, counters.pending - 1) / rate) * RATE_WINDOW_MS;
     const places = Math.ceil(left / pace.maxInFlight) * deviceMs;
     const soaked = now === null || soakingSince === null ? 0 : now - soakingSince;
-    const soak = passedAt !== null || counters.pending + openOf(counters) + endedOf(counters) === 0 ? 0 : Math.max(0, plan.groups[index]!.soak - soaked);
+    const soak =
+      passedAt !== null || counters.pending + openOf(counters) + endedOf(counters) === 0
+        ? 0
+        : Math.max(0, plan.groups[index]!.soak - soaked);
     return sum + (left === 0 ? 0 : Math.max(starts + deviceMs, places)) + soak;
   }, 0);
 }
@@ -51,7 +67,10 @@ function lengthOf(plan: Plan, groups: readonly Group[], deviceMs: number, now: n
 /** Of what is left: who looks at a clock does not see less, and each step of a large rollout would write its row. */
 const WORTH_TELLING = 0.05;
 
-/** The eta that is kept: the one that was, unless the new one differs from it by more than a twentieth of what is left. Null to some time, or back, always does. */
+/**
+ * The eta that is kept: the one that was, unless the new one differs from it by more than a twentieth of what is left.
+ * Null to some time, or back, always does.
+ */
 export function etaToKeep(known: number | null, found: number | null, now: number): number | null {
   if (known === null || found === null) return found;
   return Math.abs(found - known) > WORTH_TELLING * Math.max(0, found - now) ? found : known;

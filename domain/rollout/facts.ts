@@ -1,13 +1,32 @@
 import type { StopOutcome } from './plan.js';
 
 /** What a target is at any moment; the words are those of the counters (specs/rollouts.md, "States"). */
-export const TARGET_STATES = ['pending', 'queued', 'inFlight', 'installed', 'alreadyInstalled', 'failed', 'rejected', 'canceled', 'timedOut', 'superseded'] as const;
+export const TARGET_STATES = [
+  'pending',
+  'queued',
+  'inFlight',
+  'installed',
+  'alreadyInstalled',
+  'failed',
+  'rejected',
+  'canceled',
+  'timedOut',
+  'superseded',
+] as const;
 export type TargetState = (typeof TARGET_STATES)[number];
 
 export type Counters = Readonly<Record<TargetState, number>>;
 
 /** Why nothing is admitted although there would be room: a set, each with its start. Resuming removes one. */
-export const PAUSE_REASONS = ['operator', 'failure_budget', 'gate_failed', 'gate_inconclusive', 'approval', 'window', 'freeze'] as const;
+export const PAUSE_REASONS = [
+  'operator',
+  'failure_budget',
+  'gate_failed',
+  'gate_inconclusive',
+  'approval',
+  'window',
+  'freeze',
+] as const;
 export type PauseReason = (typeof PAUSE_REASONS)[number];
 
 export interface Pause {
@@ -39,7 +58,9 @@ export interface GroupFacts {
   readonly failedAt: number | null;
   /** One sentence about why it passed or failed. */
   readonly because: string | null;
-  /** The longest run of targets, in the order of their admission, that have all ended: what the sequential test sees. */
+  /**
+   * The longest run of targets, in the order of their admission, that have all ended: what the sequential test sees.
+   */
   readonly prefix: { readonly ended: number; readonly failed: number };
   /** How many of its pending targets could be admitted now, counted no further than is needed. */
   readonly ready: number;
@@ -87,15 +108,29 @@ export interface RolloutFacts {
   readonly starts: { readonly lastMinute: number; readonly oldestLeavesAt: number | null };
 }
 
-export const NO_COUNTERS: Counters = Object.fromEntries(TARGET_STATES.map((state) => [state, 0])) as Record<TargetState, number>;
+export const NO_COUNTERS: Counters = Object.fromEntries(TARGET_STATES.map((state) => [state, 0])) as Record<
+  TargetState,
+  number
+>;
 
 export function sumOf(groups: readonly { readonly counters: Counters }[]): Counters {
-  // Member by member: a simulation asks some hundred thousand times, and a loop over the names took a third of its time.
-  return groups.reduce<Counters>((sum, { counters: c }) => ({
-    pending: sum.pending + c.pending, queued: sum.queued + c.queued, inFlight: sum.inFlight + c.inFlight, installed: sum.installed + c.installed,
-    alreadyInstalled: sum.alreadyInstalled + c.alreadyInstalled, failed: sum.failed + c.failed, rejected: sum.rejected + c.rejected, canceled: sum.canceled + c.canceled,
-    timedOut: sum.timedOut + c.timedOut, superseded: sum.superseded + c.superseded,
-  }), NO_COUNTERS);
+  // Member by member: a simulation asks some hundred thousand times, and a loop over the names took a third of its
+  // time.
+  return groups.reduce<Counters>(
+    (sum, { counters: c }) => ({
+      pending: sum.pending + c.pending,
+      queued: sum.queued + c.queued,
+      inFlight: sum.inFlight + c.inFlight,
+      installed: sum.installed + c.installed,
+      alreadyInstalled: sum.alreadyInstalled + c.alreadyInstalled,
+      failed: sum.failed + c.failed,
+      rejected: sum.rejected + c.rejected,
+      canceled: sum.canceled + c.canceled,
+      timedOut: sum.timedOut + c.timedOut,
+      superseded: sum.superseded + c.superseded,
+    }),
+    NO_COUNTERS,
+  );
 }
 
 /** Open installations: what the cap is about. */
@@ -108,7 +143,10 @@ export function endedOf(c: Counters): number {
   return c.installed + c.alreadyInstalled + c.failed + c.rejected + c.canceled + c.timedOut + c.superseded;
 }
 
-/** Installations that ended: what shares of stop rules are about. Content that was there before tells nothing of the new version. */
+/**
+ * Installations that ended: what shares of stop rules are about. Content that was there before tells nothing of the new
+ * version.
+ */
 export function installationsEnded(c: Counters): number {
   return endedOf(c) - c.alreadyInstalled;
 }

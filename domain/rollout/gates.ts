@@ -3,12 +3,19 @@ import { endedOf, succeededOf, type GroupFacts } from './facts.js';
 import type { GroupPlan } from './plan.js';
 import { percent } from './stop-rules.js';
 
-/** What a gate says of its group now, with a sentence for people. `satisfied` lets the soak run; `passed` needs no soak. */
+/**
+ * What a gate says of its group now, with a sentence for people. `satisfied` lets the soak run; `passed` needs no soak.
+ */
 export interface GateVerdict {
   readonly verdict: 'wait' | 'satisfied' | 'passed' | 'failed' | 'inconclusive';
   readonly because: string;
   /** With a sequential test: between what the failure rate lies, and on how many devices that rests. */
-  readonly bound: { readonly lower: number; readonly upper: number; readonly sample: number; readonly failed: number } | null;
+  readonly bound: {
+    readonly lower: number;
+    readonly upper: number;
+    readonly sample: number;
+    readonly failed: number;
+  } | null;
 }
 
 /** specs/rollouts.md, "Gates". Pure: the same counters give the same verdict, however often one looks. */
@@ -16,7 +23,11 @@ export function judgeGate(plan: GroupPlan, group: GroupFacts): GateVerdict {
   const { counters: c, size } = group;
   const ended = endedOf(c);
   if (size === 0 || c.alreadyInstalled === size) {
-    return { verdict: 'passed', because: size === 0 ? 'the group has no targets' : `all ${size} targets held the content already`, bound: boundOf(plan, group) };
+    return {
+      verdict: 'passed',
+      because: size === 0 ? 'the group has no targets' : `all ${size} targets held the content already`,
+      bound: boundOf(plan, group),
+    };
   }
   const exhausted = ended >= size;
   return plan.gate.confidence !== null && plan.gate.maxFailureRate !== null
@@ -30,21 +41,39 @@ function byShare({ gate }: GroupPlan, { counters, size }: GroupFacts, ended: num
   const enough = rate >= gate.minSuccess;
   const seen = `${succeeded} of ${ended} ended targets succeeded, and ${percent(gate.minSuccess)} are asked for`;
   if (exhausted) return { verdict: enough ? 'satisfied' : 'failed', because: seen, bound: null };
-  if (ended < Math.min(gate.minSample, size)) return { verdict: 'wait', because: `${ended} of ${gate.minSample} targets that the gate asks for have ended`, bound: null };
+  if (ended < Math.min(gate.minSample, size))
+    return {
+      verdict: 'wait',
+      because: `${ended} of ${gate.minSample} targets that the gate asks for have ended`,
+      bound: null,
+    };
   return { verdict: enough ? 'satisfied' : 'wait', because: seen, bound: null };
 }
 
-function sequential(plan: GroupPlan, group: GroupFacts, exhausted: boolean, maxFailureRate: number, confidence: number): GateVerdict {
+function sequential(
+  plan: GroupPlan,
+  group: GroupFacts,
+  exhausted: boolean,
+  maxFailureRate: number,
+  confidence: number,
+): GateVerdict {
   const { ended, failed } = group.prefix;
   const bound = boundOf(plan, group)!;
   const said = `after ${ended} devices with ${failed} failures the failure rate lies between ${percent(bound.lower)} and ${percent(bound.upper)} (each bound with a confidence of ${percent(confidence)}); ${percent(maxFailureRate)} is allowed`;
-  const verdict = ended >= Math.min(plan.gate.minSample, group.size) ? judgeRate(failed, ended, maxFailureRate, confidence) : 'wait';
+  const verdict =
+    ended >= Math.min(plan.gate.minSample, group.size) ? judgeRate(failed, ended, maxFailureRate, confidence) : 'wait';
   if (verdict === 'pass') return { verdict: 'satisfied', because: said, bound };
   if (verdict === 'fail') return { verdict: 'failed', because: said, bound };
-  return exhausted ? { verdict: 'inconclusive', because: `${said}, and the group is exhausted`, bound } : { verdict: 'wait', because: said, bound };
+  return exhausted
+    ? { verdict: 'inconclusive', because: `${said}, and the group is exhausted`, bound }
+    : { verdict: 'wait', because: said, bound };
 }
 
 function boundOf({ gate }: GroupPlan, { prefix }: GroupFacts): GateVerdict['bound'] {
   if (gate.confidence === null) return null;
-  return { ...failureRateBounds(prefix.failed, prefix.ended, gate.confidence), sample: prefix.ended, failed: prefix.failed };
+  return {
+    ...failureRateBounds(prefix.failed, prefix.ended, gate.confidence),
+    sample: prefix.ended,
+    failed: prefix.failed,
+  };
 }

@@ -3,22 +3,55 @@ import type { GroupFacts, RolloutFacts } from './facts.js';
 import type { GroupPlan, Plan } from './plan.js';
 import { iso, plural } from './sentences.js';
 
-export const PHASES = ['draft', 'awaiting_approval', 'scheduled', 'running', 'paused', 'rolling_back', 'finished', 'aborted'] as const;
+export const PHASES = [
+  'draft',
+  'awaiting_approval',
+  'scheduled',
+  'running',
+  'paused',
+  'rolling_back',
+  'finished',
+  'aborted',
+] as const;
 export type Phase = (typeof PHASES)[number];
 
 /** The phase is derived, most severe first, each with its sentence. */
 export function derivePhase(facts: RolloutFacts, plan: Plan): { phase: Phase; because: string } {
-  if (facts.aborted) return { phase: 'aborted', because: `Aborted at ${iso(facts.aborted.at)}: ${facts.aborted.because}.` };
-  if (facts.rollingBack) return { phase: 'rolling_back', because: `Rolls back since ${iso(facts.rollingBack.at)}: ${facts.rollingBack.because}.` };
-  if (facts.finishedAt !== null) return { phase: 'finished', because: `Finished at ${iso(facts.finishedAt)}: every target has ended.` };
-  if (facts.startRequestedAt === null) return { phase: 'draft', because: `A draft since ${iso(facts.createdAt)}: nobody has started it.` };
+  if (facts.aborted)
+    return { phase: 'aborted', because: `Aborted at ${iso(facts.aborted.at)}: ${facts.aborted.because}.` };
+  if (facts.rollingBack)
+    return {
+      phase: 'rolling_back',
+      because: `Rolls back since ${iso(facts.rollingBack.at)}: ${facts.rollingBack.because}.`,
+    };
+  if (facts.finishedAt !== null)
+    return { phase: 'finished', because: `Finished at ${iso(facts.finishedAt)}: every target has ended.` };
+  if (facts.startRequestedAt === null)
+    return { phase: 'draft', because: `A draft since ${iso(facts.createdAt)}: nobody has started it.` };
   const missing = plan.approval.required - facts.approvals.length;
-  if (facts.pauses.length > 0) return { phase: 'paused', because: `Paused: ${facts.pauses.map((pause) => `${pause.because} (${pause.reason})`).join('; ')}.` };
-  if (facts.startedAt === null && missing > 0) return { phase: 'awaiting_approval', because: `It needs ${plural(missing, 'more approval', 'more approvals')} before it starts.` };
-  if (facts.startedAt === null && plan.schedule.startAt !== null) return { phase: 'scheduled', because: `It starts at ${iso(plan.schedule.startAt)}.` };
+  if (facts.pauses.length > 0)
+    return {
+      phase: 'paused',
+      because: `Paused: ${facts.pauses.map((pause) => `${pause.because} (${pause.reason})`).join('; ')}.`,
+    };
+  if (facts.startedAt === null && missing > 0)
+    return {
+      phase: 'awaiting_approval',
+      because: `It needs ${plural(missing, 'more approval', 'more approvals')} before it starts.`,
+    };
+  if (facts.startedAt === null && plan.schedule.startAt !== null)
+    return { phase: 'scheduled', because: `It starts at ${iso(plan.schedule.startAt)}.` };
   const asked = facts.groups.find((group) => groupState(group) === 'awaiting_approval');
-  if (asked) return { phase: 'awaiting_approval', because: `Group "${asked.name}" waits for an approval since ${iso(asked.askedAt!)}.` };
-  return { phase: 'running', because: facts.startedAt === null ? 'It was asked to start, and is about to.' : `It runs since ${iso(facts.startedAt)}.` };
+  if (asked)
+    return {
+      phase: 'awaiting_approval',
+      because: `Group "${asked.name}" waits for an approval since ${iso(asked.askedAt!)}.`,
+    };
+  return {
+    phase: 'running',
+    because:
+      facts.startedAt === null ? 'It was asked to start, and is about to.' : `It runs since ${iso(facts.startedAt)}.`,
+  };
 }
 
 export const GROUP_STATES = ['pending', 'running', 'soaking', 'awaiting_approval', 'passed', 'failed'] as const;

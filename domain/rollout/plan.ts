@@ -1,6 +1,6 @@
 /**
- * What an operator asks for (specs/rollouts.md, "The plan"), with every default filled in: plain, readonly, JSON-safe. Durations are milliseconds,
- * times epoch milliseconds, shares 0..1.
+ * What an operator asks for (specs/rollouts.md, "The plan"), with every default filled in: plain, readonly, JSON-safe.
+ * Durations are milliseconds, times epoch milliseconds, shares 0..1.
  */
 export interface Plan {
   readonly name: string;
@@ -13,7 +13,13 @@ export interface Plan {
   readonly stopIf: readonly StopRule[];
   readonly schedule: Schedule;
   readonly retry: RetryPlan;
-  readonly timeouts: { readonly offer: number; readonly download: number; readonly install: number; readonly confirm: number; readonly target: number };
+  readonly timeouts: {
+    readonly offer: number;
+    readonly download: number;
+    readonly install: number;
+    readonly confirm: number;
+    readonly target: number;
+  };
   /** How long the new content must prove itself on each device. */
   readonly confirm: { readonly soak: number };
   /** With what is open on the same slot of a device: end that target as rejected, wait behind it, or cancel it. */
@@ -73,7 +79,10 @@ export interface Pace {
   readonly offline: 'wait' | 'offer';
 }
 
-/** The rate begins at `from` a minute and is multiplied by `factor` for every `every.succeeded` devices that have the content. */
+/**
+ * The rate begins at `from` a minute and is multiplied by `factor` for every `every.succeeded` devices that have the
+ * content.
+ */
 export interface Ramp {
   readonly from: number;
   readonly factor: number;
@@ -113,11 +122,7 @@ const DAY = 24 * HOUR;
 
 /** specs/rollouts.md, "Defaults". */
 export const DEFAULTS = {
-  groups: [
-    { name: 'canary', percent: 1 },
-    { name: 'early', percent: 10 },
-    { name: 'rest' },
-  ],
+  groups: [{ name: 'canary', percent: 1 }, { name: 'early', percent: 10 }, { name: 'rest' }],
   group: { soak: 0, gate: { minSuccess: 0.95, minSample: 1 } },
   pace: { maxInFlight: 100, startsPerMinute: 1_000, offline: 'wait' },
   stopIf: [{ outcome: 'failed', share: 0.1, after: 10, then: 'pause' }],

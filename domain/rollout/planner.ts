@@ -8,8 +8,8 @@ import { crossedRules } from './stop-rules.js';
 import { earliest } from '../times.js';
 
 /**
- * What is next for a rollout (DESIGN §6). Pure: no clock, no I/O; the same facts at the same time give the same answer. The same function
- * runs it and will simulate it.
+ * What is next for a rollout (DESIGN §6). Pure: no clock, no I/O; the same facts at the same time give the same answer.
+ * The same function runs it and will simulate it.
  *
  * Read from above: each line either ends the question or leaves it to the next one. What stops goes before what starts.
  */
@@ -29,7 +29,10 @@ export function planNext(facts: RolloutFacts, plan: Plan, now: number): Planned 
     paused(facts, counters, plan, now) ??
     opening(facts) ??
     admitting(facts, plan, counters, now) ??
-    waiting(plan.targets.dynamic ? describe.open(facts, counters) : describe.running(facts, counters), later(facts, plan, now))
+    waiting(
+      plan.targets.dynamic ? describe.open(facts, counters) : describe.running(facts, counters),
+      later(facts, plan, now),
+    )
   );
 }
 
@@ -43,37 +46,53 @@ function over(facts: RolloutFacts): Planned | undefined {
   return facts.closedAt !== null ? { steps: [], waitingOn: null, outcome: 'aborted' } : undefined;
 }
 
-/** The way back: nothing begins any more, what is open stops or ends, and then group by group, the newest first, at the pace of the plan. */
+/**
+ * The way back: nothing begins any more, what is open stops or ends, and then group by group, the newest first, at the
+ * pace of the plan.
+ */
 function rollingBack(facts: RolloutFacts, plan: Plan, counters: Counters, now: number): Planned | undefined {
   if (!facts.rollingBack) return undefined;
   const { because, at } = facts.rollingBack;
   if (counters.pending > 0) return steps({ do: 'end_pending', as: 'canceled', because });
-  if (facts.toStop.begun + facts.toStop.notBegun > 0) return steps({ do: 'stop_open', only: 'all', as: 'canceled', because });
+  if (facts.toStop.begun + facts.toStop.notBegun > 0)
+    return steps({ do: 'stop_open', only: 'all', as: 'canceled', because });
   if (facts.toRollBack > 0) return steps({ do: 'prepare_back' });
-  const back = (state: 'pending' | 'inFlight' | 'done' | 'failed') => facts.groups.reduce((sum, group) => sum + group.back[state], 0);
+  const back = (state: 'pending' | 'inFlight' | 'done' | 'failed') =>
+    facts.groups.reduce((sum, group) => sum + group.back[state], 0);
   const open = openOf(counters) + back('inFlight');
   const deadline = at + plan.timeouts.target;
   if (back('pending') > 0) {
-    if (now >= deadline) return steps({ do: 'give_up_back', because: `it had not been reached ${describe.duration(plan.timeouts.target)} after the roll back began` });
+    if (now >= deadline)
+      return steps({
+        do: 'give_up_back',
+        because: `it had not been reached ${describe.duration(plan.timeouts.target)} after the roll back began`,
+      });
     // The newest group first; one whose devices are all away or in a back-off holds up no other.
-    const group = facts.groups.findLast((one) => one.back.pending > 0 && one.back.ready > 0) ?? facts.groups.findLast((one) => one.back.pending > 0)!;
+    const group =
+      facts.groups.findLast((one) => one.back.pending > 0 && one.back.ready > 0) ??
+      facts.groups.findLast((one) => one.back.pending > 0)!;
     const room = plan.pace.maxInFlight - open;
     const starts = rateNow(plan.pace, counters) - facts.starts.lastMinute;
-    if (room > 0 && starts > 0 && group.back.ready > 0) return steps({ do: 'admit_back', group: group.name, count: Math.min(room, starts, group.back.ready) });
+    if (room > 0 && starts > 0 && group.back.ready > 0)
+      return steps({ do: 'admit_back', group: group.name, count: Math.min(room, starts, group.back.ready) });
     const until = starts <= 0 ? (facts.starts.oldestLeavesAt ?? now + RATE_WINDOW_MS) : null;
     const retries = facts.groups.map((one) => one.back.nextRetryAt).filter((time) => time !== null && time > now);
     return waiting(describe.rollingBack(back('pending'), open, group.name), earliest(until, deadline, ...retries));
   }
   if (open > 0) return waiting(describe.rollingBack(0, open, null), null);
   const [done, failed] = [back('done'), back('failed')];
-  return steps({ do: 'rolled_back', because: `rolled back, because ${because}: ${plural(done, 'device holds', 'devices hold')} what they held before${failed > 0 ? `, and ${plural(failed, 'device does', 'devices do')} not` : ''}` });
+  return steps({
+    do: 'rolled_back',
+    because: `rolled back, because ${because}: ${plural(done, 'device holds', 'devices hold')} what they held before${failed > 0 ? `, and ${plural(failed, 'device does', 'devices do')} not` : ''}`,
+  });
 }
 
 function aborting({ aborted, toStop }: RolloutFacts, counters: Counters): Planned | undefined {
   if (!aborted) return undefined;
   const { because, cancelOpen } = aborted;
   if (counters.pending > 0) return steps({ do: 'end_pending', as: 'canceled', because });
-  if (toStop.notBegun > 0 || (cancelOpen && toStop.begun > 0)) return steps({ do: 'stop_open', only: cancelOpen ? 'all' : 'notBegun', as: 'canceled', because });
+  if (toStop.notBegun > 0 || (cancelOpen && toStop.begun > 0))
+    return steps({ do: 'stop_open', only: cancelOpen ? 'all' : 'notBegun', as: 'canceled', because });
   return openOf(counters) > 0 ? waiting(describe.aborting(counters), null) : steps({ do: 'close' });
 }
 
@@ -87,7 +106,8 @@ function starting(facts: RolloutFacts, { approval, schedule }: Plan, now: number
   const missing = approval.required - facts.approvals.length;
   if (facts.startRequestedAt === null) return waiting(describe.draft(missing), null);
   if (missing > 0) return waiting(describe.unapproved(missing, facts.startRequestedAt), null);
-  if (schedule.startAt !== null && schedule.startAt > now) return waiting(`Waits for its time to start, until ${iso(schedule.startAt)}.`, schedule.startAt);
+  if (schedule.startAt !== null && schedule.startAt > now)
+    return waiting(`Waits for its time to start, until ${iso(schedule.startAt)}.`, schedule.startAt);
   return steps({ do: 'begin' });
 }
 
@@ -97,14 +117,17 @@ function ending(facts: RolloutFacts, plan: Plan, counters: Counters, now: number
   if (deadline !== null && now >= deadline) {
     const because = `it had not ended ${describe.duration(plan.timeouts.target)} after the start of its rollout`;
     if (counters.pending > 0) return steps({ do: 'end_pending', as: 'timedOut', because });
-    if (facts.toStop.begun + facts.toStop.notBegun > 0) return steps({ do: 'stop_open', only: 'all', as: 'timedOut', because });
+    if (facts.toStop.begun + facts.toStop.notBegun > 0)
+      return steps({ do: 'stop_open', only: 'all', as: 'timedOut', because });
   }
   const { endAt, atEnd } = plan.schedule;
   if (endAt === null || now < endAt) return undefined;
   if (facts.endedAt === null) return steps({ do: 'end' });
   const because = `the end of its rollout, ${iso(endAt)}, has passed`;
   if (counters.pending > 0) return steps({ do: 'end_pending', as: 'canceled', because });
-  return atEnd === 'cancelOpen' && facts.toStop.begun + facts.toStop.notBegun > 0 ? steps({ do: 'stop_open', only: 'all', as: 'canceled', because }) : undefined;
+  return atEnd === 'cancelOpen' && facts.toStop.begun + facts.toStop.notBegun > 0
+    ? steps({ do: 'stop_open', only: 'all', as: 'canceled', because })
+    : undefined;
 }
 
 export function deadlineOf(facts: RolloutFacts, plan: Plan): number | null {
@@ -112,10 +135,17 @@ export function deadlineOf(facts: RolloutFacts, plan: Plan): number | null {
   return facts.startedAt === null || plan.targets.dynamic ? null : facts.startedAt + plan.timeouts.target;
 }
 
-/** How long a device that came to match may wait unseen, where nothing said that it did (a version that it reported, a time that passed). */
+/**
+ * How long a device that came to match may wait unseen, where nothing said that it did (a version that it reported, a
+ * time that passed).
+ */
 const SWEEP_EVERY_MS = 60_000;
 
-function sweeping({ sweptAt, sweepWanted, endedAt, startedAt }: RolloutFacts, { targets }: Plan, now: number): Planned | undefined {
+function sweeping(
+  { sweptAt, sweepWanted, endedAt, startedAt }: RolloutFacts,
+  { targets }: Plan,
+  now: number,
+): Planned | undefined {
   if (!targets.dynamic || endedAt !== null) return undefined;
   return sweepWanted || now >= (sweptAt ?? startedAt!) + SWEEP_EVERY_MS ? steps({ do: 'sweep' }) : undefined;
 }
@@ -123,7 +153,9 @@ function sweeping({ sweptAt, sweepWanted, endedAt, startedAt }: RolloutFacts, { 
 /** The gates of all groups that are open, in order; the first that asks for a step gets it. */
 function gates(facts: RolloutFacts, plan: Plan, now: number): Planned | undefined {
   // What a gate that fails holds back: in a dynamic rollout also the devices that have yet to come.
-  const something = facts.groups.some((group) => endedOf(group.counters) < group.size) || (plan.targets.dynamic && facts.endedAt === null);
+  const something =
+    facts.groups.some((group) => endedOf(group.counters) < group.size) ||
+    (plan.targets.dynamic && facts.endedAt === null);
   for (const [index, group] of facts.groups.entries()) {
     if (group.openedAt === null || group.passedAt !== null || group.failedAt !== null) continue;
     const step = gate(plan.groups[index]!, group, something, facts, now);
@@ -132,7 +164,13 @@ function gates(facts: RolloutFacts, plan: Plan, now: number): Planned | undefine
   return undefined;
 }
 
-function gate(plan: GroupPlan, group: GroupFacts, something: boolean, facts: RolloutFacts, now: number): Step | undefined {
+function gate(
+  plan: GroupPlan,
+  group: GroupFacts,
+  something: boolean,
+  facts: RolloutFacts,
+  now: number,
+): Step | undefined {
   const { verdict, because } = judgeGate(plan, group);
   const { name } = group;
   switch (verdict) {
@@ -144,7 +182,9 @@ function gate(plan: GroupPlan, group: GroupFacts, something: boolean, facts: Rol
       return { do: 'fail_group', group: name, reason, because, pause: something };
     }
     case 'wait':
-      return group.soakingSince === null && group.askedAt === null ? undefined : { do: 'soak', group: name, since: null };
+      return group.soakingSince === null && group.askedAt === null
+        ? undefined
+        : { do: 'soak', group: name, since: null };
     case 'satisfied':
       if (plan.soak > 0 && group.soakingSince === null) return { do: 'soak', group: name, since: now };
       if (group.soakingSince !== null && now < group.soakingSince + plan.soak) return undefined;
@@ -156,7 +196,8 @@ function gate(plan: GroupPlan, group: GroupFacts, something: boolean, facts: Rol
 
 function approved(plan: GroupPlan, group: GroupFacts, because: string, now: number): Step | undefined {
   const { approval } = plan;
-  if (approval === null || group.approvals.length >= approval.required) return { do: 'pass_group', group: group.name, because };
+  if (approval === null || group.approvals.length >= approval.required)
+    return { do: 'pass_group', group: group.name, because };
   if (group.askedAt === null) return { do: 'ask_approval', group: group.name };
   if (approval.expiresAfter === null || now < group.askedAt + approval.expiresAfter) return undefined;
   const lapsed = `nobody approved group "${group.name}" within ${describe.duration(approval.expiresAfter)}`;
@@ -169,17 +210,24 @@ function approved(plan: GroupPlan, group: GroupFacts, because: string, now: numb
 function finishing(facts: RolloutFacts, plan: Plan, counters: Counters): Planned | undefined {
   if (plan.targets.dynamic && facts.endedAt === null) return undefined;
   const left = counters.pending + openOf(counters);
-  if (left > 0 || facts.groups.some((group) => group.size > 0 && endedOf(group.counters) < group.size)) return undefined;
-  const open = facts.groups.find((group) => group.openedAt !== null && group.passedAt === null && group.failedAt === null);
-  // Groups whose targets all held the content before still pass, one after the other, unless something stands before them that nobody has overridden.
-  const blocked = facts.pauses.length > 0 || facts.groups.some((group) => group.failedAt !== null && group.passedAt === null);
+  if (left > 0 || facts.groups.some((group) => group.size > 0 && endedOf(group.counters) < group.size))
+    return undefined;
+  const open = facts.groups.find(
+    (group) => group.openedAt !== null && group.passedAt === null && group.failedAt === null,
+  );
+  // Groups whose targets all held the content before still pass, one after the other, unless something stands before
+  // them that nobody has overridden.
+  const blocked =
+    facts.pauses.length > 0 || facts.groups.some((group) => group.failedAt !== null && group.passedAt === null);
   const unopened = facts.groups.some((group) => group.openedAt === null);
   if (facts.endedAt === null && (open || (unopened && !blocked))) return undefined;
   return steps({ do: 'finish' });
 }
 
 function paused(facts: RolloutFacts, counters: Counters, plan: Plan, now: number): Planned | undefined {
-  return facts.pauses.length === 0 ? undefined : waiting(describe.paused(facts.pauses, counters), later(facts, plan, now));
+  return facts.pauses.length === 0
+    ? undefined
+    : waiting(describe.paused(facts.pauses, counters), later(facts, plan, now));
 }
 
 function opening(facts: RolloutFacts): Planned | undefined {
@@ -192,12 +240,19 @@ function admitting(facts: RolloutFacts, plan: Plan, counters: Counters, now: num
   if (waits.length === 0) return undefined;
   const open = openOf(counters);
   const room = plan.pace.maxInFlight - open;
-  if (room <= 0) return waiting(`Waits for a place: ${plural(open, 'installation is', 'installations are')} open of ${plan.pace.maxInFlight} that may be at once.`, later(facts, plan, now));
+  if (room <= 0)
+    return waiting(
+      `Waits for a place: ${plural(open, 'installation is', 'installations are')} open of ${plan.pace.maxInFlight} that may be at once.`,
+      later(facts, plan, now),
+    );
   const rate = rateNow(plan.pace, counters);
   const starts = rate - facts.starts.lastMinute;
   if (starts <= 0) {
     const until = facts.starts.oldestLeavesAt ?? now + RATE_WINDOW_MS;
-    return waiting(`Waits for its pace: ${facts.starts.lastMinute} of ${rate} starts a minute are used, until ${iso(until)}.`, earliest(until, later(facts, plan, now)));
+    return waiting(
+      `Waits for its pace: ${facts.starts.lastMinute} of ${rate} starts a minute are used, until ${iso(until)}.`,
+      earliest(until, later(facts, plan, now)),
+    );
   }
   const group = waits.find((one) => one.ready > 0);
   if (group) return steps({ do: 'admit', group: group.name, count: Math.min(room, starts, group.ready) });
@@ -213,11 +268,16 @@ function later(facts: RolloutFacts, plan: Plan, now: number): number | null {
     const running = group.openedAt !== null && group.passedAt === null && group.failedAt === null;
     return [
       running && group.soakingSince !== null ? group.soakingSince + soak : null,
-      running && group.askedAt !== null && approval?.expiresAfter != null ? group.askedAt + approval.expiresAfter : null,
+      running && group.askedAt !== null && approval?.expiresAfter != null
+        ? group.askedAt + approval.expiresAfter
+        : null,
       group.openedAt !== null ? group.nextRetryAt : null,
     ];
   });
-  const sweep = plan.targets.dynamic && facts.endedAt === null && facts.startedAt !== null ? (facts.sweptAt ?? facts.startedAt) + SWEEP_EVERY_MS : null;
+  const sweep =
+    plan.targets.dynamic && facts.endedAt === null && facts.startedAt !== null
+      ? (facts.sweptAt ?? facts.startedAt) + SWEEP_EVERY_MS
+      : null;
   // What has passed is no time to wait until: the process would look again and again.
   return earliest(...[endAt, deadline, sweep, ...times].filter((time) => time !== null && time > now));
 }

@@ -2,7 +2,10 @@ import type { StopRule } from './plan.js';
 
 /** What the planner asks for. A step carries all that its executor needs; after it, the planner is asked again. */
 export type Step =
-  /** Takes down the next page of targets, puts the next page of them into their groups, or judges of the next page whether it may be admitted. */
+  /**
+   * Takes down the next page of targets, puts the next page of them into their groups, or judges of the next page
+   * whether it may be admitted.
+   */
   | { readonly do: 'materialise' }
   | { readonly do: 'begin' }
   | { readonly do: 'fire_rule'; readonly rule: StopRule; readonly because: string }
@@ -11,14 +14,25 @@ export type Step =
   | { readonly do: 'soak'; readonly group: string; readonly since: number | null }
   | { readonly do: 'ask_approval'; readonly group: string }
   | { readonly do: 'pass_group'; readonly group: string; readonly because: string }
-  | { readonly do: 'fail_group'; readonly group: string; readonly reason: 'gate_failed' | 'gate_inconclusive' | 'approval'; readonly because: string; readonly pause: boolean }
+  | {
+      readonly do: 'fail_group';
+      readonly group: string;
+      readonly reason: 'gate_failed' | 'gate_inconclusive' | 'approval';
+      readonly because: string;
+      readonly pause: boolean;
+    }
   | { readonly do: 'admit'; readonly group: string; readonly count: number }
   /** The plan's end has come: what is pending is not begun any more. */
   | { readonly do: 'end' }
   /** The next page of pending targets comes to its end. */
   | { readonly do: 'end_pending'; readonly as: 'canceled' | 'timedOut'; readonly because: string }
   /** The next page of open installations is asked to stop. */
-  | { readonly do: 'stop_open'; readonly only: 'notBegun' | 'all'; readonly as: 'canceled' | 'timedOut'; readonly because: string }
+  | {
+      readonly do: 'stop_open';
+      readonly only: 'notBegun' | 'all';
+      readonly as: 'canceled' | 'timedOut';
+      readonly because: string;
+    }
   | { readonly do: 'abort'; readonly because: string; readonly cancelOpen: boolean }
   /** Of a dynamic rollout: the next page of devices that have come to match, or have ceased to. */
   | { readonly do: 'sweep' }
@@ -40,8 +54,8 @@ export interface Waiting {
 }
 
 /**
- * `steps` and `waitingOn` are never both empty before the end (R4). Only the first step is executed before the next look: later ones
- * say what would follow from the same facts.
+ * `steps` and `waitingOn` are never both empty before the end (R4). Only the first step is executed before the next
+ * look: later ones say what would follow from the same facts.
  */
 export interface Planned {
   readonly steps: readonly Step[];

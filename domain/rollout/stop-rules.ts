@@ -6,10 +6,21 @@ export function ruleKey(rule: StopRule): string {
   return `${rule.outcome}/${rule.share}/${rule.after}/${rule.then}`;
 }
 
-const WORDS = { failed: 'failed', rejected: 'were rejected', timedOut: 'timed out', any: 'failed, were rejected or timed out' } as const;
-const ACTS = { pause: 'pause', abort: 'abort', rollBack: 'roll back' } as const satisfies Record<StopRule['then'], string>;
+const WORDS = {
+  failed: 'failed',
+  rejected: 'were rejected',
+  timedOut: 'timed out',
+  any: 'failed, were rejected or timed out',
+} as const;
+const ACTS = { pause: 'pause', abort: 'abort', rollBack: 'roll back' } as const satisfies Record<
+  StopRule['then'],
+  string
+>;
 
-/** The rules that are crossed and have not acted, each with its sentence. One that acted never acts again, whatever the share does later. */
+/**
+ * The rules that are crossed and have not acted, each with its sentence. One that acted never acts again, whatever the
+ * share does later.
+ */
 export function crossedRules(facts: RolloutFacts, rules: readonly StopRule[]): { rule: StopRule; because: string }[] {
   const counters = sumOf(facts.groups);
   const ended = installationsEnded(counters);
@@ -17,7 +28,10 @@ export function crossedRules(facts: RolloutFacts, rules: readonly StopRule[]): {
     .filter((rule) => !facts.fired.includes(ruleKey(rule)))
     .map((rule) => ({ rule, bad: outcomeCount(counters, rule.outcome) }))
     .filter(({ rule, bad }) => ended >= rule.after && bad > 0 && bad / ended >= rule.share)
-    .map(({ rule, bad }) => ({ rule, because: `${bad} of ${ended} installations ${WORDS[rule.outcome]}, and ${percent(rule.share)} is where this rollout is to ${ACTS[rule.then]} (judged from ${rule.after} on)` }));
+    .map(({ rule, bad }) => ({
+      rule,
+      because: `${bad} of ${ended} installations ${WORDS[rule.outcome]}, and ${percent(rule.share)} is where this rollout is to ${ACTS[rule.then]} (judged from ${rule.after} on)`,
+    }));
 }
 
 export function percent(share: number): string {

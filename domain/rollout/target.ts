@@ -11,20 +11,35 @@ export interface TargetFacts {
   readonly endAs: 'canceled' | 'timedOut' | null;
 }
 
-/** Where a target goes. `readyAt`: when it may be admitted again, epoch milliseconds; null = it is not pending, or at once. */
+/**
+ * Where a target goes. `readyAt`: when it may be admitted again, epoch milliseconds; null = it is not pending, or at
+ * once.
+ */
 export interface TargetMove {
   readonly state: TargetState;
   readonly readyAt: number | null;
   readonly because: string | null;
 }
 
-const BAD_ENDS = { failed: 'failed', rejected: 'rejected', canceled: 'canceled', timed_out: 'timedOut', superseded: 'superseded' } as const;
+const BAD_ENDS = {
+  failed: 'failed',
+  rejected: 'rejected',
+  canceled: 'canceled',
+  timed_out: 'timedOut',
+  superseded: 'superseded',
+} as const;
 
 /**
- * What a change of its installation means to a target; undefined = nothing. A retry is the rollout's, not the installation's: the target returns
- * to `pending`, where it uses no place (specs/rollouts.md, "Admission").
+ * What a change of its installation means to a target; undefined = nothing. A retry is the rollout's, not the
+ * installation's: the target returns to `pending`, where it uses no place (specs/rollouts.md, "Admission").
  */
-export function targetAfter(before: Installation, after: Installation, target: TargetFacts, retry: RetryPlan, now: number): TargetMove | undefined {
+export function targetAfter(
+  before: Installation,
+  after: Installation,
+  target: TargetFacts,
+  retry: RetryPlan,
+  now: number,
+): TargetMove | undefined {
   switch (after.state) {
     case 'installed':
       return { state: after.alreadyInstalled ? 'alreadyInstalled' : 'installed', readyAt: null, because: null };
@@ -37,18 +52,35 @@ export function targetAfter(before: Installation, after: Installation, target: T
     case 'queued':
       return target.state === 'inFlight' ? { state: 'queued', readyAt: null, because: null } : undefined;
     default:
-      return target.state === 'queued' && before.state === 'queued' ? { state: 'inFlight', readyAt: null, because: null } : undefined;
+      return target.state === 'queued' && before.state === 'queued'
+        ? { state: 'inFlight', readyAt: null, because: null }
+        : undefined;
   }
 }
 
-function afterBadEnd(i: Installation, state: keyof typeof BAD_ENDS, target: TargetFacts, retry: RetryPlan, now: number): TargetMove {
+function afterBadEnd(
+  i: Installation,
+  state: keyof typeof BAD_ENDS,
+  target: TargetFacts,
+  retry: RetryPlan,
+  now: number,
+): TargetMove {
   const because = i.rejectReason ?? (i.error ? `${i.error.code}: ${i.error.message}` : null);
   if (target.endAs !== null) return { state: target.endAs, readyAt: null, because };
   const left = target.attempt < retry.maxAttempts;
-  if (left && state === 'timed_out' && i.startedAt === null) return { state: 'pending', readyAt: null, because: `attempt ${target.attempt}: the offer was not accepted in time, and is withdrawn` };
+  if (left && state === 'timed_out' && i.startedAt === null)
+    return {
+      state: 'pending',
+      readyAt: null,
+      because: `attempt ${target.attempt}: the offer was not accepted in time, and is withdrawn`,
+    };
   const kind = retryClassOf(state, i.error);
   if (left && kind !== undefined && retry.on.includes(kind)) {
-    return { state: 'pending', readyAt: now + backoffBefore(retry, target.attempt + 1), because: `attempt ${target.attempt}: ${because ?? state}` };
+    return {
+      state: 'pending',
+      readyAt: now + backoffBefore(retry, target.attempt + 1),
+      because: `attempt ${target.attempt}: ${because ?? state}`,
+    };
   }
   return { state: BAD_ENDS[state], readyAt: null, because };
 }

@@ -1,12 +1,25 @@
 import type { Phase } from './phase.js';
 
-export const ACTIONS = ['start', 'pause', 'resume', 'abort', 'retry', 'approve', 'reject', 'amend', 'rollback'] as const;
+export const ACTIONS = [
+  'start',
+  'pause',
+  'resume',
+  'abort',
+  'retry',
+  'approve',
+  'reject',
+  'amend',
+  'rollback',
+] as const;
 export type Action = (typeof ACTIONS)[number];
 
 const OVER = { finished: 'it has finished', aborted: 'it was aborted' } as const;
 const create = 'create another rollout';
 
-/** One table of what is allowed when: null = allowed; else why not, and when it would be. Read by the API's 409, the CLI and the dashboard. */
+/**
+ * One table of what is allowed when: null = allowed; else why not, and when it would be. Read by the API's 409, the CLI
+ * and the dashboard.
+ */
 const TABLE = {
   start: {
     draft: null,

@@ -7,26 +7,28 @@ export interface RateBounds {
 }
 
 /**
- * Density of the mixture over failure rates q: A · q^(A-1), which is Beta(A, 1). Measured over gates of 1 %, 5 % and 20 % at confidence 0.95:
- * with 1/2, 74 devices without a failure pass a gate of 5 % (59 would, if one looked once), a firmware with a fifth of the allowed rate
- * passes after 136 and one with twice the allowed rate fails after 229, on the average. With 1 (flat) those are 88, 147 and 259: flat hardly believes in
- * firmware that simply works. With 1/4 they are 67, 136 and 217, and a firmware with two thirds of the allowed rate, the hard case, needs 6 % more than
- * with 1/2. A wrong value here costs devices, never validity: the error is bounded with every mixture.
+ * Density of the mixture over failure rates q: A · q^(A-1), which is Beta(A, 1). Measured over gates of 1 %, 5 % and 20
+ * % at confidence 0.95: with 1/2, 74 devices without a failure pass a gate of 5 % (59 would, if one looked once), a
+ * firmware with a fifth of the allowed rate passes after 136 and one with twice the allowed rate fails after 229, on
+ * the average. With 1 (flat) those are 88, 147 and 259: flat hardly believes in firmware that simply works. With 1/4
+ * they are 67, 136 and 217, and a firmware with two thirds of the allowed rate, the hard case, needs 6 % more than with
+ * 1/2. A wrong value here costs devices, never validity: the error is bounded with every mixture.
  */
 const A = 0.5;
 
 /**
- * Bounds on the rate at which devices fail, after `failed` of `ended`, that hold *at every look at once*: however often one looks and whenever
- * one stops, the chance that `upper` was ever below the true rate is at most 1 - confidence, and so is the chance that `lower` was ever above it.
+ * Bounds on the rate at which devices fail, after `failed` of `ended`, that hold *at every look at once*: however often
+ * one looks and whenever one stops, the chance that `upper` was ever below the true rate is at most 1 - confidence, and
+ * so is the chance that `lower` was ever above it.
  *
- * For a rate p the evidence that the true rate is below it is the likelihood of what was seen, averaged over the mixture's rates below p,
- * divided by its likelihood under p (Robbins' method of mixtures; for p as the truth it is a martingale that begins at 1, for a truth above p it
- * falls). By Ville's inequality it ever reaches 1 / (1 - confidence) with a chance of at most 1 - confidence. `upper` is where it does, `lower` is
- * the same from above.
+ * For a rate p the evidence that the true rate is below it is the likelihood of what was seen, averaged over the
+ * mixture's rates below p, divided by its likelihood under p (Robbins' method of mixtures; for p as the truth it is a
+ * martingale that begins at 1, for a truth above p it falls). By Ville's inequality it ever reaches 1 / (1 -
+ * confidence) with a chance of at most 1 - confidence. `upper` is where it does, `lower` is the same from above.
  *
- * One-sided twice instead of two-sided once: a gate makes two different mistakes, a false pass and a false fail, and each has its own
- * promise. A mixture over all rates would hold both in one promise, and spend 107 devices on what takes 74 here. So `lower` and `upper` *together*
- * hold with 1 - 2 · (1 - confidence).
+ * One-sided twice instead of two-sided once: a gate makes two different mistakes, a false pass and a false fail, and
+ * each has its own promise. A mixture over all rates would hold both in one promise, and spend 107 devices on what
+ * takes 74 here. So `lower` and `upper` *together* hold with 1 - 2 · (1 - confidence).
  *
  * @param ended devices whose installation ended, in the order of admission without a gap (prefix.ts)
  * @throws RangeError where there are no such numbers
@@ -42,12 +44,18 @@ export function failureRateBounds(failed: number, ended: number, confidence: num
 }
 
 /** What a gate says: the same as comparing `maxFailureRate` with the bounds, without the search for them. */
-export function judgeRate(failed: number, ended: number, maxFailureRate: number, confidence: number): 'pass' | 'fail' | 'wait' {
+export function judgeRate(
+  failed: number,
+  ended: number,
+  maxFailureRate: number,
+  confidence: number,
+): 'pass' | 'fail' | 'wait' {
   check(failed, ended, confidence);
   checkRate(maxFailureRate);
   const enough = threshold(confidence);
   // Evidence that the rate lies on the other side of what was seen there is none.
-  if (failed < maxFailureRate * ended) return evidenceBelow(maxFailureRate, failed, ended - failed) >= enough ? 'pass' : 'wait';
+  if (failed < maxFailureRate * ended)
+    return evidenceBelow(maxFailureRate, failed, ended - failed) >= enough ? 'pass' : 'wait';
   if (failed > maxFailureRate * ended && evidenceAbove(maxFailureRate, failed, ended - failed) >= enough) return 'fail';
   return 'wait';
 }
@@ -56,8 +64,8 @@ export function judgeRate(failed: number, ended: number, maxFailureRate: number,
 const MOST_DEVICES = 1e9;
 
 /**
- * How many devices must end, none of them failed, before such a gate passes: a smaller group never can. Infinity for a rate of 0, which nothing proves, and
- * for one that a thousand million devices do not.
+ * How many devices must end, none of them failed, before such a gate passes: a smaller group never can. Infinity for a
+ * rate of 0, which nothing proves, and for one that a thousand million devices do not.
  */
 export function sampleNeeded(maxFailureRate: number, confidence: number): number {
   check(0, 0, confidence);
@@ -114,8 +122,9 @@ interface Look {
 const CLOSE = 1e-11;
 
 /**
- * Where the evidence, on the way from the rate that was seen to `end`, is enough for the first time; it crosses that border once. Some ten looks
- * at the evidence, where halving would take forty: after a million devices each costs some tens of microseconds.
+ * Where the evidence, on the way from the rate that was seen to `end`, is enough for the first time; it crosses that
+ * border once. Some ten looks at the evidence, where halving would take forty: after a million devices each costs some
+ * tens of microseconds.
  */
 function border(seen: number, end: 0 | 1, ended: number, enough: number, evidence: (p: number) => number): number {
   const look = (p: number): Look => ({ p, lacks: enough - evidence(p) });
@@ -132,7 +141,10 @@ function border(seen: number, end: 0 | 1, ended: number, enough: number, evidenc
   return closeIn(inside, outside, look);
 }
 
-/** The Illinois method: secants, and an end that stays where it is counts half, so that both close in. @returns the outer end */
+/**
+ * The Illinois method: secants, and an end that stays where it is counts half, so that both close in. @returns the
+ * outer end
+ */
 function closeIn(inside: Look, outside: Look, look: (p: number) => Look): number {
   let moved: 'inside' | 'outside' | undefined;
   while (Math.abs(outside.p - inside.p) > CLOSE * Math.max(outside.p, inside.p)) {
@@ -148,7 +160,10 @@ function closeIn(inside: Look, outside: Look, look: (p: number) => Look): number
   return outside.p;
 }
 
-/** Where the secant is 0, or the middle where it names no place strictly between: so each step makes the interval smaller. */
+/**
+ * Where the secant is 0, or the middle where it names no place strictly between: so each step makes the interval
+ * smaller.
+ */
 function between(a: Look, b: Look): number {
   const secant = a.p + ((b.p - a.p) * a.lacks) / (a.lacks - b.lacks);
   const inside = secant > Math.min(a.p, b.p) && secant < Math.max(a.p, b.p);
@@ -158,7 +173,8 @@ function between(a: Look, b: Look): number {
 function check(failed: number, ended: number, confidence: number): void {
   const counts = Number.isSafeInteger(failed) && Number.isSafeInteger(ended) && failed >= 0 && failed <= ended;
   if (!counts) throw new RangeError(`${failed} of ${ended} is no count of failures`);
-  if (!(confidence > 0 && confidence < 1)) throw new RangeError(`a confidence lies between 0 and 1, and ${confidence} does not`);
+  if (!(confidence > 0 && confidence < 1))
+    throw new RangeError(`a confidence lies between 0 and 1, and ${confidence} does not`);
 }
 
 function checkRate(rate: number): void {

@@ -2,22 +2,34 @@ import { z } from 'zod';
 import { id, text, timestamp } from './envelope.js';
 
 /** specs/rest-api.md, Devices: the service makes the password, so a fast hash of it suffices. */
-export const newCredential = z.strictObject({ type: z.literal('password', { error: 'must be "password"' }) }).meta({ id: 'NewCredential', example: { type: 'password' } });
+export const newCredential = z
+  .strictObject({ type: z.literal('password', { error: 'must be "password"' }) })
+  .meta({ id: 'NewCredential', example: { type: 'password' } });
 
 const shape = {
   id,
   type: z.literal('password'),
-  username: z.string().meta({ description: '{tenant}/{deviceId}', example: 'default/123e4567-e89b-12d3-a456-426655440000' }),
+  username: z
+    .string()
+    .meta({ description: '{tenant}/{deviceId}', example: 'default/123e4567-e89b-12d3-a456-426655440000' }),
   createdAt: timestamp,
 };
 
-const example = { id: '123e4567-e89b-12d3-a456-426655440005', type: 'password', username: 'default/123e4567-e89b-12d3-a456-426655440002', createdAt: '2026-11-24T10:00:00.000Z' };
+const example = {
+  id: '123e4567-e89b-12d3-a456-426655440005',
+  type: 'password',
+  username: 'default/123e4567-e89b-12d3-a456-426655440002',
+  createdAt: '2026-11-24T10:00:00.000Z',
+};
 
 export const credential = z.strictObject(shape).meta({ id: 'Credential', example });
 
 export const credentialWithPassword = z
   .strictObject({ ...shape, password: z.string().meta({ description: 'Shown this once' }) })
-  .meta({ id: 'CredentialWithPassword', example: { ...example, password: 'Fh2vV2m0m8nY3vI0rAhy6mN5k1cX7u9w4qZsJ8eLtBd' } });
+  .meta({
+    id: 'CredentialWithPassword',
+    example: { ...example, password: 'Fh2vV2m0m8nY3vI0rAhy6mN5k1cX7u9w4qZsJ8eLtBd' },
+  });
 
 const status = z.enum(['valid', 'revoked'], { error: 'must be "valid" or "revoked"' });
 
@@ -25,10 +37,18 @@ const status = z.enum(['valid', 'revoked'], { error: 'must be "valid" or "revoke
 const MAX_PEM = 65_536;
 
 export const newCertificate = z
-  .strictObject({ cert: text(1, MAX_PEM).meta({ description: 'One X.509 certificate, PEM' }), status: status.default('valid') })
-  .meta({ id: 'NewCertificate', example: { cert: '-----BEGIN CERTIFICATE-----\n…\n-----END CERTIFICATE-----\n', status: 'valid' } });
+  .strictObject({
+    cert: text(1, MAX_PEM).meta({ description: 'One X.509 certificate, PEM' }),
+    status: status.default('valid'),
+  })
+  .meta({
+    id: 'NewCertificate',
+    example: { cert: '-----BEGIN CERTIFICATE-----\n…\n-----END CERTIFICATE-----\n', status: 'valid' },
+  });
 
-export const certificatePatch = z.strictObject({ status: status.optional() }).meta({ id: 'CertificatePatch', example: { status: 'revoked' } });
+export const certificatePatch = z
+  .strictObject({ status: status.optional() })
+  .meta({ id: 'CertificatePatch', example: { status: 'revoked' } });
 
 export const certificate = z
   .strictObject({
@@ -42,7 +62,11 @@ export const certificate = z
   .meta({
     id: 'Certificate',
     example: {
-      id: '123e4567-e89b-12d3-a456-426655440006', cert: '-----BEGIN CERTIFICATE-----\n…\n-----END CERTIFICATE-----\n', status: 'valid',
-      fingerprint: '9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08', createdAt: '2026-11-24T10:00:00.000Z', updatedAt: '2026-11-24T10:00:00.000Z',
+      id: '123e4567-e89b-12d3-a456-426655440006',
+      cert: '-----BEGIN CERTIFICATE-----\n…\n-----END CERTIFICATE-----\n',
+      status: 'valid',
+      fingerprint: '9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08',
+      createdAt: '2026-11-24T10:00:00.000Z',
+      updatedAt: '2026-11-24T10:00:00.000Z',
     },
   });

@@ -7,20 +7,35 @@ export const slotName = z
   .regex(/^[a-zA-Z0-9_]+$/, { error: 'must consist of letters, digits and _' })
   .max(255, { error: 'must have at most 255 characters' })
   // A slot that no topic can carry would take installations, and never get a document (protocol/mqtt/topics.ts).
-  .refine((name) => !(name in Object.prototype), { error: 'must not be what every object has by itself, such as "constructor"' });
+  .refine((name) => !(name in Object.prototype), {
+    error: 'must not be what every object has by itself, such as "constructor"',
+  });
 
 /** Longest silence that is watched: two days, in seconds. */
 export const MAX_COMMUNICATION_INTERVAL = 172_800;
 
-export const communicationInterval = z.int().min(0).max(MAX_COMMUNICATION_INTERVAL).nullish().meta({ description: 'Seconds; null = not monitored' });
+export const communicationInterval = z
+  .int()
+  .min(0)
+  .max(MAX_COMMUNICATION_INTERVAL)
+  .nullish()
+  .meta({ description: 'Seconds; null = not monitored' });
 
-const urn = z.string().max(255).regex(/^urn:[a-zA-Z0-9][a-zA-Z0-9-]{0,31}:[!-~]+$/, { error: 'must be a URN such as urn:oma:lwm2m:ext:3001 (RFC 8141)' });
+const urn = z
+  .string()
+  .max(255)
+  .regex(/^urn:[a-zA-Z0-9][a-zA-Z0-9-]{0,31}:[!-~]+$/, {
+    error: 'must be a URN such as urn:oma:lwm2m:ext:3001 (RFC 8141)',
+  });
 
 /** What devices of the type know: JSON Schemas by the name of the value, kept as they are. */
 const vocabulary = z.record(z.string(), z.record(z.string(), z.unknown()));
 
 const reportingRule = z.strictObject({
-  path: text(1, 1024).meta({ description: 'JSONPath into configuration, attributes or events', example: '$.configuration.brightness' }),
+  path: text(1, 1024).meta({
+    description: 'JSONPath into configuration, attributes or events',
+    example: '$.configuration.brightness',
+  }),
   reportTo: z.array(text(1, 255)).max(100),
 });
 
@@ -34,10 +49,14 @@ const typeSchema = z.strictObject({
 const slots = z.record(slotName, z.strictObject({ name: text(1, 255) }));
 
 const example = {
-  name: 'Light switch', manufacturer: 'Example', model: 'LS-1', categories: ['urn:oma:lwm2m:ext:3001'],
+  name: 'Light switch',
+  manufacturer: 'Example',
+  model: 'LS-1',
+  categories: ['urn:oma:lwm2m:ext:3001'],
   reportingRules: [{ path: '$.configuration.brightness', reportTo: ['timeseries'] }],
   schema: { configuration: { brightness: { type: 'number', minimum: 0, maximum: 100 } } },
-  slots: { firmware: { name: 'Firmware' }, bootloader: { name: 'Bootloader' } }, communicationInterval: 3600,
+  slots: { firmware: { name: 'Firmware' }, bootloader: { name: 'Bootloader' } },
+  communicationInterval: 3600,
 };
 
 export const newDeviceType = z
@@ -68,7 +87,14 @@ export const deviceTypePatch = z
     description: text(0, 1024).nullish(),
     categories: z.array(urn).max(100).nullish(),
     reportingRules: z.array(reportingRule).max(1000).nullish(),
-    schema: z.strictObject({ configuration: vocabularyPatch, attributes: vocabularyPatch, events: vocabularyPatch, actions: vocabularyPatch }).nullish(),
+    schema: z
+      .strictObject({
+        configuration: vocabularyPatch,
+        attributes: vocabularyPatch,
+        events: vocabularyPatch,
+        actions: vocabularyPatch,
+      })
+      .nullish(),
     slots: z.record(slotName, z.strictObject({ name: text(1, 255).optional() }).nullable()).nullish(),
     communicationInterval,
   })
@@ -89,11 +115,26 @@ export const deviceType = z
     createdAt: timestamp,
     updatedAt: timestamp,
   })
-  .meta({ id: 'DeviceType', example: { id: '123e4567-e89b-12d3-a456-426655440003', ...example, createdAt: '2026-11-24T10:00:00.000Z', updatedAt: '2026-11-24T10:00:00.000Z' } });
+  .meta({
+    id: 'DeviceType',
+    example: {
+      id: '123e4567-e89b-12d3-a456-426655440003',
+      ...example,
+      createdAt: '2026-11-24T10:00:00.000Z',
+      updatedAt: '2026-11-24T10:00:00.000Z',
+    },
+  });
 
-export const newAssociation = z.strictObject({ firmwareId: id }).meta({ id: 'NewFirmwareAssociation', example: { firmwareId: '123e4567-e89b-12d3-a456-426655440000' } });
+export const newAssociation = z
+  .strictObject({ firmwareId: id })
+  .meta({ id: 'NewFirmwareAssociation', example: { firmwareId: '123e4567-e89b-12d3-a456-426655440000' } });
 
 export const association = z.strictObject({ id, deviceTypeId: id, slotName, firmwareId: id }).meta({
   id: 'FirmwareAssociation',
-  example: { id: '123e4567-e89b-12d3-a456-426655440004', deviceTypeId: '123e4567-e89b-12d3-a456-426655440003', slotName: 'firmware', firmwareId: '123e4567-e89b-12d3-a456-426655440000' },
+  example: {
+    id: '123e4567-e89b-12d3-a456-426655440004',
+    deviceTypeId: '123e4567-e89b-12d3-a456-426655440003',
+    slotName: 'firmware',
+    firmwareId: '123e4567-e89b-12d3-a456-426655440000',
+  },
 });

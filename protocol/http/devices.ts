@@ -4,12 +4,22 @@ import { communicationInterval } from './device-types.js';
 import { id, listOf, text, timestamp } from './envelope.js';
 
 /** specs/rest-api.md, Devices. */
-const distinct = { check: (list: readonly string[]) => new Set(list).size === list.length, error: 'must not name the same twice' };
-const tag = z.string().regex(/^[a-zA-Z0-9_-]+$/, { error: 'must consist of letters, digits, _ and -' }).max(255, { error: 'must have at most 255 characters' });
+const distinct = {
+  check: (list: readonly string[]) => new Set(list).size === list.length,
+  error: 'must not name the same twice',
+};
+const tag = z
+  .string()
+  .regex(/^[a-zA-Z0-9_-]+$/, { error: 'must consist of letters, digits, _ and -' })
+  .max(255, { error: 'must have at most 255 characters' });
 const tags = z.array(tag).max(100).refine(distinct.check, distinct.error).meta({ uniqueItems: true });
-const aliases = z.array(text(1, 255)).max(100).refine(distinct.check, distinct.error)
-  .meta({ uniqueItems: true, description: 'Other names, such as MAC addresses: unique per tenant, in messages only, never in paths' });
-const location = z.union([text(0, 1024), z.record(z.string(), z.unknown())]).meta({ description: 'Where it is, in words or as an object', example: 'siteA.buildingB.floorC.roomD' });
+const aliases = z.array(text(1, 255)).max(100).refine(distinct.check, distinct.error).meta({
+  uniqueItems: true,
+  description: 'Other names, such as MAC addresses: unique per tenant, in messages only, never in paths',
+});
+const location = z
+  .union([text(0, 1024), z.record(z.string(), z.unknown())])
+  .meta({ description: 'Where it is, in words or as an object', example: 'siteA.buildingB.floorC.roomD' });
 const coordinates = z.strictObject({ x: z.number().optional(), y: z.number().optional(), z: z.number().optional() });
 const coordinatesPatch = z.strictObject({ x: z.number().nullish(), y: z.number().nullish(), z: z.number().nullish() });
 const anything = z.record(z.string(), z.unknown());
@@ -28,8 +38,15 @@ const infoShape = {
 };
 
 const example = {
-  info: { name: 'Switch 12', deviceTypeId: '123e4567-e89b-12d3-a456-426655440003', tags: ['north'], aliases: ['06-00-00-00-00-00'], location: 'siteA.buildingB' },
-  configuration: { brightness: 60 }, custom: { room: '12' },
+  info: {
+    name: 'Switch 12',
+    deviceTypeId: '123e4567-e89b-12d3-a456-426655440003',
+    tags: ['north'],
+    aliases: ['06-00-00-00-00-00'],
+    location: 'siteA.buildingB',
+  },
+  configuration: { brightness: 60 },
+  custom: { room: '12' },
 };
 
 export const newDevice = z
@@ -41,7 +58,14 @@ export type NewDevice = z.output<typeof newDevice>;
 /** A merge patch: null deletes. What comes of it is checked against `newDevice`. */
 export const devicePatch = z
   .strictObject({
-    info: z.strictObject({ ...infoShape, name: infoShape.name.optional(), deviceTypeId: id.optional(), coordinates: coordinatesPatch.nullish() }).optional(),
+    info: z
+      .strictObject({
+        ...infoShape,
+        name: infoShape.name.optional(),
+        deviceTypeId: id.optional(),
+        coordinates: coordinatesPatch.nullish(),
+      })
+      .optional(),
     configuration: anything.nullish(),
     custom: anything.nullish(),
   })
@@ -64,34 +88,50 @@ export const device = z
     }),
     configuration: anything.optional(),
     custom: anything.optional(),
-    online: z.boolean().meta({ description: 'From its hello, presence or any report, until it or the broker says otherwise' }),
+    online: z
+      .boolean()
+      .meta({ description: 'From its hello, presence or any report, until it or the broker says otherwise' }),
     lastSeenAt: timestamp.optional(),
     createdAt: timestamp,
     updatedAt: timestamp,
   })
   .meta({
     id: 'Device',
-    example: { id: '123e4567-e89b-12d3-a456-426655440002', ...example, online: true, lastSeenAt: '2026-11-24T10:00:04.000Z', createdAt: '2026-11-24T10:00:00.000Z', updatedAt: '2026-11-24T10:00:00.000Z' },
+    example: {
+      id: '123e4567-e89b-12d3-a456-426655440002',
+      ...example,
+      online: true,
+      lastSeenAt: '2026-11-24T10:00:04.000Z',
+      createdAt: '2026-11-24T10:00:00.000Z',
+      updatedAt: '2026-11-24T10:00:00.000Z',
+    },
   });
 
 /** Of any values: what is no id names no device. */
 const list = listOf(z.string());
 
-/** Only checked here: it stays a text. Its length is a question of the language too, which answers with the position. Blank, as a form that nobody filled in, it filters nothing. */
-const filter = z.string().transform((text) => (text.trim() === '' ? undefined : text)).superRefine((text, check) => {
-  const fault = text === undefined ? undefined : filterFault(text);
-  if (fault) check.addIssue({ code: 'custom', message: fault.detail, params: { position: fault.position } });
-});
+/**
+ * Only checked here: it stays a text. Its length is a question of the language too, which answers with the position.
+ * Blank, as a form that nobody filled in, it filters nothing.
+ */
+const filter = z
+  .string()
+  .transform((text) => (text.trim() === '' ? undefined : text))
+  .superRefine((text, check) => {
+    const fault = text === undefined ? undefined : filterFault(text);
+    if (fault) check.addIssue({ code: 'custom', message: fault.detail, params: { position: fault.position } });
+  });
 
 /** A list matches any of its values; filters all match. */
 export const deviceFilters = {
   deviceId: list.meta({ description: 'Comma list of ids' }),
   tag: list.meta({ description: 'Comma list of tags' }),
-  connectedBy: list.meta({ description: 'Comma list of gateways\' ids' }),
+  connectedBy: list.meta({ description: "Comma list of gateways' ids" }),
   deviceTypeId: list.meta({ description: 'Comma list of ids' }),
   name: list.meta({ description: 'Comma list of names; * stands for any characters', example: 'Switch*' }),
   filter: filter.optional().meta({
-    description: 'RSQL: `==`, `!=`, `=in=(a,b)`, `=out=(a,b)`, `=gt=`, `=ge=`, `=lt=`, `=le=`; `;` and, `,` or, parentheses; `*` stands for any characters; a value with spaces or any of `"\'();,=!~<>` stands between quotes. ' +
+    description:
+      'RSQL: `==`, `!=`, `=in=(a,b)`, `=out=(a,b)`, `=gt=`, `=ge=`, `=lt=`, `=le=`; `;` and, `,` or, parentheses; `*` stands for any characters; a value with spaces or any of `"\'();,=!~<>` stands between quotes. ' +
       'Fields: `id`, `name`, `deviceType` (model or id), `tag`, `connectedBy`, `site`, `attribute.<key>` (a member of `custom`), `slot.<name>.version`, `online`, `lastSeenAt`.',
     example: 'deviceType==LS-1;(tag=in=(north,lab),attribute.floor==3);slot.firmware.version=lt=1.5.0',
   }),

@@ -2,20 +2,39 @@
 export type Sign = (text: string) => string;
 
 /**
- * Links that serve a blob without a token. They carry their right in themselves: an HMAC over path and query, as the last query
- * parameter (specs/device-mqtt.md, Payloads). Signed is the path from `/download/` on, so that a proxy may serve it below another one.
+ * Links that serve a blob without a token. They carry their right in themselves: an HMAC over path and query, as the
+ * last query parameter (specs/device-mqtt.md, Payloads). Signed is the path from `/download/` on, so that a proxy may
+ * serve it below another one.
  */
 function signed(publicUrl: string, sign: Sign, path: string): string {
   return `${publicUrl}${path}${path.includes('?') ? '&' : '?'}sig=${sign(path)}`;
 }
 
 /** A link of a person or a program: good for one download that begins soon. */
-export function firmwareDownloadUrl(publicUrl: string, sign: Sign, tenantId: string, firmwareId: string, expiresAt: number): string {
-  return signed(publicUrl, sign, `/download/firmwares/${tenantId}/${firmwareId}?expires=${Math.ceil(expiresAt / 1000)}`);
+export function firmwareDownloadUrl(
+  publicUrl: string,
+  sign: Sign,
+  tenantId: string,
+  firmwareId: string,
+  expiresAt: number,
+): string {
+  return signed(
+    publicUrl,
+    sign,
+    `/download/firmwares/${tenantId}/${firmwareId}?expires=${Math.ceil(expiresAt / 1000)}`,
+  );
 }
 
-/** The link of an instruction: it bears no time, because it is good until its installation ends, which the database knows. */
-export function installationDownloadUrl(publicUrl: string, sign: Sign, tenantId: string, installationId: string): string {
+/**
+ * The link of an instruction: it bears no time, because it is good until its installation ends, which the database
+ * knows.
+ */
+export function installationDownloadUrl(
+  publicUrl: string,
+  sign: Sign,
+  tenantId: string,
+  installationId: string,
+): string {
   return signed(publicUrl, sign, `/download/installations/${tenantId}/${installationId}`);
 }
 
@@ -36,7 +55,10 @@ export function linkFault(url: string, sign: Sign, now: number): LinkFault | und
   return expires !== undefined && Number(expires) * 1000 < now ? 'expired' : undefined;
 }
 
-/** Takes as long for a signature that is wrong at its start as for one that is wrong at its end: nobody guesses it digit by digit. */
+/**
+ * Takes as long for a signature that is wrong at its start as for one that is wrong at its end: nobody guesses it digit
+ * by digit.
+ */
 function sameText(given: string, wanted: string): boolean {
   let different = given.length ^ wanted.length;
   for (let at = 0; at < wanted.length; at += 1) different |= wanted.charCodeAt(at) ^ given.charCodeAt(at);

@@ -11,9 +11,10 @@ export function duration(min: number, max: number, example: string) {
       if (ms !== undefined && ms >= min && ms <= max) return ms;
       context.addIssue({
         code: 'custom',
-        message: ms === undefined
-          ? `must be an ISO 8601 duration in weeks, days, hours, minutes and seconds, such as ${example}`
-          : `must lie between ${printDuration(min)} and ${printDuration(max)}`,
+        message:
+          ms === undefined
+            ? `must be an ISO 8601 duration in weeks, days, hours, minutes and seconds, such as ${example}`
+            : `must lie between ${printDuration(min)} and ${printDuration(max)}`,
       });
       return z.NEVER;
     })

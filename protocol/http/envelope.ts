@@ -1,13 +1,15 @@
 import { z } from 'zod';
 
 /**
- * Text of `min` to `max` characters. Characters are Unicode code points, as JSON Schema counts them: JavaScript's `length` would
- * refuse 255 emoji that the OpenAPI document allows.
+ * Text of `min` to `max` characters. Characters are Unicode code points, as JSON Schema counts them: JavaScript's
+ * `length` would refuse 255 emoji that the OpenAPI document allows.
  */
 export function text(min: number, max: number) {
   return z
     .string()
-    .refine((value) => fits(value, min, max), { error: min > 0 ? `must have ${min} to ${max} characters` : `must have at most ${max} characters` })
+    .refine((value) => fits(value, min, max), {
+      error: min > 0 ? `must have ${min} to ${max} characters` : `must have at most ${max} characters`,
+    })
     .meta({ ...(min > 0 ? { minLength: min } : {}), maxLength: max });
 }
 
@@ -18,8 +20,8 @@ function fits(value: string, min: number, max: number): boolean {
 }
 
 /**
- * Ids that clients send. Any of the five groups of hex digits: whether it names something is not the parser's question. In lower case,
- * as PostgreSQL prints them: RFC 9562 §4 lets clients send either.
+ * Ids that clients send. Any of the five groups of hex digits: whether it names something is not the parser's question.
+ * In lower case, as PostgreSQL prints them: RFC 9562 §4 lets clients send either.
  */
 export const id = z.guid({ error: 'must be a UUID' }).toLowerCase();
 
@@ -34,8 +36,15 @@ const LAST_INSTANT = 253_402_300_799_999;
 export const timestamp = z
   .string()
   .toUpperCase()
-  .check(z.iso.datetime({ offset: true, error: 'must be an RFC 3339 timestamp with an offset, such as 2026-11-24T10:00:00Z' }))
-  .refine((value) => Date.parse(value) >= FIRST_INSTANT && Date.parse(value) <= LAST_INSTANT, { error: 'must lie in the years 1 to 9999' })
+  .check(
+    z.iso.datetime({
+      offset: true,
+      error: 'must be an RFC 3339 timestamp with an offset, such as 2026-11-24T10:00:00Z',
+    }),
+  )
+  .refine((value) => Date.parse(value) >= FIRST_INSTANT && Date.parse(value) <= LAST_INSTANT, {
+    error: 'must lie in the years 1 to 9999',
+  })
   .meta({ pattern: RFC_3339 });
 
 export const MAX_PAGE_SIZE = 100;
@@ -44,12 +53,22 @@ export const DEFAULT_PAGE_SIZE = 20;
 export const MAX_OFFSET_ROWS = 10_000;
 
 const paging = {
-  page: z.int().min(0).optional().meta({ default: 0, description: `Counts from 0. From ${MAX_OFFSET_ROWS} rows on, use cursor.` }),
+  page: z
+    .int()
+    .min(0)
+    .optional()
+    .meta({ default: 0, description: `Counts from 0. From ${MAX_OFFSET_ROWS} rows on, use cursor.` }),
   pageSize: z.int().min(1).max(MAX_PAGE_SIZE).default(DEFAULT_PAGE_SIZE),
-  cursor: z.string().optional().meta({ description: 'What `meta.nextCursor` of the answer before said. Excludes `page`.' }),
+  cursor: z
+    .string()
+    .optional()
+    .meta({ description: 'What `meta.nextCursor` of the answer before said. Excludes `page`.' }),
 };
 
-/** The query of a list: page, pageSize, cursor, and the list's own filters. `toPageRequest` (api/http/paging.ts) makes a PageRequest of it. */
+/**
+ * The query of a list: page, pageSize, cursor, and the list's own filters. `toPageRequest` (api/http/paging.ts) makes a
+ * PageRequest of it.
+ */
 export function listQuery<S extends z.core.$ZodLooseShape>(filters: S) {
   return z.strictObject({ ...paging, ...filters });
 }
@@ -58,8 +77,9 @@ export function listQuery<S extends z.core.$ZodLooseShape>(filters: S) {
 export const shortListQuery = z.strictObject({ page: z.int().min(0).default(0), pageSize: paging.pageSize });
 
 /**
- * A comma list of a filter, whose values are checked one by one; in the document it is text. Empty parts say nothing, and an empty list filters
- * nothing: the contract writes `?state=&slot=&rolloutId=`, and so do forms that nobody filled in.
+ * A comma list of a filter, whose values are checked one by one; in the document it is text. Empty parts say nothing,
+ * and an empty list filters nothing: the contract writes `?state=&slot=&rolloutId=`, and so do forms that nobody filled
+ * in.
  */
 export function listOf<T extends string>(item: z.ZodType<T>) {
   const items = z.array(item).optional() as unknown as z.ZodType<T[] | undefined, string[] | undefined>;
@@ -67,12 +87,19 @@ export function listOf<T extends string>(item: z.ZodType<T>) {
 }
 
 function partsOf(list: string): string[] | undefined {
-  const parts = list.split(',').map((part) => part.trim()).filter((part) => part !== '');
+  const parts = list
+    .split(',')
+    .map((part) => part.trim())
+    .filter((part) => part !== '');
   return parts.length === 0 ? undefined : parts;
 }
 
 export const meta = z
-  .strictObject({ page: z.int().min(0), pageSize: z.int().min(1), nextCursor: z.string().optional().meta({ description: 'There while more follows.' }) })
+  .strictObject({
+    page: z.int().min(0),
+    pageSize: z.int().min(1),
+    nextCursor: z.string().optional().meta({ description: 'There while more follows.' }),
+  })
   .meta({ id: 'PageMeta' });
 
 /** An example of the resource is one of its envelope and of a page of it. */
@@ -83,7 +110,11 @@ export function envelope<T extends z.ZodType>(data: T) {
 
 export function pageOf<T extends z.ZodType>(item: T) {
   const example = exampleOf(item);
-  return z.strictObject({ data: z.array(item), meta }).meta(example === undefined ? {} : { example: { data: [example], meta: { page: 0, pageSize: DEFAULT_PAGE_SIZE } } });
+  return z
+    .strictObject({ data: z.array(item), meta })
+    .meta(
+      example === undefined ? {} : { example: { data: [example], meta: { page: 0, pageSize: DEFAULT_PAGE_SIZE } } },
+    );
 }
 
 export function exampleOf(schema: z.ZodType): unknown {

@@ -4,7 +4,12 @@ import { id, text, timestamp } from './envelope.js';
 
 /** specs/rest-api.md, Firmware. */
 const DEFAULT_CONTENT_TYPE = 'application/octet-stream';
-const contentType = z.string().max(127).regex(/^[a-z0-9][a-z0-9!#$&^_.+-]*\/[a-z0-9][a-z0-9!#$&^_.+-]*$/, { error: 'must be a media type without parameters, such as application/gzip' });
+const contentType = z
+  .string()
+  .max(127)
+  .regex(/^[a-z0-9][a-z0-9!#$&^_.+-]*\/[a-z0-9][a-z0-9!#$&^_.+-]*$/, {
+    error: 'must be a media type without parameters, such as application/gzip',
+  });
 const MAX_LABELS = 64;
 const labels = z
   .record(text(1, 63), text(0, 255))
@@ -19,21 +24,45 @@ export const newFirmware = z
     contentType: contentType.default(DEFAULT_CONTENT_TYPE).meta({ description: 'What the blob is served as' }),
     labels: labels.default({}),
   })
-  .meta({ id: 'NewFirmware', example: { name: 'Light switch', description: 'Fixes the flicker at 10 %', version: '1.5.0' } });
+  .meta({
+    id: 'NewFirmware',
+    example: { name: 'Light switch', description: 'Fixes the flicker at 10 %', version: '1.5.0' },
+  });
 
 const FIRMWARE_EXAMPLE = {
-  id: '123e4567-e89b-12d3-a456-426655440000', tenantId: 'default', name: 'Light switch', description: 'Fixes the flicker at 10 %', version: '1.5.0',
-  blobAttached: true, state: 'ready', size: 20_971_520,
-  downloadUrl: 'https://slipway.example/download/firmwares/default/123e4567-e89b-12d3-a456-426655440000?expires=1795514700&sig=…',
+  id: '123e4567-e89b-12d3-a456-426655440000',
+  tenantId: 'default',
+  name: 'Light switch',
+  description: 'Fixes the flicker at 10 %',
+  version: '1.5.0',
+  blobAttached: true,
+  state: 'ready',
+  size: 20_971_520,
+  downloadUrl:
+    'https://slipway.example/download/firmwares/default/123e4567-e89b-12d3-a456-426655440000?expires=1795514700&sig=…',
   hashes: ['12209f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08'],
-  sha256: '9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08', contentType: DEFAULT_CONTENT_TYPE, labels: {}, createdBy: 'key:admin',
-  createdAt: '2026-11-24T10:00:00.000Z', updatedAt: '2026-11-24T10:00:05.000Z',
+  sha256: '9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08',
+  contentType: DEFAULT_CONTENT_TYPE,
+  labels: {},
+  createdBy: 'key:admin',
+  createdAt: '2026-11-24T10:00:00.000Z',
+  updatedAt: '2026-11-24T10:00:05.000Z',
 };
 
 /** Before its blob is attached. */
 export const DRAFT_EXAMPLE = {
-  id: FIRMWARE_EXAMPLE.id, tenantId: 'default', name: 'Light switch', description: 'Fixes the flicker at 10 %', version: '1.5.0', blobAttached: false, state: 'draft',
-  contentType: DEFAULT_CONTENT_TYPE, labels: {}, createdBy: 'key:admin', createdAt: '2026-11-24T10:00:00.000Z', updatedAt: '2026-11-24T10:00:00.000Z',
+  id: FIRMWARE_EXAMPLE.id,
+  tenantId: 'default',
+  name: 'Light switch',
+  description: 'Fixes the flicker at 10 %',
+  version: '1.5.0',
+  blobAttached: false,
+  state: 'draft',
+  contentType: DEFAULT_CONTENT_TYPE,
+  labels: {},
+  createdBy: 'key:admin',
+  createdAt: '2026-11-24T10:00:00.000Z',
+  updatedAt: '2026-11-24T10:00:00.000Z',
 };
 
 export const firmware = z
@@ -46,8 +75,14 @@ export const firmware = z
     blobAttached: z.boolean(),
     state: z.enum(['draft', 'ready', 'expired', 'retired']),
     size: z.int().min(0).optional().meta({ description: 'Bytes; there once a blob is attached' }),
-    downloadUrl: z.string().optional().meta({ description: 'Works by itself, without a token, for some minutes: each answer has a fresh one. There once a blob is attached' }),
-    hashes: z.array(z.string()).optional().meta({ description: 'Multihashes in hex; SHA2-256 is 1220 and 64 digits. There once a blob is attached' }),
+    downloadUrl: z.string().optional().meta({
+      description:
+        'Works by itself, without a token, for some minutes: each answer has a fresh one. There once a blob is attached',
+    }),
+    hashes: z
+      .array(z.string())
+      .optional()
+      .meta({ description: 'Multihashes in hex; SHA2-256 is 1220 and 64 digits. There once a blob is attached' }),
     sha256: z.string().optional(),
     contentType: z.string(),
     labels: z.record(z.string(), z.string()),
@@ -57,19 +92,40 @@ export const firmware = z
   })
   .meta({ id: 'Firmware', example: FIRMWARE_EXAMPLE });
 
-export const attached = z.strictObject({ downloadUrl: z.string() }).meta({ id: 'AttachedBlob', example: { downloadUrl: FIRMWARE_EXAMPLE.downloadUrl } });
+export const attached = z
+  .strictObject({ downloadUrl: z.string() })
+  .meta({ id: 'AttachedBlob', example: { downloadUrl: FIRMWARE_EXAMPLE.downloadUrl } });
 
 export const deletion = z.strictObject({
-  force: z.boolean().default(false).meta({ description: 'Cancels the installations that have not ended, instead of refusing' }),
+  force: z
+    .boolean()
+    .default(false)
+    .meta({ description: 'Cancels the installations that have not ended, instead of refusing' }),
 });
 
 /** `downloadUrl` is asked for only where there is a blob. */
 export function printFirmware(f: Firmware, downloadUrl: (id: string) => string): z.input<typeof firmware> {
   return {
-    id: f.id, tenantId: f.tenantId, name: f.name, description: f.description, version: f.version, blobAttached: f.content !== null, state: f.state,
-    ...(f.content === null ? {} : { size: f.content.size, downloadUrl: downloadUrl(f.id), hashes: [multihash(f.content.sha256)], sha256: f.content.sha256 }),
-    contentType: f.contentType, labels: { ...f.labels }, createdBy: f.createdBy,
-    createdAt: new Date(f.createdAt).toISOString(), updatedAt: new Date(f.updatedAt).toISOString(),
+    id: f.id,
+    tenantId: f.tenantId,
+    name: f.name,
+    description: f.description,
+    version: f.version,
+    blobAttached: f.content !== null,
+    state: f.state,
+    ...(f.content === null
+      ? {}
+      : {
+          size: f.content.size,
+          downloadUrl: downloadUrl(f.id),
+          hashes: [multihash(f.content.sha256)],
+          sha256: f.content.sha256,
+        }),
+    contentType: f.contentType,
+    labels: { ...f.labels },
+    createdBy: f.createdBy,
+    createdAt: new Date(f.createdAt).toISOString(),
+    updatedAt: new Date(f.updatedAt).toISOString(),
   };
 }
 

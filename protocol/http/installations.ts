@@ -19,7 +19,9 @@ const MAX_BACKOFF_MS = 30 * DAY;
 const MAX_AHEAD_MS = 10 * 366 * DAY;
 
 const timeout = (key: keyof Policy['timeouts'], description: string) =>
-  duration(MIN_TIMEOUT_MS, MAX_TIMEOUT_MS, 'PT1H').optional().meta({ description: `${description} Default ${printDuration(DEFAULT_POLICY.timeouts[key])}` });
+  duration(MIN_TIMEOUT_MS, MAX_TIMEOUT_MS, 'PT1H')
+    .optional()
+    .meta({ description: `${description} Default ${printDuration(DEFAULT_POLICY.timeouts[key])}` });
 
 const timeouts = z.strictObject({
   offer: timeout('offer', 'Until the device accepts.'),
@@ -29,7 +31,12 @@ const timeouts = z.strictObject({
 });
 
 const retry = z.strictObject({
-  maxAttempts: z.int().min(1).max(100).optional().meta({ description: `Default ${DEFAULT_POLICY.retry.maxAttempts}` }),
+  maxAttempts: z
+    .int()
+    .min(1)
+    .max(100)
+    .optional()
+    .meta({ description: `Default ${DEFAULT_POLICY.retry.maxAttempts}` }),
   backoff: z
     .strictObject({
       first: duration(0, MAX_BACKOFF_MS, 'PT10S').optional(),
@@ -46,15 +53,25 @@ export const newInstallation = z
     slot: slotName,
     notBefore: timestamp.optional().meta({ description: 'It does not begin before' }),
     deadline: timestamp.optional().meta({ description: 'It has ended by then, in one way or another' }),
-    maintenanceWindow: z.never({ error: 'is not supported yet; send notBefore, and deadline where it must have ended' }).optional(),
+    maintenanceWindow: z
+      .never({ error: 'is not supported yet; send notBefore, and deadline where it must have ended' })
+      .optional(),
     priority: z.int32().default(0).meta({ description: 'Higher goes first on a device' }),
     retry: retry.optional(),
     timeouts: timeouts.optional(),
-    soak: duration(0, MAX_TIMEOUT_MS, 'PT10M').optional().meta({ description: 'How long the new content must prove itself. Default PT0S' }),
+    soak: duration(0, MAX_TIMEOUT_MS, 'PT10M')
+      .optional()
+      .meta({ description: 'How long the new content must prove itself. Default PT0S' }),
     gate: z.enum(['go', 'hold']).default('go').meta({ description: 'hold: download, then wait for the release' }),
-    onConflict: z.enum(['reject', 'queue', 'supersede']).default('queue').meta({ description: 'Where another one is open on the same slot' }),
+    onConflict: z
+      .enum(['reject', 'queue', 'supersede'])
+      .default('queue')
+      .meta({ description: 'Where another one is open on the same slot' }),
   })
-  .meta({ id: 'NewFirmwareInstallation', example: { firmwareId: '123e4567-e89b-12d3-a456-426655440000', slot: 'firmware' } });
+  .meta({
+    id: 'NewFirmwareInstallation',
+    example: { firmwareId: '123e4567-e89b-12d3-a456-426655440000', slot: 'firmware' },
+  });
 
 /** A request as the store takes it. Times are epoch milliseconds. */
 export interface InstallationRequest {
@@ -73,14 +90,28 @@ export function toRequest(body: z.output<typeof newInstallation>, now: number): 
   const notBefore = body.notBefore === undefined ? undefined : Date.parse(body.notBefore);
   const deadline = body.deadline === undefined ? undefined : Date.parse(body.deadline);
   const faults: Fault[] = [];
-  if (notBefore !== undefined && notBefore > now + MAX_AHEAD_MS) faults.push({ pointer: '/notBefore', detail: 'lies more than ten years ahead' });
-  if (deadline !== undefined && deadline > now + MAX_AHEAD_MS) faults.push({ pointer: '/deadline', detail: 'lies more than ten years ahead' });
+  if (notBefore !== undefined && notBefore > now + MAX_AHEAD_MS)
+    faults.push({ pointer: '/notBefore', detail: 'lies more than ten years ahead' });
+  if (deadline !== undefined && deadline > now + MAX_AHEAD_MS)
+    faults.push({ pointer: '/deadline', detail: 'lies more than ten years ahead' });
   if (deadline !== undefined && deadline <= now) faults.push({ pointer: '/deadline', detail: 'lies in the past' });
-  if (deadline !== undefined && notBefore !== undefined && deadline <= notBefore) faults.push({ pointer: '/deadline', detail: 'must be later than notBefore' });
-  if (faults.length > 0) throw new DomainError('FIRMWARE_VALIDATION', faults.map(({ pointer, detail }) => `${pointer} ${detail}`).join('; '), { errors: faults });
+  if (deadline !== undefined && notBefore !== undefined && deadline <= notBefore)
+    faults.push({ pointer: '/deadline', detail: 'must be later than notBefore' });
+  if (faults.length > 0)
+    throw new DomainError(
+      'FIRMWARE_VALIDATION',
+      faults.map(({ pointer, detail }) => `${pointer} ${detail}`).join('; '),
+      { errors: faults },
+    );
   return {
-    firmwareId: body.firmwareId, slot: body.slot, priority: body.priority, gate: body.gate, onConflict: body.onConflict, policy: toPolicy(body),
-    ...(notBefore === undefined ? {} : { notBefore }), ...(deadline === undefined ? {} : { deadline }),
+    firmwareId: body.firmwareId,
+    slot: body.slot,
+    priority: body.priority,
+    gate: body.gate,
+    onConflict: body.onConflict,
+    policy: toPolicy(body),
+    ...(notBefore === undefined ? {} : { notBefore }),
+    ...(deadline === undefined ? {} : { deadline }),
   };
 }
 
@@ -89,10 +120,18 @@ function toPolicy({ timeouts: given = {}, retry: again = {}, soak }: z.output<ty
   const backoff = again.backoff ?? {};
   const first = backoff.first ?? Math.min(r.first, backoff.max ?? r.first);
   const max = backoff.max ?? Math.max(r.max, first);
-  if (max < first) throw new DomainError('FIRMWARE_VALIDATION', '/retry/backoff/max must not be shorter than first', { errors: [{ pointer: '/retry/backoff/max', detail: 'must not be shorter than first' }] });
+  if (max < first)
+    throw new DomainError('FIRMWARE_VALIDATION', '/retry/backoff/max must not be shorter than first', {
+      errors: [{ pointer: '/retry/backoff/max', detail: 'must not be shorter than first' }],
+    });
   return {
     ...DEFAULT_POLICY,
-    timeouts: { offer: given.offer ?? t.offer, download: given.download ?? t.download, install: given.install ?? t.install, confirm: given.confirm ?? t.confirm },
+    timeouts: {
+      offer: given.offer ?? t.offer,
+      download: given.download ?? t.download,
+      install: given.install ?? t.install,
+      confirm: given.confirm ?? t.confirm,
+    },
     retry: { maxAttempts: again.maxAttempts ?? r.maxAttempts, first, factor: backoff.factor ?? r.factor, max },
     soak: soak ?? DEFAULT_POLICY.soak,
   };
@@ -109,23 +148,40 @@ export const installationReport = z
     rejectedAt: timestamp.optional(),
     rejectReason: text(0, REASON_LENGTH).optional().meta({ description: 'Only with rejectedAt' }),
   })
-  .refine((body) => [body.startedAt, body.completedAt, body.rejectedAt].filter((member) => member !== undefined).length === 1, { error: ONE_OF })
-  .refine((body) => body.rejectReason === undefined || body.rejectedAt !== undefined, { error: 'is possible only with rejectedAt', path: ['rejectReason'] })
+  .refine(
+    (body) => [body.startedAt, body.completedAt, body.rejectedAt].filter((member) => member !== undefined).length === 1,
+    { error: ONE_OF },
+  )
+  .refine((body) => body.rejectReason === undefined || body.rejectedAt !== undefined, {
+    error: 'is possible only with rejectedAt',
+    path: ['rejectReason'],
+  })
   .meta({
-    id: 'FirmwareInstallationReport', example: { startedAt: '2026-11-24T10:00:00Z' },
-    oneOf: [{ required: ['startedAt'] }, { required: ['completedAt'] }, { required: ['rejectedAt'] }], dependentRequired: { rejectReason: ['rejectedAt'] },
+    id: 'FirmwareInstallationReport',
+    example: { startedAt: '2026-11-24T10:00:00Z' },
+    oneOf: [{ required: ['startedAt'] }, { required: ['completedAt'] }, { required: ['rejectedAt'] }],
+    dependentRequired: { rejectReason: ['rejectedAt'] },
   });
 
-export type ReportedEvent = { type: 'accepted' | 'installed'; at: number } | { type: 'rejected'; at: number; reason?: string; final: true };
+export type ReportedEvent =
+  { type: 'accepted' | 'installed'; at: number } | { type: 'rejected'; at: number; reason?: string; final: true };
 
 /** What a report over REST means to an installation. Whoever writes `rejectedAt` has decided: it is not tried again. */
 export function toEvent(body: z.output<typeof installationReport>, now: number): ReportedEvent {
   if (body.startedAt !== undefined) return { type: 'accepted', at: plausible(body.startedAt, now) };
   if (body.completedAt !== undefined) return { type: 'installed', at: plausible(body.completedAt, now) };
-  return { type: 'rejected', at: plausible(body.rejectedAt!, now), final: true, ...(body.rejectReason === undefined ? {} : { reason: body.rejectReason }) };
+  return {
+    type: 'rejected',
+    at: plausible(body.rejectedAt!, now),
+    final: true,
+    ...(body.rejectReason === undefined ? {} : { reason: body.rejectReason }),
+  };
 }
 
-/** Clients read back what they wrote. A clock that was never set, or that runs far ahead, is not believed: then the time of receipt counts. */
+/**
+ * Clients read back what they wrote. A clock that was never set, or that runs far ahead, is not believed: then the time
+ * of receipt counts.
+ */
 const FIRST_PLAUSIBLE = Date.UTC(2000, 0, 1);
 const CLOCK_SKEW_MS = 5 * 60 * SECOND;
 
@@ -134,7 +190,10 @@ function plausible(value: string, now: number): number {
   return at >= FIRST_PLAUSIBLE && at <= now + CLOCK_SKEW_MS ? at : now;
 }
 
-export const cancellation = z.strictObject({ reason: text(0, REASON_LENGTH).optional() }).optional().meta({ example: { reason: 'wrong version' } });
+export const cancellation = z
+  .strictObject({ reason: text(0, REASON_LENGTH).optional() })
+  .optional()
+  .meta({ example: { reason: 'wrong version' } });
 
 /** Nothing needs to be said: an empty object, or no body at all. */
 export const nothing = z.strictObject({}).optional().meta({ example: {} });

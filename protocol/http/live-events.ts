@@ -4,8 +4,13 @@ import { isoTime } from './print-plan.js';
 import { printRollout, printRolloutEvent, type PrintableRollout } from './rollout.js';
 import { eventQuery } from './rollouts.js';
 
-/** What is told as it happens: Server-Sent Events (WHATWG HTML, "Server-sent events"), numbered by the sealed history. */
-const after = z.int().min(0).optional().meta({ description: 'The number after which it begins; 0 = from the beginning. `Last-Event-ID` goes before it. A stream without either begins with what happens now' });
+/**
+ * What is told as it happens: Server-Sent Events (WHATWG HTML, "Server-sent events"), numbered by the sealed history.
+ */
+const after = z.int().min(0).optional().meta({
+  description:
+    'The number after which it begins; 0 = from the beginning. `Last-Event-ID` goes before it. A stream without either begins with what happens now',
+});
 
 /** Of a rollout's history: pages have cursors, streams have numbers. */
 export const rolloutEventQuery = eventQuery.extend({ after });
@@ -17,7 +22,11 @@ export const historyQuery = z.strictObject({
 });
 
 export const LAST_EVENT_ID = {
-  'Last-Event-ID': { description: 'With `Accept: text/event-stream`: the `id` that was heard last. What came after it follows, nothing is left out and nothing comes twice', example: '4711' },
+  'Last-Event-ID': {
+    description:
+      'With `Accept: text/event-stream`: the `id` that was heard last. What came after it follows, nothing is left out and nothing comes twice',
+    example: '4711',
+  },
 };
 
 /** @returns undefined where the text is no id of these streams. */
@@ -27,7 +36,7 @@ export function parseEventId(text: string): number | undefined {
 
 export const historyEvent = z
   .strictObject({
-    number: z.int().meta({ description: 'In the chain of the tenant\'s history, without a gap' }),
+    number: z.int().meta({ description: "In the chain of the tenant's history, without a gap" }),
     at: timestamp,
     event: z.string(),
     deviceId: id.optional(),
@@ -35,7 +44,16 @@ export const historyEvent = z
     rolloutId: id.optional(),
     data: z.record(z.string(), z.unknown()),
   })
-  .meta({ id: 'HistoryEvent', example: { number: 4711, at: '2026-11-24T10:00:00.000Z', event: 'created', rolloutId: '123e4567-e89b-12d3-a456-426655440010', data: { by: 'operator:key:admin' } } });
+  .meta({
+    id: 'HistoryEvent',
+    example: {
+      number: 4711,
+      at: '2026-11-24T10:00:00.000Z',
+      event: 'created',
+      rolloutId: '123e4567-e89b-12d3-a456-426655440010',
+      data: { by: 'operator:key:admin' },
+    },
+  });
 
 export interface PrintableEntry {
   readonly number: number;
@@ -48,10 +66,22 @@ export interface PrintableEntry {
   readonly rolloutId: string | null;
 }
 
-export function printHistoryEvent({ number, at, event, data, deviceId, installationId, rolloutId }: PrintableEntry): z.input<typeof historyEvent> {
+export function printHistoryEvent({
+  number,
+  at,
+  event,
+  data,
+  deviceId,
+  installationId,
+  rolloutId,
+}: PrintableEntry): z.input<typeof historyEvent> {
   return {
-    number, at: isoTime(at), event,
-    ...(deviceId === null ? {} : { deviceId }), ...(installationId === null ? {} : { installationId }), ...(rolloutId === null ? {} : { rolloutId }),
+    number,
+    at: isoTime(at),
+    event,
+    ...(deviceId === null ? {} : { deviceId }),
+    ...(installationId === null ? {} : { installationId }),
+    ...(rolloutId === null ? {} : { rolloutId }),
     data: { ...data },
   };
 }
@@ -64,7 +94,13 @@ export function entryFrame(entry: PrintableEntry, of: 'tenant' | 'rollout'): str
 /** How a rollout stands: what a dashboard redraws. It has no id, because it says what is, not what happened. */
 export function countersFrame(view: PrintableRollout): string {
   const { phase, because, waitingOn, counters, groups } = printRollout(view, null);
-  return frame('counters', { phase, because, waitingOn, counters, groups: groups.map(({ name, state, size, counters: own }) => ({ name, state, size, counters: own })) });
+  return frame('counters', {
+    phase,
+    because,
+    waitingOn,
+    counters,
+    groups: groups.map(({ name, state, size, counters: own }) => ({ name, state, size, counters: own })),
+  });
 }
 
 export function endFrame({ phase, because }: { phase: string; because: string }): string {
@@ -84,13 +120,48 @@ export function openingFrame(retryMs: number): string {
 /** A comment: clients skip it, and whatever stands in between sees that the connection is alive. */
 export const HEARTBEAT = ': heartbeat\n\n';
 
-const NONE = { pending: 0, queued: 0, inFlight: 0, installed: 0, alreadyInstalled: 0, failed: 0, rejected: 0, canceled: 0, timedOut: 0, superseded: 0, bytes: 0 };
+const NONE = {
+  pending: 0,
+  queued: 0,
+  inFlight: 0,
+  installed: 0,
+  alreadyInstalled: 0,
+  failed: 0,
+  rejected: 0,
+  canceled: 0,
+  timedOut: 0,
+  superseded: 0,
+  bytes: 0,
+};
 const RUNNING = { ...NONE, pending: 9, inFlight: 1 };
 
-export const ROLLOUT_STREAM_EXAMPLE = openingFrame(2_000)
-  + frame('counters', { phase: 'running', because: 'It runs since 2026-11-24T10:00:00.000Z.', waitingOn: 'Waits for 1 in flight.', counters: RUNNING, groups: [{ name: 'all', state: 'running', size: 10, counters: RUNNING }] })
-  + frame('pause', { number: 4711, at: '2026-11-24T10:00:05.000Z', event: 'pause', data: { by: 'operator:key:admin', version: 1 } }, 4711)
-  + HEARTBEAT;
-export const TENANT_STREAM_EXAMPLE = openingFrame(2_000)
-  + frame('installed', { number: 4712, at: '2026-11-24T10:00:06.000Z', event: 'installed', deviceId: '123e4567-e89b-12d3-a456-426655440002', installationId: '123e4567-e89b-12d3-a456-426655440001', data: { by: 'device:123e4567-e89b-12d3-a456-426655440002' } }, 4712)
-  + HEARTBEAT;
+export const ROLLOUT_STREAM_EXAMPLE =
+  openingFrame(2_000) +
+  frame('counters', {
+    phase: 'running',
+    because: 'It runs since 2026-11-24T10:00:00.000Z.',
+    waitingOn: 'Waits for 1 in flight.',
+    counters: RUNNING,
+    groups: [{ name: 'all', state: 'running', size: 10, counters: RUNNING }],
+  }) +
+  frame(
+    'pause',
+    { number: 4711, at: '2026-11-24T10:00:05.000Z', event: 'pause', data: { by: 'operator:key:admin', version: 1 } },
+    4711,
+  ) +
+  HEARTBEAT;
+export const TENANT_STREAM_EXAMPLE =
+  openingFrame(2_000) +
+  frame(
+    'installed',
+    {
+      number: 4712,
+      at: '2026-11-24T10:00:06.000Z',
+      event: 'installed',
+      deviceId: '123e4567-e89b-12d3-a456-426655440002',
+      installationId: '123e4567-e89b-12d3-a456-426655440001',
+      data: { by: 'device:123e4567-e89b-12d3-a456-426655440002' },
+    },
+    4712,
+  ) +
+  HEARTBEAT;

@@ -1,6 +1,6 @@
 /**
- * JSON Merge Patch (RFC 7396 §2): members of the patch replace those of the target, null deletes one, objects are merged, lists are
- * replaced as a whole. Neither argument is changed.
+ * JSON Merge Patch (RFC 7396 §2): members of the patch replace those of the target, null deletes one, objects are
+ * merged, lists are replaced as a whole. Neither argument is changed.
  */
 export function applyMergePatch(target: unknown, patch: unknown): unknown {
   if (!isObject(patch)) return patch;

@@ -7,15 +7,17 @@ export interface RangeHeaders {
 }
 
 /**
- * One range is served. Several, other units and what is malformed may be ignored (§14.2), and are: then all of it is served. `If-Range`
- * with another tag, or with a date, which we never sent, asks for all of it as well.
+ * One range is served. Several, other units and what is malformed may be ignored (§14.2), and are: then all of it is
+ * served. `If-Range` with another tag, or with a date, which we never sent, asks for all of it as well.
  */
 export function whatToServe(headers: RangeHeaders, etag: string, size: number): Serve {
   const condition = headers['if-range'];
   if (headers.range === undefined || (condition !== undefined && condition.trim() !== etag)) return { how: 'whole' };
   const match = /^bytes=\s*(\d{0,15})-(\d{0,15})\s*$/i.exec(headers.range);
   if (!match || (match[1] === '' && match[2] === '')) return { how: 'whole' };
-  return match[1] === '' ? lastBytes(Number(match[2]), size) : fromTo(Number(match[1]), match[2] === '' ? Infinity : Number(match[2]), size);
+  return match[1] === ''
+    ? lastBytes(Number(match[2]), size)
+    : fromTo(Number(match[1]), match[2] === '' ? Infinity : Number(match[2]), size);
 }
 
 function lastBytes(count: number, size: number): Serve {
@@ -31,12 +33,18 @@ function fromTo(start: number, end: number, size: number): Serve {
 /** `If-None-Match` (RFC 9110 §13.1.2): weak comparison, any of a list. */
 export function isUnchanged(ifNoneMatch: string | undefined, etag: string): boolean {
   if (ifNoneMatch === undefined) return false;
-  return ifNoneMatch.split(',').map((tag) => tag.trim().replace(/^W\//, '')).some((tag) => tag === '*' || tag === etag);
+  return ifNoneMatch
+    .split(',')
+    .map((tag) => tag.trim().replace(/^W\//, ''))
+    .some((tag) => tag === '*' || tag === etag);
 }
 
 /** `attachment` with the name as old and as new clients read it (RFC 6266, RFC 8187). */
 export function attachment(fileName: string): string {
   const plain = fileName.replace(/[^\x20-\x7e]|["\\%/]/g, '_');
-  const encoded = encodeURIComponent(fileName.replaceAll('/', '_')).replace(/['()*]/g, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`);
+  const encoded = encodeURIComponent(fileName.replaceAll('/', '_')).replace(
+    /['()*]/g,
+    (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
+  );
   return `attachment; filename="${plain}"${encoded === plain ? '' : `; filename*=UTF-8''${encoded}`}`;
 }

@@ -1,5 +1,17 @@
 /** A canary of ten out of a thousand devices, for the OpenAPI document; a test holds it against its schema. */
-const NONE = { pending: 0, queued: 0, inFlight: 0, installed: 0, alreadyInstalled: 0, failed: 0, rejected: 0, canceled: 0, timedOut: 0, superseded: 0, bytes: 0 };
+const NONE = {
+  pending: 0,
+  queued: 0,
+  inFlight: 0,
+  installed: 0,
+  alreadyInstalled: 0,
+  failed: 0,
+  rejected: 0,
+  canceled: 0,
+  timedOut: 0,
+  superseded: 0,
+  bytes: 0,
+};
 const GATE = { minSuccess: 0.95, minSample: 1, maxFailureRate: null, confidence: null };
 const WAITING = { ...GATE, verdict: 'wait', because: '0 of 1 targets that the gate asks for have ended', bound: null };
 const CLOSED = { rollBack: null, state: 'pending', openedAt: null, passedAt: null, failedAt: null, because: null };
@@ -12,13 +24,47 @@ export const ROLLOUT_EXAMPLE = {
   targets: { filter: 'deviceType==LS-1;tag==north', deviceIds: [], dynamic: false },
   groups: [
     {
-      name: 'canary', percent: 1, soak: 'PT2H',
-      gate: { minSuccess: 0.98, minSample: 5, maxFailureRate: null, confidence: null, verdict: 'wait', because: '3 of 5 targets that the gate asks for have ended', bound: null },
+      name: 'canary',
+      percent: 1,
+      soak: 'PT2H',
+      gate: {
+        minSuccess: 0.98,
+        minSample: 5,
+        maxFailureRate: null,
+        confidence: null,
+        verdict: 'wait',
+        because: '3 of 5 targets that the gate asks for have ended',
+        bound: null,
+      },
       approval: { required: 1, expiresAfter: 'P3D', onExpiry: 'hold', askedAt: null, given: [] },
-      state: 'running', size: 10, counters: { ...NONE, pending: 4, inFlight: 3, installed: 3, bytes: 62_914_560 }, openedAt: '2026-11-24T10:00:00.000Z', passedAt: null, failedAt: null, because: null, rollBack: null,
+      state: 'running',
+      size: 10,
+      counters: { ...NONE, pending: 4, inFlight: 3, installed: 3, bytes: 62_914_560 },
+      openedAt: '2026-11-24T10:00:00.000Z',
+      passedAt: null,
+      failedAt: null,
+      because: null,
+      rollBack: null,
     },
-    { name: 'early', percent: 10, soak: 'PT0S', gate: WAITING, approval: null, size: 100, counters: { ...NONE, pending: 100 }, ...CLOSED },
-    { name: 'rest', soak: 'PT0S', gate: WAITING, approval: null, size: 890, counters: { ...NONE, pending: 890 }, ...CLOSED },
+    {
+      name: 'early',
+      percent: 10,
+      soak: 'PT0S',
+      gate: WAITING,
+      approval: null,
+      size: 100,
+      counters: { ...NONE, pending: 100 },
+      ...CLOSED,
+    },
+    {
+      name: 'rest',
+      soak: 'PT0S',
+      gate: WAITING,
+      approval: null,
+      size: 890,
+      counters: { ...NONE, pending: 890 },
+      ...CLOSED,
+    },
   ],
   pace: { maxInFlight: 500, startsPerMinute: 1_000, ramp: null, offline: 'wait' },
   stopIf: [{ outcome: 'failed', share: 0.1, after: 10, then: 'pause' }],

@@ -8,17 +8,46 @@ import { isoTime } from './print-plan.js';
 
 /** specs/rollouts.md, "Simulation". What clients get. */
 const chance = z.number().min(0).max(1);
-const durations = z.strictObject({ p50: z.string(), p95: z.string() }).meta({ description: 'ISO 8601, from the start of the rollout on; half of the runs lie at or below p50, all but one in twenty at or below p95' });
+const durations = z.strictObject({ p50: z.string(), p95: z.string() }).meta({
+  description:
+    'ISO 8601, from the start of the rollout on; half of the runs lie at or below p50, all but one in twenty at or below p95',
+});
 const counts = z.strictObject({ p50: z.number(), p95: z.number() });
 const stopThen = z.enum(['pause', 'abort', 'rollBack']);
 
 const EXAMPLE = {
-  seed: 1, runs: 200, devices: 1_000, startsAt: '2026-11-24T10:00:00.000Z', outcomes: { finished: 0.94, aborted: 0, rolledBack: 0, paused: 0.06, waiting: 0 },
-  duration: { p50: 'PT9H', p95: 'P1D' }, milestones: [{ share: 0.5, after: { p50: 'PT2H', p95: 'PT3H' } }, { share: 0.99, after: null }], devicesPerHour: 312.5,
-  peakInFlight: { p50: 100, p95: 100 }, peakBytesPerSecond: { p50: 2_100_000, p95: 2_400_000 }, neverAdmitted: { p50: 3, p95: 7 },
+  seed: 1,
+  runs: 200,
+  devices: 1_000,
+  startsAt: '2026-11-24T10:00:00.000Z',
+  outcomes: { finished: 0.94, aborted: 0, rolledBack: 0, paused: 0.06, waiting: 0 },
+  duration: { p50: 'PT9H', p95: 'P1D' },
+  milestones: [
+    { share: 0.5, after: { p50: 'PT2H', p95: 'PT3H' } },
+    { share: 0.99, after: null },
+  ],
+  devicesPerHour: 312.5,
+  peakInFlight: { p50: 100, p95: 100 },
+  peakBytesPerSecond: { p50: 2_100_000, p95: 2_400_000 },
+  neverAdmitted: { p50: 3, p95: 7 },
   stopRules: [{ outcome: 'failed', share: 0.1, after: 10, then: 'pause', chance: 0.06 }],
-  pauses: [{ reason: 'failure_budget', because: '2 of 12 installations failed, and 10 % is where this rollout is to pause (judged from 10 on)', chance: 0.06 }],
-  groups: [{ name: 'canary', size: 10, sample: { p50: 10, p95: 10 }, passes: 0.97, opens: { p50: 'PT0S', p95: 'PT0S' }, passed: { p50: 'PT2H', p95: 'PT2H10M' } }],
+  pauses: [
+    {
+      reason: 'failure_budget',
+      because: '2 of 12 installations failed, and 10 % is where this rollout is to pause (judged from 10 on)',
+      chance: 0.06,
+    },
+  ],
+  groups: [
+    {
+      name: 'canary',
+      size: 10,
+      sample: { p50: 10, p95: 10 },
+      passes: 0.97,
+      opens: { p50: 'PT0S', p95: 'PT0S' },
+      passed: { p50: 'PT2H', p95: 'PT2H10M' },
+    },
+  ],
   assumptions: ['It is started at once.', 'A device that is online stays so.'],
 };
 
@@ -28,18 +57,33 @@ export const simulation = z
     runs: z.int().min(1),
     devices: z.int().min(0),
     startsAt: timestamp.nullable().meta({ description: 'By the plan; null where it starts by a command' }),
-    outcomes: z.strictObject({ finished: chance, aborted: chance, rolledBack: chance, paused: chance, waiting: chance }).meta({ description: 'Shares of the runs, by how they ended; one that would wait for a person is paused' }),
+    outcomes: z
+      .strictObject({ finished: chance, aborted: chance, rolledBack: chance, paused: chance, waiting: chance })
+      .meta({ description: 'Shares of the runs, by how they ended; one that would wait for a person is paused' }),
     duration: durations.nullable().meta({ description: 'Of the runs that end by themselves; null where none does' }),
-    milestones: z.array(z.strictObject({ share: chance, after: durations.nullable() })).meta({ description: 'When this share of all devices has got it; null where most runs do not come so far' }),
+    milestones: z
+      .array(z.strictObject({ share: chance, after: durations.nullable() }))
+      .meta({ description: 'When this share of all devices has got it; null where most runs do not come so far' }),
     devicesPerHour: z.number().min(0).meta({ description: 'Until nine in ten have it of those that get it' }),
     peakInFlight: counts,
     peakBytesPerSecond: counts,
     neverAdmitted: counts.meta({ description: 'Devices to which nothing is ever sent' }),
-    stopRules: z.array(z.strictObject({ outcome: z.enum(STOP_OUTCOMES), share: chance, after: z.int(), then: stopThen, chance })),
-    pauses: z.array(z.strictObject({ reason: z.enum(PAUSE_REASONS).nullable(), because: z.string(), chance })).meta({ description: 'Where it would wait for a person, most likely first; the sentence is that of one run' }),
-    groups: z.array(z.strictObject({
-      name: z.string(), size: z.int().min(0), sample: counts.meta({ description: 'Ended targets that its gate rests on when it is decided' }), passes: chance, opens: durations.nullable(), passed: durations.nullable(),
-    })),
+    stopRules: z.array(
+      z.strictObject({ outcome: z.enum(STOP_OUTCOMES), share: chance, after: z.int(), then: stopThen, chance }),
+    ),
+    pauses: z
+      .array(z.strictObject({ reason: z.enum(PAUSE_REASONS).nullable(), because: z.string(), chance }))
+      .meta({ description: 'Where it would wait for a person, most likely first; the sentence is that of one run' }),
+    groups: z.array(
+      z.strictObject({
+        name: z.string(),
+        size: z.int().min(0),
+        sample: counts.meta({ description: 'Ended targets that its gate rests on when it is decided' }),
+        passes: chance,
+        opens: durations.nullable(),
+        passed: durations.nullable(),
+      }),
+    ),
     assumptions: z.array(z.string()).meta({ description: 'What the forecast takes for granted' }),
   })
   .meta({ id: 'RolloutSimulation', example: EXAMPLE });
@@ -56,12 +100,31 @@ function round({ p50, p95 }: Spread): Spread {
 
 export function printSimulation(f: Forecast): z.input<typeof simulation> {
   return {
-    seed: f.seed, runs: f.runs, devices: f.devices, startsAt: f.startsAt === null ? null : isoTime(f.startsAt), outcomes: { ...f.outcomes }, duration: printSpread(f.duration),
-    milestones: f.milestones.map(({ share, after }) => ({ share, after: printSpread(after) })), devicesPerHour: Number(f.devicesPerHour.toPrecision(4)),
-    peakInFlight: round(f.peakInFlight), peakBytesPerSecond: round(f.peakBytesPerSecond), neverAdmitted: round(f.neverAdmitted),
-    stopRules: f.stopRules.map(({ rule, chance: fires }) => ({ outcome: rule.outcome, share: rule.share, after: rule.after, then: rule.then, chance: fires })),
+    seed: f.seed,
+    runs: f.runs,
+    devices: f.devices,
+    startsAt: f.startsAt === null ? null : isoTime(f.startsAt),
+    outcomes: { ...f.outcomes },
+    duration: printSpread(f.duration),
+    milestones: f.milestones.map(({ share, after }) => ({ share, after: printSpread(after) })),
+    devicesPerHour: Number(f.devicesPerHour.toPrecision(4)),
+    peakInFlight: round(f.peakInFlight),
+    peakBytesPerSecond: round(f.peakBytesPerSecond),
+    neverAdmitted: round(f.neverAdmitted),
+    stopRules: f.stopRules.map(({ rule, chance: fires }) => ({
+      outcome: rule.outcome,
+      share: rule.share,
+      after: rule.after,
+      then: rule.then,
+      chance: fires,
+    })),
     pauses: f.pauses.map((one) => ({ ...one })),
-    groups: f.groups.map((one) => ({ ...one, sample: round(one.sample), opens: printSpread(one.opens), passed: printSpread(one.passed) })),
+    groups: f.groups.map((one) => ({
+      ...one,
+      sample: round(one.sample),
+      opens: printSpread(one.opens),
+      passed: printSpread(one.passed),
+    })),
     assumptions: [...f.assumptions],
   };
 }

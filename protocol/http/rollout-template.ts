@@ -16,38 +16,67 @@ export const newTemplate = newRollout
 
 export type NewTemplate = z.output<typeof newTemplate>;
 
-export const template = z
-  .looseObject({ id, name: z.string(), createdBy: z.string(), createdAt: timestamp })
-  .meta({
-    id: 'RolloutTemplate', description: 'Beside these members: each member of a plan that it holds, as it was sent',
-    example: { id: '123e4567-e89b-12d3-a456-426655440020', ...example, createdBy: 'key:admin', createdAt: '2026-11-20T08:00:00.000Z' },
-  });
+export const template = z.looseObject({ id, name: z.string(), createdBy: z.string(), createdAt: timestamp }).meta({
+  id: 'RolloutTemplate',
+  description: 'Beside these members: each member of a plan that it holds, as it was sent',
+  example: {
+    id: '123e4567-e89b-12d3-a456-426655440020',
+    ...example,
+    createdBy: 'key:admin',
+    createdAt: '2026-11-20T08:00:00.000Z',
+  },
+});
 
-export const templateFilters = { q: text(0, 255).optional().meta({ description: 'Part of the name', example: 'care' }) };
+export const templateFilters = {
+  q: text(0, 255).optional().meta({ description: 'Part of the name', example: 'care' }),
+};
 
 /** Members of a plan, at any depth, that are durations: parsed they are milliseconds. */
-const DURATIONS = new Set(['soak', 'expiresAfter', 'first', 'max', 'offer', 'download', 'install', 'confirm', 'target']);
+const DURATIONS = new Set([
+  'soak',
+  'expiresAfter',
+  'first',
+  'max',
+  'offer',
+  'download',
+  'install',
+  'confirm',
+  'target',
+]);
 
-/** A body that was parsed, as JSON that says the same. What is null or left out says nothing of its own in a template. */
+/**
+ * A body that was parsed, as JSON that says the same. What is null or left out says nothing of its own in a template.
+ */
 export function asSent(parsed: NewTemplate): TemplatePlan {
-  return JSON.parse(JSON.stringify(parsed, (key, value: unknown) => (typeof value === 'number' && DURATIONS.has(key) ? printDuration(value) : value))) as TemplatePlan;
+  return JSON.parse(
+    JSON.stringify(parsed, (key, value: unknown) =>
+      typeof value === 'number' && DURATIONS.has(key) ? printDuration(value) : value,
+    ),
+  ) as TemplatePlan;
 }
 
 export type TemplatePlan = { readonly name: string } & Readonly<Record<string, unknown>>;
 
 /**
- * What a rollout is made of that is created from a template: each member that it gives itself, and the template's where it gives none; null
- * in it asks for the default. Objects are put together, lists are taken as a whole, and so are targets: devices that somebody names are not
- * to be joined by all those that a template's filter matches.
+ * What a rollout is made of that is created from a template: each member that it gives itself, and the template's where
+ * it gives none; null in it asks for the default. Objects are put together, lists are taken as a whole, and so are
+ * targets: devices that somebody names are not to be joined by all those that a template's filter matches.
  * @returns the body, to be parsed as a whole, and pointers to what the template gave.
  */
-export function withTemplate(of: TemplatePlan, given: Readonly<Record<string, unknown>>): { body: unknown; taken: string[] } {
+export function withTemplate(
+  of: TemplatePlan,
+  given: Readonly<Record<string, unknown>>,
+): { body: unknown; taken: string[] } {
   const { targets, ...own } = given;
   const merged = applyMergePatch(of, own) as Record<string, unknown>;
   return { body: targets === undefined ? merged : { ...merged, targets }, taken: takenFrom(of, given, '') };
 }
 
-function takenFrom(of: Readonly<Record<string, unknown>>, given: Readonly<Record<string, unknown>>, at: string): string[] {
+function takenFrom(
+  of: Readonly<Record<string, unknown>>,
+  given: Readonly<Record<string, unknown>>,
+  at: string,
+): string[] {
   return Object.entries(of).flatMap(([key, value]) => {
     const pointer = `${at}/${key}`;
     const own = given[key];
@@ -57,7 +86,10 @@ function takenFrom(of: Readonly<Record<string, unknown>>, given: Readonly<Record
   });
 }
 
-/** Of the faults that a plan has in which defaults stand in for what a template leaves out, those that are the template's own. */
+/**
+ * Of the faults that a plan has in which defaults stand in for what a template leaves out, those that are the
+ * template's own.
+ */
 export function faultsOfTemplate(of: TemplatePlan, faults: readonly Fault[]): Fault[] {
   return faults.filter(({ pointer }) => gives(of, pointer.split('/').slice(1)));
 }

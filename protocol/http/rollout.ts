@@ -1,9 +1,28 @@
 import { z } from 'zod';
-import { PAUSE_REASONS, sumOf, TARGET_STATES, type Counters, type GroupFacts, type RolloutFacts, type BackState, type TargetState, type Vote } from '../../domain/rollout/facts.js';
+import {
+  PAUSE_REASONS,
+  sumOf,
+  TARGET_STATES,
+  type Counters,
+  type GroupFacts,
+  type RolloutFacts,
+  type BackState,
+  type TargetState,
+  type Vote,
+} from '../../domain/rollout/facts.js';
 import { gateOf, GROUP_STATES, groupState, PHASES, type Phase } from '../../domain/rollout/phase.js';
 import type { GroupPlan, Plan } from '../../domain/rollout/plan.js';
 import { id, timestamp } from './envelope.js';
-import { approvalShape, gateShape, groupShape, isoTime, planShape, printGroupPlan, printPlan, timeOrNull } from './print-plan.js';
+import {
+  approvalShape,
+  gateShape,
+  groupShape,
+  isoTime,
+  planShape,
+  printGroupPlan,
+  printPlan,
+  timeOrNull,
+} from './print-plan.js';
 import { ROLLOUT_EXAMPLE } from './rollout-example.js';
 
 /** specs/rollouts.md, "States". What clients get. */
@@ -12,14 +31,19 @@ const sentence = z.string();
 const vote = z.strictObject({ by: z.string(), at: timestamp });
 
 const counters = z
-  .strictObject({ ...(Object.fromEntries(TARGET_STATES.map((state) => [state, z.int().min(0)])) as Record<TargetState, z.ZodInt>), bytes: z.int().min(0).meta({ description: 'Of the content that was installed' }) })
+  .strictObject({
+    ...(Object.fromEntries(TARGET_STATES.map((state) => [state, z.int().min(0)])) as Record<TargetState, z.ZodInt>),
+    bytes: z.int().min(0).meta({ description: 'Of the content that was installed' }),
+  })
   .meta({ id: 'RolloutCounters' });
 
 const gate = z.strictObject({
   ...gateShape,
   verdict: z.enum(['wait', 'satisfied', 'passed', 'failed', 'inconclusive']),
   because: sentence,
-  bound: z.strictObject({ lower: z.number(), upper: z.number(), sample: z.int(), failed: z.int() }).nullable()
+  bound: z
+    .strictObject({ lower: z.number(), upper: z.number(), sample: z.int(), failed: z.int() })
+    .nullable()
     .meta({ description: 'With confidence: between what the failure rate lies, and on how many devices that rests' }),
 });
 
@@ -34,7 +58,10 @@ const group = z.strictObject({
   passedAt: time,
   failedAt: time,
   because: sentence.nullable().meta({ description: 'Why it passed or failed' }),
-  rollBack: z.strictObject({ pending: z.int(), inFlight: z.int(), rolledBack: z.int(), failed: z.int() }).nullable().meta({ description: 'Of a roll back: updated targets by how far they are on their way back' }),
+  rollBack: z
+    .strictObject({ pending: z.int(), inFlight: z.int(), rolledBack: z.int(), failed: z.int() })
+    .nullable()
+    .meta({ description: 'Of a roll back: updated targets by how far they are on their way back' }),
 });
 
 export const rollout = z
@@ -42,16 +69,30 @@ export const rollout = z
     id,
     ...planShape,
     groups: z.array(group),
-    defaults: z.array(z.string()).meta({ description: 'JSON pointers into this answer: what the operator left out and a default filled in' }),
+    defaults: z
+      .array(z.string())
+      .meta({ description: 'JSON pointers into this answer: what the operator left out and a default filled in' }),
     templateId: id.nullable().meta({ description: 'The template that it was created from; it may be gone' }),
-    fromTemplate: z.array(z.string()).meta({ description: 'JSON pointers into this answer: what the template gave and nobody has amended since' }),
+    fromTemplate: z
+      .array(z.string())
+      .meta({ description: 'JSON pointers into this answer: what the template gave and nobody has amended since' }),
     version: z.int().min(1).meta({ description: 'Of the plan; each amendment is one more' }),
     phase: z.enum(PHASES),
     because: sentence,
     waitingOn: sentence.nullable().meta({ description: 'What it waits for, in one sentence; null once it ended' }),
     nextActionAt: time.meta({ description: 'When something happens by time alone; null where only news moves it' }),
-    eta: time.meta({ description: 'When the last target ends, by the plan and what such devices took before, and then by the pace so far; of a draft: as if it had been started when it was created. null while that depends on a person' }),
-    pauses: z.array(z.strictObject({ reason: z.enum(PAUSE_REASONS), since: timestamp, because: sentence, group: z.string().optional() })),
+    eta: time.meta({
+      description:
+        'When the last target ends, by the plan and what such devices took before, and then by the pace so far; of a draft: as if it had been started when it was created. null while that depends on a person',
+    }),
+    pauses: z.array(
+      z.strictObject({
+        reason: z.enum(PAUSE_REASONS),
+        since: timestamp,
+        because: sentence,
+        group: z.string().optional(),
+      }),
+    ),
     counters,
     approvals: z.array(vote),
     createdBy: z.string(),
@@ -60,7 +101,10 @@ export const rollout = z
     startedAt: time,
     finishedAt: time,
     abortedAt: time,
-    workflowUrl: z.string().nullable().meta({ description: 'Its process in the Temporal UI, once there is one and where the UI is known' }),
+    workflowUrl: z
+      .string()
+      .nullable()
+      .meta({ description: 'Its process in the Temporal UI, once there is one and where the UI is known' }),
   })
   .meta({ id: 'Rollout', example: ROLLOUT_EXAMPLE });
 
@@ -90,20 +134,47 @@ export interface PrintableRollout {
 export function printRollout(r: PrintableRollout, workflowUrl: string | null): z.input<typeof rollout> {
   const { facts } = r;
   return {
-    id: r.id, ...printPlan(r.plan),
-    groups: facts.groups.map((one, index) => printGroup(r.plan.groups[index]!, one, r.bytes[index] ?? 0, facts.rollingBack !== null)),
-    defaults: [...r.defaulted], templateId: r.templateId, fromTemplate: [...r.fromTemplate], version: r.version, phase: r.phase, because: r.because, waitingOn: r.waitingOn, nextActionAt: timeOrNull(r.nextActionAt), eta: timeOrNull(r.eta),
-    pauses: facts.pauses.map(({ reason, since, because, group: name }) => ({ reason, since: isoTime(since), because, ...(name === undefined ? {} : { group: name }) })),
-    counters: printCounters(sumOf(facts.groups), r.bytes.reduce((sum, bytes) => sum + bytes, 0)),
+    id: r.id,
+    ...printPlan(r.plan),
+    groups: facts.groups.map((one, index) =>
+      printGroup(r.plan.groups[index]!, one, r.bytes[index] ?? 0, facts.rollingBack !== null),
+    ),
+    defaults: [...r.defaulted],
+    templateId: r.templateId,
+    fromTemplate: [...r.fromTemplate],
+    version: r.version,
+    phase: r.phase,
+    because: r.because,
+    waitingOn: r.waitingOn,
+    nextActionAt: timeOrNull(r.nextActionAt),
+    eta: timeOrNull(r.eta),
+    pauses: facts.pauses.map(({ reason, since, because, group: name }) => ({
+      reason,
+      since: isoTime(since),
+      because,
+      ...(name === undefined ? {} : { group: name }),
+    })),
+    counters: printCounters(
+      sumOf(facts.groups),
+      r.bytes.reduce((sum, bytes) => sum + bytes, 0),
+    ),
     approvals: facts.approvals.map(printVote),
-    createdBy: r.createdBy, createdAt: isoTime(r.createdAt), updatedAt: isoTime(r.updatedAt), startedAt: timeOrNull(facts.startedAt),
-    finishedAt: timeOrNull(facts.finishedAt), abortedAt: timeOrNull(facts.aborted?.at ?? null), workflowUrl,
+    createdBy: r.createdBy,
+    createdAt: isoTime(r.createdAt),
+    updatedAt: isoTime(r.updatedAt),
+    startedAt: timeOrNull(facts.startedAt),
+    finishedAt: timeOrNull(facts.finishedAt),
+    abortedAt: timeOrNull(facts.aborted?.at ?? null),
+    workflowUrl,
   };
 }
 
 /** In a list: without the devices that the plan names, which may be thousands. */
 export function printListedRollout(r: PrintableRollout, workflowUrl: string | null): z.input<typeof rollout> {
-  const { targets: { filter, dynamic }, ...rest } = printRollout(r, workflowUrl);
+  const {
+    targets: { filter, dynamic },
+    ...rest
+  } = printRollout(r, workflowUrl);
   return { ...rest, targets: { ...(filter === undefined ? {} : { filter }), dynamic } };
 }
 
@@ -113,10 +184,26 @@ function printGroup(plan: GroupPlan, facts: GroupFacts, bytes: number, rollingBa
   return {
     ...printed,
     gate: { ...printed.gate, verdict, because, bound: bound && { ...bound } },
-    approval: printed.approval && { ...printed.approval, askedAt: timeOrNull(facts.askedAt), given: facts.approvals.map(printVote) },
-    state: groupState(facts), size: facts.size, counters: printCounters(facts.counters, bytes),
-    openedAt: timeOrNull(facts.openedAt), passedAt: timeOrNull(facts.passedAt), failedAt: timeOrNull(facts.failedAt), because: facts.because,
-    rollBack: rollingBack ? { pending: facts.back.pending, inFlight: facts.back.inFlight, rolledBack: facts.back.done, failed: facts.back.failed } : null,
+    approval: printed.approval && {
+      ...printed.approval,
+      askedAt: timeOrNull(facts.askedAt),
+      given: facts.approvals.map(printVote),
+    },
+    state: groupState(facts),
+    size: facts.size,
+    counters: printCounters(facts.counters, bytes),
+    openedAt: timeOrNull(facts.openedAt),
+    passedAt: timeOrNull(facts.passedAt),
+    failedAt: timeOrNull(facts.failedAt),
+    because: facts.because,
+    rollBack: rollingBack
+      ? {
+          pending: facts.back.pending,
+          inFlight: facts.back.inFlight,
+          rolledBack: facts.back.done,
+          failed: facts.back.failed,
+        }
+      : null,
   };
 }
 
@@ -137,14 +224,25 @@ export const rolloutTarget = z
     installationId: id.optional().meta({ description: 'Of its newest attempt' }),
     because: sentence.optional(),
     retryAt: timestamp.optional().meta({ description: 'When its back-off ends' }),
-    rollBack: z.strictObject({ state: z.enum(['pending', 'inFlight', 'rolledBack', 'failed']), installationId: id.optional(), because: sentence.optional() }).optional()
+    rollBack: z
+      .strictObject({
+        state: z.enum(['pending', 'inFlight', 'rolledBack', 'failed']),
+        installationId: id.optional(),
+        because: sentence.optional(),
+      })
+      .optional()
       .meta({ description: 'Where it is on its way back to what its slot held before' }),
   })
   .meta({
     id: 'RolloutTarget',
     example: {
-      deviceId: '123e4567-e89b-12d3-a456-426655440002', group: 'canary', state: 'pending', attempt: 1, installationId: '123e4567-e89b-12d3-a456-426655440001',
-      because: 'attempt 1 ended as failed: download_failed: connection reset', retryAt: '2026-11-24T12:05:00.000Z',
+      deviceId: '123e4567-e89b-12d3-a456-426655440002',
+      group: 'canary',
+      state: 'pending',
+      attempt: 1,
+      installationId: '123e4567-e89b-12d3-a456-426655440001',
+      because: 'attempt 1 ended as failed: download_failed: connection reset',
+      retryAt: '2026-11-24T12:05:00.000Z',
     },
   });
 
@@ -156,30 +254,74 @@ export interface PrintableTarget {
   readonly installationId: string | null;
   readonly because: string | null;
   readonly retryAt: number | null;
-  readonly back: { readonly state: BackState; readonly because: string | null; readonly installationId: string | null } | null;
+  readonly back: {
+    readonly state: BackState;
+    readonly because: string | null;
+    readonly installationId: string | null;
+  } | null;
 }
 
-export function printTarget({ deviceId, group: name, state, attempt, installationId, because, retryAt, back }: PrintableTarget): z.input<typeof rolloutTarget> {
+export function printTarget({
+  deviceId,
+  group: name,
+  state,
+  attempt,
+  installationId,
+  because,
+  retryAt,
+  back,
+}: PrintableTarget): z.input<typeof rolloutTarget> {
   return {
-    deviceId, group: name, state, attempt,
-    ...(installationId === null ? {} : { installationId }), ...(because === null ? {} : { because }), ...(retryAt === null ? {} : { retryAt: isoTime(retryAt) }),
+    deviceId,
+    group: name,
+    state,
+    attempt,
+    ...(installationId === null ? {} : { installationId }),
+    ...(because === null ? {} : { because }),
+    ...(retryAt === null ? {} : { retryAt: isoTime(retryAt) }),
     ...(back === null ? {} : { rollBack: printBack(back) }),
   };
 }
 
-function printBack({ state, because, installationId }: NonNullable<PrintableTarget['back']>): NonNullable<z.input<typeof rolloutTarget>['rollBack']> {
-  return { state: state === 'done' ? 'rolledBack' : state, ...(installationId === null ? {} : { installationId }), ...(because === null ? {} : { because }) };
+function printBack({
+  state,
+  because,
+  installationId,
+}: NonNullable<PrintableTarget['back']>): NonNullable<z.input<typeof rolloutTarget>['rollBack']> {
+  return {
+    state: state === 'done' ? 'rolledBack' : state,
+    ...(installationId === null ? {} : { installationId }),
+    ...(because === null ? {} : { because }),
+  };
 }
 
 export const rolloutEvent = z
   .strictObject({
-    number: z.int().nullable().meta({ description: 'In the chain of the tenant\'s history; null for the second until it is sealed' }),
+    number: z
+      .int()
+      .nullable()
+      .meta({ description: "In the chain of the tenant's history; null for the second until it is sealed" }),
     at: timestamp,
     event: z.string(),
-    data: z.record(z.string(), z.unknown()).meta({ description: 'What was seen, what was decided, and the version of the plan' }),
+    data: z
+      .record(z.string(), z.unknown())
+      .meta({ description: 'What was seen, what was decided, and the version of the plan' }),
   })
-  .meta({ id: 'RolloutEvent', example: { number: 4711, at: '2026-11-24T10:00:00.000Z', event: 'created', data: { by: 'operator:key:admin' } } });
+  .meta({
+    id: 'RolloutEvent',
+    example: { number: 4711, at: '2026-11-24T10:00:00.000Z', event: 'created', data: { by: 'operator:key:admin' } },
+  });
 
-export function printRolloutEvent({ number, at, event, data }: { number: number | null; at: number; event: string; data: Readonly<Record<string, unknown>> }): z.input<typeof rolloutEvent> {
+export function printRolloutEvent({
+  number,
+  at,
+  event,
+  data,
+}: {
+  number: number | null;
+  at: number;
+  event: string;
+  data: Readonly<Record<string, unknown>>;
+}): z.input<typeof rolloutEvent> {
   return { number, at: isoTime(at), event, data: { ...data } };
 }

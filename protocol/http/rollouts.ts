@@ -11,37 +11,65 @@ import { groupName } from './rollout-plan.js';
 
 /** specs/rollouts.md, "States": what a person asks of a rollout. A body that needs to say nothing may be left out. */
 const REASON_LENGTH = 255;
-const because = text(1, REASON_LENGTH).meta({ description: 'For people; it stands in the history, and where the rollout says why' });
+const because = text(1, REASON_LENGTH).meta({
+  description: 'For people; it stands in the history, and where the rollout says why',
+});
 
-export const pauseBody = z.strictObject({ reason: because.optional() }).optional().meta({ example: { reason: 'the vendor called' } });
+export const pauseBody = z
+  .strictObject({ reason: because.optional() })
+  .optional()
+  .meta({ example: { reason: 'the vendor called' } });
 
 export const resumeBody = z
-  .strictObject({ reason: z.enum(PAUSE_REASONS).optional().meta({ description: 'Which pause ends, where there are several. Default: the only one there is, or operator' }) })
+  .strictObject({
+    reason: z
+      .enum(PAUSE_REASONS)
+      .optional()
+      .meta({ description: 'Which pause ends, where there are several. Default: the only one there is, or operator' }),
+  })
   .optional()
   .meta({ example: { reason: 'operator' } });
 
 export const abortBody = z
   .strictObject({
-    cancelOpen: z.boolean().default(false).meta({ description: 'Cancels what devices have begun, too; else only what they have not begun' }),
+    cancelOpen: z
+      .boolean()
+      .default(false)
+      .meta({ description: 'Cancels what devices have begun, too; else only what they have not begun' }),
     reason: because.optional(),
   })
   .optional()
   .meta({ example: { cancelOpen: true, reason: 'wrong version' } });
 
 export const retryBody = z
-  .strictObject({ outcomes: z.array(z.enum(RETRYABLE_OUTCOMES)).min(1).default(['failed', 'timedOut']).meta({ description: 'Targets that ended so are tried again' }) })
+  .strictObject({
+    outcomes: z
+      .array(z.enum(RETRYABLE_OUTCOMES))
+      .min(1)
+      .default(['failed', 'timedOut'])
+      .meta({ description: 'Targets that ended so are tried again' }),
+  })
   .optional()
   .meta({ example: { outcomes: ['failed', 'timedOut'] } });
 
-export const rejectBody = z.strictObject({ reason: because }).meta({ example: { reason: 'the canary resets its clock' } });
+export const rejectBody = z
+  .strictObject({ reason: because })
+  .meta({ example: { reason: 'the canary resets its clock' } });
 
 export const rolloutFilters = {
-  phase: listOf(z.enum(PHASES)).optional().meta({ description: `Comma list: ${PHASES.join(', ')}`, example: 'running,paused' }),
+  phase: listOf(z.enum(PHASES))
+    .optional()
+    .meta({ description: `Comma list: ${PHASES.join(', ')}`, example: 'running,paused' }),
   q: text(0, REASON_LENGTH).optional().meta({ description: 'Part of the name', example: 'switch' }),
 };
 
 /** `timed_out` is what an installation is called that ended so; in a filter both spellings are understood. */
-const SPELLINGS = new Map<string, TargetState>(TARGET_STATES.flatMap((state) => [[state, state], [state.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`), state]]));
+const SPELLINGS = new Map<string, TargetState>(
+  TARGET_STATES.flatMap((state) => [
+    [state, state],
+    [state.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`), state],
+  ]),
+);
 
 const keyset = {
   pageSize: z.int().min(1).max(MAX_PAGE_SIZE).default(DEFAULT_PAGE_SIZE),
@@ -49,9 +77,17 @@ const keyset = {
 };
 
 export const targetQuery = z.strictObject({
-  state: listOf(z.enum([...SPELLINGS.keys()])).transform((list) => list?.map((name) => SPELLINGS.get(name)!)).optional().meta({ description: `Comma list: ${TARGET_STATES.join(', ')}`, example: 'failed,timedOut' }),
+  state: listOf(z.enum([...SPELLINGS.keys()]))
+    .transform((list) => list?.map((name) => SPELLINGS.get(name)!))
+    .optional()
+    .meta({ description: `Comma list: ${TARGET_STATES.join(', ')}`, example: 'failed,timedOut' }),
   // As with lists: what is empty filters nothing.
-  group: z.string().max(64).transform((name) => (name === '' ? undefined : name)).optional().meta({ description: 'Name of a group', example: 'canary' }),
+  group: z
+    .string()
+    .max(64)
+    .transform((name) => (name === '' ? undefined : name))
+    .optional()
+    .meta({ description: 'Name of a group', example: 'canary' }),
   ...keyset,
 });
 
@@ -61,22 +97,53 @@ export const eventQuery = z.strictObject(keyset);
 const number = z.number().nullish();
 const duration = z.string().max(64).nullish().meta({ description: 'ISO 8601 duration' });
 const gatePatch = z.strictObject({ minSuccess: number, minSample: number, maxFailureRate: number, confidence: number });
-const approvalPatch = z.strictObject({ required: number, expiresAfter: duration, onExpiry: z.enum(ON_EXPIRY).nullish() });
+const approvalPatch = z.strictObject({
+  required: number,
+  expiresAfter: duration,
+  onExpiry: z.enum(ON_EXPIRY).nullish(),
+});
 
 /** A merge patch: null brings the default back. What comes of it is checked as a whole, like a new plan. */
 export const rolloutPatch = z
   .strictObject({
     description: text(0, 1024).nullish(),
     pace: z
-      .strictObject({ maxInFlight: number, startsPerMinute: number, ramp: z.strictObject({ from: number, factor: number, every: z.strictObject({ succeeded: number }).optional() }).nullish(), offline: z.enum(['wait', 'offer']).nullish() })
+      .strictObject({
+        maxInFlight: number,
+        startsPerMinute: number,
+        ramp: z
+          .strictObject({ from: number, factor: number, every: z.strictObject({ succeeded: number }).optional() })
+          .nullish(),
+        offline: z.enum(['wait', 'offer']).nullish(),
+      })
       .nullish(),
     stopIf: z
-      .array(z.strictObject({ outcome: z.enum(STOP_OUTCOMES), share: z.number(), after: z.number().optional(), then: z.string().optional() }))
+      .array(
+        z.strictObject({
+          outcome: z.enum(STOP_OUTCOMES),
+          share: z.number(),
+          after: z.number().optional(),
+          then: z.string().optional(),
+        }),
+      )
       .nullish()
       .meta({ description: 'Replaces the list. A rule that acted acts again only if it says something else' }),
-    schedule: z.strictObject({ startAt: z.string().nullish(), endAt: z.string().nullish(), atEnd: z.enum(['stopAdmitting', 'cancelOpen']).nullish() }).nullish(),
+    schedule: z
+      .strictObject({
+        startAt: z.string().nullish(),
+        endAt: z.string().nullish(),
+        atEnd: z.enum(['stopAdmitting', 'cancelOpen']).nullish(),
+      })
+      .nullish(),
     groups: z
-      .array(z.strictObject({ name: groupName, soak: duration, gate: gatePatch.nullish(), approval: approvalPatch.nullish() }))
+      .array(
+        z.strictObject({
+          name: groupName,
+          soak: duration,
+          gate: gatePatch.nullish(),
+          approval: approvalPatch.nullish(),
+        }),
+      )
       .min(1)
       .optional()
       .meta({ description: 'Each is merged into the group of its name; groups that are not named stay as they are' }),
@@ -85,14 +152,24 @@ export const rolloutPatch = z
 
 export type RolloutPatch = z.output<typeof rolloutPatch>;
 
-/** Groups go by their names, which a merge patch does not know (RFC 7396 replaces lists): this makes one of it that does. */
+/**
+ * Groups go by their names, which a merge patch does not know (RFC 7396 replaces lists): this makes one of it that
+ * does.
+ */
 export function byName(plan: PrintedPlan, { groups, ...patch }: RolloutPatch): { patch: unknown; faults: Fault[] } {
   const faults: Fault[] = [];
   for (const [index, { name }] of (groups ?? []).entries()) {
     const pointer = `/groups/${index}/name`;
-    if (!plan.groups.some((one) => one.name === name)) faults.push({ pointer, detail: `names no group of this rollout; there are ${plan.groups.map((one) => one.name).join(', ')}` });
-    if (groups!.findIndex((one) => one.name === name) !== index) faults.push({ pointer, detail: 'is named before; a group is amended once' });
+    if (!plan.groups.some((one) => one.name === name))
+      faults.push({
+        pointer,
+        detail: `names no group of this rollout; there are ${plan.groups.map((one) => one.name).join(', ')}`,
+      });
+    if (groups!.findIndex((one) => one.name === name) !== index)
+      faults.push({ pointer, detail: 'is named before; a group is amended once' });
   }
-  const merged = plan.groups.map((one) => applyMergePatch(one, groups?.find((wanted) => wanted.name === one.name) ?? {}));
+  const merged = plan.groups.map((one) =>
+    applyMergePatch(one, groups?.find((wanted) => wanted.name === one.name) ?? {}),
+  );
   return { patch: groups === undefined ? patch : { ...patch, groups: merged }, faults };
 }

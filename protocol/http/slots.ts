@@ -35,11 +35,24 @@ export const deviceSlot = z
   .meta({
     id: 'DeviceSlot',
     example: {
-      slot: 'firmware', name: 'Firmware', queued: 0,
-      current: { version: '1.4.0', sha256: '60303ae22b998861bce3b28f33eec1be758a213c86c93c076dbe9f558c11c752', confirmed: true, reportedAt: '2026-11-24T10:00:00.000Z' },
+      slot: 'firmware',
+      name: 'Firmware',
+      queued: 0,
+      current: {
+        version: '1.4.0',
+        sha256: '60303ae22b998861bce3b28f33eec1be758a213c86c93c076dbe9f558c11c752',
+        confirmed: true,
+        reportedAt: '2026-11-24T10:00:00.000Z',
+      },
       desired: {
-        installationId: '123e4567-e89b-12d3-a456-426655440001', firmwareId: '123e4567-e89b-12d3-a456-426655440000', name: 'Light switch', version: '1.5.0',
-        sha256: '9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08', state: 'downloading', executing: true, revision: 7,
+        installationId: '123e4567-e89b-12d3-a456-426655440001',
+        firmwareId: '123e4567-e89b-12d3-a456-426655440000',
+        name: 'Light switch',
+        version: '1.5.0',
+        sha256: '9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08',
+        state: 'downloading',
+        executing: true,
+        revision: 7,
       },
     },
   });
@@ -55,7 +68,10 @@ export const diagnostic = z
   .meta({
     id: 'Diagnostic',
     example: {
-      at: '2026-11-24T10:00:00.000Z', reason: 'stale_attempt', detail: 'the report is about an attempt that is over; only the newest attempt counts',
-      topic: 'slipway/v1/default/123e4567-e89b-12d3-a456-426655440002/123e4567-e89b-12d3-a456-426655440002/up/status', payload: '{"v":1,"installationId":"123e4567-e89b-12d3-a456-426655440001","attempt":1}',
+      at: '2026-11-24T10:00:00.000Z',
+      reason: 'stale_attempt',
+      detail: 'the report is about an attempt that is over; only the newest attempt counts',
+      topic: 'slipway/v1/default/123e4567-e89b-12d3-a456-426655440002/123e4567-e89b-12d3-a456-426655440002/up/status',
+      payload: '{"v":1,"installationId":"123e4567-e89b-12d3-a456-426655440001","attempt":1}',
     },
   });

@@ -16,28 +16,54 @@ const now = z.strictObject({
   waitingOn: z.array(z.string()).meta({ description: 'What it waits for; empty = nothing is to change' }),
 });
 
-const entry = z.strictObject({ at: timestamp, sentence: z.string(), installationId: id.optional(), rolloutId: id.optional() });
+const entry = z.strictObject({
+  at: timestamp,
+  sentence: z.string(),
+  installationId: id.optional(),
+  rolloutId: id.optional(),
+});
 
 const INSTALLATION = '123e4567-e89b-12d3-a456-426655440001';
 const ROLLOUT = '123e4567-e89b-12d3-a456-426655440010';
 
-export const timeline = z.strictObject({ data: z.strictObject({ now: z.array(now), entries: z.array(entry).meta({ description: 'Newest first' }) }), meta }).meta({
-  id: 'DeviceTimeline',
-  example: {
-    data: {
-      now: [{
-        slot: 'firmware', version: '1.4.0', why: 'Slot "firmware" holds 1.4.0, because operator key:admin asked for it at 2026-10-01T08:00:00.000Z.',
-        whyNow: 'Rollout "switch 1.5.0" (group "canary") asked for 1.5.0 at 2026-11-24T10:00:00.000Z.',
-        waitingOn: ['Waits for the device to accept the offer, since 2026-11-24T10:00:00.000Z, until 2026-11-24T11:00:00.000Z.'],
-      }],
-      entries: [
-        { at: '2026-11-24T10:00:00.100Z', sentence: 'Firmware 1.5.0 was offered to the device.', installationId: INSTALLATION, rolloutId: ROLLOUT },
-        { at: '2026-11-24T10:00:00.000Z', sentence: 'Rollout "switch 1.5.0", group "canary", asked for firmware 1.5.0 in slot "firmware".', installationId: INSTALLATION, rolloutId: ROLLOUT },
-      ],
+export const timeline = z
+  .strictObject({
+    data: z.strictObject({ now: z.array(now), entries: z.array(entry).meta({ description: 'Newest first' }) }),
+    meta,
+  })
+  .meta({
+    id: 'DeviceTimeline',
+    example: {
+      data: {
+        now: [
+          {
+            slot: 'firmware',
+            version: '1.4.0',
+            why: 'Slot "firmware" holds 1.4.0, because operator key:admin asked for it at 2026-10-01T08:00:00.000Z.',
+            whyNow: 'Rollout "switch 1.5.0" (group "canary") asked for 1.5.0 at 2026-11-24T10:00:00.000Z.',
+            waitingOn: [
+              'Waits for the device to accept the offer, since 2026-11-24T10:00:00.000Z, until 2026-11-24T11:00:00.000Z.',
+            ],
+          },
+        ],
+        entries: [
+          {
+            at: '2026-11-24T10:00:00.100Z',
+            sentence: 'Firmware 1.5.0 was offered to the device.',
+            installationId: INSTALLATION,
+            rolloutId: ROLLOUT,
+          },
+          {
+            at: '2026-11-24T10:00:00.000Z',
+            sentence: 'Rollout "switch 1.5.0", group "canary", asked for firmware 1.5.0 in slot "firmware".',
+            installationId: INSTALLATION,
+            rolloutId: ROLLOUT,
+          },
+        ],
+      },
+      meta: { page: 0, pageSize: 20 },
     },
-    meta: { page: 0, pageSize: 20 },
-  },
-});
+  });
 
 export function printNow(facts: SlotFacts): z.input<typeof now> {
   const { why, whyNow, waitingOn } = slotNow(facts);
@@ -46,7 +72,9 @@ export function printNow(facts: SlotFacts): z.input<typeof now> {
 
 export function printEntry(of: TimelineEntry): z.input<typeof entry> {
   return {
-    at: new Date(of.at).toISOString(), sentence: sentenceOf(of),
-    ...(of.installationId === null ? {} : { installationId: of.installationId }), ...(of.rollout === null ? {} : { rolloutId: of.rollout.id }),
+    at: new Date(of.at).toISOString(),
+    sentence: sentenceOf(of),
+    ...(of.installationId === null ? {} : { installationId: of.installationId }),
+    ...(of.rollout === null ? {} : { rolloutId: of.rollout.id }),
   };
 }

@@ -1,4 +1,14 @@
-import { DEFAULTS, type Gate, type GroupApproval, type GroupPlan, type Pace, type Plan, type RetryPlan, type Schedule, type StopRule } from '../../domain/rollout/plan.js';
+import {
+  DEFAULTS,
+  type Gate,
+  type GroupApproval,
+  type GroupPlan,
+  type Pace,
+  type Plan,
+  type RetryPlan,
+  type Schedule,
+  type StopRule,
+} from '../../domain/rollout/plan.js';
 import type { NewRollout } from './rollout-plan.js';
 
 type Sent<K extends keyof NewRollout> = NonNullable<NewRollout[K]>;
@@ -16,18 +26,29 @@ class Filled {
 }
 
 /**
- * The plan with every default of specs/rollouts.md, and a pointer for each that was filled in. A list that was left out is one default;
- * of an object that was left out, each member is.
+ * The plan with every default of specs/rollouts.md, and a pointer for each that was filled in. A list that was left out
+ * is one default; of an object that was left out, each member is.
  */
 export function toPlan(body: NewRollout): { plan: Plan; defaulted: string[] } {
   const filled = new Filled();
-  const groups = body.groups ?? filled.or('/groups', undefined, DEFAULTS.groups.map((one) => ({ ...one })));
-  const of = body.groups === undefined ? new Filled() : filled; // the groups as a whole are the default: not each of their members, too
+  const groups =
+    body.groups ??
+    filled.or(
+      '/groups',
+      undefined,
+      DEFAULTS.groups.map((one) => ({ ...one })),
+    );
+  // the groups as a whole are the default: not each of their members, too
+  const of = body.groups === undefined ? new Filled() : filled;
   const plan: Plan = {
     name: body.name,
     description: body.description ?? null,
     steps: body.steps.map(({ slot, firmwareId }) => ({ slot, firmwareId })),
-    targets: { filter: body.targets.filter ?? null, deviceIds: body.targets.deviceIds ?? [], dynamic: filled.or('/targets/dynamic', body.targets.dynamic, false) },
+    targets: {
+      filter: body.targets.filter ?? null,
+      deviceIds: body.targets.deviceIds ?? [],
+      dynamic: filled.or('/targets/dynamic', body.targets.dynamic, false),
+    },
     groups: groups.map((one, index) => toGroup(one, `/groups/${index}`, of)),
     pace: toPace(body.pace ?? {}, filled),
     stopIf: toStopRules(body.stopIf, filled),
@@ -37,7 +58,10 @@ export function toPlan(body: NewRollout): { plan: Plan; defaulted: string[] } {
     confirm: { soak: filled.or('/confirm/soak', body.confirm?.soak, 0) },
     onConflict: filled.or('/onConflict', body.onConflict, DEFAULTS.onConflict),
     priority: filled.or('/priority', body.priority, 0),
-    approval: { required: filled.or('/approval/required', body.approval?.required, 0), fourEyes: filled.or('/approval/fourEyes', body.approval?.fourEyes, false) },
+    approval: {
+      required: filled.or('/approval/required', body.approval?.required, 0),
+      fourEyes: filled.or('/approval/fourEyes', body.approval?.fourEyes, false),
+    },
     allowDowngrade: filled.or('/allowDowngrade', body.allowDowngrade, false),
   };
   return { plan, defaulted: filled.pointers };
@@ -51,7 +75,10 @@ function toGroup(sent: SentGroup, at: string, filled: Filled): GroupPlan {
     filter: sent.filter ?? null,
     soak: filled.or(`${at}/soak`, sent.soak, DEFAULTS.group.soak),
     gate: toGate(sent.gate ?? {}, `${at}/gate`, filled),
-    approval: sent.approval === undefined ? filled.or<GroupApproval | null>(`${at}/approval`, undefined, null) : toApproval(sent.approval, `${at}/approval`, filled),
+    approval:
+      sent.approval === undefined
+        ? filled.or<GroupApproval | null>(`${at}/approval`, undefined, null)
+        : toApproval(sent.approval, `${at}/approval`, filled),
   };
 }
 
@@ -85,7 +112,12 @@ function toPace(sent: Sent<'pace'>, filled: Filled): Pace {
 
 function toStopRules(sent: NewRollout['stopIf'], filled: Filled): StopRule[] {
   const [standard] = DEFAULTS.stopIf;
-  if (sent === undefined) return filled.or('/stopIf', undefined, DEFAULTS.stopIf.map((one) => ({ ...one })));
+  if (sent === undefined)
+    return filled.or(
+      '/stopIf',
+      undefined,
+      DEFAULTS.stopIf.map((one) => ({ ...one })),
+    );
   return sent.map(({ outcome, share, after, then }, index) => ({
     outcome,
     share,

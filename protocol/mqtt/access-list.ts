@@ -10,13 +10,19 @@ export interface AccessList {
 }
 
 /**
- * The matcher as lists. They say the same of every topic whose levels are spelled as the protocol allows (a test compares them); a filter's `+`
- * also lets through a child's id that is no id, which the service then refuses by itself. Who may retain, and who may leave a will for a child, cannot be said in filters.
+ * The matcher as lists. They say the same of every topic whose levels are spelled as the protocol allows (a test
+ * compares them); a filter's `+` also lets through a child's id that is no id, which the service then refuses by
+ * itself. Who may retain, and who may leave a will for a child, cannot be said in filters.
  */
 export function accessList(identity: Identity): AccessList {
-  if (identity.kind === 'service') return { publish: DOWN_FILTERS, receive: [PROTOCOL_FILTER], subscribe: [PROTOCOL_FILTER] };
+  if (identity.kind === 'service')
+    return { publish: DOWN_FILTERS, receive: [PROTOCOL_FILTER], subscribe: [PROTOCOL_FILTER] };
   const { tenant, node } = identity;
   const sentToIt = [deviceFilter(tenant, node)];
   // Presence only of itself: the one type that carries no child.
-  return { publish: UP_TYPES.map((type) => upFilter(tenant, node, type, type === 'presence' ? node : undefined)), receive: sentToIt, subscribe: sentToIt };
+  return {
+    publish: UP_TYPES.map((type) => upFilter(tenant, node, type, type === 'presence' ? node : undefined)),
+    receive: sentToIt,
+    subscribe: sentToIt,
+  };
 }

@@ -1,10 +1,11 @@
 import { isLevel, parseTopic, ROOT } from './topics.js';
 
 /**
- * Who a connection is, and what it may do: the one matcher (specs/device-mqtt.md, end). The embedded broker calls it, an outside
- * broker's access list is generated from it, and tests hold both to what is delivered.
+ * Who a connection is, and what it may do: the one matcher (specs/device-mqtt.md, end). The embedded broker calls it,
+ * an outside broker's access list is generated from it, and tests hold both to what is delivered.
  */
-export type Identity = { readonly kind: 'service' } | { readonly kind: 'device'; readonly tenant: string; readonly node: string };
+export type Identity =
+  { readonly kind: 'service' } | { readonly kind: 'device'; readonly tenant: string; readonly node: string };
 
 /** A device writes `up` below its own node (presence only of itself), the service writes `down`. */
 export function mayPublish(identity: Identity, topic: string): boolean {
@@ -30,12 +31,15 @@ export function mayRetain(identity: Identity, topic: string): boolean {
 export function mayReceive(identity: Identity, topic: string): boolean {
   const parsed = parseTopic(topic);
   if (!parsed) return false;
-  return identity.kind === 'service' || (parsed.direction === 'down' && parsed.tenant === identity.tenant && parsed.node === identity.node);
+  return (
+    identity.kind === 'service' ||
+    (parsed.direction === 'down' && parsed.tenant === identity.tenant && parsed.node === identity.node)
+  );
 }
 
 /**
- * A filter is allowed where everything it matches is: for a device, below `{tenant}/{node}/+/down/`; for the service, below the root.
- * Narrower filters are fine, wider ones are refused as a whole.
+ * A filter is allowed where everything it matches is: for a device, below `{tenant}/{node}/+/down/`; for the service,
+ * below the root. Narrower filters are fine, wider ones are refused as a whole.
  */
 export function maySubscribe(identity: Identity, filter: string): boolean {
   const levels = filter.split('/');
@@ -51,7 +55,8 @@ export function maySubscribe(identity: Identity, filter: string): boolean {
 /** The user name of a device, and the common name of its certificate: `tenant/node`. */
 export function parseUsername(username: string): { tenant: string; node: string } | undefined {
   const [tenant, node, ...more] = username.split('/');
-  if (tenant === undefined || node === undefined || more.length > 0 || !isLevel(tenant) || !isLevel(node)) return undefined;
+  if (tenant === undefined || node === undefined || more.length > 0 || !isLevel(tenant) || !isLevel(node))
+    return undefined;
   return { tenant, node };
 }
 

@@ -53,7 +53,9 @@ export const ack = z.object({
   result: z.enum(['ok', 'unknown', 'forbidden', 'stale']),
   /** Alias → the child's id. */
   children: z.record(z.string(), level).optional(),
-  /** To a hello: what is to be in work, by slot. What is not named is withdrawn, unless it is already being installed. */
+  /**
+   * To a hello: what is to be in work, by slot. What is not named is withdrawn, unless it is already being installed.
+   */
   open: z.record(slotName, z.object({ installationId: uuid, revision: counter(1) })).optional(),
 });
 

@@ -1,6 +1,7 @@
 /**
- * Follows the packets of an MQTT byte stream by their fixed headers (MQTT 3.1.1 §2.2), so that a receiver can refuse one
- * that is too large when its length is announced. mqtt-packet's parser has no limit: it buffers whatever is on its way, 256 MB included.
+ * Follows the packets of an MQTT byte stream by their fixed headers (MQTT 3.1.1 §2.2), so that a receiver can refuse
+ * one that is too large when its length is announced. mqtt-packet's parser has no limit: it buffers whatever is on its
+ * way, 256 MB included.
  */
 export class Frames {
   private reading: 'type' | 'length' | 'body' = 'type';
@@ -11,14 +12,17 @@ export class Frames {
 
   /**
    * @param maxPacketSize bytes after the fixed header.
-   * @param mayBegin is asked about the type (MQTT 3.1.1 §2.2.1) of each packet, counted from 0; it answers what is wrong, or undefined.
+   * @param mayBegin is asked about the type (MQTT 3.1.1 §2.2.1) of each packet, counted from 0; it answers what is
+   * wrong, or undefined.
    */
   constructor(
     private readonly maxPacketSize: number,
     private readonly mayBegin: (type: number, index: number) => string | undefined = () => undefined,
   ) {}
 
-  /** Takes the next bytes. @returns what is wrong with them; undefined = nothing. After a fault the stream is of no use. */
+  /**
+   * Takes the next bytes. @returns what is wrong with them; undefined = nothing. After a fault the stream is of no use.
+   */
   accept(chunk: Uint8Array): string | undefined {
     let at = 0;
     while (at < chunk.length) {
@@ -44,7 +48,9 @@ export class Frames {
     return this.mayBegin(byte >> 4, this.packets++);
   }
 
-  /** One byte of the remaining length: seven bits, the lowest first, the eighth says that another follows; at most four. */
+  /**
+   * One byte of the remaining length: seven bits, the lowest first, the eighth says that another follows; at most four.
+   */
   private measure(byte: number): string | undefined {
     this.length |= (byte & 0x7f) << this.shift;
     this.shift += 7;

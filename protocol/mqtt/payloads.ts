@@ -2,16 +2,44 @@ import type { z } from 'zod';
 import { ack, cmd, desired, type Ack, type Cmd, type Desired } from './down.js';
 import { storable, VERSION } from './fields.js';
 import { parseTopic, type Address } from './topics.js';
-import { hello, log, presence, progress, status, type Hello, type Log, type Presence, type Progress, type Status } from './up.js';
+import {
+  hello,
+  log,
+  presence,
+  progress,
+  status,
+  type Hello,
+  type Log,
+  type Presence,
+  type Progress,
+  type Status,
+} from './up.js';
 
 export { statusReceipt, type Ack, type Cmd, type Desired } from './down.js';
 export { VERSION } from './fields.js';
-export { ERROR_CODES, REPORTED_STATES, type HeldSlot, type Hello, type Log, type Presence, type Progress, type ReportedState, type Status } from './up.js';
+export {
+  ERROR_CODES,
+  REPORTED_STATES,
+  type HeldSlot,
+  type Hello,
+  type Log,
+  type Presence,
+  type Progress,
+  type ReportedState,
+  type Status,
+} from './up.js';
 
 /** Bytes. A document or report is a few hundred; what is larger is a mistake or an attack. */
 export const MAX_PAYLOAD_BYTES = 8 * 1024;
 
-export const REFUSAL_REASONS = ['foreign_topic', 'too_large', 'not_utf8', 'not_json', 'unknown_version', 'invalid'] as const;
+export const REFUSAL_REASONS = [
+  'foreign_topic',
+  'too_large',
+  'not_utf8',
+  'not_json',
+  'unknown_version',
+  'invalid',
+] as const;
 export type RefusalReason = (typeof REFUSAL_REASONS)[number];
 
 export type UpMessage = Address &
@@ -42,7 +70,8 @@ export function parseUp(topic: string, payload: Uint8Array): Parsed<UpMessage> {
   const parsed = parseTopic(topic);
   if (parsed?.direction !== 'up') return foreign(topic, 'slipway/v1/{tenant}/{node}/{device}/up/{type}');
   const { tenant, node, device, type } = parsed;
-  if (type === 'presence' && device !== node) return refused('foreign_topic', `presence is of the connection: ${node} cannot speak for ${device}`);
+  if (type === 'presence' && device !== node)
+    return refused('foreign_topic', `presence is of the connection: ${node} cannot speak for ${device}`);
   const body = parseBody(UP[type], type, payload);
   // The schema was chosen by the type, which the compiler cannot follow.
   return body.ok ? { ok: true, message: { tenant, node, device, type, body: body.value } as UpMessage } : body;
@@ -70,26 +99,36 @@ export function fits(body: Printable): boolean {
 /** The payload's bytes. @throws when it would be too large for any receiver: better here than refused there. */
 export function print(body: Printable): Buffer {
   const bytes = Buffer.from(JSON.stringify(body), 'utf8');
-  if (bytes.length > MAX_PAYLOAD_BYTES) throw new Error(`a payload of ${bytes.length} bytes is over the limit of ${MAX_PAYLOAD_BYTES}`);
+  if (bytes.length > MAX_PAYLOAD_BYTES)
+    throw new Error(`a payload of ${bytes.length} bytes is over the limit of ${MAX_PAYLOAD_BYTES}`);
   return bytes;
 }
 
 function parseBody(schema: z.ZodType, type: string, payload: Uint8Array): { ok: true; value: unknown } | Refused {
-  if (payload.length > MAX_PAYLOAD_BYTES) return refused('too_large', `${payload.length} bytes; at most ${MAX_PAYLOAD_BYTES} are read`);
+  if (payload.length > MAX_PAYLOAD_BYTES)
+    return refused('too_large', `${payload.length} bytes; at most ${MAX_PAYLOAD_BYTES} are read`);
   const decoded = decode(payload);
   if (decoded === undefined) return refused('not_utf8', 'the payload is not UTF-8');
   const json = parseJson(decoded);
-  if (json === undefined) return refused('not_json', decoded === '' ? 'the payload is empty' : 'the payload is not JSON');
-  if (typeof json !== 'object' || json === null || Array.isArray(json)) return refused('invalid', `a ${type} is a JSON object`);
+  if (json === undefined)
+    return refused('not_json', decoded === '' ? 'the payload is empty' : 'the payload is not JSON');
+  if (typeof json !== 'object' || json === null || Array.isArray(json))
+    return refused('invalid', `a ${type} is a JSON object`);
   const { v } = json as { v?: unknown };
-  if (v !== VERSION) return refused('unknown_version', `${v === undefined ? '"v" is missing' : `"v" is ${short(v)}`}; this service reads "v": ${VERSION}`);
+  if (v !== VERSION)
+    return refused(
+      'unknown_version',
+      `${v === undefined ? '"v" is missing' : `"v" is ${short(v)}`}; this service reads "v": ${VERSION}`,
+    );
   const checked = schema.safeParse(json);
   return checked.success ? { ok: true, value: checked.data } : refused('invalid', explain(type, checked.error));
 }
 
 /** The first faults, by member: `status.attempt: …`. A device that gets one wrong often gets twenty wrong. */
 function explain(type: string, error: z.ZodError): string {
-  const named = error.issues.slice(0, 3).map((issue) => `${[type, ...issue.path.map(String)].join('.')}: ${issue.message}`);
+  const named = error.issues
+    .slice(0, 3)
+    .map((issue) => `${[type, ...issue.path.map(String)].join('.')}: ${issue.message}`);
   const rest = error.issues.length - named.length;
   return cut(named.join('; '), 500) + (rest > 0 ? `; and ${rest} more` : '');
 }

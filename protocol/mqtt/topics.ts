@@ -19,8 +19,7 @@ export interface Address {
 }
 export type UpTopic = Address & { readonly direction: 'up'; readonly type: UpType };
 export type DownTopic = Address & { readonly direction: 'down' } & (
-    | { readonly type: 'desired'; readonly slot: string }
-    | { readonly type: (typeof PLAIN_DOWN_TYPES)[number] }
+    { readonly type: 'desired'; readonly slot: string } | { readonly type: (typeof PLAIN_DOWN_TYPES)[number] }
   );
 
 /** A new major version of the payloads is a new root. */
@@ -34,7 +33,10 @@ export function isLevel(text: string): boolean {
   return LEVEL.test(text);
 }
 
-/** A slot's name. What every object has by itself (`constructor`) would be found in any table of slots, so it names none. */
+/**
+ * A slot's name. What every object has by itself (`constructor`) would be found in any table of slots, so it names
+ * none.
+ */
 export function isSlotName(text: string): boolean {
   return SLOT.test(text) && !(text in Object.prototype);
 }
@@ -44,7 +46,8 @@ export function upTopic(address: Address, type: UpType): string {
 }
 
 export function desiredTopic(address: Address, slot: string): string {
-  if (!isSlotName(slot)) throw new Error(`"${slot}" cannot be a slot's level in a topic: 1 to 255 of A-Z a-z 0-9 _ . -`);
+  if (!isSlotName(slot))
+    throw new Error(`"${slot}" cannot be a slot's level in a topic: 1 to 255 of A-Z a-z 0-9 _ . -`);
   return `${base(address)}/down/desired/${slot}`;
 }
 
@@ -75,7 +78,10 @@ export function upFilter(tenant: string, node: string, type: UpType, device?: st
 }
 
 /** Everything that the service sends, by type. */
-export const DOWN_FILTERS: readonly string[] = [`${ROOT}/+/+/+/down/desired/+`, ...PLAIN_DOWN_TYPES.map((type) => `${ROOT}/+/+/+/down/${type}`)];
+export const DOWN_FILTERS: readonly string[] = [
+  `${ROOT}/+/+/+/down/desired/+`,
+  ...PLAIN_DOWN_TYPES.map((type) => `${ROOT}/+/+/+/down/${type}`),
+];
 
 /** Every topic of this version of the protocol. */
 export const PROTOCOL_FILTER = `${ROOT}/#`;
@@ -84,7 +90,8 @@ export const PROTOCOL_FILTER = `${ROOT}/#`;
 export function parseTopic(topic: string): UpTopic | DownTopic | undefined {
   const [root, version, tenant, node, device, direction, type, slot, ...deeper] = topic.split('/');
   if (`${root}/${version}` !== ROOT || deeper.length > 0) return undefined;
-  if (tenant === undefined || node === undefined || device === undefined || ![tenant, node, device].every(isLevel)) return undefined;
+  if (tenant === undefined || node === undefined || device === undefined || ![tenant, node, device].every(isLevel))
+    return undefined;
   const address = { tenant, node, device };
   if (direction === 'up' && slot === undefined && isOneOf(UP_TYPES, type)) return { ...address, direction, type };
   if (direction !== 'down') return undefined;

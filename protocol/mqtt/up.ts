@@ -3,13 +3,18 @@ import { at, bytes, counter, cutTo, instant, name, sha256, slotName, uuid, versi
 
 /** What devices send (specs/device-mqtt.md, "Payloads"). Members that are not known are dropped. */
 
-/** What a slot holds. `version` and `sha256` are null where the device does not know them, as with content from the factory. */
+/**
+ * What a slot holds. `version` and `sha256` are null where the device does not know them, as with content from the
+ * factory.
+ */
 const heldSlot = z.object({
   version: name.nullish().transform((value) => value ?? null),
   sha256: sha256.nullish().transform((value) => value ?? null),
   installationId: uuid.nullish().transform((value) => value ?? null),
   /** The highest revision that the device has seen for this slot; 0 = none. */
-  revision: counter(0).nullish().transform((value) => value ?? 0),
+  revision: counter(0)
+    .nullish()
+    .transform((value) => value ?? 0),
   /** The content has proven itself to the device: it booted, and will not be rolled back. */
   confirmed: z.boolean(),
 });
@@ -26,11 +31,30 @@ export const hello = z.object({
   agent: z.object({ name, version: name }),
   /** Absent members = false, false, ["sha256"], unlimited. */
   caps: z
-    .object({ resume: z.boolean().optional(), cancelDuringInstall: z.boolean().optional(), hash: z.array(name).max(16).optional(), maxSize: bytes.optional() })
+    .object({
+      resume: z.boolean().optional(),
+      cancelDuringInstall: z.boolean().optional(),
+      hash: z.array(name).max(16).optional(),
+      maxSize: bytes.optional(),
+    })
     .optional(),
   slots,
-  /** May be split over several hellos: absence means nothing. `device` is a child's id, or an alias while its id is not known. */
-  children: z.array(z.object({ device: name, aliases: z.array(name).max(64).optional(), deviceType: name.optional(), slots, reachable: z.boolean() })).max(256).optional(),
+  /**
+   * May be split over several hellos: absence means nothing. `device` is a child's id, or an alias while its id is not
+   * known.
+   */
+  children: z
+    .array(
+      z.object({
+        device: name,
+        aliases: z.array(name).max(64).optional(),
+        deviceType: name.optional(),
+        slots,
+        reachable: z.boolean(),
+      }),
+    )
+    .max(256)
+    .optional(),
 });
 
 export const presence = z.object({
@@ -42,14 +66,33 @@ export const presence = z.object({
 });
 
 export const REPORTED_STATES = [
-  'accepted', 'deferred', 'downloading', 'downloaded', 'installing', 'rebooting', 'installed', 'failed', 'rejected', 'canceled',
+  'accepted',
+  'deferred',
+  'downloading',
+  'downloaded',
+  'installing',
+  'rebooting',
+  'installed',
+  'failed',
+  'rejected',
+  'canceled',
 ] as const;
 export type ReportedState = (typeof REPORTED_STATES)[number];
 
 /** The codes that devices report. Another one is passed on as it is. */
 export const ERROR_CODES = [
-  'HASH_MISMATCH', 'SIGNATURE_INVALID', 'DOWNLOAD_FAILED', 'NO_SPACE', 'INCOMPATIBLE', 'BUSY', 'INSTALL_FAILED',
-  'BOOT_FAILED_ROLLED_BACK', 'CHILD_UNREACHABLE', 'UNSUPPORTED', 'CANCEL_TOO_LATE', 'ALREADY_INSTALLED',
+  'HASH_MISMATCH',
+  'SIGNATURE_INVALID',
+  'DOWNLOAD_FAILED',
+  'NO_SPACE',
+  'INCOMPATIBLE',
+  'BUSY',
+  'INSTALL_FAILED',
+  'BOOT_FAILED_ROLLED_BACK',
+  'CHILD_UNREACHABLE',
+  'UNSUPPORTED',
+  'CANCEL_TOO_LATE',
+  'ALREADY_INSTALLED',
 ] as const;
 
 export const status = z.object({
@@ -64,7 +107,9 @@ export const status = z.object({
   at,
   version: name.optional(),
   /** A state of a later minor version is "unknown", and counts as not ended. */
-  state: z.string().transform((state): ReportedState | 'unknown' => REPORTED_STATES.find((known) => known === state) ?? 'unknown'),
+  state: z
+    .string()
+    .transform((state): ReportedState | 'unknown' => REPORTED_STATES.find((known) => known === state) ?? 'unknown'),
   error: z.object({ code: name, message: cutTo(4_096).default(''), retriable: z.boolean().optional() }).optional(),
   /** With `deferred`: until when. */
   until: instant.optional(),
@@ -78,7 +123,10 @@ export const progress = z.object({
   total: bytes,
 });
 
-/** Diagnostics after a failure, or when `cmd log` asked for them: the newest lines, oldest first, as many as fit into one message. */
+/**
+ * Diagnostics after a failure, or when `cmd log` asked for them: the newest lines, oldest first, as many as fit into
+ * one message.
+ */
 export const log = z.object({
   v: version,
   at,

@@ -11,7 +11,10 @@ import { loadWork } from '../installations/device-aggregate.js';
 import { iso } from '../db/times.js';
 import { deviceKey } from '../db/keys.js';
 
-/** The next page of installed targets learns what it is to get back; where nobody knows, or it was deleted, it is named with the reason. */
+/**
+ * The next page of installed targets learns what it is to get back; where nobody knows, or it was deleted, it is named
+ * with the reason.
+ */
 export async function prepareBack(tx: Tx, { tenantId, id, plan }: StoredRollout): Promise<number> {
   const { rows } = await tx.query<{ group_position: number; back_state: BackState }>(
     `WITH page AS (
@@ -22,7 +25,10 @@ export async function prepareBack(tx: Tx, { tenantId, id, plan }: StoredRollout)
      FROM page p WHERE t.tenant_id = $1 AND t.rollout_id = $2 AND t.device_id = p.device_id RETURNING t.group_position, t.back_state`,
     [tenantId, id, plan.pace.offline === 'offer'],
   );
-  await addBack(tx, rows.map((row) => ({ tenantId, rolloutId: id, position: row.group_position, from: null, to: row.back_state })));
+  await addBack(
+    tx,
+    rows.map((row) => ({ tenantId, rolloutId: id, position: row.group_position, from: null, to: row.back_state })),
+  );
   return rows.length;
 }
 
@@ -35,20 +41,38 @@ interface Candidate {
   readonly version: string | null;
 }
 
-/** Starts up to `count` installations of what was there before, as `admit` does under the same lock. Downgrades are the point: nobody is asked. */
-export async function admitBack(tx: Tx, rollout: StoredRollout, position: number, count: number, now: number): Promise<{ started: number; concluded: number }> {
+/**
+ * Starts up to `count` installations of what was there before, as `admit` does under the same lock. Downgrades are the
+ * point: nobody is asked.
+ */
+export async function admitBack(
+  tx: Tx,
+  rollout: StoredRollout,
+  position: number,
+  count: number,
+  now: number,
+): Promise<{ started: number; concluded: number }> {
   const { tenantId, id, plan } = rollout;
   const [step] = plan.steps;
   const { rows: chosen } = await tx.query<{ device_id: string }>(
     `SELECT device_id FROM rollout_targets WHERE tenant_id = $1 AND rollout_id = $2 AND group_position = $3 AND back_state = 'pending' AND admissible AND back_ready_at <= $4
-     ORDER BY back_ready_at, rank LIMIT $5`, [tenantId, id, position, iso(now), count]);
-  const works = await loadWork(tx, chosen.map((row) => ({ tenantId, deviceId: row.device_id, installationIds: [] })));
+     ORDER BY back_ready_at, rank LIMIT $5`,
+    [tenantId, id, position, iso(now), count],
+  );
+  const works = await loadWork(
+    tx,
+    chosen.map((row) => ({ tenantId, deviceId: row.device_id, installationIds: [] })),
+  );
   const { rows: held } = await tx.query<Candidate>(
     `SELECT t.device_id, t.back_attempt, t.back_installation_id, f.id AS firmware_id, f.sha256, f.version
      FROM rollout_targets t LEFT JOIN firmwares f ON f.tenant_id = t.tenant_id AND f.id = t.back_firmware_id AND f.state = 'ready'
      WHERE t.tenant_id = $1 AND t.rollout_id = $2 AND t.device_id = ANY($3::uuid[]) AND t.back_state = 'pending' ORDER BY t.back_ready_at, t.rank FOR NO KEY UPDATE OF t`,
-    [tenantId, id, chosen.map((row) => row.device_id)]);
-  const { rows: own } = await tx.query<{ sha256: string }>(`SELECT sha256 FROM firmwares WHERE tenant_id = $1 AND id = $2`, [tenantId, step!.firmwareId]);
+    [tenantId, id, chosen.map((row) => row.device_id)],
+  );
+  const { rows: own } = await tx.query<{ sha256: string }>(
+    `SELECT sha256 FROM firmwares WHERE tenant_id = $1 AND id = $2`,
+    [tenantId, step!.firmwareId],
+  );
   const decided = held.map((candidate) => {
     const work = works.get(deviceKey(tenantId, candidate.device_id))?.work;
     const content = work?.slots[step!.slot]?.sha256;
@@ -56,30 +80,77 @@ export async function admitBack(tx: Tx, rollout: StoredRollout, position: number
     if (!work) return without('failed', 'the device was deleted');
     if (candidate.firmware_id === null) return without('failed', 'what its slot held before was deleted');
     if (content === candidate.sha256) return without('done', 'its slot holds the earlier content already');
-    if (content !== own[0]?.sha256) return without('failed', 'its slot holds other content by now, which is left alone');
-    const installation = requestedBy(rollout, { deviceId: candidate.device_id, firmwareId: candidate.firmware_id, sha256: candidate.sha256!, version: candidate.version }, now);
+    if (content !== own[0]?.sha256)
+      return without('failed', 'its slot holds other content by now, which is left alone');
+    const installation = requestedBy(
+      rollout,
+      {
+        deviceId: candidate.device_id,
+        firmwareId: candidate.firmware_id,
+        sha256: candidate.sha256!,
+        version: candidate.version,
+      },
+      now,
+    );
     return { candidate, to: 'inFlight' as const, because: null, installation };
   });
-  const started = decided.flatMap(({ installation, candidate }) => (installation ? [{ installation, retryOf: candidate.back_installation_id }] : []));
+  const started = decided.flatMap(({ installation, candidate }) =>
+    installation ? [{ installation, retryOf: candidate.back_installation_id }] : [],
+  );
   await insertInstallations(tx, rollout, started);
   await tx.query(
     `UPDATE rollout_targets t SET back_state = n.state, back_because = n.because, back_attempt = n.attempt, back_installation_id = coalesce(n.installation_id, t.back_installation_id)
      FROM ${recordset('$3', 'device_id uuid, state text, because text, attempt integer, installation_id uuid')} AS n WHERE t.tenant_id = $1 AND t.rollout_id = $2 AND t.device_id = n.device_id`,
-    [tenantId, id, JSON.stringify(decided.map(({ candidate, to, because, installation }) => ({
-      device_id: candidate.device_id, state: to, because, attempt: candidate.back_attempt + (installation ? 1 : 0), installation_id: installation?.id ?? null,
-    })))],
+    [
+      tenantId,
+      id,
+      JSON.stringify(
+        decided.map(({ candidate, to, because, installation }) => ({
+          device_id: candidate.device_id,
+          state: to,
+          because,
+          attempt: candidate.back_attempt + (installation ? 1 : 0),
+          installation_id: installation?.id ?? null,
+        })),
+      ),
+    ],
   );
-  await addBack(tx, decided.map(({ to }) => ({ tenantId, rolloutId: id, position, from: 'pending', to })));
-  await writeHistory(tx, started.map(({ installation: i }) => ({
-    tenantId, deviceId: i.deviceId, installationId: i.id, at: now, event: 'requested', data: { by: `rollout:${id}`, slot: i.slot, firmwareId: i.firmwareId, rollBack: true },
-  })));
-  await mark(tx, started.map(({ installation }): Mark => ({ receiver: 'workflow', tenantId, subject: installation.id, begins: true })));
+  await addBack(
+    tx,
+    decided.map(({ to }) => ({ tenantId, rolloutId: id, position, from: 'pending', to })),
+  );
+  await writeHistory(
+    tx,
+    started.map(({ installation: i }) => ({
+      tenantId,
+      deviceId: i.deviceId,
+      installationId: i.id,
+      at: now,
+      event: 'requested',
+      data: { by: `rollout:${id}`, slot: i.slot, firmwareId: i.firmwareId, rollBack: true },
+    })),
+  );
+  await mark(
+    tx,
+    started.map(({ installation }): Mark => ({
+      receiver: 'workflow',
+      tenantId,
+      subject: installation.id,
+      begins: true,
+    })),
+  );
   await countStarted(tx, rollout, started.length, now);
   return { started: started.length, concluded: decided.length - started.length };
 }
 
 /** How many of a group could begin now, counted up to `room`; and when the next back-off ends. */
-export async function lookAtBack(tx: Tx, { tenantId, id }: StoredRollout, position: number, room: number, now: number): Promise<{ ready: number; nextRetryAt: number | null }> {
+export async function lookAtBack(
+  tx: Tx,
+  { tenantId, id }: StoredRollout,
+  position: number,
+  room: number,
+  now: number,
+): Promise<{ ready: number; nextRetryAt: number | null }> {
   const { rows } = await tx.query<{ ready: string; retry: Date | null }>(
     `SELECT (SELECT count(*) FROM (SELECT FROM rollout_targets WHERE tenant_id = $1 AND rollout_id = $2 AND group_position = $3 AND back_state = 'pending' AND admissible AND back_ready_at <= $4 LIMIT $5) AS r) AS ready,
        (SELECT min(back_ready_at) FROM rollout_targets WHERE tenant_id = $1 AND rollout_id = $2 AND group_position = $3 AND back_state = 'pending' AND back_ready_at > $4) AS retry`,
@@ -89,14 +160,22 @@ export async function lookAtBack(tx: Tx, { tenantId, id }: StoredRollout, positi
 }
 
 export async function countToRollBack(tx: Tx, { tenantId, id }: StoredRollout): Promise<number> {
-  const { rows } = await tx.query(`SELECT FROM rollout_targets WHERE tenant_id = $1 AND rollout_id = $2 AND state = 'installed' AND back_state IS NULL LIMIT 1`, [tenantId, id]);
+  const { rows } = await tx.query(
+    `SELECT FROM rollout_targets WHERE tenant_id = $1 AND rollout_id = $2 AND state = 'installed' AND back_state IS NULL LIMIT 1`,
+    [tenantId, id],
+  );
   return rows.length;
 }
 
 export async function giveUpBack(tx: Tx, { tenantId, id }: StoredRollout, because: string): Promise<number> {
   const { rows } = await tx.query<{ group_position: number }>(
     `WITH page AS (SELECT device_id FROM rollout_targets WHERE tenant_id = $1 AND rollout_id = $2 AND back_state = 'pending' ORDER BY device_id LIMIT ${TARGETS_PER_PAGE} FOR NO KEY UPDATE)
-     UPDATE rollout_targets t SET back_state = 'failed', back_because = $3 FROM page p WHERE t.tenant_id = $1 AND t.rollout_id = $2 AND t.device_id = p.device_id RETURNING t.group_position`, [tenantId, id, because]);
-  await addBack(tx, rows.map((row) => ({ tenantId, rolloutId: id, position: row.group_position, from: 'pending', to: 'failed' })));
+     UPDATE rollout_targets t SET back_state = 'failed', back_because = $3 FROM page p WHERE t.tenant_id = $1 AND t.rollout_id = $2 AND t.device_id = p.device_id RETURNING t.group_position`,
+    [tenantId, id, because],
+  );
+  await addBack(
+    tx,
+    rows.map((row) => ({ tenantId, rolloutId: id, position: row.group_position, from: 'pending', to: 'failed' })),
+  );
   return rows.length;
 }

@@ -31,7 +31,13 @@ interface Row {
 const COLUMNS = 'id, cert, status, fingerprint, created_at, updated_at';
 
 /** @throws DomainError DEVICE_VALIDATION, DEVICE_NOT_FOUND, DEVICE_CERTIFICATE_CONFLICT */
-export async function createCertificate(tx: Tx, tenantId: string, deviceId: string, cert: string, status: CertificateStatus): Promise<Certificate> {
+export async function createCertificate(
+  tx: Tx,
+  tenantId: string,
+  deviceId: string,
+  cert: string,
+  status: CertificateStatus,
+): Promise<Certificate> {
   const fingerprint = fingerprintOf(cert);
   await lockDevice(tx, tenantId, deviceId);
   const { rows } = await tx.query<Row>(
@@ -39,19 +45,44 @@ export async function createCertificate(tx: Tx, tenantId: string, deviceId: stri
      ON CONFLICT (tenant_id, fingerprint) DO NOTHING RETURNING ${COLUMNS}`,
     [tenantId, randomUUID(), deviceId, cert, fingerprint, status],
   );
-  if (!rows[0]) throw new DomainError('DEVICE_CERTIFICATE_CONFLICT', `the certificate ${fingerprint} is registered already; a certificate belongs to one device`);
+  if (!rows[0])
+    throw new DomainError(
+      'DEVICE_CERTIFICATE_CONFLICT',
+      `the certificate ${fingerprint} is registered already; a certificate belongs to one device`,
+    );
   await tellOfCredentials(tx, tenantId, deviceId);
   return toCertificate(rows[0]);
 }
 
 /** Newest first. @throws DomainError DEVICE_NOT_FOUND */
-export async function listCertificates(tx: Tx, tenantId: string, deviceId: string, page: PageRequest): Promise<Page<Certificate>> {
+export async function listCertificates(
+  tx: Tx,
+  tenantId: string,
+  deviceId: string,
+  page: PageRequest,
+): Promise<Page<Certificate>> {
   await requireDevice(tx, tenantId, deviceId);
-  return readPage<Row, Certificate>(tx, { columns: COLUMNS, from: 'device_certificates', where: ['tenant_id = $1', 'device_id = $2'], values: [tenantId, deviceId] }, page, toCertificate);
+  return readPage<Row, Certificate>(
+    tx,
+    {
+      columns: COLUMNS,
+      from: 'device_certificates',
+      where: ['tenant_id = $1', 'device_id = $2'],
+      values: [tenantId, deviceId],
+    },
+    page,
+    toCertificate,
+  );
 }
 
 /** @throws DomainError DEVICE_NOT_FOUND, DEVICE_CERTIFICATE_NOT_FOUND */
-export async function setCertificateStatus(tx: Tx, tenantId: string, deviceId: string, id: string, status: CertificateStatus | undefined): Promise<Certificate> {
+export async function setCertificateStatus(
+  tx: Tx,
+  tenantId: string,
+  deviceId: string,
+  id: string,
+  status: CertificateStatus | undefined,
+): Promise<Certificate> {
   await lockDevice(tx, tenantId, deviceId);
   const { rows } = await tx.query<Row>(
     `UPDATE device_certificates SET updated_at = CASE WHEN status = coalesce($4, status) THEN updated_at ELSE now() END, status = coalesce($4, status)
@@ -66,16 +97,21 @@ export async function setCertificateStatus(tx: Tx, tenantId: string, deviceId: s
 /** @throws DomainError DEVICE_NOT_FOUND, DEVICE_CERTIFICATE_NOT_FOUND */
 export async function deleteCertificate(tx: Tx, tenantId: string, deviceId: string, id: string): Promise<void> {
   await lockDevice(tx, tenantId, deviceId);
-  const deleted = await tx.query('DELETE FROM device_certificates WHERE tenant_id = $1 AND device_id = $2 AND id = $3', [tenantId, deviceId, id]);
+  const deleted = await tx.query(
+    'DELETE FROM device_certificates WHERE tenant_id = $1 AND device_id = $2 AND id = $3',
+    [tenantId, deviceId, id],
+  );
   if (deleted.rowCount === 0) throw noSuchCertificate(id);
   await tellOfCredentials(tx, tenantId, deviceId);
 }
 
 function fingerprintOf(pem: string): string {
-  const wrong = (detail: string, cause?: unknown) => new DomainError('DEVICE_VALIDATION', `cert ${detail}`, { errors: [{ pointer: '/cert', detail }] }, { cause });
+  const wrong = (detail: string, cause?: unknown) =>
+    new DomainError('DEVICE_VALIDATION', `cert ${detail}`, { errors: [{ pointer: '/cert', detail }] }, { cause });
   // A key that was pasted along must not be stored, nor be taken for harmless by whoever sent it.
   if (pem.includes('PRIVATE KEY')) throw wrong('holds a private key; send the certificate alone, and make a new key');
-  if (pem.split('-----BEGIN CERTIFICATE-----').length !== 2) throw wrong('must be exactly one certificate in PEM (-----BEGIN CERTIFICATE-----)');
+  if (pem.split('-----BEGIN CERTIFICATE-----').length !== 2)
+    throw wrong('must be exactly one certificate in PEM (-----BEGIN CERTIFICATE-----)');
   try {
     return new X509Certificate(pem).fingerprint256.replaceAll(':', '').toLowerCase();
   } catch (error) {
@@ -88,5 +124,12 @@ function noSuchCertificate(id: string): DomainError {
 }
 
 function toCertificate(row: Row): Certificate {
-  return { id: row.id, cert: row.cert, status: row.status, fingerprint: row.fingerprint, createdAt: row.created_at.toISOString(), updatedAt: row.updated_at.toISOString() };
+  return {
+    id: row.id,
+    cert: row.cert,
+    status: row.status,
+    fingerprint: row.fingerprint,
+    createdAt: row.created_at.toISOString(),
+    updatedAt: row.updated_at.toISOString(),
+  };
 }

@@ -34,21 +34,50 @@ export interface NewInstallation {
 
 /**
  * Requests an installation: one row, its first history entry, and a mark that starts its process.
- * @throws DomainError FIRMWARE_NO_ACCESS_TO_RESOURCE, FIRMWARE_BLOB_MISSING, FIRMWARE_NOT_ASSOCIATED, FIRMWARE_INSTALLATION_CONFLICT
+ * @throws DomainError FIRMWARE_NO_ACCESS_TO_RESOURCE, FIRMWARE_BLOB_MISSING, FIRMWARE_NOT_ASSOCIATED,
+ * FIRMWARE_INSTALLATION_CONFLICT
  */
-export async function createInstallation(tx: Tx, tenantId: string, request: NewInstallation, now: number): Promise<InstallationView> {
-  const loaded = (await loadWork(tx, [{ tenantId, deviceId: request.deviceId, installationIds: [] }])).get(deviceKey(tenantId, request.deviceId));
+export async function createInstallation(
+  tx: Tx,
+  tenantId: string,
+  request: NewInstallation,
+  now: number,
+): Promise<InstallationView> {
+  const loaded = (await loadWork(tx, [{ tenantId, deviceId: request.deviceId, installationIds: [] }])).get(
+    deviceKey(tenantId, request.deviceId),
+  );
   if (!loaded) throw noAccess('device', request.deviceId);
   const { sha256, version } = await installableFirmware(tx, tenantId, request);
   await makeRoom(tx, tenantId, request, loaded.work, now);
   const installation = requested(tenantId, request, sha256, version, loaded.work, now);
   await insert(tx, installation, request);
-  await writeHistory(tx, [{
-    tenantId, deviceId: request.deviceId, installationId: installation.id, at: now, event: 'requested',
-    data: { by: `operator:${request.requestedBy}`, slot: request.slot, firmwareId: request.firmwareId, ...(request.retryOf ? { retryOf: request.retryOf } : {}) },
-  }, ...(installation.endedAt === null ? [] : [{
-    tenantId, deviceId: request.deviceId, installationId: installation.id, at: now, event: installation.state, data: { by: 'process', alreadyInstalled: true },
-  }])]);
+  await writeHistory(tx, [
+    {
+      tenantId,
+      deviceId: request.deviceId,
+      installationId: installation.id,
+      at: now,
+      event: 'requested',
+      data: {
+        by: `operator:${request.requestedBy}`,
+        slot: request.slot,
+        firmwareId: request.firmwareId,
+        ...(request.retryOf ? { retryOf: request.retryOf } : {}),
+      },
+    },
+    ...(installation.endedAt === null
+      ? []
+      : [
+          {
+            tenantId,
+            deviceId: request.deviceId,
+            installationId: installation.id,
+            at: now,
+            event: installation.state,
+            data: { by: 'process', alreadyInstalled: true },
+          },
+        ]),
+  ]);
   if (installation.endedAt === null) {
     await mark(tx, [{ receiver: 'workflow', tenantId, subject: installation.id, begins: true }]);
     await wakeSender(tx);
@@ -57,23 +86,72 @@ export async function createInstallation(tx: Tx, tenantId: string, request: NewI
 }
 
 /** Content that the slot already holds concludes at once, if nothing is open that would change the slot before. */
-function requested(tenantId: string, request: NewInstallation, sha256: string, version: string | null, work: Work, now: number): Installation {
+function requested(
+  tenantId: string,
+  request: NewInstallation,
+  sha256: string,
+  version: string | null,
+  work: Work,
+  now: number,
+): Installation {
   const slot = work.slots[request.slot];
   const open = Object.values(work.installations).some((one) => one.slot === request.slot && one.endedAt === null);
   const held = slot?.sha256 === sha256 && slot.confirmed && !open && (request.notBefore ?? now) <= now;
   const installation: Installation = {
-    tenantId, id: newId(), deviceId: request.deviceId, firmwareId: request.firmwareId, rolloutId: null, slot: request.slot,
-    state: held ? 'installed' : 'scheduled', executing: false, attempt: 1, lastSeq: 0, revision: null, gate: request.gate, priority: request.priority,
-    policy: request.policy, sha256, version, priorSha256: null, notBefore: request.notBefore ?? null, deadline: request.deadline ?? null,
-    retryAt: null, dueAt: null, requestedAt: now, stateSince: now, startedAt: null, completedAt: held ? now : null, rejectedAt: null, rejectReason: null,
-    endedAt: held ? now : null, progress: null, error: null, cancel: null, deferral: null, helloAskedAt: null, alreadyInstalled: held,
+    tenantId,
+    id: newId(),
+    deviceId: request.deviceId,
+    firmwareId: request.firmwareId,
+    rolloutId: null,
+    slot: request.slot,
+    state: held ? 'installed' : 'scheduled',
+    executing: false,
+    attempt: 1,
+    lastSeq: 0,
+    revision: null,
+    gate: request.gate,
+    priority: request.priority,
+    policy: request.policy,
+    sha256,
+    version,
+    priorSha256: null,
+    notBefore: request.notBefore ?? null,
+    deadline: request.deadline ?? null,
+    retryAt: null,
+    dueAt: null,
+    requestedAt: now,
+    stateSince: now,
+    startedAt: null,
+    completedAt: held ? now : null,
+    rejectedAt: null,
+    rejectReason: null,
+    endedAt: held ? now : null,
+    progress: null,
+    error: null,
+    cancel: null,
+    deferral: null,
+    helloAskedAt: null,
+    alreadyInstalled: held,
   };
   return held ? installation : { ...installation, dueAt: dueAt(installation) };
 }
 
 /** The firmware's row is locked against deletion for as long as this transaction lasts. */
-async function installableFirmware(tx: Tx, tenantId: string, request: NewInstallation): Promise<{ sha256: string; version: string | null }> {
-  const { rows } = await tx.query<{ state: string; sha256: string | null; version: string | null; name: string; type: string; type_name: string; has_slot: boolean; associated: boolean }>(
+async function installableFirmware(
+  tx: Tx,
+  tenantId: string,
+  request: NewInstallation,
+): Promise<{ sha256: string; version: string | null }> {
+  const { rows } = await tx.query<{
+    state: string;
+    sha256: string | null;
+    version: string | null;
+    name: string;
+    type: string;
+    type_name: string;
+    has_slot: boolean;
+    associated: boolean;
+  }>(
     `SELECT f.state, f.sha256, f.version, f.name, t.id AS type, t.name AS type_name, t.slots ? $4 AS has_slot, a.id IS NOT NULL AS associated
      FROM firmwares f
      JOIN devices d ON d.tenant_id = f.tenant_id AND d.id = $3
@@ -85,14 +163,20 @@ async function installableFirmware(tx: Tx, tenantId: string, request: NewInstall
   const firmware = rows[0];
   if (!firmware) throw noAccess('firmware', request.firmwareId);
   if (!firmware.associated) {
-    throw new DomainError('FIRMWARE_NOT_ASSOCIATED', firmware.has_slot
-      ? `firmware "${firmware.name}" is not associated with slot "${request.slot}" of device type "${firmware.type_name}"; associate it first with POST /v1/device-types/${firmware.type}/slots/${request.slot}/firmware-associations {"firmwareId": "${request.firmwareId}"}`
-      : `device type "${firmware.type_name}" has no slot "${request.slot}"; add it with PATCH /v1/device-types/${firmware.type}, then associate the firmware with it`);
+    throw new DomainError(
+      'FIRMWARE_NOT_ASSOCIATED',
+      firmware.has_slot
+        ? `firmware "${firmware.name}" is not associated with slot "${request.slot}" of device type "${firmware.type_name}"; associate it first with POST /v1/device-types/${firmware.type}/slots/${request.slot}/firmware-associations {"firmwareId": "${request.firmwareId}"}`
+        : `device type "${firmware.type_name}" has no slot "${request.slot}"; add it with PATCH /v1/device-types/${firmware.type}, then associate the firmware with it`,
+    );
   }
   if (firmware.state !== 'ready' || firmware.sha256 === null) {
-    throw new DomainError('FIRMWARE_BLOB_MISSING', firmware.state === 'expired'
-      ? `firmware "${firmware.name}" expired before a blob was attached; create a new one`
-      : `firmware "${firmware.name}" has no blob; attach one with POST /v1/firmwares/${request.firmwareId}/blob`);
+    throw new DomainError(
+      'FIRMWARE_BLOB_MISSING',
+      firmware.state === 'expired'
+        ? `firmware "${firmware.name}" expired before a blob was attached; create a new one`
+        : `firmware "${firmware.name}" has no blob; attach one with POST /v1/firmwares/${request.firmwareId}/blob`,
+    );
   }
   return { sha256: firmware.sha256, version: firmware.version };
 }
@@ -102,10 +186,20 @@ async function makeRoom(tx: Tx, tenantId: string, request: NewInstallation, work
   const open = Object.values(work.installations).filter((one) => one.slot === request.slot && one.endedAt === null);
   if (open.length === 0 || request.onConflict === 'queue') return;
   if (request.onConflict === 'reject') {
-    throw new DomainError('FIRMWARE_INSTALLATION_CONFLICT',
-      `installation ${open[0]!.id} is open on slot "${request.slot}"; wait for it, cancel it, or ask with onConflict "queue" or "supersede"`, { installations: open.map((one) => one.id) });
+    throw new DomainError(
+      'FIRMWARE_INSTALLATION_CONFLICT',
+      `installation ${open[0]!.id} is open on slot "${request.slot}"; wait for it, cancel it, or ask with onConflict "queue" or "supersede"`,
+      { installations: open.map((one) => one.id) },
+    );
   }
-  await cancelAll(tx, tenantId, open.map((one) => ({ deviceId: one.deviceId, installationId: one.id })), 'superseded by a newer installation', 'superseded', now);
+  await cancelAll(
+    tx,
+    tenantId,
+    open.map((one) => ({ deviceId: one.deviceId, installationId: one.id })),
+    'superseded by a newer installation',
+    'superseded',
+    now,
+  );
 }
 
 async function insert(tx: Tx, i: Installation, request: NewInstallation): Promise<void> {
@@ -113,39 +207,115 @@ async function insert(tx: Tx, i: Installation, request: NewInstallation): Promis
     `INSERT INTO installations (tenant_id, id, device_id, firmware_id, slot, state, gate, priority, policy, sha256, not_before, deadline, due_at,
        requested_at, requested_by, state_since, completed_at, ended_at, already_installed, retry_of)
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $14, $16, $17, $18, $19)`,
-    [i.tenantId, i.id, i.deviceId, i.firmwareId, i.slot, i.state, i.gate, i.priority, JSON.stringify(i.policy), i.sha256, iso(i.notBefore), iso(i.deadline),
-      iso(i.dueAt), iso(i.requestedAt), request.requestedBy, iso(i.completedAt), iso(i.endedAt), i.alreadyInstalled, request.retryOf ?? null],
+    [
+      i.tenantId,
+      i.id,
+      i.deviceId,
+      i.firmwareId,
+      i.slot,
+      i.state,
+      i.gate,
+      i.priority,
+      JSON.stringify(i.policy),
+      i.sha256,
+      iso(i.notBefore),
+      iso(i.deadline),
+      iso(i.dueAt),
+      iso(i.requestedAt),
+      request.requestedBy,
+      iso(i.completedAt),
+      iso(i.endedAt),
+      i.alreadyInstalled,
+      request.retryOf ?? null,
+    ],
   );
 }
 
 /** One report about one installation, by an operator, a device over HTTP, or its process. */
 export async function report(
-  tx: Tx, tenantId: string, about: { deviceId: string; installationId: string; event: InstallationEvent; by: Reporter }, now: number,
+  tx: Tx,
+  tenantId: string,
+  about: { deviceId: string; installationId: string; event: InstallationEvent; by: Reporter },
+  now: number,
 ): Promise<Recorded> {
-  const [recorded] = await record(tx, [{ tenantId, deviceId: about.deviceId, from: about.by, kind: 'event', installationId: about.installationId, event: about.event }], now);
+  const [recorded] = await record(
+    tx,
+    [
+      {
+        tenantId,
+        deviceId: about.deviceId,
+        from: about.by,
+        kind: 'event',
+        installationId: about.installationId,
+        event: about.event,
+      },
+    ],
+    now,
+  );
   if (recorded!.outcome === 'applied') await wakeSender(tx);
   return recorded!;
 }
 
 /** Cancels what is open on a device, and has its documents cleared, before the device goes. */
 export async function cancelAllOf(tx: Tx, tenantId: string, deviceId: string, now: number): Promise<void> {
-  const { rows } = await tx.query<{ id: string }>(`SELECT id FROM installations WHERE tenant_id = $1 AND device_id = $2 AND ended_at IS NULL`, [tenantId, deviceId]);
-  await cancelAll(tx, tenantId, rows.map((row) => ({ deviceId, installationId: row.id })), 'the device was deleted', 'canceled', now);
+  const { rows } = await tx.query<{ id: string }>(
+    `SELECT id FROM installations WHERE tenant_id = $1 AND device_id = $2 AND ended_at IS NULL`,
+    [tenantId, deviceId],
+  );
+  await cancelAll(
+    tx,
+    tenantId,
+    rows.map((row) => ({ deviceId, installationId: row.id })),
+    'the device was deleted',
+    'canceled',
+    now,
+  );
   await markDocumentsOf(tx, tenantId, [deviceId]);
 }
 
 /** Cancels whatever still installs a firmware, before the firmware goes. */
-export async function cancelOpenOfFirmware(tx: Tx, tenantId: string, firmwareId: string, reason: string, now: number): Promise<void> {
+export async function cancelOpenOfFirmware(
+  tx: Tx,
+  tenantId: string,
+  firmwareId: string,
+  reason: string,
+  now: number,
+): Promise<void> {
   const { rows } = await tx.query<{ id: string; device_id: string }>(
-    `SELECT id, device_id FROM installations WHERE tenant_id = $1 AND firmware_id = $2 AND ended_at IS NULL`, [tenantId, firmwareId]);
-  await cancelAll(tx, tenantId, rows.map((row) => ({ deviceId: row.device_id, installationId: row.id })), reason, 'canceled', now);
+    `SELECT id, device_id FROM installations WHERE tenant_id = $1 AND firmware_id = $2 AND ended_at IS NULL`,
+    [tenantId, firmwareId],
+  );
+  await cancelAll(
+    tx,
+    tenantId,
+    rows.map((row) => ({ deviceId: row.device_id, installationId: row.id })),
+    reason,
+    'canceled',
+    now,
+  );
 }
 
 async function cancelAll(
-  tx: Tx, tenantId: string, targets: readonly { deviceId: string; installationId: string }[], reason: string, as: 'canceled' | 'superseded', now: number,
+  tx: Tx,
+  tenantId: string,
+  targets: readonly { deviceId: string; installationId: string }[],
+  reason: string,
+  as: 'canceled' | 'superseded',
+  now: number,
 ): Promise<void> {
   if (targets.length === 0) return;
-  await record(tx, targets.map((one) => ({ tenantId, deviceId: one.deviceId, from: { kind: 'service' as const }, kind: 'event' as const, installationId: one.installationId, event: { type: 'cancel' as const, reason, as } })), now);
+  await record(
+    tx,
+    targets.map((one) => ({
+      tenantId,
+      deviceId: one.deviceId,
+      from: { kind: 'service' as const },
+      kind: 'event' as const,
+      installationId: one.installationId,
+      event: { type: 'cancel' as const, reason, as },
+    })),
+    now,
+  );
   await wakeSender(tx);
 }
 

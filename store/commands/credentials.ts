@@ -27,19 +27,40 @@ const VALID_AT_A_TIME = 2;
 /** 256 bits: beyond guessing, so that SHA-256 without salt and rounds protects it (docs/decisions). */
 const PASSWORD_BYTES = 32;
 
-/** The password is in this answer and nowhere else, unless a broker has to be told: then also sealed, for who administers it. @throws DomainError DEVICE_NOT_FOUND, DEVICE_CREDENTIAL_LIMIT */
-export async function createCredential(tx: Tx, tenantId: string, deviceId: string): Promise<Credential & { password: string }> {
+/**
+ * The password is in this answer and nowhere else, unless a broker has to be told: then also sealed, for who
+ * administers it. @throws DomainError DEVICE_NOT_FOUND, DEVICE_CREDENTIAL_LIMIT
+ */
+export async function createCredential(
+  tx: Tx,
+  tenantId: string,
+  deviceId: string,
+): Promise<Credential & { password: string }> {
   // The device's lock: two requests at once do not both see one valid password.
   await lockDevice(tx, tenantId, deviceId);
-  const valid = await tx.query<{ id: string }>('SELECT id FROM device_credentials WHERE tenant_id = $1 AND device_id = $2 AND revoked_at IS NULL', [tenantId, deviceId]);
+  const valid = await tx.query<{ id: string }>(
+    'SELECT id FROM device_credentials WHERE tenant_id = $1 AND device_id = $2 AND revoked_at IS NULL',
+    [tenantId, deviceId],
+  );
   if (valid.rows.length >= VALID_AT_A_TIME) {
-    throw new DomainError('DEVICE_CREDENTIAL_LIMIT', `${VALID_AT_A_TIME} passwords of this device are valid; revoke one with DELETE /v1/devices/${deviceId}/credentials/{credentialId} first`, { credentials: valid.rows.map((row) => row.id) });
+    throw new DomainError(
+      'DEVICE_CREDENTIAL_LIMIT',
+      `${VALID_AT_A_TIME} passwords of this device are valid; revoke one with DELETE /v1/devices/${deviceId}/credentials/{credentialId} first`,
+      { credentials: valid.rows.map((row) => row.id) },
+    );
   }
   const password = randomBytes(PASSWORD_BYTES).toString('base64url');
   const id = randomUUID();
   const { rows } = await tx.query<Row>(
     `INSERT INTO device_credentials (tenant_id, id, device_id, type, username, secret_hash, sealed) VALUES ($1, $2, $3, 'password', $4, $5, $6) RETURNING ${COLUMNS}`,
-    [tenantId, id, deviceId, `${tenantId}/${deviceId.toLowerCase()}`, createHash('sha256').update(password).digest(), await sealedForBroker(tx, password, { tenantId, credentialId: id })],
+    [
+      tenantId,
+      id,
+      deviceId,
+      `${tenantId}/${deviceId.toLowerCase()}`,
+      createHash('sha256').update(password).digest(),
+      await sealedForBroker(tx, password, { tenantId, credentialId: id }),
+    ],
   );
   await tellOfCredentials(tx, tenantId, deviceId);
   return { ...toCredential(rows[0]!), password };
@@ -48,15 +69,22 @@ export async function createCredential(tx: Tx, tenantId: string, deviceId: strin
 /** Those that are valid, newest first. @throws DomainError DEVICE_NOT_FOUND */
 export async function listCredentials(tx: Tx, tenantId: string, deviceId: string): Promise<Credential[]> {
   await requireDevice(tx, tenantId, deviceId);
-  const { rows } = await tx.query<Row>(`SELECT ${COLUMNS} FROM device_credentials WHERE tenant_id = $1 AND device_id = $2 AND revoked_at IS NULL ORDER BY created_at DESC, id`, [tenantId, deviceId]);
+  const { rows } = await tx.query<Row>(
+    `SELECT ${COLUMNS} FROM device_credentials WHERE tenant_id = $1 AND device_id = $2 AND revoked_at IS NULL ORDER BY created_at DESC, id`,
+    [tenantId, deviceId],
+  );
   return rows.map(toCredential);
 }
 
 /** @throws DomainError DEVICE_NOT_FOUND, DEVICE_CREDENTIAL_NOT_FOUND */
 export async function revokeCredential(tx: Tx, tenantId: string, deviceId: string, id: string): Promise<void> {
   await lockDevice(tx, tenantId, deviceId);
-  const revoked = await tx.query('UPDATE device_credentials SET revoked_at = now(), sealed = NULL WHERE tenant_id = $1 AND device_id = $2 AND id = $3 AND revoked_at IS NULL', [tenantId, deviceId, id]);
-  if (revoked.rowCount === 0) throw new DomainError('DEVICE_CREDENTIAL_NOT_FOUND', `there is no valid credential ${id} of this device`);
+  const revoked = await tx.query(
+    'UPDATE device_credentials SET revoked_at = now(), sealed = NULL WHERE tenant_id = $1 AND device_id = $2 AND id = $3 AND revoked_at IS NULL',
+    [tenantId, deviceId, id],
+  );
+  if (revoked.rowCount === 0)
+    throw new DomainError('DEVICE_CREDENTIAL_NOT_FOUND', `there is no valid credential ${id} of this device`);
   await tellOfCredentials(tx, tenantId, deviceId);
 }
 
@@ -66,7 +94,10 @@ export async function lockDevice(tx: Tx, tenantId: string, deviceId: string): Pr
   if (found.rowCount === 0) throw noSuchDevice(deviceId);
 }
 
-/** The broker learns who may connect; and where the device had none or has none any more, the node of all behind it is another. */
+/**
+ * The broker learns who may connect; and where the device had none or has none any more, the node of all behind it is
+ * another.
+ */
 export async function tellOfCredentials(tx: Tx, tenantId: string, deviceId: string): Promise<void> {
   await mark(tx, [{ receiver: 'credential', tenantId, subject: deviceId, detail: '' }]);
   await markDocumentsOf(tx, tenantId, [deviceId]);

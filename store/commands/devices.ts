@@ -76,7 +76,10 @@ export async function createDevice(tx: Tx, tenantId: string, device: NewDevice):
 }
 
 export async function readDevice(tx: Tx, tenantId: string, id: string): Promise<Device | undefined> {
-  const { rows } = await tx.query<Row>(`SELECT ${COLUMNS} FROM devices WHERE tenant_id = $1 AND id = $2`, [tenantId, id]);
+  const { rows } = await tx.query<Row>(`SELECT ${COLUMNS} FROM devices WHERE tenant_id = $1 AND id = $2`, [
+    tenantId,
+    id,
+  ]);
   return rows[0] && toDevice(rows[0]);
 }
 
@@ -127,18 +130,30 @@ function uuids(list: readonly string[]): string[] {
 }
 
 /**
- * Replaces a device by what `change` makes of it, under its lock. Where its gateway changes, the documents of all that is behind it
- * move to other topics: they are marked.
- * @param topology whether `change` may change `connectedBy`: such changes are made one after the other, so that no two close a circle.
- * @throws DomainError DEVICE_NOT_FOUND, DEVICETYPE_NOT_FOUND, DEVICE_CONNECTEDBY_CONFLICT, DEVICE_ALIAS_CONFLICT, DEVICE_IN_USE; whatever `change` throws.
+ * Replaces a device by what `change` makes of it, under its lock. Where its gateway changes, the documents of all that
+ * is behind it move to other topics: they are marked.
+ * @param topology whether `change` may change `connectedBy`: such changes are made one after the other, so that no two
+ * close a circle.
+ * @throws DomainError DEVICE_NOT_FOUND, DEVICETYPE_NOT_FOUND, DEVICE_CONNECTEDBY_CONFLICT, DEVICE_ALIAS_CONFLICT,
+ * DEVICE_IN_USE; whatever `change` throws.
  */
-export async function updateDevice(tx: Tx, tenantId: string, id: string, topology: boolean, change: (current: Device) => NewDevice): Promise<Device> {
+export async function updateDevice(
+  tx: Tx,
+  tenantId: string,
+  id: string,
+  topology: boolean,
+  change: (current: Device) => NewDevice,
+): Promise<Device> {
   if (topology) await lockTopology(tx, tenantId);
-  const found = await tx.query<Row>(`SELECT ${COLUMNS} FROM devices WHERE tenant_id = $1 AND id = $2 FOR UPDATE`, [tenantId, id]);
+  const found = await tx.query<Row>(`SELECT ${COLUMNS} FROM devices WHERE tenant_id = $1 AND id = $2 FOR UPDATE`, [
+    tenantId,
+    id,
+  ]);
   if (!found.rows[0]) throw noSuchDevice(id);
   const current = toDevice(found.rows[0]);
   const next = change(current);
-  if (next.info.deviceTypeId.toLowerCase() !== current.info.deviceTypeId) await requireTypeChange(tx, tenantId, id, next.info.deviceTypeId);
+  if (next.info.deviceTypeId.toLowerCase() !== current.info.deviceTypeId)
+    await requireTypeChange(tx, tenantId, id, next.info.deviceTypeId);
   const moves = (next.info.connectedBy?.toLowerCase() ?? undefined) !== current.info.connectedBy;
   if (moves && next.info.connectedBy) await requireGateway(tx, tenantId, id, next.info.connectedBy);
   await tx.query(
@@ -146,7 +161,11 @@ export async function updateDevice(tx: Tx, tenantId: string, id: string, topolog
        communication_interval = $9, configuration = $10, custom = $11, updated_at = now() WHERE tenant_id = $12 AND id = $13`,
     [...values(next), tenantId, id],
   );
-  await tx.query('DELETE FROM device_aliases WHERE tenant_id = $1 AND device_id = $2 AND NOT alias = ANY($3::text[])', [tenantId, id, next.info.aliases ?? []]);
+  await tx.query('DELETE FROM device_aliases WHERE tenant_id = $1 AND device_id = $2 AND NOT alias = ANY($3::text[])', [
+    tenantId,
+    id,
+    next.info.aliases ?? [],
+  ]);
   await addAliases(tx, tenantId, id, next.info.aliases ?? []);
   if (moves) {
     await markDocumentsOf(tx, tenantId, [id]);
@@ -160,18 +179,30 @@ export async function updateDevice(tx: Tx, tenantId: string, id: string, topolog
 /** Its slots are those of its type: under open installations they do not change. */
 async function requireTypeChange(tx: Tx, tenantId: string, id: string, typeId: string): Promise<void> {
   await requireType(tx, tenantId, typeId);
-  const open = await tx.query<{ id: string }>('SELECT id FROM installations WHERE tenant_id = $1 AND device_id = $2 AND ended_at IS NULL LIMIT 20', [tenantId, id]);
+  const open = await tx.query<{ id: string }>(
+    'SELECT id FROM installations WHERE tenant_id = $1 AND device_id = $2 AND ended_at IS NULL LIMIT 20',
+    [tenantId, id],
+  );
   if (open.rows.length > 0) {
-    throw new DomainError('DEVICE_IN_USE', 'the type of a device with open installations does not change; wait for them or cancel them first', { installations: open.rows.map((row) => row.id) });
+    throw new DomainError(
+      'DEVICE_IN_USE',
+      'the type of a device with open installations does not change; wait for them or cancel them first',
+      { installations: open.rows.map((row) => row.id) },
+    );
   }
 }
 
 async function requireType(tx: Tx, tenantId: string, id: string): Promise<void> {
-  const found = await tx.query('SELECT FROM device_types WHERE tenant_id = $1 AND id = $2 FOR KEY SHARE', [tenantId, id]);
+  const found = await tx.query('SELECT FROM device_types WHERE tenant_id = $1 AND id = $2 FOR KEY SHARE', [
+    tenantId,
+    id,
+  ]);
   if (found.rowCount === 0) throw noSuchType(id);
 }
 
-/** In the order of the aliases: two devices that want the same ones at once wait for each other instead of deadlocking. */
+/**
+ * In the order of the aliases: two devices that want the same ones at once wait for each other instead of deadlocking.
+ */
 async function addAliases(tx: Tx, tenantId: string, id: string, aliases: readonly string[]): Promise<void> {
   if (aliases.length === 0) return;
   await tx.query(
@@ -180,10 +211,17 @@ async function addAliases(tx: Tx, tenantId: string, id: string, aliases: readonl
      ON CONFLICT (tenant_id, alias) DO UPDATE SET position = excluded.position WHERE device_aliases.device_id = excluded.device_id`,
     [tenantId, id, aliases],
   );
-  const { rows } = await tx.query<{ alias: string }>('SELECT alias FROM unnest($3::text[]) AS alias EXCEPT SELECT alias FROM device_aliases WHERE tenant_id = $1 AND device_id = $2', [tenantId, id, aliases]);
+  const { rows } = await tx.query<{ alias: string }>(
+    'SELECT alias FROM unnest($3::text[]) AS alias EXCEPT SELECT alias FROM device_aliases WHERE tenant_id = $1 AND device_id = $2',
+    [tenantId, id, aliases],
+  );
   if (rows.length > 0) {
     const taken = rows.map((row) => row.alias).sort();
-    throw new DomainError('DEVICE_ALIAS_CONFLICT', `these aliases name another device: ${taken.slice(0, 20).join(', ')}`, { aliases: taken });
+    throw new DomainError(
+      'DEVICE_ALIAS_CONFLICT',
+      `these aliases name another device: ${taken.slice(0, 20).join(', ')}`,
+      { aliases: taken },
+    );
   }
 }
 
@@ -192,10 +230,20 @@ export function noSuchDevice(id: string): DomainError {
 }
 
 function values({ info, configuration, custom }: NewDevice): unknown[] {
-  const json = (value: unknown): string | null => (value === undefined || value === null ? null : JSON.stringify(value));
+  const json = (value: unknown): string | null =>
+    value === undefined || value === null ? null : JSON.stringify(value);
   return [
-    info.deviceTypeId, info.name, info.description ?? null, info.tags ?? [], info.connectedBy ?? null, json(info.location), json(info.coordinates),
-    info.installationTimestamp ? new Date(info.installationTimestamp).toISOString() : null, info.communicationInterval ?? null, json(configuration), json(custom),
+    info.deviceTypeId,
+    info.name,
+    info.description ?? null,
+    info.tags ?? [],
+    info.connectedBy ?? null,
+    json(info.location),
+    json(info.coordinates),
+    info.installationTimestamp ? new Date(info.installationTimestamp).toISOString() : null,
+    info.communicationInterval ?? null,
+    json(configuration),
+    json(custom),
   ];
 }
 
@@ -203,14 +251,17 @@ function toDevice(row: Row): Device {
   return {
     id: row.id,
     info: {
-      name: row.name, deviceTypeId: row.device_type_id,
+      name: row.name,
+      deviceTypeId: row.device_type_id,
       ...(row.description === null ? {} : { description: row.description }),
       tags: row.tags,
       ...(row.connected_by === null ? {} : { connectedBy: row.connected_by }),
       aliases: row.aliases,
       ...(row.location === null ? {} : { location: row.location }),
       ...(row.coordinates === null ? {} : { coordinates: row.coordinates }),
-      ...(row.installation_timestamp === null ? {} : { installationTimestamp: row.installation_timestamp.toISOString() }),
+      ...(row.installation_timestamp === null
+        ? {}
+        : { installationTimestamp: row.installation_timestamp.toISOString() }),
       ...(row.communication_interval === null ? {} : { communicationInterval: row.communication_interval }),
     },
     ...(row.configuration === null ? {} : { configuration: row.configuration }),

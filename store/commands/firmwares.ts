@@ -34,7 +34,8 @@ interface Row {
   upload_seen_at: Date | null;
 }
 
-const COLUMNS = 'tenant_id, id, name, description, version, state, size, sha256, content_type, labels, created_by, created_at, updated_at, upload_seen_at';
+const COLUMNS =
+  'tenant_id, id, name, description, version, state, size, sha256, content_type, labels, created_by, created_at, updated_at, upload_seen_at';
 
 /** What a draft's age is judged by: how long it may wait for its blob, and the present. Milliseconds. */
 export interface DraftAge {
@@ -46,21 +47,39 @@ export async function createFirmware(tx: Tx, tenantId: string, firmware: NewFirm
   const { rows } = await tx.query<Row>(
     `INSERT INTO firmwares (tenant_id, id, name, description, version, content_type, labels, created_by, created_at, updated_at)
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9) RETURNING ${COLUMNS}`,
-    [tenantId, randomUUID(), firmware.name, firmware.description, firmware.version, firmware.contentType, JSON.stringify(firmware.labels), firmware.createdBy, new Date(now)],
+    [
+      tenantId,
+      randomUUID(),
+      firmware.name,
+      firmware.description,
+      firmware.version,
+      firmware.contentType,
+      JSON.stringify(firmware.labels),
+      firmware.createdBy,
+      new Date(now),
+    ],
   );
   return toFirmware(rows[0]!, { lifetimeMs: Infinity, now });
 }
 
 /** @throws DomainError FIRMWARE_NO_ACCESS_TO_RESOURCE, also for what was deleted. */
 export async function readFirmware(tx: Tx, tenantId: string, id: string, age: DraftAge): Promise<Firmware> {
-  const { rows } = await tx.query<Row>(`SELECT ${COLUMNS} FROM firmwares WHERE tenant_id = $1 AND id = $2 AND state <> 'retired'`, [tenantId, id]);
+  const { rows } = await tx.query<Row>(
+    `SELECT ${COLUMNS} FROM firmwares WHERE tenant_id = $1 AND id = $2 AND state <> 'retired'`,
+    [tenantId, id],
+  );
   if (!rows[0]) throw noSuchFirmware(id);
   return toFirmware(rows[0], age);
 }
 
 /** Newest first, without tombstones. */
 export function listFirmwares(tx: Tx, tenantId: string, page: PageRequest, age: DraftAge): Promise<Page<Firmware>> {
-  return readPage<Row, Firmware>(tx, { columns: COLUMNS, from: 'firmwares', where: ['tenant_id = $1', `state <> 'retired'`], values: [tenantId] }, page, (row) => toFirmware(row, age));
+  return readPage<Row, Firmware>(
+    tx,
+    { columns: COLUMNS, from: 'firmwares', where: ['tenant_id = $1', `state <> 'retired'`], values: [tenantId] },
+    page,
+    (row) => toFirmware(row, age),
+  );
 }
 
 /**
@@ -76,11 +95,17 @@ export async function keepDraftAlive(tx: Tx, tenantId: string, id: string, age: 
 }
 
 /**
- * The blob's bytes are in the store: compare and set, so that of two uploads exactly one wins. The age is not asked for any more:
- * an upload in progress keeps the draft alive.
+ * The blob's bytes are in the store: compare and set, so that of two uploads exactly one wins. The age is not asked for
+ * any more: an upload in progress keeps the draft alive.
  * @throws DomainError FIRMWARE_NO_ACCESS_TO_RESOURCE, FIRMWARE_BLOB_EXISTS, FIRMWARE_EXPIRED
  */
-export async function attachContent(tx: Tx, tenantId: string, id: string, content: { sha256: string; size: number }, now: number): Promise<void> {
+export async function attachContent(
+  tx: Tx,
+  tenantId: string,
+  id: string,
+  content: { sha256: string; size: number },
+  now: number,
+): Promise<void> {
   const { rowCount } = await tx.query(
     `UPDATE firmwares SET state = 'ready', sha256 = $3, size = $4, updated_at = $5 WHERE tenant_id = $1 AND id = $2 AND state = 'draft'`,
     [tenantId, id, content.sha256, content.size, new Date(now)],
@@ -91,20 +116,31 @@ export async function attachContent(tx: Tx, tenantId: string, id: string, conten
 async function whyNoDraft(tx: Tx, tenantId: string, id: string, age: DraftAge): Promise<DomainError> {
   const firmware = await readFirmware(tx, tenantId, id, age);
   return firmware.state === 'ready'
-    ? new DomainError('FIRMWARE_BLOB_EXISTS', `firmware ${id} has its blob already, and it never changes; create a new firmware for other content`)
+    ? new DomainError(
+        'FIRMWARE_BLOB_EXISTS',
+        `firmware ${id} has its blob already, and it never changes; create a new firmware for other content`,
+      )
     : new DomainError('FIRMWARE_EXPIRED', `firmware ${id} expired before a blob was attached; create a new one`);
 }
 
-/** Drafts that nobody brought a blob for. They are shown as expired from that moment on; this writes it down. @returns how many. */
+/**
+ * Drafts that nobody brought a blob for. They are shown as expired from that moment on; this writes it down. @returns
+ * how many.
+ */
 export async function expireDrafts(pool: Pool, lifetimeMs: number, now: number): Promise<number> {
   const expired = await asService(pool, (tx) =>
-    tx.query(`UPDATE firmwares SET state = 'expired', updated_at = $1 WHERE state = 'draft' AND created_at < $2 AND greatest(created_at, upload_seen_at) < $2`, [new Date(now), new Date(now - lifetimeMs)]));
+    tx.query(
+      `UPDATE firmwares SET state = 'expired', updated_at = $1 WHERE state = 'draft' AND created_at < $2 AND greatest(created_at, upload_seen_at) < $2`,
+      [new Date(now), new Date(now - lifetimeMs)],
+    ),
+  );
   return expired.rowCount ?? 0;
 }
 
 /**
- * Holds the content's lock to the end of the transaction. Whoever attaches it holds the lock while he looks that the bytes are there,
- * whoever removes it while he looks that nobody needs it: so no firmware is left with bytes that are gone.
+ * Holds the content's lock to the end of the transaction. Whoever attaches it holds the lock while he looks that the
+ * bytes are there, whoever removes it while he looks that nobody needs it: so no firmware is left with bytes that are
+ * gone.
  */
 export async function lockContent(tx: Tx, sha256: string): Promise<void> {
   await tx.query(`SELECT pg_advisory_xact_lock(hashtextextended('content:' || $1, 0))`, [sha256]);
@@ -120,34 +156,57 @@ export async function isContentNeeded(tx: Tx, sha256: string): Promise<boolean> 
 const NAMED = 20;
 
 /**
- * Leaves a tombstone: name, version, size and hash stay. Associations go. Its bytes are the caller's, once this is committed.
+ * Leaves a tombstone: name, version, size and hash stay. Associations go. Its bytes are the caller's, once this is
+ * committed.
  * @returns the firmware as it was.
- * @throws DomainError FIRMWARE_NO_ACCESS_TO_RESOURCE, FIRMWARE_IN_USE naming up to 20 installations; with `force` these are cancelled instead.
+ * @throws DomainError FIRMWARE_NO_ACCESS_TO_RESOURCE, FIRMWARE_IN_USE naming up to 20 installations; with `force` these
+ * are cancelled instead.
  */
-export async function retireFirmware(tx: Tx, tenantId: string, id: string, options: { force: boolean }, now: number): Promise<Firmware> {
+export async function retireFirmware(
+  tx: Tx,
+  tenantId: string,
+  id: string,
+  options: { force: boolean },
+  now: number,
+): Promise<Firmware> {
   await readFirmware(tx, tenantId, id, { lifetimeMs: Infinity, now });
   // Rollouts are locked before devices, and devices before the firmware, as whoever requests an installation does.
   if (options.force) await abortRolloutsOf(tx, tenantId, id, 'its firmware was deleted', now);
   if (options.force) await cancelOpenOfFirmware(tx, tenantId, id, 'the firmware was deleted', now);
-  const { rows } = await tx.query<Row>(`SELECT ${COLUMNS} FROM firmwares WHERE tenant_id = $1 AND id = $2 AND state <> 'retired' FOR UPDATE`, [tenantId, id]);
+  const { rows } = await tx.query<Row>(
+    `SELECT ${COLUMNS} FROM firmwares WHERE tenant_id = $1 AND id = $2 AND state <> 'retired' FOR UPDATE`,
+    [tenantId, id],
+  );
   if (!rows[0]) throw noSuchFirmware(id);
   await refuseInUse(tx, tenantId, id, options);
   await refuseUsedByRollouts(tx, tenantId, id);
   await tx.query(`DELETE FROM firmware_associations WHERE tenant_id = $1 AND firmware_id = $2`, [tenantId, id]);
-  await tx.query(`UPDATE firmwares SET state = 'retired', retired_at = $3, updated_at = $3 WHERE tenant_id = $1 AND id = $2`, [tenantId, id, new Date(now)]);
+  await tx.query(
+    `UPDATE firmwares SET state = 'retired', retired_at = $3, updated_at = $3 WHERE tenant_id = $1 AND id = $2`,
+    [tenantId, id, new Date(now)],
+  );
   return toFirmware(rows[0], { lifetimeMs: Infinity, now });
 }
 
-/** With `force`, what was asked to stop may still be open until its device answers, and what is in its slot already only proves itself. */
+/**
+ * With `force`, what was asked to stop may still be open until its device answers, and what is in its slot already only
+ * proves itself.
+ */
 async function refuseInUse(tx: Tx, tenantId: string, id: string, { force }: { force: boolean }): Promise<void> {
   const stopping = force ? `AND cancel IS NULL AND state <> 'confirming'` : '';
   const { rows } = await tx.query<{ id: string }>(
-    `SELECT id FROM installations WHERE tenant_id = $1 AND firmware_id = $2 AND ended_at IS NULL ${stopping} ORDER BY requested_at, id LIMIT ${NAMED}`, [tenantId, id]);
+    `SELECT id FROM installations WHERE tenant_id = $1 AND firmware_id = $2 AND ended_at IS NULL ${stopping} ORDER BY requested_at, id LIMIT ${NAMED}`,
+    [tenantId, id],
+  );
   if (rows.length === 0) return;
   const installations = rows.map((row) => row.id);
-  throw new DomainError('FIRMWARE_IN_USE', force
-    ? `installations of firmware ${id} were requested at the same moment; delete it again`
-    : `installations of firmware ${id} have not ended: ${installations.join(', ')}; wait for them, cancel them, or delete with ?force=true, which cancels them`, { installations });
+  throw new DomainError(
+    'FIRMWARE_IN_USE',
+    force
+      ? `installations of firmware ${id} were requested at the same moment; delete it again`
+      : `installations of firmware ${id} have not ended: ${installations.join(', ')}; wait for them, cancel them, or delete with ?force=true, which cancels them`,
+    { installations },
+  );
 }
 
 function noSuchFirmware(id: string): DomainError {
@@ -157,9 +216,17 @@ function noSuchFirmware(id: string): DomainError {
 function toFirmware(row: Row, age: DraftAge): Firmware {
   const seen = Math.max(row.created_at.getTime(), row.upload_seen_at?.getTime() ?? 0);
   return {
-    tenantId: row.tenant_id, id: row.id, name: row.name, description: row.description, version: row.version,
+    tenantId: row.tenant_id,
+    id: row.id,
+    name: row.name,
+    description: row.description,
+    version: row.version,
     state: row.state === 'draft' && age.now - seen > age.lifetimeMs ? 'expired' : row.state,
     content: row.sha256 === null || row.size === null ? null : { sha256: row.sha256, size: Number(row.size) },
-    contentType: row.content_type, labels: row.labels, createdBy: row.created_by, createdAt: row.created_at.getTime(), updatedAt: row.updated_at.getTime(),
+    contentType: row.content_type,
+    labels: row.labels,
+    createdBy: row.created_by,
+    createdAt: row.created_at.getTime(),
+    updatedAt: row.updated_at.getTime(),
   };
 }

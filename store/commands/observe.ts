@@ -6,22 +6,33 @@ import { countToRollBack, lookAtBack } from './admit-rollback.js';
 import { ROLLOUT_COLUMNS, toStored, type GroupRow, type RolloutRow, type StoredRollout } from '../rollouts/rows.js';
 
 /**
- * Installations admitted in one transaction: each locks its device and writes five rows, so that 200 take about 50 ms and nobody waits long for
- * one of those locks.
+ * Installations admitted in one transaction: each locks its device and writes five rows, so that 200 take about 50 ms
+ * and nobody waits long for one of those locks.
  */
 export const ADMITTED_AT_ONCE = 200;
 /** Ended targets that the sequential test's prefix takes in per look; what is left comes with the next. */
 const PREFIX_PAGE = 5_000;
 
 /**
- * Locks a rollout: one planner and one command at a time, each with the newest facts. Ends of installations do not wait for this lock, they
- * only ever make room (docs/decisions/0004-rollouts.md). @returns undefined where there is none.
+ * Locks a rollout: one planner and one command at a time, each with the newest facts. Ends of installations do not wait
+ * for this lock, they only ever make room (docs/decisions/0004-rollouts.md). @returns undefined where there is none.
  */
-export async function lockRollout(tx: Tx, tenantId: string, id: string): Promise<{ rollout: StoredRollout; now: number } | undefined> {
-  const { rows } = await tx.query<RolloutRow>(`SELECT ${ROLLOUT_COLUMNS} FROM rollouts WHERE tenant_id = $1 AND id = $2 FOR NO KEY UPDATE`, [tenantId, id]);
+export async function lockRollout(
+  tx: Tx,
+  tenantId: string,
+  id: string,
+): Promise<{ rollout: StoredRollout; now: number } | undefined> {
+  const { rows } = await tx.query<RolloutRow>(
+    `SELECT ${ROLLOUT_COLUMNS} FROM rollouts WHERE tenant_id = $1 AND id = $2 FOR NO KEY UPDATE`,
+    [tenantId, id],
+  );
   if (!rows[0]) return undefined;
-  // The clock is read once the lock is held, and it is the database's: starts of one rollout are timed by one clock, in order.
-  const groups = await tx.query<GroupRow & { now: string }>(`SELECT *, floor(extract(epoch FROM clock_timestamp()) * 1000) AS now FROM rollout_groups WHERE tenant_id = $1 AND rollout_id = $2 ORDER BY position`, [tenantId, id]);
+  // The clock is read once the lock is held, and it is the database's: starts of one rollout are timed by one clock, in
+  // order.
+  const groups = await tx.query<GroupRow & { now: string }>(
+    `SELECT *, floor(extract(epoch FROM clock_timestamp()) * 1000) AS now FROM rollout_groups WHERE tenant_id = $1 AND rollout_id = $2 ORDER BY position`,
+    [tenantId, id],
+  );
   return { rollout: toStored(rows[0], groups.rows), now: Number(groups.rows[0]?.now ?? Date.now()) };
 }
 
@@ -44,36 +55,66 @@ export async function observe(tx: Tx, rollout: StoredRollout, now: number): Prom
 
 async function observeBack(tx: Tx, rollout: StoredRollout, now: number): Promise<StoredRollout> {
   const { facts, plan } = rollout;
-  const [toStop, starts, toRollBack] = [await countToStop(tx, rollout, now), await countStarts(tx, rollout, now), await countToRollBack(tx, rollout)];
+  const [toStop, starts, toRollBack] = [
+    await countToStop(tx, rollout, now),
+    await countStarts(tx, rollout, now),
+    await countToRollBack(tx, rollout),
+  ];
   const inFlight = openOf(sumOf(facts.groups)) + facts.groups.reduce((sum, group) => sum + group.back.inFlight, 0);
   const room = Math.min(ADMITTED_AT_ONCE, Math.max(0, plan.pace.maxInFlight - inFlight));
   const groups: GroupFacts[] = [];
   for (const [position, group] of facts.groups.entries()) {
-    groups.push(group.back.pending > 0 ? { ...group, back: { ...group.back, ...(await lookAtBack(tx, rollout, position, room, now)) } } : group);
+    groups.push(
+      group.back.pending > 0
+        ? { ...group, back: { ...group.back, ...(await lookAtBack(tx, rollout, position, room, now)) } }
+        : group,
+    );
   }
   return { ...rollout, facts: { ...facts, groups, toStop, starts, toRollBack } };
 }
 
-async function countStarts(tx: Tx, { tenantId, id, facts }: StoredRollout, now: number): Promise<RolloutFacts['starts']> {
+async function countStarts(
+  tx: Tx,
+  { tenantId, id, facts }: StoredRollout,
+  now: number,
+): Promise<RolloutFacts['starts']> {
   if (facts.startedAt === null) return facts.starts;
   const { rows } = await tx.query<{ count: string; oldest: Date | null }>(
-    `SELECT coalesce(sum(count), 0) AS count, min(at) AS oldest FROM rollout_starts WHERE tenant_id = $1 AND rollout_id = $2 AND at >= $3`, [tenantId, id, new Date(now - RATE_WINDOW_MS)]);
+    `SELECT coalesce(sum(count), 0) AS count, min(at) AS oldest FROM rollout_starts WHERE tenant_id = $1 AND rollout_id = $2 AND at >= $3`,
+    [tenantId, id, new Date(now - RATE_WINDOW_MS)],
+  );
   const { count, oldest } = rows[0]!;
   return { lastMinute: Number(count), oldestLeavesAt: oldest === null ? null : oldest.getTime() + RATE_WINDOW_MS + 1 };
 }
 
-async function countToStop(tx: Tx, { tenantId, id, facts, plan }: StoredRollout, now: number): Promise<RolloutFacts['toStop']> {
+async function countToStop(
+  tx: Tx,
+  { tenantId, id, facts, plan }: StoredRollout,
+  now: number,
+): Promise<RolloutFacts['toStop']> {
   const deadline = deadlineOf(facts, plan);
-  const wanted = facts.aborted !== null || facts.rollingBack !== null || (deadline !== null && now >= deadline) || (plan.schedule.endAt !== null && now >= plan.schedule.endAt);
+  const wanted =
+    facts.aborted !== null ||
+    facts.rollingBack !== null ||
+    (deadline !== null && now >= deadline) ||
+    (plan.schedule.endAt !== null && now >= plan.schedule.endAt);
   if (!wanted || openOf(sumOf(facts.groups)) === 0) return facts.toStop;
   const { rows } = await tx.query<{ begun: boolean; count: string }>(
     `SELECT i.started_at IS NOT NULL AS begun, count(*) AS count FROM rollout_targets t JOIN installations i ON i.tenant_id = t.tenant_id AND i.id = t.installation_id
-     WHERE t.tenant_id = $1 AND t.rollout_id = $2 AND t.state IN ('queued', 'inFlight') AND t.end_as IS NULL AND i.ended_at IS NULL GROUP BY 1`, [tenantId, id]);
+     WHERE t.tenant_id = $1 AND t.rollout_id = $2 AND t.state IN ('queued', 'inFlight') AND t.end_as IS NULL AND i.ended_at IS NULL GROUP BY 1`,
+    [tenantId, id],
+  );
   const of = (begun: boolean) => Number(rows.find((row) => row.begun === begun)?.count ?? 0);
   return { begun: of(true), notBegun: of(false) };
 }
 
-async function lookAtPending(tx: Tx, { tenantId, id }: StoredRollout, position: number, room: number, now: number): Promise<{ ready: number; nextRetryAt: number | null }> {
+async function lookAtPending(
+  tx: Tx,
+  { tenantId, id }: StoredRollout,
+  position: number,
+  room: number,
+  now: number,
+): Promise<{ ready: number; nextRetryAt: number | null }> {
   const { rows } = await tx.query<{ ready: string; retry: Date | null }>(
     `SELECT (SELECT count(*) FROM (SELECT FROM rollout_targets WHERE tenant_id = $1 AND rollout_id = $2 AND group_position = $3 AND state = 'pending' AND admissible AND ready_at <= $4 LIMIT $5) AS r) AS ready,
        (SELECT min(ready_at) FROM rollout_targets WHERE tenant_id = $1 AND rollout_id = $2 AND group_position = $3 AND state = 'pending' AND ready_at > $4 AND ready_at > '-infinity') AS retry`,
@@ -82,7 +123,10 @@ async function lookAtPending(tx: Tx, { tenantId, id }: StoredRollout, position: 
   return { ready: Number(rows[0]!.ready), nextRetryAt: rows[0]!.retry?.getTime() ?? null };
 }
 
-/** Successes end early and hangs end at deadlines: the test sees the longest run, in the order of admission, that has ended without a gap. */
+/**
+ * Successes end early and hangs end at deadlines: the test sees the longest run, in the order of admission, that has
+ * ended without a gap.
+ */
 async function advancePrefixes(tx: Tx, { tenantId, id, facts, plan }: StoredRollout): Promise<GroupFacts[]> {
   const groups: GroupFacts[] = [];
   for (const [position, group] of facts.groups.entries()) {
@@ -92,7 +136,13 @@ async function advancePrefixes(tx: Tx, { tenantId, id, facts, plan }: StoredRoll
   return groups;
 }
 
-async function advancePrefix(tx: Tx, tenantId: string, id: string, position: number, known: GroupFacts['prefix']): Promise<GroupFacts['prefix']> {
+async function advancePrefix(
+  tx: Tx,
+  tenantId: string,
+  id: string,
+  position: number,
+  known: GroupFacts['prefix'],
+): Promise<GroupFacts['prefix']> {
   const { rows } = await tx.query<{ state: string; ended: boolean }>(
     `SELECT state, ended_at IS NOT NULL AS ended FROM rollout_targets WHERE tenant_id = $1 AND rollout_id = $2 AND group_position = $3 AND admission > $4 ORDER BY admission LIMIT ${PREFIX_PAGE}`,
     [tenantId, id, position, known.ended],
@@ -102,6 +152,9 @@ async function advancePrefix(tx: Tx, tenantId: string, id: string, position: num
   if (run.length === 0) return known;
   const bad = run.filter((row) => row.state !== 'installed' && row.state !== 'alreadyInstalled').length;
   const prefix = { ended: known.ended + run.length, failed: known.failed + bad };
-  await tx.query(`UPDATE rollout_groups SET prefix_ended = $4, prefix_failed = $5 WHERE tenant_id = $1 AND rollout_id = $2 AND position = $3`, [tenantId, id, position, prefix.ended, prefix.failed]);
+  await tx.query(
+    `UPDATE rollout_groups SET prefix_ended = $4, prefix_failed = $5 WHERE tenant_id = $1 AND rollout_id = $2 AND position = $3`,
+    [tenantId, id, position, prefix.ended, prefix.failed],
+  );
   return prefix;
 }

@@ -18,21 +18,41 @@ import type { RolloutView } from '../rollouts/view.js';
 
 /**
  * What a person asks of a rollout, under the lock of its row. A command that finds its work done is a success.
- * @throws DomainError ROLLOUT_NOT_FOUND, ROLLOUT_STATE with the sentence that says why not and when it would be, ROLLOUT_CONFLICT
+ * @throws DomainError ROLLOUT_NOT_FOUND, ROLLOUT_STATE with the sentence that says why not and when it would be,
+ * ROLLOUT_CONFLICT
  */
-export async function commandRollout(tx: Tx, tenantId: string, id: string, by: string, command: Command, now: number): Promise<RolloutView> {
+export async function commandRollout(
+  tx: Tx,
+  tenantId: string,
+  id: string,
+  by: string,
+  command: Command,
+  now: number,
+): Promise<RolloutView> {
   const locked = await lockRollout(tx, tenantId, id);
   if (!locked) throw noSuchRollout(id);
   const { rollout } = locked;
   const { phase } = derivePhase(rollout.facts, rollout.plan);
   const refused = whyNot(command.do, phase);
-  if (refused !== undefined) throw new DomainError('ROLLOUT_STATE', `this rollout cannot ${command.do} while it is ${phase}: ${refused}`, { phase });
+  if (refused !== undefined)
+    throw new DomainError('ROLLOUT_STATE', `this rollout cannot ${command.do} while it is ${phase}: ${refused}`, {
+      phase,
+    });
   const { after: done, data } = await carryOut(tx, rollout, by, command, now);
   // What it waited for is over; the answer to a command does not go on saying it.
-  const after = done === rollout ? rollout : { ...done, waitingOn: 'Waits for its process to see what was asked of it.' };
+  const after =
+    done === rollout ? rollout : { ...done, waitingOn: 'Waits for its process to see what was asked of it.' };
   await saveRollout(tx, rollout, after, now);
   if (after !== rollout) {
-    await writeHistory(tx, [{ tenantId, rolloutId: id, at: now, event: command.do === 'amend' ? 'amended' : command.do, data: { by: `operator:${by}`, version: after.version, ...data } }]);
+    await writeHistory(tx, [
+      {
+        tenantId,
+        rolloutId: id,
+        at: now,
+        event: command.do === 'amend' ? 'amended' : command.do,
+        data: { by: `operator:${by}`, version: after.version, ...data },
+      },
+    ]);
     await mark(tx, [pokeRollout(tenantId, id)]);
     await wakeSender(tx);
   }
@@ -46,18 +66,26 @@ interface Done {
 
 async function carryOut(tx: Tx, rollout: StoredRollout, by: string, command: Command, now: number): Promise<Done> {
   const { facts, plan } = rollout;
-  const to = (next: RolloutFacts, data: Record<string, unknown> = {}): Done => ({ after: next === facts ? rollout : { ...rollout, facts: next }, data });
+  const to = (next: RolloutFacts, data: Record<string, unknown> = {}): Done => ({
+    after: next === facts ? rollout : { ...rollout, facts: next },
+    data,
+  });
   switch (command.do) {
     case 'start':
       return to({ ...facts, startRequestedAt: now });
     case 'pause':
-      return to(pausedBy(facts, { reason: 'operator', since: now, because: command.because ?? `paused by ${by}` }), { because: command.because });
+      return to(pausedBy(facts, { reason: 'operator', since: now, because: command.because ?? `paused by ${by}` }), {
+        because: command.because,
+      });
     case 'resume': {
       const reason = reasonToRemove(facts, command.reason);
       return to(resumed(facts, reason, by, now), { reason });
     }
     case 'abort':
-      return to(abortedBy(facts, command.because ?? `aborted by ${by}`, command.cancelOpen, now), { cancelOpen: command.cancelOpen, because: command.because });
+      return to(abortedBy(facts, command.because ?? `aborted by ${by}`, command.cancelOpen, now), {
+        cancelOpen: command.cancelOpen,
+        because: command.because,
+      });
     case 'rollback':
       return to(rolledBackBy(facts, command.because ?? `${by} asked for it`, now), { because: command.because });
     case 'retry':
@@ -65,7 +93,10 @@ async function carryOut(tx: Tx, rollout: StoredRollout, by: string, command: Com
     case 'approve':
       return to(approved(facts, plan, rollout, by, command.group, now), { group: command.group });
     case 'reject':
-      return to(rejected(facts, plan, by, command.group, command.because, now), { group: command.group, because: command.because });
+      return to(rejected(facts, plan, by, command.group, command.because, now), {
+        group: command.group,
+        because: command.because,
+      });
     case 'amend':
       return amend(tx, rollout, command.amendment, now);
   }
@@ -74,55 +105,123 @@ async function carryOut(tx: Tx, rollout: StoredRollout, by: string, command: Com
 /** @throws DomainError ROLLOUT_STATE where the reason is not there, or where there are several and none is named. */
 function reasonToRemove({ pauses }: RolloutFacts, named: string | null): Pause['reason'] {
   const there = pauses.map((pause) => pause.reason);
-  const chosen = named === null ? (there.length === 1 ? there[0] : there.find((reason) => reason === 'operator')) : there.find((reason) => reason === named);
+  const chosen =
+    named === null
+      ? there.length === 1
+        ? there[0]
+        : there.find((reason) => reason === 'operator')
+      : there.find((reason) => reason === named);
   if (chosen !== undefined) return chosen;
-  throw new DomainError('ROLLOUT_STATE', named === null
-    ? `it is paused for several reasons; name the one to remove with {"reason": …}: ${there.join(', ')}`
-    : `it is not paused for "${named}", but for ${there.join(', ')}`, { reasons: there });
+  throw new DomainError(
+    'ROLLOUT_STATE',
+    named === null
+      ? `it is paused for several reasons; name the one to remove with {"reason": …}: ${there.join(', ')}`
+      : `it is not paused for "${named}", but for ${there.join(', ')}`,
+    { reasons: there },
+  );
 }
 
-/** What ended so is tried again; gates that failed for it are judged anew, and a rollout that had finished runs again. */
-async function retry(tx: Tx, rollout: StoredRollout, outcomes: Extract<Command, { do: 'retry' }>['outcomes']): Promise<Done> {
+/**
+ * What ended so is tried again; gates that failed for it are judged anew, and a rollout that had finished runs again.
+ */
+async function retry(
+  tx: Tx,
+  rollout: StoredRollout,
+  outcomes: Extract<Command, { do: 'retry' }>['outcomes'],
+): Promise<Done> {
   const count = await retryEnded(tx, rollout, outcomes);
   if (count === 0) return { after: rollout, data: {} };
   const { facts } = rollout;
   const gates: readonly string[] = ['gate_failed', 'gate_inconclusive'];
-  const groups = facts.groups.map((group) => (group.failedAt === null ? group : { ...group, failedAt: null, soakingSince: null, askedAt: null, approvals: [], because: null }));
-  return { after: { ...rollout, facts: { ...facts, finishedAt: null, groups, pauses: facts.pauses.filter((pause) => !gates.includes(pause.reason)) } }, data: { outcomes, targets: count } };
+  const groups = facts.groups.map((group) =>
+    group.failedAt === null
+      ? group
+      : { ...group, failedAt: null, soakingSince: null, askedAt: null, approvals: [], because: null },
+  );
+  return {
+    after: {
+      ...rollout,
+      facts: {
+        ...facts,
+        finishedAt: null,
+        groups,
+        pauses: facts.pauses.filter((pause) => !gates.includes(pause.reason)),
+      },
+    },
+    data: { outcomes, targets: count },
+  };
 }
 
-function approved(facts: RolloutFacts, plan: Plan, { createdBy }: StoredRollout, by: string, group: string | null, now: number): RolloutFacts {
-  if (plan.approval.fourEyes && by === createdBy) throw new DomainError('AUTH_FORBIDDEN', 'who created the rollout cannot approve it: its plan asks for four eyes');
-  const vote = (votes: readonly Vote[]): readonly Vote[] => (votes.some((one) => one.by === by) ? votes : [...votes, { by, at: now }]);
+function approved(
+  facts: RolloutFacts,
+  plan: Plan,
+  { createdBy }: StoredRollout,
+  by: string,
+  group: string | null,
+  now: number,
+): RolloutFacts {
+  if (plan.approval.fourEyes && by === createdBy)
+    throw new DomainError('AUTH_FORBIDDEN', 'who created the rollout cannot approve it: its plan asks for four eyes');
+  const vote = (votes: readonly Vote[]): readonly Vote[] =>
+    votes.some((one) => one.by === by) ? votes : [...votes, { by, at: now }];
   if (group === null) {
-    if (plan.approval.required === 0) throw new DomainError('ROLLOUT_STATE', 'this rollout asks for no approval of its own; its groups may: POST …/groups/{name}/approve');
+    if (plan.approval.required === 0)
+      throw new DomainError(
+        'ROLLOUT_STATE',
+        'this rollout asks for no approval of its own; its groups may: POST …/groups/{name}/approve',
+      );
     const approvals = vote(facts.approvals);
     return approvals === facts.approvals ? facts : { ...facts, approvals };
   }
   const there = groupOf(facts, group);
-  if (plan.groups.find((one) => one.name === group)?.approval == null) throw new DomainError('ROLLOUT_STATE', `group "${group}" asks for no approval`);
+  if (plan.groups.find((one) => one.name === group)?.approval == null)
+    throw new DomainError('ROLLOUT_STATE', `group "${group}" asks for no approval`);
   if (there.passedAt !== null) return facts;
-  if (there.failedAt !== null) throw new DomainError('ROLLOUT_STATE', `group "${group}" was not approved: ${there.because}; resume the rollout to have it asked for again`);
+  if (there.failedAt !== null)
+    throw new DomainError(
+      'ROLLOUT_STATE',
+      `group "${group}" was not approved: ${there.because}; resume the rollout to have it asked for again`,
+    );
   const approvals = vote(there.approvals);
   return approvals === there.approvals ? facts : withGroup(facts, group, { approvals });
 }
 
-function rejected(facts: RolloutFacts, plan: Plan, by: string, group: string | null, because: string, now: number): RolloutFacts {
+function rejected(
+  facts: RolloutFacts,
+  plan: Plan,
+  by: string,
+  group: string | null,
+  because: string,
+  now: number,
+): RolloutFacts {
   const said = `rejected by ${by}: ${because}`;
   if (group === null) {
-    if (plan.approval.required === 0) throw new DomainError('ROLLOUT_STATE', 'this rollout asks for no approval of its own; pause or abort it');
-    if (facts.startedAt !== null) throw new DomainError('ROLLOUT_STATE', 'it was approved and has started; pause or abort it');
+    if (plan.approval.required === 0)
+      throw new DomainError('ROLLOUT_STATE', 'this rollout asks for no approval of its own; pause or abort it');
+    if (facts.startedAt !== null)
+      throw new DomainError('ROLLOUT_STATE', 'it was approved and has started; pause or abort it');
     return abortedBy(facts, said, false, now);
   }
   const there = groupOf(facts, group);
-  if (plan.groups.find((one) => one.name === group)?.approval == null) throw new DomainError('ROLLOUT_STATE', `group "${group}" asks for no approval; pause or abort the rollout`);
-  if (there.passedAt !== null) throw new DomainError('ROLLOUT_STATE', `group "${group}" has passed already; pause or abort the rollout`);
-  return pausedBy(withGroup(facts, group, { failedAt: now, because: said }), { reason: 'approval', since: now, because: `group "${group}" was ${said}`, group });
+  if (plan.groups.find((one) => one.name === group)?.approval == null)
+    throw new DomainError('ROLLOUT_STATE', `group "${group}" asks for no approval; pause or abort the rollout`);
+  if (there.passedAt !== null)
+    throw new DomainError('ROLLOUT_STATE', `group "${group}" has passed already; pause or abort the rollout`);
+  return pausedBy(withGroup(facts, group, { failedAt: now, because: said }), {
+    reason: 'approval',
+    since: now,
+    because: `group "${group}" was ${said}`,
+    group,
+  });
 }
 
 function groupOf(facts: RolloutFacts, name: string): RolloutFacts['groups'][number] {
   const group = facts.groups.find((one) => one.name === name);
-  if (!group) throw new DomainError('ROLLOUT_NOT_FOUND', `this rollout has no group "${name}"; it has ${facts.groups.map((one) => one.name).join(', ')}`);
+  if (!group)
+    throw new DomainError(
+      'ROLLOUT_NOT_FOUND',
+      `this rollout has no group "${name}"; it has ${facts.groups.map((one) => one.name).join(', ')}`,
+    );
   return group;
 }
 
@@ -137,12 +236,20 @@ function amended(rollout: StoredRollout, amendment: Amendment, now: number): Sto
   const { plan, facts } = rollout;
   const changes = new Map(amendment.groups?.map((one) => [one.name, one]));
   for (const name of changes.keys()) {
-    if (groupOf(facts, name).passedAt !== null) throw new DomainError('ROLLOUT_STATE', `group "${name}" has passed; its gate does not change any more`);
+    if (groupOf(facts, name).passedAt !== null)
+      throw new DomainError('ROLLOUT_STATE', `group "${name}" has passed; its gate does not change any more`);
   }
-  if (amendment.schedule && facts.startedAt !== null && amendment.schedule.startAt !== plan.schedule.startAt) throw new DomainError('ROLLOUT_STATE', 'it has started; its startAt does not change any more');
+  if (amendment.schedule && facts.startedAt !== null && amendment.schedule.startAt !== plan.schedule.startAt)
+    throw new DomainError('ROLLOUT_STATE', 'it has started; its startAt does not change any more');
   const groups = plan.groups.map((group) => ({ ...group, ...changes.get(group.name) }));
   const next: Plan = { ...plan, ...amendment, groups };
-  return { ...rollout, facts: timed(facts, plan, next, now), plan: next, defaulted: stillDefaulted(rollout.defaulted, plan, next), version: rollout.version + 1 };
+  return {
+    ...rollout,
+    facts: timed(facts, plan, next, now),
+    plan: next,
+    defaulted: stillDefaulted(rollout.defaulted, plan, next),
+    version: rollout.version + 1,
+  };
 }
 
 /** A plan that names a time starts then, without a command; one that names none any more waits for the command. */

@@ -8,7 +8,9 @@ const NAMED = 20;
 async function rolloutsOf(tx: Tx, tenantId: string, firmwareId: string): Promise<{ id: string; name: string }[]> {
   const { rows } = await tx.query<{ id: string; name: string }>(
     `SELECT r.id, r.name FROM rollout_firmwares f JOIN rollouts r ON r.tenant_id = f.tenant_id AND r.id = f.rollout_id
-     WHERE f.tenant_id = $1 AND f.firmware_id = $2 AND r.finished_at IS NULL AND r.aborted IS NULL ORDER BY r.id`, [tenantId, firmwareId]);
+     WHERE f.tenant_id = $1 AND f.firmware_id = $2 AND r.finished_at IS NULL AND r.aborted IS NULL ORDER BY r.id`,
+    [tenantId, firmwareId],
+  );
   return rows;
 }
 
@@ -17,12 +19,23 @@ export async function refuseUsedByRollouts(tx: Tx, tenantId: string, firmwareId:
   const rollouts = await rolloutsOf(tx, tenantId, firmwareId);
   if (rollouts.length === 0) return;
   const named = rollouts.slice(0, NAMED);
-  throw new DomainError('FIRMWARE_IN_USE', `rollouts of firmware ${firmwareId} have not ended: ${named.map((one) => `"${one.name}" (${one.id})`).join(', ')}; wait for them, abort them, or delete with ?force=true, which aborts them`, {
-    rollouts: named.map((one) => one.id),
-  });
+  throw new DomainError(
+    'FIRMWARE_IN_USE',
+    `rollouts of firmware ${firmwareId} have not ended: ${named.map((one) => `"${one.name}" (${one.id})`).join(', ')}; wait for them, abort them, or delete with ?force=true, which aborts them`,
+    {
+      rollouts: named.map((one) => one.id),
+    },
+  );
 }
 
 /** Aborts the rollouts that would install a firmware, and what is in flight of them, before the firmware goes. */
-export async function abortRolloutsOf(tx: Tx, tenantId: string, firmwareId: string, because: string, now: number): Promise<void> {
-  for (const { id } of await rolloutsOf(tx, tenantId, firmwareId)) await commandRollout(tx, tenantId, id, 'service', { do: 'abort', cancelOpen: true, because }, now);
+export async function abortRolloutsOf(
+  tx: Tx,
+  tenantId: string,
+  firmwareId: string,
+  because: string,
+  now: number,
+): Promise<void> {
+  for (const { id } of await rolloutsOf(tx, tenantId, firmwareId))
+    await commandRollout(tx, tenantId, id, 'service', { do: 'abort', cancelOpen: true, because }, now);
 }

@@ -20,7 +20,10 @@ import { iso } from '../db/times.js';
 
 export { listRolloutEvents, listTargets } from '../rollouts/lists.js';
 
-/** Up to so many targets are taken down with the request itself, so that its answer shows the groups; it takes some 50 ms. */
+/**
+ * Up to so many targets are taken down with the request itself, so that its answer shows the groups; it takes some 50
+ * ms.
+ */
 const TARGETS_AT_ONCE = 1_000;
 
 /** The template that a rollout was made from, and what it took: JSON pointer → value in the plan. */
@@ -30,28 +33,70 @@ export interface RolloutOrigin {
 }
 
 /**
- * Creates a rollout with its groups, and for a small fleet its targets; of a large one they follow in pages (docs/decisions/0004-rollouts.md).
+ * Creates a rollout with its groups, and for a small fleet its targets; of a large one they follow in pages
+ * (docs/decisions/0004-rollouts.md).
  * @throws DomainError ROLLOUT_VALIDATION, ROLLOUT_CONFLICT with a pointer for each fault
  */
-export async function createRollout(tx: Tx, tenantId: string, request: { plan: Plan; defaulted: readonly string[]; createdBy: string; template?: RolloutOrigin }, now: number): Promise<RolloutView> {
+export async function createRollout(
+  tx: Tx,
+  tenantId: string,
+  request: { plan: Plan; defaulted: readonly string[]; createdBy: string; template?: RolloutOrigin },
+  now: number,
+): Promise<RolloutView> {
   const { createdBy, template } = request;
   const types = await checkAgainstFleet(tx, tenantId, request.plan);
   const targets = types.reduce((sum, one) => sum + one.count, 0);
   const deviceMs = await readDeviceMs(tx, tenantId, request.plan, types);
-  const eta = deviceMs === null ? null : plannedEta(request.plan, await groupSizes(tx, tenantId, request.plan, targets), deviceMs, now);
+  const eta =
+    deviceMs === null
+      ? null
+      : plannedEta(request.plan, await groupSizes(tx, tenantId, request.plan, targets), deviceMs, now);
   const id = newId();
   const { deviceIds } = request.plan.targets;
   const plan: Plan = { ...request.plan, targets: { ...request.plan.targets, deviceIds: [] } };
   await tx.query(
     `INSERT INTO rollouts (tenant_id, id, name, plan, defaulted, phase, created_by, created_at, updated_at, device_ids, start_requested_at, template_id, from_template, device_ms, eta)
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9, $10, $11, $12, $13, $14)`,
-    [tenantId, id, plan.name, JSON.stringify(plan), JSON.stringify(request.defaulted), plan.schedule.startAt === null ? 'draft' : plan.approval.required > 0 ? 'awaiting_approval' : 'scheduled',
-      createdBy, iso(now), deviceIds, plan.schedule.startAt === null ? null : iso(now), template?.id ?? null, JSON.stringify(template ? taken(template, plan) : {}), deviceMs, iso(eta)],
+    [
+      tenantId,
+      id,
+      plan.name,
+      JSON.stringify(plan),
+      JSON.stringify(request.defaulted),
+      plan.schedule.startAt === null ? 'draft' : plan.approval.required > 0 ? 'awaiting_approval' : 'scheduled',
+      createdBy,
+      iso(now),
+      deviceIds,
+      plan.schedule.startAt === null ? null : iso(now),
+      template?.id ?? null,
+      JSON.stringify(template ? taken(template, plan) : {}),
+      deviceMs,
+      iso(eta),
+    ],
   );
   await tx.query(
-    `INSERT INTO rollout_groups (tenant_id, rollout_id, position, name) SELECT $1, $2, position - 1, name FROM unnest($3::text[]) WITH ORDINALITY AS g(name, position)`, [tenantId, id, plan.groups.map((group) => group.name)]);
-  await tx.query(`INSERT INTO rollout_firmwares (tenant_id, rollout_id, firmware_id) SELECT DISTINCT $1, $2::uuid, unnest($3::uuid[])`, [tenantId, id, plan.steps.map((step) => step.firmwareId)]);
-  await writeHistory(tx, [{ tenantId, rolloutId: id, at: now, event: 'created', data: { by: `operator:${createdBy}`, version: 1, name: plan.name, targets, ...(template ? { templateId: template.id } : {}) } }]);
+    `INSERT INTO rollout_groups (tenant_id, rollout_id, position, name) SELECT $1, $2, position - 1, name FROM unnest($3::text[]) WITH ORDINALITY AS g(name, position)`,
+    [tenantId, id, plan.groups.map((group) => group.name)],
+  );
+  await tx.query(
+    `INSERT INTO rollout_firmwares (tenant_id, rollout_id, firmware_id) SELECT DISTINCT $1, $2::uuid, unnest($3::uuid[])`,
+    [tenantId, id, plan.steps.map((step) => step.firmwareId)],
+  );
+  await writeHistory(tx, [
+    {
+      tenantId,
+      rolloutId: id,
+      at: now,
+      event: 'created',
+      data: {
+        by: `operator:${createdBy}`,
+        version: 1,
+        name: plan.name,
+        targets,
+        ...(template ? { templateId: template.id } : {}),
+      },
+    },
+  ]);
   if (targets <= TARGETS_AT_ONCE) await materialiseNow(tx, tenantId, id, now);
   await mark(tx, [pokeRollout(tenantId, id)]);
   await wakeSender(tx);
@@ -79,13 +124,19 @@ const VIEW_COLUMNS = `${ROLLOUT_COLUMNS}, device_ids, template_id, from_template
 const LISTED_COLUMNS = `${ROLLOUT_COLUMNS}, '{}'::uuid[] AS device_ids, template_id, from_template`;
 
 export async function readRollout(tx: Tx, tenantId: string, id: string): Promise<RolloutView | undefined> {
-  const { rows } = await tx.query<ViewRow>(`SELECT ${VIEW_COLUMNS} FROM rollouts WHERE tenant_id = $1 AND id = $2`, [tenantId, id]);
+  const { rows } = await tx.query<ViewRow>(`SELECT ${VIEW_COLUMNS} FROM rollouts WHERE tenant_id = $1 AND id = $2`, [
+    tenantId,
+    id,
+  ]);
   return rows[0] && (await toViews(tx, tenantId, rows))[0];
 }
 
 /** Those of the named rollouts that there are, without the devices that they name. */
 export async function readRollouts(tx: Tx, tenantId: string, ids: readonly string[]): Promise<RolloutView[]> {
-  const { rows } = await tx.query<ViewRow>(`SELECT ${LISTED_COLUMNS} FROM rollouts WHERE tenant_id = $1 AND id = ANY($2::uuid[])`, [tenantId, ids]);
+  const { rows } = await tx.query<ViewRow>(
+    `SELECT ${LISTED_COLUMNS} FROM rollouts WHERE tenant_id = $1 AND id = ANY($2::uuid[])`,
+    [tenantId, ids],
+  );
   return toViews(tx, tenantId, rows);
 }
 
@@ -96,7 +147,12 @@ export interface RolloutFilter {
 }
 
 /** Newest first, without the devices that they name. */
-export async function listRollouts(tx: Tx, tenantId: string, { phase, q }: RolloutFilter, page: PageRequest): Promise<Page<RolloutView>> {
+export async function listRollouts(
+  tx: Tx,
+  tenantId: string,
+  { phase, q }: RolloutFilter,
+  page: PageRequest,
+): Promise<Page<RolloutView>> {
   const values: unknown[] = [tenantId];
   const where = ['tenant_id = $1'];
   if (phase) {
@@ -107,23 +163,52 @@ export async function listRollouts(tx: Tx, tenantId: string, { phase, q }: Rollo
     values.push(`%${q.replaceAll(/[\\%_]/g, '\\$&')}%`);
     where.push(`name ILIKE $${values.length}`);
   }
-  const read = await readPage<ViewRow, ViewRow>(tx, { columns: LISTED_COLUMNS, from: 'rollouts', where, values }, page, (row) => row);
+  const read = await readPage<ViewRow, ViewRow>(
+    tx,
+    { columns: LISTED_COLUMNS, from: 'rollouts', where, values },
+    page,
+    (row) => row,
+  );
   return { items: await toViews(tx, tenantId, read.items), nextCursor: read.nextCursor };
 }
 
 async function toViews(tx: Tx, tenantId: string, rows: readonly ViewRow[]): Promise<RolloutView[]> {
-  const groups = await tx.query<GroupRow>(`SELECT * FROM rollout_groups WHERE tenant_id = $1 AND rollout_id = ANY($2::uuid[]) ORDER BY position`, [tenantId, rows.map((row) => row.id)]);
-  return rows.map((row) => toView(toStored(row, groups.rows.filter((group) => group.rollout_id === row.id)), row));
+  const groups = await tx.query<GroupRow>(
+    `SELECT * FROM rollout_groups WHERE tenant_id = $1 AND rollout_id = ANY($2::uuid[]) ORDER BY position`,
+    [tenantId, rows.map((row) => row.id)],
+  );
+  return rows.map((row) =>
+    toView(
+      toStored(
+        row,
+        groups.rows.filter((group) => group.rollout_id === row.id),
+      ),
+      row,
+    ),
+  );
 }
 
 function toView(stored: StoredRollout, row: ViewRow): RolloutView {
   const { facts, plan } = stored;
   const over = facts.finishedAt !== null || facts.closedAt !== null;
   return {
-    tenantId: stored.tenantId, id: stored.id, plan: { ...plan, targets: { ...plan.targets, deviceIds: row.device_ids } }, defaulted: stored.defaulted,
-    templateId: row.template_id, fromTemplate: unchanged(row.from_template, plan), version: stored.version, facts, bytes: stored.bytes,
-    ...derivePhase(facts, plan), waitingOn: over ? null : (stored.waitingOn ?? 'Waits for its process to begin.'), nextActionAt: over ? null : stored.dueAt, eta: over ? null : etaNow(stored),
-    createdBy: stored.createdBy, createdAt: facts.createdAt, updatedAt: stored.updatedAt, processStarted: stored.processStarted,
+    tenantId: stored.tenantId,
+    id: stored.id,
+    plan: { ...plan, targets: { ...plan.targets, deviceIds: row.device_ids } },
+    defaulted: stored.defaulted,
+    templateId: row.template_id,
+    fromTemplate: unchanged(row.from_template, plan),
+    version: stored.version,
+    facts,
+    bytes: stored.bytes,
+    ...derivePhase(facts, plan),
+    waitingOn: over ? null : (stored.waitingOn ?? 'Waits for its process to begin.'),
+    nextActionAt: over ? null : stored.dueAt,
+    eta: over ? null : etaNow(stored),
+    createdBy: stored.createdBy,
+    createdAt: facts.createdAt,
+    updatedAt: stored.updatedAt,
+    processStarted: stored.processStarted,
   };
 }
 

@@ -7,10 +7,17 @@ import { record } from '../record.js';
 import { loadWork } from '../installations/device-aggregate.js';
 
 /**
- * Asks the next page of open installations to stop, each once: one that cannot any more goes on to its own end. What the target becomes then is
- * written before, for a cancellation may end at once. @returns how many were asked.
+ * Asks the next page of open installations to stop, each once: one that cannot any more goes on to its own end. What
+ * the target becomes then is written before, for a cancellation may end at once. @returns how many were asked.
  */
-export async function stopOpen(tx: Tx, { tenantId, id }: StoredRollout, only: 'notBegun' | 'all', as: 'canceled' | 'timedOut', because: string, now: number): Promise<number> {
+export async function stopOpen(
+  tx: Tx,
+  { tenantId, id }: StoredRollout,
+  only: 'notBegun' | 'all',
+  as: 'canceled' | 'timedOut',
+  because: string,
+  now: number,
+): Promise<number> {
   const begun = only === 'notBegun' ? 'AND i.started_at IS NULL' : '';
   const { rows } = await tx.query<{ device_id: string; id: string }>(
     `SELECT t.device_id, i.id FROM rollout_targets t JOIN installations i ON i.tenant_id = t.tenant_id AND i.id = t.installation_id
@@ -18,13 +25,25 @@ export async function stopOpen(tx: Tx, { tenantId, id }: StoredRollout, only: 'n
     [tenantId, id],
   );
   if (rows.length === 0) return 0;
-  await loadWork(tx, rows.map((row) => ({ tenantId, deviceId: row.device_id, installationIds: [row.id] })));
+  await loadWork(
+    tx,
+    rows.map((row) => ({ tenantId, deviceId: row.device_id, installationIds: [row.id] })),
+  );
   await tx.query(
     `UPDATE rollout_targets SET end_as = $4, because = $5 WHERE tenant_id = $1 AND rollout_id = $2 AND device_id = ANY($3::uuid[]) AND state IN ('queued', 'inFlight')`,
     [tenantId, id, rows.map((row) => row.device_id), as, because],
   );
-  await record(tx, rows.map((row) => ({
-    tenantId, deviceId: row.device_id, from: { kind: 'service' as const }, kind: 'event' as const, installationId: row.id, event: { type: 'cancel' as const, reason: shortened(because, REASON_CHARACTERS) },
-  })), now);
+  await record(
+    tx,
+    rows.map((row) => ({
+      tenantId,
+      deviceId: row.device_id,
+      from: { kind: 'service' as const },
+      kind: 'event' as const,
+      installationId: row.id,
+      event: { type: 'cancel' as const, reason: shortened(because, REASON_CHARACTERS) },
+    })),
+    now,
+  );
   return rows.length;
 }

@@ -7,12 +7,17 @@ import { TARGETS_PER_PAGE } from '../rollouts/targets.js';
 import { iso } from '../db/times.js';
 
 /**
- * Of a dynamic rollout, the next page of the fleet: devices that have come to match join the last group; with the last page, those that have ceased
- * to match before their turn leave. What is asked for meanwhile begins anew.
+ * Of a dynamic rollout, the next page of the fleet: devices that have come to match join the last group; with the last
+ * page, those that have ceased to match before their turn leave. What is asked for meanwhile begins anew.
  */
-export async function sweepPage(tx: Tx, rollout: StoredRollout, now: number): Promise<{ joined: number; left: number; done: boolean }> {
+export async function sweepPage(
+  tx: Tx,
+  rollout: StoredRollout,
+  now: number,
+): Promise<{ joined: number; left: number; done: boolean }> {
   const { tenantId, id, plan, sweptTo } = rollout;
-  if (sweptTo === null) await tx.query(`DELETE FROM rollout_sweeps WHERE tenant_id = $1 AND rollout_id = $2`, [tenantId, id]);
+  if (sweptTo === null)
+    await tx.query(`DELETE FROM rollout_sweeps WHERE tenant_id = $1 AND rollout_id = $2`, [tenantId, id]);
   const last = plan.groups.length - 1;
   const values: unknown[] = [tenantId, id, sweptTo, last, plan.pace.offline === 'offer'];
   const condition = targetCondition(plan, values, { rollout: '$2' });
@@ -24,11 +29,22 @@ export async function sweepPage(tx: Tx, rollout: StoredRollout, now: number): Pr
      ORDER BY d.id LIMIT ${TARGETS_PER_PAGE} ON CONFLICT DO NOTHING RETURNING device_id AS id`,
     values,
   );
-  await addCounters(tx, rows.map(() => ({ tenantId, rolloutId: id, position: last, from: null, to: 'pending' })));
+  await addCounters(
+    tx,
+    rows.map(() => ({ tenantId, rolloutId: id, position: last, from: null, to: 'pending' })),
+  );
   const done = rows.length < TARGETS_PER_PAGE;
   const left = done ? await leave(tx, rollout) : 0;
-  const to = done ? null : rows.map((row) => row.id).sort().at(-1);
-  await tx.query(`UPDATE rollouts SET swept_to = $3, swept_at = CASE WHEN $3::uuid IS NULL THEN $4 ELSE swept_at END WHERE tenant_id = $1 AND id = $2`, [tenantId, id, to, iso(now)]);
+  const to = done
+    ? null
+    : rows
+        .map((row) => row.id)
+        .sort()
+        .at(-1);
+  await tx.query(
+    `UPDATE rollouts SET swept_to = $3, swept_at = CASE WHEN $3::uuid IS NULL THEN $4 ELSE swept_at END WHERE tenant_id = $1 AND id = $2`,
+    [tenantId, id, to, iso(now)],
+  );
   return { joined: rows.length, left, done };
 }
 
@@ -40,9 +56,14 @@ async function leave(tx: Tx, rollout: StoredRollout): Promise<number> {
   const { rows } = await tx.query<{ group_position: number; gone: string }>(
     `WITH gone AS (DELETE FROM rollout_targets t WHERE t.tenant_id = $1 AND t.rollout_id = $2 AND t.state = 'pending' AND t.attempt = 0
         AND NOT EXISTS (SELECT FROM devices d WHERE d.tenant_id = $1 AND d.id = t.device_id AND ${condition}) RETURNING t.group_position)
-     SELECT group_position, count(*) AS gone FROM gone GROUP BY 1 ORDER BY 1`, values);
+     SELECT group_position, count(*) AS gone FROM gone GROUP BY 1 ORDER BY 1`,
+    values,
+  );
   for (const { group_position, gone } of rows) {
-    await tx.query(`UPDATE rollout_groups SET size = size - $4, pending = pending - $4 WHERE tenant_id = $1 AND rollout_id = $2 AND position = $3`, [tenantId, id, group_position, gone]);
+    await tx.query(
+      `UPDATE rollout_groups SET size = size - $4, pending = pending - $4 WHERE tenant_id = $1 AND rollout_id = $2 AND position = $3`,
+      [tenantId, id, group_position, gone],
+    );
   }
   return rows.reduce((sum, row) => sum + Number(row.gone), 0);
 }
@@ -51,6 +72,11 @@ async function leave(tx: Tx, rollout: StoredRollout): Promise<number> {
 export async function wantSweeps(tx: Tx, tenantId: string): Promise<void> {
   const { rows } = await tx.query<{ rollout_id: string }>(
     `INSERT INTO rollout_sweeps (tenant_id, rollout_id) SELECT tenant_id, id FROM rollouts WHERE tenant_id = $1 AND finished_at IS NULL AND closed_at IS NULL AND (plan->'targets'->>'dynamic')::boolean ORDER BY id
-     ON CONFLICT DO NOTHING RETURNING rollout_id`, [tenantId]);
-  await mark(tx, rows.map((row) => pokeRollout(tenantId, row.rollout_id)));
+     ON CONFLICT DO NOTHING RETURNING rollout_id`,
+    [tenantId],
+  );
+  await mark(
+    tx,
+    rows.map((row) => pokeRollout(tenantId, row.rollout_id)),
+  );
 }

@@ -7,20 +7,27 @@ import { refreshAdmissible } from '../rollouts/moves.js';
 const MAX_CHAIN = 16;
 
 /**
- * Changes of `connectedBy` of one tenant are made one after the other, until the transaction ends. Row locks alone would let two
- * of them, each seeing the other's old row, close a circle together; they are rare, so waiting costs nothing.
- * Taken before any row lock.
+ * Changes of `connectedBy` of one tenant are made one after the other, until the transaction ends. Row locks alone
+ * would let two of them, each seeing the other's old row, close a circle together; they are rare, so waiting costs
+ * nothing. Taken before any row lock.
  */
 export async function lockTopology(tx: Tx, tenantId: string): Promise<void> {
   await tx.query(`SELECT pg_advisory_xact_lock(hashtextextended('slipway.topology.' || $1, 0))`, [tenantId]);
 }
 
-/** @throws DomainError DEVICE_CONNECTEDBY_CONFLICT where `gateway` is unknown, or `deviceId` behind it would be a circle or too deep. */
+/**
+ * @throws DomainError DEVICE_CONNECTEDBY_CONFLICT where `gateway` is unknown, or `deviceId` behind it would be a circle
+ * or too deep.
+ */
 export async function requireGateway(tx: Tx, tenantId: string, deviceId: string, gateway: string): Promise<void> {
-  const conflict = (detail: string) => new DomainError('DEVICE_CONNECTEDBY_CONFLICT', detail, { errors: [{ pointer: '/info/connectedBy', detail }] });
+  const conflict = (detail: string) =>
+    new DomainError('DEVICE_CONNECTEDBY_CONFLICT', detail, { errors: [{ pointer: '/info/connectedBy', detail }] });
   if (gateway.toLowerCase() === deviceId) throw conflict('a device cannot be its own gateway');
   // Key-share: it cannot be deleted meanwhile.
-  const found = await tx.query('SELECT FROM devices WHERE tenant_id = $1 AND id = $2 FOR KEY SHARE', [tenantId, gateway]);
+  const found = await tx.query('SELECT FROM devices WHERE tenant_id = $1 AND id = $2 FOR KEY SHARE', [
+    tenantId,
+    gateway,
+  ]);
   if (found.rowCount === 0) throw conflict(`there is no device ${gateway} that could be the gateway`);
   const { rows } = await tx.query<{ circle: boolean; depth: number }>(
     `WITH RECURSIVE up(id, depth) AS (
@@ -38,17 +45,31 @@ export async function requireGateway(tx: Tx, tenantId: string, deviceId: string,
 }
 
 /**
- * A gateway that is deleted by force lets go of its children: they stay, connected by nobody, as after a PATCH of `connectedBy` to null. What is
- * open on them waits until one of them gets a credential or another gateway, and says so.
+ * A gateway that is deleted by force lets go of its children: they stay, connected by nobody, as after a PATCH of
+ * `connectedBy` to null. What is open on them waits until one of them gets a credential or another gateway, and says
+ * so.
  */
 export async function releaseChildren(tx: Tx, tenantId: string, gateway: string): Promise<void> {
   await lockTopology(tx, tenantId);
   // In the order in which reports lock devices, the gateway among them.
-  const { rows } = await tx.query<{ id: string }>('SELECT id FROM devices WHERE tenant_id = $1 AND (id = $2 OR connected_by = $2) ORDER BY id FOR UPDATE', [tenantId, gateway]);
+  const { rows } = await tx.query<{ id: string }>(
+    'SELECT id FROM devices WHERE tenant_id = $1 AND (id = $2 OR connected_by = $2) ORDER BY id FOR UPDATE',
+    [tenantId, gateway],
+  );
   const children = rows.map((row) => row.id).filter((id) => id !== gateway.toLowerCase());
   if (children.length === 0) return;
-  await tx.query('UPDATE devices SET connected_by = NULL, reachable = NULL, updated_at = now() WHERE tenant_id = $1 AND id = ANY($2::uuid[])', [tenantId, children]);
+  await tx.query(
+    'UPDATE devices SET connected_by = NULL, reachable = NULL, updated_at = now() WHERE tenant_id = $1 AND id = ANY($2::uuid[])',
+    [tenantId, children],
+  );
   await markDocumentsOf(tx, tenantId, children);
-  await mark(tx, await refreshAdmissible(tx, children.map((deviceId) => ({ tenantId, deviceId })), Date.now()));
+  await mark(
+    tx,
+    await refreshAdmissible(
+      tx,
+      children.map((deviceId) => ({ tenantId, deviceId })),
+      Date.now(),
+    ),
+  );
   await wakeSender(tx);
 }

@@ -18,18 +18,27 @@ export interface Count {
   value: number;
 }
 
-/** Adds to what is there. Sorted, so that two processes that add the same ones wait for each other instead of deadlocking. */
+/**
+ * Adds to what is there. Sorted, so that two processes that add the same ones wait for each other instead of
+ * deadlocking.
+ */
 export async function addCounts(pool: Pool, counts: readonly Count[]): Promise<void> {
   if (counts.length === 0) return;
-  await asService(pool, (tx) => tx.query(
-    `INSERT INTO counters (name, reason, value)
+  await asService(pool, (tx) =>
+    tx.query(
+      `INSERT INTO counters (name, reason, value)
      SELECT name, reason, sum(value) FROM jsonb_to_recordset($1::jsonb) AS n(name text, reason text, value bigint) GROUP BY 1, 2 ORDER BY 1, 2
      ON CONFLICT (name, reason) DO UPDATE SET value = counters.value + excluded.value`,
-    [JSON.stringify(counts)],
-  ));
+      [JSON.stringify(counts)],
+    ),
+  );
 }
 
 export async function readCounts(pool: Pool): Promise<Count[]> {
-  const { rows } = await asService(pool, (tx) => tx.query<{ name: string; reason: string; value: string }>('SELECT name, reason, value FROM counters ORDER BY name, reason'));
+  const { rows } = await asService(pool, (tx) =>
+    tx.query<{ name: string; reason: string; value: string }>(
+      'SELECT name, reason, value FROM counters ORDER BY name, reason',
+    ),
+  );
   return rows.map(({ name, reason, value }) => ({ name, reason, value: Number(value) }));
 }

@@ -10,10 +10,16 @@ export function printCursor(key: Keyset): string {
   return Buffer.from(JSON.stringify([key.at, key.id])).toString('base64url');
 }
 
-/** @returns undefined where the text is no cursor of ours: what it names goes into a query, where a day that is none would be an error. */
+/**
+ * @returns undefined where the text is no cursor of ours: what it names goes into a query, where a day that is none
+ * would be an error.
+ */
 export function parseCursor(text: string): Keyset | undefined {
   const decoded = Buffer.from(text, 'base64url').toString('utf8');
-  const match = /^\["((\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d{1,6})?(?:Z|\+00:00))","([0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12})"\]$/.exec(decoded);
+  const match =
+    /^\["((\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d{1,6})?(?:Z|\+00:00))","([0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12})"\]$/.exec(
+      decoded,
+    );
   const [, at, seconds, id] = match ?? [];
   if (at === undefined || seconds === undefined || id === undefined) return undefined;
   const time = Date.parse(`${seconds}Z`);
@@ -27,7 +33,9 @@ export function parseTargetCursor(cursor: string): string | undefined {
   return isUuid(decoded) ? decoded.toLowerCase() : undefined;
 }
 
-/** An entry's number in the order of the history; it grows only. @returns undefined where the text is no cursor of ours */
+/**
+ * An entry's number in the order of the history; it grows only. @returns undefined where the text is no cursor of ours
+ */
 export function parseEntryCursor(cursor: string): number | undefined {
   const decoded = Buffer.from(cursor, 'base64url').toString('utf8');
   return /^\d{1,15}$/.test(decoded) ? Number(decoded) : undefined;

@@ -6,14 +6,19 @@ const TTL_MS = 5_000;
 const BEAT_MS = 1_000;
 
 /**
- * Keeps a lease fresh for as long as the process does its work, so that /health/ready knows of it. Of several processes with the same
- * name one holds it, and another takes it when that one is gone: it says that at least one is there.
+ * Keeps a lease fresh for as long as the process does its work, so that /health/ready knows of it. Of several processes
+ * with the same name one holds it, and another takes it when that one is gone: it says that at least one is there.
  */
 export class Heartbeat {
   private timer: NodeJS.Timeout | undefined;
   private beating: Promise<void>;
 
-  constructor(private readonly pool: Pool, private readonly name: string, private readonly holder: string, private readonly onError: (error: unknown) => void) {
+  constructor(
+    private readonly pool: Pool,
+    private readonly name: string,
+    private readonly holder: string,
+    private readonly onError: (error: unknown) => void,
+  ) {
     this.beating = this.beat();
   }
 

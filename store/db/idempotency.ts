@@ -25,22 +25,37 @@ export interface FirstAnswer<T> {
 const KEPT_FOR_MS = 24 * 3_600_000;
 
 /**
- * Runs `work` for the first request with this key, and keeps its answer in the same transaction; a repetition is given that answer, and
- * changes nothing. Of two at once the second waits for the first to commit. A refusal is an answer, too: what was done before it is
- * undone, and it is kept. Whatever else is thrown leaves nothing behind, so that the request may be repeated.
+ * Runs `work` for the first request with this key, and keeps its answer in the same transaction; a repetition is given
+ * that answer, and changes nothing. Of two at once the second waits for the first to commit. A refusal is an answer,
+ * too: what was done before it is undone, and it is kept. Whatever else is thrown leaves nothing behind, so that the
+ * request may be repeated.
  * @param refusal what a thrown error is kept as; undefined where it is no refusal
  * @returns `repeated` in place of `given` where the key was used before
  * @throws DomainError REQUEST_IDEMPOTENCY_CONFLICT where the key came with another request
  */
 export async function answerOnce<T>(
-  tx: Tx, tenantId: string, request: KeyedRequest, now: number, work: () => Promise<FirstAnswer<T>>, refusal: (error: unknown) => FirstAnswer<T> | undefined,
+  tx: Tx,
+  tenantId: string,
+  request: KeyedRequest,
+  now: number,
+  work: () => Promise<FirstAnswer<T>>,
+  refusal: (error: unknown) => FirstAnswer<T> | undefined,
 ): Promise<{ given: T } | { repeated: KeptAnswer }> {
-  await tx.query(`SELECT pg_advisory_xact_lock(hashtextextended('slipway.idempotency.' || $1 || '/' || $2, 0))`, [tenantId, request.key]);
+  await tx.query(`SELECT pg_advisory_xact_lock(hashtextextended('slipway.idempotency.' || $1 || '/' || $2, 0))`, [
+    tenantId,
+    request.key,
+  ]);
   const { rows } = await tx.query<KeptAnswer & { fingerprint: Buffer }>(
-    'SELECT fingerprint, status, body FROM idempotency_keys WHERE tenant_id = $1 AND key = $2 AND created_at > $3', [tenantId, request.key, new Date(now - KEPT_FOR_MS)]);
+    'SELECT fingerprint, status, body FROM idempotency_keys WHERE tenant_id = $1 AND key = $2 AND created_at > $3',
+    [tenantId, request.key, new Date(now - KEPT_FOR_MS)],
+  );
   const known = rows[0];
   if (known) {
-    if (!known.fingerprint.equals(request.fingerprint)) throw new DomainError('REQUEST_IDEMPOTENCY_CONFLICT', 'this Idempotency-Key came with another path or body before; use a new key for each new request');
+    if (!known.fingerprint.equals(request.fingerprint))
+      throw new DomainError(
+        'REQUEST_IDEMPOTENCY_CONFLICT',
+        'this Idempotency-Key came with another path or body before; use a new key for each new request',
+      );
     return { repeated: { status: known.status, body: known.body } };
   }
   const first = await attempt(tx, work, refusal);
@@ -52,7 +67,11 @@ export async function answerOnce<T>(
   return { given: first.given };
 }
 
-async function attempt<T>(tx: Tx, work: () => Promise<FirstAnswer<T>>, refusal: (error: unknown) => FirstAnswer<T> | undefined): Promise<FirstAnswer<T>> {
+async function attempt<T>(
+  tx: Tx,
+  work: () => Promise<FirstAnswer<T>>,
+  refusal: (error: unknown) => FirstAnswer<T> | undefined,
+): Promise<FirstAnswer<T>> {
   await tx.query('SAVEPOINT effect');
   try {
     return await work();
@@ -66,6 +85,8 @@ async function attempt<T>(tx: Tx, work: () => Promise<FirstAnswer<T>>, refusal: 
 
 /** Forgets what is older than a day. @returns how many. */
 export async function sweepIdempotencyKeys(pool: Pool, now: number): Promise<number> {
-  const gone = await asService(pool, (tx) => tx.query('DELETE FROM idempotency_keys WHERE created_at <= $1', [new Date(now - KEPT_FOR_MS)]));
+  const gone = await asService(pool, (tx) =>
+    tx.query('DELETE FROM idempotency_keys WHERE created_at <= $1', [new Date(now - KEPT_FOR_MS)]),
+  );
   return gone.rowCount ?? 0;
 }

@@ -4,8 +4,9 @@ let lastMs = 0;
 let counter = 0;
 
 /**
- * A UUID of version 7 (RFC 9562 §5.7): milliseconds, then a counter that starts at random within each of them, then random bits. Rows that
- * are made one after the other sort in that order also where a clock's tick holds several, and lie together in the index.
+ * A UUID of version 7 (RFC 9562 §5.7): milliseconds, then a counter that starts at random within each of them, then
+ * random bits. Rows that are made one after the other sort in that order also where a clock's tick holds several, and
+ * lie together in the index.
  */
 export function newId(now = Date.now()): string {
   if (now > lastMs) {

@@ -5,28 +5,37 @@ import pg from 'pg';
 const FOLDER = new URL('../sql/', import.meta.url);
 
 /**
- * Brings the schema up to date. Safe to call from several processes at once: the migrator holds an advisory lock, one runs
- * and the others wait. A migration runs in one transaction with all that come after it: all or none.
- * @param upTo the last migration to run, for a database that is to have the schema of an older version for now; by default all of them.
+ * Brings the schema up to date. Safe to call from several processes at once: the migrator holds an advisory lock, one
+ * runs and the others wait. A migration runs in one transaction with all that come after it: all or none.
+ * @param upTo the last migration to run, for a database that is to have the schema of an older version for now; by
+ * default all of them.
  * @throws when a migration fails, with PostgreSQL's own message and the file's name.
  */
 export async function migrate(databaseUrl: string, upTo?: string): Promise<void> {
   if (upTo === undefined && (await isUpToDate(databaseUrl))) return;
   const { Kysely, Migrator, PostgresDialect } = await import('kysely');
-  const db = new Kysely<unknown>({ dialect: new PostgresDialect({ pool: new pg.Pool({ connectionString: databaseUrl, max: 2 }) }) });
+  const db = new Kysely<unknown>({
+    dialect: new PostgresDialect({ pool: new pg.Pool({ connectionString: databaseUrl, max: 2 }) }),
+  });
   try {
     const migrator = new Migrator({ db, provider: { getMigrations: readMigrations } });
     const { error, results } = await (upTo === undefined ? migrator.migrateToLatest() : migrator.migrateTo(upTo));
     if (error) {
       const failed = results?.find((result) => result.status === 'Error')?.migrationName ?? 'the migrator itself';
-      throw new Error(`the database schema could not be brought up to date (${failed}): ${String((error as Error).message ?? error)}`, { cause: error });
+      throw new Error(
+        `the database schema could not be brought up to date (${failed}): ${String((error as Error).message ?? error)}`,
+        { cause: error },
+      );
     }
   } finally {
     await db.destroy();
   }
 }
 
-/** Looked at first, and without the migrator: it takes 15 MB in a process that lives long, and mostly there is nothing to do. */
+/**
+ * Looked at first, and without the migrator: it takes 15 MB in a process that lives long, and mostly there is nothing
+ * to do.
+ */
 async function isUpToDate(databaseUrl: string): Promise<boolean> {
   const client = new pg.Client({ connectionString: databaseUrl });
   // It may break between two statements; what is asked next says so.

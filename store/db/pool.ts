@@ -21,8 +21,9 @@ export type Pool = pg.Pool;
 const STATEMENT_TIMEOUT_MS = 15_000;
 const CONNECT_TIMEOUT_MS = 5_000;
 /**
- * What a connection has prepared (prepared.ts) goes with it. A plan that was made while its tables were small is right until they have grown,
- * which PostgreSQL notices a minute or more later; a new connection costs some milliseconds, so that five minutes are often enough.
+ * What a connection has prepared (prepared.ts) goes with it. A plan that was made while its tables were small is right
+ * until they have grown, which PostgreSQL notices a minute or more later; a new connection costs some milliseconds, so
+ * that five minutes are often enough.
  */
 const LIFETIME_SECONDS = 300;
 

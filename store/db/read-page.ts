@@ -2,7 +2,10 @@ import { type Page, type PageRequest } from './page.js';
 import type { Tx } from './pool.js';
 import { printCursor, parseCursor } from './cursors.js';
 
-/** A list that is read newest first. `where` holds SQL conditions over `values` ($1…); `time` and `id` are the keyset's columns. */
+/**
+ * A list that is read newest first. `where` holds SQL conditions over `values` ($1…); `time` and `id` are the keyset's
+ * columns.
+ */
 export interface ListQuery {
   columns: string;
   from: string;
@@ -13,10 +16,16 @@ export interface ListQuery {
 }
 
 /**
- * One page, by offset or by cursor. One row more than asked for is read, so that the last page has no cursor to an empty one.
- * The cursor's time is printed by PostgreSQL: JavaScript's dates would drop the microseconds, and rows with them.
+ * One page, by offset or by cursor. One row more than asked for is read, so that the last page has no cursor to an
+ * empty one. The cursor's time is printed by PostgreSQL: JavaScript's dates would drop the microseconds, and rows with
+ * them.
  */
-export async function readPage<Row extends object, Item>(tx: Tx, list: ListQuery, page: PageRequest, print: (row: Row) => Item): Promise<Page<Item>> {
+export async function readPage<Row extends object, Item>(
+  tx: Tx,
+  list: ListQuery,
+  page: PageRequest,
+  print: (row: Row) => Item,
+): Promise<Page<Item>> {
   const time = list.time ?? 'created_at';
   const id = list.id ?? 'id';
   const values = [...list.values];

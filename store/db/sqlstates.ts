@@ -1,6 +1,7 @@
 /**
  * Whether a failure of the database will pass by itself: then the same work is tried again, and nothing is given up.
- * Classes are of SQLSTATE; the others are codes of node's sockets and messages of node-postgres, which has no codes for them.
+ * Classes are of SQLSTATE; the others are codes of node's sockets and messages of node-postgres, which has no codes for
+ * them.
  */
 const CLASSES: Readonly<Record<string, string>> = {
   '08': 'connection exception',
@@ -14,8 +15,18 @@ const CLASSES: Readonly<Record<string, string>> = {
 const CODES: Readonly<Record<string, string>> = {
   '25P03': 'idle_in_transaction_session_timeout: this process stalled in a transaction, of which nothing was applied',
 };
-const SOCKET = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH']);
-const MESSAGES = /Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|connection error and is not queryable/i;
+const SOCKET = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EPIPE',
+  'ETIMEDOUT',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+]);
+const MESSAGES =
+  /Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|connection error and is not queryable/i;
 
 export function isTransient(error: unknown): boolean {
   const { code, message, errors } = error as { code?: unknown; message?: unknown; errors?: unknown };

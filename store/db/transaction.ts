@@ -4,7 +4,8 @@ import { Prepared } from './prepared.js';
 
 /**
  * SQLSTATEs after which the same transaction, run again, may well succeed: nothing of it was applied.
- * A commit whose answer was lost (08006, ECONNRESET) is not here: it may have been applied, and only the caller knows whether that matters.
+ * A commit whose answer was lost (08006, ECONNRESET) is not here: it may have been applied, and only the caller knows
+ * whether that matters.
  */
 const RETRYABLE: Record<string, string> = {
   '40001': 'serialization_failure: another transaction came between',
@@ -30,7 +31,8 @@ async function inTransaction<T>(pool: Pool, role: Role, tenantId: string, work: 
   for (let attempt = 1; ; attempt += 1) {
     const client = await pool.connect();
     let broken: Error | undefined;
-    // A connection may end between two statements (a restart, an idle transaction that is cut off). Unheard, that would end the process.
+    // A connection may end between two statements (a restart, an idle transaction that is cut off). Unheard, that would
+    // end the process.
     const hear = (error: Error) => (broken = error);
     client.on('error', hear);
     try {

@@ -3,7 +3,9 @@ import { asService } from './transaction.js';
 
 /** @returns the leases that somebody holds now, by name. Each process that works alone or in turns holds one. */
 export async function readHeldLeases(pool: Pool): Promise<Set<string>> {
-  const { rows } = await asService(pool, (tx) => tx.query<{ name: string }>('SELECT name FROM leases WHERE expires_at > now()'));
+  const { rows } = await asService(pool, (tx) =>
+    tx.query<{ name: string }>('SELECT name FROM leases WHERE expires_at > now()'),
+  );
   return new Set(rows.map((row) => row.name));
 }
 
@@ -18,9 +20,12 @@ export interface Vitals {
 /** What an operator watches: how much is open, and whether receivers are kept up to date. */
 export async function readVitals(pool: Pool): Promise<Vitals> {
   return asService(pool, async (tx) => {
-    const open = await tx.query<{ state: string; count: number }>('SELECT state, count(*)::int AS count FROM installations WHERE ended_at IS NULL GROUP BY state');
+    const open = await tx.query<{ state: string; count: number }>(
+      'SELECT state, count(*)::int AS count FROM installations WHERE ended_at IS NULL GROUP BY state',
+    );
     const overdue = await tx.query<{ count: number; oldest: number }>(
-      `SELECT count(*)::int AS count, coalesce(extract(epoch FROM now() - min(due_at)), 0)::float8 AS oldest FROM installations WHERE ended_at IS NULL AND due_at < now()`);
+      `SELECT count(*)::int AS count, coalesce(extract(epoch FROM now() - min(due_at)), 0)::float8 AS oldest FROM installations WHERE ended_at IS NULL AND due_at < now()`,
+    );
     const outbox = await tx.query<{ receiver: string; depth: number; oldest: number; failing: number }>(
       `SELECT receiver, count(*)::int AS depth, coalesce(extract(epoch FROM now() - min(due_at) FILTER (WHERE due_at <= now())), 0)::float8 AS oldest,
          (count(*) FILTER (WHERE attempts > 0))::int AS failing
@@ -29,7 +34,12 @@ export async function readVitals(pool: Pool): Promise<Vitals> {
     return {
       openInstallations: open.rows,
       overdue: { count: overdue.rows[0]!.count, oldestSeconds: Math.max(0, overdue.rows[0]!.oldest) },
-      outbox: outbox.rows.map((row) => ({ receiver: row.receiver, depth: row.depth, oldestSeconds: Math.max(0, row.oldest), failing: row.failing })),
+      outbox: outbox.rows.map((row) => ({
+        receiver: row.receiver,
+        depth: row.depth,
+        oldestSeconds: Math.max(0, row.oldest),
+        failing: row.failing,
+      })),
     };
   });
 }

@@ -2,7 +2,10 @@ import type { Tx } from '../db/pool.js';
 import { recordset } from '../db/recordset.js';
 
 /** The devices that these aliases name, as `tenant/alias` → id. What names nothing is absent. */
-export async function resolveAliases(tx: Tx, aliases: readonly { tenantId: string; alias: string }[]): Promise<Map<string, string>> {
+export async function resolveAliases(
+  tx: Tx,
+  aliases: readonly { tenantId: string; alias: string }[],
+): Promise<Map<string, string>> {
   if (aliases.length === 0) return new Map();
   const { rows } = await tx.query<{ tenant_id: string; alias: string; device_id: string }>(
     `SELECT a.tenant_id, a.alias, a.device_id FROM device_aliases a

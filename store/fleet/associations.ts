@@ -26,47 +26,90 @@ interface Row {
 }
 
 /**
- * @throws DomainError DEVICETYPE_NOT_FOUND, DEVICETYPE_SLOT_NOT_FOUND, FIRMWARE_NO_ACCESS_TO_RESOURCE (the firmware service does not
- * say which ids exist), FIRMWARE_EXPIRED, DEVICETYPE_ASSOCIATION_EXISTS
+ * @throws DomainError DEVICETYPE_NOT_FOUND, DEVICETYPE_SLOT_NOT_FOUND, FIRMWARE_NO_ACCESS_TO_RESOURCE (the firmware
+ * service does not say which ids exist), FIRMWARE_EXPIRED, DEVICETYPE_ASSOCIATION_EXISTS
  */
-export async function createAssociation(tx: Tx, tenantId: string, at: SlotOfType, firmwareId: string): Promise<Association> {
+export async function createAssociation(
+  tx: Tx,
+  tenantId: string,
+  at: SlotOfType,
+  firmwareId: string,
+): Promise<Association> {
   await requireSlot(tx, tenantId, at);
   // A firmware without a blob may be associated; one that is being deleted waits for this transaction, or is gone.
-  const firmware = await tx.query<{ state: string }>(`SELECT state FROM firmwares WHERE tenant_id = $1 AND id = $2 AND state <> 'retired' FOR SHARE`, [tenantId, firmwareId]);
-  if (!firmware.rows[0]) throw new DomainError('FIRMWARE_NO_ACCESS_TO_RESOURCE', `there is no firmware ${firmwareId}, or it is not yours`);
-  if (firmware.rows[0].state === 'expired') throw new DomainError('FIRMWARE_EXPIRED', `firmware ${firmwareId} expired before a blob was attached; create a new one`);
+  const firmware = await tx.query<{ state: string }>(
+    `SELECT state FROM firmwares WHERE tenant_id = $1 AND id = $2 AND state <> 'retired' FOR SHARE`,
+    [tenantId, firmwareId],
+  );
+  if (!firmware.rows[0])
+    throw new DomainError('FIRMWARE_NO_ACCESS_TO_RESOURCE', `there is no firmware ${firmwareId}, or it is not yours`);
+  if (firmware.rows[0].state === 'expired')
+    throw new DomainError(
+      'FIRMWARE_EXPIRED',
+      `firmware ${firmwareId} expired before a blob was attached; create a new one`,
+    );
   const { rows } = await tx.query<Row>(
     `INSERT INTO firmware_associations (tenant_id, id, device_type_id, slot, firmware_id) VALUES ($1, $2, $3, $4, $5)
      ON CONFLICT (tenant_id, device_type_id, slot, firmware_id) DO NOTHING RETURNING id, device_type_id, slot, firmware_id`,
     [tenantId, randomUUID(), at.deviceTypeId, at.slotName, firmwareId],
   );
-  if (!rows[0]) throw new DomainError('DEVICETYPE_ASSOCIATION_EXISTS', `firmware ${firmwareId} is associated with slot "${at.slotName}" already`);
+  if (!rows[0])
+    throw new DomainError(
+      'DEVICETYPE_ASSOCIATION_EXISTS',
+      `firmware ${firmwareId} is associated with slot "${at.slotName}" already`,
+    );
   return toAssociation(rows[0]);
 }
 
 /** Newest first, without what was deleted since. @throws DomainError DEVICETYPE_NOT_FOUND, DEVICETYPE_SLOT_NOT_FOUND */
-export async function listAssociations(tx: Tx, tenantId: string, at: SlotOfType, page: PageRequest): Promise<Page<Association>> {
+export async function listAssociations(
+  tx: Tx,
+  tenantId: string,
+  at: SlotOfType,
+  page: PageRequest,
+): Promise<Page<Association>> {
   await requireSlot(tx, tenantId, at);
-  return readPage<Row, Association>(tx, {
-    columns: 'a.id, a.device_type_id, a.slot, a.firmware_id',
-    from: `firmware_associations a JOIN firmwares f ON f.tenant_id = a.tenant_id AND f.id = a.firmware_id`,
-    where: ['a.tenant_id = $1', 'a.device_type_id = $2', 'a.slot = $3', `f.state <> 'retired'`],
-    values: [tenantId, at.deviceTypeId, at.slotName], time: 'a.created_at', id: 'a.id',
-  }, page, toAssociation);
+  return readPage<Row, Association>(
+    tx,
+    {
+      columns: 'a.id, a.device_type_id, a.slot, a.firmware_id',
+      from: `firmware_associations a JOIN firmwares f ON f.tenant_id = a.tenant_id AND f.id = a.firmware_id`,
+      where: ['a.tenant_id = $1', 'a.device_type_id = $2', 'a.slot = $3', `f.state <> 'retired'`],
+      values: [tenantId, at.deviceTypeId, at.slotName],
+      time: 'a.created_at',
+      id: 'a.id',
+    },
+    page,
+    toAssociation,
+  );
 }
 
-/** Installations that were requested already go on. @throws DomainError DEVICETYPE_NOT_FOUND, DEVICETYPE_SLOT_NOT_FOUND, DEVICETYPE_ASSOCIATION_NOT_FOUND */
+/**
+ * Installations that were requested already go on. @throws DomainError DEVICETYPE_NOT_FOUND, DEVICETYPE_SLOT_NOT_FOUND,
+ * DEVICETYPE_ASSOCIATION_NOT_FOUND
+ */
 export async function deleteAssociation(tx: Tx, tenantId: string, at: SlotOfType, id: string): Promise<void> {
   await requireSlot(tx, tenantId, at);
-  const deleted = await tx.query('DELETE FROM firmware_associations WHERE tenant_id = $1 AND device_type_id = $2 AND slot = $3 AND id = $4', [tenantId, at.deviceTypeId, at.slotName, id]);
-  if (deleted.rowCount === 0) throw new DomainError('DEVICETYPE_ASSOCIATION_NOT_FOUND', `there is no association ${id} in slot "${at.slotName}"`);
+  const deleted = await tx.query(
+    'DELETE FROM firmware_associations WHERE tenant_id = $1 AND device_type_id = $2 AND slot = $3 AND id = $4',
+    [tenantId, at.deviceTypeId, at.slotName, id],
+  );
+  if (deleted.rowCount === 0)
+    throw new DomainError('DEVICETYPE_ASSOCIATION_NOT_FOUND', `there is no association ${id} in slot "${at.slotName}"`);
 }
 
 /** The type's row is share-locked, so that a slot that is taken from it waits for this transaction. */
 async function requireSlot(tx: Tx, tenantId: string, at: SlotOfType): Promise<void> {
-  const { rows } = await tx.query<{ has_slot: boolean }>('SELECT slots ? $3 AS has_slot FROM device_types WHERE tenant_id = $1 AND id = $2 FOR SHARE', [tenantId, at.deviceTypeId, at.slotName]);
+  const { rows } = await tx.query<{ has_slot: boolean }>(
+    'SELECT slots ? $3 AS has_slot FROM device_types WHERE tenant_id = $1 AND id = $2 FOR SHARE',
+    [tenantId, at.deviceTypeId, at.slotName],
+  );
   if (!rows[0]) throw noSuchType(at.deviceTypeId);
-  if (!rows[0].has_slot) throw new DomainError('DEVICETYPE_SLOT_NOT_FOUND', `the device type has no slot "${at.slotName}"; add it with PATCH /v1/device-types/${at.deviceTypeId}`);
+  if (!rows[0].has_slot)
+    throw new DomainError(
+      'DEVICETYPE_SLOT_NOT_FOUND',
+      `the device type has no slot "${at.slotName}"; add it with PATCH /v1/device-types/${at.deviceTypeId}`,
+    );
 }
 
 function toAssociation(row: Row): Association {

@@ -30,7 +30,9 @@ export async function findCredentials(tx: Tx, claims: readonly Claim[]): Promise
   return claims.map((_claim, at) => found.get(at));
 }
 
-/** A transaction that ends a credential commits after the time that it notes: the deadlines of its statements, and room. */
+/**
+ * A transaction that ends a credential commits after the time that it notes: the deadlines of its statements, and room.
+ */
 const LATELY_MS = 60_000;
 const FORGOTTEN_AFTER_MS = 3_600_000;
 
@@ -53,15 +55,28 @@ export function credentialLookup(pool: Pool) {
   };
 }
 
-/** Ids of credentials that were revoked, or deleted with their devices, within the last minute: not of others, however many are connected. */
+/**
+ * Ids of credentials that were revoked, or deleted with their devices, within the last minute: not of others, however
+ * many are connected.
+ */
 export async function endedLately(tx: Tx): Promise<Set<string>> {
-  const { rows } = await tx.query<{ id: string }>(`SELECT id FROM ended_credentials WHERE at > clock_timestamp() - interval '${LATELY_MS} milliseconds'`);
+  const { rows } = await tx.query<{ id: string }>(
+    `SELECT id FROM ended_credentials WHERE at > clock_timestamp() - interval '${LATELY_MS} milliseconds'`,
+  );
   return new Set(rows.map((row) => row.id));
 }
 
 /** @returns how many. */
 export async function forgetEndedCredentials(pool: Pool): Promise<number> {
-  return asService(pool, async (tx) => (await tx.query(`DELETE FROM ended_credentials WHERE at < clock_timestamp() - interval '${FORGOTTEN_AFTER_MS} milliseconds'`)).rowCount ?? 0);
+  return asService(
+    pool,
+    async (tx) =>
+      (
+        await tx.query(
+          `DELETE FROM ended_credentials WHERE at < clock_timestamp() - interval '${FORGOTTEN_AFTER_MS} milliseconds'`,
+        )
+      ).rowCount ?? 0,
+  );
 }
 
 /** Which of these are valid still: a revoked one is not, and a deleted one neither. @returns their ids. */

@@ -25,8 +25,14 @@ const DETAIL_CHARACTERS = 1_000;
 /** Keeps refusals of devices that exist; what names no device is only counted. */
 export async function keepDiagnostics(tx: Tx, entries: readonly Diagnostic[]): Promise<void> {
   const records = newest(entries).map((one, nth) => ({
-    nth, tenant_id: one.tenantId, device_id: one.deviceId, at: new Date(one.at).toISOString(), reason: one.reason, detail: storable(one.detail.slice(0, DETAIL_CHARACTERS)),
-    topic: one.topic === undefined ? null : storable(one.topic.slice(0, TOPIC_CHARACTERS)), payload: one.payload === undefined ? null : storable(one.payload.slice(0, PAYLOAD_CHARACTERS)),
+    nth,
+    tenant_id: one.tenantId,
+    device_id: one.deviceId,
+    at: new Date(one.at).toISOString(),
+    reason: one.reason,
+    detail: storable(one.detail.slice(0, DETAIL_CHARACTERS)),
+    topic: one.topic === undefined ? null : storable(one.topic.slice(0, TOPIC_CHARACTERS)),
+    payload: one.payload === undefined ? null : storable(one.payload.slice(0, PAYLOAD_CHARACTERS)),
   }));
   if (records.length === 0) return;
   await tx.query(
@@ -36,7 +42,8 @@ export async function keepDiagnostics(tx: Tx, entries: readonly Diagnostic[]): P
      JOIN devices d ON d.tenant_id = n.tenant_id AND d.id = n.device_id ORDER BY n.nth`,
     [JSON.stringify(records)],
   );
-  // In a statement of its own, which sees those that were just added. What somebody else is dropping is skipped: no two writers wait for each other.
+  // In a statement of its own, which sees those that were just added. What somebody else is dropping is skipped: no two
+  // writers wait for each other.
   await tx.query(
     `DELETE FROM device_diagnostics WHERE entry IN (
        SELECT x.entry FROM device_diagnostics x
@@ -53,7 +60,8 @@ export async function dropOldDiagnostics(pool: Pool, fence: Fence): Promise<numb
   return asService(pool, async (tx) => {
     await assertLease(tx, fence);
     const dropped = await tx.query(
-      `DELETE FROM device_diagnostics WHERE entry IN (SELECT entry FROM device_diagnostics WHERE at < now() - interval '${KEPT_FOR}' ORDER BY at LIMIT 10000 FOR UPDATE SKIP LOCKED)`);
+      `DELETE FROM device_diagnostics WHERE entry IN (SELECT entry FROM device_diagnostics WHERE at < now() - interval '${KEPT_FOR}' ORDER BY at LIMIT 10000 FOR UPDATE SKIP LOCKED)`,
+    );
     return dropped.rowCount ?? 0;
   });
 }
@@ -61,11 +69,14 @@ export async function dropOldDiagnostics(pool: Pool, fence: Fence): Promise<numb
 /** More of one device than are kept need not be written first. */
 function newest(entries: readonly Diagnostic[]): Diagnostic[] {
   const counts = new Map<string, number>();
-  return [...entries].reverse().filter(({ tenantId, deviceId }) => {
-    const count = (counts.get(`${tenantId}/${deviceId}`) ?? 0) + 1;
-    counts.set(`${tenantId}/${deviceId}`, count);
-    return count <= KEPT_PER_DEVICE;
-  }).reverse();
+  return [...entries]
+    .reverse()
+    .filter(({ tenantId, deviceId }) => {
+      const count = (counts.get(`${tenantId}/${deviceId}`) ?? 0) + 1;
+      counts.set(`${tenantId}/${deviceId}`, count);
+      return count <= KEPT_PER_DEVICE;
+    })
+    .reverse();
 }
 
 function storable(text: string): string {

@@ -11,12 +11,17 @@ export interface Names {
 }
 
 /**
- * A filter as an SQL condition over a row of `devices`, never null. Every value goes into `values` and is bound. For each field there is an index
- * (sql/0009-device-filter.sql), in lists, which stand behind row-level security, and for the rollouts' pages:
+ * A filter as an SQL condition over a row of `devices`, never null. Every value goes into `values` and is bound. For
+ * each field there is an index (sql/0009-device-filter.sql), in lists, which stand behind row-level security, and for
+ * the rollouts' pages:
  *
  *     SELECT d.id FROM devices d WHERE d.tenant_id = $1 AND <condition> AND d.id > $n ORDER BY d.id LIMIT 1000
  */
-export function deviceCondition(filter: FilterNode, values: unknown[], names: Names = { devices: 'd', tenant: '$1' }): string {
+export function deviceCondition(
+  filter: FilterNode,
+  values: unknown[],
+  names: Names = { devices: 'd', tenant: '$1' },
+): string {
   const bind = (value: unknown): string => `$${values.push(value)}`;
   return conditionOf(filter, { ...names, bind });
 }
@@ -25,7 +30,10 @@ export function deviceCondition(filter: FilterNode, values: unknown[], names: Na
 export function filterCondition(text: string, values: unknown[], names?: Names): string {
   const parsed = parseFilter(text);
   // A filter that another version accepted, whose language had more.
-  if ('error' in parsed) throw new Error(`the filter "${text}" is not understood: ${parsed.error.message}, at position ${parsed.error.position}`);
+  if ('error' in parsed)
+    throw new Error(
+      `the filter "${text}" is not understood: ${parsed.error.message}, at position ${parsed.error.position}`,
+    );
   return deviceCondition(parsed.filter, values, names);
 }
 
@@ -34,7 +42,8 @@ interface Context extends Names {
 }
 
 function conditionOf(filter: FilterNode, context: Context): string {
-  if (filter.is !== 'comparison') return `(${filter.of.map((part) => conditionOf(part, context)).join(filter.is === 'and' ? ' AND ' : ' OR ')})`;
+  if (filter.is !== 'comparison')
+    return `(${filter.of.map((part) => conditionOf(part, context)).join(filter.is === 'and' ? ' AND ' : ' OR ')})`;
   const matches = comparisonOf(filter, context);
   // Whatever does not match: also a device that has no such value.
   return filter.op === '!=' || filter.op === '=out=' ? `(${matches}) IS NOT TRUE` : matches;
@@ -47,7 +56,9 @@ function comparisonOf({ field, key, op, values }: Comparison, context: Context):
     case 'id':
       return values.some(isPattern) ? `${d}.id IS NOT NULL` : `${d}.id = ANY(${bind(values)}::uuid[])`;
     case 'connectedBy':
-      return values.some(isPattern) ? `${d}.connected_by IS NOT NULL` : `${d}.connected_by = ANY(${bind(values)}::uuid[])`;
+      return values.some(isPattern)
+        ? `${d}.connected_by IS NOT NULL`
+        : `${d}.connected_by = ANY(${bind(values)}::uuid[])`;
     case 'name':
       return textMatches(`${d}.name`, values, bind);
     case 'deviceType': {
@@ -57,7 +68,10 @@ function comparisonOf({ field, key, op, values }: Comparison, context: Context):
       // As constants: PostgreSQL then knows how many devices a type has.
       if (ids.length > 0 || others.length === 0) ways.push(`${d}.device_type_id = ANY(${bind(ids)}::uuid[])`);
       // A tenant has few types: looking through them costs less than an index on what they are called.
-      if (others.length > 0) ways.push(`${d}.device_type_id = ANY(ARRAY(SELECT t.id FROM device_types t WHERE t.tenant_id = ${tenant} AND (${textMatches('t.model', others, bind)} OR ${textMatches('t.id::text', others, bind)})))`);
+      if (others.length > 0)
+        ways.push(
+          `${d}.device_type_id = ANY(ARRAY(SELECT t.id FROM device_types t WHERE t.tenant_id = ${tenant} AND (${textMatches('t.model', others, bind)} OR ${textMatches('t.id::text', others, bind)})))`,
+        );
       return ways.length === 1 ? ways[0]! : `(${ways.join(' OR ')})`;
     }
     case 'tag':
@@ -80,11 +94,18 @@ function comparisonOf({ field, key, op, values }: Comparison, context: Context):
   }
 }
 
-const ORDER: Readonly<Partial<Record<Operator, '>' | '>=' | '<' | '<='>>> = { '=gt=': '>', '=ge=': '>=', '=lt=': '<', '=le=': '<=' };
+const ORDER: Readonly<Partial<Record<Operator, '>' | '>=' | '<' | '<='>>> = {
+  '=gt=': '>',
+  '=ge=': '>=',
+  '=lt=': '<',
+  '=le=': '<=',
+};
 
 function slotMatches(op: Operator, values: readonly Value[], bind: Context['bind']): string {
   const sign = ORDER[op];
-  return sign === undefined ? textMatches('x.version', values, bind) : `x.version_key ${sign} version_key(${bind(values[0])}::text)`;
+  return sign === undefined
+    ? textMatches('x.version', values, bind)
+    : `x.version_key ${sign} version_key(${bind(values[0])}::text)`;
 }
 
 /** The column equals one of the values, or fits one of the patterns. */
@@ -92,7 +113,10 @@ function textMatches(column: string, values: readonly Value[], bind: Context['bi
   if (values.length === 0) return 'false';
   const exact = values.filter((value) => !isPattern(value));
   const ways = values.filter(isPattern).map((parts) => patternMatches(column, parts, bind));
-  if (exact.length > 0) ways.unshift(exact.length === 1 ? `${column} = ${bind(exact[0])}::text` : `${column} = ANY(${bind(exact)}::text[])`);
+  if (exact.length > 0)
+    ways.unshift(
+      exact.length === 1 ? `${column} = ${bind(exact[0])}::text` : `${column} = ANY(${bind(exact)}::text[])`,
+    );
   return ways.length === 1 ? ways[0]! : `(${ways.join(' OR ')})`;
 }
 
@@ -110,7 +134,8 @@ function patternMatches(column: string, parts: readonly string[], bind: Context[
     const end = endOfPrefix(prefix);
     if (end !== undefined) conditions.push(`${column} ~<~ ${bind(end)}::text`);
   }
-  if (rest !== '') conditions.push(`${column} LIKE ${bind(parts.map((part) => part.replaceAll(/[\\%_]/g, '\\$&')).join('%'))}::text`);
+  if (rest !== '')
+    conditions.push(`${column} LIKE ${bind(parts.map((part) => part.replaceAll(/[\\%_]/g, '\\$&')).join('%'))}::text`);
   return conditions.length === 0 ? `${column} IS NOT NULL` : `(${conditions.join(' AND ')})`;
 }
 

@@ -1,4 +1,15 @@
-import { createCipheriv, createDecipheriv, createPrivateKey, createPublicKey, diffieHellman, generateKeyPairSync, hkdfSync, randomBytes, scryptSync, type KeyObject } from 'node:crypto';
+import {
+  createCipheriv,
+  createDecipheriv,
+  createPrivateKey,
+  createPublicKey,
+  diffieHellman,
+  generateKeyPairSync,
+  hkdfSync,
+  randomBytes,
+  scryptSync,
+  type KeyObject,
+} from 'node:crypto';
 
 /** Whose password it is: a sealed one that is moved to another row cannot be opened. */
 export interface SealedFor {
@@ -16,8 +27,9 @@ const PKCS8_X25519 = Buffer.from('302e020100300506032b656e04220420', 'hex');
 const SCRYPT = { N: 2 ** 14, r: 8, p: 1 };
 
 /**
- * The private half, from the password of the broker's administrator: who has that may set every password at the broker anyway. The same password gives
- * the same key, so that nothing has to be kept; after a change, what was sealed before stays closed.
+ * The private half, from the password of the broker's administrator: who has that may set every password at the broker
+ * anyway. The same password gives the same key, so that nothing has to be kept; after a change, what was sealed before
+ * stays closed.
  */
 export function privateKeyOf(adminPassword: string): KeyObject {
   const seed = scryptSync(adminPassword, 'slipway broker passwords', KEY_BYTES, SCRYPT);
@@ -35,17 +47,28 @@ export function seal(publicKey: Buffer, password: string, about: SealedFor): Buf
   const ephemeralDer = ephemeral.publicKey.export({ format: 'der', type: 'spki' });
   const recipient = createPublicKey({ key: publicKey, format: 'der', type: 'spki' });
   const iv = randomBytes(IV_BYTES);
-  const cipher = createCipheriv('aes-256-gcm', sharedKey(ephemeral.privateKey, recipient, ephemeralDer, publicKey), iv).setAAD(contextOf(about));
+  const cipher = createCipheriv(
+    'aes-256-gcm',
+    sharedKey(ephemeral.privateKey, recipient, ephemeralDer, publicKey),
+    iv,
+  ).setAAD(contextOf(about));
   const closed = Buffer.concat([cipher.update(password, 'utf8'), cipher.final()]);
   return Buffer.concat([ephemeralDer, iv, cipher.getAuthTag(), closed]);
 }
 
 /** @returns undefined where it was sealed to another key, or for another credential. */
 export function unseal(privateKey: KeyObject, sealed: Buffer, about: SealedFor): string | undefined {
-  const [ephemeralDer, iv, tag, closed] = cut(sealed, DER_BYTES, IV_BYTES, TAG_BYTES) as [Buffer, Buffer, Buffer, Buffer];
+  const [ephemeralDer, iv, tag, closed] = cut(sealed, DER_BYTES, IV_BYTES, TAG_BYTES) as [
+    Buffer,
+    Buffer,
+    Buffer,
+    Buffer,
+  ];
   const ephemeral = createPublicKey({ key: ephemeralDer, format: 'der', type: 'spki' });
   const key = sharedKey(privateKey, ephemeral, ephemeralDer, publicKeyOf(privateKey));
-  const decipher = createDecipheriv('aes-256-gcm', key, iv, { authTagLength: TAG_BYTES }).setAAD(contextOf(about)).setAuthTag(tag);
+  const decipher = createDecipheriv('aes-256-gcm', key, iv, { authTagLength: TAG_BYTES })
+    .setAAD(contextOf(about))
+    .setAuthTag(tag);
   const password = decipher.update(closed).toString('utf8');
   try {
     decipher.final();
@@ -57,7 +80,9 @@ export function unseal(privateKey: KeyObject, sealed: Buffer, about: SealedFor):
 
 function sharedKey(privateKey: KeyObject, publicKey: KeyObject, ephemeralDer: Buffer, recipientDer: Buffer): Buffer {
   const secret = diffieHellman({ privateKey, publicKey });
-  return Buffer.from(hkdfSync('sha256', secret, Buffer.concat([ephemeralDer, recipientDer]), 'slipway broker passwords', KEY_BYTES));
+  return Buffer.from(
+    hkdfSync('sha256', secret, Buffer.concat([ephemeralDer, recipientDer]), 'slipway broker passwords', KEY_BYTES),
+  );
 }
 
 function contextOf({ tenantId, credentialId }: SealedFor): Buffer {

@@ -4,8 +4,24 @@ import type { Tx } from '../db/pool.js';
 export interface DeviceSlot {
   slot: string;
   name?: string;
-  current: { version: string | null; sha256: string | null; firmwareId?: string; installationId?: string; confirmed: boolean; reportedAt?: string } | null;
-  desired: { installationId: string; firmwareId: string; name: string; version: string | null; sha256: string; state: string; executing: boolean; revision?: number } | null;
+  current: {
+    version: string | null;
+    sha256: string | null;
+    firmwareId?: string;
+    installationId?: string;
+    confirmed: boolean;
+    reportedAt?: string;
+  } | null;
+  desired: {
+    installationId: string;
+    firmwareId: string;
+    name: string;
+    version: string | null;
+    sha256: string;
+    state: string;
+    executing: boolean;
+    revision?: number;
+  } | null;
   queued: number;
 }
 
@@ -30,8 +46,8 @@ interface Row {
 }
 
 /**
- * All slots of the device's type, and those that it reported or that something is open on, by name. Desired is what has its turn,
- * else what will have it next: the most urgent, then the oldest.
+ * All slots of the device's type, and those that it reported or that something is open on, by name. Desired is what has
+ * its turn, else what will have it next: the most urgent, then the oldest.
  */
 export async function readDeviceSlots(tx: Tx, tenantId: string, deviceId: string): Promise<DeviceSlot[]> {
   const { rows } = await tx.query<Row>(
@@ -63,17 +79,29 @@ function toSlot(row: Row): DeviceSlot {
   return {
     slot: row.slot,
     ...(row.display === null ? {} : { name: row.display }),
-    current: !known ? null : {
-      version: row.version, sha256: row.sha256,
-      ...(row.firmware_id === null ? {} : { firmwareId: row.firmware_id }),
-      ...(row.installation_id === null ? {} : { installationId: row.installation_id }),
-      confirmed: row.confirmed === true,
-      ...(row.reported_at === null ? {} : { reportedAt: row.reported_at.toISOString() }),
-    },
-    desired: row.d_id === null ? null : {
-      installationId: row.d_id, firmwareId: row.d_firmware_id, name: row.d_name, version: row.d_version, sha256: row.d_sha256, state: row.d_state,
-      executing: row.d_executing, ...(row.d_revision === null ? {} : { revision: Number(row.d_revision) }),
-    },
+    current: !known
+      ? null
+      : {
+          version: row.version,
+          sha256: row.sha256,
+          ...(row.firmware_id === null ? {} : { firmwareId: row.firmware_id }),
+          ...(row.installation_id === null ? {} : { installationId: row.installation_id }),
+          confirmed: row.confirmed === true,
+          ...(row.reported_at === null ? {} : { reportedAt: row.reported_at.toISOString() }),
+        },
+    desired:
+      row.d_id === null
+        ? null
+        : {
+            installationId: row.d_id,
+            firmwareId: row.d_firmware_id,
+            name: row.d_name,
+            version: row.d_version,
+            sha256: row.d_sha256,
+            state: row.d_state,
+            executing: row.d_executing,
+            ...(row.d_revision === null ? {} : { revision: Number(row.d_revision) }),
+          },
     queued: Math.max(0, row.open - 1),
   };
 }

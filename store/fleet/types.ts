@@ -5,7 +5,10 @@ import type { Page, PageRequest } from '../db/page.js';
 import type { Tx } from '../db/pool.js';
 import { readPage } from '../db/read-page.js';
 
-export interface DeviceType extends Omit<NewDeviceType, 'manufacturer' | 'model' | 'description' | 'communicationInterval'> {
+export interface DeviceType extends Omit<
+  NewDeviceType,
+  'manufacturer' | 'model' | 'description' | 'communicationInterval'
+> {
   id: string;
   manufacturer?: string;
   model?: string;
@@ -31,7 +34,8 @@ interface Row {
   updated_at: Date;
 }
 
-const COLUMNS = 'id, name, manufacturer, model, description, categories, reporting_rules, schema, slots, communication_interval, created_at, updated_at';
+const COLUMNS =
+  'id, name, manufacturer, model, description, categories, reporting_rules, schema, slots, communication_interval, created_at, updated_at';
 
 export async function createDeviceType(tx: Tx, tenantId: string, type: NewDeviceType): Promise<DeviceType> {
   const { rows } = await tx.query<Row>(
@@ -43,25 +47,47 @@ export async function createDeviceType(tx: Tx, tenantId: string, type: NewDevice
 }
 
 export async function readDeviceType(tx: Tx, tenantId: string, id: string): Promise<DeviceType | undefined> {
-  const { rows } = await tx.query<Row>(`SELECT ${COLUMNS} FROM device_types WHERE tenant_id = $1 AND id = $2`, [tenantId, id]);
+  const { rows } = await tx.query<Row>(`SELECT ${COLUMNS} FROM device_types WHERE tenant_id = $1 AND id = $2`, [
+    tenantId,
+    id,
+  ]);
   return rows[0] && toDeviceType(rows[0]);
 }
 
 /** Newest first. */
 export function listDeviceTypes(tx: Tx, tenantId: string, page: PageRequest): Promise<Page<DeviceType>> {
-  return readPage<Row, DeviceType>(tx, { columns: COLUMNS, from: 'device_types', where: ['tenant_id = $1'], values: [tenantId] }, page, toDeviceType);
+  return readPage<Row, DeviceType>(
+    tx,
+    { columns: COLUMNS, from: 'device_types', where: ['tenant_id = $1'], values: [tenantId] },
+    page,
+    toDeviceType,
+  );
 }
 
 /**
  * Replaces a type by what `change` makes of it, under its lock: two patches at once are applied one after the other.
- * @throws DomainError DEVICETYPE_NOT_FOUND; DEVICETYPE_IN_USE where a slot would go that something refers to; whatever `change` throws.
+ * @throws DomainError DEVICETYPE_NOT_FOUND; DEVICETYPE_IN_USE where a slot would go that something refers to; whatever
+ * `change` throws.
  */
-export async function updateDeviceType(tx: Tx, tenantId: string, id: string, change: (current: DeviceType) => NewDeviceType): Promise<DeviceType> {
-  const found = await tx.query<Row>(`SELECT ${COLUMNS} FROM device_types WHERE tenant_id = $1 AND id = $2 FOR UPDATE`, [tenantId, id]);
+export async function updateDeviceType(
+  tx: Tx,
+  tenantId: string,
+  id: string,
+  change: (current: DeviceType) => NewDeviceType,
+): Promise<DeviceType> {
+  const found = await tx.query<Row>(`SELECT ${COLUMNS} FROM device_types WHERE tenant_id = $1 AND id = $2 FOR UPDATE`, [
+    tenantId,
+    id,
+  ]);
   if (!found.rows[0]) throw noSuchType(id);
   const current = toDeviceType(found.rows[0]);
   const next = change(current);
-  await refuseLostSlots(tx, tenantId, id, Object.keys(current.slots).filter((slot) => !Object.hasOwn(next.slots, slot)));
+  await refuseLostSlots(
+    tx,
+    tenantId,
+    id,
+    Object.keys(current.slots).filter((slot) => !Object.hasOwn(next.slots, slot)),
+  );
   const { rows } = await tx.query<Row>(
     `UPDATE device_types SET name = $1, manufacturer = $2, model = $3, description = $4, categories = $5, reporting_rules = $6, schema = $7, slots = $8,
        communication_interval = $9, updated_at = now() WHERE tenant_id = $10 AND id = $11 RETURNING ${COLUMNS}`,
@@ -80,7 +106,11 @@ async function refuseLostSlots(tx: Tx, tenantId: string, id: string, lost: reado
     [tenantId, id, lost],
   );
   if (rows[0]) {
-    throw new DomainError('DEVICETYPE_IN_USE', `slot "${rows[0].slot}" cannot go: firmware is associated with it, or is being installed into it; delete the associations and wait for the installations first`, { slot: rows[0].slot });
+    throw new DomainError(
+      'DEVICETYPE_IN_USE',
+      `slot "${rows[0].slot}" cannot go: firmware is associated with it, or is being installed into it; delete the associations and wait for the installations first`,
+      { slot: rows[0].slot },
+    );
   }
 }
 
@@ -92,9 +122,16 @@ export async function deleteDeviceType(tx: Tx, tenantId: string, id: string): Pr
   // The lock holds off devices that are being created of this type: their foreign key waits for it.
   const found = await tx.query('SELECT FROM device_types WHERE tenant_id = $1 AND id = $2 FOR UPDATE', [tenantId, id]);
   if (found.rowCount === 0) throw noSuchType(id);
-  const users = await tx.query<{ id: string }>(`SELECT id FROM devices WHERE tenant_id = $1 AND device_type_id = $2 ORDER BY created_at LIMIT ${NAMED}`, [tenantId, id]);
+  const users = await tx.query<{ id: string }>(
+    `SELECT id FROM devices WHERE tenant_id = $1 AND device_type_id = $2 ORDER BY created_at LIMIT ${NAMED}`,
+    [tenantId, id],
+  );
   if (users.rows.length > 0) {
-    throw new DomainError('DEVICETYPE_IN_USE', `devices are of this type: ${users.rows.map((row) => row.id).join(', ')}`, { devices: users.rows.map((row) => row.id) });
+    throw new DomainError(
+      'DEVICETYPE_IN_USE',
+      `devices are of this type: ${users.rows.map((row) => row.id).join(', ')}`,
+      { devices: users.rows.map((row) => row.id) },
+    );
   }
   await tx.query('DELETE FROM device_types WHERE tenant_id = $1 AND id = $2', [tenantId, id]);
 }
@@ -105,18 +142,31 @@ export function noSuchType(id: string): DomainError {
 
 function values(type: NewDeviceType): unknown[] {
   return [
-    type.name, type.manufacturer ?? null, type.model ?? null, type.description ?? null, JSON.stringify(type.categories),
-    JSON.stringify(type.reportingRules), JSON.stringify(type.schema), JSON.stringify(type.slots), type.communicationInterval ?? null,
+    type.name,
+    type.manufacturer ?? null,
+    type.model ?? null,
+    type.description ?? null,
+    JSON.stringify(type.categories),
+    JSON.stringify(type.reportingRules),
+    JSON.stringify(type.schema),
+    JSON.stringify(type.slots),
+    type.communicationInterval ?? null,
   ];
 }
 
 function toDeviceType(row: Row): DeviceType {
   return {
-    id: row.id, name: row.name,
+    id: row.id,
+    name: row.name,
     ...(row.manufacturer === null ? {} : { manufacturer: row.manufacturer }),
     ...(row.model === null ? {} : { model: row.model }),
     ...(row.description === null ? {} : { description: row.description }),
-    categories: row.categories, reportingRules: row.reporting_rules, schema: row.schema, slots: row.slots,
-    communicationInterval: row.communication_interval, createdAt: row.created_at.toISOString(), updatedAt: row.updated_at.toISOString(),
+    categories: row.categories,
+    reportingRules: row.reporting_rules,
+    schema: row.schema,
+    slots: row.slots,
+    communicationInterval: row.communication_interval,
+    createdAt: row.created_at.toISOString(),
+    updatedAt: row.updated_at.toISOString(),
   };
 }

@@ -10,17 +10,28 @@ export interface HistoryEntry extends Entry {
   at: number;
 }
 
-/** Appends, unnumbered: the sealer numbers and chains within a second, so that nothing hot is shared between devices. */
+/**
+ * Appends, unnumbered: the sealer numbers and chains within a second, so that nothing hot is shared between devices.
+ */
 export async function writeHistory(tx: Tx, entries: readonly HistoryEntry[]): Promise<void> {
   if (entries.length === 0) return;
   await tx.query(
     `INSERT INTO history (tenant_id, at, device_id, installation_id, rollout_id, event, data)
      SELECT tenant_id, at, device_id, installation_id, rollout_id, event, data
      FROM jsonb_to_recordset($1::jsonb) AS n(tenant_id text, at timestamptz, device_id uuid, installation_id uuid, rollout_id uuid, event text, data jsonb)`,
-    [JSON.stringify(entries.map((one) => ({
-      tenant_id: one.tenantId, at: new Date(one.at).toISOString(), device_id: one.deviceId ?? null, installation_id: one.installationId ?? null,
-      rollout_id: one.rolloutId ?? null, event: one.event, data: one.data,
-    })))],
+    [
+      JSON.stringify(
+        entries.map((one) => ({
+          tenant_id: one.tenantId,
+          at: new Date(one.at).toISOString(),
+          device_id: one.deviceId ?? null,
+          installation_id: one.installationId ?? null,
+          rollout_id: one.rolloutId ?? null,
+          event: one.event,
+          data: one.data,
+        })),
+      ),
+    ],
   );
 }
 
@@ -29,7 +40,11 @@ export interface ReadEntry extends Entry {
 }
 
 /** The history of some installations, oldest first. */
-export async function readHistory(tx: Tx, tenantId: string, installationIds: readonly string[]): Promise<Map<string, ReadEntry[]>> {
+export async function readHistory(
+  tx: Tx,
+  tenantId: string,
+  installationIds: readonly string[],
+): Promise<Map<string, ReadEntry[]>> {
   const { rows } = await tx.query<{ installation_id: string; at: Date; event: string; data: Record<string, unknown> }>(
     `SELECT installation_id, at, event, data FROM history WHERE tenant_id = $1 AND installation_id = ANY((SELECT $2::uuid[])::uuid[]) ORDER BY entry`,
     [tenantId, installationIds],

@@ -21,13 +21,16 @@ interface Unsealed {
 const TEXT = `entry, tenant_id, to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS at, device_id, installation_id, rollout_id, event, data::text AS data`;
 
 /**
- * Numbers the history of each tenant, without a gap, and chains it: each hash covers the one before. One writer, by the bridge's lease;
- * entries are written unnumbered because serial ids commit out of order, and a reader by id would skip some. @returns how many it sealed.
+ * Numbers the history of each tenant, without a gap, and chains it: each hash covers the one before. One writer, by the
+ * bridge's lease; entries are written unnumbered because serial ids commit out of order, and a reader by id would skip
+ * some. @returns how many it sealed.
  */
 export async function seal(pool: Pool, fence: Fence): Promise<number> {
   return asService(pool, async (tx) => {
     await assertLease(tx, fence);
-    const { rows } = await tx.query<Unsealed>(`SELECT ${TEXT} FROM history WHERE number IS NULL ORDER BY entry LIMIT ${SEAL_BATCH}`);
+    const { rows } = await tx.query<Unsealed>(
+      `SELECT ${TEXT} FROM history WHERE number IS NULL ORDER BY entry LIMIT ${SEAL_BATCH}`,
+    );
     if (rows.length === 0) return 0;
     const heads = await readHeads(tx, [...new Set(rows.map((row) => row.tenant_id))]);
     const sealed = rows.map((row) => {
@@ -48,7 +51,16 @@ export async function seal(pool: Pool, fence: Fence): Promise<number> {
 const GENESIS = Buffer.alloc(32);
 
 function chain(before: Buffer, number: number, row: Unsealed): Buffer {
-  const said = JSON.stringify([number, row.tenant_id, row.at, row.device_id, row.installation_id, row.rollout_id, row.event, row.data]);
+  const said = JSON.stringify([
+    number,
+    row.tenant_id,
+    row.at,
+    row.device_id,
+    row.installation_id,
+    row.rollout_id,
+    row.event,
+    row.data,
+  ]);
   return createHash('sha256').update(before).update(said).digest();
 }
 
@@ -68,10 +80,13 @@ export async function verifyChain(tx: Tx, tenantId: string): Promise<{ entries: 
   let expected = 1;
   for (;;) {
     const { rows } = await tx.query<Unsealed & { number: string; hash: Buffer }>(
-      `SELECT ${TEXT}, number, hash FROM history WHERE tenant_id = $1 AND number >= $2 ORDER BY number LIMIT ${SEAL_BATCH}`, [tenantId, expected]);
+      `SELECT ${TEXT}, number, hash FROM history WHERE tenant_id = $1 AND number >= $2 ORDER BY number LIMIT ${SEAL_BATCH}`,
+      [tenantId, expected],
+    );
     if (rows.length === 0) return { entries: expected - 1 };
     for (const row of rows) {
-      if (Number(row.number) !== expected || !chain(before, expected, row).equals(row.hash)) return { entries: expected - 1, brokenAt: expected };
+      if (Number(row.number) !== expected || !chain(before, expected, row).equals(row.hash))
+        return { entries: expected - 1, brokenAt: expected };
       before = row.hash;
       expected += 1;
     }

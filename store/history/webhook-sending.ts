@@ -22,7 +22,10 @@ interface Behind {
   newest: string;
 }
 
-/** Makes deliveries of what was sealed, by each webhook's own place in the history. @returns whether there may be more to do. */
+/**
+ * Makes deliveries of what was sealed, by each webhook's own place in the history. @returns whether there may be more
+ * to do.
+ */
 export async function makeDeliveries(pool: Pool, fence: Fence, now: number): Promise<boolean> {
   return asService(pool, async (tx) => {
     await assertLease(tx, fence);
@@ -31,21 +34,27 @@ export async function makeDeliveries(pool: Pool, fence: Fence, now: number): Pro
        CROSS JOIN LATERAL (SELECT number FROM history h WHERE h.tenant_id = w.tenant_id AND h.number IS NOT NULL ORDER BY h.number DESC LIMIT 1) AS head
        WHERE w.disabled_at IS NULL AND w.position < head.number
          AND (SELECT count(*) FROM (SELECT FROM webhook_deliveries d WHERE d.tenant_id = w.tenant_id AND d.webhook_id = w.id AND d.state = 'pending' LIMIT ${MAX_PENDING}) AS p) < ${MAX_PENDING}
-       ORDER BY w.tenant_id, w.id FOR UPDATE OF w`);
+       ORDER BY w.tenant_id, w.id FOR UPDATE OF w`,
+    );
     let more = false;
     for (const row of rows) more = (await deliveriesOf(tx, row, now)) || more;
     return more;
   });
 }
 
-async function deliveriesOf(tx: Tx, { tenant_id: tenantId, id, events, position, newest }: Behind, now: number): Promise<boolean> {
+async function deliveriesOf(
+  tx: Tx,
+  { tenant_id: tenantId, id, events, position, newest }: Behind,
+  now: number,
+): Promise<boolean> {
   const entries = await readSealed(tx, tenantId, { after: Number(position), upTo: Number(newest), limit: PAGE });
   const wanted = entries.filter((entry) => events.length === 0 || events.includes(entry.event));
   if (wanted.length > 0) {
     await tx.query(
       `INSERT INTO webhook_deliveries (tenant_id, id, webhook_id, number, event, due_at, created_at)
        SELECT $1, n.id, $2, n.number, n.event, $4, $4 FROM jsonb_to_recordset($3::jsonb) AS n(id uuid, number bigint, event text)`,
-      [tenantId, id, JSON.stringify(wanted.map(({ number, event }) => ({ id: newId(), number, event }))), iso(now)]);
+      [tenantId, id, JSON.stringify(wanted.map(({ number, event }) => ({ id: newId(), number, event }))), iso(now)],
+    );
   }
   const upTo = entries.length < PAGE ? Number(newest) : entries.at(-1)!.number;
   await tx.query('UPDATE webhooks SET position = $3 WHERE tenant_id = $1 AND id = $2', [tenantId, id, upTo]);
@@ -63,44 +72,94 @@ export interface DueDelivery {
 
 /** What is to be sent now, some of each webhook, in the order of the history where nothing was tried before. */
 export async function readDue(pool: Pool, now: number): Promise<DueDelivery[]> {
-  const { rows } = await asService(pool, (tx) => tx.query(
-    `SELECT w.tenant_id, w.url, w.secret, w.id AS webhook_id, d.id, h.number, h.at, h.event, h.data, h.device_id, h.installation_id, h.rollout_id
+  const { rows } = await asService(pool, (tx) =>
+    tx.query(
+      `SELECT w.tenant_id, w.url, w.secret, w.id AS webhook_id, d.id, h.number, h.at, h.event, h.data, h.device_id, h.installation_id, h.rollout_id
      FROM webhooks w
      CROSS JOIN LATERAL (SELECT id, number, due_at FROM webhook_deliveries d WHERE d.tenant_id = w.tenant_id AND d.webhook_id = w.id AND d.state = 'pending' AND d.due_at <= $1 ORDER BY due_at, number LIMIT ${ROUND}) AS d
      JOIN history h ON h.tenant_id = w.tenant_id AND h.number = d.number
-     WHERE w.disabled_at IS NULL AND (w.quiet_until IS NULL OR w.quiet_until <= $1) ORDER BY d.due_at, d.number`, [iso(now)]));
+     WHERE w.disabled_at IS NULL AND (w.quiet_until IS NULL OR w.quiet_until <= $1) ORDER BY d.due_at, d.number`,
+      [iso(now)],
+    ),
+  );
   return rows.map((row): DueDelivery => ({
-    tenantId: row.tenant_id, id: row.id, webhookId: row.webhook_id, url: row.url, secret: row.secret,
-    entry: { number: Number(row.number), at: (row.at as Date).getTime(), event: row.event, data: row.data, deviceId: row.device_id, installationId: row.installation_id, rolloutId: row.rollout_id },
+    tenantId: row.tenant_id,
+    id: row.id,
+    webhookId: row.webhook_id,
+    url: row.url,
+    secret: row.secret,
+    entry: {
+      number: Number(row.number),
+      at: (row.at as Date).getTime(),
+      event: row.event,
+      data: row.data,
+      deviceId: row.device_id,
+      installationId: row.installation_id,
+      rolloutId: row.rollout_id,
+    },
   }));
 }
 
 /** What became of an attempt. */
-export type Attempted = { readonly ok: true; readonly status: number } | { readonly ok: false; readonly status: number | null; readonly error: string };
+export type Attempted =
+  | { readonly ok: true; readonly status: number }
+  | { readonly ok: false; readonly status: number | null; readonly error: string };
 
-/** Writes it down: when it is tried again, or that its day is over; and what it means for the webhook. @returns why it was disabled, where it was. */
-export async function settleAttempt(pool: Pool, fence: Fence, { tenantId, id, webhookId }: DueDelivery, attempted: Attempted, now: number): Promise<string | undefined> {
+/**
+ * Writes it down: when it is tried again, or that its day is over; and what it means for the webhook. @returns why it
+ * was disabled, where it was.
+ */
+export async function settleAttempt(
+  pool: Pool,
+  fence: Fence,
+  { tenantId, id, webhookId }: DueDelivery,
+  attempted: Attempted,
+  now: number,
+): Promise<string | undefined> {
   return asService(pool, async (tx) => {
     await assertLease(tx, fence);
-    const { rows: webhooks } = await tx.query<{ failures: number; failing_since: Date | null }>('SELECT failures, failing_since FROM webhooks WHERE tenant_id = $1 AND id = $2 FOR UPDATE', [tenantId, webhookId]);
+    const { rows: webhooks } = await tx.query<{ failures: number; failing_since: Date | null }>(
+      'SELECT failures, failing_since FROM webhooks WHERE tenant_id = $1 AND id = $2 FOR UPDATE',
+      [tenantId, webhookId],
+    );
     const { rows } = await tx.query<{ attempts: number; first_attempt_at: Date }>(
       `UPDATE webhook_deliveries SET attempts = attempts + 1, first_attempt_at = coalesce(first_attempt_at, $3), last_attempt_at = $3, last_status = $4, last_error = $5
-       WHERE tenant_id = $1 AND id = $2 RETURNING attempts, first_attempt_at`, [tenantId, id, iso(now), attempted.status, attempted.ok ? null : attempted.error]);
+       WHERE tenant_id = $1 AND id = $2 RETURNING attempts, first_attempt_at`,
+      [tenantId, id, iso(now), attempted.status, attempted.ok ? null : attempted.error],
+    );
     const [webhook, delivery] = [webhooks[0], rows[0]];
     if (!webhook || !delivery) return undefined; // deleted meanwhile
     if (attempted.ok) {
-      await tx.query(`UPDATE webhook_deliveries SET state = 'delivered', ended_at = $3 WHERE tenant_id = $1 AND id = $2`, [tenantId, id, iso(now)]);
-      await tx.query('UPDATE webhooks SET failures = 0, failing_since = NULL, quiet_until = NULL WHERE tenant_id = $1 AND id = $2 AND failures > 0', [tenantId, webhookId]);
+      await tx.query(
+        `UPDATE webhook_deliveries SET state = 'delivered', ended_at = $3 WHERE tenant_id = $1 AND id = $2`,
+        [tenantId, id, iso(now)],
+      );
+      await tx.query(
+        'UPDATE webhooks SET failures = 0, failing_since = NULL, quiet_until = NULL WHERE tenant_id = $1 AND id = $2 AND failures > 0',
+        [tenantId, webhookId],
+      );
       return undefined;
     }
     const again = nextAttempt(delivery.attempts, delivery.first_attempt_at.getTime(), now);
-    if (again === undefined) await tx.query(`UPDATE webhook_deliveries SET state = 'failed', ended_at = $3 WHERE tenant_id = $1 AND id = $2`, [tenantId, id, iso(now)]);
-    else await tx.query('UPDATE webhook_deliveries SET due_at = $3 WHERE tenant_id = $1 AND id = $2', [tenantId, id, iso(again)]);
+    if (again === undefined)
+      await tx.query(`UPDATE webhook_deliveries SET state = 'failed', ended_at = $3 WHERE tenant_id = $1 AND id = $2`, [
+        tenantId,
+        id,
+        iso(now),
+      ]);
+    else
+      await tx.query('UPDATE webhook_deliveries SET due_at = $3 WHERE tenant_id = $1 AND id = $2', [
+        tenantId,
+        id,
+        iso(again),
+      ]);
     const since = webhook.failing_since?.getTime() ?? now;
     const because = disabledBecause(since, now, attempted.error);
     await tx.query(
       `UPDATE webhooks SET failures = failures + 1, failing_since = $3, quiet_until = $4, disabled_at = CASE WHEN $5::text IS NULL THEN disabled_at ELSE $6 END, disabled_because = coalesce($5, disabled_because)
-       WHERE tenant_id = $1 AND id = $2`, [tenantId, webhookId, iso(since), iso(quietUntil(webhook.failures + 1, now)), because ?? null, iso(now)]);
+       WHERE tenant_id = $1 AND id = $2`,
+      [tenantId, webhookId, iso(since), iso(quietUntil(webhook.failures + 1, now)), because ?? null, iso(now)],
+    );
     return because;
   });
 }
@@ -109,6 +168,8 @@ export async function settleAttempt(pool: Pool, fence: Fence, { tenantId, id, we
 export async function dropOldDeliveries(pool: Pool, fence: Fence): Promise<void> {
   await asService(pool, async (tx) => {
     await assertLease(tx, fence);
-    await tx.query(`DELETE FROM webhook_deliveries WHERE (tenant_id, id) IN (SELECT tenant_id, id FROM webhook_deliveries WHERE ended_at < now() - interval '${KEPT_FOR}' LIMIT 5000)`);
+    await tx.query(
+      `DELETE FROM webhook_deliveries WHERE (tenant_id, id) IN (SELECT tenant_id, id FROM webhook_deliveries WHERE ended_at < now() - interval '${KEPT_FOR}' LIMIT 5000)`,
+    );
   });
 }

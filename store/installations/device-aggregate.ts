@@ -23,11 +23,12 @@ export interface LoadedWork {
 const SORTED = '(SELECT tenant_id, id FROM jsonb_to_recordset($1::jsonb) AS k(tenant_id text, id uuid) ORDER BY 1, 2)';
 
 /**
- * Locks the devices and then their installations, always in that order and sorted, so that no two batches deadlock (DESIGN §4),
- * and reads them. A key whose device does not exist is not in the answer.
+ * Locks the devices and then their installations, always in that order and sorted, so that no two batches deadlock
+ * (DESIGN §4), and reads them. A key whose device does not exist is not in the answer.
  *
- * Each row is looked up by its key, in a LATERAL that is not merged with what is around it: left to choose, PostgreSQL begins with the few device
- * types and firmwares and walks all that the tenant has, until a young table was analyzed for the first time (measured: 25 ms for two installations).
+ * Each row is looked up by its key, in a LATERAL that is not merged with what is around it: left to choose, PostgreSQL
+ * begins with the few device types and firmwares and walks all that the tenant has, until a young table was analyzed
+ * for the first time (measured: 25 ms for two installations).
  */
 export async function loadWork(tx: Tx, keys: readonly WorkKey[]): Promise<Map<string, LoadedWork>> {
   const pairs = JSON.stringify(keys.map((key) => ({ tenant_id: key.tenantId, id: key.deviceId })));
@@ -39,10 +40,16 @@ export async function loadWork(tx: Tx, keys: readonly WorkKey[]): Promise<Map<st
   );
   const loaded = new Map<string, LoadedWork>();
   for (const row of devices.rows) {
-    loaded.set(deviceKey(row.tenant_id, row.id), { work: { device: toDevice(row), slots: {}, installations: {} }, slotsOfType: row.slots_of_type });
+    loaded.set(deviceKey(row.tenant_id, row.id), {
+      work: { device: toDevice(row), slots: {}, installations: {} },
+      slotsOfType: row.slots_of_type,
+    });
   }
   if (loaded.size === 0) return loaded;
-  const slots = await tx.query(`SELECT s.* FROM ${SORTED} AS k CROSS JOIN LATERAL (SELECT * FROM device_slots x WHERE x.tenant_id = k.tenant_id AND x.device_id = k.id ORDER BY x.slot) AS s`, [pairs]);
+  const slots = await tx.query(
+    `SELECT s.* FROM ${SORTED} AS k CROSS JOIN LATERAL (SELECT * FROM device_slots x WHERE x.tenant_id = k.tenant_id AND x.device_id = k.id ORDER BY x.slot) AS s`,
+    [pairs],
+  );
   const named = keys.flatMap((key) => key.installationIds);
   // Which ids, the planner cannot see: it would plan anew for each.
   const wanted = '(x.ended_at IS NULL OR x.id = ANY((SELECT $2::uuid[])::uuid[]))';
@@ -54,12 +61,18 @@ export async function loadWork(tx: Tx, keys: readonly WorkKey[]): Promise<Map<st
      CROSS JOIN LATERAL (SELECT x.version FROM firmwares x WHERE x.tenant_id = i.tenant_id AND x.id = i.firmware_id LIMIT 1) AS f`,
     [pairs, named],
   );
-  for (const row of slots.rows) add(loaded, row, (work) => ({ ...work, slots: { ...work.slots, [row.slot]: toSlot(row) } }));
-  for (const row of installations.rows) add(loaded, row, (work) => ({ ...work, installations: { ...work.installations, [row.id]: toInstallation(row) } }));
+  for (const row of slots.rows)
+    add(loaded, row, (work) => ({ ...work, slots: { ...work.slots, [row.slot]: toSlot(row) } }));
+  for (const row of installations.rows)
+    add(loaded, row, (work) => ({ ...work, installations: { ...work.installations, [row.id]: toInstallation(row) } }));
   return loaded;
 }
 
-function add(loaded: Map<string, LoadedWork>, row: { tenant_id: string; device_id: string }, change: (work: Work) => Work): void {
+function add(
+  loaded: Map<string, LoadedWork>,
+  row: { tenant_id: string; device_id: string },
+  change: (work: Work) => Work,
+): void {
   const key = deviceKey(row.tenant_id, row.device_id);
   const one = loaded.get(key);
   if (one) loaded.set(key, { ...one, work: change(one.work) });
@@ -73,9 +86,11 @@ export async function saveWork(tx: Tx, changes: readonly { before: Work; after: 
   for (const { before, after } of changes) {
     if (after.device !== before.device) devices.push(after.device);
     for (const slot of Object.values(after.slots)) {
-      if (slot !== before.slots[slot.slot]) slots.push({ ...slot, tenantId: after.device.tenantId, deviceId: after.device.id });
+      if (slot !== before.slots[slot.slot])
+        slots.push({ ...slot, tenantId: after.device.tenantId, deviceId: after.device.id });
     }
-    for (const one of Object.values(after.installations)) if (one !== before.installations[one.id]) installations.push(one);
+    for (const one of Object.values(after.installations))
+      if (one !== before.installations[one.id]) installations.push(one);
   }
   if (devices.length > 0) await writeDevices(tx, devices);
   if (slots.length > 0) await writeSlots(tx, slots);
@@ -86,13 +101,29 @@ async function writeDevices(tx: Tx, devices: readonly Device[]): Promise<void> {
   await tx.query(
     `UPDATE devices AS d SET online = n.online, reachable = n.reachable, session = n.session, last_seen_at = n.last_seen_at, boot_id = n.boot_id, agent = n.agent,
        caps = n.caps, hello_wanted_at = n.hello_wanted_at, hello_at = n.hello_at
-     FROM ${recordset('$1', `tenant_id text, id uuid, online boolean, reachable boolean, session text, last_seen_at timestamptz, boot_id text, agent jsonb, caps jsonb,
-       hello_wanted_at timestamptz, hello_at timestamptz`)} AS n
+     FROM ${recordset(
+       '$1',
+       `tenant_id text, id uuid, online boolean, reachable boolean, session text, last_seen_at timestamptz, boot_id text, agent jsonb, caps jsonb,
+       hello_wanted_at timestamptz, hello_at timestamptz`,
+     )} AS n
      WHERE d.tenant_id = n.tenant_id AND d.id = n.id`,
-    [JSON.stringify(devices.map((d) => ({
-      tenant_id: d.tenantId, id: d.id, online: d.online, reachable: d.reachable, session: d.session, last_seen_at: iso(d.lastSeenAt), boot_id: d.bootId,
-      agent: d.agent, caps: d.caps, hello_wanted_at: iso(d.helloWantedAt), hello_at: iso(d.helloAt),
-    })))],
+    [
+      JSON.stringify(
+        devices.map((d) => ({
+          tenant_id: d.tenantId,
+          id: d.id,
+          online: d.online,
+          reachable: d.reachable,
+          session: d.session,
+          last_seen_at: iso(d.lastSeenAt),
+          boot_id: d.bootId,
+          agent: d.agent,
+          caps: d.caps,
+          hello_wanted_at: iso(d.helloWantedAt),
+          hello_at: iso(d.helloAt),
+        })),
+      ),
+    ],
   );
 }
 
@@ -104,32 +135,72 @@ async function writeSlots(tx: Tx, slots: readonly (Slot & { tenantId: string; de
        installation_id uuid, confirmed boolean, revision bigint)
      ON CONFLICT (tenant_id, device_id, slot) DO UPDATE SET version = excluded.version, sha256 = excluded.sha256, firmware_id = excluded.firmware_id,
        installation_id = excluded.installation_id, confirmed = excluded.confirmed, revision = excluded.revision, reported_at = excluded.reported_at`,
-    [JSON.stringify(slots.map((s) => ({
-      tenant_id: s.tenantId, device_id: s.deviceId, slot: s.slot, version: s.version, sha256: s.sha256, firmware_id: s.firmwareId,
-      installation_id: s.installationId, confirmed: s.confirmed, revision: s.revision,
-    })))],
+    [
+      JSON.stringify(
+        slots.map((s) => ({
+          tenant_id: s.tenantId,
+          device_id: s.deviceId,
+          slot: s.slot,
+          version: s.version,
+          sha256: s.sha256,
+          firmware_id: s.firmwareId,
+          installation_id: s.installationId,
+          confirmed: s.confirmed,
+          revision: s.revision,
+        })),
+      ),
+    ],
   );
 }
 
 interface DeviceRow {
-  tenant_id: string; id: string; online: boolean; reachable: boolean | null; session: string | null; last_seen_at: Date | null; boot_id: string | null;
-  agent: Device['agent']; caps: Device['caps']; hello_wanted_at: Date | null; hello_at: Date | null;
+  tenant_id: string;
+  id: string;
+  online: boolean;
+  reachable: boolean | null;
+  session: string | null;
+  last_seen_at: Date | null;
+  boot_id: string | null;
+  agent: Device['agent'];
+  caps: Device['caps'];
+  hello_wanted_at: Date | null;
+  hello_at: Date | null;
 }
 
 function toDevice(row: DeviceRow): Device {
   return {
-    tenantId: row.tenant_id, id: row.id, online: row.online, reachable: row.reachable, session: row.session, lastSeenAt: row.last_seen_at?.getTime() ?? null, bootId: row.boot_id,
-    agent: row.agent, caps: row.caps, helloWantedAt: row.hello_wanted_at?.getTime() ?? null, helloAt: row.hello_at?.getTime() ?? null,
+    tenantId: row.tenant_id,
+    id: row.id,
+    online: row.online,
+    reachable: row.reachable,
+    session: row.session,
+    lastSeenAt: row.last_seen_at?.getTime() ?? null,
+    bootId: row.boot_id,
+    agent: row.agent,
+    caps: row.caps,
+    helloWantedAt: row.hello_wanted_at?.getTime() ?? null,
+    helloAt: row.hello_at?.getTime() ?? null,
   };
 }
 
 interface SlotRow {
-  slot: string; version: string | null; sha256: string | null; firmware_id: string | null; installation_id: string | null; confirmed: boolean; revision: string;
+  slot: string;
+  version: string | null;
+  sha256: string | null;
+  firmware_id: string | null;
+  installation_id: string | null;
+  confirmed: boolean;
+  revision: string;
 }
 
 function toSlot(row: SlotRow): Slot {
   return {
-    slot: row.slot, version: row.version, sha256: row.sha256, firmwareId: row.firmware_id, installationId: row.installation_id,
-    confirmed: row.confirmed, revision: Number(row.revision),
+    slot: row.slot,
+    version: row.version,
+    sha256: row.sha256,
+    firmwareId: row.firmware_id,
+    installationId: row.installation_id,
+    confirmed: row.confirmed,
+    revision: Number(row.revision),
   };
 }

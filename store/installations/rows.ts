@@ -3,15 +3,45 @@ import type { Tx } from '../db/pool.js';
 import { recordset } from '../db/recordset.js';
 import { iso, ms } from '../db/times.js';
 
-/** A row of `installations`, with the version of its firmware. node-postgres gives timestamptz as Date and bigint as string. */
+/**
+ * A row of `installations`, with the version of its firmware. node-postgres gives timestamptz as Date and bigint as
+ * string.
+ */
 interface Row {
-  tenant_id: string; id: string; device_id: string; firmware_id: string; rollout_id: string | null; slot: string;
-  state: Installation['state']; executing: boolean; attempt: number; last_seq: number; revision: string | null;
-  gate: 'go' | 'hold'; priority: number; policy: Installation['policy']; sha256: string; prior_sha256: string | null; version: string | null;
-  not_before: Date | null; deadline: Date | null; retry_at: Date | null; due_at: Date | null; requested_at: Date; state_since: Date;
-  started_at: Date | null; completed_at: Date | null; rejected_at: Date | null; reject_reason: string | null; ended_at: Date | null;
-  progress: Installation['progress']; error: Installation['error']; cancel: Installation['cancel']; deferral: Installation['deferral'];
-  hello_asked_at: Date | null; already_installed: boolean;
+  tenant_id: string;
+  id: string;
+  device_id: string;
+  firmware_id: string;
+  rollout_id: string | null;
+  slot: string;
+  state: Installation['state'];
+  executing: boolean;
+  attempt: number;
+  last_seq: number;
+  revision: string | null;
+  gate: 'go' | 'hold';
+  priority: number;
+  policy: Installation['policy'];
+  sha256: string;
+  prior_sha256: string | null;
+  version: string | null;
+  not_before: Date | null;
+  deadline: Date | null;
+  retry_at: Date | null;
+  due_at: Date | null;
+  requested_at: Date;
+  state_since: Date;
+  started_at: Date | null;
+  completed_at: Date | null;
+  rejected_at: Date | null;
+  reject_reason: string | null;
+  ended_at: Date | null;
+  progress: Installation['progress'];
+  error: Installation['error'];
+  cancel: Installation['cancel'];
+  deferral: Installation['deferral'];
+  hello_asked_at: Date | null;
+  already_installed: boolean;
 }
 
 /** The columns of a row as `toInstallation` reads them; `i` is installations, `f` its firmware. */
@@ -19,23 +49,69 @@ export const COLUMNS = `i.*, f.version`;
 
 export function toInstallation(row: Row): Installation {
   return {
-    tenantId: row.tenant_id, id: row.id, deviceId: row.device_id, firmwareId: row.firmware_id, rolloutId: row.rollout_id, slot: row.slot,
-    state: row.state, executing: row.executing, attempt: row.attempt, lastSeq: row.last_seq, revision: row.revision === null ? null : Number(row.revision),
-    gate: row.gate, priority: row.priority, policy: row.policy, sha256: row.sha256, priorSha256: row.prior_sha256, version: row.version,
-    notBefore: ms(row.not_before), deadline: ms(row.deadline), retryAt: ms(row.retry_at), dueAt: ms(row.due_at),
-    requestedAt: row.requested_at.getTime(), stateSince: row.state_since.getTime(),
-    startedAt: ms(row.started_at), completedAt: ms(row.completed_at), rejectedAt: ms(row.rejected_at), rejectReason: row.reject_reason, endedAt: ms(row.ended_at),
-    progress: row.progress, error: row.error, cancel: row.cancel, deferral: row.deferral,
-    helloAskedAt: ms(row.hello_asked_at), alreadyInstalled: row.already_installed,
+    tenantId: row.tenant_id,
+    id: row.id,
+    deviceId: row.device_id,
+    firmwareId: row.firmware_id,
+    rolloutId: row.rollout_id,
+    slot: row.slot,
+    state: row.state,
+    executing: row.executing,
+    attempt: row.attempt,
+    lastSeq: row.last_seq,
+    revision: row.revision === null ? null : Number(row.revision),
+    gate: row.gate,
+    priority: row.priority,
+    policy: row.policy,
+    sha256: row.sha256,
+    priorSha256: row.prior_sha256,
+    version: row.version,
+    notBefore: ms(row.not_before),
+    deadline: ms(row.deadline),
+    retryAt: ms(row.retry_at),
+    dueAt: ms(row.due_at),
+    requestedAt: row.requested_at.getTime(),
+    stateSince: row.state_since.getTime(),
+    startedAt: ms(row.started_at),
+    completedAt: ms(row.completed_at),
+    rejectedAt: ms(row.rejected_at),
+    rejectReason: row.reject_reason,
+    endedAt: ms(row.ended_at),
+    progress: row.progress,
+    error: row.error,
+    cancel: row.cancel,
+    deferral: row.deferral,
+    helloAskedAt: ms(row.hello_asked_at),
+    alreadyInstalled: row.already_installed,
   };
 }
 
-/** What may change in a row's life; the rest is fixed at the request. `process_started_at` belongs to the sender of the outbox. */
+/**
+ * What may change in a row's life; the rest is fixed at the request. `process_started_at` belongs to the sender of the
+ * outbox.
+ */
 const CHANGING = [
-  ['state', 'text'], ['executing', 'boolean'], ['attempt', 'integer'], ['last_seq', 'integer'], ['revision', 'bigint'], ['gate', 'text'],
-  ['prior_sha256', 'text'], ['retry_at', 'timestamptz'], ['due_at', 'timestamptz'], ['state_since', 'timestamptz'], ['started_at', 'timestamptz'],
-  ['completed_at', 'timestamptz'], ['rejected_at', 'timestamptz'], ['reject_reason', 'text'], ['ended_at', 'timestamptz'], ['progress', 'jsonb'],
-  ['error', 'jsonb'], ['cancel', 'jsonb'], ['deferral', 'jsonb'], ['hello_asked_at', 'timestamptz'], ['already_installed', 'boolean'],
+  ['state', 'text'],
+  ['executing', 'boolean'],
+  ['attempt', 'integer'],
+  ['last_seq', 'integer'],
+  ['revision', 'bigint'],
+  ['gate', 'text'],
+  ['prior_sha256', 'text'],
+  ['retry_at', 'timestamptz'],
+  ['due_at', 'timestamptz'],
+  ['state_since', 'timestamptz'],
+  ['started_at', 'timestamptz'],
+  ['completed_at', 'timestamptz'],
+  ['rejected_at', 'timestamptz'],
+  ['reject_reason', 'text'],
+  ['ended_at', 'timestamptz'],
+  ['progress', 'jsonb'],
+  ['error', 'jsonb'],
+  ['cancel', 'jsonb'],
+  ['deferral', 'jsonb'],
+  ['hello_asked_at', 'timestamptz'],
+  ['already_installed', 'boolean'],
 ] as const;
 
 const UPDATE = `
@@ -43,7 +119,10 @@ const UPDATE = `
   FROM ${recordset('$1', `tenant_id text, id uuid, ${CHANGING.map(([name, type]) => `${name} ${type}`).join(', ')}`)} AS n
   WHERE i.tenant_id = n.tenant_id AND i.id = n.id`;
 
-/** Writes changed rows. Turns are given up before they are taken: the index that allows one per device is checked row by row. */
+/**
+ * Writes changed rows. Turns are given up before they are taken: the index that allows one per device is checked row by
+ * row.
+ */
 export async function writeInstallations(tx: Tx, changed: readonly Installation[]): Promise<void> {
   const without = changed.filter((one) => !one.executing);
   const having = changed.filter((one) => one.executing);
@@ -54,9 +133,28 @@ export async function writeInstallations(tx: Tx, changed: readonly Installation[
 
 function toRecord(i: Installation): Record<string, unknown> {
   return {
-    tenant_id: i.tenantId, id: i.id, state: i.state, executing: i.executing, attempt: i.attempt, last_seq: i.lastSeq, revision: i.revision, gate: i.gate,
-    prior_sha256: i.priorSha256, retry_at: iso(i.retryAt), due_at: iso(i.dueAt), state_since: iso(i.stateSince), started_at: iso(i.startedAt),
-    completed_at: iso(i.completedAt), rejected_at: iso(i.rejectedAt), reject_reason: i.rejectReason, ended_at: iso(i.endedAt), progress: i.progress,
-    error: i.error, cancel: i.cancel, deferral: i.deferral, hello_asked_at: iso(i.helloAskedAt), already_installed: i.alreadyInstalled,
+    tenant_id: i.tenantId,
+    id: i.id,
+    state: i.state,
+    executing: i.executing,
+    attempt: i.attempt,
+    last_seq: i.lastSeq,
+    revision: i.revision,
+    gate: i.gate,
+    prior_sha256: i.priorSha256,
+    retry_at: iso(i.retryAt),
+    due_at: iso(i.dueAt),
+    state_since: iso(i.stateSince),
+    started_at: iso(i.startedAt),
+    completed_at: iso(i.completedAt),
+    rejected_at: iso(i.rejectedAt),
+    reject_reason: i.rejectReason,
+    ended_at: iso(i.endedAt),
+    progress: i.progress,
+    error: i.error,
+    cancel: i.cancel,
+    deferral: i.deferral,
+    hello_asked_at: iso(i.helloAskedAt),
+    already_installed: i.alreadyInstalled,
   };
 }

@@ -7,7 +7,12 @@ import { readDeviceSlots, type DeviceSlot } from '../fleet/slots.js';
 import { parseEntryCursor } from '../db/cursors.js';
 
 /** What happened to a device, newest first, answered by one index at any depth. */
-export async function readTimeline(tx: Tx, tenantId: string, deviceId: string, { pageSize, cursor }: { pageSize: number; cursor?: string }): Promise<Page<TimelineEntry>> {
+export async function readTimeline(
+  tx: Tx,
+  tenantId: string,
+  deviceId: string,
+  { pageSize, cursor }: { pageSize: number; cursor?: string },
+): Promise<Page<TimelineEntry>> {
   const { rows } = await tx.query(
     `SELECT h.entry, h.at, h.event, h.data, h.installation_id, i.slot, coalesce(f.version, f.name) AS content, r.id AS rollout_id, r.name AS rollout_name
      FROM history h
@@ -19,22 +24,43 @@ export async function readTimeline(tx: Tx, tenantId: string, deviceId: string, {
     [tenantId, deviceId, cursor === undefined ? null : (parseEntryCursor(cursor) ?? 0), pageSize + 1],
   );
   const items = rows.slice(0, pageSize).map((row): TimelineEntry => ({
-    at: (row.at as Date).getTime(), event: row.event, data: row.data, installationId: row.installation_id, slot: row.slot, content: row.content,
+    at: (row.at as Date).getTime(),
+    event: row.event,
+    data: row.data,
+    installationId: row.installation_id,
+    slot: row.slot,
+    content: row.content,
     rollout: row.rollout_id === null ? null : { id: row.rollout_id, name: row.rollout_name },
   }));
-  return { items, nextCursor: rows.length > pageSize ? Buffer.from(String(rows[pageSize - 1].entry)).toString('base64url') : undefined };
+  return {
+    items,
+    nextCursor:
+      rows.length > pageSize ? Buffer.from(String(rows[pageSize - 1].entry)).toString('base64url') : undefined,
+  };
 }
 
 /** Where each slot of a device stands, by name. */
 export async function readDeviceNow(tx: Tx, tenantId: string, deviceId: string): Promise<SlotFacts[]> {
   const slots = await readDeviceSlots(tx, tenantId, deviceId);
-  const origins = await readOrigins(tx, tenantId, slots.flatMap(({ current, desired }) => [current?.installationId, desired?.installationId].filter((id) => id !== undefined)));
+  const origins = await readOrigins(
+    tx,
+    tenantId,
+    slots.flatMap(({ current, desired }) =>
+      [current?.installationId, desired?.installationId].filter((id) => id !== undefined),
+    ),
+  );
   const pending = await readPending(tx, tenantId, deviceId);
   const names = [...new Set([...slots.map((one) => one.slot), ...pending.keys()])].sort();
   const facts: SlotFacts[] = [];
   for (const slot of names) {
     const found = slots.find((one) => one.slot === slot);
-    facts.push({ slot, current: currentOf(found, origins), desired: await desiredOf(tx, tenantId, deviceId, found, origins), queued: found?.queued ?? 0, pending: pending.get(slot) ?? [] });
+    facts.push({
+      slot,
+      current: currentOf(found, origins),
+      desired: await desiredOf(tx, tenantId, deviceId, found, origins),
+      queued: found?.queued ?? 0,
+      pending: pending.get(slot) ?? [],
+    });
   }
   return facts;
 }
@@ -42,10 +68,22 @@ export async function readDeviceNow(tx: Tx, tenantId: string, deviceId: string):
 function currentOf(slot: DeviceSlot | undefined, origins: ReadonlyMap<string, Origin>): SlotFacts['current'] {
   if (!slot?.current) return null;
   const { version, sha256, confirmed, reportedAt, installationId } = slot.current;
-  return { version, sha256, confirmed, reportedAt: reportedAt ?? null, origin: (installationId === undefined ? undefined : origins.get(installationId)) ?? null };
+  return {
+    version,
+    sha256,
+    confirmed,
+    reportedAt: reportedAt ?? null,
+    origin: (installationId === undefined ? undefined : origins.get(installationId)) ?? null,
+  };
 }
 
-async function desiredOf(tx: Tx, tenantId: string, deviceId: string, slot: DeviceSlot | undefined, origins: ReadonlyMap<string, Origin>): Promise<SlotFacts['desired']> {
+async function desiredOf(
+  tx: Tx,
+  tenantId: string,
+  deviceId: string,
+  slot: DeviceSlot | undefined,
+  origins: ReadonlyMap<string, Origin>,
+): Promise<SlotFacts['desired']> {
   const origin = slot?.desired ? origins.get(slot.desired.installationId) : undefined;
   if (!slot?.desired || !origin) return null;
   const installation = await readInstallation(tx, tenantId, deviceId, slot.desired.installationId);
@@ -53,7 +91,13 @@ async function desiredOf(tx: Tx, tenantId: string, deviceId: string, slot: Devic
 }
 
 async function readOrigins(tx: Tx, tenantId: string, installationIds: readonly string[]): Promise<Map<string, Origin>> {
-  const { rows } = await tx.query<{ id: string; requested_by: string; requested_at: Date; rollout: string | null; group_name: string | null }>(
+  const { rows } = await tx.query<{
+    id: string;
+    requested_by: string;
+    requested_at: Date;
+    rollout: string | null;
+    group_name: string | null;
+  }>(
     `SELECT i.id, i.requested_by, i.requested_at, r.name AS rollout, g.name AS group_name
      FROM installations i
      LEFT JOIN rollouts r ON r.tenant_id = i.tenant_id AND r.id = i.rollout_id
@@ -62,12 +106,32 @@ async function readOrigins(tx: Tx, tenantId: string, installationIds: readonly s
      WHERE i.tenant_id = $1 AND i.id = ANY($2::uuid[])`,
     [tenantId, installationIds],
   );
-  return new Map(rows.map((row) => [row.id, { requestedBy: row.requested_by, requestedAt: row.requested_at.getTime(), rollout: row.rollout, group: row.group_name }]));
+  return new Map(
+    rows.map((row) => [
+      row.id,
+      {
+        requestedBy: row.requested_by,
+        requestedAt: row.requested_at.getTime(),
+        rollout: row.rollout,
+        group: row.group_name,
+      },
+    ]),
+  );
 }
 
 /** Rollouts that have not come to this device yet, by the slot that they are about. */
 async function readPending(tx: Tx, tenantId: string, deviceId: string): Promise<Map<string, PendingTarget[]>> {
-  const { rows } = await tx.query<{ slot: string; content: string; rollout: string; waiting_on: string | null; group_name: string | null; opened: boolean; admissible: boolean; retry_at: Date | null; because: string | null }>(
+  const { rows } = await tx.query<{
+    slot: string;
+    content: string;
+    rollout: string;
+    waiting_on: string | null;
+    group_name: string | null;
+    opened: boolean;
+    admissible: boolean;
+    retry_at: Date | null;
+    because: string | null;
+  }>(
     `SELECT step.value->>'slot' AS slot, coalesce(f.version, f.name) AS content, r.name AS rollout, r.waiting_on, g.name AS group_name, g.opened_at IS NOT NULL AS opened, t.admissible,
        CASE WHEN t.ready_at > now() THEN t.ready_at END AS retry_at, t.because
      FROM rollout_targets t
@@ -82,7 +146,16 @@ async function readPending(tx: Tx, tenantId: string, deviceId: string): Promise<
   const bySlot = new Map<string, PendingTarget[]>();
   for (const row of rows) {
     // Before its process has looked, a rollout's row says nothing.
-    const target = { rollout: row.rollout, content: row.content, group: row.group_name, groupOpened: row.opened, online: row.admissible, retryAt: row.retry_at?.getTime() ?? null, because: row.because, waitingOn: row.waiting_on ?? 'Waits for its process to begin.' };
+    const target = {
+      rollout: row.rollout,
+      content: row.content,
+      group: row.group_name,
+      groupOpened: row.opened,
+      online: row.admissible,
+      retryAt: row.retry_at?.getTime() ?? null,
+      because: row.because,
+      waitingOn: row.waiting_on ?? 'Waits for its process to begin.',
+    };
     bySlot.set(row.slot, [...(bySlot.get(row.slot) ?? []), target]);
   }
   return bySlot;

@@ -18,7 +18,10 @@ export interface ProcessView {
 }
 
 /** By installation id; absent where the row is gone. Looked up by key, as in work.ts. */
-export async function readProcesses(tx: Tx, subjects: readonly { tenantId: string; subject: string }[]): Promise<Map<string, ProcessView>> {
+export async function readProcesses(
+  tx: Tx,
+  subjects: readonly { tenantId: string; subject: string }[],
+): Promise<Map<string, ProcessView>> {
   if (subjects.length === 0) return new Map();
   const { rows } = await tx.query(
     `SELECT ${COLUMNS}, i.process_started_at,
@@ -28,10 +31,21 @@ export async function readProcesses(tx: Tx, subjects: readonly { tenantId: strin
      CROSS JOIN LATERAL (SELECT x.version FROM firmwares x WHERE x.tenant_id = i.tenant_id AND x.id = i.firmware_id LIMIT 1) AS f`,
     [JSON.stringify(subjects.map((one) => ({ tenant_id: one.tenantId, id: one.subject })))],
   );
-  const reach = await reachOf(tx, rows.map((row) => ({ tenantId: row.tenant_id, deviceId: row.device_id })));
-  return new Map(rows.map((row) => [row.id as string, {
-    installation: toInstallation(row), started: row.process_started_at !== null, reach: reach.get(deviceKey(row.tenant_id, row.device_id)), executing: row.other,
-  }]));
+  const reach = await reachOf(
+    tx,
+    rows.map((row) => ({ tenantId: row.tenant_id, deviceId: row.device_id })),
+  );
+  return new Map(
+    rows.map((row) => [
+      row.id as string,
+      {
+        installation: toInstallation(row),
+        started: row.process_started_at !== null,
+        reach: reach.get(deviceKey(row.tenant_id, row.device_id)),
+        executing: row.other,
+      },
+    ]),
+  );
 }
 
 export async function markStarted(tx: Tx, started: readonly { tenantId: string; subject: string }[]): Promise<void> {
@@ -43,12 +57,18 @@ export async function markStarted(tx: Tx, started: readonly { tenantId: string; 
   );
 }
 
-/** A process that was started: how long its first step counts as on its way, where its row does not show it: no worker may be there, or its time is yet to come. */
+/**
+ * A process that was started: how long its first step counts as on its way, where its row does not show it: no worker
+ * may be there, or its time is yet to come.
+ */
 const FIRST_STEP_MS = 5_000;
 const FIRST_STEP_OF_LATER_MS = 1_000;
 
 /** Which of these have not taken their first step since they were started. */
-export async function readUnbegun(pool: Pool, started: readonly { tenantId: string; subject: string }[]): Promise<Set<string>> {
+export async function readUnbegun(
+  pool: Pool,
+  started: readonly { tenantId: string; subject: string }[],
+): Promise<Set<string>> {
   if (started.length === 0) return new Set();
   return asService(pool, async (tx) => {
     const { rows } = await tx.query<{ id: string }>(
@@ -80,7 +100,10 @@ export interface SlotView {
 }
 
 /** Reads what the slots should show; in one transaction, so that a document and its nodes belong together. */
-export async function readSlots(tx: Tx, slots: readonly { tenantId: string; subject: string; detail: string }[]): Promise<Map<string, SlotView>> {
+export async function readSlots(
+  tx: Tx,
+  slots: readonly { tenantId: string; subject: string; detail: string }[],
+): Promise<Map<string, SlotView>> {
   const { rows } = await tx.query(
     `SELECT k.tenant_id AS k_tenant, k.device_id AS k_device, k.slot AS k_slot,
        (SELECT jsonb_agg(jsonb_build_object('node', p.node, 'revision', p.revision)) FROM published_documents p
@@ -94,16 +117,29 @@ export async function readSlots(tx: Tx, slots: readonly { tenantId: string; subj
      LEFT JOIN LATERAL (SELECT * FROM firmwares x WHERE x.tenant_id = i.tenant_id AND x.id = i.firmware_id LIMIT 1) AS f ON true`,
     [JSON.stringify(slots.map((one) => ({ tenant_id: one.tenantId, device_id: one.subject, slot: one.detail })))],
   );
-  const nodes = await nodesOf(tx, rows.map((row) => ({ tenantId: row.k_tenant, deviceId: row.k_device })));
-  return new Map(rows.map((row): [string, SlotView] => [slotKey(row.k_tenant, row.k_device, row.k_slot), {
-    tenantId: row.k_tenant, deviceId: row.k_device, slot: row.k_slot,
-    installation: row.id === null ? undefined : toInstallation(row),
-    firmware: row.id === null ? undefined : { id: row.firmware_id, name: row.f_name, size: Number(row.f_size), contentType: row.f_content_type },
-    aliases: row.aliases ?? [],
-    node: nodes.get(deviceKey(row.k_tenant, row.k_device)),
-    published: row.published ?? [],
-    wantsHello: row.wants_hello === true,
-  }]));
+  const nodes = await nodesOf(
+    tx,
+    rows.map((row) => ({ tenantId: row.k_tenant, deviceId: row.k_device })),
+  );
+  return new Map(
+    rows.map((row): [string, SlotView] => [
+      slotKey(row.k_tenant, row.k_device, row.k_slot),
+      {
+        tenantId: row.k_tenant,
+        deviceId: row.k_device,
+        slot: row.k_slot,
+        installation: row.id === null ? undefined : toInstallation(row),
+        firmware:
+          row.id === null
+            ? undefined
+            : { id: row.firmware_id, name: row.f_name, size: Number(row.f_size), contentType: row.f_content_type },
+        aliases: row.aliases ?? [],
+        node: nodes.get(deviceKey(row.k_tenant, row.k_device)),
+        published: row.published ?? [],
+        wantsHello: row.wants_hello === true,
+      },
+    ]),
+  );
 }
 
 export function slotKey(tenantId: string, deviceId: string, slot: string): string {
@@ -126,7 +162,10 @@ export async function markOverdue(pool: Pool, graceMs: number, limit: number, fe
        LIMIT $2`,
       [graceMs, limit],
     );
-    await mark(tx, rows.map((row): Mark => ({ receiver: 'workflow', tenantId: row.tenant_id, subject: row.id, begins: row.begins })));
+    await mark(
+      tx,
+      rows.map((row): Mark => ({ receiver: 'workflow', tenantId: row.tenant_id, subject: row.id, begins: row.begins })),
+    );
     return rows.length;
   });
 }

@@ -25,15 +25,31 @@ const FROM = `
   FROM installations i
   JOIN firmwares f ON f.tenant_id = i.tenant_id AND f.id = i.firmware_id`;
 
-export async function readInstallation(tx: Tx, tenantId: string, deviceId: string, id: string): Promise<InstallationView | undefined> {
-  const { rows } = await tx.query(`${FROM} WHERE i.tenant_id = $1 AND i.device_id = $2 AND i.id = $3`, [tenantId, deviceId, id]);
+export async function readInstallation(
+  tx: Tx,
+  tenantId: string,
+  deviceId: string,
+  id: string,
+): Promise<InstallationView | undefined> {
+  const { rows } = await tx.query(`${FROM} WHERE i.tenant_id = $1 AND i.device_id = $2 AND i.id = $3`, [
+    tenantId,
+    deviceId,
+    id,
+  ]);
   return (await toViews(tx, tenantId, rows))[0];
 }
 
 /**
- * Of one device, newest first. `latestOnly`: the latest successful one per slot, which is what the slot holds now: by the service's clock, for a device's own may be wrong.
+ * Of one device, newest first. `latestOnly`: the latest successful one per slot, which is what the slot holds now: by
+ * the service's clock, for a device's own may be wrong.
  */
-export async function listOfDevice(tx: Tx, tenantId: string, deviceId: string, options: { latestOnly: boolean }, page: PageRequest): Promise<Page<InstallationView>> {
+export async function listOfDevice(
+  tx: Tx,
+  tenantId: string,
+  deviceId: string,
+  options: { latestOnly: boolean },
+  page: PageRequest,
+): Promise<Page<InstallationView>> {
   if (!options.latestOnly) return listed(tx, tenantId, 'i.device_id = $2', [deviceId], page);
   const latest = `i.device_id = $2 AND i.id IN (SELECT DISTINCT ON (slot) id FROM installations
     WHERE tenant_id = $1 AND device_id = $2 AND state = 'installed' ORDER BY slot, ended_at DESC, requested_at DESC, id DESC)`;
@@ -48,15 +64,23 @@ export interface InstallationFilter {
 }
 
 /** Across devices, newest first. */
-export async function listInstallations(tx: Tx, tenantId: string, filter: InstallationFilter, page: PageRequest): Promise<Page<InstallationView>> {
+export async function listInstallations(
+  tx: Tx,
+  tenantId: string,
+  filter: InstallationFilter,
+  page: PageRequest,
+): Promise<Page<InstallationView>> {
   const conditions: string[] = ['true'];
   const values: unknown[] = [];
   const any = (column: string, type: string, list: readonly string[] | undefined) => {
     if (!list) return;
-    // One value is compared as one: only then does the index that is ordered by it give a page without sorting all that it finds.
+    // One value is compared as one: only then does the index that is ordered by it give a page without sorting all that
+    // it finds.
     const one = list.length === 1;
     values.push(one ? list[0] : list);
-    conditions.push(one ? `i.${column} = $${values.length + 1}::${type}` : `i.${column} = ANY($${values.length + 1}::${type}[])`);
+    conditions.push(
+      one ? `i.${column} = $${values.length + 1}::${type}` : `i.${column} = ANY($${values.length + 1}::${type}[])`,
+    );
   };
   any('state', 'text', filter.state);
   any('slot', 'text', filter.slot);
@@ -64,7 +88,13 @@ export async function listInstallations(tx: Tx, tenantId: string, filter: Instal
   return listed(tx, tenantId, conditions.join(' AND '), values, page);
 }
 
-async function listed(tx: Tx, tenantId: string, condition: string, values: readonly unknown[], page: PageRequest): Promise<Page<InstallationView>> {
+async function listed(
+  tx: Tx,
+  tenantId: string,
+  condition: string,
+  values: readonly unknown[],
+  page: PageRequest,
+): Promise<Page<InstallationView>> {
   const all: unknown[] = [tenantId, ...values];
   let where = `i.tenant_id = $1 AND ${condition}`;
   let offset = page.page * page.pageSize;
@@ -74,20 +104,36 @@ async function listed(tx: Tx, tenantId: string, condition: string, values: reado
     where += ` AND (i.requested_at, i.id) < ($${all.length - 1}::timestamptz, $${all.length}::uuid)`;
     offset = 0;
   }
-  const { rows } = await tx.query(`${FROM} WHERE ${where} ORDER BY i.requested_at DESC, i.id DESC LIMIT ${page.pageSize + 1} OFFSET ${offset}`, all);
+  const { rows } = await tx.query(
+    `${FROM} WHERE ${where} ORDER BY i.requested_at DESC, i.id DESC LIMIT ${page.pageSize + 1} OFFSET ${offset}`,
+    all,
+  );
   const items = await toViews(tx, tenantId, rows.slice(0, page.pageSize));
   const last = items.at(-1);
   const more = rows.length > page.pageSize && last !== undefined;
-  return { items, nextCursor: more ? printCursor({ at: new Date(last.requestedAt).toISOString(), id: last.id }) : undefined };
+  return {
+    items,
+    nextCursor: more ? printCursor({ at: new Date(last.requestedAt).toISOString(), id: last.id }) : undefined,
+  };
 }
 
 type ViewRow = Parameters<typeof toInstallation>[0] & {
-  other: string | null; requested_by: string; retry_of: string | null; process_started_at: Date | null;
+  other: string | null;
+  requested_by: string;
+  retry_of: string | null;
+  process_started_at: Date | null;
 };
 
 async function toViews(tx: Tx, tenantId: string, rows: ViewRow[]): Promise<InstallationView[]> {
-  const history = await readHistory(tx, tenantId, rows.map((row) => row.id));
-  const reach = await reachOf(tx, rows.filter((row) => row.ended_at === null).map((row) => ({ tenantId, deviceId: row.device_id })));
+  const history = await readHistory(
+    tx,
+    tenantId,
+    rows.map((row) => row.id),
+  );
+  const reach = await reachOf(
+    tx,
+    rows.filter((row) => row.ended_at === null).map((row) => ({ tenantId, deviceId: row.device_id })),
+  );
   return rows.map((row) => {
     const installation = toInstallation(row);
     return {

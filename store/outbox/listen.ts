@@ -4,15 +4,19 @@ import { CHANNEL } from './outbox.js';
 const RECONNECT_MS = 1_000;
 
 /**
- * Listens for wake-ups on a connection of its own, and connects again when it breaks. What is missed meanwhile costs nothing but latency:
- * a poll stands behind every listener, and `onWake` is called once after each connect.
+ * Listens for wake-ups on a connection of its own, and connects again when it breaks. What is missed meanwhile costs
+ * nothing but latency: a poll stands behind every listener, and `onWake` is called once after each connect.
  */
 export class Listener {
   private client: pg.Client | undefined;
   private timer: NodeJS.Timeout | undefined;
   private ended = false;
 
-  constructor(private readonly databaseUrl: string, private readonly onWake: () => void, private readonly onTrouble: (error: Error) => void) {
+  constructor(
+    private readonly databaseUrl: string,
+    private readonly onWake: () => void,
+    private readonly onTrouble: (error: Error) => void,
+  ) {
     void this.connect();
   }
 
@@ -23,7 +27,12 @@ export class Listener {
   }
 
   private async connect(): Promise<void> {
-    const client = new pg.Client({ connectionString: this.databaseUrl, application_name: 'slipway-listener', connectionTimeoutMillis: 5_000, keepAlive: true });
+    const client = new pg.Client({
+      connectionString: this.databaseUrl,
+      application_name: 'slipway-listener',
+      connectionTimeoutMillis: 5_000,
+      keepAlive: true,
+    });
     this.client = client;
     client.on('notification', () => this.onWake());
     client.on('error', (error) => this.onTrouble(error));

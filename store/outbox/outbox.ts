@@ -6,8 +6,9 @@ import { asService } from '../db/transaction.js';
 export type Receiver = 'workflow' | 'document' | 'credential';
 
 /**
- * "Bring this receiver up to date about this subject." workflow: an installation, or a rollout (then `detail` says so). document: a device, and the slot as `detail`.
- * credential: a device. There is at most one row per subject and receiver; a second mark raises its generation.
+ * "Bring this receiver up to date about this subject." workflow: an installation, or a rollout (then `detail` says so).
+ * document: a device, and the slot as `detail`. credential: a device. There is at most one row per subject and
+ * receiver; a second mark raises its generation.
  */
 export interface Mark {
   receiver: Receiver;
@@ -29,7 +30,10 @@ export interface Claimed {
   attempts: number;
 }
 
-/** Wakes the sender: PostgreSQL's channel. Only the API and the activities notify; the ingester wakes the sender in its own process. */
+/**
+ * Wakes the sender: PostgreSQL's channel. Only the API and the activities notify; the ingester wakes the sender in its
+ * own process.
+ */
 export const CHANNEL = 'slipway_outbox';
 
 /** Marks subjects. Sorted, so that two batches that mark the same subjects cannot deadlock. */
@@ -42,14 +46,25 @@ export async function mark(tx: Tx, marks: readonly Mark[]): Promise<void> {
      GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4
      ON CONFLICT (receiver, tenant_id, subject, detail) DO UPDATE
        SET generation = outbox.generation + 1, marked_at = now(), due_at = least(outbox.due_at, excluded.due_at), begins = outbox.begins AND excluded.begins`,
-    [JSON.stringify(marks.map((one) => ({
-      receiver: one.receiver, tenant_id: one.tenantId, subject: one.subject, detail: one.detail ?? '', begins: one.begins ?? false,
-      due_at: one.dueAt === undefined ? null : new Date(one.dueAt).toISOString(),
-    })))],
+    [
+      JSON.stringify(
+        marks.map((one) => ({
+          receiver: one.receiver,
+          tenant_id: one.tenantId,
+          subject: one.subject,
+          detail: one.detail ?? '',
+          begins: one.begins ?? false,
+          due_at: one.dueAt === undefined ? null : new Date(one.dueAt).toISOString(),
+        })),
+      ),
+    ],
   );
 }
 
-/** Marks the documents of these devices and of everything behind them: their node may have changed, or they are about to go. */
+/**
+ * Marks the documents of these devices and of everything behind them: their node may have changed, or they are about to
+ * go.
+ */
 export async function markDocumentsOf(tx: Tx, tenantId: string, deviceIds: readonly string[]): Promise<void> {
   const slots = await tx.query<{ device_id: string; slot: string }>(
     `WITH RECURSIVE behind(id) AS (
@@ -59,7 +74,10 @@ export async function markDocumentsOf(tx: Tx, tenantId: string, deviceIds: reado
      UNION SELECT i.device_id, i.slot FROM installations i JOIN behind ON i.device_id = behind.id WHERE i.tenant_id = $1 AND i.executing`,
     [tenantId, deviceIds],
   );
-  await mark(tx, slots.rows.map((row) => ({ receiver: 'document' as const, tenantId, subject: row.device_id, detail: row.slot })));
+  await mark(
+    tx,
+    slots.rows.map((row) => ({ receiver: 'document' as const, tenantId, subject: row.device_id, detail: row.slot })),
+  );
 }
 
 /** Wakes the sender once this transaction commits. */
@@ -68,26 +86,58 @@ export async function wakeSender(tx: Tx): Promise<void> {
 }
 
 /**
- * Takes up to `limit` due rows for `leaseMs`; nobody else gets them meanwhile. A sender that dies loses its lease, and the rows are
- * sent again: every receiver is idempotent. Receiver and limit stand in the text, so that it is planned once and not each time.
+ * Takes up to `limit` due rows for `leaseMs`; nobody else gets them meanwhile. A sender that dies loses its lease, and
+ * the rows are sent again: every receiver is idempotent. Receiver and limit stand in the text, so that it is planned
+ * once and not each time.
  * @param room of those rows, how many that begin; what runs already comes first.
  * @throws LeaseLost where a fence is given that another one has passed.
  */
-export function claim(pool: Pool, receiver: Receiver, limit: number, leaseMs: number, fence?: Fence, room = limit): Promise<Claimed[]> {
+export function claim(
+  pool: Pool,
+  receiver: Receiver,
+  limit: number,
+  leaseMs: number,
+  fence?: Fence,
+  room = limit,
+): Promise<Claimed[]> {
   return asService(pool, (tx) => claimIn(tx, receiver, limit, leaseMs, fence, room));
 }
 
-/** The same in a transaction that reads next what the rows are about: a mark that comes meanwhile raises a generation that this one has read already. */
-export async function claimIn(tx: Tx, receiver: Receiver, limit: number, leaseMs: number, fence?: Fence, room = limit): Promise<Claimed[]> {
+/**
+ * The same in a transaction that reads next what the rows are about: a mark that comes meanwhile raises a generation
+ * that this one has read already.
+ */
+export async function claimIn(
+  tx: Tx,
+  receiver: Receiver,
+  limit: number,
+  leaseMs: number,
+  fence?: Fence,
+  room = limit,
+): Promise<Claimed[]> {
   if (fence) await assertLease(tx, fence);
-  const { rows } = await tx.query<{ receiver: Receiver; tenant_id: string; subject: string; detail: string; generation: string; attempts: number }>(
+  const { rows } = await tx.query<{
+    receiver: Receiver;
+    tenant_id: string;
+    subject: string;
+    detail: string;
+    generation: string;
+    attempts: number;
+  }>(
     `UPDATE outbox o SET leased_until = now() + $1 * interval '1 millisecond'
      FROM (SELECT * FROM (${dueRows(receiver, 'NOT begins', `${limit}`)}) AS running UNION ALL SELECT * FROM (${dueRows(receiver, 'begins', '$2')}) AS beginning) AS due
      WHERE o.receiver = due.receiver AND o.tenant_id = due.tenant_id AND o.subject = due.subject AND o.detail = due.detail
      RETURNING o.receiver, o.tenant_id, o.subject, o.detail, o.generation, o.attempts`,
     [leaseMs, room],
   );
-  return rows.map((row) => ({ receiver: row.receiver, tenantId: row.tenant_id, subject: row.subject, detail: row.detail, generation: row.generation, attempts: row.attempts }));
+  return rows.map((row) => ({
+    receiver: row.receiver,
+    tenantId: row.tenant_id,
+    subject: row.subject,
+    detail: row.detail,
+    generation: row.generation,
+    attempts: row.attempts,
+  }));
 }
 
 /** The due rows of a receiver that nobody holds, locked, the longest due first. */
@@ -98,8 +148,9 @@ function dueRows(receiver: Receiver, which: 'begins' | 'NOT begins', limit: stri
 }
 
 /**
- * What was claimed and is not being sent is free at once, instead of when its claim runs out: a predecessor's, or our own where PostgreSQL went away
- * in the middle. Whoever leads is the only sender, and its rounds for one receiver come one after the other.
+ * What was claimed and is not being sent is free at once, instead of when its claim runs out: a predecessor's, or our
+ * own where PostgreSQL went away in the middle. Whoever leads is the only sender, and its rounds for one receiver come
+ * one after the other.
  */
 export async function releaseClaims(pool: Pool, receiver: Receiver, fence: Fence): Promise<void> {
   await asService(pool, async (tx) => {
@@ -113,8 +164,8 @@ export async function releaseClaims(pool: Pool, receiver: Receiver, fence: Fence
 }
 
 /**
- * What became of a claimed row: sent; to be looked at again at a time; or failed, to be tried again. `rest`: what was marked meanwhile is not sent
- * before (epoch milliseconds), so that a busy subject is told of at its pace.
+ * What became of a claimed row: sent; to be looked at again at a time; or failed, to be tried again. `rest`: what was
+ * marked meanwhile is not sent before (epoch milliseconds), so that a busy subject is told of at its pace.
  */
 export type Settled = { claimed: Claimed; again?: number; rest?: number; error?: string };
 
@@ -131,21 +182,36 @@ export async function settle(pool: Pool, outcomes: readonly Settled[], fence?: F
   });
 }
 
-/** The same in a transaction that has asserted its lease, after what else became of the rows was written: rows of the outbox are locked last. */
+/**
+ * The same in a transaction that has asserted its lease, after what else became of the rows was written: rows of the
+ * outbox are locked last.
+ */
 export async function settleIn(tx: Tx, outcomes: readonly Settled[]): Promise<void> {
   if (outcomes.length === 0) return;
   const records = outcomes.map(({ claimed, again, rest, error }) => ({
-    receiver: claimed.receiver, tenant_id: claimed.tenantId, subject: claimed.subject, detail: claimed.detail, generation: claimed.generation,
-    again: error !== undefined
-      ? new Date(Date.now() + Math.min(BACKOFF_MAX_MS, BACKOFF_FIRST_MS * 2 ** Math.min(claimed.attempts, 10))).toISOString()
-      : again === undefined ? null : new Date(again).toISOString(),
+    receiver: claimed.receiver,
+    tenant_id: claimed.tenantId,
+    subject: claimed.subject,
+    detail: claimed.detail,
+    generation: claimed.generation,
+    again:
+      error !== undefined
+        ? new Date(
+            Date.now() + Math.min(BACKOFF_MAX_MS, BACKOFF_FIRST_MS * 2 ** Math.min(claimed.attempts, 10)),
+          ).toISOString()
+        : again === undefined
+          ? null
+          : new Date(again).toISOString(),
     rest: rest === undefined ? null : new Date(rest).toISOString(),
     attempts: error === undefined ? 0 : claimed.attempts + 1,
     last_error: error?.slice(0, 500) ?? null,
   }));
   await tx.query(
-    `WITH n AS (SELECT * FROM ${recordset('$1', `receiver text, tenant_id text, subject uuid, detail text, generation bigint,
-                  again timestamptz, rest timestamptz, attempts integer, last_error text`)} AS n),
+    `WITH n AS (SELECT * FROM ${recordset(
+      '$1',
+      `receiver text, tenant_id text, subject uuid, detail text, generation bigint,
+                  again timestamptz, rest timestamptz, attempts integer, last_error text`,
+    )} AS n),
           held AS (SELECT o.receiver, o.tenant_id, o.subject, o.detail, o.generation = n.generation AS untouched, n.again, n.rest, n.attempts, n.last_error
                    FROM outbox o JOIN n USING (receiver, tenant_id, subject, detail) ORDER BY 1, 2, 3, 4 FOR UPDATE OF o),
           gone AS (DELETE FROM outbox o USING held h WHERE h.untouched AND h.again IS NULL

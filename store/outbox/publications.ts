@@ -14,8 +14,8 @@ export interface Published {
 }
 
 /**
- * Under which nodes the broker may retain a document: written before the publish, and removed after the node was cleared, so that whatever crashes
- * between, every node where one may stand is known.
+ * Under which nodes the broker may retain a document: written before the publish, and removed after the node was
+ * cleared, so that whatever crashes between, every node where one may stand is known.
  */
 export async function writeStanding(tx: Tx, published: readonly Published[]): Promise<void> {
   await tx.query(
@@ -36,7 +36,15 @@ export async function removeCleared(tx: Tx, cleared: readonly Published[]): Prom
 }
 
 function records(published: readonly Published[]): string {
-  return JSON.stringify(published.map((one) => ({ tenant_id: one.tenantId, device_id: one.deviceId, slot: one.slot, node: one.node, revision: one.revision })));
+  return JSON.stringify(
+    published.map((one) => ({
+      tenant_id: one.tenantId,
+      device_id: one.deviceId,
+      slot: one.slot,
+      node: one.node,
+      revision: one.revision,
+    })),
+  );
 }
 
 /** The broker lost what it retained: every document is published again. */
@@ -56,13 +64,21 @@ export async function markAllDocuments(pool: Pool, fence: Fence): Promise<number
 const PIECE = 1_000;
 
 /**
- * Compares what the broker retains with where documents should stand, and marks what differs: the sender puts it right. What stands where no row
- * says so, or with a higher revision (a database restored from a backup), is written down first: then it is cleared there, or outnumbered.
- * @param since epoch milliseconds at which the reading began: what was published later is not missed. @returns how many were marked.
+ * Compares what the broker retains with where documents should stand, and marks what differs: the sender puts it right.
+ * What stands where no row says so, or with a higher revision (a database restored from a backup), is written down
+ * first: then it is cleared there, or outnumbered.
+ * @param since epoch milliseconds at which the reading began: what was published later is not missed. @returns how many
+ * were marked.
  */
-export async function compareDocuments(pool: Pool, fence: Fence, retained: readonly Published[], since: number): Promise<number> {
+export async function compareDocuments(
+  pool: Pool,
+  fence: Fence,
+  retained: readonly Published[],
+  since: number,
+): Promise<number> {
   let marked = 0;
-  for (let at = 0; at < retained.length; at += PIECE) marked += await compareRetained(pool, fence, retained.slice(at, at + PIECE));
+  for (let at = 0; at < retained.length; at += PIECE)
+    marked += await compareRetained(pool, fence, retained.slice(at, at + PIECE));
   const standing = new Set(retained.map((one) => keyOf(one.tenantId, one.deviceId, one.slot, one.node)));
   return marked + (await compareExpected(pool, fence, standing, since)) + (await markUnpublished(pool, fence));
 }
@@ -78,16 +94,31 @@ async function compareRetained(pool: Pool, fence: Fence, retained: readonly Publ
       [records(retained)],
     );
     const ahead = rows.filter((row) => row.ahead);
-    if (ahead.length > 0) await writeStanding(tx, ahead.map((row) => ({ tenantId: row.tenant_id, deviceId: row.device_id, slot: row.slot, node: row.node, revision: row.revision === null ? null : Number(row.revision) })));
+    if (ahead.length > 0)
+      await writeStanding(
+        tx,
+        ahead.map((row) => ({
+          tenantId: row.tenant_id,
+          deviceId: row.device_id,
+          slot: row.slot,
+          node: row.node,
+          revision: row.revision === null ? null : Number(row.revision),
+        })),
+      );
     await mark(tx, rows.map(toMark));
     return rows.length;
   });
 }
 
 /** Documents that should stand and do not. */
-async function compareExpected(pool: Pool, fence: Fence, standing: ReadonlySet<string>, since: number): Promise<number> {
+async function compareExpected(
+  pool: Pool,
+  fence: Fence,
+  standing: ReadonlySet<string>,
+  since: number,
+): Promise<number> {
   let marked = 0;
-  for (let after: readonly unknown[] = ['', NIL, '', '']; ; ) {
+  for (let after: readonly unknown[] = ['', NIL, '', '']; ;) {
     const rows = await asService(pool, async (tx) => {
       await assertLease(tx, fence);
       const piece = await tx.query<Row & { node: string; earlier: boolean }>(
@@ -95,7 +126,9 @@ async function compareExpected(pool: Pool, fence: Fence, standing: ReadonlySet<s
          WHERE (tenant_id, device_id, slot, node) > ($1, $2::uuid, $3, $4) ORDER BY 1, 2, 3, 4 LIMIT ${PIECE}`,
         [...after, new Date(since).toISOString()],
       );
-      const missing = piece.rows.filter((row) => row.earlier && !standing.has(keyOf(row.tenant_id, row.device_id, row.slot, row.node)));
+      const missing = piece.rows.filter(
+        (row) => row.earlier && !standing.has(keyOf(row.tenant_id, row.device_id, row.slot, row.node)),
+      );
       await mark(tx, missing.map(toMark));
       marked += missing.length;
       return piece.rows;
@@ -108,7 +141,10 @@ async function compareExpected(pool: Pool, fence: Fence, standing: ReadonlySet<s
 
 const NIL = '00000000-0000-0000-0000-000000000000';
 
-/** What was offered and stands nowhere: its mark was lost, or nobody in its chain had a credential. The rest comes with the next comparison. */
+/**
+ * What was offered and stands nowhere: its mark was lost, or nobody in its chain had a credential. The rest comes with
+ * the next comparison.
+ */
 async function markUnpublished(pool: Pool, fence: Fence): Promise<number> {
   return asService(pool, async (tx) => {
     await assertLease(tx, fence);

@@ -11,7 +11,13 @@ export interface TargetFilter {
 }
 
 /** The targets in the order in which they are taken. */
-export async function listTargets(tx: Tx, tenantId: string, id: string, { state, group }: TargetFilter, { pageSize, cursor }: KeysetRequest): Promise<Page<TargetView>> {
+export async function listTargets(
+  tx: Tx,
+  tenantId: string,
+  id: string,
+  { state, group }: TargetFilter,
+  { pageSize, cursor }: KeysetRequest,
+): Promise<Page<TargetView>> {
   const values: unknown[] = [tenantId, id, pageSize + 1];
   const where = ['t.tenant_id = $1', 't.rollout_id = $2'];
   const also = (value: unknown, condition: (parameter: string) => string) => {
@@ -19,7 +25,12 @@ export async function listTargets(tx: Tx, tenantId: string, id: string, { state,
     where.push(condition(`$${values.length}`));
   };
   if (state) also(state, (list) => `t.state = ANY(${list}::text[])`);
-  if (group !== undefined) also(group, (name) => `t.group_position = (SELECT position FROM rollout_groups WHERE tenant_id = $1 AND rollout_id = $2 AND name = ${name})`);
+  if (group !== undefined)
+    also(
+      group,
+      (name) =>
+        `t.group_position = (SELECT position FROM rollout_groups WHERE tenant_id = $1 AND rollout_id = $2 AND name = ${name})`,
+    );
   const after = cursor === undefined ? undefined : parseTargetCursor(cursor);
   if (after !== undefined) also(after, (rank) => `t.rank > ${rank}::uuid`);
   const { rows } = await tx.query(
@@ -29,11 +40,23 @@ export async function listTargets(tx: Tx, tenantId: string, id: string, { state,
     values,
   );
   const items = rows.slice(0, pageSize).map((row): TargetView => ({
-    deviceId: row.device_id, group: row.group_name, state: row.state, attempt: row.attempt, installationId: row.installation_id, because: row.because,
-    back: row.back_state === null ? null : { state: row.back_state, because: row.back_because, installationId: row.back_installation_id },
+    deviceId: row.device_id,
+    group: row.group_name,
+    state: row.state,
+    attempt: row.attempt,
+    installationId: row.installation_id,
+    because: row.because,
+    back:
+      row.back_state === null
+        ? null
+        : { state: row.back_state, because: row.back_because, installationId: row.back_installation_id },
     retryAt: (row.retry_at as Date | null)?.getTime() ?? null,
   }));
-  return { items, nextCursor: rows.length > pageSize ? Buffer.from(rows[pageSize - 1].rank as string).toString('base64url') : undefined };
+  return {
+    items,
+    nextCursor:
+      rows.length > pageSize ? Buffer.from(rows[pageSize - 1].rank as string).toString('base64url') : undefined,
+  };
 }
 
 export interface RolloutEntry extends ReadEntry {
@@ -42,11 +65,30 @@ export interface RolloutEntry extends ReadEntry {
 }
 
 /** What happened to a rollout, oldest first: commands, and each decision of the planner that did something. */
-export async function listRolloutEvents(tx: Tx, tenantId: string, id: string, { pageSize, cursor }: KeysetRequest): Promise<Page<RolloutEntry>> {
-  const { rows } = await tx.query<{ entry: string; number: string | null; at: Date; event: string; data: Record<string, unknown> }>(
+export async function listRolloutEvents(
+  tx: Tx,
+  tenantId: string,
+  id: string,
+  { pageSize, cursor }: KeysetRequest,
+): Promise<Page<RolloutEntry>> {
+  const { rows } = await tx.query<{
+    entry: string;
+    number: string | null;
+    at: Date;
+    event: string;
+    data: Record<string, unknown>;
+  }>(
     `SELECT entry, number, at, event, data FROM history WHERE tenant_id = $1 AND rollout_id = $2 AND entry > $3 ORDER BY entry LIMIT $4`,
     [tenantId, id, cursor === undefined ? 0 : (parseEntryCursor(cursor) ?? 0), pageSize + 1],
   );
-  const items = rows.slice(0, pageSize).map((row): RolloutEntry => ({ number: row.number === null ? null : Number(row.number), at: row.at.getTime(), event: row.event, data: row.data }));
-  return { items, nextCursor: rows.length > pageSize ? Buffer.from(rows[pageSize - 1]!.entry).toString('base64url') : undefined };
+  const items = rows.slice(0, pageSize).map((row): RolloutEntry => ({
+    number: row.number === null ? null : Number(row.number),
+    at: row.at.getTime(),
+    event: row.event,
+    data: row.data,
+  }));
+  return {
+    items,
+    nextCursor: rows.length > pageSize ? Buffer.from(rows[pageSize - 1]!.entry).toString('base64url') : undefined,
+  };
 }

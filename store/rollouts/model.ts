@@ -1,11 +1,22 @@
 import type { Plan, RetryClass } from '../../domain/rollout/plan.js';
-import { at, FAILURE_KINDS, quantilesOf, type FailureKind, type FleetModel, type KindModel, type Quantiles } from '../../domain/rollout/simulation/model.js';
+import {
+  at,
+  FAILURE_KINDS,
+  quantilesOf,
+  type FailureKind,
+  type FleetModel,
+  type KindModel,
+  type Quantiles,
+} from '../../domain/rollout/simulation/model.js';
 import { retryClassOf } from '../../domain/rollout/target.js';
 import { filterCondition } from '../fleet/filter.js';
 import type { Tx } from '../db/pool.js';
 import { groupSizes, targetTypes, type TypeCount } from './check.js';
 
-/** Installations that are looked at: shares of a tenth of a percent are seen in so many, and their history is read in some 50 ms. */
+/**
+ * Installations that are looked at: shares of a tenth of a percent are seen in so many, and their history is read in
+ * some 50 ms.
+ */
 const PAST = 2_000;
 /** Of the newest in a slot, whatever the type: where a type is that rare, nothing of it is known. */
 const LOOKED_THROUGH = 20_000;
@@ -18,7 +29,9 @@ const LEAST_BYTES = 256 * 1024;
 
 const SECOND = 1_000;
 
-/** Where nothing is known: a device on a slow line, a reboot of a minute or two, and one attempt in fifty goes wrong. */
+/**
+ * Where nothing is known: a device on a slow line, a reboot of a minute or two, and one attempt in fifty goes wrong.
+ */
 const UNKNOWN = {
   accept: [SECOND / 2, 2 * SECOND, 5 * SECOND],
   /** Milliseconds for a mebibyte. */
@@ -27,37 +40,73 @@ const UNKNOWN = {
   failures: { download: 0.005, install: 0.005, final: 0.005, rejected: 0, timeout: 0.005 },
 } as const;
 
-/** Reads what is known of the devices that a plan is about. Nothing is written, and each query is bounded but the count of the targets. */
+/**
+ * Reads what is known of the devices that a plan is about. Nothing is written, and each query is bounded but the count
+ * of the targets.
+ */
 export async function readFleetModel(tx: Tx, tenantId: string, plan: Plan, now: number): Promise<FleetModel> {
   const [step] = plan.steps;
   const types = await targetTypes(tx, tenantId, plan);
   const targets = types.reduce((sum, one) => sum + one.count, 0);
   const bytes = await sizeOf(tx, tenantId, step!.firmwareId);
-  const past = await readPast(tx, tenantId, step!.slot, types.map((one) => one.id));
+  const past = await readPast(
+    tx,
+    tenantId,
+    step!.slot,
+    types.map((one) => one.id),
+  );
   const kinds = types.length > 0 ? types : [{ id: '', name: 'no device', count: 1 }];
-  return { groups: await groupSizes(tx, tenantId, plan, targets), ...(await presence(tx, tenantId, plan, targets, now)), bytes, ...kindsOf(kinds, past, bytes) };
+  return {
+    groups: await groupSizes(tx, tenantId, plan, targets),
+    ...(await presence(tx, tenantId, plan, targets, now)),
+    bytes,
+    ...kindsOf(kinds, past, bytes),
+  };
 }
 
 /** What one of these devices takes from the offer to its confirmed end, as likely as not; milliseconds. */
-export async function readDeviceMs(tx: Tx, tenantId: string, plan: Plan, types: readonly TypeCount[]): Promise<number | null> {
+export async function readDeviceMs(
+  tx: Tx,
+  tenantId: string,
+  plan: Plan,
+  types: readonly TypeCount[],
+): Promise<number | null> {
   const [step] = plan.steps;
   if (types.length === 0) return null;
-  const [bytes, past] = [await sizeOf(tx, tenantId, step!.firmwareId), await readPast(tx, tenantId, step!.slot, types.map((one) => one.id))];
+  const [bytes, past] = [
+    await sizeOf(tx, tenantId, step!.firmwareId),
+    await readPast(
+      tx,
+      tenantId,
+      step!.slot,
+      types.map((one) => one.id),
+    ),
+  ];
   const { kinds } = kindsOf(types, past, bytes);
   const all = kinds.reduce((sum, { weight }) => sum + weight, 0);
-  return plan.confirm.soak + kinds.reduce((sum, { weight, accept, download, install }) => sum + (weight * (at(accept, 0.5) + at(download, 0.5) + at(install, 0.5))) / all, 0);
+  return (
+    plan.confirm.soak +
+    kinds.reduce(
+      (sum, { weight, accept, download, install }) =>
+        sum + (weight * (at(accept, 0.5) + at(download, 0.5) + at(install, 0.5))) / all,
+      0,
+    )
+  );
 }
 
 async function sizeOf(tx: Tx, tenantId: string, firmwareId: string): Promise<number> {
-  const { rows } = await tx.query<{ size: string | null }>('SELECT size FROM firmwares WHERE tenant_id = $1 AND id = $2', [tenantId, firmwareId]);
+  const { rows } = await tx.query<{ size: string | null }>(
+    'SELECT size FROM firmwares WHERE tenant_id = $1 AND id = $2',
+    [tenantId, firmwareId],
+  );
   return Number(rows[0]?.size ?? 0);
 }
 
 type Presence = Pick<FleetModel, 'held' | 'online' | 'away' | 'neverSeen'>;
 
 /**
- * How long a device has been away, to an eighth of its doubling, a minute at the least: a question that is asked again a moment later, with the same seed,
- * gets the same answer.
+ * How long a device has been away, to an eighth of its doubling, a minute at the least: a question that is asked again
+ * a moment later, with the same seed, gets the same answer.
  */
 function coarse(ms: number): number {
   return 2 ** (Math.round(8 * Math.log2(Math.max(60 * SECOND, ms))) / 8);
@@ -66,19 +115,32 @@ function coarse(ms: number): number {
 /** Of a sample of the targets, by a hash of their ids: those that were created together are not alike by chance. */
 async function presence(tx: Tx, tenantId: string, plan: Plan, targets: number, now: number): Promise<Presence> {
   const [step] = plan.steps;
-  const values: unknown[] = [tenantId, plan.targets.deviceIds, step!.slot, step!.firmwareId, Math.max(1, Math.ceil(targets / SAMPLE)), new Date(now).toISOString()];
-  const matches = plan.targets.filter === null ? 'd.id = ANY($2::uuid[])' : `(${filterCondition(plan.targets.filter, values)} OR d.id = ANY($2::uuid[]))`;
+  const values: unknown[] = [
+    tenantId,
+    plan.targets.deviceIds,
+    step!.slot,
+    step!.firmwareId,
+    Math.max(1, Math.ceil(targets / SAMPLE)),
+    new Date(now).toISOString(),
+  ];
+  const matches =
+    plan.targets.filter === null
+      ? 'd.id = ANY($2::uuid[])'
+      : `(${filterCondition(plan.targets.filter, values)} OR d.id = ANY($2::uuid[]))`;
   const { rows } = await tx.query<{ online: boolean; away: string | null; held: boolean }>(
     `SELECT device_reachable($1, d.id) AS online, extract(epoch FROM $6::timestamptz - d.last_seen_at) * 1000 AS away,
        EXISTS (SELECT FROM device_slots s JOIN firmwares f ON f.tenant_id = s.tenant_id AND f.sha256 = s.sha256
                WHERE s.tenant_id = $1 AND s.device_id = d.id AND s.slot = $3 AND s.confirmed AND f.id = $4) AS held
-     FROM devices d WHERE d.tenant_id = $1 AND ${matches} AND abs(hashtext(d.id::text)::bigint) % $5 = 0 LIMIT ${2 * SAMPLE}`, values);
+     FROM devices d WHERE d.tenant_id = $1 AND ${matches} AND abs(hashtext(d.id::text)::bigint) % $5 = 0 LIMIT ${2 * SAMPLE}`,
+    values,
+  );
   const away = rows.filter((row) => !row.online);
   const seen = away.filter((row) => row.away !== null).map((row) => coarse(Number(row.away)));
   return {
     held: share(rows.filter((row) => row.held).length, rows.length),
     online: rows.length === 0 ? 1 : share(rows.length - away.length, rows.length),
-    away: seen.length > 0 ? quantilesOf(seen) : [SECOND], neverSeen: share(away.length - seen.length, away.length),
+    away: seen.length > 0 ? quantilesOf(seen) : [SECOND],
+    neverSeen: share(away.length - seen.length, away.length),
   };
 }
 
@@ -92,7 +154,10 @@ interface Past {
   readonly size: number;
 }
 
-/** The newest installations of such devices in that slot that succeeded or failed, with what the history says of their phases. */
+/**
+ * The newest installations of such devices in that slot that succeeded or failed, with what the history says of their
+ * phases.
+ */
 async function readPast(tx: Tx, tenantId: string, slot: string, types: readonly string[]): Promise<Past[]> {
   const { rows } = await tx.query(
     `WITH newest AS (SELECT * FROM installations WHERE tenant_id = $1 AND slot = $2 ORDER BY requested_at DESC, id DESC LIMIT ${LOOKED_THROUGH}),
@@ -106,10 +171,17 @@ async function readPast(tx: Tx, tenantId: string, slot: string, types: readonly 
        extract(epoch FROM p.ended_at - h.downloaded) * 1000 AS install
      FROM past p LEFT JOIN LATERAL (
        SELECT max(at) FILTER (WHERE event = 'delivered') AS delivered, max(at) FILTER (WHERE event = 'downloaded') AS downloaded
-       FROM history WHERE tenant_id = $1 AND installation_id = p.id AND p.attempt = 1) AS h ON true`, [tenantId, slot, types]);
+       FROM history WHERE tenant_id = $1 AND installation_id = p.id AND p.attempt = 1) AS h ON true`,
+    [tenantId, slot, types],
+  );
   return rows.map((row): Past => ({
-    type: row.type, size: Number(row.size), failure: row.state === 'installed' ? null : failureOf(row.state, retryClassOf(row.state, row.error)),
-    accept: positive(row.accept), download: positive(row.download), install: row.state === 'installed' ? positive(row.install === null ? null : Number(row.install) - Number(row.soak)) : null,
+    type: row.type,
+    size: Number(row.size),
+    failure: row.state === 'installed' ? null : failureOf(row.state, retryClassOf(row.state, row.error)),
+    accept: positive(row.accept),
+    download: positive(row.download),
+    install:
+      row.state === 'installed' ? positive(row.install === null ? null : Number(row.install) - Number(row.soak)) : null,
   }));
 }
 
@@ -123,16 +195,29 @@ function positive(ms: unknown): number | null {
   return ms === null ? null : Math.max(0, Number(ms));
 }
 
-function kindsOf(types: readonly TypeCount[], past: readonly Past[], bytes: number): Pick<FleetModel, 'kinds' | 'assumptions'> {
+function kindsOf(
+  types: readonly TypeCount[],
+  past: readonly Past[],
+  bytes: number,
+): Pick<FleetModel, 'kinds' | 'assumptions'> {
   const assumptions: string[] = [];
   const kinds = types.map(({ id, name, count }): KindModel => {
     const own = past.filter((one) => one.type === id);
     const known = timed(own) ? own : past;
     if (!timed(known)) {
       assumptions.push(`Devices of type "${name}" have no past in this slot: ${unknownSentence(bytes)}.`);
-      return { name, weight: count, accept: UNKNOWN.accept, download: UNKNOWN.perMebibyte.map((ms) => SECOND + (ms * bytes) / 1_048_576), install: UNKNOWN.install, failures: UNKNOWN.failures };
+      return {
+        name,
+        weight: count,
+        accept: UNKNOWN.accept,
+        download: UNKNOWN.perMebibyte.map((ms) => SECOND + (ms * bytes) / 1_048_576),
+        install: UNKNOWN.install,
+        failures: UNKNOWN.failures,
+      };
     }
-    assumptions.push(`${known === own ? `Devices of type "${name}"` : `Devices of type "${name}", of which too little is known, and those of the other types`} take and fail as the ${known.length} newest of their installations in this slot did; downloads are scaled by their size.`);
+    assumptions.push(
+      `${known === own ? `Devices of type "${name}"` : `Devices of type "${name}", of which too little is known, and those of the other types`} take and fail as the ${known.length} newest of their installations in this slot did; downloads are scaled by their size.`,
+    );
     return { name, weight: count, ...fromPast(known, bytes) };
   });
   return { kinds, assumptions };
@@ -143,13 +228,18 @@ function timed(past: readonly Past[]): boolean {
   return past.filter((one) => one.download !== null && one.install !== null).length >= ENOUGH;
 }
 
-function fromPast(past: readonly Past[], bytes: number): Pick<KindModel, 'accept' | 'download' | 'install' | 'failures'> {
+function fromPast(
+  past: readonly Past[],
+  bytes: number,
+): Pick<KindModel, 'accept' | 'download' | 'install' | 'failures'> {
   const scale = (one: Past): number => Math.max(bytes, LEAST_BYTES) / Math.max(one.size, LEAST_BYTES);
   return {
     accept: spreadOf(past.flatMap((one) => one.accept ?? [])),
     download: spreadOf(past.flatMap((one) => (one.download === null ? [] : one.download * scale(one)))),
     install: spreadOf(past.flatMap((one) => one.install ?? [])),
-    failures: Object.fromEntries(FAILURE_KINDS.map((kind) => [kind, share(past.filter((one) => one.failure === kind).length, past.length)])) as Record<FailureKind, number>,
+    failures: Object.fromEntries(
+      FAILURE_KINDS.map((kind) => [kind, share(past.filter((one) => one.failure === kind).length, past.length)]),
+    ) as Record<FailureKind, number>,
   };
 }
 

@@ -20,15 +20,27 @@ const DEBOUNCE_MS = 1_000;
 
 /** What is to be told to a rollout's process. */
 export function pokeRollout(tenantId: string, rolloutId: string, dueAt?: number): Mark {
-  return { receiver: 'workflow', tenantId, subject: rolloutId, detail: 'rollout', ...(dueAt === undefined ? {} : { dueAt }) };
+  return {
+    receiver: 'workflow',
+    tenantId,
+    subject: rolloutId,
+    detail: 'rollout',
+    ...(dueAt === undefined ? {} : { dueAt }),
+  };
 }
 
 /**
- * Moves the targets whose installations ended, began to wait, or got their turn: in the transaction of the report itself, so that no
- * counter is ever behind what is acknowledged. Locks come after those of devices and installations (DESIGN §4). @returns whom to tell.
+ * Moves the targets whose installations ended, began to wait, or got their turn: in the transaction of the report
+ * itself, so that no counter is ever behind what is acknowledged. Locks come after those of devices and installations
+ * (DESIGN §4). @returns whom to tell.
  */
 export async function moveTargets(tx: Tx, changes: readonly InstallationChange[], now: number): Promise<Mark[]> {
-  const relevant = changes.filter(({ before, after }) => after.rolloutId !== null && before.state !== after.state && (isEnded(after.state) || after.state === 'queued' || before.state === 'queued'));
+  const relevant = changes.filter(
+    ({ before, after }) =>
+      after.rolloutId !== null &&
+      before.state !== after.state &&
+      (isEnded(after.state) || after.state === 'queued' || before.state === 'queued'),
+  );
   if (relevant.length === 0) return [];
   const byId = new Map(relevant.map((change) => [change.after.id, change]));
   const { rows } = await tx.query(
@@ -38,13 +50,37 @@ export async function moveTargets(tx: Tx, changes: readonly InstallationChange[]
      WHERE (t.tenant_id, t.rollout_id, t.device_id) IN (SELECT tenant_id, rollout_id, device_id FROM ${recordset('$1', 'tenant_id text, rollout_id uuid, device_id uuid')} AS k)
        AND t.installation_id = ANY($2::uuid[]) AND t.ended_at IS NULL
      ORDER BY 1, 2, 3 FOR NO KEY UPDATE OF t`,
-    [JSON.stringify(relevant.map(({ after }) => ({ tenant_id: after.tenantId, rollout_id: after.rolloutId, device_id: after.deviceId }))), [...byId.keys()]],
+    [
+      JSON.stringify(
+        relevant.map(({ after }) => ({
+          tenant_id: after.tenantId,
+          rollout_id: after.rolloutId,
+          device_id: after.deviceId,
+        })),
+      ),
+      [...byId.keys()],
+    ],
   );
   const moves: TargetRow[] = [];
   for (const row of rows) {
     const { before, after } = byId.get(row.installation_id)!;
-    const move = targetAfter(before, after, { state: row.state, attempt: row.attempt, endAs: row.end_as }, row.retry as RetryPlan, now);
-    if (move) moves.push({ tenantId: row.tenant_id, rolloutId: row.rollout_id, deviceId: row.device_id, position: row.group_position, from: row.state, bytes: Number(row.size ?? 0), ...move });
+    const move = targetAfter(
+      before,
+      after,
+      { state: row.state, attempt: row.attempt, endAs: row.end_as },
+      row.retry as RetryPlan,
+      now,
+    );
+    if (move)
+      moves.push({
+        tenantId: row.tenant_id,
+        rolloutId: row.rollout_id,
+        deviceId: row.device_id,
+        position: row.group_position,
+        from: row.state,
+        bytes: Number(row.size ?? 0),
+        ...move,
+      });
   }
   await applyMoves(tx, moves, now);
   const told = new Map(moves.map((one) => [`${one.tenantId}/${one.rolloutId}`, one]));
@@ -66,21 +102,43 @@ async function applyMoves(tx: Tx, moves: readonly TargetRow[], now: number): Pro
     `UPDATE rollout_targets t SET state = n.state, because = n.because, ready_at = coalesce(n.ready_at, '-infinity'), ended_at = n.ended_at
      FROM ${recordset('$1', 'tenant_id text, rollout_id uuid, device_id uuid, state text, because text, ready_at timestamptz, ended_at timestamptz')} AS n
      WHERE t.tenant_id = n.tenant_id AND t.rollout_id = n.rollout_id AND t.device_id = n.device_id`,
-    [JSON.stringify(moves.map((one) => ({
-      tenant_id: one.tenantId, rollout_id: one.rolloutId, device_id: one.deviceId, state: one.state, because: one.because, ready_at: iso(one.readyAt),
-      ended_at: endedOf({ ...NO_COUNTERS, [one.state]: 1 }) === 1 ? iso(now) : null,
-    })))],
+    [
+      JSON.stringify(
+        moves.map((one) => ({
+          tenant_id: one.tenantId,
+          rollout_id: one.rolloutId,
+          device_id: one.deviceId,
+          state: one.state,
+          because: one.because,
+          ready_at: iso(one.readyAt),
+          ended_at: endedOf({ ...NO_COUNTERS, [one.state]: 1 }) === 1 ? iso(now) : null,
+        })),
+      ),
+    ],
   );
-  await addCounters(tx, moves.map((one): CounterChange => ({
-    tenantId: one.tenantId, rolloutId: one.rolloutId, position: one.position, from: one.from, to: one.state, ...(one.state === 'installed' ? { bytes: one.bytes } : {}),
-  })));
+  await addCounters(
+    tx,
+    moves.map((one): CounterChange => ({
+      tenantId: one.tenantId,
+      rolloutId: one.rolloutId,
+      position: one.position,
+      from: one.from,
+      to: one.state,
+      ...(one.state === 'installed' ? { bytes: one.bytes } : {}),
+    })),
+  );
 }
 
 /**
- * Keeps what targets know of their devices: whether these can be reached. A gateway that comes or goes takes all that is behind it along.
+ * Keeps what targets know of their devices: whether these can be reached. A gateway that comes or goes takes all that
+ * is behind it along.
  * @returns whom to tell: a rollout that waits for devices learns of one that is there.
  */
-export async function refreshAdmissible(tx: Tx, devices: readonly { tenantId: string; deviceId: string }[], now: number): Promise<Mark[]> {
+export async function refreshAdmissible(
+  tx: Tx,
+  devices: readonly { tenantId: string; deviceId: string }[],
+  now: number,
+): Promise<Mark[]> {
   if (devices.length === 0) return [];
   const { rows } = await tx.query<{ tenant_id: string; rollout_id: string }>(
     `WITH RECURSIVE behind(tenant_id, id) AS (
@@ -106,6 +164,17 @@ export async function endTargetsOf(tx: Tx, tenantId: string, deviceId: string, n
      WHERE t.tenant_id = $1 AND t.device_id = $2 AND t.rollout_id = h.rollout_id RETURNING t.rollout_id, t.group_position, h.state AS was`,
     [tenantId, deviceId, iso(now)],
   );
-  await addCounters(tx, rows.filter((row) => row.group_position !== null).map((row): CounterChange => ({ tenantId, rolloutId: row.rollout_id, position: row.group_position, from: row.was, to: 'canceled' })));
+  await addCounters(
+    tx,
+    rows
+      .filter((row) => row.group_position !== null)
+      .map((row): CounterChange => ({
+        tenantId,
+        rolloutId: row.rollout_id,
+        position: row.group_position,
+        from: row.was,
+        to: 'canceled',
+      })),
+  );
   return rows.map((row) => pokeRollout(tenantId, row.rollout_id));
 }

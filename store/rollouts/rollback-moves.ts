@@ -17,7 +17,12 @@ interface BackMove {
   readonly to: BackState;
 }
 
-const COLUMN = { pending: 'back_pending', inFlight: 'back_in_flight', done: 'back_done', failed: 'back_failed' } as const satisfies Record<BackState, string>;
+const COLUMN = {
+  pending: 'back_pending',
+  inFlight: 'back_in_flight',
+  done: 'back_done',
+  failed: 'back_failed',
+} as const satisfies Record<BackState, string>;
 const COLUMNS = Object.values(COLUMN);
 
 /** Each row once and in order, as the other counters. */
@@ -25,7 +30,12 @@ export async function addBack(tx: Tx, moves: readonly BackMove[]): Promise<void>
   const rows = new Map<string, Record<string, unknown>>();
   for (const { tenantId, rolloutId, position, from, to } of moves) {
     const key = `${tenantId}/${rolloutId}/${String(position).padStart(4, '0')}`;
-    const row = rows.get(key) ?? { tenant_id: tenantId, rollout_id: rolloutId, position, ...Object.fromEntries(COLUMNS.map((name) => [name, 0])) };
+    const row = rows.get(key) ?? {
+      tenant_id: tenantId,
+      rollout_id: rolloutId,
+      position,
+      ...Object.fromEntries(COLUMNS.map((name) => [name, 0])),
+    };
     if (from !== null) row[COLUMN[from]] = (row[COLUMN[from]] as number) - 1;
     row[COLUMN[to]] = (row[COLUMN[to]] as number) + 1;
     rows.set(key, row);
@@ -40,27 +50,72 @@ export async function addBack(tx: Tx, moves: readonly BackMove[]): Promise<void>
 
 /** What the end of an installation means to a target on its way back. Retries go by the plan, as on the way there. */
 export async function moveBack(tx: Tx, changes: readonly InstallationChange[], now: number): Promise<Mark[]> {
-  const ended = new Map(changes.filter(({ before, after }) => after.rolloutId !== null && !isEnded(before.state) && isEnded(after.state)).map((change) => [change.after.id, change]));
+  const ended = new Map(
+    changes
+      .filter(({ before, after }) => after.rolloutId !== null && !isEnded(before.state) && isEnded(after.state))
+      .map((change) => [change.after.id, change]),
+  );
   if (ended.size === 0) return [];
-  const { rows } = await tx.query<{ tenant_id: string; rollout_id: string; device_id: string; group_position: number; back_attempt: number; back_installation_id: string; retry: RetryPlan }>(
+  const { rows } = await tx.query<{
+    tenant_id: string;
+    rollout_id: string;
+    device_id: string;
+    group_position: number;
+    back_attempt: number;
+    back_installation_id: string;
+    retry: RetryPlan;
+  }>(
     `SELECT t.tenant_id, t.rollout_id, t.device_id, t.group_position, t.back_attempt, t.back_installation_id, r.plan->'retry' AS retry
      FROM rollout_targets t JOIN rollouts r ON r.tenant_id = t.tenant_id AND r.id = t.rollout_id
      WHERE (t.tenant_id, t.rollout_id, t.device_id) IN (SELECT tenant_id, rollout_id, device_id FROM ${recordset('$1', 'tenant_id text, rollout_id uuid, device_id uuid')} AS k)
        AND t.back_state = 'inFlight' AND t.back_installation_id = ANY($2::uuid[]) ORDER BY 1, 2, 3 FOR NO KEY UPDATE OF t`,
-    [JSON.stringify([...ended.values()].map(({ after }) => ({ tenant_id: after.tenantId, rollout_id: after.rolloutId, device_id: after.deviceId }))), [...ended.keys()]],
+    [
+      JSON.stringify(
+        [...ended.values()].map(({ after }) => ({
+          tenant_id: after.tenantId,
+          rollout_id: after.rolloutId,
+          device_id: after.deviceId,
+        })),
+      ),
+      [...ended.keys()],
+    ],
   );
   const moves = rows.map((row) => {
     const { before, after } = ended.get(row.back_installation_id)!;
-    const move = targetAfter(before, after, { state: 'inFlight', attempt: row.back_attempt, endAs: null }, row.retry, now)!;
-    const to: BackState = move.state === 'pending' ? 'pending' : move.state === 'installed' || move.state === 'alreadyInstalled' ? 'done' : 'failed';
+    const move = targetAfter(
+      before,
+      after,
+      { state: 'inFlight', attempt: row.back_attempt, endAs: null },
+      row.retry,
+      now,
+    )!;
+    const to: BackState =
+      move.state === 'pending'
+        ? 'pending'
+        : move.state === 'installed' || move.state === 'alreadyInstalled'
+          ? 'done'
+          : 'failed';
     return { row, to, because: move.because, readyAt: move.readyAt };
   });
   for (const { row, to, because, readyAt } of moves) {
-    await tx.query(`UPDATE rollout_targets SET back_state = $4, back_because = $5, back_ready_at = coalesce($6, '-infinity'::timestamptz) WHERE tenant_id = $1 AND rollout_id = $2 AND device_id = $3`,
-      [row.tenant_id, row.rollout_id, row.device_id, to, because, iso(readyAt)]);
+    await tx.query(
+      `UPDATE rollout_targets SET back_state = $4, back_because = $5, back_ready_at = coalesce($6, '-infinity'::timestamptz) WHERE tenant_id = $1 AND rollout_id = $2 AND device_id = $3`,
+      [row.tenant_id, row.rollout_id, row.device_id, to, because, iso(readyAt)],
+    );
   }
-  await addBack(tx, moves.map(({ row, to }) => ({ tenantId: row.tenant_id, rolloutId: row.rollout_id, position: row.group_position, from: 'inFlight', to })));
-  return [...new Map(rows.map((row) => [row.rollout_id, row])).values()].map((row) => pokeRollout(row.tenant_id, row.rollout_id, now + 1_000));
+  await addBack(
+    tx,
+    moves.map(({ row, to }) => ({
+      tenantId: row.tenant_id,
+      rolloutId: row.rollout_id,
+      position: row.group_position,
+      from: 'inFlight',
+      to,
+    })),
+  );
+  return [...new Map(rows.map((row) => [row.rollout_id, row])).values()].map((row) =>
+    pokeRollout(row.tenant_id, row.rollout_id, now + 1_000),
+  );
 }
 
 /** A device is deleted, and with it whatever its way back still waits for. @returns whom to tell. */
@@ -68,7 +123,18 @@ export async function endBackOf(tx: Tx, tenantId: string, deviceId: string): Pro
   const { rows } = await tx.query<{ rollout_id: string; group_position: number; was: BackState }>(
     `WITH held AS (SELECT rollout_id, back_state FROM rollout_targets WHERE tenant_id = $1 AND device_id = $2 AND back_state IN ('pending', 'inFlight') ORDER BY rollout_id FOR NO KEY UPDATE)
      UPDATE rollout_targets t SET back_state = 'failed', back_because = 'the device was deleted' FROM held h
-     WHERE t.tenant_id = $1 AND t.device_id = $2 AND t.rollout_id = h.rollout_id RETURNING t.rollout_id, t.group_position, h.back_state AS was`, [tenantId, deviceId]);
-  await addBack(tx, rows.map((row) => ({ tenantId, rolloutId: row.rollout_id, position: row.group_position, from: row.was, to: 'failed' })));
+     WHERE t.tenant_id = $1 AND t.device_id = $2 AND t.rollout_id = h.rollout_id RETURNING t.rollout_id, t.group_position, h.back_state AS was`,
+    [tenantId, deviceId],
+  );
+  await addBack(
+    tx,
+    rows.map((row) => ({
+      tenantId,
+      rolloutId: row.rollout_id,
+      position: row.group_position,
+      from: row.was,
+      to: 'failed',
+    })),
+  );
   return rows.map((row) => pokeRollout(tenantId, row.rollout_id));
 }

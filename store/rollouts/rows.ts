@@ -1,4 +1,12 @@
-import { NO_BACK, NO_COUNTERS, TARGET_STATES, type Counters, type GroupFacts, type RolloutFacts, type TargetState } from '../../domain/rollout/facts.js';
+import {
+  NO_BACK,
+  NO_COUNTERS,
+  TARGET_STATES,
+  type Counters,
+  type GroupFacts,
+  type RolloutFacts,
+  type TargetState,
+} from '../../domain/rollout/facts.js';
 import { etaOf, etaToKeep } from '../../domain/rollout/eta.js';
 import { derivePhase } from '../../domain/rollout/phase.js';
 import type { Plan } from '../../domain/rollout/plan.js';
@@ -39,47 +47,145 @@ export const ROLLOUT_COLUMNS = `tenant_id, id, plan, defaulted, version, phase, 
 
 /** A row of `rollouts`. node-postgres gives timestamptz as Date and bigint as string. */
 export interface RolloutRow {
-  tenant_id: string; id: string; plan: Plan; defaulted: string[]; version: number; waiting_on: string | null; due_at: Date | null; device_ms: number | null; eta: Date | null; created_by: string; created_at: Date; updated_at: Date;
-  collected_to: string | null; collected_at: Date | null; target_count: number | null; forming: number; materialised_at: Date | null; start_requested_at: Date | null; started_at: Date | null;
-  approvals: RolloutFacts['approvals']; pauses: RolloutFacts['pauses']; fired: RolloutFacts['fired']; aborted: RolloutFacts['aborted']; rolling_back: RolloutFacts['rollingBack']; swept_at: Date | null; swept_to: string | null; admissible_to: string | null; sweep_wanted: boolean;
-  ended_at: Date | null; finished_at: Date | null; closed_at: Date | null; process_started_at: Date | null; device_ids: string[];
+  tenant_id: string;
+  id: string;
+  plan: Plan;
+  defaulted: string[];
+  version: number;
+  waiting_on: string | null;
+  due_at: Date | null;
+  device_ms: number | null;
+  eta: Date | null;
+  created_by: string;
+  created_at: Date;
+  updated_at: Date;
+  collected_to: string | null;
+  collected_at: Date | null;
+  target_count: number | null;
+  forming: number;
+  materialised_at: Date | null;
+  start_requested_at: Date | null;
+  started_at: Date | null;
+  approvals: RolloutFacts['approvals'];
+  pauses: RolloutFacts['pauses'];
+  fired: RolloutFacts['fired'];
+  aborted: RolloutFacts['aborted'];
+  rolling_back: RolloutFacts['rollingBack'];
+  swept_at: Date | null;
+  swept_to: string | null;
+  admissible_to: string | null;
+  sweep_wanted: boolean;
+  ended_at: Date | null;
+  finished_at: Date | null;
+  closed_at: Date | null;
+  process_started_at: Date | null;
+  device_ids: string[];
 }
 
 export type GroupRow = Record<(typeof COUNTER_COLUMNS)[TargetState], number> & {
-  rollout_id: string; name: string; size: number; bytes: string; prefix_ended: number; prefix_failed: number; back_pending: number; back_in_flight: number; back_done: number; back_failed: number; opened_at: Date | null; soaking_since: Date | null; asked_at: Date | null;
-  approvals: GroupFacts['approvals']; passed_at: Date | null; failed_at: Date | null; because: string | null;
+  rollout_id: string;
+  name: string;
+  size: number;
+  bytes: string;
+  prefix_ended: number;
+  prefix_failed: number;
+  back_pending: number;
+  back_in_flight: number;
+  back_done: number;
+  back_failed: number;
+  opened_at: Date | null;
+  soaking_since: Date | null;
+  asked_at: Date | null;
+  approvals: GroupFacts['approvals'];
+  passed_at: Date | null;
+  failed_at: Date | null;
+  because: string | null;
 };
 
 /** The column of each counter. */
 export const COUNTER_COLUMNS = {
-  pending: 'pending', queued: 'queued', inFlight: 'in_flight', installed: 'installed', alreadyInstalled: 'already_installed',
-  failed: 'failed', rejected: 'rejected', canceled: 'canceled', timedOut: 'timed_out', superseded: 'superseded',
+  pending: 'pending',
+  queued: 'queued',
+  inFlight: 'in_flight',
+  installed: 'installed',
+  alreadyInstalled: 'already_installed',
+  failed: 'failed',
+  rejected: 'rejected',
+  canceled: 'canceled',
+  timedOut: 'timed_out',
+  superseded: 'superseded',
 } as const satisfies Record<TargetState, string>;
 
 export function toStored(row: RolloutRow, groups: readonly GroupRow[]): StoredRollout {
   return {
-    tenantId: row.tenant_id, id: row.id, plan: row.plan, defaulted: row.defaulted, version: row.version,
-    facts: toFacts(row, groups.map(toGroup)), bytes: groups.map((group) => Number(group.bytes)),
-    waitingOn: row.waiting_on, dueAt: ms(row.due_at), deviceMs: row.device_ms, eta: ms(row.eta), createdBy: row.created_by, updatedAt: row.updated_at.getTime(), processStarted: row.process_started_at !== null,
-    forming: row.forming, targetCount: row.target_count, collectedTo: row.collected_to, sweptTo: row.swept_to, admissibleTo: row.admissible_to, collected: row.collected_at !== null,
+    tenantId: row.tenant_id,
+    id: row.id,
+    plan: row.plan,
+    defaulted: row.defaulted,
+    version: row.version,
+    facts: toFacts(row, groups.map(toGroup)),
+    bytes: groups.map((group) => Number(group.bytes)),
+    waitingOn: row.waiting_on,
+    dueAt: ms(row.due_at),
+    deviceMs: row.device_ms,
+    eta: ms(row.eta),
+    createdBy: row.created_by,
+    updatedAt: row.updated_at.getTime(),
+    processStarted: row.process_started_at !== null,
+    forming: row.forming,
+    targetCount: row.target_count,
+    collectedTo: row.collected_to,
+    sweptTo: row.swept_to,
+    admissibleTo: row.admissible_to,
+    collected: row.collected_at !== null,
   };
 }
 
 function toFacts(row: RolloutRow, groups: GroupFacts[]): RolloutFacts {
   return {
-    materialised: row.materialised_at !== null && row.admissible_to === null, createdAt: row.created_at.getTime(), startRequestedAt: ms(row.start_requested_at), startedAt: ms(row.started_at),
-    approvals: row.approvals, pauses: row.pauses, fired: row.fired, aborted: row.aborted, rollingBack: row.rolling_back, sweptAt: ms(row.swept_at), sweepWanted: row.sweep_wanted,
-    endedAt: ms(row.ended_at), finishedAt: ms(row.finished_at), closedAt: ms(row.closed_at), groups,
-    toStop: { begun: 0, notBegun: 0 }, toRollBack: 0, starts: { lastMinute: 0, oldestLeavesAt: null },
+    materialised: row.materialised_at !== null && row.admissible_to === null,
+    createdAt: row.created_at.getTime(),
+    startRequestedAt: ms(row.start_requested_at),
+    startedAt: ms(row.started_at),
+    approvals: row.approvals,
+    pauses: row.pauses,
+    fired: row.fired,
+    aborted: row.aborted,
+    rollingBack: row.rolling_back,
+    sweptAt: ms(row.swept_at),
+    sweepWanted: row.sweep_wanted,
+    endedAt: ms(row.ended_at),
+    finishedAt: ms(row.finished_at),
+    closedAt: ms(row.closed_at),
+    groups,
+    toStop: { begun: 0, notBegun: 0 },
+    toRollBack: 0,
+    starts: { lastMinute: 0, oldestLeavesAt: null },
   };
 }
 
 function toGroup(row: GroupRow): GroupFacts {
   return {
-    name: row.name, size: row.size, counters: toCounters(row), openedAt: ms(row.opened_at), soakingSince: ms(row.soaking_since), askedAt: ms(row.asked_at),
-    approvals: row.approvals, passedAt: ms(row.passed_at), failedAt: ms(row.failed_at), because: row.because,
-    prefix: { ended: row.prefix_ended, failed: row.prefix_failed }, ready: 0, nextRetryAt: null,
-    back: { ...NO_BACK, pending: row.back_pending, inFlight: row.back_in_flight, done: row.back_done, failed: row.back_failed },
+    name: row.name,
+    size: row.size,
+    counters: toCounters(row),
+    openedAt: ms(row.opened_at),
+    soakingSince: ms(row.soaking_since),
+    askedAt: ms(row.asked_at),
+    approvals: row.approvals,
+    passedAt: ms(row.passed_at),
+    failedAt: ms(row.failed_at),
+    because: row.because,
+    prefix: { ended: row.prefix_ended, failed: row.prefix_failed },
+    ready: 0,
+    nextRetryAt: null,
+    back: {
+      ...NO_BACK,
+      pending: row.back_pending,
+      inFlight: row.back_in_flight,
+      done: row.back_done,
+      failed: row.back_failed,
+    },
   };
 }
 
@@ -91,7 +197,10 @@ function ms(date: Date | null): number | null {
   return date === null ? null : date.getTime();
 }
 
-/** Writes what changed of the facts and the plan. Counters are not written here: they are only ever added to (rollout-moves.ts). */
+/**
+ * Writes what changed of the facts and the plan. Counters are not written here: they are only ever added to
+ * (rollout-moves.ts).
+ */
 export async function saveRollout(tx: Tx, before: StoredRollout, after: StoredRollout, now: number): Promise<void> {
   if (before === after) return;
   const { facts: f, plan } = after;
@@ -99,25 +208,70 @@ export async function saveRollout(tx: Tx, before: StoredRollout, after: StoredRo
     `UPDATE rollouts SET plan = $3, version = $4, phase = $5, waiting_on = $6, due_at = $7, updated_at = $8, start_requested_at = $9, started_at = $10, approvals = $11, pauses = $12,
        fired = $13, aborted = $14, ended_at = $15, finished_at = $16, closed_at = $17, defaulted = $18, rolling_back = $19
      WHERE tenant_id = $1 AND id = $2`,
-    [after.tenantId, after.id, JSON.stringify(plan), after.version, derivePhase(f, plan).phase, after.waitingOn, iso(after.dueAt), iso(now), iso(f.startRequestedAt), iso(f.startedAt),
-      JSON.stringify(f.approvals), JSON.stringify(f.pauses), JSON.stringify(f.fired), f.aborted === null ? null : JSON.stringify(f.aborted), iso(f.endedAt), iso(f.finishedAt), iso(f.closedAt),
-      JSON.stringify(after.defaulted), f.rollingBack === null ? null : JSON.stringify(f.rollingBack)],
+    [
+      after.tenantId,
+      after.id,
+      JSON.stringify(plan),
+      after.version,
+      derivePhase(f, plan).phase,
+      after.waitingOn,
+      iso(after.dueAt),
+      iso(now),
+      iso(f.startRequestedAt),
+      iso(f.startedAt),
+      JSON.stringify(f.approvals),
+      JSON.stringify(f.pauses),
+      JSON.stringify(f.fired),
+      f.aborted === null ? null : JSON.stringify(f.aborted),
+      iso(f.endedAt),
+      iso(f.finishedAt),
+      iso(f.closedAt),
+      JSON.stringify(after.defaulted),
+      f.rollingBack === null ? null : JSON.stringify(f.rollingBack),
+    ],
   );
-  for (const [position, group] of f.groups.entries()) if (group !== before.facts.groups[position]) await saveGroup(tx, after, position, group);
+  for (const [position, group] of f.groups.entries())
+    if (group !== before.facts.groups[position]) await saveGroup(tx, after, position, group);
 }
 
-/** What it waits for, and until when: for people, and for whoever looks after processes that have vanished. Nothing is written where nothing changed much. */
-export async function writeStanding(tx: Tx, rollout: StoredRollout, waitingOn: string | null, dueAt: number | null, now: number): Promise<void> {
+/**
+ * What it waits for, and until when: for people, and for whoever looks after processes that have vanished. Nothing is
+ * written where nothing changed much.
+ */
+export async function writeStanding(
+  tx: Tx,
+  rollout: StoredRollout,
+  waitingOn: string | null,
+  dueAt: number | null,
+  now: number,
+): Promise<void> {
   const eta = etaToKeep(rollout.eta, etaOf(rollout.facts, rollout.plan, rollout.deviceMs, now), now);
   if (waitingOn === rollout.waitingOn && dueAt === rollout.dueAt && eta === rollout.eta) return;
-  await tx.query(`UPDATE rollouts SET waiting_on = $3, due_at = $4, eta = $5 WHERE tenant_id = $1 AND id = $2`, [rollout.tenantId, rollout.id, waitingOn, iso(dueAt), iso(eta)]);
+  await tx.query(`UPDATE rollouts SET waiting_on = $3, due_at = $4, eta = $5 WHERE tenant_id = $1 AND id = $2`, [
+    rollout.tenantId,
+    rollout.id,
+    waitingOn,
+    iso(dueAt),
+    iso(eta),
+  ]);
 }
 
 async function saveGroup(tx: Tx, { tenantId, id }: StoredRollout, position: number, g: GroupFacts): Promise<void> {
   await tx.query(
     `UPDATE rollout_groups SET opened_at = $4, soaking_since = $5, asked_at = $6, approvals = $7, passed_at = $8, failed_at = $9, because = $10
      WHERE tenant_id = $1 AND rollout_id = $2 AND position = $3`,
-    [tenantId, id, position, iso(g.openedAt), iso(g.soakingSince), iso(g.askedAt), JSON.stringify(g.approvals), iso(g.passedAt), iso(g.failedAt), g.because],
+    [
+      tenantId,
+      id,
+      position,
+      iso(g.openedAt),
+      iso(g.soakingSince),
+      iso(g.askedAt),
+      JSON.stringify(g.approvals),
+      iso(g.passedAt),
+      iso(g.failedAt),
+      g.because,
+    ],
   );
 }
 
@@ -139,7 +293,14 @@ export async function addCounters(tx: Tx, changes: readonly CounterChange[]): Pr
   const rows = new Map<string, Record<string, unknown>>();
   for (const { tenantId, rolloutId, position, from, to, bytes } of changes) {
     const key = `${tenantId}/${rolloutId}/${position}`;
-    const row = rows.get(key) ?? { tenant_id: tenantId, rollout_id: rolloutId, position, size: 0, bytes: 0, ...Object.fromEntries(SUMS.map((name) => [name, 0])) };
+    const row = rows.get(key) ?? {
+      tenant_id: tenantId,
+      rollout_id: rolloutId,
+      position,
+      size: 0,
+      bytes: 0,
+      ...Object.fromEntries(SUMS.map((name) => [name, 0])),
+    };
     const add = (column: string, by: number) => (row[column] = (row[column] as number) + by);
     if (from === null) add('size', 1);
     else add(COUNTER_COLUMNS[from], -1);

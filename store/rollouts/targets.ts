@@ -7,21 +7,40 @@ import { addCounters, type StoredRollout } from './rows.js';
 import { iso } from '../db/times.js';
 
 /**
- * Targets per page: one short transaction each, so that a crash repeats little and ticks of others are not held up. Measured: 2,000 rows take
- * about 60 ms to insert with their indexes.
+ * Targets per page: one short transaction each, so that a crash repeats little and ticks of others are not held up.
+ * Measured: 2,000 rows take about 60 ms to insert with their indexes.
  */
 export const TARGETS_PER_PAGE = 2_000;
 
-/** Takes down the next page of targets, judges of the next page whether it may be admitted, or puts the next page into its group. Resumes where it was after a crash. */
+/**
+ * Takes down the next page of targets, judges of the next page whether it may be admitted, or puts the next page into
+ * its group. Resumes where it was after a crash.
+ */
 export async function materialisePage(tx: Tx, rollout: StoredRollout, now: number): Promise<void> {
   if (!rollout.collected) return collectPage(tx, rollout, now);
   return rollout.admissibleTo === null ? formGroup(tx, rollout, now) : judgeAdmissiblePage(tx, rollout);
 }
 
-/** Devices by their id, so that a page begins where the last one ended. Content that a slot holds already concludes its target here. */
-async function collectPage(tx: Tx, { tenantId, id, plan, collectedTo, facts }: StoredRollout, now: number): Promise<void> {
+/**
+ * Devices by their id, so that a page begins where the last one ended. Content that a slot holds already concludes its
+ * target here.
+ */
+async function collectPage(
+  tx: Tx,
+  { tenantId, id, plan, collectedTo, facts }: StoredRollout,
+  now: number,
+): Promise<void> {
   const [step] = plan.steps;
-  const values: unknown[] = [tenantId, id, collectedTo, step!.slot, step!.firmwareId, plan.pace.offline === 'offer', iso(now), iso(facts.createdAt)];
+  const values: unknown[] = [
+    tenantId,
+    id,
+    collectedTo,
+    step!.slot,
+    step!.firmwareId,
+    plan.pace.offline === 'offer',
+    iso(now),
+    iso(facts.createdAt),
+  ];
   const condition = targetCondition(plan, values, { rollout: '$2' });
   const { rows } = await tx.query<{ seen: string; last: string | null }>(
     `WITH page AS (SELECT d.id, d.online FROM devices d WHERE d.tenant_id = $1 AND ($3::uuid IS NULL OR d.id > $3) AND d.created_at <= $8::timestamptz + interval '1 second' AND ${condition} ORDER BY d.id LIMIT ${TARGETS_PER_PAGE}),
@@ -35,47 +54,74 @@ async function collectPage(tx: Tx, { tenantId, id, plan, collectedTo, facts }: S
     values,
   );
   const { seen, last } = rows[0]!;
-  if (Number(seen) === TARGETS_PER_PAGE) await tx.query(`UPDATE rollouts SET collected_to = $3 WHERE tenant_id = $1 AND id = $2`, [tenantId, id, last]);
+  if (Number(seen) === TARGETS_PER_PAGE)
+    await tx.query(`UPDATE rollouts SET collected_to = $3 WHERE tenant_id = $1 AND id = $2`, [tenantId, id, last]);
   else {
     await tx.query(
-      `UPDATE rollouts SET collected_at = $3, target_count = (SELECT count(*) FROM rollout_targets WHERE tenant_id = $1 AND rollout_id = $2) WHERE tenant_id = $1 AND id = $2`, [tenantId, id, iso(now)]);
+      `UPDATE rollouts SET collected_at = $3, target_count = (SELECT count(*) FROM rollout_targets WHERE tenant_id = $1 AND rollout_id = $2) WHERE tenant_id = $1 AND id = $2`,
+      [tenantId, id, iso(now)],
+    );
   }
 }
 
 /**
- * Whether the slot holds the content of the firmware, confirmed, with nothing open that would change it. `p.id` is the device. A LIMIT keeps each look an
- * index scan: as EXISTS it was hashed, and each page read the slots of the whole fleet, three times.
+ * Whether the slot holds the content of the firmware, confirmed, with nothing open that would change it. `p.id` is the
+ * device. A LIMIT keeps each look an index scan: as EXISTS it was hashed, and each page read the slots of the whole
+ * fleet, three times.
  */
 const HELD = `(SELECT true FROM device_slots s JOIN firmwares f ON f.tenant_id = s.tenant_id AND f.sha256 = s.sha256
                  WHERE s.tenant_id = $1 AND s.device_id = p.id AND s.slot = $4 AND s.confirmed AND f.id = $5 LIMIT 1) IS NOT NULL
          AND (SELECT true FROM installations i WHERE i.tenant_id = $1 AND i.device_id = p.id AND i.slot = $4 AND i.ended_at IS NULL LIMIT 1) IS NULL`;
 
-/** `device_reachable`, without the walk for those that connect themselves: most, and the walk is what a page would spend most of its time with. */
+/**
+ * `device_reachable`, without the walk for those that connect themselves: most, and the walk is what a page would spend
+ * most of its time with.
+ */
 const REACHABLE = `CASE WHEN (SELECT true FROM device_credentials x WHERE x.tenant_id = $1 AND x.device_id = p.id AND x.revoked_at IS NULL LIMIT 1) THEN p.online ELSE device_reachable($1, p.id) END`;
 
 /**
- * The group whose turn it is takes the next page of the targets that have none, in the order of their rank. After the last one, that one takes whatever is left:
- * devices that have ceased to match any group since the plan was checked, and in no group would never end.
+ * The group whose turn it is takes the next page of the targets that have none, in the order of their rank. After the
+ * last one, that one takes whatever is left: devices that have ceased to match any group since the plan was checked,
+ * and in no group would never end.
  */
-async function formGroup(tx: Tx, { tenantId, id, plan, forming, targetCount, facts }: StoredRollout, now: number): Promise<void> {
+async function formGroup(
+  tx: Tx,
+  { tenantId, id, plan, forming, targetCount, facts }: StoredRollout,
+  now: number,
+): Promise<void> {
   const position = Math.min(forming, plan.groups.length - 1);
   const isRest = forming > position;
   const group = plan.groups[position]!;
   const wanted = isRest ? null : groupSize(group, targetCount ?? 0);
   const left = wanted === null ? TARGETS_PER_PAGE : Math.min(TARGETS_PER_PAGE, wanted - facts.groups[position]!.size);
   const values: unknown[] = [tenantId, id, position, left - 1];
-  const matches = (target: string) => (isRest || group.filter === null ? 'true' : `EXISTS (SELECT FROM devices d WHERE d.tenant_id = ${target}.tenant_id AND d.id = ${target}.device_id AND ${filterCondition(group.filter, values)})`);
-  // By a range of ranks, never by a join with the page: right after they were taken down PostgreSQL believes that there are hardly any targets, and joined
-  // each row of the page with all of them (measured: over 15 s a page at 20,000). A range costs one pass at most, whatever is believed.
-  const { rows } = left <= 0 ? { rows: [] } : await tx.query<{ state: TargetState }>(
-    `UPDATE rollout_targets t SET group_position = $3 WHERE t.tenant_id = $1 AND t.rollout_id = $2 AND t.group_position IS NULL AND ${matches('t')} AND t.rank <= coalesce(
+  const matches = (target: string) =>
+    isRest || group.filter === null
+      ? 'true'
+      : `EXISTS (SELECT FROM devices d WHERE d.tenant_id = ${target}.tenant_id AND d.id = ${target}.device_id AND ${filterCondition(group.filter, values)})`;
+  // By a range of ranks, never by a join with the page: right after they were taken down PostgreSQL believes that there
+  // are hardly any targets, and joined each row of the page with all of them (measured: over 15 s a page at 20,000). A
+  // range costs one pass at most, whatever is believed.
+  const { rows } =
+    left <= 0
+      ? { rows: [] }
+      : await tx.query<{ state: TargetState }>(
+          `UPDATE rollout_targets t SET group_position = $3 WHERE t.tenant_id = $1 AND t.rollout_id = $2 AND t.group_position IS NULL AND ${matches('t')} AND t.rank <= coalesce(
        (SELECT p.rank FROM rollout_targets p WHERE p.tenant_id = $1 AND p.rollout_id = $2 AND p.group_position IS NULL AND ${matches('p')} ORDER BY p.rank OFFSET $4 LIMIT 1),
        'ffffffff-ffff-ffff-ffff-ffffffffffff') RETURNING t.state`,
-    values,
+          values,
+        );
+  await addCounters(
+    tx,
+    rows.map(({ state }) => ({ tenantId, rolloutId: id, position, from: null, to: state })),
   );
-  await addCounters(tx, rows.map(({ state }) => ({ tenantId, rolloutId: id, position, from: null, to: state })));
   if (rows.length === TARGETS_PER_PAGE) return;
-  if (isRest) await tx.query(`UPDATE rollouts SET materialised_at = $3 WHERE tenant_id = $1 AND id = $2`, [tenantId, id, iso(now)]);
+  if (isRest)
+    await tx.query(`UPDATE rollouts SET materialised_at = $3 WHERE tenant_id = $1 AND id = $2`, [
+      tenantId,
+      id,
+      iso(now),
+    ]);
   else await tx.query(`UPDATE rollouts SET forming = forming + 1 WHERE tenant_id = $1 AND id = $2`, [tenantId, id]);
 }
 /** "Each group takes the next ⌈percent · N / 100⌉"; null = as many as match, or the rest. */
@@ -85,19 +131,35 @@ export function groupSize(group: Plan['groups'][number], targets: number): numbe
   return group.percent === null ? null : Math.ceil(Number(((group.percent * targets) / 100).toFixed(9)));
 }
 
-/** The next page of pending targets comes to its end. Only under the lock of the rollout's row, as every move out of `pending`. */
-export async function endPending(tx: Tx, { tenantId, id }: StoredRollout, as: 'canceled' | 'timedOut', because: string, now: number): Promise<number> {
+/**
+ * The next page of pending targets comes to its end. Only under the lock of the rollout's row, as every move out of
+ * `pending`.
+ */
+export async function endPending(
+  tx: Tx,
+  { tenantId, id }: StoredRollout,
+  as: 'canceled' | 'timedOut',
+  because: string,
+  now: number,
+): Promise<number> {
   const { rows } = await tx.query<{ group_position: number }>(
     `WITH page AS (SELECT device_id FROM rollout_targets WHERE tenant_id = $1 AND rollout_id = $2 AND state = 'pending' ORDER BY device_id LIMIT ${TARGETS_PER_PAGE} FOR NO KEY UPDATE)
      UPDATE rollout_targets t SET state = $3, because = $4, ended_at = $5 FROM page p WHERE t.tenant_id = $1 AND t.rollout_id = $2 AND t.device_id = p.device_id RETURNING t.group_position`,
     [tenantId, id, as, because, iso(now)],
   );
-  await addCounters(tx, rows.map((row) => ({ tenantId, rolloutId: id, position: row.group_position, from: 'pending', to: as })));
+  await addCounters(
+    tx,
+    rows.map((row) => ({ tenantId, rolloutId: id, position: row.group_position, from: 'pending', to: as })),
+  );
   return rows.length;
 }
 
 /** Targets that ended so are pending again, with all their attempts. @returns how many. */
-export async function retryEnded(tx: Tx, { tenantId, id }: StoredRollout, outcomes: readonly TargetState[]): Promise<number> {
+export async function retryEnded(
+  tx: Tx,
+  { tenantId, id }: StoredRollout,
+  outcomes: readonly TargetState[],
+): Promise<number> {
   const { rows } = await tx.query<{ group_position: number; was: TargetState }>(
     `WITH held AS (SELECT device_id, state FROM rollout_targets WHERE tenant_id = $1 AND rollout_id = $2 AND state = ANY($3::text[]) ORDER BY device_id FOR NO KEY UPDATE)
      UPDATE rollout_targets t SET state = 'pending', because = NULL, ended_at = NULL, attempt = 0, ready_at = '-infinity', end_as = NULL,
@@ -106,34 +168,47 @@ export async function retryEnded(tx: Tx, { tenantId, id }: StoredRollout, outcom
      RETURNING t.group_position, h.state AS was`,
     [tenantId, id, outcomes],
   );
-  await addCounters(tx, rows.map((row) => ({ tenantId, rolloutId: id, position: row.group_position, from: row.was, to: 'pending' })));
-  // A sequential test sees what ended, in the order of admission: of groups whose targets are open again it sees it anew.
-  await tx.query(`UPDATE rollout_groups SET prefix_ended = 0, prefix_failed = 0 WHERE tenant_id = $1 AND rollout_id = $2 AND position = ANY($3::integer[])`,
-    [tenantId, id, [...new Set(rows.map((row) => row.group_position))]]);
+  await addCounters(
+    tx,
+    rows.map((row) => ({ tenantId, rolloutId: id, position: row.group_position, from: row.was, to: 'pending' })),
+  );
+  // A sequential test sees what ended, in the order of admission: of groups whose targets are open again it sees it
+  // anew.
+  await tx.query(
+    `UPDATE rollout_groups SET prefix_ended = 0, prefix_failed = 0 WHERE tenant_id = $1 AND rollout_id = $2 AND position = ANY($3::integer[])`,
+    [tenantId, id, [...new Set(rows.map((row) => row.group_position))]],
+  );
   return rows.length;
 }
 
 /** Below every device's id. */
 const BEGINNING = '00000000-0000-0000-0000-000000000000';
 
-/** The plan says otherwise about devices that are away: its process goes through the targets, before it looks at anything else. */
+/**
+ * The plan says otherwise about devices that are away: its process goes through the targets, before it looks at
+ * anything else.
+ */
 export async function judgeAdmissibleAnew(tx: Tx, { tenantId, id }: StoredRollout): Promise<void> {
   await tx.query(`UPDATE rollouts SET admissible_to = $3 WHERE tenant_id = $1 AND id = $2`, [tenantId, id, BEGINNING]);
 }
 
 /**
- * The next page of targets that may yet be admitted: all, or those that can be reached. A page, because presence of a device waits for its target. Locked by
- * one statement and judged by the next: what a device says meanwhile either was seen, or comes after and is written by the new plan (rollout-moves.ts).
+ * The next page of targets that may yet be admitted: all, or those that can be reached. A page, because presence of a
+ * device waits for its target. Locked by one statement and judged by the next: what a device says meanwhile either was
+ * seen, or comes after and is written by the new plan (rollout-moves.ts).
  */
 async function judgeAdmissiblePage(tx: Tx, { tenantId, id, plan, admissibleTo }: StoredRollout): Promise<void> {
   const { rows } = await tx.query<{ device_id: string }>(
     `SELECT device_id FROM rollout_targets WHERE tenant_id = $1 AND rollout_id = $2 AND device_id > $3 AND (ended_at IS NULL OR back_state = 'pending')
-     ORDER BY device_id LIMIT ${TARGETS_PER_PAGE} FOR NO KEY UPDATE`, [tenantId, id, admissibleTo]);
+     ORDER BY device_id LIMIT ${TARGETS_PER_PAGE} FOR NO KEY UPDATE`,
+    [tenantId, id, admissibleTo],
+  );
   await tx.query(
     `UPDATE rollout_targets t SET admissible = n.admissible
      FROM unnest($3::uuid[]) AS k(device_id) CROSS JOIN LATERAL (SELECT $4 OR device_reachable($1, k.device_id) AS admissible OFFSET 0) AS n
      WHERE t.tenant_id = $1 AND t.rollout_id = $2 AND t.device_id = k.device_id AND t.admissible <> n.admissible`,
-    [tenantId, id, rows.map((row) => row.device_id), plan.pace.offline === 'offer']);
+    [tenantId, id, rows.map((row) => row.device_id), plan.pace.offline === 'offer'],
+  );
   const to = rows.length < TARGETS_PER_PAGE ? null : rows.at(-1)!.device_id;
   await tx.query(`UPDATE rollouts SET admissible_to = $3 WHERE tenant_id = $1 AND id = $2`, [tenantId, id, to]);
 }

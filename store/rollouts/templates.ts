@@ -22,7 +22,13 @@ interface Row {
 
 const COLUMNS = 'id, plan, created_by, created_at';
 
-export async function createTemplate(tx: Tx, tenantId: string, plan: TemplateView['plan'], createdBy: string, now: number): Promise<TemplateView> {
+export async function createTemplate(
+  tx: Tx,
+  tenantId: string,
+  plan: TemplateView['plan'],
+  createdBy: string,
+  now: number,
+): Promise<TemplateView> {
   const { rows } = await tx.query<Row>(
     `INSERT INTO rollout_templates (tenant_id, id, plan, created_by, created_at) VALUES ($1, $2, $3, $4, $5) RETURNING ${COLUMNS}`,
     [tenantId, newId(), JSON.stringify(plan), createdBy, iso(now)],
@@ -31,12 +37,20 @@ export async function createTemplate(tx: Tx, tenantId: string, plan: TemplateVie
 }
 
 export async function readTemplate(tx: Tx, tenantId: string, id: string): Promise<TemplateView | undefined> {
-  const { rows } = await tx.query<Row>(`SELECT ${COLUMNS} FROM rollout_templates WHERE tenant_id = $1 AND id = $2`, [tenantId, id]);
+  const { rows } = await tx.query<Row>(`SELECT ${COLUMNS} FROM rollout_templates WHERE tenant_id = $1 AND id = $2`, [
+    tenantId,
+    id,
+  ]);
   return rows[0] && toView(rows[0]);
 }
 
 /** Newest first. @param q part of the name, in any case of letters. */
-export async function listTemplates(tx: Tx, tenantId: string, q: string | undefined, page: PageRequest): Promise<Page<TemplateView>> {
+export async function listTemplates(
+  tx: Tx,
+  tenantId: string,
+  q: string | undefined,
+  page: PageRequest,
+): Promise<Page<TemplateView>> {
   const named = q !== undefined && q !== '';
   const where = ['tenant_id = $1', ...(named ? [`plan->>'name' ILIKE $2`] : [])];
   const values = [tenantId, ...(named ? [`%${q.replaceAll(/[\\%_]/g, '\\$&')}%`] : [])];

@@ -26,7 +26,12 @@ describe('The embedded broker', () => {
       return node ? { identity: { kind: 'device', ...node }, credentialId: password } : null;
     };
     const keep = (facts: object, message: string) => void logged.push(`${message} ${JSON.stringify(facts)}`);
-    broker = await startEmbeddedBroker({ host: '127.0.0.1', port: 0, authenticate: (username, password) => authenticate(username, password), log: { debug: keep, info: keep, warn: keep } });
+    broker = await startEmbeddedBroker({
+      host: '127.0.0.1',
+      port: 0,
+      authenticate: (username, password) => authenticate(username, password),
+      log: { debug: keep, info: keep, warn: keep },
+    });
     url = `mqtt://127.0.0.1:${broker.port}`;
   });
   afterEach(async () => {
@@ -34,7 +39,9 @@ describe('The embedded broker', () => {
     await broker.close();
   });
 
-  const device = async (...args: Parameters<typeof DeviceClient.connect> extends [unknown, ...infer Rest] ? Rest : never) => {
+  const device = async (
+    ...args: Parameters<typeof DeviceClient.connect> extends [unknown, ...infer Rest] ? Rest : never
+  ) => {
     const client = await DeviceClient.connect(url, ...args);
     open.push(client);
     return client;
@@ -49,12 +56,26 @@ describe('The embedded broker', () => {
     const socket = net.connect(broker.port, '127.0.0.1');
     const seen = { packets: [] as Packet[], closed: false };
     const reader = parser().on('packet', (packet) => seen.packets.push(packet));
-    socket.on('data', (chunk) => void reader.parse(chunk)).on('close', () => (seen.closed = true)).on('error', () => (seen.closed = true));
+    socket
+      .on('data', (chunk) => void reader.parse(chunk))
+      .on('close', () => (seen.closed = true))
+      .on('error', () => (seen.closed = true));
     open.push({ end: () => socket.destroy() });
     socket.write(bytes);
     return { socket, seen };
   };
-  const connect = (options: object = {}) => generate({ cmd: 'connect', protocolId: 'MQTT', protocolVersion: 4, clientId: 'c', keepalive: 60, clean: true, username: 'acme/gw', password: Buffer.from('p1'), ...options });
+  const connect = (options: object = {}) =>
+    generate({
+      cmd: 'connect',
+      protocolId: 'MQTT',
+      protocolVersion: 4,
+      clientId: 'c',
+      keepalive: 60,
+      clean: true,
+      username: 'acme/gw',
+      password: Buffer.from('p1'),
+      ...options,
+    });
 
   it('does not let a device take over the bridge by its client id, nor another device', async () => {
     const bridge = await service({ clientId: 'slipway-bridge', clean: false });
@@ -74,11 +95,17 @@ describe('The embedded broker', () => {
       const old = await device(login('gw'), { clientId: 'x' });
       // The old one's end and the new one's CONNECT arrive together.
       old.cut();
-      const [first, second] = await Promise.all([stranger(connect({ clientId: 'x' })), stranger(connect({ clientId: 'x' }))]);
+      const [first, second] = await Promise.all([
+        stranger(connect({ clientId: 'x' })),
+        stranger(connect({ clientId: 'x' })),
+      ]);
       await eventually('both were answered', () => first.seen.packets.length + second.seen.packets.length === 2);
       await eventually('one is left', () => first.seen.closed !== second.seen.closed);
       const third = await stranger(connect({ clientId: 'x' }));
-      await eventually('the third alone is left', () => first.seen.closed && second.seen.closed && third.seen.packets.length === 1);
+      await eventually(
+        'the third alone is left',
+        () => first.seen.closed && second.seen.closed && third.seen.packets.length === 1,
+      );
       expect(third.seen.closed).toBe(false);
       third.socket.destroy();
       await eventually('it is gone', () => broker.connected().length === 0);
@@ -88,7 +115,8 @@ describe('The embedded broker', () => {
   it('gives a device a clean session also when it asks for a stored one, whatever filters overlap', async () => {
     const bridge = await service();
     const before = await device(login('gw'), { clientId: 'x', clean: false });
-    for (const filter of [deviceFilter('acme', 'gw'), 'slipway/v1/acme/gw/gw/down/+', cmdTopic(gw)]) await before.subscribe(filter);
+    for (const filter of [deviceFilter('acme', 'gw'), 'slipway/v1/acme/gw/gw/down/+', cmdTopic(gw)])
+      await before.subscribe(filter);
     for (const text of ['1', '2', '3']) await bridge.connection.publish(cmdTopic(gw), text, { qos: 1, retain: false });
     await eventually('it hears all', () => before.texts().includes('3'));
     expect(before.texts()).toEqual(['1', '2', '3']);
@@ -121,7 +149,11 @@ describe('The embedded broker', () => {
   });
 
   it('cuts off one credential of a device and leaves the other', async () => {
-    const [first, second, other] = [await device(login('gw', 'p1')), await device(login('gw', 'p2')), await device(login('other', 'p1'))];
+    const [first, second, other] = [
+      await device(login('gw', 'p1')),
+      await device(login('gw', 'p2')),
+      await device(login('other', 'p1')),
+    ];
     expect(broker.connected()).toHaveLength(3);
     broker.disconnect('acme', 'gw', 'p1');
     await eventually('the first is cut off', () => first.closed);
@@ -134,7 +166,10 @@ describe('The embedded broker', () => {
   it.each([
     ['a CONNECT of 200 MB', Buffer.from([0x10, 0x80, 0x84, 0xaf, 0x5f, 0, 4])],
     ['another protocol', Buffer.from('GET / HTTP/1.1\r\n\r\n')],
-    ['a PUBLISH before CONNECT', generate({ cmd: 'publish', topic: 'a', payload: 'b', qos: 0, dup: false, retain: false })],
+    [
+      'a PUBLISH before CONNECT',
+      generate({ cmd: 'publish', topic: 'a', payload: 'b', qos: 0, dup: false, retain: false }),
+    ],
     ['a length without end', Buffer.from([0x10, 0xff, 0xff, 0xff, 0xff])],
   ])('hangs up at once on %s', async (_title, bytes) => {
     const { seen } = await stranger(bytes);
@@ -145,10 +180,24 @@ describe('The embedded broker', () => {
   it('hangs up on who floods it before its password was checked', async () => {
     authenticate = () => new Promise(() => undefined);
     const { socket, seen } = await stranger(connect());
-    const flood = generate({ cmd: 'publish', topic: 'a', payload: Buffer.alloc(10_000), qos: 0, dup: false, retain: false });
+    const flood = generate({
+      cmd: 'publish',
+      topic: 'a',
+      payload: Buffer.alloc(10_000),
+      qos: 0,
+      dup: false,
+      retain: false,
+    });
     let sent = 0;
-    const pour = setInterval(() => !seen.closed && socket.writableLength === 0 && (sent += flood.length) && socket.write(flood), 1);
-    await eventually('it hangs up, or does not read', () => seen.closed || (sent > 200_000 && socket.writableLength > 0), 20_000).finally(() => clearInterval(pour));
+    const pour = setInterval(
+      () => !seen.closed && socket.writableLength === 0 && (sent += flood.length) && socket.write(flood),
+      1,
+    );
+    await eventually(
+      'it hangs up, or does not read',
+      () => seen.closed || (sent > 200_000 && socket.writableLength > 0),
+      20_000,
+    ).finally(() => clearInterval(pour));
     expect(sent).toBeLessThan(20_000_000);
   });
 
@@ -160,14 +209,23 @@ describe('The embedded broker', () => {
 
   it('cuts off a device that does not read what it is sent, and others are served meanwhile', async () => {
     const bridge = await service();
-    const deaf = await stranger(Buffer.concat([connect(), generate({ cmd: 'subscribe', messageId: 1, subscriptions: [{ topic: deviceFilter('acme', 'gw'), qos: 0 }] })]));
+    const deaf = await stranger(
+      Buffer.concat([
+        connect(),
+        generate({ cmd: 'subscribe', messageId: 1, subscriptions: [{ topic: deviceFilter('acme', 'gw'), qos: 0 }] }),
+      ]),
+    );
     await eventually('it is subscribed', () => deaf.seen.packets.length === 2);
     deaf.socket.pause();
     const other = await device(login('other'));
     await other.subscribe(deviceFilter('acme', 'other'));
     const payload = Buffer.alloc(8_000, 0x78);
-    for (let n = 0; n < 3_000 && broker.connected().length === 3; n += 1) await bridge.connection.publish(cmdTopic(gw), payload, { qos: 1, retain: false });
-    await bridge.connection.publish(cmdTopic({ ...gw, node: 'other', device: 'other' }), 'served', { qos: 1, retain: false });
+    for (let n = 0; n < 3_000 && broker.connected().length === 3; n += 1)
+      await bridge.connection.publish(cmdTopic(gw), payload, { qos: 1, retain: false });
+    await bridge.connection.publish(cmdTopic({ ...gw, node: 'other', device: 'other' }), 'served', {
+      qos: 1,
+      retain: false,
+    });
     await eventually('the other is served', () => other.texts().includes('served'));
     await eventually('the deaf one is cut off', () => broker.connected().length === 2);
   });
@@ -189,7 +247,9 @@ describe('The embedded broker', () => {
 
   it('says which setting to change when its port is taken', async () => {
     const log = { debug: () => undefined, info: () => undefined, warn: () => undefined };
-    await expect(startEmbeddedBroker({ host: '127.0.0.1', port: broker.port, authenticate, log })).rejects.toThrow(/is taken; set SLIPWAY_MQTT_PORT/);
+    await expect(startEmbeddedBroker({ host: '127.0.0.1', port: broker.port, authenticate, log })).rejects.toThrow(
+      /is taken; set SLIPWAY_MQTT_PORT/,
+    );
   });
 
   it('ends every connection when it closes, also of clients that were not let in yet', async () => {

@@ -29,7 +29,8 @@ const password = (text: string): ValidPassword => ({ id: `id of ${text}`, reveal
 /** One whose credential is known, and whose text is not. */
 const forgotten = (text: string): ValidPassword => ({ id: `id of ${text}`, reveal: () => undefined });
 const wanted = (valid: readonly ValidPassword[], known = true): WantedLogin => ({ tenant: 'acme', node, valid, known });
-const tell = async (valid: readonly ValidPassword[], known = true) => (await admin.bringUpToDate([wanted(valid, known)]))[0];
+const tell = async (valid: readonly ValidPassword[], known = true) =>
+  (await admin.bringUpToDate([wanted(valid, known)]))[0];
 async function device(secret: string, options = {}): Promise<DeviceClient> {
   const client = await DeviceClient.connect(broker.url, { username: `acme/${node}`, password: secret }, options);
   open.push(client);
@@ -43,7 +44,8 @@ async function service(options: Parameters<typeof ServiceClient.connect>[2] = {}
 }
 const REFUSED = /refused|not auth|bad user/i;
 const self = () => ({ tenant: 'acme', node, device: node });
-const heardBy = (client: ServiceClient) => client.heard.filter((message) => message.topic.includes(node)).map((message) => message.payload.toString());
+const heardBy = (client: ServiceClient) =>
+  client.heard.filter((message) => message.topic.includes(node)).map((message) => message.payload.toString());
 
 describe('A password at mosquitto', () => {
   it('is made and revoked through the dynamic security plugin, without a restart: who came in by it is cut off', async () => {
@@ -98,8 +100,17 @@ describe('A password at mosquitto', () => {
 
   it('comes with the rights of today, whatever rights its name had before', async () => {
     await tell([password('first')]);
-    const control = new MosquittoControl(broker.url, async () => ({ ...broker.service, clientId: 'another administrator' }));
-    await control.ask([{ command: 'modifyRole', rolename: `acme/${node}`, acls: [{ acltype: 'publishClientSend', topic: '#', priority: 0, allow: true }] }]);
+    const control = new MosquittoControl(broker.url, async () => ({
+      ...broker.service,
+      clientId: 'another administrator',
+    }));
+    await control.ask([
+      {
+        command: 'modifyRole',
+        rolename: `acme/${node}`,
+        acls: [{ acltype: 'publishClientSend', topic: '#', priority: 0, allow: true }],
+      },
+    ]);
     const bridge = await service();
     const client = await device('first');
     await client.publish(upTopic({ ...self(), node: 'other', device: node }, 'status'), 'forged with old rights');
@@ -113,7 +124,12 @@ describe('A password at mosquitto', () => {
   });
 
   it('of each of 150 devices is told in one go, over the limit of one packet', async () => {
-    const crowd = Array.from({ length: 150 }, (_, n) => ({ tenant: 'crowd', node: `${node}-${n}`, known: true, valid: [password(`p${n}`)] }));
+    const crowd = Array.from({ length: 150 }, (_, n) => ({
+      tenant: 'crowd',
+      node: `${node}-${n}`,
+      known: true,
+      valid: [password(`p${n}`)],
+    }));
     expect(new Set(await admin.bringUpToDate(crowd))).toEqual(new Set(['admitted']));
     expect((await admin.nodes()).filter(({ tenant }) => tenant === 'crowd')).toHaveLength(150);
     await admin.bringUpToDate(crowd.map((one) => ({ ...one, known: false, valid: [] })));
@@ -132,25 +148,31 @@ describe('A password at mosquitto', () => {
     await tell([password('first')]);
     const client = await device('first');
     await client.subscribe('$CONTROL/#');
-    await client.publish('$CONTROL/dynamic-security/v1', JSON.stringify({ commands: [{ command: 'deleteClient', username: broker.service.username }] }));
+    await client.publish(
+      '$CONTROL/dynamic-security/v1',
+      JSON.stringify({ commands: [{ command: 'deleteClient', username: broker.service.username }] }),
+    );
     await service();
     expect(client.texts()).toEqual([]);
   });
 
   it('of the service needs a name that no device can have', () => {
-    expect(() => initialSecurity({ username: 'acme/bridge', password: 'x' })).toThrow(/cannot be called "acme\/bridge"/);
+    expect(() => initialSecurity({ username: 'acme/bridge', password: 'x' })).toThrow(
+      /cannot be called "acme\/bridge"/,
+    );
   });
 });
 
 describe('mosquitto killed with SIGKILL', () => {
-  it('has its documents, its logins, the bridge\'s session and what was queued for it afterwards', async () => {
+  it("has its documents, its logins, the bridge's session and what was queued for it afterwards", async () => {
     await tell([password('first')]);
     const before = await service({ clientId: `bridge-${node}`, clean: false });
     await before.connection.publish(desiredTopic(self(), 'firmware'), 'document', { qos: 1, retain: true });
     await before.end();
     const client = await device('first');
     for (let n = 0; n < 50; n += 1) await client.publish(upTopic(self(), 'status'), `${node} report ${n}`);
-    // It saves in the same turn of its loop, but after the PUBACK: what was acknowledged within the last milliseconds may be gone, and is repeated until down/ack.
+    // It saves in the same turn of its loop, but after the PUBACK: what was acknowledged within the last milliseconds
+    // may be gone, and is repeated until down/ack.
     await until('the last one is saved', () => broker.saved(`${node} report 49`));
     await broker.restart('SIGKILL');
     const after = await service({ clientId: `bridge-${node}`, clean: false });
@@ -174,7 +196,7 @@ describe('mosquitto killed with SIGKILL', () => {
 });
 
 describe('A client id at mosquitto belongs to nobody', () => {
-  it('so a device that knows another\'s can end its connection, but hears nothing by it: the bridge\'s is a secret', async () => {
+  it("so a device that knows another's can end its connection, but hears nothing by it: the bridge's is a secret", async () => {
     await tell([password('first')]);
     const clientId = `bridge-${node}`;
     const bridge = await service({ clientId, clean: false, acknowledges: false });

@@ -2,16 +2,22 @@ import { describe, expect, it } from '@jest/globals';
 import { OutgoingQueues } from '../../adapters/broker/outgoing.js';
 
 const bridge = { id: 'bridge' };
-const packet = (brokerCounter: number, messageId?: number) => ({ brokerCounter, payload: `m${brokerCounter}`, ...(messageId !== undefined && { messageId }) });
+const packet = (brokerCounter: number, messageId?: number) => ({
+  brokerCounter,
+  payload: `m${brokerCounter}`,
+  ...(messageId !== undefined && { messageId }),
+});
 
 async function withQueue(length: number): Promise<OutgoingQueues> {
   const store = new OutgoingQueues();
-  for (let counter = 1; counter <= length; counter += 1) await store.outgoingEnqueueCombi([{ clientId: 'bridge' }], packet(counter));
+  for (let counter = 1; counter <= length; counter += 1)
+    await store.outgoingEnqueueCombi([{ clientId: 'bridge' }], packet(counter));
   return store;
 }
 const waiting = async (store: OutgoingQueues) => {
   const found: unknown[] = [];
-  for await (const one of store.outgoingStream(bridge) as AsyncIterable<{ brokerCounter: number; messageId?: number }>) found.push([one.brokerCounter, one.messageId]);
+  for await (const one of store.outgoingStream(bridge) as AsyncIterable<{ brokerCounter: number; messageId?: number }>)
+    found.push([one.brokerCounter, one.messageId]);
   return found;
 };
 
@@ -20,7 +26,11 @@ describe('What a stored session has not acknowledged', () => {
     const store = await withQueue(3);
     await store.outgoingUpdate(bridge, packet(2, 70));
     await store.outgoingUpdate(bridge, packet(1, 71));
-    expect(await waiting(store)).toEqual([[1, 71], [2, 70], [3, undefined]]);
+    expect(await waiting(store)).toEqual([
+      [1, 71],
+      [2, 70],
+      [3, undefined],
+    ]);
   });
 
   it('goes with its PUBACK, and is handed to who asks what it was', async () => {
@@ -38,7 +48,7 @@ describe('What a stored session has not acknowledged', () => {
     expect(store.length).toBe(1);
   });
 
-  it('is another session\'s no business', async () => {
+  it("is another session's no business", async () => {
     const store = await withQueue(1);
     await store.outgoingUpdate(bridge, packet(1, 7));
     expect(await store.outgoingClearMessageId({ id: 'other' }, { messageId: 7 })).toBeUndefined();
@@ -50,12 +60,15 @@ describe('What a stored session has not acknowledged', () => {
     const eachOf = async (length: number) => {
       const store = await withQueue(length);
       const began = performance.now();
-      for (let counter = length; counter > 0; counter -= 1) await store.outgoingUpdate(bridge, packet(counter, counter));
-      for (let counter = length; counter > 0; counter -= 1) await store.outgoingClearMessageId(bridge, { messageId: counter });
+      for (let counter = length; counter > 0; counter -= 1)
+        await store.outgoingUpdate(bridge, packet(counter, counter));
+      for (let counter = length; counter > 0; counter -= 1)
+        await store.outgoingClearMessageId(bridge, { messageId: counter });
       expect(store.length).toBe(0);
       return (performance.now() - began) / length;
     };
-    // The fastest of each: the machine may be busy with other things. A search through the queue would cost ten times as much.
+    // The fastest of each: the machine may be busy with other things. A search through the queue would cost ten times
+    // as much.
     const [few, many]: [number[], number[]] = [[], []];
     for (let turn = 0; turn < 5; turn += 1) {
       few.push(await eachOf(2_000));

@@ -32,7 +32,8 @@ describe('A password', () => {
     const device = node ?? (await facts.device(undefined, false));
     return { device, ...(await asTenant(pool, 'acme', (tx) => createCredential(tx, 'acme', device))) };
   };
-  const revoke = (made: { device: string; id: string }) => asTenant(pool, 'acme', (tx) => revokeCredential(tx, 'acme', made.device, made.id));
+  const revoke = (made: { device: string; id: string }) =>
+    asTenant(pool, 'acme', (tx) => revokeCredential(tx, 'acme', made.device, made.id));
 
   it('of a device lets it in as itself, and each of two valid ones does', async () => {
     const first = await make();
@@ -48,7 +49,17 @@ describe('A password', () => {
 
   it('that is wrong, of another device, or of a name that is none, lets nobody in', async () => {
     const [one, other] = [await make(), await make()];
-    for (const [username, password] of [[one.username, 'x'], [one.username, other.password], [one.username, ''], ['slipway', one.password], ['acme', 'x'], [`${one.username}/x`, one.password], [one.device, one.password], [`other/${one.device}`, one.password], ['\0', '\0']] as const) {
+    for (const [username, password] of [
+      [one.username, 'x'],
+      [one.username, other.password],
+      [one.username, ''],
+      ['slipway', one.password],
+      ['acme', 'x'],
+      [`${one.username}/x`, one.password],
+      [one.device, one.password],
+      [`other/${one.device}`, one.password],
+      ['\0', '\0'],
+    ] as const) {
       expect(await passwords.check(username, password)).toBeNull();
     }
   });
@@ -80,7 +91,9 @@ describe('A password', () => {
 
   it('that ends is told whether all are asked about or only what ended of late, and none that ended otherwise is', async () => {
     const [revoked, deleted, stays] = [await make(), await make(), await make()];
-    const admissions = await Promise.all([revoked, deleted, stays].map((one) => passwords.check(one.username, one.password)));
+    const admissions = await Promise.all(
+      [revoked, deleted, stays].map((one) => passwords.check(one.username, one.password)),
+    );
     const connected = admissions.filter((admission) => admission !== null);
     expect(await passwords.revoked(connected)).toEqual([]);
     await revoke(revoked);
@@ -119,6 +132,8 @@ describe('A password', () => {
   });
 
   it('of the service needs a name that no device can have', () => {
-    expect(() => new Passwords(credentialLookup(pool), { username: 'acme/bridge', password: 'x' }, () => now)).toThrow(/MQTT_USERNAME is "acme\/bridge"/);
+    expect(() => new Passwords(credentialLookup(pool), { username: 'acme/bridge', password: 'x' }, () => now)).toThrow(
+      /MQTT_USERNAME is "acme\/bridge"/,
+    );
   });
 });

@@ -28,12 +28,19 @@ beforeAll(async () => {
   pool = openPool({ databaseUrl: database.url, name: 'test' });
   facts = await new Facts(pool).begin();
   counters = new CounterBuffer((counts) => addCounts(pool, counts), log, 200);
-  refusals = new BrokerRefusals({
-    count: (reason) => counters.count(MESSAGES_REFUSED, reason, 1),
-    keep: (refused) => asService(pool, (tx) => keepDiagnostics(tx, refused)),
-  }, log, Date.now);
+  refusals = new BrokerRefusals(
+    {
+      count: (reason) => counters.count(MESSAGES_REFUSED, reason, 1),
+      keep: (refused) => asService(pool, (tx) => keepDiagnostics(tx, refused)),
+    },
+    log,
+    Date.now,
+  );
   broker = await startEmbeddedBroker({
-    host: '127.0.0.1', port: 0, log, onRefused: (refused) => refusals.take(refused),
+    host: '127.0.0.1',
+    port: 0,
+    log,
+    onRefused: (refused) => refusals.take(refused),
     authenticate: async (username) => {
       const node = parseUsername(username);
       return node ? { identity: { kind: 'device', ...node } } : null;
@@ -51,12 +58,17 @@ afterAll(async () => {
 
 async function device(will?: { topic: string; payload: Buffer }): Promise<{ id: string; client: DeviceClient }> {
   const id = await facts.device();
-  const client = await DeviceClient.connect(`mqtt://127.0.0.1:${broker.port}`, { username: `default/${id}`, password: 'x' }, will ? { will: { ...will, qos: 1, retain: false } } : {});
+  const client = await DeviceClient.connect(
+    `mqtt://127.0.0.1:${broker.port}`,
+    { username: `default/${id}`, password: 'x' },
+    will ? { will: { ...will, qos: 1, retain: false } } : {},
+  );
   clients.push(client);
   return { id, client };
 }
 const entries = (id: string) => asTenant(pool, 'default', (tx) => readDiagnostics(tx, 'default', id));
-const kept = (id: string, reason: string) => until(`an entry "${reason}"`, async () => (await entries(id)).find((one) => one.reason === reason));
+const kept = (id: string, reason: string) =>
+  until(`an entry "${reason}"`, async () => (await entries(id)).find((one) => one.reason === reason));
 
 describe('What the embedded broker refuses', () => {
   it('D5 a message on a foreign topic is kept for last-diagnostics of the sender, with topic and payload, and counted', async () => {
@@ -64,9 +76,18 @@ describe('What the embedded broker refuses', () => {
     const victim = await facts.device();
     const topic = `slipway/v1/default/${victim}/${victim}/up/status`;
     await client.publish(topic, '{"v":1}');
-    expect(await kept(id, 'foreign_topic')).toMatchObject({ topic, payload: '{"v":1}', detail: expect.stringMatching(/may not publish there/) });
+    expect(await kept(id, 'foreign_topic')).toMatchObject({
+      topic,
+      payload: '{"v":1}',
+      detail: expect.stringMatching(/may not publish there/),
+    });
     expect(await entries(victim)).toEqual([]);
-    await until('it is counted', async () => (await readCounts(pool)).find((one) => one.name === MESSAGES_REFUSED && one.reason === 'foreign_topic')?.value === 1);
+    await until(
+      'it is counted',
+      async () =>
+        (await readCounts(pool)).find((one) => one.name === MESSAGES_REFUSED && one.reason === 'foreign_topic')
+          ?.value === 1,
+    );
   });
 
   it('D5 a subscription that is granted and never delivered to is kept, too', async () => {
@@ -81,10 +102,12 @@ describe('What the embedded broker refuses', () => {
     expect(await kept(id, 'foreign_topic')).toMatchObject({ detail: expect.stringMatching(/last will/) });
   });
 
-  it('D5 a packet over the broker\'s limit: the connection is cut, and the device\'s engineer finds out why', async () => {
+  it("D5 a packet over the broker's limit: the connection is cut, and the device's engineer finds out why", async () => {
     const { id, client } = await device();
     void client.publish(`slipway/v1/default/${id}/${id}/up/log`, 'x'.repeat(70_000)).catch(() => undefined);
-    expect(await kept(id, 'too_large')).toMatchObject({ detail: expect.stringMatching(/over the limit of 65536 bytes; the connection was cut/) });
+    expect(await kept(id, 'too_large')).toMatchObject({
+      detail: expect.stringMatching(/over the limit of 65536 bytes; the connection was cut/),
+    });
     await until('it is cut off', () => client.closed);
   });
 
@@ -92,7 +115,10 @@ describe('What the embedded broker refuses', () => {
     const { id, client } = await device();
     const before = (await readCounts(pool)).find((one) => one.reason === 'foreign_topic')?.value ?? 0;
     for (let nth = 0; nth < 300; nth += 1) await client.publish('slipway/v1/elsewhere', `${nth}`, { qos: 0 });
-    await until('all are counted', async () => (await readCounts(pool)).find((one) => one.reason === 'foreign_topic')?.value === before + 300);
+    await until(
+      'all are counted',
+      async () => (await readCounts(pool)).find((one) => one.reason === 'foreign_topic')?.value === before + 300,
+    );
     await kept(id, 'foreign_topic');
     expect((await entries(id)).length).toBeLessThanOrEqual(100);
   });

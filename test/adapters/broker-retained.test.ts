@@ -4,9 +4,21 @@ import { matches, retainedByNode } from '../../adapters/broker/retained.js';
 describe('A filter', () => {
   // MQTT 3.1.1 §4.7.1, with its own examples.
   it.each([
-    ['sport/tennis/#', 'sport/tennis', true], ['sport/tennis/#', 'sport/tennis/player1/ranking', true], ['sport/#', 'sport', true], ['#', 'a/b/c', true],
-    ['sport/tennis/+', 'sport/tennis/player1', true], ['sport/tennis/+', 'sport/tennis/player1/ranking', false], ['sport/+', 'sport', false], ['sport/+', 'sport/', true],
-    ['+/+', '/finance', true], ['+', '/finance', false], ['a/b', 'a/b', true], ['a/b', 'a/b/c', false], ['a/b/c', 'a/b', false], ['a/+/c', 'a/b/c', true], ['a/b/#', 'a', false],
+    ['sport/tennis/#', 'sport/tennis', true],
+    ['sport/tennis/#', 'sport/tennis/player1/ranking', true],
+    ['sport/#', 'sport', true],
+    ['#', 'a/b/c', true],
+    ['sport/tennis/+', 'sport/tennis/player1', true],
+    ['sport/tennis/+', 'sport/tennis/player1/ranking', false],
+    ['sport/+', 'sport', false],
+    ['sport/+', 'sport/', true],
+    ['+/+', '/finance', true],
+    ['+', '/finance', false],
+    ['a/b', 'a/b', true],
+    ['a/b', 'a/b/c', false],
+    ['a/b/c', 'a/b', false],
+    ['a/+/c', 'a/b/c', true],
+    ['a/b/#', 'a', false],
   ])('%s on %s: %s', (filter, topic, expected) => {
     expect(matches(filter, topic)).toBe(expected);
   });
@@ -15,7 +27,8 @@ describe('A filter', () => {
 describe('Retained messages', () => {
   const found = async (store: ReturnType<typeof retainedByNode>, ...filters: string[]) => {
     const topics: string[] = [];
-    for await (const packet of store.createRetainedStreamCombi(filters) as AsyncIterable<{ topic: string }>) topics.push(packet.topic);
+    for await (const packet of store.createRetainedStreamCombi(filters) as AsyncIterable<{ topic: string }>)
+      topics.push(packet.topic);
     return topics;
   };
 

@@ -33,8 +33,16 @@ export interface TestDevice {
   end(): Promise<void>;
 }
 
-/** A reference agent whose reboot is a restart from its files, in a folder of its own, or on the disk that another one left. */
-export async function testDevice(url: string, hooks: Hooks = {}, slots: string[] = ['firmware'], existing?: string): Promise<TestDevice> {
+/**
+ * A reference agent whose reboot is a restart from its files, in a folder of its own, or on the disk that another one
+ * left.
+ */
+export async function testDevice(
+  url: string,
+  hooks: Hooks = {},
+  slots: string[] = ['firmware'],
+  existing?: string,
+): Promise<TestDevice> {
   const id = 'd-1';
   const dir = existing ?? (await mkdtemp(join(tmpdir(), 'slipway-agent-')));
   const events: AgentEvent[] = [];
@@ -52,14 +60,24 @@ export async function testDevice(url: string, hooks: Hooks = {}, slots: string[]
       reboots = running().shutOff().then(boot);
     };
     agent = new Agent({
-      url, username: `${TENANT}/${id}`, password: 'secret', stateDir: dir, slots, hooks, timings: QUICK,
+      url,
+      username: `${TENANT}/${id}`,
+      password: 'secret',
+      stateDir: dir,
+      slots,
+      hooks,
+      timings: QUICK,
       installer: new FileInstaller(join(dir, 'slots'), files, restart),
       onEvent: (event) => void events.push(event),
     });
     await agent.start();
   };
   return {
-    id, dir, events, files, boot,
+    id,
+    dir,
+    events,
+    files,
+    boot,
     agent: running,
     digest: (slot = 'firmware') => digestOf(files.currentPath(slot)),
     async end() {
@@ -73,7 +91,9 @@ export async function testDevice(url: string, hooks: Hooks = {}, slots: string[]
 
 export async function digestOf(path: string): Promise<string | undefined> {
   try {
-    return createHash('sha256').update(await readFile(path)).digest('hex');
+    return createHash('sha256')
+      .update(await readFile(path))
+      .digest('hex');
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return undefined;
     throw error;

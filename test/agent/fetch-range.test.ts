@@ -27,7 +27,10 @@ const address = (path = '/file') => `http://127.0.0.1:${(server.address() as Add
 const ask = (size: number, more: { url?: string; signal?: AbortSignal; silence?: number } = {}) =>
   fetchFrom({ url: address(), from: 0, etag: undefined, size, signal: new AbortController().signal, ...more });
 
-/** @param turns of the event loop that the device takes for each of the first pieces: what the network holds meanwhile comes in */
+/**
+ * @param turns of the event loop that the device takes for each of the first pieces: what the network holds meanwhile
+ * comes in
+ */
 async function read(pieces: AsyncIterable<Buffer>, turns = 0): Promise<Buffer> {
   const received: Buffer[] = [];
   for await (const piece of pieces) {
@@ -40,7 +43,8 @@ async function read(pieces: AsyncIterable<Buffer>, turns = 0): Promise<Buffer> {
 const OK = 'HTTP/1.1 200 OK\r\nConnection: close\r\n';
 
 describe('a server that hangs up behind its last byte, and a device that reads slowly', () => {
-  // Which of the buffers on the way is full when the end comes is a matter of the size; 128 and 200 kB once ended the whole agent.
+  // Which of the buffers on the way is full when the end comes is a matter of the size; 128 and 200 kB once ended the
+  // whole agent.
   const sizes = [10_000, 65_536, 100_000, 131_072, 200_000, 1_000_000, 8_000_000];
   it.each(sizes)('all of %i bytes arrive', async (size) => {
     const bytes = randomBytes(size);
@@ -60,13 +64,20 @@ describe('a server that hangs up behind its last byte, and a device that reads s
     expect((await read((await ask(size)).pieces, 200)).equals(bytes)).toBe(true);
   });
 
-  it.each(sizes)('one that hangs up before %i bytes are complete is a connection that broke, and will be tried again', async (size) => {
-    respond = (socket) => {
-      socket.write(`${OK}Content-Length: ${size}\r\n\r\n`);
-      socket.end(randomBytes(size - 1));
-    };
-    await expect(read((await ask(size)).pieces, 200)).rejects.toMatchObject({ name: 'UnreachableError', passing: true, message: expect.stringMatching(/^the connection broke: /) });
-  });
+  it.each(sizes)(
+    'one that hangs up before %i bytes are complete is a connection that broke, and will be tried again',
+    async (size) => {
+      respond = (socket) => {
+        socket.write(`${OK}Content-Length: ${size}\r\n\r\n`);
+        socket.end(randomBytes(size - 1));
+      };
+      await expect(read((await ask(size)).pieces, 200)).rejects.toMatchObject({
+        name: 'UnreachableError',
+        passing: true,
+        message: expect.stringMatching(/^the connection broke: /),
+      });
+    },
+  );
 
   it('one that breaks the connection before the device begins to read is the same', async () => {
     respond = (socket) => socket.write(`${OK}Content-Length: 1000\r\n\r\n`, () => socket.resetAndDestroy());
@@ -111,11 +122,21 @@ describe('a server that falls silent', () => {
 describe('where the bytes are', () => {
   it('a server may send on three times, also to a relative address', async () => {
     const paths: string[] = [];
-    respond = (socket) => socket.end(paths.push('') <= 3 ? `HTTP/1.1 302 Found\r\nConnection: close\r\nContent-Length: 0\r\nLocation: /${paths.length}?a=%2F\r\n\r\n` : `${OK}Content-Length: 2\r\n\r\nok`);
+    respond = (socket) =>
+      socket.end(
+        paths.push('') <= 3
+          ? `HTTP/1.1 302 Found\r\nConnection: close\r\nContent-Length: 0\r\nLocation: /${paths.length}?a=%2F\r\n\r\n`
+          : `${OK}Content-Length: 2\r\n\r\nok`,
+      );
     expect(String(await read((await ask(2)).pieces))).toBe('ok');
-    respond = (socket) => socket.end(`HTTP/1.1 302 Found\r\nConnection: close\r\nContent-Length: 0\r\nLocation: /again\r\n\r\n`);
+    respond = (socket) =>
+      socket.end(`HTTP/1.1 302 Found\r\nConnection: close\r\nContent-Length: 0\r\nLocation: /again\r\n\r\n`);
     connections.length = 0;
-    await expect(ask(2)).rejects.toMatchObject({ name: 'UnreachableError', passing: false, message: 'the server answered 302' });
+    await expect(ask(2)).rejects.toMatchObject({
+      name: 'UnreachableError',
+      passing: false,
+      message: 'the server answered 302',
+    });
     expect(connections).toHaveLength(4);
   });
 

@@ -17,7 +17,11 @@ interface Request {
 }
 
 /** How the next answers misbehave; each answer takes the first one from the list. */
-export type Mishap = { readonly cutAfter: number } | { readonly status: number } | { readonly stallAfter: number } | { readonly redirectTo: string };
+export type Mishap =
+  | { readonly cutAfter: number }
+  | { readonly status: number }
+  | { readonly stallAfter: number }
+  | { readonly redirectTo: string };
 
 /** A real HTTP server with Range, If-Range and ETag (RFC 9110 §13, §14), and mishaps on request. */
 export class FileServer {
@@ -48,7 +52,12 @@ export class FileServer {
     const bytes = randomBytes(size);
     const path = `/${version}`;
     this.put(path, bytes);
-    return { url: `${this.base}${path}?signature=abc`, version, bytes, sha256: createHash('sha256').update(bytes).digest('hex') };
+    return {
+      url: `${this.base}${path}?signature=abc`,
+      version,
+      bytes,
+      sha256: createHash('sha256').update(bytes).digest('hex'),
+    };
   }
 
   /** Other bytes at the same place. */
@@ -66,16 +75,20 @@ export class FileServer {
       this.requests.push({ path, range, ifRange, status });
       response.writeHead(status, headers);
     };
-    if (mishap !== undefined && 'status' in mishap) return answer(mishap.status), void response.end();
-    if (mishap !== undefined && 'redirectTo' in mishap) return answer(302, { location: mishap.redirectTo }), void response.end();
-    if (!found) return answer(404), void response.end();
+    if (mishap !== undefined && 'status' in mishap) return (answer(mishap.status), void response.end());
+    if (mishap !== undefined && 'redirectTo' in mishap)
+      return (answer(302, { location: mishap.redirectTo }), void response.end());
+    if (!found) return (answer(404), void response.end());
     const { bytes, etag } = found;
     const from = Number(/^bytes=(\d+)-$/.exec(range ?? '')?.[1] ?? NaN);
     const isPart = Number.isInteger(from) && (ifRange === undefined || ifRange === etag);
-    if (isPart && from >= bytes.length) return answer(416, { 'content-range': `bytes */${bytes.length}` }), void response.end();
+    if (isPart && from >= bytes.length)
+      return (answer(416, { 'content-range': `bytes */${bytes.length}` }), void response.end());
     const body = isPart ? bytes.subarray(from) : bytes;
     answer(isPart ? 206 : 200, {
-      etag, 'accept-ranges': 'bytes', 'content-length': body.length,
+      etag,
+      'accept-ranges': 'bytes',
+      'content-length': body.length,
       ...(isPart && { 'content-range': `bytes ${from}-${bytes.length - 1}/${bytes.length}` }),
     });
     if (mishap === undefined || 'status' in mishap) return void response.end(body);

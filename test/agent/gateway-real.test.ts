@@ -8,7 +8,10 @@ import { testGateway, type TestGateway } from './gateway.js';
 
 const service = new TestedAllInOne();
 const gateways: TestGateway[] = [];
-const TERMS = { timeouts: { offer: 'PT30S', download: 'PT60S', install: 'PT60S', confirm: 'PT30S' }, retry: { maxAttempts: 3, backoff: { first: 'PT1S' } } };
+const TERMS = {
+  timeouts: { offer: 'PT30S', download: 'PT60S', install: 'PT60S', confirm: 'PT30S' },
+  retry: { maxAttempts: 3, backoff: { first: 'PT1S' } },
+};
 let typeId: string;
 beforeAll(async () => {
   await service.start();
@@ -21,13 +24,28 @@ afterAll(async () => {
 }, 60_000);
 
 /** Registers a gateway and its children over REST, and boots it. */
-async function gateway(name: string, count: number, knownBy: 'alias' | 'id', known: readonly string[] = []): Promise<TestGateway & { id: string }> {
+async function gateway(
+  name: string,
+  count: number,
+  knownBy: 'alias' | 'id',
+  known: readonly string[] = [],
+): Promise<TestGateway & { id: string }> {
   const { operator, endpoints } = service;
   const id = await operator.device({ name, deviceTypeId: typeId });
   const login = await operator.password(id);
-  const children = known.length > 0 ? known : await Promise.all(Array.from({ length: count }, (_, index) => operator.device({
-    name: `${name} ${index}`, deviceTypeId: typeId, connectedBy: id, ...(knownBy === 'alias' && { aliases: [`node-${index + 1}`] }),
-  })));
+  const children =
+    known.length > 0
+      ? known
+      : await Promise.all(
+          Array.from({ length: count }, (_, index) =>
+            operator.device({
+              name: `${name} ${index}`,
+              deviceTypeId: typeId,
+              connectedBy: id,
+              ...(knownBy === 'alias' && { aliases: [`node-${index + 1}`] }),
+            }),
+          ),
+        );
   const made = await testGateway(endpoints.mqtt, count, knownBy, { ...login, children });
   gateways.push(made);
   await made.boot();
@@ -41,12 +59,18 @@ async function firmware(version: string): Promise<{ id: string; sha256: string }
   await service.operator.associate(typeId, 'firmware', id);
   return { id, sha256: createHash('sha256').update(bytes).digest('hex') };
 }
-const install = (deviceId: string, firmwareId: string, also: object = {}) => service.operator.install(deviceId, { firmwareId, slot: 'firmware', ...TERMS, ...also });
-const become = (what: string, { deviceId, id }: InstallationResource, is: (one: InstallationResource) => boolean) => until(what, async () => {
-  const one = await service.operator.installation(deviceId, id);
-  if (!is(one)) throw new Error(`${one.state}, try ${one.attempt}: ${one.waitingOn ?? one.rejectReason ?? ''}`);
-  return one;
-}, 40_000);
+const install = (deviceId: string, firmwareId: string, also: object = {}) =>
+  service.operator.install(deviceId, { firmwareId, slot: 'firmware', ...TERMS, ...also });
+const become = (what: string, { deviceId, id }: InstallationResource, is: (one: InstallationResource) => boolean) =>
+  until(
+    what,
+    async () => {
+      const one = await service.operator.installation(deviceId, id);
+      if (!is(one)) throw new Error(`${one.state}, try ${one.attempt}: ${one.waitingOn ?? one.rejectReason ?? ''}`);
+      return one;
+    },
+    40_000,
+  );
 const isInstalled = ({ state }: InstallationResource) => state === 'installed';
 
 describe('A gateway and the real service', () => {
@@ -84,7 +108,10 @@ describe('A gateway and the real service', () => {
     await become('the gate', asked, ({ state }) => state === 'downloaded');
     await service.operator.call('PATCH', `/v1/devices/${child!.id}`, { info: { connectedBy: two.id } });
     await until('the first gateway to stop', () => one.agent().childState(child!.id)?.slots['firmware']?.job === null);
-    await until('the second gateway to take it', () => two.agent().childState(child!.id)?.slots['firmware']?.job?.phase === 'downloaded');
+    await until(
+      'the second gateway to take it',
+      () => two.agent().childState(child!.id)?.slots['firmware']?.job?.phase === 'downloaded',
+    );
     await service.operator.call('POST', `/v1/devices/${child!.id}/firmware-installations/${asked.id}/release`);
     const end = await become('installed', asked, isInstalled);
     expect([end.attempt, end.history.at(-1)?.data['by']]).toEqual([1, `device:${two.id}`]);

@@ -38,15 +38,24 @@ async function install(child: TestChild, also: Partial<Desired> = {}): Promise<D
   return desired;
 }
 const told = () => service.hellos(GATEWAY).flatMap(({ children }) => children ?? []);
-const pushed = (child: TestChild) => service.heard.filter((message) => message.type === 'progress' && message.device === child.id && message.body.phase === 'push');
+const pushed = (child: TestChild) =>
+  service.heard.filter(
+    (message) => message.type === 'progress' && message.device === child.id && message.body.phase === 'push',
+  );
 
 describe('a gateway', () => {
   it('tells its children in its hello: what their slots hold, and whether they are reached', async () => {
     const [one, two] = await connected(2);
     two!.isReachable = false;
     await service.command(GATEWAY, 'hello');
-    await service.until(() => told().some(({ reachable }) => !reachable), 'the hello that tells of the unreachable one');
-    expect(told().find(({ device }) => device === one!.id)).toMatchObject({ reachable: true, slots: { firmware: { version: '1.0.0', confirmed: true } } });
+    await service.until(
+      () => told().some(({ reachable }) => !reachable),
+      'the hello that tells of the unreachable one',
+    );
+    expect(told().find(({ device }) => device === one!.id)).toMatchObject({
+      reachable: true,
+      slots: { firmware: { version: '1.0.0', confirmed: true } },
+    });
     expect(told().find(({ device, reachable }) => device === two!.id && !reachable)?.slots).toEqual({});
   });
 
@@ -58,8 +67,17 @@ describe('a gateway', () => {
       expect(await digestOf(child.files.currentPath('firmware'))).toBe(file.sha256);
       expect(child.pushes).toEqual([documents[index]!.installationId]);
       expect(pushed(child).length).toBeGreaterThan(0);
-      expect([...new Set(service.states(child.id))]).toEqual(['accepted', 'downloading', 'downloaded', 'installing', 'rebooting', 'installed']);
-      expect(service.heard.filter((message) => message.device === child.id).every((message) => message.node === GATEWAY)).toBe(true);
+      expect([...new Set(service.states(child.id))]).toEqual([
+        'accepted',
+        'downloading',
+        'downloaded',
+        'installing',
+        'rebooting',
+        'installed',
+      ]);
+      expect(
+        service.heard.filter((message) => message.device === child.id).every((message) => message.node === GATEWAY),
+      ).toBe(true);
     }
     expect(server.requests.filter(({ status }) => status === 200)).toHaveLength(1);
     expect(service.states(GATEWAY)).toEqual([]);
@@ -69,16 +87,26 @@ describe('a gateway', () => {
     const [child] = await connected(1);
     const desired = await install(child!);
     await service.status(child!.id, 'installed');
-    const heard = service.heard.filter((message) => message.device === child!.id).map((message) => (message.type === 'status' ? message.body.state : message.type));
+    const heard = service.heard
+      .filter((message) => message.device === child!.id)
+      .map((message) => (message.type === 'status' ? message.body.state : message.type));
     expect(heard.lastIndexOf('hello')).toBeLessThan(heard.indexOf('installed'));
-    expect(service.hellos(child!.id).at(-1)?.slots['firmware']).toMatchObject({ sha256: file.sha256, installationId: desired.installationId, confirmed: true, revision: 1 });
+    expect(service.hellos(child!.id).at(-1)?.slots['firmware']).toMatchObject({
+      sha256: file.sha256,
+      installationId: desired.installationId,
+      confirmed: true,
+      revision: 1,
+    });
   });
 
   it('goes on with the others, from the same bytes, where the child whose document began the download is cancelled', async () => {
     const [one, two] = await connected(2);
     server.mishaps.push({ stallAfter: 150_000 });
     const first = await install(one!);
-    await service.until(() => service.heard.some((message) => message.type === 'progress' && message.device === one!.id), 'progress of the first');
+    await service.until(
+      () => service.heard.some((message) => message.type === 'progress' && message.device === one!.id),
+      'progress of the first',
+    );
     await install(two!);
     await service.status(two!.id, 'downloading');
     await service.command(one!.id, 'cancel', first.installationId, GATEWAY);
@@ -95,9 +123,14 @@ describe('a gateway', () => {
     server.mishaps.push({ cutAfter: 100_000 }); // so that both wait for the same download
     const documents = [one!, two!].map((child) => documentFor(wrong, { device: { id: child.id, aliases: [] } }));
     await Promise.all(documents.map((desired) => service.publish(desired.device.id, desired, GATEWAY)));
-    for (const child of [one!, two!]) expect(await service.status(child.id, 'failed')).toMatchObject({ error: { code: 'HASH_MISMATCH', retriable: true } });
+    for (const child of [one!, two!])
+      expect(await service.status(child.id, 'failed')).toMatchObject({
+        error: { code: 'HASH_MISMATCH', retriable: true },
+      });
     server.put('/1.5.9', wrong.bytes);
-    await Promise.all(documents.map((desired) => service.publish(desired.device.id, { ...desired, attempt: 2, revision: 2 }, GATEWAY)));
+    await Promise.all(
+      documents.map((desired) => service.publish(desired.device.id, { ...desired, attempt: 2, revision: 2 }, GATEWAY)),
+    );
     for (const child of [one!, two!]) expect(await service.status(child.id, 'installed')).toMatchObject({ attempt: 2 });
   });
 
@@ -136,7 +169,10 @@ describe('a gateway', () => {
     const before = service.hellos(GATEWAY).length;
     await gateway.boot();
     await service.until(() => service.hellos(GATEWAY).length > before, 'the hello after the restart');
-    expect(service.hellos(GATEWAY).at(-1)?.children?.[0]).toMatchObject({ device: child!.id, slots: { firmware: { version: '1.5.0' } } });
+    expect(service.hellos(GATEWAY).at(-1)?.children?.[0]).toMatchObject({
+      device: child!.id,
+      slots: { firmware: { version: '1.5.0' } },
+    });
   });
 
   it('knows a child by the aliases of its document where that comes first', async () => {
@@ -151,7 +187,10 @@ describe('a gateway', () => {
     await connected(1);
     const stranger = documentFor(file, { device: { id: 'someone', aliases: [] } });
     await service.publish('someone', stranger, GATEWAY);
-    await service.until(() => gateway.events.find(({ phase, detail }) => phase === 'refused' && detail.includes('someone')), 'the note in the diary');
+    await service.until(
+      () => gateway.events.find(({ phase, detail }) => phase === 'refused' && detail.includes('someone')),
+      'the note in the diary',
+    );
     expect(service.statuses('someone')).toEqual([]);
   });
 
@@ -165,20 +204,26 @@ describe('a gateway', () => {
     await service.status(installing!.id, 'installing');
     for (const child of [waiting!, installing!]) await service.clear(child.id, 'firmware', GATEWAY);
     await service.status(waiting!.id, 'canceled');
-    await service.until(() => service.statuses(installing!.id).find(({ error }) => error?.code === 'CANCEL_TOO_LATE'), 'CANCEL_TOO_LATE');
+    await service.until(
+      () => service.statuses(installing!.id).find(({ error }) => error?.code === 'CANCEL_TOO_LATE'),
+      'CANCEL_TOO_LATE',
+    );
     go();
     await service.status(installing!.id, 'installed');
     expect(waiting!.pushes).toEqual([]);
   });
 
-  it('learns from the answer to a child\'s hello that it moved to another gateway meanwhile', async () => {
+  it("learns from the answer to a child's hello that it moved to another gateway meanwhile", async () => {
     const [child] = await connected(1);
     await install(child!, { gate: 'hold' });
     await service.status(child!.id, 'downloaded');
     service.strangers.add(child!.id);
     gateway.agent().disconnect();
     await service.status(child!.id, 'canceled');
-    await service.until(() => gateway.agent().childState(child!.id)?.slots['firmware']?.job === null, 'the work to be given up');
+    await service.until(
+      () => gateway.agent().childState(child!.id)?.slots['firmware']?.job === null,
+      'the work to be given up',
+    );
   });
 
   it('takes up after a restart what it was pushing, and each child gets it whole', async () => {

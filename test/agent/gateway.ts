@@ -23,7 +23,11 @@ export class TestChild implements FieldProcedure {
   hooks: Hooks = {};
   private readonly installer: FileInstaller;
 
-  constructor(dir: string, readonly name: string, readonly id: string = randomUUID()) {
+  constructor(
+    dir: string,
+    readonly name: string,
+    readonly id: string = randomUUID(),
+  ) {
     this.files = new SlotFiles(join(dir, name), true);
     this.installer = new FileInstaller(join(dir, name), this.files, async () => undefined);
   }
@@ -83,10 +87,18 @@ export const GATEWAY = 'gw-1';
  * A gateway whose children are known by an alias, `node-1` and so on, or by their ids.
  * @param real its login, and the ids that the service gave to the children
  */
-export async function testGateway(url: string, count: number, knownBy: 'alias' | 'id' = 'id', real?: { username: string; password: string; children: readonly string[] }): Promise<TestGateway> {
+export async function testGateway(
+  url: string,
+  count: number,
+  knownBy: 'alias' | 'id' = 'id',
+  real?: { username: string; password: string; children: readonly string[] },
+): Promise<TestGateway> {
   const dir = await mkdtemp(join(tmpdir(), 'slipway-gateway-'));
   const events: AgentEvent[] = [];
-  const children = Array.from({ length: count }, (_, index) => new TestChild(join(dir, 'field'), `node-${index + 1}`, real?.children[index]));
+  const children = Array.from(
+    { length: count },
+    (_, index) => new TestChild(join(dir, 'field'), `node-${index + 1}`, real?.children[index]),
+  );
   for (const child of children) await child.files.deliver('firmware', 'factory', '1.0.0');
   let agent: Agent | undefined;
   let reboots: Promise<void> = Promise.resolve();
@@ -102,17 +114,29 @@ export async function testGateway(url: string, count: number, knownBy: 'alias' |
     };
     const files = new SlotFiles(join(dir, 'slots'), true);
     agent = new Agent({
-      url, username: real?.username ?? `${TENANT}/${GATEWAY}`, password: real?.password ?? 'secret', stateDir: dir, slots: ['firmware'], timings: QUICK,
+      url,
+      username: real?.username ?? `${TENANT}/${GATEWAY}`,
+      password: real?.password ?? 'secret',
+      stateDir: dir,
+      slots: ['firmware'],
+      timings: QUICK,
       installer: new FileInstaller(join(dir, 'slots'), files, restart),
       children: children.map((child) => ({
-        name: knownBy === 'id' ? child.id : child.name, slots: ['firmware'], installer: child, hooks: child.hooks, onEvent: (event: AgentEvent) => void child.events.push(event),
+        name: knownBy === 'id' ? child.id : child.name,
+        slots: ['firmware'],
+        installer: child,
+        hooks: child.hooks,
+        onEvent: (event: AgentEvent) => void child.events.push(event),
       })),
       onEvent: (event) => void events.push(event),
     });
     await agent.start();
   };
   return {
-    dir, children, events, boot,
+    dir,
+    children,
+    events,
+    boot,
     agent: running,
     async end() {
       hasEnded = true;

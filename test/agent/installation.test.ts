@@ -49,14 +49,31 @@ describe('an agent and one installation', () => {
     await service.publish('d-1', desired);
     await service.status('d-1', 'installed');
 
-    expect(service.states('d-1').filter((state, index, all) => all.indexOf(state) === index)).toEqual(['accepted', 'downloading', 'downloaded', 'installing', 'rebooting', 'installed']);
+    expect(service.states('d-1').filter((state, index, all) => all.indexOf(state) === index)).toEqual([
+      'accepted',
+      'downloading',
+      'downloaded',
+      'installing',
+      'rebooting',
+      'installed',
+    ]);
     expect(await device.digest()).toBe(file.sha256);
     const hello = service.hellos('d-1').at(-1);
-    expect(hello?.slots['firmware']).toMatchObject({ version: '1.5.0', sha256: file.sha256, installationId: desired.installationId, revision: 1, confirmed: true });
+    expect(hello?.slots['firmware']).toMatchObject({
+      version: '1.5.0',
+      sha256: file.sha256,
+      installationId: desired.installationId,
+      revision: 1,
+      confirmed: true,
+    });
     expect(hello?.bootId).not.toBe(service.hellos('d-1')[0]?.bootId);
-    const order = service.heard.map((message) => (message.type === 'hello' ? 'hello' : message.type === 'status' ? message.body.state : ''));
+    const order = service.heard.map((message) =>
+      message.type === 'hello' ? 'hello' : message.type === 'status' ? message.body.state : '',
+    );
     expect(order.lastIndexOf('hello')).toBeLessThan(order.indexOf('installed'));
-    expect(await device.files.journal()).toMatchObject([{ kind: 'install', installationId: desired.installationId, attempt: 1 }]);
+    expect(await device.files.journal()).toMatchObject([
+      { kind: 'install', installationId: desired.installationId, attempt: 1 },
+    ]);
   });
 
   it('counts its statuses from 1 in each attempt, without a gap, over the reboot', async () => {
@@ -64,7 +81,9 @@ describe('an agent and one installation', () => {
     const file = server.file('1.5.1', 100_000);
     await service.publish('d-1', documentFor(file));
     await service.status('d-1', 'installed');
-    expect([...new Set(service.statuses('d-1').map(({ seq }) => seq))].sort((a, b) => a - b)).toEqual([1, 2, 3, 4, 5, 6]);
+    expect([...new Set(service.statuses('d-1').map(({ seq }) => seq))].sort((a, b) => a - b)).toEqual([
+      1, 2, 3, 4, 5, 6,
+    ]);
   });
 
   it('resumes a download that broke off with a Range request for the version it began with', async () => {
@@ -116,8 +135,13 @@ describe('an agent and one installation', () => {
     await connected();
     const file = server.file('1.6.2', 10_000);
     server.mishaps.push(...Array.from({ length: 10 }, () => ({ status: 503 })));
-    await service.publish('d-1', documentFor(file, { policy: { maxDeferSeconds: 0, confirmWithinSeconds: 60, retryDownload: 2 } }));
-    expect(await service.status('d-1', 'failed')).toMatchObject({ error: { code: 'DOWNLOAD_FAILED', retriable: true, message: 'the server answered 503' } });
+    await service.publish(
+      'd-1',
+      documentFor(file, { policy: { maxDeferSeconds: 0, confirmWithinSeconds: 60, retryDownload: 2 } }),
+    );
+    expect(await service.status('d-1', 'failed')).toMatchObject({
+      error: { code: 'DOWNLOAD_FAILED', retriable: true, message: 'the server answered 503' },
+    });
     expect(server.requests).toHaveLength(3);
   });
 
@@ -127,7 +151,10 @@ describe('an agent and one installation', () => {
     server.put('/1.7.0', Buffer.alloc(200_000, 1));
     const desired = documentFor(file);
     await service.publish('d-1', desired);
-    expect(await service.status('d-1', 'failed')).toMatchObject({ attempt: 1, error: { code: 'HASH_MISMATCH', retriable: true } });
+    expect(await service.status('d-1', 'failed')).toMatchObject({
+      attempt: 1,
+      error: { code: 'HASH_MISMATCH', retriable: true },
+    });
     expect(service.states('d-1')).not.toContain('installing');
     expect((await device.files.held('firmware')).version).toBe('1.0.0');
     expect(await device.files.journal()).toEqual([]);
@@ -156,7 +183,10 @@ describe('an agent and one installation', () => {
   it('rejects a slot that it does not have as UNSUPPORTED', async () => {
     await connected();
     await service.publish('d-1', documentFor(server.file('1.9.0', 10), { slot: 'bootloader' }));
-    expect(await service.status('d-1', 'rejected')).toMatchObject({ slot: 'bootloader', error: { code: 'UNSUPPORTED', retriable: false } });
+    expect(await service.status('d-1', 'rejected')).toMatchObject({
+      slot: 'bootloader',
+      error: { code: 'UNSUPPORTED', retriable: false },
+    });
   });
 
   it('works on one slot after the other', async () => {
@@ -164,7 +194,10 @@ describe('an agent and one installation', () => {
     const [one, other] = [server.file('2.0.0', 90_000), server.file('2.0.1', 80_000)];
     await service.publish('d-1', documentFor(one));
     await service.publish('d-1', documentFor(other, { slot: 'configuration' }));
-    await service.until(() => service.states('d-1').filter((state) => state === 'installed').length >= 2, 'both installed');
+    await service.until(
+      () => service.states('d-1').filter((state) => state === 'installed').length >= 2,
+      'both installed',
+    );
     expect(await device.digest('firmware')).toBe(one.sha256);
     expect(await device.digest('configuration')).toBe(other.sha256);
   });

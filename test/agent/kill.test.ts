@@ -12,7 +12,21 @@ import { documentFor, TestService } from './service.js';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 /** Where the power is taken away: each before and after everything that is written. */
-const PLACES = ['accepted', 'downloading', 'piece', 'verified', 'downloaded', 'installing', 'swapping', 'swapped', 'recorded', 'rebooting', 'booting', 'confirmed', 'ended'];
+const PLACES = [
+  'accepted',
+  'downloading',
+  'piece',
+  'verified',
+  'downloaded',
+  'installing',
+  'swapping',
+  'swapped',
+  'recorded',
+  'rebooting',
+  'booting',
+  'confirmed',
+  'ended',
+];
 
 describe('an agent that is killed with -9', () => {
   let service: TestService;
@@ -41,7 +55,16 @@ describe('an agent that is killed with -9', () => {
   }
   async function startReal(): Promise<ChildProcess> {
     const config = join(dir, 'agent.json');
-    await writeFile(config, JSON.stringify({ url: service.url, username: 't1/d-1', password: 'secret', stateDir: '.', slots: { firmware: {} } }));
+    await writeFile(
+      config,
+      JSON.stringify({
+        url: service.url,
+        username: 't1/d-1',
+        password: 'secret',
+        stateDir: '.',
+        slots: { firmware: {} },
+      }),
+    );
     return start(['dist/agent/main.js', '--config', config]);
   }
   async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<number | null> {
@@ -67,7 +90,11 @@ describe('an agent that is killed with -9', () => {
     expect(JSON.parse(await readFile(join(dir, 'state.json'), 'utf8'))).toMatchObject({ v: 1 });
   }
   async function finishesOnce(): Promise<void> {
-    await service.until(() => service.hellos('d-1').some(({ slots: { firmware } }) => firmware?.sha256 === file.sha256 && firmware.confirmed), 'a hello with the new content');
+    await service.until(
+      () =>
+        service.hellos('d-1').some(({ slots: { firmware } }) => firmware?.sha256 === file.sha256 && firmware.confirmed),
+      'a hello with the new content',
+    );
     await service.status('d-1', 'installed');
     expect(await digestOf(slots().currentPath('firmware'))).toBe(file.sha256);
     expect(await slots().held('firmware')).toMatchObject({ version: '1.5.0', confirmed: true });
@@ -75,18 +102,25 @@ describe('an agent that is killed with -9', () => {
     expect(service.states('d-1')).not.toContain('failed');
   }
 
-  it.each(PLACES)('at "%s": its slot is whole, and after a restart it finishes the installation once', async (place) => {
-    await killedAt(place);
-    const requests = server.requests.length;
-    const device = await testDevice(service.url, {}, ['firmware'], dir);
-    try {
-      await device.boot();
-      await finishesOnce();
-      if (place === 'piece') expect(server.requests[requests]).toMatchObject({ range: expect.stringMatching(/^bytes=[1-9]/), status: 206 });
-    } finally {
-      await device.end();
-    }
-  });
+  it.each(PLACES)(
+    'at "%s": its slot is whole, and after a restart it finishes the installation once',
+    async (place) => {
+      await killedAt(place);
+      const requests = server.requests.length;
+      const device = await testDevice(service.url, {}, ['firmware'], dir);
+      try {
+        await device.boot();
+        await finishesOnce();
+        if (place === 'piece')
+          expect(server.requests[requests]).toMatchObject({
+            range: expect.stringMatching(/^bytes=[1-9]/),
+            status: 206,
+          });
+      } finally {
+        await device.end();
+      }
+    },
+  );
 
   it('is followed by slipway-agent --config on the same disk, which finishes the installation and ends by SIGTERM', async () => {
     await killedAt('swapped');

@@ -1,5 +1,5 @@
-// A reference agent in a process of its own that stands still at a named point, says so on standard output, and waits to be killed there.
-// Arguments: broker's URL, state folder, point (`piece` = in the middle of the download).
+// A reference agent in a process of its own that stands still at a named point, says so on standard output, and waits
+// to be killed there. Arguments: broker's URL, state folder, point (`piece` = in the middle of the download).
 import { join } from 'node:path';
 import { Agent } from '../../dist/agent/core/agent.js';
 import { FileInstaller } from '../../dist/agent/core/file-installer.js';
@@ -23,7 +23,12 @@ let agent;
 async function boot() {
   const restart = async () => void agent.shutOff().then(boot);
   agent = new Agent({
-    url, stateDir, hooks, username: 't1/d-1', password: 'secret', slots: ['firmware'],
+    url,
+    stateDir,
+    hooks,
+    username: 't1/d-1',
+    password: 'secret',
+    slots: ['firmware'],
     installer: new FileInstaller(join(stateDir, 'slots'), files, restart),
     timings: { reconnect: { first: 20, max: 200 }, repeat: { first: 150, max: 600 }, answer: 300, drain: 300 },
   });

@@ -15,8 +15,8 @@ const KILLS = 10;
 const LONGEST_LIFE_MS = 1_300;
 
 /**
- * Writes its slot in small pieces, the slowest and most careless way: whoever was stopped in the middle would leave half of it, and two at
- * once would be seen.
+ * Writes its slot in small pieces, the slowest and most careless way: whoever was stopped in the middle would leave
+ * half of it, and two at once would be seen.
  */
 const CARELESS = `
 mkdir "$DIR/busy" 2>/dev/null || { echo "two at once" >> "$DIR/faults"; exit 1; }
@@ -50,7 +50,10 @@ describe(`slipway-agent, killed with -9 ${KILLS} times at random (KILL_SEED=${SE
     await service.stop();
   });
 
-  /** One installation after the other, each of the other file, until the agent has died often enough. @param look at each death */
+  /**
+   * One installation after the other, each of the other file, until the agent has died often enough. @param look at
+   * each death
+   */
   async function killedAgainAndAgain(name: string, look: () => Promise<void>): Promise<void> {
     const random = seededRandom(SEED, name);
     let revision = 0;
@@ -63,11 +66,22 @@ describe(`slipway-agent, killed with -9 ${KILLS} times at random (KILL_SEED=${SE
       await look();
     }
     agent.start();
-    await service.until(() => service.states('d-1', desired.installationId).includes('installed'), 'the end of the last installation', 40_000);
+    await service.until(
+      () => service.states('d-1', desired.installationId).includes('installed'),
+      'the end of the last installation',
+      40_000,
+    );
     expect(service.states('d-1')).not.toContain('failed');
     expect(await digestOf(agent.path('slot'))).toBe(desired.firmware.sha256);
-    const hello = await service.until(() => service.hellos('d-1').findLast(({ slots }) => slots['firmware']?.installationId === desired.installationId), 'a hello with the new content');
-    expect(hello.slots['firmware']).toMatchObject({ version: desired.firmware.version, sha256: desired.firmware.sha256, confirmed: true });
+    const hello = await service.until(
+      () => service.hellos('d-1').findLast(({ slots }) => slots['firmware']?.installationId === desired.installationId),
+      'a hello with the new content',
+    );
+    expect(hello.slots['firmware']).toMatchObject({
+      version: desired.firmware.version,
+      sha256: desired.firmware.sha256,
+      confirmed: true,
+    });
 
     async function next(): Promise<Desired> {
       const made = documentFor(files[revision % 2]!, { revision: (revision += 1) });
@@ -79,7 +93,9 @@ describe(`slipway-agent, killed with -9 ${KILLS} times at random (KILL_SEED=${SE
   it('never leaves half a file, and ends as installed', async () => {
     await agent.configure({ slots: { firmware: { file: agent.path('slot') } } });
     const factory = await digestOf(agent.path('slot'));
-    await killedAgainAndAgain('file', async () => expect([factory, ...files.map(({ sha256 }) => sha256)]).toContain(await digestOf(agent.path('slot'))));
+    await killedAgainAndAgain('file', async () =>
+      expect([factory, ...files.map(({ sha256 }) => sha256)]).toContain(await digestOf(agent.path('slot'))),
+    );
   }, 90_000);
 
   it('lets a command that writes the slot finish, never runs two at once, and ends as installed', async () => {

@@ -12,7 +12,10 @@ export class RealAgent {
   /** Standard error of all its lives. */
   output = '';
 
-  private constructor(readonly dir: string, private readonly url: string) {}
+  private constructor(
+    readonly dir: string,
+    private readonly url: string,
+  ) {}
 
   static async create(url: string): Promise<RealAgent> {
     return new RealAgent(await mkdtemp(join(tmpdir(), 'slipway-real-agent-')), url);
@@ -39,11 +42,16 @@ export class RealAgent {
   }
 
   async configure(members: { slots: object; [more: string]: unknown }): Promise<void> {
-    await writeFile(this.path('agent.json'), JSON.stringify({ url: this.url, username: `${TENANT}/d-1`, password: 'secret', stateDir: 'state', ...members }));
+    await writeFile(
+      this.path('agent.json'),
+      JSON.stringify({ url: this.url, username: `${TENANT}/d-1`, password: 'secret', stateDir: 'state', ...members }),
+    );
   }
 
   start(): void {
-    const child = spawn(process.execPath, ['dist/agent/main.js', '--config', this.path('agent.json')], { stdio: ['ignore', 'ignore', 'pipe'] });
+    const child = spawn(process.execPath, ['dist/agent/main.js', '--config', this.path('agent.json')], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
     child.stderr.on('data', (chunk: Buffer) => (this.output += chunk.toString()));
     this.child = child;
   }

@@ -36,9 +36,18 @@ describe('an agent whose broker is away', () => {
   /** @returns the pauses between the first seven tries of one device */
   async function pausesOf(name: string): Promise<number[]> {
     const agent = new Agent({
-      url: `mqtt://127.0.0.1:${(server.address() as AddressInfo).port}`, username: `t1/${name}`, password: 'secret', stateDir: join(dir, name), slots: ['firmware'],
-      installer: new FileInstaller(join(dir, name, 'slots'), new SlotFiles(join(dir, name, 'slots'), false), async () => undefined),
-      timings: { reconnect: { first: FIRST, max: MAX } }, random: seededRandom(3, name),
+      url: `mqtt://127.0.0.1:${(server.address() as AddressInfo).port}`,
+      username: `t1/${name}`,
+      password: 'secret',
+      stateDir: join(dir, name),
+      slots: ['firmware'],
+      installer: new FileInstaller(
+        join(dir, name, 'slots'),
+        new SlotFiles(join(dir, name, 'slots'), false),
+        async () => undefined,
+      ),
+      timings: { reconnect: { first: FIRST, max: MAX } },
+      random: seededRandom(3, name),
     });
     tries = [];
     await agent.start();
@@ -51,7 +60,8 @@ describe('an agent whose broker is away', () => {
     const [one, two] = [await pausesOf('d-1'), await pausesOf('d-2')];
     for (const pauses of [one, two]) {
       // Each is at least half of 80, 160, 320, 640, 640, 640; a busy machine makes them longer, never shorter.
-      for (const [index, pause] of pauses.entries()) expect(pause).toBeGreaterThanOrEqual(Math.min(MAX, FIRST * 2 ** index) / 2 - 5);
+      for (const [index, pause] of pauses.entries())
+        expect(pause).toBeGreaterThanOrEqual(Math.min(MAX, FIRST * 2 ** index) / 2 - 5);
       expect(pauses.at(-1)!).toBeGreaterThan(pauses[0]!);
     }
     expect(one.reduce((sum, pause) => sum + pause)).not.toBe(two.reduce((sum, pause) => sum + pause));

@@ -54,7 +54,12 @@ describe('an agent that is not heard', () => {
     const before = count('installed');
     await device.boot();
     await service.until(() => count('installed') >= before + 2, 'installed after the restart');
-    const receipts = new Set(service.statuses('d-1').filter(({ state }) => state === 'installed').map(statusReceipt));
+    const receipts = new Set(
+      service
+        .statuses('d-1')
+        .filter(({ state }) => state === 'installed')
+        .map(statusReceipt),
+    );
     expect(receipts.size).toBe(1);
     expect(isUnacknowledged()).toBe(true);
     await service.acknowledge('d-1', { for: [...receipts][0]!, result: 'stale' });
@@ -68,7 +73,14 @@ describe('an agent that is not heard', () => {
     await service.status('d-1', 'downloaded');
     device.agent().disconnect();
     await service.until(() => count('downloaded') >= 2, 'downloaded again');
-    expect(new Set(service.statuses('d-1').filter(({ state }) => state === 'downloaded').map(({ seq }) => seq)).size).toBe(1);
+    expect(
+      new Set(
+        service
+          .statuses('d-1')
+          .filter(({ state }) => state === 'downloaded')
+          .map(({ seq }) => seq),
+      ).size,
+    ).toBe(1);
   });
 
   it('leaves a last will that speaks of its own connection, and says goodbye with the same session', async () => {
@@ -76,12 +88,21 @@ describe('an agent that is not heard', () => {
     const presences = () => service.heard.flatMap((message) => (message.type === 'presence' ? [message.body] : []));
     await service.until(() => presences().length >= 1, 'presence');
     device.agent().disconnect();
-    await service.until(() => presences().filter(({ online }) => online).length >= 2, 'presence of the second connection');
+    await service.until(
+      () => presences().filter(({ online }) => online).length >= 2,
+      'presence of the second connection',
+    );
     const [first, second] = presences().filter(({ online }) => online);
     expect(first?.session).not.toBe(second?.session);
-    await service.until(() => presences().some(({ online, session }) => !online && session === first?.session), 'the last will of the first');
+    await service.until(
+      () => presences().some(({ online, session }) => !online && session === first?.session),
+      'the last will of the first',
+    );
     await device.agent().stop();
-    await service.until(() => presences().some(({ online, session }) => !online && session === second?.session), 'the goodbye of the second');
+    await service.until(
+      () => presences().some(({ online, session }) => !online && session === second?.session),
+      'the goodbye of the second',
+    );
   });
 
   it('says again how an attempt ended when its document is published once more', async () => {
@@ -93,7 +114,14 @@ describe('an agent that is not heard', () => {
     const before = count('installed');
     await service.publish('d-1', { ...desired, revision: 9 });
     await service.until(() => count('installed') > before, 'installed once more');
-    expect(new Set(service.statuses('d-1').filter(({ state }) => state === 'installed').map(({ seq }) => seq)).size).toBe(1);
+    expect(
+      new Set(
+        service
+          .statuses('d-1')
+          .filter(({ state }) => state === 'installed')
+          .map(({ seq }) => seq),
+      ).size,
+    ).toBe(1);
     expect(await device.files.journal()).toHaveLength(1);
   });
 });

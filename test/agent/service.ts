@@ -2,7 +2,16 @@ import { randomUUID } from 'node:crypto';
 import { createServer, type AddressInfo, type Server } from 'node:net';
 import { Aedes } from 'aedes';
 import { connectAsync, type MqttClient } from 'mqtt';
-import { parseUp, print, statusReceipt, type Ack, type Desired, type Hello, type Status, type UpMessage } from '../../protocol/mqtt/payloads.js';
+import {
+  parseUp,
+  print,
+  statusReceipt,
+  type Ack,
+  type Desired,
+  type Hello,
+  type Status,
+  type UpMessage,
+} from '../../protocol/mqtt/payloads.js';
 import { ackTopic, cmdTopic, desiredTopic, SERVICE_FILTER } from '../../protocol/mqtt/topics.js';
 
 export const TENANT = 't1';
@@ -62,8 +71,17 @@ export class TestService {
     await this.send(desiredTopic(address(device, node), slot), Buffer.alloc(0), true);
   }
 
-  async command(device: string, cmd: 'cancel' | 'hello' | 'log', installationId?: string, node = device): Promise<void> {
-    await this.send(cmdTopic(address(device, node)), print({ v: 1, cmd, ...(installationId !== undefined && { installationId }) }), false);
+  async command(
+    device: string,
+    cmd: 'cancel' | 'hello' | 'log',
+    installationId?: string,
+    node = device,
+  ): Promise<void> {
+    await this.send(
+      cmdTopic(address(device, node)),
+      print({ v: 1, cmd, ...(installationId !== undefined && { installationId }) }),
+      false,
+    );
   }
 
   async acknowledge(device: string, what: { for: string } & Partial<Ack>, node = device): Promise<void> {
@@ -71,7 +89,13 @@ export class TestService {
   }
 
   statuses(device: string, installationId?: string): Status[] {
-    return this.heard.flatMap((message) => (message.type === 'status' && message.device === device && (installationId ?? message.body.installationId) === message.body.installationId ? [message.body] : []));
+    return this.heard.flatMap((message) =>
+      message.type === 'status' &&
+      message.device === device &&
+      (installationId ?? message.body.installationId) === message.body.installationId
+        ? [message.body]
+        : [],
+    );
   }
 
   states(device: string, installationId?: string): string[] {
@@ -79,11 +103,17 @@ export class TestService {
   }
 
   hellos(device: string): Hello[] {
-    return this.heard.flatMap((message) => (message.type === 'hello' && message.device === device ? [message.body] : []));
+    return this.heard.flatMap((message) =>
+      message.type === 'hello' && message.device === device ? [message.body] : [],
+    );
   }
 
   status(device: string, state: string, deadlineMs = 15_000): Promise<Status> {
-    return this.until(() => this.statuses(device).find((status) => status.state === state), `the status "${state}" of ${device}; heard: ${this.states(device).join(', ')}`, deadlineMs);
+    return this.until(
+      () => this.statuses(device).find((status) => status.state === state),
+      `the status "${state}" of ${device}; heard: ${this.states(device).join(', ')}`,
+      deadlineMs,
+    );
   }
 
   /** Looks again whenever something was heard, and every 20 ms for what is not heard. */
@@ -102,7 +132,11 @@ export class TestService {
       };
       const deadline = setTimeout(() => {
         end();
-        broken(new Error(`waited ${deadlineMs} ms in vain for ${what}; heard: ${this.heard.map(({ type, body }) => ('state' in body ? body.state : type)).join(', ')}`));
+        broken(
+          new Error(
+            `waited ${deadlineMs} ms in vain for ${what}; heard: ${this.heard.map(({ type, body }) => ('state' in body ? body.state : type)).join(', ')}`,
+          ),
+        );
       }, deadlineMs);
       const beat = setInterval(tryIt, 20);
       this.waiting.add(tryIt);
@@ -113,12 +147,26 @@ export class TestService {
   private answer(message: UpMessage): void {
     if (!this.acknowledges) return;
     const { node, device, type, body } = message;
-    const result = this.strangers.has(device) ? 'forbidden' as const : 'ok' as const;
+    const result = this.strangers.has(device) ? ('forbidden' as const) : ('ok' as const);
     if (type === 'hello') {
-      const children = Object.fromEntries((body.children ?? []).flatMap((child) => (this.aliases[child.device] ? [[child.device, this.aliases[child.device]!]] : [])));
-      void this.acknowledge(device, { for: body.msgId, result, ...(this.open && result === 'ok' && { open: this.open }), ...(Object.keys(children).length > 0 && { children }) }, node);
+      const children = Object.fromEntries(
+        (body.children ?? []).flatMap((child) =>
+          this.aliases[child.device] ? [[child.device, this.aliases[child.device]!]] : [],
+        ),
+      );
+      void this.acknowledge(
+        device,
+        {
+          for: body.msgId,
+          result,
+          ...(this.open && result === 'ok' && { open: this.open }),
+          ...(Object.keys(children).length > 0 && { children }),
+        },
+        node,
+      );
     }
-    if (type === 'status' && ['installed', 'failed', 'rejected', 'canceled'].includes(body.state)) void this.acknowledge(device, { for: statusReceipt(body), result }, node);
+    if (type === 'status' && ['installed', 'failed', 'rejected', 'canceled'].includes(body.state))
+      void this.acknowledge(device, { for: statusReceipt(body), result }, node);
   }
 
   private async send(topic: string, payload: Buffer, retain: boolean): Promise<void> {
@@ -127,15 +175,29 @@ export class TestService {
 }
 
 /** A document, as the service would publish it. */
-export function documentFor(file: { url: string; sha256: string; bytes: Buffer; version: string }, also: Partial<Desired> = {}): Desired {
+export function documentFor(
+  file: { url: string; sha256: string; bytes: Buffer; version: string },
+  also: Partial<Desired> = {},
+): Desired {
   return {
-    v: 1, revision: 1, installationId: randomUUID(), attempt: 1, issuedAt: new Date().toISOString(), slot: 'firmware',
+    v: 1,
+    revision: 1,
+    installationId: randomUUID(),
+    attempt: 1,
+    issuedAt: new Date().toISOString(),
+    slot: 'firmware',
     device: { id: 'd-1', aliases: [] },
-    firmware: { id: randomUUID(), name: 'OSR', version: file.version, size: file.bytes.length, sha256: file.sha256, contentType: 'application/octet-stream' },
+    firmware: {
+      id: randomUUID(),
+      name: 'OSR',
+      version: file.version,
+      size: file.bytes.length,
+      sha256: file.sha256,
+      contentType: 'application/octet-stream',
+    },
     download: { url: file.url },
     gate: 'go',
     policy: { maxDeferSeconds: 60, confirmWithinSeconds: 60, retryDownload: 3 },
     ...also,
   };
 }
-

@@ -28,7 +28,8 @@ async function connected(hooks: Hooks = {}): Promise<void> {
   await device.boot();
   await service.until(() => service.hellos('d-1').length > 0, 'the first hello');
 }
-const event = (phase: string) => service.until(() => device.events.find((one) => one.phase === phase), `the event "${phase}"`);
+const event = (phase: string) =>
+  service.until(() => device.events.find((one) => one.phase === phase), `the event "${phase}"`);
 
 describe('an agent whose work is taken back', () => {
   it('stops a download when its document is cleared, answers canceled, and leaves the slot alone', async () => {
@@ -51,8 +52,18 @@ describe('an agent whose work is taken back', () => {
     await service.command('d-1', 'cancel', desired.installationId);
     await service.status('d-1', 'canceled');
     await service.command('d-1', 'cancel', desired.installationId);
-    await service.until(() => service.states('d-1').filter((state) => state === 'canceled').length >= 2, 'the second answer');
-    expect(new Set(service.statuses('d-1').filter(({ state }) => state === 'canceled').map(({ seq }) => seq)).size).toBe(1);
+    await service.until(
+      () => service.states('d-1').filter((state) => state === 'canceled').length >= 2,
+      'the second answer',
+    );
+    expect(
+      new Set(
+        service
+          .statuses('d-1')
+          .filter(({ state }) => state === 'canceled')
+          .map(({ seq }) => seq),
+      ).size,
+    ).toBe(1);
   });
 
   it('says CANCEL_TOO_LATE once it is installing, and goes on to its normal end', async () => {
@@ -64,7 +75,10 @@ describe('an agent whose work is taken back', () => {
     await service.status('d-1', 'installing');
     await service.clear('d-1');
     await service.command('d-1', 'cancel', desired.installationId);
-    const refused = await service.until(() => service.statuses('d-1').find(({ error }) => error?.code === 'CANCEL_TOO_LATE'), 'CANCEL_TOO_LATE');
+    const refused = await service.until(
+      () => service.statuses('d-1').find(({ error }) => error?.code === 'CANCEL_TOO_LATE'),
+      'CANCEL_TOO_LATE',
+    );
     expect(refused.state).toBe('installing');
     go();
     await service.status('d-1', 'installed');
@@ -93,7 +107,10 @@ describe('an agent whose work is taken back', () => {
     await service.publish('d-1', lower!);
     await service.publish('d-1', equal!);
     await service.publish('d-1', higher!);
-    await service.until(() => service.states('d-1', higher!.installationId).includes('installed'), 'the higher revision');
+    await service.until(
+      () => service.states('d-1', higher!.installationId).includes('installed'),
+      'the higher revision',
+    );
     expect(service.states('d-1', lower!.installationId)).toEqual([]);
     expect(service.states('d-1', equal!.installationId)).toEqual([]);
   });
@@ -123,7 +140,10 @@ describe('an agent whose work is taken back', () => {
     await service.status('d-1', 'downloaded');
     await service.acknowledge('d-1', { for: hello!.msgId, open: {} });
     await service.command('d-1', 'log');
-    await service.until(() => service.heard.some(({ type }) => type === 'log'), 'the answer to the command that came after it');
+    await service.until(
+      () => service.heard.some(({ type }) => type === 'log'),
+      'the answer to the command that came after it',
+    );
     expect(service.states('d-1')).not.toContain('canceled');
   });
 

@@ -14,13 +14,23 @@ export class ApiProcess {
   url = '';
   private child: ChildProcess | undefined;
 
-  private constructor(private readonly database: TestDatabase, readonly folder: string, readonly pool: Pool, private readonly env: Record<string, string>) {}
+  private constructor(
+    private readonly database: TestDatabase,
+    readonly folder: string,
+    readonly pool: Pool,
+    private readonly env: Record<string, string>,
+  ) {}
 
   /** Not started yet: a test may prepare what the process finds. */
   static async prepare(title: string, env: Record<string, string> = {}): Promise<ApiProcess> {
     const database = await createTestDatabase(title);
     const folder = await mkdtemp(join(tmpdir(), 'slipway-api-process-'));
-    return new ApiProcess(database, folder, openPool({ databaseUrl: database.url, name: 'api-process-test', max: 4 }), env);
+    return new ApiProcess(
+      database,
+      folder,
+      openPool({ databaseUrl: database.url, name: 'api-process-test', max: 4 }),
+      env,
+    );
   }
 
   get pid(): number {
@@ -29,7 +39,15 @@ export class ApiProcess {
 
   async start(): Promise<void> {
     const child = spawn(process.execPath, ['dist/workers/api.js'], {
-      env: { ...process.env, DATABASE_URL: this.database.url, SLIPWAY_DATA_DIR: this.folder, SLIPWAY_HTTP_PORT: '0', SLIPWAY_ADMIN_TOKEN: this.token, SLIPWAY_LOG_LEVEL: 'info', ...this.env },
+      env: {
+        ...process.env,
+        DATABASE_URL: this.database.url,
+        SLIPWAY_DATA_DIR: this.folder,
+        SLIPWAY_HTTP_PORT: '0',
+        SLIPWAY_ADMIN_TOKEN: this.token,
+        SLIPWAY_LOG_LEVEL: 'info',
+        ...this.env,
+      },
       stdio: ['ignore', 'ignore', 'pipe'],
     });
     this.child = child;
@@ -47,7 +65,11 @@ export class ApiProcess {
   fetch(method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Response> {
     return fetch(this.url + path, {
       method,
-      headers: { authorization: `Bearer ${this.token}`, ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
+      headers: {
+        authorization: `Bearer ${this.token}`,
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...headers,
+      },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
   }

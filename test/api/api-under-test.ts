@@ -44,8 +44,21 @@ export interface ApiUnderTest extends Client {
   close(): Promise<void>;
 }
 
-/** The real API on a port of its own, over a database of its own; the client holds an owner's key of the tenant `default`. */
-export async function startApi(title: string, { services: changed = {}, liveTimes, ...options }: Omit<AppOptions, 'services'> & { services?: Partial<Services>; liveTimes?: { heartbeatMs: number; lifetimeMs: number } } = {}): Promise<ApiUnderTest> {
+/**
+ * The real API on a port of its own, over a database of its own; the client holds an owner's key of the tenant
+ * `default`.
+ */
+export async function startApi(
+  title: string,
+  {
+    services: changed = {},
+    liveTimes,
+    ...options
+  }: Omit<AppOptions, 'services'> & {
+    services?: Partial<Services>;
+    liveTimes?: { heartbeatMs: number; lifetimeMs: number };
+  } = {},
+): Promise<ApiUnderTest> {
   const database = await createTestDatabase(title);
   const folder = await mkdtemp(join(tmpdir(), 'slipway-api-'));
   const pool = openPool({ databaseUrl: database.url, name: 'api-test', max: 6 });
@@ -53,8 +66,15 @@ export async function startApi(title: string, { services: changed = {}, liveTime
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   const services: Services = {
-    pool, blobs: await openDiskBlobs(folder, { worker: UPLOAD_WORKER }), publicUrl: url, draftLifetimeMs: 300_000,
-    simulations: new Simulations({ worker: COMPILED_WORKER, deadlineMs: 100_000 }), notifyOutbox: () => undefined, now: Date.now, log: pino({ level: 'silent' }), ...changed,
+    pool,
+    blobs: await openDiskBlobs(folder, { worker: UPLOAD_WORKER }),
+    publicUrl: url,
+    draftLifetimeMs: 300_000,
+    simulations: new Simulations({ worker: COMPILED_WORKER, deadlineMs: 100_000 }),
+    notifyOutbox: () => undefined,
+    now: Date.now,
+    log: pino({ level: 'silent' }),
+    ...changed,
   };
   const live = new LiveEvents(services.pool, services.log, liveTimes);
   server.on('request', createApp({ services, live, ...options }));
@@ -65,10 +85,20 @@ export async function startApi(title: string, { services: changed = {}, liveTime
     const tenantId = key.tenantId ?? 'default';
     await pool.query('INSERT INTO tenants (id) VALUES ($1) ON CONFLICT DO NOTHING', [tenantId]);
     await ensureKey(pool, { tenantId, name: key.name ?? `key-${token.slice(0, 8)}`, role: key.role ?? 'owner' }, token);
-    return { token, call: (method, path, body, headers) => request(url, description, token, method, path, body, headers) };
+    return {
+      token,
+      call: (method, path, body, headers) => request(url, description, token, method, path, body, headers),
+    };
   };
   return {
-    ...(await as({ name: 'bootstrap' })), url, pool, description, services, live, folder, as,
+    ...(await as({ name: 'bootstrap' })),
+    url,
+    pool,
+    description,
+    services,
+    live,
+    folder,
+    as,
     close: async () => {
       await live.end();
       server.closeAllConnections();
@@ -82,11 +112,23 @@ export async function startApi(title: string, { services: changed = {}, liveTime
 }
 
 /** Objects are sent as JSON, bytes and text as they are. Every answer is held against the OpenAPI document. */
-async function request(url: string, description: Description, token: string, method: string, path: string, body: unknown, headers: Record<string, string> = {}): Promise<Reply> {
+async function request(
+  url: string,
+  description: Description,
+  token: string,
+  method: string,
+  path: string,
+  body: unknown,
+  headers: Record<string, string> = {},
+): Promise<Reply> {
   const raw = typeof body === 'string' || body instanceof Uint8Array;
   const response = await fetch(url + path, {
     method,
-    headers: { authorization: `Bearer ${token}`, ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
+    headers: {
+      authorization: `Bearer ${token}`,
+      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      ...headers,
+    },
     redirect: 'manual',
     ...(body === undefined ? {} : { body: raw ? (body as string) : JSON.stringify(body) }),
   });

@@ -16,11 +16,18 @@ afterAll(() => api.close());
 const summary = ({ status, body }: Reply): unknown[] => [status, body.errorCode];
 
 async function device(connectedBy?: string): Promise<string> {
-  return (await api.call('POST', '/v1/devices', { info: { name: 'd', deviceTypeId: type, ...(connectedBy ? { connectedBy } : {}) } })).body.data.id as string;
+  return (
+    await api.call('POST', '/v1/devices', {
+      info: { name: 'd', deviceTypeId: type, ...(connectedBy ? { connectedBy } : {}) },
+    })
+  ).body.data.id as string;
 }
 
 async function marks(subject: string): Promise<string[]> {
-  const { rows } = await api.pool.query<{ receiver: string; detail: string; generation: string }>('SELECT receiver, detail, generation FROM outbox WHERE subject = $1 ORDER BY 1, 2', [subject]);
+  const { rows } = await api.pool.query<{ receiver: string; detail: string; generation: string }>(
+    'SELECT receiver, detail, generation FROM outbox WHERE subject = $1 ORDER BY 1, 2',
+    [subject],
+  );
   return rows.map((row) => `${row.receiver}:${row.detail}:${row.generation}`);
 }
 
@@ -29,12 +36,27 @@ describe('a password of a device', () => {
     const id = await device();
     const made = await api.call('POST', `/v1/devices/${id}/credentials`, { type: 'password' });
     expect(made.status).toBe(201);
-    expect(made.body.data).toEqual({ id: expect.any(String), type: 'password', username: `default/${id}`, password: expect.stringMatching(/^[A-Za-z0-9_-]{43}$/), createdAt: expect.any(String) });
+    expect(made.body.data).toEqual({
+      id: expect.any(String),
+      type: 'password',
+      username: `default/${id}`,
+      password: expect.stringMatching(/^[A-Za-z0-9_-]{43}$/),
+      createdAt: expect.any(String),
+    });
     expect(made.headers.get('cache-control')).toBe('no-store');
-    const { rows } = await api.pool.query<{ secret_hash: Buffer }>('SELECT secret_hash FROM device_credentials WHERE id = $1', [made.body.data.id]);
-    expect(rows[0]!.secret_hash).toEqual(createHash('sha256').update(made.body.data.password as string).digest());
+    const { rows } = await api.pool.query<{ secret_hash: Buffer }>(
+      'SELECT secret_hash FROM device_credentials WHERE id = $1',
+      [made.body.data.id],
+    );
+    expect(rows[0]!.secret_hash).toEqual(
+      createHash('sha256')
+        .update(made.body.data.password as string)
+        .digest(),
+    );
     const listed = await api.call('GET', `/v1/devices/${id}/credentials`);
-    expect(listed.body.data).toEqual([{ id: made.body.data.id, type: 'password', username: `default/${id}`, createdAt: made.body.data.createdAt }]);
+    expect(listed.body.data).toEqual([
+      { id: made.body.data.id, type: 'password', username: `default/${id}`, createdAt: made.body.data.createdAt },
+    ]);
   });
 
   it('may be one of two that are valid at a time; a third is refused until one is revoked', async () => {
@@ -52,7 +74,10 @@ describe('a password of a device', () => {
   it('tells the broker, and moves the documents of all that is behind the device', async () => {
     const gateway = await device();
     const child = await device(gateway);
-    await api.pool.query(`INSERT INTO published_documents (tenant_id, device_id, slot, node, revision) VALUES ('default', $1, 'firmware', $2, 1)`, [child, gateway]);
+    await api.pool.query(
+      `INSERT INTO published_documents (tenant_id, device_id, slot, node, revision) VALUES ('default', $1, 'firmware', $2, 1)`,
+      [child, gateway],
+    );
     const made = await api.call('POST', `/v1/devices/${gateway}/credentials`, { type: 'password' });
     expect(await marks(gateway)).toEqual(['credential::1']);
     expect(await marks(child)).toEqual(['document:firmware:1']);
@@ -62,9 +87,13 @@ describe('a password of a device', () => {
 
   it('is of no other type, and of a device that exists', async () => {
     const path = `/v1/devices/${await device()}/credentials`;
-    for (const body of [{}, { type: 'token' }, { type: 'password', password: 'mine' }]) expect(summary(await api.call('POST', path, body))).toEqual([400, 'DEVICE_VALIDATION']);
+    for (const body of [{}, { type: 'token' }, { type: 'password', password: 'mine' }])
+      expect(summary(await api.call('POST', path, body))).toEqual([400, 'DEVICE_VALIDATION']);
     for (const id of [randomUUID(), 'x']) {
-      expect(summary(await api.call('POST', `/v1/devices/${id}/credentials`, { type: 'password' }))).toEqual([404, 'DEVICE_NOT_FOUND']);
+      expect(summary(await api.call('POST', `/v1/devices/${id}/credentials`, { type: 'password' }))).toEqual([
+        404,
+        'DEVICE_NOT_FOUND',
+      ]);
       expect(summary(await api.call('GET', `/v1/devices/${id}/credentials`))).toEqual([404, 'DEVICE_NOT_FOUND']);
     }
     expect(summary(await api.call('DELETE', `${path}/x`))).toEqual([404, 'DEVICE_CREDENTIAL_NOT_FOUND']);
@@ -76,7 +105,11 @@ describe('a certificate of a device', () => {
     const path = `/v1/devices/${await device()}/certificates`;
     const made = await api.call('POST', path, { cert, status: 'valid' });
     expect(made.status).toBe(201);
-    expect(made.body.data).toMatchObject({ cert, status: 'valid', fingerprint: expect.stringMatching(/^[0-9a-f]{64}$/) });
+    expect(made.body.data).toMatchObject({
+      cert,
+      status: 'valid',
+      fingerprint: expect.stringMatching(/^[0-9a-f]{64}$/),
+    });
     const own = `${path}/${made.body.data.id}`;
     expect((await api.call('GET', path)).body.data).toEqual([made.body.data]);
     expect((await api.call('PATCH', own, { status: 'revoked' })).body.data.status).toBe('revoked');
@@ -95,9 +128,15 @@ describe('a certificate of a device', () => {
     ['text', 'hello'],
     ['a certificate that is cut off', '-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n'],
     ['two certificates', '-----BEGIN CERTIFICATE-----\n-----BEGIN CERTIFICATE-----\n'],
-    ['a private key beside it', '-----BEGIN PRIVATE KEY-----\nMIIB\n-----END PRIVATE KEY-----\n-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n'],
+    [
+      'a private key beside it',
+      '-----BEGIN PRIVATE KEY-----\nMIIB\n-----END PRIVATE KEY-----\n-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n',
+    ],
   ])('that is %s is refused, and the answer points at it', async (_what, wrong) => {
-    const reply = await api.call('POST', `/v1/devices/${await device()}/certificates`, { cert: wrong, status: 'valid' });
+    const reply = await api.call('POST', `/v1/devices/${await device()}/certificates`, {
+      cert: wrong,
+      status: 'valid',
+    });
     expect(summary(reply)).toEqual([400, 'DEVICE_VALIDATION']);
     expect(reply.body.errors[0].pointer).toBe('/cert');
   });

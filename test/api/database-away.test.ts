@@ -52,7 +52,10 @@ beforeAll(async () => {
   pool = openPool({ databaseUrl: await line.open(), name: 'away-test', max: 4 });
   api = await startApi('api_database_away_own', { services: { pool } });
   // The key was written to the API's own database; the app under test asks the one behind the line.
-  await pool.query(`INSERT INTO api_keys (tenant_id, name, role, secret_hash) VALUES ('default', 'test', 'owner', sha256($1))`, [Buffer.from(api.token)]);
+  await pool.query(
+    `INSERT INTO api_keys (tenant_id, name, role, secret_hash) VALUES ('default', 'test', 'owner', sha256($1))`,
+    [Buffer.from(api.token)],
+  );
 });
 afterAll(async () => {
   await api.close();
@@ -65,9 +68,16 @@ describe('with the database away', () => {
   it('requests are answered 503 with Retry-After, and succeed as soon as it is back', async () => {
     expect((await api.call('GET', '/v1/devices')).status).toBe(200);
     line.isCut = true;
-    for (const [method, path, body] of [['GET', '/v1/devices'], ['POST', '/v1/device-types', { name: 'x' }]] as const) {
+    for (const [method, path, body] of [
+      ['GET', '/v1/devices'],
+      ['POST', '/v1/device-types', { name: 'x' }],
+    ] as const) {
       const reply = await api.call(method, path, body);
-      expect([reply.status, reply.body.errorCode, reply.headers.get('retry-after')]).toEqual([503, 'SERVICE_UNAVAILABLE', '2']);
+      expect([reply.status, reply.body.errorCode, reply.headers.get('retry-after')]).toEqual([
+        503,
+        'SERVICE_UNAVAILABLE',
+        '2',
+      ]);
       expect(JSON.stringify(reply.body)).not.toMatch(/ECONN|127\.0\.0\.1|terminated/);
     }
     const ready = await api.call('GET', '/health/ready');

@@ -13,11 +13,17 @@ export class Description {
     addFormats.default(this.ajv);
     this.ajv.addSchema({ ...document, $id: 'openapi' });
     this.paths = Object.keys(document.paths)
-      .map((template) => ({ template, pattern: new RegExp(`^${template.replaceAll('.', '\\.').replaceAll(/\{\w+\}/g, '[^/]+')}/?$`) }))
+      .map((template) => ({
+        template,
+        pattern: new RegExp(`^${template.replaceAll('.', '\\.').replaceAll(/\{\w+\}/g, '[^/]+')}/?$`),
+      }))
       .sort((a, b) => a.template.split('{').length - b.template.split('{').length);
   }
 
-  /** @throws where the answer is not one that the document describes. An operation that is not in it is described by nothing. */
+  /**
+   * @throws where the answer is not one that the document describes. An operation that is not in it is described by
+   * nothing.
+   */
   check(method: string, path: string, status: number, contentType: string, body: unknown): void {
     const template = this.paths.find(({ pattern }) => pattern.test(path.split('?', 1)[0]!))?.template;
     const verb = method === 'HEAD' ? 'get' : method.toLowerCase();
@@ -25,14 +31,21 @@ export class Description {
     if (!operation) return;
     const where = `${method} ${template} ${status}`;
     const response = operation.responses[status];
-    if (!response) throw new Error(`${where} is not described; described are ${Object.keys(operation.responses).join(', ')}`);
+    if (!response)
+      throw new Error(`${where} is not described; described are ${Object.keys(operation.responses).join(', ')}`);
     if (method === 'HEAD' || body === '') return;
     const type = contentType.split(';', 1)[0]!;
-    if (!response.content?.[type] && !response.content?.['*/*']) throw new Error(`${where} has the content type ${type}, which is not described`);
+    if (!response.content?.[type] && !response.content?.['*/*'])
+      throw new Error(`${where} has the content type ${type}, which is not described`);
     if (!/json/.test(type)) return;
-    const pointer = ['paths', template!, verb, 'responses', String(status), 'content', type, 'schema'].map((part) => part.replaceAll('~', '~0').replaceAll('/', '~1')).join('/');
+    const pointer = ['paths', template!, verb, 'responses', String(status), 'content', type, 'schema']
+      .map((part) => part.replaceAll('~', '~0').replaceAll('/', '~1'))
+      .join('/');
     const validate = this.validator(`openapi#/${encodeURI(pointer)}`);
-    if (!validate(body)) throw new Error(`${where} does not fit its schema: ${this.ajv.errorsText(validate.errors)}\n${JSON.stringify(body)}`);
+    if (!validate(body))
+      throw new Error(
+        `${where} does not fit its schema: ${this.ajv.errorsText(validate.errors)}\n${JSON.stringify(body)}`,
+      );
   }
 
   validator(reference: string): ValidateFunction {

@@ -10,7 +10,9 @@ afterAll(() => api.close());
 const NOBODY = randomUUID();
 
 async function sample(): Promise<Record<string, unknown>> {
-  return JSON.parse(await readFile(new URL('../../demo/service/extended-osr-light-switch.json', import.meta.url), 'utf8')) as Record<string, unknown>;
+  return JSON.parse(
+    await readFile(new URL('../../demo/service/extended-osr-light-switch.json', import.meta.url), 'utf8'),
+  ) as Record<string, unknown>;
 }
 
 async function newType(slots: Record<string, unknown> = { firmware: { name: 'Firmware' } }): Promise<string> {
@@ -21,7 +23,10 @@ async function newType(slots: Record<string, unknown> = { firmware: { name: 'Fir
 
 async function newFirmware(state = 'draft'): Promise<string> {
   const id = randomUUID();
-  await api.pool.query(`INSERT INTO firmwares (tenant_id, id, name, state, created_by) VALUES ('default', $1, 'Firmware', $2, 'test')`, [id, state]);
+  await api.pool.query(
+    `INSERT INTO firmwares (tenant_id, id, name, state, created_by) VALUES ('default', $1, 'Firmware', $2, 'test')`,
+    [id, state],
+  );
   return id;
 }
 
@@ -39,7 +44,14 @@ describe('a device type', () => {
   it('needs no more than a name', async () => {
     const { status, body } = await api.call('POST', '/v1/device-types', { name: 'x' });
     expect(status).toBe(201);
-    expect(body.data).toMatchObject({ name: 'x', categories: [], reportingRules: [], schema: {}, slots: {}, communicationInterval: null });
+    expect(body.data).toMatchObject({
+      name: 'x',
+      categories: [],
+      reportingRules: [],
+      schema: {},
+      slots: {},
+      communicationInterval: null,
+    });
   });
 
   it.each([
@@ -47,12 +59,42 @@ describe('a device type', () => {
     ['an empty name', { name: '' }, '/name', 'must have 1 to 255 characters'],
     ['a name of 256 characters', { name: 'x'.repeat(256) }, '/name', 'must have 1 to 255 characters'],
     ['an unknown member', { name: 'x', colour: 'red' }, '/colour', 'is unknown here'],
-    ['an unknown member far inside', { name: 'x', slots: { firmware: { name: 'y', size: 1 } } }, '/slots/firmware/size', 'is unknown here'],
-    ['a slot name with a hyphen', { name: 'x', slots: { 'boot-loader': { name: 'y' } } }, '/slots/boot-loader', 'is no good name: must consist of letters, digits and _'],
-    ['a slot name of 256 characters', { name: 'x', slots: { ['s'.repeat(256)]: { name: 'y' } } }, `/slots/${'s'.repeat(256)}`, 'is no good name: must have at most 255 characters'],
-    ['a slot that no topic can carry', { name: 'x', slots: { constructor: { name: 'y' } } }, '/slots/constructor', 'is no good name: must not be what every object has by itself, such as "constructor"'],
-    ['a category that is no URN', { name: 'x', categories: ['light'] }, '/categories/0', 'must be a URN such as urn:oma:lwm2m:ext:3001 (RFC 8141)'],
-    ['a communication interval of more than two days', { name: 'x', communicationInterval: 172_801 }, '/communicationInterval', undefined],
+    [
+      'an unknown member far inside',
+      { name: 'x', slots: { firmware: { name: 'y', size: 1 } } },
+      '/slots/firmware/size',
+      'is unknown here',
+    ],
+    [
+      'a slot name with a hyphen',
+      { name: 'x', slots: { 'boot-loader': { name: 'y' } } },
+      '/slots/boot-loader',
+      'is no good name: must consist of letters, digits and _',
+    ],
+    [
+      'a slot name of 256 characters',
+      { name: 'x', slots: { ['s'.repeat(256)]: { name: 'y' } } },
+      `/slots/${'s'.repeat(256)}`,
+      'is no good name: must have at most 255 characters',
+    ],
+    [
+      'a slot that no topic can carry',
+      { name: 'x', slots: { constructor: { name: 'y' } } },
+      '/slots/constructor',
+      'is no good name: must not be what every object has by itself, such as "constructor"',
+    ],
+    [
+      'a category that is no URN',
+      { name: 'x', categories: ['light'] },
+      '/categories/0',
+      'must be a URN such as urn:oma:lwm2m:ext:3001 (RFC 8141)',
+    ],
+    [
+      'a communication interval of more than two days',
+      { name: 'x', communicationInterval: 172_801 },
+      '/communicationInterval',
+      undefined,
+    ],
     ['a list instead of an object', [], '', undefined],
   ])('with %s is refused, and the answer points at it', async (_what, body, pointer, detail) => {
     const reply = await api.call('POST', '/v1/device-types', body);
@@ -63,15 +105,28 @@ describe('a device type', () => {
   });
 
   it('may have a slot name of 255 characters and a name of 255 emoji: characters are counted, not their halves', async () => {
-    expect((await api.call('POST', '/v1/device-types', { name: '🚦'.repeat(255), slots: { ['s'.repeat(255)]: { name: 'y' } } })).status).toBe(201);
+    expect(
+      (
+        await api.call('POST', '/v1/device-types', {
+          name: '🚦'.repeat(255),
+          slots: { ['s'.repeat(255)]: { name: 'y' } },
+        })
+      ).status,
+    ).toBe(201);
     expect((await api.call('POST', '/v1/device-types', { name: '🚦'.repeat(256) })).status).toBe(400);
   });
 
   it('is changed by a merge patch: members are merged, null deletes', async () => {
     const { body } = await api.call('POST', '/v1/device-types', await sample());
     const id = body.data.id as string;
-    const patch = { model: null, slots: { bootloader: { name: 'Bootloader' } }, schema: { events: null, attributes: { humidity: { maximum: 99 } } } };
-    const changed = await api.call('PATCH', `/v1/device-types/${id}`, patch, { 'content-type': 'application/merge-patch+json' });
+    const patch = {
+      model: null,
+      slots: { bootloader: { name: 'Bootloader' } },
+      schema: { events: null, attributes: { humidity: { maximum: 99 } } },
+    };
+    const changed = await api.call('PATCH', `/v1/device-types/${id}`, patch, {
+      'content-type': 'application/merge-patch+json',
+    });
     expect(changed.status).toBe(200);
     expect(changed.body.data.model).toBeUndefined();
     expect(changed.body.data.slots).toEqual({ firmware: { name: 'Test name' }, bootloader: { name: 'Bootloader' } });
@@ -107,7 +162,9 @@ describe('a firmware association', () => {
     const path = `/v1/device-types/${type}/slots/firmware/firmware-associations`;
     const made = await api.call('POST', path, { firmwareId: firmware });
     expect(made.status).toBe(201);
-    expect(made.body).toEqual({ data: { id: expect.any(String), deviceTypeId: type, slotName: 'firmware', firmwareId: firmware } });
+    expect(made.body).toEqual({
+      data: { id: expect.any(String), deviceTypeId: type, slotName: 'firmware', firmwareId: firmware },
+    });
     const again = await api.call('POST', path, { firmwareId: firmware });
     expect([again.status, again.body.errorCode]).toEqual([409, 'DEVICETYPE_ASSOCIATION_EXISTS']);
     const listed = await api.call('GET', path);
@@ -125,10 +182,14 @@ describe('a firmware association', () => {
   it('needs a slot that the type has', async () => {
     const [type, firmware] = [await newType(), await newFirmware()];
     for (const slot of ['bootloader', 'boot-loader']) {
-      const reply = await api.call('POST', `/v1/device-types/${type}/slots/${slot}/firmware-associations`, { firmwareId: firmware });
+      const reply = await api.call('POST', `/v1/device-types/${type}/slots/${slot}/firmware-associations`, {
+        firmwareId: firmware,
+      });
       expect([reply.status, reply.body.errorCode]).toEqual([404, 'DEVICETYPE_SLOT_NOT_FOUND']);
     }
-    expect((await api.call('GET', `/v1/device-types/${NOBODY}/slots/firmware/firmware-associations`)).body.errorCode).toBe('DEVICETYPE_NOT_FOUND');
+    expect(
+      (await api.call('GET', `/v1/device-types/${NOBODY}/slots/firmware/firmware-associations`)).body.errorCode,
+    ).toBe('DEVICETYPE_NOT_FOUND');
   });
 
   it('goes by its id, keeps its slot as long as it is there, and is then unknown', async () => {
@@ -138,7 +199,9 @@ describe('a firmware association', () => {
     const kept = await api.call('PATCH', `/v1/device-types/${type}`, { slots: { firmware: null } });
     expect([kept.status, kept.body.errorCode]).toEqual([409, 'DEVICETYPE_IN_USE']);
     expect((await api.call('DELETE', `${path}/${body.data.id}`)).status).toBe(204);
-    expect((await api.call('DELETE', `${path}/${body.data.id}`)).body.errorCode).toBe('DEVICETYPE_ASSOCIATION_NOT_FOUND');
+    expect((await api.call('DELETE', `${path}/${body.data.id}`)).body.errorCode).toBe(
+      'DEVICETYPE_ASSOCIATION_NOT_FOUND',
+    );
     expect((await api.call('PATCH', `/v1/device-types/${type}`, { slots: { firmware: null } })).status).toBe(200);
   });
 });

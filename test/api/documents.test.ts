@@ -21,16 +21,46 @@ describe('the OpenAPI document', () => {
 
   it('describes every operation of the contract', () => {
     const paths = api.description.document.paths as Record<string, Record<string, unknown>>;
-    const has = (method: string, path: string) => paths[path.replaceAll(/\{\w+\}/g, '{}')]?.[method] ?? Object.entries(paths).find(([known]) => known.replaceAll(/\{\w+\}/g, '{}') === path.replaceAll(/\{\w+\}/g, '{}'))?.[1][method];
+    const has = (method: string, path: string) =>
+      paths[path.replaceAll(/\{\w+\}/g, '{}')]?.[method] ??
+      Object.entries(paths).find(
+        ([known]) => known.replaceAll(/\{\w+\}/g, '{}') === path.replaceAll(/\{\w+\}/g, '{}'),
+      )?.[1][method];
     const contract: [string, string][] = [
-      ['post', '/v1/firmwares'], ['get', '/v1/firmwares'], ['get', '/v1/firmwares/{}'], ['delete', '/v1/firmwares/{}'], ['post', '/v1/firmwares/{}/blob'], ['get', '/v1/firmwares/{}/blob'],
-      ['post', '/v1/device-types'], ['get', '/v1/device-types'], ['get', '/v1/device-types/{}'], ['patch', '/v1/device-types/{}'], ['delete', '/v1/device-types/{}'],
-      ['post', '/v1/device-types/{}/slots/{}/firmware-associations'], ['get', '/v1/device-types/{}/slots/{}/firmware-associations'], ['delete', '/v1/device-types/{}/slots/{}/firmware-associations/{}'],
-      ['post', '/v1/devices'], ['get', '/v1/devices'], ['get', '/v1/devices/{}'], ['patch', '/v1/devices/{}'], ['delete', '/v1/devices/{}'],
-      ['post', '/v1/devices/{}/certificates'], ['get', '/v1/devices/{}/certificates'], ['patch', '/v1/devices/{}/certificates/{}'], ['delete', '/v1/devices/{}/certificates/{}'],
-      ['post', '/v1/devices/{}/credentials'], ['get', '/v1/devices/{}/credentials'], ['delete', '/v1/devices/{}/credentials/{}'],
-      ['post', '/v1/devices/{}/firmware-installations'], ['get', '/v1/devices/{}/firmware-installations'], ['get', '/v1/devices/{}/firmware-installations/{}'], ['patch', '/v1/devices/{}/firmware-installations/{}'],
-      ['get', '/v1/firmware-installations'], ['post', '/v1/devices/{}/firmware-installations/{}/cancel'], ['get', '/v1/devices/{}/slots'], ['get', '/v1/devices/{}/last-diagnostics'],
+      ['post', '/v1/firmwares'],
+      ['get', '/v1/firmwares'],
+      ['get', '/v1/firmwares/{}'],
+      ['delete', '/v1/firmwares/{}'],
+      ['post', '/v1/firmwares/{}/blob'],
+      ['get', '/v1/firmwares/{}/blob'],
+      ['post', '/v1/device-types'],
+      ['get', '/v1/device-types'],
+      ['get', '/v1/device-types/{}'],
+      ['patch', '/v1/device-types/{}'],
+      ['delete', '/v1/device-types/{}'],
+      ['post', '/v1/device-types/{}/slots/{}/firmware-associations'],
+      ['get', '/v1/device-types/{}/slots/{}/firmware-associations'],
+      ['delete', '/v1/device-types/{}/slots/{}/firmware-associations/{}'],
+      ['post', '/v1/devices'],
+      ['get', '/v1/devices'],
+      ['get', '/v1/devices/{}'],
+      ['patch', '/v1/devices/{}'],
+      ['delete', '/v1/devices/{}'],
+      ['post', '/v1/devices/{}/certificates'],
+      ['get', '/v1/devices/{}/certificates'],
+      ['patch', '/v1/devices/{}/certificates/{}'],
+      ['delete', '/v1/devices/{}/certificates/{}'],
+      ['post', '/v1/devices/{}/credentials'],
+      ['get', '/v1/devices/{}/credentials'],
+      ['delete', '/v1/devices/{}/credentials/{}'],
+      ['post', '/v1/devices/{}/firmware-installations'],
+      ['get', '/v1/devices/{}/firmware-installations'],
+      ['get', '/v1/devices/{}/firmware-installations/{}'],
+      ['patch', '/v1/devices/{}/firmware-installations/{}'],
+      ['get', '/v1/firmware-installations'],
+      ['post', '/v1/devices/{}/firmware-installations/{}/cancel'],
+      ['get', '/v1/devices/{}/slots'],
+      ['get', '/v1/devices/{}/last-diagnostics'],
     ];
     expect(contract.filter(([method, path]) => !has(method, path))).toEqual([]);
   });
@@ -38,26 +68,49 @@ describe('the OpenAPI document', () => {
   it('has no reference that leads nowhere, no operation id twice, and only schemas that can be compiled', () => {
     const { document } = api.description;
     const text = JSON.stringify(document);
-    for (const [, name] of text.matchAll(/"#\/components\/schemas\/([^"]+)"/g)) expect(Object.keys(document.components.schemas as object)).toContain(name);
+    for (const [, name] of text.matchAll(/"#\/components\/schemas\/([^"]+)"/g))
+      expect(Object.keys(document.components.schemas as object)).toContain(name);
     expect(text).not.toContain('$defs');
     const ids = [...text.matchAll(/"operationId":"([^"]+)"/g)].map((match) => match[1]);
     expect(new Set(ids).size).toBe(ids.length);
-    for (const name of Object.keys(document.components.schemas as object)) expect(() => api.description.validator(`openapi#/components/schemas/${name}`)).not.toThrow();
+    for (const name of Object.keys(document.components.schemas as object))
+      expect(() => api.description.validator(`openapi#/components/schemas/${name}`)).not.toThrow();
   });
 
   it('shows an example of the body and of the main answer of every operation', () => {
     type Content = Record<string, { example?: unknown }>;
-    const paths = api.description.document.paths as Record<string, Record<string, { requestBody?: { content: Content }; responses: Record<string, { content?: Content }> }>>;
-    const without = Object.entries(paths).flatMap(([path, methods]) => Object.entries(methods).flatMap(([method, { requestBody, responses }]) => {
-      const main = Object.keys(responses).filter((status) => status.startsWith('2') || status.startsWith('3')).sort()[0]!;
-      const shown = Object.entries({ ...requestBody?.content, ...responses[main]!.content }).filter(([type]) => type !== 'application/octet-stream' && type !== '*/*');
-      return shown.filter(([, { example }]) => example === undefined).map(([type]) => `${method} ${path} ${type}`);
-    }));
+    const paths = api.description.document.paths as Record<
+      string,
+      Record<string, { requestBody?: { content: Content }; responses: Record<string, { content?: Content }> }>
+    >;
+    const without = Object.entries(paths).flatMap(([path, methods]) =>
+      Object.entries(methods).flatMap(([method, { requestBody, responses }]) => {
+        const main = Object.keys(responses)
+          .filter((status) => status.startsWith('2') || status.startsWith('3'))
+          .sort()[0]!;
+        const shown = Object.entries({ ...requestBody?.content, ...responses[main]!.content }).filter(
+          ([type]) => type !== 'application/octet-stream' && type !== '*/*',
+        );
+        return shown.filter(([, { example }]) => example === undefined).map(([type]) => `${method} ${path} ${type}`);
+      }),
+    );
     expect(without).toEqual([]);
   });
 
   it('has examples that fit their schemas', () => {
-    const { components, paths } = api.description.document as { components: { schemas: Record<string, { example?: unknown }> }; paths: Record<string, Record<string, { requestBody?: { content: Record<string, { example?: unknown }> }; responses: Record<string, { content?: Record<string, { example?: unknown }> }> }>> };
+    const { components, paths } = api.description.document as {
+      components: { schemas: Record<string, { example?: unknown }> };
+      paths: Record<
+        string,
+        Record<
+          string,
+          {
+            requestBody?: { content: Record<string, { example?: unknown }> };
+            responses: Record<string, { content?: Record<string, { example?: unknown }> }>;
+          }
+        >
+      >;
+    };
     for (const [name, { example }] of Object.entries(components.schemas)) {
       if (example === undefined) continue;
       const validate = api.description.validator(`openapi#/components/schemas/${name}`);
@@ -67,12 +120,17 @@ describe('the OpenAPI document', () => {
       for (const [method, { requestBody, responses }] of Object.entries(methods)) {
         for (const [type, { example }] of Object.entries(requestBody?.content ?? {})) {
           if (example === undefined) continue;
-          const validate = api.description.validator(`openapi#/paths/${path.replaceAll('~', '~0').replaceAll('/', '~1').replaceAll('{', '%7B').replaceAll('}', '%7D')}/${method}/requestBody/content/${type.replaceAll('/', '~1')}/schema`);
+          const validate = api.description.validator(
+            `openapi#/paths/${path.replaceAll('~', '~0').replaceAll('/', '~1').replaceAll('{', '%7B').replaceAll('}', '%7D')}/${method}/requestBody/content/${type.replaceAll('/', '~1')}/schema`,
+          );
           expect([path, method, validate(example), validate.errors]).toEqual([path, method, true, null]);
         }
         for (const [status, { content = {} }] of Object.entries(responses)) {
           for (const [type, { example }] of Object.entries(content)) {
-            if (example !== undefined) expect(() => api.description.check(method.toUpperCase(), path, Number(status), type, example)).not.toThrow();
+            if (example !== undefined)
+              expect(() =>
+                api.description.check(method.toUpperCase(), path, Number(status), type, example),
+              ).not.toThrow();
           }
         }
       }
@@ -86,7 +144,8 @@ describe('the page of the API', () => {
     expect([page.status, page.headers.get('content-type')]).toEqual([200, 'text/html; charset=utf-8']);
     const html = await page.text();
     expect(html).not.toMatch(/(src|href)="https?:/);
-    for (const [, file] of html.matchAll(/(?:src|href)="\.?\/?([^"]+)"/g)) expect([file, (await fetch(`${api.url}/docs/${file}`)).status]).toEqual([file, 200]);
+    for (const [, file] of html.matchAll(/(?:src|href)="\.?\/?([^"]+)"/g))
+      expect([file, (await fetch(`${api.url}/docs/${file}`)).status]).toEqual([file, 200]);
     expect(await (await fetch(`${api.url}/docs/swagger-ui-init.js`)).text()).toContain('/openapi.json');
   });
 });
@@ -99,13 +158,24 @@ describe('the health of the service', () => {
   it('is ready when every part is, and names the parts that are not', async () => {
     const unready = await api.call('GET', '/health/ready', undefined, withoutToken);
     expect(unready.status).toBe(503);
-    expect(unready.body.dependencies).toMatchObject({ database: { status: 'up' }, bridge: { status: 'down' }, orchestrator: { status: 'down' }, temporal: { status: 'up' }, mqtt: { status: 'up' } });
-    await api.pool.query(`INSERT INTO leases (name, holder, epoch, expires_at) VALUES ('bridge', 'b', 1, now() + interval '1 minute'), ('orchestrator', 'o', 1, now() + interval '1 minute')`);
+    expect(unready.body.dependencies).toMatchObject({
+      database: { status: 'up' },
+      bridge: { status: 'down' },
+      orchestrator: { status: 'down' },
+      temporal: { status: 'up' },
+      mqtt: { status: 'up' },
+    });
+    await api.pool.query(
+      `INSERT INTO leases (name, holder, epoch, expires_at) VALUES ('bridge', 'b', 1, now() + interval '1 minute'), ('orchestrator', 'o', 1, now() + interval '1 minute')`,
+    );
     const ready = await api.call('GET', '/health/ready', undefined, withoutToken);
     expect([ready.status, ready.body.status]).toEqual([200, 'ready']);
     healthy['mqtt'] = 'does not answer';
     const broken = await api.call('GET', '/health/ready');
-    expect([broken.status, broken.body.dependencies.mqtt]).toEqual([503, { status: 'down', reason: 'does not answer' }]);
+    expect([broken.status, broken.body.dependencies.mqtt]).toEqual([
+      503,
+      { status: 'down', reason: 'does not answer' },
+    ]);
     healthy['mqtt'] = undefined;
     await api.pool.query(`UPDATE leases SET expires_at = now() - interval '1 second' WHERE name = 'bridge'`);
     expect((await api.call('GET', '/health/ready')).body.dependencies.bridge.status).toBe('down');
@@ -115,7 +185,9 @@ describe('the health of the service', () => {
     await api.call('GET', '/v1/devices/0d8cba4e-0c43-4c1e-8a3f-7d3c2d0c9d01');
     const { status, headers, body } = await api.call('GET', '/metrics', undefined, withoutToken);
     expect([status, headers.get('content-type')]).toEqual([200, 'text/plain; version=0.0.4; charset=utf-8']);
-    expect(body).toContain('slipway_http_request_duration_seconds_count{method="GET",path="/v1/devices/{id}",status="404"}');
+    expect(body).toContain(
+      'slipway_http_request_duration_seconds_count{method="GET",path="/v1/devices/{id}",status="404"}',
+    );
     expect(body).toContain('slipway_outbox_depth{receiver="document"} 0');
     expect(body).toContain('slipway_installations{state="scheduled"} 0');
     expect(body).toContain('slipway_database_up 1');
@@ -125,6 +197,11 @@ describe('the health of the service', () => {
 describe('every answer', () => {
   it('says nothing of what it runs on, and is not to be kept', async () => {
     const { headers } = await api.call('GET', '/v1/devices');
-    expect([headers.get('x-powered-by'), headers.get('cache-control'), headers.get('x-content-type-options'), headers.get('etag')]).toEqual([null, 'no-store', 'nosniff', null]);
+    expect([
+      headers.get('x-powered-by'),
+      headers.get('cache-control'),
+      headers.get('x-content-type-options'),
+      headers.get('etag'),
+    ]).toEqual([null, 'no-store', 'nosniff', null]);
   });
 });

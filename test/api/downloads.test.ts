@@ -26,7 +26,13 @@ const load = async (url: string, headers: Record<string, string> = {}, method = 
   const response = await fetch(url, { headers, method, redirect: 'manual' });
   const bytes = Buffer.from(await response.arrayBuffer());
   const type = response.headers.get('content-type') ?? '';
-  api.description.check(method, new URL(url).pathname, response.status, type, /json/.test(type) && bytes.length > 0 ? JSON.parse(bytes.toString()) : '');
+  api.description.check(
+    method,
+    new URL(url).pathname,
+    response.status,
+    type,
+    /json/.test(type) && bytes.length > 0 ? JSON.parse(bytes.toString()) : '',
+  );
   return { status: response.status, headers: response.headers, bytes };
 };
 
@@ -34,7 +40,9 @@ describe('GET /v1/firmwares/{id}/blob', () => {
   it('answers 302 with a signed link, whose signature is its last parameter', async () => {
     const reply = await api.call('GET', `/v1/firmwares/${firmware}/blob`);
     expect(reply.status).toBe(302);
-    expect(reply.headers.get('location')).toMatch(new RegExp(`^${api.url}/download/firmwares/default/${firmware}\\?expires=\\d+&sig=[\\w-]{43}$`));
+    expect(reply.headers.get('location')).toMatch(
+      new RegExp(`^${api.url}/download/firmwares/default/${firmware}\\?expires=\\d+&sig=[\\w-]{43}$`),
+    );
   });
 
   it('answers 409 where no blob is attached', async () => {
@@ -49,15 +57,24 @@ describe('a signed link', () => {
     expect(status).toBe(200);
     expect(bytes.equals(BYTES)).toBe(true);
     expect(Object.fromEntries(headers)).toMatchObject({
-      etag: `"${SHA256}"`, 'accept-ranges': 'bytes', 'content-length': '1000000', 'content-type': 'application/gzip',
-      'repr-digest': `sha-256=:${Buffer.from(SHA256, 'hex').toString('base64')}:`, digest: `sha-256=${Buffer.from(SHA256, 'hex').toString('base64')}`,
+      etag: `"${SHA256}"`,
+      'accept-ranges': 'bytes',
+      'content-length': '1000000',
+      'content-type': 'application/gzip',
+      'repr-digest': `sha-256=:${Buffer.from(SHA256, 'hex').toString('base64')}:`,
+      digest: `sha-256=${Buffer.from(SHA256, 'hex').toString('base64')}`,
       'content-disposition': `attachment; filename="Schalter _gr__er_-2"; filename*=UTF-8''Schalter%20%22gr%C3%B6%C3%9Fer%22-2`,
     });
   });
 
   it('tells the same by HEAD, without the bytes', async () => {
     const { status, headers, bytes } = await load(link, { range: 'bytes=0-1' }, 'HEAD');
-    expect([status, headers.get('content-length'), headers.get('etag'), bytes.length]).toEqual([200, '1000000', `"${SHA256}"`, 0]);
+    expect([status, headers.get('content-length'), headers.get('etag'), bytes.length]).toEqual([
+      200,
+      '1000000',
+      `"${SHA256}"`,
+      0,
+    ]);
   });
 
   it.each([
@@ -68,19 +85,29 @@ describe('a signed link', () => {
     ['bytes=-2000000', 0, 1_000_000],
   ])('serves the part %s', async (range, start, end) => {
     const { status, headers, bytes } = await load(link, { range });
-    expect([status, headers.get('content-range'), headers.get('content-length')]).toEqual([206, `bytes ${start}-${end - 1}/1000000`, String(end - start)]);
+    expect([status, headers.get('content-range'), headers.get('content-length')]).toEqual([
+      206,
+      `bytes ${start}-${end - 1}/1000000`,
+      String(end - start),
+    ]);
     expect(bytes.equals(BYTES.subarray(start, end))).toBe(true);
   });
 
-  it.each(['bytes=1000000-', 'bytes=2000000-3000000', 'bytes=-0'])('refuses %s, which lies beyond the end, and says how long it is', async (range) => {
-    const { status, headers } = await load(link, { range });
-    expect([status, headers.get('content-range')]).toEqual([416, 'bytes */1000000']);
-  });
+  it.each(['bytes=1000000-', 'bytes=2000000-3000000', 'bytes=-0'])(
+    'refuses %s, which lies beyond the end, and says how long it is',
+    async (range) => {
+      const { status, headers } = await load(link, { range });
+      expect([status, headers.get('content-range')]).toEqual([416, 'bytes */1000000']);
+    },
+  );
 
-  it.each(['bytes=0-1,5-6', 'bytes=5-1', 'bytes=', 'bytes=x-', 'lines=1-2', 'bytes=-'])('serves all of it where the range is "%s"', async (range) => {
-    const { status, bytes } = await load(link, { range });
-    expect([status, bytes.length]).toEqual([200, 1_000_000]);
-  });
+  it.each(['bytes=0-1,5-6', 'bytes=5-1', 'bytes=', 'bytes=x-', 'lines=1-2', 'bytes=-'])(
+    'serves all of it where the range is "%s"',
+    async (range) => {
+      const { status, bytes } = await load(link, { range });
+      expect([status, bytes.length]).toEqual([200, 1_000_000]);
+    },
+  );
 
   it('resumes with If-Range only what is still the same', async () => {
     expect((await load(link, { range: 'bytes=10-', 'if-range': `"${SHA256}"` })).status).toBe(206);
@@ -89,7 +116,8 @@ describe('a signed link', () => {
   });
 
   it('answers 304 to a client that has it', async () => {
-    for (const tag of [`"${SHA256}"`, `"x", W/"${SHA256}"`, '*']) expect((await load(link, { 'if-none-match': tag })).status).toBe(304);
+    for (const tag of [`"${SHA256}"`, `"x", W/"${SHA256}"`, '*'])
+      expect((await load(link, { 'if-none-match': tag })).status).toBe(304);
     expect((await load(link, { 'if-none-match': '"x"' })).status).toBe(200);
   });
 
@@ -107,7 +135,10 @@ describe('a signed link', () => {
     expect(half.length).toBeLessThan(1_000_000);
     const rest = await load(link, { range: `bytes=${half.length}-`, 'if-range': `"${SHA256}"` });
     expect(createHash('sha256').update(half).update(rest.bytes).digest('hex')).toBe(SHA256);
-    await until('the file is closed again', async () => !readdirSync('/proc/self/fd').some((fd) => opened(fd).endsWith(SHA256)));
+    await until(
+      'the file is closed again',
+      async () => !readdirSync('/proc/self/fd').some((fd) => opened(fd).endsWith(SHA256)),
+    );
   });
 
   it.each([
@@ -129,7 +160,9 @@ describe('a signed link', () => {
   it('is refused after its time, with a sentence that says what to do', async () => {
     const response = await fetch(firmwareDownloadUrl(api.url, sign, 'default', firmware, Date.now() - 2000));
     expect(response.status).toBe(403);
-    expect(await response.json()).toMatchObject({ errorMessage: expect.stringMatching(/expired; ask for a fresh one/) });
+    expect(await response.json()).toMatchObject({
+      errorMessage: expect.stringMatching(/expired; ask for a fresh one/),
+    });
   });
 
   it('is gone with its firmware', async () => {
@@ -152,7 +185,8 @@ describe('a signed link', () => {
 
 describe('the link of an installation', () => {
   it('is good without an end in time until the installation ends, then 410', async () => {
-    const type = (await api.call('POST', '/v1/device-types', { name: 'T', slots: { firmware: { name: 'F' } } })).body.data.id;
+    const type = (await api.call('POST', '/v1/device-types', { name: 'T', slots: { firmware: { name: 'F' } } })).body
+      .data.id;
     const device = (await api.call('POST', '/v1/devices', { info: { name: 'd', deviceTypeId: type } })).body.data.id;
     await api.call('POST', `/v1/device-types/${type}/slots/firmware/firmware-associations`, { firmwareId: firmware });
     const path = `/v1/devices/${device}/firmware-installations`;

@@ -26,8 +26,18 @@ describe('a firmware', () => {
     const made = await api.call('POST', '/v1/firmwares', { name: 'Light switch' });
     expect(made.status).toBe(201);
     expect(made.body.data).toEqual({
-      id: expect.any(String), tenantId: 'default', name: 'Light switch', description: null, version: null, blobAttached: false, state: 'draft',
-      contentType: 'application/octet-stream', labels: {}, createdBy: 'key:bootstrap', createdAt: expect.any(String), updatedAt: expect.any(String),
+      id: expect.any(String),
+      tenantId: 'default',
+      name: 'Light switch',
+      description: null,
+      version: null,
+      blobAttached: false,
+      state: 'draft',
+      contentType: 'application/octet-stream',
+      labels: {},
+      createdBy: 'key:bootstrap',
+      createdAt: expect.any(String),
+      updatedAt: expect.any(String),
     });
     expect((await api.call('GET', `/v1/firmwares/${made.body.data.id}`)).body).toEqual(made.body);
   });
@@ -39,7 +49,13 @@ describe('a firmware', () => {
     expect(attached.status).toBe(200);
     expect(Object.keys(attached.body.data)).toEqual(['downloadUrl']);
     const { data } = (await api.call('GET', `/v1/firmwares/${id}`)).body;
-    expect(data).toMatchObject({ blobAttached: true, state: 'ready', size: 300_000, hashes: [`1220${sha256(bytes)}`], sha256: sha256(bytes) });
+    expect(data).toMatchObject({
+      blobAttached: true,
+      state: 'ready',
+      size: 300_000,
+      hashes: [`1220${sha256(bytes)}`],
+      sha256: sha256(bytes),
+    });
     for (const url of [attached.body.data.downloadUrl, data.downloadUrl]) {
       expect(Buffer.from(await (await fetch(url)).arrayBuffer()).equals(bytes)).toBe(true);
     }
@@ -57,11 +73,23 @@ describe('a firmware', () => {
     expect(reply).toMatchObject({ status: 400, body: { errorCode: 'FIRMWARE_VALIDATION', errors: [{ pointer }] } });
   });
 
-  it('is answered with 403 alike where it does not exist, is another tenant\'s, or the id is no id', async () => {
+  it("is answered with 403 alike where it does not exist, is another tenant's, or the id is no id", async () => {
     const id = await uploaded(api, randomBytes(10));
-    for (const [client, name] of [[other, id], [api, randomUUID()], [api, 'x']] as const) {
-      for (const [method, path, body, headers] of [['GET', ''], ['DELETE', ''], ['GET', '/blob'], ['POST', '/blob', 'x', OCTETS]] as const) {
-        expect(await client.call(method, `/v1/firmwares/${name}${path}`, body, headers)).toMatchObject({ status: 403, body: { errorCode: 'FIRMWARE_NO_ACCESS_TO_RESOURCE' } });
+    for (const [client, name] of [
+      [other, id],
+      [api, randomUUID()],
+      [api, 'x'],
+    ] as const) {
+      for (const [method, path, body, headers] of [
+        ['GET', ''],
+        ['DELETE', ''],
+        ['GET', '/blob'],
+        ['POST', '/blob', 'x', OCTETS],
+      ] as const) {
+        expect(await client.call(method, `/v1/firmwares/${name}${path}`, body, headers)).toMatchObject({
+          status: 403,
+          body: { errorCode: 'FIRMWARE_NO_ACCESS_TO_RESOURCE' },
+        });
       }
     }
     expect((await other.call('GET', '/v1/firmwares')).body.data).toEqual([]);
@@ -75,7 +103,9 @@ describe('a firmware', () => {
     expect(first.body.meta).toMatchObject({ page: 0, pageSize: 2, nextCursor: expect.any(String) });
     const second = await lister.call('GET', `/v1/firmwares?pageSize=2&cursor=${first.body.meta.nextCursor}`);
     const third = await lister.call('GET', '/v1/firmwares?pageSize=2&page=2');
-    expect([first, second, third].flatMap((page) => (page.body.data as { id: string }[]).map((one) => one.id))).toEqual(ids);
+    expect([first, second, third].flatMap((page) => (page.body.data as { id: string }[]).map((one) => one.id))).toEqual(
+      ids,
+    );
     expect(third.body.meta.nextCursor).toBeUndefined();
   });
 
@@ -109,7 +139,8 @@ describe('an upload', () => {
     expect(replies.map((reply) => reply.status).sort()).toEqual([200, 423, 423, 423]);
     const winner = sha256(contents[replies.findIndex((reply) => reply.status === 200)]!);
     expect((await api.call('GET', `/v1/firmwares/${id}`)).body.data.sha256).toBe(winner);
-    for (const bytes of contents) expect((await api.services.blobs.stat(sha256(bytes))) !== undefined).toBe(sha256(bytes) === winner);
+    for (const bytes of contents)
+      expect((await api.services.blobs.stat(sha256(bytes))) !== undefined).toBe(sha256(bytes) === winner);
     expect(await unfinished(api)).toBe(0);
   });
 
@@ -128,7 +159,10 @@ describe('an upload', () => {
     await until('the upload began', async () => (await unfinished(api)) === 1);
     upload.request.destroy();
     await until('its file is gone', async () => (await unfinished(api)) === 0);
-    expect((await api.call('GET', `/v1/firmwares/${id}`)).body.data).toMatchObject({ blobAttached: false, state: 'draft' });
+    expect((await api.call('GET', `/v1/firmwares/${id}`)).body.data).toMatchObject({
+      blobAttached: false,
+      state: 'draft',
+    });
     expect((await attach(api, id)).status).toBe(200);
   });
 
@@ -146,7 +180,10 @@ describe('an upload', () => {
       await until('the upload began', async () => (await unfinished(short)) === 1);
       expect((await attach(short, id)).status).toBe(200);
       let status: number | undefined;
-      slow.answer.then((answer) => (status = answer.statusCode), () => undefined);
+      slow.answer.then(
+        (answer) => (status = answer.statusCode),
+        () => undefined,
+      );
       await until('the slow upload is refused', async () => {
         await slow.write(randomBytes(1000));
         return status === 423;
@@ -161,12 +198,17 @@ describe('an upload', () => {
   it('needs application/octet-stream as it is', async () => {
     const id = await newFirmware(api);
     expect((await api.call('POST', `/v1/firmwares/${id}/blob`, '{}')).status).toBe(415);
-    expect((await api.call('POST', `/v1/firmwares/${id}/blob`, 'x', { ...OCTETS, 'content-encoding': 'gzip' })).status).toBe(415);
+    expect(
+      (await api.call('POST', `/v1/firmwares/${id}/blob`, 'x', { ...OCTETS, 'content-encoding': 'gzip' })).status,
+    ).toBe(415);
   });
 
   it('of no bytes at all is refused', async () => {
     const id = await newFirmware(api);
-    expect(await attach(api, id, new Uint8Array())).toMatchObject({ status: 400, body: { errorCode: 'FIRMWARE_VALIDATION' } });
+    expect(await attach(api, id, new Uint8Array())).toMatchObject({
+      status: 400,
+      body: { errorCode: 'FIRMWARE_VALIDATION' },
+    });
     expect((await attach(api, id)).status).toBe(200);
   });
 });
@@ -176,7 +218,10 @@ describe('a firmware without a blob', () => {
     const id = await newFirmware(api);
     ahead = 301_000;
     try {
-      expect((await api.call('GET', `/v1/firmwares/${id}`)).body.data).toMatchObject({ state: 'expired', blobAttached: false });
+      expect((await api.call('GET', `/v1/firmwares/${id}`)).body.data).toMatchObject({
+        state: 'expired',
+        blobAttached: false,
+      });
       expect(await attach(api, id)).toMatchObject({ status: 409, body: { errorCode: 'FIRMWARE_EXPIRED' } });
       expect(await expireDrafts(api.pool, 300_000, api.services.now())).toBeGreaterThan(0);
     } finally {
@@ -191,7 +236,7 @@ describe('a firmware without a blob', () => {
     try {
       const id = await newFirmware(short);
       const upload = new SlowUpload(short, id);
-      for (const end = Date.now() + 1500; Date.now() < end; ) {
+      for (const end = Date.now() + 1500; Date.now() < end;) {
         await upload.write(randomBytes(1000));
         await new Promise((resolve) => setTimeout(resolve, 100));
         expect(await expireDrafts(short.pool, 600, Date.now())).toBe(0);
@@ -211,11 +256,15 @@ describe('deleting a firmware', () => {
     expect((await api.call('DELETE', `/v1/firmwares/${id}`)).status).toBe(204);
     expect(await api.services.blobs.stat(sha256(bytes))).toBeUndefined();
     for (const method of ['GET', 'DELETE']) expect((await api.call(method, `/v1/firmwares/${id}`)).status).toBe(403);
-    const { rows } = await api.pool.query('SELECT name, version, size, sha256, state FROM firmwares WHERE id = $1', [id]);
-    expect(rows).toEqual([{ name: 'Light switch', version: '1.5.0', size: '1000', sha256: sha256(bytes), state: 'retired' }]);
+    const { rows } = await api.pool.query('SELECT name, version, size, sha256, state FROM firmwares WHERE id = $1', [
+      id,
+    ]);
+    expect(rows).toEqual([
+      { name: 'Light switch', version: '1.5.0', size: '1000', sha256: sha256(bytes), state: 'retired' },
+    ]);
   });
 
-  it('keeps the blob as long as another firmware has the same content, also another tenant\'s', async () => {
+  it("keeps the blob as long as another firmware has the same content, also another tenant's", async () => {
     const bytes = randomBytes(1000);
     const [mine, theirs] = [await uploaded(api, bytes), await uploaded(other, bytes)];
     expect((await api.call('DELETE', `/v1/firmwares/${mine}`)).status).toBe(204);
@@ -226,28 +275,55 @@ describe('deleting a firmware', () => {
 
   it('is refused while installations of it are open, which are named, and with force cancels them', async () => {
     const id = await uploaded(api, randomBytes(1000));
-    const type = (await api.call('POST', '/v1/device-types', { name: 'T', slots: { firmware: { name: 'F' } } })).body.data.id;
+    const type = (await api.call('POST', '/v1/device-types', { name: 'T', slots: { firmware: { name: 'F' } } })).body
+      .data.id;
     const device = (await api.call('POST', '/v1/devices', { info: { name: 'd', deviceTypeId: type } })).body.data.id;
     await api.call('POST', `/v1/device-types/${type}/slots/firmware/firmware-associations`, { firmwareId: id });
-    const open = (await api.call('POST', `/v1/devices/${device}/firmware-installations`, { firmwareId: id, slot: 'firmware' })).body.data.id;
+    const open = (
+      await api.call('POST', `/v1/devices/${device}/firmware-installations`, { firmwareId: id, slot: 'firmware' })
+    ).body.data.id;
     const refused = await api.call('DELETE', `/v1/firmwares/${id}`);
     expect(refused).toMatchObject({ status: 409, body: { errorCode: 'FIRMWARE_IN_USE', installations: [open] } });
     expect((await api.call('DELETE', `/v1/firmwares/${id}?force=true`)).status).toBe(204);
-    expect((await api.call('GET', `/v1/devices/${device}/firmware-installations/${open}`)).body.data).toMatchObject({ state: 'canceled', rejectReason: 'the firmware was deleted' });
-    expect((await api.call('GET', `/v1/device-types/${type}/slots/firmware/firmware-associations`)).body.data).toEqual([]);
-    const late = asTenant(api.pool, 'default', (tx) => createInstallation(tx, 'default', {
-      deviceId: device, firmwareId: id, slot: 'firmware', requestedBy: 'x', priority: 0, policy: DEFAULT_POLICY, gate: 'go', onConflict: 'queue' }, Date.now()));
+    expect((await api.call('GET', `/v1/devices/${device}/firmware-installations/${open}`)).body.data).toMatchObject({
+      state: 'canceled',
+      rejectReason: 'the firmware was deleted',
+    });
+    expect((await api.call('GET', `/v1/device-types/${type}/slots/firmware/firmware-associations`)).body.data).toEqual(
+      [],
+    );
+    const late = asTenant(api.pool, 'default', (tx) =>
+      createInstallation(
+        tx,
+        'default',
+        {
+          deviceId: device,
+          firmwareId: id,
+          slot: 'firmware',
+          requestedBy: 'x',
+          priority: 0,
+          policy: DEFAULT_POLICY,
+          gate: 'go',
+          onConflict: 'queue',
+        },
+        Date.now(),
+      ),
+    );
     await expect(late).rejects.toMatchObject({ code: 'FIRMWARE_NO_ACCESS_TO_RESOURCE' });
   });
 
   it('names 20 where more installations of it are open, and with force cancels all of them', async () => {
     const id = await uploaded(api, randomBytes(1000));
-    const type = (await api.call('POST', '/v1/device-types', { name: 'T', slots: { firmware: { name: 'F' } } })).body.data.id;
+    const type = (await api.call('POST', '/v1/device-types', { name: 'T', slots: { firmware: { name: 'F' } } })).body
+      .data.id;
     await api.call('POST', `/v1/device-types/${type}/slots/firmware/firmware-associations`, { firmwareId: id });
     const open: string[] = [];
     for (let n = 0; n < 23; n += 1) {
       const device = (await api.call('POST', '/v1/devices', { info: { name: 'd', deviceTypeId: type } })).body.data.id;
-      open.push((await api.call('POST', `/v1/devices/${device}/firmware-installations`, { firmwareId: id, slot: 'firmware' })).body.data.id as string);
+      open.push(
+        (await api.call('POST', `/v1/devices/${device}/firmware-installations`, { firmwareId: id, slot: 'firmware' }))
+          .body.data.id as string,
+      );
     }
     const refused = await api.call('DELETE', `/v1/firmwares/${id}`);
     expect([refused.status, refused.body.installations]).toEqual([409, open.slice(0, 20)]);
@@ -258,19 +334,38 @@ describe('deleting a firmware', () => {
 
   it('with force does not wait for a device that is asked to stop; its download link is gone', async () => {
     const id = await uploaded(api, randomBytes(1000));
-    const type = (await api.call('POST', '/v1/device-types', { name: 'T', slots: { firmware: { name: 'F' } } })).body.data.id;
-    const deviceId = (await api.call('POST', '/v1/devices', { info: { name: 'd', deviceTypeId: type } })).body.data.id as string;
+    const type = (await api.call('POST', '/v1/device-types', { name: 'T', slots: { firmware: { name: 'F' } } })).body
+      .data.id;
+    const deviceId = (await api.call('POST', '/v1/devices', { info: { name: 'd', deviceTypeId: type } })).body.data
+      .id as string;
     await api.call('POST', `/v1/device-types/${type}/slots/firmware/firmware-associations`, { firmwareId: id });
-    const installationId = (await api.call('POST', `/v1/devices/${deviceId}/firmware-installations`, { firmwareId: id, slot: 'firmware' })).body.data.id as string;
+    const installationId = (
+      await api.call('POST', `/v1/devices/${deviceId}/firmware-installations`, { firmwareId: id, slot: 'firmware' })
+    ).body.data.id as string;
     await asTenant(api.pool, 'default', async (tx) => {
-      await report(tx, 'default', { deviceId, installationId, by: { kind: 'process' }, event: { type: 'begin' } }, Date.now());
-      await report(tx, 'default', { deviceId, installationId, by: { kind: 'device', node: deviceId }, event: { type: 'downloading' } }, Date.now());
+      await report(
+        tx,
+        'default',
+        { deviceId, installationId, by: { kind: 'process' }, event: { type: 'begin' } },
+        Date.now(),
+      );
+      await report(
+        tx,
+        'default',
+        { deviceId, installationId, by: { kind: 'device', node: deviceId }, event: { type: 'downloading' } },
+        Date.now(),
+      );
     });
     const url = installationDownloadUrl(api.url, await asService(api.pool, readLinkSigner), 'default', installationId);
     expect((await fetch(url)).status).toBe(200);
     expect((await api.call('DELETE', `/v1/firmwares/${id}?force=true`)).status).toBe(204);
-    const { state, waitingOn } = (await api.call('GET', `/v1/devices/${deviceId}/firmware-installations/${installationId}`)).body.data;
-    expect([state, waitingOn]).toEqual(['downloading', expect.stringMatching(/^Waits for the device to answer the cancellation/)]);
+    const { state, waitingOn } = (
+      await api.call('GET', `/v1/devices/${deviceId}/firmware-installations/${installationId}`)
+    ).body.data;
+    expect([state, waitingOn]).toEqual([
+      'downloading',
+      expect.stringMatching(/^Waits for the device to answer the cancellation/),
+    ]);
     expect((await fetch(url)).status).toBe(410);
   });
 
@@ -279,7 +374,10 @@ describe('deleting a firmware', () => {
       const bytes = randomBytes(2000);
       const old = await uploaded(api, bytes);
       const fresh = await newFirmware(api);
-      const [deleted, attached] = await Promise.all([api.call('DELETE', `/v1/firmwares/${old}`), attach(api, fresh, bytes)]);
+      const [deleted, attached] = await Promise.all([
+        api.call('DELETE', `/v1/firmwares/${old}`),
+        attach(api, fresh, bytes),
+      ]);
       expect([deleted.status, attached.status]).toEqual([204, 200]);
       expect(await api.services.blobs.stat(sha256(bytes))).toEqual({ size: 2000 });
     }

@@ -23,17 +23,43 @@ async function raw(bytes: string): Promise<string> {
 
 describe('the listener', () => {
   it.each([
-    ['a query that is too long', `GET /?name=${'x'.repeat(70_000)} HTTP/1.1\r\nHost: x\r\n\r\n`, 431, 'REQUEST_HEADERS_TOO_LARGE'],
-    ['headers that are too long', `GET / HTTP/1.1\r\nHost: x\r\nX-A: ${'x'.repeat(70_000)}\r\n\r\n`, 431, 'REQUEST_HEADERS_TOO_LARGE'],
+    [
+      'a query that is too long',
+      `GET /?name=${'x'.repeat(70_000)} HTTP/1.1\r\nHost: x\r\n\r\n`,
+      431,
+      'REQUEST_HEADERS_TOO_LARGE',
+    ],
+    [
+      'headers that are too long',
+      `GET / HTTP/1.1\r\nHost: x\r\nX-A: ${'x'.repeat(70_000)}\r\n\r\n`,
+      431,
+      'REQUEST_HEADERS_TOO_LARGE',
+    ],
     ['what is no HTTP', 'hello\r\n\r\n', 400, 'REQUEST_VALIDATION'],
     ['a header with a NUL character', 'GET / HTTP/1.1\r\nHost: x\r\nX-A: a\0b\r\n\r\n', 400, 'REQUEST_VALIDATION'],
     ['a length that is none', 'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n', 400, 'REQUEST_VALIDATION'],
-    ['two lengths', 'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n', 400, 'REQUEST_VALIDATION'],
-    ['a piece of a body that is none', 'POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n', 400, 'REQUEST_VALIDATION'],
+    [
+      'two lengths',
+      'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n',
+      400,
+      'REQUEST_VALIDATION',
+    ],
+    [
+      'a piece of a body that is none',
+      'POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n',
+      400,
+      'REQUEST_VALIDATION',
+    ],
   ])('answers %s with the envelope, and closes', async (_what, bytes, status, code) => {
     const [head, body] = (await raw(bytes)).split('\r\n\r\n');
     expect(head).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `));
-    expect(JSON.parse(body!)).toMatchObject({ errorCode: code, errorMessage: expect.any(String), status, type: expect.stringMatching(/^urn:slipway:error:/), instance: '/' });
+    expect(JSON.parse(body!)).toMatchObject({
+      errorCode: code,
+      errorMessage: expect.any(String),
+      status,
+      type: expect.stringMatching(/^urn:slipway:error:/),
+      instance: '/',
+    });
   });
 
   it('puts no second answer into one that is on its way', async () => {

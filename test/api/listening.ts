@@ -14,11 +14,17 @@ export class Listening {
   over: 'ended' | 'broken' | undefined;
   private readonly aborting = new AbortController();
 
-  private constructor(readonly status: number, readonly headers: Headers) {}
+  private constructor(
+    readonly status: number,
+    readonly headers: Headers,
+  ) {}
 
   static async to(url: string, token: string, headers: Record<string, string> = {}): Promise<Listening> {
     const aborting = new AbortController();
-    const response = await fetch(url, { headers: { authorization: `Bearer ${token}`, accept: 'text/event-stream', ...headers }, signal: aborting.signal });
+    const response = await fetch(url, {
+      headers: { authorization: `Bearer ${token}`, accept: 'text/event-stream', ...headers },
+      signal: aborting.signal,
+    });
     const listening = new Listening(response.status, response.headers);
     aborting.signal.addEventListener('abort', () => undefined);
     listening.aborting.signal.addEventListener('abort', () => aborting.abort());
@@ -62,8 +68,14 @@ export class Listening {
 
   private take(frame: string): void {
     if (frame.startsWith(':')) this.comments += 1;
-    const fields = Object.fromEntries(frame.split('\n').map((line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 2)]));
+    const fields = Object.fromEntries(
+      frame.split('\n').map((line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 2)]),
+    );
     if (fields['event'] === undefined) return;
-    this.heard.push({ ...(fields['id'] === undefined ? {} : { id: Number(fields['id']) }), event: fields['event'], data: JSON.parse(fields['data']!) });
+    this.heard.push({
+      ...(fields['id'] === undefined ? {} : { id: Number(fields['id']) }),
+      event: fields['event'],
+      data: JSON.parse(fields['data']!),
+    });
   }
 }

@@ -12,7 +12,9 @@ afterAll(() => api.remove());
 
 describe('A process that is told to end', () => {
   it('ends its streams, well within its ten seconds, and its readers go on where they were with the next one', async () => {
-    const streams = await Promise.all(Array.from({ length: 50 }, () => Listening.to(`${api.url}/v1/events`, api.token)));
+    const streams = await Promise.all(
+      Array.from({ length: 50 }, () => Listening.to(`${api.url}/v1/events`, api.token)),
+    );
     expect(streams.map(({ status }) => status)).toEqual(streams.map(() => 200));
     const began = Date.now();
     await api.end('SIGTERM');

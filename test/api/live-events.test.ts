@@ -18,10 +18,14 @@ const open: Listening[] = [];
 beforeAll(async () => {
   api = await startApi('api_live_events', { liveTimes: { heartbeatMs: 300, lifetimeMs: 600_000 } });
   fence = { name: 'bridge', holder: 'test', epoch: (await holdLease(api.pool, 'bridge', 'test', 3_600_000))! };
-  const type = (await api.call('POST', '/v1/device-types', { name: 'Switch', slots: { firmware: { name: 'F' } } })).body.data.id as string;
+  const type = (await api.call('POST', '/v1/device-types', { name: 'Switch', slots: { firmware: { name: 'F' } } })).body
+    .data.id as string;
   firmware = await uploaded(api, randomBytes(1000));
   await api.call('POST', `/v1/device-types/${type}/slots/firmware/firmware-associations`, { firmwareId: firmware });
-  for (let n = 0; n < 3; n += 1) devices.push((await api.call('POST', '/v1/devices', { info: { name: 'd', deviceTypeId: type } })).body.data.id as string);
+  for (let n = 0; n < 3; n += 1)
+    devices.push(
+      (await api.call('POST', '/v1/devices', { info: { name: 'd', deviceTypeId: type } })).body.data.id as string,
+    );
 }, 60_000);
 afterEach(() => {
   for (const one of open.splice(0)) one.leave();
@@ -35,7 +39,13 @@ async function listens(path: string, headers: Record<string, string> = {}, token
 }
 
 async function created(): Promise<string> {
-  return (await api.call('POST', '/v1/rollouts', { name: 'r', steps: [{ slot: 'firmware', firmwareId: firmware }], targets: { deviceIds: devices } })).body.data.id as string;
+  return (
+    await api.call('POST', '/v1/rollouts', {
+      name: 'r',
+      steps: [{ slot: 'firmware', firmwareId: firmware }],
+      targets: { deviceIds: devices },
+    })
+  ).body.data.id as string;
 }
 
 /** What the bridge's leader does twice a second. */
@@ -43,10 +53,23 @@ async function sealed(): Promise<void> {
   while ((await seal(api.pool, fence)) > 0);
 }
 
-const ask = (id: string, command: string, body?: unknown): Promise<Reply> => api.call('POST', `/v1/rollouts/${id}/${command}`, body);
+const ask = (id: string, command: string, body?: unknown): Promise<Reply> =>
+  api.call('POST', `/v1/rollouts/${id}/${command}`, body);
 const write = (count: number, data: Record<string, unknown> = {}, tenantId = 'default') =>
-  asService(api.pool, (tx) => writeHistory(tx, Array.from({ length: count }, (_, n) => ({ tenantId, deviceId: devices[0]!, at: Date.now(), event: 'slot', data: { n, ...data } }))));
-const newest = async () => Number((await api.pool.query(`SELECT max(number) AS n FROM history WHERE tenant_id = 'default'`)).rows[0].n ?? 0);
+  asService(api.pool, (tx) =>
+    writeHistory(
+      tx,
+      Array.from({ length: count }, (_, n) => ({
+        tenantId,
+        deviceId: devices[0]!,
+        at: Date.now(),
+        event: 'slot',
+        data: { n, ...data },
+      })),
+    ),
+  );
+const newest = async () =>
+  Number((await api.pool.query(`SELECT max(number) AS n FROM history WHERE tenant_id = 'default'`)).rows[0].n ?? 0);
 const numbers = (from: number, to: number) => Array.from({ length: to - from }, (_, n) => from + n + 1);
 
 describe('The stream of a rollout', () => {
@@ -54,16 +77,41 @@ describe('The stream of a rollout', () => {
     const id = await created();
     await sealed();
     const stream = await listens(`/v1/rollouts/${id}/events`);
-    expect([stream.status, stream.headers.get('content-type'), stream.headers.get('cache-control')]).toEqual([200, 'text/event-stream; charset=utf-8', 'no-store']);
+    expect([stream.status, stream.headers.get('content-type'), stream.headers.get('cache-control')]).toEqual([
+      200,
+      'text/event-stream; charset=utf-8',
+      'no-store',
+    ]);
     await stream.hears('how it stands', (heard) => heard.length > 0);
-    expect(stream.heard[0]).toMatchObject({ event: 'counters', data: { phase: 'draft', counters: { pending: 3 }, groups: [{ name: 'canary', state: 'pending', size: 1, counters: { pending: 1 } }, { name: 'early' }, { name: 'rest' }] } });
+    expect(stream.heard[0]).toMatchObject({
+      event: 'counters',
+      data: {
+        phase: 'draft',
+        counters: { pending: 3 },
+        groups: [
+          { name: 'canary', state: 'pending', size: 1, counters: { pending: 1 } },
+          { name: 'early' },
+          { name: 'rest' },
+        ],
+      },
+    });
     await ask(id, 'start');
     await ask(id, 'pause', { reason: 'the vendor called' });
     await write(3); // of devices: not about the rollout
     await sealed();
-    await stream.hears('the commands', (heard) => heard.some(({ event }) => event === 'pause') && heard.filter(({ event }) => event === 'counters').length > 1);
-    expect(stream.heard.filter(({ id: number }) => number !== undefined)).toMatchObject([{ event: 'start', data: { event: 'start', data: { version: 1 } } }, { event: 'pause', data: { data: { because: 'the vendor called' } } }]);
-    expect(stream.of('counters').at(-1)!.data).toMatchObject({ phase: 'paused', because: expect.stringContaining('the vendor called') });
+    await stream.hears(
+      'the commands',
+      (heard) =>
+        heard.some(({ event }) => event === 'pause') && heard.filter(({ event }) => event === 'counters').length > 1,
+    );
+    expect(stream.heard.filter(({ id: number }) => number !== undefined)).toMatchObject([
+      { event: 'start', data: { event: 'start', data: { version: 1 } } },
+      { event: 'pause', data: { data: { because: 'the vendor called' } } },
+    ]);
+    expect(stream.of('counters').at(-1)!.data).toMatchObject({
+      phase: 'paused',
+      because: expect.stringContaining('the vendor called'),
+    });
     const page = (await api.call('GET', `/v1/rollouts/${id}/events`)).body.data as { number: number }[];
     expect(stream.ids).toEqual(page.slice(1).map(({ number }) => number));
   });
@@ -73,7 +121,9 @@ describe('The stream of a rollout', () => {
     await ask(id, 'start');
     for (let n = 0; n < 3; n += 1) await ask(id, 'pause').then(() => ask(id, 'resume'));
     await sealed();
-    const all = ((await api.call('GET', `/v1/rollouts/${id}/events`)).body.data as { number: number }[]).map(({ number }) => number);
+    const all = ((await api.call('GET', `/v1/rollouts/${id}/events`)).body.data as { number: number }[]).map(
+      ({ number }) => number,
+    );
     const whole = await listens(`/v1/rollouts/${id}/events?after=0`);
     await whole.hears('everything', () => whole.ids.length === all.length);
     const resumed = await listens(`/v1/rollouts/${id}/events?after=0`, { 'Last-Event-ID': String(all[4]) });
@@ -99,20 +149,26 @@ describe('The stream of a rollout', () => {
     await sealed();
     const stream = await listens(`/v1/rollouts/${id}/events?after=0`);
     await ask(id, 'abort', { reason: 'wrong version' });
-    await api.pool.query('UPDATE rollouts SET closed_at = now() WHERE id = $1', [id]); // what its process does, as nothing is open
+    // what its process does, as nothing is open
+    await api.pool.query('UPDATE rollouts SET closed_at = now() WHERE id = $1', [id]);
     await stream.hears('the abort in its counters', () => stream.of('counters').at(-1)?.data.phase === 'aborted');
     expect(stream.over).toBeUndefined(); // the last entry is not sealed
     await sealed();
     await until('the stream ends', () => stream.over === 'ended');
-    expect(stream.heard.at(-1)).toMatchObject({ event: 'end', data: { phase: 'aborted', because: expect.stringContaining('wrong version') } });
+    expect(stream.heard.at(-1)).toMatchObject({
+      event: 'end',
+      data: { phase: 'aborted', because: expect.stringContaining('wrong version') },
+    });
     expect(stream.ids).toHaveLength(2);
-    expect((await listens(`/v1/rollouts/${id}/events`, { 'Last-Event-ID': String(stream.ids.at(-1)) })).status).toBe(204);
+    expect((await listens(`/v1/rollouts/${id}/events`, { 'Last-Event-ID': String(stream.ids.at(-1)) })).status).toBe(
+      204,
+    );
     const late = await listens(`/v1/rollouts/${id}/events`, { 'Last-Event-ID': String(stream.ids[0]) });
     await until('what was missed, and the end', () => late.over === 'ended');
     expect([late.ids, late.heard.at(-1)!.event]).toEqual([stream.ids.slice(1), 'end']);
   });
 
-  it('is refused where the place is none, and is nobody else\'s', async () => {
+  it("is refused where the place is none, and is nobody else's", async () => {
     const id = await created();
     const path = `/v1/rollouts/${id}/events`;
     expect((await listens(path, { 'Last-Event-ID': 'x' })).status).toBe(400);
@@ -127,16 +183,25 @@ describe('The stream of a tenant', () => {
   it('tells everything of the tenant in sealed order, and nothing of another; pages tell the same', async () => {
     await sealed();
     const before = await newest();
-    const [stream, stranger] = [await listens('/v1/events'), await listens('/v1/events', {}, (await api.as({ tenantId: 'strange' })).token)];
+    const [stream, stranger] = [
+      await listens('/v1/events'),
+      await listens('/v1/events', {}, (await api.as({ tenantId: 'strange' })).token),
+    ];
     await write(5);
     await write(2, {}, 'strange');
     const id = await created();
     await sealed();
-    await stream.hears('the rollout', (heard) => heard.some(({ event, data }) => event === 'created' && data.rolloutId === id));
+    await stream.hears('the rollout', (heard) =>
+      heard.some(({ event, data }) => event === 'created' && data.rolloutId === id),
+    );
     await stranger.hears('its own', () => stranger.ids.length === 2);
     const upTo = await newest();
     expect(stream.ids).toEqual(numbers(before, upTo));
-    expect(stream.heard[0]).toMatchObject({ id: before + 1, event: 'slot', data: { number: before + 1, deviceId: devices[0], data: { n: 0 } } });
+    expect(stream.heard[0]).toMatchObject({
+      id: before + 1,
+      event: 'slot',
+      data: { number: before + 1, deviceId: devices[0], data: { n: 0 } },
+    });
     expect(stranger.ids).toEqual([1, 2]);
     const first = await api.call('GET', `/v1/events?after=${before}&pageSize=4`);
     const second = await api.call('GET', `/v1/events?cursor=${first.body.meta.nextCursor as string}`);
@@ -181,8 +246,17 @@ describe('The stream of a tenant', () => {
   it('gives a reader that comes again all that it missed, however many heartbeats fall due while it takes it', async () => {
     const hasty = await startApi('api_live_events_hasty', { liveTimes: { heartbeatMs: 1, lifetimeMs: 600_000 } });
     try {
-      const own = { name: 'bridge', holder: 'test', epoch: (await holdLease(hasty.pool, 'bridge', 'test', 3_600_000))! };
-      const entries = Array.from({ length: 300 }, () => ({ tenantId: 'default', at: Date.now(), event: 'slot', data: { more: 'x'.repeat(16_000) } }));
+      const own = {
+        name: 'bridge',
+        holder: 'test',
+        epoch: (await holdLease(hasty.pool, 'bridge', 'test', 3_600_000))!,
+      };
+      const entries = Array.from({ length: 300 }, () => ({
+        tenantId: 'default',
+        at: Date.now(),
+        event: 'slot',
+        data: { more: 'x'.repeat(16_000) },
+      }));
       await asService(hasty.pool, (tx) => writeHistory(tx, entries));
       while ((await seal(hasty.pool, own)) > 0);
       const stream = await Listening.to(`${hasty.url}/v1/events`, hasty.token, { 'Last-Event-ID': '0' });
@@ -206,7 +280,9 @@ describe('Many readers', () => {
     let asked = 0;
     const count = () => (asked += 1);
     const id = await created();
-    const streams = await Promise.all(Array.from({ length: 500 }, (_, n) => listens(n % 2 === 0 ? '/v1/events' : `/v1/rollouts/${id}/events`)));
+    const streams = await Promise.all(
+      Array.from({ length: 500 }, (_, n) => listens(n % 2 === 0 ? '/v1/events' : `/v1/rollouts/${id}/events`)),
+    );
     await until('all are there', () => api.live.readers === 500);
     await sealed();
     await until('each heard of the rollout', () => streams.every((one) => one.of('created').length === 1));
@@ -219,12 +295,15 @@ describe('Many readers', () => {
       await sealed();
     }
     const upTo = await newest();
-    await until('each heard everything', () => streams.every((one, n) => (n % 2 === 0 ? one.ids.at(-1) === upTo : one.of('pause').length > 0)));
+    await until('each heard everything', () =>
+      streams.every((one, n) => (n % 2 === 0 ? one.ids.at(-1) === upTo : one.of('pause').length > 0)),
+    );
     api.pool.off('acquire', count);
     const seconds = (performance.now() - began) / 1_000;
     expect(streams[0]!.ids.filter((number) => number > before)).toEqual(numbers(before, upTo));
     expect(streams[498]!.ids.slice(-204)).toEqual(streams[0]!.ids.slice(-204));
-    // Two looks for what is new, what is new, and the counters, each second; the rest is what this test asks for itself.
+    // Two looks for what is new, what is new, and the counters, each second; the rest is what this test asks for
+    // itself.
     expect(asked).toBeLessThan(40 + 8 * seconds);
     for (const one of open.splice(0)) one.leave();
     await until('all are gone', () => api.live.readers === 0);
@@ -260,6 +339,8 @@ async function silent(path: string): Promise<Socket> {
   await new Promise((resolve) => socket.once('connect', resolve));
   socket.on('error', () => undefined);
   socket.pause();
-  socket.write(`GET ${path} HTTP/1.1\r\nHost: ${randomUUID()}\r\nAuthorization: Bearer ${api.token}\r\nAccept: text/event-stream\r\n\r\n`);
+  socket.write(
+    `GET ${path} HTTP/1.1\r\nHost: ${randomUUID()}\r\nAuthorization: Bearer ${api.token}\r\nAccept: text/event-stream\r\n\r\n`,
+  );
   return socket;
 }

@@ -19,19 +19,34 @@ describe('The figures of a running service', () => {
     counters.count(MESSAGES_REFUSED, 'too_large', 1);
     await counters.end();
     await api.call('GET', '/v1/devices');
-    const shown = new Set([...(await scrape()).matchAll(/^(slipway_[a-z_]+)(?:\{.*\})? [\d.e+-]+$/gm)].map(([, name]) => name!));
-    const panels = (JSON.parse(readFileSync('docs/grafana.json', 'utf8')) as { panels: { targets: { expr: string }[] }[] }).panels;
+    const shown = new Set(
+      [...(await scrape()).matchAll(/^(slipway_[a-z_]+)(?:\{.*\})? [\d.e+-]+$/gm)].map(([, name]) => name!),
+    );
+    const panels = (
+      JSON.parse(readFileSync('docs/grafana.json', 'utf8')) as { panels: { targets: { expr: string }[] }[] }
+    ).panels;
     const onDashboard = names(panels.flatMap((panel) => panel.targets.map((target) => target.expr)).join(' '));
     expect(onDashboard.size).toBeGreaterThan(10);
     expect([...onDashboard].filter((name) => !shown.has(name))).toEqual([]);
     const explained = names(readFileSync('docs/operations.md', 'utf8').split('## It is stuck')[0]!);
-    const unexplained = [...shown].filter((name) => !explained.has(name.replace(/_(sum|count)$/, '').replace('request_duration_seconds_bucket', 'request_duration_seconds')));
+    const unexplained = [...shown].filter(
+      (name) =>
+        !explained.has(
+          name.replace(/_(sum|count)$/, '').replace('request_duration_seconds_bucket', 'request_duration_seconds'),
+        ),
+    );
     expect(unexplained).toEqual([]);
   });
 
   it('say 0 where nothing has happened: an alert on a series that is not there never fires', async () => {
     const text = await scrape();
-    for (const line of ['slipway_installations_overdue 0', 'slipway_installations_overdue_oldest_seconds 0', `${PROCESS_FAILURES}{reason="workflow"} 0`, `${INGEST_SECONDS}{le="+Inf"} 0`]) expect(text).toContain(`${line}\n`);
+    for (const line of [
+      'slipway_installations_overdue 0',
+      'slipway_installations_overdue_oldest_seconds 0',
+      `${PROCESS_FAILURES}{reason="workflow"} 0`,
+      `${INGEST_SECONDS}{le="+Inf"} 0`,
+    ])
+      expect(text).toContain(`${line}\n`);
   });
 
   it('show an installation whose deadline passed and that nobody has judged', async () => {

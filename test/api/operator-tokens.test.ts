@@ -19,7 +19,14 @@ class Issuer {
 
   static async start(): Promise<Issuer> {
     const issuer = new Issuer();
-    issuer.server = createServer((request, response) => void issuer.answer(request.url ?? '').then(([status, body]) => response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body))));
+    issuer.server = createServer(
+      (request, response) =>
+        void issuer
+          .answer(request.url ?? '')
+          .then(([status, body]) =>
+            response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body)),
+          ),
+    );
     await new Promise<void>((resolve) => issuer.server.listen(0, '127.0.0.1', resolve));
     issuer.url = `http://127.0.0.1:${(issuer.server.address() as AddressInfo).port}`;
     await issuer.addKey('rsa', 'RS256');
@@ -31,9 +38,15 @@ class Issuer {
     this.keys.set(kid, { ...(await generateKeyPair(alg, { extractable: true })), alg });
   }
 
-  sign(claims: JWTPayload, { kid = 'rsa', expires = '5 minutes' }: { kid?: string; expires?: string } = {}): Promise<string> {
+  sign(
+    claims: JWTPayload,
+    { kid = 'rsa', expires = '5 minutes' }: { kid?: string; expires?: string } = {},
+  ): Promise<string> {
     const { privateKey, alg } = this.keys.get(kid)!;
-    return new SignJWT({ iss: this.url, aud: AUDIENCE, sub: 'ann', ...claims }).setProtectedHeader({ alg, kid }).setExpirationTime(expires).sign(privateKey);
+    return new SignJWT({ iss: this.url, aud: AUDIENCE, sub: 'ann', ...claims })
+      .setProtectedHeader({ alg, kid })
+      .setExpirationTime(expires)
+      .sign(privateKey);
   }
 
   async end(): Promise<void> {
@@ -45,7 +58,19 @@ class Issuer {
     if (this.isAway) return [502, {}];
     if (path === '/.well-known/openid-configuration') return [200, { issuer: this.url, jwks_uri: `${this.url}/keys` }];
     this.requests += 1;
-    return [200, { keys: await Promise.all([...this.keys].map(async ([kid, { publicKey, alg }]) => ({ ...(await exportJWK(publicKey)), kid, alg, use: 'sig' }))) }];
+    return [
+      200,
+      {
+        keys: await Promise.all(
+          [...this.keys].map(async ([kid, { publicKey, alg }]) => ({
+            ...(await exportJWK(publicKey)),
+            kid,
+            alg,
+            use: 'sig',
+          })),
+        ),
+      },
+    ];
   }
 }
 
@@ -55,15 +80,30 @@ let authenticate: Authenticate;
 beforeAll(async () => {
   issuer = await Issuer.start();
   api = await startApi('api_operator_tokens', { authenticate: (token) => authenticate(token) });
-  authenticate = eitherOf(byApiKey(api.pool, Date.now), byOperatorToken(api.pool, { issuer: issuer.url, audience: AUDIENCE }, api.services.log));
+  authenticate = eitherOf(
+    byApiKey(api.pool, Date.now),
+    byOperatorToken(api.pool, { issuer: issuer.url, audience: AUDIENCE }, api.services.log),
+  );
 });
 afterAll(async () => {
   await api.close();
   await issuer.end();
 });
 
-async function ask(token: string, method = 'GET', path = '/v1/device-types', body?: unknown): Promise<Pick<Reply, 'status' | 'body'>> {
-  const response = await fetch(api.url + path, { method, headers: { authorization: `Bearer ${token}`, ...(body === undefined ? {} : { 'content-type': 'application/json' }) }, ...(body === undefined ? {} : { body: JSON.stringify(body) }) });
+async function ask(
+  token: string,
+  method = 'GET',
+  path = '/v1/device-types',
+  body?: unknown,
+): Promise<Pick<Reply, 'status' | 'body'>> {
+  const response = await fetch(api.url + path, {
+    method,
+    headers: {
+      authorization: `Bearer ${token}`,
+      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+    },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  });
   return { status: response.status, body: await response.json() };
 }
 const refusal = async (token: string): Promise<[number, string]> => {
@@ -74,18 +114,30 @@ const OWNER = { tenant: 'acme', roles: ['owner'] };
 
 describe('The token of an operator', () => {
   it.each(['rsa', 'ec'])('is that of its one tenant, which is there from it on (%s)', async (kid) => {
-    const made = await ask(await issuer.sign({ ...OWNER, tenant: `acme-${kid}` }, { kid }), 'POST', '/v1/device-types', { name: 'Switch' });
+    const made = await ask(
+      await issuer.sign({ ...OWNER, tenant: `acme-${kid}` }, { kid }),
+      'POST',
+      '/v1/device-types',
+      { name: 'Switch' },
+    );
     expect(made.status).toBe(201);
     expect((await ask(await issuer.sign({ ...OWNER, tenant: `acme-${kid}` }, { kid }))).body.data).toHaveLength(1);
     expect((await ask(await issuer.sign({ ...OWNER, tenant: 'another' }, { kid }))).body.data).toEqual([]);
   });
 
   it.each([
-    ['permissions', { permissions: ['devicetypes:read', 'of:another-service'] }, 200, 403], ['scope', { scope: 'openid devicetypes:read devicetypes:write' }, 200, 201],
-    ['roles', { roles: ['reader', 'admin'] }, 200, 403], ['a role', { role: 'writer' }, 200, 201], ['nothing', {}, 403, 403], ['numbers', { permissions: [1], scope: 7, roles: { owner: true } }, 403, 403],
+    ['permissions', { permissions: ['devicetypes:read', 'of:another-service'] }, 200, 403],
+    ['scope', { scope: 'openid devicetypes:read devicetypes:write' }, 200, 201],
+    ['roles', { roles: ['reader', 'admin'] }, 200, 403],
+    ['a role', { role: 'writer' }, 200, 201],
+    ['nothing', {}, 403, 403],
+    ['numbers', { permissions: [1], scope: 7, roles: { owner: true } }, 403, 403],
   ])('may do what its %s say', async (_what, claims, reads, writes) => {
     const token = await issuer.sign({ tenant: 'acme', ...claims });
-    expect([(await ask(token)).status, (await ask(token, 'POST', '/v1/device-types', { name: 'Type' })).status]).toEqual([reads, writes]);
+    expect([
+      (await ask(token)).status,
+      (await ask(token, 'POST', '/v1/device-types', { name: 'Type' })).status,
+    ]).toEqual([reads, writes]);
   });
 
   it('is refused without a tenant, of another issuer, for another service, expired, not yet good, unsigned, by another key, or by an algorithm that was not asked for', async () => {
@@ -95,12 +147,23 @@ describe('The token of an operator', () => {
     const parts = (await issuer.sign(OWNER)).split('.') as [string, string, string];
     const unsigned = `${Buffer.from('{"alg":"none"}').toString('base64url')}.${parts[1]}.`;
     const tokens = [
-      await issuer.sign({ roles: ['owner'] }), await issuer.sign({ ...OWNER, tenant: '../other' }), await issuer.sign({ ...OWNER, iss: 'https://elsewhere.example' }),
-      await issuer.sign({ ...OWNER, aud: 'another' }), await issuer.sign(OWNER, { expires: '2 minutes ago' }), await issuer.sign({ ...OWNER, nbf: Math.floor(Date.now() / 1_000) + 600 }),
-      unsigned, `${parts[0]}.${parts[1]}.${parts[2].slice(0, -4)}AAAA`, await stranger.sign({ ...OWNER, iss: issuer.url }), await issuer.sign(OWNER, { kid: 'odd' }), 'a.b.c',
-      await issuer.sign({ ...OWNER, sub: 'x'.repeat(256) }), await issuer.sign({ ...OWNER, sub: 'a\0' }), await issuer.sign({ ...OWNER, sub: 7 as unknown as string }),
+      await issuer.sign({ roles: ['owner'] }),
+      await issuer.sign({ ...OWNER, tenant: '../other' }),
+      await issuer.sign({ ...OWNER, iss: 'https://elsewhere.example' }),
+      await issuer.sign({ ...OWNER, aud: 'another' }),
+      await issuer.sign(OWNER, { expires: '2 minutes ago' }),
+      await issuer.sign({ ...OWNER, nbf: Math.floor(Date.now() / 1_000) + 600 }),
+      unsigned,
+      `${parts[0]}.${parts[1]}.${parts[2].slice(0, -4)}AAAA`,
+      await stranger.sign({ ...OWNER, iss: issuer.url }),
+      await issuer.sign(OWNER, { kid: 'odd' }),
+      'a.b.c',
+      await issuer.sign({ ...OWNER, sub: 'x'.repeat(256) }),
+      await issuer.sign({ ...OWNER, sub: 'a\0' }),
+      await issuer.sign({ ...OWNER, sub: 7 as unknown as string }),
     ];
-    for (const [index, token] of tokens.entries()) expect([index, await refusal(token)]).toEqual([index, [401, 'AUTH_INVALID_TOKEN']]);
+    for (const [index, token] of tokens.entries())
+      expect([index, await refusal(token)]).toEqual([index, [401, 'AUTH_INVALID_TOKEN']]);
   });
 
   it('whose issuer is away is answered with 503, and keys of this service work', async () => {
@@ -113,7 +176,11 @@ describe('The token of an operator', () => {
   });
 
   it('works by settings alone, with the keys where they say', async () => {
-    const service = await ApiProcess.prepare('api_operator_tokens_process', { SLIPWAY_JWT_ISSUER: issuer.url, SLIPWAY_JWT_AUDIENCE: AUDIENCE, SLIPWAY_JWKS_URL: `${issuer.url}/keys` });
+    const service = await ApiProcess.prepare('api_operator_tokens_process', {
+      SLIPWAY_JWT_ISSUER: issuer.url,
+      SLIPWAY_JWT_AUDIENCE: AUDIENCE,
+      SLIPWAY_JWKS_URL: `${issuer.url}/keys`,
+    });
     try {
       await service.start();
       const authorization = `Bearer ${await issuer.sign(OWNER)}`;
@@ -127,7 +194,8 @@ describe('The token of an operator', () => {
   it('costs no question to the issuer while its key is known', async () => {
     await ask(await issuer.sign(OWNER));
     const { requests } = issuer;
-    for (let count = 0; count < 5; count += 1) expect((await ask(await issuer.sign({ ...OWNER, tenant: 'known' }))).status).toBe(200);
+    for (let count = 0; count < 5; count += 1)
+      expect((await ask(await issuer.sign({ ...OWNER, tenant: 'known' }))).status).toBe(200);
     expect(issuer.requests).toBe(requests);
   });
 });

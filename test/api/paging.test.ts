@@ -5,11 +5,16 @@ let api: ApiUnderTest;
 const names: string[] = [];
 beforeAll(async () => {
   api = await startApi('api_paging');
-  for (let i = 0; i < 25; i += 1) names.unshift((await api.call('POST', '/v1/device-types', { name: `type ${i}` })).body.data.name as string);
+  for (let i = 0; i < 25; i += 1)
+    names.unshift((await api.call('POST', '/v1/device-types', { name: `type ${i}` })).body.data.name as string);
 });
 afterAll(() => api.close());
 
-const read = async (query: string) => (await api.call('GET', `/v1/device-types?${query}`)).body as { data: { name: string }[]; meta: { page: number; pageSize: number; nextCursor?: string } };
+const read = async (query: string) =>
+  (await api.call('GET', `/v1/device-types?${query}`)).body as {
+    data: { name: string }[];
+    meta: { page: number; pageSize: number; nextCursor?: string };
+  };
 
 describe('a list', () => {
   it('has twenty to a page, newest first, and counts pages from 0', async () => {
@@ -37,7 +42,9 @@ describe('a list', () => {
   });
 
   it('of rows that were made at the same instant loses none', async () => {
-    await api.pool.query(`INSERT INTO device_types (tenant_id, id, name, created_at) SELECT 'default', gen_random_uuid(), 'twin ' || n, '2020-01-01T00:00:00.123456Z' FROM generate_series(1, 9) AS n`);
+    await api.pool.query(
+      `INSERT INTO device_types (tenant_id, id, name, created_at) SELECT 'default', gen_random_uuid(), 'twin ' || n, '2020-01-01T00:00:00.123456Z' FROM generate_series(1, 9) AS n`,
+    );
     const seen: string[] = [];
     let cursor: string | undefined;
     do {

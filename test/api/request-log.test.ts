@@ -7,7 +7,12 @@ import { startApi, type ApiUnderTest } from './api-under-test.js';
 
 let api: ApiUnderTest;
 const lines: Record<string, unknown>[] = [];
-beforeAll(async () => (api = await startApi('request log', { services: { log: pino({}, { write: (line) => void lines.push(JSON.parse(line) as Record<string, unknown>) }) } })));
+beforeAll(
+  async () =>
+    (api = await startApi('request log', {
+      services: { log: pino({}, { write: (line) => void lines.push(JSON.parse(line) as Record<string, unknown>) }) },
+    })),
+);
 afterAll(() => api.close());
 
 const [one, other] = [randomUUID(), randomUUID()];
@@ -15,13 +20,20 @@ const [one, other] = [randomUUID(), randomUUID()];
 describe('A line of the log about a request', () => {
   it('names the device, the installation and the tenant that it is about', async () => {
     await api.call('GET', `/v1/devices/${one}/firmware-installations/${other}`);
-    const line = await until('the line', () => lines.find((each) => each['path'] === `/v1/devices/${one}/firmware-installations/${other}`));
+    const line = await until('the line', () =>
+      lines.find((each) => each['path'] === `/v1/devices/${one}/firmware-installations/${other}`),
+    );
     expect(line).toMatchObject({ deviceId: one, installationId: other, tenantId: 'default', status: 403 });
   });
 
   it.each([
-    [`/v1/devices/${one}`, { deviceId: one }], [`/v1/devices/${one}/credentials/${other}`, { deviceId: one }], [`/v1/firmwares/${one}/blob`, { firmwareId: one }],
-    [`/v1/rollouts/${one}/devices`, { rolloutId: one }], [`/download/installations/acme/${one}`, { installationId: one }], [`/download/firmwares/acme.x/${one}`, { firmwareId: one }],
-    ['/v1/devices', {}], [`/v1/devices/${one}x`, {}],
+    [`/v1/devices/${one}`, { deviceId: one }],
+    [`/v1/devices/${one}/credentials/${other}`, { deviceId: one }],
+    [`/v1/firmwares/${one}/blob`, { firmwareId: one }],
+    [`/v1/rollouts/${one}/devices`, { rolloutId: one }],
+    [`/download/installations/acme/${one}`, { installationId: one }],
+    [`/download/firmwares/acme.x/${one}`, { firmwareId: one }],
+    ['/v1/devices', {}],
+    [`/v1/devices/${one}x`, {}],
   ])('finds them in %s', (path, ids) => expect(idsIn(path)).toEqual(ids));
 });

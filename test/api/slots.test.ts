@@ -27,7 +27,8 @@ describe('the slots of a device', () => {
     const [now, next] = [await facts.firmware('b', '1.0.0'), await facts.firmware('c', '2.0.0')];
     await api.pool.query(
       `INSERT INTO device_slots (tenant_id, device_id, slot, version, sha256, firmware_id, confirmed, reported_at) VALUES ('default', $1, 'firmware', '1.0.0', repeat('b', 64), $2, true, now())`,
-      [device, now]);
+      [device, now],
+    );
     const path = `/v1/devices/${device}/firmware-installations`;
     const notBefore = new Date(Date.now() + 86_400_000).toISOString();
     await api.call('POST', path, { firmwareId: now, slot: 'firmware', notBefore });
@@ -35,9 +36,25 @@ describe('the slots of a device', () => {
     expect(urgent.status).toBe(201);
     const { body } = await api.call('GET', `/v1/devices/${device}/slots`);
     expect((body.data as { slot: string }[]).find((one) => one.slot === 'firmware')).toEqual({
-      slot: 'firmware', name: 'F', queued: 1,
-      current: { version: '1.0.0', sha256: 'b'.repeat(64), firmwareId: now, confirmed: true, reportedAt: expect.any(String) },
-      desired: { installationId: urgent.body.data.id, firmwareId: next, name: 'switch', version: '2.0.0', sha256: 'c'.repeat(64), state: 'scheduled', executing: false },
+      slot: 'firmware',
+      name: 'F',
+      queued: 1,
+      current: {
+        version: '1.0.0',
+        sha256: 'b'.repeat(64),
+        firmwareId: now,
+        confirmed: true,
+        reportedAt: expect.any(String),
+      },
+      desired: {
+        installationId: urgent.body.data.id,
+        firmwareId: next,
+        name: 'switch',
+        version: '2.0.0',
+        sha256: 'c'.repeat(64),
+        state: 'scheduled',
+        executing: false,
+      },
     });
   });
 });
@@ -45,9 +62,15 @@ describe('the slots of a device', () => {
 describe('a list that is short by its nature', () => {
   it('is paged like any other: twenty to a page where nothing else is asked for', async () => {
     const device = await facts.device();
-    await api.pool.query(`INSERT INTO device_diagnostics (tenant_id, device_id, at, reason, detail) SELECT 'default', $1, now(), 'not_json', n::text FROM generate_series(1, 25) AS n`, [device]);
+    await api.pool.query(
+      `INSERT INTO device_diagnostics (tenant_id, device_id, at, reason, detail) SELECT 'default', $1, now(), 'not_json', n::text FROM generate_series(1, 25) AS n`,
+      [device],
+    );
     const read = async (query: string): Promise<unknown[]> => {
-      const { data, meta } = (await api.call('GET', `/v1/devices/${device}/last-diagnostics${query}`)).body as { data: { detail: string }[]; meta: unknown };
+      const { data, meta } = (await api.call('GET', `/v1/devices/${device}/last-diagnostics${query}`)).body as {
+        data: { detail: string }[];
+        meta: unknown;
+      };
       return [data.map((one) => one.detail), meta];
     };
     const all = Array.from({ length: 25 }, (_, n) => String(25 - n));
@@ -55,8 +78,16 @@ describe('a list that is short by its nature', () => {
     expect(await read('?page=1')).toEqual([all.slice(20), { page: 1, pageSize: 20 }]);
     expect(await read('?pageSize=100')).toEqual([all, { page: 0, pageSize: 100 }]);
     for (const path of ['slots', 'credentials', 'last-diagnostics']) {
-      expect((await api.call('GET', `/v1/devices/${device}/${path}?page=0&pageSize=1`)).body.meta).toEqual({ page: 0, pageSize: 1 });
-      for (const query of ['pageSize=101', 'pageSize=0', 'page=-1', 'cursor=x']) expect([path, query, (await api.call('GET', `/v1/devices/${device}/${path}?${query}`)).status]).toEqual([path, query, 400]);
+      expect((await api.call('GET', `/v1/devices/${device}/${path}?page=0&pageSize=1`)).body.meta).toEqual({
+        page: 0,
+        pageSize: 1,
+      });
+      for (const query of ['pageSize=101', 'pageSize=0', 'page=-1', 'cursor=x'])
+        expect([path, query, (await api.call('GET', `/v1/devices/${device}/${path}?${query}`)).status]).toEqual([
+          path,
+          query,
+          400,
+        ]);
     }
   });
 });
@@ -65,16 +96,29 @@ describe('the last diagnostics of a device', () => {
   it('are the refused messages of the last hour, newest first', async () => {
     const device = await facts.device();
     const refused = (detail: string, age: string) =>
-      api.pool.query(`INSERT INTO device_diagnostics (tenant_id, device_id, at, reason, detail, topic, payload) VALUES ('default', $1, now() - $2::interval, 'not_json', $3, 'slipway/v1/x', '{')`, [device, age, detail]);
+      api.pool.query(
+        `INSERT INTO device_diagnostics (tenant_id, device_id, at, reason, detail, topic, payload) VALUES ('default', $1, now() - $2::interval, 'not_json', $3, 'slipway/v1/x', '{')`,
+        [device, age, detail],
+      );
     await refused('too old', '61 minutes');
     await refused('older', '59 minutes');
     await refused('newest', '0');
     const { body } = await api.call('GET', `/v1/devices/${device}/last-diagnostics`);
-    expect(body.data).toEqual(['newest', 'older'].map((detail) => ({ at: expect.any(String), reason: 'not_json', detail, topic: 'slipway/v1/x', payload: '{' })));
+    expect(body.data).toEqual(
+      ['newest', 'older'].map((detail) => ({
+        at: expect.any(String),
+        reason: 'not_json',
+        detail,
+        topic: 'slipway/v1/x',
+        payload: '{',
+      })),
+    );
   });
 
   it('of a device that is unknown are none', async () => {
-    expect((await api.call('GET', '/v1/devices/0d8cba4e-0c43-4c1e-8a3f-7d3c2d0c9d01/last-diagnostics')).body.errorCode).toBe('DEVICE_NOT_FOUND');
+    expect(
+      (await api.call('GET', '/v1/devices/0d8cba4e-0c43-4c1e-8a3f-7d3c2d0c9d01/last-diagnostics')).body.errorCode,
+    ).toBe('DEVICE_NOT_FOUND');
     expect((await api.call('GET', '/v1/devices/x/slots')).body.errorCode).toBe('DEVICE_NOT_FOUND');
   });
 });

@@ -8,9 +8,17 @@ let type: string;
 let firmware: string;
 beforeAll(async () => {
   api = await startApi('api_timeline');
-  type = (await api.call('POST', '/v1/device-types', { name: 'Switch', slots: { firmware: { name: 'F' }, bootloader: { name: 'B' } } })).body.data.id;
+  type = (
+    await api.call('POST', '/v1/device-types', {
+      name: 'Switch',
+      slots: { firmware: { name: 'F' }, bootloader: { name: 'B' } },
+    })
+  ).body.data.id;
   firmware = await uploaded(api, randomBytes(1000));
-  expect((await api.call('POST', `/v1/device-types/${type}/slots/firmware/firmware-associations`, { firmwareId: firmware })).status).toBe(201);
+  expect(
+    (await api.call('POST', `/v1/device-types/${type}/slots/firmware/firmware-associations`, { firmwareId: firmware }))
+      .status,
+  ).toBe(201);
 });
 afterAll(() => api.close());
 
@@ -19,15 +27,31 @@ async function device(): Promise<string> {
 }
 
 const timeline = (id: string, query = ''): Promise<Reply> => api.call('GET', `/v1/devices/${id}/timeline${query}`);
-const sentences = (reply: Reply): string[] => (reply.body.data.entries as { sentence: string }[]).map((one) => one.sentence);
-const slot = (reply: Reply, name: string) => (reply.body.data.now as { slot: string; version: string | null; why: string; whyNow: string | null; waitingOn: string[] }[]).find((one) => one.slot === name)!;
+const sentences = (reply: Reply): string[] =>
+  (reply.body.data.entries as { sentence: string }[]).map((one) => one.sentence);
+const slot = (reply: Reply, name: string) =>
+  (
+    reply.body.data.now as {
+      slot: string;
+      version: string | null;
+      why: string;
+      whyNow: string | null;
+      waitingOn: string[];
+    }[]
+  ).find((one) => one.slot === name)!;
 
 describe('the timeline of a device', () => {
   it('of which nothing is known says so for each slot, and has no entries', async () => {
     const reply = await timeline(await device());
     expect(reply.status).toBe(200);
     expect(reply.body.data.entries).toEqual([]);
-    expect(slot(reply, 'bootloader')).toEqual({ slot: 'bootloader', version: null, why: 'The device has not said what slot "bootloader" holds.', whyNow: null, waitingOn: [] });
+    expect(slot(reply, 'bootloader')).toEqual({
+      slot: 'bootloader',
+      version: null,
+      why: 'The device has not said what slot "bootloader" holds.',
+      whyNow: null,
+      waitingOn: [],
+    });
   });
 
   it('tells why something changes now, what it waits for, and what happened, newest first', async () => {
@@ -42,19 +66,31 @@ describe('the timeline of a device', () => {
     await api.call('PATCH', `${path}/${made.data.id}`, { completedAt: new Date().toISOString() });
     const done = await timeline(id);
     expect(slot(done, 'firmware')).toMatchObject({ version: '1.5.0', whyNow: null, waitingOn: [] });
-    expect(slot(done, 'firmware').why).toMatch(/^Slot "firmware" holds 1\.5\.0, because operator key:.* asked for it at 2/);
+    expect(slot(done, 'firmware').why).toMatch(
+      /^Slot "firmware" holds 1\.5\.0, because operator key:.* asked for it at 2/,
+    );
     const told = sentences(done);
     expect(told.at(-1)).toMatch(/^Operator key:.* asked for firmware 1\.5\.0 in slot "firmware"\.$/);
     expect(told).toContain('Firmware 1.5.0 is installed.');
     const entries = done.body.data.entries as { at: string; installationId: string }[];
-    expect(entries.map((one) => one.at)).toEqual(entries.map((one) => one.at).sort().reverse());
+    expect(entries.map((one) => one.at)).toEqual(
+      entries
+        .map((one) => one.at)
+        .sort()
+        .reverse(),
+    );
     expect(entries.at(-1)!.installationId).toBe(made.data.id);
   });
 
   it('is read on by its cursor: each entry once', async () => {
     const id = await device();
-    const { body: made } = await api.call('POST', `/v1/devices/${id}/firmware-installations`, { firmwareId: firmware, slot: 'firmware' });
-    await api.call('POST', `/v1/devices/${id}/firmware-installations/${made.data.id}/cancel`, { reason: 'wrong version' });
+    const { body: made } = await api.call('POST', `/v1/devices/${id}/firmware-installations`, {
+      firmwareId: firmware,
+      slot: 'firmware',
+    });
+    await api.call('POST', `/v1/devices/${id}/firmware-installations/${made.data.id}/cancel`, {
+      reason: 'wrong version',
+    });
     const all = sentences(await timeline(id));
     expect(all.length).toBeGreaterThan(1);
     const read: string[] = [];

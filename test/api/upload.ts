@@ -8,7 +8,11 @@ import type { ApiUnderTest, Client, Reply } from './api-under-test.js';
 export const OCTETS = { 'content-type': 'application/octet-stream' };
 
 export async function newFirmware(client: Client, more: Record<string, unknown> = {}): Promise<string> {
-  const { status, body } = await client.call('POST', '/v1/firmwares', { name: 'Light switch', version: '1.5.0', ...more });
+  const { status, body } = await client.call('POST', '/v1/firmwares', {
+    name: 'Light switch',
+    version: '1.5.0',
+    ...more,
+  });
   expect(status).toBe(201);
   return body.data.id as string;
 }
@@ -31,7 +35,12 @@ export class SlowUpload {
 
   constructor(api: ApiUnderTest, id: string, length?: number) {
     this.request = request(`${api.url}/v1/firmwares/${id}/blob`, {
-      method: 'POST', headers: { ...OCTETS, authorization: `Bearer ${api.token}`, ...(length === undefined ? {} : { 'content-length': length }) },
+      method: 'POST',
+      headers: {
+        ...OCTETS,
+        authorization: `Bearer ${api.token}`,
+        ...(length === undefined ? {} : { 'content-length': length }),
+      },
     });
     this.answer = new Promise((resolve, reject) => {
       this.request.once('response', (response) => resolve(response.resume()));
@@ -51,5 +60,6 @@ export async function unfinished(api: ApiUnderTest): Promise<number> {
 }
 
 export async function until(what: string, look: () => Promise<boolean>, ms = 10_000): Promise<void> {
-  for (const end = Date.now() + ms; !(await look()); await sleep(20)) if (Date.now() > end) throw new Error(`not within ${ms} ms: ${what}`);
+  for (const end = Date.now() + ms; !(await look()); await sleep(20))
+    if (Date.now() > end) throw new Error(`not within ${ms} ms: ${what}`);
 }

@@ -10,18 +10,40 @@ import { readResults, type Result } from '../../bench/result.js';
 import { percentile, rounded } from '../../bench/statistics.js';
 
 const RESULT: Result = {
-  name: 'startup', title: 'Start-up', date: '2026-11-24T10:00:00.000Z', commit: 'abc1234', scale: 0.5, full: false, seconds: 12,
-  machine: { cores: 2, cpu: 'a CPU', memoryGib: 24, kernel: '6.1', node: 'v20.20.2' }, load: { before: 0.1, after: 1.5, others: 0.25 },
+  name: 'startup',
+  title: 'Start-up',
+  date: '2026-11-24T10:00:00.000Z',
+  commit: 'abc1234',
+  scale: 0.5,
+  full: false,
+  seconds: 12,
+  machine: { cores: 2, cpu: 'a CPU', memoryGib: 24, kernel: '6.1', node: 'v20.20.2' },
+  load: { before: 0.1, after: 1.5, others: 0.25 },
   figures: [
-    { name: 'first start', value: 4.567, unit: 's', beside: { name: 'two servers', value: 2 }, target: { of: 'value', is: 'at most', value: 10 } },
-    { name: 'installed', value: 12, unit: '/s', beside: { name: 'bare', value: 60 }, target: { of: 'ratio', is: 'at least', value: 0.6 } },
+    {
+      name: 'first start',
+      value: 4.567,
+      unit: 's',
+      beside: { name: 'two servers', value: 2 },
+      target: { of: 'value', is: 'at most', value: 10 },
+    },
+    {
+      name: 'installed',
+      value: 12,
+      unit: '/s',
+      beside: { name: 'bare', value: 60 },
+      target: { of: 'ratio', is: 'at least', value: 0.6 },
+    },
   ],
-  method: ['By a stopwatch.'], notes: ['It rained.'],
+  method: ['By a stopwatch.'],
+  notes: ['It rained.'],
 };
 
 describe('The page of the bench', () => {
   it('docs/performance.md is what the results in bench/results/ say', () => {
-    expect(readFileSync('docs/performance.md', 'utf8')).toBe(printReport(readResults('bench/results'), readProofs('bench/results')));
+    expect(readFileSync('docs/performance.md', 'utf8')).toBe(
+      printReport(readResults('bench/results'), readProofs('bench/results')),
+    );
   });
 
   it('sets each figure beside its ceiling, says which targets are missed, and on what machine and under which load it was measured', () => {
@@ -29,13 +51,27 @@ describe('The page of the bench', () => {
     expect(page).toContain('| first start | 4.57 s | two servers: 2 s | 2.28 | met: at most 10 s |');
     expect(page).toContain('| installed | 12 /s | bare: 60 /s | 0.20 | **missed**: at least 0.6 of it |');
     expect(page).toContain('2026-11-24, commit abc1234, **at a scale of 0.5**, 12 s. 2 cores (a CPU), 24 GiB');
-    expect(page).toContain('**other work on the machine had 25 % of its CPU**: neither rates nor ratios are what a quiet machine gives');
+    expect(page).toContain(
+      '**other work on the machine had 25 % of its CPU**: neither rates nor ratios are what a quiet machine gives',
+    );
     expect(page).toContain('* It rained.');
   });
 
   it('says how the longer runs that kill things ended, and what runs them again', () => {
-    const page = printReport([], [{ file: 'crash.txt', command: 'npm run test:crash -- --kills 200', origin: '2026-11-24, commit abc1234', outcome: '200 kills, and nothing was lost' }]);
-    expect(page).toContain('| `npm run test:crash -- --kills 200` | 200 kills, and nothing was lost | 2026-11-24, commit abc1234 | [crash.txt](../bench/results/crash.txt) |');
+    const page = printReport(
+      [],
+      [
+        {
+          file: 'crash.txt',
+          command: 'npm run test:crash -- --kills 200',
+          origin: '2026-11-24, commit abc1234',
+          outcome: '200 kills, and nothing was lost',
+        },
+      ],
+    );
+    expect(page).toContain(
+      '| `npm run test:crash -- --kills 200` | 200 kills, and nothing was lost | 2026-11-24, commit abc1234 | [crash.txt](../bench/results/crash.txt) |',
+    );
   });
 
   it('does not guess what a file means that does not begin with its command', () => {
@@ -50,8 +86,13 @@ describe('The page of the bench', () => {
 });
 
 describe('A figure', () => {
-  const figure = (value: number, beside: number | undefined, target: Figure['target']): Figure =>
-    ({ name: 'x', value, unit: 'ms', ...(beside === undefined ? {} : { beside: { name: 'y', value: beside } }), ...(target ? { target } : {}) });
+  const figure = (value: number, beside: number | undefined, target: Figure['target']): Figure => ({
+    name: 'x',
+    value,
+    unit: 'ms',
+    ...(beside === undefined ? {} : { beside: { name: 'y', value: beside } }),
+    ...(target ? { target } : {}),
+  });
 
   it.each([
     ['meets a lower bound of its value', figure(3_000, undefined, { of: 'value', is: 'at least', value: 3_000 }), true],
@@ -63,7 +104,12 @@ describe('A figure', () => {
     expect(isMet(one)).toBe(met);
   });
 
-  it.each([[0.5, 2], [0.95, 4], [1, 4], [0, 1]])('is taken at the share %d of the sorted values', (share, expected) => {
+  it.each([
+    [0.5, 2],
+    [0.95, 4],
+    [1, 4],
+    [0, 1],
+  ])('is taken at the share %d of the sorted values', (share, expected) => {
     expect(percentile([4, 1, 3, 2], share)).toBe(expected);
   });
 
@@ -78,12 +124,19 @@ describe('A figure', () => {
 
 describe('The arguments of the bench', () => {
   it('name parts in any order; they run in the order of the page', () => {
-    expect(readArguments(['--only', 'startup,reports', '--scale', '0.1'])).toMatchObject({ parts: ['reports', 'startup'], scale: 0.1 });
+    expect(readArguments(['--only', 'startup,reports', '--scale', '0.1'])).toMatchObject({
+      parts: ['reports', 'startup'],
+      scale: 0.1,
+    });
   });
 
-  it.each([[['--only', 'nothing'], 'there is no part "nothing"'], [['--scale', '2'], '--scale is over 0 and at most 1'], [['--only'], '--only needs a value'], [['--quick'], '"--quick" is not known']])(
-    '%j are refused with a sentence that says what can be written', (given, sentence) => {
-      expect(() => readArguments(given)).toThrow(sentence);
-      expect(() => readArguments(given)).toThrow('npm run bench');
-    });
+  it.each([
+    [['--only', 'nothing'], 'there is no part "nothing"'],
+    [['--scale', '2'], '--scale is over 0 and at most 1'],
+    [['--only'], '--only needs a value'],
+    [['--quick'], '"--quick" is not known'],
+  ])('%j are refused with a sentence that says what can be written', (given, sentence) => {
+    expect(() => readArguments(given)).toThrow(sentence);
+    expect(() => readArguments(given)).toThrow('npm run bench');
+  });
 });

@@ -11,7 +11,11 @@ describe('What a process has used', () => {
   });
 
   it('is counted for the processes below it, under the name of their part', async () => {
-    const child = spawn(process.execPath, ['-e', 'for (const end = Date.now() + 300; Date.now() < end;); process.stdout.write("done"); setInterval(() => {}, 1000)', 'workers/bridge.js']);
+    const child = spawn(process.execPath, [
+      '-e',
+      'for (const end = Date.now() + 300; Date.now() < end;); process.stdout.write("done"); setInterval(() => {}, 1000)',
+      'workers/bridge.js',
+    ]);
     try {
       const before = usageBelow(process.pid);
       await once(child.stdout, 'data');
@@ -29,19 +33,32 @@ describe('What a process has used', () => {
   });
 });
 
-describe('The memory of Slipway\'s own processes together', () => {
-  it('counts what they have mapped from one file once, and leaves out what is not Slipway\'s', () => {
+describe("The memory of Slipway's own processes together", () => {
+  it("counts what they have mapped from one file once, and leaves out what is not Slipway's", () => {
     const use = (memoryMb: number, fileMb: number) => ({ cpuMs: 0, memoryMb, fileMb });
-    expect(togetherMb(new Map([['up', use(80, 45)], ['bridge', use(100, 50)], ['temporal', use(200, 90)]]))).toBe(35 + 50 + 50);
+    expect(
+      togetherMb(
+        new Map([
+          ['up', use(80, 45)],
+          ['bridge', use(100, 50)],
+          ['temporal', use(200, 90)],
+        ]),
+      ),
+    ).toBe(35 + 50 + 50);
   });
 });
 
 describe('A query plan', () => {
-  const sizes = new Map([['devices', 100_000], ['firmwares', 3]]);
+  const sizes = new Map([
+    ['devices', 100_000],
+    ['firmwares', 3],
+  ]);
   const scan = (table: string) => ({ 'Node Type': 'Seq Scan', 'Relation Name': table, 'Actual Loops': 1 });
 
   it('is at fault where it scans a large table, wherever in it that is', () => {
-    expect(faultsOf({ 'Node Type': 'Limit', 'Actual Loops': 1, Plans: [scan('devices')] }, sizes)).toEqual(['a sequential scan of devices']);
+    expect(faultsOf({ 'Node Type': 'Limit', 'Actual Loops': 1, Plans: [scan('devices')] }, sizes)).toEqual([
+      'a sequential scan of devices',
+    ]);
   });
 
   it('may scan a small one', () => {
@@ -49,7 +66,12 @@ describe('A query plan', () => {
   });
 
   it('is at fault where an index brings thousands of rows that a filter throws away', () => {
-    const walk = { 'Node Type': 'Index Scan', 'Relation Name': 'devices', 'Actual Loops': 2, 'Rows Removed by Filter': 4_000 };
+    const walk = {
+      'Node Type': 'Index Scan',
+      'Relation Name': 'devices',
+      'Actual Loops': 2,
+      'Rows Removed by Filter': 4_000,
+    };
     expect(faultsOf(walk, sizes)).toEqual(['8000 rows of devices were read and thrown away (Index Scan)']);
   });
 });

@@ -24,8 +24,8 @@ const SERVICE = { username: 'slipway', password: 'service' };
 const silent = { debug: () => undefined, info: () => undefined, warn: () => undefined };
 
 /**
- * PostgreSQL, Temporal with our workflows, the embedded broker, and the bridge in this process: all real, each suite its own. Any device
- * comes in with the password `secret`: who may is the broker's business and tested there.
+ * PostgreSQL, Temporal with our workflows, the embedded broker, and the bridge in this process: all real, each suite
+ * its own. Any device comes in with the password `secret`: who may is the broker's business and tested there.
  */
 export class BridgeUnderTest {
   readonly counted = new Map<string, number>();
@@ -43,7 +43,10 @@ export class BridgeUnderTest {
   private readonly devices: HandMadeDevice[] = [];
   readonly log = createLog('test', process.env['SLIPWAY_LOG_LEVEL'] ?? 'fatal');
 
-  constructor(private readonly title: string, private readonly compareEveryMs = 5 * 60_000) {}
+  constructor(
+    private readonly title: string,
+    private readonly compareEveryMs = 5 * 60_000,
+  ) {}
 
   async start(): Promise<void> {
     this.database = await createTestDatabase(this.title);
@@ -53,9 +56,20 @@ export class BridgeUnderTest {
     const connection = { address: process.env['SLIPWAY_TEST_TEMPORAL_ADDRESS']! };
     const taskQueue = `${this.title}-${randomUUID()}`;
     this.engine = openTemporal({ connection, namespace: 'default', taskQueue });
-    this.orchestrator = await createOrchestrator({ connection, namespace: 'default', activities: createActivities({ pool: this.pool, now: Date.now }), log: this.log, taskQueue, bundle: 'dist/workflow-bundle.js' });
+    this.orchestrator = await createOrchestrator({
+      connection,
+      namespace: 'default',
+      activities: createActivities({ pool: this.pool, now: Date.now }),
+      log: this.log,
+      taskQueue,
+      bundle: 'dist/workflow-bundle.js',
+    });
     this.running = this.orchestrator.worker.run();
-    this.listener = new Listener(this.database.url, () => this.term?.wake(), () => undefined);
+    this.listener = new Listener(
+      this.database.url,
+      () => this.term?.wake(),
+      () => undefined,
+    );
     this.lead();
   }
 
@@ -88,16 +102,42 @@ export class BridgeUnderTest {
 
   /** The bridge of this process leads, or stands by. */
   lead(): void {
-    const connect = (clientId: string, clean: boolean) => connectMqtt({ url: this.url, clientId, clean, keepaliveSeconds: 10, connectTimeoutMs: 5_000, maxPacketSize: 1024 * 1024, ...SERVICE });
-    this.leadership = new Leadership(this.pool, 'bridge', randomUUID(), (tenure) => {
-      this.term = new BridgeTerm({
-        pool: this.pool, engine: this.engine, administration: null, log: this.log, now: Date.now, compareEveryMs: this.compareEveryMs,
-        connect: () => connect('bridge', false), connectBeside: () => connect('bridge-comparison', true),
-        downloadUrl: (tenantId, installationId) => `http://127.0.0.1/download/installations/${tenantId}/${installationId}?sig=x`,
-        counted: (outcome, reason, count) => this.counted.set(reason || outcome, (this.counted.get(reason || outcome) ?? 0) + count),
-      }, tenure);
-      return this.term;
-    }, this.log);
+    const connect = (clientId: string, clean: boolean) =>
+      connectMqtt({
+        url: this.url,
+        clientId,
+        clean,
+        keepaliveSeconds: 10,
+        connectTimeoutMs: 5_000,
+        maxPacketSize: 1024 * 1024,
+        ...SERVICE,
+      });
+    this.leadership = new Leadership(
+      this.pool,
+      'bridge',
+      randomUUID(),
+      (tenure) => {
+        this.term = new BridgeTerm(
+          {
+            pool: this.pool,
+            engine: this.engine,
+            administration: null,
+            log: this.log,
+            now: Date.now,
+            compareEveryMs: this.compareEveryMs,
+            connect: () => connect('bridge', false),
+            connectBeside: () => connect('bridge-comparison', true),
+            downloadUrl: (tenantId, installationId) =>
+              `http://127.0.0.1/download/installations/${tenantId}/${installationId}?sig=x`,
+            counted: (outcome, reason, count) =>
+              this.counted.set(reason || outcome, (this.counted.get(reason || outcome) ?? 0) + count),
+          },
+          tenure,
+        );
+        return this.term;
+      },
+      this.log,
+    );
   }
 
   async stepDown(): Promise<void> {
@@ -119,21 +159,31 @@ export class BridgeUnderTest {
     return device;
   }
 
-  /** A new content for each, so that no slot holds it already. @returns the row, and the SHA-256 that its content has. */
+  /**
+   * A new content for each, so that no slot holds it already. @returns the row, and the SHA-256 that its content has.
+   */
   async installing(deviceId: string, more: Parameters<Facts['install']>[2] = {}): Promise<InstallationView> {
     this.contents = (this.contents + 1) % 15;
     return this.facts.install(deviceId, await this.facts.firmware((this.contents + 1).toString(16)), more);
   }
 
   see(one: { deviceId: string; id: string }): Promise<InstallationView> {
-    return asTenant(this.pool, this.facts.tenantId, async (tx) => (await readInstallation(tx, this.facts.tenantId, one.deviceId, one.id))!);
+    return asTenant(
+      this.pool,
+      this.facts.tenantId,
+      async (tx) => (await readInstallation(tx, this.facts.tenantId, one.deviceId, one.id))!,
+    );
   }
 
   becomes(one: { deviceId: string; id: string }, state: string, withinMs?: number): Promise<InstallationView> {
-    return until(`the installation is ${state}`, async () => {
-      const view = await this.see(one);
-      return view.state === state ? view : undefined;
-    }, withinMs);
+    return until(
+      `the installation is ${state}`,
+      async () => {
+        const view = await this.see(one);
+        return view.state === state ? view : undefined;
+      },
+      withinMs,
+    );
   }
 
   diagnostics(deviceId: string): Promise<ReadDiagnostic[]> {
@@ -141,18 +191,22 @@ export class BridgeUnderTest {
   }
 
   diagnosed(deviceId: string, reason: string): Promise<ReadDiagnostic> {
-    return until(`a diagnostics entry "${reason}"`, async () => (await this.diagnostics(deviceId)).find((one) => one.reason === reason));
+    return until(`a diagnostics entry "${reason}"`, async () =>
+      (await this.diagnostics(deviceId)).find((one) => one.reason === reason),
+    );
   }
 
   private async startBroker(port = 0): Promise<void> {
     this.broker = await startEmbeddedBroker({
-      host: '127.0.0.1', port, log: silent,
+      host: '127.0.0.1',
+      port,
+      log: silent,
       authenticate: async (username, password) => {
-        if (username === SERVICE.username) return password === SERVICE.password ? { identity: { kind: 'service' } } : null;
+        if (username === SERVICE.username)
+          return password === SERVICE.password ? { identity: { kind: 'service' } } : null;
         const node = parseUsername(username);
         return node && password === 'secret' ? { identity: { kind: 'device', ...node } } : null;
       },
     });
   }
 }
-

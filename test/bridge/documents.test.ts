@@ -17,10 +17,28 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => bridge.end(), 60_000);
 
-const asTheService = () => connectMqtt({ url: bridge.url, clientId: randomUUID(), clean: true, keepaliveSeconds: 10, connectTimeoutMs: 5_000, maxPacketSize: 65_536, username: 'slipway', password: 'service' });
-const topicOf = (device: string, node = device, slot = 'firmware') => `slipway/v1/default/${node}/${device}/down/desired/${slot}`;
-const published = (device: string) => bridge.facts.sql('SELECT node, revision::int FROM published_documents WHERE device_id = $1', [device]);
-const settled = (device: string) => until('the document\'s mark is gone', async () => (await bridge.facts.sql(`SELECT FROM outbox WHERE receiver = 'document' AND subject = $1`, [device])).length === 0);
+const asTheService = () =>
+  connectMqtt({
+    url: bridge.url,
+    clientId: randomUUID(),
+    clean: true,
+    keepaliveSeconds: 10,
+    connectTimeoutMs: 5_000,
+    maxPacketSize: 65_536,
+    username: 'slipway',
+    password: 'service',
+  });
+const topicOf = (device: string, node = device, slot = 'firmware') =>
+  `slipway/v1/default/${node}/${device}/down/desired/${slot}`;
+const published = (device: string) =>
+  bridge.facts.sql('SELECT node, revision::int FROM published_documents WHERE device_id = $1', [device]);
+const settled = (device: string) =>
+  until(
+    "the document's mark is gone",
+    async () =>
+      (await bridge.facts.sql(`SELECT FROM outbox WHERE receiver = 'document' AND subject = $1`, [device])).length ===
+      0,
+  );
 
 /** What the broker retains there, as a device that comes now finds it. */
 async function retained(topic: string): Promise<Record<string, unknown> | undefined> {
@@ -28,7 +46,8 @@ async function retained(topic: string): Promise<Record<string, unknown> | undefi
   let found: Record<string, unknown> | undefined;
   reader.onMessage((message) => {
     message.acknowledge();
-    if (message.retain && message.payload.length > 0) found = JSON.parse(message.payload.toString()) as Record<string, unknown>;
+    if (message.retain && message.payload.length > 0)
+      found = JSON.parse(message.payload.toString()) as Record<string, unknown>;
   });
   await reader.subscribe([{ filter: topic, qos: 1 }]);
   await new Promise((resolve) => setTimeout(resolve, 100));
@@ -43,7 +62,10 @@ describe('A document', () => {
     await until('it is published', async () => (await published(id)).length === 1);
     const device = await bridge.device(id);
     await device.desired();
-    expect(device.heard.find((one) => one.json)).toMatchObject({ retain: true, json: { installationId: installation.id } });
+    expect(device.heard.find((one) => one.json)).toMatchObject({
+      retain: true,
+      json: { installationId: installation.id },
+    });
     await device.ack(await device.status(await device.desired(), 'rejected'));
     await device.cleared();
     await settled(id);
@@ -56,21 +78,43 @@ describe('A document', () => {
     const device = await bridge.device(id);
     const installation = await bridge.installing(id, { gate: 'hold' });
     expect(await device.desired()).toMatchObject({ revision: 1, gate: 'hold' });
-    await asService(bridge.pool, (tx) => report(tx, 'default', { deviceId: id, installationId: installation.id, event: { type: 'release' }, by: { kind: 'operator', id: 'test' } }, Date.now()));
-    expect(await device.desired(id, 'firmware', (one) => one['gate'] === 'go')).toMatchObject({ revision: 2, installationId: installation.id });
+    await asService(bridge.pool, (tx) =>
+      report(
+        tx,
+        'default',
+        {
+          deviceId: id,
+          installationId: installation.id,
+          event: { type: 'release' },
+          by: { kind: 'operator', id: 'test' },
+        },
+        Date.now(),
+      ),
+    );
+    expect(await device.desired(id, 'firmware', (one) => one['gate'] === 'go')).toMatchObject({
+      revision: 2,
+      installationId: installation.id,
+    });
   });
 
   it('D7 bears max(stored, what a hello reports) + 1 where the database was restored, so that the device does not ignore it for ever', async () => {
     const id = await bridge.facts.device();
     const device = await bridge.device(id);
-    await device.ack(await device.hello({ firmware: { version: '1', sha256: 'e'.repeat(64), revision: 41, confirmed: true } }));
+    await device.ack(
+      await device.hello({ firmware: { version: '1', sha256: 'e'.repeat(64), revision: 41, confirmed: true } }),
+    );
     await bridge.installing(id);
     expect(await device.desired()).toMatchObject({ revision: 42 });
     await device.hello({ firmware: { version: '1', sha256: 'e'.repeat(64), revision: 50, confirmed: true } });
-    expect(await device.desired(id, 'firmware', (one) => (one['revision'] as number) > 42)).toMatchObject({ revision: 51 });
+    expect(await device.desired(id, 'firmware', (one) => (one['revision'] as number) > 42)).toMatchObject({
+      revision: 51,
+    });
   });
 
-  it.each([['none', null], ['an empty one', '']])('names a version also where the firmware has %s: its name', async (_what, version) => {
+  it.each([
+    ['none', null],
+    ['an empty one', ''],
+  ])('names a version also where the firmware has %s: its name', async (_what, version) => {
     const id = await bridge.facts.device();
     const device = await bridge.device(id);
     const firmware = await bridge.facts.firmware('d');
@@ -86,19 +130,36 @@ describe('A document', () => {
     const installation = await bridge.facts.install(broken, firmwareId);
     // By no way through the API: a slot whose name cannot be a level.
     await bridge.facts.sql(`UPDATE installations SET slot = $2 WHERE id = $1`, [installation.id, slot]);
-    await asService(bridge.pool, (tx) => mark(tx, [{ receiver: 'document', tenantId: 'default', subject: broken, detail: slot }]));
+    await asService(bridge.pool, (tx) =>
+      mark(tx, [{ receiver: 'document', tenantId: 'default', subject: broken, detail: slot }]),
+    );
     const device = await bridge.device(whole);
     await bridge.installing(whole);
     await device.desired();
-    const [row] = await until('its row says why', () => bridge.facts.sql(`SELECT attempts, last_error FROM outbox WHERE subject = $1 AND receiver = 'document' AND last_error IS NOT NULL`, [broken]).then((rows) => rows.length > 0 && rows));
-    expect(row).toMatchObject({ last_error: expect.stringContaining('cannot be a slot\'s level') });
+    const [row] = await until('its row says why', () =>
+      bridge.facts
+        .sql(
+          `SELECT attempts, last_error FROM outbox WHERE subject = $1 AND receiver = 'document' AND last_error IS NOT NULL`,
+          [broken],
+        )
+        .then((rows) => rows.length > 0 && rows),
+    );
+    expect(row).toMatchObject({ last_error: expect.stringContaining("cannot be a slot's level") });
     await bridge.facts.sql('DELETE FROM outbox WHERE subject = $1', [broken]);
-    await bridge.facts.sql(`UPDATE installations SET executing = false, state = 'failed', ended_at = now() WHERE id = $1`, [installation.id]);
+    await bridge.facts.sql(
+      `UPDATE installations SET executing = false, state = 'failed', ended_at = now() WHERE id = $1`,
+      [installation.id],
+    );
   });
 
   it('fits into one message also where the device has more aliases than that', async () => {
     const id = await bridge.facts.device();
-    for (let nth = 0; nth < 40; nth += 1) await bridge.facts.sql('INSERT INTO device_aliases (tenant_id, alias, device_id) VALUES ($1, $2, $3)', ['default', `${nth}-${'a'.repeat(245)}`, id]);
+    for (let nth = 0; nth < 40; nth += 1)
+      await bridge.facts.sql('INSERT INTO device_aliases (tenant_id, alias, device_id) VALUES ($1, $2, $3)', [
+        'default',
+        `${nth}-${'a'.repeat(245)}`,
+        id,
+      ]);
     const device = await bridge.device(id);
     await bridge.installing(id);
     expect(await device.desired()).toMatchObject({ device: { id, aliases: [] } });
@@ -112,8 +173,18 @@ describe('A document', () => {
     await asTenant(bridge.pool, 'default', (tx) => deleteDevice(tx, 'default', id, true, Date.now()));
     await device.cleared();
     const nobody = randomUUID();
-    await asService(bridge.pool, (tx) => mark(tx, [{ receiver: 'document', tenantId: 'default', subject: nobody, detail: 'firmware' }, { receiver: 'workflow', tenantId: 'gone', subject: nobody }, { receiver: 'credential', tenantId: 'default', subject: nobody }]));
-    await until('they are gone', async () => (await bridge.facts.sql('SELECT FROM outbox WHERE subject = ANY($1::uuid[])', [[id, nobody]])).length === 0);
+    await asService(bridge.pool, (tx) =>
+      mark(tx, [
+        { receiver: 'document', tenantId: 'default', subject: nobody, detail: 'firmware' },
+        { receiver: 'workflow', tenantId: 'gone', subject: nobody },
+        { receiver: 'credential', tenantId: 'default', subject: nobody },
+      ]),
+    );
+    await until(
+      'they are gone',
+      async () =>
+        (await bridge.facts.sql('SELECT FROM outbox WHERE subject = ANY($1::uuid[])', [[id, nobody]])).length === 0,
+    );
     expect(await published(id)).toEqual([]);
   });
 });
@@ -143,7 +214,10 @@ describe('What the broker retains', () => {
     const [id, stranger] = [await bridge.facts.device(), randomUUID()];
     await service.publish(topicOf(id), '{"v":1,"revision":9}', { qos: 1, retain: true });
     await service.publish(topicOf(stranger, id), '{"v":1,"revision":9}', { qos: 1, retain: true });
-    await until('both are cleared', async () => (await retained(topicOf(id))) === undefined && (await retained(topicOf(stranger, id))) === undefined);
+    await until(
+      'both are cleared',
+      async () => (await retained(topicOf(id))) === undefined && (await retained(topicOf(stranger, id))) === undefined,
+    );
     await settled(id);
     expect([await published(id), await published(stranger)]).toEqual([[], []]);
   });
@@ -154,8 +228,17 @@ describe('What the broker retains', () => {
     const installation = await bridge.installing(id);
     await device.desired();
     await settled(id);
-    await service.publish(topicOf(id), JSON.stringify({ v: 1, revision: 30, installationId: randomUUID() }), { qos: 1, retain: true });
-    expect(await device.desired(id, 'firmware', (one) => one['installationId'] === installation.id && (one['revision'] as number) > 30)).toMatchObject({ revision: 31 });
+    await service.publish(topicOf(id), JSON.stringify({ v: 1, revision: 30, installationId: randomUUID() }), {
+      qos: 1,
+      retain: true,
+    });
+    expect(
+      await device.desired(
+        id,
+        'firmware',
+        (one) => one['installationId'] === installation.id && (one['revision'] as number) > 30,
+      ),
+    ).toMatchObject({ revision: 31 });
     await settled(id);
     expect(await published(id)).toEqual([{ node: id, revision: 31 }]);
   });

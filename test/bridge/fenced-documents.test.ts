@@ -33,27 +33,44 @@ let sent: { topic: string; text: string }[];
 beforeEach(async () => {
   await facts.sql('DELETE FROM outbox');
   lease = `bridge ${(nth += 1)}`;
-  tenure = new Tenure({ name: lease, holder: 'one', epoch: (await holdLease(pool, lease, 'one', 60_000))! }, 50_000, instant());
+  tenure = new Tenure(
+    { name: lease, holder: 'one', epoch: (await holdLease(pool, lease, 'one', 60_000))! },
+    50_000,
+    instant(),
+  );
   sent = [];
 });
 
-const send = (as = tenure, during: () => Promise<void> = async () => undefined) => sendDocuments({
-  pool, tenure: as, downloadUrl, now: Date.now, log: createLog('test', 'fatal'),
-  publish: async (topic, payload) => {
-    await during();
-    as.assert();
-    sent.push({ topic, text: payload.toString() });
-  },
-});
+const send = (as = tenure, during: () => Promise<void> = async () => undefined) =>
+  sendDocuments({
+    pool,
+    tenure: as,
+    downloadUrl,
+    now: Date.now,
+    log: createLog('test', 'fatal'),
+    publish: async (topic, payload) => {
+      await during();
+      as.assert();
+      sent.push({ topic, text: payload.toString() });
+    },
+  });
 const succeed = async () => {
   await releaseLease(pool, lease, 'one');
   await holdLease(pool, lease, 'two', 60_000);
 };
-const standing = (deviceId: string) => facts.sql('SELECT node, revision::int FROM published_documents WHERE device_id = $1', [deviceId]);
+const standing = (deviceId: string) =>
+  facts.sql('SELECT node, revision::int FROM published_documents WHERE device_id = $1', [deviceId]);
 async function offered(): Promise<string> {
   const deviceId = await facts.device();
   const installation = await facts.install(deviceId, await facts.firmware('c'));
-  await asService(pool, (tx) => report(tx, 'default', { deviceId, installationId: installation.id, event: { type: 'begin' }, by: { kind: 'process' } }, Date.now()));
+  await asService(pool, (tx) =>
+    report(
+      tx,
+      'default',
+      { deviceId, installationId: installation.id, event: { type: 'begin' }, by: { kind: 'process' } },
+      Date.now(),
+    ),
+  );
   return deviceId;
 }
 
@@ -77,18 +94,33 @@ describe('The sender of documents', () => {
     const deviceId = await offered();
     await send(tenure, async () => expect(await standing(deviceId)).toEqual([{ node: deviceId, revision: 1 }]));
     expect(sent).toHaveLength(1);
-    await facts.sql('UPDATE installations SET executing = false, state = $2, ended_at = now() WHERE device_id = $1', [deviceId, 'failed']);
-    await facts.sql(`INSERT INTO outbox (receiver, tenant_id, subject, detail) VALUES ('document', 'default', $1, 'firmware')`, [deviceId]);
+    await facts.sql('UPDATE installations SET executing = false, state = $2, ended_at = now() WHERE device_id = $1', [
+      deviceId,
+      'failed',
+    ]);
+    await facts.sql(
+      `INSERT INTO outbox (receiver, tenant_id, subject, detail) VALUES ('document', 'default', $1, 'firmware')`,
+      [deviceId],
+    );
     await send(tenure, async () => expect(await standing(deviceId)).toHaveLength(1));
-    expect([sent[1], await standing(deviceId)]).toEqual([{ topic: `slipway/v1/default/${deviceId}/${deviceId}/down/desired/firmware`, text: '' }, []]);
+    expect([sent[1], await standing(deviceId)]).toEqual([
+      { topic: `slipway/v1/default/${deviceId}/${deviceId}/down/desired/firmware`, text: '' },
+      [],
+    ]);
   });
 
   it('O9 frees what it claimed in a round that failed in the middle, instead of leaving it for half a minute', async () => {
     await offered();
     let fails = true;
-    const round = afterRelease(pool, 'document', tenure.fence, async () => (await send(tenure, async () => {
-      if (fails) throw new LeaseLost('a round that ends here, as where PostgreSQL goes away');
-    })) > 0);
+    const round = afterRelease(
+      pool,
+      'document',
+      tenure.fence,
+      async () =>
+        (await send(tenure, async () => {
+          if (fails) throw new LeaseLost('a round that ends here, as where PostgreSQL goes away');
+        })) > 0,
+    );
     await expect(round()).rejects.toMatchObject({ name: 'LeaseLost' });
     fails = false;
     expect(await round()).toBe(true);
@@ -97,7 +129,13 @@ describe('The sender of documents', () => {
 
   it('O8 sends the whole present: the same rows give the same bytes, so that sending twice is sending once', async () => {
     const deviceId = await offered();
-    const plan = async () => planSlot((await asService(pool, (tx) => readSlots(tx, [{ tenantId: 'default', subject: deviceId, detail: 'firmware' }]))).get(slotKey('default', deviceId, 'firmware'))!, downloadUrl);
+    const plan = async () =>
+      planSlot(
+        (
+          await asService(pool, (tx) => readSlots(tx, [{ tenantId: 'default', subject: deviceId, detail: 'firmware' }]))
+        ).get(slotKey('default', deviceId, 'firmware'))!,
+        downloadUrl,
+      );
     const [first, second] = [await plan(), await plan()];
     expect(first.messages).toHaveLength(1);
     expect(second.messages[0]!.payload.equals(first.messages[0]!.payload)).toBe(true);

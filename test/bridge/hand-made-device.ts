@@ -13,8 +13,8 @@ export interface Heard {
 }
 
 /**
- * A device, or a gateway, as somebody would write it who has only read the protocol: MQTT.js, topics and payloads by hand, nothing of ours.
- * It answers nothing by itself.
+ * A device, or a gateway, as somebody would write it who has only read the protocol: MQTT.js, topics and payloads by
+ * hand, nothing of ours. It answers nothing by itself.
  */
 export class HandMadeDevice {
   readonly heard: Heard[] = [];
@@ -22,13 +22,40 @@ export class HandMadeDevice {
   private client: MqttClient | undefined;
   private seq = 0;
 
-  constructor(private readonly url: string, private readonly tenant: string, readonly id: string, private readonly password = 'secret') {}
+  constructor(
+    private readonly url: string,
+    private readonly tenant: string,
+    readonly id: string,
+    private readonly password = 'secret',
+  ) {}
 
   async connect(options: IClientOptions = {}): Promise<this> {
-    const will = { topic: this.topic('up/presence'), payload: Buffer.from(JSON.stringify({ v: 1, online: false, session: this.session })), qos: 1 as const, retain: true };
-    this.client = await mqtt.connectAsync(this.url, { username: `${this.tenant}/${this.id}`, password: this.password, reconnectPeriod: 0, connectTimeout: 5_000, will, ...options }, false);
+    const will = {
+      topic: this.topic('up/presence'),
+      payload: Buffer.from(JSON.stringify({ v: 1, online: false, session: this.session })),
+      qos: 1 as const,
+      retain: true,
+    };
+    this.client = await mqtt.connectAsync(
+      this.url,
+      {
+        username: `${this.tenant}/${this.id}`,
+        password: this.password,
+        reconnectPeriod: 0,
+        connectTimeout: 5_000,
+        will,
+        ...options,
+      },
+      false,
+    );
     this.client.on('error', () => undefined);
-    this.client.on('message', (topic, payload, { retain }) => this.heard.push({ topic, retain, json: payload.length === 0 ? null : JSON.parse(payload.toString()) as Payload }));
+    this.client.on('message', (topic, payload, { retain }) =>
+      this.heard.push({
+        topic,
+        retain,
+        json: payload.length === 0 ? null : (JSON.parse(payload.toString()) as Payload),
+      }),
+    );
     await this.client.subscribeAsync(`slipway/v1/${this.tenant}/${this.id}/+/down/#`, { qos: 1 });
     return this;
   }
@@ -38,7 +65,10 @@ export class HandMadeDevice {
   }
 
   async send(topic: string, payload: string | object, options: { qos?: 0 | 1; retain?: boolean } = {}): Promise<void> {
-    await this.client!.publishAsync(topic, typeof payload === 'string' ? payload : JSON.stringify(payload), { qos: 1, ...options });
+    await this.client!.publishAsync(topic, typeof payload === 'string' ? payload : JSON.stringify(payload), {
+      qos: 1,
+      ...options,
+    });
   }
 
   async sendBytes(topic: string, payload: Buffer): Promise<void> {
@@ -46,9 +76,24 @@ export class HandMadeDevice {
   }
 
   /** A status about this desired document; `seq` rises by itself. @returns what its receipt will be `for`. */
-  async status(document: Payload, state: string, more: Record<string, unknown> = {}, device = this.id): Promise<string> {
+  async status(
+    document: Payload,
+    state: string,
+    more: Record<string, unknown> = {},
+    device = this.id,
+  ): Promise<string> {
     this.seq += 1;
-    const body = { v: 1, installationId: document['installationId'], attempt: document['attempt'], seq: this.seq, revision: document['revision'], slot: document['slot'], at: new Date().toISOString(), state, ...more };
+    const body = {
+      v: 1,
+      installationId: document['installationId'],
+      attempt: document['attempt'],
+      seq: this.seq,
+      revision: document['revision'],
+      slot: document['slot'],
+      at: new Date().toISOString(),
+      state,
+      ...more,
+    };
     await this.send(this.topic('up/status', device), body);
     return [body.installationId, body.attempt, body.seq].join('/');
   }
@@ -56,7 +101,14 @@ export class HandMadeDevice {
   /** @returns its msgId */
   async hello(slots: Record<string, object>, more: Record<string, unknown> = {}, device = this.id): Promise<string> {
     const msgId = randomUUID();
-    await this.send(this.topic('up/hello', device), { v: 1, msgId, at: Date.now(), agent: { name: 'hand made', version: '0.0.1' }, slots, ...more });
+    await this.send(this.topic('up/hello', device), {
+      v: 1,
+      msgId,
+      at: Date.now(),
+      agent: { name: 'hand made', version: '0.0.1' },
+      slots,
+      ...more,
+    });
     return msgId;
   }
 
@@ -67,23 +119,35 @@ export class HandMadeDevice {
   /** Waits for a document of this slot that is none of `notThis`. */
   desired(device = this.id, slot = 'firmware', is: (document: Payload) => boolean = () => true): Promise<Payload> {
     const topic = this.topic(`down/desired/${slot}`, device);
-    return until(`a document on ${topic}`, () => this.heard.findLast((one) => one.topic === topic && one.json !== null && is(one.json))?.json);
+    return until(
+      `a document on ${topic}`,
+      () => this.heard.findLast((one) => one.topic === topic && one.json !== null && is(one.json))?.json,
+    );
   }
 
   /** Waits until the document of this slot was cleared, after it had been there. */
   cleared(device = this.id, slot = 'firmware'): Promise<true> {
     const topic = this.topic(`down/desired/${slot}`, device);
-    return until(`an empty document on ${topic}`, () => this.heard.findLast((one) => one.topic === topic)?.json === null);
+    return until(
+      `an empty document on ${topic}`,
+      () => this.heard.findLast((one) => one.topic === topic)?.json === null,
+    );
   }
 
   ack(what: string, device = this.id): Promise<Payload> {
     const topic = this.topic('down/ack', device);
-    return until(`a receipt for ${what} on ${topic}`, () => this.heard.find((one) => one.topic === topic && one.json?.['for'] === what)?.json);
+    return until(
+      `a receipt for ${what} on ${topic}`,
+      () => this.heard.find((one) => one.topic === topic && one.json?.['for'] === what)?.json,
+    );
   }
 
   cmd(name: string, device = this.id): Promise<Payload> {
     const topic = this.topic('down/cmd', device);
-    return until(`the command ${name} on ${topic}`, () => this.heard.find((one) => one.topic === topic && one.json?.['cmd'] === name)?.json);
+    return until(
+      `the command ${name} on ${topic}`,
+      () => this.heard.find((one) => one.topic === topic && one.json?.['cmd'] === name)?.json,
+    );
   }
 
   /** Without a DISCONNECT: the last will is due. */

@@ -38,10 +38,17 @@ let ingest: Ingest;
 let lines: Record<string, unknown>[];
 beforeEach(async () => {
   lease = `bridge ${(nth += 1)}`;
-  tenure = new Tenure({ name: lease, holder: 'one', epoch: (await holdLease(pool, lease, 'one', 60_000))! }, 50_000, instant());
+  tenure = new Tenure(
+    { name: lease, holder: 'one', epoch: (await holdLease(pool, lease, 'one', 60_000))! },
+    50_000,
+    instant(),
+  );
   [sent, counts, acknowledged, lines] = [[], {}, [], []];
   ingest = new Ingest({
-    pool, tenure, now: Date.now, committed: () => undefined,
+    pool,
+    tenure,
+    now: Date.now,
+    committed: () => undefined,
     log: pino({ level: 'debug' }, { write: (line) => void lines.push(JSON.parse(line) as Record<string, unknown>) }),
     counted: (outcome, reason, count) => {
       const name = outcome === 'lag' ? `within ${reason} s` : reason || outcome;
@@ -56,24 +63,42 @@ beforeEach(async () => {
 
 const hello = (device: string, version: string) => ({
   topic: `slipway/v1/default/${device}/${device}/up/hello`,
-  payload: Buffer.from(JSON.stringify({ v: 1, msgId: randomUUID(), agent: { name: 'a', version: '1' }, slots: { firmware: { version, sha256: 'a'.repeat(64), confirmed: true } } })),
+  payload: Buffer.from(
+    JSON.stringify({
+      v: 1,
+      msgId: randomUUID(),
+      agent: { name: 'a', version: '1' },
+      slots: { firmware: { version, sha256: 'a'.repeat(64), confirmed: true } },
+    }),
+  ),
   acknowledge: () => void acknowledged.push(device),
 });
 const versions = async (devices: readonly string[]) => {
-  const rows = await facts.sql<{ device_id: string; version: string }>('SELECT device_id, version FROM device_slots WHERE device_id = ANY($1::uuid[])', [devices]);
+  const rows = await facts.sql<{ device_id: string; version: string }>(
+    'SELECT device_id, version FROM device_slots WHERE device_id = ANY($1::uuid[])',
+    [devices],
+  );
   return devices.map((id) => rows.find((row) => row.device_id === id)?.version);
 };
 const devices = (count: number) => Promise.all(Array.from({ length: count }, () => facts.device()));
 
 describe('Reports that arrive', () => {
   it('D1 are acknowledged to the broker after the commit, and not before', async () => {
-    const [one] = await devices(1) as [string];
+    const [one] = (await devices(1)) as [string];
     const holder = await pool.connect();
     try {
       await holder.query('BEGIN');
       await holder.query('SELECT FROM devices WHERE id = $1 FOR UPDATE', [one]);
       ingest.take(hello(one, '1.0'));
-      await until('the report waits for the device\'s row', async () => (await facts.sql(`SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%FOR NO KEY UPDATE) AS d%' AND datname = current_database()`)).length > 0);
+      await until(
+        "the report waits for the device's row",
+        async () =>
+          (
+            await facts.sql(
+              `SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%FOR NO KEY UPDATE) AS d%' AND datname = current_database()`,
+            )
+          ).length > 0,
+      );
       expect([acknowledged, sent]).toEqual([[], []]);
     } finally {
       await holder.query('COMMIT');
@@ -92,12 +117,18 @@ describe('Reports that arrive', () => {
     const [entry] = await asTenant(pool, 'default', (tx) => readDiagnostics(tx, 'default', poisoned));
     expect(entry).toMatchObject({ reason: 'unstorable', detail: expect.stringContaining('poisoned') });
     expect(counts).toMatchObject({ recorded: 19, unstorable: 1, 'within +Inf s': 20 });
-    expect(lines.filter((line) => 'topic' in line)).toEqual([expect.objectContaining({ msg: expect.stringContaining('cannot be stored'), tenantId: 'default', deviceId: expect.stringMatching(/^[0-9a-f-]{36}$/) })]);
+    expect(lines.filter((line) => 'topic' in line)).toEqual([
+      expect.objectContaining({
+        msg: expect.stringContaining('cannot be stored'),
+        tenantId: 'default',
+        deviceId: expect.stringMatching(/^[0-9a-f-]{36}$/),
+      }),
+    ]);
     expect(sent).toHaveLength(19);
   });
 
   it('of a rush are committed while an earlier batch still waits, and those of one device stay in their order', async () => {
-    const [held, ...others] = await devices(102) as [string, ...string[]];
+    const [held, ...others] = (await devices(102)) as [string, ...string[]];
     const holder = await pool.connect();
     try {
       await holder.query('BEGIN');
@@ -116,14 +147,23 @@ describe('Reports that arrive', () => {
   });
 
   it('of progress: the newest of what came too soon follows, and no word of another device holds it up', async () => {
-    const [one, other] = await devices(2) as [string, string];
+    const [one, other] = (await devices(2)) as [string, string];
     const { id } = await facts.install(one, await facts.firmware('c'), {});
-    await facts.sql(`UPDATE installations SET state = 'downloading', executing = true, revision = 1 WHERE id = $1`, [id]);
+    await facts.sql(`UPDATE installations SET state = 'downloading', executing = true, revision = 1 WHERE id = $1`, [
+      id,
+    ]);
     const progress = (device: string, bytes: number) => ({
-      topic: `slipway/v1/default/${device}/${device}/up/progress`, acknowledge: () => void acknowledged.push(device),
+      topic: `slipway/v1/default/${device}/${device}/up/progress`,
+      acknowledge: () => void acknowledged.push(device),
       payload: Buffer.from(JSON.stringify({ v: 1, installationId: id, phase: 'download', bytes, total: 100 })),
     });
-    const bytes = async () => (await facts.sql<{ bytes: number | null }>(`SELECT (progress->>'bytes')::int AS bytes FROM installations WHERE id = $1`, [id]))[0]!.bytes;
+    const bytes = async () =>
+      (
+        await facts.sql<{ bytes: number | null }>(
+          `SELECT (progress->>'bytes')::int AS bytes FROM installations WHERE id = $1`,
+          [id],
+        )
+      )[0]!.bytes;
     ingest.take(progress(other, 99));
     await until('the foreign one was looked at', () => acknowledged.length === 1);
     for (const at of [10, 20, 40]) ingest.take(progress(one, at));
@@ -133,12 +173,19 @@ describe('Reports that arrive', () => {
   });
 
   it('D1 are tried again until PostgreSQL is back, and are counted once', async () => {
-    const [one] = await devices(1) as [string];
-    await facts.sql(`CREATE FUNCTION away() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'shutting down' USING ERRCODE = '57P03'; END $$`);
+    const [one] = (await devices(1)) as [string];
+    await facts.sql(
+      `CREATE FUNCTION away() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'shutting down' USING ERRCODE = '57P03'; END $$`,
+    );
     await facts.sql('CREATE TRIGGER away BEFORE INSERT ON device_slots FOR EACH ROW EXECUTE FUNCTION away()');
     ingest.take(hello(one, '3.0'));
     ingest.take({ ...hello(one, '3.0'), payload: Buffer.from('not json') });
-    const failed = async () => (await facts.sql<{ n: number }>('SELECT xact_rollback::int AS n FROM pg_stat_database WHERE datname = current_database()'))[0]!.n;
+    const failed = async () =>
+      (
+        await facts.sql<{ n: number }>(
+          'SELECT xact_rollback::int AS n FROM pg_stat_database WHERE datname = current_database()',
+        )
+      )[0]!.n;
     const before = await failed();
     await until('it was tried several times', async () => (await failed()) > before + 1);
     expect(acknowledged).toEqual([]);
@@ -149,7 +196,7 @@ describe('Reports that arrive', () => {
   });
 
   it('D13 are not stored by a leader that another one has followed: nothing is written, acknowledged or sent, and its term ends', async () => {
-    const [one] = await devices(1) as [string];
+    const [one] = (await devices(1)) as [string];
     await releaseLease(pool, lease, 'one');
     await holdLease(pool, lease, 'two', 60_000);
     expect(tenure.holds()).toBe(true);
@@ -160,9 +207,17 @@ describe('Reports that arrive', () => {
   });
 
   it('D13 are not even tried by a leader whose own clock says that its time is over', async () => {
-    const [one] = await devices(1) as [string];
+    const [one] = (await devices(1)) as [string];
     const late = new Tenure(tenure.fence, 4_000, { monotonic: performance.now() - 5_000, wall: Date.now() });
-    const stale = new Ingest({ pool, tenure: late, now: Date.now, log: createLog('test', 'fatal'), committed: () => undefined, counted: () => undefined, publish: async () => undefined });
+    const stale = new Ingest({
+      pool,
+      tenure: late,
+      now: Date.now,
+      log: createLog('test', 'fatal'),
+      committed: () => undefined,
+      counted: () => undefined,
+      publish: async () => undefined,
+    });
     stale.take(hello(one, '5.0'));
     await stale.end();
     expect([await versions([one]), acknowledged]).toEqual([[undefined], []]);

@@ -43,6 +43,10 @@ describe('The rounds of a sender', () => {
 
 describe('apartAfter', () => {
   it.each([
-    ['a quiet machine', 2, 50], ['a busy one', 30, 120], ['the busiest', 5_000, 200],
-  ])('%s: a round of %d ms is followed by the next %d ms after its begin', (_, took, apart) => expect(apartAfter(took, 50)).toBe(apart));
+    ['a quiet machine', 2, 50],
+    ['a busy one', 30, 120],
+    ['the busiest', 5_000, 200],
+  ])('%s: a round of %d ms is followed by the next %d ms after its begin', (_, took, apart) =>
+    expect(apartAfter(took, 50)).toBe(apart),
+  );
 });

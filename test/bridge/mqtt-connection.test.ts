@@ -3,10 +3,19 @@ import net from 'node:net';
 import tls from 'node:tls';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { generate, parser, type Packet } from 'mqtt-packet';
-import { connectMqtt, type MqttConnection, type MqttMessage, type MqttOptions, type MqttRefused } from '../../bridge/mqtt/connection.js';
+import {
+  connectMqtt,
+  type MqttConnection,
+  type MqttMessage,
+  type MqttOptions,
+  type MqttRefused,
+} from '../../bridge/mqtt/connection.js';
 import { eventually } from '../contract/broker-clients.js';
 
-/** The broker's end of one connection, as the test wants it: what a well-behaved one never does is tried here; the rest stands in the broker's contract. */
+/**
+ * The broker's end of one connection, as the test wants it: what a well-behaved one never does is tried here; the rest
+ * stands in the broker's contract.
+ */
 class BrokersEnd {
   readonly got: Packet[] = [];
   closed = false;
@@ -17,7 +26,10 @@ class BrokersEnd {
       this.got.push(packet);
       for (const answer of this.answers(packet)) this.send(answer);
     });
-    socket.on('data', (chunk) => void reader.parse(chunk)).on('close', () => (this.closed = true)).on('error', () => (this.closed = true));
+    socket
+      .on('data', (chunk) => void reader.parse(chunk))
+      .on('close', () => (this.closed = true))
+      .on('error', () => (this.closed = true));
   }
 
   send(...packets: Packet[]): void {
@@ -32,11 +44,26 @@ class BrokersEnd {
 function ordinary(packet: Packet): Packet[] {
   if (packet.cmd === 'connect') return [{ cmd: 'connack', returnCode: 0, sessionPresent: false }];
   if (packet.cmd === 'publish' && packet.qos === 1) return [{ cmd: 'puback', messageId: packet.messageId ?? 0 }];
-  if (packet.cmd === 'subscribe') return [{ cmd: 'suback', messageId: packet.messageId ?? 0, granted: packet.subscriptions.map((one) => (one.topic === 'refused' ? 128 : one.qos)) }];
+  if (packet.cmd === 'subscribe')
+    return [
+      {
+        cmd: 'suback',
+        messageId: packet.messageId ?? 0,
+        granted: packet.subscriptions.map((one) => (one.topic === 'refused' ? 128 : one.qos)),
+      },
+    ];
   return packet.cmd === 'pingreq' ? [{ cmd: 'pingresp' }] : [];
 }
 
-const message = (messageId: number, payload = `m${messageId}`): Packet => ({ cmd: 'publish', topic: 't', payload, qos: 1, dup: false, retain: false, messageId });
+const message = (messageId: number, payload = `m${messageId}`): Packet => ({
+  cmd: 'publish',
+  topic: 't',
+  payload,
+  qos: 1,
+  dup: false,
+  retain: false,
+  messageId,
+});
 const reliably = { qos: 1, retain: false } as const;
 
 describe('A connection of the bridge', () => {
@@ -62,14 +89,29 @@ describe('A connection of the bridge', () => {
 
   const address = () => `mqtt://127.0.0.1:${(server.address() as net.AddressInfo).port}`;
   async function connect(options: Partial<MqttOptions> = {}): Promise<[MqttConnection, BrokersEnd]> {
-    const connection = await connectMqtt({ url: address(), clientId: 'bridge', clean: false, keepaliveSeconds: 60, connectTimeoutMs: 2_000, maxPacketSize: 10_000, ...options });
+    const connection = await connectMqtt({
+      url: address(),
+      clientId: 'bridge',
+      clean: false,
+      keepaliveSeconds: 60,
+      connectTimeoutMs: 2_000,
+      maxPacketSize: 10_000,
+      ...options,
+    });
     open.push(connection);
     return [connection, ends[0]!];
   }
 
   it('introduces itself as MQTT 3.1.1', async () => {
     const [, broker] = await connect({ username: 'u', password: 'p', keepaliveSeconds: 7 });
-    expect(broker.of('connect')[0]).toMatchObject({ protocolVersion: 4, clientId: 'bridge', clean: false, keepalive: 7, username: 'u', password: Buffer.from('p') });
+    expect(broker.of('connect')[0]).toMatchObject({
+      protocolVersion: 4,
+      clientId: 'bridge',
+      clean: false,
+      keepalive: 7,
+      username: 'u',
+      password: Buffer.from('p'),
+    });
   });
 
   describe('is not made', () => {
@@ -79,7 +121,11 @@ describe('A connection of the bridge', () => {
     it('when the broker refuses, and says why', async () => {
       prepare = (end) => (end.answers = () => [{ cmd: 'connack', returnCode: 5, sessionPresent: false }]);
       const failure = await connect().catch((error: unknown) => error);
-      expect(failure).toMatchObject({ name: 'MqttRefused', returnCode: 5, message: expect.stringContaining('MQTT_PASSWORD') } satisfies Partial<Record<keyof MqttRefused, unknown>>);
+      expect(failure).toMatchObject({
+        name: 'MqttRefused',
+        returnCode: 5,
+        message: expect.stringContaining('MQTT_PASSWORD'),
+      } satisfies Partial<Record<keyof MqttRefused, unknown>>);
     });
     it('when the broker is silent until the deadline', async () => {
       prepare = (end) => (end.answers = () => []);
@@ -111,7 +157,11 @@ describe('A connection of the bridge', () => {
     });
 
     it('what came before anybody listened, before CONNACK even', async () => {
-      prepare = (end) => (end.answers = (packet) => (packet.cmd === 'connect' ? [message(9), { cmd: 'connack', returnCode: 0, sessionPresent: true }, message(10)] : []));
+      prepare = (end) =>
+        (end.answers = (packet) =>
+          packet.cmd === 'connect'
+            ? [message(9), { cmd: 'connack', returnCode: 0, sessionPresent: true }, message(10)]
+            : []);
       const [connection, broker] = await connect();
       expect(connection.sessionPresent).toBe(true);
       const heard: string[] = [];
@@ -150,7 +200,9 @@ describe('A connection of the bridge', () => {
       heard[n]!.acknowledge();
     }
     await eventually('all are acknowledged', () => broker.of('puback').length === total);
-    expect(broker.of('puback').map((packet) => packet.messageId)).toEqual(Array.from({ length: total }, (_, n) => n + 1));
+    expect(broker.of('puback').map((packet) => packet.messageId)).toEqual(
+      Array.from({ length: total }, (_, n) => n + 1),
+    );
   }, 30_000);
 
   describe('publishes', () => {
@@ -178,14 +230,17 @@ describe('A connection of the bridge', () => {
       broker.answers = ordinary;
       for (const { messageId } of first) broker.send({ cmd: 'puback', messageId: messageId ?? 0 });
       await Promise.all(sent);
-      expect(broker.of('publish').map((packet) => packet.payload.toString())).toEqual(Array.from({ length: 2_500 }, (_, n) => `${n}`));
+      expect(broker.of('publish').map((packet) => packet.payload.toString())).toEqual(
+        Array.from({ length: 2_500 }, (_, n) => `${n}`),
+      );
     });
 
     it('no more than it can remember', async () => {
       const [connection, broker] = await connect();
       broker.answers = () => [];
       const failures: Error[] = [];
-      for (let n = 0; n < 21_001; n += 1) connection.publish('t', 'x', reliably).catch((error: Error) => failures.push(error));
+      for (let n = 0; n < 21_001; n += 1)
+        connection.publish('t', 'x', reliably).catch((error: Error) => failures.push(error));
       await eventually('the last is refused', () => failures.length === 1);
       expect(failures[0]?.message).toMatch(/does not keep up/);
     });
@@ -204,7 +259,10 @@ describe('A connection of the bridge', () => {
 
   it('speaks TLS, and only to whom it can trust', async () => {
     const pem = (name: string) => readFileSync(new URL(`../fixtures/tls/localhost.${name}.pem`, import.meta.url));
-    const secured = tls.createServer({ cert: pem('cert'), key: pem('key') }, (socket) => void ends.push(new BrokersEnd(socket)));
+    const secured = tls.createServer(
+      { cert: pem('cert'), key: pem('key') },
+      (socket) => void ends.push(new BrokersEnd(socket)),
+    );
     await new Promise<void>((resolve) => secured.listen(0, '127.0.0.1', resolve));
     try {
       const url = `mqtts://127.0.0.1:${(secured.address() as net.AddressInfo).port}`;
@@ -220,11 +278,20 @@ describe('A connection of the bridge', () => {
 
   it('subscribes and tells what was granted', async () => {
     const [connection] = await connect();
-    expect(await connection.subscribe([{ filter: 'a', qos: 1 }, { filter: 'refused', qos: 1 }, { filter: 'b', qos: 0 }])).toEqual([1, 128, 0]);
+    expect(
+      await connection.subscribe([
+        { filter: 'a', qos: 1 },
+        { filter: 'refused', qos: 1 },
+        { filter: 'b', qos: 0 },
+      ]),
+    ).toEqual([1, 128, 0]);
   });
 
   describe('ends', () => {
-    const failing = async (act: (broker: BrokersEnd, connection: MqttConnection) => void, options: Partial<MqttOptions> = {}) => {
+    const failing = async (
+      act: (broker: BrokersEnd, connection: MqttConnection) => void,
+      options: Partial<MqttOptions> = {},
+    ) => {
       const [connection, broker] = await connect(options);
       act(broker, connection);
       const error = await connection.closed;
@@ -233,24 +300,36 @@ describe('A connection of the bridge', () => {
     };
 
     it('when a broker that is there no longer answers a ping', async () => {
-      expect(await failing((broker) => (broker.answers = () => []), { keepaliveSeconds: 1 })).toMatch(/did not answer a ping/);
+      expect(await failing((broker) => (broker.answers = () => []), { keepaliveSeconds: 1 })).toMatch(
+        /did not answer a ping/,
+      );
     });
     it('when the broker sends what is too large', async () => {
-      expect(await failing((broker) => broker.send(message(1, 'x'.repeat(20_000))))).toMatch(/over the limit of 10000 bytes/);
+      expect(await failing((broker) => broker.send(message(1, 'x'.repeat(20_000))))).toMatch(
+        /over the limit of 10000 bytes/,
+      );
     });
     it('when the broker sends what is not MQTT', async () => {
-      expect(await failing((broker) => broker.socket.write(Buffer.from([0x00, 0x00])))).toMatch(/not MQTT|does not send/);
+      expect(await failing((broker) => broker.socket.write(Buffer.from([0x00, 0x00])))).toMatch(
+        /not MQTT|does not send/,
+      );
     });
     it('when the broker sends what nobody asked for', async () => {
-      expect(await failing((broker) => broker.send({ cmd: 'publish', topic: 't', payload: 'x', qos: 2, messageId: 1, dup: false, retain: false }))).toMatch(/QoS 2/);
+      expect(
+        await failing((broker) =>
+          broker.send({ cmd: 'publish', topic: 't', payload: 'x', qos: 2, messageId: 1, dup: false, retain: false }),
+        ),
+      ).toMatch(/QoS 2/);
     });
     it('when the handler of a message fails', async () => {
-      expect(await failing((broker, connection) => {
-        connection.onMessage(() => {
-          throw new Error('boom');
-        });
-        broker.send(message(1));
-      })).toMatch(/handler of a message failed/);
+      expect(
+        await failing((broker, connection) => {
+          connection.onMessage(() => {
+            throw new Error('boom');
+          });
+          broker.send(message(1));
+        }),
+      ).toMatch(/handler of a message failed/);
     });
     it('with a DISCONNECT when it is told to, once and for all', async () => {
       const [connection, broker] = await connect();

@@ -10,7 +10,15 @@ beforeAll(() => bridge.start(), 60_000);
 afterAll(() => bridge.end(), 60_000);
 
 describe('Refused messages', () => {
-  const status = (more: object) => ({ v: 1, installationId: randomUUID(), attempt: 1, seq: 1, slot: 'firmware', state: 'installed', ...more });
+  const status = (more: object) => ({
+    v: 1,
+    installationId: randomUUID(),
+    attempt: 1,
+    seq: 1,
+    slot: 'firmware',
+    state: 'installed',
+    ...more,
+  });
   it.each([
     ['not_json', 'hello', '{"v":1,', /not JSON/],
     ['not_json', 'hello', '', /empty/],
@@ -19,14 +27,21 @@ describe('Refused messages', () => {
     ['invalid', 'status', '{"v":1,"state":"installed"}', /status\.installationId/],
     ['too_large', 'log', JSON.stringify({ v: 1, lines: ['x'.repeat(9_000)] }), /at most 8192 are read/],
     ['unknown_installation', 'status', JSON.stringify(status({})), /no such installation/],
-  ] as const)('D5 %s: a %s is counted by its reason, and kept for last-diagnostics with a sentence', async (reason, type, payload, sentence) => {
-    const device = await bridge.device(await bridge.facts.device());
-    const before = bridge.counted.get(reason) ?? 0;
-    await device.send(device.topic(`up/${type}`), payload);
-    const entry = await bridge.diagnosed(device.id, reason);
-    expect(entry).toMatchObject({ topic: device.topic(`up/${type}`), detail: expect.stringMatching(sentence), payload: payload.slice(0, 512) });
-    await until('it is counted', () => (bridge.counted.get(reason) ?? 0) === before + 1);
-  });
+  ] as const)(
+    'D5 %s: a %s is counted by its reason, and kept for last-diagnostics with a sentence',
+    async (reason, type, payload, sentence) => {
+      const device = await bridge.device(await bridge.facts.device());
+      const before = bridge.counted.get(reason) ?? 0;
+      await device.send(device.topic(`up/${type}`), payload);
+      const entry = await bridge.diagnosed(device.id, reason);
+      expect(entry).toMatchObject({
+        topic: device.topic(`up/${type}`),
+        detail: expect.stringMatching(sentence),
+        payload: payload.slice(0, 512),
+      });
+      await until('it is counted', () => (bridge.counted.get(reason) ?? 0) === before + 1);
+    },
+  );
 
   it('D5 not UTF-8: kept with what can be shown of it', async () => {
     const device = await bridge.device(await bridge.facts.device());
@@ -36,7 +51,9 @@ describe('Refused messages', () => {
 
   it('D5 a stale attempt: refused, answered as stale, kept', async () => {
     const device = await bridge.device(await bridge.facts.device());
-    const installation = await bridge.installing(device.id, { policy: { retry: { maxAttempts: 2, first: 100, factor: 2, max: 100 } } });
+    const installation = await bridge.installing(device.id, {
+      policy: { retry: { maxAttempts: 2, first: 100, factor: 2, max: 100 } },
+    });
     const document = await device.desired();
     await device.status(document, 'failed', { error: { code: 'BUSY', message: 'in use' } });
     await device.desired(device.id, 'firmware', (one) => one['attempt'] === 2);
@@ -49,7 +66,9 @@ describe('Refused messages', () => {
   it('D5 a child whose id is in capitals, or no id: kept for the sender', async () => {
     const device = await bridge.device(await bridge.facts.device());
     await device.send(device.topic('up/status', 'Child-7'), status({}));
-    expect(await bridge.diagnosed(device.id, 'unknown_device')).toMatchObject({ detail: expect.stringMatching(/ids that the service gave/) });
+    expect(await bridge.diagnosed(device.id, 'unknown_device')).toMatchObject({
+      detail: expect.stringMatching(/ids that the service gave/),
+    });
   });
 
   it('D5 a device that does not exist: kept for the sender, and answered as unknown', async () => {
@@ -63,15 +82,30 @@ describe('Refused messages', () => {
 
   it('D5 are kept for one hour, and at most 100 of one device: the newest', async () => {
     const device = await bridge.device(await bridge.facts.device());
-    const one = (at: number, detail: string) => ({ tenantId: 'default', deviceId: device.id, at, reason: 'invalid', detail });
+    const one = (at: number, detail: string) => ({
+      tenantId: 'default',
+      deviceId: device.id,
+      at,
+      reason: 'invalid',
+      detail,
+    });
     await asService(bridge.pool, (tx) => keepDiagnostics(tx, [one(Date.now() - 3_700_000, 'old')]));
     expect(await bridge.diagnostics(device.id)).toEqual([]);
     // A text that is cut in the middle of a character is kept all the same.
-    await asService(bridge.pool, (tx) => keepDiagnostics(tx, [{ ...one(Date.now(), `${'-'.repeat(999)}💥`), topic: `${'-'.repeat(511)}💥`, payload: `${'-'.repeat(511)}💥` }]));
+    await asService(bridge.pool, (tx) =>
+      keepDiagnostics(tx, [
+        { ...one(Date.now(), `${'-'.repeat(999)}💥`), topic: `${'-'.repeat(511)}💥`, payload: `${'-'.repeat(511)}💥` },
+      ]),
+    );
     expect(await bridge.diagnostics(device.id)).toHaveLength(1);
     for (let nth = 0; nth < 130; nth += 1) await device.send(device.topic('up/hello'), `{"v":1,"nth":${nth}}`);
-    await until('the last one is kept', async () => (await bridge.diagnostics(device.id))[0]?.payload === '{"v":1,"nth":129}');
-    const kept = await bridge.facts.sql('SELECT payload FROM device_diagnostics WHERE device_id = $1 ORDER BY entry', [device.id]);
+    await until(
+      'the last one is kept',
+      async () => (await bridge.diagnostics(device.id))[0]?.payload === '{"v":1,"nth":129}',
+    );
+    const kept = await bridge.facts.sql('SELECT payload FROM device_diagnostics WHERE device_id = $1 ORDER BY entry', [
+      device.id,
+    ]);
     expect(kept).toHaveLength(100);
     expect(kept[0]).toEqual({ payload: '{"v":1,"nth":30}' });
   });
@@ -85,7 +119,7 @@ describe('A log', () => {
     expect(await bridge.facts.sql('SELECT online FROM devices WHERE id = $1', [device.id])).toEqual([{ online: true }]);
   });
 
-  it('of another gateway\'s child is refused', async () => {
+  it("of another gateway's child is refused", async () => {
     const device = await bridge.device(await bridge.facts.device());
     const stranger = await bridge.facts.device();
     await device.send(device.topic('up/log', stranger), { v: 1, lines: ['slander'] });
@@ -97,7 +131,8 @@ describe('A log', () => {
 describe('Presence', () => {
   it('D11 false counts only for the newest session: a last will of an old connection comes late', async () => {
     const device = await bridge.device(await bridge.facts.device());
-    const online = async () => (await bridge.facts.sql<{ online: boolean }>('SELECT online FROM devices WHERE id = $1', [device.id]))[0]!.online;
+    const online = async () =>
+      (await bridge.facts.sql<{ online: boolean }>('SELECT online FROM devices WHERE id = $1', [device.id]))[0]!.online;
     await device.presence(true, 'first');
     await device.presence(true, 'second');
     await device.presence(false, 'first');
@@ -116,11 +151,18 @@ describe('Progress', () => {
     await bridge.becomes(installation, 'downloading');
     await device.ack(await device.hello({})); // now it is online: people read another sentence
     const marked = await bridge.facts.sql('SELECT generation FROM outbox WHERE subject = $1', [installation.id]);
-    for (const bytes of [1, 2, 3]) await device.send(device.topic('up/progress'), { v: 1, installationId: installation.id, phase: 'download', bytes, total: 4 }, { qos: 0 });
+    for (const bytes of [1, 2, 3])
+      await device.send(
+        device.topic('up/progress'),
+        { v: 1, installationId: installation.id, phase: 'download', bytes, total: 4 },
+        { qos: 0 },
+      );
     await device.ack(await device.hello({}));
     const after = await bridge.see(installation);
     expect(after.progress).toMatchObject({ phase: 'download', bytes: 1, total: 4 });
     expect(after.history.map((entry) => entry.event)).toEqual(['requested', 'delivered', 'downloading']);
-    expect(await bridge.facts.sql('SELECT generation FROM outbox WHERE subject = $1', [installation.id])).toEqual(marked);
+    expect(await bridge.facts.sql('SELECT generation FROM outbox WHERE subject = $1', [installation.id])).toEqual(
+      marked,
+    );
   });
 });

@@ -34,7 +34,10 @@ beforeAll(async () => {
   pool = openPool({ databaseUrl: database.url, name: 'test' });
   facts = await new Facts(pool, 'acme').begin();
   const privateKey = privateKeyOf(broker.service.password);
-  administration = { privateKey, open: () => mosquittoAdmin(broker.url, async () => ({ ...broker.service, clientId: 'administrator' })) };
+  administration = {
+    privateKey,
+    open: () => mosquittoAdmin(broker.url, async () => ({ ...broker.service, clientId: 'administrator' })),
+  };
 });
 afterAll(async () => {
   await pool.end();
@@ -55,7 +58,8 @@ afterEach(async () => {
 });
 
 const make = (deviceId: string) => asTenant(pool, 'acme', (tx) => createCredential(tx, 'acme', deviceId));
-const revoke = (deviceId: string, id: string) => asTenant(pool, 'acme', (tx) => revokeCredential(tx, 'acme', deviceId, id));
+const revoke = (deviceId: string, id: string) =>
+  asTenant(pool, 'acme', (tx) => revokeCredential(tx, 'acme', deviceId, id));
 const send = async () => {
   while (await sender.send());
 };
@@ -65,8 +69,10 @@ async function connect(login: { username: string; password: string }): Promise<D
   return client;
 }
 const REFUSED = /refused|not auth|bad user/i;
-const online = async (deviceId: string) => (await facts.sql<{ online: boolean }>('SELECT online FROM devices WHERE id = $1', [deviceId]))[0]?.online;
-const waiting = async () => Number((await facts.sql<{ n: string }>(`SELECT count(*) AS n FROM outbox WHERE receiver = 'credential'`))[0]!.n);
+const online = async (deviceId: string) =>
+  (await facts.sql<{ online: boolean }>('SELECT online FROM devices WHERE id = $1', [deviceId]))[0]?.online;
+const waiting = async () =>
+  Number((await facts.sql<{ n: string }>(`SELECT count(*) AS n FROM outbox WHERE receiver = 'credential'`))[0]!.n);
 
 describe('A password of a device, at a broker that has to be told', () => {
   it('lets it in once the mark was sent, and no longer once its revocation was: then the device is shown offline', async () => {
@@ -155,7 +161,7 @@ describe('A password of a device, at a broker that has to be told', () => {
     await connect(next);
   });
 
-  it('is not told by a leader whose lease is another\'s', async () => {
+  it("is not told by a leader whose lease is another's", async () => {
     const device = await facts.device(undefined, false);
     await send();
     const login = await make(device);
@@ -169,20 +175,24 @@ describe('A sealed password', () => {
   const about = { tenantId: 'acme', credentialId: 'c-1' };
   const mine = privateKeyOf('of the administrator');
 
-  it('is opened with the administrator\'s password alone, and only as the credential that it was made for', () => {
-    const sealed = seal(publicKeyOf(mine), 'a device\'s password', about);
+  it("is opened with the administrator's password alone, and only as the credential that it was made for", () => {
+    const sealed = seal(publicKeyOf(mine), "a device's password", about);
     expect(sealed.toString('latin1')).not.toContain('password');
-    expect(unseal(privateKeyOf('of the administrator'), sealed, about)).toBe('a device\'s password');
+    expect(unseal(privateKeyOf('of the administrator'), sealed, about)).toBe("a device's password");
     expect(unseal(privateKeyOf('another'), sealed, about)).toBeUndefined();
     expect(unseal(mine, sealed, { ...about, credentialId: 'c-2' })).toBeUndefined();
-    expect(seal(publicKeyOf(mine), 'a device\'s password', about)).not.toEqual(sealed);
+    expect(seal(publicKeyOf(mine), "a device's password", about)).not.toEqual(sealed);
   });
 
   it('stands in the database from its making to its revocation, and only where a broker is administered', async () => {
     const device = await facts.device(undefined, false);
-    const stored = async (id: string) => (await facts.sql<{ sealed: Buffer | null }>('SELECT sealed FROM device_credentials WHERE id = $1', [id]))[0]!.sealed;
+    const stored = async (id: string) =>
+      (await facts.sql<{ sealed: Buffer | null }>('SELECT sealed FROM device_credentials WHERE id = $1', [id]))[0]!
+        .sealed;
     const login = await make(device);
-    expect(unseal(administration.privateKey, (await stored(login.id))!, { tenantId: 'acme', credentialId: login.id })).toBe(login.password);
+    expect(
+      unseal(administration.privateKey, (await stored(login.id))!, { tenantId: 'acme', credentialId: login.id }),
+    ).toBe(login.password);
     await revoke(device, login.id);
     expect(await stored(login.id)).toBeNull();
     await facts.sql('DELETE FROM broker_seal');

@@ -9,7 +9,9 @@ const bridge = new BridgeUnderTest('bridge sequences');
 beforeAll(() => bridge.start(), 60_000);
 afterAll(() => bridge.end(), 60_000);
 
-const held = (sha256: string, more: object = {}) => ({ firmware: { version: '2.0.0', sha256, confirmed: true, ...more } });
+const held = (sha256: string, more: object = {}) => ({
+  firmware: { version: '2.0.0', sha256, confirmed: true, ...more },
+});
 const OTHER = 'f'.repeat(64);
 const minutes = (n: number) => n * 60_000;
 const timeouts = { offer: minutes(10), download: minutes(10), install: minutes(10), confirm: minutes(10) };
@@ -27,21 +29,42 @@ describe('Normal', () => {
   it('D3 desired, accepted, downloading, downloaded, installing, rebooting, last will, reconnect, hello, installed, ack', async () => {
     const { id, device, installation, document } = await offered();
     expect(document).toMatchObject({
-      v: 1, revision: 1, installationId: installation.id, attempt: 1, slot: 'firmware', gate: 'go', device: { id, aliases: [] },
-      firmware: { id: installation.firmwareId, sha256: installation.sha256, size: 4 }, policy: { retryDownload: 3 },
+      v: 1,
+      revision: 1,
+      installationId: installation.id,
+      attempt: 1,
+      slot: 'firmware',
+      gate: 'go',
+      device: { id, aliases: [] },
+      firmware: { id: installation.firmwareId, sha256: installation.sha256, size: 4 },
+      policy: { retryDownload: 3 },
     });
     await device.presence(true);
-    for (const state of ['accepted', 'downloading', 'downloaded', 'installing', 'rebooting']) await device.status(document, state);
+    for (const state of ['accepted', 'downloading', 'downloaded', 'installing', 'rebooting'])
+      await device.status(document, state);
     await bridge.becomes(installation, 'rebooting');
     device.cut();
-    await until('the last will arrived', async () => !(await bridge.facts.sql<{ online: boolean }>('SELECT online FROM devices WHERE id = $1', [id]))[0]!.online);
+    await until(
+      'the last will arrived',
+      async () =>
+        !(await bridge.facts.sql<{ online: boolean }>('SELECT online FROM devices WHERE id = $1', [id]))[0]!.online,
+    );
     expect((await bridge.see(installation)).waitingOn).toMatch(/offline/);
 
     const again = await bridge.device(id);
     const receipt = await again.hello(held(installation.sha256, { installationId: installation.id, revision: 1 }));
     expect(await again.ack(receipt)).toMatchObject({ result: 'ok', open: {} });
     const installed = await bridge.becomes(installation, 'installed');
-    expect(installed.history.map((entry) => entry.event)).toEqual(['requested', 'delivered', 'accepted', 'downloading', 'downloaded', 'installing', 'rebooting', 'installed']);
+    expect(installed.history.map((entry) => entry.event)).toEqual([
+      'requested',
+      'delivered',
+      'accepted',
+      'downloading',
+      'downloaded',
+      'installing',
+      'rebooting',
+      'installed',
+    ]);
     const late = await again.status(document, 'installed', { seq: 7 });
     expect(await again.ack(late.replace(/\d+$/, '7'))).toMatchObject({ result: 'ok' });
     await again.cleared();
@@ -63,9 +86,21 @@ describe('What confirms', () => {
     expect(await bridge.see(installation)).toMatchObject({ state: 'installed' });
   });
 
-  it('REST completedAt ends it, and the device\'s document is cleared', async () => {
+  it("REST completedAt ends it, and the device's document is cleared", async () => {
     const { device, installation } = await offered();
-    await asService(bridge.pool, (tx) => report(tx, 'default', { deviceId: device.id, installationId: installation.id, event: { type: 'installed' }, by: { kind: 'operator', id: 'test' } }, Date.now()));
+    await asService(bridge.pool, (tx) =>
+      report(
+        tx,
+        'default',
+        {
+          deviceId: device.id,
+          installationId: installation.id,
+          event: { type: 'installed' },
+          by: { kind: 'operator', id: 'test' },
+        },
+        Date.now(),
+      ),
+    );
     await device.cleared();
     expect(await bridge.see(installation)).toMatchObject({ state: 'installed' });
   });
@@ -103,10 +138,14 @@ describe('What confirms', () => {
 
   it('what a hello says of a slot updates the slot also when the installation has ended', async () => {
     const { id, device, installation, document } = await offered();
-    await device.ack(await device.status(document, 'rejected', { error: { code: 'INCOMPATIBLE', message: 'other board' } }));
+    await device.ack(
+      await device.status(document, 'rejected', { error: { code: 'INCOMPATIBLE', message: 'other board' } }),
+    );
     expect(await bridge.see(installation)).toMatchObject({ state: 'rejected' });
     await device.ack(await device.hello(held(installation.sha256, { version: '9.9.9' })));
-    expect(await bridge.facts.sql('SELECT version, sha256 FROM device_slots WHERE device_id = $1', [id])).toEqual([{ version: '9.9.9', sha256: installation.sha256 }]);
+    expect(await bridge.facts.sql('SELECT version, sha256 FROM device_slots WHERE device_id = $1', [id])).toEqual([
+      { version: '9.9.9', sha256: installation.sha256 },
+    ]);
     expect(await bridge.see(installation)).toMatchObject({ state: 'rejected' });
   });
 });
@@ -116,7 +155,10 @@ describe('Skipping', () => {
     const id = await bridge.facts.device();
     const device = await bridge.device(id);
     const installation = await bridge.installing(id, { notBefore: Date.now() + minutes(60) });
-    const receipt = await device.status({ installationId: installation.id, attempt: 1, revision: 0, slot: 'firmware' }, 'installed');
+    const receipt = await device.status(
+      { installationId: installation.id, attempt: 1, revision: 0, slot: 'firmware' },
+      'installed',
+    );
     expect(await device.ack(receipt)).toMatchObject({ result: 'ok' });
     expect(await bridge.see(installation)).toMatchObject({ state: 'installed' });
   });
@@ -130,7 +172,19 @@ describe('Skipping', () => {
 
 describe('Cancel', () => {
   const cancel = (one: { deviceId: string; id: string }) =>
-    asService(bridge.pool, (tx) => report(tx, 'default', { deviceId: one.deviceId, installationId: one.id, event: { type: 'cancel', reason: 'not tonight' }, by: { kind: 'operator', id: 'test' } }, Date.now()));
+    asService(bridge.pool, (tx) =>
+      report(
+        tx,
+        'default',
+        {
+          deviceId: one.deviceId,
+          installationId: one.id,
+          event: { type: 'cancel', reason: 'not tonight' },
+          by: { kind: 'operator', id: 'test' },
+        },
+        Date.now(),
+      ),
+    );
 
   it('D8 the document is cleared and cmd cancel is sent; the device answers canceled', async () => {
     const { device, installation, document } = await offered();
@@ -163,7 +217,10 @@ describe('Cancel', () => {
     await cancel(silent.installation);
     await cancel(working.installation);
     await bridge.becomes(silent.installation, 'canceled', 12_000);
-    expect(await bridge.see(working.installation)).toMatchObject({ state: 'accepted', cancel: { reason: 'not tonight' } });
+    expect(await bridge.see(working.installation)).toMatchObject({
+      state: 'accepted',
+      cancel: { reason: 'not tonight' },
+    });
   }, 20_000);
 
   it('D8 one that supersedes another, on which the device works, is offered when the device has let go of that', async () => {
@@ -173,9 +230,15 @@ describe('Cancel', () => {
     const next = await bridge.installing(id, { onConflict: 'supersede' });
     await device.cleared();
     expect(await device.cmd('cancel')).toMatchObject({ installationId: installation.id });
-    expect(await bridge.see(installation)).toMatchObject({ state: 'downloading', waitingOn: expect.stringMatching(/^Waits for the device to answer the cancellation/) });
+    expect(await bridge.see(installation)).toMatchObject({
+      state: 'downloading',
+      waitingOn: expect.stringMatching(/^Waits for the device to answer the cancellation/),
+    });
     expect(await device.ack(await device.status(document, 'canceled'))).toMatchObject({ result: 'ok' });
-    expect(await bridge.see(installation)).toMatchObject({ state: 'superseded', rejectReason: 'superseded by a newer installation' });
+    expect(await bridge.see(installation)).toMatchObject({
+      state: 'superseded',
+      rejectReason: 'superseded by a newer installation',
+    });
     const replacement = await device.desired(id, 'firmware', (one) => one['installationId'] === next.id);
     expect(replacement['revision']).toBeGreaterThan(document['revision'] as number);
     await device.status(replacement, 'installed');
@@ -197,7 +260,9 @@ describe('Cancel', () => {
   it('D16 a device that was away learns from ack.open what was withdrawn and what is to be in work', async () => {
     const { id, device, installation, document } = await offered();
     const receipt = await device.hello({});
-    expect(await device.ack(receipt)).toMatchObject({ open: { firmware: { installationId: installation.id, revision: document['revision'] } } });
+    expect(await device.ack(receipt)).toMatchObject({
+      open: { firmware: { installationId: installation.id, revision: document['revision'] } },
+    });
     await device.end();
     await cancel(installation);
     await bridge.becomes(installation, 'canceled', 12_000);
@@ -220,14 +285,24 @@ describe('Lost status', () => {
     const { device, installation, document } = await offered({ policy: { timeouts: { ...timeouts, confirm: 1_000 } } });
     await device.status(document, 'rebooting');
     await device.cmd('hello');
-    expect(await bridge.becomes(installation, 'timed_out')).toMatchObject({ rejectReason: expect.stringMatching(/did not say what it holds/) });
+    expect(await bridge.becomes(installation, 'timed_out')).toMatchObject({
+      rejectReason: expect.stringMatching(/did not say what it holds/),
+    });
   });
 });
 
 describe('Duplicate, reordered, late reports change nothing', () => {
   it('D10 (installationId, attempt, seq) is the key, terminal states are sticky', async () => {
     const { device, installation, document } = await offered();
-    const again = (state: string, seq: number) => device.send(device.topic('up/status'), { v: 1, installationId: installation.id, attempt: 1, seq, slot: 'firmware', state });
+    const again = (state: string, seq: number) =>
+      device.send(device.topic('up/status'), {
+        v: 1,
+        installationId: installation.id,
+        attempt: 1,
+        seq,
+        slot: 'firmware',
+        state,
+      });
     await again('downloading', 2);
     await again('accepted', 1);
     await again('downloading', 2);
@@ -238,11 +313,19 @@ describe('Duplicate, reordered, late reports change nothing', () => {
     await device.ack(receipt);
     const heard = device.heard.length;
     await again('installed', 4);
-    await until('its receipt comes again', () => device.heard.slice(heard).some((one) => one.json?.['for'] === receipt));
+    await until('its receipt comes again', () =>
+      device.heard.slice(heard).some((one) => one.json?.['for'] === receipt),
+    );
     await again('failed', 5);
     expect(await device.ack(`${installation.id}/1/5`)).toMatchObject({ result: 'stale' });
     const ended = await bridge.see(installation);
-    expect(ended.history.map((entry) => entry.event)).toEqual(['requested', 'delivered', 'downloading', 'downloaded', 'installed']);
+    expect(ended.history.map((entry) => entry.event)).toEqual([
+      'requested',
+      'delivered',
+      'downloading',
+      'downloaded',
+      'installed',
+    ]);
     expect(document['revision']).toBe(1);
   });
 });

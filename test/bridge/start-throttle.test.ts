@@ -24,7 +24,11 @@ beforeAll(async () => {
   pool = openPool({ databaseUrl: database.url, name: 'test' });
   facts = await new Facts(pool).begin();
   // No worker serves this queue: no process takes its first step by itself.
-  engine = openTemporal({ connection: { address: process.env['SLIPWAY_TEST_TEMPORAL_ADDRESS']! }, namespace: 'default', taskQueue: `beginnings-${process.pid}` });
+  engine = openTemporal({
+    connection: { address: process.env['SLIPWAY_TEST_TEMPORAL_ADDRESS']! },
+    namespace: 'default',
+    taskQueue: `beginnings-${process.pid}`,
+  });
 });
 afterAll(async () => {
   await engine.close();
@@ -36,7 +40,11 @@ const ref = (one: InstallationView) => ({ tenantId: 'default', deviceId: one.dev
 /** Rounds until nothing is left that may be sent now. @returns how many processes have been started in all. */
 async function send(): Promise<number> {
   while ((await sendProcesses(pool, engine, Date.now, undefined, new ShowPace(), beginnings)) > 0);
-  return (await pool.query<{ started: number }>('SELECT count(*)::integer AS started FROM installations WHERE process_started_at IS NOT NULL')).rows[0]!.started;
+  return (
+    await pool.query<{ started: number }>(
+      'SELECT count(*)::integer AS started FROM installations WHERE process_started_at IS NOT NULL',
+    )
+  ).rows[0]!.started;
 }
 
 describe('Processes that begin', () => {
@@ -44,7 +52,8 @@ describe('Processes that begin', () => {
     beginnings = new Beginnings();
     const firmware = await facts.firmware('a');
     const all: InstallationView[] = [];
-    for (let count = 0; count < AT_ONCE + 8; count += 1) all.push(await facts.install(await facts.device(), firmware, {}));
+    for (let count = 0; count < AT_ONCE + 8; count += 1)
+      all.push(await facts.install(await facts.device(), firmware, {}));
     expect(await send()).toBe(AT_ONCE);
 
     // Three are offered to their devices: as many may begin.
@@ -54,12 +63,18 @@ describe('Processes that begin', () => {
     expect(await send()).toBe(AT_ONCE + 3);
 
     // One that runs has news, behind five that were marked long before: its mark is gone, theirs are not.
-    await pool.query(`INSERT INTO outbox (receiver, tenant_id, subject) VALUES ('workflow', 'default', $1)`, [all[0]!.id]);
+    await pool.query(`INSERT INTO outbox (receiver, tenant_id, subject) VALUES ('workflow', 'default', $1)`, [
+      all[0]!.id,
+    ]);
     expect(await send()).toBe(AT_ONCE + 3);
-    expect((await pool.query('SELECT begins FROM outbox WHERE receiver = $1', ['workflow'])).rows).toEqual(Array.from({ length: 5 }, () => ({ begins: true })));
+    expect((await pool.query('SELECT begins FROM outbox WHERE receiver = $1', ['workflow'])).rows).toEqual(
+      Array.from({ length: 5 }, () => ({ begins: true })),
+    );
 
     // Where no worker is, or a row shows no first step, the others do not wait for ever.
-    await pool.query(`UPDATE installations SET process_started_at = now() - interval '6 seconds' WHERE process_started_at IS NOT NULL`);
+    await pool.query(
+      `UPDATE installations SET process_started_at = now() - interval '6 seconds' WHERE process_started_at IS NOT NULL`,
+    );
     expect(await send()).toBe(AT_ONCE + 8);
   });
 
@@ -67,9 +82,12 @@ describe('Processes that begin', () => {
     beginnings = new Beginnings();
     await pool.query('UPDATE installations SET process_started_at = NULL; DELETE FROM outbox');
     const firmware = await facts.firmware('b');
-    for (let count = 0; count < AT_ONCE + 1; count += 1) await facts.install(await facts.device(), firmware, { notBefore: Date.now() + 3_600_000 });
+    for (let count = 0; count < AT_ONCE + 1; count += 1)
+      await facts.install(await facts.device(), firmware, { notBefore: Date.now() + 3_600_000 });
     expect(await send()).toBe(AT_ONCE);
-    await pool.query(`UPDATE installations SET process_started_at = now() - interval '1.1 seconds' WHERE process_started_at IS NOT NULL`);
+    await pool.query(
+      `UPDATE installations SET process_started_at = now() - interval '1.1 seconds' WHERE process_started_at IS NOT NULL`,
+    );
     expect(await send()).toBe(AT_ONCE + 1);
   });
 
@@ -83,7 +101,8 @@ describe('Processes that begin', () => {
     const handle = new Client({ connection }).workflow.getHandle(installationWorkflowId(one.id));
     try {
       await handle.terminate('as an engineer does it');
-      const mark = () => pool.query(`INSERT INTO outbox (receiver, tenant_id, subject) VALUES ('workflow', 'default', $1)`, [one.id]);
+      const mark = () =>
+        pool.query(`INSERT INTO outbox (receiver, tenant_id, subject) VALUES ('workflow', 'default', $1)`, [one.id]);
       await mark();
       await send();
       expect((await handle.describe()).status.name).toBe('TERMINATED');

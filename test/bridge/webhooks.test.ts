@@ -45,10 +45,13 @@ beforeAll(async () => {
   fence = { name: 'bridge', holder: 'test', epoch: (await holdLease(api.pool, 'bridge', 'test', 3_600_000))! };
   receiver = createServer((request, response) => {
     let body = '';
-    request.on('data', (chunk: Buffer) => (body += chunk.toString('utf8'))).once('end', () => {
-      posts.push({ path: request.url!, headers: request.headers, body });
-      if (status !== null) response.writeHead(status, status < 400 && status >= 300 ? { location: '/elsewhere' } : {}).end();
-    });
+    request
+      .on('data', (chunk: Buffer) => (body += chunk.toString('utf8')))
+      .once('end', () => {
+        posts.push({ path: request.url!, headers: request.headers, body });
+        if (status !== null)
+          response.writeHead(status, status < 400 && status >= 300 ? { location: '/elsewhere' } : {}).end();
+      });
   });
   await new Promise<void>((resolve) => receiver.listen(0, '127.0.0.1', resolve));
   url = `http://127.0.0.1:${(receiver.address() as AddressInfo).port}/hook`;
@@ -63,13 +66,32 @@ afterAll(async () => {
   await api.close();
 });
 
-const create = async (wanted: Record<string, unknown> = {}) => (await api.call('POST', WEBHOOKS, { url, ...wanted })).body.data as { id: string; secret: string };
-const read = async (id: string) => (await api.call('GET', `${WEBHOOKS}/${id}`)).body.data as { enabled: boolean; disabledBecause: string | null; failingSince: string | null };
-const deliveries = async (id: string) => (await api.call('GET', `${WEBHOOKS}/${id}/deliveries`)).body.data as Delivery[];
-const sender = (allowPrivate = true) => new WebhookSender({ pool: api.pool, log: api.services.log, now: () => now, tenure: new Tenure(fence, 3_600_000, instant()), allowPrivate });
+const create = async (wanted: Record<string, unknown> = {}) =>
+  (await api.call('POST', WEBHOOKS, { url, ...wanted })).body.data as { id: string; secret: string };
+const read = async (id: string) =>
+  (await api.call('GET', `${WEBHOOKS}/${id}`)).body.data as {
+    enabled: boolean;
+    disabledBecause: string | null;
+    failingSince: string | null;
+  };
+const deliveries = async (id: string) =>
+  (await api.call('GET', `${WEBHOOKS}/${id}/deliveries`)).body.data as Delivery[];
+const sender = (allowPrivate = true) =>
+  new WebhookSender({
+    pool: api.pool,
+    log: api.services.log,
+    now: () => now,
+    tenure: new Tenure(fence, 3_600_000, instant()),
+    allowPrivate,
+  });
 
 async function happens(...events: string[]): Promise<void> {
-  await asService(api.pool, (tx) => writeHistory(tx, events.map((event) => ({ tenantId: 'default', at: now, event, data: { says: event } }))));
+  await asService(api.pool, (tx) =>
+    writeHistory(
+      tx,
+      events.map((event) => ({ tenantId: 'default', at: now, event, data: { says: event } })),
+    ),
+  );
   await seal(api.pool, fence);
 }
 
@@ -82,23 +104,48 @@ describe('A webhook', () => {
   it('shows its secret once, also to a request that is repeated, and is changed and deleted', async () => {
     const key = { 'idempotency-key': randomUUID() };
     const made = await api.call('POST', WEBHOOKS, { url, events: ['failed'] }, key);
-    expect([made.status, made.body.data]).toMatchObject([201, { url, events: ['failed'], enabled: true, secret: expect.stringMatching(/^whsec_[\w-]{43}$/) }]);
-    expect((await api.call('POST', WEBHOOKS, { url, events: ['failed'] }, key)).body.errorCode).toBe('WEBHOOK_SECRET_SHOWN');
+    expect([made.status, made.body.data]).toMatchObject([
+      201,
+      { url, events: ['failed'], enabled: true, secret: expect.stringMatching(/^whsec_[\w-]{43}$/) },
+    ]);
+    expect((await api.call('POST', WEBHOOKS, { url, events: ['failed'] }, key)).body.errorCode).toBe(
+      'WEBHOOK_SECRET_SHOWN',
+    );
     const path = `${WEBHOOKS}/${made.body.data.id as string}`;
-    expect(JSON.stringify([(await api.call('GET', path)).body, (await api.call('GET', WEBHOOKS)).body])).not.toContain('whsec_');
-    expect((await api.call('PATCH', path, { events: [], description: 'pager' })).body.data).toMatchObject({ url, events: [], description: 'pager' });
-    expect((await api.call('PATCH', path, { enabled: false })).body.data).toMatchObject({ enabled: false, disabledBecause: 'Disabled by key:bootstrap.' });
+    expect(JSON.stringify([(await api.call('GET', path)).body, (await api.call('GET', WEBHOOKS)).body])).not.toContain(
+      'whsec_',
+    );
+    expect((await api.call('PATCH', path, { events: [], description: 'pager' })).body.data).toMatchObject({
+      url,
+      events: [],
+      description: 'pager',
+    });
+    expect((await api.call('PATCH', path, { enabled: false })).body.data).toMatchObject({
+      enabled: false,
+      disabledBecause: 'Disabled by key:bootstrap.',
+    });
     expect((await api.call('DELETE', path)).status).toBe(204);
     expect((await api.call('GET', path)).body.errorCode).toBe('WEBHOOK_NOT_FOUND');
   });
 
-  it('is refused where its URL is none that can be posted to, to whom may not write, and is nobody else\'s', async () => {
-    for (const wrong of ['ftp://x/', 'x', 'https://user:password@x/', 7]) expect((await api.call('POST', WEBHOOKS, { url: wrong })).body.errors).toMatchObject([{ pointer: '/url' }]);
+  it("is refused where its URL is none that can be posted to, to whom may not write, and is nobody else's", async () => {
+    for (const wrong of ['ftp://x/', 'x', 'https://user:password@x/', 7])
+      expect((await api.call('POST', WEBHOOKS, { url: wrong })).body.errors).toMatchObject([{ pointer: '/url' }]);
     expect((await (await api.as({ role: 'reader' })).call('POST', WEBHOOKS, { url })).status).toBe(403);
     const { id } = await create();
     const stranger = await api.as({ tenantId: 'other' });
-    for (const [method, path] of [['GET', ''], ['PATCH', ''], ['DELETE', ''], ['GET', '/deliveries'], ['POST', `/deliveries/${randomUUID()}/redeliver`]] as const) {
-      expect([method, path, (await stranger.call(method, `${WEBHOOKS}/${id}${path}`, method === 'PATCH' ? {} : undefined)).status]).toEqual([method, path, 404]);
+    for (const [method, path] of [
+      ['GET', ''],
+      ['PATCH', ''],
+      ['DELETE', ''],
+      ['GET', '/deliveries'],
+      ['POST', `/deliveries/${randomUUID()}/redeliver`],
+    ] as const) {
+      expect([
+        method,
+        path,
+        (await stranger.call(method, `${WEBHOOKS}/${id}${path}`, method === 'PATCH' ? {} : undefined)).status,
+      ]).toEqual([method, path, 404]);
     }
   });
 
@@ -108,15 +155,26 @@ describe('A webhook', () => {
     await happens('wanted', 'other', 'also', 'wanted');
     await sends();
     await sends();
-    expect(posts.map(({ body }) => (JSON.parse(body) as { event: string }).event)).toEqual(['wanted', 'also', 'wanted']);
+    expect(posts.map(({ body }) => (JSON.parse(body) as { event: string }).event)).toEqual([
+      'wanted',
+      'also',
+      'wanted',
+    ]);
     const log = await deliveries(id);
-    expect(log.map(({ state, attempts, lastStatus }) => [state, attempts, lastStatus])).toEqual(log.map(() => ['delivered', 1, 200]));
+    expect(log.map(({ state, attempts, lastStatus }) => [state, attempts, lastStatus])).toEqual(
+      log.map(() => ['delivered', 1, 200]),
+    );
     const { headers, body } = posts[0]!;
     const [, t, v1] = /^t=(\d+),v1=([0-9a-f]{64})$/.exec(headers['slipway-signature'] as string)!;
     expect(v1).toBe(createHmac('sha256', secret).update(`${t}.${body}`).digest('hex'));
     expect(Number(t)).toBe(Math.floor(now / 1_000));
-    expect(headers).toMatchObject({ 'content-type': 'application/json', 'slipway-event': 'wanted', 'slipway-delivery': log.at(-1)!.id });
-    const [entry] = (await api.call('GET', `/v1/events?after=${log.at(-1)!.number - 1}&pageSize=1`)).body.data as unknown[];
+    expect(headers).toMatchObject({
+      'content-type': 'application/json',
+      'slipway-event': 'wanted',
+      'slipway-delivery': log.at(-1)!.id,
+    });
+    const [entry] = (await api.call('GET', `/v1/events?after=${log.at(-1)!.number - 1}&pageSize=1`)).body
+      .data as unknown[];
     expect(JSON.parse(body)).toEqual({ deliveryId: log.at(-1)!.id, ...(entry as object) });
   });
 
@@ -127,7 +185,12 @@ describe('A webhook', () => {
     await sends();
     await sends();
     expect(posts).toHaveLength(1);
-    expect((await deliveries(id)).find(({ event }) => event === 'one')).toMatchObject({ state: 'pending', attempts: 1, lastStatus: 503, lastError: 'it answered 503' });
+    expect((await deliveries(id)).find(({ event }) => event === 'one')).toMatchObject({
+      state: 'pending',
+      attempts: 1,
+      lastStatus: 503,
+      lastError: 'it answered 503',
+    });
     const pauses: number[] = [];
     for (let last = now; pauses.length < 3; now += 1_000) {
       const before = posts.length;
@@ -141,7 +204,10 @@ describe('A webhook', () => {
     status = 204;
     now += 3_600_000;
     await sends();
-    expect((await deliveries(id)).map(({ event, state }) => [event, state]).sort()).toEqual([['one', 'delivered'], ['two', 'delivered']]);
+    expect((await deliveries(id)).map(({ event, state }) => [event, state]).sort()).toEqual([
+      ['one', 'delivered'],
+      ['two', 'delivered'],
+    ]);
     expect((await read(id)).failingSince).toBeNull();
   });
 
@@ -151,7 +217,10 @@ describe('A webhook', () => {
     await happens('one');
     await sends();
     expect(posts.map(({ path }) => path)).toEqual(['/hook']);
-    expect((await deliveries(id))[0]).toMatchObject({ state: 'pending', lastError: 'it answered 307; redirects are not followed' });
+    expect((await deliveries(id))[0]).toMatchObject({
+      state: 'pending',
+      lastError: 'it answered 307; redirects are not followed',
+    });
   });
 
   it('is disabled after a day in which nothing was delivered, says why, and goes on where it stopped', async () => {
@@ -163,7 +232,10 @@ describe('A webhook', () => {
       now += 1_800_000;
       await sends();
     }
-    expect(await read(id)).toMatchObject({ enabled: false, disabledBecause: expect.stringMatching(/^Nothing was delivered since 2.*Z; the last attempt: it answered 500\.$/) });
+    expect(await read(id)).toMatchObject({
+      enabled: false,
+      disabledBecause: expect.stringMatching(/^Nothing was delivered since 2.*Z; the last attempt: it answered 500\.$/),
+    });
     expect((await deliveries(id))[0]).toMatchObject({ event: 'one', state: 'failed' });
     const before = posts.length;
     status = 200;
@@ -171,7 +243,11 @@ describe('A webhook', () => {
     now += DAY;
     await sends();
     expect(posts).toHaveLength(before);
-    expect((await api.call('PATCH', `${WEBHOOKS}/${id}`, { enabled: true })).body.data).toMatchObject({ enabled: true, disabledBecause: null, failingSince: null });
+    expect((await api.call('PATCH', `${WEBHOOKS}/${id}`, { enabled: true })).body.data).toMatchObject({
+      enabled: true,
+      disabledBecause: null,
+      failingSince: null,
+    });
     await sends();
     expect(posts.slice(before).map(({ headers }) => headers['slipway-event'])).toEqual(['two']);
   });
@@ -182,10 +258,18 @@ describe('A webhook', () => {
     await sends();
     const [first] = await deliveries(id);
     const again = await api.call('POST', `${WEBHOOKS}/${id}/deliveries/${first!.id}/redeliver`);
-    expect([again.status, again.body.data]).toMatchObject([202, { number: first!.number, event: 'one', state: 'pending', redeliveryOf: first!.id }]);
+    expect([again.status, again.body.data]).toMatchObject([
+      202,
+      { number: first!.number, event: 'one', state: 'pending', redeliveryOf: first!.id },
+    ]);
     await sends();
-    expect(posts.map(({ body }) => (JSON.parse(body) as { number: number }).number)).toEqual([first!.number, first!.number]);
-    expect((await api.call('POST', `${WEBHOOKS}/${id}/deliveries/${randomUUID()}/redeliver`)).body.errorCode).toBe('WEBHOOK_DELIVERY_NOT_FOUND');
+    expect(posts.map(({ body }) => (JSON.parse(body) as { number: number }).number)).toEqual([
+      first!.number,
+      first!.number,
+    ]);
+    expect((await api.call('POST', `${WEBHOOKS}/${id}/deliveries/${randomUUID()}/redeliver`)).body.errorCode).toBe(
+      'WEBHOOK_DELIVERY_NOT_FOUND',
+    );
   });
 
   it('that does not answer holds up neither another one nor the end of the process', async () => {
@@ -204,17 +288,38 @@ describe('A webhook', () => {
   });
 });
 
-describe('An address of the service\'s own network', () => {
-  it.each(['127.0.0.1', 'localhost', '[::1]', '2130706433', '[::ffff:127.0.0.1]', '169.254.169.254', '10.1.2.3'])('is not connected to: %s', async (host) => {
-    const { id } = await create({ url: url.replace('127.0.0.1', host) });
-    await happens('one');
-    await sends(sender(false));
-    expect(posts).toEqual([]);
-    expect((await deliveries(id))[0]).toMatchObject({ state: 'pending', attempts: 1, lastError: expect.stringContaining('is a loopback, link-local or private address') });
-  });
+describe("An address of the service's own network", () => {
+  it.each(['127.0.0.1', 'localhost', '[::1]', '2130706433', '[::ffff:127.0.0.1]', '169.254.169.254', '10.1.2.3'])(
+    'is not connected to: %s',
+    async (host) => {
+      const { id } = await create({ url: url.replace('127.0.0.1', host) });
+      await happens('one');
+      await sends(sender(false));
+      expect(posts).toEqual([]);
+      expect((await deliveries(id))[0]).toMatchObject({
+        state: 'pending',
+        attempts: 1,
+        lastError: expect.stringContaining('is a loopback, link-local or private address'),
+      });
+    },
+  );
 
   it('is told from others', () => {
-    for (const address of ['8.8.8.8', '172.15.0.1', '172.32.0.1', '2606:4700::1111']) expect([address, isPrivate(address)]).toEqual([address, false]);
-    for (const address of ['0.0.0.0', '172.16.0.1', '192.168.1.1', '100.64.0.1', '::1', 'fe80::1%eth0', 'fd00::1', '::ffff:10.0.0.1', '64:ff9b::a00:1', '2002:7f00:1::', 'nonsense']) expect([address, isPrivate(address)]).toEqual([address, true]);
+    for (const address of ['8.8.8.8', '172.15.0.1', '172.32.0.1', '2606:4700::1111'])
+      expect([address, isPrivate(address)]).toEqual([address, false]);
+    for (const address of [
+      '0.0.0.0',
+      '172.16.0.1',
+      '192.168.1.1',
+      '100.64.0.1',
+      '::1',
+      'fe80::1%eth0',
+      'fd00::1',
+      '::ffff:10.0.0.1',
+      '64:ff9b::a00:1',
+      '2002:7f00:1::',
+      'nonsense',
+    ])
+      expect([address, isPrivate(address)]).toEqual([address, true]);
   });
 });

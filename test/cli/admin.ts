@@ -13,15 +13,26 @@ export interface Ran {
   said: string;
 }
 
-/** Runs `slipway-admin` as a user does: a process with settings, an exit code and lines. Nothing of the caller's own settings reaches it. */
+/**
+ * Runs `slipway-admin` as a user does: a process with settings, an exit code and lines. Nothing of the caller's own
+ * settings reaches it.
+ */
 export function admin(args: readonly string[], settings: Readonly<Record<string, string>>, ms = 90_000): Promise<Ran> {
-  const own = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(SLIPWAY_|AWS_|DATABASE_URL|MQTT_|TEMPORAL_)/.test(name)));
+  const own = Object.fromEntries(
+    Object.entries(process.env).filter(([name]) => !/^(SLIPWAY_|AWS_|DATABASE_URL|MQTT_|TEMPORAL_)/.test(name)),
+  );
   return new Promise((resolve, reject) => {
-    execFile(process.execPath, ['--enable-source-maps', 'dist/cli/admin/main.js', ...args], { env: { ...own, ...settings }, timeout: ms }, (error, stdout, stderr) => {
-      const code = error === null ? 0 : error.code;
-      if (typeof code !== 'number') reject(new Error(`slipway-admin ${args.join(' ')} did not end by itself: ${stderr}`, { cause: error }));
-      else resolve({ code, said: stdout + stderr });
-    });
+    execFile(
+      process.execPath,
+      ['--enable-source-maps', 'dist/cli/admin/main.js', ...args],
+      { env: { ...own, ...settings }, timeout: ms },
+      (error, stdout, stderr) => {
+        const code = error === null ? 0 : error.code;
+        if (typeof code !== 'number')
+          reject(new Error(`slipway-admin ${args.join(' ')} did not end by itself: ${stderr}`, { cause: error }));
+        else resolve({ code, said: stdout + stderr });
+      },
+    );
   });
 }
 
@@ -32,9 +43,15 @@ export interface EmptyDatabase {
 }
 
 /** A database without anything in it, in the server of the run; `owner` must exist. */
-export async function createEmptyDatabase(title: string, owner?: { name: string; password: string }): Promise<EmptyDatabase> {
+export async function createEmptyDatabase(
+  title: string,
+  owner?: { name: string; password: string },
+): Promise<EmptyDatabase> {
   const server = process.env['SLIPWAY_TEST_DATABASE_URL'];
-  if (server === undefined) throw new Error('SLIPWAY_TEST_DATABASE_URL is missing: run the tests with jest, whose global set-up starts a PostgreSQL');
+  if (server === undefined)
+    throw new Error(
+      'SLIPWAY_TEST_DATABASE_URL is missing: run the tests with jest, whose global set-up starts a PostgreSQL',
+    );
   const name = `${title}_${randomBytes(4).toString('hex')}`;
   await run(server, `CREATE DATABASE ${name}${owner ? ` OWNER ${owner.name}` : ''}`);
   const url = new URL(server);
@@ -58,13 +75,20 @@ export async function run(url: string, sql: string, values?: unknown[]): Promise
   }
 }
 
-/** Each table with the number of its rows and a digest over all of them: equal digests, equal rows. Columns that a restore changes on purpose are left out. */
+/**
+ * Each table with the number of its rows and a digest over all of them: equal digests, equal rows. Columns that a
+ * restore changes on purpose are left out.
+ */
 export async function digests(query: EmptyDatabase['query']): Promise<Record<string, string>> {
-  const tables = await query<{ name: string }>(`SELECT relname AS name FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace AND relname NOT LIKE 'kysely%' ORDER BY 1`);
+  const tables = await query<{ name: string }>(
+    `SELECT relname AS name FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace AND relname NOT LIKE 'kysely%' ORDER BY 1`,
+  );
   const found: Record<string, string> = {};
   for (const { name } of tables.filter((one) => !['leases', 'outbox'].includes(one.name))) {
     const left = `- 'process_started_at' - 'due_at' - 'online' - 'session' - 'hello_wanted_at'`;
-    const [row] = await query<{ digest: string }>(`SELECT count(*) || ' ' || coalesce(md5(string_agg((to_jsonb(t) ${left})::text, E'\\n' ORDER BY (to_jsonb(t) ${left})::text)), '') AS digest FROM ${name} t`);
+    const [row] = await query<{ digest: string }>(
+      `SELECT count(*) || ' ' || coalesce(md5(string_agg((to_jsonb(t) ${left})::text, E'\\n' ORDER BY (to_jsonb(t) ${left})::text)), '') AS digest FROM ${name} t`,
+    );
     found[name] = row!.digest;
   }
   return found;
@@ -85,9 +109,11 @@ export class Folder {
   /** Puts bytes into the disk store of a data folder. @returns their address. */
   async blob(dataDir: string, bytes: Buffer): Promise<string> {
     const store = await openDiskBlobs(join(dataDir, 'blobs'), { worker: UPLOAD_WORKER });
-    const received = await store.receive((async function* () {
-      yield Buffer.from(bytes);
-    })());
+    const received = await store.receive(
+      (async function* () {
+        yield Buffer.from(bytes);
+      })(),
+    );
     await received.commit();
     await received.discard();
     return received.sha256;

@@ -48,7 +48,9 @@ async function firmware(bytes: Buffer): Promise<{ id: string; sha256: string }> 
 const forgetFirmware = () => facts.sql(`UPDATE firmwares SET state = 'retired'`);
 
 async function sealAll(): Promise<void> {
-  await facts.sql(`INSERT INTO leases (name, holder, epoch, expires_at) VALUES ('bridge', 'test', 7, now() + interval '1 hour') ON CONFLICT DO NOTHING`);
+  await facts.sql(
+    `INSERT INTO leases (name, holder, epoch, expires_at) VALUES ('bridge', 'test', 7, now() + interval '1 hour') ON CONFLICT DO NOTHING`,
+  );
   await seal(pool, { name: 'bridge', holder: 'test', epoch: 7 });
 }
 
@@ -58,22 +60,40 @@ describe('slipway-admin backup and restore', () => {
     const { id, sha256 } = await firmware(bytes);
     const device = await facts.device();
     await facts.install(device, id);
-    await facts.sql(`UPDATE devices SET description = $1, tags = $2, configuration = 'null', custom = $3 WHERE id = $4`,
-      ['tab\tline\nback\\slash "quote" \u{1F6A2} \\N', ['a,b', '{', ''], JSON.stringify({ deep: { big: 12345678901234567890123n.toString(), null: null } }), device]);
+    await facts.sql(
+      `UPDATE devices SET description = $1, tags = $2, configuration = 'null', custom = $3 WHERE id = $4`,
+      [
+        'tab\tline\nback\\slash "quote" \u{1F6A2} \\N',
+        ['a,b', '{', ''],
+        JSON.stringify({ deep: { big: 12345678901234567890123n.toString(), null: null } }),
+        device,
+      ],
+    );
     const other = await new Facts(pool, 'other').begin();
     await other.device();
     await sealAll();
     await writeFile(folder.at('data', 'admin-token'), 'a-token-of-this-installation\n', { mode: 0o600 });
 
     const made = await backup();
-    expect(made).toMatchObject({ code: 0, said: expect.stringMatching(/1 blobs of ready firmware: 1 copied \(200\.0 kB\), 0 there already[\s\S]* rows of \d+ tables, as of 20/) });
+    expect(made).toMatchObject({
+      code: 0,
+      said: expect.stringMatching(
+        /1 blobs of ready firmware: 1 copied \(200\.0 kB\), 0 there already[\s\S]* rows of \d+ tables, as of 20/,
+      ),
+    });
     const brought = await restore();
-    expect(brought).toMatchObject({ code: 0, said: expect.stringMatching(/with 1 blobs\. 1 installations are open and go on when Slipway starts\.\n {2}history of default: \d+ entries, the chain is whole\n {2}history of other/) });
+    expect(brought).toMatchObject({
+      code: 0,
+      said: expect.stringMatching(
+        /with 1 blobs\. 1 installations are open and go on when Slipway starts\.\n {2}history of default: \d+ entries, the chain is whole\n {2}history of other/,
+      ),
+    });
 
     expect(await digests(target.query)).toEqual(await digests(source.query));
     expect(sha256Of(await readFile(folder.at('restored', 'blobs', sha256.slice(0, 2), sha256)))).toBe(sha256);
     expect(await readFile(folder.at('restored', 'admin-token'), 'utf8')).toBe('a-token-of-this-installation\n');
-    for (const path of ['backup', 'backup/manifest.json', 'backup/admin-token', 'backup/database/api_keys.copy.gz']) expect([path, (await stat(folder.at(path))).mode & 0o077]).toEqual([path, 0]);
+    for (const path of ['backup', 'backup/manifest.json', 'backup/admin-token', 'backup/database/api_keys.copy.gz'])
+      expect([path, (await stat(folder.at(path))).mode & 0o077]).toEqual([path, 0]);
   }, 120_000);
 
   it('prepare the rows for a world in which no process runs and no device is connected, with the time that was left', async () => {
@@ -83,34 +103,65 @@ describe('slipway-admin backup and restore', () => {
     const { id: running } = await facts.install(device, id);
     const { id: queued } = await facts.install(waiting, id);
     await facts.sql(`UPDATE devices SET online = true, session = 's' WHERE id = $1`, [device]);
-    await facts.sql(`UPDATE installations SET state = 'delivered', executing = true, revision = 3, process_started_at = now(), due_at = now() + interval '30 seconds' WHERE id = $1`, [running]);
-    await facts.sql(`UPDATE installations SET state = 'delivered', executing = true, revision = 3, process_started_at = now(), due_at = now() + interval '30 seconds', deadline = now() + interval '31 seconds' WHERE id = $1`, [queued]);
+    await facts.sql(
+      `UPDATE installations SET state = 'delivered', executing = true, revision = 3, process_started_at = now(), due_at = now() + interval '30 seconds' WHERE id = $1`,
+      [running],
+    );
+    await facts.sql(
+      `UPDATE installations SET state = 'delivered', executing = true, revision = 3, process_started_at = now(), due_at = now() + interval '30 seconds', deadline = now() + interval '31 seconds' WHERE id = $1`,
+      [queued],
+    );
     await facts.sql('DELETE FROM outbox');
     await sealAll();
     expect(await backup()).toMatchObject({ code: 0 });
     // As if an hour had passed since.
     const manifest = JSON.parse(await readFile(folder.at('backup', 'manifest.json'), 'utf8')) as { at: string };
-    await writeFile(folder.at('backup', 'manifest.json'), JSON.stringify({ ...manifest, at: new Date(Date.parse(manifest.at) - 3_600_000).toISOString() }));
+    await writeFile(
+      folder.at('backup', 'manifest.json'),
+      JSON.stringify({ ...manifest, at: new Date(Date.parse(manifest.at) - 3_600_000).toISOString() }),
+    );
     expect(await restore()).toMatchObject({ code: 0 });
 
-    const [row] = await target.query<{ started: boolean; left: number }>(`SELECT process_started_at IS NOT NULL AS started, extract(epoch FROM due_at - now())::float AS left FROM installations WHERE id = $1`, [running]);
+    const [row] = await target.query<{ started: boolean; left: number }>(
+      `SELECT process_started_at IS NOT NULL AS started, extract(epoch FROM due_at - now())::float AS left FROM installations WHERE id = $1`,
+      [running],
+    );
     expect(row).toEqual({ started: false, left: expect.closeTo(3_600, -2) });
     // What an operator set stays.
-    const [bound] = await target.query<{ due: boolean }>(`SELECT due_at = deadline AS due FROM installations WHERE id = $1`, [queued]);
+    const [bound] = await target.query<{ due: boolean }>(
+      `SELECT due_at = deadline AS due FROM installations WHERE id = $1`,
+      [queued],
+    );
     expect(bound).toEqual({ due: true });
-    const marks = await target.query<{ receiver: string; subject: string; begins: boolean }>(`SELECT receiver, subject, begins FROM outbox WHERE due_at <= now() AND leased_until IS NULL`);
-    for (const mark of [{ receiver: 'workflow', subject: running, begins: true }, { receiver: 'document', subject: device, begins: false }]) expect(marks).toContainEqual(mark);
-    expect(await target.query('SELECT online, session, hello_wanted_at IS NOT NULL AS asked FROM devices WHERE id = $1', [device])).toEqual([{ online: false, session: null, asked: true }]);
-    expect(await target.query(`SELECT epoch, expires_at < now() AS free FROM leases`)).toEqual([{ epoch: '7', free: true }]);
+    const marks = await target.query<{ receiver: string; subject: string; begins: boolean }>(
+      `SELECT receiver, subject, begins FROM outbox WHERE due_at <= now() AND leased_until IS NULL`,
+    );
+    for (const mark of [
+      { receiver: 'workflow', subject: running, begins: true },
+      { receiver: 'document', subject: device, begins: false },
+    ])
+      expect(marks).toContainEqual(mark);
+    expect(
+      await target.query('SELECT online, session, hello_wanted_at IS NOT NULL AS asked FROM devices WHERE id = $1', [
+        device,
+      ]),
+    ).toEqual([{ online: false, session: null, asked: true }]);
+    expect(await target.query(`SELECT epoch, expires_at < now() AS free FROM leases`)).toEqual([
+      { epoch: '7', free: true },
+    ]);
   }, 120_000);
 
   it('go on counting where the numbers of the history were', async () => {
     await sealAll();
     await source.query('DELETE FROM device_diagnostics');
-    expect(await admin(['backup', folder.at('backup'), '--without-blobs'], at('data', source.url))).toMatchObject({ code: 0 });
+    expect(await admin(['backup', folder.at('backup'), '--without-blobs'], at('data', source.url))).toMatchObject({
+      code: 0,
+    });
     expect(await restore()).toMatchObject({ code: expect.any(Number) });
     const [before] = await source.query<{ entry: string }>('SELECT max(entry) AS entry FROM history');
-    const [after] = await target.query<{ entry: string }>(`INSERT INTO history (tenant_id, at, event) VALUES ('default', now(), 'test') RETURNING entry`);
+    const [after] = await target.query<{ entry: string }>(
+      `INSERT INTO history (tenant_id, at, event) VALUES ('default', now(), 'test') RETURNING entry`,
+    );
     expect(Number(after!.entry)).toBeGreaterThan(Number(before!.entry));
   }, 120_000);
 
@@ -137,8 +188,11 @@ describe('slipway-admin backup and restore', () => {
     const writer = (async () => {
       while (writing) {
         const id = randomUUID();
-        await facts.sql(`WITH d AS (INSERT INTO devices (tenant_id, id, device_type_id, name) VALUES ('default', $1, $2, 'both') RETURNING id)
-          INSERT INTO published_documents (tenant_id, device_id, slot, node) SELECT 'default', id, 'both', 'x' FROM d`, [id, facts.deviceTypeId]);
+        await facts.sql(
+          `WITH d AS (INSERT INTO devices (tenant_id, id, device_type_id, name) VALUES ('default', $1, $2, 'both') RETURNING id)
+          INSERT INTO published_documents (tenant_id, device_id, slot, node) SELECT 'default', id, 'both', 'x' FROM d`,
+          [id, facts.deviceTypeId],
+        );
         written += 1;
       }
     })();
@@ -147,14 +201,20 @@ describe('slipway-admin backup and restore', () => {
     await writer;
     expect(made.code).toBe(0);
     expect(await restore()).toMatchObject({ code: 0 });
-    const [row] = await target.query<{ devices: number; slots: number }>(`SELECT (SELECT count(*)::int FROM devices WHERE name = 'both') AS devices, (SELECT count(*)::int FROM published_documents WHERE slot = 'both') AS slots`);
+    const [row] = await target.query<{ devices: number; slots: number }>(
+      `SELECT (SELECT count(*)::int FROM devices WHERE name = 'both') AS devices, (SELECT count(*)::int FROM published_documents WHERE slot = 'both') AS slots`,
+    );
     expect(row!.devices).toBe(row!.slots);
     expect(written).toBeGreaterThan(10);
   }, 120_000);
 
   it('say which bytes the store lacks or has damaged, make the backup of the rest, and end with 2', async () => {
     await forgetFirmware();
-    const [good, damaged, missing] = [await firmware(randomBytes(100)), await firmware(randomBytes(100)), await firmware(randomBytes(100))];
+    const [good, damaged, missing] = [
+      await firmware(randomBytes(100)),
+      await firmware(randomBytes(100)),
+      await firmware(randomBytes(100)),
+    ];
     const file = (sha256: string) => folder.at('data', 'blobs', sha256.slice(0, 2), sha256);
     await writeFile(file(damaged.sha256), randomBytes(100));
     await facts.sql('UPDATE firmwares SET sha256 = $2 WHERE id = $1', [missing.id, 'b'.repeat(64)]);
@@ -165,7 +225,9 @@ describe('slipway-admin backup and restore', () => {
     const brought = await restore();
     expect(brought.code).toBe(2);
     expect(brought.said).toContain(`missing in the backup: ${damaged.sha256}`);
-    expect((await readdir(folder.at('restored', 'blobs'))).sort()).toEqual([good.sha256.slice(0, 2), 'incoming'].sort());
+    expect((await readdir(folder.at('restored', 'blobs'))).sort()).toEqual(
+      [good.sha256.slice(0, 2), 'incoming'].sort(),
+    );
     await forgetFirmware();
   }, 120_000);
 
@@ -173,7 +235,8 @@ describe('slipway-admin backup and restore', () => {
     const owner = { name: `owner_${randomBytes(4).toString('hex')}`, password: 'secret' };
     const server = process.env['SLIPWAY_TEST_DATABASE_URL']!;
     await run(server, `CREATE ROLE ${owner.name} LOGIN CREATEROLE NOSUPERUSER PASSWORD '${owner.password}'`);
-    for (const role of ['slipway_api', 'slipway_worker']) await run(server, `GRANT ${role} TO ${owner.name} WITH ADMIN OPTION`);
+    for (const role of ['slipway_api', 'slipway_worker'])
+      await run(server, `GRANT ${role} TO ${owner.name} WITH ADMIN OPTION`);
     const databases = [await createEmptyDatabase('owned', owner), await createEmptyDatabase('owned', owner)] as const;
     try {
       await migrate(databases[0].url);
@@ -185,7 +248,9 @@ describe('slipway-admin backup and restore', () => {
       const found = await digests(databases[1].query);
       expect(found).toEqual(await digests(databases[0].query));
       expect(found['devices']).toMatch(/^1 /);
-      expect(await databases[1].query(`SELECT count(*)::int AS walls FROM pg_class WHERE relforcerowsecurity`)).toEqual(await databases[0].query(`SELECT count(*)::int AS walls FROM pg_class WHERE relforcerowsecurity`));
+      expect(await databases[1].query(`SELECT count(*)::int AS walls FROM pg_class WHERE relforcerowsecurity`)).toEqual(
+        await databases[0].query(`SELECT count(*)::int AS walls FROM pg_class WHERE relforcerowsecurity`),
+      );
     } finally {
       for (const one of databases) await one.drop();
       await run(server, `DROP ROLE ${owner.name}`);
@@ -198,44 +263,78 @@ describe('slipway-admin refuses with a sentence, and changes nothing', () => {
   beforeAll(async () => {
     sound = await Folder.make();
     await forgetFirmware();
-    expect(await admin(['backup', sound.at('backup')], { SLIPWAY_DATA_DIR: sound.at('data'), DATABASE_URL: source.url })).toMatchObject({ code: 0 });
+    expect(
+      await admin(['backup', sound.at('backup')], { SLIPWAY_DATA_DIR: sound.at('data'), DATABASE_URL: source.url }),
+    ).toMatchObject({ code: 0 });
   });
   afterAll(() => sound.remove());
   beforeEach(() => cp(sound.at('backup'), folder.at('backup'), { recursive: true }));
 
   it('to write a backup into a folder that has something in it', async () => {
-    expect(await backup()).toEqual({ code: 1, said: expect.stringMatching(/backup is not empty: name a folder that does not exist yet\n$/) });
+    expect(await backup()).toEqual({
+      code: 1,
+      said: expect.stringMatching(/backup is not empty: name a folder that does not exist yet\n$/),
+    });
   }, 60_000);
 
   it('to restore into a database that is not empty', async () => {
     await target.query('CREATE TABLE something (id int)');
-    expect(await restore()).toEqual({ code: 1, said: expect.stringMatching(/the database is not empty \(it has something …\)/) });
+    expect(await restore()).toEqual({
+      code: 1,
+      said: expect.stringMatching(/the database is not empty \(it has something …\)/),
+    });
   }, 60_000);
 
   it('to restore into a data folder that has something in it', async () => {
     await mkdir(folder.at('data'));
     await writeFile(folder.at('data', 'precious'), 'x');
-    expect(await admin(['restore', folder.at('backup')], { SLIPWAY_DATA_DIR: folder.at('data') })).toEqual({ code: 1, said: expect.stringMatching(/data is not empty \(it has precious …\): restore into a new folder/) });
+    expect(await admin(['restore', folder.at('backup')], { SLIPWAY_DATA_DIR: folder.at('data') })).toEqual({
+      code: 1,
+      said: expect.stringMatching(/data is not empty \(it has precious …\): restore into a new folder/),
+    });
   }, 60_000);
 
   it('to restore a backup of which a table is damaged or missing', async () => {
     await writeFile(folder.at('backup', 'database', 'devices.copy.gz'), 'other bytes');
-    expect(await restore()).toEqual({ code: 1, said: expect.stringMatching(/devices\.copy\.gz is damaged: its SHA-256 is not the one in the manifest; nothing was changed/) });
+    expect(await restore()).toEqual({
+      code: 1,
+      said: expect.stringMatching(
+        /devices\.copy\.gz is damaged: its SHA-256 is not the one in the manifest; nothing was changed/,
+      ),
+    });
     expect(await target.query(`SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace`)).toEqual([]);
   }, 60_000);
 
   it('to restore a backup of a newer version, or of another format', async () => {
     const path = folder.at('backup', 'manifest.json');
     const manifest = JSON.parse(await readFile(path, 'utf8')) as { migrations: string[] };
-    await writeFile(path, JSON.stringify({ ...manifest, migrations: [...manifest.migrations, '9999-from-the-future'] }));
-    expect(await restore()).toEqual({ code: 1, said: expect.stringMatching(/made by another version of Slipway.*"9999-from-the-future"/) });
+    await writeFile(
+      path,
+      JSON.stringify({ ...manifest, migrations: [...manifest.migrations, '9999-from-the-future'] }),
+    );
+    expect(await restore()).toEqual({
+      code: 1,
+      said: expect.stringMatching(/made by another version of Slipway.*"9999-from-the-future"/),
+    });
     await writeFile(path, JSON.stringify({ ...manifest, format: 2 }));
-    expect(await restore()).toEqual({ code: 1, said: expect.stringMatching(/format is not one that this version of Slipway reads/) });
+    expect(await restore()).toEqual({
+      code: 1,
+      said: expect.stringMatching(/format is not one that this version of Slipway reads/),
+    });
   }, 60_000);
 
   it('to back up what is no Slipway, and to restore what is no backup', async () => {
-    expect(await admin(['backup', folder.at('another')], at('data', target.url))).toEqual({ code: 1, said: expect.stringMatching(/none of Slipway's tables: is DATABASE_URL the right one\?/) });
-    expect(await admin(['backup', folder.at('another')], { SLIPWAY_DATA_DIR: folder.at('nowhere') })).toEqual({ code: 1, said: expect.stringMatching(/there is no Slipway in .*nowhere: set SLIPWAY_DATA_DIR/) });
-    expect(await admin(['restore', folder.at('nothing')], at('restored', target.url))).toEqual({ code: 1, said: expect.stringMatching(/nothing is no backup: it has no manifest\.json/) });
+    expect(await admin(['backup', folder.at('another')], at('data', target.url))).toEqual({
+      code: 1,
+      said: expect.stringMatching(/none of Slipway's tables: is DATABASE_URL the right one\?/),
+    });
+    expect(await admin(['backup', folder.at('another')], { SLIPWAY_DATA_DIR: folder.at('nowhere') })).toEqual({
+      code: 1,
+      said: expect.stringMatching(/there is no Slipway in .*nowhere: set SLIPWAY_DATA_DIR/),
+    });
+    expect(await admin(['restore', folder.at('nothing')], at('restored', target.url))).toEqual({
+      code: 1,
+      said: expect.stringMatching(/nothing is no backup: it has no manifest\.json/),
+    });
   }, 60_000);
 });

@@ -25,8 +25,12 @@ beforeAll(async () => {
   facts = await new Facts(pool).begin();
   const other = await new Facts(pool, 'other').begin();
   contents = [];
-  for (const bytes of [randomBytes(100), randomBytes(9_000_000), randomBytes(300_000)]) contents.push(await ready(facts, bytes));
-  await other.sql('UPDATE firmwares SET sha256 = $2, size = 100 WHERE id = $1', [await other.firmware('a'), contents[0]]);
+  for (const bytes of [randomBytes(100), randomBytes(9_000_000), randomBytes(300_000)])
+    contents.push(await ready(facts, bytes));
+  await other.sql('UPDATE firmwares SET sha256 = $2, size = 100 WHERE id = $1', [
+    await other.firmware('a'),
+    contents[0],
+  ]);
   // Of what was deleted, and of a draft, nothing is copied.
   const retired = await ready(facts, randomBytes(50));
   await facts.sql(`UPDATE firmwares SET state = 'retired' WHERE sha256 = $1`, [retired]);
@@ -53,26 +57,49 @@ async function ready(of: Facts, bytes: Buffer): Promise<string> {
 
 const keyOf = (sha256: string): string => `blobs/${sha256.slice(0, 2)}/${sha256}`;
 const fileOf = (dataDir: string, sha256: string): string => folder.at(dataDir, keyOf(sha256));
-const inBucket = async (): Promise<string[]> => ((await client.send(new ListObjectsV2Command({ Bucket: s3.bucket }))).Contents ?? []).map(({ Key }) => Key!).sort();
+const inBucket = async (): Promise<string[]> =>
+  ((await client.send(new ListObjectsV2Command({ Bucket: s3.bucket }))).Contents ?? []).map(({ Key }) => Key!).sort();
 
 /** In the settings of a service that still keeps its blobs on the disk, with those of the bucket beside it. */
 function run(args: string[], more: Record<string, string> = {}): Promise<Ran> {
-  return admin(args, { ...s3.settings, SLIPWAY_BLOB_STORE: 'disk', DATABASE_URL: database.url, SLIPWAY_DATA_DIR: folder.at('data'), ...more });
+  return admin(args, {
+    ...s3.settings,
+    SLIPWAY_BLOB_STORE: 'disk',
+    DATABASE_URL: database.url,
+    SLIPWAY_DATA_DIR: folder.at('data'),
+    ...more,
+  });
 }
 const toS3 = (...more: string[]) => run(['blobs', 'copy', '--from', 'disk', '--to', 's3', ...more]);
 
 describe('slipway-admin blobs copy', () => {
   it('copies what ready firmware of any tenant refers to from the disk to S3, and nothing else', async () => {
-    expect(await toS3()).toEqual({ code: 0, said: '3 blobs of ready firmware, from disk to s3: 3 copied (9.3 MB), 0 there already.\n' });
+    expect(await toS3()).toEqual({
+      code: 0,
+      said: '3 blobs of ready firmware, from disk to s3: 3 copied (9.3 MB), 0 there already.\n',
+    });
     expect(await inBucket()).toEqual(contents.map(keyOf));
-    expect(await run(['blobs', 'verify'], { SLIPWAY_BLOB_STORE: 's3' })).toEqual({ code: 0, said: '3 blobs of ready firmware (9.3 MB) in s3: 3 are good.\n' });
+    expect(await run(['blobs', 'verify'], { SLIPWAY_BLOB_STORE: 's3' })).toEqual({
+      code: 0,
+      said: '3 blobs of ready firmware (9.3 MB) in s3: 3 are good.\n',
+    });
   }, 60_000);
 
   it('and back from S3 to another disk', async () => {
     await toS3();
-    const back = await run(['blobs', 'copy', '--from', 's3', '--to', 'disk'], { SLIPWAY_DATA_DIR: folder.at('another') });
-    expect(back).toEqual({ code: 0, said: '3 blobs of ready firmware, from s3 to disk: 3 copied (9.3 MB), 0 there already.\n' });
-    for (const sha256 of contents) expect(createHash('sha256').update(await readFile(fileOf('another', sha256))).digest('hex')).toBe(sha256);
+    const back = await run(['blobs', 'copy', '--from', 's3', '--to', 'disk'], {
+      SLIPWAY_DATA_DIR: folder.at('another'),
+    });
+    expect(back).toEqual({
+      code: 0,
+      said: '3 blobs of ready firmware, from s3 to disk: 3 copied (9.3 MB), 0 there already.\n',
+    });
+    for (const sha256 of contents)
+      expect(
+        createHash('sha256')
+          .update(await readFile(fileOf('another', sha256)))
+          .digest('hex'),
+      ).toBe(sha256);
     expect(await readdir(folder.at('another', 'blobs', 'incoming'))).toEqual([]);
   }, 60_000);
 
@@ -90,7 +117,12 @@ describe('slipway-admin blobs copy', () => {
     const size = (await readFile(fileOf('data', contents[0]!))).length;
     await client.send(new PutObjectCommand({ Bucket: s3.bucket, Key: keyOf(contents[0]!), Body: randomBytes(size) }));
     expect(await toS3()).toMatchObject({ code: 0, said: expect.stringContaining('0 copied (0 B), 3 there already') });
-    expect(await run(['blobs', 'verify'], { SLIPWAY_BLOB_STORE: 's3' })).toEqual({ code: 2, said: expect.stringMatching(new RegExp(`: 2 are good\\.\\n {2}damaged in s3: ${contents[0]} of "switch 1\\.0\\.0"\\n`)) });
+    expect(await run(['blobs', 'verify'], { SLIPWAY_BLOB_STORE: 's3' })).toEqual({
+      code: 2,
+      said: expect.stringMatching(
+        new RegExp(`: 2 are good\\.\\n {2}damaged in s3: ${contents[0]} of "switch 1\\.0\\.0"\\n`),
+      ),
+    });
     expect(await toS3('--thorough')).toMatchObject({ code: 0, said: expect.stringContaining('1 copied') });
     expect(await run(['blobs', 'verify'], { SLIPWAY_BLOB_STORE: 's3' })).toMatchObject({ code: 0 });
   }, 60_000);
@@ -103,7 +135,12 @@ describe('slipway-admin blobs copy', () => {
     try {
       const ran = await toS3();
       expect(ran.code).toBe(2);
-      for (const line of [`missing in disk: ${contents[0]}`, `damaged in disk: ${contents[1]}`, '2 could not be copied. The rest is in s3']) expect(ran.said).toContain(line);
+      for (const line of [
+        `missing in disk: ${contents[0]}`,
+        `damaged in disk: ${contents[1]}`,
+        '2 could not be copied. The rest is in s3',
+      ])
+        expect(ran.said).toContain(line);
       expect(await inBucket()).toEqual([keyOf(contents[2]!)]);
     } finally {
       await writeFile(first, before);
@@ -112,9 +149,20 @@ describe('slipway-admin blobs copy', () => {
   }, 60_000);
 
   it('says what it cannot do with a sentence, and ends with 1', async () => {
-    expect(await run(['blobs', 'copy', '--from', 'disk', '--to', 'disk'])).toEqual({ code: 1, said: 'slipway-admin: --from and --to are both "disk": there is nothing to copy\n' });
-    expect(await run(['blobs', 'copy', '--from', 'disk', '--to', 's3'], { SLIPWAY_S3_BUCKET: '' })).toEqual({ code: 1, said: expect.stringMatching(/SLIPWAY_S3_BUCKET is missing/) });
-    expect(await run(['blobs', 'copy', '--from', 'disk', '--to', 's3'], { SLIPWAY_S3_BUCKET: 'nobody-made-it' })).toEqual({ code: 1, said: expect.stringMatching(/bucket/i) });
-    expect(await run(['blobs', 'copy', '--from', 'tape', '--to', 's3'])).toEqual({ code: 1, said: expect.stringMatching(/Allowed choices are disk, s3/) });
+    expect(await run(['blobs', 'copy', '--from', 'disk', '--to', 'disk'])).toEqual({
+      code: 1,
+      said: 'slipway-admin: --from and --to are both "disk": there is nothing to copy\n',
+    });
+    expect(await run(['blobs', 'copy', '--from', 'disk', '--to', 's3'], { SLIPWAY_S3_BUCKET: '' })).toEqual({
+      code: 1,
+      said: expect.stringMatching(/SLIPWAY_S3_BUCKET is missing/),
+    });
+    expect(
+      await run(['blobs', 'copy', '--from', 'disk', '--to', 's3'], { SLIPWAY_S3_BUCKET: 'nobody-made-it' }),
+    ).toEqual({ code: 1, said: expect.stringMatching(/bucket/i) });
+    expect(await run(['blobs', 'copy', '--from', 'tape', '--to', 's3'])).toEqual({
+      code: 1,
+      said: expect.stringMatching(/Allowed choices are disk, s3/),
+    });
   }, 60_000);
 });

@@ -9,9 +9,18 @@ afterAll(() => rmSync(dir, { recursive: true }));
 
 const ADMINISTRATOR = { MQTT_USERNAME: 'slipway-service', MQTT_PASSWORD: 'a secret word' };
 /** @returns what it printed. */
-const run = (args: readonly string[], env: Record<string, string> = ADMINISTRATOR): Promise<{ code: number; text: string }> =>
+const run = (
+  args: readonly string[],
+  env: Record<string, string> = ADMINISTRATOR,
+): Promise<{ code: number; text: string }> =>
   new Promise((resolve) =>
-    execFile(process.execPath, ['dist/cli/mosquitto-files/main.js', '--plugin', '/opt/plugin.so', ...args], { env: { PATH: process.env['PATH'], ...env }, timeout: 20_000 }, (error, stdout, stderr) => resolve({ code: error ? 1 : 0, text: stdout + stderr })));
+    execFile(
+      process.execPath,
+      ['dist/cli/mosquitto-files/main.js', '--plugin', '/opt/plugin.so', ...args],
+      { env: { PATH: process.env['PATH'], ...env }, timeout: 20_000 },
+      (error, stdout, stderr) => resolve({ code: error ? 1 : 0, text: stdout + stderr }),
+    ),
+  );
 const read = (name: string) => readFileSync(join(dir, name), 'utf8');
 
 describe('What mosquitto needs before its first start', () => {
@@ -19,7 +28,11 @@ describe('What mosquitto needs before its first start', () => {
     expect(await run(['--dir', dir, '--port', '1999', '--host', '0.0.0.0'])).toMatchObject({ code: 0 });
     expect(read('mosquitto.conf')).toContain('listener 1999 0.0.0.0\n');
     expect(read('mosquitto.conf')).toContain('max_queued_messages 1000000\n');
-    expect((JSON.parse(read('dynamic-security.json')) as { clients: { username: string }[] }).clients.map((client) => client.username)).toEqual(['slipway-service']);
+    expect(
+      (JSON.parse(read('dynamic-security.json')) as { clients: { username: string }[] }).clients.map(
+        (client) => client.username,
+      ),
+    ).toEqual(['slipway-service']);
     for (const name of ['mosquitto.conf', 'dynamic-security.json']) {
       expect(read(name)).not.toContain(ADMINISTRATOR.MQTT_PASSWORD);
       expect((statSync(join(dir, name)).mode & 0o777).toString(8)).toBe('600');
@@ -34,7 +47,9 @@ describe('What mosquitto needs before its first start', () => {
   });
 
   it('names the folder as mosquitto sees it, where that is in a container', async () => {
-    expect(await run(['--dir', dir, '--seen-as', '/mosquitto/config', '--data', '/mosquitto/data'])).toMatchObject({ code: 0 });
+    expect(await run(['--dir', dir, '--seen-as', '/mosquitto/config', '--data', '/mosquitto/data'])).toMatchObject({
+      code: 0,
+    });
     expect(read('mosquitto.conf')).toContain('plugin_opt_config_file /mosquitto/config/dynamic-security.json\n');
     expect(read('mosquitto.conf')).toContain('persistence_location /mosquitto/data/\n');
   });
@@ -43,7 +58,11 @@ describe('What mosquitto needs before its first start', () => {
     [[], ADMINISTRATOR, /--dir is missing/],
     [['--dir', dir], {}, /MQTT_USERNAME and MQTT_PASSWORD are missing/],
     [['--dir', dir, '--port', 'x'], ADMINISTRATOR, /--port must be a port, not "x"/],
-    [['--dir', join(dir, 'new')], { ...ADMINISTRATOR, MQTT_USERNAME: 'acme/device' }, /cannot be called "acme\/device"/],
+    [
+      ['--dir', join(dir, 'new')],
+      { ...ADMINISTRATOR, MQTT_USERNAME: 'acme/device' },
+      /cannot be called "acme\/device"/,
+    ],
   ])('is not written for %j with %j: a sentence says why', async (args, env, sentence) => {
     const { code, text } = await run(args, env);
     expect(code).toBe(1);

@@ -47,15 +47,26 @@ describe('blobs on a disk in particular', () => {
 
   it('keeps every byte, whatever the lengths of an upload and of its chunks, of twenty at once', async () => {
     const blobs = await open();
-    const lengths = [0, 1, MEGABYTE - 1, MEGABYTE, MEGABYTE + 1, 2 * MEGABYTE, 3 * MEGABYTE + 4_096, ...Array.from({ length: 13 }, () => randomInt(5 * MEGABYTE))];
-    await Promise.all(lengths.map(async (length) => {
-      const bytes = randomBytes(length);
-      const received = await blobs.receive(cut(bytes));
-      expect([received.sha256, received.size]).toEqual([sha256Of(bytes), length]);
-      await received.commit();
-      await received.discard();
-      expect((await kept(received)).equals(bytes)).toBe(true);
-    }));
+    const lengths = [
+      0,
+      1,
+      MEGABYTE - 1,
+      MEGABYTE,
+      MEGABYTE + 1,
+      2 * MEGABYTE,
+      3 * MEGABYTE + 4_096,
+      ...Array.from({ length: 13 }, () => randomInt(5 * MEGABYTE)),
+    ];
+    await Promise.all(
+      lengths.map(async (length) => {
+        const bytes = randomBytes(length);
+        const received = await blobs.receive(cut(bytes));
+        expect([received.sha256, received.size]).toEqual([sha256Of(bytes), length]);
+        await received.commit();
+        await received.discard();
+        expect((await kept(received)).equals(bytes)).toBe(true);
+      }),
+    );
     expect(await left()).toBe(0);
   });
 
@@ -86,7 +97,10 @@ describe('blobs on a disk in particular', () => {
         ended = true;
       }
     }
-    await expect(blobs.receive(endless())).rejects.toMatchObject({ code: 'ENOENT', message: expect.stringContaining('no such file') });
+    await expect(blobs.receive(endless())).rejects.toMatchObject({
+      code: 'ENOENT',
+      message: expect.stringContaining('no such file'),
+    });
     expect(ended).toBe(true);
   });
 
@@ -103,14 +117,17 @@ describe('blobs on a disk in particular', () => {
   it.each([
     ['ends', 'process.exit(1)', 'the thread that writes uploads is gone: it was ended'],
     ['throws', "(() => { throw new Error('out of luck'); })()", 'the thread that writes uploads is gone: out of luck'],
-  ])('fails the uploads of a thread that %s, leaves nothing of them, and begins another thread for the next', async (_how, last, message) => {
-    const script = `import('node:worker_threads').then(({ parentPort }) => parentPort.on('message', ({ tell }) => tell === 'end' && ${last}))`;
-    const blobs = await open(new URL(`data:text/javascript,${encodeURIComponent(script)}`));
-    const upload = () => blobs.receive(cut(randomBytes(3 * MEGABYTE)));
-    await expect(upload()).rejects.toThrow(message);
-    await expect(upload()).rejects.toThrow(message);
-    expect(await left()).toBe(0);
-  });
+  ])(
+    'fails the uploads of a thread that %s, leaves nothing of them, and begins another thread for the next',
+    async (_how, last, message) => {
+      const script = `import('node:worker_threads').then(({ parentPort }) => parentPort.on('message', ({ tell }) => tell === 'end' && ${last}))`;
+      const blobs = await open(new URL(`data:text/javascript,${encodeURIComponent(script)}`));
+      const upload = () => blobs.receive(cut(randomBytes(3 * MEGABYTE)));
+      await expect(upload()).rejects.toThrow(message);
+      await expect(upload()).rejects.toThrow(message);
+      expect(await left()).toBe(0);
+    },
+  );
 
   it('keeps answering while a large upload comes byte by byte', async () => {
     const blobs = await open();
@@ -140,7 +157,10 @@ describe('blobs on a disk in particular', () => {
     expect(blockedMs).toBeLessThan(2_000);
   });
 
-  it.each([['past the page cache', true], ['through the page cache', false]])('writes a file %s', async (_how, past) => {
+  it.each([
+    ['past the page cache', true],
+    ['through the page cache', false],
+  ])('writes a file %s', async (_how, past) => {
     const bytes = randomBytes(40 * MEGABYTE + 17);
     const path = join(folder, 'file');
     const file = await DirectFile.create(path, past);

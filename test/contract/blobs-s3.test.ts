@@ -1,6 +1,13 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { buffer } from 'node:stream/consumers';
-import { CreateMultipartUploadCommand, ListMultipartUploadsCommand, ListObjectsV2Command, PutObjectCommand, UploadPartCommand, type S3Client } from '@aws-sdk/client-s3';
+import {
+  CreateMultipartUploadCommand,
+  ListMultipartUploadsCommand,
+  ListObjectsV2Command,
+  PutObjectCommand,
+  UploadPartCommand,
+  type S3Client,
+} from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { openS3Blobs } from '../../adapters/blobs/s3.js';
 import type { BlobStore } from '../../adapters/blobs/port.js';
@@ -18,23 +25,31 @@ async function startS3(): Promise<{ server: TestedS3; client: S3Client; blobs: B
 const addressOf = (sha256: string): string => `blobs/${sha256.slice(0, 2)}/${sha256}`;
 
 async function unfinished(client: S3Client, Bucket: string): Promise<number> {
-  const [objects, multiparts] = await Promise.all([client.send(new ListObjectsV2Command({ Bucket, Prefix: 'incoming/' })), client.send(new ListMultipartUploadsCommand({ Bucket }))]);
+  const [objects, multiparts] = await Promise.all([
+    client.send(new ListObjectsV2Command({ Bucket, Prefix: 'incoming/' })),
+    client.send(new ListMultipartUploadsCommand({ Bucket })),
+  ]);
   return (objects.Contents ?? []).length + (multiparts.Uploads ?? []).length;
 }
 
-blobContract('S3 (versitygw)', async () => {
-  const { server, client, blobs } = await startS3();
-  return {
-    blobs,
-    unfinished: () => unfinished(client, server.bucket),
-    spoil: async (sha256, bytes) => void (await client.send(new PutObjectCommand({ Bucket: server.bucket, Key: addressOf(sha256), Body: bytes }))),
-    close: async () => {
-      await blobs.close();
-      client.destroy();
-      await server.close();
-    },
-  };
-}, VERSITYGW_START_MS);
+blobContract(
+  'S3 (versitygw)',
+  async () => {
+    const { server, client, blobs } = await startS3();
+    return {
+      blobs,
+      unfinished: () => unfinished(client, server.bucket),
+      spoil: async (sha256, bytes) =>
+        void (await client.send(new PutObjectCommand({ Bucket: server.bucket, Key: addressOf(sha256), Body: bytes }))),
+      close: async () => {
+        await blobs.close();
+        client.destroy();
+        await server.close();
+      },
+    };
+  },
+  VERSITYGW_START_MS,
+);
 
 describe('blobs on S3 in particular', () => {
   let s3: Awaited<ReturnType<typeof startS3>>;
@@ -54,7 +69,11 @@ describe('blobs on S3 in particular', () => {
     return received.sha256;
   };
   const link = async (bytes: Buffer, expiresSeconds = 60): Promise<string> =>
-    (await s3.blobs.link(await store(s3.blobs, bytes), { expiresSeconds, contentType: 'application/x-firmware', contentDisposition: 'attachment; filename="switch-1.5.0"' }))!;
+    (await s3.blobs.link(await store(s3.blobs, bytes), {
+      expiresSeconds,
+      contentType: 'application/x-firmware',
+      contentDisposition: 'attachment; filename="switch-1.5.0"',
+    }))!;
 
   it('takes an upload of 400 MB in many parts, and its memory does not grow with it', async () => {
     const size = 400 * 1024 * 1024;
@@ -75,13 +94,18 @@ describe('blobs on S3 in particular', () => {
     await received.commit();
     await received.discard();
     expect(await s3.blobs.stat(received.sha256)).toEqual({ size });
-    // Four parts of 8 MiB, what the SDK copies of them, and what the collector of a busy process has not come to (160 were seen): whoever kept the bytes would hold 400.
+    // Four parts of 8 MiB, what the SDK copies of them, and what the collector of a busy process has not come to (160
+    // were seen): whoever kept the bytes would hold 400.
     expect((highest - before) / 1024 / 1024).toBeLessThan(250);
     await s3.blobs.remove(received.sha256);
   }, 120_000);
 
   it('copies what is larger than one copy takes in parts', async () => {
-    const blobs = openS3Blobs({ bucket: s3.server.bucket, endpoint: s3.server.endpoint, maxCopyBytes: 5 * 1024 * 1024 });
+    const blobs = openS3Blobs({
+      bucket: s3.server.bucket,
+      endpoint: s3.server.endpoint,
+      maxCopyBytes: 5 * 1024 * 1024,
+    });
     const bytes = randomBytes(12_000_000);
     const sha256 = await store(blobs, bytes);
     expect((await buffer((await blobs.open(sha256))!)).equals(bytes)).toBe(true);
@@ -93,7 +117,11 @@ describe('blobs on S3 in particular', () => {
     const bytes = randomBytes(300_000);
     const url = await link(bytes);
     const whole = await fetch(url);
-    expect([whole.status, whole.headers.get('content-type'), whole.headers.get('content-disposition')]).toEqual([200, 'application/x-firmware', 'attachment; filename="switch-1.5.0"']);
+    expect([whole.status, whole.headers.get('content-type'), whole.headers.get('content-disposition')]).toEqual([
+      200,
+      'application/x-firmware',
+      'attachment; filename="switch-1.5.0"',
+    ]);
     expect(Buffer.from(await whole.arrayBuffer()).equals(bytes)).toBe(true);
     const part = await fetch(url, { headers: { range: 'bytes=100000-200000' } });
     expect([part.status, part.headers.get('content-range')]).toEqual([206, 'bytes 100000-200000/300000']);
@@ -121,10 +149,16 @@ describe('blobs on S3 in particular', () => {
   it('refuses links that have expired', async () => {
     const url = await link(randomBytes(1000), 1);
     expect((await fetch(url)).status).toBe(200);
-    expect(await until('it is refused', async () => {
-      const { status } = await fetch(url);
-      return status !== 200 && status;
-    }, 10_000)).toBe(403);
+    expect(
+      await until(
+        'it is refused',
+        async () => {
+          const { status } = await fetch(url);
+          return status !== 200 && status;
+        },
+        10_000,
+      ),
+    ).toBe(403);
   });
 
   it('aborts multipart uploads that nobody finishes, but none that still advances', async () => {
@@ -137,9 +171,14 @@ describe('blobs on S3 in particular', () => {
     const source = new Tap();
     const upload = blobs.receive(source);
     const began = Date.now();
-    const multiparts = async () => ((await client.send(new ListMultipartUploadsCommand({ Bucket: server.bucket }))).Uploads ?? []).length;
+    const multiparts = async () =>
+      ((await client.send(new ListMultipartUploadsCommand({ Bucket: server.bucket }))).Uploads ?? []).length;
     // All three are old by now; one of them goes on.
-    await until('both orphans are old', async () => (source.give(randomBytes(9_000_000)), Date.now() - began > 4_000), 20_000);
+    await until(
+      'both orphans are old',
+      async () => (source.give(randomBytes(9_000_000)), Date.now() - began > 4_000),
+      20_000,
+    );
     await until('the third has begun', async () => (await multiparts()) === 3);
     expect(await blobs.sweep(3_000)).toBe(2);
     source.end();

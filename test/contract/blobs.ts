@@ -5,7 +5,10 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { conditionOf, copyBlob } from '../../adapters/blobs/copy.js';
 import type { BlobStore } from '../../adapters/blobs/port.js';
 
-/** A store under test, and what of its inside the contract must see: how many uploads are neither committed nor discarded. */
+/**
+ * A store under test, and what of its inside the contract must see: how many uploads are neither committed nor
+ * discarded.
+ */
 export interface BlobsUnderTest {
   blobs: BlobStore;
   unfinished(): Promise<number>;
@@ -29,7 +32,8 @@ export function blobContract(name: string, make: () => Promise<BlobsUnderTest>, 
       await received.discard();
       return received.sha256;
     };
-    const read = async (sha256: string, range?: { start: number; end: number }): Promise<Buffer> => buffer((await test.blobs.open(sha256, range))!);
+    const read = async (sha256: string, range?: { start: number; end: number }): Promise<Buffer> =>
+      buffer((await test.blobs.open(sha256, range))!);
 
     it('gives back what it was given, under the SHA-256 of its content', async () => {
       const bytes = randomBytes(3_000_000);
@@ -54,13 +58,18 @@ export function blobContract(name: string, make: () => Promise<BlobsUnderTest>, 
       const bytes = randomBytes(300_000);
       const sha256 = await store(bytes);
       expect((await read(sha256, { start: 0, end: 0 })).equals(bytes.subarray(0, 1))).toBe(true);
-      expect((await read(sha256, { start: 131_071, end: 200_000 })).equals(bytes.subarray(131_071, 200_001))).toBe(true);
+      expect((await read(sha256, { start: 131_071, end: 200_000 })).equals(bytes.subarray(131_071, 200_001))).toBe(
+        true,
+      );
       expect((await read(sha256, { start: 299_999, end: 299_999 })).equals(bytes.subarray(299_999))).toBe(true);
     });
 
     it('keeps one blob of two uploads of the same bytes at once', async () => {
       const bytes = randomBytes(200_000);
-      const [one, other] = await Promise.all([test.blobs.receive(inPieces(bytes)), test.blobs.receive(inPieces(bytes))]);
+      const [one, other] = await Promise.all([
+        test.blobs.receive(inPieces(bytes)),
+        test.blobs.receive(inPieces(bytes)),
+      ]);
       await Promise.all([one.commit(), other.commit()]);
       await Promise.all([one.discard(), other.discard()]);
       expect((await read(one.sha256)).equals(bytes)).toBe(true);
@@ -157,7 +166,15 @@ function oneBlob(bytes: Buffer): BlobStore {
   const no = (): never => {
     throw new Error('only reading is possible here');
   };
-  return { open: async () => Readable.from([bytes]), stat: async () => ({ size: bytes.length }), receive: no, remove: no, link: no, sweep: no, close: async () => undefined };
+  return {
+    open: async () => Readable.from([bytes]),
+    stat: async () => ({ size: bytes.length }),
+    receive: no,
+    remove: no,
+    link: no,
+    sweep: no,
+    close: async () => undefined,
+  };
 }
 
 async function* inPieces(bytes: Buffer): AsyncGenerator<Uint8Array> {

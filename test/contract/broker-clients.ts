@@ -16,7 +16,10 @@ export interface BrokerUnderTest {
   revoke(login: Login): Promise<void>;
   /** Ends it in good order and starts it again, at the same address. */
   restart(): Promise<void>;
-  /** Sessions, their messages and retained documents outlive a restart. Where they do not, the service must be able to tell. */
+  /**
+   * Sessions, their messages and retained documents outlive a restart. Where they do not, the service must be able to
+   * tell.
+   */
   readonly keepsOverRestart: boolean;
   close(): Promise<void>;
 }
@@ -34,20 +37,28 @@ export class DeviceClient {
   closed = false;
 
   private constructor(readonly client: MqttClient) {
-    client.on('message', (topic, payload, packet) => this.heard.push({ topic, text: payload.toString(), retain: packet.retain }));
+    client.on('message', (topic, payload, packet) =>
+      this.heard.push({ topic, text: payload.toString(), retain: packet.retain }),
+    );
     client.on('close', () => (this.closed = true));
     // MQTT.js throws what nobody listens to; a broken connection is what some tests are about.
     client.on('error', () => (this.closed = true));
   }
 
   static async connect(url: string, login: Partial<Login>, options: IClientOptions = {}): Promise<DeviceClient> {
-    const client = await mqtt.connectAsync(url, { ...login, reconnectPeriod: 0, connectTimeout: 5_000, ...options }, false);
+    const client = await mqtt.connectAsync(
+      url,
+      { ...login, reconnectPeriod: 0, connectTimeout: 5_000, ...options },
+      false,
+    );
     return new DeviceClient(client);
   }
 
   /** @returns what was granted; 128 where it was refused, as MQTT.js makes an error of that. */
   subscribe(filter: string): Promise<number> {
-    return new Promise((resolve) => this.client.subscribe(filter, { qos: 1 }, (error, granted) => resolve(error ? 128 : (granted?.[0]?.qos ?? 128))));
+    return new Promise((resolve) =>
+      this.client.subscribe(filter, { qos: 1 }, (error, granted) => resolve(error ? 128 : (granted?.[0]?.qos ?? 128))),
+    );
   }
 
   async publish(topic: string, text: string, options: { qos?: 0 | 1 | 2; retain?: boolean } = {}): Promise<void> {
@@ -78,7 +89,10 @@ export class ServiceClient {
   readonly heard: MqttMessage[] = [];
   ended: Error | undefined | 'open' = 'open';
 
-  private constructor(readonly connection: MqttConnection, acknowledges: boolean) {
+  private constructor(
+    readonly connection: MqttConnection,
+    acknowledges: boolean,
+  ) {
     connection.onMessage((message) => {
       this.heard.push(message);
       if (acknowledges) message.acknowledge();
@@ -86,9 +100,24 @@ export class ServiceClient {
     void connection.closed.then((error) => (this.ended = error));
   }
 
-  static async connect(url: string, login: Login, options: { clientId?: string; clean?: boolean; acknowledges?: boolean } = {}): Promise<ServiceClient> {
+  static async connect(
+    url: string,
+    login: Login,
+    options: { clientId?: string; clean?: boolean; acknowledges?: boolean } = {},
+  ): Promise<ServiceClient> {
     const { clientId = `test-${Math.random().toString(36).slice(2)}`, clean = true, acknowledges = true } = options;
-    return new ServiceClient(await connectMqtt({ url, ...login, clientId, clean, keepaliveSeconds: 10, connectTimeoutMs: 5_000, maxPacketSize: 64 * 1024 }), acknowledges);
+    return new ServiceClient(
+      await connectMqtt({
+        url,
+        ...login,
+        clientId,
+        clean,
+        keepaliveSeconds: 10,
+        connectTimeoutMs: 5_000,
+        maxPacketSize: 64 * 1024,
+      }),
+      acknowledges,
+    );
   }
 
   texts(): string[] {

@@ -12,7 +12,12 @@ async function start(): Promise<BrokerUnderTest> {
   const service = { username: 'slipway', password: randomUUID() };
   valid.set(key(service), { identity: { kind: 'service' } });
   const listen = (port: number) =>
-    startEmbeddedBroker({ host: '127.0.0.1', port, authenticate: async (username, password) => valid.get(key({ username, password })) ?? null, log: silent });
+    startEmbeddedBroker({
+      host: '127.0.0.1',
+      port,
+      authenticate: async (username, password) => valid.get(key({ username, password })) ?? null,
+      log: silent,
+    });
   let broker = await listen(0);
   return {
     url: `mqtt://127.0.0.1:${broker.port}`,

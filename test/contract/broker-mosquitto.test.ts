@@ -7,7 +7,10 @@ import { brokerContract } from './broker.js';
 
 async function start(): Promise<BrokerUnderTest> {
   const broker = await TestedMosquitto.start();
-  const admin = mosquittoAdmin(broker.url, async () => ({ ...broker.service, clientId: `administrator-${process.pid}` }));
+  const admin = mosquittoAdmin(broker.url, async () => ({
+    ...broker.service,
+    clientId: `administrator-${process.pid}`,
+  }));
   return {
     url: broker.url,
     service: broker.service,
@@ -28,4 +31,4 @@ async function start(): Promise<BrokerUnderTest> {
   };
 }
 
-brokerContract('Debian\'s mosquitto', start);
+brokerContract("Debian's mosquitto", start);

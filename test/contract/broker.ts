@@ -3,7 +3,10 @@ import type { IClientOptions } from 'mqtt';
 import { ackTopic, cmdTopic, desiredTopic, deviceFilter, SERVICE_FILTER, upTopic } from '../../protocol/mqtt/topics.js';
 import { DeviceClient, eventually, ServiceClient, type BrokerUnderTest, type Login } from './broker-clients.js';
 
-/** What Slipway asks of a broker, tested by what is delivered: PUBACK and SUBACK prove nothing (specs/device-mqtt.md, "Facts that decided it"). */
+/**
+ * What Slipway asks of a broker, tested by what is delivered: PUBACK and SUBACK prove nothing (specs/device-mqtt.md,
+ * "Facts that decided it").
+ */
 export function brokerContract(name: string, start: () => Promise<BrokerUnderTest>): void {
   describe(name, () => {
     let broker: BrokerUnderTest;
@@ -25,7 +28,9 @@ export function brokerContract(name: string, start: () => Promise<BrokerUnderTes
       open.push(client);
       return client;
     }
-    async function service(options: Parameters<typeof ServiceClient.connect>[2] & { filter?: string } = {}): Promise<ServiceClient> {
+    async function service(
+      options: Parameters<typeof ServiceClient.connect>[2] & { filter?: string } = {},
+    ): Promise<ServiceClient> {
       const client = await ServiceClient.connect(broker.url, broker.service, options);
       open.push(client);
       await client.connection.subscribe([{ filter: options.filter ?? SERVICE_FILTER, qos: 1 }]);
@@ -34,7 +39,10 @@ export function brokerContract(name: string, start: () => Promise<BrokerUnderTes
     const of = (node: string, child = node) => ({ tenant, node, device: child });
     const toDevice = { qos: 1, retain: false } as const;
     /** Only this test's messages: another's last will may come late. */
-    const heardBy = (client: ServiceClient) => client.heard.filter((message) => message.topic.split('/')[2] === tenant).map((message) => message.payload.toString());
+    const heardBy = (client: ServiceClient) =>
+      client.heard
+        .filter((message) => message.topic.split('/')[2] === tenant)
+        .map((message) => message.payload.toString());
     const story = (title: string, tell: () => Promise<void>) =>
       it(title, async () => {
         tenant = `t-${process.pid}-${++nth}`;
@@ -44,7 +52,14 @@ export function brokerContract(name: string, start: () => Promise<BrokerUnderTes
     describe('lets in', () => {
       story('nobody with a wrong password, an unknown name, or none', async () => {
         const login = await broker.device(tenant, 'gw');
-        for (const wrong of [{ ...login, password: 'x' }, { ...login, username: `${tenant}/other` }, { ...login, username: 'gw' }, { username: broker.service.username, password: login.password }, {}, { username: login.username }]) {
+        for (const wrong of [
+          { ...login, password: 'x' },
+          { ...login, username: `${tenant}/other` },
+          { ...login, username: 'gw' },
+          { username: broker.service.username, password: login.password },
+          {},
+          { username: login.username },
+        ]) {
           await expect(DeviceClient.connect(broker.url, wrong)).rejects.toThrow(/refused|not auth|bad user/i);
         }
       });
@@ -58,44 +73,70 @@ export function brokerContract(name: string, start: () => Promise<BrokerUnderTes
         for (const one of both) await eventually('both hear it', () => one.texts().includes('hello'));
       });
 
-      story('no longer a device whose password is revoked: it is cut off within 5 s and does not come back', async () => {
-        const login = await broker.device(tenant, 'gw');
-        const gw = await device('gw', {}, login);
-        const other = await device('other');
-        await broker.revoke(login);
-        await eventually('it is cut off', () => gw.closed, 5_000);
-        await expect(DeviceClient.connect(broker.url, login)).rejects.toThrow(/refused|not auth|bad user/i);
-        expect(other.closed).toBe(false);
-      });
+      story(
+        'no longer a device whose password is revoked: it is cut off within 5 s and does not come back',
+        async () => {
+          const login = await broker.device(tenant, 'gw');
+          const gw = await device('gw', {}, login);
+          const other = await device('other');
+          await broker.revoke(login);
+          await eventually('it is cut off', () => gw.closed, 5_000);
+          await expect(DeviceClient.connect(broker.url, login)).rejects.toThrow(/refused|not auth|bad user/i);
+          expect(other.closed).toBe(false);
+        },
+      );
     });
 
     describe('delivers to the service', () => {
       story('what a device says of itself and of its children', async () => {
         const bridge = await service();
         const gw = await device('gw');
-        for (const type of ['hello', 'status', 'progress', 'log', 'presence'] as const) await gw.publish(upTopic(of('gw'), type), `own ${type}`);
-        for (const type of ['hello', 'status', 'progress', 'log'] as const) await gw.publish(upTopic(of('gw', 'lamp'), type), `child ${type}`);
+        for (const type of ['hello', 'status', 'progress', 'log', 'presence'] as const)
+          await gw.publish(upTopic(of('gw'), type), `own ${type}`);
+        for (const type of ['hello', 'status', 'progress', 'log'] as const)
+          await gw.publish(upTopic(of('gw', 'lamp'), type), `child ${type}`);
         await eventually('all arrive', () => heardBy(bridge).length === 9);
-        expect(heardBy(bridge).sort()).toEqual(['child hello', 'child log', 'child progress', 'child status', 'own hello', 'own log', 'own presence', 'own progress', 'own status']);
+        expect(heardBy(bridge).sort()).toEqual([
+          'child hello',
+          'child log',
+          'child progress',
+          'child status',
+          'own hello',
+          'own log',
+          'own presence',
+          'own progress',
+          'own status',
+        ]);
       });
 
-      story('nothing that a device says in the name of others, though it gets its PUBACK and stays connected', async () => {
-        const everything = await service({ filter: 'slipway/v1/#' });
-        const [gw, victim] = [await device('gw'), await device('victim')];
-        await victim.subscribe(deviceFilter(tenant, 'victim'));
-        const foreign = [
-          upTopic(of('victim'), 'status'), upTopic(of('victim', 'gw'), 'status'), upTopic({ ...of('gw'), tenant: `${tenant}x` }, 'status'), upTopic(of('gw', 'lamp'), 'presence'),
-          cmdTopic(of('victim')), cmdTopic(of('gw')), desiredTopic(of('victim'), 'firmware'), `slipway/v1/${tenant}/gw`, 'elsewhere', `slipway/v2/${tenant}/gw/gw/up/status`,
-        ];
-        for (const topic of foreign) await gw.publish(topic, 'forged', { retain: topic.endsWith('firmware') });
-        await gw.publish(upTopic(of('gw'), 'status'), 'true');
-        await eventually('the true one arrives', () => heardBy(everything).includes('true'));
-        await everything.connection.publish(cmdTopic(of('victim')), 'real', toDevice);
-        await eventually('the victim hears the service', () => victim.texts().includes('real'));
-        expect(everything.texts()).not.toContain('forged');
-        expect(victim.texts()).toEqual(['real']);
-        expect(gw.closed).toBe(false);
-      });
+      story(
+        'nothing that a device says in the name of others, though it gets its PUBACK and stays connected',
+        async () => {
+          const everything = await service({ filter: 'slipway/v1/#' });
+          const [gw, victim] = [await device('gw'), await device('victim')];
+          await victim.subscribe(deviceFilter(tenant, 'victim'));
+          const foreign = [
+            upTopic(of('victim'), 'status'),
+            upTopic(of('victim', 'gw'), 'status'),
+            upTopic({ ...of('gw'), tenant: `${tenant}x` }, 'status'),
+            upTopic(of('gw', 'lamp'), 'presence'),
+            cmdTopic(of('victim')),
+            cmdTopic(of('gw')),
+            desiredTopic(of('victim'), 'firmware'),
+            `slipway/v1/${tenant}/gw`,
+            'elsewhere',
+            `slipway/v2/${tenant}/gw/gw/up/status`,
+          ];
+          for (const topic of foreign) await gw.publish(topic, 'forged', { retain: topic.endsWith('firmware') });
+          await gw.publish(upTopic(of('gw'), 'status'), 'true');
+          await eventually('the true one arrives', () => heardBy(everything).includes('true'));
+          await everything.connection.publish(cmdTopic(of('victim')), 'real', toDevice);
+          await eventually('the victim hears the service', () => victim.texts().includes('real'));
+          expect(everything.texts()).not.toContain('forged');
+          expect(victim.texts()).toEqual(['real']);
+          expect(gw.closed).toBe(false);
+        },
+      );
 
       story('messages of QoS 0 and 2 as well, at no more than QoS 1', async () => {
         const bridge = await service();
@@ -103,13 +144,17 @@ export function brokerContract(name: string, start: () => Promise<BrokerUnderTes
         await gw.publish(upTopic(of('gw'), 'progress'), 'zero', { qos: 0 });
         await gw.publish(upTopic(of('gw'), 'status'), 'two', { qos: 2 });
         await eventually('both arrive', () => heardBy(bridge).length === 2);
-        expect(bridge.heard.filter((message) => message.topic.includes(tenant)).map((message) => message.qos)).toEqual([0, 1]);
+        expect(bridge.heard.filter((message) => message.topic.includes(tenant)).map((message) => message.qos)).toEqual([
+          0, 1,
+        ]);
         expect(bridge.ended).toBe('open');
       });
 
       story('every message of a burst, and those of one topic in their order', async () => {
         const bridge = await service();
-        const devices = await Promise.all(['a', 'b', 'c', 'd', 'e'].map(async (node) => ({ node, client: await device(node) })));
+        const devices = await Promise.all(
+          ['a', 'b', 'c', 'd', 'e'].map(async (node) => ({ node, client: await device(node) })),
+        );
         const sent = devices.flatMap(({ node, client }) =>
           Array.from({ length: 200 }, (_, n) => {
             void client.client.publishAsync(upTopic(of(node), 'progress'), 'lossy', { qos: 0 });
@@ -119,15 +164,22 @@ export function brokerContract(name: string, start: () => Promise<BrokerUnderTes
         await Promise.all(sent);
         const reliable = () => heardBy(bridge).filter((text) => text !== 'lossy');
         await eventually('all arrive', () => reliable().length === 1_000, 20_000);
-        for (const { node } of devices) expect(reliable().filter((text) => text.startsWith(node))).toEqual(Array.from({ length: 200 }, (_, n) => `${node} ${n}`));
+        for (const { node } of devices)
+          expect(reliable().filter((text) => text.startsWith(node))).toEqual(
+            Array.from({ length: 200 }, (_, n) => `${node} ${n}`),
+          );
       });
 
       story('a last will of the device itself when its connection breaks, and none in the name of others', async () => {
         const bridge = await service();
-        const will = (topic: string) => ({ will: { topic, payload: Buffer.from(topic), qos: 1 as const, retain: true } });
+        const will = (topic: string) => ({
+          will: { topic, payload: Buffer.from(topic), qos: 1 as const, retain: true },
+        });
         const [gw, liar, boaster, polite] = [
-          await device('gw', will(upTopic(of('gw'), 'presence'))), await device('liar', will(upTopic(of('gw'), 'status'))),
-          await device('boaster', will(desiredTopic(of('gw'), 'firmware'))), await device('polite', will(upTopic(of('polite'), 'presence'))),
+          await device('gw', will(upTopic(of('gw'), 'presence'))),
+          await device('liar', will(upTopic(of('gw'), 'status'))),
+          await device('boaster', will(desiredTopic(of('gw'), 'firmware'))),
+          await device('polite', will(upTopic(of('polite'), 'presence'))),
         ];
         await polite.leave();
         for (const one of [liar, boaster]) one.cut();
@@ -155,8 +207,23 @@ export function brokerContract(name: string, start: () => Promise<BrokerUnderTes
       story('only what is sent to it and its children, whatever it subscribes to', async () => {
         const bridge = await service();
         const [gw, other] = [await device('gw'), await device('other')];
-        await bridge.connection.publish(desiredTopic(of('other'), 'firmware'), 'secret document', { qos: 1, retain: true });
-        const wide = ['#', '+/#', 'slipway/#', 'slipway/v1/#', `slipway/v1/${tenant}/#`, `slipway/v1/${tenant}/+/+/down/#`, deviceFilter(tenant, 'other'), SERVICE_FILTER, `slipway/v1/${tenant}/gw/#`, '$SYS/#', `$share/g/slipway/v1/${tenant}/+/+/down/#`];
+        await bridge.connection.publish(desiredTopic(of('other'), 'firmware'), 'secret document', {
+          qos: 1,
+          retain: true,
+        });
+        const wide = [
+          '#',
+          '+/#',
+          'slipway/#',
+          'slipway/v1/#',
+          `slipway/v1/${tenant}/#`,
+          `slipway/v1/${tenant}/+/+/down/#`,
+          deviceFilter(tenant, 'other'),
+          SERVICE_FILTER,
+          `slipway/v1/${tenant}/gw/#`,
+          '$SYS/#',
+          `$share/g/slipway/v1/${tenant}/+/+/down/#`,
+        ];
         for (const filter of wide) await gw.subscribe(filter);
         expect([0, 1]).toContain(await gw.subscribe(deviceFilter(tenant, 'gw')));
         await other.subscribe(deviceFilter(tenant, 'other'));
@@ -165,7 +232,8 @@ export function brokerContract(name: string, start: () => Promise<BrokerUnderTes
         await eventually('the service hears them', () => heardBy(bridge).length === 2);
         await bridge.connection.publish(cmdTopic(of('other')), 'secret command', toDevice);
         await eventually('the other hears it', () => other.texts().length === 2);
-        for (const child of ['gw', 'lamp']) await bridge.connection.publish(cmdTopic(of('gw', child)), `for ${child}`, toDevice);
+        for (const child of ['gw', 'lamp'])
+          await bridge.connection.publish(cmdTopic(of('gw', child)), `for ${child}`, toDevice);
         await eventually('it hears its own', () => gw.heard.length >= 2);
         expect(gw.texts()).toEqual(['for gw', 'for lamp']);
       });
@@ -183,10 +251,18 @@ export function brokerContract(name: string, start: () => Promise<BrokerUnderTes
         await eventually('both arrive', () => gw.heard.length >= 2);
         await bridge.connection.publish(desiredTopic(of('gw'), 'firmware'), '', retained);
         await eventually('it hears of the clearing', () => gw.texts().includes(''));
-        expect(gw.heard.slice(0, 2).map(({ text, retain }) => ({ text, retain })).sort((a, b) => (a.text < b.text ? -1 : 1))).toEqual([{ text: 'for the child', retain: true }, { text: 'new', retain: true }]);
+        expect(
+          gw.heard
+            .slice(0, 2)
+            .map(({ text, retain }) => ({ text, retain }))
+            .sort((a, b) => (a.text < b.text ? -1 : 1)),
+        ).toEqual([
+          { text: 'for the child', retain: true },
+          { text: 'new', retain: true },
+        ]);
         const later = await device('gw');
         await later.subscribe(deviceFilter(tenant, 'gw'));
-        await eventually('the child\'s is left', () => later.heard.length > 0);
+        await eventually("the child's is left", () => later.heard.length > 0);
         await bridge.connection.publish(cmdTopic(of('gw')), 'end', toDevice);
         await eventually('the marker arrives', () => later.texts().includes('end'));
         expect(later.texts()).toEqual(['for the child', 'end']);
@@ -238,7 +314,10 @@ export function brokerContract(name: string, start: () => Promise<BrokerUnderTes
         const gw = await device('gw');
         for (let n = 0; n < 5; n += 1) await gw.publish(upTopic(of('gw'), 'status'), `${n}`);
         await eventually('all arrive', () => heardBy(before).length === 5);
-        const acknowledge = (text: string) => before.heard.find((message) => message.payload.toString() === text && message.topic.includes(tenant))?.acknowledge();
+        const acknowledge = (text: string) =>
+          before.heard
+            .find((message) => message.payload.toString() === text && message.topic.includes(tenant))
+            ?.acknowledge();
         // 3 must wait for 2: PUBACKs leave in the order of arrival. What earlier tests retained came first of all.
         for (const message of before.heard) if (!message.topic.includes(tenant)) message.acknowledge();
         for (const text of ['1', '0', '3']) acknowledge(text);
@@ -247,28 +326,39 @@ export function brokerContract(name: string, start: () => Promise<BrokerUnderTes
         await eventually('the rest comes again', () => heardBy(after).length >= 3);
         await gw.publish(upTopic(of('gw'), 'status'), 'end');
         await eventually('the marker arrives', () => heardBy(after).includes('end'));
-        expect(heardBy(after).filter((text) => text !== 'end').sort()).toEqual(['2', '3', '4']);
+        expect(
+          heardBy(after)
+            .filter((text) => text !== 'end')
+            .sort(),
+        ).toEqual(['2', '3', '4']);
       });
     });
 
     describe('after a restart', () => {
-      story('has the session, what it acknowledged to devices, what the service had not acknowledged, and the documents; or tells the bridge that it has lost them all', async () => {
-        const before = await service({ clientId: 'slipway-bridge', clean: false, acknowledges: false });
-        const gw = await device('gw');
-        await before.connection.publish(desiredTopic(of('gw'), 'firmware'), 'document', { qos: 1, retain: true });
-        for (let n = 0; n < 3; n += 1) await gw.publish(upTopic(of('gw'), 'status'), `report ${n}`);
-        await eventually('they are delivered, and not yet committed', () => heardBy(before).length === 3);
-        await broker.restart();
-        await eventually('everyone lost the connection', () => gw.closed && before.ended !== 'open');
-        const after = await ServiceClient.connect(broker.url, broker.service, { clientId: 'slipway-bridge', clean: false });
-        open.push(after);
-        expect(after.connection.sessionPresent).toBe(broker.keepsOverRestart);
-        if (broker.keepsOverRestart) await eventually('what was not committed comes again', () => heardBy(after).length === 3);
-        else await after.connection.publish(desiredTopic(of('gw'), 'firmware'), 'document', { qos: 1, retain: true });
-        const again = await device('gw');
-        await again.subscribe(deviceFilter(tenant, 'gw'));
-        await eventually('the document is there', () => again.texts().includes('document'));
-      });
+      story(
+        'has the session, what it acknowledged to devices, what the service had not acknowledged, and the documents; or tells the bridge that it has lost them all',
+        async () => {
+          const before = await service({ clientId: 'slipway-bridge', clean: false, acknowledges: false });
+          const gw = await device('gw');
+          await before.connection.publish(desiredTopic(of('gw'), 'firmware'), 'document', { qos: 1, retain: true });
+          for (let n = 0; n < 3; n += 1) await gw.publish(upTopic(of('gw'), 'status'), `report ${n}`);
+          await eventually('they are delivered, and not yet committed', () => heardBy(before).length === 3);
+          await broker.restart();
+          await eventually('everyone lost the connection', () => gw.closed && before.ended !== 'open');
+          const after = await ServiceClient.connect(broker.url, broker.service, {
+            clientId: 'slipway-bridge',
+            clean: false,
+          });
+          open.push(after);
+          expect(after.connection.sessionPresent).toBe(broker.keepsOverRestart);
+          if (broker.keepsOverRestart)
+            await eventually('what was not committed comes again', () => heardBy(after).length === 3);
+          else await after.connection.publish(desiredTopic(of('gw'), 'firmware'), 'document', { qos: 1, retain: true });
+          const again = await device('gw');
+          await again.subscribe(deviceFilter(tenant, 'gw'));
+          await eventually('the document is there', () => again.texts().includes('document'));
+        },
+      );
 
       story('lets in whom it let in before, with the same rights, and nobody else', async () => {
         const [login, gone] = [await broker.device(tenant, 'gw'), await broker.device(tenant, 'gone')];

@@ -17,7 +17,13 @@ export const USAGE = `npm run test:crash [-- --kills N] [--devices N] [--seed N]
 
 /** @throws with the usage where an argument is not known. */
 export function readArguments(given: readonly string[]): CrashArguments {
-  const result: CrashArguments = { kills: 10, devices: 200, seed: Date.now() % 1_000_000, outages: false, pairs: false };
+  const result: CrashArguments = {
+    kills: 10,
+    devices: 200,
+    seed: Date.now() % 1_000_000,
+    outages: false,
+    pairs: false,
+  };
   const rest = [...given];
   for (let name = rest.shift(); name !== undefined; name = rest.shift()) {
     if (name === '--outages' || name === '--pairs') {
@@ -26,7 +32,8 @@ export function readArguments(given: readonly string[]): CrashArguments {
     }
     const key = ({ '--kills': 'kills', '--devices': 'devices', '--seed': 'seed' } as const)[name as '--kills'];
     const value = Number(rest.shift());
-    if (key === undefined || !Number.isSafeInteger(value) || value < 0) throw new Error(`"${name}" is not understood.\n${USAGE}`);
+    if (key === undefined || !Number.isSafeInteger(value) || value < 0)
+      throw new Error(`"${name}" is not understood.\n${USAGE}`);
     result[key] = value;
   }
   return result;

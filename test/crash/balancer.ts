@@ -3,8 +3,8 @@ import { connect, type AddressInfo, type Socket } from 'node:net';
 import { pipeline } from 'node:stream';
 
 /**
- * What stands before several APIs: each request goes to the next of them in turn, and past one that takes no connection. What broke off in
- * the middle is not tried again here: whether it was done, only its sender can find out.
+ * What stands before several APIs: each request goes to the next of them in turn, and past one that takes no
+ * connection. What broke off in the middle is not tried again here: whether it was done, only its sender can find out.
  */
 export class Balancer {
   private readonly server = createServer((from, to) => void this.pass(from, to));
@@ -42,7 +42,12 @@ export class Balancer {
 
   private carry(from: IncomingMessage, to: ServerResponse, socket: Socket, index: number): void {
     const broke = () => void to.destroy();
-    const onward = request({ createConnection: () => socket, method: from.method, path: from.url, headers: { ...from.headers, connection: 'close' } });
+    const onward = request({
+      createConnection: () => socket,
+      method: from.method,
+      path: from.url,
+      headers: { ...from.headers, connection: 'close' },
+    });
     onward.on('response', (answer) => {
       this.answered[index]! += 1;
       delete answer.headers.connection; // which is about this connection, and not about the one of the client

@@ -11,7 +11,10 @@ export interface Faults {
 
 const LONGEST_DELAY_MS = 400;
 
-/** A terminal report that was acknowledged on `down/ack` with `ok`, as it passed by: what the service has promised to remember. */
+/**
+ * A terminal report that was acknowledged on `down/ack` with `ok`, as it passed by: what the service has promised to
+ * remember.
+ */
 export interface Promised {
   readonly installationId: string;
   readonly attempt: number;
@@ -19,8 +22,9 @@ export interface Promised {
 }
 
 /**
- * A bad network between the devices and the broker: it duplicates (as a client does that saw no PUBACK), delays and reorders what devices
- * publish, and cuts connections. What passes is noted, so that the checker knows what was promised to whom.
+ * A bad network between the devices and the broker: it duplicates (as a client does that saw no PUBACK), delays and
+ * reorders what devices publish, and cuts connections. What passes is noted, so that the checker knows what was
+ * promised to whom.
  */
 export class FaultProxy {
   private readonly server: Server;
@@ -29,7 +33,11 @@ export class FaultProxy {
   readonly promised: Promised[] = [];
   port = 0;
 
-  constructor(private readonly target: () => { host: string; port: number }, private readonly faults: Faults, private readonly random: () => number) {
+  constructor(
+    private readonly target: () => { host: string; port: number },
+    private readonly faults: Faults,
+    private readonly random: () => number,
+  ) {
     this.server = createServer((socket) => this.carry(socket));
   }
 
@@ -96,7 +104,12 @@ export class FaultProxy {
 
   private noteReport(packet: Packet): void {
     if (packet.cmd !== 'publish' || !packet.topic.endsWith('/up/status')) return;
-    const { installationId, attempt, seq, state } = JSON.parse(packet.payload.toString()) as { installationId: string; attempt: number; seq: number; state: string };
+    const { installationId, attempt, seq, state } = JSON.parse(packet.payload.toString()) as {
+      installationId: string;
+      attempt: number;
+      seq: number;
+      state: string;
+    };
     this.said.set(`${installationId}/${attempt}/${seq}`, state);
   }
 

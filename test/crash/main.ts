@@ -10,7 +10,8 @@ import { FaultProxy } from './fault-proxy.js';
 import { SECOND_PARTS, SecondHalf } from './second-half.js';
 
 /** What is outside is not the suite's to kill: `npm run test:outside`. */
-const inside = <T>(address: string, parts: T): T | undefined => (process.env[address] === undefined ? parts : undefined);
+const inside = <T>(address: string, parts: T): T | undefined =>
+  process.env[address] === undefined ? parts : undefined;
 /** By its command line. */
 const PARTS: Readonly<Record<string, string>> = {
   orchestrator: 'workers/orchestrator.js',
@@ -22,7 +23,15 @@ const PARTS: Readonly<Record<string, string>> = {
 };
 /** The suite starts it again. */
 const WHOLE = 'all in one';
-const MIX: readonly (readonly [ProfileName, number])[] = [['good', 10], ['slow', 4], ['resume', 2], ['flapping', 1], ['crashing', 1], ['duplicating', 1], ['rejecting', 1]];
+const MIX: readonly (readonly [ProfileName, number])[] = [
+  ['good', 10],
+  ['slow', 4],
+  ['resume', 2],
+  ['flapping', 1],
+  ['crashing', 1],
+  ['duplicating', 1],
+  ['rejecting', 1],
+];
 const KILL_EVERY_MS = { least: 700, most: 3_000 };
 const OUTAGE_MS = 60_000;
 const WAVE_MS = 180_000;
@@ -36,7 +45,14 @@ const balancer: Balancer = new Balancer([() => kept().http, () => second?.port])
 const apis: string | undefined = pairs ? await balancer.listen() : undefined;
 const service = new TestedAllInOne(undefined, apis === undefined ? {} : { SLIPWAY_PUBLIC_URL: apis });
 const second: SecondHalf | undefined = apis === undefined ? undefined : new SecondHalf(service.dataDir, apis);
-const reached = { get operator() { return apis === undefined ? service.operator : service.operatorAt(apis); }, get endpoints() { return service.endpoints; } };
+const reached = {
+  get operator() {
+    return apis === undefined ? service.operator : service.operatorAt(apis);
+  },
+  get endpoints() {
+    return service.endpoints;
+  },
+};
 const fleet = new FleetInFlight(reached, seed, { offer: 'PT2M', rest: 'PT2M' });
 const victims: Readonly<Record<string, () => number | undefined>> = {
   ...Object.fromEntries(Object.entries(PARTS).map(([name, command]) => [name, () => pidOf(command)])),
@@ -49,12 +65,18 @@ function kept(): NonNullable<typeof addresses> {
   const [http, mqtt] = [new URL(service.endpoints.http), new URL(service.endpoints.mqtt)];
   return (addresses = { http: Number(http.port), mqtt: { host: mqtt.hostname, port: Number(mqtt.port) } });
 }
-const proxy = new FaultProxy(() => kept().mqtt, { duplicate: 0.1, delay: 0.1, reorder: 0.1, cut: 0.01 }, seededRandom(seed, 'network'));
+const proxy = new FaultProxy(
+  () => kept().mqtt,
+  { duplicate: 0.1, delay: 0.1, reorder: 0.1, cut: 0.01 },
+  seededRandom(seed, 'network'),
+);
 const checker = new Checker(service, fleet, proxy);
 const faults: string[] = [];
 const began = Date.now();
-const say = (text: string) => process.stdout.write(`${((Date.now() - began) / 1_000).toFixed(1).padStart(7)} s  ${text}\n`);
-const pidOf = (command: string) => service.processes().find((one) => one.command.includes(command) && !second?.has(one.pid))?.pid;
+const say = (text: string) =>
+  process.stdout.write(`${((Date.now() - began) / 1_000).toFixed(1).padStart(7)} s  ${text}\n`);
+const pidOf = (command: string) =>
+  service.processes().find((one) => one.command.includes(command) && !second?.has(one.pid))?.pid;
 
 async function kill(name: string): Promise<void> {
   if (name === WHOLE) {
@@ -70,7 +92,8 @@ async function kill(name: string): Promise<void> {
 async function killSome(left: number): Promise<number> {
   const names = [...Object.keys(victims), WHOLE];
   const first = names[Math.floor(random() * names.length)]!;
-  const other = names[Math.floor(random() * (names.length - 1))]!; // the all in one dies alone: it takes the others with it
+  // the all in one dies alone: it takes the others with it
+  const other = names[Math.floor(random() * (names.length - 1))]!;
   const both = left > 1 && random() < 0.3 && first !== other && first !== WHOLE;
   say(`kill -9 ${both ? `${first} and ${other}` : first}`);
   await Promise.all((both ? [first, other] : [first]).map(kill));
@@ -92,11 +115,14 @@ async function wave(most: number): Promise<number> {
 
 async function conclude(scheduled: Wave): Promise<void> {
   const found = await checker.afterWave(scheduled, WAVE_MS);
-  say(`${scheduled.installations.length} installations of ${scheduled.version} ended${found.length === 0 ? ' as their devices do' : `, with ${found.length} faults`}`);
+  say(
+    `${scheduled.installations.length} installations of ${scheduled.version} ended${found.length === 0 ? ' as their devices do' : `, with ${found.length} faults`}`,
+  );
   faults.push(...found);
 }
 
-const open = async (scheduled: Wave) => (await fleet.look(scheduled)).filter((one) => !(one.completedAt ?? one.rejectedAt)).length;
+const open = async (scheduled: Wave) =>
+  (await fleet.look(scheduled)).filter((one) => !(one.completedAt ?? one.rejectedAt)).length;
 
 /** Away for a minute: the API answers meanwhile (PostgreSQL: with 503), and everything has caught up a minute after. */
 async function outage(name: 'PostgreSQL' | 'Temporal' | 'broker'): Promise<void> {
@@ -113,7 +139,8 @@ async function outage(name: 'PostgreSQL' | 'Temporal' | 'broker'): Promise<void>
   process.kill(pid, 'SIGCONT');
   const back = Date.now();
   await conclude(scheduled ?? (await fleet.schedule()));
-  if (Date.now() - back > 60_000) faults.push(`${Math.round((Date.now() - back) / 1_000)} s after ${name} came back, not everything had caught up`);
+  if (Date.now() - back > 60_000)
+    faults.push(`${Math.round((Date.now() - back) / 1_000)} s after ${name} came back, not everything had caught up`);
 }
 
 say(`seed ${seed}; to run it again: ${runAgain}`);
@@ -121,13 +148,18 @@ try {
   await service.start();
   await second?.start(service.endpoints);
   const share = MIX.flatMap(([profile, count]) => Array<ProfileName>(count).fill(profile));
-  await fleet.register(Array.from({ length: devices }, (_, index) => share[index % share.length]!), await proxy.listen());
-  for (let left = kills; left > 0; ) left -= await wave(left);
+  await fleet.register(
+    Array.from({ length: devices }, (_, index) => share[index % share.length]!),
+    await proxy.listen(),
+  );
+  for (let left = kills; left > 0;) left -= await wave(left);
   if (outages) for (const name of ['PostgreSQL', 'Temporal', 'broker'] as const) await outage(name);
   faults.push(...(await checker.atRest()));
   if (second) {
     const [one, other] = balancer.answered;
-    say(`of the pairs, one API answered ${one} requests and the other ${other}; the second bridge led ${second.terms} times`);
+    say(
+      `of the pairs, one API answered ${one} requests and the other ${other}; the second bridge led ${second.terms} times`,
+    );
     if (!one || !other) faults.push('one API of the pair answered nothing');
   }
 } catch (error) {
@@ -142,7 +174,11 @@ try {
 }
 faults.push(...checker.afterStop());
 for (const fault of faults.slice(0, 50)) say(`FAULT  ${fault}`);
-say(faults.length === 0 ? `${kills} kills, and nothing was lost, installed twice or left behind (seed ${seed})` : `${faults.length} faults; to run it again: ${runAgain}`);
+say(
+  faults.length === 0
+    ? `${kills} kills, and nothing was lost, installed twice or left behind (seed ${seed})`
+    : `${faults.length} faults; to run it again: ${runAgain}`,
+);
 if (faults.length === 0) service.remove();
 else say(`the data folder is kept: ${service.dataDir}`);
 process.exitCode = faults.length === 0 ? 0 : 1;

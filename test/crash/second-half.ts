@@ -17,8 +17,9 @@ const GRACE_MS = 8_000;
 const READY_MS = 60_000;
 
 /**
- * A second API, orchestrator and bridge beside those of the all in one, as an operator runs them on another machine: by the same settings, on a
- * port of its own, under a supervisor that starts again what died. Its processes live on while the all in one is killed. They end with this process.
+ * A second API, orchestrator and bridge beside those of the all in one, as an operator runs them on another machine: by
+ * the same settings, on a port of its own, under a supervisor that starts again what died. Its processes live on while
+ * the all in one is killed. They end with this process.
  */
 export class SecondHalf {
   private readonly supervisor = supervise(createLog('second half', 'silent'));
@@ -26,8 +27,14 @@ export class SecondHalf {
   private readonly logFile: string;
   port: number | undefined;
 
-  /** @param dataDir of the all in one, of which this takes the blobs, as from a disk that both have mounted, and the secrets */
-  constructor(private readonly dataDir: string, private readonly publicUrl: string) {
+  /**
+   * @param dataDir of the all in one, of which this takes the blobs, as from a disk that both have mounted, and the
+   * secrets
+   */
+  constructor(
+    private readonly dataDir: string,
+    private readonly publicUrl: string,
+  ) {
     this.logFile = join(dataDir, 'second-half.log');
   }
 
@@ -36,13 +43,31 @@ export class SecondHalf {
     const port = (this.port = await freePort());
     const secret = (name: string) => readFileSync(join(this.dataDir, name), 'utf8').trim();
     const env = {
-      ...process.env, SLIPWAY_DATA_DIR: this.dataDir, SLIPWAY_HTTP_PORT: String(port), SLIPWAY_PUBLIC_URL: this.publicUrl, SLIPWAY_LOG_LEVEL: 'info',
-      DATABASE_URL: endpoints.database, TEMPORAL_ADDRESS: endpoints.temporal, MQTT_URL: endpoints.mqtt,
-      ...(process.env['MQTT_URL'] === undefined ? { MQTT_USERNAME: SERVICE_USERNAME, MQTT_PASSWORD: secret('mqtt-password') } : {}),
+      ...process.env,
+      SLIPWAY_DATA_DIR: this.dataDir,
+      SLIPWAY_HTTP_PORT: String(port),
+      SLIPWAY_PUBLIC_URL: this.publicUrl,
+      SLIPWAY_LOG_LEVEL: 'info',
+      DATABASE_URL: endpoints.database,
+      TEMPORAL_ADDRESS: endpoints.temporal,
+      MQTT_URL: endpoints.mqtt,
+      ...(process.env['MQTT_URL'] === undefined
+        ? { MQTT_USERNAME: SERVICE_USERNAME, MQTT_PASSWORD: secret('mqtt-password') }
+        : {}),
     };
-    await this.supervisor.start(SECOND_PARTS.map((name) => this.part(name, name === 'API' ? { ...env, SLIPWAY_ADMIN_TOKEN: secret('admin-token') } : env)));
-    await until('the second half stands beside the first', async () =>
-      (await fetch(`http://127.0.0.1:${port}/health/ready`)).ok && this.said('runs installations') > 0 && this.said('stands by for') + this.terms > 0, READY_MS);
+    await this.supervisor.start(
+      SECOND_PARTS.map((name) =>
+        this.part(name, name === 'API' ? { ...env, SLIPWAY_ADMIN_TOKEN: secret('admin-token') } : env),
+      ),
+    );
+    await until(
+      'the second half stands beside the first',
+      async () =>
+        (await fetch(`http://127.0.0.1:${port}/health/ready`)).ok &&
+        this.said('runs installations') > 0 &&
+        this.said('stands by for') + this.terms > 0,
+      READY_MS,
+    );
   }
 
   pidOf(name: SecondPart): number | undefined {
@@ -72,7 +97,10 @@ export class SecondHalf {
       start: async () => {
         const log = openSync(this.logFile, 'a');
         const file = fileURLToPath(new URL(`../../${FILES[name]}`, import.meta.url));
-        const child = spawn(process.execPath, ['--enable-source-maps', file], { env, stdio: ['ignore', log, log, 'ipc'] });
+        const child = spawn(process.execPath, ['--enable-source-maps', file], {
+          env,
+          stdio: ['ignore', log, log, 'ipc'],
+        });
         closeSync(log);
         const exited = new Promise<Exit>((resolve) => child.once('exit', (code, signal) => resolve({ code, signal })));
         await new Promise<void>((resolve, reject) => void child.once('spawn', resolve).once('error', reject));

@@ -4,7 +4,9 @@ import { logGamma, logIncompleteBeta } from '../../domain/statistics/beta.js';
 import { failureRateBounds, judgeRate, sampleNeeded } from '../../domain/statistics/confidence.js';
 import { longestEndedPrefix, type Outcome } from '../../domain/statistics/prefix.js';
 
-/** Fixed: a chance of 4 % measured 2,000 times exceeds 5 % now and then, and no change of the code is to blame for it. */
+/**
+ * Fixed: a chance of 4 % measured 2,000 times exceeds 5 % now and then, and no change of the code is to blame for it.
+ */
 const SEED = 20_261_124;
 const RUNS = 2_000;
 
@@ -17,7 +19,12 @@ function gate(maxFailureRate: number, confidence: number): (failed: number, ende
 }
 
 /** Devices of a true failure rate, looked at after each, until the gate decides or the group is exhausted. */
-function decide(judge: ReturnType<typeof gate>, trueRate: number, size: number, random: () => number): { verdict: Verdict; after: number } {
+function decide(
+  judge: ReturnType<typeof gate>,
+  trueRate: number,
+  size: number,
+  random: () => number,
+): { verdict: Verdict; after: number } {
   let failed = 0;
   for (let ended = 1; ended <= size; ended += 1) {
     if (random() < trueRate) failed += 1;
@@ -51,16 +58,19 @@ describe('a gate that is looked at after every device', () => {
     [0.2, 0.95, 500],
     [0.5, 0.95, 300],
     [0.05, 0.8, 500],
-  ])(`of %d at confidence %d, over ${RUNS} runs at the boundary with groups of %d, passes falsely and fails falsely no more often than it may (seed ${SEED})`, (rate, confidence, size) => {
-    const judge = gate(rate, confidence);
-    const random = seededRandom(SEED, `gate ${rate} ${confidence}`);
-    const count = { pass: 0, fail: 0, wait: 0 };
-    for (let run = 0; run < RUNS; run += 1) count[decide(judge, rate, size, random).verdict] += 1;
-    expect(count.pass / RUNS).toBeLessThanOrEqual(1 - confidence);
-    expect(count.fail / RUNS).toBeLessThanOrEqual(1 - confidence);
-    // Not by never deciding: at confidence 0.95 about one run in twenty-five does, on each side.
-    expect(count.pass + count.fail).toBeGreaterThan(RUNS * (1 - confidence) * 0.5);
-  });
+  ])(
+    `of %d at confidence %d, over ${RUNS} runs at the boundary with groups of %d, passes falsely and fails falsely no more often than it may (seed ${SEED})`,
+    (rate, confidence, size) => {
+      const judge = gate(rate, confidence);
+      const random = seededRandom(SEED, `gate ${rate} ${confidence}`);
+      const count = { pass: 0, fail: 0, wait: 0 };
+      for (let run = 0; run < RUNS; run += 1) count[decide(judge, rate, size, random).verdict] += 1;
+      expect(count.pass / RUNS).toBeLessThanOrEqual(1 - confidence);
+      expect(count.fail / RUNS).toBeLessThanOrEqual(1 - confidence);
+      // Not by never deciding: at confidence 0.95 about one run in twenty-five does, on each side.
+      expect(count.pass + count.fail).toBeGreaterThan(RUNS * (1 - confidence) * 0.5);
+    },
+  );
 
   it.each([
     [0.01, 0.95],
@@ -84,15 +94,18 @@ describe('a gate that is looked at after every device', () => {
     ['with a fifth of the allowed rate', 0.01, 'pass', 115, 160],
     ['with twice the allowed rate', 0.1, 'fail', 200, 260],
     ['with six times the allowed rate', 0.3, 'fail', 8, 18],
-  ] as const)('of 5 %%: firmware %s (%d) gets its "%s" after a mean of %d to %d devices', (_, trueRate, verdict, least, most) => {
-    const random = seededRandom(SEED, `speed ${trueRate}`);
-    const judge = gate(0.05, 0.95);
-    const runs = Array.from({ length: 500 }, () => decide(judge, trueRate, 5_000, random));
-    const mean = runs.reduce((sum, run) => sum + run.after, 0) / runs.length;
-    expect(runs.filter((run) => run.verdict === verdict).length).toBeGreaterThan(490);
-    expect(mean).toBeGreaterThanOrEqual(least);
-    expect(mean).toBeLessThanOrEqual(most);
-  });
+  ] as const)(
+    'of 5 %%: firmware %s (%d) gets its "%s" after a mean of %d to %d devices',
+    (_, trueRate, verdict, least, most) => {
+      const random = seededRandom(SEED, `speed ${trueRate}`);
+      const judge = gate(0.05, 0.95);
+      const runs = Array.from({ length: 500 }, () => decide(judge, trueRate, 5_000, random));
+      const mean = runs.reduce((sum, run) => sum + run.after, 0) / runs.length;
+      expect(runs.filter((run) => run.verdict === verdict).length).toBeGreaterThan(490);
+      expect(mean).toBeGreaterThanOrEqual(least);
+      expect(mean).toBeLessThanOrEqual(most);
+    },
+  );
 });
 
 describe('the bounds of a failure rate', () => {
@@ -124,12 +137,15 @@ describe('the bounds of a failure rate', () => {
     [5, 0.05 ** (1 / 5)],
     [59, 0.05 ** (1 / 59)],
     [299, 0.05 ** (1 / 299)],
-  ])('with no failure in %d devices are wider than when one looks only once, and by less than a third', (ended, share) => {
-    const once = 1 - share;
-    const { upper } = failureRateBounds(0, ended, 0.95);
-    expect(upper).toBeGreaterThan(once);
-    expect(upper).toBeLessThan(once * 4 / 3);
-  });
+  ])(
+    'with no failure in %d devices are wider than when one looks only once, and by less than a third',
+    (ended, share) => {
+      const once = 1 - share;
+      const { upper } = failureRateBounds(0, ended, 0.95);
+      expect(upper).toBeGreaterThan(once);
+      expect(upper).toBeLessThan((once * 4) / 3);
+    },
+  );
 
   it('hold what was seen, lie within 0 and 1, and close in on it as devices come', () => {
     for (const share of [0, 0.01, 0.3, 1]) {
@@ -154,12 +170,23 @@ describe('the bounds of a failure rate', () => {
       const confidence = [0.5, 0.8, 0.95, 0.99, 0.999][Math.floor(random() * 5)]!;
       const { lower, upper } = failureRateBounds(failed, ended, confidence);
       if (Math.abs(rate - lower) < 1e-9 || Math.abs(rate - upper) < 1e-9) continue;
-      expect([failed, ended, rate, confidence, judgeRate(failed, ended, rate, confidence)]).toEqual([failed, ended, rate, confidence, upper < rate ? 'pass' : lower > rate ? 'fail' : 'wait']);
+      expect([failed, ended, rate, confidence, judgeRate(failed, ended, rate, confidence)]).toEqual([
+        failed,
+        ended,
+        rate,
+        confidence,
+        upper < rate ? 'pass' : lower > rate ? 'fail' : 'wait',
+      ]);
     }
   });
 
   it('are found in a millisecond or so, after a million devices too', () => {
-    for (const [failed, ended] of [[0, 1_000_000], [50_000, 1_000_000], [500_000, 1_000_000], [40, 1_000]] as const) {
+    for (const [failed, ended] of [
+      [0, 1_000_000],
+      [50_000, 1_000_000],
+      [500_000, 1_000_000],
+      [40, 1_000],
+    ] as const) {
       const times = Array.from({ length: 15 }, () => {
         const start = performance.now();
         failureRateBounds(failed, ended, 0.95);
@@ -195,11 +222,14 @@ describe('the smallest group that can pass its gate', () => {
     [0.5, 0.95, 6],
     [0.05, 0.8, 42],
     [0.05, 0.99, 109],
-  ])('of %d at confidence %d has %d devices: it passes with no failure, and one less does not', (rate, confidence, needed) => {
-    expect(sampleNeeded(rate, confidence)).toBe(needed);
-    expect(judgeRate(0, needed, rate, confidence)).toBe('pass');
-    expect(judgeRate(0, needed - 1, rate, confidence)).toBe('wait');
-  });
+  ])(
+    'of %d at confidence %d has %d devices: it passes with no failure, and one less does not',
+    (rate, confidence, needed) => {
+      expect(sampleNeeded(rate, confidence)).toBe(needed);
+      expect(judgeRate(0, needed, rate, confidence)).toBe('pass');
+      expect(judgeRate(0, needed - 1, rate, confidence)).toBe('wait');
+    },
+  );
 
   it('is one where every rate is allowed, and there is none where no failure is', () => {
     expect(sampleNeeded(1, 0.95)).toBe(1);
@@ -228,9 +258,17 @@ describe('what the sequential test looks at', () => {
   it('is the prefix, because failures are slow and successes fast: judged by those that ended, firmware that hangs on every fifth device passes a gate of 5 %', () => {
     const random = seededRandom(SEED, 'slow failures');
     const judge = gate(0.05, 0.95);
-    // A device that works reports after a minute; one that hangs ends at its deadline, after an hour. One is admitted each second.
-    const devices = Array.from({ length: 600 }, (_, admittedAt) => (random() < 0.2 ? { endsAt: admittedAt + 3_600, outcome: 'failed' as const } : { endsAt: admittedAt + 60, outcome: 'succeeded' as const }));
-    const look = (now: number) => devices.filter((_, admittedAt) => admittedAt <= now).map((device): Outcome => (device.endsAt <= now ? device.outcome : 'open'));
+    // A device that works reports after a minute; one that hangs ends at its deadline, after an hour. One is admitted
+    // each second.
+    const devices = Array.from({ length: 600 }, (_, admittedAt) =>
+      random() < 0.2
+        ? { endsAt: admittedAt + 3_600, outcome: 'failed' as const }
+        : { endsAt: admittedAt + 60, outcome: 'succeeded' as const },
+    );
+    const look = (now: number) =>
+      devices
+        .filter((_, admittedAt) => admittedAt <= now)
+        .map((device): Outcome => (device.endsAt <= now ? device.outcome : 'open'));
 
     const naive = Array.from({ length: 4_300 }, (_, now) => {
       const ended = look(now).filter((outcome) => outcome !== 'open');
@@ -276,6 +314,8 @@ describe('the functions below', () => {
     [1e-9, 0.5, 1_001, -9.6684860712465493],
     [0.999, 5.5, 1, -1.7102508440731347],
   ])('ln of the incomplete beta function at %d of (%d, %d) = %d', (x, a, b, value) => {
-    expect(Math.abs(logIncompleteBeta(x, a, b) - value)).toBeLessThan(Math.max(1, Math.abs(value)) * 1e-12 + 1e-8 * Number(a + b > 1e5));
+    expect(Math.abs(logIncompleteBeta(x, a, b) - value)).toBeLessThan(
+      Math.max(1, Math.abs(value)) * 1e-12 + 1e-8 * Number(a + b > 1e5),
+    );
   });
 });

@@ -16,7 +16,25 @@ describe('an ISO 8601 duration', () => {
     expect(parseDuration(text)).toBe(ms);
   });
 
-  it.each(['', 'P', 'PT', 'P1DT', '1H', 'PT1', 'P1Y', 'P1M', 'PT1.5H', 'pt1s', '-PT1S', 'PT-1S', 'PT1S ', 'PT1S\n', 'P1H', 'PT1M1H', 'PT1234567890S'])('"%s" is none', (text) => {
+  it.each([
+    '',
+    'P',
+    'PT',
+    'P1DT',
+    '1H',
+    'PT1',
+    'P1Y',
+    'P1M',
+    'PT1.5H',
+    'pt1s',
+    '-PT1S',
+    'PT-1S',
+    'PT1S ',
+    'PT1S\n',
+    'P1H',
+    'PT1M1H',
+    'PT1234567890S',
+  ])('"%s" is none', (text) => {
     expect(parseDuration(text)).toBeUndefined();
   });
 

@@ -11,15 +11,45 @@ const DEVICE = 2 * MINUTE;
 function group(counters: Partial<Counters>, also: Partial<GroupFacts> = {}): GroupFacts {
   const all = { ...NO_COUNTERS, ...counters };
   return {
-    name: 'g', size: Object.values(all).reduce((sum, one) => sum + one, 0), counters: all, openedAt: START, soakingSince: null, askedAt: null, approvals: [], passedAt: null, failedAt: null, because: null,
-    prefix: { ended: 0, failed: 0 }, ready: 0, nextRetryAt: null, back: NO_BACK, ...also,
+    name: 'g',
+    size: Object.values(all).reduce((sum, one) => sum + one, 0),
+    counters: all,
+    openedAt: START,
+    soakingSince: null,
+    askedAt: null,
+    approvals: [],
+    passedAt: null,
+    failedAt: null,
+    because: null,
+    prefix: { ended: 0, failed: 0 },
+    ready: 0,
+    nextRetryAt: null,
+    back: NO_BACK,
+    ...also,
   };
 }
 
 function facts(groups: GroupFacts[], also: Partial<RolloutFacts> = {}): RolloutFacts {
   return {
-    materialised: true, createdAt: START, startRequestedAt: START, startedAt: START, approvals: [], pauses: [], fired: [], aborted: null, rollingBack: null, sweptAt: null, sweepWanted: false,
-    endedAt: null, finishedAt: null, closedAt: null, groups, toStop: { begun: 0, notBegun: 0 }, toRollBack: 0, starts: { lastMinute: 0, oldestLeavesAt: null }, ...also,
+    materialised: true,
+    createdAt: START,
+    startRequestedAt: START,
+    startedAt: START,
+    approvals: [],
+    pauses: [],
+    fired: [],
+    aborted: null,
+    rollingBack: null,
+    sweptAt: null,
+    sweepWanted: false,
+    endedAt: null,
+    finishedAt: null,
+    closedAt: null,
+    groups,
+    toStop: { begun: 0, notBegun: 0 },
+    toRollBack: 0,
+    starts: { lastMinute: 0, oldestLeavesAt: null },
+    ...also,
   };
 }
 
@@ -29,17 +59,98 @@ const minutes = (eta: number | null, now = START) => (eta === null ? null : (eta
 
 describe('The eta of a rollout', () => {
   it.each<[string, number | null, number | null]>([
-    ['of one that nothing is known of yet but what a device takes: by its places', minutes(etaOf(facts([group({ pending: 1_000 })]), PLAN, DEVICE, START)), 20],
-    ['by its starts a minute, where these are what holds it back', minutes(etaOf(facts([group({ pending: 61 })]), { ...PLAN, pace: { ...PLAN.pace, startsPerMinute: 10 } }, DEVICE, START)), 8],
-    ['with the soak of each group, and one group after the other', minutes(etaOf(facts([group({ pending: 10 }), group({ pending: 10 })]), { ...PLAN, groups: [{ ...all, soak: 30 * MINUTE }, all] }, DEVICE, START)), 34],
-    ['of a draft: as if it were started now', minutes(etaOf(facts([group({ pending: 1_000 })], { startedAt: null }), PLAN, DEVICE, START + MINUTE), START + MINUTE), 20],
-    ['of one that waits for its time: from then on', minutes(etaOf(facts([group({ pending: 1_000 })], { startedAt: null }), { ...PLAN, schedule: { ...PLAN.schedule, startAt: START + 60 * MINUTE } }, DEVICE, START)), 80],
-    ['of one whose groups are not formed yet: by how large each will be', minutes(plannedEta(PLAN, [1_000], DEVICE, START)), 20],
-    ['by the pace so far, where nothing is known of its devices', minutes(etaOf(facts([group({ installed: 100, pending: 100 })]), PLAN, null, START + 30 * MINUTE), START + 30 * MINUTE), 30],
-    ['by both in equal parts, half way', minutes(etaOf(facts([group({ installed: 100, pending: 100 })]), PLAN, DEVICE, START + 30 * MINUTE), START + 30 * MINUTE), 16],
-    ['never after the deadline of its targets', minutes(etaOf(facts([group({ pending: 1_000 })]), { ...PLAN, timeouts: { ...PLAN.timeouts, target: 5 * MINUTE } }, DEVICE, START)), 5],
-    ['none while it is paused', etaOf(facts([group({ pending: 1 })], { pauses: [{ reason: 'operator', since: START, because: '' }] }), PLAN, DEVICE, START), null],
-    ['none while it goes back', etaOf(facts([group({ installed: 1 })], { rollingBack: { at: START, because: '' } }), PLAN, DEVICE, START), null],
+    [
+      'of one that nothing is known of yet but what a device takes: by its places',
+      minutes(etaOf(facts([group({ pending: 1_000 })]), PLAN, DEVICE, START)),
+      20,
+    ],
+    [
+      'by its starts a minute, where these are what holds it back',
+      minutes(
+        etaOf(facts([group({ pending: 61 })]), { ...PLAN, pace: { ...PLAN.pace, startsPerMinute: 10 } }, DEVICE, START),
+      ),
+      8,
+    ],
+    [
+      'with the soak of each group, and one group after the other',
+      minutes(
+        etaOf(
+          facts([group({ pending: 10 }), group({ pending: 10 })]),
+          { ...PLAN, groups: [{ ...all, soak: 30 * MINUTE }, all] },
+          DEVICE,
+          START,
+        ),
+      ),
+      34,
+    ],
+    [
+      'of a draft: as if it were started now',
+      minutes(
+        etaOf(facts([group({ pending: 1_000 })], { startedAt: null }), PLAN, DEVICE, START + MINUTE),
+        START + MINUTE,
+      ),
+      20,
+    ],
+    [
+      'of one that waits for its time: from then on',
+      minutes(
+        etaOf(
+          facts([group({ pending: 1_000 })], { startedAt: null }),
+          { ...PLAN, schedule: { ...PLAN.schedule, startAt: START + 60 * MINUTE } },
+          DEVICE,
+          START,
+        ),
+      ),
+      80,
+    ],
+    [
+      'of one whose groups are not formed yet: by how large each will be',
+      minutes(plannedEta(PLAN, [1_000], DEVICE, START)),
+      20,
+    ],
+    [
+      'by the pace so far, where nothing is known of its devices',
+      minutes(
+        etaOf(facts([group({ installed: 100, pending: 100 })]), PLAN, null, START + 30 * MINUTE),
+        START + 30 * MINUTE,
+      ),
+      30,
+    ],
+    [
+      'by both in equal parts, half way',
+      minutes(
+        etaOf(facts([group({ installed: 100, pending: 100 })]), PLAN, DEVICE, START + 30 * MINUTE),
+        START + 30 * MINUTE,
+      ),
+      16,
+    ],
+    [
+      'never after the deadline of its targets',
+      minutes(
+        etaOf(
+          facts([group({ pending: 1_000 })]),
+          { ...PLAN, timeouts: { ...PLAN.timeouts, target: 5 * MINUTE } },
+          DEVICE,
+          START,
+        ),
+      ),
+      5,
+    ],
+    [
+      'none while it is paused',
+      etaOf(
+        facts([group({ pending: 1 })], { pauses: [{ reason: 'operator', since: START, because: '' }] }),
+        PLAN,
+        DEVICE,
+        START,
+      ),
+      null,
+    ],
+    [
+      'none while it goes back',
+      etaOf(facts([group({ installed: 1 })], { rollingBack: { at: START, because: '' } }), PLAN, DEVICE, START),
+      null,
+    ],
     ['none once nothing is left', etaOf(facts([group({ installed: 1 })]), PLAN, DEVICE, START), null],
   ])('%s', (_what, found, expected) => {
     expect(found).toBe(expected);

@@ -36,8 +36,16 @@ describe('a filter', () => {
     ['a value may begin like a word', 'tag==order;tag==android', 'tag==order;tag==android'],
     ['and be one', 'tag==and and tag==or', 'tag==and;tag==or'],
     ['white space between tokens says nothing', ' tag == a ;\n\ttag =in= ( a , b ) ', 'tag==a;tag=in=(a,b)'],
-    ['> and its like are spelled in two ways', 'lastSeenAt>2026-11-24T10:00:00Z;slot.firmware.version<=1.4.0', 'lastSeenAt=gt=2026-11-24T10:00:00.000Z;slot.firmware.version=le=1.4.0'],
-    ['quotes of both kinds hold what is reserved', `name=="a (b), c; d'e" , name=='say "x"'`, `name=="a (b), c; d'e",name=="say \\"x\\""`],
+    [
+      '> and its like are spelled in two ways',
+      'lastSeenAt>2026-11-24T10:00:00Z;slot.firmware.version<=1.4.0',
+      'lastSeenAt=gt=2026-11-24T10:00:00.000Z;slot.firmware.version=le=1.4.0',
+    ],
+    [
+      'quotes of both kinds hold what is reserved',
+      `name=="a (b), c; d'e" , name=='say "x"'`,
+      `name=="a (b), c; d'e",name=="say \\"x\\""`,
+    ],
     ['quotes may be empty', 'name==""', 'name==""'],
     ['a star is a wildcard in quotes too', 'name=="Switch *"', 'name=="Switch *"'],
     ['an escaped star is a star', 'name=="5\\* hotel"', 'name=="5\\* hotel"'],
@@ -45,11 +53,22 @@ describe('a filter', () => {
     ['stars beside each other are one', 'name==a**b***', 'name==a*b*'],
     ['a star alone asks whether there is a value', 'attribute.site!=*', 'attribute.site!=*'],
     ['ids are compared in lower case', `id==${ID.toUpperCase()}`, `id==${ID}`],
-    ['times are compared in UTC', 'lastSeenAt=lt=2026-11-24T10:00:00.5+02:00', 'lastSeenAt=lt=2026-11-24T08:00:00.500Z'],
-    ['a key of an attribute may hold dots, dashes and any letters', 'attribute.rack.row-2.ä==1', 'attribute.rack.row-2.ä==1'],
+    [
+      'times are compared in UTC',
+      'lastSeenAt=lt=2026-11-24T10:00:00.5+02:00',
+      'lastSeenAt=lt=2026-11-24T08:00:00.500Z',
+    ],
+    [
+      'a key of an attribute may hold dots, dashes and any letters',
+      'attribute.rack.row-2.ä==1',
+      'attribute.rack.row-2.ä==1',
+    ],
     ['values may hold any characters but the reserved', 'name==Zähler/7:é+😀', 'name==Zähler/7:é+😀'],
-    ['every field can be asked for', `id!=${ID};name==a;deviceType==b;tag==c;connectedBy==*;site==d;attribute.e==f;slot.g.version==1;online==true;lastSeenAt==*`,
-      `id!=${ID};name==a;deviceType==b;tag==c;connectedBy==*;site==d;attribute.e==f;slot.g.version==1;online==true;lastSeenAt==*`],
+    [
+      'every field can be asked for',
+      `id!=${ID};name==a;deviceType==b;tag==c;connectedBy==*;site==d;attribute.e==f;slot.g.version==1;online==true;lastSeenAt==*`,
+      `id!=${ID};name==a;deviceType==b;tag==c;connectedBy==*;site==d;attribute.e==f;slot.g.version==1;online==true;lastSeenAt==*`,
+    ],
   ])('%s', (_, text, print) => {
     expect(printed(text)).toBe(print);
   });
@@ -98,7 +117,11 @@ describe('a filter that does not parse says where, and what was expected there',
     ["tag=='a\\'", 5, /not closed/],
     ['tag=="a"b', 8, /expected ";", "," or the end/],
     ['tag==a"b"', 6, /expected ";", "," or the end/],
-    ['colour==red', 0, /"colour" is no field; there are id, name, deviceType, tag, connectedBy, site, attribute\.<key>, slot\.<name>\.version, online, lastSeenAt/],
+    [
+      'colour==red',
+      0,
+      /"colour" is no field; there are id, name, deviceType, tag, connectedBy, site, attribute\.<key>, slot\.<name>\.version, online, lastSeenAt/,
+    ],
     ['tag==a;Tag==b', 7, /"Tag" is no field/],
     ['toString==a', 0, /is no field/],
     ['attribute==a', 0, /is no field/],
@@ -136,15 +159,29 @@ describe('a filter that does not parse says where, and what was expected there',
   });
 
   it.each<[string, string, number, RegExp]>([
-    ['deeper than anybody reads', `${'('.repeat(MAX_FILTER_DEPTH + 1)}tag==a`, MAX_FILTER_DEPTH, /parentheses stand at most 32 deep/],
-    ['with more comparisons than one statement takes', Array(MAX_COMPARISONS + 1).fill('tag==a').join(';'), MAX_COMPARISONS * 7, /compares at most 64 times/],
+    [
+      'deeper than anybody reads',
+      `${'('.repeat(MAX_FILTER_DEPTH + 1)}tag==a`,
+      MAX_FILTER_DEPTH,
+      /parentheses stand at most 32 deep/,
+    ],
+    [
+      'with more comparisons than one statement takes',
+      Array(MAX_COMPARISONS + 1)
+        .fill('tag==a')
+        .join(';'),
+      MAX_COMPARISONS * 7,
+      /compares at most 64 times/,
+    ],
     ['longer than a page', `name==${'a'.repeat(MAX_FILTER_LENGTH)}`, MAX_FILTER_LENGTH, /at most 4096 characters/],
   ])('%s', (_, text, position, message) => {
     expect(parseFilter(text)).toEqual({ error: { position, message: expect.stringMatching(message) } });
   });
 
   it('at its bounds it does parse', () => {
-    expect(parseFilter(`${'('.repeat(MAX_FILTER_DEPTH)}tag==a${')'.repeat(MAX_FILTER_DEPTH)}`)).toHaveProperty('filter');
+    expect(parseFilter(`${'('.repeat(MAX_FILTER_DEPTH)}tag==a${')'.repeat(MAX_FILTER_DEPTH)}`)).toHaveProperty(
+      'filter',
+    );
     expect(parseFilter(Array(MAX_COMPARISONS).fill('tag==a').join(','))).toHaveProperty('filter');
     expect(parseFilter(`name==${'a'.repeat(MAX_FILTER_LENGTH - 6)}`)).toHaveProperty('filter');
   });
@@ -164,11 +201,43 @@ describe(`any filter (${RUN_AGAIN})`, () => {
   });
 
   it('cut, doubled or garbled, is a filter or an error within the text: never an exception', () => {
-    const garbage = fc.oneof(fc.string({ unit: 'binary', maxLength: 40 }), fc.array(fc.constantFrom('tag', '==', '=in=', '(', ')', ',', ';', '"', "'", '\\', '*', ' ', 'a', '😀', '\0', 'and', '!', '<'), { maxLength: 20 }).map((parts) => parts.join('')));
+    const garbage = fc.oneof(
+      fc.string({ unit: 'binary', maxLength: 40 }),
+      fc
+        .array(
+          fc.constantFrom(
+            'tag',
+            '==',
+            '=in=',
+            '(',
+            ')',
+            ',',
+            ';',
+            '"',
+            "'",
+            '\\',
+            '*',
+            ' ',
+            'a',
+            '😀',
+            '\0',
+            'and',
+            '!',
+            '<',
+          ),
+          { maxLength: 20 },
+        )
+        .map((parts) => parts.join('')),
+    );
     fc.assert(
       fc.property(filterTree(), garbage, fc.nat(300), fc.nat(20), (filter, noise, at, gone) => {
         const text = printFilter(filter);
-        for (const broken of [noise, text.slice(0, at), text.slice(0, at) + noise + text.slice(at + gone), text + text]) {
+        for (const broken of [
+          noise,
+          text.slice(0, at),
+          text.slice(0, at) + noise + text.slice(at + gone),
+          text + text,
+        ]) {
           const parsed = parseFilter(broken);
           if ('filter' in parsed) continue;
           expect(parsed.error.position).toBeGreaterThanOrEqual(0);

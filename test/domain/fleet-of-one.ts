@@ -4,29 +4,87 @@ import { apply, emptySlot, type Work } from '../../domain/installation/device-ag
 import { hear } from '../../domain/installation/hello.js';
 import type { InstallationEvent } from '../../domain/installation/events.js';
 
-/** Stories about one device, told without a clock or a database: `given().requested('a').begins('a').reports('a', 'installed')`. */
+/**
+ * Stories about one device, told without a clock or a database: `given().requested('a').begins('a').reports('a',
+ * 'installed')`.
+ */
 export const T0 = Date.parse('2026-01-01T00:00:00Z');
 export const NEW = 'b'.repeat(64);
 export const OLD = 'a'.repeat(64);
 
 export function installation(id: string, changes: Partial<Installation> = {}): Installation {
   return {
-    tenantId: 'default', id, deviceId: 'd', firmwareId: 'f', slot: 'firmware', state: 'scheduled', executing: false, attempt: 1, lastSeq: 0, revision: null,
-    rolloutId: null, gate: 'go', priority: 0, policy: DEFAULT_POLICY, sha256: NEW, version: '2.0.0', priorSha256: null, notBefore: null, deadline: null, retryAt: null, dueAt: null,
-    requestedAt: T0, stateSince: T0, startedAt: null, completedAt: null, rejectedAt: null, rejectReason: null, endedAt: null, progress: null, error: null,
-    cancel: null, deferral: null, helloAskedAt: null, alreadyInstalled: false, ...changes,
+    tenantId: 'default',
+    id,
+    deviceId: 'd',
+    firmwareId: 'f',
+    slot: 'firmware',
+    state: 'scheduled',
+    executing: false,
+    attempt: 1,
+    lastSeq: 0,
+    revision: null,
+    rolloutId: null,
+    gate: 'go',
+    priority: 0,
+    policy: DEFAULT_POLICY,
+    sha256: NEW,
+    version: '2.0.0',
+    priorSha256: null,
+    notBefore: null,
+    deadline: null,
+    retryAt: null,
+    dueAt: null,
+    requestedAt: T0,
+    stateSince: T0,
+    startedAt: null,
+    completedAt: null,
+    rejectedAt: null,
+    rejectReason: null,
+    endedAt: null,
+    progress: null,
+    error: null,
+    cancel: null,
+    deferral: null,
+    helloAskedAt: null,
+    alreadyInstalled: false,
+    ...changes,
   };
 }
 
 const device: Device = {
-  tenantId: 'default', id: 'd', online: true, reachable: null, session: null, lastSeenAt: T0, bootId: null, agent: null, caps: null, helloWantedAt: null, helloAt: null,
+  tenantId: 'default',
+  id: 'd',
+  online: true,
+  reachable: null,
+  session: null,
+  lastSeenAt: T0,
+  bootId: null,
+  agent: null,
+  caps: null,
+  helloWantedAt: null,
+  helloAt: null,
 };
 
 export class Story {
-  constructor(public work: Work = { device, slots: { firmware: { ...emptySlot('firmware'), sha256: OLD, confirmed: true } }, installations: {} }, public now = T0, public last = 'nothing') {}
+  constructor(
+    public work: Work = {
+      device,
+      slots: { firmware: { ...emptySlot('firmware'), sha256: OLD, confirmed: true } },
+      installations: {},
+    },
+    public now = T0,
+    public last = 'nothing',
+  ) {}
 
   requested(id: string, changes: Partial<Installation> = {}): Story {
-    return new Story({ ...this.work, installations: { ...this.work.installations, [id]: installation(id, { requestedAt: this.now, ...changes }) } }, this.now);
+    return new Story(
+      {
+        ...this.work,
+        installations: { ...this.work.installations, [id]: installation(id, { requestedAt: this.now, ...changes }) },
+      },
+      this.now,
+    );
   }
 
   withPolicy(id: string, policy: Partial<Policy>): Story {
@@ -42,16 +100,29 @@ export class Story {
     return this.does(id, { type: 'begin' });
   }
 
-  reports(id: string, type: 'accepted' | 'downloading' | 'downloaded' | 'installing' | 'rebooting' | 'installed' | 'canceled', attempt?: number): Story {
+  reports(
+    id: string,
+    type: 'accepted' | 'downloading' | 'downloaded' | 'installing' | 'rebooting' | 'installed' | 'canceled',
+    attempt?: number,
+  ): Story {
     return this.does(id, attempt === undefined ? { type } : { type, attempt });
   }
 
   fails(id: string, code: string, retriable?: boolean): Story {
-    return this.does(id, { type: 'failed', error: { code, message: 'it went wrong', ...(retriable === undefined ? {} : { retriable }) } });
+    return this.does(id, {
+      type: 'failed',
+      error: { code, message: 'it went wrong', ...(retriable === undefined ? {} : { retriable }) },
+    });
   }
 
   hello(sha256: string, more: { installationId?: string; confirmed?: boolean; revision?: number } = {}): Story {
-    const slot = { version: null, sha256, installationId: more.installationId ?? null, revision: more.revision ?? 0, confirmed: more.confirmed ?? true };
+    const slot = {
+      version: null,
+      sha256,
+      installationId: more.installationId ?? null,
+      revision: more.revision ?? 0,
+      confirmed: more.confirmed ?? true,
+    };
     return new Story(hear(this.work, { slots: { firmware: slot } }, this.now), this.now, 'applied');
   }
 

@@ -8,22 +8,60 @@ import { given, NEW, OLD, type Story } from './fleet-of-one.js';
 const SEED = Number(process.env.FUZZ_SEED ?? Date.now() % 2_147_483_647);
 const RUN_AGAIN = `FUZZ_SEED=${SEED} npm test -- test/domain/installation-fuzz`;
 
-type Step = { who: 'a' | 'b' | 'c'; event: InstallationEvent } | { hello: string; confirmed: boolean } | { wait: number } | { aroundDue: number };
+type Step =
+  | { who: 'a' | 'b' | 'c'; event: InstallationEvent }
+  | { hello: string; confirmed: boolean }
+  | { wait: number }
+  | { aroundDue: number };
 
 const attempt = fc.option(fc.integer({ min: 1, max: 4 }), { nil: undefined });
-const error = fc.record({ code: fc.constantFrom('HASH_MISMATCH', 'INCOMPATIBLE', 'BUSY', 'CANCEL_TOO_LATE', 'ALREADY_INSTALLED', 'ODD'), message: fc.constant('m') });
+const error = fc.record({
+  code: fc.constantFrom('HASH_MISMATCH', 'INCOMPATIBLE', 'BUSY', 'CANCEL_TOO_LATE', 'ALREADY_INSTALLED', 'ODD'),
+  message: fc.constant('m'),
+});
 const event: fc.Arbitrary<InstallationEvent> = fc.oneof(
   { weight: 4, arbitrary: fc.constant<InstallationEvent>({ type: 'begin' }) },
   { weight: 3, arbitrary: fc.constant<InstallationEvent>({ type: 'deadline' }) },
   {
     weight: 8,
-    arbitrary: fc.record({ type: fc.constantFrom('accepted', 'downloading', 'downloaded', 'installing', 'rebooting', 'installed', 'canceled'), attempt, seq: fc.integer({ min: 1, max: 9 }) })
+    arbitrary: fc
+      .record({
+        type: fc.constantFrom(
+          'accepted',
+          'downloading',
+          'downloaded',
+          'installing',
+          'rebooting',
+          'installed',
+          'canceled',
+        ),
+        attempt,
+        seq: fc.integer({ min: 1, max: 9 }),
+      })
       .map(({ attempt: of, ...rest }) => (of === undefined ? rest : { ...rest, attempt: of }) as InstallationEvent),
   },
   { weight: 3, arbitrary: fc.record({ type: fc.constantFrom('failed', 'rejected'), error }) },
-  { weight: 1, arbitrary: fc.record({ type: fc.constant('deferred' as const), until: fc.integer({ min: 0, max: 4e12 }) }) },
-  { weight: 1, arbitrary: fc.record({ type: fc.constant('progress' as const), phase: fc.constantFrom('download', 'push'), bytes: fc.nat(100), total: fc.constant(100) }) },
-  { weight: 1, arbitrary: fc.constantFrom<InstallationEvent>({ type: 'cancel' }, { type: 'cancel', as: 'superseded' }, { type: 'release' }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({ type: fc.constant('deferred' as const), until: fc.integer({ min: 0, max: 4e12 }) }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      type: fc.constant('progress' as const),
+      phase: fc.constantFrom('download', 'push'),
+      bytes: fc.nat(100),
+      total: fc.constant(100),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.constantFrom<InstallationEvent>(
+      { type: 'cancel' },
+      { type: 'cancel', as: 'superseded' },
+      { type: 'release' },
+    ),
+  },
 );
 const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 8, arbitrary: fc.record({ who: fc.constantFrom('a' as const, 'b' as const, 'c' as const), event }) },
@@ -42,7 +80,8 @@ function take(story: Story, one: Step): Story {
   return 'hello' in one ? story.hello(one.hello, { confirmed: one.confirmed }) : story.does(one.who, one.event);
 }
 
-const start = () => given().requested('a').requested('b', { priority: 1, gate: 'hold' }).requested('c', { slot: 'bootloader' });
+const start = () =>
+  given().requested('a').requested('b', { priority: 1, gate: 'hold' }).requested('c', { slot: 'bootloader' });
 
 describe(`Whatever happens to a device (run again: ${RUN_AGAIN})`, () => {
   it('I1 I2 I3 I10 I12 I16 I17 hold after every step', () => {
@@ -61,14 +100,22 @@ describe(`Whatever happens to a device (run again: ${RUN_AGAIN})`, () => {
             expect(waitingOn(i) === null).toBe(isEnded(i.state)); // I17
             expect(i.endedAt !== null).toBe(isEnded(i.state));
             const behind = !i.executing && all.some((other) => other.executing);
-            if (!isEnded(i.state) && i.state !== 'scheduled') expect(i.executing || behind).toBe(true); // nobody waits for a turn that is free
-            const waits = behind || i.state === 'scheduled' || (i.executing && i.state === 'queued') || (i.state === 'downloaded' && i.gate === 'hold');
+            // nobody waits for a turn that is free
+            if (!isEnded(i.state) && i.state !== 'scheduled') expect(i.executing || behind).toBe(true);
+            const waits =
+              behind ||
+              i.state === 'scheduled' ||
+              (i.executing && i.state === 'queued') ||
+              (i.state === 'downloaded' && i.gate === 'hold');
             expect(isEnded(i.state) || waits || i.dueAt !== null).toBe(true); // I1
             expect(i.attempt).toBeGreaterThanOrEqual(was.attempt);
             if (was.cancel !== null) expect(i.attempt).toBe(was.attempt); // I10
-            if (i.dueAt !== null && i.state !== 'scheduled') expect(waitingOn(i)).toContain(new Date(i.dueAt).toISOString()); // `nextActionAt` is what the sentence says
+            if (i.dueAt !== null && i.state !== 'scheduled')
+              // `nextActionAt` is what the sentence says
+              expect(waitingOn(i)).toContain(new Date(i.dueAt).toISOString());
           }
-          for (const slot of Object.values(story.work.slots)) expect(slot.revision).toBeGreaterThanOrEqual(before.work.slots[slot.slot]?.revision ?? 0); // I12
+          for (const slot of Object.values(story.work.slots))
+            expect(slot.revision).toBeGreaterThanOrEqual(before.work.slots[slot.slot]?.revision ?? 0); // I12
         }
       }),
       { seed: SEED, numRuns: 400 },

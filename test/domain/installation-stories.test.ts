@@ -10,15 +10,37 @@ const HALF = /\p{Surrogate}/u;
 
 describe('An installation on one device', () => {
   it('goes from request to confirmed slot, and the slot says what it holds', () => {
-    const end = given().requested('a').begins('a').reports('a', 'accepted').reports('a', 'downloading').reports('a', 'downloaded')
-      .reports('a', 'installing').reports('a', 'rebooting').reports('a', 'installed');
-    expect(end.of('a')).toMatchObject({ state: 'installed', executing: false, startedAt: T0, completedAt: T0, dueAt: null });
-    expect(end.work.slots.firmware).toMatchObject({ sha256: NEW, version: '2.0.0', firmwareId: 'f', installationId: 'a', confirmed: true });
+    const end = given()
+      .requested('a')
+      .begins('a')
+      .reports('a', 'accepted')
+      .reports('a', 'downloading')
+      .reports('a', 'downloaded')
+      .reports('a', 'installing')
+      .reports('a', 'rebooting')
+      .reports('a', 'installed');
+    expect(end.of('a')).toMatchObject({
+      state: 'installed',
+      executing: false,
+      startedAt: T0,
+      completedAt: T0,
+      dueAt: null,
+    });
+    expect(end.work.slots.firmware).toMatchObject({
+      sha256: NEW,
+      version: '2.0.0',
+      firmwareId: 'f',
+      installationId: 'a',
+      confirmed: true,
+    });
   });
 
   it('I5 accepts a later state before the document was published: somebody installed by hand', () => {
     expect(given().requested('a').reports('a', 'installed').of('a').state).toBe('installed');
-    expect(given().requested('a').reports('a', 'rebooting').of('a')).toMatchObject({ state: 'rebooting', executing: true });
+    expect(given().requested('a').reports('a', 'rebooting').of('a')).toMatchObject({
+      state: 'rebooting',
+      executing: true,
+    });
   });
 
   it('I4 ignores what it has already seen', () => {
@@ -46,7 +68,9 @@ describe('An installation on one device', () => {
   });
 
   it('waits for notBefore, and begins then', () => {
-    const early = given().requested('a', { notBefore: T0 + HOUR, dueAt: T0 + HOUR }).begins('a');
+    const early = given()
+      .requested('a', { notBefore: T0 + HOUR, dueAt: T0 + HOUR })
+      .begins('a');
     expect(early.of('a').state).toBe('scheduled');
     expect(early.after(HOUR).begins('a').of('a').state).toBe('delivered');
   });
@@ -64,7 +88,11 @@ describe('What confirms', () => {
   it('I7 content that the device shows while its next attempt waits concludes when that begins', () => {
     const lost = given().requested('a').begins('a').reports('a', 'accepted').fails('a', 'DOWNLOAD_FAILED');
     expect(lost.of('a')).toMatchObject({ state: 'scheduled', attempt: 2 });
-    expect(lost.after(5_000).hello(NEW).after(5_000).begins('a').of('a')).toMatchObject({ state: 'installed', alreadyInstalled: true, completedAt: T0 + 10_000 });
+    expect(lost.after(5_000).hello(NEW).after(5_000).begins('a').of('a')).toMatchObject({
+      state: 'installed',
+      alreadyInstalled: true,
+      completedAt: T0 + 10_000,
+    });
     expect(lost.after(5_000).hello(OLD).after(5_000).begins('a').of('a').state).toBe('delivered');
   });
 
@@ -93,58 +121,102 @@ describe('What confirms', () => {
 describe('A failed attempt', () => {
   it('I9 is tried again with a back-off that doubles, and its turn is free meanwhile', () => {
     const second = given().requested('a').begins('a').fails('a', 'HASH_MISMATCH');
-    expect(second.of('a')).toMatchObject({ state: 'scheduled', attempt: 2, executing: false, retryAt: T0 + 10_000, dueAt: T0 + 10_000, rejectedAt: null });
+    expect(second.of('a')).toMatchObject({
+      state: 'scheduled',
+      attempt: 2,
+      executing: false,
+      retryAt: T0 + 10_000,
+      dueAt: T0 + 10_000,
+      rejectedAt: null,
+    });
     const third = second.after(10_000).begins('a').fails('a', 'HASH_MISMATCH');
     expect(third.of('a')).toMatchObject({ attempt: 3, retryAt: T0 + 10_000 + 20_000 });
   });
 
   it('keeps of a long reason whole characters, or nothing of it could be stored', () => {
-    const end = given().requested('a').begins('a').does('a', { type: 'failed', error: { code: 'INCOMPATIBLE', message: '💥'.repeat(200) } });
+    const end = given()
+      .requested('a')
+      .begins('a')
+      .does('a', { type: 'failed', error: { code: 'INCOMPATIBLE', message: '💥'.repeat(200) } });
     const reason = end.of('a').rejectReason!;
     expect([reason.length <= 255, HALF.test(reason), reason.endsWith('💥…')]).toEqual([true, false, true]);
-    const odd = given().requested('a').begins('a').does('a', { type: 'failed', error: { code: 'INCOMPATIBLE', message: `-${'💥'.repeat(200)}` } });
+    const odd = given()
+      .requested('a')
+      .begins('a')
+      .does('a', { type: 'failed', error: { code: 'INCOMPATIBLE', message: `-${'💥'.repeat(200)}` } });
     expect([odd.of('a').rejectReason!.length <= 255, HALF.test(odd.of('a').rejectReason!)]).toEqual([true, false]);
   });
 
   it('I9 ends as failed when no attempt is left', () => {
-    const end = given().withPolicy('a', { retry: { ...DEFAULT_POLICY.retry, maxAttempts: 1 } }).begins('a').fails('a', 'DOWNLOAD_FAILED');
+    const end = given()
+      .withPolicy('a', { retry: { ...DEFAULT_POLICY.retry, maxAttempts: 1 } })
+      .begins('a')
+      .fails('a', 'DOWNLOAD_FAILED');
     expect(end.of('a')).toMatchObject({ state: 'failed', rejectReason: 'DOWNLOAD_FAILED: it went wrong' });
   });
 
   it.each([
-    ['INCOMPATIBLE', undefined, 'failed'], ['INCOMPATIBLE', true, 'failed'], ['SIGNATURE_INVALID', undefined, 'failed'], ['BOOT_FAILED_ROLLED_BACK', undefined, 'failed'],
-    ['HASH_MISMATCH', undefined, 'scheduled'], ['HASH_MISMATCH', false, 'failed'], ['BUSY', undefined, 'scheduled'], ['CHILD_UNREACHABLE', undefined, 'scheduled'],
-    ['SOMETHING_NEW', undefined, 'failed'], ['SOMETHING_NEW', true, 'scheduled'],
+    ['INCOMPATIBLE', undefined, 'failed'],
+    ['INCOMPATIBLE', true, 'failed'],
+    ['SIGNATURE_INVALID', undefined, 'failed'],
+    ['BOOT_FAILED_ROLLED_BACK', undefined, 'failed'],
+    ['HASH_MISMATCH', undefined, 'scheduled'],
+    ['HASH_MISMATCH', false, 'failed'],
+    ['BUSY', undefined, 'scheduled'],
+    ['CHILD_UNREACHABLE', undefined, 'scheduled'],
+    ['SOMETHING_NEW', undefined, 'failed'],
+    ['SOMETHING_NEW', true, 'scheduled'],
   ] as const)('I9 goes by the class of its error: %s, retriable %s, is then %s', (code, retriable, state) => {
     expect(given().requested('a').begins('a').fails('a', code, retriable).of('a').state).toBe(state);
   });
 
   it.each(['failed', 'rejected'] as const)('has a reason also where the device says no more than %s', (state) => {
-    expect(given().requested('a').begins('a').does('a', { type: state }).of('a')).toMatchObject({ state, rejectReason: `the device reported ${state} and did not say why` });
-    const code = given().requested('a').begins('a').does('a', { type: state, error: { code: 'INCOMPATIBLE', message: '' } });
+    expect(given().requested('a').begins('a').does('a', { type: state }).of('a')).toMatchObject({
+      state,
+      rejectReason: `the device reported ${state} and did not say why`,
+    });
+    const code = given()
+      .requested('a')
+      .begins('a')
+      .does('a', { type: state, error: { code: 'INCOMPATIBLE', message: '' } });
     expect(code.of('a')).toMatchObject({ state, rejectReason: 'INCOMPATIBLE' });
   });
 
   it('an operator who rejects it over REST ends it, whatever attempts are left', () => {
-    const end = given().requested('a').begins('a').does('a', { type: 'rejected', reason: 'not on this line', final: true });
+    const end = given()
+      .requested('a')
+      .begins('a')
+      .does('a', { type: 'rejected', reason: 'not on this line', final: true });
     expect(end.of('a')).toMatchObject({ state: 'rejected', rejectReason: 'not on this line' });
   });
 });
 
 describe('Deadlines', () => {
   it('I1 an offer that nobody takes ends as timed_out', () => {
-    expect(given().requested('a').begins('a').timerFires('a').of('a')).toMatchObject({ state: 'timed_out', rejectReason: 'the device did not accept the offer in time' });
+    expect(given().requested('a').begins('a').timerFires('a').of('a')).toMatchObject({
+      state: 'timed_out',
+      rejectReason: 'the device did not accept the offer in time',
+    });
   });
 
   it('I15 a download that advances extends its deadline', () => {
-    const advancing = given().requested('a').begins('a').reports('a', 'downloading').after(50 * MINUTE).does('a', { type: 'progress', phase: 'download', bytes: 10, total: 20 });
+    const advancing = given()
+      .requested('a')
+      .begins('a')
+      .reports('a', 'downloading')
+      .after(50 * MINUTE)
+      .does('a', { type: 'progress', phase: 'download', bytes: 10, total: 20 });
     expect(advancing.of('a').dueAt).toBe(T0 + 50 * MINUTE + HOUR);
     const repeated = advancing.after(MINUTE).does('a', { type: 'progress', phase: 'download', bytes: 10, total: 20 });
     expect(repeated.of('a').dueAt).toBe(T0 + 50 * MINUTE + HOUR);
   });
 
   it('I15 a download that stalls is an attempt that failed', () => {
-    expect(given().requested('a').begins('a').reports('a', 'downloading').timerFires('a').of('a')).toMatchObject({ state: 'scheduled', attempt: 2, error: { code: 'DOWNLOAD_TIMED_OUT' } });
+    expect(given().requested('a').begins('a').reports('a', 'downloading').timerFires('a').of('a')).toMatchObject({
+      state: 'scheduled',
+      attempt: 2,
+      error: { code: 'DOWNLOAD_TIMED_OUT' },
+    });
   });
 
   it('I11 after the reboot, silence asks for a hello once, and then ends as timed_out', () => {
@@ -156,14 +228,21 @@ describe('Deadlines', () => {
   });
 
   it('I1 the deadline of the installation ends it in whatever phase it is', () => {
-    const end = given().requested('a', { deadline: T0 + MINUTE }).begins('a').reports('a', 'installing').timerFires('a');
+    const end = given()
+      .requested('a', { deadline: T0 + MINUTE })
+      .begins('a')
+      .reports('a', 'installing')
+      .timerFires('a');
     expect(end.of('a')).toMatchObject({ state: 'timed_out', rejectReason: 'the deadline of the installation passed' });
   });
 });
 
 describe('Cancelling', () => {
   it('I10 what no device knows of ends at once', () => {
-    expect(given().requested('a').does('a', { type: 'cancel', reason: 'wrong version' }).of('a')).toMatchObject({ state: 'canceled', rejectReason: 'wrong version' });
+    expect(given().requested('a').does('a', { type: 'cancel', reason: 'wrong version' }).of('a')).toMatchObject({
+      state: 'canceled',
+      rejectReason: 'wrong version',
+    });
   });
 
   it('I10 an offer that was not accepted ends soon without an answer', () => {
@@ -186,18 +265,30 @@ describe('Cancelling', () => {
       const asked = working.after(end - T0 - 2_000).does('a', { type: 'cancel', reason: 'not tonight' });
       expect([phase, asked.of('a').dueAt]).toEqual([phase, end + 3_000]);
       expect(asked.after(2_000).does('a', { type: 'deadline' }).last).toBe('unchanged');
-      expect(asked.timerFires('a').of('a')).toMatchObject({ state: 'canceled', rejectReason: 'not tonight', attempt: 1 });
+      expect(asked.timerFires('a').of('a')).toMatchObject({
+        state: 'canceled',
+        rejectReason: 'not tonight',
+        attempt: 1,
+      });
     }
   });
 
   it('I10 the deadline of the installation ends a cancellation as what it is', () => {
-    const asked = given().requested('a', { deadline: T0 + 60_000 }).begins('a').reports('a', 'downloading').does('a', { type: 'cancel' });
+    const asked = given()
+      .requested('a', { deadline: T0 + 60_000 })
+      .begins('a')
+      .reports('a', 'downloading')
+      .does('a', { type: 'cancel' });
     expect(waitingOn(asked.of('a'))).toContain(new Date(T0 + 60_000).toISOString());
     expect(asked.timerFires('a').of('a')).toMatchObject({ state: 'canceled', rejectedAt: T0 + 60_000 });
   });
 
   it('I10 a device that is too far goes on with CANCEL_TOO_LATE and its normal end', () => {
-    const refused = given().requested('a').begins('a').reports('a', 'downloaded').does('a', { type: 'cancel' })
+    const refused = given()
+      .requested('a')
+      .begins('a')
+      .reports('a', 'downloaded')
+      .does('a', { type: 'cancel' })
       .does('a', { type: 'installing', error: { code: 'CANCEL_TOO_LATE', message: 'flashing' } });
     expect(refused.of('a')).toMatchObject({ state: 'installing', cancel: null });
     expect(refused.reports('a', 'installed').of('a').state).toBe('installed');
@@ -205,55 +296,108 @@ describe('Cancelling', () => {
 
   it('I10 also where it says so with another state before it has accepted: it has the time of its phase again', () => {
     const refused = given().requested('a').begins('a').does('a', { type: 'cancel' }).fails('a', 'CANCEL_TOO_LATE');
-    expect(refused.of('a')).toMatchObject({ state: 'delivered', cancel: null, dueAt: T0 + DEFAULT_POLICY.timeouts.offer });
+    expect(refused.of('a')).toMatchObject({
+      state: 'delivered',
+      cancel: null,
+      dueAt: T0 + DEFAULT_POLICY.timeouts.offer,
+    });
   });
 
   it('I10 a device that is held at the gate and does not answer has as long as it had to install', () => {
-    const held = given().requested('a', { gate: 'hold' }).begins('a').reports('a', 'downloaded').does('a', { type: 'cancel' });
+    const held = given()
+      .requested('a', { gate: 'hold' })
+      .begins('a')
+      .reports('a', 'downloaded')
+      .does('a', { type: 'cancel' });
     expect(held.of('a').dueAt).toBe(T0 + 30 * MINUTE);
     expect(held.timerFires('a').of('a').state).toBe('canceled');
   });
 
   it('I10 a failure after the request ends it as canceled: it is not tried again', () => {
-    expect(given().requested('a').begins('a').reports('a', 'accepted').does('a', { type: 'cancel' }).fails('a', 'HASH_MISMATCH').of('a').state).toBe('canceled');
+    expect(
+      given()
+        .requested('a')
+        .begins('a')
+        .reports('a', 'accepted')
+        .does('a', { type: 'cancel' })
+        .fails('a', 'HASH_MISMATCH')
+        .of('a').state,
+    ).toBe('canceled');
   });
 });
 
 describe('The line on one device', () => {
   it('I2 one executes, the others are queued', () => {
-    expect(given().requested('a').requested('b').begins('a').begins('b').states()).toEqual({ a: 'delivered', b: 'queued' });
+    expect(given().requested('a').requested('b').begins('a').begins('b').states()).toEqual({
+      a: 'delivered',
+      b: 'queued',
+    });
   });
 
   it('I13 a free turn goes to the highest priority, then to the oldest', () => {
-    const line = given().requested('a').after(1).requested('b').after(1).requested('c', { priority: 5 }).after(1).requested('d')
-      .begins('a').begins('b').begins('c').begins('d').reports('a', 'installed');
+    const line = given()
+      .requested('a')
+      .after(1)
+      .requested('b')
+      .after(1)
+      .requested('c', { priority: 5 })
+      .after(1)
+      .requested('d')
+      .begins('a')
+      .begins('b')
+      .begins('c')
+      .begins('d')
+      .reports('a', 'installed');
     expect(line.of('c').executing).toBe(true);
     expect(line.begins('c').reports('c', 'canceled').of('b').executing).toBe(true);
   });
 
   it('I4 its start said again begins nothing once more: neither while it defers nor during a back-off', () => {
     const deferred = given().requested('a').begins('a').reports('a', 'accepted').does('a', { type: 'deferred' });
-    expect([deferred.reports('a', 'accepted').of('a').state, deferred.reports('a', 'accepted', 1).of('a').state]).toEqual(['deferred', 'accepted']);
+    expect([
+      deferred.reports('a', 'accepted').of('a').state,
+      deferred.reports('a', 'accepted', 1).of('a').state,
+    ]).toEqual(['deferred', 'accepted']);
     const waiting = given().requested('a').begins('a').reports('a', 'accepted').fails('a', 'HASH_MISMATCH');
     expect(waiting.reports('a', 'accepted').of('a')).toMatchObject({ state: 'scheduled', attempt: 2, startedAt: T0 });
   });
 
   it('I13 of those that are due at the same time the first in line begins, whichever process asks first', () => {
-    const line = given().requested('a', { notBefore: T0 + 10 }).after(1).requested('b', { notBefore: T0 + 10 }).after(1).requested('c', { notBefore: T0 + 10, priority: 5 }).requested('d', { notBefore: T0 + 99, priority: 9 });
+    const line = given()
+      .requested('a', { notBefore: T0 + 10 })
+      .after(1)
+      .requested('b', { notBefore: T0 + 10 })
+      .after(1)
+      .requested('c', { notBefore: T0 + 10, priority: 5 })
+      .requested('d', { notBefore: T0 + 99, priority: 9 });
     const begun = line.after(8).begins('b');
     expect(begun.states()).toEqual({ a: 'scheduled', b: 'queued', c: 'delivered', d: 'scheduled' });
-    expect(begun.begins('c').begins('a').states()).toEqual({ a: 'queued', b: 'queued', c: 'delivered', d: 'scheduled' });
+    expect(begun.begins('c').begins('a').states()).toEqual({
+      a: 'queued',
+      b: 'queued',
+      c: 'delivered',
+      d: 'scheduled',
+    });
     expect(begun.begins('a').reports('c', 'installed').of('a')).toMatchObject({ state: 'queued', executing: true });
   });
 
   it('I13 a back-off frees the turn for the next one', () => {
-    const line = given().requested('a').requested('b', { sha256: 'c'.repeat(64) }).begins('a').begins('b').fails('a', 'BUSY');
+    const line = given()
+      .requested('a')
+      .requested('b', { sha256: 'c'.repeat(64) })
+      .begins('a')
+      .begins('b')
+      .fails('a', 'BUSY');
     expect(line.of('b').executing).toBe(true);
     expect(line.begins('b').after(10_000).begins('a').of('a').state).toBe('queued');
   });
 
   it('I13 what a person began out of turn gets the turn too', () => {
-    const line = given().requested('a').requested('b', { sha256: 'c'.repeat(64) }).begins('a').reports('b', 'accepted');
+    const line = given()
+      .requested('a')
+      .requested('b', { sha256: 'c'.repeat(64) })
+      .begins('a')
+      .reports('b', 'accepted');
     expect(line.of('b')).toMatchObject({ state: 'accepted', executing: false });
     expect(line.reports('a', 'installed').of('b').executing).toBe(true);
   });
@@ -277,10 +421,17 @@ describe('A database restored from a backup', () => {
 describe('A device that puts it off', () => {
   it('I1 may do so until the limit of the policy, counted from the first time', () => {
     const limit = DEFAULT_POLICY.maxDefer;
-    const put = given().requested('a').begins('a').does('a', { type: 'deferred', until: T0 + 10 * limit });
+    const put = given()
+      .requested('a')
+      .begins('a')
+      .does('a', { type: 'deferred', until: T0 + 10 * limit });
     expect(put.of('a').deferral).toEqual({ since: T0, until: T0 + limit });
     const again = put.after(limit - MINUTE).does('a', { type: 'deferred', until: T0 + 3 * limit });
-    expect(again.of('a')).toMatchObject({ state: 'deferred', deferral: { until: T0 + limit }, dueAt: T0 + limit + HOUR });
+    expect(again.of('a')).toMatchObject({
+      state: 'deferred',
+      deferral: { until: T0 + limit },
+      dueAt: T0 + limit + HOUR,
+    });
   });
 });
 

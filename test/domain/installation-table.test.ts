@@ -4,7 +4,10 @@ import { MOVES, TABLE, type Move } from '../../domain/installation/table.js';
 import { moved } from '../../domain/installation/moved.js';
 import { installation, T0 } from './fleet-of-one.js';
 
-/** The table as it is meant, one row a state in the order of MOVES; `.` = ignored. Written apart from the source, so that a slip in either shows. */
+/**
+ * The table as it is meant, one row a state in the order of MOVES; `.` = ignored. Written apart from the source, so
+ * that a slip in either shows.
+ */
 const MEANT = `
                 queue  offer     accept   defer    download    downloaded install    reboot    soak       succeed   retry     fail   reject   cancel   timeOut   supersede
 scheduled       queued delivered accepted deferred downloading downloaded installing rebooting confirming installed scheduled failed rejected canceled timed_out superseded
@@ -24,8 +27,12 @@ canceled        .      .         .        .        .           .          .     
 timed_out       .      .         .        .        .           .          .          .         .          .         .         .      .        .        .         .
 superseded      .      .         .        .        .           .          .          .         .          .         .         .      .        .        .         .`;
 
-const [head, ...lines] = MEANT.trim().split('\n').map((line) => line.trim().split(/\s+/));
-const cells = lines.flatMap(([state, ...next]) => head!.map((move, index) => [state!, move, next[index] === '.' ? null : next[index]!] as const));
+const [head, ...lines] = MEANT.trim()
+  .split('\n')
+  .map((line) => line.trim().split(/\s+/));
+const cells = lines.flatMap(([state, ...next]) =>
+  head!.map((move, index) => [state!, move, next[index] === '.' ? null : next[index]!] as const),
+);
 
 describe('The table of an installation', () => {
   it('covers every state and every move', () => {
@@ -43,6 +50,7 @@ describe('The table of an installation', () => {
   });
 
   it('I3 leaves no way out of a terminal state', () => {
-    for (const state of STATES.filter(isEnded)) expect(Object.values(TABLE[state]).every((next) => next === null)).toBe(true);
+    for (const state of STATES.filter(isEnded))
+      expect(Object.values(TABLE[state]).every((next) => next === null)).toBe(true);
   });
 });

@@ -7,7 +7,9 @@ describe('a role', () => {
   });
 
   it('of a writer changes what is there, but releases no rollout and does not read who did what', () => {
-    expect(lacking(permissionsOf('writer'), ['firmware:write', 'devices_base_data:write', 'rollouts:write'])).toBeUndefined();
+    expect(
+      lacking(permissionsOf('writer'), ['firmware:write', 'devices_base_data:write', 'rollouts:write']),
+    ).toBeUndefined();
     expect(lacking(permissionsOf('writer'), ['firmware:read', 'rollouts:approve'])).toBe('rollouts:approve');
     expect(permissionsOf('writer')).not.toContain('audit_logs:read');
   });

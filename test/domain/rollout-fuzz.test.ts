@@ -1,6 +1,16 @@
 import { describe, expect, it } from '@jest/globals';
 import { applyStep } from '../../domain/rollout/apply.js';
-import { endedOf, NO_BACK, NO_COUNTERS, openOf, sumOf, type Counters, type GroupFacts, type RolloutFacts, type TargetState } from '../../domain/rollout/facts.js';
+import {
+  endedOf,
+  NO_BACK,
+  NO_COUNTERS,
+  openOf,
+  sumOf,
+  type Counters,
+  type GroupFacts,
+  type RolloutFacts,
+  type TargetState,
+} from '../../domain/rollout/facts.js';
 import { rateNow } from '../../domain/rollout/pace.js';
 import { DEFAULTS, type Plan } from '../../domain/rollout/plan.js';
 import { planNext } from '../../domain/rollout/planner.js';
@@ -20,15 +30,46 @@ class Model {
   private readonly offline: number[];
   private readonly backingOff: { at: number; group: number }[] = [];
 
-  constructor(readonly plan: Plan, sizes: readonly number[], private readonly random: () => number) {
+  constructor(
+    readonly plan: Plan,
+    sizes: readonly number[],
+    private readonly random: () => number,
+  ) {
     this.offline = sizes.map((size) => Math.floor(size * random() * 0.5));
     this.facts = {
-      materialised: true, createdAt: this.now, startRequestedAt: this.now, startedAt: null, approvals: [], pauses: [], fired: [], aborted: null, rollingBack: null, sweptAt: null, sweepWanted: false, endedAt: null, finishedAt: null, closedAt: null,
+      materialised: true,
+      createdAt: this.now,
+      startRequestedAt: this.now,
+      startedAt: null,
+      approvals: [],
+      pauses: [],
+      fired: [],
+      aborted: null,
+      rollingBack: null,
+      sweptAt: null,
+      sweepWanted: false,
+      endedAt: null,
+      finishedAt: null,
+      closedAt: null,
       groups: sizes.map((size, index): GroupFacts => ({
-        name: plan.groups[index]!.name, size, counters: { ...NO_COUNTERS, pending: size }, openedAt: null, soakingSince: null, askedAt: null, approvals: [], passedAt: null, failedAt: null, because: null,
-        prefix: { ended: 0, failed: 0 }, ready: 0, nextRetryAt: null, back: NO_BACK,
+        name: plan.groups[index]!.name,
+        size,
+        counters: { ...NO_COUNTERS, pending: size },
+        openedAt: null,
+        soakingSince: null,
+        askedAt: null,
+        approvals: [],
+        passedAt: null,
+        failedAt: null,
+        because: null,
+        prefix: { ended: 0, failed: 0 },
+        ready: 0,
+        nextRetryAt: null,
+        back: NO_BACK,
       })),
-      toStop: { begun: 0, notBegun: 0 }, toRollBack: 0, starts: { lastMinute: 0, oldestLeavesAt: null },
+      toStop: { begun: 0, notBegun: 0 },
+      toRollBack: 0,
+      starts: { lastMinute: 0, oldestLeavesAt: null },
     };
   }
 
@@ -36,11 +77,16 @@ class Model {
     const recent = this.starts.filter((at) => at >= this.now - MINUTE);
     const over = this.facts.aborted !== null || this.now >= this.facts.startedAt! + this.plan.timeouts.target;
     this.facts = {
-      ...this.facts, starts: { lastMinute: recent.length, oldestLeavesAt: recent[0] === undefined ? null : recent[0] + MINUTE + 1 },
+      ...this.facts,
+      starts: { lastMinute: recent.length, oldestLeavesAt: recent[0] === undefined ? null : recent[0] + MINUTE + 1 },
       toStop: over ? { begun: openOf(sumOf(this.facts.groups)), notBegun: 0 } : { begun: 0, notBegun: 0 },
       groups: this.facts.groups.map((group, index) => {
         const waits = this.backingOff.filter((one) => one.group === index && one.at > this.now);
-        return { ...group, ready: Math.max(0, group.counters.pending - this.offline[index]! - waits.length), nextRetryAt: waits.length > 0 ? Math.min(...waits.map((one) => one.at)) : null };
+        return {
+          ...group,
+          ready: Math.max(0, group.counters.pending - this.offline[index]! - waits.length),
+          nextRetryAt: waits.length > 0 ? Math.min(...waits.map((one) => one.at)) : null,
+        };
       }),
     };
   }
@@ -55,14 +101,23 @@ class Model {
     }
     if (step.do === 'fire_rule') this.fired.push(JSON.stringify(step.rule));
     if (step.do === 'open_group') this.opened.push(step.group);
-    if (step.do === 'end_pending') this.facts.groups.forEach((group, index) => { for (let left = group.counters.pending; left > 0; left -= 1) this.move(index, 'pending', step.as); });
-    if (step.do === 'stop_open') this.facts.groups.forEach((group, index) => { for (let left = group.counters.inFlight; left > 0; left -= 1) this.move(index, 'inFlight', step.as); });
+    if (step.do === 'end_pending')
+      this.facts.groups.forEach((group, index) => {
+        for (let left = group.counters.pending; left > 0; left -= 1) this.move(index, 'pending', step.as);
+      });
+    if (step.do === 'stop_open')
+      this.facts.groups.forEach((group, index) => {
+        for (let left = group.counters.inFlight; left > 0; left -= 1) this.move(index, 'inFlight', step.as);
+      });
     this.facts = applyStep(this.facts, step, this.now);
   }
 
   /** Time goes on, and something happens in the fleet: installations end, devices come online, a person looks. */
   live(until: number | null): void {
-    this.now += until === null ? Math.floor(this.random() * 5 * MINUTE) + 1 : Math.max(1, Math.min(until - this.now, Math.floor(this.random() * 5 * MINUTE)));
+    this.now +=
+      until === null
+        ? Math.floor(this.random() * 5 * MINUTE) + 1
+        : Math.max(1, Math.min(until - this.now, Math.floor(this.random() * 5 * MINUTE)));
     this.facts.groups.forEach((group, index) => {
       for (let left = group.counters.inFlight; left > 0; left -= 1) {
         const dice = this.random();
@@ -77,12 +132,23 @@ class Model {
     });
     if (this.facts.pauses.length > 0 && this.random() < 0.3) {
       const [pause] = this.facts.pauses;
-      this.facts = { ...this.facts, pauses: this.facts.pauses.slice(1), groups: this.facts.groups.map((group) => (group.name === pause!.group ? { ...group, passedAt: this.now } : group)) };
+      this.facts = {
+        ...this.facts,
+        pauses: this.facts.pauses.slice(1),
+        groups: this.facts.groups.map((group) =>
+          group.name === pause!.group ? { ...group, passedAt: this.now } : group,
+        ),
+      };
     }
   }
 
   private move(index: number, from: TargetState, to: TargetState): void {
-    this.facts = { ...this.facts, groups: this.facts.groups.map((group, at): GroupFacts => (at === index ? { ...group, counters: moved(group.counters, from, to) } : group)) };
+    this.facts = {
+      ...this.facts,
+      groups: this.facts.groups.map((group, at): GroupFacts =>
+        at === index ? { ...group, counters: moved(group.counters, from, to) } : group,
+      ),
+    };
   }
 }
 
@@ -93,15 +159,45 @@ function moved(counters: Counters, from: TargetState, to: TargetState): Counters
 function planOf(random: () => number): Plan {
   const pick = (from: number, to: number) => from + Math.floor(random() * (to - from + 1));
   return {
-    name: 'fuzz', description: null, steps: [{ slot: 'firmware', firmwareId: 'x' }], targets: { filter: null, deviceIds: [], dynamic: false },
+    name: 'fuzz',
+    description: null,
+    steps: [{ slot: 'firmware', firmwareId: 'x' }],
+    targets: { filter: null, deviceIds: [], dynamic: false },
     groups: Array.from({ length: pick(1, 4) }, (_, index) => ({
-      name: `g${index}`, percent: null, count: null, filter: null, soak: random() < 0.5 ? 0 : pick(1, 20) * MINUTE, approval: null,
-      gate: { minSuccess: random(), minSample: pick(1, 5), maxFailureRate: random() < 0.3 ? 0.3 : null, confidence: null },
-    })).map((group) => ({ ...group, gate: { ...group.gate, confidence: group.gate.maxFailureRate === null ? null : 0.95 } })),
-    pace: { maxInFlight: pick(1, 20), startsPerMinute: pick(1, 30), offline: 'wait', ramp: random() < 0.3 ? { from: 1, factor: 2, every: { succeeded: pick(1, 5) } } : null },
-    stopIf: random() < 0.5 ? [{ outcome: 'failed', share: random() * 0.5, after: pick(1, 10), then: random() < 0.8 ? 'pause' : 'abort' }] : [],
-    schedule: { startAt: null, endAt: null, atEnd: 'stopAdmitting' }, retry: { ...DEFAULTS.retry, on: [...DEFAULTS.retry.on] }, timeouts: { ...DEFAULTS.timeouts, target: 6 * 60 * MINUTE },
-    confirm: { soak: 0 }, onConflict: 'queue', priority: 0, approval: { required: 0, fourEyes: false }, allowDowngrade: false,
+      name: `g${index}`,
+      percent: null,
+      count: null,
+      filter: null,
+      soak: random() < 0.5 ? 0 : pick(1, 20) * MINUTE,
+      approval: null,
+      gate: {
+        minSuccess: random(),
+        minSample: pick(1, 5),
+        maxFailureRate: random() < 0.3 ? 0.3 : null,
+        confidence: null,
+      },
+    })).map((group) => ({
+      ...group,
+      gate: { ...group.gate, confidence: group.gate.maxFailureRate === null ? null : 0.95 },
+    })),
+    pace: {
+      maxInFlight: pick(1, 20),
+      startsPerMinute: pick(1, 30),
+      offline: 'wait',
+      ramp: random() < 0.3 ? { from: 1, factor: 2, every: { succeeded: pick(1, 5) } } : null,
+    },
+    stopIf:
+      random() < 0.5
+        ? [{ outcome: 'failed', share: random() * 0.5, after: pick(1, 10), then: random() < 0.8 ? 'pause' : 'abort' }]
+        : [],
+    schedule: { startAt: null, endAt: null, atEnd: 'stopAdmitting' },
+    retry: { ...DEFAULTS.retry, on: [...DEFAULTS.retry.on] },
+    timeouts: { ...DEFAULTS.timeouts, target: 6 * 60 * MINUTE },
+    confirm: { soak: 0 },
+    onConflict: 'queue',
+    priority: 0,
+    approval: { required: 0, fourEyes: false },
+    allowDowngrade: false,
   };
 }
 
@@ -119,7 +215,11 @@ function seeded(seed: number): () => number {
 function run(seed: number): void {
   const random = seeded(seed);
   const plan = planOf(random);
-  const model = new Model(plan, plan.groups.map(() => Math.floor(random() * 40)), random);
+  const model = new Model(
+    plan,
+    plan.groups.map(() => Math.floor(random() * 40)),
+    random,
+  );
   const size = model.facts.groups.reduce((sum, group) => sum + group.size, 0);
   for (let looks = 0; ; looks += 1) {
     expect(looks).toBeLessThan(20_000); // R9
@@ -148,7 +248,9 @@ describe(`The planner, over ${RUNS} seeded rollouts`, () => {
       try {
         run(SEED + index);
       } catch (error) {
-        throw new Error(`run it again with FUZZ_SEED=${SEED + index} npm test -- test/domain/rollout-fuzz.test.ts`, { cause: error });
+        throw new Error(`run it again with FUZZ_SEED=${SEED + index} npm test -- test/domain/rollout-fuzz.test.ts`, {
+          cause: error,
+        });
       }
     }
   }, 60_000);

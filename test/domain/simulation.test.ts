@@ -15,40 +15,81 @@ const NOW = Date.parse('2026-11-24T10:00:00Z');
 const NEVER = { download: 0, install: 0, final: 0, rejected: 0, timeout: 0 };
 
 /** A device that takes a minute to download and forty seconds to install, each time. */
-const KIND: KindModel = { name: 'switch', weight: 1, accept: [0], download: [60 * SECOND], install: [40 * SECOND], failures: NEVER };
-const fleet = (groups: number[], more: Partial<FleetModel> = {}, kind: Partial<KindModel> = {}): FleetModel =>
-  ({ groups, kinds: [{ ...KIND, ...kind }], held: 0, online: 1, away: [HOUR], neverSeen: 0, bytes: 6_000_000, assumptions: [], ...more });
+const KIND: KindModel = {
+  name: 'switch',
+  weight: 1,
+  accept: [0],
+  download: [60 * SECOND],
+  install: [40 * SECOND],
+  failures: NEVER,
+};
+const fleet = (groups: number[], more: Partial<FleetModel> = {}, kind: Partial<KindModel> = {}): FleetModel => ({
+  groups,
+  kinds: [{ ...KIND, ...kind }],
+  held: 0,
+  online: 1,
+  away: [HOUR],
+  neverSeen: 0,
+  bytes: 6_000_000,
+  assumptions: [],
+  ...more,
+});
 const ALL = [{ name: 'all' }];
-const forecast = (sent: Record<string, unknown>, model: FleetModel, seed = 1): Forecast => simulate({ plan: planOf({ groups: ALL, stopIf: [], ...sent }), model, seed, now: NOW });
+const forecast = (sent: Record<string, unknown>, model: FleetModel, seed = 1): Forecast =>
+  simulate({ plan: planOf({ groups: ALL, stopIf: [], ...sent }), model, seed, now: NOW });
 const twice = (ms: number) => ({ p50: ms, p95: ms });
 
 describe('A forecast that can be worked out by hand', () => {
   it('ten devices, two at once, 100 s each: five times 100 s, and the second in which each news reaches the planner', () => {
     expect(forecast({ pace: { maxInFlight: 2 } }, fleet([10]))).toMatchObject({
-      devices: 10, runs: 200, outcomes: { finished: 1 }, duration: twice(5 * 101 * SECOND), peakInFlight: twice(2), peakBytesPerSecond: twice(200_000), neverAdmitted: twice(0),
-      milestones: [{ share: 0.5, after: twice(302 * SECOND) }, { share: 0.9, after: twice(504 * SECOND) }, { share: 0.99, after: twice(504 * SECOND) }],
+      devices: 10,
+      runs: 200,
+      outcomes: { finished: 1 },
+      duration: twice(5 * 101 * SECOND),
+      peakInFlight: twice(2),
+      peakBytesPerSecond: twice(200_000),
+      neverAdmitted: twice(0),
+      milestones: [
+        { share: 0.5, after: twice(302 * SECOND) },
+        { share: 0.9, after: twice(504 * SECOND) },
+        { share: 0.99, after: twice(504 * SECOND) },
+      ],
       groups: [{ name: 'all', size: 10, passes: 1, opens: twice(0), sample: twice(2) }],
     });
   });
 
   it('two starts a minute: six devices begin at 0, 60.001 and 120.002 s', () => {
-    expect(forecast({ pace: { startsPerMinute: 2 } }, fleet([6])).duration).toEqual(twice(2 * (MINUTE + 1) + 101 * SECOND));
+    expect(forecast({ pace: { startsPerMinute: 2 } }, fleet([6])).duration).toEqual(
+      twice(2 * (MINUTE + 1) + 101 * SECOND),
+    );
   });
 
   it('a ramp doubles the rate once the first device has it', () => {
     const ramp = { from: 1, factor: 2, every: { succeeded: 1 } };
-    // At 0, 60.001 s one each; at 101 s the first has it, and the rate is two: one more, which leaves the window of the second at 120.002 s.
+    // At 0, 60.001 s one each; at 101 s the first has it, and the rate is two: one more, which leaves the window of the
+    // second at 120.002 s.
     expect(forecast({ pace: { ramp } }, fleet([3])).duration).toEqual(twice(202 * SECOND));
   });
 
   it('a download that fails each time is tried three times, 5 and 10 minutes after the end of the one before, and counts once', () => {
-    const { duration, stopRules, outcomes } = forecast({ stopIf: [{ outcome: 'failed', share: 1, after: 1, then: 'pause' }], groups: ALL }, fleet([1], {}, { failures: { ...NEVER, download: 1 } }));
-    expect([duration, stopRules[0]!.chance, outcomes.finished]).toEqual([twice(3 * MINUTE + 15 * MINUTE + SECOND), 1, 1]);
+    const { duration, stopRules, outcomes } = forecast(
+      { stopIf: [{ outcome: 'failed', share: 1, after: 1, then: 'pause' }], groups: ALL },
+      fleet([1], {}, { failures: { ...NEVER, download: 1 } }),
+    );
+    expect([duration, stopRules[0]!.chance, outcomes.finished]).toEqual([
+      twice(3 * MINUTE + 15 * MINUTE + SECOND),
+      1,
+      1,
+    ]);
   });
 
   it('a device that falls silent is cut off by the install timeout; with retries not asked for, for good', () => {
     const made = forecast({ retry: { on: [] } }, fleet([1], {}, { failures: { ...NEVER, timeout: 1 } }));
-    expect([made.duration, made.groups[0]!.passes, made.devicesPerHour]).toEqual([twice(MINUTE + 30 * MINUTE + SECOND), 0, 0]);
+    expect([made.duration, made.groups[0]!.passes, made.devicesPerHour]).toEqual([
+      twice(MINUTE + 30 * MINUTE + SECOND),
+      0,
+      0,
+    ]);
   });
 
   it('a device that needs longer than the plan allows is cut off, too', () => {
@@ -64,44 +105,79 @@ describe('A forecast that can be worked out by hand', () => {
   });
 
   it('where every device fails, the stop rule pauses it after the tenth, with the sentence that would stand there', () => {
-    const made = forecast({ stopIf: undefined, pace: { maxInFlight: 1 } }, fleet([50], {}, { failures: { ...NEVER, final: 1 } }));
-    expect(made).toMatchObject({ outcomes: { paused: 1, finished: 0 }, duration: null, stopRules: [{ chance: 1 }], devicesPerHour: 0 });
-    expect(made.pauses).toEqual([{ reason: 'failure_budget', chance: 1, because: expect.stringMatching(/^10 of 10 installations failed/) }]);
+    const made = forecast(
+      { stopIf: undefined, pace: { maxInFlight: 1 } },
+      fleet([50], {}, { failures: { ...NEVER, final: 1 } }),
+    );
+    expect(made).toMatchObject({
+      outcomes: { paused: 1, finished: 0 },
+      duration: null,
+      stopRules: [{ chance: 1 }],
+      devicesPerHour: 0,
+    });
+    expect(made.pauses).toEqual([
+      { reason: 'failure_budget', chance: 1, because: expect.stringMatching(/^10 of 10 installations failed/) },
+    ]);
   });
 
   it('one that aborts ends nothing begins any more, and what is open ends', () => {
     const stopIf = [{ outcome: 'failed', share: 0.1, after: 2, then: 'abort' }];
-    expect(forecast({ stopIf, pace: { maxInFlight: 2 } }, fleet([50], {}, { failures: { ...NEVER, final: 1 } }))).toMatchObject({ outcomes: { aborted: 1 }, duration: twice(101 * SECOND), neverAdmitted: twice(48) });
+    expect(
+      forecast({ stopIf, pace: { maxInFlight: 2 } }, fleet([50], {}, { failures: { ...NEVER, final: 1 } })),
+    ).toMatchObject({ outcomes: { aborted: 1 }, duration: twice(101 * SECOND), neverAdmitted: twice(48) });
   });
 
   it('a sequential gate has the sample that it needs: 74 devices without a failure', () => {
     const gate = { maxFailureRate: 0.05, confidence: 0.95 };
-    const made = forecast({ groups: [{ name: 'canary', count: 80, gate }, { name: 'rest' }], pace: { maxInFlight: 1 } }, fleet([80, 20]));
+    const made = forecast(
+      { groups: [{ name: 'canary', count: 80, gate }, { name: 'rest' }], pace: { maxInFlight: 1 } },
+      fleet([80, 20]),
+    );
     expect(made.groups[0]).toMatchObject({ passes: 1, sample: twice(74) });
   });
 
   it('a gate that cannot be decided pauses, and says so', () => {
     const gate = { maxFailureRate: 0.05, confidence: 0.95 };
     const made = forecast({ groups: [{ name: 'canary', count: 30, gate }, { name: 'rest' }] }, fleet([30, 20]));
-    expect(made).toMatchObject({ outcomes: { paused: 1 }, pauses: [{ reason: 'gate_inconclusive' }], groups: [{ passes: 0 }, { opens: null, passed: null }] });
+    expect(made).toMatchObject({
+      outcomes: { paused: 1 },
+      pauses: [{ reason: 'gate_inconclusive' }],
+      groups: [{ passes: 0 }, { opens: null, passed: null }],
+    });
   });
 
   it('devices that were never there are never admitted, and are given up at the deadline of the plan', () => {
-    expect(forecast({}, fleet([5], { online: 0, neverSeen: 1 }))).toMatchObject({ duration: twice(30 * DAY), neverAdmitted: twice(5), devicesPerHour: 0, milestones: [{ after: null }, { after: null }, { after: null }] });
+    expect(forecast({}, fleet([5], { online: 0, neverSeen: 1 }))).toMatchObject({
+      duration: twice(30 * DAY),
+      neverAdmitted: twice(5),
+      devicesPerHour: 0,
+      milestones: [{ after: null }, { after: null }, { after: null }],
+    });
   });
 
   it('half of the devices that have been away for an hour are back within another hour', () => {
-    const { installedAt } = simulateOnce(planOf({ groups: ALL, pace: { maxInFlight: 20_000, startsPerMinute: 20_000 } }), fleet([10_000], { online: 0 }), 1, NOW);
+    const { installedAt } = simulateOnce(
+      planOf({ groups: ALL, pace: { maxInFlight: 20_000, startsPerMinute: 20_000 } }),
+      fleet([10_000], { online: 0 }),
+      1,
+      NOW,
+    );
     const within = installedAt.filter((time) => time <= HOUR + 102 * SECOND).length / 10_000;
     expect(Math.abs(within - 0.5)).toBeLessThan(0.03);
   });
 
   it('a fleet that holds the content already is finished at once', () => {
-    expect(forecast({}, fleet([5], { held: 1 }))).toMatchObject({ duration: twice(0), neverAdmitted: twice(0), peakBytesPerSecond: twice(0) });
+    expect(forecast({}, fleet([5], { held: 1 }))).toMatchObject({
+      duration: twice(0),
+      neverAdmitted: twice(0),
+      peakBytesPerSecond: twice(0),
+    });
   });
 
   it('an offer that nobody takes is withdrawn after its timeout and made again, as often as there are attempts', () => {
-    expect(forecast({ pace: { offline: 'offer' }, retry: { maxAttempts: 2 } }, fleet([1], { online: 0, neverSeen: 1 }))).toMatchObject({ duration: twice(2 * HOUR + 2 * SECOND), groups: [{ passes: 0 }] });
+    expect(
+      forecast({ pace: { offline: 'offer' }, retry: { maxAttempts: 2 } }, fleet([1], { online: 0, neverSeen: 1 })),
+    ).toMatchObject({ duration: twice(2 * HOUR + 2 * SECOND), groups: [{ passes: 0 }] });
   });
 
   it('a plan with a time to start begins there', () => {
@@ -120,15 +196,43 @@ function anything(seed: number): { plan: ReturnType<typeof planOf>; model: Fleet
   const random = seeded(seed);
   const pick = (from: number, to: number) => from + Math.floor(random() * (to - from + 1));
   const counts = Array.from({ length: pick(1, 4) }, () => pick(1, 60));
-  const failures = { download: random() * 0.2, install: random() * 0.1, final: random() * 0.1, rejected: random() * 0.05, timeout: random() * 0.1 };
+  const failures = {
+    download: random() * 0.2,
+    install: random() * 0.1,
+    final: random() * 0.1,
+    rejected: random() * 0.05,
+    timeout: random() * 0.1,
+  };
   const times = () => quantilesOf(Array.from({ length: pick(1, 5) }, () => pick(1, 600) * SECOND));
   return {
     plan: planOf({
-      groups: counts.map((count, index) => ({ name: `g${index}`, ...(index < counts.length - 1 ? { count } : {}), soak: random() < 0.5 ? 'PT0S' : `PT${pick(1, 60)}M`, gate: { minSuccess: random() } })),
-      pace: { maxInFlight: pick(1, 30), startsPerMinute: pick(1, 60), offline: random() < 0.3 ? 'offer' : 'wait', ramp: random() < 0.3 ? { from: 1, factor: 2, every: { succeeded: pick(1, 5) } } : null },
-      stopIf: random() < 0.5 ? [{ outcome: 'any', share: random(), after: pick(1, 10), then: random() < 0.5 ? 'pause' : 'abort' }] : [],
+      groups: counts.map((count, index) => ({
+        name: `g${index}`,
+        ...(index < counts.length - 1 ? { count } : {}),
+        soak: random() < 0.5 ? 'PT0S' : `PT${pick(1, 60)}M`,
+        gate: { minSuccess: random() },
+      })),
+      pace: {
+        maxInFlight: pick(1, 30),
+        startsPerMinute: pick(1, 60),
+        offline: random() < 0.3 ? 'offer' : 'wait',
+        ramp: random() < 0.3 ? { from: 1, factor: 2, every: { succeeded: pick(1, 5) } } : null,
+      },
+      stopIf:
+        random() < 0.5
+          ? [{ outcome: 'any', share: random(), after: pick(1, 10), then: random() < 0.5 ? 'pause' : 'abort' }]
+          : [],
     }),
-    model: { groups: counts, kinds: [{ ...KIND, accept: times(), download: times(), install: times(), failures }, KIND], held: random() * 0.2, online: random(), away: times(), neverSeen: random() * 0.1, bytes: 1_000, assumptions: [] },
+    model: {
+      groups: counts,
+      kinds: [{ ...KIND, accept: times(), download: times(), install: times(), failures }, KIND],
+      held: random() * 0.2,
+      online: random(),
+      away: times(),
+      neverSeen: random() * 0.1,
+      bytes: 1_000,
+      assumptions: [],
+    },
   };
 }
 
@@ -146,14 +250,20 @@ describe('A forecast', () => {
       const { plan, model } = anything(seed);
       const run = simulateOnce(plan, model, seed, NOW);
       expect([seed, run.peakInFlight <= plan.pace.maxInFlight, run.outcome === 'waiting']).toEqual([seed, true, false]);
-      expect(run.installedAt.length + run.neverAdmitted).toBeLessThanOrEqual(model.groups.reduce((sum, one) => sum + one, 0));
+      expect(run.installedAt.length + run.neverAdmitted).toBeLessThanOrEqual(
+        model.groups.reduce((sum, one) => sum + one, 0),
+      );
       expect(run.ended).toBeLessThanOrEqual(30 * DAY + HOUR);
     }
   });
 
   it('of 100,000 devices takes seconds of one core, not minutes', () => {
     const failures = { download: 0.02, install: 0.01, final: 0.005, rejected: 0.002, timeout: 0.005 };
-    const model = fleet([1_000, 10_000, 89_000], { online: 0.85, away: [HOUR, 6 * HOUR, DAY], neverSeen: 0.05, held: 0.02 }, { download: [30, 60, 120, 600].map((s) => s * SECOND), failures });
+    const model = fleet(
+      [1_000, 10_000, 89_000],
+      { online: 0.85, away: [HOUR, 6 * HOUR, DAY], neverSeen: 0.05, held: 0.02 },
+      { download: [30, 60, 120, 600].map((s) => s * SECOND), failures },
+    );
     const before = process.cpuUsage();
     const made = simulate({ plan: planOf({ pace: { maxInFlight: 500 } }), model, seed: 1, now: NOW });
     const { user, system } = process.cpuUsage(before);
@@ -171,15 +281,38 @@ describe('The parts of a simulation', () => {
     const put = Array.from({ length: 5_000 }, (_, number) => ({ time: Math.floor(random() * 500), number }));
     for (const { time, number } of put) queue.put(time, number);
     const taken = put.map(() => [queue.nextAt, queue.take()]);
-    expect(taken).toEqual([...put].sort((a, b) => a.time - b.time || a.number - b.number).map(({ time, number }) => [time, number]));
+    expect(taken).toEqual(
+      [...put].sort((a, b) => a.time - b.time || a.number - b.number).map(({ time, number }) => [time, number]),
+    );
     expect(queue.nextAt).toBe(Infinity);
   });
 
   it.each([
     ['one download', [[0, 10_000, 1_000]], 100],
-    ['two at once', [[0, 10_000, 1_000], [5_000, 15_000, 1_000]], 200],
-    ['one after the other', [[0, 10_000, 1_000], [10_000, 20_000, 1_000]], 100],
-    ['some within a second', [[100, 200, 50], [300, 400, 70]], 120],
+    [
+      'two at once',
+      [
+        [0, 10_000, 1_000],
+        [5_000, 15_000, 1_000],
+      ],
+      200,
+    ],
+    [
+      'one after the other',
+      [
+        [0, 10_000, 1_000],
+        [10_000, 20_000, 1_000],
+      ],
+      100,
+    ],
+    [
+      'some within a second',
+      [
+        [100, 200, 50],
+        [300, 400, 70],
+      ],
+      120,
+    ],
   ] as const)('egress: %s', (_name, downloads, peak) => {
     const egress = new Egress();
     for (const [from, to, bytes] of downloads) egress.add(from, to, bytes);

@@ -11,22 +11,83 @@ function entry(event: string, data: Record<string, unknown> = {}, more: Partial<
 
 describe('What happened to a device is told in sentences', () => {
   it.each<[string, TimelineEntry, string]>([
-    ['an operator asked', entry('requested', { by: 'operator:key:admin' }), 'Operator key:admin asked for firmware 1.5.0 in slot "firmware".'],
-    ['a rollout asked', entry('requested', { by: 'rollout:r-1', group: 'canary', rolloutAttempt: 1 }, { rollout: ROLLOUT }), 'Rollout "switch 1.5.0", group "canary", asked for firmware 1.5.0 in slot "firmware".'],
-    ['a rollout asked again', entry('requested', { by: 'rollout:r-1', group: 'canary', rolloutAttempt: 2 }, { rollout: ROLLOUT }), 'Rollout "switch 1.5.0", group "canary", in attempt 2 asked for firmware 1.5.0 in slot "firmware".'],
-    ['an operator asked once more', entry('requested', { by: 'operator:key:admin', retryOf: 'i-0' }), 'Operator key:admin asked for firmware 1.5.0 in slot "firmware", once more.'],
+    [
+      'an operator asked',
+      entry('requested', { by: 'operator:key:admin' }),
+      'Operator key:admin asked for firmware 1.5.0 in slot "firmware".',
+    ],
+    [
+      'a rollout asked',
+      entry('requested', { by: 'rollout:r-1', group: 'canary', rolloutAttempt: 1 }, { rollout: ROLLOUT }),
+      'Rollout "switch 1.5.0", group "canary", asked for firmware 1.5.0 in slot "firmware".',
+    ],
+    [
+      'a rollout asked again',
+      entry('requested', { by: 'rollout:r-1', group: 'canary', rolloutAttempt: 2 }, { rollout: ROLLOUT }),
+      'Rollout "switch 1.5.0", group "canary", in attempt 2 asked for firmware 1.5.0 in slot "firmware".',
+    ],
+    [
+      'an operator asked once more',
+      entry('requested', { by: 'operator:key:admin', retryOf: 'i-0' }),
+      'Operator key:admin asked for firmware 1.5.0 in slot "firmware", once more.',
+    ],
     ['it was offered', entry('delivered', { by: 'process' }), 'Firmware 1.5.0 was offered to the device.'],
-    ['it was put off', entry('deferred', { by: 'device:n', nextActionAt: '2026-11-24T11:00:00.000Z' }), 'The device put firmware 1.5.0 off until 2026-11-24T11:00:00.000Z.'],
-    ['an attempt failed', entry('scheduled', { by: 'device:n', attempt: 1, error: { code: 'HASH_MISMATCH', message: 'got 60303ae2' }, nextActionAt: '2026-11-24T10:00:10.000Z' }), 'Attempt 1 to install firmware 1.5.0 failed: HASH_MISMATCH (got 60303ae2); the next one begins at 2026-11-24T10:00:10.000Z.'],
-    ['it failed', entry('failed', { by: 'device:n', error: { code: 'INSTALL_FAILED', message: '' } }), 'The installation of firmware 1.5.0 failed: INSTALL_FAILED.'],
-    ['an operator rejected it', entry('rejected', { by: 'operator:key:admin', reason: 'wrong version' }), 'Firmware 1.5.0 was rejected by operator key:admin: wrong version.'],
-    ['it ran out of time', entry('timed_out', { by: 'process', from: 'downloading' }), 'The installation of firmware 1.5.0 ran out of time in downloading.'],
+    [
+      'it was put off',
+      entry('deferred', { by: 'device:n', nextActionAt: '2026-11-24T11:00:00.000Z' }),
+      'The device put firmware 1.5.0 off until 2026-11-24T11:00:00.000Z.',
+    ],
+    [
+      'an attempt failed',
+      entry('scheduled', {
+        by: 'device:n',
+        attempt: 1,
+        error: { code: 'HASH_MISMATCH', message: 'got 60303ae2' },
+        nextActionAt: '2026-11-24T10:00:10.000Z',
+      }),
+      'Attempt 1 to install firmware 1.5.0 failed: HASH_MISMATCH (got 60303ae2); the next one begins at 2026-11-24T10:00:10.000Z.',
+    ],
+    [
+      'it failed',
+      entry('failed', { by: 'device:n', error: { code: 'INSTALL_FAILED', message: '' } }),
+      'The installation of firmware 1.5.0 failed: INSTALL_FAILED.',
+    ],
+    [
+      'an operator rejected it',
+      entry('rejected', { by: 'operator:key:admin', reason: 'wrong version' }),
+      'Firmware 1.5.0 was rejected by operator key:admin: wrong version.',
+    ],
+    [
+      'it ran out of time',
+      entry('timed_out', { by: 'process', from: 'downloading' }),
+      'The installation of firmware 1.5.0 ran out of time in downloading.',
+    ],
     ['it is installed', entry('installed', { by: 'device:n' }), 'Firmware 1.5.0 is installed.'],
-    ['it was there before', entry('installed', { by: 'process', alreadyInstalled: true }), 'The slot held firmware 1.5.0 already.'],
-    ['the device said what it holds', entry('slot', { by: 'device:n', slot: 'firmware', version: '1.5.0', sha256: 'ab', confirmed: true }), 'The device said that slot "firmware" holds 1.5.0.'],
-    ['it holds content without a version', entry('slot', { slot: 'firmware', version: null, sha256: '60303ae22b998861bce3', confirmed: false }), 'The device said that slot "firmware" holds content 60303ae22b99, not yet confirmed.'],
-    ['it holds nothing', entry('slot', { slot: 'firmware', version: null, sha256: null, confirmed: false }), 'The device said that slot "firmware" is empty.'],
-    ['a kind that this version does not know', entry('window_opened', { by: 'process' }), 'Window opened, by its process.'],
+    [
+      'it was there before',
+      entry('installed', { by: 'process', alreadyInstalled: true }),
+      'The slot held firmware 1.5.0 already.',
+    ],
+    [
+      'the device said what it holds',
+      entry('slot', { by: 'device:n', slot: 'firmware', version: '1.5.0', sha256: 'ab', confirmed: true }),
+      'The device said that slot "firmware" holds 1.5.0.',
+    ],
+    [
+      'it holds content without a version',
+      entry('slot', { slot: 'firmware', version: null, sha256: '60303ae22b998861bce3', confirmed: false }),
+      'The device said that slot "firmware" holds content 60303ae22b99, not yet confirmed.',
+    ],
+    [
+      'it holds nothing',
+      entry('slot', { slot: 'firmware', version: null, sha256: null, confirmed: false }),
+      'The device said that slot "firmware" is empty.',
+    ],
+    [
+      'a kind that this version does not know',
+      entry('window_opened', { by: 'process' }),
+      'Window opened, by its process.',
+    ],
   ])('%s', (_what, of, sentence) => {
     expect(sentenceOf(of)).toBe(sentence);
   });
@@ -41,31 +102,76 @@ describe('What happened to a device is told in sentences', () => {
 const NOTHING: SlotFacts = { slot: 'firmware', current: null, desired: null, queued: 0, pending: [] };
 const HELD = { version: '1.4.0', sha256: 'ab', confirmed: true, reportedAt: '2026-11-24T09:00:00.000Z', origin: null };
 const BY_ROLLOUT = { requestedBy: 'key:admin', requestedAt: AT, rollout: 'switch 1.5.0', group: 'canary' };
-const PENDING = { rollout: 'switch 1.5.0', content: '1.5.0', group: 'rest', groupOpened: false, online: true, retryAt: null, because: null, waitingOn: 'Waits for the soak of group "canary".' };
+const PENDING = {
+  rollout: 'switch 1.5.0',
+  content: '1.5.0',
+  group: 'rest',
+  groupOpened: false,
+  online: true,
+  retryAt: null,
+  because: null,
+  waitingOn: 'Waits for the soak of group "canary".',
+};
 
 describe('Where a slot stands', () => {
   it('is not known before the device has spoken', () => {
-    expect(slotNow(NOTHING)).toEqual({ why: 'The device has not said what slot "firmware" holds.', whyNow: null, waitingOn: [] });
+    expect(slotNow(NOTHING)).toEqual({
+      why: 'The device has not said what slot "firmware" holds.',
+      whyNow: null,
+      waitingOn: [],
+    });
   });
 
   it('names what brought the version: a rollout, a person, or nobody here', () => {
-    const why = (origin: typeof BY_ROLLOUT | null | { requestedBy: string; requestedAt: number; rollout: null; group: null }) => slotNow({ ...NOTHING, current: { ...HELD, origin } }).why;
-    expect(why(BY_ROLLOUT)).toBe('Slot "firmware" holds 1.4.0, because rollout "switch 1.5.0" (group "canary") asked for it at 2026-11-24T10:00:00.000Z.');
-    expect(why({ requestedBy: 'key:admin', requestedAt: AT, rollout: null, group: null })).toBe('Slot "firmware" holds 1.4.0, because operator key:admin asked for it at 2026-11-24T10:00:00.000Z.');
-    expect(why(null)).toBe('The device said that slot "firmware" holds 1.4.0 (last report 2026-11-24T09:00:00.000Z); Slipway did not install it.');
+    const why = (
+      origin: typeof BY_ROLLOUT | null | { requestedBy: string; requestedAt: number; rollout: null; group: null },
+    ) => slotNow({ ...NOTHING, current: { ...HELD, origin } }).why;
+    expect(why(BY_ROLLOUT)).toBe(
+      'Slot "firmware" holds 1.4.0, because rollout "switch 1.5.0" (group "canary") asked for it at 2026-11-24T10:00:00.000Z.',
+    );
+    expect(why({ requestedBy: 'key:admin', requestedAt: AT, rollout: null, group: null })).toBe(
+      'Slot "firmware" holds 1.4.0, because operator key:admin asked for it at 2026-11-24T10:00:00.000Z.',
+    );
+    expect(why(null)).toBe(
+      'The device said that slot "firmware" holds 1.4.0 (last report 2026-11-24T09:00:00.000Z); Slipway did not install it.',
+    );
   });
 
   it('says why something changes now, and what that waits for', () => {
-    const now = slotNow({ ...NOTHING, current: HELD, desired: { content: '1.5.0', origin: BY_ROLLOUT, waitingOn: 'Waits for the device to accept the offer.' }, queued: 1 });
+    const now = slotNow({
+      ...NOTHING,
+      current: HELD,
+      desired: { content: '1.5.0', origin: BY_ROLLOUT, waitingOn: 'Waits for the device to accept the offer.' },
+      queued: 1,
+    });
     expect(now.whyNow).toBe('Rollout "switch 1.5.0" (group "canary") asked for 1.5.0 at 2026-11-24T10:00:00.000Z.');
-    expect(now.waitingOn).toEqual(['Waits for the device to accept the offer.', 'One more installation waits for this slot.']);
+    expect(now.waitingOn).toEqual([
+      'Waits for the device to accept the offer.',
+      'One more installation waits for this slot.',
+    ]);
   });
 
   it.each<[string, Partial<typeof PENDING> | { retryAt: number; because: string } | { group: null }, string]>([
-    ['whose group has not begun', {}, 'Rollout "switch 1.5.0" is to bring 1.5.0; the device is in group "rest", which has not begun. The rollout: Waits for the soak of group "canary".'],
-    ['for which the device is away', { groupOpened: true, online: false }, 'Rollout "switch 1.5.0" is to bring 1.5.0; the device is in group "rest", which has begun, and is not online. The rollout: Waits for the soak of group "canary".'],
-    ['that tries again', { retryAt: AT, because: 'attempt 1: DOWNLOAD_FAILED' }, 'Rollout "switch 1.5.0" is to bring 1.5.0 and tries again from 2026-11-24T10:00:00.000Z on, after attempt 1: DOWNLOAD_FAILED.'],
-    ['without groups yet', { group: null }, 'Rollout "switch 1.5.0" is to bring 1.5.0, and its groups are being formed.'],
+    [
+      'whose group has not begun',
+      {},
+      'Rollout "switch 1.5.0" is to bring 1.5.0; the device is in group "rest", which has not begun. The rollout: Waits for the soak of group "canary".',
+    ],
+    [
+      'for which the device is away',
+      { groupOpened: true, online: false },
+      'Rollout "switch 1.5.0" is to bring 1.5.0; the device is in group "rest", which has begun, and is not online. The rollout: Waits for the soak of group "canary".',
+    ],
+    [
+      'that tries again',
+      { retryAt: AT, because: 'attempt 1: DOWNLOAD_FAILED' },
+      'Rollout "switch 1.5.0" is to bring 1.5.0 and tries again from 2026-11-24T10:00:00.000Z on, after attempt 1: DOWNLOAD_FAILED.',
+    ],
+    [
+      'without groups yet',
+      { group: null },
+      'Rollout "switch 1.5.0" is to bring 1.5.0, and its groups are being formed.',
+    ],
   ])('tells of a rollout %s', (_what, more, sentence) => {
     expect(slotNow({ ...NOTHING, pending: [{ ...PENDING, ...more }] }).waitingOn).toEqual([sentence]);
   });

@@ -2,7 +2,10 @@ import { describe, expect, it } from '@jest/globals';
 import { ACTIONS, whyNot } from '../../domain/rollout/why-not.js';
 import type { Phase } from '../../domain/rollout/phase.js';
 
-/** What is allowed when, as it is meant: one row a phase in the order of ACTIONS; `.` = refused. Written apart from the source, so that a slip in either shows. */
+/**
+ * What is allowed when, as it is meant: one row a phase in the order of ACTIONS; `.` = refused. Written apart from the
+ * source, so that a slip in either shows.
+ */
 const MEANT = `
                    start pause resume abort retry approve reject amend rollback
 draft              yes   .     .      yes   .     yes     yes    yes   .
@@ -14,14 +17,27 @@ rolling_back       .     .     .      .     .     .       .      .     yes
 finished           .     .     .      .     yes   .       .      .     yes
 aborted            .     .     .      .     .     .       .      .     .`;
 
-const [head, ...lines] = MEANT.trim().split('\n').map((line) => line.trim().split(/\s+/));
-const cells = lines.flatMap(([phase, ...answers]) => head!.map((action, index) => [action, phase, answers[index] === 'yes'] as const));
+const [head, ...lines] = MEANT.trim()
+  .split('\n')
+  .map((line) => line.trim().split(/\s+/));
+const cells = lines.flatMap(([phase, ...answers]) =>
+  head!.map((action, index) => [action, phase, answers[index] === 'yes'] as const),
+);
 
 describe('What may be asked of a rollout, by its phase', () => {
   it('is told for every action and every phase', () => {
     expect(head).toEqual([...ACTIONS]);
     // Written out: PHASES lives with the gates, which this test does not need.
-    expect(lines.map(([phase]) => phase)).toEqual(['draft', 'awaiting_approval', 'scheduled', 'running', 'paused', 'rolling_back', 'finished', 'aborted']);
+    expect(lines.map(([phase]) => phase)).toEqual([
+      'draft',
+      'awaiting_approval',
+      'scheduled',
+      'running',
+      'paused',
+      'rolling_back',
+      'finished',
+      'aborted',
+    ]);
   });
 
   it.each(cells)('%s while it is %s: %s', (action, phase, allowed) => {

@@ -7,7 +7,12 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { TestedAllInOne, until } from '../support/all-in-one.js';
 
-const ANY_PORT = { SLIPWAY_HTTP_PORT: '0', SLIPWAY_MQTT_PORT: '0', SLIPWAY_TEMPORAL_PORT: '0', SLIPWAY_TEMPORAL_UI_PORT: '0' };
+const ANY_PORT = {
+  SLIPWAY_HTTP_PORT: '0',
+  SLIPWAY_MQTT_PORT: '0',
+  SLIPWAY_TEMPORAL_PORT: '0',
+  SLIPWAY_TEMPORAL_UI_PORT: '0',
+};
 const run = promisify(execFile);
 const OUTSIDE = { mqtt: 'MQTT_URL', database: 'DATABASE_URL', temporal: 'TEMPORAL_ADDRESS' } as const;
 const service = new TestedAllInOne();
@@ -23,7 +28,10 @@ const mode = (file: string) => (statSync(join(service.dataDir, file)).mode & 0o7
 
 const addresses = (): string[] => Object.values({ ...service.endpoints });
 /** Of what was started here. What is outside (npm run test:outside) goes on. */
-const ours = (): string[] => Object.entries<string>({ ...service.endpoints }).filter(([name]) => process.env[OUTSIDE[name as keyof typeof OUTSIDE] ?? ''] === undefined).map(([, address]) => address);
+const ours = (): string[] =>
+  Object.entries<string>({ ...service.endpoints })
+    .filter(([name]) => process.env[OUTSIDE[name as keyof typeof OUTSIDE] ?? ''] === undefined)
+    .map(([, address]) => address);
 
 function listens(address: string): Promise<boolean> {
   const { hostname, port } = new URL(address.includes('://') ? address : `tcp://${address}`);
@@ -39,25 +47,42 @@ describe('npm start', () => {
     expect(Object.keys(service.endpoints).sort()).toEqual(['database', 'http', 'mqtt', 'temporal', 'temporalUi']);
     expect([mode('endpoints.json'), mode('admin-token')]).toEqual(['600', '600']);
     for (const address of addresses()) expect([address, await listens(address)]).toEqual([address, true]);
-    for (const address of addresses()) expect(service.output).toContain(new URL(address.includes('://') ? address : `tcp://${address}`).port);
+    for (const address of addresses())
+      expect(service.output).toContain(new URL(address.includes('://') ? address : `tcp://${address}`).port);
   });
 
   it('says that it is ready, part by part, and describes itself', async () => {
-    const ready = (await (await fetch(`${service.endpoints.http}/health/ready`)).json()) as { status: string; dependencies: Record<string, { status: string }> };
+    const ready = (await (await fetch(`${service.endpoints.http}/health/ready`)).json()) as {
+      status: string;
+      dependencies: Record<string, { status: string }>;
+    };
     expect(ready.status).toBe('ready');
-    expect(Object.keys(ready.dependencies).sort()).toEqual(['bridge', 'database', 'mqtt', 'orchestrator', 'schema', 'temporal']);
-    for (const path of ['/health/live', '/metrics', '/openapi.json', '/docs/']) expect([path, (await fetch(service.endpoints.http + path)).status]).toEqual([path, 200]);
+    expect(Object.keys(ready.dependencies).sort()).toEqual([
+      'bridge',
+      'database',
+      'mqtt',
+      'orchestrator',
+      'schema',
+      'temporal',
+    ]);
+    for (const path of ['/health/live', '/metrics', '/openapi.json', '/docs/'])
+      expect([path, (await fetch(service.endpoints.http + path)).status]).toEqual([path, 200]);
   });
 
   it('is one node process with its children, and no wrapper in between', () => {
-    const parents = service.processes().map(({ pid }) => Number(/^PPid:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]));
+    const parents = service
+      .processes()
+      .map(({ pid }) => Number(/^PPid:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]));
     const nodes = service.processes().filter(({ command }) => /node .*dist\/(api|workers)\//.test(command));
     expect(nodes.length).toBe(process.env['MQTT_URL'] === undefined ? 5 : 4);
     expect(parents).toEqual(expect.arrayContaining([service.pid]));
   });
 
   it('refuses a second start on the same data folder with a sentence', async () => {
-    const second = await run(process.execPath, ['dist/workers/up.js'], { env: { ...process.env, SLIPWAY_DATA_DIR: service.dataDir, SLIPWAY_HTTP_PORT: '0' }, timeout: 20_000 }).catch((error: { code: number; stderr: string }) => error);
+    const second = await run(process.execPath, ['dist/workers/up.js'], {
+      env: { ...process.env, SLIPWAY_DATA_DIR: service.dataDir, SLIPWAY_HTTP_PORT: '0' },
+      timeout: 20_000,
+    }).catch((error: { code: number; stderr: string }) => error);
     expect(second).toMatchObject({ code: 1 });
     expect(second.stderr).toMatch(/is in use: Slipway runs on it as process \d+\. Stop that one first/);
     expect((await fetch(`${service.endpoints.http}/health/ready`)).status).toBe(200);
@@ -77,7 +102,9 @@ describe('npm start', () => {
 async function walk(document: string, heading: string): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), 'slipway-walk-'));
   const [, block] = /```sh\n([\s\S]*?)```/.exec(readFileSync(document, 'utf8').split(heading)[1]!)!;
-  const commands = block!.replace('API=http://127.0.0.1:8080', `API=${service.endpoints.http}`).replace('.slipway/admin-token', join(service.dataDir, 'admin-token'));
+  const commands = block!
+    .replace('API=http://127.0.0.1:8080', `API=${service.endpoints.http}`)
+    .replace('.slipway/admin-token', join(service.dataDir, 'admin-token'));
   const { stdout } = await run('bash', ['-eu', '-c', commands], { cwd: folder, timeout: 90_000 });
   rmSync(folder, { recursive: true });
   return stdout;
@@ -97,7 +124,9 @@ describe('The guide to rollouts', () => {
     const printed = await walk('docs/rollouts.md', '## A first rollout with curl');
     expect(printed).toMatch(/"canary: 1 devices",\s*"early: 2 devices",\s*"rest: 17 devices"/);
     expect(printed).toMatch(/"finished",[^[\]]*"canary passed 1\/1",\s*"early passed 2\/2",\s*"rest passed 17\/17"/);
-    expect(printed).toContain(String.raw`Slot \"firmware\" holds 1.5.0, because rollout \"switch 1.5.0\" (group \"canary\")`);
+    expect(printed).toContain(
+      String.raw`Slot \"firmware\" holds 1.5.0, because rollout \"switch 1.5.0\" (group \"canary\")`,
+    );
   }, 120_000);
 });
 
@@ -113,7 +142,10 @@ describe('SIGTERM', () => {
 
   it('to npm itself does the same', async () => {
     await service.stop();
-    const npm = spawn('npm', ['start', '--silent'], { env: { ...process.env, ...ANY_PORT, SLIPWAY_DATA_DIR: service.dataDir }, stdio: 'ignore' });
+    const npm = spawn('npm', ['start', '--silent'], {
+      env: { ...process.env, ...ANY_PORT, SLIPWAY_DATA_DIR: service.dataDir },
+      stdio: 'ignore',
+    });
     const exit = new Promise((resolve) => npm.once('exit', resolve));
     await until('its addresses', () => existsSync(join(service.dataDir, 'endpoints.json')), 60_000);
     await service.operator.ready(60_000);

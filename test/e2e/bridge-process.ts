@@ -15,7 +15,10 @@ class Road {
     this.server = net.createServer((from) => {
       const onward = net.connect(to.port, to.host);
       listen(from);
-      for (const [one, other] of [[from, onward], [onward, from]] as const) {
+      for (const [one, other] of [
+        [from, onward],
+        [onward, from],
+      ] as const) {
         this.sockets.add(one);
         one.pipe(other).on('error', () => other.destroy());
         one.on('error', () => other.destroy()).on('close', () => (this.sockets.delete(one), other.destroy()));
@@ -40,7 +43,9 @@ export interface Surroundings {
   temporal: { address: string; namespace: string };
 }
 
-/** A bridge as it runs in production: a process of its own, whose words to PostgreSQL and to the broker pass by here. */
+/**
+ * A bridge as it runs in production: a process of its own, whose words to PostgreSQL and to the broker pass by here.
+ */
 export class BridgeProcess {
   private child: ChildProcess | undefined;
   private log = '';
@@ -54,17 +59,28 @@ export class BridgeProcess {
 
   async start(): Promise<this> {
     const database = new URL(this.around.databaseUrl);
-    const toDatabase = new Road({ host: database.hostname, port: Number(database.port) }, (from) => from.on('data', (chunk: Buffer) => this.hearStatements(chunk)));
+    const toDatabase = new Road({ host: database.hostname, port: Number(database.port) }, (from) =>
+      from.on('data', (chunk: Buffer) => this.hearStatements(chunk)),
+    );
     const toBroker = new Road({ host: '127.0.0.1', port: this.around.mqttPort }, (from) => {
       const packets = parser({ protocolVersion: 4 });
-      packets.on('packet', (packet) => packet.cmd === 'publish' && this.published.push({ at: Date.now(), topic: packet.topic }));
+      packets.on(
+        'packet',
+        (packet) => packet.cmd === 'publish' && this.published.push({ at: Date.now(), topic: packet.topic }),
+      );
       from.on('data', (chunk: Buffer) => void packets.parse(chunk));
     });
     this.roads.push(toDatabase, toBroker);
     database.host = `127.0.0.1:${await toDatabase.open()}`;
     const env = {
-      ...process.env, DATABASE_URL: database.href, MQTT_URL: `mqtt://127.0.0.1:${await toBroker.open()}`, MQTT_USERNAME: 'slipway', MQTT_PASSWORD: 'service',
-      TEMPORAL_ADDRESS: this.around.temporal.address, TEMPORAL_NAMESPACE: this.around.temporal.namespace, SLIPWAY_LOG_LEVEL: 'info',
+      ...process.env,
+      DATABASE_URL: database.href,
+      MQTT_URL: `mqtt://127.0.0.1:${await toBroker.open()}`,
+      MQTT_USERNAME: 'slipway',
+      MQTT_PASSWORD: 'service',
+      TEMPORAL_ADDRESS: this.around.temporal.address,
+      TEMPORAL_NAMESPACE: this.around.temporal.namespace,
+      SLIPWAY_LOG_LEVEL: 'info',
     };
     this.child = spawn(process.execPath, [MAIN], { env, stdio: ['ignore', 'ignore', 'pipe', 'ipc'] });
     this.child.stderr?.on('data', (chunk: Buffer) => (this.log += chunk.toString()));
@@ -72,7 +88,11 @@ export class BridgeProcess {
   }
 
   leads(withinMs = 20_000): Promise<boolean> {
-    return until('it leads, and is connected', () => this.isLeading() && /connected to the broker/.test(this.log), withinMs);
+    return until(
+      'it leads, and is connected',
+      () => this.isLeading() && /connected to the broker/.test(this.log),
+      withinMs,
+    );
   }
 
   standsBy(): Promise<boolean> {
@@ -80,7 +100,10 @@ export class BridgeProcess {
   }
 
   isLeading(): boolean {
-    return (this.log.match(/leads \\"bridge\\"/g) ?? []).length > (this.log.match(/leads \\"bridge\\" no longer/g) ?? []).length * 2;
+    return (
+      (this.log.match(/leads \\"bridge\\"/g) ?? []).length >
+      (this.log.match(/leads \\"bridge\\" no longer/g) ?? []).length * 2
+    );
   }
 
   /** When it took the lease and was connected, by its own log: on a busy machine this side may see it late. */
@@ -104,7 +127,10 @@ export class BridgeProcess {
   /** What it has written and published since then. */
   heard(): { written: string[]; published: string[] } {
     const since = <T extends { at: number }>(all: readonly T[]) => all.filter((one) => one.at >= this.heardSince);
-    return { written: since(this.written).map((one) => one.text), published: since(this.published).map((one) => one.topic) };
+    return {
+      written: since(this.written).map((one) => one.text),
+      published: since(this.published).map((one) => one.topic),
+    };
   }
 
   /** SIGTERM, and waits for its end. */
@@ -126,6 +152,9 @@ export class BridgeProcess {
   }
 
   private hearStatements(chunk: Buffer): void {
-    for (const [statement] of chunk.toString('latin1').matchAll(/(INSERT INTO|UPDATE|DELETE FROM) (?!leases|counters|OF |SKIP)[a-z_]+/g)) this.written.push({ at: Date.now(), text: statement });
+    for (const [statement] of chunk
+      .toString('latin1')
+      .matchAll(/(INSERT INTO|UPDATE|DELETE FROM) (?!leases|counters|OF |SKIP)[a-z_]+/g))
+      this.written.push({ at: Date.now(), text: statement });
   }
 }

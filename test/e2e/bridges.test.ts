@@ -34,14 +34,22 @@ beforeAll(async () => {
   pool = openPool({ databaseUrl: database.url, name: 'test' });
   facts = await new Facts(pool).begin();
   broker = await startEmbeddedBroker({
-    host: '127.0.0.1', port: 0, log: silent,
+    host: '127.0.0.1',
+    port: 0,
+    log: silent,
     authenticate: async (username) => {
       const node = parseUsername(username);
       return { identity: node ? { kind: 'device', ...node } : { kind: 'service' } };
     },
   });
   await registerNamespace();
-  orchestrator = await createOrchestrator({ connection: { address }, namespace, activities: createActivities({ pool, now: Date.now }), log: createLog('test', 'fatal'), bundle: 'dist/workflow-bundle.js' });
+  orchestrator = await createOrchestrator({
+    connection: { address },
+    namespace,
+    activities: createActivities({ pool, now: Date.now }),
+    log: createLog('test', 'fatal'),
+    bundle: 'dist/workflow-bundle.js',
+  });
   running = orchestrator.worker.run();
 }, 60_000);
 afterEach(async () => {
@@ -61,8 +69,13 @@ afterAll(async () => {
 /** Of this suite alone: bridges of other suites have the same task queue. */
 async function registerNamespace(): Promise<void> {
   const connection = await Connection.connect({ address });
-  await connection.workflowService.registerNamespace({ namespace, workflowExecutionRetentionPeriod: { seconds: 86_400 as never } });
-  await until('the namespace is known', () => connection.workflowService.describeNamespace({ namespace }).then(() => true));
+  await connection.workflowService.registerNamespace({
+    namespace,
+    workflowExecutionRetentionPeriod: { seconds: 86_400 as never },
+  });
+  await until('the namespace is known', () =>
+    connection.workflowService.describeNamespace({ namespace }).then(() => true),
+  );
   await connection.close();
 }
 
@@ -77,7 +90,8 @@ async function device(): Promise<HandMadeDevice> {
   return one.connect();
 }
 const installing = async (id: string) => facts.install(id, await facts.firmware(((contents += 1) % 16).toString(16)));
-const see = (one: { deviceId: string; id: string }) => asTenant(pool, 'default', (tx) => readInstallation(tx, 'default', one.deviceId, one.id));
+const see = (one: { deviceId: string; id: string }) =>
+  asTenant(pool, 'default', (tx) => readInstallation(tx, 'default', one.deviceId, one.id));
 
 describe('Two bridges on one database, one Temporal and one broker', () => {
   it('D14 the standby takes over in under 10 s when the leader is killed: reports are taken, receipts and documents sent', async () => {
@@ -114,7 +128,9 @@ describe('Two bridges on one database, one Temporal and one broker', () => {
     const stopped = Date.now();
     await standby.leads();
     for (const one of fleet) await one.status(await one.desired(), 'downloading');
-    await until('the standby has recorded it', async () => (await Promise.all(installations.map(see))).every((one) => one?.state === 'downloading'));
+    await until('the standby has recorded it', async () =>
+      (await Promise.all(installations.map(see))).every((one) => one?.state === 'downloading'),
+    );
     await until('8 s have passed', () => Date.now() - stopped >= 8_000);
     const before = stale.heard();
     expect([before.written.length, before.published.length].every((count) => count > 0)).toBe(true);
@@ -126,7 +142,9 @@ describe('Two bridges on one database, one Temporal and one broker', () => {
     expect(stale.heard()).toEqual({ written: [], published: [] });
     expect(standby.isLeading()).toBe(true);
     const ended = await Promise.all(installations.map(see));
-    expect(ended.map((one) => one?.history.map((entry) => entry.event))).toEqual(ended.map(() => ['requested', 'delivered', 'downloading', 'installed']));
+    expect(ended.map((one) => one?.history.map((entry) => entry.event))).toEqual(
+      ended.map(() => ['requested', 'delivered', 'downloading', 'installed']),
+    );
   }, 90_000);
 
   it('D14 a leader that is told to end gives the lease back: the standby need not wait for its end', async () => {

@@ -7,7 +7,10 @@ import type { InstallationResource, Operator } from '../../demo/service/operator
 import { createFleet, type Fleet } from '../../agent/simulator/fleet.js';
 import { PROFILES, type ProfileName } from '../../agent/simulator/profiles.js';
 
-/** Until some of a wave has reached its devices, on a machine that is busy with other work while parts of the service begin anew. */
+/**
+ * Until some of a wave has reached its devices, on a machine that is busy with other work while parts of the service
+ * begin anew.
+ */
 const IN_FLIGHT_MS = 120_000;
 const NOT_YET = new Set(['scheduled', 'queued']);
 const SIZE = 300_000;
@@ -24,7 +27,9 @@ export interface Reached {
   readonly endpoints: { readonly mqtt: string };
 }
 
-/** A simulated fleet against the real service: registered over REST, connected over MQTT, and its disks read at the end. */
+/**
+ * A simulated fleet against the real service: registered over REST, connected over MQTT, and its disks read at the end.
+ */
 export class FleetInFlight {
   private readonly dir = mkdtempSync(join(tmpdir(), 'slipway-fleet-'));
   private fleet: Fleet | undefined;
@@ -32,8 +37,15 @@ export class FleetInFlight {
   private typeId = '';
   private versions = 0;
 
-  /** @param patience of the deadlines: longer than the service may be away, or a device is given up that could not be heard */
-  constructor(private readonly service: Reached, private readonly seed: number, private readonly patience = { offer: 'PT12S', rest: 'PT30S' }) {}
+  /**
+   * @param patience of the deadlines: longer than the service may be away, or a device is given up that could not be
+   * heard
+   */
+  constructor(
+    private readonly service: Reached,
+    private readonly seed: number,
+    private readonly patience = { offer: 'PT12S', rest: 'PT30S' },
+  ) {}
 
   /** A wait for a service that is just being killed: the request is made again until it is answered. */
   private async insist<T>(what: () => Promise<T>, ms = 60_000): Promise<T> {
@@ -50,29 +62,45 @@ export class FleetInFlight {
   async register(profiles: readonly ProfileName[], mqttUrl?: string): Promise<void> {
     const { operator, endpoints } = this.service;
     this.typeId = await operator.deviceType({ name: 'switch', slots: { firmware: { name: 'Firmware' } } });
-    const connected = await Promise.all(profiles.map(async (profile, index) => {
-      const id = await operator.device({ name: `device ${index}`, deviceTypeId: this.typeId });
-      const { username, password } = await operator.password(id);
-      return { tenant: 'default', id, profile, username, password };
-    }));
+    const connected = await Promise.all(
+      profiles.map(async (profile, index) => {
+        const id = await operator.device({ name: `device ${index}`, deviceTypeId: this.typeId });
+        const { username, password } = await operator.password(id);
+        return { tenant: 'default', id, profile, username, password };
+      }),
+    );
     this.devices = connected.map(({ id, profile }) => ({ id, profile }));
     this.fleet = createFleet({
-      devices: connected, mqttUrl: mqttUrl ?? endpoints.mqtt, dir: this.dir, seed: this.seed, times: { install: 700, reboot: 700, slowDownload: 3_000, defer: 1_500, down: 500 },
+      devices: connected,
+      mqttUrl: mqttUrl ?? endpoints.mqtt,
+      dir: this.dir,
+      seed: this.seed,
+      times: { install: 700, reboot: 700, slowDownload: 3_000, defer: 1_500, down: 500 },
     });
     await this.fleet.start();
   }
 
-  /** Uploads a new version and asks for it on every device: 201 for each, however often it must be asked for while the API is down. `offer`: how long a device may take to accept. */
+  /**
+   * Uploads a new version and asks for it on every device: 201 for each, however often it must be asked for while the
+   * API is down. `offer`: how long a device may take to accept.
+   */
   async schedule(offer = this.patience.offer): Promise<Wave> {
     const { operator } = this.service;
     const bytes = randomBytes(SIZE);
     const { version, firmwareId } = await this.insist(() => this.upload(bytes));
-    const terms = { timeouts: { offer, download: this.patience.rest, install: this.patience.rest, confirm: this.patience.rest }, retry: { maxAttempts: 4, backoff: { first: 'PT1S' } } };
-    const installations = await Promise.all(this.devices.map(async ({ id: deviceId, profile }) => {
-      const key = randomUUID();
-      const { id } = await this.insist(() => operator.install(deviceId, { firmwareId, slot: 'firmware', ...terms }, key));
-      return { id, deviceId, profile };
-    }));
+    const terms = {
+      timeouts: { offer, download: this.patience.rest, install: this.patience.rest, confirm: this.patience.rest },
+      retry: { maxAttempts: 4, backoff: { first: 'PT1S' } },
+    };
+    const installations = await Promise.all(
+      this.devices.map(async ({ id: deviceId, profile }) => {
+        const key = randomUUID();
+        const { id } = await this.insist(() =>
+          operator.install(deviceId, { firmwareId, slot: 'firmware', ...terms }, key),
+        );
+        return { id, deviceId, profile };
+      }),
+    );
     return { version, sha256: createHash('sha256').update(bytes).digest('hex'), installations };
   }
 
@@ -86,7 +114,9 @@ export class FleetInFlight {
   }
 
   look(wave: Wave): Promise<InstallationResource[]> {
-    return Promise.all(wave.installations.map((one) => this.insist(() => this.service.operator.installation(one.deviceId, one.id))));
+    return Promise.all(
+      wave.installations.map((one) => this.insist(() => this.service.operator.installation(one.deviceId, one.id))),
+    );
   }
 
   /** Waits until at least `share` of the wave has been with the devices. */
@@ -98,7 +128,10 @@ export class FleetInFlight {
     }
   }
 
-  /** @returns what is wrong with the wave's end, a line each; none = every device ended as its profile says, and nothing was installed twice. */
+  /**
+   * @returns what is wrong with the wave's end, a line each; none = every device ended as its profile says, and nothing
+   * was installed twice.
+   */
   async faultsAtTheEnd(wave: Wave, ms: number): Promise<string[]> {
     let last: InstallationResource[] = [];
     for (const end = Date.now() + ms; Date.now() < end; await sleep(300)) {
@@ -112,10 +145,14 @@ export class FleetInFlight {
       const device = this.fleet!.device(deviceId);
       const writes = (await device.journal()).filter((line) => line.kind === 'install' && line.installationId === id);
       const holds = await device.holds('firmware', wave.sha256);
-      if (state !== expected) faults.push(`${profile}: ${state} (try ${attempt}) instead of ${expected}: ${waitingOn ?? rejectReason ?? ''}`);
-      if (holds !== (expected === 'installed')) faults.push(`${profile}: the slot ${holds ? 'holds' : 'does not hold'} ${wave.version}`);
-      if (new Set(writes.map((line) => line.attempt)).size !== writes.length) faults.push(`${profile}: one attempt was written into the slot twice`);
-      if (expected === 'installed' && writes.length !== 1) faults.push(`${profile}: written into the slot ${writes.length} times`);
+      if (state !== expected)
+        faults.push(`${profile}: ${state} (try ${attempt}) instead of ${expected}: ${waitingOn ?? rejectReason ?? ''}`);
+      if (holds !== (expected === 'installed'))
+        faults.push(`${profile}: the slot ${holds ? 'holds' : 'does not hold'} ${wave.version}`);
+      if (new Set(writes.map((line) => line.attempt)).size !== writes.length)
+        faults.push(`${profile}: one attempt was written into the slot twice`);
+      if (expected === 'installed' && writes.length !== 1)
+        faults.push(`${profile}: written into the slot ${writes.length} times`);
     }
     return faults;
   }

@@ -25,7 +25,10 @@ interface Forecast {
   stopRules: { chance: number }[];
 }
 
-/** Devices that take their time, so that it is they who count and not the machine: 6 s for the download, 5 s for the installation with its reboot. */
+/**
+ * Devices that take their time, so that it is they who count and not the machine: 6 s for the download, 5 s for the
+ * installation with its reboot.
+ */
 const TIMES = { slowDownload: 6_000, install: 3_500, reboot: 1_000 };
 const DEVICES = 18;
 const CAP = 6;
@@ -33,9 +36,13 @@ const CAP = 6;
 const REFUSES = 3;
 let isRefusing = false;
 const profile = (index: number): Profile => ({
-  name: 'slow', expected: { state: 'installed', because: 'it takes its time' },
+  name: 'slow',
+  expected: { state: 'installed', because: 'it takes its time' },
   behave: (control) => ({
-    offered: async () => (isRefusing && index % REFUSES === 0 ? { answer: 'reject', code: 'INCOMPATIBLE', message: 'not on this board', retriable: false } : { answer: 'accept' }),
+    offered: async () =>
+      isRefusing && index % REFUSES === 0
+        ? { answer: 'reject', code: 'INCOMPATIBLE', message: 'not on this board', retriable: false }
+        : { answer: 'accept' },
     async received({ bytes, desired }) {
       await control.wait((control.times.slowDownload * bytes.length) / Math.max(1, desired.firmware.size));
       return bytes;
@@ -54,15 +61,19 @@ beforeAll(async () => {
   await service.start();
   const { operator } = service;
   typeId = await operator.deviceType({ name: 'switch', slots: { firmware: { name: 'Firmware' } } });
-  const connected = await Promise.all(Array.from({ length: DEVICES }, async (_, index) => {
-    const id = await operator.device({ name: `device ${index}`, deviceTypeId: typeId });
-    const { username, password } = await operator.password(id);
-    return { tenant: 'default', id, profile: profile(index), username, password };
-  }));
+  const connected = await Promise.all(
+    Array.from({ length: DEVICES }, async (_, index) => {
+      const id = await operator.device({ name: `device ${index}`, deviceTypeId: typeId });
+      const { username, password } = await operator.password(id);
+      return { tenant: 'default', id, profile: profile(index), username, password };
+    }),
+  );
   devices = connected.map((one) => one.id);
   fleet = createFleet({ devices: connected, mqttUrl: service.endpoints.mqtt, dir, seed: 5, times: TIMES });
   await fleet.start();
-  await until('every device is online', async () => (await operator.all<{ online: boolean }>('/v1/devices')).every(({ online }) => online));
+  await until('every device is online', async () =>
+    (await operator.all<{ online: boolean }>('/v1/devices')).every(({ online }) => online),
+  );
 }, 120_000);
 afterAll(async () => {
   await fleet?.stop();
@@ -77,7 +88,15 @@ async function bodyOf(more: object): Promise<object> {
   writeFileSync(file, randomBytes(100_000));
   const firmwareId = await operator.firmware('switch', `${(versions += 1)}.0.0`, file);
   await operator.associate(typeId, 'firmware', firmwareId);
-  return { name: `switch ${versions}`, steps: [{ slot: 'firmware', firmwareId }], targets: { deviceIds: devices }, groups: [{ name: 'all' }], pace: { maxInFlight: CAP }, stopIf: [], ...more };
+  return {
+    name: `switch ${versions}`,
+    steps: [{ slot: 'firmware', firmwareId }],
+    targets: { deviceIds: devices },
+    groups: [{ name: 'all' }],
+    pace: { maxInFlight: CAP },
+    stopIf: [],
+    ...more,
+  };
 }
 
 /** Runs it until nothing more happens by itself. */
@@ -85,11 +104,15 @@ async function runs(body: object): Promise<Rollout> {
   const { operator } = service;
   const { id } = await operator.call<Rollout>('POST', '/v1/rollouts', body);
   await operator.call('POST', `/v1/rollouts/${id}/start`, {});
-  return until('the end of the rollout', async () => {
-    const found = await operator.call<Rollout>('GET', `/v1/rollouts/${id}`);
-    await sleep(500);
-    return found.phase === 'finished' || found.phase === 'paused' ? found : undefined;
-  }, 150_000);
+  return until(
+    'the end of the rollout',
+    async () => {
+      const found = await operator.call<Rollout>('GET', `/v1/rollouts/${id}`);
+      await sleep(500);
+      return found.phase === 'finished' || found.phase === 'paused' ? found : undefined;
+    },
+    150_000,
+  );
 }
 
 /** The most that was ever open at once, as the database tells. */
@@ -98,7 +121,9 @@ async function peakOf({ id }: Rollout): Promise<number> {
   await client.connect();
   try {
     const { rows } = await client.query<{ by: number }>(
-      `SELECT requested_at AS at, 1 AS by FROM installations WHERE rollout_id = $1 UNION ALL SELECT ended_at, -1 FROM installations WHERE rollout_id = $1 AND ended_at IS NOT NULL ORDER BY at, by`, [id]);
+      `SELECT requested_at AS at, 1 AS by FROM installations WHERE rollout_id = $1 UNION ALL SELECT ended_at, -1 FROM installations WHERE rollout_id = $1 AND ended_at IS NOT NULL ORDER BY at, by`,
+      [id],
+    );
     let open = 0;
     return rows.reduce((most, row) => Math.max(most, (open += row.by)), 0);
   } finally {
@@ -115,7 +140,10 @@ describe('A forecast beside what becomes of it', () => {
     const forecast = await service.operator.call<Forecast>('POST', '/v1/rollout-simulations', body);
     const real = await runs(body);
     expect([real.phase, forecast.outcomes['finished'], forecast.stopRules[0]!.chance]).toEqual(['finished', 1, 0]);
-    const [foretold, took] = [parseDuration(forecast.duration!.p50)!, Date.parse(real.finishedAt!) - Date.parse(real.startedAt)];
+    const [foretold, took] = [
+      parseDuration(forecast.duration!.p50)!,
+      Date.parse(real.finishedAt!) - Date.parse(real.startedAt),
+    ];
     expect(Math.abs(foretold - took) / took).toBeLessThan(0.25);
     const peak = await peakOf(real);
     expect(Math.abs(forecast.peakInFlight.p50 - peak) / peak).toBeLessThanOrEqual(0.1);

@@ -16,7 +16,12 @@ let connects = 0;
 
 beforeAll(async () => {
   [folder, broker] = [await Folder.make(), await TestedMosquitto.start()];
-  const outside = { MQTT_URL: broker.url, MQTT_USERNAME: broker.service.username, MQTT_PASSWORD: broker.service.password, SLIPWAY_MQTT_ADMIN: 'dynsec' };
+  const outside = {
+    MQTT_URL: broker.url,
+    MQTT_USERNAME: broker.service.username,
+    MQTT_PASSWORD: broker.service.password,
+    SLIPWAY_MQTT_ADMIN: 'dynsec',
+  };
   [first, restored] = [new TestedAllInOne(undefined, outside), new TestedAllInOne(folder.at('restored'), outside)];
   await first.start();
 }, 120_000);
@@ -55,12 +60,19 @@ describe('A restored Slipway beside a broker that lived on', () => {
     const typeId = await operator.deviceType({ name: 'switch', slots: { firmware: { name: 'Firmware' } } });
     const device = await operator.device({ name: 'hall', deviceTypeId: typeId });
     const { username, password } = await operator.password(device);
-    fleet = createFleet({ devices: [{ tenant: 'default', id: device, username, password, profile: 'good' }], mqttUrl: broker.url, dir: folder.at('devices'), seed: 1 });
+    fleet = createFleet({
+      devices: [{ tenant: 'default', id: device, username, password, profile: 'good' }],
+      mqttUrl: broker.url,
+      dir: folder.at('devices'),
+      seed: 1,
+    });
     fleet.onEvent(({ phase }) => (connects += phase === 'connected' ? 1 : 0));
     await fleet.start();
     const wanted = await upload(operator, typeId, '2.0.0');
     const installation = await held(operator, device, wanted.id);
-    expect(await admin(['backup', folder.at('backup')], { SLIPWAY_DATA_DIR: first.dataDir })).toMatchObject({ code: 0 });
+    expect(await admin(['backup', folder.at('backup')], { SLIPWAY_DATA_DIR: first.dataDir })).toMatchObject({
+      code: 0,
+    });
 
     await operator.call('POST', `/v1/devices/${device}/firmware-installations/${installation}/cancel`, {});
     await until('it is canceled', async () => (await operator.installation(device, installation)).state === 'canceled');
@@ -70,7 +82,9 @@ describe('A restored Slipway beside a broker that lived on', () => {
 
     const before = connects;
     expect(before).toBeGreaterThan(0);
-    expect(await admin(['--data-dir', restored.dataDir, 'restore', folder.at('backup')], {})).toMatchObject({ code: 0 });
+    expect(await admin(['--data-dir', restored.dataDir, 'restore', folder.at('backup')], {})).toMatchObject({
+      code: 0,
+    });
     await restored.start();
     await letGo(restored.operator, device, installation);
     expect(await fleet.device(device).holds('firmware', wanted.sha256)).toBe(true);

@@ -37,13 +37,18 @@ const ids = {} as Record<Name, string>;
 const installations = {} as Record<Name, string>;
 let firmware: { id: string; sha256: string };
 
-const look = (operator: Operator, name: Name): Promise<InstallationResource> => operator.installation(ids[name], installations[name]);
+const look = (operator: Operator, name: Name): Promise<InstallationResource> =>
+  operator.installation(ids[name], installations[name]);
 const reaches = (operator: Operator, name: Name, state: string, ms = 40_000): Promise<InstallationResource> =>
-  until(`${name} is ${state}`, async () => {
-    const found = await look(operator, name);
-    if (found.state === state) return found;
-    throw new Error(`it is ${found.state}: ${found.waitingOn}`);
-  }, ms);
+  until(
+    `${name} is ${state}`,
+    async () => {
+      const found = await look(operator, name);
+      if (found.state === state) return found;
+      throw new Error(`it is ${found.state}: ${found.waitingOn}`);
+    },
+    ms,
+  );
 
 async function upload(operator: Operator, version: string): Promise<{ id: string; sha256: string }> {
   const bytes = randomBytes(SIZE);
@@ -58,22 +63,33 @@ async function setOut(): Promise<void> {
   const { operator, endpoints } = first;
   typeId = await operator.deviceType({ name: 'switch', slots: { firmware: { name: 'Firmware' } } });
   firmware = await upload(operator, '2.0.0');
-  const devices = await Promise.all(Object.entries(DEVICES).map(async ([name, profile]) => {
-    const id = await operator.device({ name, deviceTypeId: typeId });
-    ids[name as Name] = id;
-    const { username, password } = await operator.password(id);
-    return { tenant: 'default', id, username, password, profile };
-  }));
+  const devices = await Promise.all(
+    Object.entries(DEVICES).map(async ([name, profile]) => {
+      const id = await operator.device({ name, deviceTypeId: typeId });
+      ids[name as Name] = id;
+      const { username, password } = await operator.password(id);
+      return { tenant: 'default', id, username, password, profile };
+    }),
+  );
   fleet = createFleet({ devices, mqttUrl: endpoints.mqtt, dir: folder.at('devices'), seed: 3 });
   await fleet.start();
   for (const name of Object.keys(DEVICES) as Name[]) {
     const gate = name === 'overtaken' ? 'hold' : 'go';
-    installations[name] = (await operator.install(ids[name], { firmwareId: firmware.id, slot: 'firmware', gate, ...TERMS })).id;
+    installations[name] = (
+      await operator.install(ids[name], { firmwareId: firmware.id, slot: 'firmware', gate, ...TERMS })
+    ).id;
   }
-  await Promise.all([reaches(operator, 'silent', 'delivered'), reaches(operator, 'downloading', 'downloading'), reaches(operator, 'finishes', 'downloading'), reaches(operator, 'overtaken', 'downloaded')]);
+  await Promise.all([
+    reaches(operator, 'silent', 'delivered'),
+    reaches(operator, 'downloading', 'downloading'),
+    reaches(operator, 'finishes', 'downloading'),
+    reaches(operator, 'overtaken', 'downloaded'),
+  ]);
 }
 
-/** What the backup does not know: one device finishes, and another one is given something else, under higher revisions. */
+/**
+ * What the backup does not know: one device finishes, and another one is given something else, under higher revisions.
+ */
 async function goOnAfterTheBackup(): Promise<void> {
   const { operator } = first;
   finishes.open = true;
@@ -81,10 +97,23 @@ async function goOnAfterTheBackup(): Promise<void> {
   await operator.call('POST', `${path}/${installations.overtaken}/cancel`, {});
   await reaches(operator, 'overtaken', 'canceled');
   const later = await upload(operator, '3.0.0');
-  const { id } = await operator.install(ids.overtaken, { firmwareId: later.id, slot: 'firmware', gate: 'hold', ...TERMS });
-  await until('it is held', async () => (await operator.installation(ids.overtaken, id)).state === 'downloaded', 40_000);
+  const { id } = await operator.install(ids.overtaken, {
+    firmwareId: later.id,
+    slot: 'firmware',
+    gate: 'hold',
+    ...TERMS,
+  });
+  await until(
+    'it is held',
+    async () => (await operator.installation(ids.overtaken, id)).state === 'downloaded',
+    40_000,
+  );
   await operator.call('POST', `${path}/${id}/release`);
-  await until('it has the later version', async () => (await operator.installation(ids.overtaken, id)).state === 'installed', 40_000);
+  await until(
+    'it has the later version',
+    async () => (await operator.installation(ids.overtaken, id)).state === 'installed',
+    40_000,
+  );
   await reaches(operator, 'finishes', 'installed');
 }
 
@@ -107,7 +136,12 @@ afterAll(async () => {
 describe('A backup of the all in one that was made while installations were running', () => {
   it('is made while it runs, and disturbs nothing', async () => {
     const made = await admin(['backup', folder.at('backup')], { SLIPWAY_DATA_DIR: first.dataDir });
-    expect(made).toMatchObject({ code: 0, said: expect.stringMatching(/^1 blobs of ready firmware: 1 copied \(300\.0 kB\), 0 there already\.\n\d+ rows of \d+ tables, as of /) });
+    expect(made).toMatchObject({
+      code: 0,
+      said: expect.stringMatching(
+        /^1 blobs of ready firmware: 1 copied \(300\.0 kB\), 0 there already\.\n\d+ rows of \d+ tables, as of /,
+      ),
+    });
     await goOnAfterTheBackup();
   }, 180_000);
 
@@ -118,7 +152,12 @@ describe('A backup of the all in one that was made while installations were runn
     await until('its children are gone, too', () => first.processes().length === 0, 20_000);
     first.remove();
     const brought = await admin(['--data-dir', restored.dataDir, 'restore', folder.at('backup')], {});
-    expect(brought).toMatchObject({ code: 0, said: expect.stringMatching(/4 installations are open and go on when Slipway starts\.\n {2}history of default: \d+ entries, the chain is whole\n$/) });
+    expect(brought).toMatchObject({
+      code: 0,
+      said: expect.stringMatching(
+        /4 installations are open and go on when Slipway starts\.\n {2}history of default: \d+ entries, the chain is whole\n$/,
+      ),
+    });
     await restored.start();
     // Under the addresses that the devices know.
     expect([restored.endpoints.http, restored.endpoints.mqtt]).toEqual([endpoints.http, endpoints.mqtt]);
@@ -126,7 +165,11 @@ describe('A backup of the all in one that was made while installations were runn
   }, 180_000);
 
   it('a device in its download goes on with it, and ends as installed', async () => {
-    await until('it has come back', async () => (await restored.operator.call<{ online: boolean }>('GET', `/v1/devices/${ids.downloading}`)).online, 30_000);
+    await until(
+      'it has come back',
+      async () => (await restored.operator.call<{ online: boolean }>('GET', `/v1/devices/${ids.downloading}`)).online,
+      30_000,
+    );
     downloading.open = true;
     await reaches(restored.operator, 'downloading', 'installed', 60_000);
     expect(await fleet.device(ids.downloading).holds('firmware', firmware.sha256)).toBe(true);
@@ -144,20 +187,34 @@ describe('A backup of the all in one that was made while installations were runn
   }, 90_000);
 
   it('a device that has seen higher revisions since the backup is not ignored, and does not ignore', async () => {
-    await restored.operator.call('POST', `/v1/devices/${ids.overtaken}/firmware-installations/${installations.overtaken}/release`);
+    await restored.operator.call(
+      'POST',
+      `/v1/devices/${ids.overtaken}/firmware-installations/${installations.overtaken}/release`,
+    );
     await reaches(restored.operator, 'overtaken', 'installed', 60_000);
     expect(await fleet.device(ids.overtaken).holds('firmware', firmware.sha256)).toBe(true);
   }, 90_000);
 
   it('leaves nothing open, nothing in the outbox, and a key that still works', async () => {
-    await until('an empty outbox', async () => !/slipway_outbox_(rows|depth)\S* [1-9]/.test(await (await fetch(`${restored.endpoints.http}/metrics`)).text()), 30_000);
-    for (const name of Object.keys(DEVICES) as Name[]) expect((await look(restored.operator, name)).waitingOn ?? null).toBeNull();
+    await until(
+      'an empty outbox',
+      async () =>
+        !/slipway_outbox_(rows|depth)\S* [1-9]/.test(await (await fetch(`${restored.endpoints.http}/metrics`)).text()),
+      30_000,
+    );
+    for (const name of Object.keys(DEVICES) as Name[])
+      expect((await look(restored.operator, name)).waitingOn ?? null).toBeNull();
   }, 60_000);
 
   it('is made of a stopped one just as well', async () => {
     await restored.stop();
-    expect(await admin(['backup', folder.at('second')], { SLIPWAY_DATA_DIR: restored.dataDir })).toMatchObject({ code: 0 });
-    expect(await admin(['--data-dir', folder.at('third'), 'restore', folder.at('second')], {})).toMatchObject({ code: 0, said: expect.stringMatching(/\n? 0 installations are open/) });
+    expect(await admin(['backup', folder.at('second')], { SLIPWAY_DATA_DIR: restored.dataDir })).toMatchObject({
+      code: 0,
+    });
+    expect(await admin(['--data-dir', folder.at('third'), 'restore', folder.at('second')], {})).toMatchObject({
+      code: 0,
+      said: expect.stringMatching(/\n? 0 installations are open/),
+    });
     expect(restored.processes()).toEqual([]);
   }, 120_000);
 });

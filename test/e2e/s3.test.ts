@@ -27,7 +27,11 @@ async function upload(bytes: Buffer): Promise<{ url: string; key: string; digest
   const id = await service.operator.firmware('switch', '1.5.0', file);
   const { downloadUrl } = await service.operator.call<{ downloadUrl: string }>('GET', `/v1/firmwares/${id}`);
   const sha256 = createHash('sha256').update(bytes).digest('hex');
-  return { url: downloadUrl, key: `blobs/${sha256.slice(0, 2)}/${sha256}`, digest: Buffer.from(sha256, 'hex').toString('base64') };
+  return {
+    url: downloadUrl,
+    key: `blobs/${sha256.slice(0, 2)}/${sha256}`,
+    digest: Buffer.from(sha256, 'hex').toString('base64'),
+  };
 }
 
 describe('npm start with SLIPWAY_BLOB_STORE=s3', () => {
@@ -46,7 +50,11 @@ describe('npm start with SLIPWAY_BLOB_STORE=s3', () => {
     const answer = await fetch(url, { redirect: 'manual' });
     expect(answer.status).toBe(302);
     expect(answer.headers.get('etag')).toBe(`"${createHash('sha256').update(bytes).digest('hex')}"`);
-    expect([answer.headers.get('repr-digest'), answer.headers.get('accept-ranges'), answer.headers.get('cache-control')]).toEqual([`sha-256=:${digest}:`, 'bytes', 'no-store']);
+    expect([
+      answer.headers.get('repr-digest'),
+      answer.headers.get('accept-ranges'),
+      answer.headers.get('cache-control'),
+    ]).toEqual([`sha-256=:${digest}:`, 'bytes', 'no-store']);
     const location = new URL(answer.headers.get('location')!);
     expect(location.origin).toBe(s3.endpoint);
     expect(Number(location.searchParams.get('X-Amz-Expires'))).toBeLessThanOrEqual(3_600);
@@ -63,7 +71,10 @@ describe('npm start with SLIPWAY_BLOB_STORE=s3', () => {
     await client.send(new DeleteObjectCommand({ Bucket: s3.bucket, Key: key }));
     client.destroy();
     const answer = await fetch(url);
-    expect([answer.status, await answer.text()]).toEqual([503, expect.stringMatching(/the bytes are missing in the blob store/)]);
+    expect([answer.status, await answer.text()]).toEqual([
+      503,
+      expect.stringMatching(/the bytes are missing in the blob store/),
+    ]);
   }, 60_000);
 
   it('installs on devices that download from the bucket, also one whose download breaks off and one that is slow', async () => {

@@ -6,7 +6,15 @@ import { FleetInFlight } from './fleet-in-flight.js';
 
 const SEED = Number(process.env['SURVIVAL_SEED'] ?? 7);
 const PROFILES: readonly (readonly [ProfileName, number])[] = [
-  ['good', 26], ['slow', 8], ['resume', 4], ['flapping', 4], ['crashing', 3], ['duplicating', 2], ['deferring', 1], ['rejecting', 1], ['silent', 1],
+  ['good', 26],
+  ['slow', 8],
+  ['resume', 4],
+  ['flapping', 4],
+  ['crashing', 3],
+  ['duplicating', 2],
+  ['deferring', 1],
+  ['rejecting', 1],
+  ['silent', 1],
 ];
 /** By its command line. Temporal and PostgreSQL are not ours: their own names. */
 const VICTIMS = {
@@ -19,7 +27,12 @@ const VICTIMS = {
 } as const;
 
 /** What is outside is its operator's to kill. */
-const ours = ([name]: readonly [string, string]) => isInside(name, `${name} is killed or stopped`, 'It is not a child of the all in one; test/e2e/mosquitto.test.ts kills a mosquitto');
+const ours = ([name]: readonly [string, string]) =>
+  isInside(
+    name,
+    `${name} is killed or stopped`,
+    'It is not a child of the all in one; test/e2e/mosquitto.test.ts kills a mosquitto',
+  );
 
 const service = new TestedAllInOne();
 const fleet = new FleetInFlight(service, SEED);
@@ -34,19 +47,27 @@ afterAll(async () => {
   service.remove();
 }, 60_000);
 
-const pidsOf = (command: string) => service.processes().filter((one) => one.command.includes(command)).map((one) => one.pid);
+const pidsOf = (command: string) =>
+  service
+    .processes()
+    .filter((one) => one.command.includes(command))
+    .map((one) => one.pid);
 
 describe(`With 50 installations in flight (SURVIVAL_SEED=${SEED})`, () => {
-  it.each(Object.entries(VICTIMS).filter(ours))('kill -9 of %s loses none, installs none twice, and each ends as its device does', async (_name, command) => {
-    const wave = await fleet.schedule();
-    await fleet.inFlight(wave, 0.5);
-    const [pid] = pidsOf(command);
-    expect(pid).toBeDefined();
-    process.kill(pid!, 'SIGKILL');
-    expect(await fleet.faultsAtTheEnd(wave, 90_000)).toEqual([]);
-    const successor = await until('another one', () => pidsOf(command).find((one) => one !== pid));
-    expect(successor).not.toBe(pid);
-  }, 150_000);
+  it.each(Object.entries(VICTIMS).filter(ours))(
+    'kill -9 of %s loses none, installs none twice, and each ends as its device does',
+    async (_name, command) => {
+      const wave = await fleet.schedule();
+      await fleet.inFlight(wave, 0.5);
+      const [pid] = pidsOf(command);
+      expect(pid).toBeDefined();
+      process.kill(pid!, 'SIGKILL');
+      expect(await fleet.faultsAtTheEnd(wave, 90_000)).toEqual([]);
+      const successor = await until('another one', () => pidsOf(command).find((one) => one !== pid));
+      expect(successor).not.toBe(pid);
+    },
+    150_000,
+  );
 
   it('kill -9 of the all in one itself: the next start ends what was left behind, and resumes', async () => {
     const before = { endpoints: service.endpoints, pids: service.processes().map((one) => one.pid) };
@@ -67,17 +88,24 @@ describe(`With 50 installations in flight (SURVIVAL_SEED=${SEED})`, () => {
 });
 
 describe('While a part is away', () => {
-  const AWAY: [string, string][] = [['Temporal', VICTIMS['the Temporal server']], ['the broker', VICTIMS['the broker']]];
-  it.each(AWAY.filter(ours))('%s stopped: POST answers 201, and the work begins when it is back', async (_name, command) => {
-    const [pid] = pidsOf(command);
-    process.kill(pid!, 'SIGSTOP');
-    try {
-      const wave = await fleet.schedule();
-      expect(wave.installations).toHaveLength(50);
-      process.kill(pid!, 'SIGCONT');
-      expect(await fleet.faultsAtTheEnd(wave, 90_000)).toEqual([]);
-    } finally {
-      if (pidsOf(command).includes(pid!)) process.kill(pid!, 'SIGCONT');
-    }
-  }, 150_000);
+  const AWAY: [string, string][] = [
+    ['Temporal', VICTIMS['the Temporal server']],
+    ['the broker', VICTIMS['the broker']],
+  ];
+  it.each(AWAY.filter(ours))(
+    '%s stopped: POST answers 201, and the work begins when it is back',
+    async (_name, command) => {
+      const [pid] = pidsOf(command);
+      process.kill(pid!, 'SIGSTOP');
+      try {
+        const wave = await fleet.schedule();
+        expect(wave.installations).toHaveLength(50);
+        process.kill(pid!, 'SIGCONT');
+        expect(await fleet.faultsAtTheEnd(wave, 90_000)).toEqual([]);
+      } finally {
+        if (pidsOf(command).includes(pid!)) process.kill(pid!, 'SIGCONT');
+      }
+    },
+    150_000,
+  );
 });

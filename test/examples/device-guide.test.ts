@@ -10,11 +10,18 @@ import { upTopic } from '../../protocol/mqtt/topics.js';
 
 const guide = readFileSync('docs/device-guide.md', 'utf8');
 const blocks = [...guide.matchAll(/```json\n(.*?)```/gs)].map(([, json]) => json!);
-const rowsOf = (chapter: string) => [...(guide.split(`## ${chapter}\n`)[1] ?? '').split('\n## ')[0]!.matchAll(/^\| (.+) \|$/gm)].map(([, row]) => row!.split(' | '));
+const rowsOf = (chapter: string) =>
+  [...(guide.split(`## ${chapter}\n`)[1] ?? '').split('\n## ')[0]!.matchAll(/^\| (.+) \|$/gm)].map(([, row]) =>
+    row!.split(' | '),
+  );
 
 describe('The device guide', () => {
   it('says of each error code what the service does with it, as its retry policy has it', () => {
-    const documented = Object.fromEntries(rowsOf('Error codes').flatMap(([code, , does]) => (code?.startsWith('`') ? [[code.replaceAll('`', ''), does]] : [])));
+    const documented = Object.fromEntries(
+      rowsOf('Error codes').flatMap(([code, , does]) =>
+        code?.startsWith('`') ? [[code.replaceAll('`', ''), does]] : [],
+      ),
+    );
     expect(Object.keys(documented).sort()).toEqual([...ERROR_CODES].sort());
     for (const [code, kind] of Object.entries(ERROR_CLASSES)) {
       const expected = { retry: /^tries again/, never: /^ends/, asked: /^as you say, else tries again/ }[kind];
@@ -23,8 +30,12 @@ describe('The device guide', () => {
   });
 
   it('says of each exit code of a handler what becomes of it', () => {
-    const documented = rowsOf('slipway-agent').flatMap(([exit, code, again]) => (/^\d+$/.test(exit ?? '') && exit !== '0' ? [[Number(exit), code!.replaceAll('`', ''), again === 'yes']] : []));
-    expect(documented).toEqual(Object.entries(EXIT_CODES).map(([exit, { code, retriable }]) => [Number(exit), code, retriable]));
+    const documented = rowsOf('slipway-agent').flatMap(([exit, code, again]) =>
+      /^\d+$/.test(exit ?? '') && exit !== '0' ? [[Number(exit), code!.replaceAll('`', ''), again === 'yes']] : [],
+    );
+    expect(documented).toEqual(
+      Object.entries(EXIT_CODES).map(([exit, { code, retriable }]) => [Number(exit), code, retriable]),
+    );
   });
 
   it('shows configurations that the agent accepts', async () => {
@@ -46,7 +57,9 @@ describe('The device guide', () => {
     expect(messages).toHaveLength(2);
     for (const json of messages) {
       const type = json.includes('"msgId"') ? 'hello' : 'status';
-      expect(parseUp(upTopic({ tenant: 't', node: 'd', device: 'd' }, type), Buffer.from(json))).toMatchObject({ ok: true });
+      expect(parseUp(upTopic({ tenant: 't', node: 'd', device: 'd' }, type), Buffer.from(json))).toMatchObject({
+        ok: true,
+      });
     }
   });
 });

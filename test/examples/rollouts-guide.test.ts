@@ -10,17 +10,26 @@ import { LEAST } from '../support/rollout-plan.js';
 const guide = readFileSync('docs/rollouts.md', 'utf8');
 /** Rows of the table in a chapter, without its head. */
 const rowsOf = (chapter: string): string[][] =>
-  [...(guide.split(`## ${chapter}\n`)[1] ?? '').split('\n## ')[0]!.matchAll(/^\| (.+) \|$/gm)].map(([, row]) => row!.split(' | ')).slice(1);
+  [...(guide.split(`## ${chapter}\n`)[1] ?? '').split('\n## ')[0]!.matchAll(/^\| (.+) \|$/gm)]
+    .map(([, row]) => row!.split(' | '))
+    .slice(1);
 const names = (cell: string): string[] => [...cell.matchAll(/`([^`]+)`/g)].map(([, name]) => name!);
 
 describe('The guide to rollouts', () => {
   it('says of each reason for a pause what it means and what to do', () => {
-    expect(rowsOf('When it is paused').map(([reason]) => reason)).toEqual(PAUSE_REASONS.map((reason) => `\`${reason}\``));
+    expect(rowsOf('When it is paused').map(([reason]) => reason)).toEqual(
+      PAUSE_REASONS.map((reason) => `\`${reason}\``),
+    );
   });
 
   it('says of each command in which phases it is possible, as the service has it', () => {
     const allowed = (action: (typeof ACTIONS)[number]) => PHASES.filter((phase) => whyNot(action, phase) === undefined);
-    const told = rowsOf('What you can do to it').map(([command, , phases]) => [/…\/(\w+)/.exec(command!)?.[1] ?? 'amend', phases!.startsWith('all but') ? PHASES.filter((phase) => phase !== 'rolling_back' && !phases!.includes(phase)) : phases!.split(', ')]);
+    const told = rowsOf('What you can do to it').map(([command, , phases]) => [
+      /…\/(\w+)/.exec(command!)?.[1] ?? 'amend',
+      phases!.startsWith('all but')
+        ? PHASES.filter((phase) => phase !== 'rolling_back' && !phases!.includes(phase))
+        : phases!.split(', '),
+    ]);
     const expected = ACTIONS.filter((action) => action !== 'reject').map((action) => [action, allowed(action)]);
     expect(told).toEqual(expected);
     expect(allowed('reject')).toEqual(allowed('approve'));
@@ -29,7 +38,8 @@ describe('The guide to rollouts', () => {
   it('names every member that has a default', () => {
     const { defaulted } = toPlan(newRollout.parse({ ...LEAST, groups: [{ name: 'all' }] }));
     const told = rowsOf('What you may choose').flatMap(([member]) => names(member!));
-    const covered = (pointer: string) => told.some((name) => `${pointer}/`.startsWith(`/${name.replace('[]', '/0').replaceAll('.', '/')}/`));
+    const covered = (pointer: string) =>
+      told.some((name) => `${pointer}/`.startsWith(`/${name.replace('[]', '/0').replaceAll('.', '/')}/`));
     expect(defaulted.filter((pointer) => !covered(pointer))).toEqual([]);
   });
 

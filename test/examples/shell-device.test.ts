@@ -17,7 +17,8 @@ function requireTools(): void {
   if (missing().length === 0) return;
   if (process.getuid?.() !== 0) throw new Error(`${missing().join(', ')} is missing. As root: ${INSTALL}`);
   spawnSync('sh', ['-c', INSTALL], { env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }, timeout: 240_000 });
-  if (missing().length > 0) throw new Error(`${missing().join(', ')} is missing and could not be installed. As root: ${INSTALL}`);
+  if (missing().length > 0)
+    throw new Error(`${missing().join(', ')} is missing and could not be installed. As root: ${INSTALL}`);
 }
 
 const service = new TestedAllInOne();
@@ -51,8 +52,20 @@ afterAll(async () => {
 function start(): void {
   const { hostname, port } = new URL(service.endpoints.mqtt);
   // A group of its own: whatever it has started ends with it.
-  device = spawn(SCRIPT, { detached: true, stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, SLIPWAY_HOST: hostname, SLIPWAY_PORT: port, SLIPWAY_USERNAME: login.username, SLIPWAY_PASSWORD: login.password, SLIPWAY_DIR: dir } });
-  for (const stream of [device.stdout, device.stderr]) stream?.on('data', (chunk: Buffer) => (printed += chunk.toString()));
+  device = spawn(SCRIPT, {
+    detached: true,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: {
+      ...process.env,
+      SLIPWAY_HOST: hostname,
+      SLIPWAY_PORT: port,
+      SLIPWAY_USERNAME: login.username,
+      SLIPWAY_PASSWORD: login.password,
+      SLIPWAY_DIR: dir,
+    },
+  });
+  for (const stream of [device.stdout, device.stderr])
+    stream?.on('data', (chunk: Buffer) => (printed += chunk.toString()));
 }
 async function stop(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
   if (device?.pid === undefined || device.exitCode !== null || device.signalCode !== null) return;
@@ -68,20 +81,35 @@ async function upload(version: string, size: number): Promise<{ firmwareId: stri
   await service.operator.associate(typeId, 'firmware', firmwareId);
   return { firmwareId, sha256: digest(bytes), size };
 }
-const TERMS = { timeouts: { offer: 'PT30S', download: 'PT60S', install: 'PT60S', confirm: 'PT30S' }, retry: { maxAttempts: 3, backoff: { first: 'PT1S' } } };
-const install = (firmwareId: string, also: object = {}) => service.operator.install(deviceId, { firmwareId, slot: 'firmware', ...TERMS, ...also });
-const ended = (id: string) => until(`the end of the installation; the device printed:\n${printed}`, async () => {
-  const one = await service.operator.installation(deviceId, id);
-  return one.completedAt ?? one.rejectedAt ? one : undefined;
-}, 60_000);
+const TERMS = {
+  timeouts: { offer: 'PT30S', download: 'PT60S', install: 'PT60S', confirm: 'PT30S' },
+  retry: { maxAttempts: 3, backoff: { first: 'PT1S' } },
+};
+const install = (firmwareId: string, also: object = {}) =>
+  service.operator.install(deviceId, { firmwareId, slot: 'firmware', ...TERMS, ...also });
+const ended = (id: string) =>
+  until(
+    `the end of the installation; the device printed:\n${printed}`,
+    async () => {
+      const one = await service.operator.installation(deviceId, id);
+      return (one.completedAt ?? one.rejectedAt) ? one : undefined;
+    },
+    60_000,
+  );
 
 /** The commands of the guide's chapter, a block each, at the addresses of this test. */
 function blocksOf(chapter: string): string[] {
   const [, text = ''] = readFileSync('docs/device-guide.md', 'utf8').split(`## ${chapter}\n`);
   const { hostname, port } = new URL(service.endpoints.mqtt);
-  return [...text.split('\n## ')[0]!.matchAll(/```sh\n(.*?)```/gs)].map(([, block]) => block!
-    .replaceAll('http://127.0.0.1:8080', service.endpoints.http).replaceAll('.slipway/admin-token', join(service.dataDir, 'admin-token'))
-    .replaceAll('examples/shell-device/device.sh', `SLIPWAY_HOST=${hostname} SLIPWAY_PORT=${port} ${resolve('examples/shell-device/device.sh')}`));
+  return [...text.split('\n## ')[0]!.matchAll(/```sh\n(.*?)```/gs)].map(([, block]) =>
+    block!
+      .replaceAll('http://127.0.0.1:8080', service.endpoints.http)
+      .replaceAll('.slipway/admin-token', join(service.dataDir, 'admin-token'))
+      .replaceAll(
+        'examples/shell-device/device.sh',
+        `SLIPWAY_HOST=${hostname} SLIPWAY_PORT=${port} ${resolve('examples/shell-device/device.sh')}`,
+      ),
+  );
 }
 
 describe('The device guide', () => {
@@ -91,12 +119,21 @@ describe('The device guide', () => {
       `set -euo pipefail; cd '${mkdtempSync(join(dir, 'guide-'))}'`,
       register.replace(/^curl .*credentials.*$/m, (command) => `MADE=$(${command})`),
       `PASSWORD=$(node -pe 'JSON.parse(process.argv[1]).data.password' "$MADE")`,
-      `setsid bash -c "$(cat <<END\n${switchOn.replace('\'…\'', '$PASSWORD')}\nEND\n)" > device.log 2>&1 & DEVICE_PID=$!; trap 'kill -- -$DEVICE_PID' EXIT`,
-      install.replaceAll(/ +#.*$/gm, '').replace(/^curl .*\$INSTALLATION.*$/m, 'for i in $(seq 100); do SEEN=$($&); case $SEEN in *\'"state":"installed"\'*) break;; esac; sleep 0.3; done; echo "$SEEN"'),
+      `setsid bash -c "$(cat <<END\n${switchOn.replace("'…'", '$PASSWORD')}\nEND\n)" > device.log 2>&1 & DEVICE_PID=$!; trap 'kill -- -$DEVICE_PID' EXIT`,
+      install
+        .replaceAll(/ +#.*$/gm, '')
+        .replace(
+          /^curl .*\$INSTALLATION.*$/m,
+          'for i in $(seq 100); do SEEN=$($&); case $SEEN in *\'"state":"installed"\'*) break;; esac; sleep 0.3; done; echo "$SEEN"',
+        ),
     ].join('\n');
     const { stdout, stderr } = spawnSync('bash', ['-c', script], { encoding: 'utf8', timeout: 80_000 });
     expect([stderr, stdout]).toEqual([expect.anything(), expect.stringContaining('"state":"installed"')]);
-    const sums = stdout.trim().split('\n').slice(-2).map((line) => line.split(' ')[0]);
+    const sums = stdout
+      .trim()
+      .split('\n')
+      .slice(-2)
+      .map((line) => line.split(' ')[0]);
     expect(sums[0]).toMatch(/^[0-9a-f]{64}$/);
     expect(sums[1]).toBe(sums[0]);
   }, 90_000);
@@ -114,7 +151,9 @@ describe('The device in shell', () => {
     const { id } = await install(firmwareId);
     const end = await ended(id);
     expect([end.state, end.attempt]).toEqual(['installed', 1]);
-    expect(end.history.map(({ event }) => event)).toEqual(expect.arrayContaining(['delivered', 'accepted', 'downloaded', 'rebooting', 'installed']));
+    expect(end.history.map(({ event }) => event)).toEqual(
+      expect.arrayContaining(['delivered', 'accepted', 'downloaded', 'rebooting', 'installed']),
+    );
     expect(digest(readFileSync(path('current')))).toBe(sha256);
     expect(JSON.stringify(await service.operator.slots(deviceId))).toContain(sha256);
     await until('the receipt for the outcome', () => !existsSync(path('unacknowledged')));
@@ -140,10 +179,14 @@ describe('The device in shell', () => {
     writeFileSync(path(`${sha256}.part`), Buffer.alloc(200_000, 7));
     start();
     const { id } = await install(firmwareId, { gate: 'hold' });
-    const held = await until('the second attempt at the gate', async () => {
-      const one = await service.operator.installation(deviceId, id);
-      return one.state === 'downloaded' && one.attempt === 2 && one;
-    }, 60_000);
+    const held = await until(
+      'the second attempt at the gate',
+      async () => {
+        const one = await service.operator.installation(deviceId, id);
+        return one.state === 'downloaded' && one.attempt === 2 && one;
+      },
+      60_000,
+    );
     expect(JSON.stringify(held.history)).toContain('HASH_MISMATCH');
     expect(digest(readFileSync(path('current')))).toBe(before);
     await service.operator.call('POST', `/v1/devices/${deviceId}/firmware-installations/${id}/release`);
@@ -155,8 +198,14 @@ describe('The device in shell', () => {
     const { firmwareId } = await upload('1.4.0', 50_000);
     start();
     const { id } = await install(firmwareId, { gate: 'hold' });
-    await until('the gate', async () => (await service.operator.installation(deviceId, id)).state === 'downloaded', 60_000);
-    await service.operator.call('POST', `/v1/devices/${deviceId}/firmware-installations/${id}/cancel`, { reason: 'not today' });
+    await until(
+      'the gate',
+      async () => (await service.operator.installation(deviceId, id)).state === 'downloaded',
+      60_000,
+    );
+    await service.operator.call('POST', `/v1/devices/${deviceId}/firmware-installations/${id}/cancel`, {
+      reason: 'not today',
+    });
     const end = await ended(id);
     expect([end.state, end.history.at(-1)?.data['by']]).toEqual(['canceled', `device:${deviceId}`]);
   }, 90_000);

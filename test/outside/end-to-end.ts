@@ -45,15 +45,29 @@ export async function tellStories(outside: Outside): Promise<Outcome> {
 }
 
 export function outsideSettings({ postgres, s3 }: Outside, broker: TestedMosquitto): Record<string, string> {
-  return { ...s3.settings, DATABASE_URL: postgres.url, MQTT_URL: broker.url, MQTT_USERNAME: broker.service.username, MQTT_PASSWORD: broker.service.password, SLIPWAY_MQTT_ADMIN: 'dynsec' };
+  return {
+    ...s3.settings,
+    DATABASE_URL: postgres.url,
+    MQTT_URL: broker.url,
+    MQTT_USERNAME: broker.service.username,
+    MQTT_PASSWORD: broker.service.password,
+    SLIPWAY_MQTT_ADMIN: 'dynsec',
+  };
 }
 
 /** By settings alone. @returns how many tests passed; undefined where anything failed. */
 async function tell(story: string, outside: Outside): Promise<number | undefined> {
   const broker = await TestedMosquitto.start();
   try {
-    const own = { DATABASE_URL: await databaseFor(outside.postgres, story), SLIPWAY_S3_BUCKET: await bucketFor(outside.s3, story) };
-    const { code, printed } = await jest(`test/e2e/${story}.test.ts`, { ...process.env, ...outsideSettings(outside, broker), ...own });
+    const own = {
+      DATABASE_URL: await databaseFor(outside.postgres, story),
+      SLIPWAY_S3_BUCKET: await bucketFor(outside.s3, story),
+    };
+    const { code, printed } = await jest(`test/e2e/${story}.test.ts`, {
+      ...process.env,
+      ...outsideSettings(outside, broker),
+      ...own,
+    });
     process.stdout.write(printed);
     const count = /^(\d+) passed, 0 failed$/m.exec(printed);
     return code === 0 && count ? Number(count[1]) : undefined;
@@ -64,10 +78,20 @@ async function tell(story: string, outside: Outside): Promise<number | undefined
 
 /** What it prints is kept together: another one runs beside it. */
 async function jest(file: string, env: NodeJS.ProcessEnv): Promise<{ code: unknown; printed: string }> {
-  const args = ['--experimental-vm-modules', '--no-warnings', 'node_modules/jest/bin/jest.js', '--config', 'test/outside/jest.config.js', '--runInBand', '--runTestsByPath', file];
+  const args = [
+    '--experimental-vm-modules',
+    '--no-warnings',
+    'node_modules/jest/bin/jest.js',
+    '--config',
+    'test/outside/jest.config.js',
+    '--runInBand',
+    '--runTestsByPath',
+    file,
+  ];
   const child = spawn(process.execPath, args, { cwd: ROOT, env, stdio: ['ignore', 'pipe', 'pipe'] });
   let printed = '';
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (printed += chunk.toString()));
+  for (const stream of [child.stdout, child.stderr])
+    stream.on('data', (chunk: Buffer) => (printed += chunk.toString()));
   const code = await new Promise((resolve) => child.once('close', resolve));
   return { code, printed };
 }

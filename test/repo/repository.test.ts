@@ -7,7 +7,10 @@ import { REFUSAL_SENTENCES } from '../../bridge/inbound/refusals.js';
 import { REFUSAL_REASONS } from '../../protocol/mqtt/payloads.js';
 import { SETTING_NAMES } from '../../runtime/settings.js';
 
-const files = execFileSync('git', ['ls-files'], { encoding: 'utf8' }).trim().split('\n').filter((file) => existsSync(file));
+const files = execFileSync('git', ['ls-files'], { encoding: 'utf8' })
+  .trim()
+  .split('\n')
+  .filter((file) => existsSync(file));
 const read = (file: string) => readFileSync(file, 'utf8');
 const code = files.filter((file) => /\.(ts|js|cjs|sql|sh)$/.test(file));
 
@@ -21,32 +24,49 @@ describe('The repository', () => {
   });
 
   it('has no empty catch, no skipped test and no mark of unfinished work', () => {
-    const marks = /catch\s*(\([^)]*\))?\s*\{\s*\}|\b(it|describe|test)\.(skip|only|todo)\(|\b(TODO|FIXME|XXX|HACK)\b|@ts-ignore|eslint-disable|\bas any\b/;
+    const marks =
+      /catch\s*(\([^)]*\))?\s*\{\s*\}|\b(it|describe|test)\.(skip|only|todo)\(|\b(TODO|FIXME|XXX|HACK)\b|@ts-ignore|eslint-disable|\bas any\b/;
     expect(code.filter((file) => file !== 'test/repo/repository.test.ts' && marks.test(read(file)))).toEqual([]);
   });
 
   it('spells topics in one module only', () => {
     const spelled = /['"`]slipway\/v1\//;
     const comment = /^\s*(\*|\/\/|\/\*)/;
-    const spellers = files.filter((file) => /^(api|adapters|bridge|agent|store|workers|activities|workflows|domain)\/.*\.ts$/.test(file))
-      .filter((file) => read(file).split('\n').some((line) => !comment.test(line) && spelled.test(line)));
+    const spellers = files
+      .filter((file) => /^(api|adapters|bridge|agent|store|workers|activities|workflows|domain)\/.*\.ts$/.test(file))
+      .filter((file) =>
+        read(file)
+          .split('\n')
+          .some((line) => !comment.test(line) && spelled.test(line)),
+      );
     expect(spellers).toEqual([]);
   });
 
   it('documents every error code, and none that does not exist', () => {
-    const documented = [...read('docs/errors.md').matchAll(/^\| `([A-Z_]+)` \| (\d{3}) \| (.+) \|$/gm)].map(([, code_, status, title]) => [code_, Number(status), title]);
+    const documented = [...read('docs/errors.md').matchAll(/^\| `([A-Z_]+)` \| (\d{3}) \| (.+) \|$/gm)].map(
+      ([, code_, status, title]) => [code_, Number(status), title],
+    );
     expect(documented).toEqual(Object.entries(ERRORS).map(([name, { status, title }]) => [name, status, title]));
   });
 
   it('documents every reason for which a report is refused', () => {
     const [, table = ''] = /^\| reason \| .*\n((?:\|.*\n?)+)/m.exec(read('docs/errors.md')) ?? [];
-    const documented = [...table.matchAll(/^\| ([^|]*) \|/gm)].flatMap(([, cell]) => [...cell!.matchAll(/`([a-z0-9_]+)`/g)].map(([, reason]) => reason!));
-    expect(documented.sort()).toEqual([...REFUSAL_REASONS, ...Object.keys(REFUSAL_SENTENCES), 'unstorable', 'foreign_subscription', 'log'].sort());
+    const documented = [...table.matchAll(/^\| ([^|]*) \|/gm)].flatMap(([, cell]) =>
+      [...cell!.matchAll(/`([a-z0-9_]+)`/g)].map(([, reason]) => reason!),
+    );
+    expect(documented.sort()).toEqual(
+      [...REFUSAL_REASONS, ...Object.keys(REFUSAL_SENTENCES), 'unstorable', 'foreign_subscription', 'log'].sort(),
+    );
   });
 
   it('says of every state in which an installation may be stuck what to look at', () => {
-    const [, table = ''] = /^\| state \| it waits for \| look at \|\n((?:\|.*\n)+)/m.exec(read('docs/operations.md')) ?? [];
-    const said = new Set([...table.matchAll(/^\| ([^|]*) \|/gm)].flatMap(([, cell]) => [...cell!.matchAll(/`([a-z_]+)`/g)].map(([, state]) => state!)));
+    const [, table = ''] =
+      /^\| state \| it waits for \| look at \|\n((?:\|.*\n)+)/m.exec(read('docs/operations.md')) ?? [];
+    const said = new Set(
+      [...table.matchAll(/^\| ([^|]*) \|/gm)].flatMap(([, cell]) =>
+        [...cell!.matchAll(/`([a-z_]+)`/g)].map(([, state]) => state!),
+      ),
+    );
     expect([...said].sort()).toEqual([...OPEN_STATES].sort());
   });
 
@@ -62,8 +82,11 @@ describe('The repository', () => {
     ['docs/spec/rollout.md', 'R'],
   ] as const)('tests every invariant that %s numbers, and numbers every one that a test names', (spec, letter) => {
     const numbered = new Set([...read(spec).matchAll(/^\| ([A-Z]\d+) \|/gm)].map(([, number]) => number!));
-    const titles = files.filter((file) => file.endsWith('.test.ts')).flatMap((file) =>
-      [...read(file).matchAll(/\b(?:it|describe)(?:\.each\([^;]*?\))?\(\s*['`]([^'`]*)/g)].map(([, title]) => title!));
+    const titles = files
+      .filter((file) => file.endsWith('.test.ts'))
+      .flatMap((file) =>
+        [...read(file).matchAll(/\b(?:it|describe)(?:\.each\([^;]*?\))?\(\s*['`]([^'`]*)/g)].map(([, title]) => title!),
+      );
     const named = new Set(titles.flatMap((title) => title.match(new RegExp(`\\b${letter}\\d+\\b`, 'g')) ?? []));
     expect(numbered.size).toBeGreaterThan(0);
     expect([...numbered].filter((number) => !named.has(number))).toEqual([]);
@@ -77,14 +100,23 @@ describe('The repository', () => {
   });
 
   it('has no link in its documents that leads nowhere', () => {
-    const dead = files.filter((file) => file.endsWith('.md')).flatMap((file) => [...read(file).matchAll(/\]\((?!https?:|#)([^)#]+)/g)]
-      .filter(([, link]) => !existsSync(`${file.includes('/') ? file.slice(0, file.lastIndexOf('/') + 1) : ''}${link}`)).map(([, link]) => `${file}: ${link}`));
+    const dead = files
+      .filter((file) => file.endsWith('.md'))
+      .flatMap((file) =>
+        [...read(file).matchAll(/\]\((?!https?:|#)([^)#]+)/g)]
+          .filter(
+            ([, link]) => !existsSync(`${file.includes('/') ? file.slice(0, file.lastIndexOf('/') + 1) : ''}${link}`),
+          )
+          .map(([, link]) => `${file}: ${link}`),
+      );
     expect(dead).toEqual([]);
   });
 
   it('installs one copy of protobufjs for the engine: with two, histories cannot be read', () => {
     const lock = JSON.parse(read('package-lock.json')) as { packages: Record<string, { version: string }> };
-    const copies = Object.entries(lock.packages).filter(([path]) => path.endsWith('node_modules/protobufjs') && !path.includes('proto-loader')).map(([, { version }]) => version);
+    const copies = Object.entries(lock.packages)
+      .filter(([path]) => path.endsWith('node_modules/protobufjs') && !path.includes('proto-loader'))
+      .map(([, { version }]) => version);
     expect(copies).toHaveLength(1);
   });
 

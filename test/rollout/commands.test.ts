@@ -20,7 +20,14 @@ afterAll(async () => {
 describe('What people ask for', () => {
   it('R11 a retry has the test of a group judge anew: what ended before is not held against it', async () => {
     const story = await Story.given(pool, { online: 80 });
-    await story.starts({ groups: [{ name: 'canary', count: 79, gate: { minSample: 1, confidence: 0.95, maxFailureRate: 0.05 } }, { name: 'rest' }], stopIf: [], pace: { maxInFlight: 200 } });
+    await story.starts({
+      groups: [
+        { name: 'canary', count: 79, gate: { minSample: 1, confidence: 0.95, maxFailureRate: 0.05 } },
+        { name: 'rest' },
+      ],
+      stopIf: [],
+      pace: { maxInFlight: 200 },
+    });
     await story.fail(3);
     await story.succeed();
     await story.settles();
@@ -29,7 +36,10 @@ describe('What people ask for', () => {
     await story.settles();
     await story.succeed();
     await story.settles();
-    expect([(await story.now()).facts.groups[0]!.prefix, await groupStates(story)]).toEqual([{ ended: 79, failed: 0 }, ['passed', 'running']]);
+    expect([(await story.now()).facts.groups[0]!.prefix, await groupStates(story)]).toEqual([
+      { ended: 79, failed: 0 },
+      ['passed', 'running'],
+    ]);
   });
 
   it('R8 a pause shows also before the approvals are there, and can be taken back', async () => {
@@ -44,7 +54,10 @@ describe('What people ask for', () => {
     const story = await Story.given(pool, { online: 1 });
     await story.creates({ groups: ONE_GROUP });
     const { schedule } = (await story.now()).plan;
-    expect((await story.asks({ do: 'amend', amendment: { schedule: { ...schedule, startAt: Date.now() + 3_600_000 } } })).phase).toBe('scheduled');
+    expect(
+      (await story.asks({ do: 'amend', amendment: { schedule: { ...schedule, startAt: Date.now() + 3_600_000 } } }))
+        .phase,
+    ).toBe('scheduled');
     expect((await story.asks({ do: 'amend', amendment: { schedule } })).phase).toBe('draft');
     await story.settles();
     expect(await story.counters()).toEqual({ all: { pending: 1 } });
@@ -52,11 +65,18 @@ describe('What people ask for', () => {
 
   it('R8 a pause and another reason are two: resuming one does not undo the other', async () => {
     const story = await Story.given(pool, { online: 8 });
-    await story.starts({ groups: ONE_GROUP, pace: { maxInFlight: 4 }, stopIf: [{ outcome: 'failed', share: 0.5, after: 2, then: 'pause' }] });
+    await story.starts({
+      groups: ONE_GROUP,
+      pace: { maxInFlight: 4 },
+      stopIf: [{ outcome: 'failed', share: 0.5, after: 2, then: 'pause' }],
+    });
     await story.asks({ do: 'pause', because: 'the vendor called' });
     await story.fail(2);
     await story.settles();
-    expect((await story.now()).facts.pauses.map((pause) => pause.reason).sort()).toEqual(['failure_budget', 'operator']);
+    expect((await story.now()).facts.pauses.map((pause) => pause.reason).sort()).toEqual([
+      'failure_budget',
+      'operator',
+    ]);
     await story.asks({ do: 'resume', reason: 'operator' });
     await story.settles();
     expect((await story.now()).facts.pauses.map((pause) => pause.reason)).toEqual(['failure_budget']);
@@ -105,10 +125,16 @@ describe('What people ask for', () => {
     await story.starts({ groups: [{ name: 'canary', percent: 25, approval: { required: 1 } }, { name: 'rest' }] });
     await story.succeed();
     await story.settles();
-    expect([(await story.now()).phase, await groupStates(story)]).toEqual(['awaiting_approval', ['awaiting_approval', 'pending']]);
+    expect([(await story.now()).phase, await groupStates(story)]).toEqual([
+      'awaiting_approval',
+      ['awaiting_approval', 'pending'],
+    ]);
     await story.asks({ do: 'reject', group: 'canary', because: 'it blinks' });
     await story.settles();
-    expect([(await story.now()).facts.pauses.map((pause) => pause.reason), await groupStates(story)]).toEqual([['approval'], ['failed', 'pending']]);
+    expect([(await story.now()).facts.pauses.map((pause) => pause.reason), await groupStates(story)]).toEqual([
+      ['approval'],
+      ['failed', 'pending'],
+    ]);
     await story.asks({ do: 'resume', reason: null });
     await story.settles();
     expect(await groupStates(story)).toEqual(['awaiting_approval', 'pending']);
@@ -128,7 +154,10 @@ describe('What people ask for', () => {
 
   it('a start at a time needs no command, and one in the future waits for it', async () => {
     const story = await Story.given(pool, { online: 1 });
-    const view = await story.creates({ groups: ONE_GROUP, schedule: { startAt: new Date(Date.now() + 700).toISOString() } });
+    const view = await story.creates({
+      groups: ONE_GROUP,
+      schedule: { startAt: new Date(Date.now() + 700).toISOString() },
+    });
     expect(view.phase).toBe('scheduled');
     const tick = await story.settles();
     expect(tick.waitingOn).toMatch(/Waits for its time to start/);
@@ -141,17 +170,25 @@ describe('What people ask for', () => {
     const story = await Story.given(pool, { online: 2 });
     await story.starts({ groups: ONE_GROUP, pace: { maxInFlight: 1 } });
     await story.succeed();
-    const retire = (force: boolean) => asTenant(pool, 'default', (tx) => retireFirmware(tx, 'default', story.firmware, { force }, Date.now()));
-    await expect(retire(false)).rejects.toMatchObject({ code: 'FIRMWARE_IN_USE', facts: { rollouts: [story.rolloutId] } });
+    const retire = (force: boolean) =>
+      asTenant(pool, 'default', (tx) => retireFirmware(tx, 'default', story.firmware, { force }, Date.now()));
+    await expect(retire(false)).rejects.toMatchObject({
+      code: 'FIRMWARE_IN_USE',
+      facts: { rollouts: [story.rolloutId] },
+    });
     await retire(true);
     await story.settles();
-    expect([(await story.now()).phase, await story.counters()]).toEqual(['aborted', { all: { installed: 1, canceled: 1 } }]);
+    expect([(await story.now()).phase, await story.counters()]).toEqual([
+      'aborted',
+      { all: { installed: 1, canceled: 1 } },
+    ]);
   });
 
   it('a device that is deleted takes its target along', async () => {
     const story = await Story.given(pool, { online: 1, offline: 1 });
     await story.starts({ groups: ONE_GROUP });
-    for (const device of story.devices) await asTenant(pool, 'default', (tx) => deleteDevice(tx, 'default', device, true, Date.now()));
+    for (const device of story.devices)
+      await asTenant(pool, 'default', (tx) => deleteDevice(tx, 'default', device, true, Date.now()));
     expect(await story.counters()).toEqual({ all: { canceled: 2 } });
     expect((await story.settles()).outcome).toBe('finished');
   });

@@ -16,7 +16,10 @@ afterAll(async () => {
 
 const HOUR = 3_600_000;
 const PLAN = { groups: [{ name: 'canary', count: 1, soak: 'PT6H', gate: { minSample: 1 } }, { name: 'rest' }] };
-const stored = async (story: Story) => (await story.facts.sql<{ eta: Date | null }>(`SELECT eta FROM rollouts WHERE id = $1`, [story.rolloutId]))[0]!.eta?.getTime() ?? null;
+const stored = async (story: Story) =>
+  (
+    await story.facts.sql<{ eta: Date | null }>(`SELECT eta FROM rollouts WHERE id = $1`, [story.rolloutId])
+  )[0]!.eta?.getTime() ?? null;
 
 describe('The eta', () => {
   it('is there with the answer that creates a rollout: the soak of its canary, and what devices take of which nothing is known yet', async () => {

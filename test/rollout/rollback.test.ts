@@ -18,12 +18,22 @@ afterAll(async () => {
 });
 
 const BAD = { code: 'INCOMPATIBLE', message: 'wrong board' };
-const back = async (story: Story) => Object.fromEntries((await story.now()).facts.groups.map(({ name, back: { pending, inFlight, done, failed } }) => [name, [pending, inFlight, done, failed]]));
+const back = async (story: Story) =>
+  Object.fromEntries(
+    (await story.now()).facts.groups.map(({ name, back: { pending, inFlight, done, failed } }) => [
+      name,
+      [pending, inFlight, done, failed],
+    ]),
+  );
 
 describe('A roll back', () => {
   it('brings every updated device back to what its slot held before, by installations of its own under the cap, and ends as aborted with the reason', async () => {
     const story = await Story.given(pool, { online: 6 });
-    await story.starts({ groups: ONE_GROUP, pace: { maxInFlight: 2 }, stopIf: [{ outcome: 'failed', share: 0.3, after: 4, then: 'rollBack' }] });
+    await story.starts({
+      groups: ONE_GROUP,
+      pace: { maxInFlight: 2 },
+      stopIf: [{ outcome: 'failed', share: 0.3, after: 4, then: 'rollBack' }],
+    });
     for (let round = 0; round < 2; round += 1) {
       await story.report((await story.inFlight()).slice(0, 1), { type: 'failed', error: BAD });
       await story.succeed();
@@ -31,20 +41,31 @@ describe('A roll back', () => {
     }
     expect([(await story.now()).phase, await back(story)]).toEqual(['rolling_back', { all: [0, 2, 0, 0] }]);
     expect(await story.counters()).toEqual({ all: { installed: 2, failed: 2, canceled: 2 } });
-    const asked = await story.facts.sql<{ firmware_id: string }>(`SELECT firmware_id FROM installations WHERE rollout_id = $1 AND ended_at IS NULL`, [story.rolloutId]);
+    const asked = await story.facts.sql<{ firmware_id: string }>(
+      `SELECT firmware_id FROM installations WHERE rollout_id = $1 AND ended_at IS NULL`,
+      [story.rolloutId],
+    );
     expect(asked.map((row) => row.firmware_id)).toEqual([story.earlier, story.earlier]);
     await story.report(await story.goingBack(), { type: 'installed' });
     expect((await story.settles()).outcome).toBe('aborted');
     const ended = await story.now();
     expect([ended.phase, await back(story)]).toEqual(['aborted', { all: [0, 0, 2, 0] }]);
-    expect(ended.because).toMatch(/rolled back, because 2 of 4 installations failed, .*: 2 devices hold what they held before/);
-    const slots = await story.facts.sql<{ firmware_id: string }>(`SELECT firmware_id FROM device_slots WHERE device_id = ANY($1::uuid[]) AND firmware_id IS NOT NULL`, [story.devices]);
+    expect(ended.because).toMatch(
+      /rolled back, because 2 of 4 installations failed, .*: 2 devices hold what they held before/,
+    );
+    const slots = await story.facts.sql<{ firmware_id: string }>(
+      `SELECT firmware_id FROM device_slots WHERE device_id = ANY($1::uuid[]) AND firmware_id IS NOT NULL`,
+      [story.devices],
+    );
     expect(slots.map((row) => row.firmware_id)).toEqual([story.earlier, story.earlier]);
   });
 
   it('goes by groups, the newest first, and no device goes back twice', async () => {
     const story = await Story.given(pool, { online: 4 });
-    await story.starts({ groups: [{ name: 'canary', count: 2, gate: { minSample: 2 } }, { name: 'rest' }], pace: { maxInFlight: 2 } });
+    await story.starts({
+      groups: [{ name: 'canary', count: 2, gate: { minSample: 2 } }, { name: 'rest' }],
+      pace: { maxInFlight: 2 },
+    });
     await story.succeed();
     await story.settles();
     await story.succeed();
@@ -58,7 +79,10 @@ describe('A roll back', () => {
     expect(await back(story)).toEqual({ canary: [0, 2, 0, 0], rest: [0, 0, 2, 0] });
     await story.report(await story.goingBack(), { type: 'installed' });
     expect((await story.settles()).outcome).toBe('aborted');
-    const times = await story.facts.sql<{ count: string }>(`SELECT count(*) FROM installations WHERE rollout_id = $1 AND firmware_id = $2 GROUP BY device_id`, [story.rolloutId, story.earlier]);
+    const times = await story.facts.sql<{ count: string }>(
+      `SELECT count(*) FROM installations WHERE rollout_id = $1 AND firmware_id = $2 GROUP BY device_id`,
+      [story.rolloutId, story.earlier],
+    );
     expect(times.map((row) => row.count)).toEqual(['1', '1', '1', '1']);
   });
 
@@ -104,13 +128,17 @@ describe('A roll back', () => {
     expect((await story.settles()).outcome).toBe('aborted');
     const reasons = Object.fromEntries((await story.targets()).map((one) => [one.deviceId, one.back?.because]));
     expect(reasons[story.devices[0]!]).toBe('nobody knows what its slot held before');
-    expect(reasons[story.devices[1]!]).toMatch(/what its slot held before \(sha256 9+\) is not among the firmwares, or was deleted/);
+    expect(reasons[story.devices[1]!]).toMatch(
+      /what its slot held before \(sha256 9+\) is not among the firmwares, or was deleted/,
+    );
   });
 
   it('keeps what is replaced from being deleted while it may be wanted', async () => {
     const story = await Story.given(pool, { online: 2 });
     await story.starts({ groups: ONE_GROUP, pace: { maxInFlight: 1 } });
-    const retire = asTenant(pool, 'default', (tx) => retireFirmware(tx, 'default', story.earlier, { force: false }, Date.now()));
+    const retire = asTenant(pool, 'default', (tx) =>
+      retireFirmware(tx, 'default', story.earlier, { force: false }, Date.now()),
+    );
     await expect(retire).rejects.toMatchObject({ code: 'FIRMWARE_IN_USE', facts: { rollouts: [story.rolloutId] } });
   });
 
@@ -125,10 +153,13 @@ describe('A roll back', () => {
     expect(await back(story)).toEqual({ all: [2, 1, 0, 0] });
     await story.facts.sql(`DELETE FROM outbox WHERE subject = $1`, [story.rolloutId]);
     await story.comesOnline(story.devices[0]!);
-    expect(await story.facts.sql(`SELECT detail FROM outbox WHERE subject = $1`, [story.rolloutId])).toEqual([{ detail: 'rollout' }]);
+    expect(await story.facts.sql(`SELECT detail FROM outbox WHERE subject = $1`, [story.rolloutId])).toEqual([
+      { detail: 'rollout' },
+    ]);
     await story.settles();
     expect(await back(story)).toEqual({ all: [1, 2, 0, 0] });
-    for (const device of story.devices.slice(0, 2)) await asTenant(pool, 'default', (tx) => deleteDevice(tx, 'default', device, true, Date.now()));
+    for (const device of story.devices.slice(0, 2))
+      await asTenant(pool, 'default', (tx) => deleteDevice(tx, 'default', device, true, Date.now()));
     await story.report(await story.goingBack(), { type: 'installed' });
     expect((await story.settles()).outcome).toBe('aborted');
     expect(await back(story)).toEqual({ all: [0, 0, 1, 2] });
@@ -137,7 +168,10 @@ describe('A roll back', () => {
 
 describe('A dynamic rollout', () => {
   const TAG = 'late-comers';
-  const dynamic = { targets: { filter: `tag==${TAG}`, dynamic: true }, groups: [{ name: 'canary', count: 1 }, { name: 'rest' }] };
+  const dynamic = {
+    targets: { filter: `tag==${TAG}`, dynamic: true },
+    groups: [{ name: 'canary', count: 1 }, { name: 'rest' }],
+  };
 
   it('stays open: devices that come to match later join the last group, and obey cap and rate', async () => {
     const story = await Story.given(pool, {});
@@ -145,7 +179,10 @@ describe('A dynamic rollout', () => {
     await story.starts({ ...dynamic, pace: { maxInFlight: 1 } });
     await story.succeed();
     const tick = await story.settles();
-    expect([tick.done, tick.waitingOn]).toEqual([false, 'Stays open for devices that come to match; 1 has so far, and 1 hold the content.']);
+    expect([tick.done, tick.waitingOn]).toEqual([
+      false,
+      'Stays open for devices that come to match; 1 has so far, and 1 hold the content.',
+    ]);
     await story.registers([TAG]);
     await story.registers([TAG]);
     await story.registers(['another']);
@@ -182,7 +219,11 @@ describe('A dynamic rollout', () => {
   it('ends by its endAt', async () => {
     const story = await Story.given(pool, {});
     await story.registers([`${TAG}-3`]);
-    await story.starts({ ...dynamic, targets: { filter: `tag==${TAG}-3`, dynamic: true }, schedule: { endAt: new Date(Date.now() + 1_500).toISOString() } });
+    await story.starts({
+      ...dynamic,
+      targets: { filter: `tag==${TAG}-3`, dynamic: true },
+      schedule: { endAt: new Date(Date.now() + 1_500).toISOString() },
+    });
     await story.succeed();
     const tick = await story.settles();
     await new Promise((resolve) => setTimeout(resolve, Math.max(0, tick.until! - Date.now()) + 20));

@@ -18,7 +18,11 @@ describe('Groups', () => {
   it('R5 take the next ⌈percent · N / 100⌉ of the targets, and each target is in exactly one', async () => {
     const story = await Story.given(pool, { online: 30 });
     const view = await story.creates({});
-    expect(view.facts.groups.map((group) => [group.name, group.size])).toEqual([['canary', 1], ['early', 3], ['rest', 26]]);
+    expect(view.facts.groups.map((group) => [group.name, group.size])).toEqual([
+      ['canary', 1],
+      ['early', 3],
+      ['rest', 26],
+    ]);
     expect(new Set((await story.targets()).map((one) => one.deviceId)).size).toBe(30);
     expect(view.phase).toBe('draft');
   });
@@ -26,9 +30,14 @@ describe('Groups', () => {
   it('may be named by a filter: those that match it are of that group, and the others of the rest', async () => {
     const story = await Story.given(pool, { online: 3 });
     const lab = [await story.registers(['lab-story']), await story.registers(['lab-story'])];
-    await story.creates({ targets: { filter: 'tag==lab-story', deviceIds: story.devices }, groups: [{ name: 'lab', filter: 'tag==lab-story' }, { name: 'rest' }] });
+    await story.creates({
+      targets: { filter: 'tag==lab-story', deviceIds: story.devices },
+      groups: [{ name: 'lab', filter: 'tag==lab-story' }, { name: 'rest' }],
+    });
     expect((await story.targets({ group: 'lab' })).map((one) => one.deviceId).sort()).toEqual(lab.sort());
-    expect((await story.targets({ group: 'rest' })).map((one) => one.deviceId).sort()).toEqual([...story.devices].sort());
+    expect((await story.targets({ group: 'rest' })).map((one) => one.deviceId).sort()).toEqual(
+      [...story.devices].sort(),
+    );
   });
 
   it('may all be named by filters or counts where these hold every target; where they do not, the plan is refused and says how many are left', async () => {
@@ -36,21 +45,54 @@ describe('Groups', () => {
     const lab = [await story.registers(['half-story', 'lab-half']), await story.registers(['half-story', 'lab-half'])];
     const field = await story.registers(['half-story', 'field-half']);
     const targets = { filter: 'tag==half-story' };
-    await story.creates({ targets, groups: [{ name: 'lab', filter: 'tag==lab-half' }, { name: 'field', filter: 'tag==field-half' }] });
+    await story.creates({
+      targets,
+      groups: [
+        { name: 'lab', filter: 'tag==lab-half' },
+        { name: 'field', filter: 'tag==field-half' },
+      ],
+    });
     expect((await story.targets({ group: 'lab' })).map((one) => one.deviceId).sort()).toEqual(lab.sort());
     expect((await story.targets({ group: 'field' })).map((one) => one.deviceId)).toEqual([field]);
-    await story.creates({ targets, groups: [{ name: 'one', count: 1 }, { name: 'two', count: 2 }] });
+    await story.creates({
+      targets,
+      groups: [
+        { name: 'one', count: 1 },
+        { name: 'two', count: 2 },
+      ],
+    });
     expect((await story.now()).facts.groups.map((group) => group.size)).toEqual([1, 2]);
-    await expect(story.creates({ targets, groups: [{ name: 'lab', filter: 'tag==lab-half' }] })).rejects.toThrow('/groups/0 leaves 1 of 3 targets in no group; leave its filter out, and it takes the rest');
-    await expect(story.creates({ targets, groups: [{ name: 'one', count: 1 }, { name: 'two', count: 1 }] })).rejects.toThrow('/groups/1 leaves 1 of 3 targets in no group; leave its count out');
+    await expect(story.creates({ targets, groups: [{ name: 'lab', filter: 'tag==lab-half' }] })).rejects.toThrow(
+      '/groups/0 leaves 1 of 3 targets in no group; leave its filter out, and it takes the rest',
+    );
+    await expect(
+      story.creates({
+        targets,
+        groups: [
+          { name: 'one', count: 1 },
+          { name: 'two', count: 1 },
+        ],
+      }),
+    ).rejects.toThrow('/groups/1 leaves 1 of 3 targets in no group; leave its count out');
   });
 
   it('R5 of a device that has ceased to match any of them it is the last one: in none it would never end', async () => {
     const story = await Story.given(pool, { online: 3 });
-    await story.creates({ groups: [{ name: 'one', count: 1 }, { name: 'two', count: 2 }] });
+    await story.creates({
+      groups: [
+        { name: 'one', count: 1 },
+        { name: 'two', count: 2 },
+      ],
+    });
     const [lost] = await story.targets({ group: 'two' });
-    await story.facts.sql(`UPDATE rollout_targets SET group_position = NULL WHERE rollout_id = $1 AND device_id = $2`, [story.rolloutId, lost!.deviceId]);
-    await story.facts.sql(`UPDATE rollout_groups SET pending = pending - 1, size = size - 1 WHERE rollout_id = $1 AND position = 1`, [story.rolloutId]);
+    await story.facts.sql(`UPDATE rollout_targets SET group_position = NULL WHERE rollout_id = $1 AND device_id = $2`, [
+      story.rolloutId,
+      lost!.deviceId,
+    ]);
+    await story.facts.sql(
+      `UPDATE rollout_groups SET pending = pending - 1, size = size - 1 WHERE rollout_id = $1 AND position = 1`,
+      [story.rolloutId],
+    );
     await story.facts.sql(`UPDATE rollouts SET materialised_at = NULL, forming = 2 WHERE id = $1`, [story.rolloutId]);
     await story.settles();
     expect(await story.counters()).toEqual({ one: { pending: 1 }, two: { pending: 2 } });
@@ -76,17 +118,28 @@ describe('Groups', () => {
     await story.creates({});
     await story.asks({ do: 'start' });
     expect((await story.settles()).outcome).toBe('finished');
-    expect(await story.counters()).toEqual({ canary: { alreadyInstalled: 1 }, early: { alreadyInstalled: 1 }, rest: { alreadyInstalled: 2 } });
+    expect(await story.counters()).toEqual({
+      canary: { alreadyInstalled: 1 },
+      early: { alreadyInstalled: 1 },
+      rest: { alreadyInstalled: 2 },
+    });
     expect(await story.facts.sql(`SELECT FROM installations WHERE rollout_id = $1`, [story.rolloutId])).toHaveLength(0);
   });
 
   it('that fail their gate pause the rollout, and whoever resumes overrides that gate', async () => {
     const story = await Story.given(pool, { online: 10 });
-    await story.starts({ groups: [{ name: 'canary', percent: 20, gate: { minSample: 2 } }, { name: 'rest' }], stopIf: [] });
+    await story.starts({
+      groups: [{ name: 'canary', percent: 20, gate: { minSample: 2 } }, { name: 'rest' }],
+      stopIf: [],
+    });
     await story.fail();
     await story.settles();
     const paused = await story.now();
-    expect([paused.phase, paused.facts.pauses.map((pause) => pause.reason), await groupStates(story)]).toEqual(['paused', ['gate_failed'], ['failed', 'pending']]);
+    expect([paused.phase, paused.facts.pauses.map((pause) => pause.reason), await groupStates(story)]).toEqual([
+      'paused',
+      ['gate_failed'],
+      ['failed', 'pending'],
+    ]);
     expect(paused.waitingOn).toMatch(/Paused: group "canary": 0 of 2 ended targets succeeded, and 95 % are asked for/);
     await story.asks({ do: 'resume', reason: null });
     await story.settles();
@@ -98,7 +151,10 @@ describe('Groups', () => {
     await story.starts({ groups: [{ name: 'canary', percent: 25, soak: 'PT1.2S' }, { name: 'rest' }] });
     await story.succeed();
     const tick = await story.settles();
-    expect([await groupStates(story), tick.waitingOn]).toEqual([['soaking', 'pending'], expect.stringMatching(/Waits for the soak of group "canary"/)]);
+    expect([await groupStates(story), tick.waitingOn]).toEqual([
+      ['soaking', 'pending'],
+      expect.stringMatching(/Waits for the soak of group "canary"/),
+    ]);
     await new Promise((resolve) => setTimeout(resolve, Math.max(0, tick.until! - Date.now()) + 20));
     await story.settles();
     expect(await groupStates(story)).toEqual(['passed', 'running']);
@@ -106,8 +162,20 @@ describe('Groups', () => {
 
   it('too small for their gate are refused, with the size that they would need', async () => {
     const story = await Story.given(pool, { online: 10 });
-    await expect(story.creates({ groups: [{ name: 'canary', percent: 50, gate: { confidence: 0.95, maxFailureRate: 0.05 } }, { name: 'rest' }] })).rejects.toMatchObject({
-      code: 'ROLLOUT_VALIDATION', facts: { errors: [{ pointer: '/groups/0/gate', detail: expect.stringMatching(/has 5 of 10 targets, and its gate needs at least 74/) }] },
+    await expect(
+      story.creates({
+        groups: [{ name: 'canary', percent: 50, gate: { confidence: 0.95, maxFailureRate: 0.05 } }, { name: 'rest' }],
+      }),
+    ).rejects.toMatchObject({
+      code: 'ROLLOUT_VALIDATION',
+      facts: {
+        errors: [
+          {
+            pointer: '/groups/0/gate',
+            detail: expect.stringMatching(/has 5 of 10 targets, and its gate needs at least 74/),
+          },
+        ],
+      },
     });
   });
 });
@@ -151,7 +219,9 @@ describe('Admission', () => {
     await story.succeed();
     expect((await story.settles()).waitingOn).toBe('Waits for 2 devices to come online.');
     await story.comesOnline(story.devices[2]!);
-    expect(await story.facts.sql(`SELECT receiver, detail FROM outbox WHERE subject = $1`, [story.rolloutId])).toEqual([{ receiver: 'workflow', detail: 'rollout' }]);
+    expect(await story.facts.sql(`SELECT receiver, detail FROM outbox WHERE subject = $1`, [story.rolloutId])).toEqual([
+      { receiver: 'workflow', detail: 'rollout' },
+    ]);
     await story.settles();
     expect(await story.counters()).toEqual({ all: { installed: 2, inFlight: 1, pending: 1 } });
   });
@@ -174,7 +244,9 @@ describe('Admission', () => {
     expect((await story.settles()).waitingOn).toMatch(/^Waits for 2 devices to come online/);
     expect(await story.counters()).toEqual({ all: { inFlight: 1, pending: 2 } });
     // What was offered before is as absent as the others, should it come back.
-    expect(await story.facts.sql(`SELECT DISTINCT admissible FROM rollout_targets WHERE rollout_id = $1`, [story.rolloutId])).toEqual([{ admissible: false }]);
+    expect(
+      await story.facts.sql(`SELECT DISTINCT admissible FROM rollout_targets WHERE rollout_id = $1`, [story.rolloutId]),
+    ).toEqual([{ admissible: false }]);
   });
 
   it('withdraws an offer that nobody takes: it counts as an attempt, and its target is pending again', async () => {
@@ -183,7 +255,13 @@ describe('Admission', () => {
     for (const attempt of [1, 2]) {
       const [target] = await story.inFlight();
       expect(target!.attempt).toBe(attempt);
-      const about = { tenantId: 'default', deviceId: target!.deviceId, from: { kind: 'process' as const }, kind: 'event' as const, installationId: target!.installationId! };
+      const about = {
+        tenantId: 'default',
+        deviceId: target!.deviceId,
+        from: { kind: 'process' as const },
+        kind: 'event' as const,
+        installationId: target!.installationId!,
+      };
       await story.say([{ ...about, event: { type: 'begin' } }]);
       await new Promise((resolve) => setTimeout(resolve, 250));
       await story.say([{ ...about, event: { type: 'deadline' } }]);
@@ -195,14 +273,22 @@ describe('Admission', () => {
 
   it('tries again after the back-off what may be tried again, without using a place meanwhile', async () => {
     const story = await Story.given(pool, { online: 2 });
-    await story.starts({ groups: ONE_GROUP, pace: { maxInFlight: 1 }, retry: { maxAttempts: 2, backoff: { first: 'PT10M' } }, stopIf: [] });
+    await story.starts({
+      groups: ONE_GROUP,
+      pace: { maxInFlight: 1 },
+      retry: { maxAttempts: 2, backoff: { first: 'PT10M' } },
+      stopIf: [],
+    });
     await story.fail(1, { code: 'DOWNLOAD_FAILED', message: 'the link broke' });
     const tick = await story.settles();
     expect(await story.counters()).toEqual({ all: { pending: 1, inFlight: 1 } });
     await story.succeed();
     await story.settles();
     const [retried] = await story.targets({ state: ['pending'] });
-    expect([retried!.because, Math.round((retried!.retryAt! - Date.now()) / 60_000)]).toEqual(['attempt 1: DOWNLOAD_FAILED: the link broke', 10]);
+    expect([retried!.because, Math.round((retried!.retryAt! - Date.now()) / 60_000)]).toEqual([
+      'attempt 1: DOWNLOAD_FAILED: the link broke',
+      10,
+    ]);
     expect((await story.settles()).waitingOn).toMatch(/or for a back-off to end at/);
     expect(tick.done).toBe(false);
   });
@@ -211,7 +297,10 @@ describe('Admission', () => {
     const story = await Story.given(pool, { online: 1 });
     await story.facts.sql(`UPDATE device_slots SET version = '3.0.0' WHERE device_id = $1`, [story.devices[0]]);
     await story.starts({ groups: ONE_GROUP });
-    expect((await story.targets())[0]).toMatchObject({ state: 'rejected', because: expect.stringMatching(/holds 3.0.0, which is newer than 2.0.0/) });
+    expect((await story.targets())[0]).toMatchObject({
+      state: 'rejected',
+      because: expect.stringMatching(/holds 3.0.0, which is newer than 2.0.0/),
+    });
     await story.starts({ groups: ONE_GROUP, allowDowngrade: true });
     expect(await story.counters()).toEqual({ all: { inFlight: 1 } });
   });
@@ -227,7 +316,10 @@ describe('Admission', () => {
 
   it('R9 ends a target that has not ended by its deadline, so that every rollout ends', async () => {
     const story = await Story.given(pool, { online: 1, offline: 1 });
-    await story.starts({ groups: ONE_GROUP, timeouts: { offer: 'PT0.1S', download: 'PT0.1S', install: 'PT0.1S', confirm: 'PT0.1S', target: 'PT1S' } });
+    await story.starts({
+      groups: ONE_GROUP,
+      timeouts: { offer: 'PT0.1S', download: 'PT0.1S', install: 'PT0.1S', confirm: 'PT0.1S', target: 'PT1S' },
+    });
     await new Promise((resolve) => setTimeout(resolve, 1_050));
     await story.settles();
     expect(await story.counters()).toEqual({ all: { timedOut: 2 } });
@@ -282,7 +374,10 @@ describe('Whoever comes at once', () => {
       const { inFlight = 0, queued = 0 } = (await story.counters())['all']!;
       expect(inFlight + queued).toBeLessThanOrEqual(7);
     }
-    const devices = await story.facts.sql<{ device_id: string }>(`SELECT device_id FROM installations WHERE rollout_id = $1`, [story.rolloutId]);
+    const devices = await story.facts.sql<{ device_id: string }>(
+      `SELECT device_id FROM installations WHERE rollout_id = $1`,
+      [story.rolloutId],
+    );
     expect(devices.length).toBeLessThanOrEqual(25);
     expect(new Set(devices.map((row) => row.device_id)).size).toBe(devices.length);
   });
@@ -292,7 +387,8 @@ describe('Whoever comes at once', () => {
       `SELECT g.rollout_id, g.name, n.state FROM rollout_groups g
        CROSS JOIN LATERAL (VALUES ('pending', g.pending), ('queued', g.queued), ('inFlight', g.in_flight), ('installed', g.installed), ('alreadyInstalled', g.already_installed), ('failed', g.failed),
          ('rejected', g.rejected), ('canceled', g.canceled), ('timedOut', g.timed_out), ('superseded', g.superseded)) AS n(state, count)
-       WHERE n.count <> (SELECT count(*) FROM rollout_targets t WHERE t.tenant_id = g.tenant_id AND t.rollout_id = g.rollout_id AND t.group_position = g.position AND t.state = n.state)`);
+       WHERE n.count <> (SELECT count(*) FROM rollout_targets t WHERE t.tenant_id = g.tenant_id AND t.rollout_id = g.rollout_id AND t.group_position = g.position AND t.state = n.state)`,
+    );
     expect(differing.rows).toEqual([]);
     expect((await pool.query('SELECT count(*) FROM rollout_groups')).rows[0].count).not.toBe('0');
   });
@@ -301,16 +397,38 @@ describe('Whoever comes at once', () => {
 describe('A gate with a sequential test', () => {
   it('R11 sees the longest run of ended targets in the order of admission: failures that end late are not outrun by fast successes', async () => {
     const story = await Story.given(pool, { online: 80 });
-    await story.starts({ groups: [{ name: 'canary', count: 79, gate: { minSample: 1, confidence: 0.95, maxFailureRate: 0.05 } }, { name: 'rest' }], stopIf: [], pace: { maxInFlight: 200 } });
-    const admitted = await story.facts.sql<{ device_id: string }>(`SELECT device_id FROM rollout_targets WHERE rollout_id = $1 AND admission IS NOT NULL ORDER BY admission`, [story.rolloutId]);
+    await story.starts({
+      groups: [
+        { name: 'canary', count: 79, gate: { minSample: 1, confidence: 0.95, maxFailureRate: 0.05 } },
+        { name: 'rest' },
+      ],
+      stopIf: [],
+      pace: { maxInFlight: 200 },
+    });
+    const admitted = await story.facts.sql<{ device_id: string }>(
+      `SELECT device_id FROM rollout_targets WHERE rollout_id = $1 AND admission IS NOT NULL ORDER BY admission`,
+      [story.rolloutId],
+    );
     const inOrder = await story.inFlight();
     const target = (index: number) => inOrder.find((one) => one.deviceId === admitted[index]!.device_id)!;
-    await story.report(admitted.slice(3).map((_, index) => target(index + 3)), { type: 'installed' });
+    await story.report(
+      admitted.slice(3).map((_, index) => target(index + 3)),
+      { type: 'installed' },
+    );
     await story.settles();
-    expect([(await story.now()).facts.groups[0]!.prefix, await groupStates(story)]).toEqual([{ ended: 0, failed: 0 }, ['running', 'pending']]);
-    await story.report([0, 1, 2].map(target), { type: 'failed', error: { code: 'INCOMPATIBLE', message: 'wrong board' } });
+    expect([(await story.now()).facts.groups[0]!.prefix, await groupStates(story)]).toEqual([
+      { ended: 0, failed: 0 },
+      ['running', 'pending'],
+    ]);
+    await story.report([0, 1, 2].map(target), {
+      type: 'failed',
+      error: { code: 'INCOMPATIBLE', message: 'wrong board' },
+    });
     await story.settles();
     const { facts } = await story.now();
-    expect([facts.groups[0]!.prefix, facts.pauses.map((pause) => pause.reason)]).toEqual([{ ended: 79, failed: 3 }, ['gate_inconclusive']]);
+    expect([facts.groups[0]!.prefix, facts.pauses.map((pause) => pause.reason)]).toEqual([
+      { ended: 79, failed: 3 },
+      ['gate_inconclusive'],
+    ]);
   });
 });

@@ -19,15 +19,20 @@ export const ONE_GROUP = [{ name: 'all' }];
 export const groupStates = async (story: Story) => (await story.now()).facts.groups.map(groupState);
 
 /**
- * A rollout told as a story, on a real PostgreSQL, without an engine: `settles` is what its process does after a poke. Devices are rows; what they
- * report goes the one way in.
+ * A rollout told as a story, on a real PostgreSQL, without an engine: `settles` is what its process does after a poke.
+ * Devices are rows; what they report goes the one way in.
  */
 export class Story {
   rolloutId = '';
   readonly devices: string[] = [];
   private readonly sessions = new Map<string, string>();
 
-  private constructor(readonly pool: Pool, readonly facts: Facts, readonly firmware: string, /** What each device holds before. */ readonly earlier: string) {}
+  private constructor(
+    readonly pool: Pool,
+    readonly facts: Facts,
+    readonly firmware: string,
+    /** What each device holds before. */ readonly earlier: string,
+  ) {}
 
   static async given(pool: Pool, fleet: { online?: number; offline?: number; holding?: number }): Promise<Story> {
     const facts = await new Facts(pool).begin();
@@ -40,7 +45,10 @@ export class Story {
       const id = await facts.device();
       story.devices.push(id);
       const holds = index >= (fleet.online ?? 0) + (fleet.offline ?? 0);
-      await facts.sql(`INSERT INTO device_slots (tenant_id, device_id, slot, version, sha256, confirmed) VALUES ($1, $2, 'firmware', $3, $4, true)`, [TENANT, id, holds ? '2.0.0' : '1.0.0', holds ? content : old]);
+      await facts.sql(
+        `INSERT INTO device_slots (tenant_id, device_id, slot, version, sha256, confirmed) VALUES ($1, $2, 'firmware', $3, $4, true)`,
+        [TENANT, id, holds ? '2.0.0' : '1.0.0', holds ? content : old],
+      );
       if (index < (fleet.online ?? 0) || holds) await story.comesOnline(id);
     }
     return story;
@@ -48,8 +56,13 @@ export class Story {
 
   /** A device that is made as an operator makes it. */
   async registers(tags: string[]): Promise<string> {
-    const device = await asTenant(this.pool, TENANT, (tx) => createDevice(tx, TENANT, { info: { name: 'late', deviceTypeId: this.facts.deviceTypeId, tags } }));
-    await this.facts.sql(`INSERT INTO device_credentials (tenant_id, id, device_id, type, username, secret_hash) VALUES ($1, $2, $3, 'password', $4, '\\x00')`, [TENANT, randomUUID(), device.id, `${TENANT}/${device.id}`]);
+    const device = await asTenant(this.pool, TENANT, (tx) =>
+      createDevice(tx, TENANT, { info: { name: 'late', deviceTypeId: this.facts.deviceTypeId, tags } }),
+    );
+    await this.facts.sql(
+      `INSERT INTO device_credentials (tenant_id, id, device_id, type, username, secret_hash) VALUES ($1, $2, $3, 'password', $4, '\\x00')`,
+      [TENANT, randomUUID(), device.id, `${TENANT}/${device.id}`],
+    );
     await this.comesOnline(device.id);
     return device.id;
   }
@@ -58,12 +71,21 @@ export class Story {
   async comesOnline(device: string, online = true): Promise<void> {
     const session = (online ? undefined : this.sessions.get(device)) ?? randomUUID();
     this.sessions.set(device, session);
-    await this.say([{ tenantId: TENANT, deviceId: device, from: { kind: 'device', node: device }, kind: 'presence', online, session }]);
+    await this.say([
+      { tenantId: TENANT, deviceId: device, from: { kind: 'device', node: device }, kind: 'presence', online, session },
+    ]);
   }
 
   async creates(plan: Partial<NewRollout> | Record<string, unknown>, by = 'key:ann'): Promise<RolloutView> {
-    const body = newRollout.parse({ name: 'story', steps: [{ slot: 'firmware', firmwareId: this.firmware }], targets: { deviceIds: this.devices }, ...plan });
-    const view = await asTenant(this.pool, TENANT, (tx) => createRollout(tx, TENANT, { ...toPlan(body), createdBy: by }, Date.now()));
+    const body = newRollout.parse({
+      name: 'story',
+      steps: [{ slot: 'firmware', firmwareId: this.firmware }],
+      targets: { deviceIds: this.devices },
+      ...plan,
+    });
+    const view = await asTenant(this.pool, TENANT, (tx) =>
+      createRollout(tx, TENANT, { ...toPlan(body), createdBy: by }, Date.now()),
+    );
     this.rolloutId = view.id;
     return view;
   }
@@ -88,7 +110,9 @@ export class Story {
   }
 
   async targets(filter: Parameters<typeof listTargets>[3] = {}): Promise<TargetView[]> {
-    return (await asTenant(this.pool, TENANT, (tx) => listTargets(tx, TENANT, this.rolloutId, filter, { pageSize: 1_000 }))).items;
+    return (
+      await asTenant(this.pool, TENANT, (tx) => listTargets(tx, TENANT, this.rolloutId, filter, { pageSize: 1_000 }))
+    ).items;
   }
 
   /** Of the installations that are in flight, the first `count` report how they ended; undefined = all. */
@@ -99,7 +123,9 @@ export class Story {
   /** Installations of the way back that are open. */
   async goingBack(): Promise<TargetView[]> {
     const list = await this.targets();
-    return list.filter((one) => one.back?.state === 'inFlight').map((one) => ({ ...one, installationId: one.back!.installationId }));
+    return list
+      .filter((one) => one.back?.state === 'inFlight')
+      .map((one) => ({ ...one, installationId: one.back!.installationId }));
   }
 
   async succeed(count?: number): Promise<void> {
@@ -111,10 +137,26 @@ export class Story {
   }
 
   async report(targets: readonly TargetView[], event: InstallationEvent): Promise<void> {
-    await this.say(targets.flatMap((one): Report[] => [
-      { tenantId: TENANT, deviceId: one.deviceId, from: { kind: 'process' }, kind: 'event', installationId: one.installationId!, event: { type: 'begin' } },
-      { tenantId: TENANT, deviceId: one.deviceId, from: { kind: 'device', node: one.deviceId }, kind: 'event', installationId: one.installationId!, event },
-    ]));
+    await this.say(
+      targets.flatMap((one): Report[] => [
+        {
+          tenantId: TENANT,
+          deviceId: one.deviceId,
+          from: { kind: 'process' },
+          kind: 'event',
+          installationId: one.installationId!,
+          event: { type: 'begin' },
+        },
+        {
+          tenantId: TENANT,
+          deviceId: one.deviceId,
+          from: { kind: 'device', node: one.deviceId },
+          kind: 'event',
+          installationId: one.installationId!,
+          event,
+        },
+      ]),
+    );
   }
 
   async say(reports: readonly Report[]): Promise<void> {
@@ -123,12 +165,20 @@ export class Story {
 
   /** The names of what the planner and people did, oldest first, without admissions. */
   async told(...events: string[]): Promise<string[]> {
-    const rows = await this.facts.sql<{ event: string }>(`SELECT event FROM history WHERE rollout_id = $1 ORDER BY entry`, [this.rolloutId]);
+    const rows = await this.facts.sql<{ event: string }>(
+      `SELECT event FROM history WHERE rollout_id = $1 ORDER BY entry`,
+      [this.rolloutId],
+    );
     return rows.map((row) => row.event).filter((event) => events.length === 0 || events.includes(event));
   }
 
   async counters(): Promise<Record<string, Record<string, number>>> {
     const { facts } = await this.now();
-    return Object.fromEntries(facts.groups.map((group) => [group.name, Object.fromEntries(Object.entries(group.counters).filter(([, count]) => count > 0))]));
+    return Object.fromEntries(
+      facts.groups.map((group) => [
+        group.name,
+        Object.fromEntries(Object.entries(group.counters).filter(([, count]) => count > 0)),
+      ]),
+    );
   }
 }

@@ -11,7 +11,8 @@ beforeAll(async () => (api = await startApi('tally')));
 afterAll(() => api.close());
 
 const log = pino({ level: 'silent' });
-const metrics = async (): Promise<string[]> => ((await api.call('GET', '/metrics')).body as string).split('\n').filter((line) => line.startsWith('slipway_device_'));
+const metrics = async (): Promise<string[]> =>
+  ((await api.call('GET', '/metrics')).body as string).split('\n').filter((line) => line.startsWith('slipway_device_'));
 
 describe('what the bridge counts', () => {
   it('is in the metrics of the API: reports recorded, and messages refused by reason; and goes on over restarts of the bridge', async () => {
@@ -43,7 +44,9 @@ describe('what the bridge counts', () => {
     await new Promise((resolve) => setImmediate(resolve));
     counters.count(REPORTS_RECORDED, '', 4);
     away = false;
-    await until('it was added', async () => (await readCounts(api.pool)).some(({ name, value }) => name === REPORTS_RECORDED && value === before + 7));
+    await until('it was added', async () =>
+      (await readCounts(api.pool)).some(({ name, value }) => name === REPORTS_RECORDED && value === before + 7),
+    );
     await counters.end();
     await pool.end();
   });

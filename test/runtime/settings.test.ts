@@ -38,7 +38,16 @@ describe('settings', () => {
       MQTT_TLS_CERT_PATH: '/cert.pem',
     };
     const problems = problemsOf(env);
-    const names = ['SLIPWAY_HTTP_PORT', 'SLIPWAY_PUBLIC_URL', 'DATABASE_URL', 'TEMPORAL_ADDRESS', 'SLIPWAY_S3_BUCKET', 'SLIPWAY_FIRMWARE_WITHOUT_BLOB_EXPIRES_AFTER', 'MQTT_USERNAME', 'MQTT_TLS_KEY_PATH'];
+    const names = [
+      'SLIPWAY_HTTP_PORT',
+      'SLIPWAY_PUBLIC_URL',
+      'DATABASE_URL',
+      'TEMPORAL_ADDRESS',
+      'SLIPWAY_S3_BUCKET',
+      'SLIPWAY_FIRMWARE_WITHOUT_BLOB_EXPIRES_AFTER',
+      'MQTT_USERNAME',
+      'MQTT_TLS_KEY_PATH',
+    ];
     expect(problems.map((problem) => problem.split(' ')[0]).sort()).toEqual([...names].sort());
     expect(new SettingsError(problems).message).toContain('8 settings are not usable:\n');
   });
@@ -53,25 +62,47 @@ describe('settings', () => {
     expect(problem).not.toContain(value);
   });
 
-  it('about operators\' tokens need their issuer, and a place where its keys are', () => {
-    expect(problemsOf({ SLIPWAY_JWKS_URL: 'https://id.example.com/keys', SLIPWAY_JWT_AUDIENCE: 'slipway' }).map((problem) => problem.split(':')[0])).toEqual(['SLIPWAY_JWT_ISSUER is missing', 'SLIPWAY_JWT_ISSUER is missing']);
-    expect(problemsOf({ SLIPWAY_JWT_ISSUER: 'acme' }).map((problem) => problem.split(':')[0])).toEqual(['SLIPWAY_JWKS_URL is missing']);
+  it("about operators' tokens need their issuer, and a place where its keys are", () => {
+    expect(
+      problemsOf({ SLIPWAY_JWKS_URL: 'https://id.example.com/keys', SLIPWAY_JWT_AUDIENCE: 'slipway' }).map(
+        (problem) => problem.split(':')[0],
+      ),
+    ).toEqual(['SLIPWAY_JWT_ISSUER is missing', 'SLIPWAY_JWT_ISSUER is missing']);
+    expect(problemsOf({ SLIPWAY_JWT_ISSUER: 'acme' }).map((problem) => problem.split(':')[0])).toEqual([
+      'SLIPWAY_JWKS_URL is missing',
+    ]);
     expect(problemsOf({ SLIPWAY_JWT_ISSUER: 'acme', SLIPWAY_JWKS_URL: 'https://id.example.com/keys' })).toEqual([]);
     expect(problemsOf({ SLIPWAY_JWT_ISSUER: 'https://id.example.com' })).toEqual([]);
   });
 
   it('that tell mosquitto who may connect need the name and the password of its administrator', () => {
-    expect(problemsOf({ SLIPWAY_MQTT_ADMIN: 'dynsec' }).map((problem) => problem.split(' ')[0])).toEqual(['MQTT_URL', 'MQTT_USERNAME', 'MQTT_PASSWORD']);
-    expect(readSettings({ SLIPWAY_MQTT_ADMIN: 'dynsec', MQTT_URL: 'mqtt://broker', MQTT_USERNAME: 'slipway', MQTT_PASSWORD: 'secret-word' }).mqtt.admin).toBe('dynsec');
+    expect(problemsOf({ SLIPWAY_MQTT_ADMIN: 'dynsec' }).map((problem) => problem.split(' ')[0])).toEqual([
+      'MQTT_URL',
+      'MQTT_USERNAME',
+      'MQTT_PASSWORD',
+    ]);
+    expect(
+      readSettings({
+        SLIPWAY_MQTT_ADMIN: 'dynsec',
+        MQTT_URL: 'mqtt://broker',
+        MQTT_USERNAME: 'slipway',
+        MQTT_PASSWORD: 'secret-word',
+      }).mqtt.admin,
+    ).toBe('dynsec');
     expect(readSettings({}).mqtt.admin).toBe('none');
   });
 
   it('that are empty count as not given', () => {
-    expect(readSettings({ SLIPWAY_HTTP_PORT: '', DATABASE_URL: '' })).toMatchObject({ http: { port: 8080 }, databaseUrl: undefined });
+    expect(readSettings({ SLIPWAY_HTTP_PORT: '', DATABASE_URL: '' })).toMatchObject({
+      http: { port: 8080 },
+      databaseUrl: undefined,
+    });
   });
 
   it('with an unknown name are listed, so that a slip of the pen can be warned of', () => {
-    expect(readSettings({ SLIPWAY_HTP_PORT: '1', SLIPWAY_TEST_DATABASE_URL: 'x' }).unknown).toEqual(['SLIPWAY_HTP_PORT']);
+    expect(readSettings({ SLIPWAY_HTP_PORT: '1', SLIPWAY_TEST_DATABASE_URL: 'x' }).unknown).toEqual([
+      'SLIPWAY_HTP_PORT',
+    ]);
   });
 
   it.each([
@@ -79,7 +110,9 @@ describe('settings', () => {
     ['P1DT1H1M1S', 90_061_000],
     ['PT0S', 0],
   ])('read the duration %s as %i ms', (text, ms) => {
-    expect(readSettings({ SLIPWAY_FIRMWARE_WITHOUT_BLOB_EXPIRES_AFTER: text }).firmwareWithoutBlobExpiresAfterMs).toBe(ms);
+    expect(readSettings({ SLIPWAY_FIRMWARE_WITHOUT_BLOB_EXPIRES_AFTER: text }).firmwareWithoutBlobExpiresAfterMs).toBe(
+      ms,
+    );
   });
 
   it.each(['P', 'PT', 'P1DT', 'P1M', '5', 'PT1.5H'])('refuse %s as a duration', (text) => {
@@ -100,6 +133,8 @@ describe('settings', () => {
   it('name every address that a process cannot do without', () => {
     const settings = readSettings({ DATABASE_URL: 'postgres://localhost/x' });
     expect(requireAddresses(settings, 'databaseUrl')).toEqual({ databaseUrl: 'postgres://localhost/x' });
-    expect(() => requireAddresses(settings, 'databaseUrl', 'temporalAddress', 'mqttUrl')).toThrow(/TEMPORAL_ADDRESS is missing.*\n.*MQTT_URL is missing/);
+    expect(() => requireAddresses(settings, 'databaseUrl', 'temporalAddress', 'mqttUrl')).toThrow(
+      /TEMPORAL_ADDRESS is missing.*\n.*MQTT_URL is missing/,
+    );
   });
 });

@@ -25,7 +25,10 @@ function files(): { child: string; parent: string; notes: string } {
      note(String(process.pid));
      setInterval(() => {}, 1000);`,
   );
-  writeFileSync(parent, `import { spawn } from 'node:child_process'; spawn(process.execPath, [${JSON.stringify(child)}], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'], detached: true }); setInterval(() => {}, 1000);`);
+  writeFileSync(
+    parent,
+    `import { spawn } from 'node:child_process'; spawn(process.execPath, [${JSON.stringify(child)}], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'], detached: true }); setInterval(() => {}, 1000);`,
+  );
   return { child, parent, notes };
 }
 const linesOf = (path: string) => (existsSync(path) ? readFileSync(path, 'utf8').trim().split('\n') : []);

@@ -28,7 +28,10 @@ describe('a heartbeat', () => {
     const fail = (error: unknown): never => {
       throw error;
     };
-    const [one, other] = [new Heartbeat(pool, 'orchestrator', 'one', fail), new Heartbeat(pool, 'orchestrator', 'other', fail)];
+    const [one, other] = [
+      new Heartbeat(pool, 'orchestrator', 'one', fail),
+      new Heartbeat(pool, 'orchestrator', 'other', fail),
+    ];
     await becomes(true, 'orchestrator');
     await one.end();
     await becomes(true, 'orchestrator'); // within a beat of the other

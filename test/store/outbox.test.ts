@@ -25,8 +25,23 @@ beforeEach(() => pool.query(`DELETE FROM outbox; DELETE FROM leases`));
 const LEASE = 30_000;
 const subject = randomUUID();
 const put = (...more: { dueAt?: number }[]) =>
-  asService(pool, (tx) => mark(tx, (more.length > 0 ? more : [{}]).map((one) => ({ receiver: 'workflow' as const, tenantId: 'default', subject, ...one }))));
-const rows = async () => (await pool.query<Record<string, unknown>>(`SELECT generation::int, attempts, leased_until IS NOT NULL AS leased, last_error, due_at > now() AS later FROM outbox`)).rows;
+  asService(pool, (tx) =>
+    mark(
+      tx,
+      (more.length > 0 ? more : [{}]).map((one) => ({
+        receiver: 'workflow' as const,
+        tenantId: 'default',
+        subject,
+        ...one,
+      })),
+    ),
+  );
+const rows = async () =>
+  (
+    await pool.query<Record<string, unknown>>(
+      `SELECT generation::int, attempts, leased_until IS NOT NULL AS leased, last_error, due_at > now() AS later FROM outbox`,
+    )
+  ).rows;
 
 describe('The outbox is level-triggered', () => {
   it('O1 holds one row per subject and receiver, however often it is marked', async () => {
@@ -35,7 +50,7 @@ describe('The outbox is level-triggered', () => {
     expect(await rows()).toMatchObject([{ generation: 2 }]);
   });
 
-  it('O2 a claimed row is nobody else\'s until its lease ends', async () => {
+  it("O2 a claimed row is nobody else's until its lease ends", async () => {
     await put();
     expect(await claim(pool, 'workflow', 10, LEASE)).toHaveLength(1);
     expect(await claim(pool, 'workflow', 10, LEASE)).toHaveLength(0);
@@ -44,7 +59,13 @@ describe('The outbox is level-triggered', () => {
   });
 
   it('O12 what runs is claimed before what begins, and of that no more than there is room for', async () => {
-    const marks = Array.from({ length: 3 }, () => ({ receiver: 'workflow' as const, tenantId: 'default', subject: randomUUID(), begins: true, dueAt: Date.now() - 60_000 }));
+    const marks = Array.from({ length: 3 }, () => ({
+      receiver: 'workflow' as const,
+      tenantId: 'default',
+      subject: randomUUID(),
+      begins: true,
+      dueAt: Date.now() - 60_000,
+    }));
     await asService(pool, (tx) => mark(tx, marks));
     await put();
     expect((await claim(pool, 'workflow', 10, LEASE, undefined, 0)).map((one) => one.subject)).toEqual([subject]);
@@ -106,7 +127,16 @@ describe('Its sender is fenced', () => {
     await releaseLease(pool, 'bridge', 'one');
     await holdLease(pool, 'bridge', 'two', 60_000);
     const before = await rows();
-    for (const late of [() => settle(pool, claimed.map((one) => ({ claimed: one })), stale), () => claim(pool, 'workflow', 10, LEASE, stale), () => releaseClaims(pool, 'workflow', stale)]) {
+    for (const late of [
+      () =>
+        settle(
+          pool,
+          claimed.map((one) => ({ claimed: one })),
+          stale,
+        ),
+      () => claim(pool, 'workflow', 10, LEASE, stale),
+      () => releaseClaims(pool, 'workflow', stale),
+    ]) {
       await expect(late()).rejects.toMatchObject({ name: 'LeaseLost' });
     }
     expect(await rows()).toEqual(before);
@@ -155,7 +185,15 @@ describe('A lease under load', () => {
     await releaseLease(pool, 'bridge', 'one');
     let taken = false;
     const successor = holdLease(pool, 'bridge', 'two', 60_000).then((epoch) => ((taken = true), epoch));
-    await until('the successor waits', async () => (await pool.query(`SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()`)).rowCount! > 0);
+    await until(
+      'the successor waits',
+      async () =>
+        (
+          await pool.query(
+            `SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()`,
+          )
+        ).rowCount! > 0,
+    );
     expect(taken).toBe(false);
     committed.open();
     await working;
@@ -172,7 +210,10 @@ describe('A lease under load', () => {
       await tx.query(`INSERT INTO outbox (receiver, tenant_id, subject) VALUES ('workflow', 'default', $1)`, [subject]);
     });
     await begun.opened;
-    const failure = stalled.then(() => undefined, (error: unknown) => error);
+    const failure = stalled.then(
+      () => undefined,
+      (error: unknown) => error,
+    );
     await releaseLease(pool, 'bridge', 'one');
     expect(await holdLease(pool, 'bridge', 'two', 60_000)).toBe(fence.epoch + 1);
     woken.open();
@@ -185,7 +226,12 @@ describe('The history', () => {
   it('is sealed without a gap and chained per tenant, and a changed entry breaks the chain', async () => {
     const epoch = (await holdLease(pool, 'bridge', 'sealer', 60_000))!;
     const fence = { name: 'bridge', holder: 'sealer', epoch };
-    await asService(pool, (tx) => writeHistory(tx, ['a', 'b', 'c'].map((event) => ({ tenantId: 'default', at: Date.now(), event, data: { n: 1, text: 'ü' } }))));
+    await asService(pool, (tx) =>
+      writeHistory(
+        tx,
+        ['a', 'b', 'c'].map((event) => ({ tenantId: 'default', at: Date.now(), event, data: { n: 1, text: 'ü' } })),
+      ),
+    );
     await asService(pool, (tx) => writeHistory(tx, [{ tenantId: 'second', at: Date.now(), event: 'd', data: {} }]));
     expect(await seal(pool, fence)).toBe(4);
     expect(await seal(pool, fence)).toBe(0);
@@ -197,7 +243,9 @@ describe('The history', () => {
   });
 
   it('can be changed or deleted by no role of the service', async () => {
-    await expect(asService(pool, (tx) => tx.query(`UPDATE history SET event = 'x'`))).rejects.toMatchObject({ code: '42501' });
+    await expect(asService(pool, (tx) => tx.query(`UPDATE history SET event = 'x'`))).rejects.toMatchObject({
+      code: '42501',
+    });
     await expect(asService(pool, (tx) => tx.query(`DELETE FROM history`))).rejects.toMatchObject({ code: '42501' });
   });
 });

@@ -10,14 +10,19 @@ beforeAll(async () => {
   database = await createTestDatabase('prepared statements');
   // One connection, so that what a test sees of it is what the statement before ran on.
   pool = openPool({ databaseUrl: database.url, name: 'test', max: 1 });
-  await pool.query(`CREATE TABLE things (name text); INSERT INTO things VALUES ('1'); GRANT SELECT ON things TO slipway_worker`);
+  await pool.query(
+    `CREATE TABLE things (name text); INSERT INTO things VALUES ('1'); GRANT SELECT ON things TO slipway_worker`,
+  );
 });
 afterAll(async () => {
   await pool.end();
   await database.drop();
 });
 
-const preparedNow = async () => (await pool.query<{ statement: string }>('SELECT statement FROM pg_prepared_statements')).rows.map((row) => row.statement);
+const preparedNow = async () =>
+  (await pool.query<{ statement: string }>('SELECT statement FROM pg_prepared_statements')).rows.map(
+    (row) => row.statement,
+  );
 const named = (name: string) => asService(pool, (tx) => tx.query('SELECT * FROM things WHERE name::text = $1', [name]));
 
 describe('A statement with parameters', () => {

@@ -4,7 +4,12 @@ import type { InstallationEvent } from '../../domain/installation/events.js';
 import { openPool, type Pool } from '../../store/db/pool.js';
 import { record, type Report } from '../../store/record.js';
 import { asService, asTenant } from '../../store/db/transaction.js';
-import { cancelAllOf, listOfDevice, readInstallation, type InstallationView } from '../../store/commands/create-installation.js';
+import {
+  cancelAllOf,
+  listOfDevice,
+  readInstallation,
+  type InstallationView,
+} from '../../store/commands/create-installation.js';
 import { createTestDatabase } from '../support/database.js';
 import { Facts } from '../support/facts.js';
 
@@ -27,19 +32,46 @@ afterAll(async () => {
 });
 
 const from = (node: string) => ({ kind: 'device' as const, node });
-const about = (installation: InstallationView, event: InstallationEvent, node = installation.deviceId): Report =>
-  ({ tenantId: 'default', deviceId: installation.deviceId, from: from(node), kind: 'event', installationId: installation.id, event });
+const about = (installation: InstallationView, event: InstallationEvent, node = installation.deviceId): Report => ({
+  tenantId: 'default',
+  deviceId: installation.deviceId,
+  from: from(node),
+  kind: 'event',
+  installationId: installation.id,
+  event,
+});
 const begin = (one: InstallationView): Report => ({ ...about(one, { type: 'begin' }), from: { kind: 'process' } });
 const say = (...reports: Report[]) => asService(pool, (tx) => record(tx, reports, Date.now()));
-const see = async (one: InstallationView) => (await asTenant(pool, 'default', (tx) => readInstallation(tx, 'default', one.deviceId, one.id)))!;
-const marks = (subject: string) => facts.sql<{ receiver: string; generation: string }>(`SELECT receiver, generation, due_at > now() AS later FROM outbox WHERE subject = $1 ORDER BY receiver`, [subject]);
+const see = async (one: InstallationView) =>
+  (await asTenant(pool, 'default', (tx) => readInstallation(tx, 'default', one.deviceId, one.id)))!;
+const marks = (subject: string) =>
+  facts.sql<{ receiver: string; generation: string }>(
+    `SELECT receiver, generation, due_at > now() AS later FROM outbox WHERE subject = $1 ORDER BY receiver`,
+    [subject],
+  );
 
 describe('The one way in for reports', () => {
   it('takes reports of many devices in one transaction, and answers each in its place', async () => {
-    const [one, two] = [await facts.install(await facts.device(), firmware), await facts.install(await facts.device(), firmware)];
-    const answers = await say(begin(one), begin(two), about(one, { type: 'accepted', attempt: 1, seq: 1 }), about(two, { type: 'installed', attempt: 1, seq: 1 }),
-      about(two, { type: 'failed', attempt: 1, seq: 2 }), about(one, { type: 'accepted', attempt: 7, seq: 1 }));
-    expect(answers.map((answer) => (answer.outcome === 'refused' ? answer.reason : answer.outcome))).toEqual(['applied', 'applied', 'applied', 'applied', 'ended', 'unknown_attempt']);
+    const [one, two] = [
+      await facts.install(await facts.device(), firmware),
+      await facts.install(await facts.device(), firmware),
+    ];
+    const answers = await say(
+      begin(one),
+      begin(two),
+      about(one, { type: 'accepted', attempt: 1, seq: 1 }),
+      about(two, { type: 'installed', attempt: 1, seq: 1 }),
+      about(two, { type: 'failed', attempt: 1, seq: 2 }),
+      about(one, { type: 'accepted', attempt: 7, seq: 1 }),
+    );
+    expect(answers.map((answer) => (answer.outcome === 'refused' ? answer.reason : answer.outcome))).toEqual([
+      'applied',
+      'applied',
+      'applied',
+      'applied',
+      'ended',
+      'unknown_attempt',
+    ]);
     expect((await see(one)).state).toBe('accepted');
     expect((await see(two)).state).toBe('installed');
   });
@@ -48,30 +80,52 @@ describe('The one way in for reports', () => {
     const one = await facts.install(await facts.device(), firmware);
     await say(begin(one));
     await say(about(one, { type: 'installed', attempt: 1, seq: 4 }));
-    expect((await see(one)).history.map(({ event, data }) => [event, data.by])).toEqual([['requested', 'operator:key:test'], ['delivered', 'process'], ['installed', `device:${one.deviceId}`]]);
+    expect((await see(one)).history.map(({ event, data }) => [event, data.by])).toEqual([
+      ['requested', 'operator:key:test'],
+      ['delivered', 'process'],
+      ['installed', `device:${one.deviceId}`],
+    ]);
   });
 
-  it('refuses a report about another gateway\'s child, and takes it from a gateway of its chain', async () => {
+  it("refuses a report about another gateway's child, and takes it from a gateway of its chain", async () => {
     const [top, stranger] = [await facts.device(), await facts.device()];
     const child = await facts.device(await facts.device(top), false);
     const one = await facts.install(child, firmware);
-    const [refused, taken] = await say(about(one, { type: 'accepted' }, stranger), about(one, { type: 'accepted' }, top));
+    const [refused, taken] = await say(
+      about(one, { type: 'accepted' }, stranger),
+      about(one, { type: 'accepted' }, top),
+    );
     expect(refused).toEqual({ outcome: 'refused', reason: 'forbidden' });
     expect(taken!.outcome).toBe('applied');
   });
 
   it('refuses what names an unknown device or installation', async () => {
     const one = await facts.install(await facts.device(), firmware);
-    const answers = await say(about({ ...one, id: randomUUID() }, { type: 'accepted' }), { ...about(one, { type: 'accepted' }), deviceId: randomUUID() },
-      { ...about(one, { type: 'accepted' }), tenantId: 'elsewhere' });
-    expect(answers.map((answer) => answer.outcome === 'refused' && answer.reason)).toEqual(['unknown_installation', 'unknown_device', 'unknown_device']);
+    const answers = await say(
+      about({ ...one, id: randomUUID() }, { type: 'accepted' }),
+      { ...about(one, { type: 'accepted' }), deviceId: randomUUID() },
+      { ...about(one, { type: 'accepted' }), tenantId: 'elsewhere' },
+    );
+    expect(answers.map((answer) => answer.outcome === 'refused' && answer.reason)).toEqual([
+      'unknown_installation',
+      'unknown_device',
+      'unknown_device',
+    ]);
   });
 
   it('keeps what a hello says of the slots that the type has, and of no others', async () => {
     const device = await facts.device();
     const slot = { version: '0.9', sha256: 'c'.repeat(64), installationId: null, revision: 4, confirmed: true };
-    await say({ tenantId: 'default', deviceId: device, from: from(device), kind: 'hello', hello: { slots: { firmware: slot, nonsense: slot } } });
-    expect(await facts.sql(`SELECT slot, version, revision FROM device_slots WHERE device_id = $1`, [device])).toEqual([{ slot: 'firmware', version: '0.9', revision: '4' }]);
+    await say({
+      tenantId: 'default',
+      deviceId: device,
+      from: from(device),
+      kind: 'hello',
+      hello: { slots: { firmware: slot, nonsense: slot } },
+    });
+    expect(await facts.sql(`SELECT slot, version, revision FROM device_slots WHERE device_id = $1`, [device])).toEqual([
+      { slot: 'firmware', version: '0.9', revision: '4' },
+    ]);
     expect(await facts.sql(`SELECT online FROM devices WHERE id = $1`, [device])).toEqual([{ online: true }]);
   });
 });
@@ -99,7 +153,10 @@ describe('Marks in the outbox are a difference', () => {
     const one = await facts.install(await facts.device(), firmware);
     await say(begin(one), about(one, { type: 'downloaded', attempt: 1, seq: 1 }));
     const before = await marks(one.id);
-    await say(about(one, { type: 'downloaded', attempt: 1, seq: 1 }), about(one, { type: 'accepted', attempt: 1, seq: 1 }));
+    await say(
+      about(one, { type: 'downloaded', attempt: 1, seq: 1 }),
+      about(one, { type: 'accepted', attempt: 1, seq: 1 }),
+    );
     expect(await marks(one.id)).toEqual(before);
   });
 
@@ -126,18 +183,40 @@ describe('Marks in the outbox are a difference', () => {
 describe('Many writers at once', () => {
   it('never deadlock, never let two execute on one device, and lose no report', async () => {
     const devices = await Promise.all(Array.from({ length: 6 }, () => facts.device()));
-    const all = (await Promise.all(devices.map(async (device) => Promise.all([1, 2, 3].map((n) => facts.install(device, n % 2 ? firmware : other)))))).flat();
-    const rounds = Array.from({ length: 12 }, (_, round) => all.filter((__, index) => (index + round) % 3 !== 0).map((one) => (round % 2 ? about(one, { type: 'accepted' }) : begin(one))).sort(() => (round % 3) - 1));
+    const all = (
+      await Promise.all(
+        devices.map(async (device) =>
+          Promise.all([1, 2, 3].map((n) => facts.install(device, n % 2 ? firmware : other))),
+        ),
+      )
+    ).flat();
+    const rounds = Array.from({ length: 12 }, (_, round) =>
+      all
+        .filter((__, index) => (index + round) % 3 !== 0)
+        .map((one) => (round % 2 ? about(one, { type: 'accepted' }) : begin(one)))
+        .sort(() => (round % 3) - 1),
+    );
     await Promise.all(rounds.map((reports) => say(...reports)));
-    const doubles = await facts.sql(`SELECT device_id FROM installations WHERE executing GROUP BY tenant_id, device_id HAVING count(*) > 1`);
+    const doubles = await facts.sql(
+      `SELECT device_id FROM installations WHERE executing GROUP BY tenant_id, device_id HAVING count(*) > 1`,
+    );
     expect(doubles).toEqual([]);
     for (let turn = 0; turn < 3; turn += 1) await Promise.all(devices.map((device) => finishTurn(device)));
-    const ended = await Promise.all(devices.map((device) => asTenant(pool, 'default', (tx) => listOfDevice(tx, 'default', device, { latestOnly: false }, { page: 0, pageSize: 20 }))));
+    const ended = await Promise.all(
+      devices.map((device) =>
+        asTenant(pool, 'default', (tx) =>
+          listOfDevice(tx, 'default', device, { latestOnly: false }, { page: 0, pageSize: 20 }),
+        ),
+      ),
+    );
     expect(ended.flatMap((page) => page.items.map((one) => one.state))).toEqual(Array<string>(18).fill('installed'));
   });
 
   async function finishTurn(device: string): Promise<void> {
-    const [executing] = await facts.sql<{ id: string }>(`SELECT id FROM installations WHERE device_id = $1 AND executing`, [device]);
+    const [executing] = await facts.sql<{ id: string }>(
+      `SELECT id FROM installations WHERE device_id = $1 AND executing`,
+      [device],
+    );
     const one = { id: executing!.id, deviceId: device } as InstallationView;
     await say(begin(one), about(one, { type: 'installed' }));
   }

@@ -15,24 +15,40 @@ afterAll(async () => {
   await database.drop();
 });
 
-const lines = async (sql: string): Promise<string[]> => (await client.query<{ line: string }>(sql)).rows.map((row) => row.line);
+const lines = async (sql: string): Promise<string[]> =>
+  (await client.query<{ line: string }>(sql)).rows.map((row) => row.line);
 
-/** What PostgreSQL says of itself after all migrations, the same on each version: names of NOT NULL constraints, which are new in 18, are left out. */
+/**
+ * What PostgreSQL says of itself after all migrations, the same on each version: names of NOT NULL constraints, which
+ * are new in 18, are left out.
+ */
 async function dump(): Promise<string> {
-  const tables = await lines(`SELECT relname AS line FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace AND relname NOT LIKE 'kysely_%' ORDER BY 1`);
-  const parts = await Promise.all(tables.map(async (table) => [
-    `CREATE TABLE ${table} (`,
-    ...await lines(`SELECT '  ' || a.attname || ' ' || format_type(a.atttypid, a.atttypmod) || CASE WHEN a.attnotnull THEN ' NOT NULL' ELSE '' END
+  const tables = await lines(
+    `SELECT relname AS line FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace AND relname NOT LIKE 'kysely_%' ORDER BY 1`,
+  );
+  const parts = await Promise.all(
+    tables.map(async (table) =>
+      [
+        `CREATE TABLE ${table} (`,
+        ...(await lines(`SELECT '  ' || a.attname || ' ' || format_type(a.atttypid, a.atttypmod) || CASE WHEN a.attnotnull THEN ' NOT NULL' ELSE '' END
         || CASE WHEN a.attidentity <> '' THEN ' GENERATED ALWAYS AS IDENTITY' ELSE coalesce(' DEFAULT ' || pg_get_expr(d.adbin, d.adrelid), '') END AS line
       FROM pg_attribute a LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
-      WHERE a.attrelid = '${table}'::regclass AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum`),
-    ...await lines(`SELECT '  CONSTRAINT ' || conname || ' ' || pg_get_constraintdef(oid) AS line FROM pg_constraint WHERE conrelid = '${table}'::regclass AND contype <> 'n' ORDER BY conname`),
-    ');',
-    ...await lines(`SELECT indexdef || ';' AS line FROM pg_indexes WHERE tablename = '${table}' AND indexname NOT IN (SELECT conname FROM pg_constraint) ORDER BY indexname`),
-    ...await lines(`SELECT 'POLICY ' || policyname || ' ON ${table} TO ' || array_to_string(roles, ', ') || ' USING ' || qual AS line FROM pg_policies WHERE tablename = '${table}' ORDER BY policyname`),
-    ...await lines(`SELECT 'GRANT ' || string_agg(privilege_type, ', ' ORDER BY privilege_type) || ' TO ' || grantee AS line FROM information_schema.role_table_grants
-      WHERE table_name = '${table}' AND grantee LIKE 'slipway_%' GROUP BY grantee ORDER BY grantee`),
-  ].join('\n')));
+      WHERE a.attrelid = '${table}'::regclass AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum`)),
+        ...(await lines(
+          `SELECT '  CONSTRAINT ' || conname || ' ' || pg_get_constraintdef(oid) AS line FROM pg_constraint WHERE conrelid = '${table}'::regclass AND contype <> 'n' ORDER BY conname`,
+        )),
+        ');',
+        ...(await lines(
+          `SELECT indexdef || ';' AS line FROM pg_indexes WHERE tablename = '${table}' AND indexname NOT IN (SELECT conname FROM pg_constraint) ORDER BY indexname`,
+        )),
+        ...(await lines(
+          `SELECT 'POLICY ' || policyname || ' ON ${table} TO ' || array_to_string(roles, ', ') || ' USING ' || qual AS line FROM pg_policies WHERE tablename = '${table}' ORDER BY policyname`,
+        )),
+        ...(await lines(`SELECT 'GRANT ' || string_agg(privilege_type, ', ' ORDER BY privilege_type) || ' TO ' || grantee AS line FROM information_schema.role_table_grants
+      WHERE table_name = '${table}' AND grantee LIKE 'slipway_%' GROUP BY grantee ORDER BY grantee`)),
+      ].join('\n'),
+    ),
+  );
   return `-- What the migrations make, as PostgreSQL describes it: to be read, never run. UPDATE_SCHEMA=1 npm test -- test/store/schema writes it anew.\n\n${parts.join('\n\n')}\n`;
 }
 

@@ -7,7 +7,10 @@ import type { Operator } from '../../demo/service/operator.js';
 import { Description } from '../api/described.js';
 import { DescribedOperator } from './described-operator.js';
 
-/** The all in one with what a test does to it besides. Owned by the test, which stops or kills it and removes its folder. */
+/**
+ * The all in one with what a test does to it besides. Owned by the test, which stops or kills it and removes its
+ * folder.
+ */
 export class TestedAllInOne extends AllInOne {
   private description: Description | undefined;
 
@@ -22,7 +25,9 @@ export class TestedAllInOne extends AllInOne {
 
   /** The same, at another address under which this service is reached. */
   operatorAt(url: string): Operator {
-    return this.description ? new DescribedOperator(url, readFileSync(join(this.dataDir, 'admin-token'), 'utf8').trim(), this.description) : super.operator;
+    return this.description
+      ? new DescribedOperator(url, readFileSync(join(this.dataDir, 'admin-token'), 'utf8').trim(), this.description)
+      : super.operator;
   }
 
   override async start(ms?: number): Promise<void> {
@@ -40,24 +45,33 @@ export class TestedAllInOne extends AllInOne {
 
   /** Processes that belong to this data folder: by their command line or their environment. Zombies are dead. */
   processes(): { pid: number; command: string }[] {
-    return readdirSync('/proc').filter((name) => /^\d+$/.test(name)).flatMap((name) => {
-      try {
-        const command = readFileSync(`/proc/${name}/cmdline`, 'utf8').replaceAll('\0', ' ').trim();
-        const environment = readFileSync(`/proc/${name}/environ`, 'utf8');
-        const zombie = /^State:\s+Z/m.test(readFileSync(`/proc/${name}/status`, 'utf8'));
-        const ours = Number(name) !== process.pid && !zombie && (command.includes(this.dataDir) || environment.split('\0').includes(`SLIPWAY_DATA_DIR=${this.dataDir}`));
-        return ours ? [{ pid: Number(name), command }] : [];
-      } catch (error) {
-        // It ended between the listing and the reading.
-        if (['ENOENT', 'ESRCH', 'EACCES', 'EPERM'].includes((error as NodeJS.ErrnoException).code ?? '')) return [];
-        throw error;
-      }
-    });
+    return readdirSync('/proc')
+      .filter((name) => /^\d+$/.test(name))
+      .flatMap((name) => {
+        try {
+          const command = readFileSync(`/proc/${name}/cmdline`, 'utf8').replaceAll('\0', ' ').trim();
+          const environment = readFileSync(`/proc/${name}/environ`, 'utf8');
+          const zombie = /^State:\s+Z/m.test(readFileSync(`/proc/${name}/status`, 'utf8'));
+          const ours =
+            Number(name) !== process.pid &&
+            !zombie &&
+            (command.includes(this.dataDir) || environment.split('\0').includes(`SLIPWAY_DATA_DIR=${this.dataDir}`));
+          return ours ? [{ pid: Number(name), command }] : [];
+        } catch (error) {
+          // It ended between the listing and the reading.
+          if (['ENOENT', 'ESRCH', 'EACCES', 'EPERM'].includes((error as NodeJS.ErrnoException).code ?? '')) return [];
+          throw error;
+        }
+      });
   }
 }
 
 /** Waits for a condition with a deadline. @throws with `what` and the last thing seen. */
-export async function until<T>(what: string, look: () => Promise<T | undefined | false> | T | undefined | false, ms = 30_000): Promise<T> {
+export async function until<T>(
+  what: string,
+  look: () => Promise<T | undefined | false> | T | undefined | false,
+  ms = 30_000,
+): Promise<T> {
   let last: unknown;
   for (const end = Date.now() + ms; ; await sleep(100)) {
     try {
@@ -67,6 +81,9 @@ export async function until<T>(what: string, look: () => Promise<T | undefined |
     } catch (error) {
       last = error;
     }
-    if (Date.now() > end) throw new Error(`not within ${ms} ms: ${what} (last: ${last instanceof Error ? last.message : JSON.stringify(last)})`);
+    if (Date.now() > end)
+      throw new Error(
+        `not within ${ms} ms: ${what} (last: ${last instanceof Error ? last.message : JSON.stringify(last)})`,
+      );
   }
 }

@@ -1,6 +1,9 @@
 import { writeSync } from 'node:fs';
 
-/** Prints the line that CI reads, alone and last: `N passed, N failed`. A skipped test is counted as a failure: nothing is skipped in silence. */
+/**
+ * Prints the line that CI reads, alone and last: `N passed, N failed`. A skipped test is counted as a failure: nothing
+ * is skipped in silence.
+ */
 export default class CountReporter {
   onRunComplete(_contexts, results) {
     const skipped = results.numPendingTests + results.numTodoTests;

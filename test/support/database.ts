@@ -8,12 +8,20 @@ export interface TestDatabase {
   drop(): Promise<void>;
 }
 
-/** A database of its own, with the whole schema, in the server of the run (global-setup.js). Its name tells whose it is. */
+/**
+ * A database of its own, with the whole schema, in the server of the run (global-setup.js). Its name tells whose it is.
+ */
 export async function createTestDatabase(title: string): Promise<TestDatabase> {
   const admin = process.env['SLIPWAY_TEST_DATABASE_URL'];
-  if (admin === undefined) throw new Error('SLIPWAY_TEST_DATABASE_URL is missing: run the tests with jest, whose global set-up starts a PostgreSQL');
+  if (admin === undefined)
+    throw new Error(
+      'SLIPWAY_TEST_DATABASE_URL is missing: run the tests with jest, whose global set-up starts a PostgreSQL',
+    );
   // PostgreSQL cuts names at 63 bytes.
-  const name = `${title.toLowerCase().replace(/[^a-z0-9]+/g, '_').slice(0, 50)}_${randomBytes(4).toString('hex')}`;
+  const name = `${title
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, '_')
+    .slice(0, 50)}_${randomBytes(4).toString('hex')}`;
   await run(admin, `create database ${pg.escapeIdentifier(name)}`);
   const url = new URL(admin);
   url.pathname = `/${name}`;

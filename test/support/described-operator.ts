@@ -6,19 +6,27 @@ const TIMEOUT_MS = 15_000;
 
 /** An operator whose every answer is held against the OpenAPI document of the service that gave it. */
 export class DescribedOperator extends Operator {
-  constructor(baseUrl: string, private readonly bearer: string, private readonly description: Description) {
+  constructor(
+    baseUrl: string,
+    private readonly bearer: string,
+    private readonly description: Description,
+  ) {
     super(baseUrl, bearer);
   }
 
   override async call<T = unknown>(method: string, path: string, body?: unknown): Promise<T> {
     const response = await fetch(`${this.baseUrl}${path}`, {
       method,
-      headers: { authorization: `Bearer ${this.bearer}`, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
+      headers: {
+        authorization: `Bearer ${this.bearer}`,
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       signal: AbortSignal.timeout(TIMEOUT_MS),
     });
     const text = await response.text();
-    const answer = (text === '' ? '' : JSON.parse(text)) as '' | { data?: T; errorCode?: string; errorMessage?: string };
+    const answer = (text === '' ? '' : JSON.parse(text)) as
+      '' | { data?: T; errorCode?: string; errorMessage?: string };
     this.description.check(method, path, response.status, response.headers.get('content-type') ?? '', answer);
     const { data, errorCode = '', errorMessage = text } = answer === '' ? {} : answer;
     if (!response.ok) throw new ApiError(response.status, errorCode, errorMessage);

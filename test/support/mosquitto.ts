@@ -11,8 +11,9 @@ import { until } from './until.js';
 const PROGRAM = '/usr/sbin/mosquitto';
 
 /**
- * Debian's mosquitto on a free port of loopback, on a folder of its own, with what Slipway generates for it. Owned by the test, which closes it.
- * Where it is missing it is installed as root, without the service that Debian would start on 1883.
+ * Debian's mosquitto on a free port of loopback, on a folder of its own, with what Slipway generates for it. Owned by
+ * the test, which closes it. Where it is missing it is installed as root, without the service that Debian would start
+ * on 1883.
  */
 export class TestedMosquitto {
   private child: ChildProcess | undefined;
@@ -20,14 +21,24 @@ export class TestedMosquitto {
 
   private readonly owner = mosquittoUser();
 
-  private constructor(readonly dir: string, readonly port: number, readonly service: Login) {}
+  private constructor(
+    readonly dir: string,
+    readonly port: number,
+    readonly service: Login,
+  ) {}
 
   static async start(): Promise<TestedMosquitto> {
     install();
-    const broker = new TestedMosquitto(mkdtempSync(join(tmpdir(), 'slipway-mosquitto-')), await freePort(), { username: 'slipway-service', password: randomUUID() });
+    const broker = new TestedMosquitto(mkdtempSync(join(tmpdir(), 'slipway-mosquitto-')), await freePort(), {
+      username: 'slipway-service',
+      password: randomUUID(),
+    });
     const securityFile = join(broker.dir, 'dynamic-security.json');
     broker.write('dynamic-security.json', initialSecurity(broker.service));
-    broker.write('mosquitto.conf', mosquittoConf({ host: '127.0.0.1', port: broker.port, dataDir: broker.dir, plugin: findPlugin(), securityFile }));
+    broker.write(
+      'mosquitto.conf',
+      mosquittoConf({ host: '127.0.0.1', port: broker.port, dataDir: broker.dir, plugin: findPlugin(), securityFile }),
+    );
     broker.give(broker.dir);
     await broker.start();
     return broker;
@@ -47,10 +58,15 @@ export class TestedMosquitto {
   }
 
   async start(): Promise<void> {
-    // Ends with this process, however that ends. As root it becomes mosquitto's user here: where it does so by itself, the kernel forgets that.
+    // Ends with this process, however that ends. As root it becomes mosquitto's user here: where it does so by itself,
+    // the kernel forgets that.
     const { owner } = this;
     const become = owner ? [`--reuid=${owner.uid}`, `--regid=${owner.gid}`, '--clear-groups'] : [];
-    const child = spawn('setpriv', [...become, '--pdeathsig', 'KILL', PROGRAM, '-c', join(this.dir, 'mosquitto.conf')], { stdio: ['ignore', 'ignore', 'pipe'] });
+    const child = spawn(
+      'setpriv',
+      [...become, '--pdeathsig', 'KILL', PROGRAM, '-c', join(this.dir, 'mosquitto.conf')],
+      { stdio: ['ignore', 'ignore', 'pipe'] },
+    );
     this.child = child;
     child.stderr.on('data', (chunk: Buffer) => (this.printed = (this.printed + chunk.toString()).slice(-10_000)));
     try {
@@ -98,23 +114,37 @@ export class TestedMosquitto {
 /** As root it does not run as root, and must be able to write. undefined = it runs as whoever runs the tests. */
 function mosquittoUser(): { uid: number; gid: number } | undefined {
   if (process.getuid?.() !== 0) return undefined;
-  const [, , uid, gid] = readFileSync('/etc/passwd', 'utf8').split('\n').map((line) => line.split(':')).find(([name]) => name === 'mosquitto') ?? [];
-  if (uid === undefined || gid === undefined) throw new Error('there is no user "mosquitto": Debian\'s package makes one');
+  const [, , uid, gid] =
+    readFileSync('/etc/passwd', 'utf8')
+      .split('\n')
+      .map((line) => line.split(':'))
+      .find(([name]) => name === 'mosquitto') ?? [];
+  if (uid === undefined || gid === undefined)
+    throw new Error('there is no user "mosquitto": Debian\'s package makes one');
   return { uid: Number(uid), gid: Number(gid) };
 }
 
 function install(): void {
   if (existsSync(PROGRAM)) return;
-  if (process.getuid?.() !== 0) throw new Error(`${PROGRAM} is missing: install Debian's mosquitto (apt-get install mosquitto), or run these tests as root, which installs it`);
+  if (process.getuid?.() !== 0)
+    throw new Error(
+      `${PROGRAM} is missing: install Debian's mosquitto (apt-get install mosquitto), or run these tests as root, which installs it`,
+    );
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' };
   const wait = ['-o', 'DPkg::Lock::Timeout=180', '-qq'];
   execFileSync('apt-get', [...wait, 'update'], { env, timeout: 120_000 });
-  execFileSync('apt-get', [...wait, 'install', '-y', '--no-install-recommends', 'mosquitto'], { env, timeout: 180_000 });
+  execFileSync('apt-get', [...wait, 'install', '-y', '--no-install-recommends', 'mosquitto'], {
+    env,
+    timeout: 180_000,
+  });
 }
 
 function findPlugin(): string {
-  const found = readdirSync('/usr/lib').map((name) => `/usr/lib/${name}/mosquitto_dynamic_security.so`).find((path) => existsSync(path));
-  if (found === undefined) throw new Error('mosquitto_dynamic_security.so is nowhere below /usr/lib: is it Debian\'s mosquitto?');
+  const found = readdirSync('/usr/lib')
+    .map((name) => `/usr/lib/${name}/mosquitto_dynamic_security.so`)
+    .find((path) => existsSync(path));
+  if (found === undefined)
+    throw new Error("mosquitto_dynamic_security.so is nowhere below /usr/lib: is it Debian's mosquitto?");
   return found;
 }
 

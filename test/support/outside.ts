@@ -2,8 +2,8 @@
 const SETTINGS: Readonly<Record<string, string>> = { 'the broker': 'MQTT_URL', PostgreSQL: 'DATABASE_URL' };
 
 /**
- * Whether a part is started here, so that a story about it can be told. Where it is outside (`npm run test:outside`), what is not tried is said
- * with its reason: nothing is skipped in silence.
+ * Whether a part is started here, so that a story about it can be told. Where it is outside (`npm run test:outside`),
+ * what is not tried is said with its reason: nothing is skipped in silence.
  */
 export function isInside(part: string, story: string, reason: string): boolean {
   if (process.env[SETTINGS[part] ?? ''] === undefined) return true;

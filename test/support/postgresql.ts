@@ -15,11 +15,15 @@ const USER = 'slipway';
 const MAX_CONNECTIONS = 200;
 
 /**
- * Debian's PostgreSQL 15 on a free port of loopback, on a folder of its own. Owned by the test, which closes it. Where it is missing it is
- * installed as root, without the cluster that Debian would start on 5432.
+ * Debian's PostgreSQL 15 on a free port of loopback, on a folder of its own. Owned by the test, which closes it. Where
+ * it is missing it is installed as root, without the cluster that Debian would start on 5432.
  */
 export class TestedPostgres {
-  private constructor(readonly dir: string, readonly url: string, private readonly child: ChildProcess) {}
+  private constructor(
+    readonly dir: string,
+    readonly url: string,
+    private readonly child: ChildProcess,
+  ) {}
 
   static async start(): Promise<TestedPostgres> {
     install();
@@ -32,8 +36,39 @@ export class TestedPostgres {
       const [first, ...rest] = [...user.prefix, join(BINARIES, program), ...args];
       return [first!, rest];
     };
-    execFileSync(...as('initdb', '-D', data, '-U', USER, '-A', 'scram-sha-256', `--pwfile=${secret}`, '-E', 'UTF8', '--locale=C', '-N'), { stdio: 'ignore' });
-    const child = spawn(...as('postgres', '-D', data, '-p', String(port), '-c', 'listen_addresses=127.0.0.1', '-c', 'unix_socket_directories=', '-c', `max_connections=${MAX_CONNECTIONS}`), { stdio: 'ignore' });
+    execFileSync(
+      ...as(
+        'initdb',
+        '-D',
+        data,
+        '-U',
+        USER,
+        '-A',
+        'scram-sha-256',
+        `--pwfile=${secret}`,
+        '-E',
+        'UTF8',
+        '--locale=C',
+        '-N',
+      ),
+      { stdio: 'ignore' },
+    );
+    const child = spawn(
+      ...as(
+        'postgres',
+        '-D',
+        data,
+        '-p',
+        String(port),
+        '-c',
+        'listen_addresses=127.0.0.1',
+        '-c',
+        'unix_socket_directories=',
+        '-c',
+        `max_connections=${MAX_CONNECTIONS}`,
+      ),
+      { stdio: 'ignore' },
+    );
     const server = new TestedPostgres(dir, `postgres://${USER}:${password}@127.0.0.1:${port}/postgres`, child);
     try {
       await until('PostgreSQL 15 answers', () => server.answers(), 30_000);
@@ -71,9 +106,15 @@ export class TestedPostgres {
 
 function install(): void {
   if (existsSync(join(BINARIES, 'postgres'))) return;
-  if (process.getuid?.() !== 0) throw new Error(`${BINARIES} is missing: install Debian's PostgreSQL 15 (apt-get install postgresql-15), or run these tests as root, which installs it`);
+  if (process.getuid?.() !== 0)
+    throw new Error(
+      `${BINARIES} is missing: install Debian's PostgreSQL 15 (apt-get install postgresql-15), or run these tests as root, which installs it`,
+    );
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' };
   const wait = ['-o', 'DPkg::Lock::Timeout=180', '-qq'];
   execFileSync('apt-get', [...wait, 'update'], { env, timeout: 120_000 });
-  execFileSync('apt-get', [...wait, 'install', '-y', '--no-install-recommends', 'postgresql-15'], { env, timeout: 300_000 });
+  execFileSync('apt-get', [...wait, 'install', '-y', '--no-install-recommends', 'postgresql-15'], {
+    env,
+    timeout: 300_000,
+  });
 }

@@ -19,19 +19,29 @@ const BUILD_LIMIT_MS = 20 * 60_000;
 export const VERSITYGW_START_MS = BUILD_LIMIT_MS + 30_000;
 
 /**
- * A real S3 server (versitygw) on a free port of loopback, on a folder of its own. Owned by the test, which closes it. Built on first use,
- * which needs Go: without it the test fails and says so, because nothing is skipped in silence.
+ * A real S3 server (versitygw) on a free port of loopback, on a folder of its own. Owned by the test, which closes it.
+ * Built on first use, which needs Go: without it the test fails and says so, because nothing is skipped in silence.
  */
 export class TestedS3 {
   readonly bucket = 'slipway-test';
   private child: ChildProcess | undefined;
   private printed = '';
 
-  private constructor(readonly dir: string, readonly port: number, private readonly access: string, private readonly secret: string) {}
+  private constructor(
+    readonly dir: string,
+    readonly port: number,
+    private readonly access: string,
+    private readonly secret: string,
+  ) {}
 
   static async start(): Promise<TestedS3> {
     const program = await built();
-    const server = new TestedS3(mkdtempSync(join(tmpdir(), 'slipway-s3-')), await freePort(), randomUUID(), randomUUID());
+    const server = new TestedS3(
+      mkdtempSync(join(tmpdir(), 'slipway-s3-')),
+      await freePort(),
+      randomUUID(),
+      randomUUID(),
+    );
     await server.start(program);
     return server;
   }
@@ -43,14 +53,23 @@ export class TestedS3 {
   /** The settings with which a process of Slipway keeps its blobs here: its own names and the AWS SDK's. */
   get settings(): Record<string, string> {
     return {
-      SLIPWAY_BLOB_STORE: 's3', SLIPWAY_S3_BUCKET: this.bucket, SLIPWAY_S3_ENDPOINT: this.endpoint,
-      AWS_ACCESS_KEY_ID: this.access, AWS_SECRET_ACCESS_KEY: this.secret, AWS_REGION: 'us-east-1',
+      SLIPWAY_BLOB_STORE: 's3',
+      SLIPWAY_S3_BUCKET: this.bucket,
+      SLIPWAY_S3_ENDPOINT: this.endpoint,
+      AWS_ACCESS_KEY_ID: this.access,
+      AWS_SECRET_ACCESS_KEY: this.secret,
+      AWS_REGION: 'us-east-1',
     };
   }
 
   /** To look at the bucket, and to spoil it. Whoever makes it destroys it. */
   client(): S3Client {
-    return new S3Client({ endpoint: this.endpoint, forcePathStyle: true, region: 'us-east-1', credentials: { accessKeyId: this.access, secretAccessKey: this.secret } });
+    return new S3Client({
+      endpoint: this.endpoint,
+      forcePathStyle: true,
+      region: 'us-east-1',
+      credentials: { accessKeyId: this.access, secretAccessKey: this.secret },
+    });
   }
 
   async close(): Promise<void> {
@@ -68,13 +87,19 @@ export class TestedS3 {
     const [data, sidecar] = [join(this.dir, 'objects'), join(this.dir, 'metadata')];
     for (const folder of [data, sidecar]) mkdirSync(folder);
     const child = spawn(program, ['--port', `127.0.0.1:${this.port}`, '--quiet', 'posix', '--sidecar', sidecar, data], {
-      env: { PATH: process.env['PATH'], HOME: this.dir, ROOT_ACCESS_KEY: this.access, ROOT_SECRET_KEY: this.secret }, stdio: ['ignore', 'pipe', 'pipe'],
+      env: { PATH: process.env['PATH'], HOME: this.dir, ROOT_ACCESS_KEY: this.access, ROOT_SECRET_KEY: this.secret },
+      stdio: ['ignore', 'pipe', 'pipe'],
     });
     this.child = child;
-    for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (this.printed = (this.printed + chunk.toString()).slice(-10_000)));
+    for (const stream of [child.stdout, child.stderr])
+      stream.on('data', (chunk: Buffer) => (this.printed = (this.printed + chunk.toString()).slice(-10_000)));
     const client = this.client();
     try {
-      await until('versitygw takes a bucket', async () => child.exitCode !== null || (await client.send(new CreateBucketCommand({ Bucket: this.bucket }))), 20_000);
+      await until(
+        'versitygw takes a bucket',
+        async () => child.exitCode !== null || (await client.send(new CreateBucketCommand({ Bucket: this.bucket }))),
+        20_000,
+      );
       if (child.exitCode !== null) throw new Error(`versitygw ended with exit code ${child.exitCode}`);
     } catch (error) {
       await this.close();
@@ -89,7 +114,11 @@ export class TestedS3 {
 async function built(): Promise<string> {
   const program = join(CACHE, 'versitygw');
   mkdirSync(CACHE, { recursive: true });
-  const lock = await until('versitygw is built', () => existsSync(program) ? { release: () => undefined } : tryLock(), BUILD_LIMIT_MS);
+  const lock = await until(
+    'versitygw is built',
+    () => (existsSync(program) ? { release: () => undefined } : tryLock()),
+    BUILD_LIMIT_MS,
+  );
   try {
     if (!existsSync(program)) await build(program);
     return program;
@@ -111,14 +140,22 @@ function tryLock(): { release(): void } | undefined {
 /** Made beside and renamed, so that a build that is cut off leaves nothing that looks finished. */
 async function build(program: string): Promise<void> {
   const beside = `${CACHE}.${process.pid}`;
-  process.stderr.write(`versitygw ${VERSION}, the S3 server of the tests, is built once into ${CACHE}: some minutes.\n`);
+  process.stderr.write(
+    `versitygw ${VERSION}, the S3 server of the tests, is built once into ${CACHE}: some minutes.\n`,
+  );
   try {
-    await promisify(execFile)('go', ['install', MODULE], { env: { ...process.env, GOBIN: beside }, timeout: BUILD_LIMIT_MS });
+    await promisify(execFile)('go', ['install', MODULE], {
+      env: { ...process.env, GOBIN: beside },
+      timeout: BUILD_LIMIT_MS,
+    });
     renameSync(join(beside, 'versitygw'), program);
   } catch (error) {
     const { code, stderr } = error as { code?: unknown; stderr?: string };
     const why = code === 'ENOENT' ? 'Go is not installed' : `go said: ${stderr?.trim().slice(-2_000) || String(error)}`;
-    throw new Error(`the S3 tests need a real S3 server, and it could not be built: ${why}. Install Go ≥ 1.25 and run: GOBIN=${CACHE} go install ${MODULE}`, { cause: error });
+    throw new Error(
+      `the S3 tests need a real S3 server, and it could not be built: ${why}. Install Go ≥ 1.25 and run: GOBIN=${CACHE} go install ${MODULE}`,
+      { cause: error },
+    );
   } finally {
     rmSync(beside, { recursive: true, force: true });
   }

@@ -21,7 +21,10 @@ class Road {
     this.server = net.createServer((from) => {
       if (this.blocked) return from.destroy();
       const onward = net.connect(Number(to.port), to.hostname);
-      for (const [one, other] of [[from, onward], [onward, from]] as const) {
+      for (const [one, other] of [
+        [from, onward],
+        [onward, from],
+      ] as const) {
         this.sockets.add(one);
         one.pipe(other).on('error', () => other.destroy());
         one.on('error', () => other.destroy()).on('close', () => (this.sockets.delete(one), other.destroy()));
@@ -48,7 +51,7 @@ class Road {
   }
 }
 
-describe('The broker\'s process', () => {
+describe("The broker's process", () => {
   let database: Awaited<ReturnType<typeof createTestDatabase>>;
   let pool: Pool;
   let facts: Facts;
@@ -62,7 +65,14 @@ describe('The broker\'s process', () => {
     pool = openPool({ databaseUrl: database.url, name: 'test' });
     facts = await new Facts(pool, 'acme').begin();
     road = new Road(new URL(database.url));
-    const env = { ...process.env, DATABASE_URL: await road.open(), SLIPWAY_MQTT_PORT: '0', MQTT_USERNAME: 'slipway', MQTT_PASSWORD: 'secret', SLIPWAY_LOG_LEVEL: 'info' };
+    const env = {
+      ...process.env,
+      DATABASE_URL: await road.open(),
+      SLIPWAY_MQTT_PORT: '0',
+      MQTT_USERNAME: 'slipway',
+      MQTT_PASSWORD: 'secret',
+      SLIPWAY_LOG_LEVEL: 'info',
+    };
     child = spawn(process.execPath, [MAIN], { env, stdio: ['ignore', 'ignore', 'pipe', 'ipc'] });
     child.stderr?.on('data', (chunk: Buffer) => (log += chunk.toString()));
     await eventually('it listens', () => /"port":\d+,"msg":"the broker listens"/.test(log), 10_000);
@@ -78,7 +88,8 @@ describe('The broker\'s process', () => {
     const device = await facts.device(undefined, false);
     return { device, ...(await asTenant(pool, 'acme', (tx) => createCredential(tx, 'acme', device))) };
   };
-  const enter = ({ username, password }: { username: string; password: string }) => DeviceClient.connect(url, { username, password });
+  const enter = ({ username, password }: { username: string; password: string }) =>
+    DeviceClient.connect(url, { username, password });
 
   it('lets a device in by its password, and cuts it off within 5 s of its revocation', async () => {
     const made = await make();

@@ -15,7 +15,11 @@ const lockFile = () => join(dataDir, 'lock');
 describe('the lock of a data directory', () => {
   it('refuses a second start with a sentence that says what to do', () => {
     const lock = lockDataDir(dataDir);
-    expect(() => lockDataDir(dataDir)).toThrow(new RegExp(`${dataDir} is in use: Slipway runs on it as process ${process.pid}\\. Stop that one first, or set SLIPWAY_DATA_DIR`));
+    expect(() => lockDataDir(dataDir)).toThrow(
+      new RegExp(
+        `${dataDir} is in use: Slipway runs on it as process ${process.pid}\\. Stop that one first, or set SLIPWAY_DATA_DIR`,
+      ),
+    );
     lock.release();
     expect(lockDataDir(dataDir).tookOver).toBe(false);
   });
@@ -45,7 +49,9 @@ describe('the lock of a data directory', () => {
     // The shell becomes a program that never asks how its child ended.
     const parent = spawn('sh', ['-c', 'sleep 0.1 & echo $!; exec sleep 60'], { stdio: ['ignore', 'pipe', 'ignore'] });
     try {
-      const pid = Number(await new Promise<string>((resolve) => parent.stdout.once('data', (data: Buffer) => resolve(data.toString()))));
+      const pid = Number(
+        await new Promise<string>((resolve) => parent.stdout.once('data', (data: Buffer) => resolve(data.toString()))),
+      );
       const id = identify(pid);
       expect(id).toBeDefined();
       await until('the child is a zombie', () => readFileSync(`/proc/${pid}/status`, 'utf8').includes('State:\tZ'));

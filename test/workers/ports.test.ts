@@ -17,7 +17,8 @@ afterEach(async () => {
   busy = undefined;
   rmSync(dataDir, { recursive: true, force: true });
 });
-const occupy = (port: number) => new Promise<void>((resolve) => void (busy = createServer().listen(port, host, () => resolve())));
+const occupy = (port: number) =>
+  new Promise<void>((resolve) => void (busy = createServer().listen(port, host, () => resolve())));
 
 describe('ports', () => {
   it('of 0 are chosen once per data directory and kept over restarts', async () => {
@@ -35,7 +36,9 @@ describe('ports', () => {
     const port = await freePort();
     await occupy(port);
     expect(await isFree(port)).toBe(false);
-    await expect(settlePorts(dataDir, { http: { ...any, port } }, log)).rejects.toThrow(`port ${port} on 127.0.0.1 is used by another program: stop that one, or set SLIPWAY_HTTP_PORT`);
+    await expect(settlePorts(dataDir, { http: { ...any, port } }, log)).rejects.toThrow(
+      `port ${port} on 127.0.0.1 is used by another program: stop that one, or set SLIPWAY_HTTP_PORT`,
+    );
   });
 
   it('that were kept and are taken meanwhile are chosen anew', async () => {

@@ -65,9 +65,12 @@ describe('the embedded PostgreSQL', () => {
 
   it('is for this machine and for those who know the password: loopback, no socket file, scram', async () => {
     const server = await start(await freePort());
-    expect(await ask(server.url, "select current_setting('listen_addresses') as listens, current_setting('unix_socket_directories') as sockets, current_setting('fsync') as fsync")).toEqual([
-      { listens: '127.0.0.1', sockets: '', fsync: 'on' },
-    ]);
+    expect(
+      await ask(
+        server.url,
+        "select current_setting('listen_addresses') as listens, current_setting('unix_socket_directories') as sockets, current_setting('fsync') as fsync",
+      ),
+    ).toEqual([{ listens: '127.0.0.1', sockets: '', fsync: 'on' }]);
     expect(statSync(join(dataDir, 'password')).mode & 0o777).toBe(0o600);
     const wrong = new URL(server.url);
     wrong.password = 'guessed';
@@ -105,7 +108,9 @@ describe('the embedded PostgreSQL', () => {
     const other = mkdtempSync(join(tmpdir(), 'slipway-postgres-'));
     try {
       const port = Number(new URL(first.url).port);
-      await expect(startPostgres({ dataDir: other, port, log, durable: false })).rejects.toThrow(/Address already in use|could not create any TCP\/IP sockets|does not answer/);
+      await expect(startPostgres({ dataDir: other, port, log, durable: false })).rejects.toThrow(
+        /Address already in use|could not create any TCP\/IP sockets|does not answer/,
+      );
     } finally {
       rmSync(other, { recursive: true, force: true });
     }

@@ -34,8 +34,10 @@ function part(name: string, code: string, graceMs = 5_000): Part {
   };
   return nodeChild({ name, file, env: { ...process.env, NOTES: join(folder, 'notes') }, graceMs, onSpawn });
 }
-const note = "import { appendFileSync } from 'node:fs'; const note = (text) => appendFileSync(process.env.NOTES, text + '\\n');";
-const noteAtEnd = (name: string) => `${note} process.on('SIGTERM', () => { note('${name} ends'); process.exit(0); }); note('${name} runs'); setInterval(() => {}, 1000);`;
+const note =
+  "import { appendFileSync } from 'node:fs'; const note = (text) => appendFileSync(process.env.NOTES, text + '\\n');";
+const noteAtEnd = (name: string) =>
+  `${note} process.on('SIGTERM', () => { note('${name} ends'); process.exit(0); }); note('${name} runs'); setInterval(() => {}, 1000);`;
 const notes = () => readFileSync(join(folder, 'notes'), 'utf8').trim().split('\n');
 const startsOf = (name: string) => begun.filter((start) => start.name === name);
 const latest = (name: string) => startsOf(name).at(-1)?.id ?? { pid: 0, started: '' };
@@ -71,7 +73,9 @@ describe('the supervisor', () => {
   });
 
   it('kills what does not end when it is asked', async () => {
-    await supervisor.start([part('deaf', `${note} process.on('SIGTERM', () => {}); note('runs'); setInterval(() => {}, 1000);`, 200)]);
+    await supervisor.start([
+      part('deaf', `${note} process.on('SIGTERM', () => {}); note('runs'); setInterval(() => {}, 1000);`, 200),
+    ]);
     await until('it runs', () => notes().length === 1);
     await supervisor.stop();
     expect(isRunning(latest('deaf'))).toBe(false);
@@ -98,7 +102,10 @@ describe('what a killed all in one left behind', () => {
     await supervisor.start([part('left', 'setInterval(() => {}, 1000)')]);
     record.add('left', latest('left').pid);
     const kept = JSON.parse(readFileSync(join(folder, 'processes.json'), 'utf8')) as unknown[];
-    writeFileSync(join(folder, 'processes.json'), JSON.stringify([...kept, { name: 'me', pid: process.pid, started: '1' }]));
+    writeFileSync(
+      join(folder, 'processes.json'),
+      JSON.stringify([...kept, { name: 'me', pid: process.pid, started: '1' }]),
+    );
     const left = latest('left');
     await endLeftovers(folder, log);
     expect(isRunning(left)).toBe(false);

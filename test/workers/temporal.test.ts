@@ -52,7 +52,14 @@ describe('the embedded Temporal server', () => {
 
   it('in memory and without a page makes the namespace that was asked for', async () => {
     const { path } = await findTemporal({ log });
-    const server = await startTemporal({ binary: path, dbFile: null, port: await freePort(), uiPort: null, namespace: 'fleet', log });
+    const server = await startTemporal({
+      binary: path,
+      dbFile: null,
+      port: await freePort(),
+      uiPort: null,
+      namespace: 'fleet',
+      log,
+    });
     expect(server.uiUrl).toBeNull();
     await server.stop();
   });
@@ -61,23 +68,37 @@ describe('the embedded Temporal server', () => {
     const { path } = await findTemporal({ log });
     const dbFile = join(folder, 'is-a-folder');
     mkdirSync(dbFile);
-    await expect(startTemporal({ binary: path, dbFile, port: await freePort(), uiPort: null, namespace: 'default', log })).rejects.toThrow(/did not start on port \d+: .+/);
+    await expect(
+      startTemporal({ binary: path, dbFile, port: await freePort(), uiPort: null, namespace: 'default', log }),
+    ).rejects.toThrow(/did not start on port \d+: .+/);
   });
 });
 
 describe('the binary of the Temporal server', () => {
   it('that a person names is taken, and nothing else is tried', async () => {
     const cliPath = program(join(folder, 'mine'), '1.31.0');
-    expect(await findTemporal({ ...nowhere, cacheDir: cacheDir(), cliPath })).toEqual({ path: cliPath, serverVersion: '1.31.0', how: 'named by TEMPORAL_CLI_PATH' });
-    await expect(findTemporal({ log, cacheDir: cacheDir(), cliPath: join(folder, 'missing') })).rejects.toThrow(/TEMPORAL_CLI_PATH is .*missing, which is not a Temporal CLI/);
+    expect(await findTemporal({ ...nowhere, cacheDir: cacheDir(), cliPath })).toEqual({
+      path: cliPath,
+      serverVersion: '1.31.0',
+      how: 'named by TEMPORAL_CLI_PATH',
+    });
+    await expect(findTemporal({ log, cacheDir: cacheDir(), cliPath: join(folder, 'missing') })).rejects.toThrow(
+      /TEMPORAL_CLI_PATH is .*missing, which is not a Temporal CLI/,
+    );
   });
 
   it('is looked for on the PATH before the cache, and passed over where it is another program', async () => {
     program(join(cacheDir(), '1.9.1', 'temporal'), '1.32.0');
     program(join(folder, 'bin', 'temporal'), '1.30.0');
-    expect(await findTemporal({ ...nowhere, cacheDir: cacheDir(), path: join(folder, 'bin') })).toMatchObject({ serverVersion: '1.30.0', how: 'found on the PATH' });
+    expect(await findTemporal({ ...nowhere, cacheDir: cacheDir(), path: join(folder, 'bin') })).toMatchObject({
+      serverVersion: '1.30.0',
+      how: 'found on the PATH',
+    });
     writeFileSync(join(folder, 'bin', 'temporal'), '#!/bin/sh\necho hello\n');
-    expect(await findTemporal({ ...nowhere, cacheDir: cacheDir(), path: join(folder, 'bin') })).toMatchObject({ serverVersion: '1.32.0', how: 'fetched by an earlier start' });
+    expect(await findTemporal({ ...nowhere, cacheDir: cacheDir(), path: join(folder, 'bin') })).toMatchObject({
+      serverVersion: '1.32.0',
+      how: 'fetched by an earlier start',
+    });
   });
 
   it('of the newest version in the cache is taken, as versions count', async () => {
@@ -97,9 +118,13 @@ describe('the binary of the Temporal server', () => {
   });
 
   it('that cannot be had at all is answered by one sentence that lists what helps', async () => {
-    const fetches: Fetch[] = [{ way: 'the only way', fetch: () => Promise.reject(new Error('no network at https://example.com/x')) }];
+    const fetches: Fetch[] = [
+      { way: 'the only way', fetch: () => Promise.reject(new Error('no network at https://example.com/x')) },
+    ];
     const failure = findTemporal({ ...nowhere, cacheDir: cacheDir(), fetches });
-    await expect(failure).rejects.toThrow(/on the PATH; or set TEMPORAL_CLI_PATH.*TEMPORAL_ADDRESS.*the only way: no network at …/);
+    await expect(failure).rejects.toThrow(
+      /on the PATH; or set TEMPORAL_CLI_PATH.*TEMPORAL_ADDRESS.*the only way: no network at …/,
+    );
     expect(readdirSync(cacheDir())).toEqual([]);
   });
 });

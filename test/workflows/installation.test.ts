@@ -40,10 +40,18 @@ beforeAll(async () => {
   facts = await new Facts(pool).begin();
   engine = openTemporal({ connection, namespace: 'default', taskQueue: TASK_QUEUE });
   client = new Client({ connection: await Connection.connect(connection) });
-  orchestrator = await createOrchestrator({ connection, namespace: 'default', activities: createActivities({ pool, now: Date.now }), log, taskQueue: TASK_QUEUE, bundle: 'dist/workflow-bundle.js' });
+  orchestrator = await createOrchestrator({
+    connection,
+    namespace: 'default',
+    activities: createActivities({ pool, now: Date.now }),
+    log,
+    taskQueue: TASK_QUEUE,
+    bundle: 'dist/workflow-bundle.js',
+  });
   running = orchestrator.worker.run();
   sender = (async () => {
-    while (!ending) if ((await sendProcesses(pool, engine, Date.now)) === 0) await new Promise((resolve) => setTimeout(resolve, 20));
+    while (!ending)
+      if ((await sendProcesses(pool, engine, Date.now)) === 0) await new Promise((resolve) => setTimeout(resolve, 20));
   })();
 });
 afterAll(async () => {
@@ -57,26 +65,55 @@ afterAll(async () => {
 });
 
 /** Short enough to be waited for; the engine's timers are exact to about a tenth of a second. */
-const QUICK = { ...DEFAULT_POLICY, timeouts: { offer: 60_000, download: 60_000, install: 60_000, confirm: 60_000 }, retry: { maxAttempts: 2, first: 300, factor: 2, max: 1_000 } };
+const QUICK = {
+  ...DEFAULT_POLICY,
+  timeouts: { offer: 60_000, download: 60_000, install: 60_000, confirm: 60_000 },
+  retry: { maxAttempts: 2, first: 300, factor: 2, max: 1_000 },
+};
 
-async function requested(policy: Partial<typeof QUICK> = {}, more: { notBefore?: number } = {}): Promise<InstallationView> {
+async function requested(
+  policy: Partial<typeof QUICK> = {},
+  more: { notBefore?: number } = {},
+): Promise<InstallationView> {
   contents = (contents + 1) % 16;
-  return facts.install(await facts.device(), await facts.firmware(contents.toString(16)), { ...more, policy: { ...QUICK, ...policy } });
+  return facts.install(await facts.device(), await facts.firmware(contents.toString(16)), {
+    ...more,
+    policy: { ...QUICK, ...policy },
+  });
 }
-const see = async (one: InstallationView) => (await asTenant(pool, 'default', (tx) => readInstallation(tx, 'default', one.deviceId, one.id)))!;
-const becomes = (one: InstallationView, what: string, is: (view: InstallationView) => boolean) => until(what, async () => {
-  const view = await see(one);
-  return is(view) ? view : undefined;
-}, 20_000);
+const see = async (one: InstallationView) =>
+  (await asTenant(pool, 'default', (tx) => readInstallation(tx, 'default', one.deviceId, one.id)))!;
+const becomes = (one: InstallationView, what: string, is: (view: InstallationView) => boolean) =>
+  until(
+    what,
+    async () => {
+      const view = await see(one);
+      return is(view) ? view : undefined;
+    },
+    20_000,
+  );
 const says = (one: InstallationView, event: InstallationEvent) =>
-  asService(pool, (tx) => report(tx, 'default', { deviceId: one.deviceId, installationId: one.id, event, by: { kind: 'device', node: one.deviceId } }, Date.now()));
+  asService(pool, (tx) =>
+    report(
+      tx,
+      'default',
+      { deviceId: one.deviceId, installationId: one.id, event, by: { kind: 'device', node: one.deviceId } },
+      Date.now(),
+    ),
+  );
 const handle = (one: InstallationView) => client.workflow.getHandle(`installation-${one.id}`);
-/** RECORD_HISTORIES=1 keeps what the process did, for test/histories: only where its commands changed on purpose (see the README there). */
+/**
+ * RECORD_HISTORIES=1 keeps what the process did, for test/histories: only where its commands changed on purpose (see
+ * the README there).
+ */
 async function keep(one: InstallationView, name: string): Promise<void> {
   if (process.env['RECORD_HISTORIES'] !== '1') return;
   writeFileSync(`test/histories/${name}-${EDITION}.json`, `${historyToJSON(await handle(one).fetchHistory())}\n`);
 }
-const signals = async (one: InstallationView) => ((await handle(one).fetchHistory()).events ?? []).flatMap((event) => event.workflowExecutionSignaledEventAttributes?.signalName ?? []);
+const signals = async (one: InstallationView) =>
+  ((await handle(one).fetchHistory()).events ?? []).flatMap(
+    (event) => event.workflowExecutionSignaledEventAttributes?.signalName ?? [],
+  );
 
 describe('The process of an installation', () => {
   it('notifies, awaits the download, awaits the outcome, and concludes, with two signals', async () => {
@@ -107,7 +144,9 @@ describe('The process of an installation', () => {
     await becomes(one, 'delivered', (view) => view.state === 'delivered');
     await says(one, { type: 'failed', attempt: 1, seq: 1, error: { code: 'HASH_MISMATCH', message: 'other bytes' } });
     const waiting = await see(one);
-    expect(waiting.waitingOn).toMatch(/^Waits for its back-off: attempt 2 of 2 begins at .+, because HASH_MISMATCH: other bytes\.$/);
+    expect(waiting.waitingOn).toMatch(
+      /^Waits for its back-off: attempt 2 of 2 begins at .+, because HASH_MISMATCH: other bytes\.$/,
+    );
     await becomes(one, 'offered again', (view) => view.state === 'delivered' && view.attempt === 2);
     await says(one, { type: 'failed', attempt: 2, seq: 1, error: { code: 'HASH_MISMATCH', message: 'other bytes' } });
     expect(await handle(one).result()).toEqual({ state: 'failed', attempt: 2 });
@@ -122,7 +161,10 @@ describe('The process of an installation', () => {
   });
 
   it('judges a deadline that a report moved forward at that deadline, not when its own later timer fires', async () => {
-    const one = await requested({ timeouts: { ...QUICK.timeouts, download: 700 }, retry: { ...QUICK.retry, maxAttempts: 1 } });
+    const one = await requested({
+      timeouts: { ...QUICK.timeouts, download: 700 },
+      retry: { ...QUICK.retry, maxAttempts: 1 },
+    });
     await becomes(one, 'delivered', (view) => view.state === 'delivered');
     await says(one, { type: 'accepted', attempt: 1, seq: 1 });
     const end = await becomes(one, 'ended', (view) => view.endedAt !== null);
@@ -136,7 +178,13 @@ describe('The process of an installation', () => {
     await becomes(one, 'delivered', (view) => view.state === 'delivered');
     await says(one, { type: 'rebooting', attempt: 1, seq: 1 });
     const end = await becomes(one, 'ended', (view) => view.endedAt !== null);
-    expect(end.history.map((entry) => entry.event)).toEqual(['requested', 'delivered', 'rebooting', 'hello_asked', 'timed_out']);
+    expect(end.history.map((entry) => entry.event)).toEqual([
+      'requested',
+      'delivered',
+      'rebooting',
+      'hello_asked',
+      'timed_out',
+    ]);
     await handle(one).result();
     await keep(one, 'silent-after-reboot');
   });
@@ -147,7 +195,9 @@ describe('The process of an installation', () => {
     await says(one, { type: 'installed', attempt: 1, seq: 1 });
     expect((await see(one)).state).toBe('confirming');
     const end = await becomes(one, 'installed', (view) => view.state === 'installed');
-    expect(end.completedAt! - end.history.find((entry) => entry.event === 'confirming')!.at).toBeGreaterThanOrEqual(600);
+    expect(end.completedAt! - end.history.find((entry) => entry.event === 'confirming')!.at).toBeGreaterThanOrEqual(
+      600,
+    );
     await handle(one).result();
     await keep(one, 'soaked');
   });
@@ -155,7 +205,19 @@ describe('The process of an installation', () => {
   it('cancels an offer without an answer at the deadline of the cancellation', async () => {
     const one = await requested();
     await becomes(one, 'delivered', (view) => view.state === 'delivered');
-    await asTenant(pool, 'default', (tx) => report(tx, 'default', { deviceId: one.deviceId, installationId: one.id, event: { type: 'cancel', reason: 'a mistake' }, by: { kind: 'operator', id: 'me' } }, Date.now()));
+    await asTenant(pool, 'default', (tx) =>
+      report(
+        tx,
+        'default',
+        {
+          deviceId: one.deviceId,
+          installationId: one.id,
+          event: { type: 'cancel', reason: 'a mistake' },
+          by: { kind: 'operator', id: 'me' },
+        },
+        Date.now(),
+      ),
+    );
     const end = await becomes(one, 'canceled', (view) => view.endedAt !== null);
     expect(end).toMatchObject({ state: 'canceled', rejectReason: 'a mistake' });
     await handle(one).result();
@@ -188,11 +250,18 @@ describe('The process of an installation', () => {
     const one = await requested();
     await becomes(one, 'delivered', (view) => view.state === 'delivered');
     const shows = async (sentence: RegExp) => {
-      const both = async () => [(await handle(one).query<{ currentDetails?: string }>('__temporal_workflow_metadata')).currentDetails, (await see(one)).waitingOn];
-      await until('both say the same', async () => {
-        const [shown, said] = await both();
-        return shown === said;
-      }, 30_000);
+      const both = async () => [
+        (await handle(one).query<{ currentDetails?: string }>('__temporal_workflow_metadata')).currentDetails,
+        (await see(one)).waitingOn,
+      ];
+      await until(
+        'both say the same',
+        async () => {
+          const [shown, said] = await both();
+          return shown === said;
+        },
+        30_000,
+      );
       expect((await both())[0]).toMatch(sentence);
     };
     await shows(/^Waits for the device, which is offline, to accept the offer, since .+, until .+\.$/);
@@ -206,6 +275,9 @@ describe('The process of an installation', () => {
   }, 90_000);
 
   it('leaves nothing in the outbox when everything ended', async () => {
-    await until('empty', async () => (await facts.sql(`SELECT 1 FROM outbox WHERE receiver = 'workflow'`)).length === 0);
+    await until(
+      'empty',
+      async () => (await facts.sql(`SELECT 1 FROM outbox WHERE receiver = 'workflow'`)).length === 0,
+    );
   });
 });

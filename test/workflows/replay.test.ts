@@ -6,13 +6,17 @@ import { Worker } from '@temporalio/worker';
 const histories = readdirSync('test/histories').filter((file) => file.endsWith('.json'));
 
 describe('A process that has been running since an earlier version', () => {
-  it.each(histories)('goes on with today\'s code: %s', async (file) => {
+  it.each(histories)("goes on with today's code: %s", async (file) => {
     const history = historyFromJSON(JSON.parse(readFileSync(`test/histories/${file}`, 'utf8')));
-    await expect(Worker.runReplayHistory({ workflowBundle: { codePath: 'dist/workflow-bundle.js' } }, history)).resolves.toBeUndefined();
+    await expect(
+      Worker.runReplayHistory({ workflowBundle: { codePath: 'dist/workflow-bundle.js' } }, history),
+    ).resolves.toBeUndefined();
   });
 
   it('is kept for each case that the README names, and no other', () => {
-    const named = [...readFileSync('test/histories/README.md', 'utf8').matchAll(/^\| `([\w-]+\.json)`/gm)].map(([, name]) => name!);
+    const named = [...readFileSync('test/histories/README.md', 'utf8').matchAll(/^\| `([\w-]+\.json)`/gm)].map(
+      ([, name]) => name!,
+    );
     expect(named.sort()).toEqual([...histories].sort());
   });
 });

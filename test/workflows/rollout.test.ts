@@ -33,10 +33,18 @@ beforeAll(async () => {
   pool = openPool({ databaseUrl: database.url, name: 'test', max: 20 });
   engine = openTemporal({ connection, namespace: 'default', taskQueue: TASK_QUEUE });
   client = new Client({ connection: await Connection.connect(connection) });
-  orchestrator = await createOrchestrator({ connection, namespace: 'default', activities: createActivities({ pool, now: Date.now }), log: createLog('test', 'error'), taskQueue: TASK_QUEUE, bundle: 'dist/workflow-bundle.js' });
+  orchestrator = await createOrchestrator({
+    connection,
+    namespace: 'default',
+    activities: createActivities({ pool, now: Date.now }),
+    log: createLog('test', 'error'),
+    taskQueue: TASK_QUEUE,
+    bundle: 'dist/workflow-bundle.js',
+  });
   running = orchestrator.worker.run();
   sender = (async () => {
-    while (!ending) if ((await sendProcesses(pool, engine, Date.now)) === 0) await new Promise((resolve) => setTimeout(resolve, 20));
+    while (!ending)
+      if ((await sendProcesses(pool, engine, Date.now)) === 0) await new Promise((resolve) => setTimeout(resolve, 20));
   })();
 });
 afterAll(async () => {
@@ -50,21 +58,32 @@ afterAll(async () => {
 });
 
 const handle = (story: Story) => client.workflow.getHandle(`rollout-${story.rolloutId}`);
-const becomes = (story: Story, what: string, is: (view: RolloutView) => boolean) => until(what, async () => {
-  const view = await story.now();
-  return is(view) ? view : undefined;
-}, 20_000);
-const inFlight = (story: Story, count: number) => until(`${count} in flight`, async () => (await story.inFlight()).length === count, 20_000);
+const becomes = (story: Story, what: string, is: (view: RolloutView) => boolean) =>
+  until(
+    what,
+    async () => {
+      const view = await story.now();
+      return is(view) ? view : undefined;
+    },
+    20_000,
+  );
+const inFlight = (story: Story, count: number) =>
+  until(`${count} in flight`, async () => (await story.inFlight()).length === count, 20_000);
 /** As in test/workflows/installation.test.ts. */
 async function keep(story: Story, name: string): Promise<void> {
-  if (process.env['RECORD_HISTORIES'] === '1') writeFileSync(`test/histories/${name}.json`, `${historyToJSON(await handle(story).fetchHistory())}\n`);
+  if (process.env['RECORD_HISTORIES'] === '1')
+    writeFileSync(`test/histories/${name}.json`, `${historyToJSON(await handle(story).fetchHistory())}\n`);
 }
 
 describe('The process of a rollout', () => {
   it('waits for its start, opens group after group as reports come in, and ends with the last of them', async () => {
     const story = await Story.given(pool, { online: 4 });
     await story.creates({ groups: [{ name: 'canary', percent: 25 }, { name: 'rest' }] });
-    await becomes(story, 'told of', (view) => view.processStarted && view.waitingOn === 'Waits for somebody to start it.');
+    await becomes(
+      story,
+      'told of',
+      (view) => view.processStarted && view.waitingOn === 'Waits for somebody to start it.',
+    );
     await story.asks({ do: 'start' });
     await inFlight(story, 1);
     await story.succeed();
@@ -77,14 +96,24 @@ describe('The process of a rollout', () => {
 
   it('pauses at the failure budget, and goes on when somebody resumes', async () => {
     const story = await Story.given(pool, { online: 6 });
-    await story.creates({ groups: ONE_GROUP, pace: { maxInFlight: 2 }, stopIf: [{ outcome: 'failed', share: 0.5, after: 2, then: 'pause' }] });
+    await story.creates({
+      groups: ONE_GROUP,
+      pace: { maxInFlight: 2 },
+      stopIf: [{ outcome: 'failed', share: 0.5, after: 2, then: 'pause' }],
+    });
     await story.asks({ do: 'start' });
     await inFlight(story, 2);
     await story.fail();
     const paused = await becomes(story, 'paused', (view) => view.phase === 'paused');
     const described = await until('the sentence in the Temporal UI', async () => {
-      const metadata = await client.workflowService.queryWorkflow({ namespace: 'default', execution: { workflowId: handle(story).workflowId }, query: { queryType: '__temporal_workflow_metadata' } });
-      const said = JSON.parse(new TextDecoder().decode(metadata.queryResult!.payloads![0]!.data)) as { currentDetails?: string };
+      const metadata = await client.workflowService.queryWorkflow({
+        namespace: 'default',
+        execution: { workflowId: handle(story).workflowId },
+        query: { queryType: '__temporal_workflow_metadata' },
+      });
+      const said = JSON.parse(new TextDecoder().decode(metadata.queryResult!.payloads![0]!.data)) as {
+        currentDetails?: string;
+      };
       return said.currentDetails?.startsWith('Paused') ? said.currentDetails : undefined;
     });
     expect(described).toBe(paused.waitingOn);
@@ -98,7 +127,11 @@ describe('The process of a rollout', () => {
 
   it('waits for a soak and a back-off by timers of the engine', async () => {
     const story = await Story.given(pool, { online: 2 });
-    await story.creates({ groups: [{ name: 'canary', percent: 50, soak: 'PT1.5S' }, { name: 'rest' }], stopIf: [], retry: { maxAttempts: 2, backoff: { first: 'PT1.2S' } } });
+    await story.creates({
+      groups: [{ name: 'canary', percent: 50, soak: 'PT1.5S' }, { name: 'rest' }],
+      stopIf: [],
+      retry: { maxAttempts: 2, backoff: { first: 'PT1.2S' } },
+    });
     await story.asks({ do: 'start' });
     await inFlight(story, 1);
     await story.fail(1, { code: 'DOWNLOAD_FAILED', message: 'the link broke' });
@@ -117,7 +150,11 @@ describe('The process of a rollout', () => {
     await story.asks({ do: 'start' });
     await inFlight(story, 1);
     await story.succeed();
-    await becomes(story, 'soaking', (view) => view.facts.groups[0]!.soakingSince !== null && view.nextActionAt !== null);
+    await becomes(
+      story,
+      'soaking',
+      (view) => view.facts.groups[0]!.soakingSince !== null && view.nextActionAt !== null,
+    );
     await handle(story).terminate();
     await until('the next group', async () => {
       await markOverdueRollouts(pool, 300, 100);
@@ -139,13 +176,17 @@ describe('The process of a rollout', () => {
     const first = (await handle(story).describe()).runId;
     const ref = { tenantId: 'default', rolloutId: story.rolloutId };
     const length = async () => (await handle(story).describe()).historyLength;
-    await until('a new run', async () => {
-      for (let pokes = 0; pokes < 20; pokes += 1) {
-        await engine.poke(ref);
-        await new Promise((resolve) => setImmediate(resolve));
-      }
-      return (await handle(story).describe()).runId !== first;
-    }, 160_000);
+    await until(
+      'a new run',
+      async () => {
+        for (let pokes = 0; pokes < 20; pokes += 1) {
+          await engine.poke(ref);
+          await new Promise((resolve) => setImmediate(resolve));
+        }
+        return (await handle(story).describe()).runId !== first;
+      },
+      160_000,
+    );
     expect(await length()).toBeLessThan(2_000);
     await story.comesOnline(story.devices[0]!);
     await inFlight(story, 1);

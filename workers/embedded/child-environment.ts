@@ -5,10 +5,15 @@ import type { Addresses, Ports } from './addresses.js';
 export const SERVICE_USERNAME = 'slipway-service';
 
 /**
- * What every child is told: the names of DESIGN §9 and nothing else, so that no process can know that something is embedded.
- * Settings that belong to an outside service are taken away where the service is not outside.
+ * What every child is told: the names of DESIGN §9 and nothing else, so that no process can know that something is
+ * embedded. Settings that belong to an outside service are taken away where the service is not outside.
  */
-export function childEnvironment(settings: Settings, ports: Ports, addresses: Addresses, mqttPassword: string): NodeJS.ProcessEnv {
+export function childEnvironment(
+  settings: Settings,
+  ports: Ports,
+  addresses: Addresses,
+  mqttPassword: string,
+): NodeJS.ProcessEnv {
   const env: NodeJS.ProcessEnv = { ...process.env };
   // Only the API checks it; the fewer processes hold a secret, the better.
   delete env['SLIPWAY_ADMIN_TOKEN'];

@@ -32,7 +32,9 @@ export function lockDataDir(dataDir: string): DataDirLock {
     if (found === undefined) continue;
     const holder = parse(found);
     if (holder !== undefined && isRunning(holder)) {
-      throw new Error(`${dataDir} is in use: Slipway runs on it as process ${holder.pid}. Stop that one first, or set SLIPWAY_DATA_DIR to another folder.`);
+      throw new Error(
+        `${dataDir} is in use: Slipway runs on it as process ${holder.pid}. Stop that one first, or set SLIPWAY_DATA_DIR to another folder.`,
+      );
     }
     tookOver = removeStale(path, found) || tookOver;
   }
@@ -40,8 +42,8 @@ export function lockDataDir(dataDir: string): DataDirLock {
 }
 
 /**
- * Removes the lock that was judged stale, and no other: between the look and the removal another process may have taken it over,
- * so it is moved aside first, compared, and put back if it is not the one.
+ * Removes the lock that was judged stale, and no other: between the look and the removal another process may have taken
+ * it over, so it is moved aside first, compared, and put back if it is not the one.
  */
 function removeStale(path: string, judged: string): boolean {
   const aside = `${path}.${randomBytes(6).toString('hex')}`;

@@ -51,7 +51,10 @@ export function isExecutable(path: string): boolean {
   }
 }
 
-/** Whether a command can be run here; busybox has programs of the same name that know fewer options, so names prove nothing. */
+/**
+ * Whether a command can be run here; busybox has programs of the same name that know fewer options, so names prove
+ * nothing.
+ */
 export function works(command: string, args: readonly string[]): boolean {
   return spawnSync(command, args, { stdio: 'ignore', timeout: 5_000 }).status === 0;
 }
@@ -68,7 +71,12 @@ export async function startNative(command: string, args: readonly string[], opti
   // Innermost: the kernel forgets this signal when the process changes its user.
   const follow = canFollowParent ? ['setpriv', '--pdeathsig', options.parentDeathSignal] : [];
   const [file = command, ...rest] = [...(options.prefix ?? []), ...follow, command, ...args];
-  const child = spawn(file, rest, { cwd: options.cwd, env: options.env, stdio: ['ignore', 'ignore', 'pipe'], detached: true });
+  const child = spawn(file, rest, {
+    cwd: options.cwd,
+    env: options.env,
+    stdio: ['ignore', 'ignore', 'pipe'],
+    detached: true,
+  });
   const lines: string[] = [];
   createInterface({ input: child.stderr }).on('line', (line) => {
     if (lines.push(line) > KEPT_LINES) lines.shift();
@@ -76,7 +84,8 @@ export async function startNative(command: string, args: readonly string[], opti
   });
   const exited = new Promise<Exit>((resolve) => {
     child.once('exit', (code, signal) => {
-      // The last line, which says why, may still be in the pipe; but a program's own children can hold that open for longer.
+      // The last line, which says why, may still be in the pipe; but a program's own children can hold that open for
+      // longer.
       const timer = setTimeout(() => resolve({ code, signal }), LAST_LINE_MS);
       child.once('close', () => {
         clearTimeout(timer);
@@ -86,13 +95,25 @@ export async function startNative(command: string, args: readonly string[], opti
   });
   await new Promise<void>((resolve, reject) => {
     child.once('spawn', resolve);
-    child.once('error', (error) => reject(new Error(`${command} could not be started: ${error.message}`, { cause: error })));
+    child.once('error', (error) =>
+      reject(new Error(`${command} could not be started: ${error.message}`, { cause: error })),
+    );
   });
-  return { pid: child.pid ?? 0, exited, stop: (ask, graceMs) => stopChild(child, exited, ask, graceMs), lastLines: () => [...lines] };
+  return {
+    pid: child.pid ?? 0,
+    exited,
+    stop: (ask, graceMs) => stopChild(child, exited, ask, graceMs),
+    lastLines: () => [...lines],
+  };
 }
 
 /** Asks, kills after the grace, waits for the end. */
-export async function stopChild(child: ChildProcess, exited: Promise<unknown>, ask: NodeJS.Signals, graceMs: number): Promise<void> {
+export async function stopChild(
+  child: ChildProcess,
+  exited: Promise<unknown>,
+  ask: NodeJS.Signals,
+  graceMs: number,
+): Promise<void> {
   if (child.exitCode === null && child.signalCode === null) child.kill(ask);
   const timer = setTimeout(() => child.kill('SIGKILL'), graceMs);
   await exited;

@@ -7,8 +7,8 @@ import type { Log } from '../../runtime/log.js';
 import { readJsonIfAny, writePrivateFile } from './private-file.js';
 
 /**
- * Below the range from which systems take the ports of outgoing connections (Linux: 32768): a port that is given up for the
- * second of a restart must not become somebody's outgoing one meanwhile.
+ * Below the range from which systems take the ports of outgoing connections (Linux: 32768): a port that is given up for
+ * the second of a restart must not become somebody's outgoing one meanwhile.
  */
 const FIRST = 15_000;
 const LAST = 32_000;
@@ -55,7 +55,11 @@ const kept = z.record(z.string(), z.number().int().min(1).max(65_535));
  * Settles each port. Where 0 is wanted a free one is chosen, once per data directory, and kept there (`ports.json`).
  * @throws naming the setting whose port another program has.
  */
-export async function settlePorts(dataDir: string, wanted: Readonly<Record<string, WantedPort>>, log: Log): Promise<Record<string, number>> {
+export async function settlePorts(
+  dataDir: string,
+  wanted: Readonly<Record<string, WantedPort>>,
+  log: Log,
+): Promise<Record<string, number>> {
   const path = join(dataDir, 'ports.json');
   const before = kept.safeParse(readJsonIfAny(path));
   const earlier: Record<string, number> = before.success ? before.data : {};
@@ -64,20 +68,33 @@ export async function settlePorts(dataDir: string, wanted: Readonly<Record<strin
     const taken = new Set([...Object.values(settled), ...Object.values(wanted).map(({ port }) => port)]);
     settled[name] = want.port === 0 ? await keptOrNew(name, earlier[name], want, taken, log) : await fixed(want);
   }
-  const chosen = Object.fromEntries(Object.entries(wanted).filter(([, want]) => want.port === 0).map(([name]) => [name, settled[name]]));
+  const chosen = Object.fromEntries(
+    Object.entries(wanted)
+      .filter(([, want]) => want.port === 0)
+      .map(([name]) => [name, settled[name]]),
+  );
   writePrivateFile(path, JSON.stringify({ ...earlier, ...chosen }));
   return settled;
 }
 
 async function fixed({ port, host, setting }: WantedPort): Promise<number> {
   if (await becomesFree(port, host)) return port;
-  throw new Error(`port ${port} on ${host} is used by another program: stop that one, or set ${setting} to another port (0 = any free one)`);
+  throw new Error(
+    `port ${port} on ${host} is used by another program: stop that one, or set ${setting} to another port (0 = any free one)`,
+  );
 }
 
-async function keptOrNew(name: string, earlier: number | undefined, { host }: WantedPort, taken: ReadonlySet<number>, log: Log): Promise<number> {
+async function keptOrNew(
+  name: string,
+  earlier: number | undefined,
+  { host }: WantedPort,
+  taken: ReadonlySet<number>,
+  log: Log,
+): Promise<number> {
   if (earlier !== undefined && !taken.has(earlier) && (await becomesFree(earlier, host))) return earlier;
   const port = await freePort(host, taken);
-  if (earlier !== undefined) log.warn({ name, earlier, port }, 'the port of the last start is used by another program: a new one was chosen');
+  if (earlier !== undefined)
+    log.warn({ name, earlier, port }, 'the port of the last start is used by another program: a new one was chosen');
   return port;
 }
 

@@ -27,7 +27,9 @@ export function findPostgres(): PostgresBinaries {
     if (!isExecutable(path)) chmodSync(path, 0o755);
     return path;
   };
-  const { version } = z.object({ version: z.string() }).parse(JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')));
+  const { version } = z
+    .object({ version: z.string() })
+    .parse(JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')));
   return { postgres: program('postgres'), initdb: program('initdb'), majorVersion: version.split('.')[0] ?? version };
 }
 
@@ -45,8 +47,8 @@ function packageFolder(name: string): string {
 }
 
 /**
- * A tarball of npm holds no symbolic links, and the package's install script, which makes them, may not have run. Several
- * processes may do this at once: each link is made beside and renamed.
+ * A tarball of npm holds no symbolic links, and the package's install script, which makes them, may not have run.
+ * Several processes may do this at once: each link is made beside and renamed.
  */
 function linkLibraries(folder: string): void {
   const list = join(folder, 'native', 'pg-symlinks.json');

@@ -8,15 +8,19 @@ const GRACE_MS = 5_000;
 
 /**
  * Ends what an earlier postmaster left in this data folder, and removes its pid file when nothing of it runs any more.
- * The server's own check is not enough: after `kill -9` its backends may outlive it for a moment, and a number in the file that
- * now belongs to another program keeps it from starting. Call it only while you own the folder.
+ * The server's own check is not enough: after `kill -9` its backends may outlive it for a moment, and a number in the
+ * file that now belongs to another program keeps it from starting. Call it only while you own the folder.
  */
 export async function clearPostgresFolder(data: string, log: Log): Promise<void> {
   const pidFile = join(data, 'postmaster.pid');
   if (!existsSync(pidFile)) return;
   const postmaster = Number(readFileSync(pidFile, 'utf8').split('\n')[0]);
   const found = existsSync('/proc/self/cwd') ? processesIn(data) : [];
-  if (found.length > 0) log.warn({ postmaster, processes: found.map(({ pid }) => pid) }, 'stopping the PostgreSQL that an earlier start left behind');
+  if (found.length > 0)
+    log.warn(
+      { postmaster, processes: found.map(({ pid }) => pid) },
+      'stopping the PostgreSQL that an earlier start left behind',
+    );
   // The postmaster first: it takes its backends along in good order.
   const first = found.find(({ pid }) => pid === postmaster);
   if (first) await endProcess(first, 'SIGINT', GRACE_MS);
@@ -31,7 +35,11 @@ function processesIn(data: string): ProcessId[] {
   for (const name of readdirSync('/proc')) {
     if (!/^\d+$/.test(name)) continue;
     try {
-      if (readlinkSync(`/proc/${name}/cwd`) !== data || basename(readlinkSync(`/proc/${name}/exe`)).split(' ')[0] !== 'postgres') continue;
+      if (
+        readlinkSync(`/proc/${name}/cwd`) !== data ||
+        basename(readlinkSync(`/proc/${name}/exe`)).split(' ')[0] !== 'postgres'
+      )
+        continue;
     } catch (error) {
       // Another user's, or gone meanwhile: in either case not one of ours.
       const { code } = error as NodeJS.ErrnoException;

@@ -14,9 +14,9 @@ export interface PostgresUser {
 }
 
 /**
- * As root: in a user namespace, where root of the outside is nobody inside. Nothing changes on the disk, and it works below a
- * home that only root may enter. Where namespaces are blocked: as the real nobody, who then owns the folder.
- * No system user is ever made for it: that would edit /etc/passwd.
+ * As root: in a user namespace, where root of the outside is nobody inside. Nothing changes on the disk, and it works
+ * below a home that only root may enter. Where namespaces are blocked: as the real nobody, who then owns the folder. No
+ * system user is ever made for it: that would edit /etc/passwd.
  * @throws a sentence where neither works.
  */
 export function postgresUser(): PostgresUser {
@@ -26,7 +26,9 @@ export function postgresUser(): PostgresUser {
   if (works('unshare', [...namespace.slice(1), 'true'])) return { prefix: namespace, own: nothing };
   const nobody = ['setpriv', `--reuid=${UNPRIVILEGED}`, `--regid=${UNPRIVILEGED}`, '--clear-groups'];
   if (works('setpriv', [...nobody.slice(1), 'true'])) return { prefix: nobody, own: giveToNobody };
-  throw new Error('PostgreSQL refuses to run as root, and neither unshare nor setpriv works here: start Slipway as an ordinary user, or set DATABASE_URL to a PostgreSQL of your own');
+  throw new Error(
+    'PostgreSQL refuses to run as root, and neither unshare nor setpriv works here: start Slipway as an ordinary user, or set DATABASE_URL to a PostgreSQL of your own',
+  );
 }
 
 function giveToNobody(folder: string): void {

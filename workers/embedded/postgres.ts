@@ -88,20 +88,33 @@ interface Initialised {
 
 /** Made beside and renamed, so that a start that is killed in the middle leaves nothing that looks finished. */
 async function initialise({ data, dataDir, binaries, user, durable }: Initialised): Promise<void> {
-  for (const left of readdirSync(dataDir).filter((name) => name.endsWith('.unfinished'))) rmSync(join(dataDir, left), { recursive: true, force: true });
+  for (const left of readdirSync(dataDir).filter((name) => name.endsWith('.unfinished')))
+    rmSync(join(dataDir, left), { recursive: true, force: true });
   const unfinished = `${data}.unfinished`;
   mkdirSync(unfinished, { mode: 0o700 });
   user.own(dataDir);
   // Text sorts by code point and is lower-cased by Unicode, whatever the machine's own language is.
   const locale = ['--encoding=UTF8', '--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8'];
   const access = [`--username=${USER}`, `--pwfile=${join(dataDir, 'password')}`, '--auth=scram-sha-256'];
-  const [command = binaries.initdb, ...args] = [...user.prefix, binaries.initdb, '-D', unfinished, ...access, ...locale, '--no-instructions', ...(durable ? [] : ['--no-sync'])];
+  const [command = binaries.initdb, ...args] = [
+    ...user.prefix,
+    binaries.initdb,
+    '-D',
+    unfinished,
+    ...access,
+    ...locale,
+    '--no-instructions',
+    ...(durable ? [] : ['--no-sync']),
+  ];
   try {
     await promisify(execFile)(command, args, { timeout: INITDB_LIMIT_MS, env: cleanEnvironment() });
   } catch (error) {
     rmSync(unfinished, { recursive: true, force: true });
     const { stderr = '' } = error as { stderr?: string };
-    throw new Error(`the embedded PostgreSQL could not make its data folder: ${stderr.trim() || (error as Error).message}`, { cause: error });
+    throw new Error(
+      `the embedded PostgreSQL could not make its data folder: ${stderr.trim() || (error as Error).message}`,
+      { cause: error },
+    );
   }
   renameSync(unfinished, data);
 }
@@ -116,7 +129,8 @@ function serverSettings(port: number, durable: boolean): string[] {
     log_timezone: 'UTC',
     // Just-in-time compilation costs more than any of the short queries here.
     jit: 'off',
-    // A young fleet's tables grow from nothing to thousands of rows within a minute: until they are analyzed, their queries are planned by guesses.
+    // A young fleet's tables grow from nothing to thousands of rows within a minute: until they are analyzed, their
+    // queries are planned by guesses.
     autovacuum_naptime: '10s',
     // A client that breaks a rule is that client's error, not the server's news.
     log_min_messages: 'fatal',
@@ -145,13 +159,18 @@ async function ready(server: Awaited): Promise<void> {
   for (;;) {
     server.signal?.throwIfAborted();
     // Also where something else answers on the port: what counts is that *this* server lives.
-    if (over) throw new Error(`the embedded PostgreSQL did not start on port ${server.port}: ${server.native.lastLines().join(' | ')}`);
+    if (over)
+      throw new Error(
+        `the embedded PostgreSQL did not start on port ${server.port}: ${server.native.lastLines().join(' | ')}`,
+      );
     try {
       return await makeDatabase(server);
     } catch (error) {
       const notYet = ['ECONNREFUSED', 'ECONNRESET', '57P03'].includes((error as { code?: string }).code ?? '');
       if ((!notYet && !over) || Date.now() > deadline) {
-        throw new Error(`the embedded PostgreSQL does not answer on port ${server.port}: ${(error as Error).message}`, { cause: error });
+        throw new Error(`the embedded PostgreSQL does not answer on port ${server.port}: ${(error as Error).message}`, {
+          cause: error,
+        });
       }
     }
     await sleep(20);
@@ -159,7 +178,14 @@ async function ready(server: Awaited): Promise<void> {
 }
 
 async function makeDatabase({ password, port, database }: Awaited): Promise<void> {
-  const client = new pg.Client({ host: HOST, port, user: USER, password, database: 'postgres', connectionTimeoutMillis: 5_000 });
+  const client = new pg.Client({
+    host: HOST,
+    port,
+    user: USER,
+    password,
+    database: 'postgres',
+    connectionTimeoutMillis: 5_000,
+  });
   // A server that dies in the middle also fails the query below; without a listener it would end this process.
   client.on('error', () => undefined);
   try {

@@ -1,14 +1,19 @@
 import { randomBytes } from 'node:crypto';
 import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 
-/** Written beside and renamed: whoever reads finds the old text or the new one, never half of it, also after a crash. */
+/**
+ * Written beside and renamed: whoever reads finds the old text or the new one, never half of it, also after a crash.
+ */
 export function writePrivateFile(path: string, text: string): void {
   const beside = `${path}.${process.pid}.new`;
   writeFileSync(beside, text, { mode: 0o600 });
   renameSync(beside, path);
 }
 
-/** Makes the file with this text unless it is there. False where it was. The text is complete the moment the name exists. */
+/**
+ * Makes the file with this text unless it is there. False where it was. The text is complete the moment the name
+ * exists.
+ */
 export function createPrivateFile(path: string, text: string): boolean {
   const beside = `${path}.${process.pid}.${randomBytes(4).toString('hex')}`;
   writeFileSync(beside, text, { mode: 0o600 });
@@ -33,7 +38,10 @@ export function readFileIfAny(path: string): string | undefined {
   }
 }
 
-/** The parsed document, or undefined where the file is missing or damaged: what is kept in these files can be made again. */
+/**
+ * The parsed document, or undefined where the file is missing or damaged: what is kept in these files can be made
+ * again.
+ */
 export function readJsonIfAny(path: string): unknown {
   const text = readFileIfAny(path);
   if (text === undefined) return undefined;

@@ -12,7 +12,10 @@ export interface ProcessId {
 const HAS_PROC = existsSync('/proc/self/stat');
 const POLL_MS = 20;
 
-/** What runs under this number now; undefined where nothing does. A zombie has ended: only its entry waits for a parent that does not look. */
+/**
+ * What runs under this number now; undefined where nothing does. A zombie has ended: only its entry waits for a parent
+ * that does not look.
+ */
 export function identify(pid: number): ProcessId | undefined {
   return HAS_PROC ? fromProc(pid) : fromPs(pid);
 }
@@ -34,7 +37,11 @@ function fromProc(pid: number): ProcessId | undefined {
 function fromPs(pid: number): ProcessId | undefined {
   let line: string;
   try {
-    line = execFileSync('ps', ['-o', 'state=,lstart=', '-p', String(pid)], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'], timeout: 5_000 }).trim();
+    line = execFileSync('ps', ['-o', 'state=,lstart=', '-p', String(pid)], {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+      timeout: 5_000,
+    }).trim();
   } catch (error) {
     // ps answers 1 for a number that nobody has.
     if ((error as { status?: number }).status === 1) return undefined;
@@ -82,5 +89,6 @@ export async function endProcess(id: ProcessId, ask: NodeJS.Signals, graceMs: nu
   signal(id.pid, ask);
   if (await ended(id, graceMs)) return;
   signal(id.pid, 'SIGKILL');
-  if (!(await ended(id, 3_000))) throw new Error(`process ${id.pid} does not end, not even by SIGKILL; end it and start again`);
+  if (!(await ended(id, 3_000)))
+    throw new Error(`process ${id.pid} does not end, not even by SIGKILL; end it and start again`);
 }

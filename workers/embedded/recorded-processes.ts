@@ -20,8 +20,9 @@ export interface ProcessRecord {
 }
 
 /**
- * Writes down each child that was started, so that the next start can find it if this process is killed. The window between
- * the start of a child and this line is microseconds; what falls into it ends by itself (IPC channel, parent-death signal).
+ * Writes down each child that was started, so that the next start can find it if this process is killed. The window
+ * between the start of a child and this line is microseconds; what falls into it ends by itself (IPC channel,
+ * parent-death signal).
  */
 export function recordProcesses(dataDir: string): ProcessRecord {
   const path = join(dataDir, 'processes.json');
@@ -50,7 +51,15 @@ export async function endLeftovers(dataDir: string, log: Log): Promise<void> {
   const path = join(dataDir, 'processes.json');
   const found = recorded.safeParse(readJsonIfAny(path));
   const left = found.success ? found.data.filter(isRunning) : [];
-  if (left.length > 0) log.warn({ processes: left.map(({ name, pid }) => `${name} (${pid})`) }, 'ending what an earlier start left behind');
-  await Promise.all(left.map((id: ProcessId & { name: string }) => endProcess(id, id.name === 'postgres' ? 'SIGINT' : 'SIGTERM', GRACE_MS)));
+  if (left.length > 0)
+    log.warn(
+      { processes: left.map(({ name, pid }) => `${name} (${pid})`) },
+      'ending what an earlier start left behind',
+    );
+  await Promise.all(
+    left.map((id: ProcessId & { name: string }) =>
+      endProcess(id, id.name === 'postgres' ? 'SIGINT' : 'SIGTERM', GRACE_MS),
+    ),
+  );
   rmSync(path, { force: true });
 }

@@ -18,15 +18,18 @@ export interface RunningPart {
 
 export interface Supervisor {
   /**
-   * Starts parts side by side and keeps them running from then on; they are stopped together, before those that were started earlier.
-   * Rejects when one does not come up the first time: nobody waits for what cannot work.
+   * Starts parts side by side and keeps them running from then on; they are stopped together, before those that were
+   * started earlier. Rejects when one does not come up the first time: nobody waits for what cannot work.
    */
   start(parts: readonly Part[]): Promise<void>;
   /** Stops all, the last started first. Afterwards nothing is started again. */
   stop(): Promise<void>;
 }
 
-/** First pause 0.2 s: what died is back within 2 s (DESIGN §3). Doubled while it keeps dying, so that a broken one does not use up the machine. */
+/**
+ * First pause 0.2 s: what died is back within 2 s (DESIGN §3). Doubled while it keeps dying, so that a broken one does
+ * not use up the machine.
+ */
 const FIRST_PAUSE_MS = 200;
 const LONGEST_PAUSE_MS = 10_000;
 /** What lived this long was healthy: its next death is a new story. */
@@ -84,7 +87,8 @@ function keep(part: Part, ending: AbortSignal, log: Log): Kept {
       return await startOnce();
     } catch (error) {
       deaths += 1;
-      if (!ending.aborted) log.error({ part: part.name, error, inMs: pauseAfter(deaths) }, 'did not come up and is tried again');
+      if (!ending.aborted)
+        log.error({ part: part.name, error, inMs: pauseAfter(deaths) }, 'did not come up and is tried again');
       return undefined;
     }
   };

@@ -35,21 +35,26 @@ export function defaultCacheDir(): string {
 }
 
 /**
- * Finds the Temporal dev server, or fetches it. Safe when several processes do this at once: each fetches beside and renames.
+ * Finds the Temporal dev server, or fetches it. Safe when several processes do this at once: each fetches beside and
+ * renames.
  * @throws one sentence that lists what a person can do.
  */
 export async function findTemporal(options: FindOptions): Promise<TemporalBinary> {
   const { cliPath, log, cacheDir = defaultCacheDir() } = options;
   if (cliPath !== undefined) {
     const serverVersion = await versionOf(cliPath);
-    if (serverVersion === undefined) throw new Error(`TEMPORAL_CLI_PATH is ${cliPath}, which is not a Temporal CLI that runs here`);
+    if (serverVersion === undefined)
+      throw new Error(`TEMPORAL_CLI_PATH is ${cliPath}, which is not a Temporal CLI that runs here`);
     return { path: cliPath, serverVersion, how: 'named by TEMPORAL_CLI_PATH' };
   }
   const onPath = findProgram('temporal', options.path);
   if (onPath !== undefined) {
     const serverVersion = await versionOf(onPath);
     if (serverVersion !== undefined) return { path: onPath, serverVersion, how: 'found on the PATH' };
-    log.warn({ path: onPath }, 'the program `temporal` on the PATH is no Temporal CLI that runs here: it is passed over');
+    log.warn(
+      { path: onPath },
+      'the program `temporal` on the PATH is no Temporal CLI that runs here: it is passed over',
+    );
   }
   return (await cached(cacheDir)) ?? (await fetched(cacheDir, options.fetches ?? FETCHES, log));
 }

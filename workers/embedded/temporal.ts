@@ -13,19 +13,29 @@ const READY_LIMIT_MS = 30_000;
 const STOP_GRACE_MS = 2_500;
 
 /**
- * A queue of the history service keeps what it has done until its next checkpoint, and walks all of that for each task that comes: with the 30 s that
- * the server has for its own, a rush spends a tenth of its CPU there.
+ * A queue of the history service keeps what it has done until its next checkpoint, and walks all of that for each task
+ * that comes: with the 30 s that the server has for its own, a rush spends a tenth of its CPU there.
  */
-const CHECKPOINTS = ['transfer', 'timer', 'visibility'].flatMap((queue) => ['--dynamic-config-value', `history.${queue}ProcessorUpdateAckInterval="3s"`]);
+const CHECKPOINTS = ['transfer', 'timer', 'visibility'].flatMap((queue) => [
+  '--dynamic-config-value',
+  `history.${queue}ProcessorUpdateAckInterval="3s"`,
+]);
 /**
- * Write-ahead journal and NORMAL: 18.4 -> 33.5 installations a second; what a power failure could take, the reconciler starts again. The journal is taken
- * over into the file after 32 MB instead of 4: pages that are written again and again are then copied once.
+ * Write-ahead journal and NORMAL: 18.4 -> 33.5 installations a second; what a power failure could take, the reconciler
+ * starts again. The journal is taken over into the file after 32 MB instead of 4: pages that are written again and
+ * again are then copied once.
  */
-const PRAGMAS = ['journal_mode=WAL', 'synchronous=NORMAL', 'wal_autocheckpoint=8000'].flatMap((pragma) => ['--sqlite-pragma', pragma]);
+const PRAGMAS = ['journal_mode=WAL', 'synchronous=NORMAL', 'wal_autocheckpoint=8000'].flatMap((pragma) => [
+  '--sqlite-pragma',
+  pragma,
+]);
 
 export interface TemporalOptions {
   binary: string;
-  /** Null: in memory, gone with the process. Only one server at a time may have a file: two would start without an error. */
+  /**
+   * Null: in memory, gone with the process. Only one server at a time may have a file: two would start without an
+   * error.
+   */
   dbFile: string | null;
   port: number;
   /** Null: no user interface. */
@@ -66,13 +76,33 @@ export async function startTemporal(options: TemporalOptions): Promise<EmbeddedT
     await stop();
     throw error;
   }
-  return { address, uiUrl: uiPort === null ? null : `http://${HOST}:${uiPort}`, pid: native.pid, exited: native.exited, stop };
+  return {
+    address,
+    uiUrl: uiPort === null ? null : `http://${HOST}:${uiPort}`,
+    pid: native.pid,
+    exited: native.exited,
+    stop,
+  };
 }
 
 function serverArguments({ dbFile, port, uiPort, namespace }: TemporalOptions): string[] {
   const file = dbFile === null ? [] : ['--db-filename', dbFile, ...PRAGMAS];
   const ui = uiPort === null ? ['--headless'] : ['--ui-port', String(uiPort)];
-  return ['server', 'start-dev', '--ip', HOST, '--port', String(port), '--namespace', namespace, '--log-level', 'warn', ...CHECKPOINTS, ...ui, ...file];
+  return [
+    'server',
+    'start-dev',
+    '--ip',
+    HOST,
+    '--port',
+    String(port),
+    '--namespace',
+    namespace,
+    '--log-level',
+    'warn',
+    ...CHECKPOINTS,
+    ...ui,
+    ...file,
+  ];
 }
 
 /** TEMPORAL_ADDRESS and the like would make the command a client of another server. */
@@ -86,8 +116,10 @@ async function ready(native: Native, port: number, namespace: string, signal: Ab
   const deadline = Date.now() + READY_LIMIT_MS;
   const check = (what: string, cause?: unknown) => {
     signal?.throwIfAborted();
-    if (over) throw new Error(`the embedded Temporal server did not start on port ${port}: ${native.lastLines().join(' | ')}`);
-    if (Date.now() > deadline) throw new Error(`the embedded Temporal server ${what} within ${READY_LIMIT_MS / 1000} s`, { cause });
+    if (over)
+      throw new Error(`the embedded Temporal server did not start on port ${port}: ${native.lastLines().join(' | ')}`);
+    if (Date.now() > deadline)
+      throw new Error(`the embedded Temporal server ${what} within ${READY_LIMIT_MS / 1000} s`, { cause });
   };
   while (!(await accepts(port))) {
     check('does not listen');

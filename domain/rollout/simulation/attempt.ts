@@ -28,8 +28,8 @@ export interface Attempt {
 }
 
 /**
- * Each attempt is drawn by itself: that it went wrong before says nothing (an assumption that forecasts name). One that falls silent is cut off where the
- * plan says, after its download; so is one that takes longer than the plan allows.
+ * Each attempt is drawn by itself: that it went wrong before says nothing (an assumption that forecasts name). One that
+ * falls silent is cut off where the plan says, after its download; so is one that takes longer than the plan allows.
  * @param away milliseconds until the device is there; 0 = it is
  */
 export function drawAttempt(kind: KindModel, { timeouts, confirm }: Plan, away: number, random: Random): Attempt {
@@ -37,7 +37,8 @@ export function drawAttempt(kind: KindModel, { timeouts, confirm }: Plan, away: 
   const fetched = begins + at(kind.download, random());
   const install = at(kind.install, random());
   const failure = drawFailure(kind, random);
-  if (begins > timeouts.offer) return { ending: 'withdrawn', begins: timeouts.offer, fetched: timeouts.offer, ends: timeouts.offer };
+  if (begins > timeouts.offer)
+    return { ending: 'withdrawn', begins: timeouts.offer, fetched: timeouts.offer, ends: timeouts.offer };
   switch (failure) {
     case 'rejected':
       return { ending: 'rejected', begins, fetched: begins, ends: begins };

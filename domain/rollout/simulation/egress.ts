@@ -1,11 +1,15 @@
 const SECOND = 1_000;
-/** By seconds they hold four and a half hours, by minutes eleven days. Each run has its own, so that more would cost a small rollout more than all else. */
+/**
+ * By seconds they hold four and a half hours, by minutes eleven days. Each run has its own, so that more would cost a
+ * small rollout more than all else.
+ */
 const BUCKETS = 16_384;
 
 /**
- * How much is downloaded in each moment, and the most that was. Bytes are counted into buckets of a second; where the time outgrows them each becomes twice as
- * long, so that one download costs the same whatever its length. Downloads come in the order of their beginning, so that what lies behind is final then: its
- * peak is kept as it was seen in the finer buckets.
+ * How much is downloaded in each moment, and the most that was. Bytes are counted into buckets of a second; where the
+ * time outgrows them each becomes twice as long, so that one download costs the same whatever its length. Downloads
+ * come in the order of their beginning, so that what lies behind is final then: its peak is kept as it was seen in the
+ * finer buckets.
  */
 export class Egress {
   private width = SECOND;

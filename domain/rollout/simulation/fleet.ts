@@ -38,8 +38,9 @@ interface Group {
 }
 
 /**
- * A fleet of numbers: each device is some bytes in flat arrays, and knows beforehand how its attempt will end. What it does to the facts of its rollout is what
- * the store does (store/commands/admit.ts, rollout-moves.ts, rollout-stop.ts), and nothing is counted twice.
+ * A fleet of numbers: each device is some bytes in flat arrays, and knows beforehand how its attempt will end. What it
+ * does to the facts of its rollout is what the store does (store/commands/admit.ts, rollout-moves.ts, rollout-stop.ts),
+ * and nothing is counted twice.
  */
 export class SimulatedFleet {
   readonly egress = new Egress();
@@ -60,18 +61,39 @@ export class SimulatedFleet {
   private open = 0;
   private now: number;
 
-  constructor(private readonly plan: Plan, private readonly model: FleetModel, private readonly random: Random, private readonly start: number) {
+  constructor(
+    private readonly plan: Plan,
+    private readonly model: FleetModel,
+    private readonly random: Random,
+    private readonly start: number,
+  ) {
     this.now = start;
     const size = model.groups.reduce((sum, one) => sum + one, 0);
-    [this.doing, this.attempts, this.ending, this.groupOf] = [new Uint8Array(size), new Uint8Array(size), new Uint8Array(size), new Uint8Array(size)];
+    [this.doing, this.attempts, this.ending, this.groupOf] = [
+      new Uint8Array(size),
+      new Uint8Array(size),
+      new Uint8Array(size),
+      new Uint8Array(size),
+    ];
     [this.kind, this.arrives] = [new Uint16Array(size), new Float64Array(size)];
     let first = 0;
     this.groups = model.groups.map((count) => {
-      const group: Group = { first, size: count, counters: { ...NO_COUNTERS, pending: count }, fresh: [], again: [], freshTaken: 0, againTaken: 0, admitted: [], prefix: { ended: 0, failed: 0 } };
+      const group: Group = {
+        first,
+        size: count,
+        counters: { ...NO_COUNTERS, pending: count },
+        fresh: [],
+        again: [],
+        freshTaken: 0,
+        againTaken: 0,
+        admitted: [],
+        prefix: { ended: 0, failed: 0 },
+      };
       first += count;
       return group;
     });
-    for (const [index, group] of this.groups.entries()) for (let device = group.first; device < group.first + group.size; device += 1) this.place(device, index);
+    for (const [index, group] of this.groups.entries())
+      for (let device = group.first; device < group.first + group.size; device += 1) this.place(device, index);
   }
 
   get size(): number {
@@ -88,7 +110,10 @@ export class SimulatedFleet {
     return this.events.nextAt;
   }
 
-  /** Writes into facts that are the simulation's own what the planner sees beside the counters, as store/commands/observe.ts tells it; but a back-off ends by an event, and needs no time here. */
+  /**
+   * Writes into facts that are the simulation's own what the planner sees beside the counters, as
+   * store/commands/observe.ts tells it; but a back-off ends by an event, and needs no time here.
+   */
   observe(facts: Observed, now: number): void {
     this.now = now;
     for (const [index, group] of this.groups.entries()) {
@@ -104,7 +129,8 @@ export class SimulatedFleet {
   admit(index: number, count: number): void {
     const group = this.groups[index]!;
     for (let left = count; left > 0; left -= 1) {
-      const device = group.freshTaken < group.fresh.length ? group.fresh[group.freshTaken++]! : group.again[group.againTaken++]!;
+      const device =
+        group.freshTaken < group.fresh.length ? group.fresh[group.freshTaken++]! : group.again[group.againTaken++]!;
       this.begin(device, group);
     }
     this.starts.add(this.now, count);
@@ -113,18 +139,25 @@ export class SimulatedFleet {
 
   /** What waits comes to its end. */
   endPending(as: TargetState): void {
-    for (let device = 0; device < this.size; device += 1) if (this.doing[device]! < ENDED && this.doing[device] !== OPEN) this.end(device, 'pending', as);
+    for (let device = 0; device < this.size; device += 1)
+      if (this.doing[device]! < ENDED && this.doing[device] !== OPEN) this.end(device, 'pending', as);
     for (const group of this.groups) [group.freshTaken, group.againTaken] = [group.fresh.length, group.again.length];
   }
 
-  /** What is open and has been begun: `all`; an offer that nobody took: both. It stops at once, which forecasts name as an assumption. */
+  /**
+   * What is open and has been begun: `all`; an offer that nobody took: both. It stops at once, which forecasts name as
+   * an assumption.
+   */
   stopOpen(only: 'notBegun' | 'all', as: TargetState): void {
     for (let device = 0; device < this.size; device += 1) {
       if (this.doing[device] === OPEN && (only === 'all' || !this.hasBegun(device))) this.end(device, 'inFlight', as);
     }
   }
 
-  /** The next thing that happens. @returns whether the planner is told within a second (`news`), looks at that moment (`due`), or need not look. */
+  /**
+   * The next thing that happens. @returns whether the planner is told within a second (`news`), looks at that moment
+   * (`due`), or need not look.
+   */
   step(): 'news' | 'due' | 'nothing' {
     this.now = this.events.nextAt;
     const device = this.events.take();
@@ -146,7 +179,9 @@ export class SimulatedFleet {
 
   neverAdmitted(): number {
     let count = 0;
-    for (let device = 0; device < this.size; device += 1) if (this.attempts[device] === 0 && this.doing[device] !== ENDED + TARGET_STATES.indexOf('alreadyInstalled')) count += 1;
+    for (let device = 0; device < this.size; device += 1)
+      if (this.attempts[device] === 0 && this.doing[device] !== ENDED + TARGET_STATES.indexOf('alreadyInstalled'))
+        count += 1;
     return count;
   }
 
@@ -168,8 +203,9 @@ export class SimulatedFleet {
   }
 
   /**
-   * A device that has been away for an hour comes back within another one as likely as not, and one that has been away for a month within another month: of
-   * how long something will go on, how long it has gone on is the best that is known (Pareto, with the index 1).
+   * A device that has been away for an hour comes back within another one as likely as not, and one that has been away
+   * for a month within another month: of how long something will go on, how long it has gone on is the best that is
+   * known (Pareto, with the index 1).
    */
   private drawAway(): number {
     if (this.random() < this.model.online) return 0;
@@ -186,7 +222,12 @@ export class SimulatedFleet {
   private begin(device: number, group: Group): void {
     if (this.attempts[device] === 0) group.admitted.push(device);
     this.attempts[device]! += 1;
-    const attempt = drawAttempt(this.model.kinds[this.kind[device]!]!, this.plan, Math.max(0, this.arrives[device]! - this.now), this.random);
+    const attempt = drawAttempt(
+      this.model.kinds[this.kind[device]!]!,
+      this.plan,
+      Math.max(0, this.arrives[device]! - this.now),
+      this.random,
+    );
     this.doing[device] = OPEN;
     if (!this.hasBegun(device)) this.offered.add(device);
     this.ending[device] = ENDINGS.indexOf(attempt.ending);
@@ -195,7 +236,8 @@ export class SimulatedFleet {
     this.open += 1;
     this.events.put(this.now + attempt.ends, device);
     const from = this.now - this.start;
-    if (attempt.fetched > attempt.begins) this.egress.add(from + attempt.begins, from + attempt.fetched, this.model.bytes);
+    if (attempt.fetched > attempt.begins)
+      this.egress.add(from + attempt.begins, from + attempt.fetched, this.model.bytes);
   }
 
   /** The same as domain/rollout/target.ts does with what a real installation came to. */
@@ -205,7 +247,8 @@ export class SimulatedFleet {
     const attempt = this.attempts[device]!;
     this.offered.delete(device);
     const left = attempt < this.plan.retry.maxAttempts;
-    if (!left || (ending !== 'withdrawn' && (retry === null || !this.plan.retry.on.includes(retry)))) return this.end(device, 'inFlight', state);
+    if (!left || (ending !== 'withdrawn' && (retry === null || !this.plan.retry.on.includes(retry))))
+      return this.end(device, 'inFlight', state);
     group.counters.inFlight -= 1;
     group.counters.pending += 1;
     this.open -= 1;

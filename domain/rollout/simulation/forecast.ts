@@ -11,7 +11,10 @@ export interface Spread {
   readonly p95: number;
 }
 
-/** What a plan would do, over all runs. Durations are milliseconds from the start of the rollout on, shares and chances 0..1. */
+/**
+ * What a plan would do, over all runs. Durations are milliseconds from the start of the rollout on, shares and chances
+ * 0..1.
+ */
 export interface Forecast {
   readonly seed: number;
   readonly runs: number;
@@ -25,14 +28,20 @@ export interface Forecast {
   readonly duration: Spread | null;
   /** When this share of all devices has got the content; null = not even half of the runs come so far. */
   readonly milestones: readonly { readonly share: number; readonly after: Spread | null }[];
-  /** From the start until nine in ten have it of those that get it at all: the last of a fleet are those that were away. */
+  /**
+   * From the start until nine in ten have it of those that get it at all: the last of a fleet are those that were away.
+   */
   readonly devicesPerHour: number;
   readonly peakInFlight: Spread;
   readonly peakBytesPerSecond: Spread;
   readonly neverAdmitted: Spread;
   readonly stopRules: readonly { readonly rule: StopRule; readonly chance: number }[];
   /** Where it would stop and wait for a person, most likely first. */
-  readonly pauses: readonly { readonly because: string; readonly reason: PauseReason | null; readonly chance: number }[];
+  readonly pauses: readonly {
+    readonly because: string;
+    readonly reason: PauseReason | null;
+    readonly chance: number;
+  }[];
   readonly groups: readonly GroupForecast[];
   readonly assumptions: readonly string[];
 }
@@ -55,14 +64,24 @@ const HOUR = 3_600_000;
 /** A fault of a plan shows itself in a few sentences, each with its own numbers; nobody reads two hundred. */
 const MOST_PAUSES = 5;
 
-export function forecastOf(runs: readonly Run[], { plan, model, seed, start }: { plan: Plan; model: FleetModel; seed: number; start: number }): Forecast {
+export function forecastOf(
+  runs: readonly Run[],
+  { plan, model, seed, start }: { plan: Plan; model: FleetModel; seed: number; start: number },
+): Forecast {
   const devices = model.groups.reduce((sum, one) => sum + one, 0);
   const share = (of: (run: Run) => boolean): number => runs.filter(of).length / runs.length;
   const ended = runs.filter((run) => run.outcome === 'finished' || run.outcome === 'aborted');
   return {
-    seed, runs: runs.length, devices, startsAt: plan.schedule.startAt === null ? null : start,
+    seed,
+    runs: runs.length,
+    devices,
+    startsAt: plan.schedule.startAt === null ? null : start,
     outcomes: {
-      finished: share((run) => run.outcome === 'finished'), paused: share((run) => run.outcome === 'paused'), aborted: share((run) => run.outcome === 'aborted'), rolledBack: share((run) => run.outcome === 'rolledBack'), waiting: share((run) => run.outcome === 'waiting'),
+      finished: share((run) => run.outcome === 'finished'),
+      paused: share((run) => run.outcome === 'paused'),
+      aborted: share((run) => run.outcome === 'aborted'),
+      rolledBack: share((run) => run.outcome === 'rolledBack'),
+      waiting: share((run) => run.outcome === 'waiting'),
     },
     duration: spread(ended.map((run) => run.ended)),
     milestones: MILESTONES.map((part) => ({ share: part, after: milestone(runs, Math.ceil(part * devices)) })),
@@ -80,8 +99,12 @@ export function forecastOf(runs: readonly Run[], { plan, model, seed, start }: {
 function groupForecast(runs: readonly Run[], name: string, size: number, index: number): GroupForecast {
   const of = runs.map((run) => run.groups[index]!);
   return {
-    name, size, sample: spread(of.map((one) => one.sample))!, passes: of.filter((one) => one.passed !== null).length / of.length,
-    opens: spread(of.flatMap((one) => one.opened ?? [])), passed: spread(of.flatMap((one) => one.passed ?? [])),
+    name,
+    size,
+    sample: spread(of.map((one) => one.sample))!,
+    passes: of.filter((one) => one.passed !== null).length / of.length,
+    opens: spread(of.flatMap((one) => one.opened ?? [])),
+    passed: spread(of.flatMap((one) => one.passed ?? [])),
   };
 }
 
@@ -105,7 +128,10 @@ function pausesOf(runs: readonly Run[]): Forecast['pauses'] {
     const kind = kinds.get(key) ?? { because: because ?? '', reason: pause?.reason ?? null, count: 0 };
     kinds.set(key, { ...kind, count: kind.count + 1 });
   }
-  return [...kinds.values()].sort((a, b) => b.count - a.count).slice(0, MOST_PAUSES).map(({ because, reason, count }) => ({ because, reason, chance: count / runs.length }));
+  return [...kinds.values()]
+    .sort((a, b) => b.count - a.count)
+    .slice(0, MOST_PAUSES)
+    .map(({ because, reason, count }) => ({ because, reason, chance: count / runs.length }));
 }
 
 function spread(values: readonly number[]): Spread | null {

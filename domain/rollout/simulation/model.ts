@@ -1,6 +1,7 @@
 /**
- * A fleet as a simulation knows it: what was seen of devices of these kinds before, as distributions (store/rollouts/model.ts reads them). Plain,
- * readonly, JSON-safe: it crosses to a thread. Durations are milliseconds, shares 0..1.
+ * A fleet as a simulation knows it: what was seen of devices of these kinds before, as distributions
+ * (store/rollouts/model.ts reads them). Plain, readonly, JSON-safe: it crosses to a thread. Durations are milliseconds,
+ * shares 0..1.
  */
 export interface FleetModel {
   /** How many targets each group of the plan has, in the order of the groups. */
@@ -36,13 +37,16 @@ export interface KindModel {
 }
 
 /**
- * How an attempt can go wrong, by what follows of it: a download or an installation that may be tried again, one that ends the same way each time, a
- * device that refuses, one that falls silent.
+ * How an attempt can go wrong, by what follows of it: a download or an installation that may be tried again, one that
+ * ends the same way each time, a device that refuses, one that falls silent.
  */
 export const FAILURE_KINDS = ['download', 'install', 'final', 'rejected', 'timeout'] as const;
 export type FailureKind = (typeof FAILURE_KINDS)[number];
 
-/** Values at evenly spaced quantiles, ascending: the first is the least that was seen, the last the greatest. At least one. */
+/**
+ * Values at evenly spaced quantiles, ascending: the first is the least that was seen, the last the greatest. At least
+ * one.
+ */
 export type Quantiles = readonly number[];
 
 /** More say no more about 2,000 samples, and cross to the thread with every kind of device. */

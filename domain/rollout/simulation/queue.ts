@@ -1,6 +1,7 @@
 /**
- * What will happen in a simulated fleet, soonest first; of two at the same time, the one of the lower number. A binary heap over flat arrays: a run over a
- * million devices puts in and takes out some millions of entries, and an object for each would cost more than the planner.
+ * What will happen in a simulated fleet, soonest first; of two at the same time, the one of the lower number. A binary
+ * heap over flat arrays: a run over a million devices puts in and takes out some millions of entries, and an object for
+ * each would cost more than the planner.
  */
 export class EventQueue {
   private times = new Float64Array(1024);

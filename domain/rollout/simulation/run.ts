@@ -25,26 +25,40 @@ export interface Run {
   /** Keys of the stop rules that acted (stop-rules.ts). */
   readonly fired: readonly string[];
   /** What each group came to; null = that did not happen. */
-  readonly groups: readonly { readonly opened: number | null; readonly passed: number | null; readonly failed: number | null; readonly sample: number }[];
+  readonly groups: readonly {
+    readonly opened: number | null;
+    readonly passed: number | null;
+    readonly failed: number | null;
+    readonly sample: number;
+  }[];
   /** How often the planner was asked: what the run cost. */
   readonly looks: number;
 }
 
-/** News reach the planner of a real rollout so late, together with what came meanwhile ("poked at most once a second"). */
+/**
+ * News reach the planner of a real rollout so late, together with what came meanwhile ("poked at most once a second").
+ */
 const POKE_MS = 1_000;
 /**
- * Where an installation takes long, news are gathered for a hundredth of that: a place under the cap stays free half as long on the average, which makes a rollout
- * half a percent longer than it is, and a run over 100,000 devices half as dear.
+ * Where an installation takes long, news are gathered for a hundredth of that: a place under the cap stays free half as
+ * long on the average, which makes a rollout half a percent longer than it is, and a run over 100,000 devices half as
+ * dear.
  */
 const POKE_SHARE = 0.01;
-/** A rollout of a million devices takes some two million; one that asks for ever more is a fault of the planner, and is told as one. */
+/**
+ * A rollout of a million devices takes some two million; one that asks for ever more is a fault of the planner, and is
+ * told as one.
+ */
 const MOST_LOOKS = 20_000_000;
 
 type Executors = { [K in StepKind]: (step: Extract<Step, { do: K }>, run: Running) => void };
 
 const ON_FACTS = (): void => undefined;
 
-/** What a step does to the fleet; what it makes of the facts is `applyStep`'s. A new kind of step does not compile without its line. */
+/**
+ * What a step does to the fleet; what it makes of the facts is `applyStep`'s. A new kind of step does not compile
+ * without its line.
+ */
 const EXECUTORS: Executors = {
   materialise: ON_FACTS,
   begin: ON_FACTS,
@@ -54,7 +68,11 @@ const EXECUTORS: Executors = {
   ask_approval: ON_FACTS,
   pass_group: (step, run) => run.judged(step.group),
   fail_group: (step, run) => run.judged(step.group),
-  admit: ({ group, count }, { fleet, plan }) => fleet.admit(plan.groups.findIndex((one) => one.name === group), count),
+  admit: ({ group, count }, { fleet, plan }) =>
+    fleet.admit(
+      plan.groups.findIndex((one) => one.name === group),
+      count,
+    ),
   end: ON_FACTS,
   end_pending: ({ as }, { fleet }) => fleet.endPending(as),
   stop_open: ({ only, as }, { fleet }) => fleet.stopOpen(only, as),
@@ -77,24 +95,62 @@ class Running {
   private readonly poke: number;
   readonly samples: (number | undefined)[] = [];
 
-  constructor(readonly plan: Plan, model: FleetModel, seed: number, readonly start: number) {
+  constructor(
+    readonly plan: Plan,
+    model: FleetModel,
+    seed: number,
+    readonly start: number,
+  ) {
     this.now = start;
     this.poke = Math.max(POKE_MS, Math.round(POKE_SHARE * shortest(model)));
     this.fleet = new SimulatedFleet(plan, model, seeded(seed), start);
     this.facts = {
-      materialised: true, createdAt: start, startRequestedAt: start, startedAt: null, approvals: votes(plan.approval.required, start), pauses: [], fired: [], aborted: null, rollingBack: null,
-      sweptAt: null, sweepWanted: false, endedAt: null, finishedAt: null, closedAt: null, toRollBack: 0, toStop: { begun: 0, notBegun: 0 }, starts: { lastMinute: 0, oldestLeavesAt: null },
+      materialised: true,
+      createdAt: start,
+      startRequestedAt: start,
+      startedAt: null,
+      approvals: votes(plan.approval.required, start),
+      pauses: [],
+      fired: [],
+      aborted: null,
+      rollingBack: null,
+      sweptAt: null,
+      sweepWanted: false,
+      endedAt: null,
+      finishedAt: null,
+      closedAt: null,
+      toRollBack: 0,
+      toStop: { begun: 0, notBegun: 0 },
+      starts: { lastMinute: 0, oldestLeavesAt: null },
       groups: plan.groups.map((group, index) => ({
-        name: group.name, ...this.fleet.groupFacts(index), openedAt: null, soakingSince: null, askedAt: null, approvals: [], passedAt: null, failedAt: null, because: null, ready: 0, nextRetryAt: null, back: NO_BACK,
+        name: group.name,
+        ...this.fleet.groupFacts(index),
+        openedAt: null,
+        soakingSince: null,
+        askedAt: null,
+        approvals: [],
+        passedAt: null,
+        failedAt: null,
+        because: null,
+        ready: 0,
+        nextRetryAt: null,
+        back: NO_BACK,
       })),
     };
   }
 
-  /** Looks, and does what the planner says, until there is nothing to do. @returns until when it waits (null = for news), or how it ended. */
+  /**
+   * Looks, and does what the planner says, until there is nothing to do. @returns until when it waits (null = for
+   * news), or how it ended.
+   */
   look(): { until: number | null } | { outcome: Run['outcome'] } {
     for (; this.looks < MOST_LOOKS; this.looks += 1) {
       this.fleet.observe(this.facts, this.now);
-      const { steps: [step], waitingOn, outcome } = planNext(this.facts, this.plan, this.now);
+      const {
+        steps: [step],
+        waitingOn,
+        outcome,
+      } = planNext(this.facts, this.plan, this.now);
       if (outcome !== null) return { outcome };
       if (this.facts.rollingBack) return { outcome: 'rolledBack' };
       if (!step) return this.waits(waitingOn!.until);
@@ -149,11 +205,30 @@ function told({ fleet, facts, samples, looks, now }: Running, outcome: Run['outc
   const since = (time: number | null): number | null => (time === null ? null : time - begun);
   const pause = facts.pauses[0];
   return {
-    outcome, because: outcome === 'paused' ? (pause?.because ?? null) : (facts.rollingBack?.because ?? facts.aborted?.because ?? null),
-    pause: outcome === 'paused' && pause ? { reason: pause.reason, group: pause.group ?? null, rule: pause.reason === 'failure_budget' ? (facts.fired.at(-1) ?? null) : null } : null,
+    outcome,
+    because:
+      outcome === 'paused' ? (pause?.because ?? null) : (facts.rollingBack?.because ?? facts.aborted?.because ?? null),
+    pause:
+      outcome === 'paused' && pause
+        ? {
+            reason: pause.reason,
+            group: pause.group ?? null,
+            rule: pause.reason === 'failure_budget' ? (facts.fired.at(-1) ?? null) : null,
+          }
+        : null,
     ended: since(outcome === 'paused' && pause ? pause.since : now)!,
-    installedAt: fleet.installedAt.map((time) => time - begun), peakInFlight: fleet.peakInFlight, peakBytesPerSecond: fleet.egress.peak(), neverAdmitted: fleet.neverAdmitted(), fired: facts.fired, looks,
-    groups: facts.groups.map((group, index) => ({ opened: since(group.openedAt), passed: since(group.passedAt), failed: since(group.failedAt), sample: samples[index] ?? fleet.sampleOf(index) })),
+    installedAt: fleet.installedAt.map((time) => time - begun),
+    peakInFlight: fleet.peakInFlight,
+    peakBytesPerSecond: fleet.egress.peak(),
+    neverAdmitted: fleet.neverAdmitted(),
+    fired: facts.fired,
+    looks,
+    groups: facts.groups.map((group, index) => ({
+      opened: since(group.openedAt),
+      passed: since(group.passedAt),
+      failed: since(group.failedAt),
+      sample: samples[index] ?? fleet.sampleOf(index),
+    })),
   };
 }
 

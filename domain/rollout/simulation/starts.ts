@@ -15,7 +15,8 @@ export class Starts {
   }
 
   at(now: number): RolloutFacts['starts'] {
-    for (; this.oldest < this.times.length && this.times[this.oldest]! < now - RATE_WINDOW_MS; this.oldest += 1) this.lastMinute -= this.counts[this.oldest]!;
+    for (; this.oldest < this.times.length && this.times[this.oldest]! < now - RATE_WINDOW_MS; this.oldest += 1)
+      this.lastMinute -= this.counts[this.oldest]!;
     const oldest = this.times[this.oldest];
     return { lastMinute: this.lastMinute, oldestLeavesAt: oldest === undefined ? null : oldest + RATE_WINDOW_MS + 1 };
   }

@@ -12,21 +12,80 @@ import { LEAST, planOf } from '../../support/rollout-plan.js';
 
 const AT = Date.UTC(2026, 10, 24, 10);
 const FULL = {
-  groups: [{ name: 'canary', percent: 1, soak: 'PT2H', gate: { minSuccess: 0.98, minSample: 20 }, approval: { required: 2, expiresAfter: 'P3D', onExpiry: 'abort' } }, { name: 'lab', filter: 'tag==lab' }, { name: 'ten', count: 10 }, { name: 'rest' }],
-  pace: { maxInFlight: 500, ramp: { from: 50, factor: 2, every: { succeeded: 1_000 } } }, schedule: { startAt: '2026-12-01T00:00:00.000Z', atEnd: 'cancelOpen' }, confirm: { soak: 'PT10M' },
+  groups: [
+    {
+      name: 'canary',
+      percent: 1,
+      soak: 'PT2H',
+      gate: { minSuccess: 0.98, minSample: 20 },
+      approval: { required: 2, expiresAfter: 'P3D', onExpiry: 'abort' },
+    },
+    { name: 'lab', filter: 'tag==lab' },
+    { name: 'ten', count: 10 },
+    { name: 'rest' },
+  ],
+  pace: { maxInFlight: 500, ramp: { from: 50, factor: 2, every: { succeeded: 1_000 } } },
+  schedule: { startAt: '2026-12-01T00:00:00.000Z', atEnd: 'cancelOpen' },
+  confirm: { soak: 'PT10M' },
 };
 
 function group(name: string, more: Partial<GroupFacts> = {}): GroupFacts {
-  return { name, size: 0, counters: NO_COUNTERS, openedAt: null, soakingSince: null, askedAt: null, approvals: [], passedAt: null, failedAt: null, because: null, prefix: { ended: 0, failed: 0 }, ready: 0, nextRetryAt: null, back: NO_BACK, ...more };
+  return {
+    name,
+    size: 0,
+    counters: NO_COUNTERS,
+    openedAt: null,
+    soakingSince: null,
+    askedAt: null,
+    approvals: [],
+    passedAt: null,
+    failedAt: null,
+    because: null,
+    prefix: { ended: 0, failed: 0 },
+    ready: 0,
+    nextRetryAt: null,
+    back: NO_BACK,
+    ...more,
+  };
 }
 
 function view(plan: Plan, facts: Partial<RolloutFacts> = {}): PrintableRollout {
   return {
-    id: ROLLOUT_EXAMPLE.id, plan, defaulted: ['/pace/offline'], templateId: null, fromTemplate: [], version: 3, phase: 'paused', because: 'Paused.', waitingOn: 'Waits.', nextActionAt: AT, eta: null, createdBy: 'key:admin', createdAt: AT, updatedAt: AT,
+    id: ROLLOUT_EXAMPLE.id,
+    plan,
+    defaulted: ['/pace/offline'],
+    templateId: null,
+    fromTemplate: [],
+    version: 3,
+    phase: 'paused',
+    because: 'Paused.',
+    waitingOn: 'Waits.',
+    nextActionAt: AT,
+    eta: null,
+    createdBy: 'key:admin',
+    createdAt: AT,
+    updatedAt: AT,
     bytes: plan.groups.map(() => 1_000),
     facts: {
-      materialised: true, createdAt: AT, startRequestedAt: AT, startedAt: AT, approvals: [], pauses: [], fired: [], aborted: null, rollingBack: null, sweptAt: null, sweepWanted: false, endedAt: null, finishedAt: null, closedAt: null,
-      groups: plan.groups.map((one) => group(one.name)), toStop: { begun: 0, notBegun: 0 }, toRollBack: 0, starts: { lastMinute: 0, oldestLeavesAt: null }, ...facts,
+      materialised: true,
+      createdAt: AT,
+      startRequestedAt: AT,
+      startedAt: AT,
+      approvals: [],
+      pauses: [],
+      fired: [],
+      aborted: null,
+      rollingBack: null,
+      sweptAt: null,
+      sweepWanted: false,
+      endedAt: null,
+      finishedAt: null,
+      closedAt: null,
+      groups: plan.groups.map((one) => group(one.name)),
+      toStop: { begun: 0, notBegun: 0 },
+      toRollBack: 0,
+      starts: { lastMinute: 0, oldestLeavesAt: null },
+      ...facts,
     },
   };
 }
@@ -39,21 +98,51 @@ describe('A rollout as it is printed', () => {
 
   it('has the plan as it was sent, which sent again is the same plan', () => {
     const plan = planOf(FULL);
-    expect(printPlan(plan)).toMatchObject({ groups: [FULL.groups[0], FULL.groups[1], FULL.groups[2], { name: 'rest' }], schedule: FULL.schedule, pace: FULL.pace, confirm: FULL.confirm });
+    expect(printPlan(plan)).toMatchObject({
+      groups: [FULL.groups[0], FULL.groups[1], FULL.groups[2], { name: 'rest' }],
+      schedule: FULL.schedule,
+      pace: FULL.pace,
+      confirm: FULL.confirm,
+    });
     const again = toPlan(newRollout.parse(printPlan(plan)));
     expect(again.plan).toEqual(plan);
   });
 
   it('tells of each group its state, its counters, what its gate says, and who approved it', () => {
     const plan = planOf(FULL);
-    const canary = group('canary', { size: 10, counters: { ...NO_COUNTERS, installed: 3, inFlight: 7 }, openedAt: AT, askedAt: AT, approvals: [{ by: 'key:eve', at: AT }] });
-    const pauses = [{ reason: 'gate_failed', since: AT, because: 'too few succeeded', group: 'canary' }] as const;
-    const printed = printRollout(view(plan, { groups: [canary, ...plan.groups.slice(1).map((one) => group(one.name))], pauses }), 'http://temporal/x');
-    expect(printed.groups[0]).toMatchObject({
-      name: 'canary', percent: 1, size: 10, state: 'awaiting_approval', counters: { installed: 3, inFlight: 7, bytes: 1_000 }, gate: { minSample: 20, verdict: 'wait', because: expect.stringContaining('3 of 20'), bound: null },
-      approval: { required: 2, expiresAfter: 'P3D', askedAt: '2026-11-24T10:00:00.000Z', given: [{ by: 'key:eve', at: '2026-11-24T10:00:00.000Z' }] },
+    const canary = group('canary', {
+      size: 10,
+      counters: { ...NO_COUNTERS, installed: 3, inFlight: 7 },
+      openedAt: AT,
+      askedAt: AT,
+      approvals: [{ by: 'key:eve', at: AT }],
     });
-    expect(printed).toMatchObject({ defaults: ['/pace/offline'], version: 3, counters: { installed: 3, inFlight: 7, bytes: 4_000 }, workflowUrl: 'http://temporal/x', pauses: [{ reason: 'gate_failed', since: '2026-11-24T10:00:00.000Z', group: 'canary' }] });
+    const pauses = [{ reason: 'gate_failed', since: AT, because: 'too few succeeded', group: 'canary' }] as const;
+    const printed = printRollout(
+      view(plan, { groups: [canary, ...plan.groups.slice(1).map((one) => group(one.name))], pauses }),
+      'http://temporal/x',
+    );
+    expect(printed.groups[0]).toMatchObject({
+      name: 'canary',
+      percent: 1,
+      size: 10,
+      state: 'awaiting_approval',
+      counters: { installed: 3, inFlight: 7, bytes: 1_000 },
+      gate: { minSample: 20, verdict: 'wait', because: expect.stringContaining('3 of 20'), bound: null },
+      approval: {
+        required: 2,
+        expiresAfter: 'P3D',
+        askedAt: '2026-11-24T10:00:00.000Z',
+        given: [{ by: 'key:eve', at: '2026-11-24T10:00:00.000Z' }],
+      },
+    });
+    expect(printed).toMatchObject({
+      defaults: ['/pace/offline'],
+      version: 3,
+      counters: { installed: 3, inFlight: 7, bytes: 4_000 },
+      workflowUrl: 'http://temporal/x',
+      pauses: [{ reason: 'gate_failed', since: '2026-11-24T10:00:00.000Z', group: 'canary' }],
+    });
   });
 });
 
@@ -64,22 +153,41 @@ describe('An amendment', () => {
   it('of a group is merged into the group of its name', () => {
     const { patch, faults } = merged({ groups: [{ name: 'lab', soak: 'PT1H', gate: { minSample: 2 } }] });
     expect(faults).toEqual([]);
-    expect((patch as { groups: unknown[] }).groups).toEqual(printPlan(plan).groups.map((one) => (one.name === 'lab' ? { ...one, soak: 'PT1H', gate: { ...one.gate, minSample: 2 } } : one)));
+    expect((patch as { groups: unknown[] }).groups).toEqual(
+      printPlan(plan).groups.map((one) =>
+        one.name === 'lab' ? { ...one, soak: 'PT1H', gate: { ...one.gate, minSample: 2 } } : one,
+      ),
+    );
   });
 
   it('of a group that is not there, or twice, is refused', () => {
-    expect(merged({ groups: [{ name: 'lab' }, { name: 'nobody' }, { name: 'lab' }] }).faults.map((fault) => fault.pointer)).toEqual(['/groups/1/name', '/groups/2/name']);
+    expect(
+      merged({ groups: [{ name: 'lab' }, { name: 'nobody' }, { name: 'lab' }] }).faults.map((fault) => fault.pointer),
+    ).toEqual(['/groups/1/name', '/groups/2/name']);
   });
 
   it('is what differs, and nothing where nothing does', () => {
     expect(amendmentOf(plan, planOf(FULL))).toBeUndefined();
-    const slower = planOf({ ...FULL, description: 'slower', pace: { ...FULL.pace, maxInFlight: 5 }, groups: FULL.groups.map((one) => (one.name === 'ten' ? { ...one, soak: 'PT1H' } : one)) });
-    expect(amendmentOf(plan, slower)).toEqual({ description: 'slower', pace: slower.pace, groups: [{ name: 'ten', soak: 3_600_000 }] });
+    const slower = planOf({
+      ...FULL,
+      description: 'slower',
+      pace: { ...FULL.pace, maxInFlight: 5 },
+      groups: FULL.groups.map((one) => (one.name === 'ten' ? { ...one, soak: 'PT1H' } : one)),
+    });
+    expect(amendmentOf(plan, slower)).toEqual({
+      description: 'slower',
+      pace: slower.pace,
+      groups: [{ name: 'ten', soak: 3_600_000 }],
+    });
   });
 
   it('takes what it changes out of the defaults', () => {
     const { plan: before, defaulted } = toPlan(newRollout.parse(LEAST));
-    const after: Plan = { ...before, pace: { ...before.pace, maxInFlight: 5 }, groups: before.groups.map((one, index) => (index === 1 ? { ...one, soak: 1 } : one)) };
+    const after: Plan = {
+      ...before,
+      pace: { ...before.pace, maxInFlight: 5 },
+      groups: before.groups.map((one, index) => (index === 1 ? { ...one, soak: 1 } : one)),
+    };
     const left = stillDefaulted(defaulted, before, after);
     expect(defaulted.filter((pointer) => !left.includes(pointer))).toEqual(['/groups', '/pace/maxInFlight']);
   });

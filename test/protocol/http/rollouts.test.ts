@@ -27,7 +27,11 @@ describe('What an operator leaves out', () => {
     ['1,000 starts a minute', '/pace/startsPerMinute', 1_000],
     ['no ramp', '/pace/ramp', null],
     ['only devices that are online are admitted', '/pace/offline', 'wait'],
-    ['10 % failed, judged after 10, pause it', '/stopIf', [{ outcome: 'failed', share: 0.1, after: 10, then: 'pause' }]],
+    [
+      '10 % failed, judged after 10, pause it',
+      '/stopIf',
+      [{ outcome: 'failed', share: 0.1, after: 10, then: 'pause' }],
+    ],
     ['it starts by command', '/schedule/startAt', null],
     ['it has no end', '/schedule/endAt', null],
     ['at its end what is open goes on', '/schedule/atEnd', 'stopAdmitting'],
@@ -50,58 +54,134 @@ describe('What an operator leaves out', () => {
   ])('has a default that is safe and shown: %s', (_what, pointer, value) => {
     const { plan, defaulted } = made();
     expect(defaulted).toContain(pointer);
-    expect(pointer.split('/').slice(1).reduce((at: unknown, key) => (at as Record<string, unknown>)[key], plan)).toEqual(value);
+    expect(
+      pointer
+        .split('/')
+        .slice(1)
+        .reduce((at: unknown, key) => (at as Record<string, unknown>)[key], plan),
+    ).toEqual(value);
   });
 
   it('are the groups: a canary of 1 %, 10 %, the rest', () => {
     const { plan, defaulted } = made();
-    expect(plan.groups).toEqual([{ ...ONE, name: 'canary', percent: 1 }, { ...ONE, name: 'early', percent: 10 }, ONE].map((group, index) => (index === 2 ? { ...group, name: 'rest' } : group)));
+    expect(plan.groups).toEqual(
+      [{ ...ONE, name: 'canary', percent: 1 }, { ...ONE, name: 'early', percent: 10 }, ONE].map((group, index) =>
+        index === 2 ? { ...group, name: 'rest' } : group,
+      ),
+    );
     expect(defaulted.filter((pointer) => pointer.startsWith('/groups'))).toEqual(['/groups']);
   });
 
   it('of a group is filled in for this group: soak, gate, no confidence test, no approval', () => {
     const { plan, defaulted } = made({ groups: [{ name: 'all', gate: { minSuccess: 0.9 } }] });
     expect(plan.groups).toEqual([{ ...ONE, gate: { ...DEFAULT_GATE, minSuccess: 0.9 } }]);
-    expect(defaulted.filter((pointer) => pointer.startsWith('/groups'))).toEqual(['/groups/0/soak', '/groups/0/gate/minSample', '/groups/0/gate/maxFailureRate', '/groups/0/gate/confidence', '/groups/0/approval']);
+    expect(defaulted.filter((pointer) => pointer.startsWith('/groups'))).toEqual([
+      '/groups/0/soak',
+      '/groups/0/gate/minSample',
+      '/groups/0/gate/maxFailureRate',
+      '/groups/0/gate/confidence',
+      '/groups/0/approval',
+    ]);
   });
 
   it('of an approval and of a stop rule is filled in', () => {
-    const { plan, defaulted } = made({ groups: [{ name: 'all', approval: {} }], stopIf: [{ outcome: 'any', share: 0.2 }] });
+    const { plan, defaulted } = made({
+      groups: [{ name: 'all', approval: {} }],
+      stopIf: [{ outcome: 'any', share: 0.2 }],
+    });
     expect(plan.groups[0]!.approval).toEqual({ required: 1, expiresAfter: null, onExpiry: 'hold' });
     expect(plan.stopIf).toEqual([{ outcome: 'any', share: 0.2, after: 10, then: 'pause' }]);
-    expect(defaulted).toEqual(expect.arrayContaining(['/groups/0/approval/required', '/groups/0/approval/expiresAfter', '/groups/0/approval/onExpiry', '/stopIf/0/after', '/stopIf/0/then']));
+    expect(defaulted).toEqual(
+      expect.arrayContaining([
+        '/groups/0/approval/required',
+        '/groups/0/approval/expiresAfter',
+        '/groups/0/approval/onExpiry',
+        '/stopIf/0/after',
+        '/stopIf/0/then',
+      ]),
+    );
   });
 
   it('gives way to what is sent beside it: a first back-off of a day has no maximum of six hours', () => {
-    expect(made({ retry: { backoff: { first: 'P1D' } } }).plan.retry.backoff).toEqual({ first: DAY, factor: 2, max: DAY });
-    expect(made({ retry: { backoff: { max: 'PT1M' } } }).plan.retry.backoff).toEqual({ first: MINUTE, factor: 2, max: MINUTE });
+    expect(made({ retry: { backoff: { first: 'P1D' } } }).plan.retry.backoff).toEqual({
+      first: DAY,
+      factor: 2,
+      max: DAY,
+    });
+    expect(made({ retry: { backoff: { max: 'PT1M' } } }).plan.retry.backoff).toEqual({
+      first: MINUTE,
+      factor: 2,
+      max: MINUTE,
+    });
   });
 });
 
 describe('What an operator sends', () => {
   it('is in the plan as it was sent, and no default is shown for it', () => {
     const { plan, defaulted } = made({
-      description: 'to all of them', targets: { filter: 'tag==north', deviceIds: [FIRMWARE], dynamic: false },
-      groups: [{ name: 'canary', count: 5, soak: 'PT2H', gate: { minSuccess: 0.98, minSample: 5, maxFailureRate: 0.05, confidence: 0.95 }, approval: { required: 2, expiresAfter: 'P3D', onExpiry: 'abort' } }, { name: 'lab', filter: 'tag==lab', soak: 'PT0S', gate: { minSuccess: 1, minSample: 1, maxFailureRate: 0.1, confidence: 0.9 }, approval: { required: 0 } }],
-      pace: { maxInFlight: 500, startsPerMinute: 900, ramp: { from: 50, factor: 2, every: { succeeded: 1_000 } }, offline: 'offer' },
-      stopIf: [], schedule: { startAt: '2026-12-01T02:00:00+02:00', endAt: '2026-12-02T00:00:00Z', atEnd: 'cancelOpen' },
-      retry: { maxAttempts: 1, backoff: { first: 'PT1S', factor: 3, max: 'PT1M' }, on: [] }, timeouts: { offer: 'P7D', download: 'PT2H', install: 'PT1H', confirm: 'PT1M', target: 'P60D' },
-      confirm: { soak: 'PT10M' }, onConflict: 'supersede', priority: -1, approval: { required: 1, fourEyes: true }, allowDowngrade: true,
+      description: 'to all of them',
+      targets: { filter: 'tag==north', deviceIds: [FIRMWARE], dynamic: false },
+      groups: [
+        {
+          name: 'canary',
+          count: 5,
+          soak: 'PT2H',
+          gate: { minSuccess: 0.98, minSample: 5, maxFailureRate: 0.05, confidence: 0.95 },
+          approval: { required: 2, expiresAfter: 'P3D', onExpiry: 'abort' },
+        },
+        {
+          name: 'lab',
+          filter: 'tag==lab',
+          soak: 'PT0S',
+          gate: { minSuccess: 1, minSample: 1, maxFailureRate: 0.1, confidence: 0.9 },
+          approval: { required: 0 },
+        },
+      ],
+      pace: {
+        maxInFlight: 500,
+        startsPerMinute: 900,
+        ramp: { from: 50, factor: 2, every: { succeeded: 1_000 } },
+        offline: 'offer',
+      },
+      stopIf: [],
+      schedule: { startAt: '2026-12-01T02:00:00+02:00', endAt: '2026-12-02T00:00:00Z', atEnd: 'cancelOpen' },
+      retry: { maxAttempts: 1, backoff: { first: 'PT1S', factor: 3, max: 'PT1M' }, on: [] },
+      timeouts: { offer: 'P7D', download: 'PT2H', install: 'PT1H', confirm: 'PT1M', target: 'P60D' },
+      confirm: { soak: 'PT10M' },
+      onConflict: 'supersede',
+      priority: -1,
+      approval: { required: 1, fourEyes: true },
+      allowDowngrade: true,
     });
     expect(defaulted).toEqual([]);
     expect(plan).toMatchObject({
-      targets: { filter: 'tag==north', deviceIds: [FIRMWARE] }, stopIf: [], schedule: { startAt: Date.UTC(2026, 11, 1), endAt: Date.UTC(2026, 11, 2), atEnd: 'cancelOpen' },
-      timeouts: { offer: 7 * DAY, target: 60 * DAY }, retry: { maxAttempts: 1, on: [] }, confirm: { soak: 10 * MINUTE }, onConflict: 'supersede',
+      targets: { filter: 'tag==north', deviceIds: [FIRMWARE] },
+      stopIf: [],
+      schedule: { startAt: Date.UTC(2026, 11, 1), endAt: Date.UTC(2026, 11, 2), atEnd: 'cancelOpen' },
+      timeouts: { offer: 7 * DAY, target: 60 * DAY },
+      retry: { maxAttempts: 1, on: [] },
+      confirm: { soak: 10 * MINUTE },
+      onConflict: 'supersede',
     });
-    expect(plan.groups.map((group) => group.approval)).toEqual([{ required: 2, expiresAfter: 3 * DAY, onExpiry: 'abort' }, null]);
+    expect(plan.groups.map((group) => group.approval)).toEqual([
+      { required: 2, expiresAfter: 3 * DAY, onExpiry: 'abort' },
+      null,
+    ]);
     expect(JSON.parse(JSON.stringify(plan))).toEqual(plan);
   });
 
   it('of what comes later may say what holds anyway', () => {
-    expect(refused({
-      steps: [{ slot: 'firmware', firmwareId: FIRMWARE, irreversible: false }], onStepFailure: 'stop', targets: { filter: 'id==*', dynamic: false },
-      order: { gateways: 'any', spread: null }, pace: { perSite: null }, schedule: { window: null, freezes: [] }, templateId: null,
-    })).toEqual({});
+    expect(
+      refused({
+        steps: [{ slot: 'firmware', firmwareId: FIRMWARE, irreversible: false }],
+        onStepFailure: 'stop',
+        targets: { filter: 'id==*', dynamic: false },
+        order: { gateways: 'any', spread: null },
+        pace: { perSite: null },
+        schedule: { window: null, freezes: [] },
+        templateId: null,
+      }),
+    ).toEqual({});
   });
 
   it.each<[string, string, Record<string, unknown>]>([
@@ -112,8 +192,16 @@ describe('What an operator sends', () => {
     ['gateways last', '/order/gateways', { order: { gateways: 'last' } }],
     ['a spread over sites', '/order/spread', { order: { spread: { by: 'site', maxShareInFlight: 0.5 } } }],
     ['a pace for each site', '/pace/perSite', { pace: { perSite: { maxInFlight: 2, bytesPerSecond: 2_000_000 } } }],
-    ['a window', '/schedule/window', { schedule: { window: { rrule: 'FREQ=DAILY;BYHOUR=2', duration: 'PT3H', timezone: 'device' } } }],
-    ['a freeze', '/schedule/freezes/0', { schedule: { freezes: [{ from: '2026-12-20', to: '2027-01-04', timezone: 'device' }] } }],
+    [
+      'a window',
+      '/schedule/window',
+      { schedule: { window: { rrule: 'FREQ=DAILY;BYHOUR=2', duration: 'PT3H', timezone: 'device' } } },
+    ],
+    [
+      'a freeze',
+      '/schedule/freezes/0',
+      { schedule: { freezes: [{ from: '2026-12-20', to: '2027-01-04', timezone: 'device' }] } },
+    ],
   ])('is refused where it is not supported yet, with what to do instead: %s', (_what, pointer, sent) => {
     const faults = refused(sent);
     expect(Object.keys(faults)).toEqual([pointer]);
@@ -140,6 +228,15 @@ describe('What an operator sends', () => {
   });
 
   it('is refused for all its faults at once', () => {
-    expect(Object.keys(refused({ name: '', onStepFailure: 'compensate', pace: { maxInFlight: -1 }, stopIf: [{ outcome: 'failed', share: 0.1, then: 'explode' }] })).sort()).toEqual(['/name', '/onStepFailure', '/pace/maxInFlight', '/stopIf/0/then']);
+    expect(
+      Object.keys(
+        refused({
+          name: '',
+          onStepFailure: 'compensate',
+          pace: { maxInFlight: -1 },
+          stopIf: [{ outcome: 'failed', share: 0.1, then: 'explode' }],
+        }),
+      ).sort(),
+    ).toEqual(['/name', '/onStepFailure', '/pace/maxInFlight', '/stopIf/0/then']);
   });
 });

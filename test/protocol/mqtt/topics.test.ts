@@ -1,5 +1,15 @@
 import { describe, expect, it } from '@jest/globals';
-import { ackTopic, cmdTopic, desiredTopic, deviceFilter, isSlotName, parseTopic, SERVICE_FILTER, UP_TYPES, upTopic } from '../../../protocol/mqtt/topics.js';
+import {
+  ackTopic,
+  cmdTopic,
+  desiredTopic,
+  deviceFilter,
+  isSlotName,
+  parseTopic,
+  SERVICE_FILTER,
+  UP_TYPES,
+  upTopic,
+} from '../../../protocol/mqtt/topics.js';
 
 const child = { tenant: 'acme', node: 'gw-1', device: 'lamp.7' };
 const LONG = 'x'.repeat(64);
@@ -10,7 +20,12 @@ describe('Topics', () => {
   });
 
   it('that are built for down parse to what they were built from', () => {
-    expect(parseTopic(desiredTopic(child, 'firmware'))).toEqual({ ...child, direction: 'down', type: 'desired', slot: 'firmware' });
+    expect(parseTopic(desiredTopic(child, 'firmware'))).toEqual({
+      ...child,
+      direction: 'down',
+      type: 'desired',
+      slot: 'firmware',
+    });
     expect(parseTopic(cmdTopic(child))).toEqual({ ...child, direction: 'down', type: 'cmd' });
     expect(parseTopic(ackTopic(child))).toEqual({ ...child, direction: 'down', type: 'ack' });
   });
@@ -22,30 +37,72 @@ describe('Topics', () => {
     expect(SERVICE_FILTER).toBe('slipway/v1/+/+/+/up/#');
   });
 
-  it.each([`slipway/v1/${LONG}/${LONG}/${LONG}/up/hello`, `slipway/v1/a/b/c/down/desired/${'s'.repeat(255)}`, 'slipway/v1/./../-/up/hello'])('take levels up to their full length: %.60s', (topic) => {
+  it.each([
+    `slipway/v1/${LONG}/${LONG}/${LONG}/up/hello`,
+    `slipway/v1/a/b/c/down/desired/${'s'.repeat(255)}`,
+    'slipway/v1/./../-/up/hello',
+  ])('take levels up to their full length: %.60s', (topic) => {
     expect(parseTopic(topic)).toBeDefined();
   });
 
   it.each([
-    '', '/', 'slipway', 'slipway/v1', 'slipway/v1/a/b/c', 'slipway/v1/a/b/c/up', 'slipway/v1/a/b/c/up/', 'slipway/v1/a/b/up/hello',
-    'slipway/v2/a/b/c/up/hello', 'slipway/V1/a/b/c/up/hello', 'other/v1/a/b/c/up/hello', '/slipway/v1/a/b/c/up/hello', ' slipway/v1/a/b/c/up/hello',
-    'slipway/v1/a/b/c/up/hello/', 'slipway/v1/a/b/c/up/hello/firmware', 'slipway/v1/a/b/c/up/HELLO', 'slipway/v1/a/b/c/up/desired/x',
-    'slipway/v1/a/b/c/UP/hello', 'slipway/v1/a/b/c/sideways/hello', 'slipway/v1//b/c/up/hello', 'slipway/v1/a//c/up/hello', 'slipway/v1/a/b//up/hello',
-    'slipway/v1/a/+/c/up/hello', 'slipway/v1/a/b/#', 'slipway/v1/a/b/c/up/#', 'slipway/v1/a/b/c d/up/hello', 'slipway/v1/a/b/ç/up/hello',
-    'slipway/v1/a/b/c\0/up/hello', 'slipway/v1/a/b/c\n/up/hello', `slipway/v1/a/b/${LONG}x/up/hello`, `slipway/v1/${LONG}x/b/c/up/hello`,
-    'slipway/v1/a/b/c/down', 'slipway/v1/a/b/c/down/desired', 'slipway/v1/a/b/c/down/desired/', 'slipway/v1/a/b/c/down/desired/x/y', 'slipway/v1/a/b/c/down/desired/+',
-    `slipway/v1/a/b/c/down/desired/${'s'.repeat(256)}`, 'slipway/v1/a/b/c/down/desired/constructor', 'slipway/v1/a/b/c/down/desired/__proto__',
-    'slipway/v1/a/b/c/down/cmd/x', 'slipway/v1/a/b/c/down/ack/', 'slipway/v1/a/b/c/down/hello', '$SYS/broker/uptime', '$share/g/slipway/v1/a/b/c/up/hello',
+    '',
+    '/',
+    'slipway',
+    'slipway/v1',
+    'slipway/v1/a/b/c',
+    'slipway/v1/a/b/c/up',
+    'slipway/v1/a/b/c/up/',
+    'slipway/v1/a/b/up/hello',
+    'slipway/v2/a/b/c/up/hello',
+    'slipway/V1/a/b/c/up/hello',
+    'other/v1/a/b/c/up/hello',
+    '/slipway/v1/a/b/c/up/hello',
+    ' slipway/v1/a/b/c/up/hello',
+    'slipway/v1/a/b/c/up/hello/',
+    'slipway/v1/a/b/c/up/hello/firmware',
+    'slipway/v1/a/b/c/up/HELLO',
+    'slipway/v1/a/b/c/up/desired/x',
+    'slipway/v1/a/b/c/UP/hello',
+    'slipway/v1/a/b/c/sideways/hello',
+    'slipway/v1//b/c/up/hello',
+    'slipway/v1/a//c/up/hello',
+    'slipway/v1/a/b//up/hello',
+    'slipway/v1/a/+/c/up/hello',
+    'slipway/v1/a/b/#',
+    'slipway/v1/a/b/c/up/#',
+    'slipway/v1/a/b/c d/up/hello',
+    'slipway/v1/a/b/ç/up/hello',
+    'slipway/v1/a/b/c\0/up/hello',
+    'slipway/v1/a/b/c\n/up/hello',
+    `slipway/v1/a/b/${LONG}x/up/hello`,
+    `slipway/v1/${LONG}x/b/c/up/hello`,
+    'slipway/v1/a/b/c/down',
+    'slipway/v1/a/b/c/down/desired',
+    'slipway/v1/a/b/c/down/desired/',
+    'slipway/v1/a/b/c/down/desired/x/y',
+    'slipway/v1/a/b/c/down/desired/+',
+    `slipway/v1/a/b/c/down/desired/${'s'.repeat(256)}`,
+    'slipway/v1/a/b/c/down/desired/constructor',
+    'slipway/v1/a/b/c/down/desired/__proto__',
+    'slipway/v1/a/b/c/down/cmd/x',
+    'slipway/v1/a/b/c/down/ack/',
+    'slipway/v1/a/b/c/down/hello',
+    '$SYS/broker/uptime',
+    '$share/g/slipway/v1/a/b/c/up/hello',
   ])('that are not exactly of the protocol do not parse: %j', (topic) => {
     expect(parseTopic(topic)).toBeUndefined();
   });
 
-  it.each(['+', '#', 'a/b', '', 'x'.repeat(65), 'ä'])('cannot be built with %j as a level: it would reach a stranger', (level) => {
-    expect(() => upTopic({ ...child, device: level }, 'hello')).toThrow(/cannot be a level/);
-    expect(() => cmdTopic({ ...child, node: level })).toThrow(/cannot be a level/);
-    expect(() => deviceFilter(level, 'node')).toThrow(/cannot be a level/);
-    expect(() => desiredTopic(child, level.length === 65 ? '+' : level)).toThrow(/cannot be a/);
-  });
+  it.each(['+', '#', 'a/b', '', 'x'.repeat(65), 'ä'])(
+    'cannot be built with %j as a level: it would reach a stranger',
+    (level) => {
+      expect(() => upTopic({ ...child, device: level }, 'hello')).toThrow(/cannot be a level/);
+      expect(() => cmdTopic({ ...child, node: level })).toThrow(/cannot be a level/);
+      expect(() => deviceFilter(level, 'node')).toThrow(/cannot be a level/);
+      expect(() => desiredTopic(child, level.length === 65 ? '+' : level)).toThrow(/cannot be a/);
+    },
+  );
 
   it('know what can be a slot', () => {
     expect(['firmware', 'boot-loader', '1.2_x'].every(isSlotName)).toBe(true);

@@ -1,8 +1,8 @@
 import type { InstallationEvent } from '../domain/installation/events.js';
 import type { Installation } from '../domain/installation/installation.js';
-import { stageOf, type Standing } from '../domain/installation/process-status.js';
+import { stageOf, type ProcessStatus } from '../domain/installation/process-status.js';
 import { waitingOn } from '../domain/installation/waiting-on.js';
-import { executing, type Work } from '../domain/installation/device-aggregate.js';
+import { executing, type DeviceAggregate } from '../domain/installation/device-aggregate.js';
 import type { Pool } from '../store/db/pool.js';
 import { reachOf, type Reach } from '../store/fleet/gateways.js';
 import { record } from '../store/record.js';
@@ -31,9 +31,9 @@ export interface InstallationActivities {
    * Is it time, and is it its turn? Then the offer is recorded, and its mark in the outbox makes the bridge publish the
    * document.
    */
-  notify(ref: Ref): Promise<Standing>;
+  notify(ref: Ref): Promise<ProcessStatus>;
   /** A timer fired: is anything due, by what the row says now? */
-  judge(ref: Ref): Promise<Standing>;
+  judge(ref: Ref): Promise<ProcessStatus>;
   /**
    * Done, or retry: what the row says. A row that is gone is done. Only processes of the first edition ask
    * (workflows/messages.ts).
@@ -54,7 +54,7 @@ export interface InstallationDependencies {
 
 export function createInstallationActivities({ pool, now }: InstallationDependencies): InstallationActivities {
   /** Records events of processes, and answers where their rows stand after all of them. */
-  const recorded = (asked: readonly Asked[]): Promise<Standing[]> =>
+  const recorded = (asked: readonly Asked[]): Promise<ProcessStatus[]> =>
     asService(pool, async (tx) => {
       const answers = await record(
         tx,
@@ -67,21 +67,21 @@ export function createInstallationActivities({ pool, now }: InstallationDependen
         tx,
         asked.map(({ ref }) => ref),
       );
-      return answers.map((one, index): Standing => {
+      return answers.map((one, index): ProcessStatus => {
         const { tenantId, deviceId } = asked[index]!.ref;
         return one.outcome === 'refused'
           ? GONE
-          : standingOf(one.installation!, one.work, reach.get(deviceKey(tenantId, deviceId)));
+          : statusOf(one.installation!, one.aggregate, reach.get(deviceKey(tenantId, deviceId)));
       });
     });
   const group = new GroupCommit(recorded, (error) => isTransient(error) && !isOfOneRow(error));
-  const standing = (ref: Ref, event: InstallationEvent): Promise<Standing> => group.do({ ref, event });
+  const status = (ref: Ref, event: InstallationEvent): Promise<ProcessStatus> => group.do({ ref, event });
 
   return {
-    notify: (ref) => standing(ref, { type: 'begin' }),
-    judge: (ref) => standing(ref, { type: 'deadline' }),
+    notify: (ref) => status(ref, { type: 'begin' }),
+    judge: (ref) => status(ref, { type: 'deadline' }),
     async conclude(ref) {
-      const at = await standing(ref, { type: 'deadline' });
+      const at = await status(ref, { type: 'deadline' });
       return { done: at.stage === 'ended', state: at.state, attempt: at.attempt };
     },
   };
@@ -98,16 +98,20 @@ function isOfOneRow(error: unknown): boolean {
 }
 
 /** The device was deleted, and its installations with it: there is nothing left to wait for. */
-const GONE: Standing = { stage: 'ended', state: 'deleted', attempt: 0, until: null, waitingOn: '' };
+const GONE: ProcessStatus = { stage: 'ended', state: 'deleted', attempt: 0, until: null, waitingOn: '' };
 
-export function standingOf(installation: Installation, work: Work, reach: Reach | undefined): Standing {
+export function statusOf(
+  installation: Installation,
+  aggregate: DeviceAggregate,
+  reach: Reach | undefined,
+): ProcessStatus {
   return {
     stage: stageOf(installation),
     state: installation.state,
     attempt: installation.attempt,
     until: installation.dueAt,
     waitingOn:
-      waitingOn(installation, { ...reach, executing: executing(work, installation.id)?.id ?? null }) ??
+      waitingOn(installation, { ...reach, executing: executing(aggregate, installation.id)?.id ?? null }) ??
       (installation.rejectReason
         ? `Ended as ${installation.state}: ${installation.rejectReason}`
         : `Ended as ${installation.state}.`),

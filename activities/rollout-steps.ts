@@ -3,7 +3,7 @@ import type { Step, StepKind } from '../domain/rollout/steps.js';
 import { writeHistory } from '../store/history/history.js';
 import type { Tx } from '../store/db/pool.js';
 import { admit } from '../store/commands/admit.js';
-import { admitBack, giveUpBack, prepareBack } from '../store/commands/admit-rollback.js';
+import { admitRollback, giveUpRollback, prepareRollback } from '../store/commands/admit-rollback.js';
 import { saveRollout, type StoredRollout } from '../store/rollouts/rows.js';
 import { stopOpen } from '../store/commands/stop-open.js';
 import { sweepPage } from '../store/commands/sweep.js';
@@ -17,12 +17,12 @@ export interface StepContext {
 }
 
 /** What a step did beyond the facts, for the history; undefined = nothing that anybody wants to read about. */
-type Told = Record<string, unknown> | undefined;
+type StepReport = Record<string, unknown> | undefined;
 
-type Executors = { [K in StepKind]: (step: Extract<Step, { do: K }>, context: StepContext) => Promise<Told> };
+type Executors = { [K in StepKind]: (step: Extract<Step, { do: K }>, context: StepContext) => Promise<StepReport> };
 
 /** A step whose whole effect is on the facts. */
-const ON_FACTS = async (step: Step): Promise<Told> => {
+const ON_FACTS = async (step: Step): Promise<StepReport> => {
   return Object.fromEntries(Object.entries(step).filter(([member]) => member !== 'do'));
 };
 
@@ -48,12 +48,15 @@ const EXECUTORS: Executors = {
     const { joined, left } = await sweepPage(tx, rollout, now);
     return joined + left > 0 ? { joined, left } : undefined;
   },
-  prepare_back: async (_, { tx, rollout }) => ({ targets: await prepareBack(tx, rollout) }),
+  prepare_back: async (_, { tx, rollout }) => ({ targets: await prepareRollback(tx, rollout) }),
   admit_back: async ({ group, count }, { tx, rollout, now }) => {
     const position = rollout.facts.groups.findIndex((one) => one.name === group);
-    return { group, ...(await admitBack(tx, rollout, position, count, now)) };
+    return { group, ...(await admitRollback(tx, rollout, position, count, now)) };
   },
-  give_up_back: async ({ because }, { tx, rollout }) => ({ because, targets: await giveUpBack(tx, rollout, because) }),
+  give_up_back: async ({ because }, { tx, rollout }) => ({
+    because,
+    targets: await giveUpRollback(tx, rollout, because),
+  }),
   rolled_back: ON_FACTS,
   end: ON_FACTS,
   end_pending: async ({ as, because }, { tx, rollout, now }) => ({
@@ -77,7 +80,7 @@ const EXECUTORS: Executors = {
  */
 export async function execute(step: Step, context: StepContext): Promise<void> {
   const { tx, rollout, now } = context;
-  const told = await (EXECUTORS[step.do] as (step: Step, context: StepContext) => Promise<Told>)(step, context);
+  const told = await (EXECUTORS[step.do] as (step: Step, context: StepContext) => Promise<StepReport>)(step, context);
   const facts = applyStep(rollout.facts, step, now);
   if (facts !== rollout.facts) await saveRollout(tx, rollout, { ...rollout, facts }, now);
   if (told)
@@ -87,13 +90,13 @@ export async function execute(step: Step, context: StepContext): Promise<void> {
         rolloutId: rollout.id,
         at: now,
         event: step.do,
-        data: { by: 'planner', version: rollout.version, ...told, saw: seen(rollout) },
+        data: { by: 'planner', version: rollout.version, ...told, saw: observedCounters(rollout) },
       },
     ]);
 }
 
 /** What the planner saw, as short as it can be: the counters of the groups that are open. */
-function seen({ facts }: StoredRollout): Record<string, unknown> {
+function observedCounters({ facts }: StoredRollout): Record<string, unknown> {
   return Object.fromEntries(
     facts.groups
       .filter((group) => group.openedAt !== null)

@@ -3,7 +3,7 @@ import type { Planned } from '../domain/rollout/steps.js';
 import { wakeSender } from '../store/outbox/outbox.js';
 import type { Pool } from '../store/db/pool.js';
 import { lockRollout, observe } from '../store/commands/observe.js';
-import { writeStanding } from '../store/rollouts/rows.js';
+import { writeRolloutStatus } from '../store/rollouts/rows.js';
 import { asService } from '../store/db/transaction.js';
 import { execute } from './rollout-steps.js';
 
@@ -54,7 +54,7 @@ export function createRolloutActivities({ pool }: { readonly pool: Pool }): Roll
         return undefined;
       }
       const tick = tickOf(planned, now, rollout.facts.startedAt !== null);
-      await writeStanding(tx, rollout, tick.done ? null : tick.waitingOn, tick.until, now);
+      await writeRolloutStatus(tx, rollout, tick.done ? null : tick.waitingOn, tick.until, now);
       return tick;
     });
 

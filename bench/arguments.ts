@@ -22,7 +22,7 @@ export function readArguments(given: readonly string[]): Arguments {
   const usage = `npm run bench -- [--only name[,name]] [--scale 0.1] [--full] [--report] [--into folder] [--profile folder]
   --only     some parts: ${PART_NAMES.join(', ')}
   --scale    fewer devices and shorter, for trying (default 1); with --into, or it replaces the results
-  --full     also what takes many minutes: 20,000 open installations, a rollout to 10,000 devices, a million targets planned and taken down
+  --full     also what takes many minutes: 20,000 open installations, a rollout to 10,000 devices, a million targets planned and snapshotted
   --report   measures nothing: writes docs/performance.md from the newest results
   --into     results and page go into this folder
   --profile  a CPU profile of each process goes into this folder (and everything is slower)`;

@@ -4,8 +4,8 @@ import { fileURLToPath } from 'node:url';
 import { createFleet, type Fleet, type FleetDevice } from '../agent/simulator/fleet.js';
 import { AllInOne } from './service/all-in-one.js';
 import { readArguments, type Version } from './arguments.js';
-import { gather, type Crowd } from './rollout/rollout-fleet.js';
-import { runFifty } from './installations/installations-demo.js';
+import { gather, type RolloutFleet } from './rollout/rollout-fleet.js';
+import { runInstallationsDemo } from './installations/installations-demo.js';
 import { askForecast, besideEachOther, forecastSentence, tryOut, type Forecast } from './rollout/forecast.js';
 import { isAsExpected, table, type Outcome } from './installations/outcome.js';
 import { check, runRollout, untilOnline } from './rollout/rollout-demo.js';
@@ -17,7 +17,7 @@ import {
   summaryOf,
   type Checked,
 } from './rollout/verdict.js';
-import { setTheStage } from './service/set-up.js';
+import { setUp } from './service/set-up.js';
 import type { RolloutResource } from './rollout/resource.js';
 import { seconds, wrapped } from './terminal/terminal.js';
 
@@ -65,8 +65,8 @@ async function main(): Promise<number> {
       return { crowd, fleet, forecast: await askForecast(operator, crowd) };
     };
     const playFifty = async (): Promise<Outcome[]> => {
-      const stage = await setTheStage(operator, dir, say);
-      return runFifty(operator, stage, fleetOf(stage.devices, ALONE_PER_SECOND), stop.signal);
+      const stage = await setUp(operator, dir, say);
+      return runInstallationsDemo(operator, stage, fleetOf(stage.devices, ALONE_PER_SECOND), stop.signal);
     };
     const [outcomes, scene] = await Promise.all([withFifty ? playFifty() : [], comeUp()]);
     const asExpected = outcomes.filter(isAsExpected).length;
@@ -88,7 +88,7 @@ async function main(): Promise<number> {
 
 /** All that the rollout needs: its devices are there, and it has not begun. */
 interface Scene {
-  readonly crowd: Crowd;
+  readonly crowd: RolloutFleet;
   readonly fleet: Fleet;
   readonly forecast: Forecast;
 }
@@ -137,7 +137,7 @@ const STORIES: Readonly<
     {
       readonly begins: string;
       readonly faults: (rollout: RolloutResource, all: readonly Checked[]) => string[];
-      readonly good: (all: readonly Checked[], crowd: Crowd) => string[];
+      readonly good: (all: readonly Checked[], crowd: RolloutFleet) => string[];
     }
   >
 > = {
@@ -158,7 +158,7 @@ const STORIES: Readonly<
   },
 };
 
-function untouched({ rollout, devices }: Crowd): string {
+function untouched({ rollout, devices }: RolloutFleet): string {
   const [canary] = rollout.groups;
   return `Exactly the ${canary!.size} devices of the canary tried the bad version, and booted back into the old one; the other ${devices.length - canary!.size} hold the old version and have no installation.`;
 }
@@ -173,7 +173,7 @@ function sayWrapped(sentence: string): void {
   );
 }
 
-function sayLinks(service: AllInOne, outcomes: readonly Outcome[], { rollout }: Crowd, keep: boolean): void {
+function sayLinks(service: AllInOne, outcomes: readonly Outcome[], { rollout }: RolloutFleet, keep: boolean): void {
   const { http, temporalUi } = service.endpoints;
   const shown = outcomes.find((outcome) => outcome.profile === 'wrongHash') ?? outcomes[0];
   say(`\nThe API describes itself: ${http}/docs`);

@@ -1,24 +1,24 @@
 import type { Advanced, InstallationEvent, Refusal } from '../domain/installation/events.js';
 import { entriesOf, type Cause } from '../domain/installation/history.js';
-import { hear, presence, sawIt, type Hello } from '../domain/installation/hello.js';
+import { applyHello, applyPresence, touchLastSeen, type Hello } from '../domain/installation/hello.js';
 import type { Installation } from '../domain/installation/installation.js';
 import {
   documentKey,
-  newsKey,
+  signalKey,
   sentenceKey,
   SHOWN_AFTER_MS,
   stageOf,
   waitsForDevice,
 } from '../domain/installation/process-status.js';
-import { renumber } from '../domain/installation/raise-revision.js';
-import { apply, type Work } from '../domain/installation/device-aggregate.js';
+import { raiseRevision } from '../domain/installation/raise-revision.js';
+import { apply, type DeviceAggregate } from '../domain/installation/device-aggregate.js';
 import { ancestorsOf } from './fleet/gateways.js';
 import { writeHistory, type HistoryEntry } from './history/history.js';
 import { mark, type Mark } from './outbox/outbox.js';
 import type { Tx } from './db/pool.js';
-import { moveBack } from './rollouts/rollback-moves.js';
+import { moveRollbackTargets } from './rollouts/rollback-moves.js';
 import { moveTargets, refreshAdmissible } from './rollouts/moves.js';
-import { loadWork, saveWork, type WorkKey } from './installations/device-aggregate.js';
+import { loadAggregates, saveAggregates, type AggregateKey } from './installations/device-aggregate.js';
 import { deviceKey } from './db/keys.js';
 
 /**
@@ -39,7 +39,7 @@ export type Report = { tenantId: string; deviceId: string; from: Reporter } & (
    * From the service: a document of this slot with this revision stands elsewhere, so that the present one must be
    * above it.
    */
-  | { kind: 'outnumbered'; slot: string; revision: number }
+  | { kind: 'revision_conflict'; slot: string; revision: number }
 );
 
 export type RecordRefusal = Refusal | 'unknown_installation' | 'unknown_device' | 'forbidden';
@@ -49,11 +49,11 @@ export type RecordRefusal = Refusal | 'unknown_installation' | 'unknown_device' 
  * the whole batch.
  */
 export type Recorded =
-  | { outcome: 'applied' | 'unchanged'; installation?: Installation; work: Work }
+  | { outcome: 'applied' | 'unchanged'; installation?: Installation; aggregate: DeviceAggregate }
   | { outcome: 'refused'; reason: RecordRefusal };
 
 /**
- * The one way in for every report (DESIGN §4). In the caller's transaction: locks the devices, then what is open on
+ * The single write path (DESIGN §4). In the caller's transaction: locks the devices, then what is open on
  * them; asks the domain for what follows; writes rows, history and marks in the outbox. Reports of one device are taken
  * in the order of the batch.
  *
@@ -62,30 +62,31 @@ export type Recorded =
  */
 export async function record(tx: Tx, reports: readonly Report[], now: number): Promise<Recorded[]> {
   const [loaded, ancestors] = [
-    await loadWork(tx, keysOf(reports)),
+    await loadAggregates(tx, keysOf(reports)),
     await ancestorsOf(tx, reports.flatMap(foreignNode)),
   ];
-  const works = new Map<string, { before: Work; after: Work }>(
-    [...loaded].map(([key, { work }]) => [key, { before: work, after: work }]),
+  const aggregates = new Map<string, { before: DeviceAggregate; after: DeviceAggregate }>(
+    [...loaded].map(([key, { aggregate }]) => [key, { before: aggregate, after: aggregate }]),
   );
   const history: HistoryEntry[] = [];
-  const told = new Set<string>(); // installations whose process did the change itself: it needs no signal about it
+  // installations whose process did the change itself: it needs no signal about it
+  const selfReported = new Set<string>();
   const answers = reports.map((report): Recorded => {
     const key = deviceKey(report.tenantId, report.deviceId);
-    const held = works.get(key);
+    const held = aggregates.get(key);
     if (!held) return { outcome: 'refused', reason: 'unknown_device' };
     if (!mayReport(report, ancestors)) return { outcome: 'refused', reason: 'forbidden' };
-    const { work, result } = take(held.after, report, loaded.get(key)!.slotsOfType, now);
-    history.push(...differences(held.after, work, causeOf(report), now));
-    if (report.from.kind === 'process' && report.kind === 'event') told.add(report.installationId);
-    works.set(key, { before: held.before, after: work });
+    const { aggregate, result } = applyReport(held.after, report, loaded.get(key)!.slotsOfType, now);
+    history.push(...differences(held.after, aggregate, causeOf(report), now));
+    if (report.from.kind === 'process' && report.kind === 'event') selfReported.add(report.installationId);
+    aggregates.set(key, { before: held.before, after: aggregate });
     if (result.outcome === 'refused') return result;
     return 'next' in result
-      ? { outcome: result.outcome, installation: result.next, work }
-      : { outcome: result.outcome, work };
+      ? { outcome: result.outcome, installation: result.next, aggregate }
+      : { outcome: result.outcome, aggregate };
   });
-  const changes = [...works.values()].filter(({ before, after }) => before !== after);
-  await saveWork(tx, changes);
+  const changes = [...aggregates.values()].filter(({ before, after }) => before !== after);
+  await saveAggregates(tx, changes);
   await writeHistory(tx, history);
   // Targets before the counters of their groups, whoever comes: so both of these lock in that order.
   const pokes = [
@@ -97,36 +98,44 @@ export async function record(tx: Tx, reports: readonly Report[], now: number): P
       now,
     )),
     ...(await moveTargets(tx, changes.flatMap(installationsChanged), now)),
-    ...(await moveBack(tx, changes.flatMap(installationsChanged), now)),
+    ...(await moveRollbackTargets(tx, changes.flatMap(installationsChanged), now)),
   ];
-  await mark(tx, [...changes.flatMap(({ before, after }) => marksOf(before, after, told, now)), ...pokes]);
+  await mark(tx, [...changes.flatMap(({ before, after }) => marksOf(before, after, selfReported, now)), ...pokes]);
   return answers;
 }
 
-type Taken = {
-  work: Work;
+type AppliedReport = {
+  aggregate: DeviceAggregate;
   result: Advanced | { outcome: 'refused'; reason: 'unknown_installation' } | { outcome: 'applied' };
 };
 
-function take(work: Work, report: Report, slotsOfType: readonly string[], now: number): Taken {
+function applyReport(
+  aggregate: DeviceAggregate,
+  report: Report,
+  slotsOfType: readonly string[],
+  now: number,
+): AppliedReport {
   switch (report.kind) {
     case 'event': {
-      const done = apply(work, report.installationId, report.event, now);
+      const done = apply(aggregate, report.installationId, report.event, now);
       const present = isItself(report) && done.result.outcome !== 'refused';
-      return { work: present ? sawIt(done.work, now) : done.work, result: done.result };
+      return { aggregate: present ? touchLastSeen(done.aggregate, now) : done.aggregate, result: done.result };
     }
     case 'hello': {
       const slots = Object.fromEntries(
         Object.entries(report.hello.slots).filter(([slot]) => slotsOfType.includes(slot)),
       );
-      return { work: hear(work, { ...report.hello, slots }, now), result: { outcome: 'applied' } };
+      return { aggregate: applyHello(aggregate, { ...report.hello, slots }, now), result: { outcome: 'applied' } };
     }
     case 'presence':
-      return { work: presence(work, report, now), result: { outcome: 'applied' } };
+      return { aggregate: applyPresence(aggregate, report, now), result: { outcome: 'applied' } };
     case 'sign_of_life':
-      return { work: isItself(report) ? sawIt(work, now) : work, result: { outcome: 'applied' } };
-    case 'outnumbered':
-      return { work: renumber(work, report.slot, report.revision), result: { outcome: 'applied' } };
+      return {
+        aggregate: isItself(report) ? touchLastSeen(aggregate, now) : aggregate,
+        result: { outcome: 'applied' },
+      };
+    case 'revision_conflict':
+      return { aggregate: raiseRevision(aggregate, report.slot, report.revision), result: { outcome: 'applied' } };
   }
 }
 
@@ -135,7 +144,7 @@ function isItself(report: Report): boolean {
   return report.from.kind === 'device' && report.from.node === report.deviceId;
 }
 
-function keysOf(reports: readonly Report[]): WorkKey[] {
+function keysOf(reports: readonly Report[]): AggregateKey[] {
   const keys = new Map<string, { tenantId: string; deviceId: string; installationIds: string[] }>();
   for (const report of reports) {
     const key = deviceKey(report.tenantId, report.deviceId);
@@ -166,7 +175,7 @@ function causeOf(report: Report): Cause {
   return seq === undefined ? { by } : { by, seq };
 }
 
-function differences(before: Work, after: Work, cause: Cause, now: number): HistoryEntry[] {
+function differences(before: DeviceAggregate, after: DeviceAggregate, cause: Cause, now: number): HistoryEntry[] {
   if (before === after) return [];
   const { tenantId, id: deviceId } = after.device;
   const entries: HistoryEntry[] = [];
@@ -195,8 +204,8 @@ function installationsChanged({
   before,
   after,
 }: {
-  before: Work;
-  after: Work;
+  before: DeviceAggregate;
+  after: DeviceAggregate;
 }): { before: Installation; after: Installation }[] {
   return Object.values(after.installations).flatMap((next) => {
     const was = before.installations[next.id];
@@ -204,19 +213,24 @@ function installationsChanged({
   });
 }
 
-function reachChanged({ device: was }: Work, { device }: Work): boolean {
+function reachChanged({ device: was }: DeviceAggregate, { device }: DeviceAggregate): boolean {
   return was.online !== device.online || was.reachable !== device.reachable;
 }
 
 /** Whom to tell: wherever what a receiver should know differs before and after. */
-function marksOf(before: Work, after: Work, told: ReadonlySet<string>, now: number): Mark[] {
+function marksOf(
+  before: DeviceAggregate,
+  after: DeviceAggregate,
+  selfReported: ReadonlySet<string>,
+  now: number,
+): Mark[] {
   const { tenantId, id: deviceId } = after.device;
   const reach = reachChanged(before, after);
   const marks: Mark[] = [];
   for (const [id, next] of Object.entries(after.installations)) {
     const was = before.installations[id];
     if (!was || (was === next && !reach)) continue;
-    const due = told.has(id) ? undefined : newsDueAt(was, next, reach, now);
+    const due = selfReported.has(id) ? undefined : signalDueAt(was, next, reach, now);
     if (due !== undefined)
       marks.push({ receiver: 'workflow', tenantId, subject: id, ...(due === 'now' ? {} : { dueAt: due }) });
     const ask = next.helloAskedAt !== null && was.helloAskedAt === null;
@@ -230,8 +244,8 @@ function marksOf(before: Work, after: Work, told: ReadonlySet<string>, now: numb
  * When its process is to hear of it: what it waits for, now. A deadline that moved forward (its timer is later), when
  * it has passed; what people read there, when it has stood a while: each signal costs the process a task.
  */
-function newsDueAt(was: Installation, next: Installation, reach: boolean, now: number): number | 'now' | undefined {
-  if (newsKey(was) !== newsKey(next)) return 'now';
+function signalDueAt(was: Installation, next: Installation, reach: boolean, now: number): number | 'now' | undefined {
+  if (signalKey(was) !== signalKey(next)) return 'now';
   const earlier = next.dueAt !== null && (was.dueAt === null || next.dueAt < was.dueAt);
   const times = [
     ...(earlier && stageOf(next) !== 'begin' ? [next.dueAt] : []),

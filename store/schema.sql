@@ -381,11 +381,11 @@ CREATE TABLE outbox (
   leased_until timestamp with time zone
   attempts integer NOT NULL DEFAULT 0
   last_error text
-  begins boolean NOT NULL DEFAULT false
+  is_start boolean NOT NULL DEFAULT false
   CONSTRAINT outbox_pkey PRIMARY KEY (receiver, tenant_id, subject, detail)
   CONSTRAINT outbox_receiver_check CHECK ((receiver = ANY (ARRAY['workflow'::text, 'document'::text, 'credential'::text])))
 );
-CREATE INDEX outbox_due ON public.outbox USING btree (receiver, begins, due_at);
+CREATE INDEX outbox_due ON public.outbox USING btree (receiver, is_start, due_at);
 POLICY all_tenants ON outbox TO slipway_worker USING true
 POLICY one_tenant ON outbox TO slipway_api USING (tenant_id = current_tenant())
 GRANT DELETE, INSERT, SELECT, UPDATE TO slipway_api

@@ -4,7 +4,7 @@ import { mosquittoAdmin } from '../adapters/broker/mosquitto-admin.js';
 import { openTemporal } from '../adapters/engine/temporal.js';
 import { Leadership } from '../bridge/leader/leadership.js';
 import { connectMqtt } from '../bridge/mqtt/connection.js';
-import { BridgeTerm } from '../bridge/leader/leader-tasks.js';
+import { LeaderTasks } from '../bridge/leader/leader-tasks.js';
 import { installationDownloadUrl, type Sign } from '../protocol/http/download-links.js';
 import { readLinkSigner } from '../store/fleet/downloads.js';
 import { addCounts, INGEST_SECONDS, MESSAGES_REFUSED, REPORTS_RECORDED } from '../store/db/counters.js';
@@ -91,13 +91,13 @@ const administration =
 const COUNTERS = { recorded: REPORTS_RECORDED, refused: MESSAGES_REFUSED, lag: INGEST_SECONDS } as const;
 const counters = new CounterBuffer((counts) => addCounts(pool, counts), log);
 onShutdown(() => counters.end());
-let term: BridgeTerm | undefined;
+let term: LeaderTasks | undefined;
 const leadership = new Leadership(
   pool,
   'bridge',
   randomUUID(),
-  (tenure) => {
-    term = new BridgeTerm(
+  (guard) => {
+    term = new LeaderTasks(
       {
         pool,
         engine,
@@ -110,7 +110,7 @@ const leadership = new Leadership(
         webhooksAllowPrivate: settings.webhooksAllowPrivate,
         counted: (outcome, reason, count) => counters.count(COUNTERS[outcome], reason, count),
       },
-      tenure,
+      guard,
     );
     return term;
   },

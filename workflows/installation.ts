@@ -1,5 +1,5 @@
 import { condition, defineSignal, setCurrentDetails, setHandler } from '@temporalio/workflow';
-import { NEWS, type Standing } from '../domain/installation/process-status.js';
+import { SIGNALS, type ProcessStatus } from '../domain/installation/process-status.js';
 import { conclude, judge, notify } from './activities.js';
 import type { InstallationEnd, InstallationRef } from './messages.js';
 
@@ -15,15 +15,15 @@ const SUMMARY_CHARACTERS = 200;
  * reports move deadlines without a signal.
  */
 export async function installation(ref: InstallationRef): Promise<InstallationEnd> {
-  let news: Standing | undefined;
-  for (const name of NEWS) {
-    setHandler(defineSignal<[Standing]>(name), (standing) => {
-      news = standing;
+  let news: ProcessStatus | undefined;
+  for (const name of SIGNALS) {
+    setHandler(defineSignal<[ProcessStatus]>(name), (status) => {
+      news = status;
     });
   }
 
   /** Where the row stands once there is news, or undefined when the time came first. */
-  async function newsBeforeDue(at: Standing): Promise<Standing | undefined> {
+  async function newsBeforeDue(at: ProcessStatus): Promise<ProcessStatus | undefined> {
     setCurrentDetails(at.waitingOn);
     if (at.until === null) await condition(() => news !== undefined);
     else
@@ -36,7 +36,7 @@ export async function installation(ref: InstallationRef): Promise<InstallationEn
   }
 
   /** News that is overdue already is judged at once: the shortest timer of the engine takes about a second. */
-  async function newsOrJudgement(at: Standing): Promise<Standing> {
+  async function newsOrJudgement(at: ProcessStatus): Promise<ProcessStatus> {
     const heard = await newsBeforeDue(at);
     const overdue = heard !== undefined && heard.stage !== 'ended' && heard.until !== null && heard.until <= Date.now();
     return heard === undefined || overdue ? judge(ref) : heard;

@@ -15,7 +15,7 @@ const LOOK_EVERY_MS = 2;
  * sockets are not read meanwhile, so that the pressure reaches who makes it. First come, first served, or messages of
  * one device would overtake each other.
  */
-export class Hold {
+export class BackpressureGate {
   private waiters: (() => void)[] = [];
   private timer: NodeJS.Timeout | undefined;
 

@@ -1,8 +1,8 @@
 import net from 'node:net';
 import { Aedes, type AedesOptions, type AuthenticateError, type Client, type ConnectPacket } from 'aedes';
 import { guard, type Admission, type RefusedAct } from './guard.js';
-import { Hold, MAX_DELIVERING, MAX_UNACKNOWLEDGED } from './backpressure-gate.js';
-import { limitInlet } from './packet-limits.js';
+import { BackpressureGate, MAX_DELIVERING, MAX_UNACKNOWLEDGED } from './backpressure-gate.js';
+import { limitPackets } from './packet-limits.js';
 import { OutgoingQueues } from './outgoing.js';
 import { retainedByNode } from './retained.js';
 
@@ -109,8 +109,8 @@ export async function startEmbeddedBroker(options: EmbeddedBrokerOptions): Promi
   const isBehind = () => internals.mq.length > MAX_DELIVERING;
   // The service does not wait for its own session's queue: nobody but it can make that shorter.
   const holds = {
-    service: new Hold(isBehind),
-    device: new Hold(() => isBehind() || outgoing.length > MAX_UNACKNOWLEDGED),
+    service: new BackpressureGate(isBehind),
+    device: new BackpressureGate(() => isBehind() || outgoing.length > MAX_UNACKNOWLEDGED),
   };
   const tell = (client: Client | undefined, refused: Omit<Refused, 'tenant' | 'node'>) => {
     const identity = client && sessions.of(client)?.admission.identity;
@@ -149,7 +149,7 @@ export async function startEmbeddedBroker(options: EmbeddedBrokerOptions): Promi
   const sockets = new Set<net.Socket>();
   const server = net.createServer({ noDelay: true, highWaterMark: SOCKET_BUFFER_BYTES }, (socket) => {
     sockets.add(socket);
-    const admitted = limitInlet(socket, (why) => {
+    const admitted = limitPackets(socket, (why) => {
       log.info({ from: socket.remoteAddress, ...aboutOf(sessions.of(client)), why }, 'a client was cut off');
       tell(client, { what: 'packet', why });
     });

@@ -18,7 +18,7 @@ const CONNECT = 1;
  * aedes takes bytes.
  * @returns a function that lifts the limits for strangers.
  */
-export function limitInlet(socket: Socket, refused: (why: string) => void): () => void {
+export function limitPackets(socket: Socket, refused: (why: string) => void): () => void {
   const strangers = new Frames(MAX_CONNECT_BYTES, (type, index) =>
     index === 0 && type !== CONNECT ? 'the first packet is no CONNECT' : undefined,
   );

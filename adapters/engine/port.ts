@@ -1,4 +1,4 @@
-import type { News, Standing } from '../../domain/installation/process-status.js';
+import type { ProcessSignal, ProcessStatus } from '../../domain/installation/process-status.js';
 import type { InstallationRef, RolloutRef } from '../../workflows/messages.js';
 
 /**
@@ -14,7 +14,7 @@ export interface Engine {
   /**
    * @returns 'gone' where no process runs: it ended, which is a success, or it was lost, and the caller knows which.
    */
-  signal(installationId: string, news: News, standing: Standing): Promise<'sent' | 'gone'>;
+  signal(installationId: string, news: ProcessSignal, status: ProcessStatus): Promise<'sent' | 'gone'>;
   /** Has the process of a rollout look again, and starts it where none runs. */
   poke(ref: RolloutRef): Promise<void>;
   close(): Promise<void>;

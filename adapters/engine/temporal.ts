@@ -1,5 +1,5 @@
 import { Client, Connection, WorkflowNotFoundError, type ConnectionOptions } from '@temporalio/client';
-import type { News, Standing } from '../../domain/installation/process-status.js';
+import type { ProcessSignal, ProcessStatus } from '../../domain/installation/process-status.js';
 import {
   installationWorkflowId,
   POKE,
@@ -39,10 +39,10 @@ export function openTemporal({ connection: options, namespace, taskQueue = TASK_
       );
     },
 
-    async signal(installationId: string, news: News, standing: Standing) {
+    async signal(installationId: string, news: ProcessSignal, status: ProcessStatus) {
       try {
         await within(CALL_TIMEOUT_MS, () =>
-          client.workflow.getHandle(installationWorkflowId(installationId)).signal(news, standing),
+          client.workflow.getHandle(installationWorkflowId(installationId)).signal(news, status),
         );
         return 'sent';
       } catch (error) {

@@ -51,14 +51,14 @@ export class Children {
   private turn: Promise<void> = Promise.resolve();
   private isRunning = false;
 
-  constructor(private readonly has: ChildrenOptions) {
-    this.children = has.children.map((options) => ({ options, bound: undefined }));
+  constructor(private readonly deps: ChildrenOptions) {
+    this.children = deps.children.map((options) => ({ options, bound: undefined }));
   }
 
   /** @throws where what is on disk cannot be read. */
   async load(): Promise<void> {
     if (this.children.length === 0) return;
-    await mkdir(this.has.dir, { recursive: true, mode: 0o700 });
+    await mkdir(this.deps.dir, { recursive: true, mode: 0o700 });
     const remembered = await readNames(this.namesPath());
     for (const child of this.children) {
       const { name } = child.options;
@@ -99,7 +99,7 @@ export class Children {
     return Promise.all(
       this.children.map(async ({ options, bound }): Promise<ChildEntry> => {
         const { name, aliases, deviceType } = options;
-        const device = bound?.device ?? this.has.device(name, this.deviceOptions(name, options));
+        const device = bound?.device ?? this.deps.device(name, this.deviceOptions(name, options));
         return {
           device: bound?.id ?? name,
           ...(aliases && { aliases: [...aliases] }),
@@ -127,7 +127,7 @@ export class Children {
       const child = this.find(message);
       // Another connection of the same node may act for it: nothing is answered in its place.
       if (!child)
-        return this.has.note('refused', `a ${message.type} for ${message.device}, which is none of the children`);
+        return this.deps.note('refused', `a ${message.type} for ${message.device}, which is none of the children`);
       const device = await this.bind(child, message.device);
       device.received(message);
     });
@@ -146,12 +146,12 @@ export class Children {
   private async bind(child: Child, id: string): Promise<Device> {
     if (child.bound?.id === id) return child.bound.device;
     await child.bound?.device.end();
-    const device = this.has.device(id, this.deviceOptions(id, child.options));
+    const device = this.deps.device(id, this.deviceOptions(id, child.options));
     await device.load();
     child.bound = { id, device };
     if (!isUuid(child.options.name)) await this.remember();
     if (this.isRunning) device.run();
-    if (this.isRunning && this.has.isConnected()) device.connected();
+    if (this.isRunning && this.deps.isConnected()) device.connected();
     return device;
   }
 
@@ -159,20 +159,20 @@ export class Children {
     id: string,
     { slots, installer, deviceType, aliases, hooks, onEvent }: ChildOptions,
   ): DeviceOptions {
-    return { stateDir: join(this.has.dir, id), slots, installer, deviceType, aliases, hooks, onEvent };
+    return { stateDir: join(this.deps.dir, id), slots, installer, deviceType, aliases, hooks, onEvent };
   }
 
   private remember(): Promise<void> {
     const names = this.children.flatMap(({ options, bound }) => (bound ? [[options.name, bound.id] as const] : []));
-    return replaceFile(this.namesPath(), JSON.stringify(Object.fromEntries(names)), this.has.durable);
+    return replaceFile(this.namesPath(), JSON.stringify(Object.fromEntries(names)), this.deps.durable);
   }
 
   private namesPath(): string {
-    return join(this.has.dir, 'ids.json');
+    return join(this.deps.dir, 'ids.json');
   }
 
   private queue(doing: () => Promise<void>): void {
-    this.turn = this.turn.then(doing).catch((error: unknown) => this.has.note('trouble', String(error)));
+    this.turn = this.turn.then(doing).catch((error: unknown) => this.deps.note('trouble', String(error)));
   }
 }
 

@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import type { Ack, Cmd, DownMessage } from '../../protocol/mqtt/payloads.js';
 import type { Outgoing } from './connection.js';
-import { Diary, type AgentEvent } from './event-log.js';
-import { greetings, heldSlots, type ChildEntry, type Greeting } from './hello-message.js';
+import { EventLog, type AgentEvent } from './event-log.js';
+import { greetings, heldSlots, type ChildEntry, type HelloMessage } from './hello-message.js';
 import { Halted, isHalted, type Hooks } from './hooks.js';
 import type { Installer } from './installer.js';
 import {
@@ -19,7 +19,7 @@ import { EMPTY_STATE, TERMINAL_STATES, wantedBy, type AgentState, type Job } fro
 import { StateFile } from './state-file.js';
 import { settleBoot } from './steps.js';
 import type { Timings } from './timings.js';
-import { Voice } from './reporter.js';
+import { Reporter } from './reporter.js';
 import { Worker, type Desk } from './worker.js';
 import { messageOf } from './write-file.js';
 
@@ -67,8 +67,8 @@ export class Device implements Desk {
   readonly halt: AbortSignal;
   private readonly ending = new AbortController();
   private readonly file: StateFile;
-  private readonly diary: Diary;
-  private readonly voice: Voice;
+  private readonly diary: EventLog;
+  private readonly voice: Reporter;
   private readonly worker: Worker;
   private present: AgentState = EMPTY_STATE;
   private changes: Promise<unknown> = Promise.resolve();
@@ -85,8 +85,8 @@ export class Device implements Desk {
     this.downloads = uplink.downloads;
     this.halt = AbortSignal.any([this.ending.signal, uplink.halt]);
     this.file = new StateFile(join(options.stateDir, 'state.json'), uplink.durable);
-    this.diary = new Diary(options.onEvent ?? (() => undefined));
-    this.voice = new Voice({
+    this.diary = new EventLog(options.onEvent ?? (() => undefined));
+    this.voice = new Reporter({
       diary: this.diary,
       publish: (message) => this.publish(message),
       patience: this.timings.answer,
@@ -251,7 +251,7 @@ export class Device implements Desk {
   }
 
   /** None of a child that is not reached: a hello says that the device is there. */
-  private async hellos(told: Record<string, number>): Promise<Greeting[]> {
+  private async hellos(told: Record<string, number>): Promise<HelloMessage[]> {
     if ((await this.installer.reachable?.()) === false) return [];
     const { deviceType, aliases } = this.options;
     const { hellos, unfit } = await greetings(

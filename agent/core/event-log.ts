@@ -15,7 +15,7 @@ const LINE_CHARACTERS = 160;
 const LOG_BYTES = 7_000;
 
 /** Remembers the newest events: what `up/log` tells after a failure, or when it is asked for. */
-export class Diary {
+export class EventLog {
   private lines: string[] = [];
 
   constructor(private readonly listener: (event: AgentEvent) => void) {}

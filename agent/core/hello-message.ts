@@ -25,7 +25,7 @@ export interface ChildEntry {
   readonly reachable: boolean;
 }
 
-export interface Greeting {
+export interface HelloMessage {
   readonly msgId: string;
   readonly body: Printable;
 }
@@ -38,9 +38,9 @@ export interface Greeting {
 export async function greetings(
   self: Self,
   children: readonly ChildEntry[] = [],
-): Promise<{ hellos: Greeting[]; unfit: string[] }> {
+): Promise<{ hellos: HelloMessage[]; unfit: string[] }> {
   const slots = await heldSlots(self);
-  const hello = (those: readonly ChildEntry[], first: boolean): Greeting => {
+  const hello = (those: readonly ChildEntry[], first: boolean): HelloMessage => {
     const msgId = randomUUID();
     const bootId = self.installer.bootId();
     return {

@@ -1,13 +1,13 @@
 import { statusReceipt, type Status } from '../../protocol/mqtt/payloads.js';
 import type { Outgoing } from './connection.js';
-import type { Diary } from './event-log.js';
-import type { Greeting } from './hello-message.js';
+import type { EventLog } from './event-log.js';
+import type { HelloMessage } from './hello-message.js';
 import { ProgressPace } from './progress-pace.js';
 import { Repeater, type RepeaterOptions } from './repeater.js';
 import { TERMINAL_STATES, type AgentState, type Job } from './state.js';
 
-export interface VoiceOptions extends Omit<RepeaterOptions, 'send'> {
-  readonly diary: Diary;
+export interface ReporterOptions extends Omit<RepeaterOptions, 'send'> {
+  readonly diary: EventLog;
   readonly publish: (message: Outgoing) => void;
   /** How long after a connect (or its loss) the answer to the hello is waited for, milliseconds. */
   readonly patience: number;
@@ -25,19 +25,19 @@ interface Hello {
  * repeated until it is acknowledged; everything is said again after each connect, because the last of it may have been
  * lost.
  */
-export class Voice {
+export class Reporter {
   private readonly repeater: Repeater;
   private readonly pace = new ProgressPace();
   private hello: Hello | undefined;
   private unheardSince = Date.now();
 
-  constructor(private readonly has: VoiceOptions) {
-    this.repeater = new Repeater({ ...has, send: has.publish });
+  constructor(private readonly deps: ReporterOptions) {
+    this.repeater = new Repeater({ ...deps, send: deps.publish });
   }
 
   /** Not before this (epoch milliseconds) a slot is touched: the service is first given the chance to withdraw. */
   get heardAt(): number {
-    return this.hello?.isAnswered === true ? 0 : this.unheardSince + this.has.patience;
+    return this.hello?.isAnswered === true ? 0 : this.unheardSince + this.deps.patience;
   }
 
   /** The connection came, or went. */
@@ -55,7 +55,7 @@ export class Voice {
    * A hello first, then whatever may have been lost. `answerWanted` false = nothing is in work that could have been
    * withdrawn.
    */
-  greet(hellos: readonly Greeting[], state: AgentState, told: Record<string, number>, answerWanted: boolean): void {
+  greet(hellos: readonly HelloMessage[], state: AgentState, told: Record<string, number>, answerWanted: boolean): void {
     this.hello = { msgIds: new Set(hellos.map(({ msgId }) => msgId)), told, isAnswered: !answerWanted };
     this.repeater.rest(); // put in order, then said once
     this.repeater.clear();
@@ -64,7 +64,7 @@ export class Voice {
       this.repeater.put(statusReceipt(status), { type: 'status', body: status });
     this.repeater.resume();
     for (const { job } of Object.values(state.slots)) {
-      if (job?.last) this.has.publish({ type: 'status', body: job.last });
+      if (job?.last) this.deps.publish({ type: 'status', body: job.last });
     }
   }
 
@@ -76,27 +76,31 @@ export class Voice {
 
   say(status: Status): void {
     const { error, state, slot, until } = status;
-    this.has.diary.note(
+    this.deps.diary.note(
       state,
       error ? `${error.code}: ${error.message}` : until === undefined ? '' : `until ${new Date(until).toISOString()}`,
       slot,
     );
     const message: Outgoing = { type: 'status', body: status };
     if (TERMINAL_STATES.has(state)) this.repeater.put(statusReceipt(status), message);
-    else this.has.publish(message);
+    else this.deps.publish(message);
     if (state === 'failed') this.tellDiary(status);
   }
 
   progress({ desired: { installationId, firmware, slot } }: Job, phase: 'download' | 'push', bytes: number): void {
     if (!this.pace.isDue(phase, bytes, firmware.size, Date.now())) return;
-    this.has.publish({ type: 'progress', body: { v: 1, installationId, phase, bytes, total: firmware.size } });
-    this.has.diary.note(phase === 'push' ? 'push' : 'progress', `${Math.floor((100 * bytes) / firmware.size)} %`, slot);
+    this.deps.publish({ type: 'progress', body: { v: 1, installationId, phase, bytes, total: firmware.size } });
+    this.deps.diary.note(
+      phase === 'push' ? 'push' : 'progress',
+      `${Math.floor((100 * bytes) / firmware.size)} %`,
+      slot,
+    );
   }
 
   tellDiary(about?: { installationId: string; slot: string }): void {
-    const lines = this.has.diary.newest();
+    const lines = this.deps.diary.newest();
     if (lines.length === 0) return;
-    this.has.publish({
+    this.deps.publish({
       type: 'log',
       body: { v: 1, at: Date.now(), ...(about && { installationId: about.installationId, slot: about.slot }), lines },
     });

@@ -20,14 +20,14 @@ export interface CommandChildOptions {
  * `reboot`.
  */
 export class CommandChild implements FieldProcedure {
-  constructor(private readonly has: CommandChildOptions) {}
+  constructor(private readonly deps: CommandChildOptions) {}
 
   async reachable(): Promise<boolean> {
     return (await this.ask('reach')).code === 0;
   }
 
   async current(slots: readonly string[]): Promise<Record<string, Held>> {
-    const { command } = this.has;
+    const { command } = this.deps;
     const answer = await this.ask('current');
     const failure = failureOf(command.join(' '), answer);
     if (failure) throw failure;
@@ -45,7 +45,7 @@ export class CommandChild implements FieldProcedure {
   }
 
   async install(slot: string, path: string, desired: Desired, watch: InstallWatch): Promise<void> {
-    const { command, name, timeoutMs, dir } = this.has;
+    const { command, name, timeoutMs, dir } = this.deps;
     await performInstall(
       {
         command,
@@ -64,7 +64,7 @@ export class CommandChild implements FieldProcedure {
 
   /** The command ends when the child is back. */
   async reboot(): Promise<'booted'> {
-    const { command, name, timeoutMs, dir } = this.has;
+    const { command, name, timeoutMs, dir } = this.deps;
     const end = await perform(
       { command, env: { SLIPWAY_ACTION: 'reboot', SLIPWAY_CHILD: name }, timeoutMs },
       join(dir, 'reboot'),
@@ -80,11 +80,11 @@ export class CommandChild implements FieldProcedure {
   }
 
   private ask(action: 'reach' | 'current') {
-    const { command, name } = this.has;
+    const { command, name } = this.deps;
     return ask({ command, env: { SLIPWAY_ACTION: action, SLIPWAY_CHILD: name }, timeoutMs: ASK_MS });
   }
 
   private remembered(slot: string): Remembered {
-    return new Remembered(join(this.has.dir, `${slot}.json`));
+    return new Remembered(join(this.deps.dir, `${slot}.json`));
   }
 }

@@ -28,10 +28,10 @@ const TOLD_LINES = 20;
 
 /** A slot that a command writes, run with environment variables (docs/device-guide.md). */
 export class CommandSlot implements SlotHandler {
-  constructor(private readonly has: CommandSlotOptions) {}
+  constructor(private readonly deps: CommandSlotOptions) {}
 
   async current(): Promise<Held> {
-    const { current, slot, remembered } = this.has;
+    const { current, slot, remembered } = this.deps;
     if (!current) return remembered.read();
     const answer = await ask({
       command: current,
@@ -48,13 +48,13 @@ export class CommandSlot implements SlotHandler {
   }
 
   async install(path: string, desired: Desired, watch: InstallWatch): Promise<void> {
-    const { command, timeoutMs, place, remembered } = this.has;
+    const { command, timeoutMs, place, remembered } = this.deps;
     await performInstall({ command, timeoutMs, place, env: environmentOf(desired, path) }, watch);
     await remembered.write(desired);
   }
 
   async confirm(): Promise<void> {
-    const { confirm, slot, timeoutMs, place, remembered } = this.has;
+    const { confirm, slot, timeoutMs, place, remembered } = this.deps;
     if (confirm) {
       const end = await perform(
         { command: confirm, env: { SLIPWAY_ACTION: 'confirm', SLIPWAY_SLOT: slot }, timeoutMs },

@@ -99,6 +99,6 @@ async function million(context: Context, stage: Stage): Promise<Figure[]> {
     },
     { name: 'memory of the process that planned it, at most', value: rssBytes / 1_048_576, unit: 'MiB' },
     { name: `a rollout to ${size} devices created`, value: createdMs / 1_000, unit: 's' },
-    { name: 'its targets taken down and put into their groups', value: materialisedMs / 1_000, unit: 's' },
+    { name: 'its targets snapshotted and put into their groups', value: materialisedMs / 1_000, unit: 's' },
   ];
 }

@@ -128,7 +128,7 @@ function ticksOf(small: Ticked, large: Ticked): Figure[] {
       },
     ]),
     {
-      name: `${size} targets taken down and put into their groups`,
+      name: `${size} targets snapshotted and put into their groups`,
       value: large.materialiseMs / 1_000,
       unit: 's',
       target: { of: 'value', is: 'at most', value: 30 },

@@ -55,7 +55,7 @@ export async function rollOut(stage: Stage, devices: readonly Login[], pace: Pac
   });
   const read = () => operator.call<RolloutResource>('GET', `/v1/rollouts/${id}`);
   await until(
-    'the targets are taken down',
+    'the targets are snapshotted',
     async () => (await read()).groups.reduce((sum, group) => sum + group.size, 0) === devices.length,
     MATERIALISED_MS,
   );

@@ -23,7 +23,7 @@ export interface Million {
 const TENANT = 'default';
 const SECOND = 1_000;
 
-/** What docs/scale.md tells of a large fleet: a whole rollout planned, and a rollout created and taken down. */
+/** What docs/scale.md tells of a large fleet: a whole rollout planned, and a rollout created and snapshotted. */
 export async function measureMillion(context: Context, stage: Stage, devices: number): Promise<Million> {
   const databaseUrl = await freshDatabase(stage);
   const [firmwareId] = await fill(databaseUrl, devices);

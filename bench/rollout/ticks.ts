@@ -37,7 +37,7 @@ export class Ticked {
     readonly id: string,
   ) {}
 
-  /** Creates it to the `size` newest devices, has its targets taken down, and starts it. */
+  /** Creates it to the `size` newest devices, has its targets snapshotted, and starts it. */
   static async start(pool: Pool, firmwareId: string, devices: readonly string[]): Promise<Ticked> {
     const body = newRollout.parse({
       name: `to ${devices.length}`,

@@ -3,15 +3,15 @@ import { print, type Ack } from '../../protocol/mqtt/payloads.js';
 import type { Pool } from '../../store/db/pool.js';
 import { INGEST_BOUNDS } from '../../store/db/counters.js';
 import { isTransient } from '../../store/db/sqlstates.js';
-import { apartAfter } from '../rounds/spacing.js';
+import { spacingAfter } from '../rounds/spacing.js';
 import { aboutOf, read, refused, type Incoming, type Reading } from './reading.js';
 import { recordReadings, type Noted } from './record-readings.js';
-import { isLeaseLost, type Tenure } from '../rounds/lease-guard.js';
+import { isLeaseLost, type LeaseGuard } from '../rounds/lease-guard.js';
 import type { Publish } from '../mqtt/connection.js';
 
 export interface IngestDependencies {
   pool: Pool;
-  tenure: Tenure;
+  guard: LeaseGuard;
   publish: Publish;
   now: () => number;
   log: Logger;
@@ -73,7 +73,7 @@ export class Ingest {
   private tookMs = 0;
   private soon: NodeJS.Timeout | undefined;
 
-  constructor(private readonly has: IngestDependencies) {}
+  constructor(private readonly deps: IngestDependencies) {}
 
   take(message: Incoming): void {
     if (this.mode === 'ended') return;
@@ -96,7 +96,7 @@ export class Ingest {
 
   private beginInTime(): void {
     const early =
-      this.waiting.length < WORTH_A_SECOND ? this.begunAt + apartAfter(this.tookMs, APART_MS) - performance.now() : 0;
+      this.waiting.length < WORTH_A_SECOND ? this.begunAt + spacingAfter(this.tookMs, APART_MS) - performance.now() : 0;
     if (early <= 0) this.begin();
     else this.soon ??= setTimeout(() => this.begin(), early);
   }
@@ -144,15 +144,15 @@ export class Ingest {
       if (Array.isArray(noted)) return this.answer(readings, noted);
       if (isLeaseLost(noted)) return this.stop();
       if (!isTransient(noted)) return this.halve(readings, noted);
-      this.has.log.warn({ err: noted, reports: readings.length }, 'reports could not be committed; trying again');
+      this.deps.log.warn({ err: noted, reports: readings.length }, 'reports could not be committed; trying again');
       await new Promise((resolve) => setTimeout(resolve, wait));
     }
   }
 
   private async tryToRecord(readings: readonly Reading[]): Promise<Noted[] | Error> {
     try {
-      this.has.tenure.assert();
-      return await recordReadings(this.has.pool, this.has.tenure.fence, readings, this.has.now());
+      this.deps.guard.assert();
+      return await recordReadings(this.deps.pool, this.deps.guard.fence, readings, this.deps.now());
     } catch (error) {
       return error as Error;
     }
@@ -161,7 +161,7 @@ export class Ingest {
   /** A successor records now: nothing more is written or acknowledged from here. */
   private stop(): void {
     this.mode = 'ended';
-    this.has.tenure.lose();
+    this.deps.guard.lose();
   }
 
   private async halve(readings: readonly Reading[], error: Error): Promise<void> {
@@ -172,26 +172,26 @@ export class Ingest {
     }
     const reading = readings[0]!;
     if (!('refusal' in reading)) {
-      this.has.log.error({ err: error, ...aboutOf(reading) }, 'a report cannot be stored; it goes to the diagnostics');
+      this.deps.log.error({ err: error, ...aboutOf(reading) }, 'a report cannot be stored; it goes to the diagnostics');
       return this.commit([refused(reading, 'unstorable', error.message)]);
     }
-    this.has.log.error({ err: error, ...aboutOf(reading) }, 'a refused message could not be kept; it is dropped');
-    this.has.counted('refused', reading.refusal.reason, 1);
+    this.deps.log.error({ err: error, ...aboutOf(reading) }, 'a refused message could not be kept; it is dropped');
+    this.deps.counted('refused', reading.refusal.reason, 1);
     reading.incoming.acknowledge();
   }
 
   /** After the commit: PUBACKs, figures, receipts, and whoever sends is woken. */
   private answer(readings: readonly Reading[], noted: readonly Noted[]): void {
     for (const { incoming } of readings) incoming.acknowledge();
-    this.has.committed();
+    this.deps.committed();
     this.tellLag(readings);
-    this.has.counted(
+    this.deps.counted(
       'recorded',
       '',
       noted.reduce((sum, one) => sum + one.recorded, 0),
     );
     for (const [index, { refusals, receipts }] of noted.entries()) {
-      for (const reason of refusals) this.has.counted('refused', reason, 1);
+      for (const reason of refusals) this.deps.counted('refused', reason, 1);
       for (const { topic, ack } of receipts) this.send(topic, ack, readings[index]!);
     }
   }
@@ -200,17 +200,17 @@ export class Ingest {
     const now = performance.now();
     const seconds = readings.map(({ incoming }) => (now - (this.arrivedAt.get(incoming) ?? now)) / 1_000);
     for (const bound of INGEST_BOUNDS)
-      this.has.counted('lag', bound, seconds.filter((one) => one <= Number(bound.replace('+Inf', 'Infinity'))).length);
+      this.deps.counted('lag', bound, seconds.filter((one) => one <= Number(bound.replace('+Inf', 'Infinity'))).length);
   }
 
   /** Not awaited: a receipt that is lost is asked for again, because the device repeats its report until it has one. */
   private send(topic: string, ack: Ack, reading: Reading): void {
     try {
-      void this.has
+      void this.deps
         .publish(topic, print(ack), { qos: 1, retain: false })
-        .catch((error: Error) => this.has.log.debug({ err: error, ...aboutOf(reading) }, 'a receipt was not sent'));
+        .catch((error: Error) => this.deps.log.debug({ err: error, ...aboutOf(reading) }, 'a receipt was not sent'));
     } catch (error) {
-      this.has.log.warn({ err: error, ...aboutOf(reading) }, 'a receipt cannot be printed');
+      this.deps.log.warn({ err: error, ...aboutOf(reading) }, 'a receipt cannot be printed');
     }
   }
 
@@ -223,7 +223,7 @@ export class Ingest {
     const { incoming } = reading;
     const { installationId, phase, bytes, total } = reading.message.body;
     const key = `${incoming.topic} ${installationId} ${phase}`;
-    const now = this.has.now();
+    const now = this.deps.now();
     if (bytes === total || now - (this.progressAt.get(key) ?? 0) >= PROGRESS_EVERY_MS) {
       this.progressAt.set(key, now);
       this.heldProgress.delete(key);

@@ -1,5 +1,5 @@
 import { wantsDocument } from '../../domain/installation/process-status.js';
-import type { Work } from '../../domain/installation/device-aggregate.js';
+import type { DeviceAggregate } from '../../domain/installation/device-aggregate.js';
 import { fits, statusReceipt, VERSION, type Ack, type UpMessage } from '../../protocol/mqtt/payloads.js';
 import { ackTopic } from '../../protocol/mqtt/topics.js';
 import type { Recorded, Report } from '../../store/record.js';
@@ -37,7 +37,7 @@ export function receiptsOf(
     v: VERSION,
     for: message.body.msgId,
     result: resultOf(one),
-    ...(one.outcome === 'refused' ? {} : { open: openOf(one.work) }),
+    ...(one.outcome === 'refused' ? {} : { open: openOf(one.aggregate) }),
   });
   const children = reports.slice(1).map(({ deviceId }, index) => ({
     topic: ackTopic({ ...message, device: deviceId }),
@@ -73,9 +73,9 @@ function named(ack: Ack, children: Record<string, string>): Ack {
 }
 
 /** What is to be in work, by slot: what a device holds beyond this was withdrawn while it was away. */
-function openOf(work: Work): NonNullable<Ack['open']> {
+function openOf(aggregate: DeviceAggregate): NonNullable<Ack['open']> {
   return Object.fromEntries(
-    Object.values(work.installations)
+    Object.values(aggregate.installations)
       .filter(wantsDocument)
       .map((one) => [one.slot, { installationId: one.id, revision: one.revision! }]),
   );

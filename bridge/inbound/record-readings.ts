@@ -9,7 +9,7 @@ import { asService } from '../../store/db/transaction.js';
 import { diagnosticOf, type Reading } from './reading.js';
 import { receiptsOf } from './receipts.js';
 import { REFUSAL_SENTENCES } from './refusals.js';
-import { aliasesIn, linesOf, reportsOf, strangersIn } from './reports.js';
+import { aliasesIn, linesOf, reportsOf, unknownChildren } from './reports.js';
 import { deviceKey } from '../../store/db/keys.js';
 
 /** What became of one message, in the order of the batch. */
@@ -66,7 +66,7 @@ async function recordMessages(tx: Tx, messages: readonly UpMessage[], now: numbe
       recorded,
       reports: own,
       receipts: receiptsOf(message, own, recorded, aliases),
-      strangers: strangersIn(message, aliases),
+      strangers: unknownChildren(message, aliases),
     };
   });
 }

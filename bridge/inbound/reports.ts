@@ -112,7 +112,7 @@ function namesOf(child: Named, id: string, tenant: string, aliases: ReadonlyMap<
 }
 
 /** What a hello calls its children that names no device of the tenant. */
-export function strangersIn(message: UpMessage, aliases: ReadonlyMap<string, string>): string[] {
+export function unknownChildren(message: UpMessage, aliases: ReadonlyMap<string, string>): string[] {
   if (message.type !== 'hello') return [];
   return (message.body.children ?? [])
     .filter((child) => idOf(child, message.tenant, aliases) === undefined)

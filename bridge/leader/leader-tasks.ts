@@ -1,18 +1,18 @@
 import { dropOldDiagnostics } from '../../store/fleet/diagnostics.js';
 import { seal, SEAL_BATCH } from '../../store/history/seal.js';
 import { markOverdueRollouts } from '../../store/rollouts/to-send.js';
-import { markOverdue } from '../../store/installations/to-send.js';
+import { markOverdueInstallations } from '../../store/installations/to-send.js';
 import { dropOldDeliveries } from '../../store/history/webhook-sending.js';
-import { afterRelease } from '../rounds/release-claims.js';
+import { withReleasedClaims } from '../rounds/release-claims.js';
 import type { BridgeDependencies } from './dependencies.js';
-import type { Term } from './leadership.js';
-import { Beginnings } from '../outbound/start-throttle.js';
+import type { LeaderTask } from './leadership.js';
+import { StartThrottle } from '../outbound/start-throttle.js';
 import { APART_MS, Loop } from '../rounds/loop.js';
-import { Session } from './session.js';
-import { LoginSender, nothingToTell, type CredentialSender } from '../outbound/send-credentials.js';
+import { BrokerSession } from './session.js';
+import { LoginSender, withoutLogins, type CredentialSender } from '../outbound/send-credentials.js';
 import { sendProcesses } from '../outbound/send-processes.js';
-import type { Tenure } from '../rounds/lease-guard.js';
-import { ShowPace } from '../outbound/status-refresh-limiter.js';
+import type { LeaseGuard } from '../rounds/lease-guard.js';
+import { StatusRefreshLimiter } from '../outbound/status-refresh-limiter.js';
 import { WebhookSender } from '../webhooks/sender.js';
 
 /** The poll behind a wake-up that was lost. */
@@ -29,46 +29,46 @@ const RECONCILE_BATCH = 1_000;
 const TIDY_MS = 60_000;
 
 /** Everything that the leader does for as long as it leads. */
-export class BridgeTerm implements Term {
-  private readonly session: Session;
+export class LeaderTasks implements LeaderTask {
+  private readonly session: BrokerSession;
   private readonly loops: Loop[];
   private readonly processes: Loop;
   private readonly credentials: Loop;
   private readonly logins: CredentialSender;
   private readonly webhooks: WebhookSender;
 
-  constructor(has: BridgeDependencies, tenure: Tenure) {
-    const { pool, engine, now, log, administration } = has;
-    const { fence } = tenure;
+  constructor(deps: BridgeDependencies, guard: LeaseGuard) {
+    const { pool, engine, now, log, administration } = deps;
+    const { fence } = guard;
     const loop = (name: string, work: () => Promise<boolean>, pollMs: number, apartMs?: number) =>
-      new Loop(name, () => tenure.during(work, false), pollMs, log, apartMs);
-    const pace = new ShowPace();
-    const beginnings = new Beginnings();
-    this.logins = administration ? new LoginSender({ pool, fence, log, now }, administration) : nothingToTell(pool);
-    this.session = new Session({
-      ...has,
-      tenure,
+      new Loop(name, () => guard.during(work, false), pollMs, log, apartMs);
+    const refreshLimiter = new StatusRefreshLimiter();
+    const throttle = new StartThrottle();
+    this.logins = administration ? new LoginSender({ pool, fence, log, now }, administration) : withoutLogins(pool);
+    this.session = new BrokerSession({
+      ...deps,
+      guard,
       committed: () => this.wakeForReports(),
       connected: () => this.logins.compareAgain(),
     });
     this.processes = loop(
       'sending to the engine',
-      afterRelease(
+      withReleasedClaims(
         pool,
         'workflow',
         fence,
-        async () => (await sendProcesses(pool, engine, now, tenure, pace, beginnings)) > 0,
+        async () => (await sendProcesses(pool, engine, now, guard, refreshLimiter, throttle)) > 0,
       ),
       POLL_MS,
       APART_MS,
     );
     this.credentials = loop(
       'sending credentials',
-      afterRelease(pool, 'credential', fence, () => this.logins.send()),
+      withReleasedClaims(pool, 'credential', fence, () => this.logins.send()),
       POLL_MS,
       APART_MS,
     );
-    this.webhooks = new WebhookSender({ pool, log, now, tenure, allowPrivate: has.webhooksAllowPrivate ?? false });
+    this.webhooks = new WebhookSender({ pool, log, now, guard, allowPrivate: deps.webhooksAllowPrivate ?? false });
     this.loops = [
       this.processes,
       this.credentials,
@@ -76,7 +76,7 @@ export class BridgeTerm implements Term {
       loop(
         'reconciling',
         async () => (
-          await markOverdue(pool, RECONCILE_MS, RECONCILE_BATCH, fence),
+          await markOverdueInstallations(pool, RECONCILE_MS, RECONCILE_BATCH, fence),
           await markOverdueRollouts(pool, RECONCILE_MS, RECONCILE_BATCH, fence),
           false
         ),

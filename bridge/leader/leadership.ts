@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import { holdLease, releaseLease } from '../../store/db/leases.js';
 import type { Pool } from '../../store/db/pool.js';
-import { instant, Tenure } from '../rounds/lease-guard.js';
+import { instant, LeaseGuard } from '../rounds/lease-guard.js';
 
 /**
  * A successor waits for the end of a lease whose holder died: this, its own poll and its connect are the take-over,
@@ -12,7 +12,7 @@ const RENEW_MS = 1_000;
 /** A holder that could not renew for this long stops by itself, before anybody else can take the lease. */
 const GIVE_UP_MS = TTL_MS - RENEW_MS;
 
-export interface Term {
+export interface LeaderTask {
   end(): Promise<void>;
 }
 
@@ -33,7 +33,7 @@ export class Leadership {
     private readonly pool: Pool,
     private readonly name: string,
     private readonly holder: string,
-    private readonly startTerm: (tenure: Tenure) => Term,
+    private readonly startTerm: (guard: LeaseGuard) => LeaderTask,
     private readonly log: Logger,
   ) {
     this.done = this.run();
@@ -57,29 +57,29 @@ export class Leadership {
       told = epoch === undefined;
       if (epoch !== undefined && !this.isEnded())
         await this.lead(
-          new Tenure({ name: this.name, holder: this.holder, epoch }, GIVE_UP_MS, asked, () => this.wakeUp?.()),
+          new LeaseGuard({ name: this.name, holder: this.holder, epoch }, GIVE_UP_MS, asked, () => this.wakeUp?.()),
         );
       await this.rest();
     }
   }
 
-  private async lead(tenure: Tenure): Promise<void> {
-    const { fence } = tenure;
+  private async lead(guard: LeaseGuard): Promise<void> {
+    const { fence } = guard;
     this.mode = 'leading';
     this.log.info({ epoch: fence.epoch }, `leads "${this.name}"`);
-    const term = this.startTerm(tenure);
-    while (!this.isEnded() && tenure.holds()) {
+    const term = this.startTerm(guard);
+    while (!this.isEnded() && guard.holds()) {
       await this.rest();
-      if (!tenure.holds()) break;
+      if (!guard.holds()) break;
       const asked = instant();
       // A database that does not answer at all must not make this wait beyond its tenure.
-      const epoch = await Promise.race([this.ask(), pause(tenure.remaining())]);
-      if (epoch === fence.epoch) tenure.renew(asked);
+      const epoch = await Promise.race([this.ask(), pause(guard.remaining())]);
+      if (epoch === fence.epoch) guard.renew(asked);
       else if (epoch !== undefined) break; // it was somebody else's in between: what this term believes may be old
     }
     if (!this.isEnded()) {
       this.log.warn({ epoch: fence.epoch }, `leads "${this.name}" no longer`);
-      tenure.lose();
+      guard.lose();
     }
     await term.end();
     if (this.isEnded()) await this.giveBack();

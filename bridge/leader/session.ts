@@ -1,13 +1,13 @@
 import { SERVICE_FILTER } from '../../protocol/mqtt/topics.js';
 import { markAllDocuments } from '../../store/outbox/publications.js';
-import { afterRelease } from '../rounds/release-claims.js';
+import { withReleasedClaims } from '../rounds/release-claims.js';
 import { Comparison } from '../outbound/comparison.js';
 import type { BridgeDependencies } from './dependencies.js';
 import { Ingest } from '../inbound/ingest.js';
 import { APART_MS, Loop } from '../rounds/loop.js';
 import type { MqttConnection, Publish } from '../mqtt/connection.js';
 import { sendDocuments } from '../outbound/send-documents.js';
-import type { Tenure } from '../rounds/lease-guard.js';
+import type { LeaseGuard } from '../rounds/lease-guard.js';
 
 const RECONNECT_FIRST_MS = 100;
 const RECONNECT_MAX_MS = 2_000;
@@ -21,7 +21,7 @@ const COMPARE_EVERY_MS = 5 * 60_000;
 const REFUSED = 128;
 
 export interface SessionDependencies extends BridgeDependencies {
-  tenure: Tenure;
+  guard: LeaseGuard;
   /** After each commit of reports. */
   committed: () => void;
   /** After each connect. */
@@ -33,7 +33,7 @@ export interface SessionDependencies extends BridgeDependencies {
  * documents go out; a broker that does not remember the session has lost what it retained as well, and gets every
  * document again.
  */
-export class Session {
+export class BrokerSession {
   private ended = false;
   private documents: Loop | undefined;
   private connection: MqttConnection | undefined;
@@ -42,7 +42,7 @@ export class Session {
   private lostState = false;
   private readonly done: Promise<void>;
 
-  constructor(private readonly has: SessionDependencies) {
+  constructor(private readonly deps: SessionDependencies) {
     this.done = this.run();
   }
 
@@ -65,11 +65,11 @@ export class Session {
   private async run(): Promise<void> {
     for (let wait = RECONNECT_FIRST_MS; !this.ended; wait = Math.min(wait * 2, RECONNECT_MAX_MS)) {
       try {
-        const connection = await this.has.connect();
+        const connection = await this.deps.connect();
         wait = RECONNECT_FIRST_MS;
         await this.serve(connection);
       } catch (error) {
-        if (!this.ended) this.has.log.warn({ err: error }, 'no connection to the broker; trying again');
+        if (!this.ended) this.deps.log.warn({ err: error }, 'no connection to the broker; trying again');
       }
       if (!this.ended) await this.rest(wait);
     }
@@ -77,38 +77,38 @@ export class Session {
 
   private async serve(connection: MqttConnection): Promise<void> {
     this.connection = connection;
-    const { pool, tenure, log } = this.has;
+    const { pool, guard, log } = this.deps;
     const publish: Publish = async (topic, payload, options) => {
-      tenure.assert();
+      guard.assert();
       await connection.publish(topic, payload, options);
     };
-    const ingest = new Ingest({ ...this.has, publish });
+    const ingest = new Ingest({ ...this.deps, publish });
     connection.onMessage((message) => ingest.take(message));
     const loops: Loop[] = [];
-    const comparison = new Comparison(this.has);
+    const comparison = new Comparison(this.deps);
     try {
       if (this.ended) return;
       const [granted] = await connection.subscribe([{ filter: SERVICE_FILTER, qos: 1 }]);
       if (granted === REFUSED)
         throw new Error(`the broker refused the subscription to ${SERVICE_FILTER}: may the bridge's user read it?`);
       this.lostState ||= !connection.sessionPresent;
-      if (this.lostState) await markAllDocuments(pool, tenure.fence);
+      if (this.lostState) await markAllDocuments(pool, guard.fence);
       this.lostState = false;
       log.info({ sessionPresent: connection.sessionPresent }, 'connected to the broker');
-      this.has.connected();
-      const sending = afterRelease(
+      this.deps.connected();
+      const sending = withReleasedClaims(
         pool,
         'document',
-        tenure.fence,
-        async () => (await sendDocuments({ ...this.has, publish })) > 0,
+        guard.fence,
+        async () => (await sendDocuments({ ...this.deps, publish })) > 0,
       );
-      this.documents = new Loop('sending documents', () => tenure.during(sending, false), POLL_MS, log, APART_MS);
+      this.documents = new Loop('sending documents', () => guard.during(sending, false), POLL_MS, log, APART_MS);
       loops.push(
         this.documents,
         new Loop(
           'comparing documents',
-          () => tenure.during(() => this.compare(comparison), false),
-          this.has.compareEveryMs ?? COMPARE_EVERY_MS,
+          () => guard.during(() => this.compare(comparison), false),
+          this.deps.compareEveryMs ?? COMPARE_EVERY_MS,
           log,
         ),
       );

@@ -3,7 +3,7 @@ import { DESIRED_FILTER, desiredTopic, parseTopic } from '../../protocol/mqtt/to
 import type { Pool } from '../../store/db/pool.js';
 import { compareDocuments, type Published } from '../../store/outbox/publications.js';
 import type { MqttConnection, ConnectBroker } from '../mqtt/connection.js';
-import type { Tenure } from '../rounds/lease-guard.js';
+import type { LeaseGuard } from '../rounds/lease-guard.js';
 import { isUuid } from '../../domain/uuid.js';
 
 /**
@@ -17,7 +17,7 @@ const READ_TIMEOUT_MS = 60_000;
 
 export interface ComparisonDependencies {
   pool: Pool;
-  tenure: Tenure;
+  guard: LeaseGuard;
   log: Logger;
   connectBeside: ConnectBroker;
 }
@@ -32,15 +32,15 @@ export class Comparison {
   private connection: MqttConnection | undefined;
   private ended = false;
 
-  constructor(private readonly has: ComparisonDependencies) {}
+  constructor(private readonly deps: ComparisonDependencies) {}
 
   /** @returns how many slots were marked. */
   async run(): Promise<number> {
-    const { pool, tenure, log } = this.has;
+    const { pool, guard, log } = this.deps;
     const since = Date.now();
     const found = await this.read();
     if (this.ended) return 0;
-    const differing = await compareDocuments(pool, tenure.fence, found, since);
+    const differing = await compareDocuments(pool, guard.fence, found, since);
     log.info({ retained: found.length, differing }, 'compared what the broker retains');
     return differing;
   }
@@ -51,7 +51,7 @@ export class Comparison {
   }
 
   private async read(): Promise<Published[]> {
-    const connection = await this.has.connectBeside();
+    const connection = await this.deps.connectBeside();
     this.connection = connection;
     const found = new Map<string, Published>();
     let heardAt = performance.now();

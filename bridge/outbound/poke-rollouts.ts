@@ -2,7 +2,7 @@ import type { Engine } from '../../adapters/engine/port.js';
 import type { Claimed, Settled } from '../../store/outbox/outbox.js';
 import type { Pool } from '../../store/db/pool.js';
 import { markRolloutsStarted, openRollouts } from '../../store/rollouts/to-send.js';
-import type { Tenure } from '../rounds/lease-guard.js';
+import type { LeaseGuard } from '../rounds/lease-guard.js';
 
 /** "At most one a second": what moves while a rollout was just told of it waits for the next one. */
 const POKE_EVERY_MS = 1_000;
@@ -20,7 +20,7 @@ export async function pokeRollouts(
   engine: Engine,
   claimed: readonly Claimed[],
   now: () => number,
-  tenure?: Tenure,
+  guard?: LeaseGuard,
 ): Promise<Settled[]> {
   if (claimed.length === 0) return [];
   const open = await openRollouts(pool, claimed);
@@ -28,7 +28,7 @@ export async function pokeRollouts(
     claimed.map(async (one): Promise<Settled> => {
       if (!open.has(one.subject)) return { claimed: one };
       try {
-        tenure?.assert();
+        guard?.assert();
         await engine.poke({ tenantId: one.tenantId, rolloutId: one.subject });
         return { claimed: one, rest: now() + POKE_EVERY_MS };
       } catch (error) {
@@ -40,7 +40,7 @@ export async function pokeRollouts(
   await markRolloutsStarted(
     pool,
     started.map((one) => one.claimed),
-    tenure?.fence,
+    guard?.fence,
   );
   return settled;
 }

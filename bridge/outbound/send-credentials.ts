@@ -5,7 +5,7 @@ import type { Fence } from '../../store/db/leases.js';
 import { claim, settle, type Claimed, type Settled } from '../../store/outbox/outbox.js';
 import type { Pool } from '../../store/db/pool.js';
 import { unseal } from '../../store/fleet/sealed-passwords.js';
-import { markLogins, readLogins, recordCutOff, type LoginView } from '../../store/commands/logins.js';
+import { markLogins, readLogins, recordDisconnect, type LoginView } from '../../store/commands/logins.js';
 import { deviceKey } from '../../store/db/keys.js';
 import { isUuid } from '../../domain/uuid.js';
 
@@ -46,7 +46,7 @@ const COMPARE_EVERY_MS = 10 * 60_000;
 /**
  * For a broker that looks passwords up in PostgreSQL by itself: it is up to date as soon as the change is committed.
  */
-export function nothingToTell(pool: Pool): CredentialSender {
+export function withoutLogins(pool: Pool): CredentialSender {
   return {
     async send() {
       const claimed = await claim(pool, 'credential', 500, LEASE_MS);
@@ -73,7 +73,7 @@ export class LoginSender implements CredentialSender {
   private compareAt = 0;
 
   constructor(
-    private readonly has: CredentialDependencies,
+    private readonly deps: CredentialDependencies,
     private readonly administration: Administration,
   ) {
     this.admin = administration.open();
@@ -84,7 +84,7 @@ export class LoginSender implements CredentialSender {
   }
 
   async send(): Promise<boolean> {
-    const { pool, now } = this.has;
+    const { pool, now } = this.deps;
     if (this.stale || now() >= this.compareAt) await this.compare();
     const claimed = await claim(pool, 'credential', BATCH, LEASE_MS);
     if (claimed.length === 0) return false;
@@ -100,11 +100,11 @@ export class LoginSender implements CredentialSender {
     this.stale = false;
     try {
       const marked = await markLogins(
-        this.has.pool,
+        this.deps.pool,
         (await this.admin.nodes()).filter(({ node }) => isUuid(node)),
       );
-      this.compareAt = this.has.now() + COMPARE_EVERY_MS;
-      this.has.log.info({ devices: marked }, 'compares who may connect with what the broker knows');
+      this.compareAt = this.deps.now() + COMPARE_EVERY_MS;
+      this.deps.log.info({ devices: marked }, 'compares who may connect with what the broker knows');
     } catch (error) {
       this.stale = true;
       throw error;
@@ -112,13 +112,13 @@ export class LoginSender implements CredentialSender {
   }
 
   private async tell(claimed: readonly Claimed[]): Promise<Settled[]> {
-    const { pool, fence, now } = this.has;
+    const { pool, fence, now } = this.deps;
     const logins = await readLogins(pool, fence, claimed);
     const views = claimed.map((one) => logins.get(deviceKey(one.tenantId, one.subject))!);
     try {
       const outcomes = await this.admin.bringUpToDate(views.map((view) => this.wantedOf(view)));
       this.say(views, outcomes);
-      await recordCutOff(
+      await recordDisconnect(
         pool,
         fence,
         views.filter((view, index) => isCutOff(view, outcomes[index])),
@@ -128,7 +128,7 @@ export class LoginSender implements CredentialSender {
     } catch (error) {
       // The lease is another's: the rows are its as well, as soon as this claim runs out.
       if ((error as { name?: unknown }).name === 'LeaseLost') throw error;
-      this.has.log.warn(
+      this.deps.log.warn(
         { err: error, devices: claimed.length },
         'the broker could not be told who may connect; trying again',
       );
@@ -154,14 +154,14 @@ export class LoginSender implements CredentialSender {
       const outcome = outcomes[index];
       const about = { tenantId, deviceId };
       if (outcome instanceof Error)
-        this.has.log.error({ ...about, err: outcome }, 'the broker refused to be told who may connect as this device');
+        this.deps.log.error({ ...about, err: outcome }, 'the broker refused to be told who may connect as this device');
       else if (outcome === 'unknown')
-        this.has.log.error(
+        this.deps.log.error(
           about,
           'no valid password of this device can be told to the broker: it was made before SLIPWAY_MQTT_ADMIN or under another MQTT_PASSWORD; make a new one and revoke it',
         );
       else if (outcome !== 'unchanged')
-        this.has.log.info(
+        this.deps.log.info(
           about,
           outcome === 'admitted' ? 'the broker lets this device in' : 'the broker shuts this device out',
         );

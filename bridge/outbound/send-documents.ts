@@ -1,13 +1,13 @@
 import type { Logger } from 'pino';
 import { claimIn, settleIn, type Claimed, type Settled } from '../../store/outbox/outbox.js';
 import type { Pool, Tx } from '../../store/db/pool.js';
-import { removeCleared, writeStanding, type Published } from '../../store/outbox/publications.js';
+import { removeCleared, writePublished, type Published } from '../../store/outbox/publications.js';
 import { record } from '../../store/record.js';
 import { readSlots, slotKey, type SlotView } from '../../store/installations/to-send.js';
 import { asService } from '../../store/db/transaction.js';
 import { assertLease } from '../../store/db/leases.js';
 import { planSlot, type SlotPlan } from './documents.js';
-import { isLeaseLost, type Tenure } from '../rounds/lease-guard.js';
+import { isLeaseLost, type LeaseGuard } from '../rounds/lease-guard.js';
 import type { Publish } from '../mqtt/connection.js';
 
 const BATCH = 500;
@@ -16,7 +16,7 @@ const LEASE_MS = 30_000;
 
 export interface DocumentDependencies {
   pool: Pool;
-  tenure: Tenure;
+  guard: LeaseGuard;
   publish: Publish;
   downloadUrl: (tenantId: string, installationId: string) => string;
   now: () => number;
@@ -36,7 +36,7 @@ interface Planned {
  */
 export async function sendDocuments(has: DocumentDependencies): Promise<number> {
   const { claimed, views } = await asService(has.pool, async (tx) => {
-    const rows = await claimIn(tx, 'document', BATCH, LEASE_MS, has.tenure.fence);
+    const rows = await claimIn(tx, 'document', BATCH, LEASE_MS, has.guard.fence);
     return { claimed: rows, views: rows.length > 0 ? await readSlots(tx, rows) : new Map<string, SlotView>() };
   });
   if (claimed.length === 0) return 0;
@@ -93,7 +93,7 @@ async function renumber(has: DocumentDependencies, plans: readonly Planned[]): P
             tenantId: view.tenantId,
             deviceId: view.deviceId,
             from: { kind: 'service' as const },
-            kind: 'outnumbered' as const,
+            kind: 'revision_conflict' as const,
             slot: view.slot,
             revision: plan.outnumbered,
           },
@@ -103,12 +103,12 @@ async function renumber(has: DocumentDependencies, plans: readonly Planned[]): P
 }
 
 async function writeWhereTheyWillStand(has: DocumentDependencies, published: readonly Published[]): Promise<void> {
-  if (published.length > 0) await asLeader(has, (tx) => writeStanding(tx, published));
+  if (published.length > 0) await asLeader(has, (tx) => writePublished(tx, published));
 }
 
-function asLeader<T>({ pool, tenure }: DocumentDependencies, work: (tx: Tx) => Promise<T>): Promise<T> {
+function asLeader<T>({ pool, guard }: DocumentDependencies, work: (tx: Tx) => Promise<T>): Promise<T> {
   return asService(pool, async (tx) => {
-    await assertLease(tx, tenure.fence);
+    await assertLease(tx, guard.fence);
     return work(tx);
   });
 }

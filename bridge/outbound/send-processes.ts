@@ -2,25 +2,25 @@ import pLimit from 'p-limit';
 import type { Engine } from '../../adapters/engine/port.js';
 import type { Installation } from '../../domain/installation/installation.js';
 import {
-  newsOf,
+  signalFor,
   SHOWN_AFTER_MS,
   stageOf,
   waitsForDevice,
-  type News,
-  type Standing,
+  type ProcessSignal,
+  type ProcessStatus,
 } from '../../domain/installation/process-status.js';
 import { waitingOn } from '../../domain/installation/waiting-on.js';
 import { isEnded } from '../../domain/installation/states.js';
 import { assertLease } from '../../store/db/leases.js';
 import { claimIn, settleIn, type Claimed, type Settled } from '../../store/outbox/outbox.js';
 import type { Pool } from '../../store/db/pool.js';
-import { markStarted, readProcesses, type ProcessView } from '../../store/installations/to-send.js';
+import { markProcessesStarted, readProcesses, type ProcessView } from '../../store/installations/to-send.js';
 import { asService } from '../../store/db/transaction.js';
 import { EDITION } from '../../workflows/messages.js';
 import { isRollout, pokeRollouts } from './poke-rollouts.js';
-import { Beginnings } from './start-throttle.js';
-import { ShowPace } from './status-refresh-limiter.js';
-import type { Tenure } from '../rounds/lease-guard.js';
+import { StartThrottle } from './start-throttle.js';
+import { StatusRefreshLimiter } from './status-refresh-limiter.js';
+import type { LeaseGuard } from '../rounds/lease-guard.js';
 
 /** Rows per claim, calls to the engine at once, and how long a claim is held: three times the engine's own deadline. */
 const BATCH = 200;
@@ -37,13 +37,13 @@ export async function sendProcesses(
   pool: Pool,
   engine: Engine,
   now: () => number,
-  tenure?: Tenure,
-  pace = new ShowPace(),
-  beginnings = new Beginnings(),
+  guard?: LeaseGuard,
+  refreshLimiter = new StatusRefreshLimiter(),
+  throttle = new StartThrottle(),
 ): Promise<number> {
-  const room = await beginnings.room(pool);
+  const room = await throttle.room(pool);
   const { claimed, views } = await asService(pool, async (tx) => {
-    const rows = await claimIn(tx, 'workflow', BATCH, LEASE_MS, tenure?.fence, room);
+    const rows = await claimIn(tx, 'workflow', BATCH, LEASE_MS, guard?.fence, room);
     return { claimed: rows, views: await readProcesses(tx, rows.filter(isInstallation)) };
   });
   if (claimed.length === 0) return 0;
@@ -51,18 +51,18 @@ export async function sendProcesses(
   const limit = pLimit(AT_ONCE);
   const sending = installations.map((one) =>
     limit(() => {
-      tenure?.assert();
-      return sendOne(engine, one, views.get(one.subject), now(), pace);
+      guard?.assert();
+      return sendOne(engine, one, views.get(one.subject), now(), refreshLimiter);
     }),
   );
-  const [sent, poked] = await Promise.all([Promise.all(sending), pokeRollouts(pool, engine, rollouts, now, tenure)]);
+  const [sent, poked] = await Promise.all([Promise.all(sending), pokeRollouts(pool, engine, rollouts, now, guard)]);
   const started = sent.filter((one) => one.started).map((one) => one.settled.claimed);
   await asService(pool, async (tx) => {
-    if (tenure) await assertLease(tx, tenure.fence);
-    await markStarted(tx, started);
+    if (guard) await assertLease(tx, guard.fence);
+    await markProcessesStarted(tx, started);
     await settleIn(tx, [...sent.map((one) => one.settled), ...poked]);
   });
-  beginnings.add(started);
+  throttle.add(started);
   return claimed.length;
 }
 
@@ -73,11 +73,11 @@ async function sendOne(
   claimed: Claimed,
   view: ProcessView | undefined,
   now: number,
-  pace: ShowPace,
+  refreshLimiter: StatusRefreshLimiter,
 ): Promise<{ settled: Settled; started: boolean }> {
   if (!view) return { settled: { claimed }, started: false };
   try {
-    const news = newsFor(view, now, pace);
+    const news = newsFor(view, now, refreshLimiter);
     const started = await bringUpToDate(engine, view, news === 'later' ? undefined : news);
     const again = news === 'later' ? now + SHOW_AGAIN_MS : lookAgainAt(view.installation, now);
     return { settled: again === undefined ? { claimed } : { claimed, again }, started };
@@ -87,20 +87,24 @@ async function sendOne(
 }
 
 /** @returns `later` where there is only something to show, and others come first. */
-function newsFor({ installation, started }: ProcessView, now: number, pace: ShowPace): News | 'later' | undefined {
+function newsFor(
+  { installation, started }: ProcessView,
+  now: number,
+  refreshLimiter: StatusRefreshLimiter,
+): ProcessSignal | 'later' | undefined {
   if (!started) return undefined; // its first activity reads the row
-  const news = newsOf(installation);
+  const news = signalFor(installation);
   if (news !== undefined) return news;
   if (stageOf(installation) === 'begin') return undefined;
   if (installation.dueAt !== null && installation.dueAt <= now) return 'due';
   // Until then it may be overtaken by what it waits for: a device that works fast costs its process no task for what
   // nobody had the time to read.
   if (!waitsForDevice(installation) || now - installation.stateSince < SHOWN_AFTER_MS) return undefined;
-  return pace.take(now) ? 'moved' : 'later';
+  return refreshLimiter.take(now) ? 'moved' : 'later';
 }
 
 /** @returns whether a process was started. */
-async function bringUpToDate(engine: Engine, view: ProcessView, news: News | undefined): Promise<boolean> {
+async function bringUpToDate(engine: Engine, view: ProcessView, news: ProcessSignal | undefined): Promise<boolean> {
   const { installation } = view;
   const ref = {
     tenantId: installation.tenantId,
@@ -144,7 +148,7 @@ function lookAgainAt(i: Installation, now: number): number | undefined {
   return shown === undefined || due === undefined ? (shown ?? due) : Math.min(shown, due);
 }
 
-function standingOf({ installation, reach, executing }: ProcessView): Standing {
+function standingOf({ installation, reach, executing }: ProcessView): ProcessStatus {
   return {
     stage: stageOf(installation),
     state: installation.state,

@@ -1,5 +1,5 @@
 import type { Pool } from '../../store/db/pool.js';
-import { readUnbegun } from '../../store/installations/to-send.js';
+import { readUnstarted } from '../../store/installations/to-send.js';
 
 /**
  * Processes on their way to their first step: enough that the workers always have one to go on with. Those beyond would
@@ -17,11 +17,11 @@ interface Begun {
  * How many processes may be started now. What waits for it stands in the outbox, the oldest first; what runs already is
  * told its news meanwhile.
  */
-export class Beginnings {
+export class StartThrottle {
   private begun: readonly Begun[] = [];
 
   async room(pool: Pool): Promise<number> {
-    const unbegun = await readUnbegun(pool, this.begun);
+    const unbegun = await readUnstarted(pool, this.begun);
     this.begun = this.begun.filter((one) => unbegun.has(one.subject));
     return Math.max(0, AT_ONCE - this.begun.length);
   }

@@ -5,7 +5,7 @@ const PER_SECOND = 10;
  * How often processes are signalled only so that people read there what the API says: where a thousand devices lose
  * their connection, all sentences change at once.
  */
-export class ShowPace {
+export class StatusRefreshLimiter {
   private left = PER_SECOND;
   private at = 0;
 

@@ -8,7 +8,7 @@ import { LeaseLost, type Fence } from '../../store/db/leases.js';
  *
  * It holds, or is over; once over it stays so.
  */
-export class Tenure {
+export class LeaseGuard {
   private isOver = false;
   private renewed: { monotonic: number; wall: number };
 

@@ -1,5 +1,5 @@
 import type { Logger } from 'pino';
-import { apartAfter } from './spacing.js';
+import { spacingAfter } from './spacing.js';
 
 /**
  * Rounds of one sender begin this far apart: each costs some transactions, whether it is about two or about twenty. In
@@ -62,7 +62,7 @@ export class Loop {
       }
       if (!more && !this.isEnded())
         await this.rest(failures === 0 ? this.pollMs : Math.min(100 * 2 ** failures, 2_000), failures > 0);
-      const early = began + apartAfter(took, this.apartMs) - performance.now();
+      const early = began + spacingAfter(took, this.apartMs) - performance.now();
       if (early > 0 && !this.isEnded()) await this.rest(early, true);
     }
   }

@@ -7,7 +7,7 @@ import type { Pool } from '../../store/db/pool.js';
  * claim and the end), the claims that nobody is sending are freed: they would keep their rows from being sent for half
  * a minute, which is longer than a device may have to answer an offer.
  */
-export function afterRelease(
+export function withReleasedClaims(
   pool: Pool,
   receiver: Receiver,
   fence: Fence,

@@ -6,6 +6,6 @@
 const BUSY_TIMES = 4;
 
 /** Milliseconds from the begin of a round that took `tookMs` to the begin of the next; `apartMs` on a quiet machine. */
-export function apartAfter(tookMs: number, apartMs: number): number {
+export function spacingAfter(tookMs: number, apartMs: number): number {
   return Math.min(Math.max(apartMs, tookMs * BUSY_TIMES), apartMs * BUSY_TIMES);
 }

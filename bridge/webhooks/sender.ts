@@ -3,7 +3,7 @@ import type { Logger } from 'pino';
 import { webhookBody } from '../../protocol/http/webhooks.js';
 import type { Pool } from '../../store/db/pool.js';
 import { makeDeliveries, readDue, settleAttempt, type DueDelivery } from '../../store/history/webhook-sending.js';
-import type { Tenure } from '../rounds/lease-guard.js';
+import type { LeaseGuard } from '../rounds/lease-guard.js';
 import { post } from './post.js';
 
 /** Webhooks at once; within one, deliveries go one after the other, in the order of the history. */
@@ -18,13 +18,13 @@ export class WebhookSender {
   private readonly ending = new AbortController();
 
   constructor(
-    private readonly has: { pool: Pool; log: Logger; now: () => number; tenure: Tenure; allowPrivate: boolean },
+    private readonly deps: { pool: Pool; log: Logger; now: () => number; guard: LeaseGuard; allowPrivate: boolean },
   ) {}
 
   /** @returns whether there may be more to do right now. */
   async send(): Promise<boolean> {
-    const { pool, now, tenure } = this.has;
-    const behind = await makeDeliveries(pool, tenure.fence, now());
+    const { pool, now, guard } = this.deps;
+    const behind = await makeDeliveries(pool, guard.fence, now());
     const due = await readDue(pool, now());
     const limit = pLimit(AT_ONCE);
     const ofEach = new Map<string, DueDelivery[]>();
@@ -40,10 +40,10 @@ export class WebhookSender {
 
   /** @returns whether all of them were delivered: then there may be more. */
   private async sendInOrder(list: readonly DueDelivery[]): Promise<boolean> {
-    const { pool, log, now, tenure, allowPrivate } = this.has;
+    const { pool, log, now, guard, allowPrivate } = this.deps;
     for (const due of list) {
       if (this.ending.signal.aborted) return false;
-      tenure.assert();
+      guard.assert();
       const { id, url, secret, entry } = due;
       const attempted = await post(
         { url, secret, id, event: entry.event, body: webhookBody(id, entry), now: now() },
@@ -51,7 +51,7 @@ export class WebhookSender {
         this.ending.signal,
       );
       if (!attempted) return false;
-      const disabled = await settleAttempt(pool, tenure.fence, due, attempted, now());
+      const disabled = await settleAttempt(pool, guard.fence, due, attempted, now());
       if (disabled !== undefined)
         log.warn({ tenantId: due.tenantId, webhookId: due.webhookId }, `a webhook was disabled: ${disabled}`);
       if (!attempted.ok) return false;

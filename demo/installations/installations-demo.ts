@@ -3,7 +3,7 @@ import type { Fleet } from '../../agent/simulator/fleet.js';
 import type { InstallationResource, Operator } from '../service/operator.js';
 import type { Outcome } from './outcome.js';
 import { isOver, Picture, type Actor } from './picture.js';
-import type { Member, Stage } from '../service/set-up.js';
+import type { Member, DemoSetup } from '../service/set-up.js';
 
 /** A round of the picture asks for all devices once. */
 const LOOK_MS = 400;
@@ -17,7 +17,12 @@ interface Scheduled extends Member {
 }
 
 /** Each of the fifty installs by itself, and each in its own way: shows it, and says how each ended. */
-export async function runFifty(operator: Operator, stage: Stage, fleet: Fleet, stop: AbortSignal): Promise<Outcome[]> {
+export async function runInstallationsDemo(
+  operator: Operator,
+  stage: DemoSetup,
+  fleet: Fleet,
+  stop: AbortSignal,
+): Promise<Outcome[]> {
   const said = new Map<string, string>();
   fleet.onEvent(({ device, phase, detail }) => said.set(device, detail === '' ? phase : `${phase}: ${detail}`));
   await fleet.start();
@@ -32,7 +37,7 @@ const TERMS = {
   retry: { maxAttempts: 3, backoff: { first: 'PT1S' } },
 };
 
-function schedule(operator: Operator, { members, firmwares }: Stage): Promise<Scheduled[]> {
+function schedule(operator: Operator, { members, firmwares }: DemoSetup): Promise<Scheduled[]> {
   return Promise.all(
     members.map(async (member) => {
       const { id } = await operator.install(member.deviceId, {
@@ -76,7 +81,7 @@ function judge(
   fleet: Fleet,
   cast: readonly Scheduled[],
   ended: readonly InstallationResource[],
-  { firmwares }: Stage,
+  { firmwares }: DemoSetup,
 ): Promise<Outcome[]> {
   return Promise.all(
     cast.map(async (one, index): Promise<Outcome> => {

@@ -3,7 +3,7 @@ import type { z } from 'zod';
 import { isEnded, type State } from '../../domain/installation/states.js';
 import { parseDuration } from '../../domain/duration.js';
 import type { simulation } from '../../protocol/http/rollout-simulation.js';
-import type { Crowd } from './rollout-fleet.js';
+import type { RolloutFleet } from './rollout-fleet.js';
 import type { Operator } from '../service/operator.js';
 import { tookOf, type RolloutResource } from './resource.js';
 import { seconds } from '../terminal/terminal.js';
@@ -21,7 +21,7 @@ const TERMS = { timeouts: { offer: 'PT60S', download: 'PT30S', install: 'PT30S',
  * A few lamps beside the rollout install an earlier version: of devices that never installed anything, nothing could be
  * foretold.
  */
-export async function tryOut(operator: Operator, { pilots, pilotFirmwareId }: Crowd): Promise<void> {
+export async function tryOut(operator: Operator, { pilots, pilotFirmwareId }: RolloutFleet): Promise<void> {
   const asked = await Promise.all(
     pilots.map(({ id }) => operator.install(id, { firmwareId: pilotFirmwareId, slot: 'firmware', ...TERMS })),
   );
@@ -34,13 +34,13 @@ export async function tryOut(operator: Operator, { pilots, pilotFirmwareId }: Cr
 }
 
 /** What the rollout would do, by the same body with which it was created. */
-export function askForecast(operator: Operator, { request }: Crowd): Promise<Forecast> {
+export function askForecast(operator: Operator, { request }: RolloutFleet): Promise<Forecast> {
   return operator.call<Forecast>('POST', '/v1/rollout-simulations', request);
 }
 
 export function forecastSentence(
   { duration, peakInFlight, stopRules, runs }: Forecast,
-  { pilots }: Pick<Crowd, 'pilots'>,
+  { pilots }: Pick<RolloutFleet, 'pilots'>,
 ): string {
   const long =
     duration === null

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Fleet } from '../../agent/simulator/fleet.js';
-import type { Crowd } from './rollout-fleet.js';
+import type { RolloutFleet } from './rollout-fleet.js';
 import type { InstallationResource, Operator } from '../service/operator.js';
 import { RolloutPicture } from './picture.js';
 import { isAtRest, openOf, type RolloutResource, type TargetResource } from './resource.js';
@@ -15,7 +15,7 @@ const QUIET_MS = 2_000;
 const ONLINE_MS = 60_000;
 
 /** Waits until the service has heard of every device: a rollout takes only those that are there. */
-export async function untilOnline(operator: Operator, { devices }: Crowd): Promise<void> {
+export async function untilOnline(operator: Operator, { devices }: RolloutFleet): Promise<void> {
   for (const end = Date.now() + ONLINE_MS; ; await sleep(200)) {
     const known = await operator.all<{ online: boolean }>('/v1/devices?tag=lamp');
     const online = known.filter((device) => device.online).length;
@@ -31,7 +31,7 @@ export async function untilOnline(operator: Operator, { devices }: Crowd): Promi
  */
 export async function runRollout(
   operator: Operator,
-  { rollout: { id } }: Crowd,
+  { rollout: { id } }: RolloutFleet,
   stop: AbortSignal,
 ): Promise<{ rollout: RolloutResource; mostInFlight: number }> {
   await operator.call('POST', `/v1/rollouts/${id}/start`);
@@ -52,7 +52,7 @@ export async function runRollout(
 export async function check(
   operator: Operator,
   fleet: Fleet,
-  { rollout: { id }, sha256, oldSha256, devices }: Crowd,
+  { rollout: { id }, sha256, oldSha256, devices }: RolloutFleet,
 ): Promise<Checked[]> {
   const targets = new Map(
     (await operator.all<TargetResource>(`/v1/rollouts/${id}/devices`)).map((target) => [target.deviceId, target]),

@@ -12,12 +12,12 @@ import type { RolloutResource, TargetResource } from './resource.js';
  * The 200 that a rollout is about, as the service knows them: registered, in the groups of a rollout that nobody has
  * started yet.
  */
-export interface Crowd {
+export interface RolloutFleet {
   readonly rollout: RolloutResource;
   readonly sha256: string;
   /** Of what each of them came with, which the service knows as a firmware, too: a roll back brings it back. */
   readonly oldSha256: string;
-  readonly devices: readonly CrowdDevice[];
+  readonly devices: readonly RolloutFleetDevice[];
   /** The body with which the rollout was created. */
   readonly request: object;
   /** Lamps that are not in it: what they take for an earlier version is what a forecast goes by. */
@@ -25,7 +25,7 @@ export interface Crowd {
   readonly pilotFirmwareId: string;
 }
 
-export interface CrowdDevice extends FleetDevice {
+export interface RolloutFleetDevice extends FleetDevice {
   readonly name: string;
   readonly profile: ProfileName;
   readonly group: string;
@@ -81,7 +81,7 @@ const FAULTS: Readonly<Record<string, readonly (readonly [ProfileName, number])[
 };
 
 /** Says nothing: the picture of the fifty may be on the screen. */
-export async function gather(operator: Operator, dir: string, version: Version): Promise<Crowd> {
+export async function gather(operator: Operator, dir: string, version: Version): Promise<RolloutFleet> {
   const typeId = await operator.deviceType(TYPE);
   const [old, firmware] = [
     await upload(operator, dir, typeId, '1.0.0', FACTORY),
@@ -139,7 +139,7 @@ async function register(
   name: string,
   deviceTypeId: string,
   tags: string[],
-): Promise<Pick<CrowdDevice, 'name' | 'id' | 'username' | 'password'>> {
+): Promise<Pick<RolloutFleetDevice, 'name' | 'id' | 'username' | 'password'>> {
   const id = await operator.device({ name, deviceTypeId, tags });
   const { username, password } = await operator.password(id);
   return { name, id, username, password };

@@ -1,5 +1,5 @@
 import { PROFILES } from '../../agent/simulator/profiles.js';
-import type { CrowdDevice } from './rollout-fleet.js';
+import type { RolloutFleetDevice } from './rollout-fleet.js';
 import {
   backOf,
   backSentence,
@@ -14,7 +14,7 @@ import { seconds } from '../terminal/terminal.js';
 
 /** One device of the rollout at the end: what the service says of it, and what its disk says. */
 export interface Checked {
-  readonly device: Pick<CrowdDevice, 'id' | 'name' | 'group' | 'profile'>;
+  readonly device: Pick<RolloutFleetDevice, 'id' | 'name' | 'group' | 'profile'>;
   readonly target: TargetResource;
   /** Its slot's file is the new content. */
   readonly isNew: boolean;

@@ -3,7 +3,7 @@ import type { ProfileName } from '../../agent/simulator/profiles.js';
 export type SlotName = 'firmware' | 'bootloader' | 'configuration';
 
 /** Who plays: a name, what goes wrong with it, and the slot that is installed. */
-export interface Player {
+export interface MixedDevice {
   readonly name: string;
   readonly profile: ProfileName;
   readonly slot: SlotName;
@@ -37,14 +37,16 @@ const GATEWAYS: readonly ProfileName[] = [
 ];
 const CHILDREN = ['a', 'b', 'c', 'd'];
 
-export const CAST: readonly Player[] = [
-  ...FAULTS.flatMap(([profile, count]) => Array<ProfileName>(count).fill(profile)).map((profile, index): Player => ({
-    name: `switch-${String(index + 1).padStart(2, '0')}`,
-    profile,
-    slot: index === 1 ? 'bootloader' : index === 2 ? 'configuration' : 'firmware',
-    children: [],
-  })),
-  ...GATEWAYS.map((profile, index): Player => ({
+export const DEVICE_MIX: readonly MixedDevice[] = [
+  ...FAULTS.flatMap(([profile, count]) => Array<ProfileName>(count).fill(profile)).map(
+    (profile, index): MixedDevice => ({
+      name: `switch-${String(index + 1).padStart(2, '0')}`,
+      profile,
+      slot: index === 1 ? 'bootloader' : index === 2 ? 'configuration' : 'firmware',
+      children: [],
+    }),
+  ),
+  ...GATEWAYS.map((profile, index): MixedDevice => ({
     name: `gateway-${index + 1}`,
     profile,
     slot: 'firmware',

@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { FleetDevice } from '../../agent/simulator/fleet.js';
-import { CAST, type Player, type SlotName } from './device-mix.js';
+import { DEVICE_MIX, type MixedDevice, type SlotName } from './device-mix.js';
 import type { Operator } from './operator.js';
 
 /** One of the fifty, as the service knows it. */
@@ -13,7 +13,7 @@ export interface Member {
   readonly isChild: boolean;
 }
 
-export interface Stage {
+export interface DemoSetup {
   readonly members: readonly Member[];
   readonly devices: readonly FleetDevice[];
   readonly firmwares: Readonly<Record<SlotName, { readonly id: string; readonly sha256: string }>>;
@@ -31,7 +31,7 @@ const VERSIONS = { firmware: '1.0.0', bootloader: '1.0.0', configuration: '1.0.0
  * Uploads a file per slot, registers the sample type as it stands and with its slots widened, and the devices: a
  * password for each that connects.
  */
-export async function setTheStage(operator: Operator, dir: string, say: (text: string) => void): Promise<Stage> {
+export async function setUp(operator: Operator, dir: string, say: (text: string) => void): Promise<DemoSetup> {
   const sample = JSON.parse(readFileSync(new URL('./extended-osr-light-switch.json', import.meta.url), 'utf8')) as {
     slots: object;
   };
@@ -53,20 +53,20 @@ export async function setTheStage(operator: Operator, dir: string, say: (text: s
       `Uploaded ${slot} 2.0.0, ${size >= MIB ? `${size / MIB} MiB` : `${size / 1024} KiB`}, sha256 ${sha256.slice(0, 16)}…`,
     );
   }
-  const registered = await Promise.all(CAST.map((player) => register(operator, player, typeId)));
+  const registered = await Promise.all(DEVICE_MIX.map((player) => register(operator, player, typeId)));
   const members = registered.flatMap((one) => one.members);
   const devices = registered.map((one) => one.device);
-  const gateways = CAST.filter(({ children }) => children.length > 0).length;
+  const gateways = DEVICE_MIX.filter(({ children }) => children.length > 0).length;
   say(
     `Registered "Extended OSR Light switch" and ${members.length} devices: ${devices.length} with a password, ${gateways} of them gateways of ${members.length - devices.length} others.\n`,
   );
-  return { members, devices, firmwares: firmwares as Stage['firmwares'] };
+  return { members, devices, firmwares: firmwares as DemoSetup['firmwares'] };
 }
 
 /** A device with its password; of a gateway, its children, too. */
 async function register(
   operator: Operator,
-  { name, profile, slot, children }: Player,
+  { name, profile, slot, children }: MixedDevice,
   deviceTypeId: string,
 ): Promise<{ members: Member[]; device: FleetDevice }> {
   const deviceId = await operator.device({ name, deviceTypeId, tags: ['demo'] });

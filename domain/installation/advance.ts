@@ -1,7 +1,7 @@
 import { assertNever } from '../assert-never.js';
 import { shortened } from '../shortened.js';
 import { cancel } from './cancel.js';
-import { judge } from './judge.js';
+import { applyDeadline } from './judge.js';
 import type { Advanced, InstallationEvent, ReportEvent } from './events.js';
 import type { Installation } from './installation.js';
 import { moved } from './moved.js';
@@ -21,7 +21,7 @@ export function advance(i: Installation, event: Exclude<InstallationEvent, { typ
     case 'seen':
       return changed(i, seen(i, event, now));
     case 'deadline':
-      return changed(i, judge(i, now));
+      return changed(i, applyDeadline(i, now));
     case 'cancel':
       return cancel(i, event, now);
     case 'release':

@@ -7,7 +7,7 @@ import { isEnded } from './states.js';
 /**
  * A device with its slots and everything that is open on it: what one report can touch, and what is locked together.
  */
-export interface Work {
+export interface DeviceAggregate {
   readonly device: Device;
   readonly slots: Readonly<Record<string, Slot>>;
   /** The open ones, and those that a report names although they have ended. By id. */
@@ -16,28 +16,32 @@ export interface Work {
 
 /** What a report did to the work. The same reference where nothing changed. */
 export interface Done {
-  readonly work: Work;
+  readonly aggregate: DeviceAggregate;
   readonly result: Advanced | { readonly outcome: 'refused'; readonly reason: 'unknown_installation' };
 }
 
 /** One event of one installation, with the whole device in view: its turn, its slot's revision, and who is next. */
-export function apply(work: Work, installationId: string, event: InstallationEvent, now: number): Done {
-  const before = work.installations[installationId];
-  if (!before) return { work, result: { outcome: 'refused', reason: 'unknown_installation' } };
-  if (event.type === 'begin') return begin(work, before, now);
+export function apply(aggregate: DeviceAggregate, installationId: string, event: InstallationEvent, now: number): Done {
+  const before = aggregate.installations[installationId];
+  if (!before) return { aggregate, result: { outcome: 'refused', reason: 'unknown_installation' } };
+  if (event.type === 'begin') return begin(aggregate, before, now);
   const result = advance(before, event, now);
-  if (result.outcome !== 'applied') return { work, result };
-  const settled = settle(work, before, result.next, now);
-  return { work: settled, result: { outcome: 'applied', next: settled.installations[installationId] ?? result.next } };
+  if (result.outcome !== 'applied') return { aggregate, result };
+  const settled = settle(aggregate, before, result.next, now);
+  return {
+    aggregate: settled,
+    result: { outcome: 'applied', next: settled.installations[installationId] ?? result.next },
+  };
 }
 
 /** Puts a changed installation back, and draws the consequences for its slot and for the others in the line. */
-function settle(work: Work, before: Installation, after: Installation, now: number): Work {
+function settle(aggregate: DeviceAggregate, before: Installation, after: Installation, now: number): DeviceAggregate {
   const working = !isEnded(after.state) && after.state !== 'scheduled' && after.state !== 'queued';
-  const turn = working && !after.executing && executing(work, after.id) === undefined ? takesTurn(after, now) : after;
+  const turn =
+    working && !after.executing && executing(aggregate, after.id) === undefined ? startTurn(after, now) : after;
   const revised =
-    turn.gate !== before.gate && turn.revision !== null ? revise(work, turn) : { work, installation: turn };
-  let next = put(revised.work, revised.installation);
+    turn.gate !== before.gate && turn.revision !== null ? revise(aggregate, turn) : { aggregate, installation: turn };
+  let next = put(revised.aggregate, revised.installation);
   if (turn.state === 'installed' || turn.state === 'confirming') next = holds(next, turn);
   if (turn.helloAskedAt !== null && before.helloAskedAt === null)
     next = { ...next, device: { ...next.device, helloWantedAt: now } };
@@ -48,12 +52,12 @@ function settle(work: Work, before: Installation, after: Installation, now: numb
  * Is it time, and is it my turn? Then the offer is made: it gets the slot's next revision, and the document follows
  * from that.
  */
-function begin(work: Work, i: Installation, now: number): Done {
-  const unchanged: Done = { work, result: { outcome: 'unchanged', next: i } };
+function begin(aggregate: DeviceAggregate, i: Installation, now: number): Done {
+  const unchanged: Done = { aggregate, result: { outcome: 'unchanged', next: i } };
   if (isEnded(i.state)) return unchanged;
   if (i.deadline !== null && now >= i.deadline && !i.executing) {
     return applied(
-      work,
+      aggregate,
       i,
       moved(i, 'timeOut', now, {
         rejectedAt: now,
@@ -63,15 +67,15 @@ function begin(work: Work, i: Installation, now: number): Done {
     );
   }
   if (!isDue(i, now)) return unchanged;
-  const first = firstOfDue(work, i, now);
+  const first = nextDue(aggregate, i, now);
   if (first !== undefined) {
     // Its process finds the offer made, as it would find the turn taken.
-    const ahead = begin(work, first, now).work;
+    const ahead = begin(aggregate, first, now).aggregate;
     return begin(ahead, ahead.installations[i.id]!, now);
   }
-  if (!i.executing && executing(work, i.id) !== undefined)
-    return applied(work, i, moved(i, 'queue', now, { retryAt: null }), now);
-  const slot = work.slots[i.slot];
+  if (!i.executing && executing(aggregate, i.id) !== undefined)
+    return applied(aggregate, i, moved(i, 'queue', now, { retryAt: null }), now);
+  const slot = aggregate.slots[i.slot];
   // Before its first attempt, or after one whose outcome was lost: the device has said since that it holds the content.
   if (
     slot?.sha256 === i.sha256 &&
@@ -79,17 +83,17 @@ function begin(work: Work, i: Installation, now: number): Done {
     (i.startedAt === null || (i.attempt > 1 && (i.state === 'scheduled' || i.state === 'queued')))
   ) {
     return applied(
-      work,
+      aggregate,
       { ...i, executing: true },
       moved(i, 'succeed', now, { completedAt: now, alreadyInstalled: true }),
       now,
     );
   }
   if (i.state !== 'scheduled' && i.state !== 'queued')
-    return i.executing ? unchanged : applied(work, i, takesTurn(i, now), now);
-  const revised = revise(work, { ...i, executing: true });
+    return i.executing ? unchanged : applied(aggregate, i, startTurn(i, now), now);
+  const revised = revise(aggregate, { ...i, executing: true });
   const offered = moved(revised.installation, 'offer', now, { retryAt: null, priorSha256: slot?.sha256 ?? null });
-  return applied(revised.work, i, offered, now);
+  return applied(revised.aggregate, i, offered, now);
 }
 
 function isDue(i: Installation, now: number): boolean {
@@ -100,9 +104,9 @@ function isDue(i: Installation, now: number): boolean {
  * Who goes before this one on a device on which nothing executes: whichever of their processes asks first, the order is
  * that of the line.
  */
-function firstOfDue(work: Work, i: Installation, now: number): Installation | undefined {
-  if ((i.state !== 'scheduled' && i.state !== 'queued') || executing(work) !== undefined) return undefined;
-  const [first] = Object.values(work.installations)
+function nextDue(aggregate: DeviceAggregate, i: Installation, now: number): Installation | undefined {
+  if ((i.state !== 'scheduled' && i.state !== 'queued') || executing(aggregate) !== undefined) return undefined;
+  const [first] = Object.values(aggregate.installations)
     .filter(
       (one) =>
         one.id === i.id ||
@@ -117,51 +121,54 @@ function byLine(a: Installation, b: Installation): number {
   return b.priority - a.priority || a.requestedAt - b.requestedAt || (a.id < b.id ? -1 : 1);
 }
 
-function applied(work: Work, before: Installation, after: Installation, now: number): Done {
-  if (after === before) return { work, result: { outcome: 'unchanged', next: before } };
-  const settled = settle(work, before, after, now);
-  return { work: settled, result: { outcome: 'applied', next: settled.installations[after.id] ?? after } };
+function applied(aggregate: DeviceAggregate, before: Installation, after: Installation, now: number): Done {
+  if (after === before) return { aggregate, result: { outcome: 'unchanged', next: before } };
+  const settled = settle(aggregate, before, after, now);
+  return { aggregate: settled, result: { outcome: 'applied', next: settled.installations[after.id] ?? after } };
 }
 
 /** What executes on the device, other than `except`. */
-export function executing(work: Work, except?: string): Installation | undefined {
-  return Object.values(work.installations).find((one) => one.executing && one.id !== except);
+export function executing(aggregate: DeviceAggregate, except?: string): Installation | undefined {
+  return Object.values(aggregate.installations).find((one) => one.executing && one.id !== except);
 }
 
 /**
  * The turn goes to whoever waits for it (also where a person began out of turn): the highest priority, then the oldest.
  * Its process makes the offer.
  */
-export function nextInLine(work: Work, now: number): Work {
-  if (executing(work)) return work;
-  const [first] = Object.values(work.installations)
+export function nextInLine(aggregate: DeviceAggregate, now: number): DeviceAggregate {
+  if (executing(aggregate)) return aggregate;
+  const [first] = Object.values(aggregate.installations)
     .filter((one) => !isEnded(one.state) && one.state !== 'scheduled' && (one.deadline === null || one.deadline > now))
     .sort(byLine);
-  return first ? put(work, takesTurn(first, now)) : work;
+  return first ? put(aggregate, startTurn(first, now)) : aggregate;
 }
 
 /**
  * What was begun by hand, out of turn, has the whole time of its phase from now on: before, nobody could have told the
  * device to hurry.
  */
-function takesTurn(i: Installation, now: number): Installation {
+function startTurn(i: Installation, now: number): Installation {
   return moved(i, null, now, { executing: true, stateSince: i.state === 'queued' ? i.stateSince : now });
 }
 
 /** The next revision of the slot: the device ignores a lower or equal one, so it only ever rises. */
-export function revise(work: Work, i: Installation): { work: Work; installation: Installation } {
-  const slot = work.slots[i.slot] ?? emptySlot(i.slot);
+export function revise(
+  aggregate: DeviceAggregate,
+  i: Installation,
+): { aggregate: DeviceAggregate; installation: Installation } {
+  const slot = aggregate.slots[i.slot] ?? emptySlot(i.slot);
   const revision = slot.revision + 1;
   return {
-    work: { ...work, slots: { ...work.slots, [i.slot]: { ...slot, revision } } },
+    aggregate: { ...aggregate, slots: { ...aggregate.slots, [i.slot]: { ...slot, revision } } },
     installation: { ...i, revision },
   };
 }
 
 /** The slot holds the content: the new version said so itself, or somebody who may. */
-function holds(work: Work, i: Installation): Work {
-  const slot = work.slots[i.slot] ?? emptySlot(i.slot);
-  if (slot.sha256 === i.sha256 && slot.confirmed && slot.firmwareId === i.firmwareId) return work;
+function holds(aggregate: DeviceAggregate, i: Installation): DeviceAggregate {
+  const slot = aggregate.slots[i.slot] ?? emptySlot(i.slot);
+  if (slot.sha256 === i.sha256 && slot.confirmed && slot.firmwareId === i.firmwareId) return aggregate;
   const held: Slot = {
     ...slot,
     sha256: i.sha256,
@@ -170,13 +177,13 @@ function holds(work: Work, i: Installation): Work {
     version: i.version,
     confirmed: true,
   };
-  return { ...work, slots: { ...work.slots, [i.slot]: held } };
+  return { ...aggregate, slots: { ...aggregate.slots, [i.slot]: held } };
 }
 
 export function emptySlot(slot: string): Slot {
   return { slot, version: null, sha256: null, firmwareId: null, installationId: null, confirmed: false, revision: 0 };
 }
 
-function put(work: Work, i: Installation): Work {
-  return { ...work, installations: { ...work.installations, [i.id]: i } };
+function put(aggregate: DeviceAggregate, i: Installation): DeviceAggregate {
+  return { ...aggregate, installations: { ...aggregate.installations, [i.id]: i } };
 }

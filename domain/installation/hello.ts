@@ -1,5 +1,5 @@
 import { wantsDocument } from './process-status.js';
-import { apply, emptySlot, revise, type Work } from './device-aggregate.js';
+import { apply, emptySlot, revise, type DeviceAggregate } from './device-aggregate.js';
 
 /**
  * What a device says of itself after every connect and every reboot (specs/device-mqtt.md, `hello`), as far as facts
@@ -29,23 +29,24 @@ export interface HelloSlot {
  * What a hello says of a slot updates the slot also when the installation has ended; and it may conclude one that is
  * open.
  */
-export function hear(work: Work, hello: Hello, now: number): Work {
-  if (hello.reachable === false) return { ...work, device: { ...work.device, reachable: false, online: false } };
-  let next: Work = {
-    ...work,
+export function applyHello(aggregate: DeviceAggregate, hello: Hello, now: number): DeviceAggregate {
+  if (hello.reachable === false)
+    return { ...aggregate, device: { ...aggregate.device, reachable: false, online: false } };
+  let next: DeviceAggregate = {
+    ...aggregate,
     device: {
-      ...work.device,
+      ...aggregate.device,
       online: true,
       reachable: true,
       lastSeenAt: now,
       helloAt: now,
-      bootId: hello.bootId ?? work.device.bootId,
-      agent: hello.agent ?? work.device.agent,
-      caps: hello.caps ?? work.device.caps,
+      bootId: hello.bootId ?? aggregate.device.bootId,
+      agent: hello.agent ?? aggregate.device.agent,
+      caps: hello.caps ?? aggregate.device.caps,
     },
   };
   for (const [name, said] of Object.entries(hello.slots)) {
-    next = hearSlot(next, name, said);
+    next = applySlot(next, name, said);
     for (const one of Object.values(next.installations)) {
       if (one.slot !== name || one.endedAt !== null) continue;
       next = apply(
@@ -53,15 +54,15 @@ export function hear(work: Work, hello: Hello, now: number): Work {
         one.id,
         { type: 'seen', sha256: said.sha256, confirmed: said.confirmed, installationId: said.installationId },
         now,
-      ).work;
-      next = overtake(next, one.id, said.revision);
+      ).aggregate;
+      next = raiseAbove(next, one.id, said.revision);
     }
   }
   return next;
 }
 
-function hearSlot(work: Work, name: string, said: HelloSlot): Work {
-  const slot = work.slots[name] ?? emptySlot(name);
+function applySlot(aggregate: DeviceAggregate, name: string, said: HelloSlot): DeviceAggregate {
+  const slot = aggregate.slots[name] ?? emptySlot(name);
   const same = slot.sha256 === said.sha256;
   const next = {
     ...slot,
@@ -74,33 +75,37 @@ function hearSlot(work: Work, name: string, said: HelloSlot): Work {
     // A database restored from a backup must not be ignored for ever: never below what the device has seen.
     revision: Math.max(slot.revision, said.revision),
   };
-  return { ...work, slots: { ...work.slots, [name]: next } };
+  return { ...aggregate, slots: { ...aggregate.slots, [name]: next } };
 }
 
 /**
  * The device has seen a higher revision than the document bears: the database was restored from a backup. It would
  * ignore the document for ever, so the document gets a revision above it.
  */
-function overtake(work: Work, id: string, seen: number): Work {
-  const one = work.installations[id];
-  if (!one || !wantsDocument(one) || one.revision === null || one.revision >= seen) return work;
-  const { work: revised, installation } = revise(work, one);
+function raiseAbove(aggregate: DeviceAggregate, id: string, seen: number): DeviceAggregate {
+  const one = aggregate.installations[id];
+  if (!one || !wantsDocument(one) || one.revision === null || one.revision >= seen) return aggregate;
+  const { aggregate: revised, installation } = revise(aggregate, one);
   return { ...revised, installations: { ...revised.installations, [id]: installation } };
 }
 
 /** An `online: false` counts only for the newest session; a last will of an old connection comes late. */
-export function presence(work: Work, said: { online: boolean; session: string }, now: number): Work {
-  const { device } = work;
-  if (!said.online && device.session !== null && device.session !== said.session) return work;
+export function applyPresence(
+  aggregate: DeviceAggregate,
+  said: { online: boolean; session: string },
+  now: number,
+): DeviceAggregate {
+  const { device } = aggregate;
+  if (!said.online && device.session !== null && device.session !== said.session) return aggregate;
   if (
     device.online === said.online &&
     device.session === said.session &&
     device.lastSeenAt !== null &&
     now - device.lastSeenAt < SEEN_EVERY_MS
   )
-    return work;
+    return aggregate;
   return {
-    ...work,
+    ...aggregate,
     device: {
       ...device,
       online: said.online,
@@ -115,8 +120,8 @@ export function presence(work: Work, said: { online: boolean; session: string },
  * progress would be.
  */
 export const SEEN_EVERY_MS = 10_000;
-export function sawIt(work: Work, now: number): Work {
-  const { device } = work;
-  if (device.online && device.lastSeenAt !== null && now - device.lastSeenAt < SEEN_EVERY_MS) return work;
-  return { ...work, device: { ...device, online: true, lastSeenAt: now } };
+export function touchLastSeen(aggregate: DeviceAggregate, now: number): DeviceAggregate {
+  const { device } = aggregate;
+  if (device.online && device.lastSeenAt !== null && now - device.lastSeenAt < SEEN_EVERY_MS) return aggregate;
+  return { ...aggregate, device: { ...device, online: true, lastSeenAt: now } };
 }

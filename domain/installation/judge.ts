@@ -7,7 +7,7 @@ import { TABLE } from './table.js';
  * A timer fired: is anything due, by what the row says now? A report may have moved the deadline meanwhile; then
  * nothing happens and the process waits on. Deadlines are judged nowhere else.
  */
-export function judge(i: Installation, now: number): Installation {
+export function applyDeadline(i: Installation, now: number): Installation {
   if (i.dueAt === null || now < i.dueAt) return i;
   if (i.cancel !== null) {
     return moved(i, i.cancel.as === 'superseded' ? 'supersede' : 'cancel', now, {

@@ -5,7 +5,7 @@ import { isEnded } from './states.js';
  * Where an installation stands, as its process needs to know it: which phase of the workflow it is in, and until when
  * that may last. It crosses into workflow histories: members may be added, never renamed.
  */
-export interface Standing {
+export interface ProcessStatus {
   /**
    * begin: waits for its time or its turn. download: was offered. outcome: downloaded, waits for the end. soak: must
    * prove itself.
@@ -19,7 +19,7 @@ export interface Standing {
   readonly waitingOn: string;
 }
 
-export function stageOf(i: Installation): Standing['stage'] {
+export function stageOf(i: Installation): ProcessStatus['stage'] {
   if (isEnded(i.state)) return 'ended';
   if (!i.executing) return 'begin';
   switch (i.state) {
@@ -44,14 +44,14 @@ export function stageOf(i: Installation): Standing['stage'] {
  * What the process waits to hear; the names are those of its signals. `due`: a deadline that a report moved forward has
  * passed. `moved`: it waits for the same as before, and what it shows to people is no longer what the API says.
  */
-export const NEWS = ['turn', 'downloaded', 'installed', 'cancelled', 'ended', 'due', 'moved'] as const;
-export type News = (typeof NEWS)[number];
+export const SIGNALS = ['turn', 'downloaded', 'installed', 'cancelled', 'ended', 'due', 'moved'] as const;
+export type ProcessSignal = (typeof SIGNALS)[number];
 
 /**
  * The news that this row is to its process, or undefined where it stands as the process left it. Level-triggered: it
  * depends on what the row says now, not on how it came there, so that any number of changes is one signal.
  */
-export function newsOf(i: Installation): News | undefined {
+export function signalFor(i: Installation): ProcessSignal | undefined {
   const stage = stageOf(i);
   if (stage === 'ended' || (stage === 'begin' && i.attempt > 1 && !i.executing)) return 'ended';
   if (i.cancel !== null) return 'cancelled';
@@ -63,8 +63,8 @@ export function newsOf(i: Installation): News | undefined {
 }
 
 /** Two rows with the same key are no news to each other. */
-export function newsKey(i: Installation): string {
-  return `${i.attempt}/${newsOf(i) ?? '-'}/${i.gate}/${i.executing}`;
+export function signalKey(i: Installation): string {
+  return `${i.attempt}/${signalFor(i) ?? '-'}/${i.gate}/${i.executing}`;
 }
 
 /**

@@ -67,18 +67,25 @@ export interface GroupFacts {
   /** When the next back-off ends; null = none runs. */
   readonly nextRetryAt: number | null;
   /** Of a roll back: its targets, by how far they are; `ready` as above. */
-  readonly back: BackCounters & { readonly ready: number; readonly nextRetryAt: number | null };
+  readonly back: RollbackCounters & { readonly ready: number; readonly nextRetryAt: number | null };
 }
 
-export const BACK_STATES = ['pending', 'inFlight', 'done', 'failed'] as const;
-export type BackState = (typeof BACK_STATES)[number];
-export type BackCounters = Readonly<Record<BackState, number>>;
+export const ROLLBACK_STATES = ['pending', 'inFlight', 'done', 'failed'] as const;
+export type RollbackState = (typeof ROLLBACK_STATES)[number];
+export type RollbackCounters = Readonly<Record<RollbackState, number>>;
 
-export const NO_BACK: GroupFacts['back'] = { pending: 0, inFlight: 0, done: 0, failed: 0, ready: 0, nextRetryAt: null };
+export const NO_ROLLBACK_COUNTERS: GroupFacts['back'] = {
+  pending: 0,
+  inFlight: 0,
+  done: 0,
+  failed: 0,
+  ready: 0,
+  nextRetryAt: null,
+};
 
 /** Everything that the planner sees of a rollout. Plain, readonly, JSON-safe. */
 export interface RolloutFacts {
-  /** Every target is taken down, is in its group, and is known to be admissible or not. */
+  /** Every target is snapshotted, is in its group, and is known to be admissible or not. */
   readonly materialised: boolean;
   readonly createdAt: number;
   /** A person asked for the start, or the plan names a time. */

@@ -6,7 +6,7 @@ import {
   type Counters,
   type GroupFacts,
   type RolloutFacts,
-  type BackState,
+  type RollbackState,
   type TargetState,
   type Vote,
 } from '../../domain/rollout/facts.js';
@@ -255,7 +255,7 @@ export interface PrintableTarget {
   readonly because: string | null;
   readonly retryAt: number | null;
   readonly back: {
-    readonly state: BackState;
+    readonly state: RollbackState;
     readonly because: string | null;
     readonly installationId: string | null;
   } | null;

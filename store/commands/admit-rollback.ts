@@ -1,13 +1,13 @@
-import type { BackState } from '../../domain/rollout/facts.js';
+import type { RollbackState } from '../../domain/rollout/facts.js';
 import { writeHistory } from '../history/history.js';
 import { mark, type Mark } from '../outbox/outbox.js';
 import type { Tx } from '../db/pool.js';
 import { recordset } from '../db/recordset.js';
 import { countStarted, insertInstallations, requestedBy } from './admit.js';
-import { addBack } from '../rollouts/rollback-moves.js';
+import { addRollbackCounters } from '../rollouts/rollback-moves.js';
 import type { StoredRollout } from '../rollouts/rows.js';
 import { TARGETS_PER_PAGE } from '../rollouts/targets.js';
-import { loadWork } from '../installations/device-aggregate.js';
+import { loadAggregates } from '../installations/device-aggregate.js';
 import { iso } from '../db/times.js';
 import { deviceKey } from '../db/keys.js';
 
@@ -15,8 +15,8 @@ import { deviceKey } from '../db/keys.js';
  * The next page of installed targets learns what it is to get back; where nobody knows, or it was deleted, it is named
  * with the reason.
  */
-export async function prepareBack(tx: Tx, { tenantId, id, plan }: StoredRollout): Promise<number> {
-  const { rows } = await tx.query<{ group_position: number; back_state: BackState }>(
+export async function prepareRollback(tx: Tx, { tenantId, id, plan }: StoredRollout): Promise<number> {
+  const { rows } = await tx.query<{ group_position: number; back_state: RollbackState }>(
     `WITH page AS (
        SELECT t.device_id, t.prior_sha256, (SELECT f.id FROM firmwares f WHERE f.tenant_id = t.tenant_id AND f.sha256 = t.prior_sha256 AND f.state = 'ready' ORDER BY f.created_at DESC, f.id LIMIT 1) AS firmware_id
        FROM rollout_targets t WHERE t.tenant_id = $1 AND t.rollout_id = $2 AND t.state = 'installed' AND t.back_state IS NULL ORDER BY t.device_id LIMIT ${TARGETS_PER_PAGE} FOR NO KEY UPDATE OF t)
@@ -25,7 +25,7 @@ export async function prepareBack(tx: Tx, { tenantId, id, plan }: StoredRollout)
      FROM page p WHERE t.tenant_id = $1 AND t.rollout_id = $2 AND t.device_id = p.device_id RETURNING t.group_position, t.back_state`,
     [tenantId, id, plan.pace.offline === 'offer'],
   );
-  await addBack(
+  await addRollbackCounters(
     tx,
     rows.map((row) => ({ tenantId, rolloutId: id, position: row.group_position, from: null, to: row.back_state })),
   );
@@ -45,7 +45,7 @@ interface Candidate {
  * Starts up to `count` installations of what was there before, as `admit` does under the same lock. Downgrades are the
  * point: nobody is asked.
  */
-export async function admitBack(
+export async function admitRollback(
   tx: Tx,
   rollout: StoredRollout,
   position: number,
@@ -59,7 +59,7 @@ export async function admitBack(
      ORDER BY back_ready_at, rank LIMIT $5`,
     [tenantId, id, position, iso(now), count],
   );
-  const works = await loadWork(
+  const works = await loadAggregates(
     tx,
     chosen.map((row) => ({ tenantId, deviceId: row.device_id, installationIds: [] })),
   );
@@ -74,10 +74,10 @@ export async function admitBack(
     [tenantId, step!.firmwareId],
   );
   const decided = held.map((candidate) => {
-    const work = works.get(deviceKey(tenantId, candidate.device_id))?.work;
-    const content = work?.slots[step!.slot]?.sha256;
-    const without = (to: BackState, because: string) => ({ candidate, to, because, installation: null });
-    if (!work) return without('failed', 'the device was deleted');
+    const aggregate = works.get(deviceKey(tenantId, candidate.device_id))?.aggregate;
+    const content = aggregate?.slots[step!.slot]?.sha256;
+    const without = (to: RollbackState, because: string) => ({ candidate, to, because, installation: null });
+    if (!aggregate) return without('failed', 'the device was deleted');
     if (candidate.firmware_id === null) return without('failed', 'what its slot held before was deleted');
     if (content === candidate.sha256) return without('done', 'its slot holds the earlier content already');
     if (content !== own[0]?.sha256)
@@ -115,7 +115,7 @@ export async function admitBack(
       ),
     ],
   );
-  await addBack(
+  await addRollbackCounters(
     tx,
     decided.map(({ to }) => ({ tenantId, rolloutId: id, position, from: 'pending', to })),
   );
@@ -136,7 +136,7 @@ export async function admitBack(
       receiver: 'workflow',
       tenantId,
       subject: installation.id,
-      begins: true,
+      isStart: true,
     })),
   );
   await countStarted(tx, rollout, started.length, now);
@@ -144,7 +144,7 @@ export async function admitBack(
 }
 
 /** How many of a group could begin now, counted up to `room`; and when the next back-off ends. */
-export async function lookAtBack(
+export async function observeRollback(
   tx: Tx,
   { tenantId, id }: StoredRollout,
   position: number,
@@ -167,13 +167,13 @@ export async function countToRollBack(tx: Tx, { tenantId, id }: StoredRollout): 
   return rows.length;
 }
 
-export async function giveUpBack(tx: Tx, { tenantId, id }: StoredRollout, because: string): Promise<number> {
+export async function giveUpRollback(tx: Tx, { tenantId, id }: StoredRollout, because: string): Promise<number> {
   const { rows } = await tx.query<{ group_position: number }>(
     `WITH page AS (SELECT device_id FROM rollout_targets WHERE tenant_id = $1 AND rollout_id = $2 AND back_state = 'pending' ORDER BY device_id LIMIT ${TARGETS_PER_PAGE} FOR NO KEY UPDATE)
      UPDATE rollout_targets t SET back_state = 'failed', back_because = $3 FROM page p WHERE t.tenant_id = $1 AND t.rollout_id = $2 AND t.device_id = p.device_id RETURNING t.group_position`,
     [tenantId, id, because],
   );
-  await addBack(
+  await addRollbackCounters(
     tx,
     rows.map((row) => ({ tenantId, rolloutId: id, position: row.group_position, from: 'pending', to: 'failed' })),
   );

@@ -2,7 +2,7 @@ import { compareVersions } from '../../domain/artifact/versions.js';
 import { dueAt } from '../../domain/installation/deadlines.js';
 import type { Installation } from '../../domain/installation/installation.js';
 import { DEFAULT_POLICY, type Policy } from '../../domain/installation/policy.js';
-import type { Work } from '../../domain/installation/device-aggregate.js';
+import type { DeviceAggregate } from '../../domain/installation/device-aggregate.js';
 import type { TargetState } from '../../domain/rollout/facts.js';
 import type { Plan } from '../../domain/rollout/plan.js';
 import { writeHistory, type HistoryEntry } from '../history/history.js';
@@ -12,7 +12,7 @@ import type { Tx } from '../db/pool.js';
 import { record } from '../record.js';
 import { recordset } from '../db/recordset.js';
 import { addCounters, type StoredRollout } from '../rollouts/rows.js';
-import { loadWork } from '../installations/device-aggregate.js';
+import { loadAggregates } from '../installations/device-aggregate.js';
 import { iso } from '../db/times.js';
 import { deviceKey } from '../db/keys.js';
 
@@ -57,7 +57,7 @@ export async function admit(
      ORDER BY ready_at, rank LIMIT $5`,
     [tenantId, id, position, iso(now), count],
   );
-  const works = await loadWork(
+  const works = await loadAggregates(
     tx,
     chosen.map((row) => ({ tenantId, deviceId: row.device_id, installationIds: [] })),
   );
@@ -78,7 +78,7 @@ export async function admit(
       rollout,
       content,
       types.get(candidate.device_id),
-      works.get(deviceKey(tenantId, candidate.device_id))?.work,
+      works.get(deviceKey(tenantId, candidate.device_id))?.aggregate,
       now,
     ),
   );
@@ -126,7 +126,7 @@ export async function admit(
   await mark(
     tx,
     admitted.flatMap(({ installation }): Mark[] =>
-      installation === null ? [] : [{ receiver: 'workflow', tenantId, subject: installation.id, begins: true }],
+      installation === null ? [] : [{ receiver: 'workflow', tenantId, subject: installation.id, isStart: true }],
     ),
   );
   const started = admitted.filter((one) => one.installation !== null).length;
@@ -193,7 +193,7 @@ function decide(
   rollout: StoredRollout,
   content: Content | undefined,
   type: string | undefined,
-  work: Work | undefined,
+  aggregate: DeviceAggregate | undefined,
   now: number,
 ): Admitted {
   const { plan } = rollout;
@@ -205,15 +205,15 @@ function decide(
     because,
     installation: null,
   });
-  if (!work || !type) return without('canceled', 'the device was deleted');
+  if (!aggregate || !type) return without('canceled', 'the device was deleted');
   if (!content) return without('rejected', 'the firmware is not there any more');
   if (!content.types.has(type))
     return without(
       'rejected',
       `the firmware is not associated with slot "${step!.slot}" of the type of this device any more`,
     );
-  const slot = work.slots[step!.slot];
-  const open = Object.values(work.installations).filter((one) => one.slot === step!.slot && one.endedAt === null);
+  const slot = aggregate.slots[step!.slot];
+  const open = Object.values(aggregate.installations).filter((one) => one.slot === step!.slot && one.endedAt === null);
   if (open.length === 0 && slot?.sha256 === content.sha256 && slot.confirmed)
     return without('alreadyInstalled', 'its slot held the content already');
   const order =
@@ -306,14 +306,14 @@ async function supersede(
   tx: Tx,
   { tenantId, plan }: StoredRollout,
   admitted: readonly Admitted[],
-  works: Awaited<ReturnType<typeof loadWork>>,
+  works: Awaited<ReturnType<typeof loadAggregates>>,
   now: number,
 ): Promise<void> {
   if (plan.onConflict !== 'supersede') return;
   const open = admitted
     .filter((one) => one.installation !== null)
     .flatMap(({ installation }) =>
-      Object.values(works.get(deviceKey(tenantId, installation!.deviceId))!.work.installations).filter(
+      Object.values(works.get(deviceKey(tenantId, installation!.deviceId))!.aggregate.installations).filter(
         (one) => one.slot === installation!.slot && one.endedAt === null,
       ),
     );

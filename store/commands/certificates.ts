@@ -1,6 +1,6 @@
 import { randomUUID, X509Certificate } from 'node:crypto';
 import { DomainError } from '../../domain/errors.js';
-import { lockDevice, tellOfCredentials } from './credentials.js';
+import { lockDevice, markCredentials } from './credentials.js';
 import { requireDevice } from './devices.js';
 import type { Page, PageRequest } from '../db/page.js';
 import type { Tx } from '../db/pool.js';
@@ -50,7 +50,7 @@ export async function createCertificate(
       'DEVICE_CERTIFICATE_CONFLICT',
       `the certificate ${fingerprint} is registered already; a certificate belongs to one device`,
     );
-  await tellOfCredentials(tx, tenantId, deviceId);
+  await markCredentials(tx, tenantId, deviceId);
   return toCertificate(rows[0]);
 }
 
@@ -90,7 +90,7 @@ export async function setCertificateStatus(
     [tenantId, deviceId, id, status ?? null],
   );
   if (!rows[0]) throw noSuchCertificate(id);
-  await tellOfCredentials(tx, tenantId, deviceId);
+  await markCredentials(tx, tenantId, deviceId);
   return toCertificate(rows[0]);
 }
 
@@ -102,7 +102,7 @@ export async function deleteCertificate(tx: Tx, tenantId: string, deviceId: stri
     [tenantId, deviceId, id],
   );
   if (deleted.rowCount === 0) throw noSuchCertificate(id);
-  await tellOfCredentials(tx, tenantId, deviceId);
+  await markCredentials(tx, tenantId, deviceId);
 }
 
 function fingerprintOf(pem: string): string {

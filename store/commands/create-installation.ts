@@ -3,14 +3,14 @@ import { dueAt } from '../../domain/installation/deadlines.js';
 import type { InstallationEvent } from '../../domain/installation/events.js';
 import type { Installation } from '../../domain/installation/installation.js';
 import type { Policy } from '../../domain/installation/policy.js';
-import type { Work } from '../../domain/installation/device-aggregate.js';
+import type { DeviceAggregate } from '../../domain/installation/device-aggregate.js';
 import { writeHistory } from '../history/history.js';
 import { newId } from '../db/ids.js';
 import { readInstallation, type InstallationView } from '../installations/views.js';
 import { mark, markDocumentsOf, wakeSender } from '../outbox/outbox.js';
 import type { Tx } from '../db/pool.js';
 import { record, type Recorded, type Reporter } from '../record.js';
-import { loadWork } from '../installations/device-aggregate.js';
+import { loadAggregates } from '../installations/device-aggregate.js';
 import { iso } from '../db/times.js';
 import { deviceKey } from '../db/keys.js';
 
@@ -43,13 +43,13 @@ export async function createInstallation(
   request: NewInstallation,
   now: number,
 ): Promise<InstallationView> {
-  const loaded = (await loadWork(tx, [{ tenantId, deviceId: request.deviceId, installationIds: [] }])).get(
+  const loaded = (await loadAggregates(tx, [{ tenantId, deviceId: request.deviceId, installationIds: [] }])).get(
     deviceKey(tenantId, request.deviceId),
   );
   if (!loaded) throw noAccess('device', request.deviceId);
   const { sha256, version } = await installableFirmware(tx, tenantId, request);
-  await makeRoom(tx, tenantId, request, loaded.work, now);
-  const installation = requested(tenantId, request, sha256, version, loaded.work, now);
+  await resolveConflict(tx, tenantId, request, loaded.aggregate, now);
+  const installation = requested(tenantId, request, sha256, version, loaded.aggregate, now);
   await insert(tx, installation, request);
   await writeHistory(tx, [
     {
@@ -79,7 +79,7 @@ export async function createInstallation(
         ]),
   ]);
   if (installation.endedAt === null) {
-    await mark(tx, [{ receiver: 'workflow', tenantId, subject: installation.id, begins: true }]);
+    await mark(tx, [{ receiver: 'workflow', tenantId, subject: installation.id, isStart: true }]);
     await wakeSender(tx);
   }
   return (await readInstallation(tx, tenantId, request.deviceId, installation.id))!;
@@ -91,11 +91,11 @@ function requested(
   request: NewInstallation,
   sha256: string,
   version: string | null,
-  work: Work,
+  aggregate: DeviceAggregate,
   now: number,
 ): Installation {
-  const slot = work.slots[request.slot];
-  const open = Object.values(work.installations).some((one) => one.slot === request.slot && one.endedAt === null);
+  const slot = aggregate.slots[request.slot];
+  const open = Object.values(aggregate.installations).some((one) => one.slot === request.slot && one.endedAt === null);
   const held = slot?.sha256 === sha256 && slot.confirmed && !open && (request.notBefore ?? now) <= now;
   const installation: Installation = {
     tenantId,
@@ -182,8 +182,16 @@ async function installableFirmware(
 }
 
 /** What `onConflict` says about what is open on the same slot already. */
-async function makeRoom(tx: Tx, tenantId: string, request: NewInstallation, work: Work, now: number): Promise<void> {
-  const open = Object.values(work.installations).filter((one) => one.slot === request.slot && one.endedAt === null);
+async function resolveConflict(
+  tx: Tx,
+  tenantId: string,
+  request: NewInstallation,
+  aggregate: DeviceAggregate,
+  now: number,
+): Promise<void> {
+  const open = Object.values(aggregate.installations).filter(
+    (one) => one.slot === request.slot && one.endedAt === null,
+  );
   if (open.length === 0 || request.onConflict === 'queue') return;
   if (request.onConflict === 'reject') {
     throw new DomainError(

@@ -62,7 +62,7 @@ export async function createCredential(
       await sealedForBroker(tx, password, { tenantId, credentialId: id }),
     ],
   );
-  await tellOfCredentials(tx, tenantId, deviceId);
+  await markCredentials(tx, tenantId, deviceId);
   return { ...toCredential(rows[0]!), password };
 }
 
@@ -85,7 +85,7 @@ export async function revokeCredential(tx: Tx, tenantId: string, deviceId: strin
   );
   if (revoked.rowCount === 0)
     throw new DomainError('DEVICE_CREDENTIAL_NOT_FOUND', `there is no valid credential ${id} of this device`);
-  await tellOfCredentials(tx, tenantId, deviceId);
+  await markCredentials(tx, tenantId, deviceId);
 }
 
 /** @throws DomainError DEVICE_NOT_FOUND */
@@ -98,7 +98,7 @@ export async function lockDevice(tx: Tx, tenantId: string, deviceId: string): Pr
  * The broker learns who may connect; and where the device had none or has none any more, the node of all behind it is
  * another.
  */
-export async function tellOfCredentials(tx: Tx, tenantId: string, deviceId: string): Promise<void> {
+export async function markCredentials(tx: Tx, tenantId: string, deviceId: string): Promise<void> {
   await mark(tx, [{ receiver: 'credential', tenantId, subject: deviceId, detail: '' }]);
   await markDocumentsOf(tx, tenantId, [deviceId]);
   await mark(tx, await refreshAdmissible(tx, [{ tenantId, deviceId }], Date.now()));

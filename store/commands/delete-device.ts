@@ -4,7 +4,7 @@ import { noSuchDevice } from './devices.js';
 import { cancelAllOf } from './create-installation.js';
 import { mark, markDocumentsOf, wakeSender, type Mark } from '../outbox/outbox.js';
 import type { Tx } from '../db/pool.js';
-import { endBackOf } from '../rollouts/rollback-moves.js';
+import { endRollbackOf } from '../rollouts/rollback-moves.js';
 import { endTargetsOf } from '../rollouts/moves.js';
 
 /** How many of what stands in the way are named. */
@@ -47,7 +47,7 @@ export async function deleteDevice(tx: Tx, tenantId: string, id: string, force: 
     );
   }
   if (open.length > 0) await cancelAllOf(tx, tenantId, id, now);
-  await mark(tx, [...(await endTargetsOf(tx, tenantId, id, now)), ...(await endBackOf(tx, tenantId, id))]);
+  await mark(tx, [...(await endTargetsOf(tx, tenantId, id, now)), ...(await endRollbackOf(tx, tenantId, id))]);
   await markWhatGoes(tx, tenantId, id, open);
   await tx.query('DELETE FROM devices WHERE tenant_id = $1 AND id = $2', [tenantId, id]);
 }

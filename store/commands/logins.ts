@@ -69,7 +69,12 @@ export async function readLogins(
  * The broker cut these off without their last will, so nobody else will say that they are offline. Counts only for the
  * session that was read before: who is back already is online.
  */
-export async function recordCutOff(pool: Pool, fence: Fence, cutOff: readonly LoginView[], now: number): Promise<void> {
+export async function recordDisconnect(
+  pool: Pool,
+  fence: Fence,
+  cutOff: readonly LoginView[],
+  now: number,
+): Promise<void> {
   const reports = cutOff
     .filter((one) => one.online)
     .map((one) => ({

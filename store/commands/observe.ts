@@ -2,7 +2,7 @@ import { openOf, sumOf, type GroupFacts, type RolloutFacts } from '../../domain/
 import { RATE_WINDOW_MS } from '../../domain/rollout/pace.js';
 import { deadlineOf } from '../../domain/rollout/planner.js';
 import type { Tx } from '../db/pool.js';
-import { countToRollBack, lookAtBack } from './admit-rollback.js';
+import { countToRollBack, observeRollback } from './admit-rollback.js';
 import { ROLLOUT_COLUMNS, toStored, type GroupRow, type RolloutRow, type StoredRollout } from '../rollouts/rows.js';
 
 /**
@@ -40,7 +40,7 @@ export async function lockRollout(
 export async function observe(tx: Tx, rollout: StoredRollout, now: number): Promise<StoredRollout> {
   const { facts, plan } = rollout;
   if (!facts.materialised || facts.finishedAt !== null || facts.closedAt !== null) return rollout;
-  if (facts.rollingBack) return observeBack(tx, rollout, now);
+  if (facts.rollingBack) return observeRollbackOf(tx, rollout, now);
   const prefixed = await advancePrefixes(tx, rollout);
   const [toStop, starts] = [await countToStop(tx, rollout, now), await countStarts(tx, rollout, now)];
   const admitting = facts.startedAt !== null && facts.pauses.length === 0 && facts.aborted === null;
@@ -48,12 +48,12 @@ export async function observe(tx: Tx, rollout: StoredRollout, now: number): Prom
   const groups: GroupFacts[] = [];
   for (const [position, group] of prefixed.entries()) {
     const waits = admitting && group.openedAt !== null && group.counters.pending > 0;
-    groups.push(waits ? { ...group, ...(await lookAtPending(tx, rollout, position, room, now)) } : group);
+    groups.push(waits ? { ...group, ...(await observePending(tx, rollout, position, room, now)) } : group);
   }
   return { ...rollout, facts: { ...facts, groups, toStop, starts } };
 }
 
-async function observeBack(tx: Tx, rollout: StoredRollout, now: number): Promise<StoredRollout> {
+async function observeRollbackOf(tx: Tx, rollout: StoredRollout, now: number): Promise<StoredRollout> {
   const { facts, plan } = rollout;
   const [toStop, starts, toRollBack] = [
     await countToStop(tx, rollout, now),
@@ -66,7 +66,7 @@ async function observeBack(tx: Tx, rollout: StoredRollout, now: number): Promise
   for (const [position, group] of facts.groups.entries()) {
     groups.push(
       group.back.pending > 0
-        ? { ...group, back: { ...group.back, ...(await lookAtBack(tx, rollout, position, room, now)) } }
+        ? { ...group, back: { ...group.back, ...(await observeRollback(tx, rollout, position, room, now)) } }
         : group,
     );
   }
@@ -108,7 +108,7 @@ async function countToStop(
   return { begun: of(true), notBegun: of(false) };
 }
 
-async function lookAtPending(
+async function observePending(
   tx: Tx,
   { tenantId, id }: StoredRollout,
   position: number,

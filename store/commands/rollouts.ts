@@ -21,7 +21,7 @@ import { iso } from '../db/times.js';
 export { listRolloutEvents, listTargets } from '../rollouts/lists.js';
 
 /**
- * Up to so many targets are taken down with the request itself, so that its answer shows the groups; it takes some 50
+ * Up to so many targets are snapshotted with the request itself, so that its answer shows the groups; it takes some 50
  * ms.
  */
 const TARGETS_AT_ONCE = 1_000;

@@ -4,7 +4,7 @@ import type { Tx } from '../db/pool.js';
 import { ADMITTED_AT_ONCE } from './observe.js';
 import type { StoredRollout } from '../rollouts/rows.js';
 import { record } from '../record.js';
-import { loadWork } from '../installations/device-aggregate.js';
+import { loadAggregates } from '../installations/device-aggregate.js';
 
 /**
  * Asks the next page of open installations to stop, each once: one that cannot any more goes on to its own end. What
@@ -25,7 +25,7 @@ export async function stopOpen(
     [tenantId, id],
   );
   if (rows.length === 0) return 0;
-  await loadWork(
+  await loadAggregates(
     tx,
     rows.map((row) => ({ tenantId, deviceId: row.device_id, installationIds: [row.id] })),
   );

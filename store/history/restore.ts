@@ -122,14 +122,14 @@ async function wake(client: pg.Client, backedUpAt: string): Promise<number> {
   // on and it never reconnects.
   await client.query('UPDATE devices SET online = false, session = NULL, hello_wanted_at = now()');
   await client.query(
-    `INSERT INTO outbox (receiver, tenant_id, subject, detail, begins)
+    `INSERT INTO outbox (receiver, tenant_id, subject, detail, is_start)
        SELECT 'workflow', tenant_id, id, '', true FROM installations WHERE ended_at IS NULL
      UNION SELECT 'workflow', tenant_id, id, 'rollout', false FROM rollouts WHERE finished_at IS NULL AND closed_at IS NULL
      UNION SELECT 'document', tenant_id, device_id, slot, false FROM installations WHERE executing
      UNION SELECT 'document', tenant_id, device_id, slot, false FROM published_documents
      UNION SELECT 'document', d.tenant_id, d.id, (SELECT min(slot) FROM jsonb_object_keys(t.slots) AS slot), false
        FROM devices d JOIN device_types t ON t.tenant_id = d.tenant_id AND t.id = d.device_type_id WHERE t.slots <> '{}'
-     ON CONFLICT (receiver, tenant_id, subject, detail) DO UPDATE SET generation = outbox.generation + 1, due_at = least(outbox.due_at, now()), begins = excluded.begins`,
+     ON CONFLICT (receiver, tenant_id, subject, detail) DO UPDATE SET generation = outbox.generation + 1, due_at = least(outbox.due_at, now()), is_start = excluded.is_start`,
   );
   return open ?? 0;
 }

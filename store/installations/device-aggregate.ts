@@ -1,5 +1,5 @@
 import type { Device, Installation, Slot } from '../../domain/installation/installation.js';
-import type { Work } from '../../domain/installation/device-aggregate.js';
+import type { DeviceAggregate } from '../../domain/installation/device-aggregate.js';
 import { COLUMNS, toInstallation, writeInstallations } from './rows.js';
 import type { Tx } from '../db/pool.js';
 import { recordset } from '../db/recordset.js';
@@ -7,14 +7,14 @@ import { iso } from '../db/times.js';
 import { deviceKey } from '../db/keys.js';
 
 /** Which device, and which of its installations although they may have ended. */
-export interface WorkKey {
+export interface AggregateKey {
   tenantId: string;
   deviceId: string;
   installationIds: readonly string[];
 }
 
-export interface LoadedWork {
-  work: Work;
+export interface LoadedAggregate {
+  aggregate: DeviceAggregate;
   /** The slots that the device's type has: what a hello says of others is not kept. */
   slotsOfType: readonly string[];
 }
@@ -30,7 +30,7 @@ const SORTED = '(SELECT tenant_id, id FROM jsonb_to_recordset($1::jsonb) AS k(te
  * begins with the few device types and firmwares and walks all that the tenant has, until a young table was analyzed
  * for the first time (measured: 25 ms for two installations).
  */
-export async function loadWork(tx: Tx, keys: readonly WorkKey[]): Promise<Map<string, LoadedWork>> {
+export async function loadAggregates(tx: Tx, keys: readonly AggregateKey[]): Promise<Map<string, LoadedAggregate>> {
   const pairs = JSON.stringify(keys.map((key) => ({ tenant_id: key.tenantId, id: key.deviceId })));
   const devices = await tx.query(
     `SELECT d.*, t.slots_of_type FROM ${SORTED} AS k
@@ -38,10 +38,10 @@ export async function loadWork(tx: Tx, keys: readonly WorkKey[]): Promise<Map<st
      CROSS JOIN LATERAL (SELECT ARRAY(SELECT jsonb_object_keys(x.slots)) AS slots_of_type FROM device_types x WHERE x.tenant_id = d.tenant_id AND x.id = d.device_type_id LIMIT 1) AS t`,
     [pairs],
   );
-  const loaded = new Map<string, LoadedWork>();
+  const loaded = new Map<string, LoadedAggregate>();
   for (const row of devices.rows) {
     loaded.set(deviceKey(row.tenant_id, row.id), {
-      work: { device: toDevice(row), slots: {}, installations: {} },
+      aggregate: { device: toDevice(row), slots: {}, installations: {} },
       slotsOfType: row.slots_of_type,
     });
   }
@@ -62,24 +62,30 @@ export async function loadWork(tx: Tx, keys: readonly WorkKey[]): Promise<Map<st
     [pairs, named],
   );
   for (const row of slots.rows)
-    add(loaded, row, (work) => ({ ...work, slots: { ...work.slots, [row.slot]: toSlot(row) } }));
+    add(loaded, row, (aggregate) => ({ ...aggregate, slots: { ...aggregate.slots, [row.slot]: toSlot(row) } }));
   for (const row of installations.rows)
-    add(loaded, row, (work) => ({ ...work, installations: { ...work.installations, [row.id]: toInstallation(row) } }));
+    add(loaded, row, (aggregate) => ({
+      ...aggregate,
+      installations: { ...aggregate.installations, [row.id]: toInstallation(row) },
+    }));
   return loaded;
 }
 
 function add(
-  loaded: Map<string, LoadedWork>,
+  loaded: Map<string, LoadedAggregate>,
   row: { tenant_id: string; device_id: string },
-  change: (work: Work) => Work,
+  change: (aggregate: DeviceAggregate) => DeviceAggregate,
 ): void {
   const key = deviceKey(row.tenant_id, row.device_id);
   const one = loaded.get(key);
-  if (one) loaded.set(key, { ...one, work: change(one.work) });
+  if (one) loaded.set(key, { ...one, aggregate: change(one.aggregate) });
 }
 
 /** Writes what differs between the work as it was loaded and as it is now, for many devices in a few statements. */
-export async function saveWork(tx: Tx, changes: readonly { before: Work; after: Work }[]): Promise<void> {
+export async function saveAggregates(
+  tx: Tx,
+  changes: readonly { before: DeviceAggregate; after: DeviceAggregate }[],
+): Promise<void> {
   const devices: Device[] = [];
   const slots: (Slot & { tenantId: string; deviceId: string })[] = [];
   const installations: Installation[] = [];

@@ -48,7 +48,10 @@ export async function readProcesses(
   );
 }
 
-export async function markStarted(tx: Tx, started: readonly { tenantId: string; subject: string }[]): Promise<void> {
+export async function markProcessesStarted(
+  tx: Tx,
+  started: readonly { tenantId: string; subject: string }[],
+): Promise<void> {
   if (started.length === 0) return;
   await tx.query(
     `UPDATE installations i SET process_started_at = now() FROM (SELECT * FROM ${recordset('$1', 'tenant_id text, id uuid')} AS k ORDER BY 1, 2) AS k
@@ -65,7 +68,7 @@ const FIRST_STEP_MS = 5_000;
 const FIRST_STEP_OF_LATER_MS = 1_000;
 
 /** Which of these have not taken their first step since they were started. */
-export async function readUnbegun(
+export async function readUnstarted(
   pool: Pool,
   started: readonly { tenantId: string; subject: string }[],
 ): Promise<Set<string>> {
@@ -150,11 +153,16 @@ export function slotKey(tenantId: string, deviceId: string, slot: string): strin
  * The reconciler's look at the processes: what is overdue, or has not begun, although a process should have acted (it vanished, or its start
  * was lost) is marked, and the sender starts it again under its id. @returns how many were marked.
  */
-export async function markOverdue(pool: Pool, graceMs: number, limit: number, fence?: Fence): Promise<number> {
+export async function markOverdueInstallations(
+  pool: Pool,
+  graceMs: number,
+  limit: number,
+  fence?: Fence,
+): Promise<number> {
   return asService(pool, async (tx) => {
     if (fence) await assertLease(tx, fence);
-    const { rows } = await tx.query<{ tenant_id: string; id: string; begins: boolean }>(
-      `SELECT tenant_id, id, process_started_at IS NULL AS begins FROM installations
+    const { rows } = await tx.query<{ tenant_id: string; id: string; is_start: boolean }>(
+      `SELECT tenant_id, id, process_started_at IS NULL AS is_start FROM installations
        WHERE ended_at IS NULL AND due_at < now() - $1 * interval '1 millisecond'
        UNION ALL
        SELECT tenant_id, id, process_started_at IS NULL FROM installations
@@ -164,7 +172,12 @@ export async function markOverdue(pool: Pool, graceMs: number, limit: number, fe
     );
     await mark(
       tx,
-      rows.map((row): Mark => ({ receiver: 'workflow', tenantId: row.tenant_id, subject: row.id, begins: row.begins })),
+      rows.map((row): Mark => ({
+        receiver: 'workflow',
+        tenantId: row.tenant_id,
+        subject: row.id,
+        isStart: row.is_start,
+      })),
     );
     return rows.length;
   });

@@ -18,7 +18,7 @@ export interface Mark {
   /** Epoch milliseconds; absent = now. A later mark that is due earlier wins. */
   dueAt?: number;
   /** workflow: no process was started yet, so that it may wait for its turn behind those that run. */
-  begins?: boolean;
+  isStart?: boolean;
 }
 
 export interface Claimed {
@@ -40,12 +40,12 @@ export const CHANNEL = 'slipway_outbox';
 export async function mark(tx: Tx, marks: readonly Mark[]): Promise<void> {
   if (marks.length === 0) return;
   await tx.query(
-    `INSERT INTO outbox (receiver, tenant_id, subject, detail, due_at, begins)
-     SELECT receiver, tenant_id, subject, detail, min(coalesce(due_at, now())), bool_and(begins)
-     FROM jsonb_to_recordset($1::jsonb) AS n(receiver text, tenant_id text, subject uuid, detail text, due_at timestamptz, begins boolean)
+    `INSERT INTO outbox (receiver, tenant_id, subject, detail, due_at, is_start)
+     SELECT receiver, tenant_id, subject, detail, min(coalesce(due_at, now())), bool_and(is_start)
+     FROM jsonb_to_recordset($1::jsonb) AS n(receiver text, tenant_id text, subject uuid, detail text, due_at timestamptz, is_start boolean)
      GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4
      ON CONFLICT (receiver, tenant_id, subject, detail) DO UPDATE
-       SET generation = outbox.generation + 1, marked_at = now(), due_at = least(outbox.due_at, excluded.due_at), begins = outbox.begins AND excluded.begins`,
+       SET generation = outbox.generation + 1, marked_at = now(), due_at = least(outbox.due_at, excluded.due_at), is_start = outbox.is_start AND excluded.is_start`,
     [
       JSON.stringify(
         marks.map((one) => ({
@@ -53,7 +53,7 @@ export async function mark(tx: Tx, marks: readonly Mark[]): Promise<void> {
           tenant_id: one.tenantId,
           subject: one.subject,
           detail: one.detail ?? '',
-          begins: one.begins ?? false,
+          is_start: one.isStart ?? false,
           due_at: one.dueAt === undefined ? null : new Date(one.dueAt).toISOString(),
         })),
       ),
@@ -125,7 +125,7 @@ export async function claimIn(
     attempts: number;
   }>(
     `UPDATE outbox o SET leased_until = now() + $1 * interval '1 millisecond'
-     FROM (SELECT * FROM (${dueRows(receiver, 'NOT begins', `${limit}`)}) AS running UNION ALL SELECT * FROM (${dueRows(receiver, 'begins', '$2')}) AS beginning) AS due
+     FROM (SELECT * FROM (${dueRows(receiver, 'NOT is_start', `${limit}`)}) AS running UNION ALL SELECT * FROM (${dueRows(receiver, 'is_start', '$2')}) AS beginning) AS due
      WHERE o.receiver = due.receiver AND o.tenant_id = due.tenant_id AND o.subject = due.subject AND o.detail = due.detail
      RETURNING o.receiver, o.tenant_id, o.subject, o.detail, o.generation, o.attempts`,
     [leaseMs, room],
@@ -141,7 +141,7 @@ export async function claimIn(
 }
 
 /** The due rows of a receiver that nobody holds, locked, the longest due first. */
-function dueRows(receiver: Receiver, which: 'begins' | 'NOT begins', limit: string): string {
+function dueRows(receiver: Receiver, which: 'is_start' | 'NOT is_start', limit: string): string {
   return `SELECT receiver, tenant_id, subject, detail FROM outbox
           WHERE receiver = '${receiver}' AND ${which} AND due_at <= now() AND (leased_until IS NULL OR leased_until < now())
           ORDER BY due_at LIMIT ${limit} FOR UPDATE SKIP LOCKED`;
@@ -169,7 +169,7 @@ export async function releaseClaims(pool: Pool, receiver: Receiver, fence: Fence
  */
 export type Settled = { claimed: Claimed; again?: number; rest?: number; error?: string };
 
-/** First and longest wait after a failure: short enough that work begins within seconds once the receiver is back. */
+/** First and longest wait after a failure: short enough that work is_start within seconds once the receiver is back. */
 const BACKOFF_FIRST_MS = 250;
 const BACKOFF_MAX_MS = 5_000;
 

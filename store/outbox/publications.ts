@@ -17,7 +17,7 @@ export interface Published {
  * Under which nodes the broker may retain a document: written before the publish, and removed after the node was
  * cleared, so that whatever crashes between, every node where one may stand is known.
  */
-export async function writeStanding(tx: Tx, published: readonly Published[]): Promise<void> {
+export async function writePublished(tx: Tx, published: readonly Published[]): Promise<void> {
   await tx.query(
     `INSERT INTO published_documents (tenant_id, device_id, slot, node, revision)
      SELECT * FROM jsonb_to_recordset($1::jsonb) AS n(tenant_id text, device_id uuid, slot text, node text, revision bigint) ORDER BY 1, 2, 3, 4
@@ -95,7 +95,7 @@ async function compareRetained(pool: Pool, fence: Fence, retained: readonly Publ
     );
     const ahead = rows.filter((row) => row.ahead);
     if (ahead.length > 0)
-      await writeStanding(
+      await writePublished(
         tx,
         ahead.map((row) => ({
           tenantId: row.tenant_id,

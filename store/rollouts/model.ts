@@ -108,7 +108,7 @@ type Presence = Pick<FleetModel, 'held' | 'online' | 'away' | 'neverSeen'>;
  * How long a device has been away, to an eighth of its doubling, a minute at the least: a question that is asked again
  * a moment later, with the same seed, gets the same answer.
  */
-function coarse(ms: number): number {
+function roundedDuration(ms: number): number {
   return 2 ** (Math.round(8 * Math.log2(Math.max(60 * SECOND, ms))) / 8);
 }
 
@@ -135,7 +135,7 @@ async function presence(tx: Tx, tenantId: string, plan: Plan, targets: number, n
     values,
   );
   const away = rows.filter((row) => !row.online);
-  const seen = away.filter((row) => row.away !== null).map((row) => coarse(Number(row.away)));
+  const seen = away.filter((row) => row.away !== null).map((row) => roundedDuration(Number(row.away)));
   return {
     held: share(rows.filter((row) => row.held).length, rows.length),
     online: rows.length === 0 ? 1 : share(rows.length - away.length, rows.length),

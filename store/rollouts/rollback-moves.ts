@@ -1,5 +1,5 @@
 import { isEnded } from '../../domain/installation/states.js';
-import type { BackState } from '../../domain/rollout/facts.js';
+import type { RollbackState } from '../../domain/rollout/facts.js';
 import type { RetryPlan } from '../../domain/rollout/plan.js';
 import { targetAfter } from '../../domain/rollout/target.js';
 import type { Mark } from '../outbox/outbox.js';
@@ -9,12 +9,12 @@ import { pokeRollout, type InstallationChange } from './moves.js';
 import { iso } from '../db/times.js';
 
 /** A move of one target on its way back; null = it was not on it before. */
-interface BackMove {
+interface RollbackMove {
   readonly tenantId: string;
   readonly rolloutId: string;
   readonly position: number;
-  readonly from: BackState | null;
-  readonly to: BackState;
+  readonly from: RollbackState | null;
+  readonly to: RollbackState;
 }
 
 const COLUMN = {
@@ -22,11 +22,11 @@ const COLUMN = {
   inFlight: 'back_in_flight',
   done: 'back_done',
   failed: 'back_failed',
-} as const satisfies Record<BackState, string>;
+} as const satisfies Record<RollbackState, string>;
 const COLUMNS = Object.values(COLUMN);
 
 /** Each row once and in order, as the other counters. */
-export async function addBack(tx: Tx, moves: readonly BackMove[]): Promise<void> {
+export async function addRollbackCounters(tx: Tx, moves: readonly RollbackMove[]): Promise<void> {
   const rows = new Map<string, Record<string, unknown>>();
   for (const { tenantId, rolloutId, position, from, to } of moves) {
     const key = `${tenantId}/${rolloutId}/${String(position).padStart(4, '0')}`;
@@ -49,7 +49,11 @@ export async function addBack(tx: Tx, moves: readonly BackMove[]): Promise<void>
 }
 
 /** What the end of an installation means to a target on its way back. Retries go by the plan, as on the way there. */
-export async function moveBack(tx: Tx, changes: readonly InstallationChange[], now: number): Promise<Mark[]> {
+export async function moveRollbackTargets(
+  tx: Tx,
+  changes: readonly InstallationChange[],
+  now: number,
+): Promise<Mark[]> {
   const ended = new Map(
     changes
       .filter(({ before, after }) => after.rolloutId !== null && !isEnded(before.state) && isEnded(after.state))
@@ -89,7 +93,7 @@ export async function moveBack(tx: Tx, changes: readonly InstallationChange[], n
       row.retry,
       now,
     )!;
-    const to: BackState =
+    const to: RollbackState =
       move.state === 'pending'
         ? 'pending'
         : move.state === 'installed' || move.state === 'alreadyInstalled'
@@ -103,7 +107,7 @@ export async function moveBack(tx: Tx, changes: readonly InstallationChange[], n
       [row.tenant_id, row.rollout_id, row.device_id, to, because, iso(readyAt)],
     );
   }
-  await addBack(
+  await addRollbackCounters(
     tx,
     moves.map(({ row, to }) => ({
       tenantId: row.tenant_id,
@@ -119,14 +123,14 @@ export async function moveBack(tx: Tx, changes: readonly InstallationChange[], n
 }
 
 /** A device is deleted, and with it whatever its way back still waits for. @returns whom to tell. */
-export async function endBackOf(tx: Tx, tenantId: string, deviceId: string): Promise<Mark[]> {
-  const { rows } = await tx.query<{ rollout_id: string; group_position: number; was: BackState }>(
+export async function endRollbackOf(tx: Tx, tenantId: string, deviceId: string): Promise<Mark[]> {
+  const { rows } = await tx.query<{ rollout_id: string; group_position: number; was: RollbackState }>(
     `WITH held AS (SELECT rollout_id, back_state FROM rollout_targets WHERE tenant_id = $1 AND device_id = $2 AND back_state IN ('pending', 'inFlight') ORDER BY rollout_id FOR NO KEY UPDATE)
      UPDATE rollout_targets t SET back_state = 'failed', back_because = 'the device was deleted' FROM held h
      WHERE t.tenant_id = $1 AND t.device_id = $2 AND t.rollout_id = h.rollout_id RETURNING t.rollout_id, t.group_position, h.back_state AS was`,
     [tenantId, deviceId],
   );
-  await addBack(
+  await addRollbackCounters(
     tx,
     rows.map((row) => ({
       tenantId,

@@ -1,5 +1,5 @@
 import {
-  NO_BACK,
+  NO_ROLLBACK_COUNTERS,
   NO_COUNTERS,
   TARGET_STATES,
   type Counters,
@@ -180,7 +180,7 @@ function toGroup(row: GroupRow): GroupFacts {
     ready: 0,
     nextRetryAt: null,
     back: {
-      ...NO_BACK,
+      ...NO_ROLLBACK_COUNTERS,
       pending: row.back_pending,
       inFlight: row.back_in_flight,
       done: row.back_done,
@@ -238,7 +238,7 @@ export async function saveRollout(tx: Tx, before: StoredRollout, after: StoredRo
  * What it waits for, and until when: for people, and for whoever looks after processes that have vanished. Nothing is
  * written where nothing changed much.
  */
-export async function writeStanding(
+export async function writeRolloutStatus(
   tx: Tx,
   rollout: StoredRollout,
   waitingOn: string | null,

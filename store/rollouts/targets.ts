@@ -99,9 +99,9 @@ async function formGroup(
     isRest || group.filter === null
       ? 'true'
       : `EXISTS (SELECT FROM devices d WHERE d.tenant_id = ${target}.tenant_id AND d.id = ${target}.device_id AND ${filterCondition(group.filter, values)})`;
-  // By a range of ranks, never by a join with the page: right after they were taken down PostgreSQL believes that there
-  // are hardly any targets, and joined each row of the page with all of them (measured: over 15 s a page at 20,000). A
-  // range costs one pass at most, whatever is believed.
+  // By a range of ranks, never by a join with the page: right after they were snapshotted PostgreSQL believes that
+  // there are hardly any targets, and joined each row of the page with all of them (measured: over 15 s a page at
+  // 20,000). A range costs one pass at most, whatever is believed.
   const { rows } =
     left <= 0
       ? { rows: [] }

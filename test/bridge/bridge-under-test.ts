@@ -5,7 +5,7 @@ import type { Engine } from '../../adapters/engine/port.js';
 import { openTemporal } from '../../adapters/engine/temporal.js';
 import { Leadership } from '../../bridge/leader/leadership.js';
 import { connectMqtt } from '../../bridge/mqtt/connection.js';
-import { BridgeTerm } from '../../bridge/leader/leader-tasks.js';
+import { LeaderTasks } from '../../bridge/leader/leader-tasks.js';
 import { parseUsername } from '../../protocol/mqtt/access.js';
 import { readDiagnostics, type ReadDiagnostic } from '../../store/fleet/diagnostics-read.js';
 import { readInstallation, type InstallationView } from '../../store/commands/create-installation.js';
@@ -37,7 +37,7 @@ export class BridgeUnderTest {
   private orchestrator!: { worker: Worker; connection: NativeConnection };
   private running!: Promise<void>;
   private leadership: Leadership | undefined;
-  private term: BridgeTerm | undefined;
+  private term: LeaderTasks | undefined;
   private listener!: Listener;
   private contents = 0;
   private readonly devices: HandMadeDevice[] = [];
@@ -116,8 +116,8 @@ export class BridgeUnderTest {
       this.pool,
       'bridge',
       randomUUID(),
-      (tenure) => {
-        this.term = new BridgeTerm(
+      (guard) => {
+        this.term = new LeaderTasks(
           {
             pool: this.pool,
             engine: this.engine,
@@ -132,7 +132,7 @@ export class BridgeUnderTest {
             counted: (outcome, reason, count) =>
               this.counted.set(reason || outcome, (this.counted.get(reason || outcome) ?? 0) + count),
           },
-          tenure,
+          guard,
         );
         return this.term;
       },

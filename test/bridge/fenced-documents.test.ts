@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { afterRelease } from '../../bridge/rounds/release-claims.js';
+import { withReleasedClaims } from '../../bridge/rounds/release-claims.js';
 import { planSlot } from '../../bridge/outbound/documents.js';
 import { sendDocuments } from '../../bridge/outbound/send-documents.js';
-import { instant, Tenure } from '../../bridge/rounds/lease-guard.js';
+import { instant, LeaseGuard } from '../../bridge/rounds/lease-guard.js';
 import { holdLease, LeaseLost, releaseLease } from '../../store/db/leases.js';
 import { report } from '../../store/commands/create-installation.js';
 import { openPool, type Pool } from '../../store/db/pool.js';
@@ -28,12 +28,12 @@ afterAll(async () => {
 
 const downloadUrl = (tenantId: string, id: string) => `http://127.0.0.1/${tenantId}/${id}`;
 let lease: string;
-let tenure: Tenure;
+let guard: LeaseGuard;
 let sent: { topic: string; text: string }[];
 beforeEach(async () => {
   await facts.sql('DELETE FROM outbox');
   lease = `bridge ${(nth += 1)}`;
-  tenure = new Tenure(
+  guard = new LeaseGuard(
     { name: lease, holder: 'one', epoch: (await holdLease(pool, lease, 'one', 60_000))! },
     50_000,
     instant(),
@@ -41,10 +41,10 @@ beforeEach(async () => {
   sent = [];
 });
 
-const send = (as = tenure, during: () => Promise<void> = async () => undefined) =>
+const send = (as = guard, during: () => Promise<void> = async () => undefined) =>
   sendDocuments({
     pool,
-    tenure: as,
+    guard: as,
     downloadUrl,
     now: Date.now,
     log: createLog('test', 'fatal'),
@@ -84,7 +84,7 @@ describe('The sender of documents', () => {
 
   it('D13 publishes nothing once its own clock says that its time is over, whatever PostgreSQL has not told it yet', async () => {
     await offered();
-    const late = new Tenure(tenure.fence, 4_000, { monotonic: performance.now(), wall: Date.now() - 5_000 });
+    const late = new LeaseGuard(guard.fence, 4_000, { monotonic: performance.now(), wall: Date.now() - 5_000 });
     await expect(send(late)).rejects.toMatchObject({ name: 'LeaseLost' });
     expect(sent).toEqual([]);
     expect(await late.during(() => Promise.reject(new Error('never begun')), 'not begun')).toBe('not begun');
@@ -92,7 +92,7 @@ describe('The sender of documents', () => {
 
   it('O11 has written where a document may stand before it publishes it, and what it cleared only afterwards', async () => {
     const deviceId = await offered();
-    await send(tenure, async () => expect(await standing(deviceId)).toEqual([{ node: deviceId, revision: 1 }]));
+    await send(guard, async () => expect(await standing(deviceId)).toEqual([{ node: deviceId, revision: 1 }]));
     expect(sent).toHaveLength(1);
     await facts.sql('UPDATE installations SET executing = false, state = $2, ended_at = now() WHERE device_id = $1', [
       deviceId,
@@ -102,7 +102,7 @@ describe('The sender of documents', () => {
       `INSERT INTO outbox (receiver, tenant_id, subject, detail) VALUES ('document', 'default', $1, 'firmware')`,
       [deviceId],
     );
-    await send(tenure, async () => expect(await standing(deviceId)).toHaveLength(1));
+    await send(guard, async () => expect(await standing(deviceId)).toHaveLength(1));
     expect([sent[1], await standing(deviceId)]).toEqual([
       { topic: `slipway/v1/default/${deviceId}/${deviceId}/down/desired/firmware`, text: '' },
       [],
@@ -112,12 +112,12 @@ describe('The sender of documents', () => {
   it('O9 frees what it claimed in a round that failed in the middle, instead of leaving it for half a minute', async () => {
     await offered();
     let fails = true;
-    const round = afterRelease(
+    const round = withReleasedClaims(
       pool,
       'document',
-      tenure.fence,
+      guard.fence,
       async () =>
-        (await send(tenure, async () => {
+        (await send(guard, async () => {
           if (fails) throw new LeaseLost('a round that ends here, as where PostgreSQL goes away');
         })) > 0,
     );

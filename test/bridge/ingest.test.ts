@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import pino from 'pino';
 import { Ingest } from '../../bridge/inbound/ingest.js';
-import { instant, Tenure } from '../../bridge/rounds/lease-guard.js';
+import { instant, LeaseGuard } from '../../bridge/rounds/lease-guard.js';
 import { readDiagnostics } from '../../store/fleet/diagnostics-read.js';
 import { holdLease, releaseLease } from '../../store/db/leases.js';
 import { openPool, type Pool } from '../../store/db/pool.js';
@@ -30,7 +30,7 @@ afterAll(async () => {
 });
 
 let lease: string;
-let tenure: Tenure;
+let guard: LeaseGuard;
 let sent: string[];
 let counts: Record<string, number>;
 let acknowledged: string[];
@@ -38,7 +38,7 @@ let ingest: Ingest;
 let lines: Record<string, unknown>[];
 beforeEach(async () => {
   lease = `bridge ${(nth += 1)}`;
-  tenure = new Tenure(
+  guard = new LeaseGuard(
     { name: lease, holder: 'one', epoch: (await holdLease(pool, lease, 'one', 60_000))! },
     50_000,
     instant(),
@@ -46,7 +46,7 @@ beforeEach(async () => {
   [sent, counts, acknowledged, lines] = [[], {}, [], []];
   ingest = new Ingest({
     pool,
-    tenure,
+    guard,
     now: Date.now,
     committed: () => undefined,
     log: pino({ level: 'debug' }, { write: (line) => void lines.push(JSON.parse(line) as Record<string, unknown>) }),
@@ -55,7 +55,7 @@ beforeEach(async () => {
       counts[name] = (counts[name] ?? 0) + count;
     },
     publish: async (topic) => {
-      tenure.assert();
+      guard.assert();
       sent.push(topic);
     },
   });
@@ -199,19 +199,19 @@ describe('Reports that arrive', () => {
     const [one] = (await devices(1)) as [string];
     await releaseLease(pool, lease, 'one');
     await holdLease(pool, lease, 'two', 60_000);
-    expect(tenure.holds()).toBe(true);
+    expect(guard.holds()).toBe(true);
     ingest.take(hello(one, '4.0'));
-    await until('the term is over', () => !tenure.holds());
+    await until('the term is over', () => !guard.holds());
     await ingest.end();
     expect([await versions([one]), acknowledged, sent, counts]).toEqual([[undefined], [], [], {}]);
   });
 
   it('D13 are not even tried by a leader whose own clock says that its time is over', async () => {
     const [one] = (await devices(1)) as [string];
-    const late = new Tenure(tenure.fence, 4_000, { monotonic: performance.now() - 5_000, wall: Date.now() });
+    const late = new LeaseGuard(guard.fence, 4_000, { monotonic: performance.now() - 5_000, wall: Date.now() });
     const stale = new Ingest({
       pool,
-      tenure: late,
+      guard: late,
       now: Date.now,
       log: createLog('test', 'fatal'),
       committed: () => undefined,

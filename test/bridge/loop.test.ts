@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import { pino } from 'pino';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Loop } from '../../bridge/rounds/loop.js';
-import { apartAfter } from '../../bridge/rounds/spacing.js';
+import { spacingAfter } from '../../bridge/rounds/spacing.js';
 import { until } from '../support/until.js';
 
 const NEVER = 3_600_000;
@@ -47,6 +47,6 @@ describe('apartAfter', () => {
     ['a busy one', 30, 120],
     ['the busiest', 5_000, 200],
   ])('%s: a round of %d ms is followed by the next %d ms after its begin', (_, took, apart) =>
-    expect(apartAfter(took, 50)).toBe(apart),
+    expect(spacingAfter(took, 50)).toBe(apart),
   );
 });

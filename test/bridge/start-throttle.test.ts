@@ -3,9 +3,9 @@ import { Client, Connection } from '@temporalio/client';
 import { createInstallationActivities } from '../../activities/installation.js';
 import type { Engine } from '../../adapters/engine/port.js';
 import { openTemporal } from '../../adapters/engine/temporal.js';
-import { Beginnings } from '../../bridge/outbound/start-throttle.js';
+import { StartThrottle } from '../../bridge/outbound/start-throttle.js';
 import { sendProcesses } from '../../bridge/outbound/send-processes.js';
-import { ShowPace } from '../../bridge/outbound/status-refresh-limiter.js';
+import { StatusRefreshLimiter } from '../../bridge/outbound/status-refresh-limiter.js';
 import type { InstallationView } from '../../store/commands/create-installation.js';
 import { openPool, type Pool } from '../../store/db/pool.js';
 import { installationWorkflowId } from '../../workflows/messages.js';
@@ -17,7 +17,7 @@ let database: Awaited<ReturnType<typeof createTestDatabase>>;
 let pool: Pool;
 let facts: Facts;
 let engine: Engine;
-let beginnings: Beginnings;
+let throttle: StartThrottle;
 
 beforeAll(async () => {
   database = await createTestDatabase('beginnings');
@@ -39,7 +39,7 @@ afterAll(async () => {
 const ref = (one: InstallationView) => ({ tenantId: 'default', deviceId: one.deviceId, installationId: one.id });
 /** Rounds until nothing is left that may be sent now. @returns how many processes have been started in all. */
 async function send(): Promise<number> {
-  while ((await sendProcesses(pool, engine, Date.now, undefined, new ShowPace(), beginnings)) > 0);
+  while ((await sendProcesses(pool, engine, Date.now, undefined, new StatusRefreshLimiter(), throttle)) > 0);
   return (
     await pool.query<{ started: number }>(
       'SELECT count(*)::integer AS started FROM installations WHERE process_started_at IS NOT NULL',
@@ -49,7 +49,7 @@ async function send(): Promise<number> {
 
 describe('Processes that begin', () => {
   it('O12 are started as fast as they take their first steps; the news of those that run waits for none of them', async () => {
-    beginnings = new Beginnings();
+    throttle = new StartThrottle();
     const firmware = await facts.firmware('a');
     const all: InstallationView[] = [];
     for (let count = 0; count < AT_ONCE + 8; count += 1)
@@ -67,8 +67,8 @@ describe('Processes that begin', () => {
       all[0]!.id,
     ]);
     expect(await send()).toBe(AT_ONCE + 3);
-    expect((await pool.query('SELECT begins FROM outbox WHERE receiver = $1', ['workflow'])).rows).toEqual(
-      Array.from({ length: 5 }, () => ({ begins: true })),
+    expect((await pool.query('SELECT is_start FROM outbox WHERE receiver = $1', ['workflow'])).rows).toEqual(
+      Array.from({ length: 5 }, () => ({ is_start: true })),
     );
 
     // Where no worker is, or a row shows no first step, the others do not wait for ever.
@@ -79,7 +79,7 @@ describe('Processes that begin', () => {
   });
 
   it('that are to begin later make room within a second or two', async () => {
-    beginnings = new Beginnings();
+    throttle = new StartThrottle();
     await pool.query('UPDATE installations SET process_started_at = NULL; DELETE FROM outbox');
     const firmware = await facts.firmware('b');
     for (let count = 0; count < AT_ONCE + 1; count += 1)
@@ -92,7 +92,7 @@ describe('Processes that begin', () => {
   });
 
   it('are started again where they vanished when they are due, and cost the engine nothing where there is nothing to say', async () => {
-    beginnings = new Beginnings();
+    throttle = new StartThrottle();
     const one = await facts.install(await facts.device(), await facts.firmware('b'), {});
     await send();
     await createInstallationActivities({ pool, now: Date.now }).notify(ref(one));

@@ -2,7 +2,7 @@ import { createHmac, randomUUID } from 'node:crypto';
 import { createServer, type IncomingHttpHeaders, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { instant, Tenure } from '../../bridge/rounds/lease-guard.js';
+import { instant, LeaseGuard } from '../../bridge/rounds/lease-guard.js';
 import { isPrivate } from '../../bridge/webhooks/addresses.js';
 import { WebhookSender } from '../../bridge/webhooks/sender.js';
 import { writeHistory } from '../../store/history/history.js';
@@ -81,7 +81,7 @@ const sender = (allowPrivate = true) =>
     pool: api.pool,
     log: api.services.log,
     now: () => now,
-    tenure: new Tenure(fence, 3_600_000, instant()),
+    guard: new LeaseGuard(fence, 3_600_000, instant()),
     allowPrivate,
   });
 

@@ -133,12 +133,12 @@ describe('slipway-admin backup and restore', () => {
       [queued],
     );
     expect(bound).toEqual({ due: true });
-    const marks = await target.query<{ receiver: string; subject: string; begins: boolean }>(
-      `SELECT receiver, subject, begins FROM outbox WHERE due_at <= now() AND leased_until IS NULL`,
+    const marks = await target.query<{ receiver: string; subject: string; is_start: boolean }>(
+      `SELECT receiver, subject, is_start FROM outbox WHERE due_at <= now() AND leased_until IS NULL`,
     );
     for (const mark of [
-      { receiver: 'workflow', subject: running, begins: true },
-      { receiver: 'document', subject: device, begins: false },
+      { receiver: 'workflow', subject: running, is_start: true },
+      { receiver: 'document', subject: device, is_start: false },
     ])
       expect(marks).toContainEqual(mark);
     expect(

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { CAST } from '../../demo/service/device-mix.js';
+import { DEVICE_MIX } from '../../demo/service/device-mix.js';
 import type { InstallationResource } from '../../demo/service/operator.js';
 import { isAsExpected, table, type Outcome } from '../../demo/installations/outcome.js';
 import { picture, type Actor } from '../../demo/installations/picture.js';
@@ -49,9 +49,9 @@ const plain = (line: string) => line.replaceAll(/\u001b\[\d+m/g, '');
 
 describe('the demo', () => {
   it('has 50 devices, among them 5 gateways with 4 children each, and every fault profile', () => {
-    expect(CAST.length + CAST.flatMap(({ children }) => children).length).toBe(50);
-    expect(CAST.filter(({ children }) => children.length === 4)).toHaveLength(5);
-    expect([...new Set(CAST.map(({ profile }) => profile))].sort()).toEqual(Object.keys(PROFILES).sort());
+    expect(DEVICE_MIX.length + DEVICE_MIX.flatMap(({ children }) => children).length).toBe(50);
+    expect(DEVICE_MIX.filter(({ children }) => children.length === 4)).toHaveLength(5);
+    expect([...new Set(DEVICE_MIX.map(({ profile }) => profile))].sort()).toEqual(Object.keys(PROFILES).sort());
   });
 
   it.each([

@@ -1,6 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
 import { etaOf, etaToKeep, plannedEta } from '../../domain/rollout/eta.js';
-import { NO_BACK, NO_COUNTERS, type Counters, type GroupFacts, type RolloutFacts } from '../../domain/rollout/facts.js';
+import {
+  NO_ROLLBACK_COUNTERS,
+  NO_COUNTERS,
+  type Counters,
+  type GroupFacts,
+  type RolloutFacts,
+} from '../../domain/rollout/facts.js';
 import { planOf } from '../support/rollout-plan.js';
 
 const START = 1_800_000_000_000;
@@ -24,7 +30,7 @@ function group(counters: Partial<Counters>, also: Partial<GroupFacts> = {}): Gro
     prefix: { ended: 0, failed: 0 },
     ready: 0,
     nextRetryAt: null,
-    back: NO_BACK,
+    back: NO_ROLLBACK_COUNTERS,
     ...also,
   };
 }

@@ -1,7 +1,7 @@
 import type { Device, Installation } from '../../domain/installation/installation.js';
 import { DEFAULT_POLICY, type Policy } from '../../domain/installation/policy.js';
-import { apply, emptySlot, type Work } from '../../domain/installation/device-aggregate.js';
-import { hear } from '../../domain/installation/hello.js';
+import { apply, emptySlot, type DeviceAggregate } from '../../domain/installation/device-aggregate.js';
+import { applyHello } from '../../domain/installation/hello.js';
 import type { InstallationEvent } from '../../domain/installation/events.js';
 
 /**
@@ -68,7 +68,7 @@ const device: Device = {
 
 export class Story {
   constructor(
-    public work: Work = {
+    public aggregate: DeviceAggregate = {
       device,
       slots: { firmware: { ...emptySlot('firmware'), sha256: OLD, confirmed: true } },
       installations: {},
@@ -80,8 +80,11 @@ export class Story {
   requested(id: string, changes: Partial<Installation> = {}): Story {
     return new Story(
       {
-        ...this.work,
-        installations: { ...this.work.installations, [id]: installation(id, { requestedAt: this.now, ...changes }) },
+        ...this.aggregate,
+        installations: {
+          ...this.aggregate.installations,
+          [id]: installation(id, { requestedAt: this.now, ...changes }),
+        },
       },
       this.now,
     );
@@ -92,8 +95,8 @@ export class Story {
   }
 
   does(id: string, event: InstallationEvent): Story {
-    const { work, result } = apply(this.work, id, event, this.now);
-    return new Story(work, this.now, result.outcome === 'refused' ? result.reason : result.outcome);
+    const { aggregate, result } = apply(this.aggregate, id, event, this.now);
+    return new Story(aggregate, this.now, result.outcome === 'refused' ? result.reason : result.outcome);
   }
 
   begins(id: string): Story {
@@ -123,25 +126,25 @@ export class Story {
       revision: more.revision ?? 0,
       confirmed: more.confirmed ?? true,
     };
-    return new Story(hear(this.work, { slots: { firmware: slot } }, this.now), this.now, 'applied');
+    return new Story(applyHello(this.aggregate, { slots: { firmware: slot } }, this.now), this.now, 'applied');
   }
 
   after(ms: number): Story {
-    return new Story(this.work, this.now + ms, this.last);
+    return new Story(this.aggregate, this.now + ms, this.last);
   }
 
   timerFires(id: string): Story {
     const due = this.of(id).dueAt;
     if (due === null) throw new Error(`${id} has no deadline`);
-    return new Story(this.work, Math.max(this.now, due), this.last).does(id, { type: 'deadline' });
+    return new Story(this.aggregate, Math.max(this.now, due), this.last).does(id, { type: 'deadline' });
   }
 
   of(id: string): Installation {
-    return this.work.installations[id]!;
+    return this.aggregate.installations[id]!;
   }
 
   states(): Record<string, string> {
-    return Object.fromEntries(Object.entries(this.work.installations).map(([id, one]) => [id, one.state]));
+    return Object.fromEntries(Object.entries(this.aggregate.installations).map(([id, one]) => [id, one.state]));
   }
 }
 

@@ -74,7 +74,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 function take(story: Story, one: Step): Story {
   if ('wait' in one) return story.after(one.wait);
   if ('aroundDue' in one) {
-    const due = Object.values(story.work.installations).flatMap(({ dueAt }) => (dueAt === null ? [] : [dueAt]));
+    const due = Object.values(story.aggregate.installations).flatMap(({ dueAt }) => (dueAt === null ? [] : [dueAt]));
     return story.after(Math.max(0, Math.min(...due, story.now + 8 * 24 * 3_600_000) + one.aroundDue - story.now));
   }
   return 'hello' in one ? story.hello(one.hello, { confirmed: one.confirmed }) : story.does(one.who, one.event);
@@ -91,7 +91,7 @@ describe(`Whatever happens to a device (run again: ${RUN_AGAIN})`, () => {
         for (const one of steps) {
           const before = story;
           story = take(story, one);
-          const all = Object.values(story.work.installations);
+          const all = Object.values(story.aggregate.installations);
           expect(all.filter((i) => i.executing).length).toBeLessThanOrEqual(1); // I2
           for (const i of all) {
             const was = before.of(i.id);
@@ -114,8 +114,8 @@ describe(`Whatever happens to a device (run again: ${RUN_AGAIN})`, () => {
               // `nextActionAt` is what the sentence says
               expect(waitingOn(i)).toContain(new Date(i.dueAt).toISOString());
           }
-          for (const slot of Object.values(story.work.slots))
-            expect(slot.revision).toBeGreaterThanOrEqual(before.work.slots[slot.slot]?.revision ?? 0); // I12
+          for (const slot of Object.values(story.aggregate.slots))
+            expect(slot.revision).toBeGreaterThanOrEqual(before.aggregate.slots[slot.slot]?.revision ?? 0); // I12
         }
       }),
       { seed: SEED, numRuns: 400 },

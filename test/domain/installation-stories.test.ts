@@ -26,7 +26,7 @@ describe('An installation on one device', () => {
       completedAt: T0,
       dueAt: null,
     });
-    expect(end.work.slots.firmware).toMatchObject({
+    expect(end.aggregate.slots.firmware).toMatchObject({
       sha256: NEW,
       version: '2.0.0',
       firmwareId: 'f',
@@ -222,7 +222,7 @@ describe('Deadlines', () => {
   it('I11 after the reboot, silence asks for a hello once, and then ends as timed_out', () => {
     const asked = given().requested('a').begins('a').reports('a', 'rebooting').timerFires('a');
     expect(asked.of('a').state).toBe('rebooting');
-    expect(asked.work.device.helloWantedAt).toBe(T0 + 15 * MINUTE);
+    expect(asked.aggregate.device.helloWantedAt).toBe(T0 + 15 * MINUTE);
     expect(asked.hello(NEW, { installationId: 'a' }).of('a').state).toBe('installed');
     expect(asked.timerFires('a').of('a').state).toBe('timed_out');
   });

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { applyStep } from '../../domain/rollout/apply.js';
 import {
   endedOf,
-  NO_BACK,
+  NO_ROLLBACK_COUNTERS,
   NO_COUNTERS,
   openOf,
   sumOf,
@@ -65,7 +65,7 @@ class Model {
         prefix: { ended: 0, failed: 0 },
         ready: 0,
         nextRetryAt: null,
-        back: NO_BACK,
+        back: NO_ROLLBACK_COUNTERS,
       })),
       toStop: { begun: 0, notBegun: 0 },
       toRollBack: 0,

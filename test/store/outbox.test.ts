@@ -63,7 +63,7 @@ describe('The outbox is level-triggered', () => {
       receiver: 'workflow' as const,
       tenantId: 'default',
       subject: randomUUID(),
-      begins: true,
+      isStart: true,
       dueAt: Date.now() - 60_000,
     }));
     await asService(pool, (tx) => mark(tx, marks));
@@ -74,13 +74,13 @@ describe('The outbox is level-triggered', () => {
   });
 
   it('O12 what has begun meanwhile is not a beginning any more, and one that failed still is', async () => {
-    const begins = async () => (await pool.query<{ begins: boolean }>('SELECT begins FROM outbox')).rows;
-    await asService(pool, (tx) => mark(tx, [{ receiver: 'workflow', tenantId: 'default', subject, begins: true }]));
+    const begins = async () => (await pool.query<{ is_start: boolean }>('SELECT is_start FROM outbox')).rows;
+    await asService(pool, (tx) => mark(tx, [{ receiver: 'workflow', tenantId: 'default', subject, isStart: true }]));
     const [first] = await claim(pool, 'workflow', 10, LEASE);
     await settle(pool, [{ claimed: first!, error: 'the engine is away' }]);
-    expect(await begins()).toEqual([{ begins: true }]);
+    expect(await begins()).toEqual([{ is_start: true }]);
     await put();
-    expect(await begins()).toEqual([{ begins: false }]);
+    expect(await begins()).toEqual([{ is_start: false }]);
   });
 
   it('O3 a row that was sent is gone, unless it was marked meanwhile', async () => {

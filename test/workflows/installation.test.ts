@@ -10,7 +10,7 @@ import type { InstallationEvent } from '../../domain/installation/events.js';
 import { DEFAULT_POLICY } from '../../domain/installation/policy.js';
 import { readInstallation, report, type InstallationView } from '../../store/commands/create-installation.js';
 import { openPool, type Pool } from '../../store/db/pool.js';
-import { markOverdue } from '../../store/installations/to-send.js';
+import { markOverdueInstallations } from '../../store/installations/to-send.js';
 import { asService, asTenant } from '../../store/db/transaction.js';
 import { createLog } from '../../runtime/log.js';
 import { createActivities } from '../../activities/index.js';
@@ -242,7 +242,7 @@ describe('The process of an installation', () => {
     await becomes(one, 'delivered', (view) => view.state === 'delivered');
     await handle(one).terminate('a test');
     await until('overdue', async () => (await see(one)).dueAt! < Date.now());
-    await until('found by the reconciler', async () => (await markOverdue(pool, 0, 100)) > 0);
+    await until('found by the reconciler', async () => (await markOverdueInstallations(pool, 0, 100)) > 0);
     expect(await becomes(one, 'timed_out', (view) => view.endedAt !== null)).toMatchObject({ state: 'timed_out' });
   });
 

@@ -1,5 +1,5 @@
 import { applyStep, withGroup } from '../apply.js';
-import { NO_BACK, type PauseReason, type Vote } from '../facts.js';
+import { NO_ROLLBACK_COUNTERS, type PauseReason, type Vote } from '../facts.js';
 import type { Plan } from '../plan.js';
 import { planNext } from '../planner.js';
 import type { Step, StepKind } from '../steps.js';
@@ -134,7 +134,7 @@ class Running {
         because: null,
         ready: 0,
         nextRetryAt: null,
-        back: NO_BACK,
+        back: NO_ROLLBACK_COUNTERS,
       })),
     };
   }

@@ -1,6 +1,11 @@
 import { describe, expect, it } from '@jest/globals';
 import { amendmentOf, stillDefaulted } from '../../../domain/rollout/amendment.js';
-import { NO_BACK, NO_COUNTERS, type GroupFacts, type RolloutFacts } from '../../../domain/rollout/facts.js';
+import {
+  NO_ROLLBACK_COUNTERS,
+  NO_COUNTERS,
+  type GroupFacts,
+  type RolloutFacts,
+} from '../../../domain/rollout/facts.js';
 import type { Plan } from '../../../domain/rollout/plan.js';
 import { printPlan } from '../../../protocol/http/print-plan.js';
 import { newRollout } from '../../../protocol/http/rollout-plan.js';
@@ -44,7 +49,7 @@ function group(name: string, more: Partial<GroupFacts> = {}): GroupFacts {
     prefix: { ended: 0, failed: 0 },
     ready: 0,
     nextRetryAt: null,
-    back: NO_BACK,
+    back: NO_ROLLBACK_COUNTERS,
     ...more,
   };
 }

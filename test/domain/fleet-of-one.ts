@@ -9,6 +9,8 @@ import type { InstallationEvent } from '../../domain/installation/events.js';
  * 'installed')`.
  */
 export const T0 = Date.parse('2026-01-01T00:00:00Z');
+export const MINUTE = 60_000;
+export const HOUR = 60 * MINUTE;
 export const NEW = 'b'.repeat(64);
 export const OLD = 'a'.repeat(64);
 

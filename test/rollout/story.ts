@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { expect } from '@jest/globals';
 import { createRolloutActivities, type Tick } from '../../activities/rollout.js';
 import type { InstallationEvent } from '../../domain/installation/events.js';
 import type { Command } from '../../domain/rollout/commands.js';
@@ -16,6 +17,18 @@ import { Facts } from '../support/facts.js';
 
 const TENANT = 'default';
 export const ONE_GROUP = [{ name: 'all' }];
+/** R5: the counters of every group of the database are those of its targets. Fails where no rollout was made. */
+export async function expectCountersOfTargets(pool: Pool): Promise<void> {
+  const differing = await pool.query(
+    `SELECT g.rollout_id, g.name, n.state FROM rollout_groups g
+       CROSS JOIN LATERAL (VALUES ('pending', g.pending), ('queued', g.queued), ('inFlight', g.in_flight), ('installed', g.installed), ('alreadyInstalled', g.already_installed), ('failed', g.failed),
+         ('rejected', g.rejected), ('canceled', g.canceled), ('timedOut', g.timed_out), ('superseded', g.superseded)) AS n(state, count)
+       WHERE n.count <> (SELECT count(*) FROM rollout_targets t WHERE t.tenant_id = g.tenant_id AND t.rollout_id = g.rollout_id AND t.group_position = g.position AND t.state = n.state)`,
+  );
+  expect(differing.rows).toEqual([]);
+  expect((await pool.query('SELECT count(*) FROM rollout_groups')).rows[0].count).not.toBe('0');
+}
+
 export const groupStates = async (story: Story) => (await story.now()).facts.groups.map(groupState);
 
 /**

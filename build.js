@@ -41,7 +41,8 @@ const FOLDERS = [
 ];
 /** Not compiled from one source each. */
 const MADE_HERE = new Set(['workflow-bundle.js', 'package.json']);
-const COPIED = /\.(sql|json|html|css|svg)$/;
+/** `.js` in domain/ is what a generator made of a grammar (`npm run grammar`). */
+const COPIED = /\.(sql|json|html|css|svg)$|^domain\/.*\.js$/;
 
 const sources = FOLDERS.filter((folder) => existsSync(join(root, folder))).flatMap((folder) =>
   readdirSync(join(root, folder), { recursive: true, withFileTypes: true })

@@ -23,6 +23,25 @@ export type FieldName = (typeof FIELD_NAMES)[number];
 export type Value = string | readonly string[];
 
 /**
+ * Stars beside each other say what one says.
+ * @param read characters, and null for each star
+ */
+export function valueOf(read: readonly (string | null)[]): Value {
+  const parts = [''];
+  for (const character of read) {
+    if (character !== null) parts[parts.length - 1] += character;
+    else if (parts.length === 1 || parts.at(-1) !== '') parts.push('');
+  }
+  const [only] = parts;
+  return parts.length === 1 && only !== undefined ? only : parts;
+}
+
+/** A text in which every star stands for any characters. */
+export function wildcards(text: string): Value {
+  return valueOf([...text].map((character) => (character === '*' ? null : character)));
+}
+
+/**
  * Plain, readonly, JSON-safe. `!=` and `=out=` match whatever `==` and `=in=` do not, also a device that has no such
  * value.
  */

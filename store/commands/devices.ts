@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { DomainError } from '../../domain/errors.js';
-import { wildcards } from '../../domain/fleet/filter-scanner.js';
+import { wildcards } from '../../domain/fleet/filter-tree.js';
 import type { FieldName, FilterNode, Value } from '../../domain/fleet/filter-tree.js';
 import type { NewDevice } from '../../protocol/http/devices.js';
 import { deviceCondition, filterCondition } from '../fleet/filter.js';

@@ -15,8 +15,9 @@ const read = (file: string) => readFileSync(file, 'utf8');
 const code = files.filter((file) => /\.(ts|js|cjs|sql|sh)$/.test(file));
 
 describe('The repository', () => {
-  it('has no source file of over 400 lines but the schema, which is dumped', () => {
-    expect(code.filter((file) => file !== 'store/schema.sql' && read(file).split('\n').length > 400)).toEqual([]);
+  it('has no source file of over 400 lines but those that are generated', () => {
+    const generated = /^(store\/schema\.sql|domain\/fleet\/filter-grammar\..*)$/;
+    expect(code.filter((file) => !generated.test(file) && read(file).split('\n').length > 400)).toEqual([]);
   });
 
   it('has no attic: no folder called src, lib, utils, helpers, common, shared or manager', () => {

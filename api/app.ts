@@ -17,7 +17,8 @@ import { openApiRoute, serveDocs } from './routes/docs.js';
 import { downloadRoutes } from './routes/downloads.js';
 import { eventRoutes } from './routes/events.js';
 import { firmwareRoutes } from './routes/firmwares.js';
-import { healthRoutes, type Dependency } from './routes/health.js';
+import { ownParts, type Part } from './health/parts.js';
+import { healthRoutes } from './routes/health.js';
 import { installationRoutes } from './routes/installations.js';
 import { rolloutCommandRoutes } from './routes/rollout-commands.js';
 import { rolloutPartRoutes } from './routes/rollout-parts.js';
@@ -32,7 +33,7 @@ import { errorHandler } from './http/send.js';
 export interface AppOptions {
   services: Services;
   /** What stands beside PostgreSQL: Temporal, the broker. Shown by /health/ready. */
-  dependencies?: readonly Dependency[];
+  parts?: readonly Part[];
   /** Who a bearer token is; API keys where nothing else is given. */
   authenticate?: Authenticate;
   version?: string;
@@ -43,7 +44,7 @@ export interface AppOptions {
 /** The API without its listener: a test gives it a port of its own. */
 export function createApp({
   services,
-  dependencies = [],
+  parts: others = [],
   authenticate = byApiKey(services.pool, services.now),
   version = '0.1.0',
   live = new LiveEvents(services.pool, services.log),
@@ -53,14 +54,11 @@ export function createApp({
   app.disable('etag'); // answers are about now; 304 would be one more answer to describe
   app.enable('case sensitive routing');
   app.set('query parser', false);
-  const metrics = createMetrics(services.pool);
+  const parts = [...ownParts(services), ...others];
+  const metrics = createMetrics(services.pool, parts);
   app.use(metrics.observe, requestLog(services.log), helmet({ contentSecurityPolicy: { directives: CSP } }));
 
-  const routes = [
-    ...apiRoutes(services, live),
-    ...healthRoutes(services, dependencies, metrics),
-    openApiRoute(() => document),
-  ];
+  const routes = [...apiRoutes(services, live), ...healthRoutes(parts, metrics), openApiRoute(() => document)];
   const document = openApiDocument(routes, services.publicUrl, version);
   mount(app, routes, services, authenticate);
   serveDocs(app);

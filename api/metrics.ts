@@ -13,6 +13,7 @@ import {
 } from '../store/db/counters.js';
 import type { Pool } from '../store/db/pool.js';
 import { readVitals, type Vitals } from '../store/db/vitals.js';
+import { PART_STATES, statesOf, type Part, type PartState } from './health/parts.js';
 
 const RECEIVERS = ['workflow', 'document', 'credential'] as const;
 
@@ -24,7 +25,7 @@ export interface Metrics {
 }
 
 /** A registry of its own for each app: two of them in one process, as in tests, do not mix. */
-export function createMetrics(pool: Pool): Metrics {
+export function createMetrics(pool: Pool, parts: readonly Part[]): Metrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const durations = new Histogram({
@@ -50,6 +51,7 @@ export function createMetrics(pool: Pool): Metrics {
     oldest: gauge('slipway_outbox_oldest_seconds', 'How long the oldest subject has been due', 'receiver'),
     failing: gauge('slipway_outbox_failing', 'Subjects whose last sending failed', 'receiver'),
     database: gauge('slipway_database_up', '1 where the database answered this scrape'),
+    part: gauge('slipway_part', '1 in the state that the part is in, as /health/ready says', 'part', 'state'),
   };
   const counters = {
     recorded: new Counter({
@@ -94,6 +96,7 @@ export function createMetrics(pool: Pool): Metrics {
       next();
     },
     async print() {
+      const states = statesOf(parts);
       await Promise.all([readVitals(pool), readCounts(pool)]).then(
         ([vitals, counts]) => {
           show(gauges, vitals);
@@ -101,9 +104,16 @@ export function createMetrics(pool: Pool): Metrics {
         },
         () => gauges.database.set(0),
       );
+      showParts(gauges.part, await states);
       return { text: await registry.metrics(), contentType: registry.contentType };
     },
   };
+}
+
+/** Each part has a series for each state: an alert on one that is 0 is an alert that can fire. */
+function showParts(gauge: Gauge<'part' | 'state'>, states: Readonly<Record<string, PartState>>): void {
+  for (const [part, { status }] of Object.entries(states))
+    for (const state of PART_STATES) gauge.set({ part, state: state.replace(' ', '_') }, state === status ? 1 : 0);
 }
 
 type Gauges = Record<'open' | 'overdue' | 'overdueOldest' | 'depth' | 'oldest' | 'failing' | 'database', Gauge>;

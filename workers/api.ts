@@ -1,4 +1,3 @@
-import { connect } from 'node:net';
 import { openDiskBlobs } from '../adapters/blobs/disk.js';
 import { probeTemporal } from '../adapters/engine/probe.js';
 import { DomainError } from '../domain/errors.js';
@@ -9,6 +8,7 @@ import { sweepIdempotencyKeys } from '../store/db/idempotency.js';
 import { migrate } from '../store/db/migrate.js';
 import { CHANNEL } from '../store/outbox/outbox.js';
 import { openPool } from '../store/db/pool.js';
+import { BROKER_LEASE } from '../store/db/heartbeat.js';
 import { exitWithParent, onShutdown } from '../runtime/shutdown.js';
 import { createLog } from '../runtime/log.js';
 import { httpUrl, readSettings, requireAddresses, type Settings } from '../runtime/settings.js';
@@ -19,7 +19,7 @@ import { Housekeeping } from '../api/housekeeping.js';
 import { listen } from '../api/http/listener.js';
 import { LiveEvents } from '../api/live/live-events.js';
 import type { Services } from '../api/http/route.js';
-import type { Dependency } from '../api/routes/health.js';
+import { heldLease, type Part } from '../api/health/parts.js';
 import { Simulations } from '../api/simulation/simulations.js';
 
 /** The process of the REST API and the device HTTP interfaces. Any number of them. */
@@ -33,7 +33,6 @@ exitWithParent();
  */
 const POOL_SIZE = 16;
 const PREPARE_AGAIN_MS = 500;
-const TCP_DEADLINE_MS = 1_000;
 /** Within the deadline of the whole check (routes/health.ts). */
 const TEMPORAL_DEADLINE_MS = 1_400;
 /** Drafts are *shown* as expired from their time on; this only writes it down. */
@@ -94,7 +93,7 @@ const live = new LiveEvents(pool, log);
 const app = createApp({
   services,
   live,
-  dependencies: [
+  parts: [
     { name: 'schema', check: async () => (prepared ? undefined : 'is being brought up to date') },
     ...neighbours(settings),
   ],
@@ -157,8 +156,8 @@ async function openBlobs({ blobs: { store, folder, s3Bucket, s3Endpoint } }: Set
 }
 
 /** What the other processes talk to. An API that was given no address of a part does not ask for it. */
-function neighbours({ temporal, mqtt }: Settings): Dependency[] {
-  const found: Dependency[] = [];
+function neighbours({ temporal, mqtt }: Settings): Part[] {
+  const found: Part[] = [];
   if (temporal.address !== undefined) {
     const { connection } = temporalConnection(settings);
     found.push({
@@ -169,27 +168,14 @@ function neighbours({ temporal, mqtt }: Settings): Dependency[] {
           : 'does not answer: installations wait where they are',
     });
   }
-  if (mqtt.url !== undefined) {
-    const { hostname, port, protocol } = new URL(mqtt.url);
-    found.push({
-      name: 'mqtt',
-      check: () => answersTcp(hostname, Number(port) || (protocol === 'mqtts:' ? 8883 : 1883)),
-    });
-  }
+  if (mqtt.url !== undefined)
+    found.push(
+      heldLease(pool, 'mqtt', 'does not answer the bridge: devices are not reached', {
+        lease: BROKER_LEASE,
+        askedOf: 'bridge',
+      }),
+    );
   return found;
-}
-
-function answersTcp(host: string, port: number): Promise<string | undefined> {
-  return new Promise((resolve) => {
-    const socket = connect({ host: host.replace(/^\[|\]$/g, ''), port, timeout: TCP_DEADLINE_MS });
-    const done = (reason?: string): void => {
-      socket.destroy();
-      resolve(reason);
-    };
-    socket.once('connect', () => done());
-    socket.once('timeout', () => done('does not answer: devices are not reached'));
-    socket.once('error', () => done('does not answer: devices are not reached'));
-  });
 }
 
 /** Loaded where it is used: most have keys only. */

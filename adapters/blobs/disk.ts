@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { link, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { link, mkdir, open, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { assertSha256, type BlobStore, type ByteRange, type ReceivedBlob } from './port.js';
@@ -80,6 +80,19 @@ class DiskBlobs implements BlobStore {
 
   async link(): Promise<undefined> {
     return undefined;
+  }
+
+  /** A file is made and removed: a disk that is full, gone or read-only says so here. */
+  async probe(): Promise<string | undefined> {
+    const path = join(this.incoming, `probe-${randomUUID()}`);
+    try {
+      await writeFile(path, 'x', { flag: 'wx', mode: 0o600 });
+      return undefined;
+    } catch (error) {
+      return `cannot be written (${(error as NodeJS.ErrnoException).code ?? 'unknown error'}): uploads fail`;
+    } finally {
+      await rm(path, { force: true });
+    }
   }
 
   async sweep(olderThanMs: number): Promise<number> {

@@ -32,6 +32,12 @@ export interface BlobStore {
   link(sha256: string, options: LinkOptions): Promise<string | undefined>;
 
   /**
+   * Asks whether the store can do its work now. @returns a sentence where it cannot, without addresses; undefined where
+   * it can. May throw, and may take as long as the store lets it: the caller sets a deadline.
+   */
+  probe(): Promise<string | undefined>;
+
+  /**
    * Removes what uploads left behind whose process died, if nothing was written to it for `olderThanMs`. @returns how
    * many.
    */
@@ -66,6 +72,14 @@ export interface LinkOptions {
   expiresSeconds: number;
   contentType: string;
   contentDisposition: string;
+}
+
+/** The store itself does not answer, or refuses all that it is asked: no fault of what was asked. `cause` says more. */
+export class BlobStoreAway extends Error {
+  override readonly name = 'BlobStoreAway';
+  constructor(cause: unknown) {
+    super(`the blob store does not answer: ${(cause as Error).message}`, { cause });
+  }
 }
 
 /** An address that is none would become a path: it is a mistake of the caller. */

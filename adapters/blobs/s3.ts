@@ -5,6 +5,7 @@ import {
   CopyObjectCommand,
   DeleteObjectCommand,
   GetObjectCommand,
+  HeadBucketCommand,
   HeadObjectCommand,
   ListMultipartUploadsCommand,
   ListPartsCommand,
@@ -14,7 +15,14 @@ import {
 } from '@aws-sdk/client-s3';
 import { Upload } from '@aws-sdk/lib-storage';
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
-import { assertSha256, type BlobStore, type ByteRange, type LinkOptions, type ReceivedBlob } from './port.js';
+import {
+  assertSha256,
+  BlobStoreAway,
+  type BlobStore,
+  type ByteRange,
+  type LinkOptions,
+  type ReceivedBlob,
+} from './port.js';
 import { copyInParts } from './s3-copy.js';
 
 export interface S3Options {
@@ -30,6 +38,8 @@ export interface S3Options {
 /** What one request to S3 may take to connect, and between two bytes of its answer. */
 const CONNECT_TIMEOUT_MS = 5_000;
 const SOCKET_TIMEOUT_MS = 60_000;
+/** Below the deadline of a readiness check, so that the reason is this store's own. */
+const PROBE_TIMEOUT_MS = 1_200;
 /** Four parts of 8 MiB in memory for each upload: 32 MiB; 10,000 parts reach to 80 GB. */
 const PART_BYTES = 8 * 1024 * 1024;
 const PARTS_AT_ONCE = 4;
@@ -54,6 +64,7 @@ export function openS3Blobs({ bucket, endpoint, maxCopyBytes = MAX_COPY_BYTES }:
     ...(endpoint === undefined ? {} : { endpoint, forcePathStyle: true }),
     requestHandler: { connectionTimeout: CONNECT_TIMEOUT_MS, socketTimeout: SOCKET_TIMEOUT_MS },
   });
+  nameFaults(client);
   return new S3Blobs(client, bucket, maxCopyBytes);
 }
 
@@ -132,6 +143,21 @@ class S3Blobs implements BlobStore {
       ResponseContentDisposition: options.contentDisposition,
     });
     return getSignedUrl(this.client, command, { expiresIn: options.expiresSeconds });
+  }
+
+  async probe(): Promise<string | undefined> {
+    try {
+      await this.client.send(new HeadBucketCommand({ Bucket: this.bucket }), {
+        abortSignal: AbortSignal.timeout(PROBE_TIMEOUT_MS),
+      });
+      return undefined;
+    } catch (error) {
+      const cause = (error as Error).name === 'BlobStoreAway' ? ((error as Error).cause as Error) : (error as Error);
+      const status = (cause as { $metadata?: { httpStatusCode?: number } }).$metadata?.httpStatusCode;
+      if (status === 403) return 'refuses the credentials (403): uploads and downloads fail';
+      if (status === 404) return 'has no such bucket (404): uploads and downloads fail';
+      return 'does not answer: uploads and downloads wait';
+    }
   }
 
   async sweep(olderThanMs: number): Promise<number> {
@@ -219,6 +245,36 @@ class S3Blobs implements BlobStore {
   private async delete(key: string): Promise<void> {
     await this.client.send(new DeleteObjectCommand({ Bucket: this.bucket, Key: key }));
   }
+}
+
+/**
+ * Every call to S3 that found no answer, or a fault of the server or of our credentials, says that it was the store:
+ * a socket's own error would be taken for the database's. What the caller asked wrongly keeps its name.
+ */
+function nameFaults(client: S3Client): void {
+  client.middlewareStack.add(
+    (next) => async (args) => {
+      try {
+        return await next(args);
+      } catch (error) {
+        throw isStoreAway(error) ? new BlobStoreAway(error) : error;
+      }
+    },
+    { step: 'initialize', name: 'nameFaults', override: true },
+  );
+}
+
+function isStoreAway(error: unknown): boolean {
+  const { name, code, $metadata } = error as {
+    name?: string;
+    code?: string;
+    $metadata?: { httpStatusCode?: number; attempts?: number };
+  };
+  const status = $metadata?.httpStatusCode;
+  if (status !== undefined) return status >= 500 || status === 401 || status === 403 || name === 'NoSuchBucket';
+  // It was tried, and no answer came.
+  if ($metadata?.attempts !== undefined) return true;
+  return code !== undefined || /^(TimeoutError|CredentialsProviderError|AbortError|NetworkingError)$/.test(name ?? '');
 }
 
 function keyOf(sha256: string): string {

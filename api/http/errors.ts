@@ -38,6 +38,13 @@ export function toProblem(error: DomainError, instance: string): Problem {
  */
 export function toDomainError(error: unknown): DomainError {
   if (isDomainError(error)) return error;
+  if (isBlobStoreAway(error))
+    return new DomainError(
+      'SERVICE_UNAVAILABLE',
+      'the blob store does not answer; try again in a few seconds',
+      {},
+      { cause: error },
+    );
   if (isAway(error))
     return new DomainError(
       'SERVICE_UNAVAILABLE',
@@ -59,6 +66,11 @@ export function toDomainError(error: unknown): DomainError {
     {},
     { cause: error },
   );
+}
+
+/** By name, as below. */
+function isBlobStoreAway(error: unknown): boolean {
+  return error instanceof Error && error.name === 'BlobStoreAway';
 }
 
 /** By name: `instanceof` fails across the realms of a test runner. */

@@ -1,23 +1,9 @@
 import { z } from 'zod';
-import { readHeldLeases } from '../../store/db/vitals.js';
+import { PART_STATES, statesOf, type Part } from '../health/parts.js';
 import type { Metrics } from '../metrics.js';
-import { route, type Route, type Services } from '../http/route.js';
+import { route, type Route } from '../http/route.js';
 
-/**
- * A part that this service cannot work without. `check` throws, or answers with a sentence, where the part does not do
- * its work.
- */
-export interface Dependency {
-  name: string;
-  check: () => Promise<string | undefined>;
-}
-
-/**
- * Each check alone: a probe of a load balancer gives up after a few seconds, and a part that hangs is one that is away.
- */
-const CHECK_DEADLINE_MS = 1_500;
-
-const state = z.strictObject({ status: z.enum(['up', 'down']), reason: z.string().optional() });
+const state = z.strictObject({ status: z.enum(PART_STATES), reason: z.string().optional() });
 const readiness = z
   .strictObject({ status: z.enum(['ready', 'unready']), dependencies: z.record(z.string(), state) })
   .meta({
@@ -28,12 +14,7 @@ const readiness = z
 const common = { tag: 'Health', permission: null } as const;
 
 /** For load balancers, supervisors and people; no token (DESIGN §9). */
-export function healthRoutes(
-  services: Pick<Services, 'pool' | 'log'>,
-  dependencies: readonly Dependency[],
-  metrics: Metrics,
-): Route[] {
-  const all = [...ownDependencies(services), ...dependencies];
+export function healthRoutes(parts: readonly Part[], metrics: Metrics): Route[] {
   return [
     route({
       ...common,
@@ -56,19 +37,18 @@ export function healthRoutes(
       path: '/health/ready',
       operationId: 'isReady',
       summary: 'Whether everything works, part by part',
-      description: 'With Temporal or the broker away the API still takes requests; the work begins when they are back.',
+      description:
+        'With Temporal or the broker away the API still takes requests; the work begins when they are back. A part that cannot be asked is `not known`.',
       answers: {
         200: { description: 'Every part works', schema: readiness },
         503: { description: 'Some part does not', schema: readiness },
       },
       handle: async () => {
-        const states = await Promise.all(
-          all.map(async (dependency) => [dependency.name, await checked(dependency)] as const),
-        );
-        const ready = states.every(([, one]) => one.status === 'up');
+        const states = await statesOf(parts);
+        const ready = Object.values(states).every(({ status }) => status === 'up');
         return {
           status: ready ? 200 : 503,
-          body: { status: ready ? 'ready' : 'unready', dependencies: Object.fromEntries(states) },
+          body: { status: ready ? 'ready' : 'unready', dependencies: states },
         };
       },
     }),
@@ -95,38 +75,4 @@ export function healthRoutes(
       },
     }),
   ];
-}
-
-/** What PostgreSQL knows: itself, and who holds a lease. Bridge and orchestrator renew theirs every second. */
-function ownDependencies({ pool }: Pick<Services, 'pool'>): Dependency[] {
-  const held = (name: string, nobody: string): Dependency => ({
-    name,
-    check: async () => ((await readHeldLeases(pool)).has(name) ? undefined : nobody),
-  });
-  return [
-    { name: 'database', check: async () => void (await pool.query('SELECT 1')) },
-    held('bridge', 'no bridge holds the lease: reports of devices wait in the broker'),
-    held('orchestrator', 'no orchestrator holds the lease: installations do not go on'),
-  ];
-}
-
-async function checked({ check }: Dependency): Promise<{ status: 'up' | 'down'; reason?: string }> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<string>((resolve) => {
-    timer = setTimeout(() => resolve(`no answer within ${CHECK_DEADLINE_MS} ms`), CHECK_DEADLINE_MS);
-  });
-  try {
-    const reason = await Promise.race([check(), late]);
-    return reason === undefined ? { status: 'up' } : { status: 'down', reason };
-  } catch (error) {
-    return { status: 'down', reason: reasonOf(error) };
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-/** Anyone may read this: an error's code says what is needed, its text may hold addresses. */
-function reasonOf(error: unknown): string {
-  const code = (error as { code?: unknown } | null)?.code;
-  return typeof code === 'string' ? `does not answer (${code})` : 'does not answer';
 }

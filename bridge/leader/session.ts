@@ -1,4 +1,5 @@
 import { SERVICE_FILTER } from '../../protocol/mqtt/topics.js';
+import { BROKER_LEASE, Heartbeat } from '../../store/db/heartbeat.js';
 import { markAllDocuments } from '../../store/outbox/publications.js';
 import { withReleasedClaims } from '../rounds/release-claims.js';
 import { Comparison } from '../outbound/comparison.js';
@@ -17,6 +18,8 @@ const POLL_MS = 1_000;
  * is some megabytes.
  */
 const COMPARE_EVERY_MS = 5 * 60_000;
+/** A broker that answers nothing for so long is told of as one that does not answer. */
+const BROKER_SILENT_MS = 3_000;
 /** SUBACK's way to say no, where the broker says it at all. */
 const REFUSED = 128;
 
@@ -86,6 +89,13 @@ export class BrokerSession {
     connection.onMessage((message) => ingest.take(message));
     const loops: Loop[] = [];
     const comparison = new Comparison(this.deps);
+    const heartbeat = new Heartbeat(
+      pool,
+      BROKER_LEASE,
+      guard.fence.holder,
+      (error) => log.debug({ err: error }, 'whether the broker answers could not be written'),
+      () => connection.unansweredMs() < BROKER_SILENT_MS,
+    );
     try {
       if (this.ended) return;
       const [granted] = await connection.subscribe([{ filter: SERVICE_FILTER, qos: 1 }]);
@@ -117,7 +127,7 @@ export class BrokerSession {
     } finally {
       connection.end();
       comparison.end();
-      await Promise.all([ingest.end(), ...loops.map((loop) => loop.end())]);
+      await Promise.all([heartbeat.end(), ingest.end(), ...loops.map((loop) => loop.end())]);
       this.documents = undefined;
       this.connection = undefined;
     }

@@ -51,6 +51,8 @@ const UNACKNOWLEDGED = { high: 2_000, low: 1_000 };
 /** A broker that holds a publish this long is as good as gone: the connection ends and its owner decides. */
 const ANSWER_TIMEOUT_MS = 30_000;
 const END_TIMEOUT_MS = 1_000;
+/** So often is the broker asked whether it is there; what people read of it is as old as this at most. */
+const PING_EVERY_MS = 2_000;
 
 /**
  * Connects once. Nothing here reconnects: the owner holds a lease, and only it knows whether it still may.
@@ -158,6 +160,11 @@ export class MqttConnection {
     this.socket.end(generate({ cmd: 'disconnect' }));
   }
 
+  /** For how long the broker has left a ping unanswered, in milliseconds; 0 while it answers, or while we do not read. */
+  unansweredMs(): number {
+    return this.paused || this.pingSentAt === undefined ? 0 : performance.now() - this.pingSentAt;
+  }
+
   private sayHello(): void {
     const { clientId, clean, keepaliveSeconds: keepalive, username, password } = this.options;
     const login = {
@@ -210,18 +217,25 @@ export class MqttConnection {
     this.mode = 'open';
     this.sessionPresent = sessionPresent;
     clearTimeout(this.timer);
-    this.timer = setInterval(() => this.look(), (Math.max(1, this.options.keepaliveSeconds) * 1_000) / 2);
+    this.timer = setInterval(() => this.look(), Math.min(PING_EVERY_MS, this.answerWithinMs()));
     this.opened();
   }
 
-  /** Twice per keepalive: is the broker still there? While we do not read, its silence says nothing. */
+  /** Is the broker still there? While we do not read, its silence says nothing. */
   private look(): void {
-    if (!this.paused && this.pingSentAt !== undefined) return this.close(new Error('the broker did not answer a ping'));
+    if (this.unansweredMs() >= this.answerWithinMs()) return this.close(new Error('the broker did not answer a ping'));
     const silence = this.paused ? 0 : Math.min(this.window.oldest(), performance.now() - this.readingSince);
     if (silence > ANSWER_TIMEOUT_MS)
       return this.close(new Error(`the broker left a message unanswered for ${ANSWER_TIMEOUT_MS} ms`));
+    // While we do not read, pings go on: they tell the broker that we are here.
+    if (!this.paused && this.pingSentAt !== undefined) return;
     this.pingSentAt = performance.now();
     this.send({ cmd: 'pingreq' });
+  }
+
+  /** Half of the keepalive: a broker that is silent for all of it ends the connection itself. */
+  private answerWithinMs(): number {
+    return (Math.max(1, this.options.keepaliveSeconds) * 1_000) / 2;
   }
 
   private pauseReading(paused: boolean): void {

@@ -1,6 +1,9 @@
 import { holdLease, releaseLease } from './leases.js';
 import type { Pool } from './pool.js';
 
+/** Held while the broker answers the bridge: what /health/ready says of the broker. */
+export const BROKER_LEASE = 'broker';
+
 /** A process that died is missed after this time at the latest. */
 const TTL_MS = 5_000;
 const BEAT_MS = 1_000;
@@ -18,6 +21,8 @@ export class Heartbeat {
     private readonly name: string,
     private readonly holder: string,
     private readonly onError: (error: unknown) => void,
+    /** Asked before each beat: what the heartbeat stands for may fail while the process lives. */
+    private readonly isWell: () => boolean = () => true,
   ) {
     this.beating = this.beat();
   }
@@ -32,7 +37,10 @@ export class Heartbeat {
   }
 
   private async beat(): Promise<void> {
-    await holdLease(this.pool, this.name, this.holder, TTL_MS).catch(this.onError);
+    const beat = this.isWell()
+      ? holdLease(this.pool, this.name, this.holder, TTL_MS)
+      : releaseLease(this.pool, this.name, this.holder);
+    await beat.catch(this.onError);
     this.timer = setTimeout(() => {
       this.beating = this.beat();
     }, BEAT_MS);

@@ -82,6 +82,12 @@ describe('with the database away', () => {
     }
     const ready = await api.call('GET', '/health/ready');
     expect([ready.status, ready.body.dependencies.database.status]).toEqual([503, 'down']);
+    // Only the database knows who holds a lease: without it nothing is known of them.
+    for (const part of ['bridge', 'orchestrator'])
+      expect(ready.body.dependencies[part]).toEqual({
+        status: 'not known',
+        reason: 'only the database knows, and that is not up',
+      });
     expect((await api.call('GET', '/health/live')).status).toBe(200);
     expect((await api.call('GET', '/metrics')).body).toContain('slipway_database_up 0');
     line.isCut = false;

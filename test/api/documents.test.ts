@@ -6,7 +6,7 @@ let healthy: Record<string, string | undefined>;
 beforeAll(async () => {
   healthy = { temporal: undefined, mqtt: undefined };
   const dependency = (name: string) => ({ name, check: async () => healthy[name] });
-  api = await startApi('api_documents', { dependencies: [dependency('temporal'), dependency('mqtt')] });
+  api = await startApi('api_documents', { parts: [dependency('temporal'), dependency('mqtt')] });
 });
 afterAll(() => api.close());
 

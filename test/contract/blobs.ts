@@ -35,6 +35,11 @@ export function blobContract(name: string, make: () => Promise<BlobsUnderTest>, 
     const read = async (sha256: string, range?: { start: number; end: number }): Promise<Buffer> =>
       buffer((await test.blobs.open(sha256, range))!);
 
+    it('answers a probe with nothing while it can do its work, and leaves nothing behind', async () => {
+      expect(await test.blobs.probe()).toBeUndefined();
+      expect(await test.unfinished()).toBe(0);
+    });
+
     it('gives back what it was given, under the SHA-256 of its content', async () => {
       const bytes = randomBytes(3_000_000);
       const sha256 = await store(bytes);
@@ -172,6 +177,7 @@ function oneBlob(bytes: Buffer): BlobStore {
     receive: no,
     remove: no,
     link: no,
+    probe: no,
     sweep: no,
     close: async () => undefined,
   };

@@ -58,6 +58,7 @@ describe('npm start', () => {
     };
     expect(ready.status).toBe('ready');
     expect(Object.keys(ready.dependencies).sort()).toEqual([
+      'blobs',
       'bridge',
       'database',
       'mqtt',
@@ -95,6 +96,45 @@ describe('npm start', () => {
     const after = await until('another bridge', () => (bridge() !== before ? bridge() : undefined), 10_000);
     expect(after).not.toBe(before);
     await service.operator.ready(20_000);
+  });
+});
+
+describe('A process that is frozen', () => {
+  const readiness = async () => {
+    const response = await fetch(`${service.endpoints.http}/health/ready`);
+    return (await response.json()) as { dependencies: Record<string, { status: string; reason?: string }> };
+  };
+  /** Stops a process for as long as `work` takes. */
+  const frozen = async (file: string, work: () => Promise<void>) => {
+    const found = service.processes().find(({ command }) => command.includes(file));
+    if (!found) throw new Error(`no process runs ${file}`);
+    process.kill(found.pid, 'SIGSTOP');
+    try {
+      await work();
+    } finally {
+      process.kill(found.pid, 'SIGCONT');
+    }
+    await service.operator.ready(30_000);
+  };
+
+  it.each([
+    ['workers/orchestrator.js', 'orchestrator', 'no orchestrator holds the lease: installations do not go on'],
+    ...(process.env['MQTT_URL'] === undefined
+      ? [['workers/broker.js', 'mqtt', 'does not answer the bridge: devices are not reached'] as const]
+      : []),
+  ])('%s: health and metrics say so within 10 s, and blame no other', async (file, part, reason) => {
+    await frozen(file, async () => {
+      await until(
+        `health tells of ${part}`,
+        async () => (await readiness()).dependencies[part]?.status === 'down' || undefined,
+        10_000,
+      );
+      const { dependencies } = await readiness();
+      expect(dependencies[part]).toEqual({ status: 'down', reason });
+      expect(dependencies).toMatchObject({ database: { status: 'up' }, blobs: { status: 'up' } });
+      const metrics = await (await fetch(`${service.endpoints.http}/metrics`)).text();
+      expect(metrics).toContain(`slipway_part{part="${part}",state="down"} 1`);
+    });
   });
 });
 

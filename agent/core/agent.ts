@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { parseUsername } from '../../protocol/mqtt/access.js';
 import { parseDown } from '../../protocol/mqtt/payloads.js';
 import { Children, type ChildOptions } from './children.js';
+import { SYSTEM_CLOCK, type Clock } from './clock.js';
 import { Connection } from './connection.js';
 import { Device, type DeviceOptions, type Uplink } from './device.js';
 import type { AgentEvent } from './event-log.js';
@@ -29,6 +30,8 @@ export interface AgentOptions {
   readonly timings?: Partial<Timings>;
   /** false = the state survives the process, not a power cut. */
   readonly durable?: boolean;
+  /** Absent = the machine's. */
+  readonly clock?: Clock;
   /** 0 ≤ x < 1 */
   readonly random?: () => number;
   readonly onEvent?: (event: AgentEvent) => void;
@@ -49,7 +52,7 @@ export class Agent {
   private starting: Promise<void> = Promise.resolve();
 
   constructor(private readonly options: AgentOptions) {
-    const { url, username, password, stateDir, durable = true, random = Math.random } = options;
+    const { url, username, password, stateDir, durable = true, random = Math.random, clock = SYSTEM_CLOCK } = options;
     const identity = parseUsername(username);
     if (!identity)
       throw new Error(`"${username}" is no user name of a device: it must be tenant/node, each of A-Z a-z 0-9 _ . -`);
@@ -58,7 +61,7 @@ export class Agent {
       new Downloads({ dir: join(stateDir, 'downloads'), durable, backoff: this.timings.download, random }),
     );
     this.connection = new Connection(
-      { url, username, password, ...identity, reconnect: this.timings.reconnect, random },
+      { url, username, password, ...identity, reconnect: this.timings.reconnect, clock, random },
       {
         connected: () => this.connected(),
         disconnected: (reason) => this.disconnected(reason),
@@ -131,9 +134,10 @@ export class Agent {
   }
 
   private device(id: string, options: DeviceOptions, children?: Uplink['children']): Device {
-    const { durable = true, random = Math.random } = this.options;
+    const { durable = true, random = Math.random, clock = SYSTEM_CLOCK } = this.options;
     return new Device(options, {
       timings: this.timings,
+      clock,
       durable,
       random,
       downloads: this.downloads,

@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { connect, type MqttClient } from 'mqtt';
 import { print, type Printable } from '../../protocol/mqtt/payloads.js';
+import { pauseAfter, type Backoff } from './backoff.js';
+import type { Clock } from './clock.js';
 import { deviceFilter, upTopic, type UpType } from '../../protocol/mqtt/topics.js';
 import { messageOf } from './write-file.js';
 
@@ -15,8 +17,9 @@ export interface ConnectionOptions {
   readonly password: string;
   readonly tenant: string;
   readonly node: string;
-  /** Between two tries to connect, milliseconds: the first and the longest. */
-  readonly reconnect: { readonly first: number; readonly max: number };
+  /** Between two tries to connect. */
+  readonly reconnect: Backoff;
+  readonly clock: Clock;
   readonly random: () => number;
 }
 
@@ -138,34 +141,25 @@ export class Connection {
       if (this.isClosed || this.client !== client) return;
       if (error) return void client.stream.destroy();
       this.isUp = true;
-      this.upSince = Date.now();
+      this.upSince = this.options.clock.monotonic();
       void this.send({ type: 'presence', body: this.presence(true) });
       this.events.connected();
     });
   }
 
   private lost(client: MqttClient, reason: string): void {
-    const wasStable = this.isUp && Date.now() - this.upSince > STABLE_MS;
+    const wasStable = this.isUp && this.options.clock.monotonic() - this.upSince > STABLE_MS;
     this.isUp = false;
     client.end(true);
     this.underway.clear();
     if (this.isClosed) return;
     this.failures = wasStable ? 0 : this.failures + 1;
     this.events.disconnected(reason);
-    this.timer = setTimeout(() => this.open(), this.delay());
-  }
-
-  /** Half of it is chance: a fleet that lost its broker does not come back at the same moment. */
-  private delay(): number {
-    const { reconnect, random } = this.options;
-    return (
-      Math.min(reconnect.max, reconnect.first * 2 ** Math.min(20, Math.max(0, this.failures - 1))) *
-      (0.5 + random() / 2)
-    );
+    this.timer = setTimeout(() => this.open(), pauseAfter(this.failures, this.options.reconnect, this.options.random));
   }
 
   private presence(online: boolean) {
-    return { v: 1 as const, online, session: this.session, at: Date.now() };
+    return { v: 1 as const, online, session: this.session, at: this.options.clock.now() };
   }
 
   private topic(type: UpType, device = this.options.node): string {

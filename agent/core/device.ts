@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import type { Ack, Cmd, DownMessage } from '../../protocol/mqtt/payloads.js';
+import { momentOf, type Clock, type Moment } from './clock.js';
 import type { Outgoing } from './connection.js';
 import { EventLog, type AgentEvent } from './event-log.js';
 import { greetings, heldSlots, type ChildEntry, type HelloMessage } from './hello-message.js';
@@ -36,6 +37,7 @@ export interface DeviceOptions {
 /** What a device shares with the others of its connection. */
 export interface Uplink {
   readonly timings: Timings;
+  readonly clock: Clock;
   readonly durable: boolean;
   readonly random: () => number;
   readonly downloads: SharedDownloads;
@@ -63,6 +65,7 @@ export class Device implements Desk {
   readonly installer: Installer;
   readonly hooks: Hooks;
   readonly timings: Timings;
+  readonly clock: Clock;
   readonly downloads: SharedDownloads;
   readonly halt: AbortSignal;
   private readonly ending = new AbortController();
@@ -82,15 +85,17 @@ export class Device implements Desk {
     this.installer = options.installer;
     this.hooks = options.hooks ?? {};
     this.timings = uplink.timings;
+    this.clock = uplink.clock;
     this.downloads = uplink.downloads;
     this.halt = AbortSignal.any([this.ending.signal, uplink.halt]);
     this.file = new StateFile(join(options.stateDir, 'state.json'), uplink.durable);
-    this.diary = new EventLog(options.onEvent ?? (() => undefined));
+    this.diary = new EventLog(options.onEvent ?? (() => undefined), uplink.clock);
     this.voice = new Reporter({
       diary: this.diary,
       publish: (message) => this.publish(message),
       patience: this.timings.answer,
       backoff: this.timings.repeat,
+      clock: uplink.clock,
       random: uplink.random,
     });
     this.worker = new Worker(this);
@@ -102,7 +107,7 @@ export class Device implements Desk {
 
   /** @throws where the state on disk cannot be read. */
   async load(): Promise<void> {
-    this.present = restarted(await this.file.load());
+    this.present = restarted(await this.file.load(), this.moment());
   }
 
   /** The device itself has booted. Before the first hello. */
@@ -186,7 +191,7 @@ export class Device implements Desk {
       case 'desired':
         if (message.body !== null && message.body.slot !== message.slot)
           return this.note('refused', `a document for ${message.body.slot} came on the topic of ${message.slot}`);
-        return void (await this.change((state) => documentArrived(state, message.slot, message.body, Date.now())));
+        return void (await this.change((state) => documentArrived(state, message.slot, message.body, this.moment())));
       case 'cmd':
         return this.obey(message.body);
       case 'ack':
@@ -197,7 +202,7 @@ export class Device implements Desk {
   private async obey({ cmd, installationId }: Cmd): Promise<void> {
     switch (cmd) {
       case 'cancel':
-        return void (await this.change((state) => cancelAsked(state, installationId, Date.now())));
+        return void (await this.change((state) => cancelAsked(state, installationId, this.moment())));
       case 'hello':
         return this.greet(true);
       case 'log':
@@ -210,10 +215,10 @@ export class Device implements Desk {
     if (hello === undefined) return void (await this.change((state) => acknowledged(state, ack.for)));
     const { open, result } = ack;
     const isChild = this.uplink.children === undefined;
-    if (open !== undefined) await this.change((state) => helloAnswered(state, hello.told, open, Date.now()));
+    if (open !== undefined) await this.change((state) => helloAnswered(state, hello.told, open, this.moment()));
     // A child that has moved to another gateway is installed from there.
     else if (isChild && (result === 'forbidden' || result === 'unknown'))
-      await this.change((state) => disowned(state, Date.now()));
+      await this.change((state) => disowned(state, this.moment()));
     hello.isAnswered = true;
     this.worker.wake();
   }
@@ -255,11 +260,15 @@ export class Device implements Desk {
     if ((await this.installer.reachable?.()) === false) return [];
     const { deviceType, aliases } = this.options;
     const { hellos, unfit } = await greetings(
-      { told, installer: this.installer, slots: this.slots, deviceType, aliases },
+      { told, clock: this.clock, installer: this.installer, slots: this.slots, deviceType, aliases },
       await this.uplink.children?.(),
     );
     if (unfit.length > 0) this.note('trouble', `there is no room in a hello for: ${unfit.join(', ')}`);
     return hellos;
+  }
+
+  private moment(): Moment {
+    return momentOf(this.clock);
   }
 
   private told(): Record<string, number> {

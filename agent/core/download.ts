@@ -1,6 +1,7 @@
 import { mkdir, open, readdir, readFile, rm, statfs, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { pauseAfter, type Backoff } from './backoff.js';
 import type { Desired } from '../../protocol/mqtt/payloads.js';
 import { fetchFrom, UnreachableError, type Piece } from './fetch-range.js';
 import { hashOf, sizeOf } from './hash.js';
@@ -10,8 +11,8 @@ import { codeOf, messageOf, replaceFile } from './write-file.js';
 export interface DownloadOptions {
   readonly dir: string;
   readonly durable: boolean;
-  /** Between two tries, milliseconds: the first and the longest. */
-  readonly backoff: { readonly first: number; readonly max: number };
+  /** Between two tries. */
+  readonly backoff: Backoff;
   /** 0 ≤ x < 1 */
   readonly random: () => number;
 }
@@ -65,7 +66,7 @@ export class Downloads {
       if (!failure.passing || failures > desired.policy.retryDownload)
         throw new InstallError('DOWNLOAD_FAILED', failure.message, true, { cause: failure });
       watch.retrying(failure.message, after);
-      await pause(this.delay(failures), undefined, { signal: watch.signal });
+      await pause(pauseAfter(failures, this.options.backoff, this.options.random), undefined, { signal: watch.signal });
     }
     await this.verify(desired, watch.signal);
   }
@@ -139,12 +140,6 @@ export class Downloads {
     const missing = desired.firmware.size - have;
     if (missing > bavail * bsize)
       throw new InstallError('NO_SPACE', `${missing} bytes are needed and ${bavail * bsize} are free`, false);
-  }
-
-  /** Half of it is chance: devices that lost the same server do not come back at the same moment. */
-  private delay(failures: number): number {
-    const { first, max } = this.options.backoff;
-    return Math.min(max, first * 2 ** Math.max(0, failures - 1)) * (0.5 + this.options.random() / 2);
   }
 }
 

@@ -1,3 +1,5 @@
+import type { Clock } from './clock.js';
+
 /**
  * What happened on a device, for whoever watches it: a log, a progress display. `phase` is a word, `detail` a sentence
  * or ''.
@@ -18,10 +20,13 @@ const LOG_BYTES = 7_000;
 export class EventLog {
   private lines: string[] = [];
 
-  constructor(private readonly listener: (event: AgentEvent) => void) {}
+  constructor(
+    private readonly listener: (event: AgentEvent) => void,
+    private readonly clock: Clock,
+  ) {}
 
   note(phase: string, detail = '', slot: string | null = null): void {
-    const at = Date.now();
+    const at = this.clock.now();
     const line = [new Date(at).toISOString(), slot, phase, detail].filter(Boolean).join(' ');
     this.lines = [...this.lines.slice(1 - LINES), line.slice(0, LINE_CHARACTERS)];
     this.listener({ phase, detail, slot, at });

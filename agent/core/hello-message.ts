@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { MAX_PAYLOAD_BYTES, type Printable } from '../../protocol/mqtt/payloads.js';
+import type { Clock } from './clock.js';
 import type { Held, Installer } from './installer.js';
 
 const AGENT = { name: 'slipway-agent', version: '0.1.0' };
@@ -8,6 +9,7 @@ const MOST_CHILDREN = 256;
 
 /** Of whom a hello speaks. */
 export interface Self {
+  readonly clock: Clock;
   /** The highest revision seen, by slot. */
   readonly told: Readonly<Record<string, number>>;
   readonly installer: Installer;
@@ -48,7 +50,7 @@ export async function greetings(
       body: {
         v: 1,
         msgId,
-        at: Date.now(),
+        at: self.clock.now(),
         ...(bootId !== null && { bootId }),
         ...(self.deviceType !== undefined && { deviceType: self.deviceType }),
         ...(first && self.aliases !== undefined && { aliases: [...self.aliases] }),

@@ -4,8 +4,8 @@ import type { Outgoing } from './connection.js';
 /** What the device makes of an offer. `ignore`: no answer at all, as of a device whose user has not decided. */
 export type Decision =
   | { readonly answer: 'accept' | 'ignore' }
-  /** `until`: epoch milliseconds; the document's policy bounds it. Then it is asked again. */
-  | { readonly answer: 'defer'; readonly until: number }
+  /** `forMs`: the document's policy bounds it. Then it is asked again. */
+  | { readonly answer: 'defer'; readonly forMs: number }
   | {
       readonly answer: 'reject' | 'fail';
       readonly code: string;

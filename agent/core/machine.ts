@@ -1,11 +1,14 @@
+import type { Moment } from './clock.js';
 import { statusReceipt, type Desired, type ReportedState, type Status } from '../../protocol/mqtt/payloads.js';
 import {
+  beginOf,
   isCommitted,
   isSameAttempt,
   newJob,
   slotOf,
   TERMINAL_STATES,
   withSlot,
+  withSpansAt,
   type AgentState,
   type Job,
   type JobKey,
@@ -28,7 +31,8 @@ export interface Change {
 export interface Said {
   readonly state: ReportedState;
   readonly error?: { readonly code: string; readonly message: string; readonly retriable: boolean };
-  readonly until?: number;
+  /** With `deferred`: for how long, milliseconds. */
+  readonly forMs?: number;
 }
 
 /**
@@ -40,28 +44,34 @@ const MOST_UNACKNOWLEDGED = 32;
 const unchanged = (state: AgentState): Change => ({ state, say: [], stop: [] });
 
 /** A document arrived (null = the slot's document was cleared). */
-export function documentArrived(state: AgentState, slot: string, desired: Desired | null, now: number): Change {
+export function documentArrived(state: AgentState, slot: string, desired: Desired | null, now: Moment): Change {
   if (desired === null) return withdrawn(state, slot, now);
   const before = slotOf(state, slot);
   if (desired.revision <= before.revision) return unchanged(state);
   const seen = withSlot(state, slot, { ...before, revision: desired.revision });
   const { job, ended } = before;
   if (job === null)
-    return ended !== null && isSameAttempt(ended, desired) ? saidAgain(seen, ended) : offered(seen, slot, desired);
+    return ended !== null && isSameAttempt(ended, desired) ? saidAgain(seen, ended) : offered(seen, slot, desired, now);
   // The same attempt in a new revision: the gate opens, the link is fresh.
   if (isSameAttempt(job.desired, desired))
-    return unchanged(withSlot(seen, slot, { ...slotOf(seen, slot), job: { ...job, desired }, next: null }));
+    return unchanged(
+      withSlot(seen, slot, {
+        ...slotOf(seen, slot),
+        job: { ...job, desired, begin: beginOf(desired, now) },
+        next: null,
+      }),
+    );
   const foreign = job.desired.installationId !== desired.installationId;
   if (isCommitted(job)) {
     const queued = withSlot(seen, slot, { ...slotOf(seen, slot), next: desired });
     return foreign ? tooLate(queued, slot, now) : unchanged(queued);
   }
   const given = foreign ? canceled(seen, slot, now) : dropped(seen, slot);
-  return followed(given, offered(given.state, slot, desired));
+  return followed(given, offered(given.state, slot, desired, now));
 }
 
 /** `cmd cancel`. Without an id it means whatever is open. */
-export function cancelAsked(state: AgentState, installationId: string | undefined, now: number): Change {
+export function cancelAsked(state: AgentState, installationId: string | undefined, now: Moment): Change {
   return Object.keys(state.slots).reduce<Change>((change, slot) => {
     const { job, next, ended } = slotOf(change.state, slot);
     const isMeant = (id: string | undefined) => id !== undefined && (installationId ?? id) === id;
@@ -84,7 +94,7 @@ export function helloAnswered(
   state: AgentState,
   told: Readonly<Record<string, number>>,
   open: Readonly<Record<string, { installationId: string }>>,
-  now: number,
+  now: Moment,
 ): Change {
   return Object.keys(state.slots).reduce<Change>((change, slot) => {
     const { job } = slotOf(change.state, slot);
@@ -109,7 +119,7 @@ export function advanced(
   state: AgentState,
   key: JobKey,
   phase: Phase,
-  now: number,
+  now: Moment,
   said: Said | null,
   also: Partial<Job> = {},
 ): Change | null {
@@ -124,12 +134,12 @@ export function advanced(
 }
 
 /** The attempt has ended. Null where it is not in work any more. */
-export function ended(state: AgentState, key: JobKey, said: Said, now: number): Change | null {
+export function ended(state: AgentState, key: JobKey, said: Said, now: Moment): Change | null {
   return jobOf(state, key) === null ? null : finished(state, key.slot, said, now);
 }
 
 /** The service does not know this device under this node any more: whatever is not being installed is withdrawn. */
-export function disowned(state: AgentState, now: number): Change {
+export function disowned(state: AgentState, now: Moment): Change {
   return Object.keys(state.slots).reduce<Change>((change, slot) => {
     const { job } = slotOf(state, slot);
     return job === null || isCommitted(job) ? change : followed(change, canceled(change.state, slot, now));
@@ -137,14 +147,15 @@ export function disowned(state: AgentState, now: number): Change {
 }
 
 /** After a start what had been verified is verified again, from the download on: files may have suffered meanwhile. */
-export function restarted(state: AgentState): AgentState {
-  return Object.entries(state.slots).reduce(
+export function restarted(state: AgentState, now: Moment): AgentState {
+  const again = Object.entries(state.slots).reduce(
     (next, [slot, held]) =>
       held.job?.phase === 'downloaded'
         ? withSlot(next, slot, { ...held, job: { ...held.job, phase: 'downloading' } })
         : next,
     state,
   );
+  return withSpansAt(again, now);
 }
 
 function jobOf(state: AgentState, key: JobKey): Job | null {
@@ -152,24 +163,26 @@ function jobOf(state: AgentState, key: JobKey): Job | null {
   return job !== null && isSameAttempt(job.desired, key) ? job : null;
 }
 
-function offered(state: AgentState, slot: string, desired: Desired): Change {
-  return unchanged(withSlot(state, slot, { ...slotOf(state, slot), job: newJob(desired), next: null, kept: null }));
+function offered(state: AgentState, slot: string, desired: Desired, now: Moment): Change {
+  return unchanged(
+    withSlot(state, slot, { ...slotOf(state, slot), job: newJob(desired, now), next: null, kept: null }),
+  );
 }
 
-function withdrawn(state: AgentState, slot: string, now: number): Change {
+function withdrawn(state: AgentState, slot: string, now: Moment): Change {
   const held = slotOf(state, slot);
   const without = held.next === null ? state : withSlot(state, slot, { ...held, next: null });
   return held.job === null ? unchanged(without) : stopped(without, slot, now);
 }
 
-function stopped(state: AgentState, slot: string, now: number): Change {
+function stopped(state: AgentState, slot: string, now: Moment): Change {
   const { job } = slotOf(state, slot);
   if (job === null) return unchanged(state);
   return isCommitted(job) ? tooLate(state, slot, now) : canceled(state, slot, now);
 }
 
 /** Who never answered the offer does not answer its withdrawal either. */
-function canceled(state: AgentState, slot: string, now: number): Change {
+function canceled(state: AgentState, slot: string, now: Moment): Change {
   return slotOf(state, slot).job?.phase === 'ignored'
     ? dropped(state, slot)
     : finished(state, slot, { state: 'canceled' }, now);
@@ -180,7 +193,7 @@ function dropped(state: AgentState, slot: string): Change {
 }
 
 /** It goes on to its normal end, and says so once (specs/device-mqtt.md, "Cancel"). */
-function tooLate(state: AgentState, slot: string, now: number): Change {
+function tooLate(state: AgentState, slot: string, now: Moment): Change {
   const { job } = slotOf(state, slot);
   if (job === null || job.tooLateSaid) return unchanged(state);
   const error = { code: 'CANCEL_TOO_LATE', message: 'it is already being installed', retriable: false };
@@ -196,7 +209,7 @@ function tooLate(state: AgentState, slot: string, now: number): Change {
   );
 }
 
-function finished(state: AgentState, slot: string, said: Said, now: number): Change {
+function finished(state: AgentState, slot: string, said: Said, now: Moment): Change {
   const held = slotOf(state, slot);
   if (held.job === null) return unchanged(state);
   const { last } = spoken(held.job, said, now);
@@ -204,7 +217,7 @@ function finished(state: AgentState, slot: string, said: Said, now: number): Cha
   const kept = said.state === 'failed' && said.error?.retriable === true ? { sha256, size } : null;
   const next: SlotState = {
     ...held,
-    job: held.next === null ? null : newJob(held.next),
+    job: held.next === null ? null : newJob(held.next, now),
     next: null,
     ended: last,
     kept,
@@ -230,7 +243,7 @@ function stored(state: AgentState, slot: string, job: Job, isSaid: boolean): Cha
   };
 }
 
-function spoken(job: Job, said: Said, now: number): Job {
+function spoken(job: Job, { forMs, ...said }: Said, now: Moment): Job {
   const { desired } = job;
   const seq = job.seq + 1;
   const last: Status = {
@@ -240,9 +253,11 @@ function spoken(job: Job, said: Said, now: number): Job {
     seq,
     revision: desired.revision,
     slot: desired.slot,
-    at: now,
+    at: now.wall,
     ...(said.state === 'installed' && { version: desired.firmware.version }),
     ...said,
+    // The service counts `until` from `at`: both are of this clock, whatever it shows.
+    ...(forMs !== undefined && { until: now.wall + forMs, forSeconds: Math.ceil(forMs / 1_000) }),
   };
   return { ...job, seq, last };
 }

@@ -9,11 +9,12 @@ const LEAST_MS = 200;
 export class ProgressPace {
   private phase = '';
   private bytes = 0;
-  private at = 0;
+  private at = -Infinity;
 
+  /** @param now by the monotonic clock, milliseconds */
   isDue(phase: string, bytes: number, total: number, now: number): boolean {
     // Another phase begins its count anew, and says so at once.
-    if (phase !== this.phase) Object.assign(this, { phase, bytes: 0, at: 0 });
+    if (phase !== this.phase) Object.assign(this, { phase, bytes: 0, at: -Infinity });
     const waited = now - this.at;
     const isStep = bytes - this.bytes >= total * STEP || bytes < this.bytes;
     if (bytes === this.bytes || waited < LEAST_MS || (!isStep && waited < SLOW_MS)) return false;

@@ -1,16 +1,20 @@
+import { pauseAfter, type Backoff } from './backoff.js';
+import type { Clock } from './clock.js';
 import type { Outgoing } from './connection.js';
 
 interface Item {
   readonly key: string;
   readonly message: Outgoing;
   tries: number;
+  /** By the monotonic clock. */
   dueAt: number;
 }
 
 export interface RepeaterOptions {
   readonly send: (message: Outgoing) => void;
-  /** Between two tries, milliseconds: the first and the longest. */
-  readonly backoff: { readonly first: number; readonly max: number };
+  /** Between two tries. */
+  readonly backoff: Backoff;
+  readonly clock: Clock;
   readonly random: () => number;
 }
 
@@ -29,7 +33,7 @@ export class Repeater {
   /** Sent at once where there is a connection; one of the same key is replaced. */
   put(key: string, message: Outgoing): void {
     if (this.mode === 'closed') return;
-    this.items.set(key, { key, message, tries: 0, dueAt: 0 });
+    this.items.set(key, { key, message, tries: 0, dueAt: -Infinity });
     this.sendDue();
   }
 
@@ -45,7 +49,7 @@ export class Repeater {
   resume(): void {
     if (this.mode === 'closed') return;
     this.mode = 'sending';
-    for (const item of this.items.values()) Object.assign(item, { tries: 0, dueAt: 0 });
+    for (const item of this.items.values()) Object.assign(item, { tries: 0, dueAt: -Infinity });
     this.sendDue();
   }
 
@@ -63,19 +67,14 @@ export class Repeater {
   private sendDue(): void {
     clearTimeout(this.timer);
     if (this.mode !== 'sending') return;
-    const now = Date.now();
+    const now = this.options.clock.monotonic();
     for (const item of this.items.values()) {
       if (item.dueAt > now) continue;
-      item.dueAt = now + this.delay(item.tries);
       item.tries += 1;
+      item.dueAt = now + pauseAfter(item.tries, this.options.backoff, this.options.random);
       this.options.send(item.message);
     }
     const soonest = Math.min(...[...this.items.values()].map(({ dueAt }) => dueAt));
     if (Number.isFinite(soonest)) this.timer = setTimeout(() => this.sendDue(), Math.max(1, soonest - now));
-  }
-
-  private delay(tries: number): number {
-    const { first, max } = this.options.backoff;
-    return Math.min(max, first * 2 ** Math.min(20, tries)) * (0.5 + this.options.random() / 2);
   }
 }

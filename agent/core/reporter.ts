@@ -29,22 +29,26 @@ export class Reporter {
   private readonly repeater: Repeater;
   private readonly pace = new ProgressPace();
   private hello: Hello | undefined;
-  private unheardSince = Date.now();
+  private unheardSince: number;
 
   constructor(private readonly deps: ReporterOptions) {
     this.repeater = new Repeater({ ...deps, send: deps.publish });
+    this.unheardSince = deps.clock.monotonic();
   }
 
-  /** Not before this (epoch milliseconds) a slot is touched: the service is first given the chance to withdraw. */
+  /**
+   * Not before this (by the monotonic clock, milliseconds) a slot is touched: the service is first given the chance to
+   * withdraw.
+   */
   get heardAt(): number {
-    return this.hello?.isAnswered === true ? 0 : this.unheardSince + this.deps.patience;
+    return this.hello?.isAnswered === true ? -Infinity : this.unheardSince + this.deps.patience;
   }
 
   /** The connection came, or went. */
   unheard(): void {
     this.repeater.rest();
     this.hello = undefined;
-    this.unheardSince = Date.now();
+    this.unheardSince = this.deps.clock.monotonic();
   }
 
   close(): void {
@@ -75,10 +79,10 @@ export class Reporter {
   }
 
   say(status: Status): void {
-    const { error, state, slot, until } = status;
+    const { error, state, slot, forSeconds } = status;
     this.deps.diary.note(
       state,
-      error ? `${error.code}: ${error.message}` : until === undefined ? '' : `until ${new Date(until).toISOString()}`,
+      error ? `${error.code}: ${error.message}` : forSeconds === undefined ? '' : `for ${forSeconds} s`,
       slot,
     );
     const message: Outgoing = { type: 'status', body: status };
@@ -88,7 +92,7 @@ export class Reporter {
   }
 
   progress({ desired: { installationId, firmware, slot } }: Job, phase: 'download' | 'push', bytes: number): void {
-    if (!this.pace.isDue(phase, bytes, firmware.size, Date.now())) return;
+    if (!this.pace.isDue(phase, bytes, firmware.size, this.deps.clock.monotonic())) return;
     this.deps.publish({ type: 'progress', body: { v: 1, installationId, phase, bytes, total: firmware.size } });
     this.deps.diary.note(
       phase === 'push' ? 'push' : 'progress',
@@ -102,7 +106,12 @@ export class Reporter {
     if (lines.length === 0) return;
     this.deps.publish({
       type: 'log',
-      body: { v: 1, at: Date.now(), ...(about && { installationId: about.installationId, slot: about.slot }), lines },
+      body: {
+        v: 1,
+        at: this.deps.clock.now(),
+        ...(about && { installationId: about.installationId, slot: about.slot }),
+        lines,
+      },
     });
   }
 }

@@ -1,3 +1,4 @@
+import { spanOf, spanNow, type Moment, type Span } from './clock.js';
 import type { Desired, ReportedState, Status } from '../../protocol/mqtt/payloads.js';
 
 /**
@@ -24,10 +25,12 @@ export interface Job {
   readonly seq: number;
   /** The newest status: said again after each connect, because the last one may have been lost. */
   readonly last: Status | null;
-  /** With `deferred`: when it is decided anew. Epoch milliseconds. */
-  readonly until: number | null;
-  /** Since when it has been put off; the policy's limit counts from here. */
-  readonly deferredSince: number | null;
+  /** With `deferred`: what is left until it is decided anew. Null = it waits for the document's time. */
+  readonly wait: Span | null;
+  /** Once the device has put it off: how long it may still do so by the document's policy. */
+  readonly patience: Span | null;
+  /** Where the document says `notBefore`: after so long it may begin, whatever the wall clock says (readiness.ts). */
+  readonly begin: Span | null;
   /** The boot in which the reboot was asked for: another one means that it has happened. */
   readonly rebootFrom: string | null;
   /** How often the reboot was asked for. */
@@ -80,18 +83,42 @@ export function withSlot(state: AgentState, slot: string, next: SlotState): Agen
   return { ...state, slots: { ...state.slots, [slot]: next } };
 }
 
-export function newJob(desired: Desired): Job {
+export function newJob(desired: Desired, now: Moment): Job {
   return {
     desired,
     phase: 'offered',
     seq: 0,
     last: null,
-    until: null,
-    deferredSince: null,
+    wait: null,
+    patience: null,
+    begin: beginOf(desired, now),
     rebootFrom: null,
     reboots: 0,
     tooLateSaid: false,
   };
+}
+
+/**
+ * The document was issued in the past, so its time comes at the latest when this span is over. A device whose clock was
+ * never set would wait for years otherwise.
+ */
+export function beginOf({ notBefore, issuedAt }: Desired, now: Moment): Span | null {
+  return notBefore === undefined ? null : spanOf(Date.parse(notBefore) - Date.parse(issuedAt), now);
+}
+
+/** Each span as it is now: written down like this, it goes on from here after a boot. */
+export function withSpansAt(state: AgentState, now: Moment): AgentState {
+  // Absent in files of older agents.
+  const at = (span: Span | null | undefined) => (span ? spanNow(span, now) : null);
+  return Object.entries(state.slots).reduce((next, [slot, held]) => {
+    const { job } = held;
+    if (job === null) return next;
+    const { wait, patience, begin } = job;
+    return withSlot(next, slot, {
+      ...held,
+      job: { ...job, wait: at(wait), patience: at(patience), begin: at(begin) },
+    });
+  }, state);
 }
 
 export function keyOf({ slot, installationId, attempt }: JobKey): JobKey {

@@ -1,9 +1,10 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { assertNever } from '../../domain/assert-never.js';
+import { leftOf, momentOf, spanOf, type Clock, type Moment } from './clock.js';
 import { isHalted, type Decision, type Hooks, type Point } from './hooks.js';
 import { InstallError, isInstallError, type Installer } from './installer.js';
 import { advanced, ended, type Change, type Said } from './machine.js';
-import { notBeforeOf } from './readiness.js';
+import { untilBegin } from './readiness.js';
 import type { SharedDownloads } from './shared-downloads.js';
 import { keyOf, type AgentState, type Job, type JobKey, type Phase } from './state.js';
 import type { Timings } from './timings.js';
@@ -16,6 +17,7 @@ export interface Bench {
   readonly hooks: Hooks;
   readonly downloads: SharedDownloads;
   readonly timings: Timings;
+  readonly clock: Clock;
   /**
    * Makes a change durable, then says it. @returns false where `decide` found that the attempt is not in work any more.
    */
@@ -25,7 +27,7 @@ export interface Bench {
   booted(): Promise<void>;
   /** Waits until the broker has what was said, or the deadline (milliseconds). */
   drained(deadlineMs: number): Promise<void>;
-  note(phase: string, detail: string, slot: string): void;
+  note(phase: string, detail: string, slot: string | null): void;
 }
 
 type Step = (bench: Bench, job: Job, signal: AbortSignal) => Promise<void>;
@@ -54,9 +56,8 @@ async function offered(bench: Bench, job: Job): Promise<void> {
     `${desired.firmware.name} ${desired.firmware.version}, attempt ${desired.attempt}`,
     desired.slot,
   );
-  const notBefore = notBeforeOf(job);
-  if (notBefore > Date.now())
-    return void (await move(bench, job, 'deferred', { state: 'deferred', until: notBefore }, { until: notBefore }));
+  const forMs = untilBegin(job, momentOf(bench.clock));
+  if (forMs > 0) return void (await move(bench, job, 'deferred', { state: 'deferred', forMs }, { wait: null }));
   await answer(bench, job, await decided(bench, job));
 }
 
@@ -67,13 +68,7 @@ async function answer(bench: Bench, job: Job, decision: Decision): Promise<void>
     case 'ignore':
       return void (await move(bench, job, 'ignored', null));
     case 'defer':
-      return void (await move(
-        bench,
-        job,
-        'deferred',
-        { state: 'deferred', until: decision.until },
-        { until: decision.until, deferredSince: job.deferredSince ?? Date.now() },
-      ));
+      return putOff(bench, job, decision.forMs);
     case 'reject':
     case 'fail': {
       const { code, message, retriable } = decision;
@@ -88,11 +83,22 @@ async function answer(bench: Bench, job: Job, decision: Decision): Promise<void>
 }
 
 /** The device may put it off, but no longer than the policy allows; then it is accepted. */
-async function decided({ hooks }: Bench, job: Job): Promise<Decision> {
+async function decided({ hooks, clock }: Bench, job: Job): Promise<Decision> {
   const decision: Decision = (await hooks.offered?.(job.desired)) ?? { answer: 'accept' };
   if (decision.answer !== 'defer') return decision;
-  const limit = (job.deferredSince ?? Date.now()) + job.desired.policy.maxDeferSeconds * 1_000;
-  return Date.now() >= limit ? { answer: 'accept' } : { answer: 'defer', until: Math.min(decision.until, limit) };
+  const now = momentOf(clock);
+  const left = leftOf(patienceOf(job, now), now);
+  return left === 0 ? { answer: 'accept' } : { answer: 'defer', forMs: Math.min(decision.forMs, left) };
+}
+
+async function putOff(bench: Bench, job: Job, forMs: number): Promise<void> {
+  const now = momentOf(bench.clock);
+  const spans = { wait: spanOf(forMs, now), patience: patienceOf(job, now) };
+  await move(bench, job, 'deferred', { state: 'deferred', forMs }, spans);
+}
+
+function patienceOf({ patience, desired: { policy } }: Job, now: Moment) {
+  return patience ?? spanOf(policy.maxDeferSeconds * 1_000, now);
 }
 
 async function accept(bench: Bench, job: Job): Promise<void> {
@@ -118,7 +124,7 @@ async function assertReachable({ installer }: Bench): Promise<void> {
 }
 
 async function deferred(bench: Bench, job: Job): Promise<void> {
-  await move(bench, job, 'offered', null, { until: null });
+  await move(bench, job, 'offered', null, { wait: null });
 }
 
 async function accepted(bench: Bench, job: Job): Promise<void> {
@@ -254,11 +260,11 @@ function keyOfJob(job: Job): JobKey {
 }
 
 function move(bench: Bench, job: Job, phase: Phase, said: Said | null, also: Partial<Job> = {}): Promise<boolean> {
-  return bench.change((state) => advanced(state, keyOfJob(job), phase, Date.now(), said, also));
+  return bench.change((state) => advanced(state, keyOfJob(job), phase, momentOf(bench.clock), said, also));
 }
 
 async function end(bench: Bench, job: Job, said: Said): Promise<void> {
-  await bench.change((state) => ended(state, keyOfJob(job), said, Date.now()));
+  await bench.change((state) => ended(state, keyOfJob(job), said, momentOf(bench.clock)));
   await at(bench, 'ended', job);
 }
 

@@ -1,10 +1,12 @@
+import type { Backoff } from './backoff.js';
+
 /** Milliseconds. `first` and `max` are the bounds of a back-off. */
 export interface Timings {
-  readonly reconnect: { readonly first: number; readonly max: number };
+  readonly reconnect: Backoff;
   /** Of a hello and of a terminal report, until the service acknowledges them. */
-  readonly repeat: { readonly first: number; readonly max: number };
+  readonly repeat: Backoff;
   /** Between two tries of one download. */
-  readonly download: { readonly first: number; readonly max: number };
+  readonly download: Backoff;
   /**
    * How long after a connect (or its loss) the step into the slot waits for the service's answer to the hello, which
    * may withdraw it.
@@ -12,6 +14,8 @@ export interface Timings {
   readonly answer: number;
   /** How long the report `rebooting` gets to leave before the device goes down. */
   readonly drain: number;
+  /** What waits for a time looks at the wall clock this often: it may have been set. Nothing waits, nothing looks. */
+  readonly look: number;
   /** When a reboot that did not happen is asked for again. */
   readonly reboot: number;
 }
@@ -26,5 +30,6 @@ export const TIMINGS: Timings = {
   download: { first: 1_000, max: 30_000 },
   answer: 5_000,
   drain: 2_000,
+  look: 10_000,
   reboot: 60_000,
 };

@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { assertNever } from '../../domain/assert-never.js';
-import type { AgentState, Job } from './state.js';
+import { momentOf } from './clock.js';
+import { withSpansAt, type AgentState, type Job } from './state.js';
 import { isHalted } from './hooks.js';
 import { nextTurn } from './readiness.js';
 import { STEPS, type Bench } from './steps.js';
@@ -11,11 +12,15 @@ import { messageOf } from './write-file.js';
  * it heals by itself.
  */
 const TROUBLE_MS = 5_000;
+/** setTimeout takes 2^31 - 1 ms at most; looking once a day costs nothing. */
+const IDLE_MS = 86_400_000;
+/** What is left of a wait is written down this often: a few bytes of flash, and a boot costs at most this much. */
+const KEEP_SPANS_MS = 600_000;
 
 /** What the worker needs to know to choose its next step. */
 export interface Desk extends Bench {
   state(): AgentState;
-  /** Epoch milliseconds; before this no slot is touched. */
+  /** By the monotonic clock, milliseconds; before this no slot is touched. */
   mayInstallAt(): number;
   /** Aborted when the agent ends, however it ends. */
   readonly halt: AbortSignal;
@@ -30,16 +35,19 @@ export class Worker {
   private running: { readonly slot: string; readonly stop: AbortController } | undefined;
   private rouse: (() => void) | undefined;
   private isRoused = false;
+  private spansKeptAt: number;
 
-  constructor(private readonly desk: Desk) {}
+  constructor(private readonly desk: Desk) {
+    this.spansKeptAt = desk.clock.monotonic();
+  }
 
   /** Resolves when the agent has ended. */
   async run(): Promise<void> {
     while (!this.desk.halt.aborted) {
       this.isRoused = false;
-      const turn = nextTurn(this.desk.state(), Date.now(), this.desk.mayInstallAt());
+      const turn = nextTurn(this.desk.state(), momentOf(this.desk.clock), this.desk.mayInstallAt());
       if ('job' in turn) await this.step(turn.job);
-      else await this.rest(turn.at);
+      else await this.rest(turn.inMs);
     }
   }
 
@@ -86,10 +94,9 @@ export class Worker {
     }
   }
 
-  private async rest(until: number | null): Promise<void> {
+  private async rest(inMs: number | null): Promise<void> {
     if (this.isRoused) return;
-    // setTimeout takes 2^31 - 1 ms at most; looking once a day costs nothing.
-    const ms = Math.min(until === null ? 86_400_000 : Math.max(1, until - Date.now()), 86_400_000);
+    const ms = inMs === null ? IDLE_MS : Math.min(Math.max(1, inMs), this.desk.timings.look);
     await new Promise<void>((done) => {
       const timer = setTimeout(done, ms);
       this.rouse = () => {
@@ -98,5 +105,18 @@ export class Worker {
       };
     });
     this.rouse = undefined;
+    if (inMs !== null) await this.keepSpans();
+  }
+
+  /** So that a device that is switched off and on again and again comes to the end of a deferral. */
+  private async keepSpans(): Promise<void> {
+    const { clock, halt } = this.desk;
+    if (halt.aborted || clock.monotonic() - this.spansKeptAt < KEEP_SPANS_MS) return;
+    this.spansKeptAt = clock.monotonic();
+    try {
+      await this.desk.change((state) => ({ state: withSpansAt(state, momentOf(clock)), say: [], stop: [] }));
+    } catch (error) {
+      if (!isHalted(error)) this.desk.note('trouble', messageOf(error), null);
+    }
   }
 }

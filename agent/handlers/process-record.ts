@@ -1,5 +1,6 @@
 import { readFile, rm } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
+import { SYSTEM_CLOCK } from '../core/clock.js';
 import { codeOf, replaceFile } from '../core/write-file.js';
 
 /** Which process is at work on a slot: enough to find it again after a crash, and not to take another one for it. */
@@ -8,17 +9,20 @@ interface ProcessRecord {
   /** In clock ticks since the boot (proc(5), stat, field 22). */
   readonly startedAt: string;
   readonly boot: string;
-  /** Epoch milliseconds. */
-  readonly deadline: number;
+  /** By the machine's monotonic clock, milliseconds of that boot: a wall clock that is set moves no deadline. */
+  readonly endBy: number;
 }
 
 const LOOK_MS = 100;
 
-/** Written before the process may begin its work. */
-export async function recordProcess(path: string, pid: number, deadline: number): Promise<void> {
+/**
+ * Written before the process may begin its work.
+ * @param timeoutMs after so long the next agent ends it
+ */
+export async function recordProcess(path: string, pid: number, timeoutMs: number): Promise<void> {
   const startedAt = await startOf(pid);
   if (startedAt === undefined) return; // it is gone already
-  const record: ProcessRecord = { pid, startedAt, boot: await bootId(), deadline };
+  const record: ProcessRecord = { pid, startedAt, boot: await bootId(), endBy: SYSTEM_CLOCK.monotonic() + timeoutMs };
   await replaceFile(path, JSON.stringify(record), false); // after a power cut there is no such process
 }
 
@@ -34,7 +38,7 @@ export async function awaitPredecessor(path: string, signal: AbortSignal): Promi
   const record = await readRecord(path);
   if (!record || record.boot !== (await bootId())) return forgetProcess(path);
   while ((await startOf(record.pid)) === record.startedAt) {
-    if (Date.now() > record.deadline) killGroup(record.pid, 'SIGKILL');
+    if (SYSTEM_CLOCK.monotonic() > record.endBy) killGroup(record.pid, 'SIGKILL');
     await pause(LOOK_MS, undefined, { signal });
   }
   await forgetProcess(path);

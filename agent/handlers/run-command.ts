@@ -54,7 +54,7 @@ export async function perform(
       err.fd,
     ]);
     child.stdin?.on('error', () => child.stdin?.destroy()); // it ended before it read: its exit code says more
-    if (child.pid !== undefined) await recordProcess(`${place}.run`, child.pid, Date.now() + timeoutMs + GRACE_MS);
+    if (child.pid !== undefined) await recordProcess(`${place}.run`, child.pid, timeoutMs + GRACE_MS);
     child.stdin?.end('go\n');
     const tail = follow(`${place}.out`, onLine);
     const end = await endOf(child, timeoutMs, 'exit', signal).finally(() => tail.stop());

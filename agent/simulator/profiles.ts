@@ -188,7 +188,7 @@ export const PROFILES = {
       return {
         offered: async () => {
           offers += 1;
-          return offers === 1 ? { answer: 'defer', until: Date.now() + control.times.defer } : { answer: 'accept' };
+          return offers === 1 ? { answer: 'defer', forMs: control.times.defer } : { answer: 'accept' };
         },
       };
     },

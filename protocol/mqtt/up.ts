@@ -111,8 +111,9 @@ export const status = z.object({
     .string()
     .transform((state): ReportedState | 'unknown' => REPORTED_STATES.find((known) => known === state) ?? 'unknown'),
   error: z.object({ code: name, message: cutTo(4_096).default(''), retriable: z.boolean().optional() }).optional(),
-  /** With `deferred`: until when. */
+  /** With `deferred`: until when, and for how many seconds from then on. */
   until: instant.optional(),
+  forSeconds: counter(0).optional().catch(undefined),
 });
 
 export const progress = z.object({

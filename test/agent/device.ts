@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Agent } from '../../agent/core/agent.js';
 import type { AgentEvent } from '../../agent/core/event-log.js';
+import { SYSTEM_CLOCK, type Clock } from '../../agent/core/clock.js';
 import { FileInstaller } from '../../agent/core/file-installer.js';
 import type { Hooks } from '../../agent/core/hooks.js';
 import { SlotFiles } from '../../agent/core/slot-files.js';
@@ -18,6 +19,7 @@ export const QUICK: Partial<Timings> = {
   download: { first: 20, max: 100 },
   answer: 300,
   drain: 500,
+  look: 50,
 };
 
 export interface TestDevice {
@@ -28,6 +30,8 @@ export interface TestDevice {
   /** The agent that runs now: another one after each reboot. */
   agent(): Agent;
   boot(): Promise<void>;
+  /** A power cut, and the next start. */
+  crash(): void;
   /** What the slot's file holds, as SHA-256; undefined = there is none. */
   digest(slot?: string): Promise<string | undefined>;
   end(): Promise<void>;
@@ -42,6 +46,7 @@ export async function testDevice(
   hooks: Hooks = {},
   slots: string[] = ['firmware'],
   existing?: string,
+  clock: Clock = SYSTEM_CLOCK,
 ): Promise<TestDevice> {
   const id = 'd-1';
   const dir = existing ?? (await mkdtemp(join(tmpdir(), 'slipway-agent-')));
@@ -67,6 +72,7 @@ export async function testDevice(
       slots,
       hooks,
       timings: QUICK,
+      clock,
       installer: new FileInstaller(join(dir, 'slots'), files, restart),
       onEvent: (event) => void events.push(event),
     });
@@ -78,6 +84,9 @@ export async function testDevice(
     events,
     files,
     boot,
+    crash() {
+      reboots = running().shutOff().then(boot);
+    },
     agent: running,
     digest: (slot = 'firmware') => digestOf(files.currentPath(slot)),
     async end() {

@@ -21,7 +21,7 @@ import {
   type Phase,
 } from '../../agent/core/state.js';
 
-const NOW = 1_800_000_000_000;
+const NOW = { wall: 1_800_000_000_000, monotonic: 5_000, boot: 'one' };
 const IDS = ['a', 'b', 'c'].map((letter) => `00000000-0000-4000-8000-00000000000${letter}`);
 
 function documentOf(revision: number, also: Partial<Desired> = {}): Desired {
@@ -87,7 +87,7 @@ describe("the device's state machine", () => {
     [
       'what waits for its time does not stand in the way',
       'accepted' as const,
-      { notBefore: new Date(NOW + 1).toISOString() },
+      { notBefore: new Date(NOW.wall + 1).toISOString() },
       'firmware',
     ],
     ['what was asked for first goes first', 'accepted' as const, { issuedAt: '2026-11-24T09:00:00Z' }, 'other'],
@@ -95,15 +95,17 @@ describe("the device's state machine", () => {
     const other = documentOf(1, { slot: 'other', ...also });
     const both = documentArrived(at(phase, other), 'firmware', documentOf(1), NOW).state;
     const turn = nextTurn(both, NOW, 0);
-    expect('job' in turn ? turn.job.desired.slot : turn.at).toBe(expected);
+    expect('job' in turn ? turn.job.desired.slot : turn.inMs).toBe(expected);
   });
 
   it('says when to look again where everything waits', () => {
-    expect(nextTurn(at('accepted', documentOf(1, { notBefore: new Date(NOW + 5).toISOString() })), NOW, 0)).toEqual({
-      at: NOW + 5,
+    expect(
+      nextTurn(at('accepted', documentOf(1, { notBefore: new Date(NOW.wall + 5).toISOString() })), NOW, 0),
+    ).toEqual({
+      inMs: 5,
     });
-    expect(nextTurn(at('downloaded'), NOW, NOW + 9)).toEqual({ at: NOW + 9 });
-    expect(nextTurn(at('ignored'), NOW, 0)).toEqual({ at: null });
+    expect(nextTurn(at('downloaded'), NOW, NOW.monotonic + 9)).toEqual({ inMs: 9 });
+    expect(nextTurn(at('ignored'), NOW, 0)).toEqual({ inMs: null });
   });
 
   it('holds whatever arrives: revisions rise, statuses are counted, what is committed ends only by itself, and state is plain data', () => {

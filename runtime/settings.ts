@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { z } from 'zod';
 import { parseDuration } from '../domain/duration.js';
+import { nearName } from './near-names.js';
 
 /** Environment variables as a process sees them. */
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -98,6 +99,8 @@ const environment = z.object({
   SLIPWAY_JWKS_URL: url('http', 'https').optional(),
   /** Whether webhooks may lead to loopback, link-local and private addresses. */
   SLIPWAY_WEBHOOKS_ALLOW_PRIVATE: flag.default(false),
+  /** Starts although a `SLIPWAY_…` name is unknown and within two letters of a known one. */
+  SLIPWAY_IGNORE_UNKNOWN: flag.default(false),
   SLIPWAY_LOG_LEVEL: z.enum(LOG_LEVELS, `must be one of ${LOG_LEVELS.join(', ')}`).default('info'),
   /** After this time a firmware whose blob was never uploaded becomes invalid (specs/rest-api.md: five minutes). */
   SLIPWAY_FIRMWARE_WITHOUT_BLOB_EXPIRES_AFTER: duration.default(5 * 60_000),
@@ -151,7 +154,7 @@ function arrange(env: Parsed, unknown: readonly string[]) {
     webhooksAllowPrivate: env.SLIPWAY_WEBHOOKS_ALLOW_PRIVATE,
     logLevel: env.SLIPWAY_LOG_LEVEL,
     firmwareWithoutBlobExpiresAfterMs: env.SLIPWAY_FIRMWARE_WITHOUT_BLOB_EXPIRES_AFTER,
-    /** `SLIPWAY_…` names that mean nothing: most likely a slip of the pen. They are warned of, never refused. */
+    /** `SLIPWAY_…` names that mean nothing: they are warned of at start. One near to a known name is refused before. */
     unknown,
   };
 }
@@ -242,11 +245,22 @@ export function readSettings(env: Environment = process.env): Settings {
       ),
     );
   }
-  if (!parsed.success || problems.length > 0) throw new SettingsError(problems);
   const unknown = Object.keys(given).filter(
     (name) => name.startsWith('SLIPWAY_') && !name.startsWith('SLIPWAY_TEST_') && !(name in environment.shape),
   );
+  if (!ignoresUnknown(given)) problems.push(...unknown.flatMap(slipOfThePen));
+  if (!parsed.success || problems.length > 0) throw new SettingsError(problems);
   return Object.freeze(arrange(parsed.data, unknown));
+}
+
+const ignoresUnknown = (given: Readonly<Record<string, string>>) =>
+  ['true', '1'].includes(given['SLIPWAY_IGNORE_UNKNOWN'] ?? '');
+
+/** A name so near to a known one is most likely meant to be it: what it sets would have no effect. */
+function slipOfThePen(name: string): string[] {
+  const meant = nearName(name, SETTING_NAMES);
+  if (meant === undefined) return [];
+  return [`${name} is not a setting; did you mean ${meant}? SLIPWAY_IGNORE_UNKNOWN=true starts all the same`];
 }
 
 function shown(name: string, given: Record<string, string>): string {

@@ -1,7 +1,7 @@
 import { openDiskBlobs } from '../adapters/blobs/disk.js';
 import { probeTemporal } from '../adapters/engine/probe.js';
 import { DomainError } from '../domain/errors.js';
-import { ensureKey } from '../store/db/api-keys.js';
+import { ensureBootstrapKey } from '../store/db/api-keys.js';
 import { forgetEndedCredentials } from '../store/fleet/broker-credentials.js';
 import { expireDrafts } from '../store/commands/firmwares.js';
 import { sweepIdempotencyKeys } from '../store/db/idempotency.js';
@@ -138,7 +138,7 @@ async function prepare(): Promise<void> {
       await migrate(databaseUrl);
       if (settings.adminToken === undefined)
         log.warn('SLIPWAY_ADMIN_TOKEN is not set: only keys that are in the database work');
-      else await ensureKey(pool, { tenantId: 'default', name: 'bootstrap', role: 'owner' }, settings.adminToken);
+      else await bootstrap(settings.adminToken);
       prepared = true;
       log.info('is ready');
     } catch (error) {
@@ -146,6 +146,13 @@ async function prepare(): Promise<void> {
       await new Promise((resolve) => setTimeout(resolve, PREPARE_AGAIN_MS));
     }
   }
+}
+
+async function bootstrap(token: string): Promise<void> {
+  const outcome = await ensureBootstrapKey(pool, token);
+  if (outcome === 'renewed') log.info('the admin token is another one: the one before it works no longer');
+  if (outcome === 'replaced')
+    log.error('SLIPWAY_ADMIN_TOKEN was replaced by a newer one and works no longer: use that one, or set a new one');
 }
 
 async function openBlobs({ blobs: { store, folder, s3Bucket, s3Endpoint } }: Settings) {

@@ -18,7 +18,7 @@ import { lockDataDir } from './embedded/lock.js';
 import { nodeChild } from './embedded/node-child.js';
 import { settlePorts } from './embedded/ports.js';
 import { startPostgres } from './embedded/postgres.js';
-import { keepSecret } from './embedded/private-file.js';
+import { keepSecret, readFileIfAny, writePrivateFile } from './embedded/private-file.js';
 import { tellWhenReady } from './embedded/readiness.js';
 import { endLeftovers, recordProcesses, type ProcessRecord } from './embedded/recorded-processes.js';
 import { supervise, type Supervisor } from './embedded/supervisor.js';
@@ -93,6 +93,22 @@ async function up(): Promise<void> {
 }
 
 const adminTokenFile = (dataDir: string) => join(dataDir, 'admin-token');
+/** What the file says where the token came from the environment: it is not kept in clear then. */
+const FROM_ENVIRONMENT = '# The admin token came from SLIPWAY_ADMIN_TOKEN: it is kept as a hash only.\n';
+
+/**
+ * The newest admin token counts. One of the environment takes the place of the file's; later starts without it leave
+ * the key as it is, in the database.
+ */
+function adminTokenFor(dataDir: string, given: string | undefined): NodeJS.ProcessEnv {
+  const file = adminTokenFile(dataDir);
+  if (given !== undefined) {
+    if (readFileIfAny(file)?.trim() !== given) writePrivateFile(file, FROM_ENVIRONMENT);
+    return { SLIPWAY_ADMIN_TOKEN: given };
+  }
+  const kept = keepSecret(file);
+  return kept.startsWith('#') ? {} : { SLIPWAY_ADMIN_TOKEN: kept };
+}
 
 /** Ports of what is started here; those of outside services are not looked at. */
 async function portsOf(
@@ -199,7 +215,7 @@ async function startChildren({ settings, ports, record, supervisor }: House, add
     });
   if (settings.mqtt.url === undefined) await supervisor.start([child('broker', './broker.js', GRACE_MS.broker)]);
   await supervisor.start([
-    child('api', './api.js', GRACE_MS.node, { SLIPWAY_ADMIN_TOKEN: adminToken ?? keepSecret(adminTokenFile(dataDir)) }),
+    child('api', './api.js', GRACE_MS.node, adminTokenFor(dataDir, adminToken)),
     child('orchestrator', './orchestrator.js', GRACE_MS.node),
     child('bridge', './bridge.js', GRACE_MS.node),
   ]);

@@ -99,10 +99,22 @@ describe('settings', () => {
     });
   });
 
-  it('with an unknown name are listed, so that a slip of the pen can be warned of', () => {
-    expect(readSettings({ SLIPWAY_HTP_PORT: '1', SLIPWAY_TEST_DATABASE_URL: 'x' }).unknown).toEqual([
-      'SLIPWAY_HTP_PORT',
+  it('with an unknown name are listed, so that they can be warned of', () => {
+    expect(readSettings({ SLIPWAY_SHOE_SIZE: '1', SLIPWAY_TEST_DATABASE_URL: 'x' }).unknown).toEqual([
+      'SLIPWAY_SHOE_SIZE',
     ]);
+  });
+
+  it.each([
+    ['SLIPWAY_HTP_PORT', 'SLIPWAY_HTTP_PORT'],
+    ['SLIPWAY_HTTP_PROT', 'SLIPWAY_HTTP_PORT'],
+    ['SLIPWAY_ADMIN_TOKENS', 'SLIPWAY_ADMIN_TOKEN'],
+    ['SLIPWAY_JWKS_URI', 'SLIPWAY_JWKS_URL'],
+  ])('with a name within two letters of a known one are refused: %s', (name, meant) => {
+    expect(problemsOf({ [name]: 'a-value-for-it-1' })).toEqual([
+      `${name} is not a setting; did you mean ${meant}? SLIPWAY_IGNORE_UNKNOWN=true starts all the same`,
+    ]);
+    expect(readSettings({ [name]: 'a-value-for-it-1', SLIPWAY_IGNORE_UNKNOWN: 'true' }).unknown).toEqual([name]);
   });
 
   it.each([

@@ -64,7 +64,7 @@ export function createRolloutActivities({ pool }: { readonly pool: Pool }): Roll
         const tick = await step(ref);
         if (tick) return tick;
       }
-      return { done: false, outcome: null, waitingOn: 'Works through its next steps.', until: Date.now() };
+      return { done: false, outcome: null, waitingOn: 'Running its next steps.', until: Date.now() };
     },
   };
 }

@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { plural } from '../../domain/plural.js';
 import type { rollout, rolloutTarget } from '../../protocol/http/rollout.js';
 
 /** As `GET /v1/rollouts/{id}` shows it. */
@@ -41,7 +42,7 @@ export function backSentence(group: GroupResource): string | undefined {
   const { size, done, failed } = backOf(group);
   return size === 0
     ? undefined
-    : `${done} of ${size} that installed it hold again what they held before${failed === 0 ? '' : `, and ${failed} could not be brought back`}`;
+    : `${done} of ${plural(size, 'updated device')} hold their earlier content again${failed === 0 ? '' : `, and ${failed} could not be brought back`}`;
 }
 
 /** Milliseconds from its start to its end, or to the pause that stopped it. */

@@ -85,7 +85,7 @@ export function faultsOfRollBack(rollout: RolloutResource, all: readonly Checked
   const [canary] = rollout.groups;
   const wrong = all.flatMap(({ device, target, isOld, wasTouched, installations }) => {
     const { name, group } = device;
-    if (!isOld) return [`device ${name} does not hold what it held before`];
+    if (!isOld) return [`device ${name} does not hold its earlier content`];
     if (group !== canary!.name)
       return !wasTouched && installations === 0
         ? []

@@ -1,3 +1,5 @@
+import { plural } from '../plural.js';
+
 /**
  * Where a slot of a device stands: what it holds, what is on its way into it, and which rollouts have not come to it
  * yet.
@@ -55,11 +57,11 @@ export function slotNow(facts: SlotFacts): SlotNow {
     why: whyThis(facts),
     whyNow:
       desired &&
-      `${sentence(asker(desired.origin))} asked for ${desired.content} at ${iso(desired.origin.requestedAt)}.`,
+      `${sentence(asker(desired.origin))} requested ${desired.content} at ${iso(desired.origin.requestedAt)}.`,
     waitingOn: [
       ...(desired?.waitingOn == null ? [] : [desired.waitingOn]),
       ...(queued > 0
-        ? [`${queued === 1 ? 'One more installation waits' : `${queued} more installations wait`} for this slot.`]
+        ? [`${plural(queued, 'more installation is', 'more installations are')} queued for this slot.`]
         : []),
       ...pending.map(whyPending),
     ],
@@ -67,14 +69,14 @@ export function slotNow(facts: SlotFacts): SlotNow {
 }
 
 function whyThis({ slot, current }: SlotFacts): string {
-  if (current === null) return `The device has not said what slot "${slot}" holds.`;
+  if (current === null) return `The device has not reported what slot "${slot}" holds.`;
   if (current.version === null && current.sha256 === null)
-    return `The device said that slot "${slot}" is empty${since(current.reportedAt)}.`;
+    return `The device reported that slot "${slot}" is empty${since(current.reportedAt)}.`;
   const held = current.version ?? `content ${current.sha256!.slice(0, 12)}`;
-  const doubt = current.confirmed ? '' : '; it has not confirmed itself yet';
+  const doubt = current.confirmed ? '' : '; not confirmed yet';
   if (current.origin === null)
-    return `The device said that slot "${slot}" holds ${held}${since(current.reportedAt)}; Slipway did not install it${doubt}.`;
-  return `Slot "${slot}" holds ${held}, because ${asker(current.origin)} asked for it at ${iso(current.origin.requestedAt)}${doubt}.`;
+    return `The device reported that slot "${slot}" holds ${held}${since(current.reportedAt)}; Slipway did not install it${doubt}.`;
+  return `Slot "${slot}" holds ${held}, because ${asker(current.origin)} requested it at ${iso(current.origin.requestedAt)}${doubt}.`;
 }
 
 function whyPending({
@@ -87,15 +89,15 @@ function whyPending({
   because,
   waitingOn,
 }: PendingTarget): string {
-  const name = `Rollout "${rollout}" is to bring ${content}`;
-  if (group === null) return `${name}, and its groups are being formed.`;
+  const name = `Rollout "${rollout}" plans to install ${content}`;
+  if (group === null) return `${name}; its groups are being formed.`;
   if (retryAt !== null)
-    return `${name} and tries again from ${iso(retryAt)} on${because === null ? '' : `, after ${because}`}.`;
+    return `${name}; the next attempt may start at ${iso(retryAt)}${because === null ? '' : `, after ${because}`}.`;
   const own = groupOpened
     ? online
-      ? `the device has its place in group "${group}"`
-      : `the device is in group "${group}", which has begun, and is not online`
-    : `the device is in group "${group}", which has not begun`;
+      ? `the device waits in group "${group}", which has started`
+      : `the device is in group "${group}", which has started, but the device is offline`
+    : `the device is in group "${group}", which has not started`;
   return `${name}; ${own}.${waitingOn === null ? '' : ` The rollout: ${waitingOn}`}`;
 }
 

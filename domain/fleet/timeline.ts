@@ -37,38 +37,37 @@ type Tell = (entry: TimelineEntry) => string;
 
 const SENTENCES = {
   requested: (e) =>
-    `${requester(e)} asked for ${content(e)} in ${slot(e)}${text(e, 'retryOf') === undefined ? '' : ', once more'}`,
+    `${requester(e)} requested ${content(e)} for ${slot(e)}${text(e, 'retryOf') === undefined ? '' : ', again'}`,
   // Back in `scheduled` is a retry; the first time nothing is written, it was requested.
   scheduled: (e) =>
-    `attempt ${number(e, 'attempt')} to install ${content(e)} failed${error(e)}${text(e, 'nextActionAt') === undefined ? '' : `; the next one begins at ${text(e, 'nextActionAt')}`}`,
+    `attempt ${number(e, 'attempt')} to install ${content(e)} failed${error(e)}${text(e, 'nextActionAt') === undefined ? '' : `; the next attempt starts at ${text(e, 'nextActionAt')}`}`,
   queued: (e) => `${content(e)} waits for its turn on the device`,
   delivered: (e) => `${content(e)} was offered to the device`,
-  accepted: (e) => `the device took the offer of ${content(e)}`,
+  accepted: (e) => `the device accepted the offer of ${content(e)}`,
   deferred: (e) =>
-    `the device put ${content(e)} off${text(e, 'nextActionAt') === undefined ? '' : ` until ${text(e, 'nextActionAt')}`}`,
-  downloading: (e) => `the device began to download ${content(e)}`,
-  downloaded: (e) => `the device has downloaded ${content(e)}`,
-  installing: (e) => `the device began to install ${content(e)}`,
-  rebooting: (e) => `the device restarts into ${content(e)}`,
-  confirming: (e) => `${content(e)} runs, and must prove itself`,
+    `the device deferred ${content(e)}${text(e, 'nextActionAt') === undefined ? '' : ` until ${text(e, 'nextActionAt')}`}`,
+  downloading: (e) => `the device started to download ${content(e)}`,
+  downloaded: (e) => `the device downloaded ${content(e)}`,
+  installing: (e) => `the device started to install ${content(e)}`,
+  rebooting: (e) => `the device reboots into ${content(e)}`,
+  confirming: (e) => `${content(e)} runs and must pass its soak`,
   installed: (e) =>
-    e.data['alreadyInstalled'] === true ? `the slot held ${content(e)} already` : `${content(e)} is installed`,
+    e.data['alreadyInstalled'] === true ? `the slot already held ${content(e)}` : `${content(e)} is installed`,
   failed: (e) => `the installation of ${content(e)} failed${error(e)}`,
   rejected: (e) => `${content(e)} was rejected by ${who(e)}${error(e)}`,
   canceled: (e) => `the installation of ${content(e)} was canceled${error(e)}`,
-  timed_out: (e) =>
-    `the installation of ${content(e)} ran out of time in ${text(e, 'from') ?? 'its last state'}${error(e)}`,
-  superseded: (e) => `${content(e)} gave way to another installation${error(e)}`,
-  turn: (e) => `it is the turn of ${content(e)} on the device`,
+  timed_out: (e) => `the installation of ${content(e)} timed out in ${text(e, 'from') ?? 'its last state'}${error(e)}`,
+  superseded: (e) => `${content(e)} was superseded by another installation${error(e)}`,
+  turn: (e) => `${content(e)} has its turn on the device`,
   released: (e) => `${who(e)} released ${content(e)}, which was held after its download`,
-  renumbered: (e) => `the offer of ${content(e)} was published anew, so that the device sees it`,
-  hello_asked: (e) => `the device was asked to say hello, as nothing was heard of ${content(e)}`,
-  cancel_requested: (e) => `${who(e)} asked to cancel ${content(e)}${error(e)}`,
-  cancel_refused: (e) => `the device is too far to cancel ${content(e)}`,
+  renumbered: (e) => `the offer of ${content(e)} was published again with a higher revision`,
+  hello_asked: (e) => `the device was asked for a hello, because it had not reported on ${content(e)}`,
+  cancel_requested: (e) => `${who(e)} requested the cancellation of ${content(e)}${error(e)}`,
+  cancel_refused: (e) => `the device reported that it is too late to cancel ${content(e)}`,
   slot: (e) =>
     text(e, 'sha256') === undefined && text(e, 'version') === undefined
-      ? `the device said that ${slot(e)} is empty`
-      : `the device said that ${slot(e)} holds ${text(e, 'version') ?? `content ${text(e, 'sha256')!.slice(0, 12)}`}${e.data['confirmed'] === true ? '' : ', not yet confirmed'}`,
+      ? `the device reported that ${slot(e)} is empty`
+      : `the device reported that ${slot(e)} holds ${text(e, 'version') ?? `content ${text(e, 'sha256')!.slice(0, 12)}`}${e.data['confirmed'] === true ? '' : ', not yet confirmed'}`,
 } as const satisfies Record<TimelineEvent, Tell>;
 
 function text(entry: TimelineEntry, member: string): string | undefined {

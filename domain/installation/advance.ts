@@ -106,7 +106,7 @@ function reported(i: Installation, event: ReportEvent, now: number): Installatio
     case 'canceled':
       return moved(i, i.cancel?.as === 'superseded' ? 'supersede' : 'cancel', now, {
         rejectedAt: at,
-        rejectReason: i.cancel?.reason ?? 'the device canceled it',
+        rejectReason: i.cancel?.reason ?? 'canceled by the device',
       });
     default:
       return assertNever(event);
@@ -137,7 +137,7 @@ function unsuccessful(i: Installation, event: Unsuccessful, at: number, now: num
   const said = error ? { code: error.code, message: error.message } : null;
   // Whoever writes `rejectedAt` may leave the reason out, and reads back what was written; of a device's word there is
   // always one.
-  const unexplained = event.final === true ? null : `the device reported ${event.type} and did not say why`;
+  const unexplained = event.final === true ? null : `the device reported ${event.type} without a reason`;
   const reason = error
     ? shortened(error.message === '' ? error.code : `${error.code}: ${error.message}`, REASON_CHARACTERS)
     : (event.reason ?? unexplained);
@@ -189,7 +189,7 @@ function seen(
   if (isEnded(i.state)) return i;
   if (i.state === 'confirming') {
     if (event.sha256 === i.sha256) return i;
-    const message = 'while the new content had to prove itself, the device said hello with other content';
+    const message = 'the device reported other content during the soak';
     return moved(i, 'fail', now, {
       rejectedAt: now,
       rejectReason: `BOOT_FAILED_ROLLED_BACK: ${message}`,

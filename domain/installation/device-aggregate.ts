@@ -61,7 +61,7 @@ function begin(aggregate: DeviceAggregate, i: Installation, now: number): Done {
       i,
       moved(i, 'timeOut', now, {
         rejectedAt: now,
-        rejectReason: 'the deadline of the installation passed before it began',
+        rejectReason: 'the deadline of the installation passed before it started',
       }),
       now,
     );

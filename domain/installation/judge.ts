@@ -12,7 +12,7 @@ export function applyDeadline(i: Installation, now: number): Installation {
   if (i.cancel !== null) {
     return moved(i, i.cancel.as === 'superseded' ? 'supersede' : 'cancel', now, {
       rejectedAt: now,
-      rejectReason: i.cancel.reason ?? 'canceled; the device did not answer',
+      rejectReason: i.cancel.reason ?? 'canceled without an answer from the device',
     });
   }
   if (i.deadline !== null && now >= i.deadline && i.state !== 'confirming')
@@ -25,9 +25,9 @@ export function applyDeadline(i: Installation, now: number): Installation {
       return timedOut(i, now, 'the device did not accept the offer in time');
     case 'accepted':
     case 'downloading':
-      return again(i, now, 'DOWNLOAD_TIMED_OUT', 'the download did not advance in time');
+      return again(i, now, 'DOWNLOAD_TIMED_OUT', 'the download made no progress in time');
     case 'deferred':
-      return again(i, now, 'DEFERRED_TOO_LONG', 'the device put it off and did not go on');
+      return again(i, now, 'DEFERRED_TOO_LONG', 'the device deferred the installation and did not continue');
     case 'downloaded':
     case 'installing':
       return i.helloAskedAt === null
@@ -36,7 +36,7 @@ export function applyDeadline(i: Installation, now: number): Installation {
     case 'rebooting':
       return i.helloAskedAt === null
         ? askHello(i, now)
-        : timedOut(i, now, 'after the reboot the device did not say what it holds');
+        : timedOut(i, now, 'the device did not report its content after the reboot');
     case 'confirming':
       return moved(i, 'succeed', now, { completedAt: now });
     case 'installed':

@@ -17,7 +17,7 @@ export interface Surroundings {
 export function waitingOn(i: Installation, around: Surroundings = {}): string | null {
   if (isEnded(i.state)) return null;
   if (i.cancel !== null)
-    return `Waits for the device to answer the cancellation${span(i.cancel.requestedAt, i.dueAt)}.`;
+    return `Waiting for the device to answer the cancellation${span(i.cancel.requestedAt, i.dueAt)}.`;
   return `${subject(i, around)}.`;
 }
 
@@ -27,39 +27,39 @@ function subject(i: Installation, around: Surroundings): string {
   switch (i.state) {
     case 'scheduled':
       return i.retryAt !== null
-        ? `Waits for its back-off: attempt ${i.attempt} of ${i.policy.retry.maxAttempts} begins at ${iso(i.retryAt)}, because ${i.error ? `${i.error.code}: ${i.error.message}` : 'the last one failed'}`
+        ? `Waiting to retry: attempt ${i.attempt} of ${i.policy.retry.maxAttempts} starts at ${iso(i.retryAt)}, because ${i.error ? `${i.error.code}: ${i.error.message}` : 'the last attempt failed'}`
         : i.notBefore !== null
-          ? `Waits for its time to begin${span(i.stateSince, i.notBefore)}`
-          : `Waits for its process to begin${span(i.stateSince, null)}`;
+          ? `Waiting for its start time${span(i.stateSince, i.notBefore)}`
+          : `Waiting for its process to start${span(i.stateSince, null)}`;
     case 'queued':
-      return `Waits for its turn on the device${around.executing ? `, where installation ${around.executing} executes` : ''}${span(i.stateSince, i.deadline)}`;
+      return `Waiting for its turn on the device${around.executing ? `: installation ${around.executing} is in progress` : ''}${span(i.stateSince, i.deadline)}`;
     case 'delivered':
       return around.node === null
-        ? `Waits for a credential: neither the device nor a gateway in its chain has one, so that nothing can be delivered${since}`
-        : `Waits for ${device} to accept the offer${since}`;
+        ? `Waiting for a credential: neither the device nor a gateway in its chain has one, so nothing can be delivered${since}`
+        : `Waiting for ${device} to accept the offer${since}`;
     case 'accepted':
-      return `Waits for ${device} to begin the download${since}`;
+      return `Waiting for ${device} to start the download${since}`;
     case 'deferred':
-      return `Waits because the device put it off until ${iso(i.deferral?.until ?? i.stateSince)}${since}`;
+      return `Waiting because the device deferred the installation until ${iso(i.deferral?.until ?? i.stateSince)}${since}`;
     case 'downloading':
-      return `Waits for ${device} to download${i.progress ? ` (${i.progress.bytes} of ${i.progress.total} bytes)` : ''}${since}`;
+      return `Waiting for ${device} to finish the download${i.progress ? ` (${i.progress.bytes} of ${i.progress.total} bytes)` : ''}${since}`;
     case 'downloaded':
       return i.gate === 'hold'
-        ? `Waits for its release: it is downloaded and held at the gate${since}`
-        : `Waits for ${asked(i, device)} to install${since}`;
+        ? `Waiting for release: the download is complete, and the gate says hold${since}`
+        : `Waiting for ${asked(i, device)} to start the installation${since}`;
     case 'installing':
-      return `Waits for ${asked(i, device)} to finish the installation${since}`;
+      return `Waiting for ${asked(i, device)} to finish the installation${since}`;
     case 'rebooting':
-      return `Waits for ${asked(i, device)} to come back with the new content${since}`;
+      return `Waiting for ${asked(i, device)} to restart with the new content${since}`;
     case 'confirming':
-      return `Waits for the new content to prove itself${since}`;
+      return `Waiting for the new content to pass its soak${since}`;
     default:
-      return 'Waits for nothing';
+      return 'Waiting for nothing';
   }
 }
 
 function asked(i: Installation, device: string): string {
-  return i.helloAskedAt === null ? device : `${device} (asked to say hello at ${iso(i.helloAskedAt)})`;
+  return i.helloAskedAt === null ? device : `${device} (asked for a hello at ${iso(i.helloAskedAt)})`;
 }
 
 function span(since: number, until: number | null): string {

@@ -96,6 +96,6 @@ export function resumed(facts: RolloutFacts, reason: Pause['reason'], by: string
     ? withGroup(without, pause.group, { failedAt: null, askedAt: null, approvals: [], because: null })
     : withGroup(without, pause.group, {
         passedAt: now,
-        because: `passed by ${by}, who resumed although ${pause.because}`,
+        because: `passed by ${by}, who resumed despite: ${pause.because}`,
       });
 }

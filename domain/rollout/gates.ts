@@ -1,4 +1,5 @@
 import { failureRateBounds, judgeRate } from '../statistics/confidence.js';
+import { plural } from '../plural.js';
 import { endedOf, succeededOf, type GroupFacts } from './facts.js';
 import type { GroupPlan } from './plan.js';
 import { percent } from './stop-rules.js';
@@ -25,7 +26,8 @@ export function judgeGate(plan: GroupPlan, group: GroupFacts): GateVerdict {
   if (size === 0 || c.alreadyInstalled === size) {
     return {
       verdict: 'passed',
-      because: size === 0 ? 'the group has no targets' : `all ${size} targets held the content already`,
+      because:
+        size === 0 ? 'the group has no targets' : `${size} of ${plural(size, 'target')} already held the content`,
       bound: boundOf(plan, group),
     };
   }
@@ -39,12 +41,12 @@ function byShare({ gate }: GroupPlan, { counters, size }: GroupFacts, ended: num
   const succeeded = succeededOf(counters);
   const rate = ended === 0 ? 0 : succeeded / ended;
   const enough = rate >= gate.minSuccess;
-  const seen = `${succeeded} of ${ended} ended targets succeeded, and ${percent(gate.minSuccess)} are asked for`;
+  const seen = `${succeeded} of ${plural(ended, 'ended target')} succeeded; ${percent(gate.minSuccess)} required`;
   if (exhausted) return { verdict: enough ? 'satisfied' : 'failed', because: seen, bound: null };
   if (ended < Math.min(gate.minSample, size))
     return {
       verdict: 'wait',
-      because: `${ended} of ${gate.minSample} targets that the gate asks for have ended`,
+      because: `${plural(ended, 'target has', 'targets have')} ended; the gate needs ${gate.minSample}`,
       bound: null,
     };
   return { verdict: enough ? 'satisfied' : 'wait', because: seen, bound: null };
@@ -59,13 +61,13 @@ function sequential(
 ): GateVerdict {
   const { ended, failed } = group.prefix;
   const bound = boundOf(plan, group)!;
-  const said = `after ${ended} devices with ${failed} failures the failure rate lies between ${percent(bound.lower)} and ${percent(bound.upper)} (each bound with a confidence of ${percent(confidence)}); ${percent(maxFailureRate)} is allowed`;
+  const said = `after ${plural(ended, 'device')} with ${plural(failed, 'failure')}, the failure rate is between ${percent(bound.lower)} and ${percent(bound.upper)} (confidence of each bound: ${percent(confidence)}); ${percent(maxFailureRate)} allowed`;
   const verdict =
     ended >= Math.min(plan.gate.minSample, group.size) ? judgeRate(failed, ended, maxFailureRate, confidence) : 'wait';
   if (verdict === 'pass') return { verdict: 'satisfied', because: said, bound };
   if (verdict === 'fail') return { verdict: 'failed', because: said, bound };
   return exhausted
-    ? { verdict: 'inconclusive', because: `${said}, and the group is exhausted`, bound }
+    ? { verdict: 'inconclusive', because: `${said}, and no target of the group is left`, bound }
     : { verdict: 'wait', because: said, bound };
 }
 

@@ -1,7 +1,8 @@
 import { judgeGate } from './gates.js';
 import type { GroupFacts, RolloutFacts } from './facts.js';
 import type { GroupPlan, Plan } from './plan.js';
-import { iso, plural } from './sentences.js';
+import { plural } from '../plural.js';
+import { iso } from './sentences.js';
 
 export const PHASES = [
   'draft',
@@ -22,12 +23,12 @@ export function derivePhase(facts: RolloutFacts, plan: Plan): { phase: Phase; be
   if (facts.rollingBack)
     return {
       phase: 'rolling_back',
-      because: `Rolls back since ${iso(facts.rollingBack.at)}: ${facts.rollingBack.because}.`,
+      because: `Rolling back since ${iso(facts.rollingBack.at)}: ${facts.rollingBack.because}.`,
     };
   if (facts.finishedAt !== null)
     return { phase: 'finished', because: `Finished at ${iso(facts.finishedAt)}: every target has ended.` };
   if (facts.startRequestedAt === null)
-    return { phase: 'draft', because: `A draft since ${iso(facts.createdAt)}: nobody has started it.` };
+    return { phase: 'draft', because: `Draft since ${iso(facts.createdAt)}: not started yet.` };
   const missing = plan.approval.required - facts.approvals.length;
   if (facts.pauses.length > 0)
     return {
@@ -37,20 +38,19 @@ export function derivePhase(facts: RolloutFacts, plan: Plan): { phase: Phase; be
   if (facts.startedAt === null && missing > 0)
     return {
       phase: 'awaiting_approval',
-      because: `It needs ${plural(missing, 'more approval', 'more approvals')} before it starts.`,
+      because: `${plural(missing, 'more approval')} needed before it starts.`,
     };
   if (facts.startedAt === null && plan.schedule.startAt !== null)
-    return { phase: 'scheduled', because: `It starts at ${iso(plan.schedule.startAt)}.` };
+    return { phase: 'scheduled', because: `Scheduled to start at ${iso(plan.schedule.startAt)}.` };
   const asked = facts.groups.find((group) => groupState(group) === 'awaiting_approval');
   if (asked)
     return {
       phase: 'awaiting_approval',
-      because: `Group "${asked.name}" waits for an approval since ${iso(asked.askedAt!)}.`,
+      because: `Group "${asked.name}" needs an approval, since ${iso(asked.askedAt!)}.`,
     };
   return {
     phase: 'running',
-    because:
-      facts.startedAt === null ? 'It was asked to start, and is about to.' : `It runs since ${iso(facts.startedAt)}.`,
+    because: facts.startedAt === null ? 'Start requested.' : `Running since ${iso(facts.startedAt)}.`,
   };
 }
 

@@ -2,7 +2,8 @@ import { endedOf, openOf, sumOf, type Counters, type GroupFacts, type RolloutFac
 import { judgeGate } from './gates.js';
 import { rateNow, RATE_WINDOW_MS } from './pace.js';
 import type { GroupPlan, Plan } from './plan.js';
-import { describe, iso, plural } from './sentences.js';
+import { plural } from '../plural.js';
+import { describe, iso } from './sentences.js';
 import type { Planned, Step, Waiting } from './steps.js';
 import { crossedRules } from './stop-rules.js';
 import { earliest } from '../times.js';
@@ -65,7 +66,7 @@ function rollingBack(facts: RolloutFacts, plan: Plan, counters: Counters, now: n
     if (now >= deadline)
       return steps({
         do: 'give_up_back',
-        because: `it had not been reached ${describe.duration(plan.timeouts.target)} after the roll back began`,
+        because: `not reached within ${describe.duration(plan.timeouts.target)} of the start of the roll back`,
       });
     // The newest group first; one whose devices are all away or in a back-off holds up no other.
     const group =
@@ -83,7 +84,7 @@ function rollingBack(facts: RolloutFacts, plan: Plan, counters: Counters, now: n
   const [done, failed] = [back('done'), back('failed')];
   return steps({
     do: 'rolled_back',
-    because: `rolled back, because ${because}: ${plural(done, 'device holds', 'devices hold')} what they held before${failed > 0 ? `, and ${plural(failed, 'device does', 'devices do')} not` : ''}`,
+    because: `rolled back: ${because}; ${plural(done, 'device holds its earlier content', 'devices hold their earlier content')} again${failed > 0 ? `, ${plural(failed, 'device does', 'devices do')} not` : ''}`,
   });
 }
 
@@ -107,7 +108,7 @@ function starting(facts: RolloutFacts, { approval, schedule }: Plan, now: number
   if (facts.startRequestedAt === null) return waiting(describe.draft(missing), null);
   if (missing > 0) return waiting(describe.unapproved(missing, facts.startRequestedAt), null);
   if (schedule.startAt !== null && schedule.startAt > now)
-    return waiting(`Waits for its time to start, until ${iso(schedule.startAt)}.`, schedule.startAt);
+    return waiting(describe.startTime(schedule.startAt), schedule.startAt);
   return steps({ do: 'begin' });
 }
 
@@ -115,7 +116,7 @@ function starting(facts: RolloutFacts, { approval, schedule }: Plan, now: number
 function ending(facts: RolloutFacts, plan: Plan, counters: Counters, now: number): Planned | undefined {
   const deadline = deadlineOf(facts, plan);
   if (deadline !== null && now >= deadline) {
-    const because = `it had not ended ${describe.duration(plan.timeouts.target)} after the start of its rollout`;
+    const because = `not ended within ${describe.duration(plan.timeouts.target)} of the start of the rollout`;
     if (counters.pending > 0) return steps({ do: 'end_pending', as: 'timedOut', because });
     if (facts.toStop.begun + facts.toStop.notBegun > 0)
       return steps({ do: 'stop_open', only: 'all', as: 'timedOut', because });
@@ -123,7 +124,7 @@ function ending(facts: RolloutFacts, plan: Plan, counters: Counters, now: number
   const { endAt, atEnd } = plan.schedule;
   if (endAt === null || now < endAt) return undefined;
   if (facts.endedAt === null) return steps({ do: 'end' });
-  const because = `the end of its rollout, ${iso(endAt)}, has passed`;
+  const because = `the end time of the rollout, ${iso(endAt)}, has passed`;
   if (counters.pending > 0) return steps({ do: 'end_pending', as: 'canceled', because });
   return atEnd === 'cancelOpen' && facts.toStop.begun + facts.toStop.notBegun > 0
     ? steps({ do: 'stop_open', only: 'all', as: 'canceled', because })
@@ -200,7 +201,7 @@ function approved(plan: GroupPlan, group: GroupFacts, because: string, now: numb
     return { do: 'pass_group', group: group.name, because };
   if (group.askedAt === null) return { do: 'ask_approval', group: group.name };
   if (approval.expiresAfter === null || now < group.askedAt + approval.expiresAfter) return undefined;
-  const lapsed = `nobody approved group "${group.name}" within ${describe.duration(approval.expiresAfter)}`;
+  const lapsed = `group "${group.name}" was not approved within ${describe.duration(approval.expiresAfter)}`;
   return approval.onExpiry === 'abort'
     ? { do: 'abort', because: lapsed, cancelOpen: false }
     : { do: 'fail_group', group: group.name, reason: 'approval', because: lapsed, pause: true };
@@ -216,7 +217,7 @@ function finishing(facts: RolloutFacts, plan: Plan, counters: Counters): Planned
     (group) => group.openedAt !== null && group.passedAt === null && group.failedAt === null,
   );
   // Groups whose targets all held the content before still pass, one after the other, unless something stands before
-  // them that nobody has overridden.
+  // them without an override.
   const blocked =
     facts.pauses.length > 0 || facts.groups.some((group) => group.failedAt !== null && group.passedAt === null);
   const unopened = facts.groups.some((group) => group.openedAt === null);
@@ -240,23 +241,16 @@ function admitting(facts: RolloutFacts, plan: Plan, counters: Counters, now: num
   if (waits.length === 0) return undefined;
   const open = openOf(counters);
   const room = plan.pace.maxInFlight - open;
-  if (room <= 0)
-    return waiting(
-      `Waits for a place: ${plural(open, 'installation is', 'installations are')} open of ${plan.pace.maxInFlight} that may be at once.`,
-      later(facts, plan, now),
-    );
+  if (room <= 0) return waiting(describe.capacity(open, plan.pace.maxInFlight), later(facts, plan, now));
   const rate = rateNow(plan.pace, counters);
   const starts = rate - facts.starts.lastMinute;
   if (starts <= 0) {
     const until = facts.starts.oldestLeavesAt ?? now + RATE_WINDOW_MS;
-    return waiting(
-      `Waits for its pace: ${facts.starts.lastMinute} of ${rate} starts a minute are used, until ${iso(until)}.`,
-      earliest(until, later(facts, plan, now)),
-    );
+    return waiting(describe.startRate(facts.starts.lastMinute, rate, until), earliest(until, later(facts, plan, now)));
   }
   const group = waits.find((one) => one.ready > 0);
   if (group) return steps({ do: 'admit', group: group.name, count: Math.min(room, starts, group.ready) });
-  return waiting(describe.nobodyReady(waits, openOf(counters)), later(facts, plan, now));
+  return waiting(describe.noneReady(waits, openOf(counters)), later(facts, plan, now));
 }
 
 /** The next moment at which time alone changes something. */

@@ -1,46 +1,53 @@
 import { printDuration } from '../duration.js';
+import { plural } from '../plural.js';
 import { openOf, type Counters, type GroupFacts, type Pause, type RolloutFacts } from './facts.js';
 
 /** What a rollout waits for, in one sentence each: dashboard, CLI, API and the Temporal UI print them as they are. */
 export const describe = {
   draft: (missing: number) =>
-    `Waits for somebody to start it${missing > 0 ? `; then it needs ${plural(missing, 'approval', 'approvals')}` : ''}.`,
-  unapproved: (missing: number, since: number) =>
-    `Waits for ${plural(missing, 'approval', 'approvals')}, since ${iso(since)}.`,
-  aborting: (c: Counters) =>
-    `Aborted; waits for ${plural(openOf(c), 'installation that is', 'installations that are')} open to end.`,
-  paused: (pauses: readonly Pause[], c: Counters) =>
-    `Paused: ${pauses.map((pause) => `${pause.because} (${pause.reason}, since ${iso(pause.since)})`).join('; ')}${openOf(c) > 0 ? `; ${plural(openOf(c), 'installation that is', 'installations that are')} open goes on` : ''}.`,
-  nobodyReady: (waits: readonly GroupFacts[], open: number) => {
+    `Waiting to be started${missing > 0 ? `; it then needs ${plural(missing, 'approval')}` : ''}.`,
+  unapproved: (missing: number, since: number) => `Waiting for ${plural(missing, 'approval')}, since ${iso(since)}.`,
+  startTime: (startAt: number) => `Waiting for the start time, ${iso(startAt)}.`,
+  aborting: (c: Counters) => `Aborting: waiting for ${plural(openOf(c), 'open installation')} to end.`,
+  paused: (pauses: readonly Pause[], c: Counters) => {
+    const open =
+      openOf(c) > 0 ? `; ${plural(openOf(c), 'open installation continues', 'open installations continue')}` : '';
+    return `Paused: ${pauses.map((pause) => `${pause.because} (${pause.reason}, since ${iso(pause.since)})`).join('; ')}${open}.`;
+  },
+  capacity: (open: number, cap: number) => `Waiting for capacity: ${open} of ${cap} in flight.`,
+  startRate: (used: number, rate: number, until: number) =>
+    `Waiting for the start rate: ${used} of ${plural(rate, 'start')} per minute used, until ${iso(until)}.`,
+  noneReady: (waits: readonly GroupFacts[], open: number) => {
     const pending = waits.reduce((sum, group) => sum + group.counters.pending, 0);
     const retry = waits
       .map((group) => group.nextRetryAt)
       .filter((time) => time !== null)
       .sort((a, b) => a - b)[0];
-    return `Waits for ${plural(pending, 'device', 'devices')} to come online${retry === undefined ? '' : `, or for a back-off to end at ${iso(retry)}`}${open > 0 ? `; ${open} in flight` : ''}.`;
+    return `Waiting for ${plural(pending, 'device')} to come online${retry === undefined ? '' : `, or for the next retry at ${iso(retry)}`}${open > 0 ? `; ${open} in flight` : ''}.`;
   },
   rollingBack: (pending: number, open: number, group: string | null) =>
-    `Rolls back: waits for ${plural(open, 'installation that is', 'installations that are')} open${pending > 0 ? `, and for ${plural(pending, 'device', 'devices')} whose turn has not come${group === null ? '' : `, those of group "${group}" first`}` : ''}.`,
+    `Rolling back: waiting for ${[
+      ...(open > 0 || pending === 0 ? [plural(open, 'open installation')] : []),
+      ...(pending > 0
+        ? [`${plural(pending, 'device')} to start${group === null ? '' : `, group "${group}" first`}`]
+        : []),
+    ].join(' and for ')}.`,
   open: (facts: RolloutFacts, c: Counters) => {
     const size = facts.groups.reduce((sum, group) => sum + group.size, 0);
     return openOf(c) > 0
-      ? `Waits for ${plural(openOf(c), 'installation that is', 'installations that are')} in flight, and stays open for devices that come to match.`
-      : `Stays open for devices that come to match; ${plural(size, 'has', 'have')} so far, and ${c.installed + c.alreadyInstalled} hold the content.`;
+      ? `Waiting for ${plural(openOf(c), 'installation')} in flight, and for devices that match later.`
+      : `Waiting for devices that match later: ${plural(size, 'target')} so far, ${c.installed + c.alreadyInstalled} with the content.`;
   },
   running: (facts: RolloutFacts, c: Counters) => {
     const group = facts.groups.find((one) => one.openedAt !== null && one.passedAt === null);
     const open = openOf(c);
-    if (group?.askedAt != null) return `Waits for an approval of group "${group.name}", since ${iso(group.askedAt)}.`;
+    if (group?.askedAt != null) return `Waiting for approval of group "${group.name}", since ${iso(group.askedAt)}.`;
     if (group?.soakingSince != null)
-      return `Waits for the soak of group "${group.name}", since ${iso(group.soakingSince)}.`;
-    return `Waits for ${plural(open, 'installation that is', 'installations that are')} in flight${group ? `, and for the gate of group "${group.name}"` : ''}.`;
+      return `Waiting for the soak of group "${group.name}", since ${iso(group.soakingSince)}.`;
+    return `Waiting for ${plural(open, 'installation')} in flight${group ? `, and for the gate of group "${group.name}"` : ''}.`;
   },
   duration: printDuration,
 };
-
-export function plural(count: number, one: string, many: string): string {
-  return `${count} ${count === 1 ? one : many}`;
-}
 
 export function iso(time: number): string {
   return new Date(time).toISOString();

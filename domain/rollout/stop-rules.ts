@@ -1,4 +1,5 @@
 import { installationsEnded, outcomeCount, sumOf, type RolloutFacts } from './facts.js';
+import { plural } from '../plural.js';
 import type { StopRule } from './plan.js';
 
 /** Names a rule by what it says: an amended rule is another one, and may act once itself. */
@@ -12,7 +13,7 @@ const WORDS = {
   timedOut: 'timed out',
   any: 'failed, were rejected or timed out',
 } as const;
-const ACTS = { pause: 'pause', abort: 'abort', rollBack: 'roll back' } as const satisfies Record<
+const ACTS = { pause: 'pauses', abort: 'aborts', rollBack: 'rolls back' } as const satisfies Record<
   StopRule['then'],
   string
 >;
@@ -30,7 +31,7 @@ export function crossedRules(facts: RolloutFacts, rules: readonly StopRule[]): {
     .filter(({ rule, bad }) => ended >= rule.after && bad > 0 && bad / ended >= rule.share)
     .map(({ rule, bad }) => ({
       rule,
-      because: `${bad} of ${ended} installations ${WORDS[rule.outcome]}, and ${percent(rule.share)} is where this rollout is to ${ACTS[rule.then]} (judged from ${rule.after} on)`,
+      because: `${bad} of ${plural(ended, 'installation')} ${WORDS[rule.outcome]}; the rollout ${ACTS[rule.then]} at ${percent(rule.share)} (checked after ${plural(rule.after, 'installation')})`,
     }));
 }
 

@@ -72,7 +72,7 @@ function afterBadEnd(
     return {
       state: 'pending',
       readyAt: null,
-      because: `attempt ${target.attempt}: the offer was not accepted in time, and is withdrawn`,
+      because: `attempt ${target.attempt}: the offer was not accepted in time and was withdrawn`,
     };
   const kind = retryClassOf(state, i.error);
   if (left && kind !== undefined && retry.on.includes(kind)) {

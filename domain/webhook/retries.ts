@@ -27,7 +27,7 @@ export function quietUntil(failures: number, now: number): number {
 /** @returns why a webhook is disabled, where nothing was delivered for a day; else undefined. */
 export function disabledBecause(failingSince: number, now: number, error: string): string | undefined {
   return now - failingSince >= GIVE_UP_MS
-    ? `Nothing was delivered since ${new Date(failingSince).toISOString()}; the last attempt: ${error}.`
+    ? `No delivery succeeded since ${new Date(failingSince).toISOString()}; the last attempt: ${error}.`
     : undefined;
 }
 

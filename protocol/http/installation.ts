@@ -20,7 +20,7 @@ const INSTALLATION_EXAMPLE = {
   attempt: 1,
   progress: { phase: 'download', bytes: 1_048_576, total: 20_971_520, at: '2026-11-24T10:00:06.000Z' },
   waitingOn:
-    'Waits for the device to download (1048576 of 20971520 bytes), since 2026-11-24T10:00:05.000Z, until 2026-11-24T11:00:06.000Z.',
+    'Waiting for the device to finish the download (1048576 of 20971520 bytes), since 2026-11-24T10:00:05.000Z, until 2026-11-24T11:00:06.000Z.',
   nextActionAt: '2026-11-24T11:00:06.000Z',
   alreadyInstalled: false,
   error: null,

@@ -139,8 +139,8 @@ export const ROLLOUT_STREAM_EXAMPLE =
   openingFrame(2_000) +
   frame('counters', {
     phase: 'running',
-    because: 'It runs since 2026-11-24T10:00:00.000Z.',
-    waitingOn: 'Waits for 1 in flight.',
+    because: 'Running since 2026-11-24T10:00:00.000Z.',
+    waitingOn: 'Waiting for 1 installation in flight.',
     counters: RUNNING,
     groups: [{ name: 'all', state: 'running', size: 10, counters: RUNNING }],
   }) +

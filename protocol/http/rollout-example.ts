@@ -13,7 +13,7 @@ const NONE = {
   bytes: 0,
 };
 const GATE = { minSuccess: 0.95, minSample: 1, maxFailureRate: null, confidence: null };
-const WAITING = { ...GATE, verdict: 'wait', because: '0 of 1 targets that the gate asks for have ended', bound: null };
+const WAITING = { ...GATE, verdict: 'wait', because: '0 targets have ended; the gate needs 1', bound: null };
 const CLOSED = { rollBack: null, state: 'pending', openedAt: null, passedAt: null, failedAt: null, because: null };
 
 export const ROLLOUT_EXAMPLE = {
@@ -33,7 +33,7 @@ export const ROLLOUT_EXAMPLE = {
         maxFailureRate: null,
         confidence: null,
         verdict: 'wait',
-        because: '3 of 5 targets that the gate asks for have ended',
+        because: '3 targets have ended; the gate needs 5',
         bound: null,
       },
       approval: { required: 1, expiresAfter: 'P3D', onExpiry: 'hold', askedAt: null, given: [] },
@@ -81,8 +81,8 @@ export const ROLLOUT_EXAMPLE = {
   fromTemplate: [],
   version: 1,
   phase: 'running',
-  because: 'It runs since 2026-11-24T10:00:00.000Z.',
-  waitingOn: 'Waits for 4 devices to come online; 3 in flight.',
+  because: 'Running since 2026-11-24T10:00:00.000Z.',
+  waitingOn: 'Waiting for 4 devices to come online; 3 in flight.',
   nextActionAt: '2026-12-24T10:00:00.000Z',
   eta: null,
   pauses: [],

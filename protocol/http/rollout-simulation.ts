@@ -34,7 +34,7 @@ const EXAMPLE = {
   pauses: [
     {
       reason: 'failure_budget',
-      because: '2 of 12 installations failed, and 10 % is where this rollout is to pause (judged from 10 on)',
+      because: '2 of 12 installations failed; the rollout pauses at 10 % (checked after 10 installations)',
       chance: 0.06,
     },
   ],
@@ -48,7 +48,7 @@ const EXAMPLE = {
       passed: { p50: 'PT2H', p95: 'PT2H10M' },
     },
   ],
-  assumptions: ['It is started at once.', 'A device that is online stays so.'],
+  assumptions: ['The rollout starts at once.', 'An online device stays online.'],
 };
 
 export const simulation = z

@@ -39,10 +39,10 @@ export const timeline = z
           {
             slot: 'firmware',
             version: '1.4.0',
-            why: 'Slot "firmware" holds 1.4.0, because operator key:admin asked for it at 2026-10-01T08:00:00.000Z.',
-            whyNow: 'Rollout "switch 1.5.0" (group "canary") asked for 1.5.0 at 2026-11-24T10:00:00.000Z.',
+            why: 'Slot "firmware" holds 1.4.0, because operator key:admin requested it at 2026-10-01T08:00:00.000Z.',
+            whyNow: 'Rollout "switch 1.5.0" (group "canary") requested 1.5.0 at 2026-11-24T10:00:00.000Z.',
             waitingOn: [
-              'Waits for the device to accept the offer, since 2026-11-24T10:00:00.000Z, until 2026-11-24T11:00:00.000Z.',
+              'Waiting for the device to accept the offer, since 2026-11-24T10:00:00.000Z, until 2026-11-24T11:00:00.000Z.',
             ],
           },
         ],
@@ -55,7 +55,7 @@ export const timeline = z
           },
           {
             at: '2026-11-24T10:00:00.000Z',
-            sentence: 'Rollout "switch 1.5.0", group "canary", asked for firmware 1.5.0 in slot "firmware".',
+            sentence: 'Rollout "switch 1.5.0", group "canary", requested firmware 1.5.0 for slot "firmware".',
             installationId: INSTALLATION,
             rolloutId: ROLLOUT,
           },

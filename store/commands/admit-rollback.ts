@@ -21,7 +21,7 @@ export async function prepareRollback(tx: Tx, { tenantId, id, plan }: StoredRoll
        SELECT t.device_id, t.prior_sha256, (SELECT f.id FROM firmwares f WHERE f.tenant_id = t.tenant_id AND f.sha256 = t.prior_sha256 AND f.state = 'ready' ORDER BY f.created_at DESC, f.id LIMIT 1) AS firmware_id
        FROM rollout_targets t WHERE t.tenant_id = $1 AND t.rollout_id = $2 AND t.state = 'installed' AND t.back_state IS NULL ORDER BY t.device_id LIMIT ${TARGETS_PER_PAGE} FOR NO KEY UPDATE OF t)
      UPDATE rollout_targets t SET back_firmware_id = p.firmware_id, admissible = $3 OR device_reachable(t.tenant_id, t.device_id), back_state = CASE WHEN p.firmware_id IS NULL THEN 'failed' ELSE 'pending' END,
-       back_because = CASE WHEN p.prior_sha256 IS NULL THEN 'nobody knows what its slot held before' WHEN p.firmware_id IS NULL THEN 'what its slot held before (sha256 ' || p.prior_sha256 || ') is not among the firmwares, or was deleted' END
+       back_because = CASE WHEN p.prior_sha256 IS NULL THEN 'the earlier content of its slot is unknown' WHEN p.firmware_id IS NULL THEN 'the earlier content of its slot (sha256 ' || p.prior_sha256 || ') is not among the firmwares, or was deleted' END
      FROM page p WHERE t.tenant_id = $1 AND t.rollout_id = $2 AND t.device_id = p.device_id RETURNING t.group_position, t.back_state`,
     [tenantId, id, plan.pace.offline === 'offer'],
   );
@@ -78,10 +78,9 @@ export async function admitRollback(
     const content = aggregate?.slots[step!.slot]?.sha256;
     const without = (to: RollbackState, because: string) => ({ candidate, to, because, installation: null });
     if (!aggregate) return without('failed', 'the device was deleted');
-    if (candidate.firmware_id === null) return without('failed', 'what its slot held before was deleted');
-    if (content === candidate.sha256) return without('done', 'its slot holds the earlier content already');
-    if (content !== own[0]?.sha256)
-      return without('failed', 'its slot holds other content by now, which is left alone');
+    if (candidate.firmware_id === null) return without('failed', 'the earlier content of its slot was deleted');
+    if (content === candidate.sha256) return without('done', 'its slot already holds the earlier content');
+    if (content !== own[0]?.sha256) return without('failed', 'its slot holds other content now, which stays');
     const installation = requestedBy(
       rollout,
       {

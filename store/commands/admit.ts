@@ -206,22 +206,19 @@ function decide(
     installation: null,
   });
   if (!aggregate || !type) return without('canceled', 'the device was deleted');
-  if (!content) return without('rejected', 'the firmware is not there any more');
+  if (!content) return without('rejected', 'the firmware was deleted');
   if (!content.types.has(type))
-    return without(
-      'rejected',
-      `the firmware is not associated with slot "${step!.slot}" of the type of this device any more`,
-    );
+    return without('rejected', `the firmware is no longer associated with slot "${step!.slot}" of this device type`);
   const slot = aggregate.slots[step!.slot];
   const open = Object.values(aggregate.installations).filter((one) => one.slot === step!.slot && one.endedAt === null);
   if (open.length === 0 && slot?.sha256 === content.sha256 && slot.confirmed)
-    return without('alreadyInstalled', 'its slot held the content already');
+    return without('alreadyInstalled', 'its slot already held the content');
   const order =
     slot?.version != null && content.version !== null ? compareVersions(content.version, slot.version) : undefined;
   if (order !== undefined && order < 0 && !plan.allowDowngrade) {
     return without(
       'rejected',
-      `its slot holds ${slot!.version}, which is newer than ${content.version}; a plan with allowDowngrade installs it all the same`,
+      `its slot holds ${slot!.version}, which is newer than ${content.version}; set allowDowngrade in the plan to install it`,
     );
   }
   if (open.length > 0 && plan.onConflict === 'reject')

@@ -40,8 +40,7 @@ export async function commandRollout(
     });
   const { after: done, data } = await carryOut(tx, rollout, by, command, now);
   // What it waited for is over; the answer to a command does not go on saying it.
-  const after =
-    done === rollout ? rollout : { ...done, waitingOn: 'Waits for its process to see what was asked of it.' };
+  const after = done === rollout ? rollout : { ...done, waitingOn: 'Waiting for its process to apply the command.' };
   await saveRollout(tx, rollout, after, now);
   if (after !== rollout) {
     await writeHistory(tx, [
@@ -87,7 +86,7 @@ async function carryOut(tx: Tx, rollout: StoredRollout, by: string, command: Com
         because: command.because,
       });
     case 'rollback':
-      return to(rolledBackBy(facts, command.because ?? `${by} asked for it`, now), { because: command.because });
+      return to(rolledBackBy(facts, command.because ?? `requested by ${by}`, now), { because: command.because });
     case 'retry':
       return retry(tx, rollout, command.outcomes);
     case 'approve':
@@ -161,26 +160,26 @@ function approved(
   now: number,
 ): RolloutFacts {
   if (plan.approval.fourEyes && by === createdBy)
-    throw new DomainError('AUTH_FORBIDDEN', 'who created the rollout cannot approve it: its plan asks for four eyes');
+    throw new DomainError('AUTH_FORBIDDEN', 'the creator of the rollout cannot approve it: its plan sets fourEyes');
   const vote = (votes: readonly Vote[]): readonly Vote[] =>
     votes.some((one) => one.by === by) ? votes : [...votes, { by, at: now }];
   if (group === null) {
     if (plan.approval.required === 0)
       throw new DomainError(
         'ROLLOUT_STATE',
-        'this rollout asks for no approval of its own; its groups may: POST …/groups/{name}/approve',
+        'this rollout needs no approval, but its groups may: POST …/groups/{name}/approve',
       );
     const approvals = vote(facts.approvals);
     return approvals === facts.approvals ? facts : { ...facts, approvals };
   }
   const there = groupOf(facts, group);
   if (plan.groups.find((one) => one.name === group)?.approval == null)
-    throw new DomainError('ROLLOUT_STATE', `group "${group}" asks for no approval`);
+    throw new DomainError('ROLLOUT_STATE', `group "${group}" needs no approval`);
   if (there.passedAt !== null) return facts;
   if (there.failedAt !== null)
     throw new DomainError(
       'ROLLOUT_STATE',
-      `group "${group}" was not approved: ${there.because}; resume the rollout to have it asked for again`,
+      `group "${group}" was not approved: ${there.because}; resume the rollout to request the approval again`,
     );
   const approvals = vote(there.approvals);
   return approvals === there.approvals ? facts : withGroup(facts, group, { approvals });
@@ -197,16 +196,16 @@ function rejected(
   const said = `rejected by ${by}: ${because}`;
   if (group === null) {
     if (plan.approval.required === 0)
-      throw new DomainError('ROLLOUT_STATE', 'this rollout asks for no approval of its own; pause or abort it');
+      throw new DomainError('ROLLOUT_STATE', 'this rollout needs no approval of its own; pause or abort it');
     if (facts.startedAt !== null)
       throw new DomainError('ROLLOUT_STATE', 'it was approved and has started; pause or abort it');
     return abortedBy(facts, said, false, now);
   }
   const there = groupOf(facts, group);
   if (plan.groups.find((one) => one.name === group)?.approval == null)
-    throw new DomainError('ROLLOUT_STATE', `group "${group}" asks for no approval; pause or abort the rollout`);
+    throw new DomainError('ROLLOUT_STATE', `group "${group}" needs no approval; pause or abort the rollout`);
   if (there.passedAt !== null)
-    throw new DomainError('ROLLOUT_STATE', `group "${group}" has passed already; pause or abort the rollout`);
+    throw new DomainError('ROLLOUT_STATE', `group "${group}" has already passed; pause or abort the rollout`);
   return pausedBy(withGroup(facts, group, { failedAt: now, because: said }), {
     reason: 'approval',
     since: now,
@@ -237,10 +236,10 @@ function amended(rollout: StoredRollout, amendment: Amendment, now: number): Sto
   const changes = new Map(amendment.groups?.map((one) => [one.name, one]));
   for (const name of changes.keys()) {
     if (groupOf(facts, name).passedAt !== null)
-      throw new DomainError('ROLLOUT_STATE', `group "${name}" has passed; its gate does not change any more`);
+      throw new DomainError('ROLLOUT_STATE', `group "${name}" has passed; its gate cannot change any more`);
   }
   if (amendment.schedule && facts.startedAt !== null && amendment.schedule.startAt !== plan.schedule.startAt)
-    throw new DomainError('ROLLOUT_STATE', 'it has started; its startAt does not change any more');
+    throw new DomainError('ROLLOUT_STATE', 'it has started; its startAt cannot change any more');
   const groups = plan.groups.map((group) => ({ ...group, ...changes.get(group.name) }));
   const next: Plan = { ...plan, ...amendment, groups };
   return {

@@ -202,7 +202,7 @@ function toView(stored: StoredRollout, row: ViewRow): RolloutView {
     facts,
     bytes: stored.bytes,
     ...derivePhase(facts, plan),
-    waitingOn: over ? null : (stored.waitingOn ?? 'Waits for its process to begin.'),
+    waitingOn: over ? null : (stored.waitingOn ?? 'Waiting for its process to start.'),
     nextActionAt: over ? null : stored.dueAt,
     eta: over ? null : etaNow(stored),
     createdBy: stored.createdBy,

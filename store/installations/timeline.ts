@@ -154,7 +154,7 @@ async function readPending(tx: Tx, tenantId: string, deviceId: string): Promise<
       online: row.admissible,
       retryAt: row.retry_at?.getTime() ?? null,
       because: row.because,
-      waitingOn: row.waiting_on ?? 'Waits for its process to begin.',
+      waitingOn: row.waiting_on ?? 'Waiting for its process to start.',
     };
     bySlot.set(row.slot, [...(bySlot.get(row.slot) ?? []), target]);
   }

@@ -364,7 +364,7 @@ describe('deleting a firmware', () => {
     ).body.data;
     expect([state, waitingOn]).toEqual([
       'downloading',
-      expect.stringMatching(/^Waits for the device to answer the cancellation/),
+      expect.stringMatching(/^Waiting for the device to answer the cancellation/),
     ]);
     expect((await fetch(url)).status).toBe(410);
   });

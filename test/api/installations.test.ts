@@ -33,7 +33,7 @@ describe('an installation', () => {
       timeouts: { offer: 'P7D', download: 'PT1H', install: 'PT30M', confirm: 'PT15M' },
       soak: 'PT0S',
       retry: { maxAttempts: 3, backoff: { first: 'PT10S', factor: 2, max: 'PT10M' } },
-      waitingOn: expect.stringMatching(/^Waits for /),
+      waitingOn: expect.stringMatching(/^Waiting for /),
       workflowUrl: null,
       history: [{ at: data.requestedAt, event: 'requested', data: { by: 'operator:key:bootstrap', slot: 'firmware' } }],
     });

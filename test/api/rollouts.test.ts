@@ -69,7 +69,7 @@ describe('a rollout', () => {
     expect(made).toMatchObject({
       phase: 'draft',
       version: 1,
-      waitingOn: expect.stringMatching(/^Waits for /),
+      waitingOn: expect.stringMatching(/^Waiting for /),
       pauses: [],
       pace: { maxInFlight: 100, startsPerMinute: 1000 },
       retry: { backoff: { first: 'PT5M' } },
@@ -107,7 +107,10 @@ describe('a rollout', () => {
 
   it('with a time to start is scheduled', async () => {
     const id = await created({ schedule: { startAt: new Date(Date.now() + 3_600_000).toISOString() } });
-    expect(await read(id)).toMatchObject({ phase: 'scheduled', because: expect.stringMatching(/^It starts at 2/) });
+    expect(await read(id)).toMatchObject({
+      phase: 'scheduled',
+      because: expect.stringMatching(/^Scheduled to start at 2/),
+    });
   });
 
   it('is listed by phase and by part of its name, newest first, page by page', async () => {
@@ -230,7 +233,7 @@ describe('a command', () => {
     const id = await created();
     const started = await ask(id, 'start');
     expect([started.status, started.body.data.phase]).toEqual([202, 'running']);
-    expect(started.body.data.waitingOn).not.toMatch(/somebody to start it/);
+    expect(started.body.data.waitingOn).not.toMatch(/to be started/);
     expect((await ask(id, 'pause', { reason: 'the vendor called' })).body.data).toMatchObject({
       phase: 'paused',
       pauses: [{ reason: 'operator', because: expect.stringContaining('the vendor called') }],
@@ -249,7 +252,7 @@ describe('a command', () => {
     const id = await created();
     const early = await ask(id, 'pause');
     expect([early.status, early.body.errorCode]).toEqual([409, 'ROLLOUT_STATE']);
-    expect(early.body.errorMessage).toMatch(/cannot pause while it is draft: it has not been started/);
+    expect(early.body.errorMessage).toMatch(/cannot pause while it is draft: it has not started/);
     await ask(id, 'abort');
     for (const command of ['start', 'pause', 'resume', 'abort', 'retry', 'approve'])
       expect((await ask(id, command)).status).toBe(409);
@@ -380,7 +383,7 @@ describe('the devices of a rollout', () => {
     };
     expect(now[0]!.waitingOn).toEqual([
       expect.stringMatching(
-        /^Rollout "to one" is to bring 1\.5\.0; the device is in group "all", which has not begun\. The rollout: Waits for/,
+        /^Rollout "to one" plans to install 1\.5\.0; the device is in group "all", which has not started\. The rollout: Waiting/,
       ),
     ]);
     await ask(id, 'abort');

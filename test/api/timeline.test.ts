@@ -48,7 +48,7 @@ describe('the timeline of a device', () => {
     expect(slot(reply, 'bootloader')).toEqual({
       slot: 'bootloader',
       version: null,
-      why: 'The device has not said what slot "bootloader" holds.',
+      why: 'The device has not reported what slot "bootloader" holds.',
       whyNow: null,
       waitingOn: [],
     });
@@ -59,18 +59,18 @@ describe('the timeline of a device', () => {
     const path = `/v1/devices/${id}/firmware-installations`;
     const { body: made } = await api.call('POST', path, { firmwareId: firmware, slot: 'firmware' });
     const open = await timeline(id);
-    expect(slot(open, 'firmware').whyNow).toMatch(/^Operator key:.* asked for 1\.5\.0 at 2/);
-    expect(slot(open, 'firmware').waitingOn).toEqual([expect.stringMatching(/^Waits for .*\.$/)]);
+    expect(slot(open, 'firmware').whyNow).toMatch(/^Operator key:.* requested 1\.5\.0 at 2/);
+    expect(slot(open, 'firmware').waitingOn).toEqual([expect.stringMatching(/^Waiting for .*\.$/)]);
 
     await api.call('PATCH', `${path}/${made.data.id}`, { startedAt: new Date().toISOString() });
     await api.call('PATCH', `${path}/${made.data.id}`, { completedAt: new Date().toISOString() });
     const done = await timeline(id);
     expect(slot(done, 'firmware')).toMatchObject({ version: '1.5.0', whyNow: null, waitingOn: [] });
     expect(slot(done, 'firmware').why).toMatch(
-      /^Slot "firmware" holds 1\.5\.0, because operator key:.* asked for it at 2/,
+      /^Slot "firmware" holds 1\.5\.0, because operator key:.* requested it at 2/,
     );
     const told = sentences(done);
-    expect(told.at(-1)).toMatch(/^Operator key:.* asked for firmware 1\.5\.0 in slot "firmware"\.$/);
+    expect(told.at(-1)).toMatch(/^Operator key:.* requested firmware 1\.5\.0 for slot "firmware"\.$/);
     expect(told).toContain('Firmware 1.5.0 is installed.');
     const entries = done.body.data.entries as { at: string; installationId: string }[];
     expect(entries.map((one) => one.at)).toEqual(

@@ -109,7 +109,7 @@ describe('What confirms', () => {
     const { device, installation, document } = await offered({ policy: { soak: 1_500 } });
     await device.status(document, 'installed');
     await bridge.becomes(installation, 'confirming');
-    expect((await bridge.see(installation)).waitingOn).toMatch(/prove itself/);
+    expect((await bridge.see(installation)).waitingOn).toMatch(/pass its soak/);
     await bridge.becomes(installation, 'installed');
   });
 
@@ -232,7 +232,7 @@ describe('Cancel', () => {
     expect(await device.cmd('cancel')).toMatchObject({ installationId: installation.id });
     expect(await bridge.see(installation)).toMatchObject({
       state: 'downloading',
-      waitingOn: expect.stringMatching(/^Waits for the device to answer the cancellation/),
+      waitingOn: expect.stringMatching(/^Waiting for the device to answer the cancellation/),
     });
     expect(await device.ack(await device.status(document, 'canceled'))).toMatchObject({ result: 'ok' });
     expect(await bridge.see(installation)).toMatchObject({
@@ -286,7 +286,7 @@ describe('Lost status', () => {
     await device.status(document, 'rebooting');
     await device.cmd('hello');
     expect(await bridge.becomes(installation, 'timed_out')).toMatchObject({
-      rejectReason: expect.stringMatching(/did not say what it holds/),
+      rejectReason: expect.stringMatching(/did not report its content/),
     });
   });
 });

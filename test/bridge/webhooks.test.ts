@@ -234,7 +234,7 @@ describe('A webhook', () => {
     }
     expect(await read(id)).toMatchObject({
       enabled: false,
-      disabledBecause: expect.stringMatching(/^Nothing was delivered since 2.*Z; the last attempt: it answered 500\.$/),
+      disabledBecause: expect.stringMatching(/^No delivery succeeded since 2.*Z; the last attempt: it answered 500\.$/),
     });
     expect((await deliveries(id))[0]).toMatchObject({ event: 'one', state: 'failed' });
     const before = posts.length;

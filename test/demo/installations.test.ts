@@ -139,9 +139,9 @@ describe('the demo', () => {
           [0, 'requested'],
           [1, 'delivered'],
         ],
-        { waitingOn: 'Waits for the device to accept the offer.' },
+        { waitingOn: 'Waiting for the device to accept the offer.' },
       ),
-      'Waits for the device to accept the offer.',
+      'Waiting for the device to accept the offer.',
     ],
   ])('explains an end in one sentence from the history: %s', (_what, one, sentence) => {
     expect(story(one)).toBe(sentence);

@@ -49,7 +49,7 @@ function group(
     openedAt: at(1),
     passedAt: null,
     failedAt: null,
-    gate: { ...example!.gate, because: `${ended} of ${size} ended targets succeeded, and 90 % are asked for` },
+    gate: { ...example!.gate, because: `${ended} of ${size} ended targets succeeded; 90 % required` },
     ...also,
   };
 }
@@ -67,8 +67,8 @@ function rollout(groups: GroupResource[], also: Partial<RolloutResource> = {}): 
     groups,
     counters,
     phase: 'running',
-    because: `It runs since ${at(1)}.`,
-    waitingOn: 'Waits for 6 installations that are in flight.',
+    because: `Running since ${at(1)}.`,
+    waitingOn: 'Waiting for 6 installations in flight.',
     pauses: [],
     startedAt: at(1),
     finishedAt: null,
@@ -89,13 +89,13 @@ const STOPPED = rollout(
   ],
   {
     phase: 'paused',
-    because: 'Paused: 2 of 2 installations failed, and 20 % is where this rollout is to pause (failure_budget).',
+    because: 'Paused: 2 of 2 installations failed; the rollout pauses at 20 % (failure_budget).',
     pauses: [
       { reason: 'gate_failed', since: at(4), because: 'group "canary" failed' },
       {
         reason: 'failure_budget',
         since: at(3),
-        because: '2 of 2 installations failed, and 20 % is where this rollout is to pause (judged from 1 on)',
+        because: '2 of 2 installations failed; the rollout pauses at 20 % (checked after 1 installation)',
       },
     ],
   },
@@ -127,9 +127,9 @@ describe('the rollout of the demo', () => {
     expect(lines[0]!.trim().split(/ {2,}/)).toEqual(['of', 'pending', 'in flight', 'installed', 'failed']);
     expect(lines[1]).toMatch(/^canary {2}passed {3}#{17}x{2} +10 +0 +0 +9 +1$/);
     expect(lines[3]).toMatch(/^early {3}running {2}#+x>+\.+ +40 +12 +6 +20 +2$/);
-    expect(lines[4]).toBe('        22 of 40 ended targets succeeded, and 90 % are asked for');
+    expect(lines[4]).toBe('        22 of 40 ended targets succeeded; 90 % required');
     expect(lines[5]).toMatch(/^rest {4}pending {2}\.+ +150 +150 +0 +0 +0$/);
-    expect(lines.slice(-2)).toEqual(['running, 12.3 s', 'Waits for 6 installations that are in flight.']);
+    expect(lines.slice(-2)).toEqual(['running, 12.3 s', 'Waiting for 6 installations in flight.']);
   });
 
   it('keeps within a terminal that is narrower than its bar', () => {
@@ -142,7 +142,7 @@ describe('the rollout of the demo', () => {
     expect(picture.changes(RUNNING)).toEqual([]);
     const [first] = new RolloutPicture(process.stdout, 0).changes(RUNNING);
     expect(first).toBe(
-      'canary  passed   pending 0, in flight 0, installed 9, failed 1: 10 of 10 ended targets succeeded, and 90 % are asked for',
+      'canary  passed   pending 0, in flight 0, installed 9, failed 1: 10 of 10 ended targets succeeded; 90 % required',
     );
     const next = { ...RUNNING, groups: [RUNNING.groups[0]!, RUNNING.groups[1]!, group('rest', 150, { inFlight: 3 })] };
     expect(picture.changes(next)).toEqual(['rest    running  pending 147, in flight 3, installed 0, failed 0']);
@@ -227,7 +227,7 @@ describe('the rollout of the demo', () => {
     expect(faultsOfCanary(one, all)).toHaveLength(1);
   });
 
-  const RULE = '1 of 3 installations failed, and 20 % is where this rollout is to go back (judged from 3 on)';
+  const RULE = '1 of 3 installations failed; the rollout rolls back at 20 % (checked after 3 installations)';
   const onItsWay = { pending: 1, inFlight: 0, rolledBack: 1, failed: 0 };
   const back = (rollBack: GroupResource['rollBack'], also: Partial<RolloutResource>) =>
     rollout(
@@ -242,12 +242,12 @@ describe('the rollout of the demo', () => {
       ],
       also,
     );
-  const ROLLING_BACK = back(onItsWay, { phase: 'rolling_back', because: `Rolls back since ${at(3)}: ${RULE}.` });
+  const ROLLING_BACK = back(onItsWay, { phase: 'rolling_back', because: `Rolling back since ${at(3)}: ${RULE}.` });
   const ROLLED_BACK = back(
     { ...onItsWay, pending: 0, rolledBack: 2 },
     {
       phase: 'aborted',
-      because: `Aborted at ${at(6)}: rolled back, because ${RULE}: 2 devices hold what they held before.`,
+      because: `Aborted at ${at(6)}: rolled back: ${RULE}; 2 devices hold their earlier content again.`,
       abortedAt: at(6),
     },
   );
@@ -263,14 +263,14 @@ describe('the rollout of the demo', () => {
 
   it('shows on its way back how many of those that installed it hold again what they held before', () => {
     const picture = rolloutPicture(ROLLING_BACK, 4_000, 80).map(plain);
-    expect(picture[2]).toBe('        1 of 2 that installed it hold again what they held before');
+    expect(picture[2]).toBe('        1 of 2 updated devices hold their earlier content again');
     expect(picture.at(-2)).toBe('rolling_back, 4.0 s');
     expect(isAtRest(ROLLING_BACK)).toBe(false);
     const changes = new RolloutPicture(process.stdout, 0).changes(ROLLING_BACK);
     expect(changes[0]).toBe(
-      'canary  running  pending 0, in flight 0, installed 2, failed 1: 1 of 2 that installed it hold again what they held before',
+      'canary  running  pending 0, in flight 0, installed 2, failed 1: 1 of 2 updated devices hold their earlier content again',
     );
-    expect(changes.at(-1)).toBe(`rolling_back: Rolls back since ${at(3)}: ${RULE}.`);
+    expect(changes.at(-1)).toBe(`rolling_back: Rolling back since ${at(3)}: ${RULE}.`);
   });
 
   it('has gone back when every device of the canary tried it and holds what it held before, and nobody else heard of it', () => {
@@ -288,7 +288,7 @@ describe('the rollout of the demo', () => {
 
   it.each<[string, Checked[], RolloutResource]>([
     [
-      'a device does not hold what it held before',
+      'a device does not hold its earlier content',
       [brought('a', { isOld: false }), ...returned.slice(1), ...left],
       ROLLED_BACK,
     ],
@@ -319,13 +319,13 @@ describe('the rollout of the demo', () => {
 
   it('is summed up in sentences: how long it took, per group, and the first thing that stopped it', () => {
     expect(reasonOf(STOPPED)).toBe(
-      '2 of 2 installations failed, and 20 % is where this rollout is to pause (judged from 1 on).',
+      '2 of 2 installations failed; the rollout pauses at 20 % (checked after 1 installation).',
     );
     expect(summaryOf(STOPPED)).toEqual([
       '"lamp 2.0.0": paused 2.0 s after its start; 0 of 4 devices hold the new version, 2 failed or refused it, 2 were not asked.',
-      '  canary: 0 of 2 installed, 2 failed; failed 3.0 s after it began: 2 of 2 ended targets succeeded, and 90 % are asked for.',
+      '  canary: 0 of 2 installed, 2 failed; failed 3.0 s after it began: 2 of 2 ended targets succeeded; 90 % required.',
       '  rest: never begun; none of its 2 devices was touched.',
-      'Why it stopped: 2 of 2 installations failed, and 20 % is where this rollout is to pause (judged from 1 on).',
+      'Why it stopped: 2 of 2 installations failed; the rollout pauses at 20 % (checked after 1 installation).',
     ]);
   });
 

@@ -170,7 +170,7 @@ describe('A failed attempt', () => {
   it.each(['failed', 'rejected'] as const)('has a reason also where the device says no more than %s', (state) => {
     expect(given().requested('a').begins('a').does('a', { type: state }).of('a')).toMatchObject({
       state,
-      rejectReason: `the device reported ${state} and did not say why`,
+      rejectReason: `the device reported ${state} without a reason`,
     });
     const code = given()
       .requested('a')

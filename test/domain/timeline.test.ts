@@ -14,28 +14,28 @@ describe('What happened to a device is told in sentences', () => {
     [
       'an operator asked',
       entry('requested', { by: 'operator:key:admin' }),
-      'Operator key:admin asked for firmware 1.5.0 in slot "firmware".',
+      'Operator key:admin requested firmware 1.5.0 for slot "firmware".',
     ],
     [
       'a rollout asked',
       entry('requested', { by: 'rollout:r-1', group: 'canary', rolloutAttempt: 1 }, { rollout: ROLLOUT }),
-      'Rollout "switch 1.5.0", group "canary", asked for firmware 1.5.0 in slot "firmware".',
+      'Rollout "switch 1.5.0", group "canary", requested firmware 1.5.0 for slot "firmware".',
     ],
     [
       'a rollout asked again',
       entry('requested', { by: 'rollout:r-1', group: 'canary', rolloutAttempt: 2 }, { rollout: ROLLOUT }),
-      'Rollout "switch 1.5.0", group "canary", in attempt 2 asked for firmware 1.5.0 in slot "firmware".',
+      'Rollout "switch 1.5.0", group "canary", in attempt 2 requested firmware 1.5.0 for slot "firmware".',
     ],
     [
       'an operator asked once more',
       entry('requested', { by: 'operator:key:admin', retryOf: 'i-0' }),
-      'Operator key:admin asked for firmware 1.5.0 in slot "firmware", once more.',
+      'Operator key:admin requested firmware 1.5.0 for slot "firmware", again.',
     ],
     ['it was offered', entry('delivered', { by: 'process' }), 'Firmware 1.5.0 was offered to the device.'],
     [
       'it was put off',
       entry('deferred', { by: 'device:n', nextActionAt: '2026-11-24T11:00:00.000Z' }),
-      'The device put firmware 1.5.0 off until 2026-11-24T11:00:00.000Z.',
+      'The device deferred firmware 1.5.0 until 2026-11-24T11:00:00.000Z.',
     ],
     [
       'an attempt failed',
@@ -45,7 +45,7 @@ describe('What happened to a device is told in sentences', () => {
         error: { code: 'HASH_MISMATCH', message: 'got 60303ae2' },
         nextActionAt: '2026-11-24T10:00:10.000Z',
       }),
-      'Attempt 1 to install firmware 1.5.0 failed: HASH_MISMATCH (got 60303ae2); the next one begins at 2026-11-24T10:00:10.000Z.',
+      'Attempt 1 to install firmware 1.5.0 failed: HASH_MISMATCH (got 60303ae2); the next attempt starts at 2026-11-24T10:00:10.000Z.',
     ],
     [
       'it failed',
@@ -60,28 +60,28 @@ describe('What happened to a device is told in sentences', () => {
     [
       'it ran out of time',
       entry('timed_out', { by: 'process', from: 'downloading' }),
-      'The installation of firmware 1.5.0 ran out of time in downloading.',
+      'The installation of firmware 1.5.0 timed out in downloading.',
     ],
     ['it is installed', entry('installed', { by: 'device:n' }), 'Firmware 1.5.0 is installed.'],
     [
       'it was there before',
       entry('installed', { by: 'process', alreadyInstalled: true }),
-      'The slot held firmware 1.5.0 already.',
+      'The slot already held firmware 1.5.0.',
     ],
     [
       'the device said what it holds',
       entry('slot', { by: 'device:n', slot: 'firmware', version: '1.5.0', sha256: 'ab', confirmed: true }),
-      'The device said that slot "firmware" holds 1.5.0.',
+      'The device reported that slot "firmware" holds 1.5.0.',
     ],
     [
       'it holds content without a version',
       entry('slot', { slot: 'firmware', version: null, sha256: '60303ae22b998861bce3', confirmed: false }),
-      'The device said that slot "firmware" holds content 60303ae22b99, not yet confirmed.',
+      'The device reported that slot "firmware" holds content 60303ae22b99, not yet confirmed.',
     ],
     [
       'it holds nothing',
       entry('slot', { slot: 'firmware', version: null, sha256: null, confirmed: false }),
-      'The device said that slot "firmware" is empty.',
+      'The device reported that slot "firmware" is empty.',
     ],
     [
       'a kind that this version does not know',
@@ -110,13 +110,13 @@ const PENDING = {
   online: true,
   retryAt: null,
   because: null,
-  waitingOn: 'Waits for the soak of group "canary".',
+  waitingOn: 'Waiting for the soak of group "canary".',
 };
 
 describe('Where a slot stands', () => {
   it('is not known before the device has spoken', () => {
     expect(slotNow(NOTHING)).toEqual({
-      why: 'The device has not said what slot "firmware" holds.',
+      why: 'The device has not reported what slot "firmware" holds.',
       whyNow: null,
       waitingOn: [],
     });
@@ -127,13 +127,13 @@ describe('Where a slot stands', () => {
       origin: typeof BY_ROLLOUT | null | { requestedBy: string; requestedAt: number; rollout: null; group: null },
     ) => slotNow({ ...NOTHING, current: { ...HELD, origin } }).why;
     expect(why(BY_ROLLOUT)).toBe(
-      'Slot "firmware" holds 1.4.0, because rollout "switch 1.5.0" (group "canary") asked for it at 2026-11-24T10:00:00.000Z.',
+      'Slot "firmware" holds 1.4.0, because rollout "switch 1.5.0" (group "canary") requested it at 2026-11-24T10:00:00.000Z.',
     );
     expect(why({ requestedBy: 'key:admin', requestedAt: AT, rollout: null, group: null })).toBe(
-      'Slot "firmware" holds 1.4.0, because operator key:admin asked for it at 2026-11-24T10:00:00.000Z.',
+      'Slot "firmware" holds 1.4.0, because operator key:admin requested it at 2026-11-24T10:00:00.000Z.',
     );
     expect(why(null)).toBe(
-      'The device said that slot "firmware" holds 1.4.0 (last report 2026-11-24T09:00:00.000Z); Slipway did not install it.',
+      'The device reported that slot "firmware" holds 1.4.0 (last report 2026-11-24T09:00:00.000Z); Slipway did not install it.',
     );
   });
 
@@ -141,13 +141,13 @@ describe('Where a slot stands', () => {
     const now = slotNow({
       ...NOTHING,
       current: HELD,
-      desired: { content: '1.5.0', origin: BY_ROLLOUT, waitingOn: 'Waits for the device to accept the offer.' },
+      desired: { content: '1.5.0', origin: BY_ROLLOUT, waitingOn: 'Waiting for the device to accept the offer.' },
       queued: 1,
     });
-    expect(now.whyNow).toBe('Rollout "switch 1.5.0" (group "canary") asked for 1.5.0 at 2026-11-24T10:00:00.000Z.');
+    expect(now.whyNow).toBe('Rollout "switch 1.5.0" (group "canary") requested 1.5.0 at 2026-11-24T10:00:00.000Z.');
     expect(now.waitingOn).toEqual([
-      'Waits for the device to accept the offer.',
-      'One more installation waits for this slot.',
+      'Waiting for the device to accept the offer.',
+      '1 more installation is queued for this slot.',
     ]);
   });
 
@@ -155,22 +155,22 @@ describe('Where a slot stands', () => {
     [
       'whose group has not begun',
       {},
-      'Rollout "switch 1.5.0" is to bring 1.5.0; the device is in group "rest", which has not begun. The rollout: Waits for the soak of group "canary".',
+      'Rollout "switch 1.5.0" plans to install 1.5.0; the device is in group "rest", which has not started. The rollout: Waiting for the soak of group "canary".',
     ],
     [
       'for which the device is away',
       { groupOpened: true, online: false },
-      'Rollout "switch 1.5.0" is to bring 1.5.0; the device is in group "rest", which has begun, and is not online. The rollout: Waits for the soak of group "canary".',
+      'Rollout "switch 1.5.0" plans to install 1.5.0; the device is in group "rest", which has started, but the device is offline. The rollout: Waiting for the soak of group "canary".',
     ],
     [
       'that tries again',
       { retryAt: AT, because: 'attempt 1: DOWNLOAD_FAILED' },
-      'Rollout "switch 1.5.0" is to bring 1.5.0 and tries again from 2026-11-24T10:00:00.000Z on, after attempt 1: DOWNLOAD_FAILED.',
+      'Rollout "switch 1.5.0" plans to install 1.5.0; the next attempt may start at 2026-11-24T10:00:00.000Z, after attempt 1: DOWNLOAD_FAILED.',
     ],
     [
       'without groups yet',
       { group: null },
-      'Rollout "switch 1.5.0" is to bring 1.5.0, and its groups are being formed.',
+      'Rollout "switch 1.5.0" plans to install 1.5.0; its groups are being formed.',
     ],
   ])('tells of a rollout %s', (_what, more, sentence) => {
     expect(slotNow({ ...NOTHING, pending: [{ ...PENDING, ...more }] }).waitingOn).toEqual([sentence]);

@@ -50,6 +50,6 @@ describe('What may be asked of a rollout, by its phase', () => {
   it('says what would be possible instead', () => {
     expect(whyNot('resume', 'aborted')).toContain('create another rollout');
     expect(whyNot('start', 'paused')).toContain('resume it');
-    expect(whyNot('retry', 'awaiting_approval')).toContain('once it runs');
+    expect(whyNot('retry', 'awaiting_approval')).toContain('once it is running');
   });
 });

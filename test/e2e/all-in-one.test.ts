@@ -153,7 +153,7 @@ async function walk(document: string, heading: string): Promise<string> {
 describe('The README', () => {
   it('walks from upload to `installed` with curl as it says', async () => {
     const printed = await walk('README.md', '## From upload');
-    expect(printed).toMatch(/"waitingOn":\s*"Waits for /);
+    expect(printed).toMatch(/"waitingOn":\s*"Waiting for /);
     expect(printed).toMatch(/"completedAt"/);
     expect(printed).toMatch(/"version":\s*"1\.5\.0"/);
   });

@@ -67,7 +67,7 @@ describe('A child that moves to another gateway while it is being installed', ()
     expect(await left.ack(receipt)).toMatchObject({ children: { 'mac:02': childId } });
     const { id } = await operator.install(childId, { firmwareId, slot: 'firmware' });
     const before = await left.desired(childId);
-    expect((await operator.installation(childId, id)).waitingOn).toMatch(/^Waits for the device to accept/);
+    expect((await operator.installation(childId, id)).waitingOn).toMatch(/^Waiting for the device to accept/);
 
     const blob = await fetch((before['download'] as { url: string }).url);
     expect(

@@ -20,7 +20,7 @@ describe('Admission', () => {
     await story.starts({ groups: ONE_GROUP });
     expect(await story.counters()).toEqual({ all: { inFlight: 2, pending: 2 } });
     await story.succeed();
-    expect((await story.settles()).waitingOn).toBe('Waits for 2 devices to come online.');
+    expect((await story.settles()).waitingOn).toBe('Waiting for 2 devices to come online.');
     await story.comesOnline(story.devices[2]!);
     expect(await story.facts.sql(`SELECT receiver, detail FROM outbox WHERE subject = $1`, [story.rolloutId])).toEqual([
       { receiver: 'workflow', detail: 'rollout' },
@@ -44,7 +44,7 @@ describe('Admission', () => {
     await story.settles();
     expect(await story.counters()).toEqual({ all: { inFlight: 1, pending: 2 } });
     await story.asks({ do: 'amend', amendment: { pace: { ...plan.pace, offline: 'wait', maxInFlight: 3 } } });
-    expect((await story.settles()).waitingOn).toMatch(/^Waits for 2 devices to come online/);
+    expect((await story.settles()).waitingOn).toMatch(/^Waiting for 2 devices to come online/);
     expect(await story.counters()).toEqual({ all: { inFlight: 1, pending: 2 } });
     // What was offered before is as absent as the others, should it come back.
     expect(
@@ -92,7 +92,7 @@ describe('Admission', () => {
       'attempt 1: DOWNLOAD_FAILED: the link broke',
       10,
     ]);
-    expect((await story.settles()).waitingOn).toMatch(/or for a back-off to end at/);
+    expect((await story.settles()).waitingOn).toMatch(/or for the next retry at/);
     expect(tick.done).toBe(false);
   });
 

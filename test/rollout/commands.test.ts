@@ -160,7 +160,7 @@ describe('What people ask for', () => {
     });
     expect(view.phase).toBe('scheduled');
     const tick = await story.settles();
-    expect(tick.waitingOn).toMatch(/Waits for its time to start/);
+    expect(tick.waitingOn).toMatch(/Waiting for the start time/);
     await new Promise((resolve) => setTimeout(resolve, tick.until! - Date.now() + 20));
     await story.settles();
     expect(await story.counters()).toEqual({ all: { inFlight: 1 } });

@@ -51,7 +51,7 @@ describe('A roll back', () => {
     const ended = await story.now();
     expect([ended.phase, await back(story)]).toEqual(['aborted', { all: [0, 0, 2, 0] }]);
     expect(ended.because).toMatch(
-      /rolled back, because 2 of 4 installations failed, .*: 2 devices hold what they held before/,
+      /rolled back: 2 of 4 installations failed; .*; 2 devices hold their earlier content again/,
     );
     const slots = await story.facts.sql<{ firmware_id: string }>(
       `SELECT firmware_id FROM device_slots WHERE device_id = ANY($1::uuid[]) AND firmware_id IS NOT NULL`,
@@ -127,9 +127,9 @@ describe('A roll back', () => {
     await story.asks({ do: 'rollback', because: null });
     expect((await story.settles()).outcome).toBe('aborted');
     const reasons = Object.fromEntries((await story.targets()).map((one) => [one.deviceId, one.back?.because]));
-    expect(reasons[story.devices[0]!]).toBe('nobody knows what its slot held before');
+    expect(reasons[story.devices[0]!]).toBe('the earlier content of its slot is unknown');
     expect(reasons[story.devices[1]!]).toMatch(
-      /what its slot held before \(sha256 9+\) is not among the firmwares, or was deleted/,
+      /the earlier content of its slot \(sha256 9+\) is not among the firmwares, or was deleted/,
     );
   });
 
@@ -181,7 +181,7 @@ describe('A dynamic rollout', () => {
     const tick = await story.settles();
     expect([tick.done, tick.waitingOn]).toEqual([
       false,
-      'Stays open for devices that come to match; 1 has so far, and 1 hold the content.',
+      'Waiting for devices that match later: 1 target so far, 1 with the content.',
     ]);
     await story.registers([TAG]);
     await story.registers([TAG]);

@@ -140,7 +140,7 @@ describe('Groups', () => {
       ['gate_failed'],
       ['failed', 'pending'],
     ]);
-    expect(paused.waitingOn).toMatch(/Paused: group "canary": 0 of 2 ended targets succeeded, and 95 % are asked for/);
+    expect(paused.waitingOn).toMatch(/Paused: group "canary": 0 of 2 ended targets succeeded; 95 % required/);
     await story.asks({ do: 'resume', reason: null });
     await story.settles();
     expect(await story.counters()).toEqual({ canary: { failed: 2 }, rest: { inFlight: 8 } });
@@ -153,7 +153,7 @@ describe('Groups', () => {
     const tick = await story.settles();
     expect([await groupStates(story), tick.waitingOn]).toEqual([
       ['soaking', 'pending'],
-      expect.stringMatching(/Waits for the soak of group "canary"/),
+      expect.stringMatching(/Waiting for the soak of group "canary"/),
     ]);
     await new Promise((resolve) => setTimeout(resolve, Math.max(0, tick.until! - Date.now()) + 20));
     await story.settles();
@@ -188,7 +188,7 @@ describe('Pace', () => {
     await story.succeed(2);
     const tick = await story.settles();
     expect(await story.counters()).toEqual({ all: { installed: 2, inFlight: 5, pending: 5 } });
-    expect(tick.waitingOn).toBe('Waits for a place: 5 installations are open of 5 that may be at once.');
+    expect(tick.waitingOn).toBe('Waiting for capacity: 5 of 5 in flight.');
   });
 
   it('R2 never has more starts in a minute than the rate, and says until when it waits', async () => {
@@ -197,7 +197,7 @@ describe('Pace', () => {
     await story.succeed();
     const tick = await story.settles();
     expect(await story.counters()).toEqual({ all: { installed: 4, pending: 5 } });
-    expect(tick.waitingOn).toMatch(/Waits for its pace: 4 of 4 starts a minute are used/);
+    expect(tick.waitingOn).toMatch(/Waiting for the start rate: 4 of 4 starts per minute used/);
     expect(tick.until! - Date.now()).toBeLessThanOrEqual(60_100);
   });
 
@@ -224,7 +224,7 @@ describe('Stop rules', () => {
     await story.settles();
     const paused = await story.now();
     expect([paused.phase, paused.facts.pauses.map((pause) => pause.reason)]).toEqual(['paused', ['failure_budget']]);
-    expect(paused.because).toMatch(/1 of 4 installations failed, and 25 % is where this rollout is to pause/);
+    expect(paused.because).toMatch(/1 of 4 installations failed; the rollout pauses at 25 %/);
     await story.asks({ do: 'resume', reason: 'failure_budget' });
     await story.settles();
     await story.fail();
@@ -240,7 +240,7 @@ describe('Stop rules', () => {
     await story.report([bad!], { type: 'failed', error: { code: 'INCOMPATIBLE', message: 'wrong board' } });
     const tick = await story.settles();
     expect(await story.counters()).toEqual({ all: { failed: 1, canceled: 6, inFlight: 1 } });
-    expect([tick.done, tick.waitingOn]).toEqual([false, 'Aborted; waits for 1 installation that is open to end.']);
+    expect([tick.done, tick.waitingOn]).toEqual([false, 'Aborting: waiting for 1 open installation to end.']);
     await story.report([begun!], { type: 'installed', attempt: 1, seq: 2 });
     expect((await story.settles()).outcome).toBe('aborted');
     expect(await story.counters()).toEqual({ all: { failed: 1, canceled: 6, installed: 1 } });

@@ -132,7 +132,7 @@ describe('The process of an installation', () => {
 
   it('waits for notBefore', async () => {
     const one = await requested({}, { notBefore: Date.now() + 1_500 });
-    expect(one.waitingOn).toMatch(/^Waits for its time to begin, since .+, until .+\.$/);
+    expect(one.waitingOn).toMatch(/^Waiting for its start time, since .+, until .+\.$/);
     const delivered = await becomes(one, 'delivered', (view) => view.state === 'delivered');
     expect(delivered.stateSince).toBeGreaterThanOrEqual(one.notBefore!);
     await says(one, { type: 'installed' });
@@ -145,7 +145,7 @@ describe('The process of an installation', () => {
     await says(one, { type: 'failed', attempt: 1, seq: 1, error: { code: 'HASH_MISMATCH', message: 'other bytes' } });
     const waiting = await see(one);
     expect(waiting.waitingOn).toMatch(
-      /^Waits for its back-off: attempt 2 of 2 begins at .+, because HASH_MISMATCH: other bytes\.$/,
+      /^Waiting to retry: attempt 2 of 2 starts at .+, because HASH_MISMATCH: other bytes\.$/,
     );
     await becomes(one, 'offered again', (view) => view.state === 'delivered' && view.attempt === 2);
     await says(one, { type: 'failed', attempt: 2, seq: 1, error: { code: 'HASH_MISMATCH', message: 'other bytes' } });
@@ -168,7 +168,7 @@ describe('The process of an installation', () => {
     await becomes(one, 'delivered', (view) => view.state === 'delivered');
     await says(one, { type: 'accepted', attempt: 1, seq: 1 });
     const end = await becomes(one, 'ended', (view) => view.endedAt !== null);
-    expect(end).toMatchObject({ state: 'timed_out', rejectReason: 'the download did not advance in time' });
+    expect(end).toMatchObject({ state: 'timed_out', rejectReason: 'the download made no progress in time' });
     await handle(one).result();
     await keep(one, 'deadline-moved-forward');
   });
@@ -264,12 +264,12 @@ describe('The process of an installation', () => {
       );
       expect((await both())[0]).toMatch(sentence);
     };
-    await shows(/^Waits for the device, which is offline, to accept the offer, since .+, until .+\.$/);
+    await shows(/^Waiting for the device, which is offline, to accept the offer, since .+, until .+\.$/);
     await says(one, { type: 'accepted', attempt: 1, seq: 1 });
-    await shows(/^Waits for the device to begin the download, since .+, until .+\.$/);
+    await shows(/^Waiting for the device to start the download, since .+, until .+\.$/);
     await says(one, { type: 'downloaded', attempt: 1, seq: 2 });
     await says(one, { type: 'installing', attempt: 1, seq: 3 });
-    await shows(/^Waits for the device to finish the installation, since .+, until .+\.$/);
+    await shows(/^Waiting for the device to finish the installation, since .+, until .+\.$/);
     await says(one, { type: 'installed', attempt: 1, seq: 4 });
     await handle(one).result();
   }, 90_000);

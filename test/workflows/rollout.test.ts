@@ -79,11 +79,7 @@ describe('The process of a rollout', () => {
   it('waits for its start, opens group after group as reports come in, and ends with the last of them', async () => {
     const story = await Story.given(pool, { online: 4 });
     await story.creates({ groups: [{ name: 'canary', percent: 25 }, { name: 'rest' }] });
-    await becomes(
-      story,
-      'told of',
-      (view) => view.processStarted && view.waitingOn === 'Waits for somebody to start it.',
-    );
+    await becomes(story, 'told of', (view) => view.processStarted && view.waitingOn === 'Waiting to be started.');
     await story.asks({ do: 'start' });
     await inFlight(story, 1);
     await story.succeed();
@@ -172,7 +168,7 @@ describe('The process of a rollout', () => {
     const story = await Story.given(pool, { offline: 1 });
     await story.creates({ groups: ONE_GROUP });
     await story.asks({ do: 'start' });
-    await becomes(story, 'waiting', (view) => view.waitingOn === 'Waits for 1 device to come online.');
+    await becomes(story, 'waiting', (view) => view.waitingOn === 'Waiting for 1 device to come online.');
     const first = (await handle(story).describe()).runId;
     const ref = { tenantId: 'default', rolloutId: story.rolloutId };
     const length = async () => (await handle(story).describe()).historyLength;

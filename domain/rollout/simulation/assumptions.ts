@@ -1,6 +1,6 @@
 import { printDuration } from '../../duration.js';
 import type { Plan } from '../plan.js';
-import { plural } from '../sentences.js';
+import { plural } from '../../plural.js';
 import type { FleetModel } from './model.js';
 
 /**
@@ -11,28 +11,26 @@ export function assumptionsOf(plan: Plan, model: FleetModel, runs: number): stri
   const approvals = plan.approval.required > 0 || plan.groups.some((group) => group.approval !== null);
   const chances = plan.stopIf.length > 0 || plan.groups.length > 1;
   return [
-    plan.schedule.startAt === null ? 'It is started at once.' : 'It is started in time for its startAt.',
+    plan.schedule.startAt === null ? 'The rollout starts at once.' : 'The rollout starts at its startAt.',
     ...(approvals ? ['Approvals are given at once.'] : []),
     ...(chances
       ? [
-          `Nobody resumes it: a run that pauses counts as one that ends there. ${plural(runs, 'run was made', 'runs were made')}, so that a chance of 0 means less than one in ${runs}.`,
+          `A paused run is not resumed: it counts as ended. ${plural(runs, 'run was made', 'runs were made')}, so a chance of 0 means less than one in ${runs}.`,
         ]
       : []),
-    'Each attempt goes well or wrong by itself: the failures of the past hit devices at random, and the new content is neither better nor worse than what was installed before.',
-    'A device that is online stays so.',
+    'Attempts fail independently: past failures hit devices at random, and the new content is as reliable as earlier content.',
+    'An online device stays online.',
     ...(model.online < 1
       ? [
-          `A device that is away comes back after about as long as it has been away${model.neverSeen > 0 ? '; one that was never there does not come' : ''}.`,
+          `An offline device returns after about as long as it has been offline${model.neverSeen > 0 ? '; a device that was never online does not come' : ''}.`,
         ]
       : []),
-    ...(model.held > 0 ? ['Devices that hold the content already are spread evenly over the groups.'] : []),
+    ...(model.held > 0 ? ['Devices that already hold the content are spread evenly over the groups.'] : []),
     ...(model.kinds.length > 1 ? ['Device types are spread evenly over the groups.'] : []),
-    ...(plan.onConflict === 'queue' ? ['No other installation stands in the way on any device.'] : []),
-    `Targets that have not ended ${printDuration(plan.timeouts.target)} after the start are given up, as the plan says.`,
-    ...(plan.targets.dynamic ? ['No device comes to match later.'] : []),
-    ...(plan.stopIf.some((rule) => rule.then === 'rollBack')
-      ? ['A run that rolls back counts as one that ends there.']
-      : []),
-    'What is asked to stop stops at once.',
+    ...(plan.onConflict === 'queue' ? ['No other installation is open on any device.'] : []),
+    `Targets that have not ended ${printDuration(plan.timeouts.target)} after the start time out, as planned.`,
+    ...(plan.targets.dynamic ? ['No device starts to match later.'] : []),
+    ...(plan.stopIf.some((rule) => rule.then === 'rollBack') ? ['A run that rolls back counts as ended.'] : []),
+    'Installations stop as soon as they are asked to.',
   ];
 }

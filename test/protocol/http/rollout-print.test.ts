@@ -133,7 +133,12 @@ describe('A rollout as it is printed', () => {
       size: 10,
       state: 'awaiting_approval',
       counters: { installed: 3, inFlight: 7, bytes: 1_000 },
-      gate: { minSample: 20, verdict: 'wait', because: expect.stringContaining('3 of 20'), bound: null },
+      gate: {
+        minSample: 20,
+        verdict: 'wait',
+        because: expect.stringContaining('3 targets have ended; the gate needs 20'),
+        bound: null,
+      },
       approval: {
         required: 2,
         expiresAfter: 'P3D',

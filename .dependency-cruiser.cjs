@@ -50,7 +50,7 @@ const NPM = {
   store: ['pg', 'pg-copy-streams', 'kysely', 'node:.*'],
   workflows: ['@temporalio/workflow', '@temporalio/common'],
   activities: ['@temporalio/activity', '@temporalio/common', 'node:.*'],
-  bridge: ['mqtt', 'mqtt-packet', 'p-limit', 'pino', 'prom-client', 'node:.*'],
+  bridge: ['mqtt', 'mqtt-packet', 'p-limit', 'pino', 'prom-client', 'standardwebhooks', 'node:.*'],
   runtime: ['pino', 'zod', 'prom-client', 'node:.*'],
 };
 

@@ -36,6 +36,7 @@ const common = {
 } as const;
 const byId = z.object({ id });
 const one = envelope(webhook);
+/** Standard Webhooks asks for 24 to 64. */
 const SECRET_BYTES = 32;
 /** A webhook tells what `GET /v1/events` tells, so that whoever makes one must be allowed to read that. */
 const READ = ['rollouts:read', 'firmware:read', 'devices_states:read'] as const;
@@ -51,7 +52,7 @@ export function webhookRoutes({ now }: Pick<Services, 'now'>): Route[] {
       operationId: 'createWebhook',
       summary: 'Have what happens posted to a URL',
       description:
-        'From the next entry of the history on, each at least once, in order unless one had to be tried again. `Slipway-Signature: t=<unix seconds>,v1=<hex>` is the HMAC-SHA-256, with the secret as its key, over `<t>.<body>`. A repetition with the same Idempotency-Key cannot show the secret again: 409 `WEBHOOK_SECRET_SHOWN`.',
+        'From the next entry of the history on, each at least once, in order unless one had to be tried again. Signed after [Standard Webhooks](https://www.standardwebhooks.com): `webhook-id` is the id of the delivery, `webhook-timestamp` its time in Unix seconds, and `webhook-signature: v1,<base64>` the HMAC-SHA-256 over `<id>.<timestamp>.<body>`; its key is the secret after `whsec_`, read as base64. A repetition with the same Idempotency-Key cannot show the secret again: 409 `WEBHOOK_SECRET_SHOWN`.',
       permission: WRITE,
       body: newWebhook,
       answers: {
@@ -61,7 +62,7 @@ export function webhookRoutes({ now }: Pick<Services, 'now'>): Route[] {
       handle: (call) =>
         call.answerOnce(async (tx) => {
           const { url, events = [], description = null } = call.body;
-          const secret = `whsec_${randomBytes(SECRET_BYTES).toString('base64url')}`;
+          const secret = `whsec_${randomBytes(SECRET_BYTES).toString('base64')}`;
           const made = await createWebhook(
             tx,
             call.principal.tenantId,

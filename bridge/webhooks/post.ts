@@ -1,7 +1,7 @@
-import { createHmac } from 'node:crypto';
 import { request as overHttp } from 'node:http';
 import { request as overTls } from 'node:https';
 import { isIP } from 'node:net';
+import { Webhook } from 'standardwebhooks';
 import type { Attempted } from '../../store/history/webhook-sending.js';
 import { isPrivate, PrivateAddress, publicLookup } from './addresses.js';
 
@@ -20,12 +20,23 @@ export interface Post {
 }
 
 /**
- * `t=<unix seconds>,v1=<hex HMAC-SHA-256 over "t.body">`: the time is signed, so that an old delivery cannot be played
- * again as a new one.
+ * The headers of Standard Webhooks 1.0.0 (github.com/standard-webhooks/standard-webhooks, spec): the id, the time in
+ * Unix seconds and the body are signed, so that an old delivery cannot be sent again as a new one.
  */
-export function signature(secret: string, body: string, now: number): string {
-  const t = Math.floor(now / 1_000);
-  return `t=${t},v1=${createHmac('sha256', secret).update(`${t}.${body}`).digest('hex')}`;
+export function signatureHeaders({ secret, id, body, now }: Pick<Post, 'secret' | 'id' | 'body' | 'now'>) {
+  return {
+    'webhook-id': id,
+    'webhook-timestamp': String(Math.floor(now / 1_000)),
+    'webhook-signature': new Webhook(keyOf(secret), { format: 'raw' }).sign(id, new Date(now), body),
+  };
+}
+
+/**
+ * `whsec_` and the key in base64. Secrets of webhooks that were made before the signatures followed the standard are
+ * base64url without padding: node reads both.
+ */
+function keyOf(secret: string): Uint8Array {
+  return Buffer.from(secret.replace(/^whsec_/, ''), 'base64');
 }
 
 /**
@@ -60,8 +71,7 @@ function statusOf(what: Post, url: URL, allowPrivate: boolean, signal: AbortSign
     'content-length': body.length,
     'user-agent': 'Slipway',
     'slipway-event': what.event,
-    'slipway-delivery': what.id,
-    'slipway-signature': signature(what.secret, what.body, what.now),
+    ...signatureHeaders(what),
   };
   return new Promise((resolve, reject) => {
     const send = url.protocol === 'https:' ? overTls : overHttp;

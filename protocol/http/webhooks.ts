@@ -77,10 +77,15 @@ const EXAMPLE = {
 
 export const webhook = z.strictObject(shape).meta({ id: 'Webhook', example: EXAMPLE });
 export const webhookWithSecret = z
-  .strictObject({ ...shape, secret: z.string().meta({ description: 'Signs each delivery. Shown this once' }) })
+  .strictObject({
+    ...shape,
+    secret: z.string().meta({
+      description: 'Signs each delivery: `whsec_` and 32 bytes in base64 (Standard Webhooks). Shown this once',
+    }),
+  })
   .meta({
     id: 'WebhookWithSecret',
-    example: { ...EXAMPLE, secret: 'whsec_9bYkz0CwX5v2m1d8Qf3sT7uJ4nLrHaPeGiKoVxZcBtM' },
+    example: { ...EXAMPLE, secret: 'whsec_9bYkz0CwX5v2m1d8Qf3sT7uJ4nLrHaPeGiKoVxZcBtM=' },
   });
 
 export interface PrintableWebhook {

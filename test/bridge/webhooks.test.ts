@@ -1,7 +1,8 @@
-import { createHmac, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingHttpHeaders, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { Webhook } from 'standardwebhooks';
 import { instant, LeaseGuard } from '../../bridge/rounds/lease-guard.js';
 import { isPrivate } from '../../bridge/webhooks/addresses.js';
 import { WebhookSender } from '../../bridge/webhooks/sender.js';
@@ -85,6 +86,10 @@ const sender = (allowPrivate = true) =>
     allowPrivate,
   });
 
+/** As the library takes headers: one value each. */
+const signed = (headers: IncomingHttpHeaders): Record<string, string> =>
+  Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, String(value)]));
+
 async function happens(...events: string[]): Promise<void> {
   await asService(api.pool, (tx) =>
     writeHistory(
@@ -106,7 +111,7 @@ describe('A webhook', () => {
     const made = await api.call('POST', WEBHOOKS, { url, events: ['failed'] }, key);
     expect([made.status, made.body.data]).toMatchObject([
       201,
-      { url, events: ['failed'], enabled: true, secret: expect.stringMatching(/^whsec_[\w-]{43}$/) },
+      { url, events: ['failed'], enabled: true, secret: expect.stringMatching(/^whsec_[A-Za-z0-9+/]{43}=$/) },
     ]);
     expect((await api.call('POST', WEBHOOKS, { url, events: ['failed'] }, key)).body.errorCode).toBe(
       'WEBHOOK_SECRET_SHOWN',
@@ -165,17 +170,31 @@ describe('A webhook', () => {
       log.map(() => ['delivered', 1, 200]),
     );
     const { headers, body } = posts[0]!;
-    const [, t, v1] = /^t=(\d+),v1=([0-9a-f]{64})$/.exec(headers['slipway-signature'] as string)!;
-    expect(v1).toBe(createHmac('sha256', secret).update(`${t}.${body}`).digest('hex'));
-    expect(Number(t)).toBe(Math.floor(now / 1_000));
+    const [entry] = (await api.call('GET', `/v1/events?after=${log.at(-1)!.number - 1}&pageSize=1`)).body
+      .data as unknown[];
+    expect(new Webhook(secret).verify(body, signed(headers))).toEqual({
+      deliveryId: log.at(-1)!.id,
+      ...(entry as object),
+    });
+    expect(() => new Webhook(secret).verify(`${body} `, signed(headers))).toThrow('No matching signature found');
     expect(headers).toMatchObject({
       'content-type': 'application/json',
       'slipway-event': 'wanted',
-      'slipway-delivery': log.at(-1)!.id,
+      'webhook-id': log.at(-1)!.id,
+      'webhook-timestamp': String(Math.floor(now / 1_000)),
     });
-    const [entry] = (await api.call('GET', `/v1/events?after=${log.at(-1)!.number - 1}&pageSize=1`)).body
-      .data as unknown[];
-    expect(JSON.parse(body)).toEqual({ deliveryId: log.at(-1)!.id, ...(entry as object) });
+  });
+
+  it('signs with a secret in base64url, as they were before Standard Webhooks', async () => {
+    const { id } = await create();
+    const key = Buffer.from('fb'.repeat(32), 'hex');
+    const secret = `whsec_${key.toString('base64url')}`;
+    expect(secret.slice('whsec_'.length)).toMatch(/[-_]/);
+    await api.pool.query('UPDATE webhooks SET secret = $2 WHERE id = $1', [id, secret]);
+    await happens('one');
+    await sends();
+    const { headers, body } = posts[0]!;
+    expect(new Webhook(key, { format: 'raw' }).verify(body, signed(headers))).toMatchObject({ event: 'one' });
   });
 
   it('is tried again with growing pauses where it fails, and costs one attempt at a time meanwhile', async () => {

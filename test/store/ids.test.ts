@@ -10,4 +10,9 @@ describe('Ids of installations', () => {
       true,
     );
   });
+
+  it('sort in that order also where the clock is set back', () => {
+    const ids = [1_900_000_000_000, 1_899_999_999_000, 1_899_000_000_000, 1_900_000_000_001].map((now) => newId(now));
+    expect([...ids].sort()).toEqual(ids);
+  });
 });

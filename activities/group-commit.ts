@@ -9,8 +9,8 @@ const AT_MOST = 100;
 
 /**
  * Does together, in one transaction, what is asked for while the one before is under way: a lone request waits for
- * nobody, and a rush costs PostgreSQL half as many transactions (measured on two cores, where two came together on the
- * average). It exists because a worker runs each activity by itself, however many there are.
+ * no other, and a rush costs PostgreSQL half as many transactions (measured on two cores, where two came together on
+ * the average). It exists because a worker runs each activity by itself, however many there are.
  *
  * A group that fails is done one by one, unless what failed is PostgreSQL itself: one that cannot be done spoils no
  * other.

@@ -88,8 +88,8 @@ export function createInstallationActivities({ pool, now }: InstallationDependen
 }
 
 /**
- * A lock that somebody else holds, and a statement that waited for one too long: PostgreSQL is there, and the others
- * can be done.
+ * A lock that another transaction holds, and a statement that waited for one too long: PostgreSQL is there, and the
+ * others can be done.
  */
 const OF_ONE_ROW: ReadonlySet<unknown> = new Set(['40001', '40P01', '55P03', '57014']);
 

@@ -16,7 +16,7 @@ export interface StepContext {
   readonly now: number;
 }
 
-/** What a step did beyond the facts, for the history; undefined = nothing that anybody wants to read about. */
+/** What a step did beyond the facts, for the history; undefined = nothing worth reading about. */
 type StepReport = Record<string, unknown> | undefined;
 
 type Executors = { [K in StepKind]: (step: Extract<Step, { do: K }>, context: StepContext) => Promise<StepReport> };

@@ -7,7 +7,7 @@ import { isSlotName } from '../protocol/mqtt/topics.js';
 const command = z
   .array(z.string().min(1))
   .min(1, 'must be a command and its arguments, such as ["/usr/local/bin/install.sh"]');
-/** Longer than the service waits by default (PT30M) helps nobody. */
+/** Longer than the service waits by default (PT30M) has no use. */
 const timeoutSeconds = z.number().positive().max(86_400).default(1_800);
 const slotName = z
   .string()
@@ -63,7 +63,7 @@ const config = z.strictObject({
     ),
   /**
    * How the device is started anew after an installation: `restart` = the agent begins again from its files, for slots
-   * that are only files; `exit` = it ends with code 0 and whoever supervises it starts it again; a command = that, such
+   * that are only files; `exit` = it ends with code 0 and its supervisor starts it again; a command = that, such
    * as ["/sbin/reboot"].
    */
   reboot: z.union([z.enum(['restart', 'exit']), z.array(z.string()).min(1)]).default('restart'),

@@ -37,7 +37,7 @@ export interface AppOptions {
   /** Who a bearer token is; API keys where nothing else is given. */
   authenticate?: Authenticate;
   version?: string;
-  /** Whoever ends the listener ends it before: its streams never end by themselves. */
+  /** Ended before the listener: its streams never end by themselves. */
   live?: LiveEvents;
 }
 

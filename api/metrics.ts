@@ -41,7 +41,7 @@ export function createMetrics(pool: Pool, parts: readonly Part[]): Metrics {
     open: gauge('slipway_installations', 'Open installations of all tenants', 'state'),
     overdue: gauge(
       'slipway_installations_overdue',
-      'Open installations whose deadline has passed and which nobody has judged yet',
+      'Open installations whose deadline has passed and is not judged yet',
     ),
     overdueOldest: gauge(
       'slipway_installations_overdue_oldest_seconds',
@@ -81,7 +81,7 @@ export function createMetrics(pool: Pool, parts: readonly Part[]): Metrics {
   return {
     observe(request, response, next) {
       const end = durations.startTimer();
-      // How long somebody listened to a stream says nothing of how long requests take.
+      // How long a client listened to a stream says nothing of how long requests take.
       const streams = () => /^text\/event-stream/.test(String(response.getHeader('content-type') ?? ''));
       response.once(
         'close',

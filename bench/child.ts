@@ -23,7 +23,7 @@ export class Child<Say, Hear> {
     this.gone = new Promise((_resolve, reject) =>
       child.once('exit', (code, signal) => reject(new Error(`${file.pathname} ended (${signal ?? code})`))),
     );
-    // Whoever waits for a message hears of it; where nobody does it is the normal end.
+    // A waiter for a message learns of it; without one it is the normal end.
     this.gone.catch(() => undefined);
     context.atEnd(() => this.end());
   }

@@ -24,7 +24,7 @@ export interface Target {
 
 export interface Measured {
   readonly figures: readonly Figure[];
-  /** How it was measured, a sentence each: whoever doubts a figure begins here. */
+  /** How it was measured, a sentence each: the place to check a figure. */
   readonly method: readonly string[];
   /** What was noticed and is no figure: a plan that scans, a count that does not add up. */
   readonly notes?: readonly string[];

@@ -18,7 +18,8 @@ export function printReport(results: readonly Result[], proofs: readonly Proof[]
 }
 
 /**
- * Beside more of other work than this, whoever has more processes gets more of the cores, and ratios mislead as well.
+ * Beside more of other work than this, a program with more processes gets more of the cores, and ratios mislead as
+ * well.
  */
 const QUIET = 0.1;
 

@@ -6,7 +6,7 @@ import { nearName } from './near-names.js';
 /** Environment variables as a process sees them. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** Thrown with every mistake at once: whoever mends settings one at a time restarts the service once for each. */
+/** Thrown with every mistake at once: fixing settings one at a time costs one restart for each. */
 export class SettingsError extends Error {
   override readonly name = 'SettingsError';
   constructor(readonly problems: readonly string[]) {
@@ -88,7 +88,7 @@ const environment = z.object({
    */
   SLIPWAY_TEMPORAL_UI_URL: url('http', 'https').optional(),
   /**
-   * Port of the embedded PostgreSQL. Nobody needs to know it, so that it is any free one unless a tool wants it fixed.
+   * Port of the embedded PostgreSQL. Users do not need it, so that it is any free one unless a tool wants it fixed.
    */
   SLIPWAY_POSTGRES_PORT: port.default(0),
   SLIPWAY_BLOB_STORE: z.enum(['disk', 's3'], 'must be disk or s3').default('disk'),
@@ -141,7 +141,7 @@ function arrange(env: Parsed, unknown: readonly string[]) {
       cliPath: env.TEMPORAL_CLI_PATH,
       port: env.SLIPWAY_TEMPORAL_PORT,
       uiPort: env.SLIPWAY_TEMPORAL_UI_PORT,
-      /** Without a slash at the end; undefined where nobody said. */
+      /** Without a slash at the end; undefined where it is not set. */
       uiUrl: env.SLIPWAY_TEMPORAL_UI_URL?.replace(/\/+$/, ''),
     },
     blobs: {
@@ -208,7 +208,7 @@ function contradictions(env: Record<string, string>): string[] {
     problems.push('SLIPWAY_S3_BUCKET is missing: SLIPWAY_BLOB_STORE=s3 needs it');
   for (const name of ['SLIPWAY_JWT_AUDIENCE', 'SLIPWAY_JWKS_URL'])
     if (has(name) && !has('SLIPWAY_JWT_ISSUER'))
-      problems.push(`SLIPWAY_JWT_ISSUER is missing: without it ${name} is about nobody's tokens`);
+      problems.push(`SLIPWAY_JWT_ISSUER is missing: without an issuer, ${name} has no effect`);
   if (has('SLIPWAY_JWT_ISSUER') && !has('SLIPWAY_JWKS_URL') && !/^https?:\/\//.test(env['SLIPWAY_JWT_ISSUER']!)) {
     problems.push('SLIPWAY_JWKS_URL is missing: SLIPWAY_JWT_ISSUER is no URL that it could be discovered from');
   }
@@ -274,7 +274,7 @@ type Outside = { databaseUrl: string; temporalAddress: string; mqttUrl: string }
 const OUTSIDE = { databaseUrl: 'DATABASE_URL', temporalAddress: 'TEMPORAL_ADDRESS', mqttUrl: 'MQTT_URL' } as const;
 
 /**
- * Addresses that a single process cannot do without. The all in one gives them to its children; whoever starts a
+ * Addresses that a single process cannot do without. The all in one gives them to its children; a person who starts a
  * process alone sets them.
  * @throws SettingsError naming each that is missing.
  */

@@ -57,7 +57,7 @@ export type Recorded =
  * them; asks the domain for what follows; writes rows, history and marks in the outbox. Reports of one device are taken
  * in the order of the batch.
  *
- * The answers stand in the order of the reports. Nothing is sent from here: whoever receives is brought up to date by
+ * The answers stand in the order of the reports. Nothing is sent from here: receivers are brought up to date by
  * the outbox.
  */
 export async function record(tx: Tx, reports: readonly Report[], now: number): Promise<Recorded[]> {
@@ -88,7 +88,7 @@ export async function record(tx: Tx, reports: readonly Report[], now: number): P
   const changes = [...aggregates.values()].filter(({ before, after }) => before !== after);
   await saveAggregates(tx, changes);
   await writeHistory(tx, history);
-  // Targets before the counters of their groups, whoever comes: so both of these lock in that order.
+  // Targets before the counters of their groups, in every transaction: so both of these lock in that order.
   const pokes = [
     ...(await refreshAdmissible(
       tx,

@@ -11,7 +11,7 @@ import { createLog } from '../runtime/log.js';
 import { readSettings, requireAddresses, SettingsError } from '../runtime/settings.js';
 import { CounterBuffer } from '../runtime/counter-buffer.js';
 
-/** The embedded broker. Without PostgreSQL it lets nobody new in, and those who are connected stay. */
+/** The embedded broker. Without PostgreSQL it lets no new client in, and those who are connected stay. */
 const log = createLog('broker');
 const settings = readSettings();
 const { databaseUrl } = requireAddresses(settings, 'databaseUrl');
@@ -57,7 +57,7 @@ onShutdown(async () => {
 });
 log.info({ host: settings.brokerListens.host, port: broker.port }, 'the broker listens');
 
-/** Cuts off whose credential is no longer valid. While PostgreSQL is away nobody is: it says so once. */
+/** Cuts off clients whose credential is no longer valid; none while PostgreSQL is away: it says so once. */
 async function look(from: EmbeddedBroker, ended: AbortSignal): Promise<void> {
   let away = false;
   while (!ended.aborted) {

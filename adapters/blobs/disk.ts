@@ -18,7 +18,7 @@ export interface DiskOptions {
 
 /**
  * Blobs as files below one folder: `ab/ab34…` by content, `incoming/` for uploads under way. Both must be on one file
- * system: a blob appears under its address by a hard link, which is atomic and never replaces a file that somebody
+ * system: a blob appears under its address by a hard link, which is atomic and never replaces a file that a reader
  * reads.
  */
 export async function openDiskBlobs(
@@ -129,7 +129,7 @@ class DiskBlobs implements BlobStore {
       return { sha256: createHash('sha256').update(bytes).digest('hex'), size };
     } finally {
       await file.close();
-      // Whoever breaks off ends the source.
+      // A break ends the source.
       await chunks.return?.();
     }
   }
@@ -150,12 +150,12 @@ class DiskBlobs implements BlobStore {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
       await this.replaceUnless(size, from, to);
     }
-    // Also where it was there: whoever linked it may not have come to this line.
+    // Also where it was there: the process that linked it may not have come to this line.
     await syncFolder(folder);
   }
 
   /**
-   * What has another length under this address cannot be these bytes. In one step: whoever reads the old file reads on.
+   * What has another length under this address cannot be these bytes. In one step: readers of the old file read on.
    */
   private async replaceUnless(size: number, from: string, to: string): Promise<void> {
     if ((await unlessMissing(stat(to)))?.size === size) return;

@@ -2,7 +2,7 @@ import type { Readable } from 'node:stream';
 
 /**
  * Where the bytes of firmware are, by the SHA-256 of their content (lower-case hex, 64 digits): the same bytes are one
- * blob, whoever brought them. Nothing here knows of firmware or tenants; who may read what, and what is still needed,
+ * blob, from whichever upload. Nothing here knows of firmware or tenants; who may read what, and what is still needed,
  * PostgreSQL says.
  */
 export interface BlobStore {
@@ -47,7 +47,7 @@ export interface BlobStore {
 }
 
 /**
- * Received and hashed, but not yet to be found under its address. Whoever asked for it discards it in the end, in any
+ * Received and hashed, but not yet to be found under its address. The caller discards it in the end, in any
  * case.
  */
 export interface ReceivedBlob {

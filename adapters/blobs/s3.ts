@@ -174,7 +174,7 @@ class S3Blobs implements BlobStore {
   }
 
   /**
-   * Multipart uploads that nobody finished cost as much as objects, and no listing of objects shows them. One page
+   * Unfinished multipart uploads cost as much as objects, and no listing of objects shows them. One page
    * (1,000) a sweep.
    */
   private async abortMultiparts(prefix: string, before: number): Promise<number> {

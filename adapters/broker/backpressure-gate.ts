@@ -4,7 +4,7 @@
  */
 export const MAX_DELIVERING = 500;
 /**
- * Messages that stored sessions have not acknowledged, which means the bridge: a minute of a busy fleet while nobody
+ * Messages that stored sessions have not acknowledged, which means the bridge: a minute of a busy fleet while no bridge
  * leads, in some 20 MB.
  */
 export const MAX_UNACKNOWLEDGED = 20_000;

@@ -47,7 +47,7 @@ export interface EmbeddedBroker {
 
 /** For CONNECT to arrive, and for its password to be checked. */
 const CONNECT_TIMEOUT_MS = 10_000;
-/** A service that reads nothing for so long is cut off; until then whoever publishes to it waits. */
+/** A service that reads nothing for so long is cut off; until then its publishers wait. */
 const DRAIN_TIMEOUT_MS = 20_000;
 /**
  * Per socket. aedes stops a delivery slot (100 in all) for every write above it, so that few slow devices would stop
@@ -97,8 +97,8 @@ class Sessions {
  *
  * Only the service has stored sessions. A device always gets a clean one, also when it asks otherwise: its work is
  * retained, its reports are repeated until acknowledged, and stored sessions would let one device queue without bound.
- * Client ids are known to aedes with the identity in front, so that nobody takes over another's connection; within one
- * identity the newest wins.
+ * Client ids are known to aedes with the identity in front, so that no client takes over another's connection; within
+ * one identity the newest wins.
  * @throws when the address is taken, with a sentence.
  */
 export async function startEmbeddedBroker(options: EmbeddedBrokerOptions): Promise<EmbeddedBroker> {
@@ -107,7 +107,7 @@ export async function startEmbeddedBroker(options: EmbeddedBrokerOptions): Promi
   const inlets = new WeakMap<Client, () => void>();
   const outgoing = new OutgoingQueues();
   const isBehind = () => internals.mq.length > MAX_DELIVERING;
-  // The service does not wait for its own session's queue: nobody but it can make that shorter.
+  // The service does not wait for its own session's queue: only it can make that shorter.
   const holds = {
     service: new BackpressureGate(isBehind),
     device: new BackpressureGate(() => isBehind() || outgoing.length > MAX_UNACKNOWLEDGED),

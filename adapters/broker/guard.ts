@@ -19,7 +19,7 @@ type Rules = Required<Pick<AedesOptions, 'authorizePublish' | 'authorizeSubscrib
 export type RefusedAct = 'publish' | 'subscribe' | 'will';
 type Refused = (client: Client, what: RefusedAct, topic: string, payload?: Buffer) => void;
 
-/** Where refused messages go. Nobody can subscribe to it, and nothing is kept under it. */
+/** Where refused messages go. No client can subscribe to it, and nothing is kept under it. */
 const NOWHERE = '$refused';
 /** A gateway needs one filter (`+/down/#`); each one costs memory and a step of every match. */
 const MAX_FILTERS = 256;
@@ -42,7 +42,7 @@ export function guard(
 
   const authorizePublish: Rules['authorizePublish'] = (client, packet, done) => {
     const identity = client ? sessionOf(client)?.admission.identity : undefined;
-    if (!client || !identity) return done(new Error('nobody publishes without having been let in'));
+    if (!client || !identity) return done(new Error('a client that was not let in cannot publish'));
     // aedes asks about the last will when the connection has closed, and about everything else before.
     const isWill = client.closed;
     if (!(isWill ? mayLeaveWill : mayPublish)(identity, packet.topic)) {

@@ -71,7 +71,7 @@ function member(answer: Answer | undefined, name: string): unknown {
 
 /**
  * Pure: what is there and what should be there → what to say. Commands that change nothing are left out: each one cuts
- * off whoever is connected.
+ * off connected clients.
  */
 export function planLogin(wanted: WantedLogin, held: Held): Plan {
   const [username, rolename] = [nameOf(wanted), nameOf(wanted)];
@@ -83,7 +83,7 @@ export function planLogin(wanted: WantedLogin, held: Held): Plan {
     return { outcome: held.client ? 'shut_out' : 'unchanged', commands };
   }
   const choice = choose(wanted.valid, held);
-  // Disabled, not deleted: the next password only has to be set. The plugin cuts off whoever is connected, without the
+  // Disabled, not deleted: the next password only has to be set. The plugin cuts off connected clients, without the
   // last will.
   if (choice === undefined) {
     const open = held.client && held.client.disabled !== true;

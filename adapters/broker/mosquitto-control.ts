@@ -17,7 +17,7 @@ const CONNECT_TIMEOUT_MS = 5_000;
  */
 const ANSWER_TIMEOUT_MS = 10_000;
 /**
- * Of one message: the broker refuses larger packets, whoever sends them. Leaves room for the topic and the frame around
+ * Of one message: the broker refuses larger packets from every sender. Leaves room for the topic and the frame around
  * it.
  */
 const MAX_COMMAND_BYTES = MAX_PACKET_BYTES / 2;

@@ -76,8 +76,8 @@ const SALT_BYTES = 12;
 const HASH_BYTES = 64;
 
 /**
- * dynamic-security.json for a first start: the service, which is also the administrator, and nobody else. Devices come
- * through the control topic.
+ * dynamic-security.json for a first start: the service, which is also the administrator, and no other user. Devices
+ * come through the control topic.
  * @throws when the name could be a device's.
  */
 export function initialSecurity(service: Login): string {

@@ -10,15 +10,15 @@ export interface ValidPassword {
 export interface WantedLogin {
   readonly tenant: string;
   readonly node: string;
-  /** Oldest first; none = nobody may come in by this name. */
+  /** Oldest first; none = no client may connect with this name. */
   readonly valid: readonly ValidPassword[];
   /** false: the device is gone, and its name with it. */
   readonly known: boolean;
 }
 
 /**
- * What the broker did. `unchanged`: it was so already, and nobody was disturbed. `admitted`: a password is in force
- * from now on; who was connected by another one was cut off. `shut_out`: nobody comes in by this name, and whoever had
+ * What the broker did. `unchanged`: it was so already, and no client was disturbed. `admitted`: a password is in force
+ * from now on; clients of another one were cut off. `shut_out`: no client connects with this name, and clients that had
  * was cut off. `unknown`: as shut_out, because no valid password can be revealed.
  */
 export type LoginOutcome = 'unchanged' | 'admitted' | 'shut_out' | 'unknown';

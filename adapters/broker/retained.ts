@@ -47,7 +47,7 @@ function shardOf(topic: string): string {
   return topic.split('/', SHARD_LEVELS).join('/');
 }
 
-/** MQTT 3.1.1 §4.7. Topics that begin with $ are never retained here: the matcher lets nobody write them. */
+/** MQTT 3.1.1 §4.7. Topics that begin with $ are never retained here: the matcher lets no client write them. */
 export function matches(filter: string, topic: string): boolean {
   const wanted = filter.split('/');
   const levels = topic.split('/');

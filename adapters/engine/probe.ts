@@ -16,8 +16,8 @@ const SERVICE = '/temporal.api.workflowservice.v1.WorkflowService';
 const FRAME_BYTES = 5;
 
 /**
- * Asks Temporal one question by plain HTTP/2. It exists because whoever only wants to know whether the engine is there
- * would load its client for that: 35 MB in the API and in the all in one, and 0.3 s.
+ * Asks Temporal one question by plain HTTP/2. It exists because a check that only wants to know whether the engine is
+ * there would load its client for that: 35 MB in the API and in the all in one, and 0.3 s.
  * @param namespace with it: does the engine know it? without: does the engine answer at all?
  * @returns undefined where it does, else what stood in the way. Never rejects.
  */

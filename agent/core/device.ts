@@ -147,7 +147,7 @@ export class Device implements Desk {
     this.changes = made.then(
       () => undefined,
       () => undefined,
-    ); // whoever asked for it hears of the error
+    ); // the caller gets the error
     return made;
   }
 
@@ -279,7 +279,7 @@ export class Device implements Desk {
     return Object.values(this.present.slots).some(({ job }) => job !== null);
   }
 
-  /** For what nobody waits for: an error is told, and the end of the agent is none. */
+  /** For work without a waiting caller: an error is reported, and the end of the agent is none. */
   private unlessHalted(doing: Promise<void>, otherwise?: () => void): void {
     doing.catch((error: unknown) => {
       if (isHalted(error) || this.halt.aborted) return;

@@ -1,7 +1,7 @@
 import type { Clock } from './clock.js';
 
 /**
- * What happened on a device, for whoever watches it: a log, a progress display. `phase` is a word, `detail` a sentence
+ * What happened on a device, for observers: a log, a progress display. `phase` is a word, `detail` a sentence
  * or ''.
  */
 export interface AgentEvent {

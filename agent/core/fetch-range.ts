@@ -111,7 +111,7 @@ async function* pieces(body: IncomingMessage, silence: number): AsyncIterable<Pi
       yield value;
     }
   } finally {
-    // Whoever stops reading early closes the connection: the rest would be sent for nothing.
+    // A reader that stops early closes the connection: the rest would be sent for nothing.
     body.destroy();
   }
 }

@@ -40,7 +40,7 @@ function getOnce(url: URL, { headers, signal, silence }: Asked): Promise<Incomin
       clearTimeout(timer);
       resolve(response);
     });
-    // Stays when the answer is there: what breaks later comes here too, and is told to whoever reads the body.
+    // Stays when the answer is there: what breaks later comes here too, and is reported to the reader of the body.
     request.on('error', reject);
     request.on('close', () => clearTimeout(timer));
     request.end();

@@ -36,7 +36,7 @@ export interface Said {
 }
 
 /**
- * Reports that nobody acknowledges must not fill the disk: older ones are dropped. A device has one at a time, rarely
+ * Reports without an acknowledgement must not fill the disk: older ones are dropped. A device has one at a time, rarely
  * two.
  */
 const MOST_UNACKNOWLEDGED = 32;
@@ -78,7 +78,7 @@ export function cancelAsked(state: AgentState, installationId: string | undefine
     if (isMeant(job?.desired.installationId)) return followed(change, stopped(change.state, slot, now));
     if (isMeant(next?.installationId))
       return followed(change, unchanged(withSlot(change.state, slot, { ...slotOf(change.state, slot), next: null })));
-    // Its end was said and perhaps lost: whoever still asks did not hear it.
+    // Its end was said and perhaps lost: a repeated question means that it was lost.
     return installationId !== undefined && ended?.installationId === installationId
       ? followed(change, saidAgain(change.state, ended))
       : change;

@@ -5,14 +5,14 @@ import { isInstallError, type InstallError } from './installer.js';
 
 interface Flight {
   readonly followers: Set<Watch>;
-  /** undefined = whoever waits looks for himself; an error = it is his, too. */
+  /** undefined = each waiter looks for itself; an error = it is the waiter's, too. */
   readonly landed: Promise<InstallError | undefined>;
 }
 
 /**
- * One download per content for all devices of a gateway. Whoever wants what is being fetched waits for that, and sees
- * it advance; then it verifies the file for itself. The first one's download is its own: where it is withdrawn, the
- * next one goes on from the same bytes with the link of its own document.
+ * One download per content for all devices of a gateway. A device that wants what is being fetched waits for that, and
+ * sees it advance; then it verifies the file for itself. The first one's download is its own: where it is withdrawn,
+ * the next one goes on from the same bytes with the link of its own document.
  */
 export class SharedDownloads {
   private readonly flights = new Map<string, Flight>();

@@ -6,7 +6,7 @@ import { InstallError, NOTHING_HELD, type Held } from './installer.js';
 import { appendLine, readLines, type JournalLine } from './slot-journal.js';
 import { codeOf, copyWhole, replaceFile, syncFolder } from './write-file.js';
 
-/** Beside the content, because whoever swaps the content (a boot loader) swaps this too. */
+/** Beside the content, because a program that swaps the content (a boot loader) swaps this too. */
 interface Manifest extends Held {
   readonly attempt: number | null;
   readonly previous: Omit<Manifest, 'previous'> | null;

@@ -61,7 +61,7 @@ export interface AgentState {
 export const EMPTY_STATE: AgentState = { v: 1, slots: {}, unacknowledged: [] };
 const EMPTY_SLOT: SlotState = { revision: 0, job: null, next: null, ended: null, kept: null };
 
-/** Which attempt is meant: whoever worked on it in the meantime must not touch the one that took its place. */
+/** Which attempt is meant: a worker of an earlier attempt must not touch the one that took its place. */
 export interface JobKey {
   readonly slot: string;
   readonly installationId: string;

@@ -28,8 +28,8 @@ export interface Desk extends Bench {
 
 /**
  * Takes one step after the other, each chosen from the state as it is then, so that a start after a crash is nothing
- * special. A step that is stopped (its job was withdrawn) leaves the state alone: whoever stopped it has changed that
- * already.
+ * special. A step that is stopped (its job was withdrawn) leaves the state alone: the code that stopped it has changed
+ * that already.
  */
 export class Worker {
   private running: { readonly slot: string; readonly stop: AbortController } | undefined;

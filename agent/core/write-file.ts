@@ -2,7 +2,7 @@ import { copyFile, open, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 /**
- * Written beside, flushed, renamed: whoever reads finds the old file or the new one, never half of one. Only one writer
+ * Written beside, flushed, renamed: a reader finds the old file or the new one, never half of one. Only one writer
  * per path.
  * @param durable false = not flushed: it survives the process, not a power cut. A fleet of simulated devices has only
  * processes to lose.
@@ -21,7 +21,7 @@ export async function replaceFile(path: string, content: string, durable: boolea
 }
 
 /**
- * Flushed before it returns, where that is asked for: whoever renames it afterwards has the whole file or the old one.
+ * Flushed before it returns, where that is asked for: a rename afterwards has the whole file or the old one.
  */
 export async function copyWhole(from: string, to: string, durable: boolean): Promise<void> {
   await copyFile(from, to);

@@ -8,7 +8,7 @@ import { heldAs, type Remembered, type SlotHandler } from './slot-handler.js';
 
 /**
  * A slot that is one file of the system, `{"file": "/etc/app/config.json"}`: exchanged by a rename in its own folder,
- * so that whoever reads it finds the old content or the new. Its owner and mode stay as they are. What it holds is read
+ * so that a reader finds the old content or the new. Its owner and mode stay as they are. What it holds is read
  * from the file each time, because a person may have changed it: for a file of some hundred megabytes take a command.
  */
 export class FileSlot implements SlotHandler {

@@ -30,10 +30,10 @@ export async function ask({ command, env, timeoutMs }: Command): Promise<Ended &
 }
 
 /**
- * Lets a command change something. It outlives the agent: whoever is killed in the middle of writing a slot leaves half
- * of it, so the command is a process group of its own, writes to files instead of into our pipes, and the next agent
- * waits for its end before it begins again. It begins only when it has been written down that it runs: until then it
- * waits for a line on its standard input, which ends with us.
+ * Lets a command change something. It outlives the agent: a command that is killed in the middle of writing a slot
+ * leaves half of it, so the command is a process group of its own, writes to files instead of into our pipes, and the
+ * next agent waits for its end before it begins again. It begins only when it has been written down that it runs: until
+ * then it waits for a line on its standard input, which ends with us.
  * @param place of `<place>.out`, `.err` (what it wrote) and `.run` (which process it is)
  * @param onLine sees each line of its standard output
  */

@@ -6,7 +6,7 @@ import { findKey } from '../../store/db/api-keys.js';
 import type { Pool } from '../../store/db/pool.js';
 import type { Principal } from '../http/route.js';
 
-/** Who a bearer token is; undefined where it is nobody's. Throws where that cannot be said now. */
+/** Who a bearer token is; undefined where it is unknown. Throws where that cannot be said now. */
 export type Authenticate = (token: string) => Promise<Principal | undefined>;
 
 /**

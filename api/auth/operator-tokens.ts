@@ -20,8 +20,8 @@ export interface OperatorTokens {
 const CLOCK_TOLERANCE_S = 30;
 const FETCH_TIMEOUT_MS = 5_000;
 /**
- * A token names keys of the issuer; an unknown one has them fetched anew, but no more often than this, whoever sends
- * what.
+ * A token names keys of the issuer; an unknown one has them fetched anew, but no more often than this, whichever client
+ * sends what.
  */
 const FETCH_AGAIN_MS = 10_000;
 /** OpenID Connect Core §2: at most 255 characters of ASCII. It is written into the history. */

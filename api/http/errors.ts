@@ -118,7 +118,7 @@ export function refuseFaults(code: ErrorCode, faults: readonly Fault[]): DomainE
   return new DomainError(code, `${named.join('; ')}${more}`, { errors: faults.slice(0, MAX_FAULTS) });
 }
 
-/** A body of a mebibyte can be wrong in a hundred thousand places; nobody reads them. */
+/** A body of a mebibyte can be wrong in a hundred thousand places, too many to read. */
 const MAX_FAULTS = 50;
 
 /** What zod found, as pointers below `base` ('' for a body, '/query' for a query) and sentences about it. */

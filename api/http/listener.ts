@@ -4,7 +4,7 @@ import type { Duplex } from 'node:stream';
 import { DomainError } from '../../domain/errors.js';
 import { toProblem } from './errors.js';
 
-/** Headers are a few hundred bytes: whoever needs longer for them is holding the connection, not using it. */
+/** Headers are a few hundred bytes: a client that needs longer for them is holding the connection, not using it. */
 const HEADERS_TIMEOUT_MS = 15_000;
 /**
  * Filters are comma lists of ids, and several of them fit into one line; node's own 16 KiB do not hold what the

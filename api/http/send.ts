@@ -19,7 +19,7 @@ export function sendAnswer(response: Response, answer: Answer): void {
     );
 }
 
-/** Answers of the API are about one tenant and about now: nobody in between may keep them. */
+/** Answers of the API are about one tenant and about now: no cache in between may keep them. */
 export function sendJson(response: Response, body: unknown, type: string): void {
   if (!response.hasHeader('Cache-Control')) response.set('Cache-Control', 'no-store');
   response.type(type).send(JSON.stringify(body));

@@ -174,7 +174,7 @@ export class LiveEvents {
       const upTo = entries.length < PAGE ? newest : entries.at(-1)!.number;
       feed.position = upTo;
       distribute(entries, upTo, told);
-      // Whoever came to be live meanwhile was not asked for: it reads by itself what these entries were.
+      // A reader that became live meanwhile was not asked for: it reads by itself what these entries were.
       for (const reader of feed.readers) if (reader.isLive() && reader.position < upTo) void this.catchUp(feed, reader);
     }
   }

@@ -10,7 +10,7 @@ const MAX_BUFFERED_BYTES = 256 * 1024;
 const DRAIN_MS = 30_000;
 
 /**
- * One client that listens. It exists so that nobody waits for it: whoever tells it something writes and goes on, and a
+ * One client that listens. It exists so that no sender waits for it: a sender writes and goes on, and a
  * reader that does not keep up is cut off. It comes again with `Last-Event-ID`, and is then given what it missed as
  * fast as it takes it.
  *

@@ -114,7 +114,7 @@ export function deviceRoutes({ now }: Pick<Services, 'now'>): Route[] {
         force: z
           .boolean()
           .default(false)
-          .meta({ description: 'Cancels what is open on it first; children of a gateway stay, connected by nobody' }),
+          .meta({ description: 'Cancels what is open on it first; children of a gateway stay, without a gateway' }),
       }),
       answers: {
         204: { description: 'Gone' },

@@ -158,7 +158,7 @@ async function serve(
         })
       : undefined;
   if (link !== undefined) {
-    // Asked first: else a device would be sent where nothing is, and nobody here would hear of it.
+    // Asked first: else a device would be sent where nothing is, and the service would not learn of it.
     if (!(await services.blobs.stat(sha256))) throw missing(services, response, sha256);
     return { status: 302, headers: { Location: link, 'Cache-Control': 'no-store' } };
   }

@@ -78,7 +78,7 @@ function outOfRoom(error: unknown): unknown {
 }
 
 /**
- * First the bytes, then the fact: a crash in between leaves bytes that nobody knows, never a firmware without them. The
+ * First the bytes, then the fact: a crash in between leaves unknown bytes, never a firmware without them. The
  * long part of the commit comes before the transaction; in it, under the content's lock, it is only looked at again,
  * because a deletion may have come between.
  */

@@ -134,7 +134,7 @@ export function installationRoutes(services: Services): Route[] {
       operationId: 'reportFirmwareInstallation',
       summary: 'Report that it started, completed or was rejected',
       description:
-        'By whoever executes, or an operator in its place, in every open state. The same member again changes nothing: the first time stays.',
+        'By the device or gateway that executes, or by an operator, in every open state. The same member again changes nothing: the first time stays.',
       permission: READ_AND_WRITE,
       params: byId,
       body: installationReport,

@@ -177,7 +177,7 @@ export async function planOf(
     ]);
   const { body, taken } = withTemplate(found.plan, given);
   const { plan, defaulted } = toPlan(whole(body));
-  // What a plan has no place for, because there is one way only, came from nobody.
+  // What a plan has no place for, because there is one way only, is no default.
   const values = Object.fromEntries(
     taken.map((pointer) => [pointer, valueAt(plan, pointer)] as const).filter(([, value]) => value !== undefined),
   );

@@ -45,7 +45,7 @@ export function slotRoutes(): Route[] {
       path: '/v1/devices/{id}/last-diagnostics',
       operationId: 'listDiagnostics',
       summary: 'Messages of the last hour that were refused, and why',
-      description: 'MQTT 3.1.1 returns no errors: whoever builds a device looks here.',
+      description: 'MQTT 3.1.1 returns no errors: engineers of devices look here.',
       answers: { 200: { description: 'Newest first; 100 are kept', schema: pageOf(diagnostic) } },
       handle: async (call) =>
         pageOfShortList(

@@ -38,7 +38,7 @@ const byId = z.object({ id });
 const one = envelope(webhook);
 /** Standard Webhooks asks for 24 to 64. */
 const SECRET_BYTES = 32;
-/** A webhook tells what `GET /v1/events` tells, so that whoever makes one must be allowed to read that. */
+/** A webhook tells what `GET /v1/events` tells, so that making one needs the permission to read that. */
 const READ = ['rollouts:read', 'firmware:read', 'devices_states:read'] as const;
 const WRITE = ['rollouts:write', ...READ] as const;
 

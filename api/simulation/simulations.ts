@@ -18,7 +18,7 @@ const LIMITS = { maxOldGenerationSizeMb: 768 };
 
 /**
  * Simulations run in threads of their own, so that the API keeps answering; no more than some at once, each with a
- * deadline. More are refused at once, with 429, instead of waiting in a queue whose end nobody knows.
+ * deadline. More are refused at once, with 429, instead of waiting in a queue of unknown length.
  */
 export class Simulations {
   private running = 0;

@@ -25,7 +25,7 @@ export const live: Part = {
     await connect(publishers, stage.service.endpoints.mqtt, reporters);
     // A device says one thing at a time: a fleet, and not a rush that fills every buffer.
     const run = { do: 'publish', warmMs: WARM_MS, ms: context.count(MS, 3_000), inFlight: 1 } as const;
-    context.say('publishes with nobody reading');
+    context.say('publishes without readers');
     const alone = await commitsOf(stage, await publish(publishers, run));
     const wanted = context.count(READERS, 20);
     const { http } = stage.service.endpoints;
@@ -59,7 +59,7 @@ export const live: Part = {
         },
       ],
       method: [
-        `${reporters.length} connections publish statuses, one unanswered each, for ${(WARM_MS + run.ms) / 1_000} s: with nobody reading, then with ${wanted} readers of the events of one rollout, and then with as many more of \`GET /v1/events\`, each of whom is told every report.`,
+        `${reporters.length} connections publish statuses, one unanswered each, for ${(WARM_MS + run.ms) / 1_000} s: without readers, then with ${wanted} readers of the events of one rollout, and then with as many more of \`GET /v1/events\`, each of whom is told every report.`,
         'The readers are processes of their own on the same cores: what they and the API take for all that is told is missing to the ingest, which is what the last figure shows where cores are few. Those that do not keep up are cut off, as is meant.',
       ],
       notes: [...alone.notes, ...few.notes, ...watched.notes],

@@ -15,7 +15,7 @@ export interface IngestDependencies {
   publish: Publish;
   now: () => number;
   log: Logger;
-  /** After each commit: whoever sends has something to look at. */
+  /** After each commit: the senders have something to look at. */
   committed: () => void;
   counted: (outcome: Counted, reason: string, count: number) => void;
 }
@@ -50,7 +50,7 @@ const RETRY_MAX_MS = 2_000;
 /**
  * Takes what devices send and records it, many devices in one transaction. It exists because a transaction per report
  * is bound by the disk's commits: whatever arrives while batches are being committed, or shortly after one began, is
- * the next one, so that a lone report waits for nobody and a rush is batched. What one node sent is never in two
+ * the next one, so that a lone report does not wait and a rush is batched. What one node sent is never in two
  * batches at once: reports of one device are recorded in the order in which it sent them.
  *
  * Modes: `open`, `ended`. A batch that fails because the database is away is tried until it is back, without a PUBACK;
@@ -180,7 +180,7 @@ export class Ingest {
     reading.incoming.acknowledge();
   }
 
-  /** After the commit: PUBACKs, figures, receipts, and whoever sends is woken. */
+  /** After the commit: PUBACKs, figures, receipts, and the senders are woken. */
   private answer(readings: readonly Reading[], noted: readonly Noted[]): void {
     for (const { incoming } of readings) incoming.acknowledge();
     this.deps.committed();

@@ -92,7 +92,7 @@ function refusalOf(incoming: Incoming, reason: string, detail: string): Refusal 
   return { reason, detail, about: { tenantId, node, device: device !== undefined && isId(device) ? device : node } };
 }
 
-/** Topics are compared letter by letter, so that an id in capitals is another device's, and nobody's. */
+/** Topics are compared letter by letter, so that an id in capitals is no known device's. */
 function isId(level: string): boolean {
   return isUuid(level) && level === level.toLowerCase();
 }

@@ -50,7 +50,7 @@ interface Answer {
   readonly recorded: readonly Recorded[];
   readonly reports: readonly Report[];
   readonly receipts: Noted['receipts'];
-  /** Children that it names and nobody knows. */
+  /** Children that it names and that are unknown. */
   readonly strangers: readonly string[];
 }
 
@@ -82,7 +82,7 @@ function notedOf(reading: Reading, answer: Answer | undefined): Noted {
 }
 
 /**
- * A refused report about somebody else's device, or nobody's, belongs to the one who sent it; any other to the device
+ * A refused report about a foreign or unknown device belongs to its sender; any other to the device
  * that it is about.
  */
 function diagnosticsOf(
@@ -129,7 +129,7 @@ function diagnosticsOf(
 
 /**
  * For refused messages about a child: `tenant/child/node` where the node stands in the child's chain. The broker cannot
- * know, and anybody can write a topic.
+ * know, and any device can write a topic.
  */
 async function keepersOf(tx: Tx, readings: readonly Reading[]): Promise<Set<string>> {
   const about = readings.flatMap((reading) =>

@@ -25,7 +25,7 @@ const SEAL_MS = 500;
  */
 const RECONCILE_MS = 15_000;
 const RECONCILE_BATCH = 1_000;
-/** What is older than is kept is shown to nobody, or soon not; this only keeps the tables small. */
+/** What is past its retention is not shown any more, or soon not; this only keeps the tables small. */
 const TIDY_MS = 60_000;
 
 /** Everything that the leader does for as long as it leads. */

@@ -9,7 +9,7 @@ import { instant, LeaseGuard } from '../rounds/lease-guard.js';
  */
 const TTL_MS = 5_000;
 const RENEW_MS = 1_000;
-/** A holder that could not renew for this long stops by itself, before anybody else can take the lease. */
+/** A holder that could not renew for this long stops by itself, before another process can take the lease. */
 const GIVE_UP_MS = TTL_MS - RENEW_MS;
 
 export interface LeaderTask {
@@ -75,7 +75,7 @@ export class Leadership {
       // A database that does not answer at all must not make this wait beyond its tenure.
       const epoch = await Promise.race([this.ask(), pause(guard.remaining())]);
       if (epoch === fence.epoch) guard.renew(asked);
-      else if (epoch !== undefined) break; // it was somebody else's in between: what this term believes may be old
+      else if (epoch !== undefined) break; // another process held it in between: what this term believes may be old
     }
     if (!this.isEnded()) {
       this.log.warn({ epoch: fence.epoch }, `leads "${this.name}" no longer`);

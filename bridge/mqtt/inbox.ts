@@ -66,7 +66,7 @@ export class Inbox {
     handler({ ...message, acknowledge });
   }
 
-  /** Once whoever acknowledges is through: PUBACKs of a batch are one write, and not one for each message. */
+  /** Once all acknowledgements of a batch are made: PUBACKs of a batch are one write, and not one for each message. */
   private flushSoon(): void {
     if (this.flushing) return;
     this.flushing = true;

@@ -24,7 +24,7 @@ export interface ComparisonDependencies {
 
 /**
  * Reads which documents the broker retains, and has those put right that differ from PostgreSQL's. It exists because a
- * broker may remember less than Slipway wrote (a lost disk), or more (a database restored from a backup), and nobody
+ * broker may remember less than Slipway wrote (a lost disk), or more (a database restored from a backup), and nothing
  * would notice. It reads over a connection of its own, which costs the broker one delivery of each document and the
  * devices nothing: publishing all again would reach every one of them.
  */

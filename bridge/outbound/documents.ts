@@ -15,7 +15,7 @@ export interface Outgoing {
  * that are due.
  */
 export interface SlotPlan {
-  /** The node whose device is to see a document; null = nobody is. */
+  /** The node whose device is to see a document; null = none. */
   publishedUnder: string | null;
   /** Nodes under which none stands any more once this plan was carried out. */
   clearedUnder: readonly string[];

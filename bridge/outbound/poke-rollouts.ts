@@ -12,7 +12,7 @@ export function isRollout(claimed: Claimed): boolean {
 }
 
 /**
- * Has the processes of rollouts look again; one that does not run is started by it. Of those that have ended nobody
+ * Has the processes of rollouts look again; one that does not run is started by it. Of those that have ended no process
  * needs to hear.
  */
 export async function pokeRollouts(

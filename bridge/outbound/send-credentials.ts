@@ -40,7 +40,7 @@ export interface CredentialSender {
 const BATCH = 10;
 /** More than the plugin's own deadlines for a batch. */
 const LEASE_MS = 60_000;
-/** What somebody changed at the broker by hand is mended after this time. */
+/** What was changed at the broker by hand is mended after this time. */
 const COMPARE_EVERY_MS = 10 * 60_000;
 
 /**

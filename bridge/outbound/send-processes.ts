@@ -98,7 +98,7 @@ function newsFor(
   if (stageOf(installation) === 'begin') return undefined;
   if (installation.dueAt !== null && installation.dueAt <= now) return 'due';
   // Until then it may be overtaken by what it waits for: a device that works fast costs its process no task for what
-  // nobody had the time to read.
+  // too short-lived to read.
   if (!waitsForDevice(installation) || now - installation.stateSince < SHOWN_AFTER_MS) return undefined;
   return refreshLimiter.take(now) ? 'moved' : 'later';
 }

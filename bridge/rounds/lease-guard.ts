@@ -13,7 +13,7 @@ export class LeaseGuard {
   private renewed: { monotonic: number; wall: number };
 
   /**
-   * @param mayLastMs without a renewal; shorter than the lease. @param ended is called once, when somebody finds that
+   * @param mayLastMs without a renewal; shorter than the lease. @param ended is called once, when a call finds that
    * it is over.
    */
   constructor(
@@ -39,7 +39,7 @@ export class LeaseGuard {
     this.renewed = asked;
   }
 
-  /** PostgreSQL says that another one leads, or nobody could be asked in time: everything of the term stops now. */
+  /** PostgreSQL says that another one leads, or did not answer in time: everything of the term stops now. */
   lose(): void {
     if (this.isOver) return;
     this.isOver = true;

@@ -4,7 +4,7 @@ import { spacingAfter } from './spacing.js';
 /**
  * Rounds of one sender begin this far apart: each costs some transactions, whether it is about two or about twenty. In
  * a rush that is a tenth of all that the service does; a device or a person notices nothing of it, and what comes while
- * nobody works is done at once.
+ * no round is under way is done at once.
  */
 export const APART_MS = 50;
 

@@ -4,8 +4,8 @@ import type { Pool } from '../../store/db/pool.js';
 
 /**
  * A sender's rounds. Before its first one, and after one that failed in the middle (PostgreSQL went away between the
- * claim and the end), the claims that nobody is sending are freed: they would keep their rows from being sent for half
- * a minute, which is longer than a device may have to answer an offer.
+ * claim and the end), the claims without an active sender are freed: they would keep their rows from being sent for
+ * half a minute, which is longer than a device may have to answer an offer.
  */
 export function withReleasedClaims(
   pool: Pool,

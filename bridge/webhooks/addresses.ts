@@ -2,7 +2,7 @@ import { lookup as resolve } from 'node:dns';
 import { BlockList, isIP, type LookupFunction } from 'node:net';
 
 /**
- * Where no webhook leads unless a setting allows it: whoever may create one could otherwise ask, with the service's own
+ * Where no webhook leads unless a setting allows it: the creator of one could otherwise ask, with the service's own
  * hands, what only the service can reach (RFC 6890; the addresses by which IPv6 carries IPv4 are among it).
  */
 /** Two lists: in one, node takes an IPv4 address for its IPv6 form, and finds the subnet that holds all of these. */

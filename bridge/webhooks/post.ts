@@ -48,7 +48,7 @@ export async function post(what: Post, allowPrivate: boolean, signal: AbortSigna
   const url = new URL(what.url);
   const host = url.hostname.replace(/^\[|\]$/g, '');
   try {
-    // A literal address is resolved by nobody.
+    // A literal address is never resolved.
     if (!allowPrivate && isIP(host) !== 0 && isPrivate(host)) throw new PrivateAddress(host);
     const status = await statusOf(what, url, allowPrivate, AbortSignal.any([signal, AbortSignal.timeout(DEADLINE_MS)]));
     if (status >= 200 && status < 300) return { ok: true, status };

@@ -28,7 +28,7 @@ export function createContext(dataDir: string | undefined): Context {
   const settings = readSettings({ ...process.env, ...(dataDir === undefined ? {} : { SLIPWAY_DATA_DIR: dataDir }) });
   return {
     settings,
-    // What the parts say of themselves is noise beside the answer, unless somebody asks for it.
+    // What the parts say of themselves is noise beside the answer, unless it is asked for.
     log: createLog('admin', process.env['SLIPWAY_LOG_LEVEL'] ? settings.logLevel : 'warn'),
     say: (line) => void process.stdout.write(`${line}\n`),
   };
@@ -36,7 +36,8 @@ export function createContext(dataDir: string | undefined): Context {
 
 /**
  * Calls `work` with the address of the database: the outside one, or that of the all in one, whether it runs on its
- * data folder or not. Where it does not run, its PostgreSQL is started for the while, and nobody else can start it.
+ * data folder or not. Where it does not run, its PostgreSQL is started for the while, and no other process can start
+ * it.
  */
 export async function withDatabase<T>(
   { settings, log }: Context,

@@ -7,8 +7,8 @@ import { createContext, type Context, type ExitCode, type StoreName } from './co
 import { restore } from './restore.js';
 
 /**
- * `slipway-admin`: for whoever runs a Slipway, on the machine where its settings are. It talks to the database and the
- * blob store, not to the API.
+ * `slipway-admin`: for the operator of a Slipway, on the machine where its settings are. It talks to the database and
+ * the blob store, not to the API.
  */
 const program = new Command('slipway-admin')
   .description(

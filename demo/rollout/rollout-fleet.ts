@@ -9,7 +9,7 @@ import type { Operator } from '../service/operator.js';
 import type { RolloutResource, TargetResource } from './resource.js';
 
 /**
- * The 200 that a rollout is about, as the service knows them: registered, in the groups of a rollout that nobody has
+ * The 200 that a rollout is about, as the service knows them: registered, in the groups of a rollout that is not
  * started yet.
  */
 export interface RolloutFleet {

@@ -48,8 +48,8 @@ export function faultsOfRollout(rollout: RolloutResource, all: readonly Checked[
 }
 
 /**
- * What is not as a canary leaves it that stopped a bad version: exactly its own devices tried it, and nobody else heard
- * of it.
+ * What is not as a canary leaves it that stopped a bad version: exactly its own devices tried it, and no other device
+ * heard of it.
  */
 export function faultsOfCanary(rollout: RolloutResource, all: readonly Checked[]): string[] {
   const [canary] = rollout.groups;
@@ -79,7 +79,7 @@ export function faultsOfCanary(rollout: RolloutResource, all: readonly Checked[]
 
 /**
  * What is not as a roll back leaves it: each device of the canary tried it and holds what it held before, one of them
- * at least because it was brought back, and nobody else heard of it.
+ * at least because it was brought back, and no other device heard of it.
  */
 export function faultsOfRollBack(rollout: RolloutResource, all: readonly Checked[]): string[] {
   const [canary] = rollout.groups;

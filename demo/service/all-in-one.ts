@@ -13,12 +13,12 @@ export interface Endpoints {
   database: string;
 }
 
-/** What the process printed is kept, as much as helps whoever must find out why it did not come up. */
+/** What the process printed is kept, as much as helps to find out why it did not come up. */
 const KEPT_CHARACTERS = 100_000;
 
 /**
- * The all in one as a user starts it: a process of its own on a data folder of its own, every port a free one. Whoever
- * starts it stops it.
+ * The all in one as a user starts it: a process of its own on a data folder of its own, every port a free one. The code
+ * that starts it stops it.
  */
 export class AllInOne {
   private child: ChildProcess | undefined;

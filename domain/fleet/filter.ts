@@ -7,7 +7,7 @@ import { OPERATORS, valueOf, type FilterError, type FilterNode } from './filter-
  * values, at 2,000.
  */
 export const MAX_FILTER_LENGTH = 4_096;
-/** The parser calls itself for each parenthesis; nobody reads a filter with more. */
+/** The parser calls itself for each parenthesis; a filter with more is not readable. */
 export const MAX_FILTER_DEPTH = 32;
 /** Each is a part of one SQL statement, and most are a look at an index. */
 export const MAX_COMPARISONS = 64;

@@ -135,7 +135,7 @@ function unsuccessful(i: Installation, event: Unsuccessful, at: number, now: num
   if (error?.code === 'CANCEL_TOO_LATE') return i; // "goes on … and its normal end": that is still to come
   if (error?.code === 'ALREADY_INSTALLED') return confirmed(i, at, now, { alreadyInstalled: true });
   const said = error ? { code: error.code, message: error.message } : null;
-  // Whoever writes `rejectedAt` may leave the reason out, and reads back what was written; of a device's word there is
+  // A writer of `rejectedAt` may leave the reason out, and reads back what was written; of a device's word there is
   // always one.
   const unexplained = event.final === true ? null : `the device reported ${event.type} without a reason`;
   const reason = error

@@ -133,8 +133,8 @@ export function executing(aggregate: DeviceAggregate, except?: string): Installa
 }
 
 /**
- * The turn goes to whoever waits for it (also where a person began out of turn): the highest priority, then the oldest.
- * Its process makes the offer.
+ * The turn goes to the first that waits for it (also where a person began out of turn): the highest priority, then the
+ * oldest. Its process makes the offer.
  */
 export function nextInLine(aggregate: DeviceAggregate, now: number): DeviceAggregate {
   if (executing(aggregate)) return aggregate;
@@ -145,8 +145,8 @@ export function nextInLine(aggregate: DeviceAggregate, now: number): DeviceAggre
 }
 
 /**
- * What was begun by hand, out of turn, has the whole time of its phase from now on: before, nobody could have told the
- * device to hurry.
+ * What was begun by hand, out of turn, has the whole time of its phase from now on: before, the device was
+ * not told to hurry.
  */
 function startTurn(i: Installation, now: number): Installation {
   return moved(i, null, now, { executing: true, stateSince: i.state === 'queued' ? i.stateSince : now });
@@ -165,7 +165,7 @@ export function revise(
   };
 }
 
-/** The slot holds the content: the new version said so itself, or somebody who may. */
+/** The slot holds the content: the new version said so itself, or a user with the permission. */
 function holds(aggregate: DeviceAggregate, i: Installation): DeviceAggregate {
   const slot = aggregate.slots[i.slot] ?? emptySlot(i.slot);
   if (slot.sha256 === i.sha256 && slot.confirmed && slot.firmwareId === i.firmwareId) return aggregate;

@@ -84,7 +84,7 @@ export function sentenceKey(i: Installation): string {
 }
 
 /**
- * Whether the slot should show this installation's document: it has its turn, was offered, and nobody asked to stop it.
+ * Whether the slot should show this installation's document: it has its turn, was offered, and no stop was requested.
  */
 export function wantsDocument(i: Installation): boolean {
   return i.executing && i.revision !== null && i.cancel === null && !isEnded(i.state);

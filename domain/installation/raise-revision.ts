@@ -3,8 +3,8 @@ import { emptySlot, executing, revise, type DeviceAggregate } from './device-agg
 
 /**
  * The slot's document must bear a revision above `seen`: one with that revision stands elsewhere (under the node that a
- * child has left, or at a broker that remembers more than a restored database), and whoever reads it there would ignore
- * ours. The same work where it is above already.
+ * child has left, or at a broker that remembers more than a restored database), and a device that reads it there would
+ * ignore ours. The same work where it is above already.
  */
 export function raiseRevision(aggregate: DeviceAggregate, slotName: string, seen: number): DeviceAggregate {
   const one = executing(aggregate);

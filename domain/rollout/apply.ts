@@ -84,8 +84,8 @@ export function abortedBy(facts: RolloutFacts, because: string, cancelOpen: bool
 }
 
 /**
- * Takes one reason away, and nothing else. Where it was a gate's, or an approval that lapsed, whoever resumes takes it
- * upon himself: that gate is overridden, or the approval asked for anew.
+ * Takes one reason away, and nothing else. Where it was a gate's, or an approval that lapsed, the person who resumes
+ * takes it upon himself: that gate is overridden, or the approval asked for anew.
  */
 export function resumed(facts: RolloutFacts, reason: Pause['reason'], by: string, now: number): RolloutFacts {
   const pause = facts.pauses.find((one) => one.reason === reason);

@@ -31,7 +31,7 @@ export function checkPlan(plan: Plan, now: number, before?: Plan): Fault[] {
 
 function targetFaults({ targets }: Plan): Fault[] {
   if (targets.dynamic && targets.filter === null)
-    return [{ pointer: '/targets/dynamic', detail: 'needs a filter: devices that are named come and go with nobody' }];
+    return [{ pointer: '/targets/dynamic', detail: 'needs a filter: devices that are named do not come and go' }];
   if (targets.filter === null)
     return targets.deviceIds.length > 0
       ? []
@@ -184,7 +184,7 @@ function retryFaults({ retry: { backoff } }: Plan): Fault[] {
     : [{ pointer: '/retry/backoff/max', detail: `must not be shorter than first (${printDuration(backoff.first)})` }];
 }
 
-/** Four eyes look at nothing where nobody is asked: who wrote it meant something else. */
+/** Four eyes have no effect without an approval: the author meant something else. */
 function approvalFaults({ approval, groups }: Plan): Fault[] {
   if (!approval.fourEyes || approval.required > 0 || groups.some((group) => group.approval !== null)) return [];
   return [

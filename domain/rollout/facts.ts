@@ -107,7 +107,7 @@ export interface RolloutFacts {
   /** Aborted, and the last installation has ended too. */
   readonly closedAt: number | null;
   readonly groups: readonly GroupFacts[];
-  /** Installations that are open and have not been asked to stop, counted only where somebody wants them stopped. */
+  /** Installations that are open and have not been asked to stop, counted only where they are to be stopped. */
   readonly toStop: { readonly begun: number; readonly notBegun: number };
   /** Installed targets that a roll back has not taken up yet, counted no further than one. */
   readonly toRollBack: number;

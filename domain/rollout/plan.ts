@@ -49,7 +49,7 @@ export interface GroupPlan {
   readonly filter: string | null;
   readonly soak: number;
   readonly gate: Gate;
-  /** null = nobody is asked. */
+  /** null = no approval. */
   readonly approval: GroupApproval | null;
 }
 

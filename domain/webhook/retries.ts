@@ -2,7 +2,7 @@ const SECOND = 1_000;
 const HOUR = 3_600 * SECOND;
 const DAY = 24 * HOUR;
 
-/** A receiver that restarts is back within seconds, one that broke at night within the day. Then nobody is there. */
+/** A receiver that restarts is back within seconds, one that broke at night within the day. After that it is gone. */
 const FIRST_MS = 10 * SECOND;
 const MAX_MS = HOUR;
 /**

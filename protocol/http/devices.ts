@@ -112,7 +112,7 @@ const list = listOf(z.string());
 
 /**
  * Only checked here: it stays a text. Its length is a question of the language too, which answers with the position.
- * Blank, as a form that nobody filled in, it filters nothing.
+ * Blank, as from an empty form, it filters nothing.
  */
 const filter = z
   .string()

@@ -56,8 +56,8 @@ export function linkFault(url: string, sign: Sign, now: number): LinkFault | und
 }
 
 /**
- * Takes as long for a signature that is wrong at its start as for one that is wrong at its end: nobody guesses it digit
- * by digit.
+ * Takes as long for a signature that is wrong at its start as for one that is wrong at its end: an attacker cannot
+ * guess it digit by digit.
  */
 function sameText(given: string, wanted: string): boolean {
   let different = given.length ^ wanted.length;

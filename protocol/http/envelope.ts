@@ -78,8 +78,8 @@ export const shortListQuery = z.strictObject({ page: z.int().min(0).default(0), 
 
 /**
  * A comma list of a filter, whose values are checked one by one; in the document it is text. Empty parts say nothing,
- * and an empty list filters nothing: the contract writes `?state=&slot=&rolloutId=`, and so do forms that nobody filled
- * in.
+ * and an empty list filters nothing: the contract writes `?state=&slot=&rolloutId=`, and so do
+ * empty forms.
  */
 export function listOf<T extends string>(item: z.ZodType<T>) {
   const items = z.array(item).optional() as unknown as z.ZodType<T[] | undefined, string[] | undefined>;

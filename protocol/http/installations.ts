@@ -140,7 +140,7 @@ function toPolicy({ timeouts: given = {}, retry: again = {}, soak }: z.output<ty
 const REASON_LENGTH = 255;
 const ONE_OF = 'must hold exactly one of startedAt, completedAt and rejectedAt';
 
-/** Whoever executes reports; the member says what, its value when. */
+/** The device that executes reports; the member says what, its value when. */
 export const installationReport = z
   .strictObject({
     startedAt: timestamp.optional(),
@@ -166,7 +166,7 @@ export const installationReport = z
 export type ReportedEvent =
   { type: 'accepted' | 'installed'; at: number } | { type: 'rejected'; at: number; reason?: string; final: true };
 
-/** What a report over REST means to an installation. Whoever writes `rejectedAt` has decided: it is not tried again. */
+/** What a report over REST means to an installation. A written `rejectedAt` is final: it is not tried again. */
 export function toEvent(body: z.output<typeof installationReport>, now: number): ReportedEvent {
   if (body.startedAt !== undefined) return { type: 'accepted', at: plausible(body.startedAt, now) };
   if (body.completedAt !== undefined) return { type: 'installed', at: plausible(body.completedAt, now) };

@@ -23,7 +23,7 @@ const MAX_BACKOFF_MS = 30 * DAY;
 const MAX_DEVICES = 1_000_000;
 /** What fits into a body of one mebibyte, with room for the plan around it. */
 const MAX_DEVICE_IDS = 20_000;
-/** Each group is a decision of somebody; positions are small integers. */
+/** Each group is a decision of a person; positions are small integers. */
 const MAX_GROUPS = 50;
 const MAX_STOP_RULES = 20;
 
@@ -89,7 +89,7 @@ const targets = z.strictObject({
     .meta({ description: 'Devices by name. With a filter: those that match, and these' }),
   dynamic: z.boolean().optional().meta({
     description:
-      'Devices that come to match the filter later join the last group, and those that cease to match before their turn leave; the rollout stays open until its endAt, or until somebody aborts it. Default false',
+      'Devices that come to match the filter later join the last group, and those that cease to match before their turn leave; the rollout stays open until its endAt or an abort. Default false',
   }),
 });
 
@@ -140,7 +140,7 @@ const group = z.strictObject({
     .optional()
     .meta({ description: 'How long its gate must stay satisfied. Default PT0S' }),
   gate: gate.optional(),
-  approval: groupApproval.nullish().meta({ description: 'Default: nobody is asked' }),
+  approval: groupApproval.nullish().meta({ description: 'Default: no approval' }),
 });
 
 const ramp = z.strictObject({

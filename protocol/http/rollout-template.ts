@@ -60,7 +60,7 @@ export type TemplatePlan = { readonly name: string } & Readonly<Record<string, u
 /**
  * What a rollout is made of that is created from a template: each member that it gives itself, and the template's where
  * it gives none; null in it asks for the default. Objects are put together, lists are taken as a whole, and so are
- * targets: devices that somebody names are not to be joined by all those that a template's filter matches.
+ * targets: devices that are named are not to be joined by all those that a template's filter matches.
  * @returns the body, to be parsed as a whole, and pointers to what the template gave.
  */
 export function withTemplate(

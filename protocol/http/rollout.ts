@@ -75,7 +75,7 @@ export const rollout = z
     templateId: id.nullable().meta({ description: 'The template that it was created from; it may be gone' }),
     fromTemplate: z
       .array(z.string())
-      .meta({ description: 'JSON pointers into this answer: what the template gave and nobody has amended since' }),
+      .meta({ description: 'JSON pointers into this answer: what the template gave and no amendment changed' }),
     version: z.int().min(1).meta({ description: 'Of the plan; each amendment is one more' }),
     phase: z.enum(PHASES),
     because: sentence,

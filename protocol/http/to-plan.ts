@@ -91,7 +91,7 @@ function toGate(sent: NonNullable<SentGroup['gate']>, at: string, filled: Filled
   };
 }
 
-/** An approval by nobody is none. */
+/** An approval by zero persons is none. */
 function toApproval(sent: SentGroup['approval'], at: string, filled: Filled): GroupApproval | null {
   if (sent === undefined || sent === null || sent.required === 0) return null;
   return {

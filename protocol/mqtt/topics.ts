@@ -62,7 +62,7 @@ export function ackTopic(address: Address): string {
 /** Everything that devices send. */
 export const SERVICE_FILTER = `${ROOT}/+/+/+/up/#`;
 
-/** Every document: what the broker retains of them comes to whoever subscribes. */
+/** Every document: what the broker retains of them comes to every subscriber. */
 export const DESIRED_FILTER = `${ROOT}/+/+/+/down/desired/+`;
 
 /** Everything that is sent to a device and, where it is a gateway, to its children. */

@@ -12,7 +12,7 @@ import { iso } from '../db/times.js';
 import { deviceKey } from '../db/keys.js';
 
 /**
- * The next page of installed targets learns what it is to get back; where nobody knows, or it was deleted, it is named
+ * The next page of installed targets learns what it is to get back; where that is unknown or deleted, it is named
  * with the reason.
  */
 export async function prepareRollback(tx: Tx, { tenantId, id, plan }: StoredRollout): Promise<number> {
@@ -43,7 +43,7 @@ interface Candidate {
 
 /**
  * Starts up to `count` installations of what was there before, as `admit` does under the same lock. Downgrades are the
- * point: nobody is asked.
+ * point: no approval is needed.
  */
 export async function admitRollback(
   tx: Tx,

@@ -108,7 +108,7 @@ export async function deleteCertificate(tx: Tx, tenantId: string, deviceId: stri
 function fingerprintOf(pem: string): string {
   const wrong = (detail: string, cause?: unknown) =>
     new DomainError('DEVICE_VALIDATION', `cert ${detail}`, { errors: [{ pointer: '/cert', detail }] }, { cause });
-  // A key that was pasted along must not be stored, nor be taken for harmless by whoever sent it.
+  // A key that was pasted along must not be stored, nor be taken for harmless by its sender.
   if (pem.includes('PRIVATE KEY')) throw wrong('holds a private key; send the certificate alone, and make a new key');
   if (pem.split('-----BEGIN CERTIFICATE-----').length !== 2)
     throw wrong('must be exactly one certificate in PEM (-----BEGIN CERTIFICATE-----)');

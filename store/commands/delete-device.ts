@@ -29,7 +29,7 @@ export async function deleteDevice(tx: Tx, tenantId: string, id: string, force: 
   if (children.length > 0) {
     throw new DomainError(
       'DEVICE_IN_USE',
-      `the device is the gateway of ${children.join(', ')}; give them another with PATCH, or delete with ?force=true, which leaves them connected by nobody`,
+      `the device is the gateway of ${children.join(', ')}; give them another with PATCH, or delete with ?force=true, which leaves them without a gateway`,
       { devices: children },
     );
   }

@@ -124,7 +124,7 @@ async function whyNoDraft(tx: Tx, tenantId: string, id: string, age: DraftAge): 
 }
 
 /**
- * Drafts that nobody brought a blob for. They are shown as expired from that moment on; this writes it down. @returns
+ * Drafts that got no blob in time. They are shown as expired from that moment on; this writes it down. @returns
  * how many.
  */
 export async function expireDrafts(pool: Pool, lifetimeMs: number, now: number): Promise<number> {
@@ -138,8 +138,8 @@ export async function expireDrafts(pool: Pool, lifetimeMs: number, now: number):
 }
 
 /**
- * Holds the content's lock to the end of the transaction. Whoever attaches it holds the lock while he looks that the
- * bytes are there, whoever removes it while he looks that nobody needs it: so no firmware is left with bytes that are
+ * Holds the content's lock to the end of the transaction. An attach holds the lock while it checks that the
+ * bytes are there, a removal while it checks that they are not needed: so no firmware is left with bytes that are
  * gone.
  */
 export async function lockContent(tx: Tx, sha256: string): Promise<void> {
@@ -170,7 +170,7 @@ export async function retireFirmware(
   now: number,
 ): Promise<Firmware> {
   await readFirmware(tx, tenantId, id, { lifetimeMs: Infinity, now });
-  // Rollouts are locked before devices, and devices before the firmware, as whoever requests an installation does.
+  // Rollouts are locked before devices, and devices before the firmware, as a request for an installation does.
   if (options.force) await abortRolloutsOf(tx, tenantId, id, 'its firmware was deleted', now);
   if (options.force) await cancelOpenOfFirmware(tx, tenantId, id, 'the firmware was deleted', now);
   const { rows } = await tx.query<Row>(

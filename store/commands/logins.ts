@@ -66,7 +66,7 @@ export async function readLogins(
 }
 
 /**
- * The broker cut these off without their last will, so nobody else will say that they are offline. Counts only for the
+ * The broker cut these off without their last will, so no other message says that they are offline. Counts only for the
  * session that was read before: who is back already is online.
  */
 export async function recordDisconnect(
@@ -96,8 +96,8 @@ export async function recordDisconnect(
 const NO_SESSION = 'none';
 
 /**
- * Marks whoever has a valid password, and whoever the broker has a name for: all of them are compared again. @returns
- * how many.
+ * Marks each device with a valid password, and each that the broker has a name for: all of them are compared again.
+ * @returns how many.
  */
 export async function markLogins(pool: Pool, atBroker: readonly { tenant: string; node: string }[]): Promise<number> {
   return asService(pool, async (tx) => {
@@ -124,7 +124,7 @@ export async function publishSeal(pool: Pool, publicKey: Buffer): Promise<void> 
   );
 }
 
-/** The one client id of every bridge: a broker's own take-over fences a stalled one, and nobody else can guess it. */
+/** The one client id of every bridge: a broker's own take-over fences a stalled one, and it cannot be guessed. */
 export async function readBridgeClientId(tx: Tx): Promise<string> {
   const { rows } = await tx.query<{ value: Buffer }>(`SELECT value FROM service_keys WHERE name = 'bridge-client-id'`);
   if (!rows[0])

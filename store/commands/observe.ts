@@ -7,7 +7,7 @@ import { ROLLOUT_COLUMNS, toStored, type GroupRow, type RolloutRow, type StoredR
 
 /**
  * Installations admitted in one transaction: each locks its device and writes five rows, so that 200 take about 50 ms
- * and nobody waits long for one of those locks.
+ * and no writer waits long for one of those locks.
  */
 export const ADMITTED_AT_ONCE = 200;
 /** Ended targets that the sequential test's prefix takes in per look; what is left comes with the next. */

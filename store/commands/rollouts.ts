@@ -212,7 +212,7 @@ function toView(stored: StoredRollout, row: ViewRow): RolloutView {
   };
 }
 
-/** As its coordinator told last. What is overdue ends at any moment; a draft that nobody started in time has none. */
+/** As its coordinator told last. What is overdue ends at any moment; a draft that was not started in time has none. */
 function etaNow({ facts, eta }: StoredRollout): number | null {
   const now = Date.now();
   if (eta === null || facts.pauses.length > 0 || facts.aborted !== null || facts.rollingBack !== null) return null;

@@ -45,7 +45,7 @@ export async function requireGateway(tx: Tx, tenantId: string, deviceId: string,
 }
 
 /**
- * A gateway that is deleted by force lets go of its children: they stay, connected by nobody, as after a PATCH of
+ * A gateway that is deleted by force lets go of its children: they stay, without a gateway, as after a PATCH of
  * `connectedBy` to null. What is open on them waits until one of them gets a credential or another gateway, and says
  * so.
  */

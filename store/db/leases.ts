@@ -3,10 +3,10 @@ import { asService } from './transaction.js';
 
 /**
  * Takes or renews a lease. @returns the epoch under which `holder` holds it for `ttlMs` from now, or undefined where
- * another one does. The epoch rises with each change of holder: it fences whoever believes to hold a lease that is
- * over.
+ * another one does. The epoch rises with each change of holder: it fences a process that believes to hold a lease that
+ * is over.
  *
- * Renewing waits for nobody: it changes no key, so it does not meet the key-share locks of fenced transactions, which
+ * Renewing waits for no lock: it changes no key, so it does not meet the key-share locks of fenced transactions, which
  * under load never all end at the same moment. Taking over waits for them: what the old holder began under its epoch is
  * committed, or is not, before.
  */
@@ -45,8 +45,8 @@ export async function releaseLease(pool: Pool, name: string, holder: string): Pr
 }
 
 /**
- * A fence: the transaction goes on only if the lease is still held under this epoch, and nobody can take it before the
- * commit.
+ * A fence: the transaction goes on only if the lease is still held under this epoch, and no other process can take it
+ * before the commit.
  */
 export interface Fence {
   name: string;

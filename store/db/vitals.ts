@@ -1,7 +1,7 @@
 import type { Pool } from './pool.js';
 import { asService } from './transaction.js';
 
-/** @returns the leases that somebody holds now, by name. Each process that works alone or in turns holds one. */
+/** @returns the leases that are held now, by name. Each process that works alone or in turns holds one. */
 export async function readHeldLeases(pool: Pool): Promise<Set<string>> {
   const { rows } = await asService(pool, (tx) =>
     tx.query<{ name: string }>('SELECT name FROM leases WHERE expires_at > now()'),

@@ -42,8 +42,8 @@ export async function keepDiagnostics(tx: Tx, entries: readonly Diagnostic[]): P
      JOIN devices d ON d.tenant_id = n.tenant_id AND d.id = n.device_id ORDER BY n.nth`,
     [JSON.stringify(records)],
   );
-  // In a statement of its own, which sees those that were just added. What somebody else is dropping is skipped: no two
-  // writers wait for each other.
+  // In a statement of its own, which sees those that were just added. What another transaction is dropping is skipped:
+  // no two writers wait for each other.
   await tx.query(
     `DELETE FROM device_diagnostics WHERE entry IN (
        SELECT x.entry FROM device_diagnostics x

@@ -23,7 +23,7 @@ const TAG_BYTES = 16;
 /** An X25519 public key in DER is always as long. */
 const DER_BYTES = 44;
 const PKCS8_X25519 = Buffer.from('302e020100300506032b656e04220420', 'hex');
-/** About 50 ms, once per process: whoever has the database shall not try an operator's weak password by the million. */
+/** About 50 ms, once per process: a thief of the database shall not try an operator's weak password by the million. */
 const SCRYPT = { N: 2 ** 14, r: 8, p: 1 };
 
 /**

@@ -73,8 +73,8 @@ async function load(
   read: (table: SnapshotTable) => Promise<{ rows: number; source: Readable }>,
 ): Promise<number> {
   const names = tables.map(({ name }) => pg.escapeIdentifier(name));
-  // PostgreSQL takes no COPY behind row-level security. Its owner may look past it until the commit; for nobody else
-  // anything changes.
+  // PostgreSQL takes no COPY behind row-level security. Its owner may look past it until the commit; nothing changes
+  // for other users.
   const { rows: walled } = await client.query<{ name: string }>(
     `SELECT quote_ident(relname) AS name FROM pg_class WHERE relforcerowsecurity AND relnamespace = current_schema()::regnamespace`,
   );

@@ -78,7 +78,8 @@ export async function readUnstarted(
       `SELECT i.id FROM jsonb_to_recordset($1::jsonb) AS k(tenant_id text, id uuid)
        CROSS JOIN LATERAL (SELECT * FROM installations x WHERE x.tenant_id = k.tenant_id AND x.id = k.id LIMIT 1) AS i
        WHERE i.state = 'scheduled' AND i.process_started_at > now() - interval '1 millisecond'
-         * CASE WHEN coalesce(i.retry_at, i.not_before) > now() THEN ${FIRST_STEP_OF_LATER_MS} ELSE ${FIRST_STEP_MS} END`,
+         * CASE WHEN coalesce(i.retry_at, i.not_before) > now() THEN ${FIRST_STEP_OF_LATER_MS} ELSE ${FIRST_STEP_MS}
+         * END`,
       [JSON.stringify(started.map((one) => ({ tenant_id: one.tenantId, id: one.subject })))],
     );
     return new Set(rows.map((row) => row.id));
@@ -94,7 +95,7 @@ export interface SlotView {
   installation: Installation | undefined;
   firmware: { id: string; name: string; size: number; contentType: string } | undefined;
   aliases: readonly string[];
-  /** Where the device's connection is; undefined where nobody in its chain has a credential. */
+  /** Where the device's connection is; undefined where no device in its chain has a credential. */
   node: string | undefined;
   /** Under which nodes the broker may retain a document, and with which revision. */
   published: readonly { node: string; revision: number | null }[];
@@ -150,8 +151,9 @@ export function slotKey(tenantId: string, deviceId: string, slot: string): strin
 }
 
 /**
- * The reconciler's look at the processes: what is overdue, or has not begun, although a process should have acted (it vanished, or its start
- * was lost) is marked, and the sender starts it again under its id. @returns how many were marked.
+ * The reconciler's look at the processes: what is overdue, or has not begun, although a process should have acted (it
+ * vanished, or its start was lost) is marked, and the sender starts it again under its id. @returns how many were
+ * marked.
  */
 export async function markOverdueInstallations(
   pool: Pool,

@@ -86,9 +86,9 @@ export async function wakeSender(tx: Tx): Promise<void> {
 }
 
 /**
- * Takes up to `limit` due rows for `leaseMs`; nobody else gets them meanwhile. A sender that dies loses its lease, and
- * the rows are sent again: every receiver is idempotent. Receiver and limit stand in the text, so that it is planned
- * once and not each time.
+ * Takes up to `limit` due rows for `leaseMs`; no other sender gets them meanwhile. A sender that dies loses its lease,
+ * and the rows are sent again: every receiver is idempotent. Receiver and limit stand in the text, so that it is
+ * planned once and not each time.
  * @param room of those rows, how many that begin; what runs already comes first.
  * @throws LeaseLost where a fence is given that another one has passed.
  */
@@ -140,7 +140,7 @@ export async function claimIn(
   }));
 }
 
-/** The due rows of a receiver that nobody holds, locked, the longest due first. */
+/** The due rows of a receiver that are free, locked, the longest due first. */
 function dueRows(receiver: Receiver, which: 'is_start' | 'NOT is_start', limit: string): string {
   return `SELECT receiver, tenant_id, subject, detail FROM outbox
           WHERE receiver = '${receiver}' AND ${which} AND due_at <= now() AND (leased_until IS NULL OR leased_until < now())
@@ -149,7 +149,7 @@ function dueRows(receiver: Receiver, which: 'is_start' | 'NOT is_start', limit: 
 
 /**
  * What was claimed and is not being sent is free at once, instead of when its claim runs out: a predecessor's, or our
- * own where PostgreSQL went away in the middle. Whoever leads is the only sender, and its rounds for one receiver come
+ * own where PostgreSQL went away in the middle. The leader is the only sender, and its rounds for one receiver come
  * one after the other.
  */
 export async function releaseClaims(pool: Pool, receiver: Receiver, fence: Fence): Promise<void> {

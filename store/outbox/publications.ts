@@ -142,8 +142,8 @@ async function compareExpected(
 const NIL = '00000000-0000-0000-0000-000000000000';
 
 /**
- * What was offered and stands nowhere: its mark was lost, or nobody in its chain had a credential. The rest comes with
- * the next comparison.
+ * What was offered and stands nowhere: its mark was lost, or no device in its chain had a credential. The rest comes
+ * with the next comparison.
  */
 async function markUnpublished(pool: Pool, fence: Fence): Promise<number> {
   return asService(pool, async (tx) => {

@@ -13,7 +13,7 @@ import type { Plan } from '../../domain/rollout/plan.js';
 import type { Tx } from '../db/pool.js';
 import { iso } from '../db/times.js';
 
-/** A rollout as it was read: its plan and its facts. Whoever changes it holds the lock on its row. */
+/** A rollout as it was read: its plan and its facts. Every change holds the lock on its row. */
 export interface StoredRollout {
   readonly tenantId: string;
   readonly id: string;
@@ -235,8 +235,8 @@ export async function saveRollout(tx: Tx, before: StoredRollout, after: StoredRo
 }
 
 /**
- * What it waits for, and until when: for people, and for whoever looks after processes that have vanished. Nothing is
- * written where nothing changed much.
+ * What it waits for, and until when: for people, and for the reconciler that looks for processes that have vanished.
+ * Nothing is written where nothing changed much.
  */
 export async function writeRolloutStatus(
   tx: Tx,

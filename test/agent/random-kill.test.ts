@@ -15,7 +15,7 @@ const KILLS = 10;
 const LONGEST_LIFE_MS = 1_300;
 
 /**
- * Writes its slot in small pieces, the slowest and most careless way: whoever was stopped in the middle would leave
+ * Writes its slot in small pieces, the slowest and most careless way: a stop in the middle would leave
  * half of it, and two at once would be seen.
  */
 const CARELESS = `

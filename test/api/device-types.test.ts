@@ -7,7 +7,7 @@ let api: ApiUnderTest;
 beforeAll(async () => (api = await startApi('api_device_types')));
 afterAll(() => api.close());
 
-const NOBODY = randomUUID();
+const UNKNOWN_ID = randomUUID();
 
 async function sample(): Promise<Record<string, unknown>> {
   return JSON.parse(
@@ -134,7 +134,7 @@ describe('a device type', () => {
     expect(changed.body.data.schema.attributes.humidity).toEqual({ type: 'number', minimum: 0, maximum: 99 });
     const refused = await api.call('PATCH', `/v1/device-types/${id}`, { slots: { firmware: { name: null } } });
     expect(refused.status).toBe(400);
-    expect((await api.call('PATCH', `/v1/device-types/${id}`, { id: NOBODY })).status).toBe(400);
+    expect((await api.call('PATCH', `/v1/device-types/${id}`, { id: UNKNOWN_ID })).status).toBe(400);
   });
 
   it('cannot be deleted while devices are of it, and the answer names them', async () => {
@@ -149,7 +149,7 @@ describe('a device type', () => {
   });
 
   it.each(['GET', 'PATCH', 'DELETE'])('that is unknown, or whose id is no UUID, gives 404 to %s', async (method) => {
-    for (const id of [NOBODY, 'not-a-uuid', '%00', '..%2f..']) {
+    for (const id of [UNKNOWN_ID, 'not-a-uuid', '%00', '..%2f..']) {
       const reply = await api.call(method, `/v1/device-types/${id}`, method === 'PATCH' ? {} : undefined);
       expect([id, reply.status, reply.body.errorCode]).toEqual([id, 404, 'DEVICETYPE_NOT_FOUND']);
     }
@@ -173,7 +173,7 @@ describe('a firmware association', () => {
 
   it('is refused with 403 for a firmware that is unknown, so that ids cannot be probed', async () => {
     const path = `/v1/device-types/${await newType()}/slots/firmware/firmware-associations`;
-    const reply = await api.call('POST', path, { firmwareId: NOBODY });
+    const reply = await api.call('POST', path, { firmwareId: UNKNOWN_ID });
     expect([reply.status, reply.body.errorCode]).toEqual([403, 'FIRMWARE_NO_ACCESS_TO_RESOURCE']);
     expect((await api.call('POST', path, { firmwareId: 'x' })).status).toBe(400);
     expect((await api.call('POST', path, { firmwareId: await newFirmware('expired') })).status).toBe(409);
@@ -188,7 +188,7 @@ describe('a firmware association', () => {
       expect([reply.status, reply.body.errorCode]).toEqual([404, 'DEVICETYPE_SLOT_NOT_FOUND']);
     }
     expect(
-      (await api.call('GET', `/v1/device-types/${NOBODY}/slots/firmware/firmware-associations`)).body.errorCode,
+      (await api.call('GET', `/v1/device-types/${UNKNOWN_ID}/slots/firmware/firmware-associations`)).body.errorCode,
     ).toBe('DEVICETYPE_NOT_FOUND');
   });
 

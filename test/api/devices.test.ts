@@ -12,7 +12,7 @@ beforeAll(async () => {
 });
 afterAll(() => api.close());
 
-const NOBODY = randomUUID();
+const UNKNOWN_ID = randomUUID();
 const post = (info: Record<string, unknown>, rest: Record<string, unknown> = {}): Promise<Reply> =>
   api.call('POST', '/v1/devices', { info: { name: 'd', deviceTypeId: type, ...info }, ...rest });
 const patch = (id: string, body: unknown): Promise<Reply> => api.call('PATCH', `/v1/devices/${id}`, body);
@@ -78,7 +78,7 @@ describe('a device', () => {
   });
 
   it('of an unknown type is refused', async () => {
-    expect(summary(await post({ deviceTypeId: NOBODY }))).toEqual([404, 'DEVICETYPE_NOT_FOUND']);
+    expect(summary(await post({ deviceTypeId: UNKNOWN_ID }))).toEqual([404, 'DEVICETYPE_NOT_FOUND']);
   });
 
   it('is changed by a merge patch, and what comes of it is checked as a whole', async () => {
@@ -97,7 +97,7 @@ describe('a device', () => {
     expect(changed.body.data.configuration.b).toEqual({ d: 3 });
     expect((await patch(id, { configuration: null })).body.data.configuration).toBeUndefined();
     for (const wrong of [
-      { id: NOBODY },
+      { id: UNKNOWN_ID },
       { info: null },
       { info: { name: null } },
       { info: { deviceTypeId: null } },
@@ -106,11 +106,11 @@ describe('a device', () => {
       null,
     ])
       expect((await patch(id, wrong)).status).toBe(400);
-    expect(summary(await patch(id, { info: { deviceTypeId: NOBODY } }))).toEqual([404, 'DEVICETYPE_NOT_FOUND']);
+    expect(summary(await patch(id, { info: { deviceTypeId: UNKNOWN_ID } }))).toEqual([404, 'DEVICETYPE_NOT_FOUND']);
   });
 
   it.each(['GET', 'PATCH', 'DELETE'])('that is unknown, or whose id is no UUID, gives 404 to %s', async (method) => {
-    for (const id of [NOBODY, 'x', '%20'])
+    for (const id of [UNKNOWN_ID, 'x', '%20'])
       expect(summary(await api.call(method, `/v1/devices/${id}`, method === 'PATCH' ? {} : undefined))).toEqual([
         404,
         'DEVICE_NOT_FOUND',
@@ -143,8 +143,8 @@ describe('aliases', () => {
 
 describe('connectedBy', () => {
   it('must name a device', async () => {
-    expect(summary(await post({ connectedBy: NOBODY }))).toEqual([409, 'DEVICE_CONNECTEDBY_CONFLICT']);
-    expect(summary(await patch(await device(), { info: { connectedBy: NOBODY } }))).toEqual([
+    expect(summary(await post({ connectedBy: UNKNOWN_ID }))).toEqual([409, 'DEVICE_CONNECTEDBY_CONFLICT']);
+    expect(summary(await patch(await device(), { info: { connectedBy: UNKNOWN_ID } }))).toEqual([
       409,
       'DEVICE_CONNECTEDBY_CONFLICT',
     ]);
@@ -213,7 +213,7 @@ describe('the list of devices', () => {
     expect(await names('tag=list-a,list-b')).toEqual(sorted(gateway, one, two));
     expect(await names(`connectedBy=${gateway}`)).toEqual(sorted(one, two));
     expect(await names(`deviceTypeId=${other}&tag=list-b`)).toEqual([one]);
-    expect(await names(`deviceId=${one},${two},${NOBODY},no-uuid&connectedBy=${gateway.toUpperCase()}`)).toEqual(
+    expect(await names(`deviceId=${one},${two},${UNKNOWN_ID},no-uuid&connectedBy=${gateway.toUpperCase()}`)).toEqual(
       sorted(one, two),
     );
     expect(await names('name=list-*')).toEqual(sorted(gateway, one));

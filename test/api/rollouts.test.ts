@@ -305,7 +305,7 @@ describe('an amendment', () => {
       ['PT4H', 0.5],
       ['PT0S', 0.95],
     ]);
-    // What somebody amended is no default any more.
+    // What was amended is no default any more.
     expect(dataOf(reply).defaults).toContain('/pace/offline');
     expect(dataOf(reply).defaults).not.toContain('/groups');
     expect(listOf(await api.call('GET', `/v1/rollouts/${id}/events`)).at(-1)).toMatchObject({

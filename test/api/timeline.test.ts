@@ -105,8 +105,8 @@ describe('the timeline of a device', () => {
   });
 
   it('of a device that is not there, or not yours, is not there; and a cursor that is none is refused', async () => {
-    const nobody = await timeline(randomUUID());
-    expect(nobody.body.errorCode).toBe('DEVICE_NOT_FOUND');
+    const unknown = await timeline(randomUUID());
+    expect(unknown.body.errorCode).toBe('DEVICE_NOT_FOUND');
     const id = await device();
     const stranger = await api.as({ tenantId: 'other' });
     expect((await stranger.call('GET', `/v1/devices/${id}/timeline`)).body.errorCode).toBe('DEVICE_NOT_FOUND');

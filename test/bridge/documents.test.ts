@@ -172,18 +172,18 @@ describe('A document', () => {
     await device.desired();
     await asTenant(bridge.pool, 'default', (tx) => deleteDevice(tx, 'default', id, true, Date.now()));
     await device.cleared();
-    const nobody = randomUUID();
+    const unknown = randomUUID();
     await asService(bridge.pool, (tx) =>
       mark(tx, [
-        { receiver: 'document', tenantId: 'default', subject: nobody, detail: 'firmware' },
-        { receiver: 'workflow', tenantId: 'gone', subject: nobody },
-        { receiver: 'credential', tenantId: 'default', subject: nobody },
+        { receiver: 'document', tenantId: 'default', subject: unknown, detail: 'firmware' },
+        { receiver: 'workflow', tenantId: 'gone', subject: unknown },
+        { receiver: 'credential', tenantId: 'default', subject: unknown },
       ]),
     );
     await until(
       'they are gone',
       async () =>
-        (await bridge.facts.sql('SELECT FROM outbox WHERE subject = ANY($1::uuid[])', [[id, nobody]])).length === 0,
+        (await bridge.facts.sql('SELECT FROM outbox WHERE subject = ANY($1::uuid[])', [[id, unknown]])).length === 0,
     );
     expect(await published(id)).toEqual([]);
   });

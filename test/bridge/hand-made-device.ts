@@ -13,7 +13,7 @@ export interface Heard {
 }
 
 /**
- * A device, or a gateway, as somebody would write it who has only read the protocol: MQTT.js, topics and payloads by
+ * A device, or a gateway, as an engineer writes it who has only read the protocol: MQTT.js, topics and payloads by
  * hand, nothing of ours. It answers nothing by itself.
  */
 export class HandMadeDevice {

@@ -73,10 +73,10 @@ describe('Refused messages', () => {
 
   it('D5 a device that does not exist: kept for the sender, and answered as unknown', async () => {
     const device = await bridge.device(await bridge.facts.device());
-    const nobody = randomUUID();
+    const unknown = randomUUID();
     const body = status({});
-    await device.send(device.topic('up/status', nobody), body);
-    expect(await device.ack(`${body.installationId}/1/1`, nobody)).toMatchObject({ result: 'unknown' });
+    await device.send(device.topic('up/status', unknown), body);
+    expect(await device.ack(`${body.installationId}/1/1`, unknown)).toMatchObject({ result: 'unknown' });
     await bridge.diagnosed(device.id, 'unknown_device');
   });
 

@@ -95,7 +95,7 @@ describe('blobs on S3 in particular', () => {
     await received.discard();
     expect(await s3.blobs.stat(received.sha256)).toEqual({ size });
     // Four parts of 8 MiB, what the SDK copies of them, and what the collector of a busy process has not come to (160
-    // were seen): whoever kept the bytes would hold 400.
+    // were seen): a store that kept the bytes would hold 400.
     expect((highest - before) / 1024 / 1024).toBeLessThan(250);
     await s3.blobs.remove(received.sha256);
   }, 120_000);

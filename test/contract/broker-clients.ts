@@ -41,7 +41,7 @@ export class DeviceClient {
       this.heard.push({ topic, text: payload.toString(), retain: packet.retain }),
     );
     client.on('close', () => (this.closed = true));
-    // MQTT.js throws what nobody listens to; a broken connection is what some tests are about.
+    // MQTT.js throws errors without a listener; a broken connection is what some tests are about.
     client.on('error', () => (this.closed = true));
   }
 

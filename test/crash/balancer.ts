@@ -59,7 +59,7 @@ export class Balancer {
   }
 }
 
-/** undefined where nobody listens. */
+/** undefined where no process listens. */
 function opened(port: number): Promise<Socket | undefined> {
   return new Promise((resolve) => {
     const socket = connect({ host: '127.0.0.1', port });

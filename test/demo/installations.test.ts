@@ -127,9 +127,9 @@ describe('the demo', () => {
           [1, 'delivered'],
           [13, 'timed_out'],
         ],
-        { rejectReason: 'nobody took it' },
+        { rejectReason: 'no answer to the offer' },
       ),
-      'Timed out after 12.0 s in delivered: nobody took it.',
+      'Timed out after 12.0 s in delivered: no answer to the offer.',
     ],
     [
       'what is still open',

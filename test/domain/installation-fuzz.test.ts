@@ -100,7 +100,7 @@ describe(`Whatever happens to a device (run again: ${RUN_AGAIN})`, () => {
             expect(waitingOn(i) === null).toBe(isEnded(i.state)); // I17
             expect(i.endedAt !== null).toBe(isEnded(i.state));
             const behind = !i.executing && all.some((other) => other.executing);
-            // nobody waits for a turn that is free
+            // no installation waits for a turn that is free
             if (!isEnded(i.state) && i.state !== 'scheduled') expect(i.executing || behind).toBe(true);
             const waits =
               behind ||

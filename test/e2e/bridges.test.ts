@@ -155,7 +155,7 @@ describe('Two bridges on one database, one Temporal and one broker', () => {
     await leader.stop();
     const given = Date.now();
     await standby.leads();
-    // A lease that nobody renews any more would last for 5 s.
+    // A lease that is not renewed any more would last for 5 s.
     expect(standby.ledAt - given).toBeLessThan(4_000);
   }, 60_000);
 });

@@ -4,7 +4,7 @@ import { migrate } from '../../store/db/migrate.js';
 
 export interface TestDatabase {
   url: string;
-  /** Also while somebody is still connected. */
+  /** Also while clients are still connected. */
   drop(): Promise<void>;
 }
 

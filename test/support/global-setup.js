@@ -13,7 +13,7 @@ const compiled = (path) => import(new URL(`../../dist/${path}`, import.meta.url)
 
 export default async function setUp() {
   const closers = (globalThis.slipwayTestClosers = []);
-  // `npm test` has built it already; whoever calls jest alone gets a first build here, and later ones by `npm run
+  // `npm test` has built it already; a direct call of jest gets a first build here, and later ones by `npm run
   // build`.
   if (!existsSync(join(root, 'dist/workers/embedded/postgres.js')))
     execFileSync(process.execPath, ['build.js'], { cwd: root, stdio: 'inherit' });

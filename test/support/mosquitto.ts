@@ -111,7 +111,7 @@ export class TestedMosquitto {
   }
 }
 
-/** As root it does not run as root, and must be able to write. undefined = it runs as whoever runs the tests. */
+/** As root it does not run as root, and must be able to write. undefined = it runs as the user who runs the tests. */
 function mosquittoUser(): { uid: number; gid: number } | undefined {
   if (process.getuid?.() !== 0) return undefined;
   const [, , uid, gid] =

@@ -79,7 +79,7 @@ export class TestedPostgres {
     }
   }
 
-  /** Fast: whoever is connected is cut off. */
+  /** Fast: connected clients are cut off. */
   async close(): Promise<void> {
     const { child } = this;
     if (child.exitCode === null && child.signalCode === null) {

@@ -62,7 +62,7 @@ export class TestedS3 {
     };
   }
 
-  /** To look at the bucket, and to spoil it. Whoever makes it destroys it. */
+  /** To look at the bucket, and to spoil it. Its maker destroys it. */
   client(): S3Client {
     return new S3Client({
       endpoint: this.endpoint,

@@ -35,7 +35,7 @@ async function ask(url: string, statement: string): Promise<Record<string, unkno
   }
 }
 
-/** Whatever works in the folder, whoever started it. */
+/** Every process that works in the folder. */
 const processesInFolder = () =>
   readdirSync('/proc').filter((name) => {
     if (!/^\d+$/.test(name)) return false;

@@ -41,7 +41,7 @@ export function writeEndpoints(dataDir: string, addresses: Addresses): void {
   writePrivateFile(endpointsFile(dataDir), `${JSON.stringify(addresses, undefined, 2)}\n`);
 }
 
-/** Addresses that nobody listens on any more would send a script to another program. */
+/** Addresses without a listener would send a script to another program. */
 export function removeEndpoints(dataDir: string): void {
   rmSync(endpointsFile(dataDir), { force: true });
 }

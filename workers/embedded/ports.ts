@@ -8,7 +8,7 @@ import { readJsonIfAny, writePrivateFile } from './private-file.js';
 
 /**
  * Below the range from which systems take the ports of outgoing connections (Linux: 32768): a port that is given up for
- * the second of a restart must not become somebody's outgoing one meanwhile.
+ * the second of a restart must not become another program's outgoing one meanwhile.
  */
 const FIRST = 15_000;
 const LAST = 32_000;

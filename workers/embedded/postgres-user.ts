@@ -2,7 +2,7 @@ import { chmodSync, chownSync, readdirSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { works } from './native.js';
 
-/** Nobody. The number matters only where user namespaces are blocked and the files really belong to it. */
+/** The user nobody. The number matters only where user namespaces are blocked and the files really belong to it. */
 const UNPRIVILEGED = 65_534;
 
 /** How PostgreSQL is started so that it is not root, which it refuses to be. */
@@ -14,9 +14,9 @@ export interface PostgresUser {
 }
 
 /**
- * As root: in a user namespace, where root of the outside is nobody inside. Nothing changes on the disk, and it works
- * below a home that only root may enter. Where namespaces are blocked: as the real nobody, who then owns the folder. No
- * system user is ever made for it: that would edit /etc/passwd.
+ * As root: in a user namespace, where root of the outside is the user nobody inside. Nothing changes on the disk, and
+ * it works below a home that only root may enter. Where namespaces are blocked: as the real user nobody, who then owns
+ * the folder. No system user is ever made for it: that would edit /etc/passwd.
  * @throws a sentence where neither works.
  */
 export function postgresUser(): PostgresUser {

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 
 /**
- * Written beside and renamed: whoever reads finds the old text or the new one, never half of it, also after a crash.
+ * Written beside and renamed: a reader finds the old text or the new one, never half of it, also after a crash.
  */
 export function writePrivateFile(path: string, text: string): void {
   const beside = `${path}.${process.pid}.new`;

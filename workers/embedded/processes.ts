@@ -43,7 +43,7 @@ function fromPs(pid: number): ProcessId | undefined {
       timeout: 5_000,
     }).trim();
   } catch (error) {
-    // ps answers 1 for a number that nobody has.
+    // ps answers 1 for a number without a process.
     if ((error as { status?: number }).status === 1) return undefined;
     throw error;
   }
@@ -81,7 +81,7 @@ export async function ended(id: ProcessId, withinMs: number): Promise<boolean> {
 }
 
 /**
- * Ends a process that is nobody's child here: asks, then kills.
+ * Ends a process that is not our child: asks, then kills.
  * @throws when it is there after all (stopped in the kernel, or another user's).
  */
 export async function endProcess(id: ProcessId, ask: NodeJS.Signals, graceMs: number): Promise<void> {

@@ -19,7 +19,7 @@ export interface RunningPart {
 export interface Supervisor {
   /**
    * Starts parts side by side and keeps them running from then on; they are stopped together, before those that were
-   * started earlier. Rejects when one does not come up the first time: nobody waits for what cannot work.
+   * started earlier. Rejects when one does not come up the first time, instead of waiting for what cannot work.
    */
   start(parts: readonly Part[]): Promise<void>;
   /** Stops all, the last started first. Afterwards nothing is started again. */
@@ -101,7 +101,7 @@ function keep(part: Part, ending: AbortSignal, log: Log): Kept {
       began = await startAgain();
     }
   });
-  // Whoever started it is told by firstStart.
+  // The caller learns it from firstStart.
   life.catch(() => undefined);
 
   return {

@@ -4,8 +4,8 @@ import { plural } from '../../plural.js';
 import type { FleetModel } from './model.js';
 
 /**
- * What a forecast takes for granted, beside what the model of the fleet lacks: one sentence each, so that nobody reads
- * more out of it than is in it.
+ * What a forecast takes for granted, beside what the model of the fleet lacks: one sentence each, so that a reader does
+ * not get more out of it than is in it.
  */
 export function assumptionsOf(plan: Plan, model: FleetModel, runs: number): string[] {
   const approvals = plan.approval.required > 0 || plan.groups.some((group) => group.approval !== null);

@@ -145,8 +145,8 @@ export class SimulatedFleet {
   }
 
   /**
-   * What is open and has been begun: `all`; an offer that nobody took: both. It stops at once, which forecasts name as
-   * an assumption.
+   * What is open and has been begun: `all`; an offer that was not accepted: both. It stops at once, which forecasts
+   * name as an assumption.
    */
   stopOpen(only: 'notBegun' | 'all', as: TargetState): void {
     for (let device = 0; device < this.size; device += 1) {

@@ -61,7 +61,7 @@ export interface GroupForecast {
 const MILESTONES = [0.5, 0.9, 0.99];
 const MOST = 0.9;
 const HOUR = 3_600_000;
-/** A fault of a plan shows itself in a few sentences, each with its own numbers; nobody reads two hundred. */
+/** A fault of a plan shows itself in a few sentences, each with its own numbers; two hundred are too many to read. */
 const MOST_PAUSES = 5;
 
 export function forecastOf(

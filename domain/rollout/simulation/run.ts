@@ -166,7 +166,7 @@ class Running {
     return this.facts.pauses.length > 0 ? { outcome: 'paused' } : { until };
   }
 
-  /** Lets the fleet live until somebody must look. @returns false where nobody ever must. */
+  /** Runs the fleet until the planner must look. @returns false where it never must. */
   live(until: number | null): boolean {
     // A time that has passed changes nothing any more.
     let due = until !== null && until > this.now ? until : Infinity;
@@ -237,7 +237,7 @@ function shortest({ kinds }: FleetModel): number {
   return Math.min(...kinds.map((kind) => at(kind.accept, 0.5) + at(kind.download, 0.5) + at(kind.install, 0.5)));
 }
 
-/** Whoever is asked answers at once, which forecasts name as an assumption. */
+/** Approvals come at once, which forecasts name as an assumption. */
 function votes(count: number, now: number): Vote[] {
   return Array.from({ length: count }, (_, index) => ({ by: `person ${index + 1}`, at: now }));
 }

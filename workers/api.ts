@@ -11,6 +11,7 @@ import { openPool } from '../store/db/pool.js';
 import { BROKER_LEASE } from '../store/db/heartbeat.js';
 import { exitWithParent, onShutdown } from '../runtime/shutdown.js';
 import { createLog } from '../runtime/log.js';
+import { pauseUnless } from '../runtime/pause.js';
 import { httpUrl, readSettings, requireAddresses, type Settings } from '../runtime/settings.js';
 import { temporalConnection } from '../runtime/temporal-connection.js';
 import { createApp } from '../api/app.js';
@@ -129,11 +130,9 @@ onShutdown(() => housekeeping.end());
 
 /** The database may come later than this process: it is asked until it is there. */
 async function prepare(): Promise<void> {
-  let ending = false;
-  onShutdown(() => {
-    ending = true;
-  });
-  while (!prepared && !ending) {
+  const ending = new AbortController();
+  onShutdown(() => ending.abort());
+  while (!prepared && !ending.signal.aborted) {
     try {
       await migrate(databaseUrl);
       if (settings.adminToken === undefined)
@@ -143,7 +142,7 @@ async function prepare(): Promise<void> {
       log.info('is ready');
     } catch (error) {
       log.warn({ err: error }, 'the database could not be prepared; trying again');
-      await new Promise((resolve) => setTimeout(resolve, PREPARE_AGAIN_MS));
+      await pauseUnless(ending.signal, PREPARE_AGAIN_MS);
     }
   }
 }

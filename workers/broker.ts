@@ -8,6 +8,7 @@ import { Passwords } from '../adapters/broker/passwords.js';
 import { BrokerRefusals } from '../adapters/broker/refusals.js';
 import { exitWithParent, onShutdown } from '../runtime/shutdown.js';
 import { createLog } from '../runtime/log.js';
+import { pauseUnless } from '../runtime/pause.js';
 import { readSettings, requireAddresses, SettingsError } from '../runtime/settings.js';
 import { CounterBuffer } from '../runtime/counter-buffer.js';
 
@@ -79,18 +80,6 @@ async function look(from: EmbeddedBroker, ended: AbortSignal): Promise<void> {
         );
       away = true;
     }
-    await rest(LOOK_EVERY_MS, ended);
+    await pauseUnless(ended, LOOK_EVERY_MS);
   }
-}
-
-function rest(ms: number, ended: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const finish = () => {
-      clearTimeout(timer);
-      ended.removeEventListener('abort', finish);
-      resolve();
-    };
-    const timer = setTimeout(finish, ms);
-    ended.addEventListener('abort', finish, { once: true });
-  });
 }

@@ -4,6 +4,7 @@ import { addCounts, PROCESS_FAILURES } from '../store/db/counters.js';
 import { openPool } from '../store/db/pool.js';
 import { exitWithParent, onShutdown } from '../runtime/shutdown.js';
 import { createLog } from '../runtime/log.js';
+import { pauseUnless } from '../runtime/pause.js';
 import { createActivities } from '../activities/index.js';
 import { createOrchestrator } from '../adapters/engine/worker.js';
 import { readSettings, requireAddresses } from '../runtime/settings.js';
@@ -33,12 +34,10 @@ onShutdown(() => counters.end());
 const CONNECT_AGAIN_MS = 500;
 
 /** The engine may come later than this process, and may go: a worker that cannot go on is made anew. */
-let ending = false;
-onShutdown(() => {
-  ending = true;
-});
+const ending = new AbortController();
+onShutdown(() => ending.abort());
 
-while (!ending) {
+while (!ending.signal.aborted) {
   try {
     const { worker, connection } = await createOrchestrator({
       ...temporalConnection(settings),
@@ -64,5 +63,5 @@ while (!ending) {
   } catch (error) {
     log.warn({ err: error }, 'the engine does not answer; trying again');
   }
-  if (!ending) await new Promise((resolve) => setTimeout(resolve, CONNECT_AGAIN_MS));
+  await pauseUnless(ending.signal, CONNECT_AGAIN_MS);
 }

@@ -1,8 +1,10 @@
 import type { ServerResponse } from 'node:http';
 import pLimit from 'p-limit';
 import type { Logger } from 'pino';
+import { backOff } from '../../domain/back-off.js';
 import { DomainError } from '../../domain/errors.js';
 import { countersFrame, endFrame, entryFrame, HEARTBEAT, openingFrame } from '../../protocol/http/live-events.js';
+import { Pause } from '../../runtime/pause.js';
 import { newestNumbers, readSealed, sealedOf, type SealedEntry } from '../../store/history/live-events.js';
 import type { Pool } from '../../store/db/pool.js';
 import { readRollouts } from '../../store/commands/rollouts.js';
@@ -12,6 +14,8 @@ import { Reader } from './reader.js';
 
 /** Half of the second in which the history is sealed: more often would find nothing new. */
 const POLL_MS = 500;
+/** While the database does not answer. */
+const BACK_OFF = { firstMs: 2 * POLL_MS, maxMs: 10_000 };
 const COUNTERS_MS = 1_000;
 const TIMES = {
   /** Below what proxies allow a connection to be silent (often 30 s), and the listener (120 s). */
@@ -54,7 +58,7 @@ export class LiveEvents {
   private readonly tenants = new Map<string, TenantFeed>();
   private readonly catchingUp = pLimit(CATCHING_UP_AT_ONCE);
   private polling: Promise<void> | undefined;
-  private wakeUp: (() => void) | undefined;
+  private readonly pause = new Pause();
   private heartbeats: NodeJS.Timeout | undefined;
   private ended = false;
   private countersAt = 0;
@@ -104,7 +108,7 @@ export class LiveEvents {
   async end(): Promise<void> {
     this.ended = true;
     for (const { readers } of this.tenants.values()) for (const reader of readers) reader.end();
-    this.wakeUp?.();
+    this.pause.wake();
     await this.polling;
   }
 
@@ -114,7 +118,7 @@ export class LiveEvents {
     if (this.tenants.size > 0) return;
     clearInterval(this.heartbeats);
     this.heartbeats = undefined;
-    this.wakeUp?.();
+    this.pause.wake();
   }
 
   private beat(): void {
@@ -136,13 +140,7 @@ export class LiveEvents {
         failures += 1;
         this.log.warn({ err: error, failures }, 'the history could not be read for those who listen; trying again');
       }
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, Math.min(POLL_MS * 2 ** failures, 10_000));
-        this.wakeUp = () => {
-          clearTimeout(timer);
-          resolve();
-        };
-      });
+      await this.pause.for(failures === 0 ? POLL_MS : backOff(failures, BACK_OFF));
     }
     this.polling = undefined;
   }

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fill } from '../lists/fill.js';
 import { SLOT } from '../messages.js';
 import type { Context, Figure, Measured, Part } from '../part.js';
@@ -26,7 +27,7 @@ export const forecast: Part = {
       targets: { filter: 'tag==all' },
       pace: { maxInFlight: 1_000, offline: 'offer' },
     };
-    const idle = await timesUntil(stage, new Promise((resolve) => setTimeout(resolve, context.count(IDLE_MS, 1_000))));
+    const idle = await timesUntil(stage, sleep(context.count(IDLE_MS, 1_000)));
     const began = now();
     const asked = stage.operator
       .call<{ devices: number; runs: number }>('POST', '/v1/rollout-simulations', body)
@@ -75,7 +76,7 @@ async function timesUntil({ operator, typeId }: Stage, something: Promise<unknow
     const began = now();
     await operator.call('GET', `/v1/device-types/${typeId}`);
     times.push(now() - began);
-    await new Promise((resolve) => setTimeout(resolve, 10));
+    await sleep(10);
   }
   return times;
 }

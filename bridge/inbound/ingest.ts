@@ -1,4 +1,6 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
+import { backOff } from '../../domain/back-off.js';
 import { print, type Ack } from '../../protocol/mqtt/payloads.js';
 import type { Pool } from '../../store/db/pool.js';
 import { INGEST_BOUNDS } from '../../store/db/counters.js';
@@ -44,8 +46,7 @@ const APART_MS = 25;
 const PROGRESS_EVERY_MS = 2_000;
 const LOOK_AT_HELD_MS = 1_000;
 const MAX_PROGRESS_KNOWN = 50_000;
-const RETRY_FIRST_MS = 100;
-const RETRY_MAX_MS = 2_000;
+const BACK_OFF = { firstMs: 100, maxMs: 2_000 };
 
 /**
  * Takes what devices send and records it, many devices in one transaction. It exists because a transaction per report
@@ -139,13 +140,13 @@ export class Ingest {
   }
 
   private async commit(readings: readonly Reading[]): Promise<void> {
-    for (let wait = RETRY_FIRST_MS; this.mode !== 'ended'; wait = Math.min(wait * 2, RETRY_MAX_MS)) {
+    for (let failures = 1; this.mode !== 'ended'; failures += 1) {
       const noted = await this.tryToRecord(readings);
       if (Array.isArray(noted)) return this.answer(readings, noted);
       if (isLeaseLost(noted)) return this.stop();
       if (!isTransient(noted)) return this.halve(readings, noted);
       this.deps.log.warn({ err: noted, reports: readings.length }, 'reports could not be committed; trying again');
-      await new Promise((resolve) => setTimeout(resolve, wait));
+      await sleep(backOff(failures, BACK_OFF));
     }
   }
 

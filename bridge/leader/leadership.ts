@@ -1,4 +1,6 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
+import { Pause } from '../../runtime/pause.js';
 import { holdLease, releaseLease } from '../../store/db/leases.js';
 import type { Pool } from '../../store/db/pool.js';
 import { instant, LeaseGuard } from '../rounds/lease-guard.js';
@@ -26,7 +28,7 @@ export interface LeaderTask {
  */
 export class Leadership {
   private mode: 'standby' | 'leading' | 'ended' = 'standby';
-  private wakeUp: (() => void) | undefined;
+  private readonly pause = new Pause();
   private readonly done: Promise<void>;
 
   constructor(
@@ -41,7 +43,7 @@ export class Leadership {
 
   async end(): Promise<void> {
     this.mode = 'ended';
-    this.wakeUp?.();
+    this.pause.wake();
     await this.done;
   }
 
@@ -57,9 +59,9 @@ export class Leadership {
       told = epoch === undefined;
       if (epoch !== undefined && !this.isEnded())
         await this.lead(
-          new LeaseGuard({ name: this.name, holder: this.holder, epoch }, GIVE_UP_MS, asked, () => this.wakeUp?.()),
+          new LeaseGuard({ name: this.name, holder: this.holder, epoch }, GIVE_UP_MS, asked, () => this.pause.wake()),
         );
-      await this.rest();
+      if (!this.isEnded()) await this.pause.for(RENEW_MS);
     }
   }
 
@@ -69,11 +71,11 @@ export class Leadership {
     this.log.info({ epoch: fence.epoch }, `leads "${this.name}"`);
     const term = this.startTerm(guard);
     while (!this.isEnded() && guard.holds()) {
-      await this.rest();
+      await this.pause.for(RENEW_MS);
       if (!guard.holds()) break;
       const asked = instant();
       // A database that does not answer at all must not make this wait beyond its tenure.
-      const epoch = await Promise.race([this.ask(), pause(guard.remaining())]);
+      const epoch = await Promise.race([this.ask(), sleep(Math.max(0, guard.remaining()), undefined, { ref: false })]);
       if (epoch === fence.epoch) guard.renew(asked);
       else if (epoch !== undefined) break; // another process held it in between: what this term believes may be old
     }
@@ -102,19 +104,4 @@ export class Leadership {
       this.log.warn({ err: error }, `the lease "${this.name}" was not given back; it ends in ${TTL_MS} ms`);
     }
   }
-
-  private async rest(): Promise<void> {
-    if (this.isEnded()) return;
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, RENEW_MS);
-      this.wakeUp = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
-  }
-}
-
-function pause(ms: number): Promise<undefined> {
-  return new Promise((resolve) => setTimeout(resolve, Math.max(0, ms), undefined).unref());
 }

@@ -1,4 +1,6 @@
+import { backOff } from '../../domain/back-off.js';
 import { SERVICE_FILTER } from '../../protocol/mqtt/topics.js';
+import { Pause } from '../../runtime/pause.js';
 import { BROKER_LEASE, Heartbeat } from '../../store/db/heartbeat.js';
 import { markAllDocuments } from '../../store/outbox/publications.js';
 import { withReleasedClaims } from '../rounds/release-claims.js';
@@ -10,8 +12,7 @@ import type { MqttConnection, Publish } from '../mqtt/connection.js';
 import { sendDocuments } from '../outbound/send-documents.js';
 import type { LeaseGuard } from '../rounds/lease-guard.js';
 
-const RECONNECT_FIRST_MS = 100;
-const RECONNECT_MAX_MS = 2_000;
+const RECONNECT = { firstMs: 100, maxMs: 2_000 };
 const POLL_MS = 1_000;
 /**
  * What the broker retains is read and compared with what it should: after each connect, and so often. A fleet of 10,000
@@ -40,7 +41,7 @@ export class BrokerSession {
   private ended = false;
   private documents: Loop | undefined;
   private connection: MqttConnection | undefined;
-  private wakeUp: (() => void) | undefined;
+  private readonly pause = new Pause();
   /** Stays until it was made good: the next connect finds a session, and would not know. */
   private lostState = false;
   private readonly done: Promise<void>;
@@ -61,20 +62,21 @@ export class BrokerSession {
   /** Nothing leaves any more, not even an acknowledgement of what was committed a moment ago. */
   cut(): void {
     this.ended = true;
-    this.wakeUp?.();
+    this.pause.wake();
     this.connection?.end();
   }
 
   private async run(): Promise<void> {
-    for (let wait = RECONNECT_FIRST_MS; !this.ended; wait = Math.min(wait * 2, RECONNECT_MAX_MS)) {
+    for (let failures = 0; !this.ended;) {
       try {
         const connection = await this.deps.connect();
-        wait = RECONNECT_FIRST_MS;
+        failures = 0;
         await this.serve(connection);
       } catch (error) {
         if (!this.ended) this.deps.log.warn({ err: error }, 'no connection to the broker; trying again');
       }
-      if (!this.ended) await this.rest(wait);
+      failures += 1;
+      if (!this.ended) await this.pause.for(backOff(failures, RECONNECT));
     }
   }
 
@@ -137,15 +139,5 @@ export class BrokerSession {
     const differing = await comparison.run();
     if (differing > 0) this.documents?.wake();
     return false;
-  }
-
-  private async rest(ms: number): Promise<void> {
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, ms);
-      this.wakeUp = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
   }
 }

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { DESIRED_FILTER, desiredTopic, parseTopic } from '../../protocol/mqtt/topics.js';
 import type { Pool } from '../../store/db/pool.js';
@@ -71,7 +72,7 @@ export class Comparison {
           throw new Error(`what the broker retains did not end within ${READ_TIMEOUT_MS} ms`);
         const broke = await Promise.race([
           connection.closed.then((error) => error ?? new Error('it was closed')),
-          pause(LOOK_MS),
+          sleep(LOOK_MS),
         ]);
         if (broke && !this.ended)
           throw new Error('the connection broke while what the broker retains was read', { cause: broke });
@@ -106,8 +107,4 @@ const HIGHEST = 2_000_000_000;
 function revisionIn(payload: Buffer): number | null {
   const said = Number(/"revision":(\d{1,10})[,}]/.exec(payload.toString('utf8'))?.[1] ?? Number.NaN);
   return said <= HIGHEST ? said : null;
-}
-
-function pause(ms: number): Promise<undefined> {
-  return new Promise((resolve) => setTimeout(resolve, ms, undefined));
 }

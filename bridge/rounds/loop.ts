@@ -1,5 +1,9 @@
 import type { Logger } from 'pino';
+import { backOff } from '../../domain/back-off.js';
+import { Pause } from '../../runtime/pause.js';
 import { spacingAfter } from './spacing.js';
+
+const BACK_OFF = { firstMs: 200, maxMs: 2_000 };
 
 /**
  * Rounds of one sender begin this far apart: each costs some transactions, whether it is about two or about twenty. In
@@ -19,7 +23,9 @@ export const APART_MS = 50;
 export class Loop {
   private mode: 'working' | 'resting' | 'ended' = 'working';
   private woken = false;
-  private wakeUp: (() => void) | undefined;
+  /** Backing off: a wake-up must not turn it into a busy loop. */
+  private isDeaf = false;
+  private readonly pause = new Pause();
   private readonly done: Promise<void>;
 
   /** `work` answers whether there may be more to do right now. */
@@ -35,13 +41,13 @@ export class Loop {
 
   wake(): void {
     this.woken = true;
-    this.wakeUp?.();
+    if (!this.isDeaf) this.pause.wake();
   }
 
   /** Finishes the piece under way. */
   async end(): Promise<void> {
     this.mode = 'ended';
-    this.wakeUp?.();
+    this.pause.wake();
     await this.done;
   }
 
@@ -61,7 +67,7 @@ export class Loop {
           this.log.warn({ err: error, loop: this.name, failures }, `${this.name} failed; trying again`);
       }
       if (!more && !this.isEnded())
-        await this.rest(failures === 0 ? this.pollMs : Math.min(100 * 2 ** failures, 2_000), failures > 0);
+        await this.rest(failures === 0 ? this.pollMs : backOff(failures, BACK_OFF), failures > 0);
       const early = began + spacingAfter(took, this.apartMs) - performance.now();
       if (early > 0 && !this.isEnded()) await this.rest(early, true);
     }
@@ -75,15 +81,8 @@ export class Loop {
   private async rest(ms: number, evenIfWoken: boolean): Promise<void> {
     if (this.woken && !evenIfWoken) return;
     this.mode = 'resting';
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, ms);
-      this.wakeUp = () => {
-        if (evenIfWoken && !this.isEnded()) return; // backing off: a wake-up must not turn it into a busy loop
-        clearTimeout(timer);
-        resolve();
-      };
-    });
-    this.wakeUp = undefined;
+    this.isDeaf = evenIfWoken;
+    await this.pause.for(ms);
     if (!this.isEnded()) this.mode = 'working';
   }
 }

@@ -1,3 +1,4 @@
+import { backOff } from '../back-off.js';
 import type { Installation } from '../installation/installation.js';
 import { mayRetry } from '../installation/retry.js';
 import type { TargetState } from './facts.js';
@@ -96,5 +97,5 @@ export function retryClassOf(state: keyof typeof BAD_ENDS, error: Installation['
 
 /** Milliseconds before attempt `attempt` (2, 3, …) begins. */
 export function backoffBefore({ backoff }: RetryPlan, attempt: number): number {
-  return Math.min(backoff.max, backoff.first * backoff.factor ** (attempt - 2));
+  return backOff(attempt - 1, { firstMs: backoff.first, maxMs: backoff.max, factor: backoff.factor });
 }

@@ -1,3 +1,5 @@
+import { backOff } from '../back-off.js';
+
 const SECOND = 1_000;
 const HOUR = 3_600 * SECOND;
 const DAY = 24 * HOUR;
@@ -16,12 +18,12 @@ const GIVE_UP_MS = DAY;
 export function nextAttempt(attempts: number, firstAttemptAt: number, now: number): number | undefined {
   return now - firstAttemptAt >= GIVE_UP_MS
     ? undefined
-    : Math.min(now + backOff(attempts, MAX_MS), firstAttemptAt + GIVE_UP_MS);
+    : Math.min(now + backOff(attempts, { firstMs: FIRST_MS, maxMs: MAX_MS }), firstAttemptAt + GIVE_UP_MS);
 }
 
 /** Until when a webhook is left alone after so many failures in a row. */
 export function quietUntil(failures: number, now: number): number {
-  return now + backOff(failures, MAX_QUIET_MS);
+  return now + backOff(failures, { firstMs: FIRST_MS, maxMs: MAX_QUIET_MS });
 }
 
 /** @returns why a webhook is disabled, where nothing was delivered for a day; else undefined. */
@@ -29,8 +31,4 @@ export function disabledBecause(failingSince: number, now: number, error: string
   return now - failingSince >= GIVE_UP_MS
     ? `No delivery succeeded since ${new Date(failingSince).toISOString()}; the last attempt: ${error}.`
     : undefined;
-}
-
-function backOff(count: number, max: number): number {
-  return Math.min(FIRST_MS * 2 ** Math.min(count - 1, 30), max);
 }

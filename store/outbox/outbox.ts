@@ -1,3 +1,4 @@
+import { backOff } from '../../domain/back-off.js';
 import { assertLease, type Fence } from '../db/leases.js';
 import type { Pool, Tx } from '../db/pool.js';
 import { recordset } from '../db/recordset.js';
@@ -170,8 +171,7 @@ export async function releaseClaims(pool: Pool, receiver: Receiver, fence: Fence
 export type Settled = { claimed: Claimed; again?: number; rest?: number; error?: string };
 
 /** First and longest wait after a failure: short enough that work is_start within seconds once the receiver is back. */
-const BACKOFF_FIRST_MS = 250;
-const BACKOFF_MAX_MS = 5_000;
+const BACK_OFF = { firstMs: 250, maxMs: 5_000 };
 
 /** Deletes what was sent, if nothing was marked meanwhile; puts the rest back. */
 export async function settle(pool: Pool, outcomes: readonly Settled[], fence?: Fence): Promise<void> {
@@ -196,9 +196,7 @@ export async function settleIn(tx: Tx, outcomes: readonly Settled[]): Promise<vo
     generation: claimed.generation,
     again:
       error !== undefined
-        ? new Date(
-            Date.now() + Math.min(BACKOFF_MAX_MS, BACKOFF_FIRST_MS * 2 ** Math.min(claimed.attempts, 10)),
-          ).toISOString()
+        ? new Date(Date.now() + backOff(claimed.attempts + 1, BACK_OFF)).toISOString()
         : again === undefined
           ? null
           : new Date(again).toISOString(),

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { backOff } from '../../domain/back-off.js';
 import type { Log } from '../../runtime/log.js';
 import type { Exit } from './native.js';
 
@@ -30,14 +31,13 @@ export interface Supervisor {
  * First pause 0.2 s: what died is back within 2 s (DESIGN §3). Doubled while it keeps dying, so that a broken one does
  * not use up the machine.
  */
-const FIRST_PAUSE_MS = 200;
-const LONGEST_PAUSE_MS = 10_000;
+const BACK_OFF = { firstMs: 200, maxMs: 10_000 };
 /** What lived this long was healthy: its next death is a new story. */
 const HEALTHY_MS = 30_000;
 
 /** Milliseconds before the next start, after this many deaths in a row. */
 export function pauseAfter(deaths: number): number {
-  return Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.max(0, deaths - 1));
+  return backOff(deaths, BACK_OFF);
 }
 
 export function supervise(log: Log): Supervisor {

@@ -1,17 +1,24 @@
 #!/usr/bin/env node
-import { spawn } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { pino, type Logger } from 'pino';
 import { readConfig, type AgentConfig } from './config.js';
 import { Agent } from './core/agent.js';
 import type { AgentEvent } from './core/event-log.js';
 import { childrenOf, handlersOf } from './handlers/compose.js';
+import { boundOutputs } from './handlers/command-output.js';
+import { failureOf } from './handlers/exit-codes.js';
+import { run } from './handlers/run-command.js';
 import { Slots } from './handlers/slots.js';
 
 const USAGE = 'slipway-agent --config agent.json';
 /** Linux: another one after each boot of the machine. */
 const BOOT_ID = '/proc/sys/kernel/random/boot_id';
+/** A machine that has not begun to go down by then does not do so. */
+const REBOOT_MS = 300_000;
+/** How often the output of what commands left running is bounded. */
+const BOUND_MS = 10_000;
 
 /** `slipway-agent --config agent.json`: the reference agent on a real machine; JSON lines on standard error. */
 async function main(): Promise<void> {
@@ -38,7 +45,7 @@ async function main(): Promise<void> {
   };
   /** Must not be waited for by the agent that asks for it: it is the one that ends. */
   async function reboot(): Promise<void> {
-    if (Array.isArray(settings.reboot)) return run(settings.reboot);
+    if (Array.isArray(settings.reboot)) return rebootMachine(settings.reboot);
     if (settings.reboot === 'exit') return void end(0);
     void agent
       ?.shutOff()
@@ -50,6 +57,10 @@ async function main(): Promise<void> {
   }
 
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void end(0));
+  const outputs = join(settings.stateDir, 'handlers');
+  setInterval(() => {
+    boundOutputs(outputs).catch((error: unknown) => log.warn({ error }, 'the output of commands cannot be bounded'));
+  }, BOUND_MS).unref();
   await boot();
 }
 
@@ -80,12 +91,12 @@ function createAgent(
 }
 
 /** @returns when the command has ended: the machine may take a while to go down after that. */
-async function run([command = '', ...args]: readonly string[]): Promise<void> {
-  const child = spawn(command, args, { stdio: 'inherit' });
-  await new Promise<void>((done, broken) => {
-    child.once('error', broken);
-    child.once('exit', (code) => (code === 0 ? done() : broken(new Error(`${command} ended with ${code}`))));
-  });
+async function rebootMachine(command: readonly string[]): Promise<void> {
+  const failure = failureOf(
+    command.join(' '),
+    await run({ command, env: { SLIPWAY_ACTION: 'reboot' }, timeoutMs: REBOOT_MS }),
+  );
+  if (failure) throw new Error(failure.message); // it is asked for again
 }
 
 try {

@@ -21,18 +21,21 @@ export interface Ended {
   readonly code: number | null;
   readonly signal: string | null;
   readonly timedOut: boolean;
+  /** false = some of its processes live on: they could not be ended. */
+  readonly isOver: boolean;
   /** The last line that it wrote, of errors before the rest; '' where it wrote nothing. */
   readonly lastWords: string;
 }
 
 /** @returns undefined for success. */
-export function failureOf(command: string, { code, signal, timedOut, lastWords }: Ended): InstallError | undefined {
+export function failureOf(
+  command: string,
+  { code, signal, timedOut, isOver, lastWords }: Ended,
+): InstallError | undefined {
   if (code === 0) return undefined;
   const how = timedOut
-    ? 'took too long and was stopped'
-    : code === null
-      ? `was ended by ${signal ?? 'a signal'}`
-      : `ended with ${code}`;
+    ? `took too long and ${isOver ? 'was' : 'could not be'} stopped`
+    : `${code === null ? `was ended by ${signal ?? 'a signal'}` : `ended with ${code}`}${isOver ? '' : ', and left behind what could not be ended'}`;
   const known = code === null ? undefined : EXIT_CODES[code];
   return new InstallError(
     known?.code ?? 'INSTALL_FAILED',

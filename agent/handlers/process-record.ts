@@ -1,17 +1,22 @@
 import { readFile, rm } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
+import { z } from 'zod';
 import { SYSTEM_CLOCK } from '../core/clock.js';
+import { InstallError } from '../core/installer.js';
 import { codeOf, replaceFile } from '../core/write-file.js';
+import { endGroup, isGroupAlive, membersOf, processOf } from './process-group.js';
 
 /** Which process is at work on a slot: enough to find it again after a crash, and not to take another one for it. */
-interface ProcessRecord {
-  readonly pid: number;
+const processRecord = z.object({
+  /** Also of its process group. Never 1: a signal to the group 1 would go to every process there is. */
+  pid: z.int().min(2),
   /** In clock ticks since the boot (proc(5), stat, field 22). */
-  readonly startedAt: string;
-  readonly boot: string;
+  startedAt: z.string().regex(/^\d+$/),
+  boot: z.string().min(1),
   /** By the machine's monotonic clock, milliseconds of that boot: a wall clock that is set moves no deadline. */
-  readonly endBy: number;
-}
+  endBy: z.number(),
+});
+type ProcessRecord = z.output<typeof processRecord>;
 
 const LOOK_MS = 100;
 
@@ -20,7 +25,7 @@ const LOOK_MS = 100;
  * @param timeoutMs after so long the next agent ends it
  */
 export async function recordProcess(path: string, pid: number, timeoutMs: number): Promise<void> {
-  const startedAt = await startOf(pid);
+  const startedAt = (await processOf(pid))?.startedAt;
   if (startedAt === undefined) return; // it is gone already
   const record: ProcessRecord = { pid, startedAt, boot: await bootId(), endBy: SYSTEM_CLOCK.monotonic() + timeoutMs };
   await replaceFile(path, JSON.stringify(record), false); // after a power cut there is no such process
@@ -32,35 +37,50 @@ export function forgetProcess(path: string): Promise<void> {
 
 /**
  * Waits for a process that an earlier agent began and did not see the end of: two at work on one slot would be worse
- * than none. Past its deadline it is ended.
+ * than none. Past its time it is ended, and so is what it left behind: how it ended is not known, so that the same
+ * command begins again.
+ * @param meanwhile is called again and again while it is waited for
+ * @throws InstallError BUSY where it lives on after all
  */
-export async function awaitPredecessor(path: string, signal: AbortSignal): Promise<void> {
+export async function awaitPredecessor(
+  path: string,
+  signal: AbortSignal,
+  meanwhile: () => Promise<void>,
+): Promise<void> {
   const record = await readRecord(path);
   if (!record || record.boot !== (await bootId())) return forgetProcess(path);
-  while ((await startOf(record.pid)) === record.startedAt) {
-    if (SYSTEM_CLOCK.monotonic() > record.endBy) killGroup(record.pid, 'SIGKILL');
+  const isLeading = async () => (await processOf(record.pid))?.startedAt === record.startedAt;
+  while ((await isLeading()) && SYSTEM_CLOCK.monotonic() < record.endBy) {
+    await meanwhile();
     await pause(LOOK_MS, undefined, { signal });
   }
+  const isLeft = (await isLeading()) || (await isLeftBehind(record.pid));
+  if (isLeft && !(await endGroup(record.pid, signal)))
+    throw new InstallError(
+      'BUSY',
+      `an earlier run of the command (process group ${record.pid}) is still at work and cannot be ended`,
+      true,
+    );
   await forgetProcess(path);
 }
 
-/** The command and whatever it started. */
-export function killGroup(pid: number, signal: NodeJS.Signals): void {
-  try {
-    process.kill(-pid, signal);
-  } catch (error) {
-    if (codeOf(error) !== 'ESRCH') throw error;
-  }
+/**
+ * Whether a group without its leader is one of a command. The number may have been given anew since, but a command
+ * hands its variables down to what it starts; what became another user cannot be looked into, and is taken for ours.
+ */
+async function isLeftBehind(pid: number): Promise<boolean> {
+  if ((await processOf(pid)) !== undefined || !(await isGroupAlive(pid))) return false;
+  const environments = await Promise.all((await membersOf(pid)).map(environmentOf));
+  return environments.length === 0 || environments.some((one) => one === undefined || one.includes('SLIPWAY_ACTION='));
 }
 
-/** @returns undefined where there is no such process; a zombie is none. */
-async function startOf(pid: number): Promise<string | undefined> {
+/** @returns undefined where it may not be read */
+async function environmentOf(pid: number): Promise<string | undefined> {
   try {
-    const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
-    const [state, ...fields] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    return state === 'Z' || state === 'X' ? undefined : fields[18];
+    return await readFile(`/proc/${pid}/environ`, 'utf8');
   } catch (error) {
-    if (['ENOENT', 'ESRCH'].includes(codeOf(error) ?? '')) return undefined;
+    if (['ENOENT', 'ESRCH'].includes(codeOf(error) ?? '')) return '';
+    if (['EACCES', 'EPERM'].includes(codeOf(error) ?? '')) return undefined;
     throw error;
   }
 }
@@ -69,11 +89,12 @@ async function bootId(): Promise<string> {
   return (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim();
 }
 
+/** @returns undefined also for one that a power cut left empty or cut: its process went with the power. */
 async function readRecord(path: string): Promise<ProcessRecord | undefined> {
   try {
-    return JSON.parse(await readFile(path, 'utf8')) as ProcessRecord;
+    return processRecord.safeParse(JSON.parse(await readFile(path, 'utf8'))).data;
   } catch (error) {
-    if (codeOf(error) === 'ENOENT') return undefined;
+    if (codeOf(error) === 'ENOENT' || error instanceof SyntaxError) return undefined;
     throw error;
   }
 }

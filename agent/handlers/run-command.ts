@@ -1,10 +1,14 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { mkdir, open, stat } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
+import type { Socket } from 'node:net';
 import { dirname } from 'node:path';
+import { setImmediate as turn } from 'node:timers/promises';
 import { InstallError } from '../core/installer.js';
 import { codeOf, messageOf } from '../core/write-file.js';
+import { boundOutput, CommandOutput, MOST_KEPT } from './command-output.js';
 import type { Ended } from './exit-codes.js';
-import { awaitPredecessor, forgetProcess, killGroup, recordProcess } from './process-record.js';
+import { endGroup, GRACE_MS } from './process-group.js';
+import { awaitPredecessor, forgetProcess, recordProcess } from './process-record.js';
 
 export interface Command {
   readonly command: readonly string[];
@@ -12,21 +16,30 @@ export interface Command {
   readonly timeoutMs: number;
 }
 
-/** Between asking a command to stop and ending it. */
-const GRACE_MS = 5_000;
 /** What a question may answer: a slot's content is a line. */
-const MOST_ANSWER = 64 * 1024;
-/** A reader that waits for it sees a line this late. */
-const LOOK_MS = 250;
+const MOST_ANSWER = MOST_KEPT;
+/** What a process left in a pipe when it ended is read within this, milliseconds; it is there already. */
+const DRAIN_MS = 250;
+/** A line of a handler's output, as it is told. */
+const TOLD_CHARACTERS = 1_000;
 
 /** Asks a command something that changes nothing: it may be stopped at any time. @returns also its standard output. */
 export async function ask({ command, env, timeoutMs }: Command): Promise<Ended & { out: string }> {
   const child = start(command, env, ['ignore', 'pipe', 'pipe']);
-  const said = { out: '', err: '' };
-  child.stdout?.on('data', (chunk: Buffer) => (said.out = (said.out + chunk.toString()).slice(0, MOST_ANSWER)));
-  child.stderr?.on('data', (chunk: Buffer) => (said.err = (said.err + chunk.toString()).slice(-MOST_ANSWER)));
-  const end = await endOf(child, timeoutMs, 'close');
-  return { ...end, out: said.out, lastWords: lastLine(said.err) || lastLine(said.out) };
+  const [out, err] = [new Pipe(child.stdout as Socket, 'oldest'), new Pipe(child.stderr as Socket, 'newest')];
+  try {
+    const end = await endOf(child, timeoutMs);
+    await Promise.all([out.drained(), err.drained()]);
+    return { ...end, out: out.text(), lastWords: lastLine(err.text()) || lastLine(out.text()) };
+  } finally {
+    out.leave();
+    err.leave();
+  }
+}
+
+/** Runs a command that answers nothing, with our own output as its output. */
+export async function run({ command, env, timeoutMs }: Command): Promise<Ended> {
+  return { ...(await endOf(start(command, env, ['ignore', 'inherit', 'inherit']), timeoutMs)), lastWords: '' };
 }
 
 /**
@@ -44,73 +57,101 @@ export async function perform(
   onLine: (line: string) => void = () => undefined,
 ): Promise<Ended & { lines: string[] }> {
   await mkdir(dirname(place), { recursive: true });
-  await awaitPredecessor(`${place}.run`, signal);
+  const record = `${place}.run`;
+  await awaitPredecessor(record, signal, async () => {
+    await Promise.all([boundOutput(`${place}.out`), boundOutput(`${place}.err`)]);
+  });
   signal.throwIfAborted();
-  const [out, err] = await Promise.all([open(`${place}.out`, 'w'), open(`${place}.err`, 'w')]);
+  const out = await CommandOutput.open(`${place}.out`, onLine);
+  const err = await CommandOutput.open(`${place}.err`).catch(async (error: unknown) => {
+    await out.close();
+    throw error;
+  });
+  let end: Omit<Ended, 'lastWords'> | undefined;
+  let written: string[] = [];
   try {
-    const child = start(['/bin/sh', '-c', 'read -r go || exit 125; exec "$@" </dev/null', 'sh', ...command], env, [
-      'pipe',
-      out.fd,
-      err.fd,
-    ]);
-    child.stdin?.on('error', () => child.stdin?.destroy()); // it ended before it read: its exit code says more
-    if (child.pid !== undefined) await recordProcess(`${place}.run`, child.pid, timeoutMs + GRACE_MS);
-    child.stdin?.end('go\n');
-    const tail = follow(`${place}.out`, onLine);
-    const end = await endOf(child, timeoutMs, 'exit', signal).finally(() => tail.stop());
-    await forgetProcess(`${place}.run`);
-    const [said, complained] = await Promise.all([tailOf(`${place}.out`), tailOf(`${place}.err`)]);
-    return {
-      ...end,
-      lastWords: lastLine(complained) || lastLine(said),
-      lines: [...linesOf(said), ...linesOf(complained)],
-    };
+    end = await performed(command, env, timeoutMs, { out, err, record }, signal);
   } finally {
-    await Promise.all([out.close(), err.close()]);
+    written = await Promise.all([out.close(), err.close()]);
   }
+  // What cannot be ended is found again by the next run, which waits for it.
+  if (end.isOver) await forgetProcess(record);
+  const [said = '', complained = ''] = written;
+  return {
+    ...end,
+    lastWords: lastLine(complained) || lastLine(said),
+    lines: [...linesOf(said), ...linesOf(complained)].map((line) => line.slice(0, TOLD_CHARACTERS)),
+  };
+}
+
+async function performed(
+  command: Command['command'],
+  env: Command['env'],
+  timeoutMs: number,
+  { out, err, record }: { out: CommandOutput; err: CommandOutput; record: string },
+  signal: AbortSignal,
+): Promise<Omit<Ended, 'lastWords'>> {
+  const child = start(['/bin/sh', '-c', 'read -r go || exit 125; exec "$@" </dev/null', 'sh', ...command], env, [
+    'pipe',
+    out.fd,
+    err.fd,
+  ]);
+  child.stdin?.on('error', () => child.stdin?.destroy()); // it ended before it read: its exit code says more
+  const ended = endOf(child, timeoutMs, signal);
+  const isEnded = ended.then(
+    () => undefined,
+    () => undefined,
+  ); // it may end, or be left, before it is waited for
+  try {
+    if (child.pid !== undefined) await recordProcess(record, child.pid, timeoutMs + GRACE_MS);
+  } catch (error) {
+    child.stdin?.destroy(); // it ends without having begun
+    await isEnded;
+    throw error;
+  }
+  child.stdin?.end('go\n');
+  out.follow();
+  err.follow();
+  return ended;
 }
 
 function start(
   [program = '', ...args]: readonly string[],
   env: Command['env'],
-  stdio: ['ignore' | 'pipe', 'pipe' | number, 'pipe' | number],
+  stdio: ['ignore' | 'pipe', 'pipe' | 'inherit' | number, 'pipe' | 'inherit' | number],
 ): ChildProcess {
   return spawn(program, args, { env: { ...process.env, ...env }, stdio, detached: true });
 }
 
 /**
+ * A command's end is the end of its process, whatever holds its output open. Where it ended well, what it left running
+ * is its own affair (a daemon that it started); after any other end, and after its time, its whole process group is
+ * ended before this returns.
  * @throws the signal's reason where the agent ends first: the command is left alone. InstallError where it could not be
  * started.
  */
-async function endOf(
+async function endOf(child: ChildProcess, timeoutMs: number, signal?: AbortSignal): Promise<Omit<Ended, 'lastWords'>> {
+  const { pid } = child;
+  const end = await firstEnd(child, timeoutMs, signal);
+  const isWell = end !== undefined && end.code === 0;
+  const isOver = isWell || pid === undefined || (await endGroup(pid, signal));
+  return { ...(end ?? { code: null, signal: null }), timedOut: end === undefined, isOver };
+}
+
+/** @returns undefined where its time was over before */
+async function firstEnd(
   child: ChildProcess,
   timeoutMs: number,
-  event: 'exit' | 'close',
   signal?: AbortSignal,
-): Promise<Omit<Ended, 'lastWords'>> {
-  let timedOut = false;
-  const { pid } = child;
-  const timers = [
-    setTimeout(() => {
-      timedOut = true;
-      if (pid !== undefined) killGroup(pid, 'SIGTERM');
-    }, timeoutMs),
-    setTimeout(() => pid !== undefined && killGroup(pid, 'SIGKILL'), timeoutMs + GRACE_MS),
-  ];
+): Promise<{ code: number | null; signal: string | null } | undefined> {
+  let timer: NodeJS.Timeout | undefined;
+  let leave: () => void = () => undefined;
   try {
     return await new Promise((done, broken) => {
-      child.once('error', (error) =>
-        broken(
-          new InstallError(
-            'INSTALL_FAILED',
-            `the command could not be started: ${messageOf(error)}`,
-            codeOf(error) === 'EAGAIN',
-            { cause: error },
-          ),
-        ),
-      );
-      child.once(event, (code: number | null, by: string | null) => done({ code, signal: by, timedOut }));
-      const leave = () => {
+      timer = setTimeout(() => done(undefined), timeoutMs);
+      child.once('error', (error) => broken(notStarted(error)));
+      child.once('exit', (code, by) => done({ code, signal: by }));
+      leave = () => {
         child.unref();
         broken(signal?.reason as Error);
       };
@@ -118,36 +159,56 @@ async function endOf(
       signal?.addEventListener('abort', leave, { once: true });
     });
   } finally {
-    timers.forEach(clearTimeout);
+    clearTimeout(timer);
+    signal?.removeEventListener('abort', leave);
   }
 }
 
-/** Reads what is added to a file, line by line. */
-function follow(path: string, onLine: (line: string) => void): { stop(): void } {
-  let seen = 0;
-  const look = async () => {
-    const added = await readFrom(path, seen);
-    const whole = added.subarray(0, added.lastIndexOf('\n') + 1);
-    seen += whole.length;
-    for (const line of linesOf(whole.toString())) onLine(line);
-  };
-  const timer = setInterval(() => void look().catch(() => clearInterval(timer)), LOOK_MS);
-  return { stop: () => clearInterval(timer) };
+function notStarted(error: Error): InstallError {
+  const message = `the command could not be started: ${messageOf(error)}`;
+  return new InstallError('INSTALL_FAILED', message, codeOf(error) === 'EAGAIN', { cause: error });
 }
 
-/** A handler may write as much as it likes: its end is what is told. */
-async function tailOf(path: string): Promise<string> {
-  const { size } = await stat(path);
-  return (await readFrom(path, Math.max(0, size - MOST_ANSWER))).toString();
-}
+/** What a command writes into a pipe to us, bounded. */
+class Pipe {
+  private kept = Buffer.alloc(0);
+  private bytes = 0;
+  private isOpen = true;
 
-async function readFrom(path: string, position: number): Promise<Buffer> {
-  const file = await open(path, 'r');
-  try {
-    const { buffer, bytesRead } = await file.read({ buffer: Buffer.alloc(MOST_ANSWER), position });
-    return buffer.subarray(0, bytesRead);
-  } finally {
-    await file.close();
+  constructor(
+    private readonly socket: Socket,
+    private readonly keep: 'oldest' | 'newest',
+  ) {
+    socket.on('data', (piece: Buffer) => this.take(piece));
+    socket.on('error', () => (this.isOpen = false)); // what was read counts, and how the process ended
+    socket.once('close', () => (this.isOpen = false));
+  }
+
+  text(): string {
+    return this.kept.toString();
+  }
+
+  /** After the end of the process: each turn of the loop reads what the pipe holds, until it holds nothing. */
+  async drained(): Promise<void> {
+    const until = performance.now() + DRAIN_MS;
+    for (let before = -1; this.isOpen && before !== this.bytes && performance.now() < until;) {
+      before = this.bytes;
+      await turn();
+      await turn();
+    }
+  }
+
+  /** A process that holds the other end may write on: it is read and thrown away, and keeps nothing from ending. */
+  leave(): void {
+    this.socket.removeAllListeners('data');
+    this.socket.resume();
+    this.socket.unref();
+  }
+
+  private take(piece: Buffer): void {
+    this.bytes += piece.length;
+    if (this.keep === 'newest') this.kept = Buffer.concat([this.kept, piece]).subarray(-MOST_ANSWER);
+    else if (this.kept.length < MOST_ANSWER) this.kept = Buffer.concat([this.kept, piece]).subarray(0, MOST_ANSWER);
   }
 }
 

@@ -6,6 +6,7 @@ import { EXIT_CODES, failureOf } from '../../agent/handlers/exit-codes.js';
 import { ERROR_CODES } from '../../protocol/mqtt/payloads.js';
 import { digestOf } from './device.js';
 import { FileServer, type ServedFile } from './file-server.js';
+import { isAlive } from './processes.js';
 import { RealAgent } from './real-agent.js';
 import { documentFor, TestService } from './service.js';
 
@@ -101,7 +102,13 @@ describe('slipway-agent with slots that are commands', () => {
   it.each(Object.entries(EXIT_CODES).map(([exit, { code, retriable }]) => [Number(exit), code, retriable] as const))(
     'takes exit code %d as %s, tried again: %s',
     (exit, code, retriable) => {
-      const failure = failureOf('install.sh', { code: exit, signal: null, timedOut: false, lastWords: 'why' });
+      const failure = failureOf('install.sh', {
+        code: exit,
+        signal: null,
+        timedOut: false,
+        isOver: true,
+        lastWords: 'why',
+      });
       expect(failure).toMatchObject({ code, retriable, message: `install.sh ended with ${exit}: why` });
       expect(ERROR_CODES as readonly string[]).toContain(code);
     },
@@ -216,12 +223,3 @@ esac`;
     expect(server.requests).toHaveLength(1);
   });
 });
-
-function isAlive(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false;
-    throw error;
-  }
-}

@@ -48,12 +48,26 @@ export class RealAgent {
     );
   }
 
-  start(): void {
-    const child = spawn(process.execPath, ['dist/agent/main.js', '--config', this.path('agent.json')], {
-      stdio: ['ignore', 'ignore', 'pipe'],
-    });
-    child.stderr.on('data', (chunk: Buffer) => (this.output += chunk.toString()));
+  /**
+   * @param under a program and its arguments that run the agent, such as `setpriv`
+   * @param stderr a file's descriptor in the place of a pipe to the test
+   */
+  start({ under = [], stderr = 'pipe' }: { under?: readonly string[]; stderr?: number | 'pipe' } = {}): void {
+    const [program = '', ...args] = [
+      ...under,
+      process.execPath,
+      'dist/agent/main.js',
+      '--config',
+      this.path('agent.json'),
+    ];
+    const child = spawn(program, args, { stdio: ['ignore', 'ignore', stderr] });
+    child.stderr?.on('data', (chunk: Buffer) => (this.output += chunk.toString()));
     this.child = child;
+  }
+
+  /** @returns undefined while it runs */
+  get exit(): number | string | undefined {
+    return this.child?.exitCode ?? this.child?.signalCode ?? undefined;
   }
 
   async end(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {

@@ -1,0 +1,171 @@
+import { stat } from 'node:fs/promises';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import type { Desired } from '../../protocol/mqtt/payloads.js';
+import { until } from '../support/until.js';
+import { FileServer, type ServedFile } from './file-server.js';
+import { isAlive, killAll } from './processes.js';
+import { RealAgent } from './real-agent.js';
+import { documentFor, TestService } from './service.js';
+
+let service: TestService;
+let server: FileServer;
+let agent: RealAgent;
+let file: ServedFile;
+beforeAll(async () => {
+  server = await FileServer.start();
+  file = server.file('1.5.0', 120_000);
+});
+afterAll(() => server.stop());
+beforeEach(async () => {
+  service = await TestService.start();
+  agent = await RealAgent.create(service.url);
+});
+afterEach(async () => {
+  await agent.end('SIGKILL');
+  killAll(await pids('pid'));
+  await agent.remove();
+  await service.stop();
+});
+
+const pids = async (name: string) =>
+  ((await agent.text(name)) ?? '')
+    .split('\n')
+    .filter((line) => line !== '')
+    .map(Number);
+const hello = () => service.until(() => service.hellos('d-1').at(-1), 'a hello');
+const endOf = (attempt: number, deadlineMs = 30_000) =>
+  service.until(
+    () => service.statuses('d-1').find((one) => one.attempt === attempt && /installed|failed/.test(one.state)),
+    `the end of attempt ${attempt}`,
+    deadlineMs,
+  );
+
+/** The first attempt of an installation, and the one that follows each failure. */
+async function attempts(): Promise<(attempt: number) => Promise<void>> {
+  const desired: Desired = documentFor(file);
+  return (attempt) => service.publish('d-1', { ...desired, attempt, revision: attempt });
+}
+
+/** What a first attempt leaves at work: it ignores SIGTERM and writes on, and a second attempt must never meet it. */
+const STUBBORN = `(trap '' TERM HUP; while :; do echo "$SLIPWAY_ATTEMPT" >> "$DIR/writes"; sleep 0.05; done) & echo $! >> "$DIR/pid"`;
+const MEETS = `before=$(wc -l < "$DIR/writes"); sleep 0.3; [ "$before" = "$(wc -l < "$DIR/writes")" ] || echo "it still writes" >> "$DIR/faults"; exit 0`;
+
+describe('slipway-agent and what a command started', () => {
+  it.each([
+    ['its leader dies of the SIGTERM after its time', `[ "$SLIPWAY_ATTEMPT" = 1 ] || { ${MEETS}; }; ${STUBBORN}; wait`],
+    [
+      'its leader fails',
+      `[ "$SLIPWAY_ATTEMPT" = 1 ] || { ${MEETS}; }; ${STUBBORN}; until [ -e "$DIR/writes" ]; do sleep 0.05; done; exit 1`,
+    ],
+  ])(
+    'is ended to the last process before the next attempt begins, where %s',
+    async (_, body) => {
+      const command = [await agent.script('install.sh', body)];
+      await agent.configure({ slots: { firmware: { command, timeoutSeconds: 0.5 } } });
+      agent.start();
+      await hello();
+      const attempt = await attempts();
+      await attempt(1);
+      expect((await endOf(1)).state).toBe('failed');
+      await attempt(2);
+      expect((await endOf(2)).state).toBe('installed');
+      expect(await agent.text('faults')).toBeUndefined();
+    },
+    60_000,
+  );
+
+  it('is ended before the command begins again, where the agent was killed and the leader is gone', async () => {
+    const body = `[ -e "$DIR/pid" ] && { ${MEETS}; }; ${STUBBORN}; sleep 0.5; exit 1`;
+    await agent.configure({ slots: { firmware: { command: [await agent.script('install.sh', body)] } } });
+    agent.start();
+    await hello();
+    await (
+      await attempts()
+    )(1);
+    await until('what the command started', () => agent.text('writes'));
+    await agent.end('SIGKILL');
+    agent.start();
+    expect((await endOf(1)).state).toBe('installed');
+    expect(await agent.text('faults')).toBeUndefined();
+  }, 60_000);
+
+  it('is left alone where the command ended with 0, and its output is bounded', async () => {
+    const daemon = `(while :; do head -c 500000 /dev/zero; sleep 0.1; done) & echo $! >> "$DIR/pid"; exit 0`;
+    await agent.configure({ slots: { firmware: { command: [await agent.script('install.sh', daemon)] } } });
+    agent.start();
+    await hello();
+    await (
+      await attempts()
+    )(1);
+    expect((await endOf(1)).state).toBe('installed');
+    const size = async () => (await stat(agent.path('state/handlers/firmware.out'))).size;
+    await until('its output to become larger than it may be', async () => (await size()) > 2_000_000);
+    await until('its output to be cut', async () => (await size()) < 2_000_000);
+    expect((await pids('pid')).every(isAlive)).toBe(true);
+  }, 60_000);
+
+  it('ends no agent where it became another user: the attempt fails, and no other one begins while it is there', async () => {
+    // As sudo does it. An agent without CAP_KILL may not signal another user's process; only root can take it away.
+    if (process.getuid?.() !== 0) throw new Error('this test needs root: a command must become another user');
+    const become = 'exec setpriv --reuid=65534 --regid=65534 --clear-groups';
+    const body = `echo attempt >> "$DIR/attempts"; [ "$SLIPWAY_ATTEMPT" = 1 ] || exit 0; echo $$ >> "$DIR/pid"
+${become} sh -c "trap '' TERM; while :; do sleep 0.1; done"`;
+    const command = [await agent.script('install.sh', body)];
+    await agent.configure({ slots: { firmware: { command, timeoutSeconds: 0.5 } } });
+    agent.start({ under: ['setpriv', '--bounding-set=-kill', '--inh-caps=-kill'] });
+    await hello();
+    const attempt = await attempts();
+    await attempt(1);
+    expect((await endOf(1)).error).toMatchObject({
+      code: 'INSTALL_FAILED',
+      message: expect.stringContaining('could not be stopped'),
+      retriable: true,
+    });
+    await attempt(2);
+    expect((await endOf(2)).error).toMatchObject({ code: 'BUSY', retriable: true });
+    expect(await agent.text('attempts')).toBe('attempt\n');
+    killAll(await pids('pid'));
+    await attempt(3);
+    expect((await endOf(3)).state).toBe('installed');
+    expect(agent.exit).toBeUndefined();
+  }, 90_000);
+});
+
+describe('slipway-agent and the output of a command', () => {
+  it('takes a command for ended when its process has ended, whatever keeps its standard output', async () => {
+    const current = await agent.script(
+      'current.sh',
+      `sleep 300 & echo $! >> "$DIR/pid"; printf '{"version": "1.0.0"}'`,
+    );
+    const install = await agent.script('install.sh', 'true');
+    await agent.configure({ slots: { firmware: { command: [install], current: [current] } } });
+    for (const life of [1, 2]) {
+      agent.start();
+      await service.until(() => service.hellos('d-1').length >= life, `the hello of life ${life}`, 10_000);
+      expect(service.hellos('d-1').at(-1)?.slots['firmware']).toMatchObject({ version: '1.0.0' });
+      const asked = performance.now();
+      await agent.end('SIGTERM');
+      expect(performance.now() - asked).toBeLessThan(10_000);
+    }
+    expect((await pids('pid')).every(isAlive)).toBe(true);
+  }, 60_000);
+
+  it('hears progress behind megabytes and behind a line without an end, keeps the newest, and bounds it on the disk', async () => {
+    const body = `head -c 200000000 /dev/zero | tr '\\0' x; echo; echo "progress 30000"
+sleep 0.3; head -c 70000 /dev/zero | tr '\\0' y; echo; echo "progress 60000"; sleep 0.5
+echo "sector 7 is bad" >&2; exit 70`;
+    await agent.configure({ slots: { firmware: { command: [await agent.script('install.sh', body)] } } });
+    agent.start();
+    await hello();
+    await (
+      await attempts()
+    )(1);
+    const failed = await endOf(1);
+    expect(failed.error?.message).toMatch(/ended with 70: sector 7 is bad$/);
+    const pushed = service.heard.flatMap((message) =>
+      message.type === 'progress' && message.body.phase === 'push' ? [message.body.bytes] : [],
+    );
+    expect(pushed).toEqual([30_000, 60_000]);
+    expect((await stat(agent.path('state/handlers/firmware.out'))).size).toBeLessThan(2_000_000);
+  }, 60_000);
+});

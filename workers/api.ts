@@ -3,7 +3,7 @@ import { probeTemporal } from '../adapters/engine/probe.js';
 import { DomainError } from '../domain/errors.js';
 import { ensureBootstrapKey } from '../store/db/api-keys.js';
 import { forgetEndedCredentials } from '../store/fleet/broker-credentials.js';
-import { expireDrafts } from '../store/commands/firmwares.js';
+import { expireDrafts } from '../store/fleet/firmwares.js';
 import { sweepIdempotencyKeys } from '../store/db/idempotency.js';
 import { migrate } from '../store/db/migrate.js';
 import { CHANNEL } from '../store/outbox/outbox.js';

@@ -1,7 +1,7 @@
 import type { Request } from 'express';
 import type { ReceivedBlob } from '../../adapters/blobs/port.js';
 import { DomainError } from '../../domain/errors.js';
-import { attachContent, isContentNeeded, keepDraftAlive, lockContent } from '../../store/commands/firmwares.js';
+import { attachContent, isContentNeeded, keepDraftAlive, lockContent } from '../../store/fleet/firmwares.js';
 import { asService } from '../../store/db/transaction.js';
 import { idsIn } from '../http/request-log.js';
 import type { Call, Services } from '../http/route.js';

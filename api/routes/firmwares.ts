@@ -10,13 +10,8 @@ import {
   newFirmware,
   printFirmware,
 } from '../../protocol/http/firmware.js';
-import {
-  createFirmware,
-  listFirmwares,
-  readFirmware,
-  retireFirmware,
-  type DraftAge,
-} from '../../store/commands/firmwares.js';
+import { retireFirmware } from '../../store/commands/retire-firmware.js';
+import { createFirmware, listFirmwares, readFirmware, type DraftAge } from '../../store/fleet/firmwares.js';
 import { linkSigner, LINK_LIFETIME_MS } from '../http/links.js';
 import { toPageRequest } from '../http/paging.js';
 import { answer, answerPage, NO_CONTENT, route, type Route, type Services } from '../http/route.js';

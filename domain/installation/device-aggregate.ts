@@ -2,6 +2,7 @@ import { advance } from './advance.js';
 import type { Advanced, InstallationEvent } from './events.js';
 import type { Device, Installation, Slot } from './installation.js';
 import { moved } from './moved.js';
+import { holdsContent, type SlotNow } from './slot-now.js';
 import { isEnded } from './states.js';
 
 /**
@@ -12,6 +13,13 @@ export interface DeviceAggregate {
   readonly slots: Readonly<Record<string, Slot>>;
   /** The open ones, and those that a report names although they have ended. By id. */
   readonly installations: Readonly<Record<string, Installation>>;
+}
+
+/** What one slot holds, and what is open on it. */
+export function slotNow({ slots, installations }: DeviceAggregate, name: string): SlotNow {
+  const { sha256, version, confirmed } = slots[name] ?? emptySlot(name);
+  const open = Object.values(installations).filter((one) => one.slot === name && one.endedAt === null);
+  return { sha256, version, confirmed, open: open.map((one) => one.id) };
 }
 
 /** What a report did to the work. The same reference where nothing changed. */
@@ -78,8 +86,7 @@ function begin(aggregate: DeviceAggregate, i: Installation, now: number): Done {
   const slot = aggregate.slots[i.slot];
   // Before its first attempt, or after one whose outcome was lost: the device has said since that it holds the content.
   if (
-    slot?.sha256 === i.sha256 &&
-    slot.confirmed &&
+    holdsContent(slot, i.sha256) &&
     (i.startedAt === null || (i.attempt > 1 && (i.state === 'scheduled' || i.state === 'queued')))
   ) {
     return applied(

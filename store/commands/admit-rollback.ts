@@ -1,15 +1,16 @@
+import { slotNow } from '../../domain/installation/device-aggregate.js';
+import type { Installation } from '../../domain/installation/installation.js';
+import { judgeRollback } from '../../domain/rollout/admission.js';
 import type { RollbackState } from '../../domain/rollout/facts.js';
-import { writeHistory } from '../history/history.js';
-import { mark, type Mark } from '../outbox/outbox.js';
+import { deviceKey } from '../db/keys.js';
 import type { Tx } from '../db/pool.js';
 import { recordset } from '../db/recordset.js';
-import { countStarted, insertInstallations, requestedBy } from './admit.js';
+import { iso } from '../db/times.js';
+import { loadAggregates } from '../installations/device-aggregate.js';
 import { addRollbackCounters } from '../rollouts/rollback-moves.js';
 import type { StoredRollout } from '../rollouts/rows.js';
 import { TARGETS_PER_PAGE } from '../rollouts/targets.js';
-import { loadAggregates } from '../installations/device-aggregate.js';
-import { iso } from '../db/times.js';
-import { deviceKey } from '../db/keys.js';
+import { installationOf, startInstallations, type RolloutInstallation, type Start } from './start-installations.js';
 
 /**
  * The next page of installed targets learns what it is to get back; where that is unknown or deleted, it is named
@@ -41,6 +42,14 @@ interface Candidate {
   readonly version: string | null;
 }
 
+/** What one candidate became: an installation, or an end without one. */
+interface Decided {
+  readonly candidate: Candidate;
+  readonly to: RollbackState;
+  readonly because: string | null;
+  readonly installation: Installation | null;
+}
+
 /**
  * Starts up to `count` installations of what was there before, as `admit` does under the same lock. Downgrades are the
  * point: no approval is needed.
@@ -59,7 +68,7 @@ export async function admitRollback(
      ORDER BY back_ready_at, rank LIMIT $5`,
     [tenantId, id, position, iso(now), count],
   );
-  const works = await loadAggregates(
+  const aggregates = await loadAggregates(
     tx,
     chosen.map((row) => ({ tenantId, deviceId: row.device_id, installationIds: [] })),
   );
@@ -73,30 +82,19 @@ export async function admitRollback(
     `SELECT sha256 FROM firmwares WHERE tenant_id = $1 AND id = $2`,
     [tenantId, step!.firmwareId],
   );
-  const decided = held.map((candidate) => {
-    const aggregate = works.get(deviceKey(tenantId, candidate.device_id))?.aggregate;
-    const content = aggregate?.slots[step!.slot]?.sha256;
-    const without = (to: RollbackState, because: string) => ({ candidate, to, because, installation: null });
-    if (!aggregate) return without('failed', 'the device was deleted');
-    if (candidate.firmware_id === null) return without('failed', 'the earlier content of its slot was deleted');
-    if (content === candidate.sha256) return without('done', 'its slot already holds the earlier content');
-    if (content !== own[0]?.sha256) return without('failed', 'its slot holds other content now, which stays');
-    const installation = requestedBy(
-      rollout,
-      {
-        deviceId: candidate.device_id,
-        firmwareId: candidate.firmware_id,
-        sha256: candidate.sha256!,
-        version: candidate.version,
-      },
-      now,
-    );
-    return { candidate, to: 'inFlight' as const, because: null, installation };
+  const decided = held.map((candidate): Decided => {
+    const aggregate = aggregates.get(deviceKey(tenantId, candidate.device_id))?.aggregate;
+    const slot = aggregate && slotNow(aggregate, step!.slot);
+    const admission = judgeRollback(slot, earlierOf(candidate), own[0]?.sha256);
+    if (admission.do === 'conclude')
+      return { candidate, to: admission.as, because: admission.because, installation: null };
+    const what = { ...admission.content, deviceId: candidate.device_id };
+    return { candidate, to: 'inFlight', because: null, installation: installationOf(rollout, what, now) };
   });
-  const started = decided.flatMap(({ installation, candidate }) =>
-    installation ? [{ installation, retryOf: candidate.back_installation_id }] : [],
+  const starts = decided.flatMap(({ installation, candidate }): Start[] =>
+    installation ? [{ installation, retryOf: candidate.back_installation_id, told: { rollBack: true } }] : [],
   );
-  await insertInstallations(tx, rollout, started);
+  await startInstallations(tx, rollout, starts, now);
   await tx.query(
     `UPDATE rollout_targets t SET back_state = n.state, back_because = n.because, back_attempt = n.attempt, back_installation_id = coalesce(n.installation_id, t.back_installation_id)
      FROM ${recordset('$3', 'device_id uuid, state text, because text, attempt integer, installation_id uuid')} AS n WHERE t.tenant_id = $1 AND t.rollout_id = $2 AND t.device_id = n.device_id`,
@@ -118,28 +116,12 @@ export async function admitRollback(
     tx,
     decided.map(({ to }) => ({ tenantId, rolloutId: id, position, from: 'pending', to })),
   );
-  await writeHistory(
-    tx,
-    started.map(({ installation: i }) => ({
-      tenantId,
-      deviceId: i.deviceId,
-      installationId: i.id,
-      at: now,
-      event: 'requested',
-      data: { by: `rollout:${id}`, slot: i.slot, firmwareId: i.firmwareId, rollBack: true },
-    })),
-  );
-  await mark(
-    tx,
-    started.map(({ installation }): Mark => ({
-      receiver: 'workflow',
-      tenantId,
-      subject: installation.id,
-      isStart: true,
-    })),
-  );
-  await countStarted(tx, rollout, started.length, now);
-  return { started: started.length, concluded: decided.length - started.length };
+  return { started: starts.length, concluded: decided.length - starts.length };
+}
+
+/** What a target is to get back; undefined where that was deleted. */
+function earlierOf({ firmware_id, sha256, version }: Candidate): Omit<RolloutInstallation, 'deviceId'> | undefined {
+  return firmware_id === null || sha256 === null ? undefined : { firmwareId: firmware_id, sha256, version };
 }
 
 /** How many of a group could begin now, counted up to `room`; and when the next back-off ends. */

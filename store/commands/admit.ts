@@ -1,20 +1,16 @@
-import { compareVersions } from '../../domain/artifact/versions.js';
-import { dueAt } from '../../domain/installation/deadlines.js';
+import { slotNow } from '../../domain/installation/device-aggregate.js';
 import type { Installation } from '../../domain/installation/installation.js';
-import { DEFAULT_POLICY, type Policy } from '../../domain/installation/policy.js';
-import type { DeviceAggregate } from '../../domain/installation/device-aggregate.js';
+import type { SlotNow } from '../../domain/installation/slot-now.js';
+import { judgeAdmission } from '../../domain/rollout/admission.js';
 import type { TargetState } from '../../domain/rollout/facts.js';
-import type { Plan } from '../../domain/rollout/plan.js';
-import { writeHistory, type HistoryEntry } from '../history/history.js';
-import { newId } from '../db/ids.js';
-import { mark, type Mark } from '../outbox/outbox.js';
-import type { Tx } from '../db/pool.js';
-import { record } from '../record.js';
-import { recordset } from '../db/recordset.js';
-import { addCounters, type StoredRollout } from '../rollouts/rows.js';
-import { loadAggregates } from '../installations/device-aggregate.js';
-import { iso } from '../db/times.js';
 import { deviceKey } from '../db/keys.js';
+import type { Tx } from '../db/pool.js';
+import { recordset } from '../db/recordset.js';
+import { iso } from '../db/times.js';
+import { loadAggregates } from '../installations/device-aggregate.js';
+import { record } from '../record.js';
+import { addCounters, type StoredRollout } from '../rollouts/rows.js';
+import { installationOf, startInstallations } from './start-installations.js';
 
 interface Candidate {
   readonly device_id: string;
@@ -24,16 +20,19 @@ interface Candidate {
 }
 
 interface Content {
+  readonly slot: string;
+  readonly firmwareId: string;
   readonly sha256: string;
   readonly version: string | null;
+  /** Of the device types with whose slot it is associated. */
   readonly types: ReadonlySet<string>;
 }
 
 /** What one candidate became: an installation, or an end without one. */
 interface Admitted {
-  /** What the slot held before. */
-  readonly prior: string | null;
   readonly candidate: Candidate;
+  /** What its slot holds, and what is open on it; undefined = the device was deleted. */
+  readonly slot: SlotNow | undefined;
   readonly state: TargetState;
   readonly because: string | null;
   readonly installation: Installation | null;
@@ -52,12 +51,13 @@ export async function admit(
   now: number,
 ): Promise<{ started: number; concluded: number }> {
   const { tenantId, id, plan } = rollout;
+  const { slot } = plan.steps[0]!;
   const { rows: chosen } = await tx.query<{ device_id: string }>(
     `SELECT device_id FROM rollout_targets WHERE tenant_id = $1 AND rollout_id = $2 AND group_position = $3 AND state = 'pending' AND admissible AND ready_at <= $4
      ORDER BY ready_at, rank LIMIT $5`,
     [tenantId, id, position, iso(now), count],
   );
-  const works = await loadAggregates(
+  const aggregates = await loadAggregates(
     tx,
     chosen.map((row) => ({ tenantId, deviceId: row.device_id, installationIds: [] })),
   );
@@ -72,66 +72,83 @@ export async function admit(
     tenantId,
     held.map((one) => one.device_id),
   );
-  const admitted = held.map((candidate) =>
-    decide(
+  const admitted = held.map((candidate) => {
+    const aggregate = aggregates.get(deviceKey(tenantId, candidate.device_id))?.aggregate;
+    return decide(
       candidate,
       rollout,
       content,
       types.get(candidate.device_id),
-      works.get(deviceKey(tenantId, candidate.device_id))?.aggregate,
+      aggregate && slotNow(aggregate, slot),
       now,
-    ),
-  );
-  await supersede(tx, rollout, admitted, works, now);
-  await insertInstallations(
+    );
+  });
+  await supersede(tx, rollout, admitted, now);
+  await startInstallations(
     tx,
     rollout,
     admitted.flatMap(({ installation, candidate }) =>
-      installation ? [{ installation, retryOf: candidate.attempt > 0 ? candidate.installation_id : null }] : [],
+      installation
+        ? [
+            {
+              installation,
+              retryOf: candidate.attempt > 0 ? candidate.installation_id : null,
+              told: { group: plan.groups[position]!.name, rolloutAttempt: candidate.attempt + 1 },
+            },
+          ]
+        : [],
     ),
+    now,
   );
   await writeTargets(tx, rollout, position, admitted, now);
   await pin(
     tx,
     rollout,
-    admitted.flatMap((one) => one.prior ?? []),
+    admitted.flatMap((one) => (one.installation && one.slot?.sha256) ?? []),
   );
   await addCounters(
     tx,
     admitted.map(({ state }) => ({ tenantId, rolloutId: id, position, from: 'pending', to: state })),
   );
-  await writeHistory(
-    tx,
-    admitted.flatMap(({ installation, candidate }): HistoryEntry[] =>
-      installation === null
-        ? []
-        : [
-            {
-              tenantId,
-              deviceId: installation.deviceId,
-              installationId: installation.id,
-              at: now,
-              event: 'requested',
-              data: {
-                by: `rollout:${id}`,
-                slot: installation.slot,
-                firmwareId: installation.firmwareId,
-                group: plan.groups[position]!.name,
-                rolloutAttempt: candidate.attempt + 1,
-              },
-            },
-          ],
-    ),
-  );
-  await mark(
-    tx,
-    admitted.flatMap(({ installation }): Mark[] =>
-      installation === null ? [] : [{ receiver: 'workflow', tenantId, subject: installation.id, isStart: true }],
-    ),
-  );
   const started = admitted.filter((one) => one.installation !== null).length;
-  await countStarted(tx, rollout, started, now);
   return { started, concluded: admitted.length - started };
+}
+
+/** What becomes of one target, by what its device holds and does at this moment. */
+function decide(
+  candidate: Candidate,
+  rollout: StoredRollout,
+  content: Content | undefined,
+  type: string | undefined,
+  slot: SlotNow | undefined,
+  now: number,
+): Admitted {
+  const wanted = content && { ...content, isAssociated: type !== undefined && content.types.has(type) };
+  const admission = judgeAdmission(type === undefined ? undefined : slot, wanted, rollout.plan);
+  if (admission.do === 'conclude')
+    return { candidate, slot, state: admission.as, because: admission.because, installation: null };
+  const { firmwareId, sha256, version } = admission.content;
+  const what = { deviceId: candidate.device_id, firmwareId, sha256, version };
+  return { candidate, slot, state: 'inFlight', because: null, installation: installationOf(rollout, what, now) };
+}
+
+async function contentOf(tx: Tx, { tenantId, plan }: StoredRollout): Promise<Content | undefined> {
+  const { firmwareId, slot } = plan.steps[0]!;
+  const { rows } = await tx.query<{ sha256: string; version: string | null; types: string[] }>(
+    `SELECT f.sha256, f.version, ARRAY(SELECT a.device_type_id::text FROM firmware_associations a WHERE a.tenant_id = f.tenant_id AND a.firmware_id = f.id AND a.slot = $3) AS types
+     FROM firmwares f WHERE f.tenant_id = $1 AND f.id = $2 AND f.state = 'ready' FOR KEY SHARE OF f`,
+    [tenantId, firmwareId, slot],
+  );
+  const row = rows[0];
+  return row && { slot, firmwareId, sha256: row.sha256, version: row.version, types: new Set(row.types) };
+}
+
+async function typesOf(tx: Tx, tenantId: string, deviceIds: readonly string[]): Promise<Map<string, string>> {
+  const { rows } = await tx.query<{ id: string; device_type_id: string }>(
+    `SELECT id, device_type_id FROM devices WHERE tenant_id = $1 AND id = ANY($2::uuid[])`,
+    [tenantId, deviceIds],
+  );
+  return new Map(rows.map((row) => [row.id, row.device_type_id]));
 }
 
 /**
@@ -146,174 +163,16 @@ async function pin(tx: Tx, { tenantId, id }: StoredRollout, sha256: readonly str
   );
 }
 
-/** Twice the window in which they count. */
-const FORGET_STARTS_MS = 120_000;
-
-export async function countStarted(
-  tx: Tx,
-  { tenantId, id }: StoredRollout,
-  started: number,
-  now: number,
-): Promise<void> {
-  if (started > 0)
-    await tx.query(`INSERT INTO rollout_starts (tenant_id, rollout_id, at, count) VALUES ($1, $2, $3, $4)`, [
-      tenantId,
-      id,
-      iso(now),
-      started,
-    ]);
-  await tx.query(`DELETE FROM rollout_starts WHERE tenant_id = $1 AND rollout_id = $2 AND at < $3`, [
-    tenantId,
-    id,
-    iso(now - FORGET_STARTS_MS),
-  ]);
-}
-
-async function contentOf(tx: Tx, { tenantId, plan }: StoredRollout): Promise<Content | undefined> {
-  const [step] = plan.steps;
-  const { rows } = await tx.query<{ sha256: string; version: string | null; types: string[] }>(
-    `SELECT f.sha256, f.version, ARRAY(SELECT a.device_type_id::text FROM firmware_associations a WHERE a.tenant_id = f.tenant_id AND a.firmware_id = f.id AND a.slot = $3) AS types
-     FROM firmwares f WHERE f.tenant_id = $1 AND f.id = $2 AND f.state = 'ready' FOR KEY SHARE OF f`,
-    [tenantId, step!.firmwareId, step!.slot],
-  );
-  return rows[0] && { sha256: rows[0].sha256, version: rows[0].version, types: new Set(rows[0].types) };
-}
-
-async function typesOf(tx: Tx, tenantId: string, deviceIds: readonly string[]): Promise<Map<string, string>> {
-  const { rows } = await tx.query<{ id: string; device_type_id: string }>(
-    `SELECT id, device_type_id FROM devices WHERE tenant_id = $1 AND id = ANY($2::uuid[])`,
-    [tenantId, deviceIds],
-  );
-  return new Map(rows.map((row) => [row.id, row.device_type_id]));
-}
-
-/** What becomes of one target, by what its device holds and does at this moment. */
-function decide(
-  candidate: Candidate,
-  rollout: StoredRollout,
-  content: Content | undefined,
-  type: string | undefined,
-  aggregate: DeviceAggregate | undefined,
-  now: number,
-): Admitted {
-  const { plan } = rollout;
-  const [step] = plan.steps;
-  const without = (state: TargetState, because: string): Admitted => ({
-    prior: null,
-    candidate,
-    state,
-    because,
-    installation: null,
-  });
-  if (!aggregate || !type) return without('canceled', 'the device was deleted');
-  if (!content) return without('rejected', 'the firmware was deleted');
-  if (!content.types.has(type))
-    return without('rejected', `the firmware is no longer associated with slot "${step!.slot}" of this device type`);
-  const slot = aggregate.slots[step!.slot];
-  const open = Object.values(aggregate.installations).filter((one) => one.slot === step!.slot && one.endedAt === null);
-  if (open.length === 0 && slot?.sha256 === content.sha256 && slot.confirmed)
-    return without('alreadyInstalled', 'its slot already held the content');
-  const order =
-    slot?.version != null && content.version !== null ? compareVersions(content.version, slot.version) : undefined;
-  if (order !== undefined && order < 0 && !plan.allowDowngrade) {
-    return without(
-      'rejected',
-      `its slot holds ${slot!.version}, which is newer than ${content.version}; set allowDowngrade in the plan to install it`,
-    );
-  }
-  if (open.length > 0 && plan.onConflict === 'reject')
-    return without('rejected', `installation ${open[0]!.id} is open on the same slot`);
-  return {
-    prior: slot?.sha256 ?? null,
-    candidate,
-    state: 'inFlight',
-    because: null,
-    installation: requested(candidate, rollout, content, now),
-  };
-}
-
-function requested(candidate: Candidate, rollout: StoredRollout, content: Content, now: number): Installation {
-  return requestedBy(
-    rollout,
-    { deviceId: candidate.device_id, firmwareId: rollout.plan.steps[0]!.firmwareId, ...content },
-    now,
-  );
-}
-
-export interface Requested {
-  readonly deviceId: string;
-  readonly firmwareId: string;
-  readonly sha256: string;
-  readonly version: string | null;
-}
-
-/** An installation of this rollout as it begins. */
-export function requestedBy({ tenantId, id, plan }: StoredRollout, what: Requested, now: number): Installation {
-  const [step] = plan.steps;
-  const installation: Installation = {
-    tenantId,
-    id: newId(),
-    deviceId: what.deviceId,
-    firmwareId: what.firmwareId,
-    rolloutId: id,
-    slot: step!.slot,
-    state: 'scheduled',
-    executing: false,
-    attempt: 1,
-    lastSeq: 0,
-    revision: null,
-    gate: 'go',
-    priority: plan.priority,
-    policy: policyOf(plan),
-    sha256: what.sha256,
-    version: what.version,
-    priorSha256: null,
-    notBefore: null,
-    deadline: null,
-    retryAt: null,
-    dueAt: null,
-    requestedAt: now,
-    stateSince: now,
-    startedAt: null,
-    completedAt: null,
-    rejectedAt: null,
-    rejectReason: null,
-    endedAt: null,
-    progress: null,
-    error: null,
-    cancel: null,
-    deferral: null,
-    helloAskedAt: null,
-    alreadyInstalled: false,
-  };
-  return { ...installation, dueAt: dueAt(installation) };
-}
-
-/** Retries are the rollout's: each of its installations has one attempt. */
-function policyOf({ timeouts: t, confirm }: Plan): Policy {
-  return {
-    ...DEFAULT_POLICY,
-    soak: confirm.soak,
-    retry: { ...DEFAULT_POLICY.retry, maxAttempts: 1 },
-    timeouts: { offer: t.offer, download: t.download, install: t.install, confirm: t.confirm },
-  };
-}
-
 async function supersede(
   tx: Tx,
   { tenantId, plan }: StoredRollout,
   admitted: readonly Admitted[],
-  works: Awaited<ReturnType<typeof loadAggregates>>,
   now: number,
 ): Promise<void> {
   if (plan.onConflict !== 'supersede') return;
-  const open = admitted
-    .filter((one) => one.installation !== null)
-    .flatMap(({ installation }) =>
-      Object.values(works.get(deviceKey(tenantId, installation!.deviceId))!.aggregate.installations).filter(
-        (one) => one.slot === installation!.slot && one.endedAt === null,
-      ),
-    );
+  const open = admitted.flatMap(({ installation, candidate, slot }) =>
+    installation && slot ? slot.open.map((id) => ({ deviceId: candidate.device_id, id })) : [],
+  );
   if (open.length === 0) return;
   await record(
     tx,
@@ -326,39 +185,6 @@ async function supersede(
       event: { type: 'cancel' as const, reason: 'superseded by a rollout', as: 'superseded' as const },
     })),
     now,
-  );
-}
-
-export async function insertInstallations(
-  tx: Tx,
-  { createdBy }: StoredRollout,
-  list: readonly { readonly installation: Installation; readonly retryOf: string | null }[],
-): Promise<void> {
-  if (list.length === 0) return;
-  await tx.query(
-    `INSERT INTO installations (tenant_id, id, device_id, firmware_id, slot, state, gate, priority, policy, sha256, due_at, requested_at, requested_by, state_since, rollout_id, retry_of)
-     SELECT tenant_id, id, device_id, firmware_id, slot, 'scheduled', 'go', priority, policy, sha256, due_at, requested_at, $2, requested_at, rollout_id, retry_of
-     FROM jsonb_to_recordset($1::jsonb) AS n(tenant_id text, id uuid, device_id uuid, firmware_id uuid, slot text, priority integer, policy jsonb, sha256 text, due_at timestamptz,
-       requested_at timestamptz, rollout_id uuid, retry_of uuid)`,
-    [
-      JSON.stringify(
-        list.map(({ installation: i, retryOf }) => ({
-          tenant_id: i.tenantId,
-          id: i.id,
-          device_id: i.deviceId,
-          firmware_id: i.firmwareId,
-          slot: i.slot,
-          priority: i.priority,
-          policy: i.policy,
-          sha256: i.sha256,
-          due_at: iso(i.dueAt),
-          requested_at: iso(i.requestedAt),
-          rollout_id: i.rolloutId,
-          retry_of: retryOf,
-        })),
-      ),
-      createdBy,
-    ],
   );
 }
 
@@ -387,7 +213,7 @@ async function writeTargets(
       tenantId,
       id,
       JSON.stringify(
-        admitted.map(({ candidate, state, because, installation, prior }) => ({
+        admitted.map(({ candidate, slot, state, because, installation }) => ({
           device_id: candidate.device_id,
           state,
           because,
@@ -395,7 +221,7 @@ async function writeTargets(
           installation_id: installation?.id ?? null,
           admission: number.get(candidate.device_id) ?? null,
           ended_at: installation ? null : iso(now),
-          prior_sha256: prior,
+          prior_sha256: installation ? (slot?.sha256 ?? null) : null,
         })),
       ),
     ],

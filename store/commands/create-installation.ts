@@ -1,19 +1,25 @@
 import { DomainError } from '../../domain/errors.js';
-import { dueAt } from '../../domain/installation/deadlines.js';
-import type { InstallationEvent } from '../../domain/installation/events.js';
+import { slotNow } from '../../domain/installation/device-aggregate.js';
 import type { Installation } from '../../domain/installation/installation.js';
+import {
+  concludedInstallation,
+  newInstallation,
+  type InstallationRequest,
+} from '../../domain/installation/new-installation.js';
 import type { Policy } from '../../domain/installation/policy.js';
-import type { DeviceAggregate } from '../../domain/installation/device-aggregate.js';
+import { holdsAlready, type SlotNow } from '../../domain/installation/slot-now.js';
+import { conflictOf } from '../../domain/rollout/admission.js';
 import { writeHistory } from '../history/history.js';
 import { newId } from '../db/ids.js';
 import { readInstallation, type InstallationView } from '../installations/views.js';
-import { mark, markDocumentsOf, wakeSender } from '../outbox/outbox.js';
+import { mark, wakeSender } from '../outbox/outbox.js';
 import type { Tx } from '../db/pool.js';
-import { record, type Recorded, type Reporter } from '../record.js';
 import { loadAggregates } from '../installations/device-aggregate.js';
-import { iso } from '../db/times.js';
+import { insertInstallations } from '../installations/rows.js';
 import { deviceKey } from '../db/keys.js';
+import { cancelAll } from './report.js';
 
+export { report } from './report.js';
 export { readInstallation, listOfDevice, listInstallations, type InstallationView } from '../installations/views.js';
 
 /** What an operator asks for. Times are epoch milliseconds. */
@@ -47,10 +53,11 @@ export async function createInstallation(
     deviceKey(tenantId, request.deviceId),
   );
   if (!loaded) throw noAccess('device', request.deviceId);
-  const { sha256, version } = await installableFirmware(tx, tenantId, request);
-  await resolveConflict(tx, tenantId, request, loaded.aggregate, now);
-  const installation = requested(tenantId, request, sha256, version, loaded.aggregate, now);
-  await insert(tx, installation, request);
+  const firmware = await installableFirmware(tx, tenantId, request);
+  const slot = slotNow(loaded.aggregate, request.slot);
+  await resolveConflict(tx, tenantId, request, slot, now);
+  const installation = requested(tenantId, request, firmware, slot, now);
+  await insertInstallations(tx, [{ installation, requestedBy: request.requestedBy, retryOf: request.retryOf ?? null }]);
   await writeHistory(tx, [
     {
       tenantId,
@@ -89,51 +96,27 @@ export async function createInstallation(
 function requested(
   tenantId: string,
   request: NewInstallation,
-  sha256: string,
-  version: string | null,
-  aggregate: DeviceAggregate,
+  firmware: { sha256: string; version: string | null },
+  slot: SlotNow,
   now: number,
 ): Installation {
-  const slot = aggregate.slots[request.slot];
-  const open = Object.values(aggregate.installations).some((one) => one.slot === request.slot && one.endedAt === null);
-  const held = slot?.sha256 === sha256 && slot.confirmed && !open && (request.notBefore ?? now) <= now;
-  const installation: Installation = {
+  const what: InstallationRequest = {
     tenantId,
     id: newId(),
     deviceId: request.deviceId,
     firmwareId: request.firmwareId,
-    rolloutId: null,
+    ...firmware,
     slot: request.slot,
-    state: held ? 'installed' : 'scheduled',
-    executing: false,
-    attempt: 1,
-    lastSeq: 0,
-    revision: null,
-    gate: request.gate,
-    priority: request.priority,
+    rolloutId: null,
     policy: request.policy,
-    sha256,
-    version,
-    priorSha256: null,
+    priority: request.priority,
+    gate: request.gate,
     notBefore: request.notBefore ?? null,
     deadline: request.deadline ?? null,
-    retryAt: null,
-    dueAt: null,
-    requestedAt: now,
-    stateSince: now,
-    startedAt: null,
-    completedAt: held ? now : null,
-    rejectedAt: null,
-    rejectReason: null,
-    endedAt: held ? now : null,
-    progress: null,
-    error: null,
-    cancel: null,
-    deferral: null,
-    helloAskedAt: null,
-    alreadyInstalled: held,
   };
-  return held ? installation : { ...installation, dueAt: dueAt(installation) };
+  return holdsAlready(slot, firmware.sha256) && (request.notBefore ?? now) <= now
+    ? concludedInstallation(what, now)
+    : newInstallation(what, now);
 }
 
 /** The firmware's row is locked against deletion for as long as this transaction lasts. */
@@ -186,145 +169,28 @@ async function resolveConflict(
   tx: Tx,
   tenantId: string,
   request: NewInstallation,
-  aggregate: DeviceAggregate,
+  slot: SlotNow,
   now: number,
 ): Promise<void> {
-  const open = Object.values(aggregate.installations).filter(
-    (one) => one.slot === request.slot && one.endedAt === null,
-  );
-  if (open.length === 0 || request.onConflict === 'queue') return;
-  if (request.onConflict === 'reject') {
-    throw new DomainError(
-      'FIRMWARE_INSTALLATION_CONFLICT',
-      `installation ${open[0]!.id} is open on slot "${request.slot}"; wait for it, cancel it, or ask with onConflict "queue" or "supersede"`,
-      { installations: open.map((one) => one.id) },
-    );
-  }
-  await cancelAll(
-    tx,
-    tenantId,
-    open.map((one) => ({ deviceId: one.deviceId, installationId: one.id })),
-    'superseded by a newer installation',
-    'superseded',
-    now,
-  );
-}
-
-async function insert(tx: Tx, i: Installation, request: NewInstallation): Promise<void> {
-  await tx.query(
-    `INSERT INTO installations (tenant_id, id, device_id, firmware_id, slot, state, gate, priority, policy, sha256, not_before, deadline, due_at,
-       requested_at, requested_by, state_since, completed_at, ended_at, already_installed, retry_of)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $14, $16, $17, $18, $19)`,
-    [
-      i.tenantId,
-      i.id,
-      i.deviceId,
-      i.firmwareId,
-      i.slot,
-      i.state,
-      i.gate,
-      i.priority,
-      JSON.stringify(i.policy),
-      i.sha256,
-      iso(i.notBefore),
-      iso(i.deadline),
-      iso(i.dueAt),
-      iso(i.requestedAt),
-      request.requestedBy,
-      iso(i.completedAt),
-      iso(i.endedAt),
-      i.alreadyInstalled,
-      request.retryOf ?? null,
-    ],
-  );
-}
-
-/** One report about one installation, by an operator, a device over HTTP, or its process. */
-export async function report(
-  tx: Tx,
-  tenantId: string,
-  about: { deviceId: string; installationId: string; event: InstallationEvent; by: Reporter },
-  now: number,
-): Promise<Recorded> {
-  const [recorded] = await record(
-    tx,
-    [
-      {
+  switch (conflictOf(slot, request.onConflict)) {
+    case undefined:
+    case 'queue':
+      return;
+    case 'reject':
+      throw new DomainError(
+        'FIRMWARE_INSTALLATION_CONFLICT',
+        `installation ${slot.open[0]} is open on slot "${request.slot}"; wait for it, cancel it, or ask with onConflict "queue" or "supersede"`,
+        { installations: [...slot.open] },
+      );
+    case 'supersede':
+      await cancelAll(
+        tx,
         tenantId,
-        deviceId: about.deviceId,
-        from: about.by,
-        kind: 'event',
-        installationId: about.installationId,
-        event: about.event,
-      },
-    ],
-    now,
-  );
-  if (recorded!.outcome === 'applied') await wakeSender(tx);
-  return recorded!;
-}
-
-/** Cancels what is open on a device, and has its documents cleared, before the device goes. */
-export async function cancelAllOf(tx: Tx, tenantId: string, deviceId: string, now: number): Promise<void> {
-  const { rows } = await tx.query<{ id: string }>(
-    `SELECT id FROM installations WHERE tenant_id = $1 AND device_id = $2 AND ended_at IS NULL`,
-    [tenantId, deviceId],
-  );
-  await cancelAll(
-    tx,
-    tenantId,
-    rows.map((row) => ({ deviceId, installationId: row.id })),
-    'the device was deleted',
-    'canceled',
-    now,
-  );
-  await markDocumentsOf(tx, tenantId, [deviceId]);
-}
-
-/** Cancels whatever still installs a firmware, before the firmware goes. */
-export async function cancelOpenOfFirmware(
-  tx: Tx,
-  tenantId: string,
-  firmwareId: string,
-  reason: string,
-  now: number,
-): Promise<void> {
-  const { rows } = await tx.query<{ id: string; device_id: string }>(
-    `SELECT id, device_id FROM installations WHERE tenant_id = $1 AND firmware_id = $2 AND ended_at IS NULL`,
-    [tenantId, firmwareId],
-  );
-  await cancelAll(
-    tx,
-    tenantId,
-    rows.map((row) => ({ deviceId: row.device_id, installationId: row.id })),
-    reason,
-    'canceled',
-    now,
-  );
-}
-
-async function cancelAll(
-  tx: Tx,
-  tenantId: string,
-  targets: readonly { deviceId: string; installationId: string }[],
-  reason: string,
-  as: 'canceled' | 'superseded',
-  now: number,
-): Promise<void> {
-  if (targets.length === 0) return;
-  await record(
-    tx,
-    targets.map((one) => ({
-      tenantId,
-      deviceId: one.deviceId,
-      from: { kind: 'service' as const },
-      kind: 'event' as const,
-      installationId: one.installationId,
-      event: { type: 'cancel' as const, reason, as },
-    })),
-    now,
-  );
-  await wakeSender(tx);
+        slot.open.map((installationId) => ({ deviceId: request.deviceId, installationId })),
+        { reason: 'superseded by a newer installation', as: 'superseded' },
+        now,
+      );
+  }
 }
 
 function noAccess(what: string, id: string): DomainError {

@@ -1,7 +1,7 @@
 import { DomainError } from '../../domain/errors.js';
 import { releaseChildren } from './topology.js';
 import { noSuchDevice } from './devices.js';
-import { cancelAllOf } from './create-installation.js';
+import { cancelAllOf } from './report.js';
 import { mark, markDocumentsOf, wakeSender, type Mark } from '../outbox/outbox.js';
 import type { Tx } from '../db/pool.js';
 import { endRollbackOf } from '../rollouts/rollback-moves.js';

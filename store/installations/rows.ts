@@ -86,10 +86,21 @@ export function toInstallation(row: Row): Installation {
   };
 }
 
-/**
- * What may change in a row's life; the rest is fixed at the request. `process_started_at` belongs to the sender of the
- * outbox.
- */
+/** What is fixed at the request. `process_started_at` belongs to the sender of the outbox, and begins as null. */
+const FIXED = [
+  ['device_id', 'uuid'],
+  ['firmware_id', 'uuid'],
+  ['rollout_id', 'uuid'],
+  ['slot', 'text'],
+  ['priority', 'integer'],
+  ['policy', 'jsonb'],
+  ['sha256', 'text'],
+  ['not_before', 'timestamptz'],
+  ['deadline', 'timestamptz'],
+  ['requested_at', 'timestamptz'],
+] as const;
+
+/** What may change in a row's life. */
 const CHANGING = [
   ['state', 'text'],
   ['executing', 'boolean'],
@@ -114,10 +125,46 @@ const CHANGING = [
   ['already_installed', 'boolean'],
 ] as const;
 
+/** Who asked for an installation: known of it by people, and by no decision. */
+const ORIGIN = [
+  ['requested_by', 'text'],
+  ['retry_of', 'uuid'],
+] as const;
+
+/** The columns of a record, as `FROM jsonb_to_recordset` needs them; each is written once, in the lists above. */
+const typed = (columns: readonly (readonly [name: string, type: string])[]): string =>
+  ['tenant_id text', 'id uuid', ...columns.map((column) => column.join(' '))].join(', ');
+
+const INSERTED = [...FIXED, ...CHANGING, ...ORIGIN];
+const NAMES = ['tenant_id', 'id', ...INSERTED.map(([name]) => name)].join(', ');
+
+const INSERT = `
+  INSERT INTO installations (${NAMES}) SELECT ${NAMES} FROM ${recordset('$1', typed(INSERTED))} AS n`;
+
 const UPDATE = `
   UPDATE installations AS i SET ${CHANGING.map(([name]) => `${name} = n.${name}`).join(', ')}
-  FROM ${recordset('$1', `tenant_id text, id uuid, ${CHANGING.map(([name, type]) => `${name} ${type}`).join(', ')}`)} AS n
+  FROM ${recordset('$1', typed(CHANGING))} AS n
   WHERE i.tenant_id = n.tenant_id AND i.id = n.id`;
+
+/** A row that is to be written for the first time. */
+export interface InsertedInstallation {
+  readonly installation: Installation;
+  readonly requestedBy: string;
+  /** The installation that this one tries again. */
+  readonly retryOf: string | null;
+}
+
+/** The only place where installations are made. */
+export async function insertInstallations(tx: Tx, list: readonly InsertedInstallation[]): Promise<void> {
+  if (list.length === 0) return;
+  const records = list.map(({ installation, requestedBy, retryOf }) => ({
+    ...fixedRecord(installation),
+    ...changingRecord(installation),
+    requested_by: requestedBy,
+    retry_of: retryOf,
+  }));
+  await tx.query(INSERT, [JSON.stringify(records)]);
+}
 
 /**
  * Writes changed rows. Turns are given up before they are taken: the index that allows one per device is checked row by
@@ -127,11 +174,29 @@ export async function writeInstallations(tx: Tx, changed: readonly Installation[
   const without = changed.filter((one) => !one.executing);
   const having = changed.filter((one) => one.executing);
   for (const rows of [without, having]) {
-    if (rows.length > 0) await tx.query(UPDATE, [JSON.stringify(rows.map(toRecord))]);
+    if (rows.length > 0) await tx.query(UPDATE, [JSON.stringify(rows.map(changingRecord))]);
   }
 }
 
-function toRecord(i: Installation): Record<string, unknown> {
+/** A value for each column of a list: one that is forgotten does not compile. */
+type RecordOf<Columns extends readonly (readonly [string, string])[]> = Record<Columns[number][0], unknown>;
+
+function fixedRecord(i: Installation): RecordOf<typeof FIXED> {
+  return {
+    device_id: i.deviceId,
+    firmware_id: i.firmwareId,
+    rollout_id: i.rolloutId,
+    slot: i.slot,
+    priority: i.priority,
+    policy: i.policy,
+    sha256: i.sha256,
+    not_before: iso(i.notBefore),
+    deadline: iso(i.deadline),
+    requested_at: iso(i.requestedAt),
+  };
+}
+
+function changingRecord(i: Installation): RecordOf<typeof CHANGING> & { tenant_id: string; id: string } {
   return {
     tenant_id: i.tenantId,
     id: i.id,

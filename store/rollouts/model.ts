@@ -8,6 +8,7 @@ import {
   type KindModel,
   type Quantiles,
 } from '../../domain/rollout/simulation/model.js';
+import { holdsAlready, type SlotNow } from '../../domain/installation/slot-now.js';
 import { retryClassOf } from '../../domain/rollout/target.js';
 import { filterCondition } from '../fleet/filter.js';
 import type { Tx } from '../db/pool.js';
@@ -127,17 +128,18 @@ async function presence(tx: Tx, tenantId: string, plan: Plan, targets: number, n
     plan.targets.filter === null
       ? 'd.id = ANY($2::uuid[])'
       : `(${filterCondition(plan.targets.filter, values)} OR d.id = ANY($2::uuid[]))`;
-  const { rows } = await tx.query<{ online: boolean; away: string | null; held: boolean }>(
+  const { rows } = await tx.query<{ online: boolean; away: string | null; wanted: string | null } & SlotNow>(
     `SELECT device_reachable($1, d.id) AS online, extract(epoch FROM $6::timestamptz - d.last_seen_at) * 1000 AS away,
-       EXISTS (SELECT FROM device_slots s JOIN firmwares f ON f.tenant_id = s.tenant_id AND f.sha256 = s.sha256
-               WHERE s.tenant_id = $1 AND s.device_id = d.id AND s.slot = $3 AND s.confirmed AND f.id = $4) AS held
-     FROM devices d WHERE d.tenant_id = $1 AND ${matches} AND abs(hashtext(d.id::text)::bigint) % $5 = 0 LIMIT ${2 * SAMPLE}`,
+       s.sha256, s.version, coalesce(s.confirmed, false) AS confirmed, '{}'::text[] AS open, f.sha256 AS wanted
+     FROM devices d LEFT JOIN device_slots s ON s.tenant_id = d.tenant_id AND s.device_id = d.id AND s.slot = $3
+     LEFT JOIN firmwares f ON f.tenant_id = $1 AND f.id = $4
+     WHERE d.tenant_id = $1 AND ${matches} AND abs(hashtext(d.id::text)::bigint) % $5 = 0 LIMIT ${2 * SAMPLE}`,
     values,
   );
   const away = rows.filter((row) => !row.online);
   const seen = away.filter((row) => row.away !== null).map((row) => roundedDuration(Number(row.away)));
   return {
-    held: share(rows.filter((row) => row.held).length, rows.length),
+    held: share(rows.filter((row) => row.wanted !== null && holdsAlready(row, row.wanted)).length, rows.length),
     online: rows.length === 0 ? 1 : share(rows.length - away.length, rows.length),
     away: seen.length > 0 ? quantilesOf(seen) : [SECOND],
     neverSeen: share(away.length - seen.length, away.length),

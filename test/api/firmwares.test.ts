@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { DEFAULT_POLICY } from '../../domain/installation/policy.js';
 import { installationDownloadUrl } from '../../protocol/http/download-links.js';
 import { readLinkSigner } from '../../store/fleet/downloads.js';
-import { expireDrafts } from '../../store/commands/firmwares.js';
+import { expireDrafts } from '../../store/fleet/firmwares.js';
 import { createInstallation, report } from '../../store/commands/create-installation.js';
 import { asService, asTenant } from '../../store/db/transaction.js';
 import { startApi, type ApiUnderTest, type Client } from './api-under-test.js';

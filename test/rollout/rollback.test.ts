@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { deleteDevice } from '../../store/commands/delete-device.js';
-import { retireFirmware } from '../../store/commands/firmwares.js';
+import { retireFirmware } from '../../store/commands/retire-firmware.js';
 import { openPool, type Pool } from '../../store/db/pool.js';
 import { asTenant } from '../../store/db/transaction.js';
 import { createTestDatabase } from '../support/database.js';

@@ -4,12 +4,8 @@ import type { InstallationEvent } from '../../domain/installation/events.js';
 import { openPool, type Pool } from '../../store/db/pool.js';
 import { record, type Report } from '../../store/record.js';
 import { asService, asTenant } from '../../store/db/transaction.js';
-import {
-  cancelAllOf,
-  listOfDevice,
-  readInstallation,
-  type InstallationView,
-} from '../../store/commands/create-installation.js';
+import { listOfDevice, readInstallation, type InstallationView } from '../../store/commands/create-installation.js';
+import { cancelAllOf } from '../../store/commands/report.js';
 import { createTestDatabase } from '../support/database.js';
 import { Facts } from '../support/facts.js';
 

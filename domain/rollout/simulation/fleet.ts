@@ -39,7 +39,7 @@ interface Group {
 
 /**
  * A fleet of numbers: each device is some bytes in flat arrays, and knows beforehand how its attempt will end. What it
- * does to the facts of its rollout is what the store does (store/commands/admit.ts, rollout-moves.ts, rollout-stop.ts),
+ * does to the facts of its rollout is what the store does (store/commands/admit.ts, store/rollouts/moves.ts, store/commands/stop-open.ts),
  * and nothing is counted twice.
  */
 export class SimulatedFleet {

@@ -1,11 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import type { Firmware, FirmwareState } from '../../domain/artifact/firmware.js';
 import { DomainError } from '../../domain/errors.js';
-import { cancelOpenOfFirmware } from './create-installation.js';
 import type { Page, PageRequest } from '../db/page.js';
 import type { Pool, Tx } from '../db/pool.js';
 import { readPage } from '../db/read-page.js';
-import { abortRolloutsOf, refuseUsedByRollouts } from './rollouts-of-firmware.js';
 import { asService } from '../db/transaction.js';
 
 export interface NewFirmware {
@@ -152,60 +150,25 @@ export async function isContentNeeded(tx: Tx, sha256: string): Promise<boolean> 
   return rows.length > 0;
 }
 
-/** How many of the installations that stand in the way are named. */
-const NAMED = 20;
-
 /**
- * Leaves a tombstone: name, version, size and hash stay. Associations go. Its bytes are the caller's, once this is
- * committed.
- * @returns the firmware as it was.
- * @throws DomainError FIRMWARE_NO_ACCESS_TO_RESOURCE, FIRMWARE_IN_USE naming up to 20 installations; with `force` these
- * are cancelled instead.
+ * Locks a firmware's row: nothing can refer to it newly until the end of the transaction.
+ * @throws DomainError FIRMWARE_NO_ACCESS_TO_RESOURCE
  */
-export async function retireFirmware(
-  tx: Tx,
-  tenantId: string,
-  id: string,
-  options: { force: boolean },
-  now: number,
-): Promise<Firmware> {
-  await readFirmware(tx, tenantId, id, { lifetimeMs: Infinity, now });
-  // Rollouts are locked before devices, and devices before the firmware, as a request for an installation does.
-  if (options.force) await abortRolloutsOf(tx, tenantId, id, 'its firmware was deleted', now);
-  if (options.force) await cancelOpenOfFirmware(tx, tenantId, id, 'the firmware was deleted', now);
+export async function lockFirmware(tx: Tx, tenantId: string, id: string, now: number): Promise<Firmware> {
   const { rows } = await tx.query<Row>(
     `SELECT ${COLUMNS} FROM firmwares WHERE tenant_id = $1 AND id = $2 AND state <> 'retired' FOR UPDATE`,
     [tenantId, id],
   );
   if (!rows[0]) throw noSuchFirmware(id);
-  await refuseInUse(tx, tenantId, id, options);
-  await refuseUsedByRollouts(tx, tenantId, id);
+  return toFirmware(rows[0], { lifetimeMs: Infinity, now });
+}
+
+/** Of a deleted firmware, name, version, size and hash stay; its associations go. */
+export async function leaveTombstone(tx: Tx, tenantId: string, id: string, now: number): Promise<void> {
   await tx.query(`DELETE FROM firmware_associations WHERE tenant_id = $1 AND firmware_id = $2`, [tenantId, id]);
   await tx.query(
     `UPDATE firmwares SET state = 'retired', retired_at = $3, updated_at = $3 WHERE tenant_id = $1 AND id = $2`,
     [tenantId, id, new Date(now)],
-  );
-  return toFirmware(rows[0], { lifetimeMs: Infinity, now });
-}
-
-/**
- * With `force`, what was asked to stop may still be open until its device answers, and what is in its slot already only
- * proves itself.
- */
-async function refuseInUse(tx: Tx, tenantId: string, id: string, { force }: { force: boolean }): Promise<void> {
-  const stopping = force ? `AND cancel IS NULL AND state <> 'confirming'` : '';
-  const { rows } = await tx.query<{ id: string }>(
-    `SELECT id FROM installations WHERE tenant_id = $1 AND firmware_id = $2 AND ended_at IS NULL ${stopping} ORDER BY requested_at, id LIMIT ${NAMED}`,
-    [tenantId, id],
-  );
-  if (rows.length === 0) return;
-  const installations = rows.map((row) => row.id);
-  throw new DomainError(
-    'FIRMWARE_IN_USE',
-    force
-      ? `installations of firmware ${id} were requested at the same moment; delete it again`
-      : `installations of firmware ${id} have not ended: ${installations.join(', ')}; wait for them, cancel them, or delete with ?force=true, which cancels them`,
-    { installations },
   );
 }
 

@@ -1,0 +1,99 @@
+import { compareVersions } from '../artifact/versions.js';
+import { holdsAlready, type SlotNow } from '../installation/slot-now.js';
+import type { Plan } from './plan.js';
+
+/**
+ * What may be put onto a device, judged by what its slot holds at that moment. Pure: the admission of a target, the way
+ * back and the forecast ask here, so that all three say the same.
+ */
+
+/** The content that a rollout brings, as it is at the moment of the question. */
+export interface WantedContent {
+  readonly slot: string;
+  readonly sha256: string;
+  readonly version: string | null;
+  /** Whether the firmware is associated with that slot of the type of this device. */
+  readonly isAssociated: boolean;
+}
+
+export type AdmissionRules = Pick<Plan, 'allowDowngrade' | 'onConflict'>;
+
+/** What becomes of a target: an installation of `content`, or an end without one. */
+export type Admission<C> =
+  | { readonly do: 'install'; readonly content: C }
+  | {
+      readonly do: 'conclude';
+      readonly as: 'alreadyInstalled' | 'rejected' | 'canceled';
+      /** One sentence without a full stop. */
+      readonly because: string;
+    };
+
+/**
+ * @param slot undefined = the device was deleted
+ * @param wanted undefined = the firmware was deleted
+ */
+export function judgeAdmission<C extends WantedContent>(
+  slot: SlotNow | undefined,
+  wanted: C | undefined,
+  rules: AdmissionRules,
+): Admission<C> {
+  if (!slot) return { do: 'conclude', as: 'canceled', because: 'the device was deleted' };
+  if (!wanted) return rejected('the firmware was deleted');
+  if (!wanted.isAssociated)
+    return rejected(`the firmware is no longer associated with slot "${wanted.slot}" of this device type`);
+  if (holdsAlready(slot, wanted.sha256))
+    return { do: 'conclude', as: 'alreadyInstalled', because: 'its slot already held the content' };
+  if (!rules.allowDowngrade && isDowngrade(slot.version, wanted.version))
+    return rejected(
+      `its slot holds ${slot.version}, which is newer than ${wanted.version}; set allowDowngrade in the plan to install it`,
+    );
+  if (conflictOf(slot, rules.onConflict) === 'reject')
+    return rejected(`installation ${slot.open[0]} is open on the same slot`);
+  return { do: 'install', content: wanted };
+}
+
+function rejected(because: string): Extract<Admission<never>, { do: 'conclude' }> {
+  return { do: 'conclude', as: 'rejected', because };
+}
+
+/** Whether `next` is older than `held`. What cannot be compared is neither older nor newer. */
+export function isDowngrade(held: string | null, next: string | null): boolean {
+  const order = held === null || next === null ? undefined : compareVersions(next, held);
+  return order !== undefined && order < 0;
+}
+
+/** What `onConflict` says about what is open on the same slot; undefined = nothing is. */
+export function conflictOf(
+  slot: Pick<SlotNow, 'open'>,
+  onConflict: Plan['onConflict'],
+): Plan['onConflict'] | undefined {
+  return slot.open.length === 0 ? undefined : onConflict;
+}
+
+/** What becomes of a target that is to return to its earlier content. */
+export type RollbackAdmission<C> =
+  | { readonly do: 'install'; readonly content: C }
+  | { readonly do: 'conclude'; readonly as: 'done' | 'failed'; readonly because: string };
+
+/**
+ * Downgrades are the point of a way back: they need no allowDowngrade.
+ * @param slot undefined = the device was deleted
+ * @param earlier what the slot held before; undefined = that firmware was deleted
+ * @param own SHA-256 of the content that the rollout brought
+ */
+export function judgeRollback<C extends { readonly sha256: string }>(
+  slot: SlotNow | undefined,
+  earlier: C | undefined,
+  own: string | undefined,
+): RollbackAdmission<C> {
+  if (!slot) return notBack('the device was deleted');
+  if (earlier === undefined) return notBack('the earlier content of its slot was deleted');
+  if (slot.sha256 === earlier.sha256)
+    return { do: 'conclude', as: 'done', because: 'its slot already holds the earlier content' };
+  if (slot.sha256 !== own) return notBack('its slot holds other content now, which stays');
+  return { do: 'install', content: earlier };
+}
+
+function notBack(because: string): Extract<RollbackAdmission<never>, { do: 'conclude' }> {
+  return { do: 'conclude', as: 'failed', because };
+}

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import { migrate } from '../../store/db/migrate.js';
 import { openPool, type Pool } from '../../store/db/pool.js';
 import { Facts } from '../support/facts.js';
-import { TestedS3, VERSITYGW_START_MS } from '../support/versitygw.js';
+import { TestedS3 } from '../support/versitygw.js';
 import { admin, createEmptyDatabase, Folder, type EmptyDatabase, type Ran } from './admin.js';
 
 let database: EmptyDatabase;
@@ -35,7 +35,7 @@ beforeAll(async () => {
   const retired = await ready(facts, randomBytes(50));
   await facts.sql(`UPDATE firmwares SET state = 'retired' WHERE sha256 = $1`, [retired]);
   contents.sort();
-}, VERSITYGW_START_MS);
+});
 afterAll(async () => {
   client.destroy();
   await s3.close();

@@ -12,7 +12,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { openS3Blobs } from '../../adapters/blobs/s3.js';
 import type { BlobStore } from '../../adapters/blobs/port.js';
 import { until } from '../support/until.js';
-import { TestedS3, VERSITYGW_START_MS } from '../support/versitygw.js';
+import { TestedS3 } from '../support/versitygw.js';
 import { blobContract } from './blobs.js';
 
 /** The SDK reads its own variables; each test file is a process's worth of them. */
@@ -32,30 +32,26 @@ async function unfinished(client: S3Client, Bucket: string): Promise<number> {
   return (objects.Contents ?? []).length + (multiparts.Uploads ?? []).length;
 }
 
-blobContract(
-  'S3 (versitygw)',
-  async () => {
-    const { server, client, blobs } = await startS3();
-    return {
-      blobs,
-      unfinished: () => unfinished(client, server.bucket),
-      spoil: async (sha256, bytes) =>
-        void (await client.send(new PutObjectCommand({ Bucket: server.bucket, Key: addressOf(sha256), Body: bytes }))),
-      close: async () => {
-        await blobs.close();
-        client.destroy();
-        await server.close();
-      },
-    };
-  },
-  VERSITYGW_START_MS,
-);
+blobContract('S3 (versitygw)', async () => {
+  const { server, client, blobs } = await startS3();
+  return {
+    blobs,
+    unfinished: () => unfinished(client, server.bucket),
+    spoil: async (sha256, bytes) =>
+      void (await client.send(new PutObjectCommand({ Bucket: server.bucket, Key: addressOf(sha256), Body: bytes }))),
+    close: async () => {
+      await blobs.close();
+      client.destroy();
+      await server.close();
+    },
+  };
+});
 
 describe('blobs on S3 in particular', () => {
   let s3: Awaited<ReturnType<typeof startS3>>;
   beforeAll(async () => {
     s3 = await startS3();
-  }, VERSITYGW_START_MS);
+  });
   afterAll(async () => {
     await s3.blobs.close();
     s3.client.destroy();

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { DeleteObjectCommand, ListObjectsV2Command } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { TestedAllInOne } from '../support/all-in-one.js';
-import { TestedS3, VERSITYGW_START_MS } from '../support/versitygw.js';
+import { TestedS3 } from '../support/versitygw.js';
 import { FleetInFlight } from './fleet-in-flight.js';
 
 let s3: TestedS3;
@@ -13,7 +13,7 @@ beforeAll(async () => {
   s3 = await TestedS3.start();
   service = new TestedAllInOne(undefined, s3.settings);
   await service.start();
-}, VERSITYGW_START_MS + 120_000);
+}, 120_000);
 afterAll(async () => {
   await service.stop();
   service.remove();

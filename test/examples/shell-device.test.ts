@@ -6,20 +6,10 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { TestedAllInOne, until } from '../support/all-in-one.js';
+import { requireProgram } from '../support/programs.js';
 
 const SCRIPT = 'examples/shell-device/device.sh';
 const TOOLS = ['mosquitto_sub', 'mosquitto_pub', 'curl', 'sha256sum'];
-const INSTALL = 'apt-get update && apt-get install -y mosquitto-clients curl coreutils';
-
-/** The tools are Debian's. @throws with the command where they are missing and cannot be installed from here. */
-function requireTools(): void {
-  const missing = () => TOOLS.filter((tool) => spawnSync('which', [tool]).status !== 0);
-  if (missing().length === 0) return;
-  if (process.getuid?.() !== 0) throw new Error(`${missing().join(', ')} is missing. As root: ${INSTALL}`);
-  spawnSync('sh', ['-c', INSTALL], { env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }, timeout: 240_000 });
-  if (missing().length > 0)
-    throw new Error(`${missing().join(', ')} is missing and could not be installed. As root: ${INSTALL}`);
-}
 
 const service = new TestedAllInOne();
 const dir = mkdtempSync(join(tmpdir(), 'slipway-shell-'));
@@ -32,7 +22,7 @@ const path = (name: string) => join(dir, name);
 const digest = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex');
 
 beforeAll(async () => {
-  requireTools();
+  for (const tool of TOOLS) requireProgram(tool, 'debian');
   await service.start();
   const { operator } = service;
   typeId = await operator.deviceType({ name: 'shell device', slots: { firmware: { name: 'Firmware' } } });

@@ -1,4 +1,4 @@
-import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { chownSync, existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
@@ -6,14 +6,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { initialSecurity, mosquittoConf, type Login } from '../../adapters/broker/mosquitto.js';
 import { freePort } from '../../workers/embedded/ports.js';
+import { requireProgram } from './programs.js';
 import { until } from './until.js';
 
 const PROGRAM = '/usr/sbin/mosquitto';
 
 /**
  * Debian's mosquitto on a free port of loopback, on a folder of its own, with what Slipway generates for it. Owned by
- * the test, which closes it. Where it is missing it is installed as root, without the service that Debian would start
- * on 1883.
+ * the test, which closes it.
  */
 export class TestedMosquitto {
   private child: ChildProcess | undefined;
@@ -28,7 +28,7 @@ export class TestedMosquitto {
   ) {}
 
   static async start(): Promise<TestedMosquitto> {
-    install();
+    requireProgram(PROGRAM, 'debian');
     const broker = new TestedMosquitto(mkdtempSync(join(tmpdir(), 'slipway-mosquitto-')), await freePort(), {
       username: 'slipway-service',
       password: randomUUID(),
@@ -122,21 +122,6 @@ function mosquittoUser(): { uid: number; gid: number } | undefined {
   if (uid === undefined || gid === undefined)
     throw new Error('there is no user "mosquitto": Debian\'s package makes one');
   return { uid: Number(uid), gid: Number(gid) };
-}
-
-function install(): void {
-  if (existsSync(PROGRAM)) return;
-  if (process.getuid?.() !== 0)
-    throw new Error(
-      `${PROGRAM} is missing: install Debian's mosquitto (apt-get install mosquitto), or run these tests as root, which installs it`,
-    );
-  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' };
-  const wait = ['-o', 'DPkg::Lock::Timeout=180', '-qq'];
-  execFileSync('apt-get', [...wait, 'update'], { env, timeout: 120_000 });
-  execFileSync('apt-get', [...wait, 'install', '-y', '--no-install-recommends', 'mosquitto'], {
-    env,
-    timeout: 180_000,
-  });
 }
 
 function findPlugin(): string {

@@ -1,11 +1,12 @@
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import { freePort } from '../../workers/embedded/ports.js';
 import { postgresUser } from '../../workers/embedded/postgres-user.js';
+import { requireProgram } from './programs.js';
 import { until } from './until.js';
 
 /** The oldest version that Slipway supports, as Debian packages it. */
@@ -15,8 +16,7 @@ const USER = 'slipway';
 const MAX_CONNECTIONS = 200;
 
 /**
- * Debian's PostgreSQL 15 on a free port of loopback, on a folder of its own. Owned by the test, which closes it. Where
- * it is missing it is installed as root, without the cluster that Debian would start on 5432.
+ * Debian's PostgreSQL 15 on a free port of loopback, on a folder of its own. Owned by the test, which closes it.
  */
 export class TestedPostgres {
   private constructor(
@@ -26,7 +26,7 @@ export class TestedPostgres {
   ) {}
 
   static async start(): Promise<TestedPostgres> {
-    install();
+    requireProgram(join(BINARIES, 'postgres'), 'debian');
     const user = postgresUser();
     const [dir, port, password] = [mkdtempSync(join(tmpdir(), 'slipway-postgres15-')), await freePort(), randomUUID()];
     const [data, secret] = [join(dir, 'data'), join(dir, 'password')];
@@ -102,19 +102,4 @@ export class TestedPostgres {
       await client.end();
     }
   }
-}
-
-function install(): void {
-  if (existsSync(join(BINARIES, 'postgres'))) return;
-  if (process.getuid?.() !== 0)
-    throw new Error(
-      `${BINARIES} is missing: install Debian's PostgreSQL 15 (apt-get install postgresql-15), or run these tests as root, which installs it`,
-    );
-  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' };
-  const wait = ['-o', 'DPkg::Lock::Timeout=180', '-qq'];
-  execFileSync('apt-get', [...wait, 'update'], { env, timeout: 120_000 });
-  execFileSync('apt-get', [...wait, 'install', '-y', '--no-install-recommends', 'postgresql-15'], {
-    env,
-    timeout: 300_000,
-  });
 }

@@ -1,26 +1,21 @@
-import { execFile, spawn, type ChildProcess } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
-import { lockDataDir } from '../../workers/embedded/lock.js';
 import { freePort } from '../../workers/embedded/ports.js';
+import { requireProgram } from './programs.js';
 import { until } from './until.js';
 
+/** As in .ci/install. */
 const VERSION = 'v1.8.0';
-const MODULE = `github.com/versity/versitygw/cmd/versitygw@${VERSION}`;
 /** Outside of the tree: a clean checkout need not build it again. */
-const CACHE = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'slipway', 'versitygw', VERSION);
-/** 3.5 minutes on two idle cores; a busy machine takes its time. Once per machine. */
-const BUILD_LIMIT_MS = 20 * 60_000;
-/** For a hook that may have to build it. */
-export const VERSITYGW_START_MS = BUILD_LIMIT_MS + 30_000;
+const CACHE = join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'slipway', 'versitygw', VERSION);
 
 /**
  * A real S3 server (versitygw) on a free port of loopback, on a folder of its own. Owned by the test, which closes it.
- * Built on first use, which needs Go: without it the test fails and says so, because nothing is skipped in silence.
+ * `.ci/install versitygw` builds it; where it is missing the test fails and says so.
  */
 export class TestedS3 {
   readonly bucket = 'slipway-test';
@@ -35,7 +30,7 @@ export class TestedS3 {
   ) {}
 
   static async start(): Promise<TestedS3> {
-    const program = await built();
+    const program = requireProgram(join(CACHE, 'versitygw'), 'versitygw');
     const server = new TestedS3(
       mkdtempSync(join(tmpdir(), 'slipway-s3-')),
       await freePort(),
@@ -107,56 +102,5 @@ export class TestedS3 {
     } finally {
       client.destroy();
     }
-  }
-}
-
-/** The program in the cache. Test files run side by side: one of them builds it, the others wait. */
-async function built(): Promise<string> {
-  const program = join(CACHE, 'versitygw');
-  mkdirSync(CACHE, { recursive: true });
-  const lock = await until(
-    'versitygw is built',
-    () => (existsSync(program) ? { release: () => undefined } : tryLock()),
-    BUILD_LIMIT_MS,
-  );
-  try {
-    if (!existsSync(program)) await build(program);
-    return program;
-  } finally {
-    lock.release();
-  }
-}
-
-/** undefined while another test file builds. */
-function tryLock(): { release(): void } | undefined {
-  try {
-    return lockDataDir(CACHE);
-  } catch (error) {
-    if (/ is in use: /.test((error as Error).message)) return undefined;
-    throw error;
-  }
-}
-
-/** Made beside and renamed, so that a build that is cut off leaves nothing that looks finished. */
-async function build(program: string): Promise<void> {
-  const beside = `${CACHE}.${process.pid}`;
-  process.stderr.write(
-    `versitygw ${VERSION}, the S3 server of the tests, is built once into ${CACHE}: some minutes.\n`,
-  );
-  try {
-    await promisify(execFile)('go', ['install', MODULE], {
-      env: { ...process.env, GOBIN: beside },
-      timeout: BUILD_LIMIT_MS,
-    });
-    renameSync(join(beside, 'versitygw'), program);
-  } catch (error) {
-    const { code, stderr } = error as { code?: unknown; stderr?: string };
-    const why = code === 'ENOENT' ? 'Go is not installed' : `go said: ${stderr?.trim().slice(-2_000) || String(error)}`;
-    throw new Error(
-      `the S3 tests need a real S3 server, and it could not be built: ${why}. Install Go ≥ 1.25 and run: GOBIN=${CACHE} go install ${MODULE}`,
-      { cause: error },
-    );
-  } finally {
-    rmSync(beside, { recursive: true, force: true });
   }
 }

@@ -1,10 +1,21 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/**
- * The longer runs beside the bench, in the order of the page: the files of bench/results/ that keep what they printed.
- */
-const PROOFS = ['crash.txt', 'outside.txt'] as const;
+export interface LongRun {
+  readonly name: string;
+  /** In bench/results/: what the run printed. */
+  readonly file: string;
+  readonly command: string;
+}
+
+/** The longer runs beside the bench, in the order of the page. `npm run test:long` runs them. */
+export const LONG_RUNS: readonly LongRun[] = [
+  { name: 'crash', file: 'crash.txt', command: 'npm run test:crash -- --kills 200 --seed 20261130' },
+  { name: 'pairs', file: 'pairs.txt', command: 'npm run test:crash -- --pairs --kills 100 --seed 20261130' },
+  { name: 'outages', file: 'outages.txt', command: 'npm run test:crash -- --outages --kills 10 --seed 20261130' },
+  { name: 'outside', file: 'outside.txt', command: 'npm run test:outside' },
+  { name: 'fuzz', file: 'fuzz.txt', command: 'npm run test:fuzz' },
+];
 
 /** What a run of the crash suite or of the outside services printed, as it was kept. */
 export interface Proof {
@@ -22,7 +33,7 @@ export interface Proof {
  * left out.
  */
 export function readProofs(folder: string): Proof[] {
-  return PROOFS.filter((file) => existsSync(join(folder, file))).map((file) => {
+  return LONG_RUNS.filter(({ file }) => existsSync(join(folder, file))).map(({ file }) => {
     const lines = readFileSync(join(folder, file), 'utf8').trimEnd().split('\n');
     const [command = '', origin = ''] = lines;
     if (!command.startsWith('$ ') || !origin.startsWith('# '))

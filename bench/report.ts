@@ -54,7 +54,7 @@ function printProofs(proofs: readonly Proof[]): string[] {
     '|---|---|---|---|',
     ...rows,
     '',
-    'These runs write no result themselves: what they printed was put into the file, below the command, and the date and the commit.',
+    '`npm run test:long` runs these, and keeps what they print.',
     '',
   ];
 }

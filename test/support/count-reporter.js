@@ -12,8 +12,11 @@ export default class CountReporter {
     this.failed = failed;
     if (skipped > 0) process.stderr.write(`\n${skipped} tests were skipped: a skipped test counts as failed.\n`);
     // After jest's own summary, which the default reporter writes to standard error in this same turn.
-    // Past the stream: with forceExit jest has silenced that before the process ends.
-    process.once('exit', () => writeSync(1, `${results.numPassedTests} passed, ${failed} failed\n`));
+    // Past the stream, which may be gone by then. A run that could not end (global-teardown.js) is one failure.
+    process.once('exit', (code) => {
+      const more = code !== 0 && failed === 0 ? 1 : 0;
+      writeSync(1, `${results.numPassedTests} passed, ${failed + more} failed\n`);
+    });
   }
 
   getLastError() {

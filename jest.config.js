@@ -1,6 +1,6 @@
 /** Real parts, side by side: every suite has its own database, topics and task queue; see test/support/. */
 export default {
-  testEnvironment: 'node',
+  testEnvironment: '<rootDir>/test/support/environment.js',
   roots: ['<rootDir>/test'],
   testMatch: ['**/*.test.ts'],
   extensionsToTreatAsEsm: ['.ts'],
@@ -20,7 +20,5 @@ export default {
   globalTeardown: '<rootDir>/test/support/global-teardown.js',
   reporters: ['default', '<rootDir>/test/support/count-reporter.js'],
   testTimeout: 60_000,
-  // A suite whose set-up failed may leave a connection open: that must fail the run, never hang it.
-  forceExit: true,
   maxWorkers: 2,
 };

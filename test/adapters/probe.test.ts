@@ -17,7 +17,8 @@ describe('A look at Temporal', () => {
 
   it('says that nobody listens, and that nobody answers in time', async () => {
     expect(await probeTemporal({ address: `127.0.0.1:${await freePort()}` }, 5_000)).toMatch(/ECONNREFUSED/);
-    const silent = createServer();
+    // It reads, or it would never see that the other side has gone.
+    const silent = createServer((socket) => void socket.resume());
     await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
     const { port } = silent.address() as { port: number };
     expect(await probeTemporal({ address: `127.0.0.1:${port}` }, 200)).toBe('no answer within 200 ms');

@@ -66,8 +66,11 @@ describe('npm start', () => {
       'schema',
       'temporal',
     ]);
-    for (const path of ['/health/live', '/metrics', '/openapi.json', '/docs/'])
-      expect([path, (await fetch(service.endpoints.http + path)).status]).toEqual([path, 200]);
+    for (const path of ['/health/live', '/metrics', '/openapi.json', '/docs/']) {
+      const { status, body } = await fetch(service.endpoints.http + path);
+      expect([path, status]).toEqual([path, 200]);
+      await body?.cancel();
+    }
   });
 
   it('is one node process with its children, and no wrapper in between', () => {

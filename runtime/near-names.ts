@@ -2,7 +2,7 @@
  * How many letters have to be inserted, removed or changed to make one text of the other (Levenshtein), or two
  * neighbours to be swapped, which counts once.
  */
-export function lettersBetween(one: string, other: string): number {
+function lettersBetween(one: string, other: string): number {
   let before: number[] = [];
   let last = Array.from({ length: other.length + 1 }, (_, n) => n);
   for (let i = 1; i <= one.length; i += 1) {

@@ -107,8 +107,6 @@ const environment = z.object({
 });
 type Parsed = z.output<typeof environment>;
 
-export type LogLevel = (typeof LOG_LEVELS)[number];
-
 /** What every process knows. Times are milliseconds, paths absolute. */
 export type Settings = Readonly<ReturnType<typeof arrange>>;
 

@@ -73,7 +73,7 @@ function member(answer: Answer | undefined, name: string): unknown {
  * Pure: what is there and what should be there → what to say. Commands that change nothing are left out: each one cuts
  * off connected clients.
  */
-export function planLogin(wanted: WantedLogin, held: Held): Plan {
+function planLogin(wanted: WantedLogin, held: Held): Plan {
   const [username, rolename] = [nameOf(wanted), nameOf(wanted)];
   if (!wanted.known) {
     const commands = [

@@ -23,7 +23,7 @@ export interface Post {
  * The headers of Standard Webhooks 1.0.0 (github.com/standard-webhooks/standard-webhooks, spec): the id, the time in
  * Unix seconds and the body are signed, so that an old delivery cannot be sent again as a new one.
  */
-export function signatureHeaders({ secret, id, body, now }: Pick<Post, 'secret' | 'id' | 'body' | 'now'>) {
+function signatureHeaders({ secret, id, body, now }: Pick<Post, 'secret' | 'id' | 'body' | 'now'>) {
   return {
     'webhook-id': id,
     'webhook-timestamp': String(Math.floor(now / 1_000)),

@@ -1,5 +1,5 @@
 import { compareVersions } from '../artifact/versions.js';
-import type { FieldName, Operator, Value } from './filter-tree.js';
+import { FIELD_NAMES, type FieldName, type Operator, type Value } from './filter-tree.js';
 import { isUuid } from '../uuid.js';
 
 /** What can be compared, as it is written. `attribute` and `slot` are followed by the name of one. */
@@ -16,19 +16,20 @@ export const FIELD_FORMS: Readonly<Record<FieldName, string>> = {
   lastSeenAt: 'lastSeenAt',
 };
 
-/** The longest key and value that are kept for filters (0009-device-filter.sql); longer attributes match nothing. */
-export const MAX_ATTRIBUTE = 255;
-
 const EQUALITY = ['==', '!=', '=in=', '=out='] as const;
 const ORDER = ['=gt=', '=ge=', '=lt=', '=le='] as const;
 
-/** @returns undefined where there is no such field */
+/**
+ * Keys of attributes, and their values, are kept for filters up to 255 characters (0009-device-filter.sql): longer ones
+ * match nothing.
+ * @returns undefined where there is no such field
+ */
 export function readSelector(text: string): { field: FieldName; key: string | null } | undefined {
   const slot = /^slot\.([a-zA-Z0-9_]{1,255})\.version$/.exec(text);
   if (slot) return { field: 'slot', key: slot[1]! };
   const attribute = /^attribute\.(.{1,255})$/su.exec(text);
   if (attribute) return { field: 'attribute', key: attribute[1]! };
-  const field = (Object.keys(FIELD_FORMS) as FieldName[]).find((name) => FIELD_FORMS[name] === text);
+  const field = FIELD_NAMES.find((name) => FIELD_FORMS[name] === text);
   return field && { field, key: null };
 }
 

@@ -31,7 +31,7 @@ export function advance(i: Installation, event: Exclude<InstallationEvent, { typ
   }
 }
 
-export function changed(before: Installation, next: Installation): Advanced {
+function changed(before: Installation, next: Installation): Advanced {
   return { outcome: next === before ? 'unchanged' : 'applied', next };
 }
 
@@ -120,7 +120,7 @@ function deferred(i: Installation, until: number | undefined, now: number): Inst
 }
 
 /** The new content is in the slot and says so itself: it ends, or begins to prove itself. */
-export function confirmed(i: Installation, at: number, now: number, also: Partial<Installation>): Installation {
+function confirmed(i: Installation, at: number, now: number, also: Partial<Installation>): Installation {
   return i.policy.soak > 0 && i.state !== 'confirming'
     ? moved(i, 'soak', now, { startedAt: i.startedAt ?? at, cancel: null, ...also })
     : i.state === 'confirming'

@@ -143,7 +143,7 @@ export function executing(aggregate: DeviceAggregate, except?: string): Installa
  * The turn goes to the first that waits for it (also where a person began out of turn): the highest priority, then the
  * oldest. Its process makes the offer.
  */
-export function nextInLine(aggregate: DeviceAggregate, now: number): DeviceAggregate {
+function nextInLine(aggregate: DeviceAggregate, now: number): DeviceAggregate {
   if (executing(aggregate)) return aggregate;
   const [first] = Object.values(aggregate.installations)
     .filter((one) => !isEnded(one.state) && one.state !== 'scheduled' && (one.deadline === null || one.deadline > now))

@@ -48,8 +48,6 @@ export type InstallationEvent =
   | { readonly type: 'cancel'; readonly reason?: string; readonly as?: 'canceled' | 'superseded' }
   | { readonly type: 'release' };
 
-export type EventType = InstallationEvent['type'];
-
 /**
  * What became of an event. `unchanged` carries the same reference; a refusal says why, in one word that the wire and
  * the API know.

@@ -119,7 +119,7 @@ export function applyPresence(
  * Any report shows that the device is there. Written at most every so often: it is no history, and a row's write per
  * progress would be.
  */
-export const SEEN_EVERY_MS = 10_000;
+const SEEN_EVERY_MS = 10_000;
 export function touchLastSeen(aggregate: DeviceAggregate, now: number): DeviceAggregate {
   const { device } = aggregate;
   if (device.online && device.lastSeenAt !== null && now - device.lastSeenAt < SEEN_EVERY_MS) return aggregate;

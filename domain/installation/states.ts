@@ -11,10 +11,9 @@ export const OPEN_STATES = [
   'rebooting',
   'confirming',
 ] as const;
-export const ENDED_STATES = ['installed', 'failed', 'rejected', 'canceled', 'timed_out', 'superseded'] as const;
+const ENDED_STATES = ['installed', 'failed', 'rejected', 'canceled', 'timed_out', 'superseded'] as const;
 export const STATES = [...OPEN_STATES, ...ENDED_STATES] as const;
 
-export type OpenState = (typeof OPEN_STATES)[number];
 export type EndedState = (typeof ENDED_STATES)[number];
 export type State = (typeof STATES)[number];
 

@@ -24,6 +24,7 @@ export const PAUSE_REASONS = [
   'gate_failed',
   'gate_inconclusive',
   'approval',
+  // Nothing sets these two yet: they are for maintenance windows and for a freeze of the whole tenant.
   'window',
   'freeze',
 ] as const;

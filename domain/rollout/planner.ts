@@ -38,7 +38,7 @@ export function planNext(facts: RolloutFacts, plan: Plan, now: number): Planned 
 }
 
 /** The group that is waited for, and everything that comes after it: groups go in order. */
-export function currentGroup(facts: RolloutFacts): GroupFacts | undefined {
+function currentGroup(facts: RolloutFacts): GroupFacts | undefined {
   return facts.groups.find((group) => group.passedAt === null);
 }
 

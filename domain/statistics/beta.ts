@@ -19,7 +19,7 @@ const LANCZOS = [
 ] as const;
 
 /** ln B(a, b), the whole integral of q^(a-1) (1-q)^(b-1) over 0..1. */
-export function logBeta(a: number, b: number): number {
+function logBeta(a: number, b: number): number {
   return logGamma(a) + logGamma(b) - logGamma(a + b);
 }
 

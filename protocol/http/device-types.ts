@@ -12,7 +12,7 @@ export const slotName = z
   });
 
 /** Longest silence that is watched: two days, in seconds. */
-export const MAX_COMMUNICATION_INTERVAL = 172_800;
+const MAX_COMMUNICATION_INTERVAL = 172_800;
 
 export const communicationInterval = z
   .int()

@@ -1,3 +1,4 @@
+import { NO_TARGETS } from './rollout-example.js';
 import { z } from 'zod';
 import { DEFAULT_PAGE_SIZE, id, MAX_PAGE_SIZE, timestamp } from './envelope.js';
 import { isoTime } from './print-plan.js';
@@ -120,20 +121,7 @@ export function openingFrame(retryMs: number): string {
 /** A comment: clients skip it, and whatever stands in between sees that the connection is alive. */
 export const HEARTBEAT = ': heartbeat\n\n';
 
-const NONE = {
-  pending: 0,
-  queued: 0,
-  inFlight: 0,
-  installed: 0,
-  alreadyInstalled: 0,
-  failed: 0,
-  rejected: 0,
-  canceled: 0,
-  timedOut: 0,
-  superseded: 0,
-  bytes: 0,
-};
-const RUNNING = { ...NONE, pending: 9, inFlight: 1 };
+const RUNNING = { ...NO_TARGETS, pending: 9, inFlight: 1 };
 
 export const ROLLOUT_STREAM_EXAMPLE =
   openingFrame(2_000) +

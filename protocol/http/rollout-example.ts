@@ -1,5 +1,5 @@
-/** A canary of ten out of a thousand devices, for the OpenAPI document; a test holds it against its schema. */
-const NONE = {
+/** The counters of a group without targets. */
+export const NO_TARGETS = {
   pending: 0,
   queued: 0,
   inFlight: 0,
@@ -12,10 +12,12 @@ const NONE = {
   superseded: 0,
   bytes: 0,
 };
+
 const GATE = { minSuccess: 0.95, minSample: 1, maxFailureRate: null, confidence: null };
 const WAITING = { ...GATE, verdict: 'wait', because: '0 targets have ended; the gate needs 1', bound: null };
 const CLOSED = { rollBack: null, state: 'pending', openedAt: null, passedAt: null, failedAt: null, because: null };
 
+/** A canary of ten out of a thousand devices, for the OpenAPI document; a test holds it against its schema. */
 export const ROLLOUT_EXAMPLE = {
   id: '123e4567-e89b-12d3-a456-426655440010',
   name: 'switch 1.5.0',
@@ -39,7 +41,7 @@ export const ROLLOUT_EXAMPLE = {
       approval: { required: 1, expiresAfter: 'P3D', onExpiry: 'hold', askedAt: null, given: [] },
       state: 'running',
       size: 10,
-      counters: { ...NONE, pending: 4, inFlight: 3, installed: 3, bytes: 62_914_560 },
+      counters: { ...NO_TARGETS, pending: 4, inFlight: 3, installed: 3, bytes: 62_914_560 },
       openedAt: '2026-11-24T10:00:00.000Z',
       passedAt: null,
       failedAt: null,
@@ -53,7 +55,7 @@ export const ROLLOUT_EXAMPLE = {
       gate: WAITING,
       approval: null,
       size: 100,
-      counters: { ...NONE, pending: 100 },
+      counters: { ...NO_TARGETS, pending: 100 },
       ...CLOSED,
     },
     {
@@ -62,7 +64,7 @@ export const ROLLOUT_EXAMPLE = {
       gate: WAITING,
       approval: null,
       size: 890,
-      counters: { ...NONE, pending: 890 },
+      counters: { ...NO_TARGETS, pending: 890 },
       ...CLOSED,
     },
   ],
@@ -86,7 +88,7 @@ export const ROLLOUT_EXAMPLE = {
   nextActionAt: '2026-12-24T10:00:00.000Z',
   eta: null,
   pauses: [],
-  counters: { ...NONE, pending: 994, inFlight: 3, installed: 3, bytes: 62_914_560 },
+  counters: { ...NO_TARGETS, pending: 994, inFlight: 3, installed: 3, bytes: 62_914_560 },
   approvals: [],
   createdBy: 'key:admin',
   createdAt: '2026-11-24T09:58:00.000Z',

@@ -88,6 +88,7 @@ export const webhookWithSecret = z
     example: { ...EXAMPLE, secret: 'whsec_9bYkz0CwX5v2m1d8Qf3sT7uJ4nLrHaPeGiKoVxZcBtM=' },
   });
 
+/** Times are epoch milliseconds. */
 export interface PrintableWebhook {
   readonly id: string;
   readonly url: string;
@@ -157,6 +158,7 @@ export const delivery = z
     },
   });
 
+/** Times are epoch milliseconds; `number` is that of the entry in the history. */
 export interface PrintableDelivery {
   readonly id: string;
   readonly number: number;

@@ -18,7 +18,7 @@ import { materialisePage } from '../rollouts/targets.js';
 import type { RolloutView } from '../rollouts/view.js';
 import { iso } from '../db/times.js';
 
-export { listRolloutEvents, listTargets } from '../rollouts/lists.js';
+export { listTargets } from '../rollouts/lists.js';
 
 /**
  * Up to so many targets are snapshotted with the request itself, so that its answer shows the groups; it takes some 50

@@ -9,7 +9,6 @@ export const INGEST_SECONDS = 'slipway_ingest_seconds_bucket';
 export const INGEST_BOUNDS = ['0.05', '0.25', '1', '5', '30', '+Inf'] as const;
 export const PROCESS_FAILURES = 'slipway_process_failures_total';
 export const FAILURE_REASONS = ['activity', 'workflow', 'worker'] as const;
-export type FailureReason = (typeof FAILURE_REASONS)[number];
 
 /** What was counted under a name and, where it has several, a reason. Only ever rises. */
 export interface Count {

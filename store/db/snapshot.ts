@@ -46,7 +46,7 @@ export interface Snapshot {
 
 const CONNECT_TIMEOUT_MS = 10_000;
 /** For one table: an hour moves some hundred million rows. What takes longer hangs. */
-export const TABLE_LIMIT_MS = 60 * 60_000;
+const TABLE_LIMIT_MS = 60 * 60_000;
 
 /** As the owner of the database, on a connection of its own: the pools' statements end after seconds. */
 export async function asOwner<T>(databaseUrl: string, work: (client: pg.Client) => Promise<T>): Promise<T> {

@@ -1,24 +1,13 @@
 import { DomainError } from '../../domain/errors.js';
+import type { PrintableDelivery, PrintableWebhook } from '../../protocol/http/webhooks.js';
 import { newId } from '../db/ids.js';
 import type { Page, PageRequest } from '../db/page.js';
 import type { Tx } from '../db/pool.js';
 import { readPage } from '../db/read-page.js';
 import { iso } from '../db/times.js';
 
-/** Times are epoch milliseconds. The secret is not among it: it is read only by who signs. */
-export interface WebhookView {
-  readonly id: string;
-  readonly url: string;
-  readonly events: readonly string[];
-  readonly description: string | null;
-  readonly position: number;
-  readonly failingSince: number | null;
-  readonly disabledAt: number | null;
-  readonly disabledBecause: string | null;
-  readonly createdBy: string;
-  readonly createdAt: number;
-  readonly updatedAt: number;
-}
+/** The secret is not among it: it is read only to sign. */
+export type WebhookView = PrintableWebhook;
 
 export interface WebhookWanted {
   readonly url: string;
@@ -136,22 +125,8 @@ export async function deleteWebhook(tx: Tx, tenantId: string, id: string): Promi
   if (gone.rowCount === 0) throw noSuchWebhook(id);
 }
 
-export const DELIVERY_STATES = ['pending', 'delivered', 'failed'] as const;
-export type DeliveryState = (typeof DELIVERY_STATES)[number];
-
-export interface DeliveryView {
-  readonly id: string;
-  readonly number: number;
-  readonly event: string;
-  readonly state: DeliveryState;
-  readonly attempts: number;
-  readonly dueAt: number | null;
-  readonly lastAttemptAt: number | null;
-  readonly lastStatus: number | null;
-  readonly lastError: string | null;
-  readonly redeliveryOf: string | null;
-  readonly createdAt: number;
-}
+export type DeliveryView = PrintableDelivery;
+type DeliveryState = DeliveryView['state'];
 
 interface DeliveryRow {
   id: string;

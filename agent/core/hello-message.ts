@@ -35,13 +35,17 @@ export interface HelloMessage {
 /**
  * The hello (specs/device-mqtt.md, "Payloads"): what each slot holds, read anew, what this agent can do, and its
  * children: over several hellos where one has no room for them.
+ * @param isMore false = the first one of a greeting, which tells of the device itself; true = only children that
+ *   answered later
  * @returns and the children whose entry would not even fit into a hello of its own
  */
 export async function greetings(
   self: Self,
   children: readonly ChildEntry[] = [],
+  isMore = false,
 ): Promise<{ hellos: HelloMessage[]; unfit: string[] }> {
-  const slots = await heldSlots(self);
+  if (isMore && children.length === 0) return { hellos: [], unfit: [] };
+  const slots = isMore ? {} : await heldSlots(self);
   const hello = (those: readonly ChildEntry[], first: boolean): HelloMessage => {
     const msgId = randomUUID();
     const bootId = self.installer.bootId();
@@ -62,8 +66,8 @@ export async function greetings(
     };
   };
   const room = (first: boolean) => MAX_PAYLOAD_BYTES - sizeOf(hello([], first).body) - '"children":[],'.length;
-  const { parts, unfit } = split(children, room(true), room(false));
-  return { hellos: parts.map((those, index) => hello(those, index === 0)), unfit };
+  const { parts, unfit } = split(children, room(!isMore), room(false));
+  return { hellos: parts.map((those, index) => hello(those, !isMore && index === 0)), unfit };
 }
 
 /**

@@ -36,14 +36,23 @@ export interface Installer {
    * @throws InstallError
    */
   install(slot: string, path: string, desired: Desired, watch: InstallWatch): Promise<void>;
-  /** The device booted with the new content: it is here to stay. */
-  confirm(slot: string): Promise<void>;
+  /**
+   * The device booted with the new content: it is here to stay.
+   * @param signal as in `InstallWatch`
+   */
+  confirm(slot: string, signal: AbortSignal): Promise<void>;
   /**
    * Starts the device with what its slots hold now. `asked`: it is on its way, and takes the agent along. `booted`: the
    * device is back (a child of a gateway), and its slots say how it went.
+   * @param signal as in `InstallWatch`
    * @throws InstallError
    */
-  reboot(): Promise<'asked' | 'booted'>;
+  reboot(signal: AbortSignal): Promise<'asked' | 'booted'>;
+  /**
+   * Waits for the end of a reboot that an earlier agent began and did not see the end of. Absent = there is none: the
+   * reboot takes the agent along.
+   */
+  earlierReboot?(signal: AbortSignal): Promise<void>;
   /** Another one after each boot; null where the agent does not end with the device. */
   bootId(): string | null;
   /** Absent = always, as for the slots of the device itself. */

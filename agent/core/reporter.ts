@@ -14,7 +14,7 @@ export interface ReporterOptions extends Omit<RepeaterOptions, 'send'> {
 }
 
 interface Hello {
-  readonly msgIds: ReadonlySet<string>;
+  readonly msgIds: Set<string>;
   /** Slot → the revision that it told. */
   readonly told: Readonly<Record<string, number>>;
   isAnswered: boolean;
@@ -69,6 +69,14 @@ export class Reporter {
     this.repeater.resume();
     for (const { job } of Object.values(state.slots)) {
       if (job?.last) this.deps.publish({ type: 'status', body: job.last });
+    }
+  }
+
+  /** Of children that answered after the hello had left. */
+  greetMore(hellos: readonly HelloMessage[]): void {
+    for (const { msgId, body } of hellos) {
+      this.hello?.msgIds.add(msgId);
+      this.repeater.put(msgId, { type: 'hello', body });
     }
   }
 

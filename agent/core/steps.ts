@@ -190,34 +190,45 @@ async function rebooting(bench: Bench, job: Job, signal: AbortSignal): Promise<v
 }
 
 async function goDown(bench: Bench, job: Job, signal: AbortSignal): Promise<void> {
-  if (hasBooted(bench, job)) return settle(bench, job);
-  if (job.reboots >= REBOOTS) {
-    return end(bench, job, {
-      state: 'failed',
-      error: { code: 'INSTALL_FAILED', message: `the device did not reboot, asked ${REBOOTS} times`, retriable: false },
-    });
-  }
+  if (hasBooted(bench, job)) return settle(bench, job, signal);
+  if (job.reboots > 0) await bench.installer.earlierReboot?.(signal);
+  if (job.reboots >= REBOOTS) return judge(bench, job, signal);
   await at(bench, 'rebooting', job);
   await move(bench, job, 'rebooting', null, { reboots: job.reboots + 1 });
   await bench.drained(bench.timings.drain);
   bench.note('reboot', '', job.desired.slot);
-  if ((await bench.installer.reboot()) === 'booted') return settle(bench, job);
+  if ((await bench.installer.reboot(signal)) === 'booted') return settle(bench, job, signal);
   await pause(bench.timings.reboot, undefined, { signal });
 }
 
 /**
- * The device has started: where a reboot was asked for, and this is another boot, the slot says how it went
- * (specs/device-mqtt.md, "What confirms"). Must come before the first hello.
+ * A gateway that was stopped in the middle of each reboot of its child does not know how they went, but the child does.
  */
-export async function settleBoot(bench: Bench, state: AgentState): Promise<void> {
+async function judge(bench: Bench, job: Job, signal: AbortSignal): Promise<void> {
+  const { slot, firmware } = job.desired;
+  const outlivesReboot = bench.installer.bootId() === null;
+  if (outlivesReboot && (await bench.installer.current([slot]))[slot]?.sha256 === firmware.sha256)
+    return settle(bench, job, signal);
+  await end(bench, job, {
+    state: 'failed',
+    error: { code: 'INSTALL_FAILED', message: `the device did not reboot, asked ${REBOOTS} times`, retriable: false },
+  });
+}
+
+/**
+ * The device has started: where a reboot was asked for, and this is another boot, the slot says how it went
+ * (specs/device-mqtt.md, "What confirms"). It comes before the first hello, unless it takes long: then the hello says
+ * that the new content is not confirmed yet.
+ */
+export async function settleBoot(bench: Bench, state: AgentState, signal: AbortSignal): Promise<void> {
   for (const { job } of Object.values(state.slots)) {
     if (job === null || !hasBooted(bench, job)) continue;
     try {
-      await settle(bench, job);
+      await settle(bench, job, signal);
     } catch (error) {
-      if (!isInstallError(error)) throw error;
+      if (signal.aborted || isHalted(error)) throw error;
       // the agent starts all the same, and the step is taken again
-      bench.note('trouble', error.message, job.desired.slot);
+      bench.note('trouble', messageOf(error), job.desired.slot);
     }
   }
 }
@@ -226,14 +237,14 @@ function hasBooted({ installer }: Bench, job: Job): boolean {
   return job.phase === 'rebooting' && job.rebootFrom !== installer.bootId();
 }
 
-async function settle(bench: Bench, job: Job): Promise<void> {
+async function settle(bench: Bench, job: Job, signal: AbortSignal): Promise<void> {
   const { slot, firmware } = job.desired;
   await at(bench, 'booting', job);
   const held = (await bench.installer.current([slot]))[slot];
   if (!held) throw new InstallError('INSTALL_FAILED', 'after the reboot the slot does not say what it holds', true);
   const isNew = held.sha256 === firmware.sha256;
   if (isNew) {
-    await bench.installer.confirm(slot);
+    await bench.installer.confirm(slot, signal);
     await at(bench, 'confirmed', job);
   }
   await bench.booted();

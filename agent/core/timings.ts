@@ -3,6 +3,8 @@ import type { Backoff } from './backoff.js';
 /** Milliseconds. `first` and `max` are the bounds of a back-off. */
 export interface Timings {
   readonly reconnect: Backoff;
+  /** How long the broker's answer to the SUBSCRIBE is waited for. */
+  readonly subscribed: number;
   /** Of a hello and of a terminal report, until the service acknowledges them. */
   readonly repeat: Backoff;
   /** Between two tries of one download. */
@@ -16,6 +18,10 @@ export interface Timings {
   readonly drain: number;
   /** What waits for a time looks at the wall clock this often: it may have been set. Nothing waits, nothing looks. */
   readonly look: number;
+  /** How long a gateway's hello waits for its children. */
+  readonly children: number;
+  /** How long the first connection waits for the confirmation of a boot. */
+  readonly settle: number;
   /** When a reboot that did not happen is asked for again. */
   readonly reboot: number;
 }
@@ -26,10 +32,13 @@ export interface Timings {
  */
 export const TIMINGS: Timings = {
   reconnect: { first: 1_000, max: 60_000 },
+  subscribed: 15_000,
   repeat: { first: 3_000, max: 60_000 },
   download: { first: 1_000, max: 30_000 },
   answer: 5_000,
   drain: 2_000,
   look: 10_000,
+  children: 2_000,
+  settle: 5_000,
   reboot: 60_000,
 };

@@ -63,12 +63,12 @@ export class CommandChild implements FieldProcedure {
   }
 
   /** The command ends when the child is back. */
-  async reboot(): Promise<'booted'> {
+  async reboot(signal: AbortSignal): Promise<'booted'> {
     const { command, name, timeoutMs, dir } = this.deps;
     const end = await perform(
       { command, env: { SLIPWAY_ACTION: 'reboot', SLIPWAY_CHILD: name }, timeoutMs },
       join(dir, 'reboot'),
-      new AbortController().signal,
+      signal,
     );
     const failure = failureOf(command.join(' '), end);
     if (failure) throw failure;

@@ -53,13 +53,13 @@ export class CommandSlot implements SlotHandler {
     await remembered.write(desired);
   }
 
-  async confirm(): Promise<void> {
+  async confirm(signal: AbortSignal): Promise<void> {
     const { confirm, slot, timeoutMs, place, remembered } = this.deps;
     if (confirm) {
       const end = await perform(
         { command: confirm, env: { SLIPWAY_ACTION: 'confirm', SLIPWAY_SLOT: slot }, timeoutMs },
         `${place}.confirm`,
-        new AbortController().signal,
+        signal,
       );
       const failure = failureOf(confirm.join(' '), end);
       if (failure) throw failure;

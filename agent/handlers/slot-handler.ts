@@ -9,7 +9,7 @@ export interface SlotHandler {
   current(): Promise<Held>;
   holds(sha256: string): Promise<boolean>;
   install(path: string, desired: Desired, watch: InstallWatch): Promise<void>;
-  confirm(): Promise<void>;
+  confirm(signal: AbortSignal): Promise<void>;
 }
 
 /** What the agent put into a slot last, for slots whose content cannot say so itself. */

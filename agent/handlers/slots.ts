@@ -32,8 +32,8 @@ export class Slots implements Installer {
     return this.handler(slot).install(path, desired, watch);
   }
 
-  confirm(slot: string): Promise<void> {
-    return this.handler(slot).confirm();
+  confirm(slot: string, signal: AbortSignal): Promise<void> {
+    return this.handler(slot).confirm(signal);
   }
 
   async reboot(): Promise<'asked'> {

@@ -20,6 +20,8 @@ export const QUICK: Partial<Timings> = {
   answer: 300,
   drain: 500,
   look: 50,
+  subscribed: 1_000,
+  children: 400,
 };
 
 export interface TestDevice {

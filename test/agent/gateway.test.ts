@@ -44,6 +44,54 @@ const pushed = (child: TestChild) =>
   );
 
 describe('a gateway', () => {
+  it('says hello without a child that does not answer, and tells of it when it does', async () => {
+    const [quick, hung] = await connected(2);
+    let answer: (nothing: undefined) => void = () => undefined;
+    hung!.answering = new Promise((done) => (answer = done));
+    const before = service.hellos(GATEWAY).length;
+    await service.command(GATEWAY, 'hello');
+    const hello = await service.until(() => service.hellos(GATEWAY)[before], 'a hello', 5_000);
+    expect(hello.children?.map(({ device }) => device)).toEqual([quick!.id]);
+    expect(hello.slots).not.toEqual({});
+    await service.command(GATEWAY, 'hello');
+    await service.until(() => service.hellos(GATEWAY).length > before + 1, 'another hello', 5_000);
+    answer(undefined);
+    const more = await service.until(
+      () =>
+        service
+          .hellos(GATEWAY)
+          .slice(before)
+          .find(({ children }) => children?.[0]?.device === hung!.id),
+      'the hello that tells of the slow one',
+    );
+    expect(more).toMatchObject({ slots: {}, children: [{ reachable: true }] });
+  });
+
+  it("looks before it judges: killed in each of its child's reboots, it finds the child with the new content", async () => {
+    const [child] = await connected(1);
+    child!.rebooting = new Promise(() => undefined);
+    await install(child!);
+    for (let cut = 1; cut <= 3; cut += 1) {
+      await service.until(() => child!.reboots === cut, `reboot ${cut}`);
+      await gateway.crash();
+    }
+    await service.status(child!.id, 'installed');
+    expect(service.states(child!.id)).not.toContain('failed');
+    expect(child!.reboots).toBe(3);
+  });
+
+  it('says that the device did not reboot where its child still holds the old content then', async () => {
+    const [child] = await connected(1);
+    child!.rebooting = new Promise(() => undefined);
+    await install(child!);
+    for (let cut = 1; cut <= 3; cut += 1) {
+      await service.until(() => child!.reboots === cut, `reboot ${cut}`);
+      if (cut === 3) await child!.files.rollBack('firmware');
+      await gateway.crash();
+    }
+    expect((await service.status(child!.id, 'failed')).error?.message).toMatch(/did not reboot/);
+  });
+
   it('tells its children in its hello: what their slots hold, and whether they are reached', async () => {
     const [one, two] = await connected(2);
     two!.isReachable = false;

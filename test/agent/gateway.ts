@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -18,6 +19,11 @@ export class TestChild implements FieldProcedure {
   readonly pushes: string[] = [];
   readonly events: AgentEvent[] = [];
   isReachable = true;
+  reboots = 0;
+  /** Waited for before it says whether it is reached. */
+  answering: Promise<unknown> = Promise.resolve();
+  /** Waited for in the middle of a reboot. */
+  rebooting: Promise<unknown> = Promise.resolve();
   /** Waited for in the middle of a push. */
   during: Promise<unknown> = Promise.resolve();
   hooks: Hooks = {};
@@ -33,6 +39,7 @@ export class TestChild implements FieldProcedure {
   }
 
   async reachable(): Promise<boolean> {
+    await this.answering;
     return this.isReachable;
   }
 
@@ -58,8 +65,11 @@ export class TestChild implements FieldProcedure {
     return this.files.confirm(slot);
   }
 
-  async reboot(): Promise<'booted'> {
+  async reboot(signal: AbortSignal): Promise<'booted'> {
     this.assertReachable();
+    this.reboots += 1;
+    await Promise.race([this.rebooting, once(signal, 'abort')]);
+    signal.throwIfAborted();
     return 'booted';
   }
 
@@ -78,6 +88,8 @@ export interface TestGateway {
   readonly events: AgentEvent[];
   agent(): Agent;
   boot(): Promise<void>;
+  /** A power cut, and the next start. */
+  crash(): Promise<void>;
   end(): Promise<void>;
 }
 
@@ -137,6 +149,7 @@ export async function testGateway(
     children,
     events,
     boot,
+    crash: () => (reboots = running().shutOff().then(boot)),
     agent: running,
     async end() {
       hasEnded = true;

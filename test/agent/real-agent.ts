@@ -1,5 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -32,6 +33,14 @@ export class RealAgent {
       if (codeOf(error) === 'ENOENT') return undefined;
       throw error;
     }
+  }
+
+  has(name: string): boolean {
+    return existsSync(this.path(name));
+  }
+
+  write(name: string, text = ''): Promise<void> {
+    return writeFile(this.path(name), text);
   }
 
   /** An executable script in the agent's folder, which is its first argument's `$DIR`. */
@@ -70,12 +79,13 @@ export class RealAgent {
     return this.child?.exitCode ?? this.child?.signalCode ?? undefined;
   }
 
-  async end(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
+  /** @returns its exit code; null where the signal ended it, or it had ended before */
+  async end(signal: 'SIGTERM' | 'SIGKILL'): Promise<number | null> {
     const { child } = this;
-    if (!child || child.exitCode !== null || child.signalCode !== null) return;
-    const exited = once(child, 'exit');
+    if (!child || child.exitCode !== null || child.signalCode !== null) return null;
+    const exited = once(child, 'exit') as Promise<[number | null]>;
     child.kill(signal);
-    await exited;
+    return (await exited)[0];
   }
 
   async remove(): Promise<void> {

@@ -20,7 +20,7 @@ function held() {
 }
 
 describe('What is asked for at the same time', () => {
-  it('waits for nobody when it is alone, and is done together when it came while others were under way', async () => {
+  it('runs a lone request at once, and groups requests that arrive while others run', async () => {
     const { groups, release, group } = held();
     const first = group.do('a');
     expect(groups).toEqual([['a']]);
@@ -35,7 +35,7 @@ describe('What is asked for at the same time', () => {
     expect(await last).toBe('d done');
   });
 
-  it('is done one by one where one of it cannot be done: that one fails alone', async () => {
+  it('falls back to one by one when a request fails: only that one fails', async () => {
     const { groups, release, group } = held();
     const all = ['a', 'b', 'poison', 'c'].map((one) => group.do(one).catch((error: Error) => error.message));
     for (let turn = 0; turn < 5; turn += 1) await release();
@@ -43,7 +43,7 @@ describe('What is asked for at the same time', () => {
     expect(groups).toEqual([['a'], ['b', 'poison', 'c'], ['b'], ['poison'], ['c']]);
   });
 
-  it('fails together where PostgreSQL is away: trying each would only take as many times as long', async () => {
+  it('fails the whole group while PostgreSQL is away', async () => {
     const { groups, release, group } = held();
     const all = ['a', 'b', 'away'].map((one) => group.do(one).catch((error: Error) => error.message));
     await release();

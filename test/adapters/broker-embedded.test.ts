@@ -77,7 +77,7 @@ describe('The embedded broker', () => {
       ...options,
     });
 
-  it('does not let a device take over the bridge by its client id, nor another device', async () => {
+  it('does not let a device take over the session of the bridge or of another device', async () => {
     const bridge = await service({ clientId: 'slipway-bridge', clean: false });
     await bridge.connection.subscribe([{ filter: SERVICE_FILTER, qos: 1 }]);
     const victim = await device(login('victim'), { clientId: 'mine' });
@@ -90,7 +90,7 @@ describe('The embedded broker', () => {
     expect(thief.texts()).toEqual([]);
   });
 
-  it('ends the older of two connections with one client id, also when the older one is just closing', async () => {
+  it('closes the older of two connections with the same client id, also while it is closing', async () => {
     for (let round = 0; round < 20; round += 1) {
       const old = await device(login('gw'), { clientId: 'x' });
       // The old one's end and the new one's CONNECT arrive together.
@@ -112,7 +112,7 @@ describe('The embedded broker', () => {
     }
   });
 
-  it('gives a device a clean session also when it asks for a stored one, whatever filters overlap', async () => {
+  it('gives each device a clean session, also when it asks for a stored one', async () => {
     const bridge = await service();
     const before = await device(login('gw'), { clientId: 'x', clean: false });
     for (const filter of [deviceFilter('acme', 'gw'), 'slipway/v1/acme/gw/gw/down/+', cmdTopic(gw)])
@@ -127,7 +127,7 @@ describe('The embedded broker', () => {
     expect(seen.packets).toEqual([expect.objectContaining({ cmd: 'connack', returnCode: 0, sessionPresent: false })]);
   });
 
-  it('keeps nothing of what devices retain except their presence', async () => {
+  it('keeps no retained message of devices except presence', async () => {
     const one = await device(login('gw'));
     await one.publish(upTopic(gw, 'status'), 'status', { retain: true });
     await one.publish(upTopic(gw, 'presence'), 'presence', { retain: true });
@@ -138,7 +138,7 @@ describe('The embedded broker', () => {
     expect(late.texts()).toEqual(['presence', 'end']);
   });
 
-  it('tells clients to come again while passwords cannot be checked, and keeps those who are in', async () => {
+  it('answers "unavailable" while passwords cannot be checked, and keeps connected clients', async () => {
     const before = await device(login('gw'));
     authenticate = () => Promise.reject(new Error('the database is away'));
     const { seen } = await stranger(connect());
@@ -171,13 +171,13 @@ describe('The embedded broker', () => {
       generate({ cmd: 'publish', topic: 'a', payload: 'b', qos: 0, dup: false, retain: false }),
     ],
     ['a length without end', Buffer.from([0x10, 0xff, 0xff, 0xff, 0xff])],
-  ])('hangs up at once on %s', async (_title, bytes) => {
+  ])('closes the connection at once on %s', async (_title, bytes) => {
     const { seen } = await stranger(bytes);
     await eventually('it hangs up', () => seen.closed);
     expect(seen.packets).toEqual([]);
   });
 
-  it('hangs up on who floods it before its password was checked', async () => {
+  it('closes a connection that floods it before its password was checked', async () => {
     authenticate = () => new Promise(() => undefined);
     const { socket, seen } = await stranger(connect());
     const flood = generate({
@@ -207,7 +207,7 @@ describe('The embedded broker', () => {
     expect(seen.packets).toEqual([expect.objectContaining({ cmd: 'connack', returnCode: 1 })]);
   });
 
-  it('cuts off a device that does not read what it is sent, and others are served meanwhile', async () => {
+  it('disconnects a device that does not read its messages, while it serves others', async () => {
     const bridge = await service();
     const deaf = await stranger(
       Buffer.concat([
@@ -230,7 +230,7 @@ describe('The embedded broker', () => {
     await eventually('the deaf one is cut off', () => broker.connected().length === 2);
   });
 
-  it('logs a device that keeps trying what it may not, and not without end', async () => {
+  it('logs refused attempts of a device, at a limited rate', async () => {
     const one = await device(login('gw'));
     for (let n = 0; n < 30; n += 1) await one.publish(upTopic({ ...gw, node: 'other' }, 'status'), 'forged');
     const refusals = logged.filter((line) => line.startsWith('refused'));
@@ -238,7 +238,7 @@ describe('The embedded broker', () => {
     expect(refusals[0]).toContain('slipway/v1/acme/other/gw/up/status');
   });
 
-  it('refuses filters without end on one connection', async () => {
+  it('limits the number of filters on one connection', async () => {
     const one = await device(login('gw'));
     const granted: number[] = [];
     for (let n = 0; n < 300; n += 1) granted.push(await one.subscribe(`slipway/v1/acme/gw/child-${n}/down/#`));
@@ -252,7 +252,7 @@ describe('The embedded broker', () => {
     );
   });
 
-  it('ends every connection when it closes, also of clients that were not let in yet', async () => {
+  it('closes every connection when it stops, also of unauthenticated clients', async () => {
     authenticate = () => new Promise(() => undefined);
     const waiting = await stranger(connect());
     const silent = await stranger(Buffer.alloc(0));

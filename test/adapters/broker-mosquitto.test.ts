@@ -48,7 +48,7 @@ const heardBy = (client: ServiceClient) =>
   client.heard.filter((message) => message.topic.includes(node)).map((message) => message.payload.toString());
 
 describe('A password at mosquitto', () => {
-  it('is made and revoked through the dynamic security plugin, without a restart: who came in by it is cut off', async () => {
+  it('is made and revoked through the dynamic security plugin without a restart; its clients are disconnected', async () => {
     await expect(device('first')).rejects.toThrow(REFUSED);
     expect(await tell([password('first')])).toBe('admitted');
     const client = await device('first');
@@ -59,7 +59,7 @@ describe('A password at mosquitto', () => {
     await device('next');
   });
 
-  it('that is told again disturbs nobody', async () => {
+  it('that is sent again disconnects no client', async () => {
     await tell([password('first')]);
     const client = await device('first');
     for (let n = 0; n < 3; n += 1) expect(await tell([forgotten('first')])).toBe('unchanged');
@@ -79,7 +79,7 @@ describe('A password at mosquitto', () => {
     await device('second');
   });
 
-  it('that cannot be revealed lets nobody in, and none that was revoked before it stays in force', async () => {
+  it('that cannot be decrypted admits no client, and earlier revoked passwords stay revoked', async () => {
     expect(await tell([forgotten('first')])).toBe('unknown');
     await tell([password('first')]);
     expect(await tell([forgotten('second')])).toBe('unknown');
@@ -98,7 +98,7 @@ describe('A password at mosquitto', () => {
     await device('again');
   });
 
-  it('comes with the rights of today, whatever rights its name had before', async () => {
+  it('gets the current rights, independently of the earlier rights of its name', async () => {
     await tell([password('first')]);
     const control = new MosquittoControl(broker.url, async () => ({
       ...broker.service,
@@ -123,7 +123,7 @@ describe('A password at mosquitto', () => {
     await control.close();
   });
 
-  it('of each of 150 devices is told in one go, over the limit of one packet', async () => {
+  it('of each of 150 devices is sent in one batch, over the limit of one packet', async () => {
     const crowd = Array.from({ length: 150 }, (_, n) => ({
       tenant: 'crowd',
       node: `${node}-${n}`,
@@ -136,7 +136,7 @@ describe('A password at mosquitto', () => {
     expect((await admin.nodes()).filter(({ tenant }) => tenant === 'crowd')).toHaveLength(0);
   });
 
-  it('cannot be told while mosquitto is away; the next try finds it again', async () => {
+  it('cannot be sent while mosquitto is away; the next attempt sends it', async () => {
     await tell([password('first')]);
     await broker.stop();
     await expect(tell([])).rejects.toThrow(/dynamic security plugin/);
@@ -144,7 +144,7 @@ describe('A password at mosquitto', () => {
     expect(await tell([])).toBe('shut_out');
   });
 
-  it('cannot be told by who is no administrator, and a device cannot administer anything', async () => {
+  it('cannot be sent by a client without administrator rights', async () => {
     await tell([password('first')]);
     const client = await device('first');
     await client.subscribe('$CONTROL/#');
@@ -183,7 +183,7 @@ describe('mosquitto killed with SIGKILL', () => {
     await eventually('the document is there', () => again.texts().includes('document'));
   });
 
-  it('that lost its logins gets them again, and everyone has the rights that they had', async () => {
+  it('that lost its logins gets them again, with the same rights', async () => {
     await tell([password('first')]);
     await broker.stop();
     broker.forget('logins');
@@ -195,8 +195,8 @@ describe('mosquitto killed with SIGKILL', () => {
   });
 });
 
-describe('A client id at mosquitto belongs to nobody', () => {
-  it("so a device that knows another's can end its connection, but hears nothing by it: the bridge's is a secret", async () => {
+describe('Client ids at mosquitto', () => {
+  it("a device that knows the id of another can end its connection, but receives none of its messages; the bridge's id is secret", async () => {
     await tell([password('first')]);
     const clientId = `bridge-${node}`;
     const bridge = await service({ clientId, clean: false, acknowledges: false });

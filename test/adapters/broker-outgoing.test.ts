@@ -33,7 +33,7 @@ describe('What a stored session has not acknowledged', () => {
     ]);
   });
 
-  it('goes with its PUBACK, and is handed to who asks what it was', async () => {
+  it('is removed by its PUBACK, which returns the message', async () => {
     const store = await withQueue(2);
     await store.outgoingUpdate(bridge, packet(1, 7));
     expect(await store.outgoingClearMessageId(bridge, { messageId: 7 })).toMatchObject({ payload: 'm1' });
@@ -42,13 +42,13 @@ describe('What a stored session has not acknowledged', () => {
     expect(store.length).toBe(1);
   });
 
-  it('stands there once, where two filters of one client match it', async () => {
+  it('is kept once where two filters of one client match it', async () => {
     const store = new OutgoingQueues();
     await store.outgoingEnqueueCombi([{ clientId: 'bridge' }, { clientId: 'bridge' }], packet(1));
     expect(store.length).toBe(1);
   });
 
-  it("is another session's no business", async () => {
+  it('is not visible to another session', async () => {
     const store = await withQueue(1);
     await store.outgoingUpdate(bridge, packet(1, 7));
     expect(await store.outgoingClearMessageId({ id: 'other' }, { messageId: 7 })).toBeUndefined();

@@ -47,7 +47,7 @@ describe('A password', () => {
     expect(await passwords.check('slipway', 'of the service')).toEqual({ identity: { kind: 'service' } });
   });
 
-  it('that is wrong, of another device, or of a name that is none, lets nobody in', async () => {
+  it('that is wrong, of another device, or of an unknown name is refused', async () => {
     const [one, other] = [await make(), await make()];
     for (const [username, password] of [
       [one.username, 'x'],
@@ -71,7 +71,7 @@ describe('A password', () => {
     expect(await passwords.check(made.username, made.password)).not.toBeNull();
   });
 
-  it('that is revoked is told of those who are connected, once it was, and is not let in from memory', async () => {
+  it('that is revoked is reported once for connected clients, and is not accepted from the cache', async () => {
     const [one, other] = [await make(), await make()];
     const admissions = await Promise.all([one, other].map((made) => passwords.check(made.username, made.password)));
     const connected = admissions.filter((admission) => admission !== null);
@@ -89,7 +89,7 @@ describe('A password', () => {
     expect(await passwords.revoked([admission, { identity: { kind: 'service' } }])).toEqual([admission]);
   });
 
-  it('that ends is told whether all are asked about or only what ended of late, and none that ended otherwise is', async () => {
+  it('that ended is reported in full and in recent checks, and no other password is', async () => {
     const [revoked, deleted, stays] = [await make(), await make(), await make()];
     const admissions = await Promise.all(
       [revoked, deleted, stays].map((one) => passwords.check(one.username, one.password)),

@@ -6,7 +6,7 @@ import { freePort } from '../../workers/embedded/ports.js';
 const address = process.env['SLIPWAY_TEST_TEMPORAL_ADDRESS']!;
 
 describe('A look at Temporal', () => {
-  it('says nothing against a server that answers, and that knows the namespace', async () => {
+  it('accepts a server that answers and knows the namespace', async () => {
     expect(await probeTemporal({ address }, 5_000)).toBeUndefined();
     expect(await probeTemporal({ address }, 5_000, 'default')).toBeUndefined();
   });
@@ -15,7 +15,7 @@ describe('A look at Temporal', () => {
     expect(await probeTemporal({ address }, 5_000, 'nowhere')).toMatch(/^status 5: .*nowhere.* not found/i);
   });
 
-  it('says that nobody listens, and that nobody answers in time', async () => {
+  it('reports a refused connection, and an answer that does not come in time', async () => {
     expect(await probeTemporal({ address: `127.0.0.1:${await freePort()}` }, 5_000)).toMatch(/ECONNREFUSED/);
     // It reads, or it would never see that the other side has gone.
     const silent = createServer((socket) => void socket.resume());

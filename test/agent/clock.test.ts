@@ -39,7 +39,7 @@ describe('A span of time', () => {
     expect(leftOf(spanOf(10_000, now), { ...now, ...later })).toBe(left);
   });
 
-  it('goes on in the next boot from what was written down last', () => {
+  it('continues in the next boot from what was written down last', () => {
     const written = spanNow(spanOf(10_000, now), { ...now, monotonic: 13_000 });
     expect(leftOf(written, { wall: 0, monotonic: 5, boot: 'two' })).toBe(7_000);
   });
@@ -90,14 +90,14 @@ describe("An agent whose machine's wall clock is set", () => {
   }
 
   describe.each(JUMPS)('by %s', (_name, jump) => {
-    it.each(POINTS)('at "%s" goes on, and says again what was not acknowledged', async (point) => {
+    it.each(POINTS)('at "%s" continues, and says again what was not acknowledged', async (point) => {
       service.acknowledges = false;
       await boot({ at: async (here) => void (here === point && (offset = jump)) });
       await service.publish('d-1', documentFor(file));
       await endsAndRepeats();
     });
 
-    it.each(POINTS)('at "%s" and loses its power goes on after the restart', async (point) => {
+    it.each(POINTS)('at "%s" and loses its power continues after the restart', async (point) => {
       service.acknowledges = false;
       await boot({
         async at(here) {
@@ -114,7 +114,7 @@ describe("An agent whose machine's wall clock is set", () => {
     it.each([
       ['with a restart', true],
       ['without one', false],
-    ])('while it puts an installation off, %s, goes on when its own time is over', async (_sentence, isRestarted) => {
+    ])('while it puts an installation off, %s, continues when its own time is over', async (_sentence, isRestarted) => {
       let offers = 0;
       await boot({
         offered: async () => ((offers += 1) === 1 ? { answer: 'defer', forMs: 700 } : { answer: 'accept' }),
@@ -166,7 +166,7 @@ describe("An agent whose machine's wall clock is set", () => {
     expect(performance.now() - begun).toBeGreaterThanOrEqual(700);
   });
 
-  it('goes on as soon as the clock is set past notBefore', async () => {
+  it('continues as soon as the clock is set past notBefore', async () => {
     offset = -2 * HOUR;
     await boot({});
     const issuedAt = new Date(Date.now() - 2 * HOUR).toISOString();

@@ -42,7 +42,7 @@ async function read(pieces: AsyncIterable<Buffer>, turns = 0): Promise<Buffer> {
 
 const OK = 'HTTP/1.1 200 OK\r\nConnection: close\r\n';
 
-describe('a server that hangs up behind its last byte, and a device that reads slowly', () => {
+describe('a server that closes after its last byte, and a device that reads slowly', () => {
   // Which of the buffers on the way is full when the end comes is a matter of the size; 128 and 200 kB once ended the
   // whole agent.
   const sizes = [10_000, 65_536, 100_000, 131_072, 200_000, 1_000_000, 8_000_000];
@@ -87,7 +87,7 @@ describe('a server that hangs up behind its last byte, and a device that reads s
   });
 });
 
-describe('a server that falls silent', () => {
+describe('a server that stops sending', () => {
   const silent = { name: 'UnreachableError', passing: true, message: expect.stringMatching(/for 100 ms$/) };
 
   it('before its answer: the try ends', async () => {

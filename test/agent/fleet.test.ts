@@ -27,7 +27,7 @@ const CHILDREN = GATEWAYS.flatMap(({ id: node, children }) => children.map(({ id
 const ids = (profile: ProfileName) => DEVICES.filter((device) => device.profile === profile).map(({ id }) => id);
 const ENDS = ['installed', 'failed', 'rejected', 'canceled'];
 
-describe('a simulated fleet', () => {
+describe('A simulated fleet', () => {
   let service: TestService;
   let server: FileServer;
   let fleet: Fleet;
@@ -115,13 +115,13 @@ describe('a simulated fleet', () => {
       );
   });
 
-  it('has a device that comes when its work waits for it already', () => {
+  it('has a device that connects after its work was published', () => {
     const [first] = service.hellos('offline-0');
     expect(first?.slots['firmware']?.version).toBe('1.0.0');
     expect(first!.at!).toBeGreaterThan(service.hellos('good-0')[0]!.at! + 500);
   });
 
-  it('misbehaves really: ranges after a cut, a wrong hash, a roll-back, crashes, lost connections', () => {
+  it('injects real faults: cut downloads, a wrong hash, a roll back, crashes, lost connections', () => {
     const of = (profile: ProfileName) =>
       events.filter(({ device }) => ids(profile).includes(device)).map(({ phase }) => phase);
     expect(server.requests.some(({ range, status }) => range !== undefined && status === 206)).toBe(true);

@@ -92,7 +92,7 @@ describe('a gateway', () => {
     expect((await service.status(child!.id, 'failed')).error?.message).toMatch(/did not reboot/);
   });
 
-  it('tells its children in its hello: what their slots hold, and whether they are reached', async () => {
+  it('reports its children in its hello: slot contents and reachability', async () => {
     const [one, two] = await connected(2);
     two!.isReachable = false;
     await service.command(GATEWAY, 'hello');
@@ -231,7 +231,7 @@ describe('a gateway', () => {
     await service.status(child!.id, 'installed');
   });
 
-  it('answers nothing for a device that is none of its children', async () => {
+  it('does not answer for a device that is not its child', async () => {
     await connected(1);
     const stranger = documentFor(file, { device: { id: 'someone', aliases: [] } });
     await service.publish('someone', stranger, GATEWAY);
@@ -274,7 +274,7 @@ describe('a gateway', () => {
     );
   });
 
-  it('takes up after a restart what it was pushing, and each child gets it whole', async () => {
+  it('continues a push after a restart, and each child gets the whole content', async () => {
     const children = await connected(3);
     let go: () => void = () => undefined;
     for (const child of children) child.during = new Promise<void>((done) => (go = done));

@@ -149,7 +149,7 @@ describe('slipway-agent with slots that are commands', () => {
 });
 
 describe('slipway-agent with a slot that is a file', () => {
-  it('exchanges it whole, keeps its mode, and tells what a person put there in its place', async () => {
+  it('replaces the file atomically, keeps its mode, and reports content that a person put there', async () => {
     await mkdir(agent.path('etc'));
     await writeFile(agent.path('etc/app.conf'), 'from a person');
     await chmod(agent.path('etc/app.conf'), 0o640);

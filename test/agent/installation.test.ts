@@ -131,7 +131,7 @@ describe('an agent and one installation', () => {
     }
   });
 
-  it('gives a download up after so many tries as the document allows, and says that it may be tried again', async () => {
+  it('gives up a download after the attempts that the document allows, and reports it as retriable', async () => {
     await connected();
     const file = server.file('1.6.2', 10_000);
     server.mishaps.push(...Array.from({ length: 10 }, () => ({ status: 503 })));

@@ -70,7 +70,7 @@ describe("the device's state machine", () => {
     expect(jobIn(end!.state)).toMatchObject({ phase: 'offered', seq: 0, desired: other });
   });
 
-  it('lets go of an attempt in silence where the service has begun the next one', () => {
+  it('drops an attempt silently when the service has started the next one', () => {
     const change = documentArrived(at('downloading'), 'firmware', documentOf(2, { attempt: 2 }), NOW);
     expect([said(change), change.stop, jobIn(change.state)?.desired.attempt]).toEqual([[], ['firmware'], 2]);
   });
@@ -90,7 +90,7 @@ describe("the device's state machine", () => {
       { notBefore: new Date(NOW.wall + 1).toISOString() },
       'firmware',
     ],
-    ['what was asked for first goes first', 'accepted' as const, { issuedAt: '2026-11-24T09:00:00Z' }, 'other'],
+    ['the oldest request goes first', 'accepted' as const, { issuedAt: '2026-11-24T09:00:00Z' }, 'other'],
   ])('chooses what to work on: %s', (_sentence, phase, also, expected) => {
     const other = documentOf(1, { slot: 'other', ...also });
     const both = documentArrived(at(phase, other), 'firmware', documentOf(1), NOW).state;
@@ -108,7 +108,7 @@ describe("the device's state machine", () => {
     expect(nextTurn(at('ignored'), NOW, 0)).toEqual({ inMs: null });
   });
 
-  it('holds whatever arrives: revisions rise, statuses are counted, what is committed ends only by itself, and state is plain data', () => {
+  it('keeps its invariants for any input: revisions rise, statuses are counted, what is committed ends only by itself, and state is plain data', () => {
     const id = fc.constantFrom(...IDS);
     const event = fc.oneof(
       fc.record({

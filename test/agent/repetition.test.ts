@@ -30,7 +30,7 @@ async function connected(hooks: Hooks = {}): Promise<void> {
 const count = (state: string) => service.states('d-1').filter((one) => one === state).length;
 const isUnacknowledged = () => device.agent().state().unacknowledged.length > 0;
 
-describe('an agent that is not heard', () => {
+describe('an agent without acknowledgements', () => {
   it('repeats hello until the service acknowledges it', async () => {
     service.acknowledges = false;
     await connected();
@@ -83,7 +83,7 @@ describe('an agent that is not heard', () => {
     ).toBe(1);
   });
 
-  it('leaves a last will that speaks of its own connection, and says goodbye with the same session', async () => {
+  it('leaves a last will for its own connection, and says goodbye with the same session', async () => {
     await connected();
     const presences = () => service.heard.flatMap((message) => (message.type === 'presence' ? [message.body] : []));
     await service.until(() => presences().length >= 1, 'presence');

@@ -31,7 +31,7 @@ async function connected(hooks: Hooks = {}): Promise<void> {
 const event = (phase: string) =>
   service.until(() => device.events.find((one) => one.phase === phase), `the event "${phase}"`);
 
-describe('an agent whose work is taken back', () => {
+describe('an agent whose work is withdrawn', () => {
   it('stops a download when its document is cleared, answers canceled, and leaves the slot alone', async () => {
     await connected();
     server.mishaps.push({ stallAfter: 100_000 });
@@ -43,7 +43,7 @@ describe('an agent whose work is taken back', () => {
     expect(await device.digest()).toBeUndefined();
   });
 
-  it('answers canceled to a command, and once more to whoever asks again', async () => {
+  it('answers canceled to a command, and again to a repeated command', async () => {
     await connected();
     server.mishaps.push({ stallAfter: 100_000 });
     const desired = documentFor(file);
@@ -66,7 +66,7 @@ describe('an agent whose work is taken back', () => {
     ).toBe(1);
   });
 
-  it('says CANCEL_TOO_LATE once it is installing, and goes on to its normal end', async () => {
+  it('says CANCEL_TOO_LATE once it is installing, and continues to its normal end', async () => {
     let go: () => void = () => undefined;
     const gate = new Promise<void>((done) => (go = done));
     await connected({ at: async (point) => (point === 'swapped' ? gate : undefined) });

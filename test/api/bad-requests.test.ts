@@ -49,7 +49,7 @@ describe('a body', () => {
     expect(reply.body.errors[0].pointer).toBe(pointer);
   });
 
-  it('over one mebibyte is too large, whether its length is told or not', async () => {
+  it('over one mebibyte is too large, with or without Content-Length', async () => {
     const large = JSON.stringify({ name: 'x'.repeat(1024 * 1024) });
     const told = await api.call('POST', '/v1/device-types', large);
     expect([told.status, told.body.errorCode]).toEqual([413, 'REQUEST_TOO_LARGE']);
@@ -95,7 +95,7 @@ describe('a body', () => {
     );
   });
 
-  it('that breaks off changes nothing and takes nobody along', async () => {
+  it('that breaks off changes nothing and affects no other request', async () => {
     await raw(
       `POST /v1/device-types HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${api.token}\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"name": "broken-off"`,
     );
@@ -182,7 +182,7 @@ describe('a query', () => {
     expect(reply.body.errors[0].pointer).toBe(pointer);
   });
 
-  it('beyond 10,000 rows is told of the cursor', async () => {
+  it('beyond 10,000 rows gets an answer that names the cursor', async () => {
     expect((await api.call('GET', '/v1/devices?page=101&pageSize=100')).body.errorMessage).toContain('cursor');
     expect((await api.call('GET', '/v1/devices?page=99&pageSize=100')).status).toBe(200);
   });
@@ -207,7 +207,7 @@ describe('a refusal', () => {
     });
   });
 
-  it('has the type of RFC 9457 for who asks for it', async () => {
+  it('has the media type of RFC 9457 when the client accepts it', async () => {
     const reply = await api.call('GET', '/v1/nothing', undefined, { accept: 'application/problem+json' });
     expect(reply.headers.get('content-type')).toBe('application/problem+json; charset=utf-8');
   });

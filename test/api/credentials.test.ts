@@ -71,7 +71,7 @@ describe('a password of a device', () => {
     expect((await api.call('POST', path, { type: 'password' })).status).toBe(201);
   });
 
-  it('tells the broker, and moves the documents of all that is behind the device', async () => {
+  it('is sent to the broker, and moves the documents of the devices behind it', async () => {
     const gateway = await device();
     const child = await device(gateway);
     await api.pool.query(

@@ -31,7 +31,7 @@ async function newFirmware(state = 'draft'): Promise<string> {
 }
 
 describe('a device type', () => {
-  it('is accepted as the sample "Extended OSR Light switch" stands, and comes back with every member', async () => {
+  it('accepts the sample "Extended OSR Light switch" unchanged, and returns every member', async () => {
     const type = await sample();
     const made = await api.call('POST', '/v1/device-types', type);
     expect(made.status).toBe(201);
@@ -192,7 +192,7 @@ describe('a firmware association', () => {
     ).toBe('DEVICETYPE_NOT_FOUND');
   });
 
-  it('goes by its id, keeps its slot as long as it is there, and is then unknown', async () => {
+  it('is deleted by its id, protects its slot until then, and is unknown afterwards', async () => {
     const [type, firmware] = [await newType(), await newFirmware()];
     const path = `/v1/device-types/${type}/slots/firmware/firmware-associations`;
     const { body } = await api.call('POST', path, { firmwareId: firmware });

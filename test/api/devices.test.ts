@@ -133,7 +133,7 @@ describe('aliases', () => {
     expect((await post({ aliases: ['mac-0', 'mac-3'] })).status).toBe(201);
   });
 
-  it('go to exactly one of two devices that want the same ones at once', async () => {
+  it('go to exactly one of two devices that claim them at once', async () => {
     const replies = await Promise.all(
       Array.from({ length: 6 }, (_, i) => post({ aliases: i % 2 ? ['race-1', 'race-2'] : ['race-2', 'race-1'] })),
     );
@@ -287,7 +287,7 @@ describe('a device that is deleted', () => {
     expect(refused.body.devices).toEqual([child]);
   });
 
-  it('lets go of its children where it is a gateway and the deletion is forced: they stay, and what is open on them goes on when they have another', async () => {
+  it('leaves its children when it is a gateway and deleted by force; their installations continue behind another gateway', async () => {
     const [gateway, other] = [await device(), await device()];
     for (const id of [gateway, other]) await api.call('POST', `/v1/devices/${id}/credentials`, { type: 'password' });
     const child = await device({ connectedBy: gateway });

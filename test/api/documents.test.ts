@@ -158,7 +158,7 @@ describe('the health of the service', () => {
     expect((await api.call('GET', '/health/live', undefined, withoutToken)).body).toEqual({ status: 'live' });
   });
 
-  it('is ready when every part is, and names the parts that are not', async () => {
+  it('is ready when every dependency is, and names those that are not', async () => {
     const unready = await api.call('GET', '/health/ready', undefined, withoutToken);
     expect(unready.status).toBe(503);
     expect(unready.body.dependencies).toMatchObject({
@@ -198,7 +198,7 @@ describe('the health of the service', () => {
 });
 
 describe('every answer', () => {
-  it('says nothing of what it runs on, and is not to be kept', async () => {
+  it('hides the server software, and is not cacheable', async () => {
     const { headers } = await api.call('GET', '/v1/devices');
     expect([
       headers.get('x-powered-by'),

@@ -67,7 +67,7 @@ describe('a signed link', () => {
     });
   });
 
-  it('tells the same by HEAD, without the bytes', async () => {
+  it('answers HEAD with the same headers, without the bytes', async () => {
     const { status, headers, bytes } = await load(link, { range: 'bytes=0-1' }, 'HEAD');
     expect([status, headers.get('content-length'), headers.get('etag'), bytes.length]).toEqual([
       200,

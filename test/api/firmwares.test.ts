@@ -171,7 +171,7 @@ describe('an upload', () => {
     expect((await attach(api, id, Buffer.alloc(50_000_000))).status).toBe(423);
   });
 
-  it('that lost the race while it was under way learns it before its end', async () => {
+  it('that lost the race while it was under way is refused before its end', async () => {
     const short = await startApi('api_lost_race', { services: { draftLifetimeMs: 600 } });
     try {
       const id = await newFirmware(short);

@@ -37,7 +37,7 @@ describe('the API process', () => {
 });
 
 describe('housekeeping', () => {
-  it('goes on after a failure, says so, and waits at its end for what is under way', async () => {
+  it('continues after a failure, says so, and waits at its end for what is under way', async () => {
     const lines: string[] = [];
     const log = pino({ level: 'info' }, { write: (line: string) => void lines.push(line) });
     let runs = 0;

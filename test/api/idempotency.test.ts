@@ -303,7 +303,7 @@ describe('without an Idempotency-Key', () => {
     expect(await count('idempotency_keys')).toBe(before);
   });
 
-  it('an upload is told by 423 that the first one worked', async () => {
+  it('a repeated upload gets 423 when the first one worked', async () => {
     const id = await newFirmware(api);
     const headers = { 'content-type': 'application/octet-stream', 'idempotency-key': randomUUID() };
     expect((await api.call('POST', `/v1/firmwares/${id}/blob`, Buffer.from('bytes'), headers)).status).toBe(200);

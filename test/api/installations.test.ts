@@ -13,7 +13,7 @@ beforeAll(async () => {
 afterAll(() => on.close());
 
 describe('an installation', () => {
-  it('is created with firmwareId and slot alone; what the contract lists is there, and only what happened has a time', async () => {
+  it('is created with firmwareId and slot alone; shows the members of the contract, and times only for what happened', async () => {
     const device = await on.register();
     const made = await device.post();
     expect(made.status).toBe(201);

@@ -10,8 +10,8 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => api.remove());
 
-describe('A process that is told to end', () => {
-  it('ends its streams, well within its ten seconds, and its readers go on where they were with the next one', async () => {
+describe('A process that gets SIGTERM', () => {
+  it('ends its streams within ten seconds, and readers continue with another process', async () => {
     const streams = await Promise.all(
       Array.from({ length: 50 }, () => Listening.to(`${api.url}/v1/events`, api.token)),
     );

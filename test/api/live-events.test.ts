@@ -73,7 +73,7 @@ const newest = async () =>
 const numbers = (from: number, to: number) => Array.from({ length: to - from }, (_, n) => from + n + 1);
 
 describe('The stream of a rollout', () => {
-  it('begins with how the rollout stands, and tells what happens from then on, by the numbers of the history', async () => {
+  it('starts with the counters of the rollout, then sends new history entries by their numbers', async () => {
     const id = await created();
     await sealed();
     const stream = await listens(`/v1/rollouts/${id}/events`);
@@ -131,7 +131,7 @@ describe('The stream of a rollout', () => {
     expect([whole.ids, resumed.ids]).toEqual([all, all.slice(5)]);
   });
 
-  it('tells its counters at most once a second, however often they change', async () => {
+  it('sends its counters at most once a second, however often they change', async () => {
     const id = await created();
     await ask(id, 'start');
     const stream = await listens(`/v1/rollouts/${id}/events`);
@@ -144,7 +144,7 @@ describe('The stream of a rollout', () => {
     expect(stream.of('counters').length).toBeLessThanOrEqual(2 + Math.ceil((Date.now() - began) / 1_000));
   });
 
-  it('ends with the rollout, once everything was told; who comes back is told that there is nothing more', async () => {
+  it('ends with the rollout after the last entry; a reconnect gets 204', async () => {
     const id = await created();
     await sealed();
     const stream = await listens(`/v1/rollouts/${id}/events?after=0`);
@@ -168,7 +168,7 @@ describe('The stream of a rollout', () => {
     expect([late.ids, late.heard.at(-1)!.event]).toEqual([stream.ids.slice(1), 'end']);
   });
 
-  it("is refused where the place is none, and is nobody else's", async () => {
+  it('is refused for an invalid Last-Event-ID, and for other tenants', async () => {
     const id = await created();
     const path = `/v1/rollouts/${id}/events`;
     expect((await listens(path, { 'Last-Event-ID': 'x' })).status).toBe(400);
@@ -180,7 +180,7 @@ describe('The stream of a rollout', () => {
 });
 
 describe('The stream of a tenant', () => {
-  it('tells everything of the tenant in sealed order, and nothing of another; pages tell the same', async () => {
+  it('sends all entries of the tenant in sealed order, none of another tenant; pages show the same', async () => {
     await sealed();
     const before = await newest();
     const [stream, stranger] = [
@@ -243,7 +243,7 @@ describe('The stream of a tenant', () => {
     }
   });
 
-  it('gives a reader that comes again all that it missed, however many heartbeats fall due while it takes it', async () => {
+  it('gives a reader that reconnects all that it missed, also while heartbeats are due', async () => {
     const hasty = await startApi('api_live_events_hasty', { liveTimes: { heartbeatMs: 1, lifetimeMs: 600_000 } });
     try {
       const own = {
@@ -268,14 +268,14 @@ describe('The stream of a tenant', () => {
     }
   }, 90_000);
 
-  it('needs what all of it needs', async () => {
+  it('needs the permissions of all entries', async () => {
     expect((await api.call('GET', '/v1/events')).status).toBe(200);
     expect((await listens('/v1/events', {}, (await api.as({ role: 'reader' })).token)).status).toBe(200);
   });
 });
 
 describe('Many readers', () => {
-  it('cost the database no more than one, and each of 500 hears everything', async () => {
+  it('cost the database no more than one, and each of 500 receives everything', async () => {
     await sealed();
     let asked = 0;
     const count = () => (asked += 1);
@@ -309,7 +309,7 @@ describe('Many readers', () => {
     await until('all are gone', () => api.live.readers === 0);
   }, 60_000);
 
-  it('do not wait for a slow one: it is cut off, and is told what it missed when it comes again', async () => {
+  it('do not wait for a slow one: it is disconnected, and gets what it missed when it reconnects', async () => {
     await sealed();
     const before = await newest();
     const slow = await silent('/v1/events');

@@ -14,7 +14,7 @@ const scrape = async () => (await api.call('GET', '/metrics')).body as string;
 const names = (text: string) => new Set([...text.matchAll(/\bslipway_[a-z_]+/g)].map(([name]) => name));
 
 describe('The figures of a running service', () => {
-  it('have each one that the dashboard shows and that operations.md explains', async () => {
+  it('include each metric of the dashboard and of operations.md', async () => {
     const counters = new CounterBuffer((counts) => addCounts(api.pool, counts), createLog('test', 'silent'), 60_000);
     counters.count(MESSAGES_REFUSED, 'too_large', 1);
     await counters.end();
@@ -38,7 +38,7 @@ describe('The figures of a running service', () => {
     expect(unexplained).toEqual([]);
   });
 
-  it('say 0 where nothing has happened: an alert on a series that is not there never fires', async () => {
+  it('are 0 where nothing has happened, since an alert on a missing series never fires', async () => {
     const text = await scrape();
     for (const line of [
       'slipway_installations_overdue 0',
@@ -49,7 +49,7 @@ describe('The figures of a running service', () => {
       expect(text).toContain(`${line}\n`);
   });
 
-  it('show an installation whose deadline passed and that nobody has judged', async () => {
+  it('show an installation whose deadline passed and was not judged', async () => {
     const facts = await new Facts(api.pool).begin();
     const { id } = await facts.install(await facts.device(), await facts.firmware('a'));
     await facts.sql(`UPDATE installations SET due_at = now() - interval '90 seconds' WHERE id = $1`, [id]);

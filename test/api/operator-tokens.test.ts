@@ -113,7 +113,7 @@ const refusal = async (token: string): Promise<[number, string]> => {
 const OWNER = { tenant: 'acme', roles: ['owner'] };
 
 describe('The token of an operator', () => {
-  it.each(['rsa', 'ec'])('is that of its one tenant, which is there from it on (%s)', async (kid) => {
+  it.each(['rsa', 'ec'])('is for one tenant, which its first use creates (%s)', async (kid) => {
     const made = await ask(
       await issuer.sign({ ...OWNER, tenant: `acme-${kid}` }, { kid }),
       'POST',

@@ -83,7 +83,7 @@ describe('POST /v1/rollout-simulations', () => {
 
   it.each([
     [
-      'a firmware that nobody has',
+      'a firmware that does not exist',
       { steps: [{ slot: 'firmware', firmwareId: '123e4567-e89b-12d3-a456-426655440000' }] },
       '/steps/0/firmwareId',
     ],

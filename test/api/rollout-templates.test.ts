@@ -163,7 +163,7 @@ describe('a rollout from a template', () => {
     ]);
   });
 
-  it('keeps what it took when the template goes, until somebody amends it', async () => {
+  it('keeps what it took when the template is deleted, until it is amended', async () => {
     const id = await kept(CAREFUL);
     const rollout = (await create(id, { steps: steps(), targets: { deviceIds: devices } })).body.data.id as string;
     await api.call('DELETE', `${TEMPLATES}/${id}`);

@@ -139,7 +139,7 @@ describe('a rollout', () => {
     ).toEqual({ dynamic: false });
   });
 
-  it("that is not there, or another tenant's, is 404, whatever is asked of it", async () => {
+  it("that does not exist, or is another tenant's, is 404, for each operation", async () => {
     const id = await created();
     const stranger = await api.as({ tenantId: 'other' });
     for (const [client, of] of [
@@ -229,7 +229,7 @@ describe('a rollout', () => {
 });
 
 describe('a command', () => {
-  it('is accepted with the rollout as it is then, and stands in the history with who gave it', async () => {
+  it('is accepted with the rollout as it is then, and is in the history with its author', async () => {
     const id = await created();
     const started = await ask(id, 'start');
     expect([started.status, started.body.data.phase]).toEqual([202, 'running']);
@@ -276,7 +276,7 @@ describe('a command', () => {
     expect(approved.body.data).toMatchObject({ phase: 'running', approvals: [{ by: expect.stringMatching(/^key:/) }] });
   });
 
-  it('to approve is not given by who created it, where four eyes are asked for', async () => {
+  it('to approve is refused for the creator, where the plan sets fourEyes', async () => {
     const id = await created({ approval: { required: 1, fourEyes: true } });
     await ask(id, 'start');
     expect((await ask(id, 'approve')).status).toBe(403);
@@ -375,7 +375,7 @@ describe('the devices of a rollout', () => {
     expect(pointers(await api.call('GET', `${path}?cursor=x`))).toEqual(['/query/cursor']);
   });
 
-  it('tell in their timelines what they wait for', async () => {
+  it('show in their timelines what they wait for', async () => {
     const device = await register(type);
     const id = await created({ name: 'to one', targets: { deviceIds: [device] }, groups: [{ name: 'all' }] });
     const { now } = (await api.call('GET', `/v1/devices/${device}/timeline`)).body.data as {

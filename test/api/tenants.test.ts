@@ -58,7 +58,7 @@ describe('a resource of another tenant', () => {
     expect((await api.call('GET', `/v1/devices/${device}/credentials`)).body.data).toHaveLength(1);
   });
 
-  it('is in no list, whatever the filter', async () => {
+  it('is in no list, with any filter', async () => {
     for (const path of [
       '/v1/device-types',
       '/v1/devices',

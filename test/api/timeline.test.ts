@@ -41,7 +41,7 @@ const slot = (reply: Reply, name: string) =>
   ).find((one) => one.slot === name)!;
 
 describe('the timeline of a device', () => {
-  it('of which nothing is known says so for each slot, and has no entries', async () => {
+  it('of an unknown state says so for each slot, and has no entries', async () => {
     const reply = await timeline(await device());
     expect(reply.status).toBe(200);
     expect(reply.body.data.entries).toEqual([]);
@@ -54,7 +54,7 @@ describe('the timeline of a device', () => {
     });
   });
 
-  it('tells why something changes now, what it waits for, and what happened, newest first', async () => {
+  it('says why something changes now, what it waits for, and what happened, newest first', async () => {
     const id = await device();
     const path = `/v1/devices/${id}/firmware-installations`;
     const { body: made } = await api.call('POST', path, { firmwareId: firmware, slot: 'firmware' });
@@ -104,7 +104,7 @@ describe('the timeline of a device', () => {
     expect(all.join(' ')).toContain('wrong version');
   });
 
-  it('of a device that is not there, or not yours, is not there; and a cursor that is none is refused', async () => {
+  it('of an unknown or foreign device is 404; an invalid cursor is refused', async () => {
     const unknown = await timeline(randomUUID());
     expect(unknown.body.errorCode).toBe('DEVICE_NOT_FOUND');
     const id = await device();

@@ -46,7 +46,7 @@ describe('The page of the bench', () => {
     );
   });
 
-  it('sets each figure beside its ceiling, says which targets are missed, and on what machine and under which load it was measured', () => {
+  it('shows each figure with its ceiling, missed targets, machine and load', () => {
     const page = printReport([RESULT]);
     expect(page).toContain('| first start | 4.57 s | two servers: 2 s | 2.28 | met: at most 10 s |');
     expect(page).toContain('| installed | 12 /s | bare: 60 /s | 0.20 | **missed**: at least 0.6 of it |');

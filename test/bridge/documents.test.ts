@@ -73,7 +73,7 @@ describe('A document', () => {
     expect(await published(id)).toEqual([]);
   });
 
-  it('D7 bears a higher revision with each offer and each change of its gate', async () => {
+  it('D7 has a higher revision with each offer and each change of its gate', async () => {
     const id = await bridge.facts.device();
     const device = await bridge.device(id);
     const installation = await bridge.installing(id, { gate: 'hold' });
@@ -97,7 +97,7 @@ describe('A document', () => {
     });
   });
 
-  it('D7 bears max(stored, what a hello reports) + 1 where the database was restored, so that the device does not ignore it for ever', async () => {
+  it('D7 has max(stored, what a hello reports) + 1 where the database was restored, so that the device does not ignore it for ever', async () => {
     const id = await bridge.facts.device();
     const device = await bridge.device(id);
     await device.ack(
@@ -200,7 +200,7 @@ describe('What the broker retains', () => {
     service = await asTheService();
   });
 
-  it('D15 is compared from time to time: a document that somebody cleared or changed stands again', async () => {
+  it('D15 is compared from time to time: a document that was cleared or changed by hand is restored', async () => {
     const id = await bridge.facts.device();
     const installation = await bridge.installing(id);
     await until('it is published', async () => (await published(id)).length === 1);

@@ -75,14 +75,14 @@ async function offered(): Promise<string> {
 }
 
 describe('The sender of documents', () => {
-  it('D13 publishes nothing once another one leads', async () => {
+  it('D13 publishes nothing once another bridge leads', async () => {
     const deviceId = await offered();
     await succeed();
     await expect(send()).rejects.toMatchObject({ name: 'LeaseLost' });
     expect([sent, await standing(deviceId)]).toEqual([[], []]);
   });
 
-  it('D13 publishes nothing once its own clock says that its time is over, whatever PostgreSQL has not told it yet', async () => {
+  it('D13 publishes nothing once its lease is over by its own clock, also before PostgreSQL says so', async () => {
     await offered();
     const late = new LeaseGuard(guard.fence, 4_000, { monotonic: performance.now(), wall: Date.now() - 5_000 });
     await expect(send(late)).rejects.toMatchObject({ name: 'LeaseLost' });
@@ -90,7 +90,7 @@ describe('The sender of documents', () => {
     expect(await late.during(() => Promise.reject(new Error('never begun')), 'not begun')).toBe('not begun');
   });
 
-  it('O11 has written where a document may stand before it publishes it, and what it cleared only afterwards', async () => {
+  it('O11 records where a document may be retained before it publishes it, and a cleared one only afterwards', async () => {
     const deviceId = await offered();
     await send(guard, async () => expect(await standing(deviceId)).toEqual([{ node: deviceId, revision: 1 }]));
     expect(sent).toHaveLength(1);

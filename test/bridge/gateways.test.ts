@@ -178,7 +178,7 @@ describe('A gateway', () => {
   });
 });
 
-describe('Where nobody in the chain has a credential', () => {
+describe('Where no device in the chain has a credential', () => {
   it('D6 there is no document and waitingOn says so; it appears as soon as a credential is made', async () => {
     const gatewayId = await bridge.facts.device(undefined, false);
     const childId = await bridge.facts.device(gatewayId, false);
@@ -198,7 +198,7 @@ describe('Where nobody in the chain has a credential', () => {
 });
 
 describe('A child that moves to another gateway while it is being installed', () => {
-  it('D7 its document is cleared under the old node and published under the new one with revision + 1; the old gateway is refused, the new one goes on', async () => {
+  it('D7 its document is cleared under the old node and published under the new one with revision + 1; the old gateway is refused, the new one continues', async () => {
     const { childId, gateway: left } = await gatewayWithChild();
     const joined = await bridge.device(await bridge.facts.device());
     const installation = await bridge.installing(childId);

@@ -146,7 +146,7 @@ describe('Reports that arrive', () => {
     expect(await versions([held, ...others])).toEqual(['2.0', ...others.map(() => '1.0')]);
   });
 
-  it('of progress: the newest of what came too soon follows, and no word of another device holds it up', async () => {
+  it('of progress: the newest of those that came too early is kept and sent later, independently of other devices', async () => {
     const [one, other] = (await devices(2)) as [string, string];
     const { id } = await facts.install(one, await facts.firmware('c'), {});
     await facts.sql(`UPDATE installations SET state = 'downloading', executing = true, revision = 1 WHERE id = $1`, [
@@ -195,7 +195,7 @@ describe('Reports that arrive', () => {
     expect(counts).toMatchObject({ recorded: 1, not_json: 1, 'within +Inf s': 2 });
   });
 
-  it('D13 are not stored by a leader that another one has followed: nothing is written, acknowledged or sent, and its term ends', async () => {
+  it('D13 are not stored by a deposed leader: nothing is written, acknowledged or sent, and its term ends', async () => {
     const [one] = (await devices(1)) as [string];
     await releaseLease(pool, lease, 'one');
     await holdLease(pool, lease, 'two', 60_000);
@@ -206,7 +206,7 @@ describe('Reports that arrive', () => {
     expect([await versions([one]), acknowledged, sent, counts]).toEqual([[undefined], [], [], {}]);
   });
 
-  it('D13 are not even tried by a leader whose own clock says that its time is over', async () => {
+  it('D13 are not tried by a leader whose lease is over by its own clock', async () => {
     const [one] = (await devices(1)) as [string];
     const late = new LeaseGuard(guard.fence, 4_000, { monotonic: performance.now() - 5_000, wall: Date.now() });
     const stale = new Ingest({

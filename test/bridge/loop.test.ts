@@ -19,14 +19,14 @@ function rounds(work: () => Promise<boolean>, apartMs: number): number[] {
 const gaps = (begun: readonly number[]) => begun.slice(1).map((at, index) => at - begun[index]!);
 
 describe('The rounds of a sender', () => {
-  it('begin when it is woken, long before it would look by itself', async () => {
+  it('start when it is woken, long before its next poll', async () => {
     const begun = rounds(async () => false, 50);
     await until('the first', () => begun.length === 1);
     loop!.wake();
     await until('the second', () => begun.length === 2, 2_000);
   });
 
-  it('begin no closer together than they should, however often it is woken', async () => {
+  it('keep their minimum distance, however often it is woken', async () => {
     const begun = rounds(async () => true, 50);
     const waking = setInterval(() => loop!.wake(), 1);
     await until('five of them', () => begun.length >= 5).finally(() => clearInterval(waking));
@@ -34,7 +34,7 @@ describe('The rounds of a sender', () => {
     expect(Math.min(...gaps(begun))).toBeGreaterThanOrEqual(48);
   });
 
-  it('begin further apart where they take long, so that more comes together', async () => {
+  it('start further apart where they take long, so that batches grow', async () => {
     const begun = rounds(() => sleep(30, true), 50);
     await until('four of them', () => begun.length >= 4);
     expect(Math.min(...gaps(begun))).toBeGreaterThanOrEqual(4 * 29 - 2);

@@ -115,7 +115,7 @@ describe('A connection of the bridge', () => {
   });
 
   describe('is not made', () => {
-    it('when nobody listens', async () => {
+    it('when the port is closed', async () => {
       await expect(connect({ url: 'mqtt://127.0.0.1:1' })).rejects.toThrow(/127\.0\.0\.1:1 broke: .*ECONNREFUSED/);
     });
     it('when the broker refuses, and says why', async () => {
@@ -156,7 +156,7 @@ describe('A connection of the bridge', () => {
       expect(broker.of('puback').map((packet) => packet.messageId)).toEqual([1, 2, 3]);
     });
 
-    it('what came before anybody listened, before CONNACK even', async () => {
+    it('messages that came before the handler was set, even before CONNACK', async () => {
       prepare = (end) =>
         (end.answers = (packet) =>
           packet.cmd === 'connect'
@@ -185,7 +185,7 @@ describe('A connection of the bridge', () => {
     });
   });
 
-  it('stops reading while too much waits for its acknowledgement, and goes on when it came', async () => {
+  it('stops reading while too many messages wait for an acknowledgement, and continues afterwards', async () => {
     const [connection, broker] = await connect({ keepaliveSeconds: 1 });
     const heard: MqttMessage[] = [];
     connection.onMessage((one) => heard.push(one));
@@ -257,7 +257,7 @@ describe('A connection of the bridge', () => {
     });
   });
 
-  it('speaks TLS, and only to whom it can trust', async () => {
+  it('speaks TLS, and only to a trusted broker', async () => {
     const pem = (name: string) => readFileSync(new URL(`../fixtures/tls/localhost.${name}.pem`, import.meta.url));
     const secured = tls.createServer(
       { cert: pem('cert'), key: pem('key') },
@@ -276,7 +276,7 @@ describe('A connection of the bridge', () => {
     }
   });
 
-  it('subscribes and tells what was granted', async () => {
+  it('subscribes and returns the granted QoS', async () => {
     const [connection] = await connect();
     expect(
       await connection.subscribe([
@@ -299,7 +299,7 @@ describe('A connection of the bridge', () => {
       return error?.message;
     };
 
-    it('when a broker that is there no longer answers a ping', async () => {
+    it('when a connected broker does not answer a ping', async () => {
       expect(await failing((broker) => (broker.answers = () => []), { keepaliveSeconds: 1 })).toMatch(
         /did not answer a ping/,
       );
@@ -314,7 +314,7 @@ describe('A connection of the bridge', () => {
         /not MQTT|does not send/,
       );
     });
-    it('when the broker sends what nobody asked for', async () => {
+    it('when the broker sends an unexpected packet', async () => {
       expect(
         await failing((broker) =>
           broker.send({ cmd: 'publish', topic: 't', payload: 'x', qos: 2, messageId: 1, dup: false, retain: false }),
@@ -331,7 +331,7 @@ describe('A connection of the bridge', () => {
         }),
       ).toMatch(/handler of a message failed/);
     });
-    it('with a DISCONNECT when it is told to, once and for all', async () => {
+    it('with a DISCONNECT when it is ended, once and for all', async () => {
       const [connection, broker] = await connect();
       connection.end();
       connection.end();

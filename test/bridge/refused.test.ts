@@ -112,7 +112,7 @@ describe('Refused messages', () => {
 });
 
 describe('A log', () => {
-  it('stands in last-diagnostics, and shows that the device is there', async () => {
+  it('is in last-diagnostics, and marks the device as online', async () => {
     const device = await bridge.device(await bridge.facts.device());
     await device.send(device.topic('up/log'), { v: 1, lines: ['flash: bad block 7', 'gave up'] });
     expect(await bridge.diagnosed(device.id, 'log')).toMatchObject({ detail: 'flash: bad block 7\ngave up' });

@@ -74,7 +74,7 @@ const online = async (deviceId: string) =>
 const waiting = async () =>
   Number((await facts.sql<{ n: string }>(`SELECT count(*) AS n FROM outbox WHERE receiver = 'credential'`))[0]!.n);
 
-describe('A password of a device, at a broker that has to be told', () => {
+describe('A password of a device at an outside broker', () => {
   it('lets it in once the mark was sent, and no longer once its revocation was: then the device is shown offline', async () => {
     const device = await facts.device(undefined, false);
     const login = await make(device);
@@ -136,7 +136,7 @@ describe('A password of a device, at a broker that has to be told', () => {
     expect(await waiting()).toBe(0);
   });
 
-  it('that nobody has any more in PostgreSQL is taken away at the next comparison', async () => {
+  it('that no longer exists in PostgreSQL is removed at the next comparison', async () => {
     const device = await facts.device(undefined, false);
     const login = await make(device);
     await send();
@@ -148,7 +148,7 @@ describe('A password of a device, at a broker that has to be told', () => {
     await expect(connect(login)).rejects.toThrow(REFUSED);
   });
 
-  it('that was made before the broker was administered cannot be told: the log says so, and what to do', async () => {
+  it('that was made before SLIPWAY_MQTT_ADMIN cannot be sent: the log says so, and what to do', async () => {
     await facts.sql('DELETE FROM broker_seal');
     const device = await facts.device(undefined, false);
     const login = await make(device);
@@ -161,7 +161,7 @@ describe('A password of a device, at a broker that has to be told', () => {
     await connect(next);
   });
 
-  it("is not told by a leader whose lease is another's", async () => {
+  it('is not sent by a leader without the lease', async () => {
     const device = await facts.device(undefined, false);
     await send();
     const login = await make(device);
@@ -184,7 +184,7 @@ describe('A sealed password', () => {
     expect(seal(publicKeyOf(mine), "a device's password", about)).not.toEqual(sealed);
   });
 
-  it('stands in the database from its making to its revocation, and only where a broker is administered', async () => {
+  it('is in the database from its creation to its revocation, and only where a broker is administered', async () => {
     const device = await facts.device(undefined, false);
     const stored = async (id: string) =>
       (await facts.sql<{ sealed: Buffer | null }>('SELECT sealed FROM device_credentials WHERE id = $1', [id]))[0]!

@@ -197,7 +197,7 @@ describe('Cancel', () => {
     expect(await bridge.see(installation)).toMatchObject({ state: 'canceled', rejectReason: 'not tonight' });
   });
 
-  it('D8 the device goes on with CANCEL_TOO_LATE and its normal end', async () => {
+  it('D8 the device continues with CANCEL_TOO_LATE and its normal end', async () => {
     const { device, installation, document } = await offered();
     await device.status(document, 'installing');
     await bridge.becomes(installation, 'installing');
@@ -223,7 +223,7 @@ describe('Cancel', () => {
     });
   }, 20_000);
 
-  it('D8 one that supersedes another, on which the device works, is offered when the device has let go of that', async () => {
+  it('D8 one that supersedes another, on which the device works, is offered when the device has stopped that', async () => {
     const { id, device, installation, document } = await offered();
     await device.status(document, 'downloading');
     await bridge.becomes(installation, 'downloading');

@@ -48,7 +48,7 @@ async function send(): Promise<number> {
 }
 
 describe('Processes that begin', () => {
-  it('O12 are started as fast as they take their first steps; the news of those that run waits for none of them', async () => {
+  it('O12 are started as fast as they take their first steps; signals to running processes do not wait for them', async () => {
     throttle = new StartThrottle();
     const firmware = await facts.firmware('a');
     const all: InstallationView[] = [];

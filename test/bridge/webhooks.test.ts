@@ -133,7 +133,7 @@ describe('A webhook', () => {
     expect((await api.call('GET', path)).body.errorCode).toBe('WEBHOOK_NOT_FOUND');
   });
 
-  it("is refused where its URL is none that can be posted to, to whom may not write, and is nobody else's", async () => {
+  it('is refused for an unusable URL and without the permission, and is not visible to other tenants', async () => {
     for (const wrong of ['ftp://x/', 'x', 'https://user:password@x/', 7])
       expect((await api.call('POST', WEBHOOKS, { url: wrong })).body.errors).toMatchObject([{ pointer: '/url' }]);
     expect((await (await api.as({ role: 'reader' })).call('POST', WEBHOOKS, { url })).status).toBe(403);
@@ -154,7 +154,7 @@ describe('A webhook', () => {
     }
   });
 
-  it('is told each event that it asks for, from its creation on, once, in order, and signed', async () => {
+  it('gets each event that it subscribes to, from its creation on, once, in order, and signed', async () => {
     await happens('before');
     const { id, secret } = await create({ events: ['wanted', 'also'] });
     await happens('wanted', 'other', 'also', 'wanted');
@@ -197,7 +197,7 @@ describe('A webhook', () => {
     expect(new Webhook(key, { format: 'raw' }).verify(body, signed(headers))).toMatchObject({ event: 'one' });
   });
 
-  it('is tried again with growing pauses where it fails, and costs one attempt at a time meanwhile', async () => {
+  it('is retried with growing pauses after a failure, one attempt at a time', async () => {
     const { id } = await create();
     status = 503;
     await happens('one', 'two');
@@ -242,7 +242,7 @@ describe('A webhook', () => {
     });
   });
 
-  it('is disabled after a day in which nothing was delivered, says why, and goes on where it stopped', async () => {
+  it('is disabled after a day in which nothing was delivered, says why, and continues where it stopped', async () => {
     const { id } = await create();
     status = 500;
     await happens('one');
@@ -271,7 +271,7 @@ describe('A webhook', () => {
     expect(posts.slice(before).map(({ headers }) => headers['slipway-event'])).toEqual(['two']);
   });
 
-  it('is told again what somebody has delivered again, as a delivery of its own', async () => {
+  it('gets a redelivery as a new delivery of the same entry', async () => {
     const { id } = await create();
     await happens('one');
     await sends();
@@ -291,7 +291,7 @@ describe('A webhook', () => {
     );
   });
 
-  it('that does not answer holds up neither another one nor the end of the process', async () => {
+  it('that does not answer delays neither another webhook nor the shutdown', async () => {
     const { id } = await create();
     status = null;
     await happens('one');
@@ -323,7 +323,7 @@ describe("An address of the service's own network", () => {
     },
   );
 
-  it('is told from others', () => {
+  it('is distinguished from public addresses', () => {
     for (const address of ['8.8.8.8', '172.15.0.1', '172.32.0.1', '2606:4700::1111'])
       expect([address, isPrivate(address)]).toEqual([address, false]);
     for (const address of [

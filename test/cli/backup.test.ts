@@ -96,7 +96,7 @@ describe('slipway-admin backup and restore', () => {
       expect([path, (await stat(folder.at(path))).mode & 0o077]).toEqual([path, 0]);
   }, 120_000);
 
-  it('prepare the rows for a world in which no process runs and no device is connected, with the time that was left', async () => {
+  it('prepare the rows for a start without running processes and connected devices, with the remaining time', async () => {
     await forgetFirmware();
     const { id } = await firmware(randomBytes(10));
     const [device, waiting] = [await facts.device(), await facts.device()];
@@ -151,7 +151,7 @@ describe('slipway-admin backup and restore', () => {
     ]);
   }, 120_000);
 
-  it('go on counting where the numbers of the history were', async () => {
+  it('continue the numbers of the history', async () => {
     await sealAll();
     await source.query('DELETE FROM device_diagnostics');
     expect(await admin(['backup', folder.at('backup'), '--without-blobs'], at('data', source.url))).toMatchObject({
@@ -208,7 +208,7 @@ describe('slipway-admin backup and restore', () => {
     expect(written).toBeGreaterThan(10);
   }, 120_000);
 
-  it('say which bytes the store lacks or has damaged, make the backup of the rest, and end with 2', async () => {
+  it('report missing or damaged bytes, back up the rest, and exit with 2', async () => {
     await forgetFirmware();
     const [good, damaged, missing] = [
       await firmware(randomBytes(100)),

@@ -103,7 +103,7 @@ describe('slipway-admin blobs copy', () => {
     expect(await readdir(folder.at('another', 'blobs', 'incoming'))).toEqual([]);
   }, 60_000);
 
-  it('goes on where an earlier one broke off', async () => {
+  it('continues where an earlier one broke off', async () => {
     await toS3();
     await client.send(new DeleteObjectCommand({ Bucket: s3.bucket, Key: keyOf(contents[1]!) }));
     // Half of it, as a careless tool leaves it.
@@ -112,7 +112,7 @@ describe('slipway-admin blobs copy', () => {
     expect(await run(['blobs', 'verify'], { SLIPWAY_BLOB_STORE: 's3' })).toMatchObject({ code: 0 });
   }, 60_000);
 
-  it('looks closely with --thorough, and replaces wrong bytes of the right length', async () => {
+  it('checks hashes with --thorough, and replaces wrong bytes of the right length', async () => {
     await toS3();
     const size = (await readFile(fileOf('data', contents[0]!))).length;
     await client.send(new PutObjectCommand({ Bucket: s3.bucket, Key: keyOf(contents[0]!), Body: randomBytes(size) }));

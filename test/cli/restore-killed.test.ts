@@ -63,7 +63,7 @@ const processes = (): string[] =>
     });
 
 describe('A restore that is killed', () => {
-  it('is run again and completes, wherever it was; until then no service starts on half of it', async () => {
+  it('can be run again at any point; until it completes no service starts on the folder', async () => {
     const beside = `${dataDir()}/restoring/postgres`;
     await killAt(
       'its database is made',

@@ -45,7 +45,7 @@ describe('blobs on a disk in particular', () => {
   const left = async () => (await readdir(join(folder, 'incoming'))).length;
   const kept = ({ sha256 }: { sha256: string }) => readFile(join(folder, sha256.slice(0, 2), sha256));
 
-  it('keeps every byte, whatever the lengths of an upload and of its chunks, of twenty at once', async () => {
+  it('keeps every byte of twenty uploads at once, for any length of uploads and chunks', async () => {
     const blobs = await open();
     const lengths = [
       0,

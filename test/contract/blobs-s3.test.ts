@@ -157,7 +157,7 @@ describe('blobs on S3 in particular', () => {
     ).toBe(403);
   });
 
-  it('aborts multipart uploads that nobody finishes, but none that still advances', async () => {
+  it('aborts abandoned multipart uploads, but none that still advances', async () => {
     const { server, client, blobs } = s3;
     const orphan = { Bucket: server.bucket, Key: 'incoming/orphan' };
     const { UploadId } = await client.send(new CreateMultipartUploadCommand(orphan));

@@ -40,7 +40,7 @@ export function blobContract(name: string, make: () => Promise<BlobsUnderTest>, 
       expect(await test.unfinished()).toBe(0);
     });
 
-    it('gives back what it was given, under the SHA-256 of its content', async () => {
+    it('returns the stored bytes under the SHA-256 of their content', async () => {
       const bytes = randomBytes(3_000_000);
       const sha256 = await store(bytes);
       expect(sha256).toBe(createHash('sha256').update(bytes).digest('hex'));
@@ -49,7 +49,7 @@ export function blobContract(name: string, make: () => Promise<BlobsUnderTest>, 
       expect(await test.unfinished()).toBe(0);
     });
 
-    it('says size and hash of what it received before it is committed, and shows it to nobody', async () => {
+    it('returns size and hash of an upload before the commit, and does not show it to readers', async () => {
       const bytes = randomBytes(1000);
       const received = await test.blobs.receive(inPieces(bytes));
       expect(received.size).toBe(1000);
@@ -100,7 +100,7 @@ export function blobContract(name: string, make: () => Promise<BlobsUnderTest>, 
       expect(await test.unfinished()).toBe(0);
     });
 
-    it('lets wrong and missing bytes be noticed, and mended from another store', async () => {
+    it('detects wrong and missing bytes, and lets another store repair them', async () => {
       const bytes = randomBytes(100_000);
       const sha256 = await store(bytes);
       const content = { sha256, size: bytes.length };
@@ -132,7 +132,7 @@ export function blobContract(name: string, make: () => Promise<BlobsUnderTest>, 
       expect(await test.unfinished()).toBe(0);
     });
 
-    it('lets a reader read on to the end of what is removed meanwhile', async () => {
+    it('lets a reader finish a blob that is removed meanwhile', async () => {
       const bytes = randomBytes(2_000_000);
       const sha256 = await store(bytes);
       const stream = (await test.blobs.open(sha256))!;
@@ -141,14 +141,14 @@ export function blobContract(name: string, make: () => Promise<BlobsUnderTest>, 
       expect(await test.blobs.open(sha256)).toBeUndefined();
     });
 
-    it('takes it calmly that what is to be removed or read is not there', async () => {
+    it('does not fail when the blob to remove or read is missing', async () => {
       const nowhere = createHash('sha256').update(randomBytes(8)).digest('hex');
       await test.blobs.remove(nowhere);
       expect(await test.blobs.stat(nowhere)).toBeUndefined();
       expect(await test.blobs.open(nowhere)).toBeUndefined();
     });
 
-    it('never takes for an address what is none', async () => {
+    it('refuses an invalid address', async () => {
       for (const wrong of ['', '../../etc/passwd', 'A'.repeat(64), 'a'.repeat(63), `${'a'.repeat(64)}\n`]) {
         await expect(test.blobs.stat(wrong)).rejects.toThrow(TypeError);
         await expect(test.blobs.remove(wrong)).rejects.toThrow(TypeError);

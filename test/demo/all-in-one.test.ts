@@ -13,7 +13,7 @@ afterEach(() => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-it('A start is not over because a service that was killed left its addresses behind and something still answers there', async () => {
+it('A start ignores old addresses of a killed service where another program answers', async () => {
   left = createServer((_request, response) => response.end('{"status":"ready"}'));
   await new Promise<void>((resolve) => left!.listen(0, '127.0.0.1', resolve));
   const http = `http://127.0.0.1:${(left.address() as AddressInfo).port}`;

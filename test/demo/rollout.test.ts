@@ -136,7 +136,7 @@ describe('the rollout of the demo', () => {
     for (const line of rolloutPicture(RUNNING, 1_000, 62)) expect(plain(line).length).toBeLessThanOrEqual(62);
   });
 
-  it('says elsewhere than on a terminal only what has changed, a line each, and why a group passed', () => {
+  it('prints changes only, one line each, when the output is no terminal, and why a group passed', () => {
     const picture = new RolloutPicture(process.stdout, 0);
     expect(picture.changes(RUNNING)).toHaveLength(4);
     expect(picture.changes(RUNNING)).toEqual([]);
@@ -187,7 +187,7 @@ describe('the rollout of the demo', () => {
   const canary = [checked('a', 'canary', 'rollback', 'failed'), checked('b', 'canary', 'rollback', 'failed')];
   const rest = [checked('c', 'rest', 'rollback', 'pending'), checked('d', 'rest', 'rollback', 'pending')];
 
-  it('has stopped a bad version when exactly the canary tried it, once each, and nobody else heard of it', () => {
+  it('has stopped a bad version when exactly the canary tried it, once each, and no other device received it', () => {
     expect(faultsOfCanary(STOPPED, [...canary, ...rest])).toEqual([]);
   });
 
@@ -261,7 +261,7 @@ describe('the rollout of the demo', () => {
     checked('e', 'rest', 'good', 'canceled', { wasTouched: false, installations: 0 }),
   ];
 
-  it('shows on its way back how many of those that installed it hold again what they held before', () => {
+  it('shows during a roll back how many updated devices hold their earlier content again', () => {
     const picture = rolloutPicture(ROLLING_BACK, 4_000, 80).map(plain);
     expect(picture[2]).toBe('        1 of 2 updated devices hold their earlier content again');
     expect(picture.at(-2)).toBe('rolling_back, 4.0 s');
@@ -273,7 +273,7 @@ describe('the rollout of the demo', () => {
     expect(changes.at(-1)).toBe(`rolling_back: Rolling back since ${at(3)}: ${RULE}.`);
   });
 
-  it('has gone back when every device of the canary tried it and holds what it held before, and nobody else heard of it', () => {
+  it('has rolled back when every device of the canary holds its earlier content and no other device received the version', () => {
     expect(isAtRest(ROLLED_BACK)).toBe(true);
     expect(faultsOfRollBack(ROLLED_BACK, [...returned, ...left])).toEqual([]);
     expect(summaryOf(ROLLED_BACK)[0]).toBe(
@@ -337,7 +337,7 @@ describe('the rollout of the demo', () => {
     stopRules: [{ chance: 0.02 }],
   } as unknown as Forecast;
 
-  it('is foretold in a sentence, and the forecast stands beside what became of it', () => {
+  it('has a forecast in one sentence, which is printed beside the result', () => {
     expect(forecastSentence(FORECAST, { pilots: Array(12) })).toBe(
       'The forecast, from what 12 other lamps took for an earlier version: it takes 21 s, and no more than 60 s in 95 % of 200 runs; up to 40 are in flight at once; the stop rule acts in 2 % of the runs.',
     );
@@ -357,7 +357,7 @@ describe('the rollout of the demo', () => {
     ]);
   });
 
-  it('is asked for by flags, and refuses others with how it is used', () => {
+  it('is selected by flags, and prints its usage for unknown flags', () => {
     expect(readArguments([])).toEqual({ keep: false, seed: 1, withFifty: true, version: 'good' });
     expect(readArguments(['--rollout-only', '--seed', '7'])).toEqual({
       keep: false,

@@ -180,7 +180,7 @@ describe('the bounds of a failure rate', () => {
     }
   });
 
-  it('are found in a millisecond or so, after a million devices too', () => {
+  it('are computed in about a millisecond, also for a million devices', () => {
     for (const [failed, ended] of [
       [0, 1_000_000],
       [50_000, 1_000_000],
@@ -240,7 +240,7 @@ describe('the smallest group that can pass its gate', () => {
     expect(judgeRate(1, 1_000_000, 0, 0.95)).toBe('fail');
   });
 
-  it('is found for the smallest rates that anybody asks for', () => {
+  it('is found for the smallest rates in use', () => {
     expect(sampleNeeded(1e-6, 0.999)).toBeGreaterThan(1e6);
   });
 });

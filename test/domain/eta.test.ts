@@ -162,7 +162,7 @@ describe('The eta of a rollout', () => {
     expect(found).toBe(expected);
   });
 
-  it('stays as it was told while it moves by less than a twentieth of what is left', () => {
+  it('does not change while it moves by less than 5 % of the remaining time', () => {
     const told = START + 100 * MINUTE;
     expect(etaToKeep(told, told + 4 * MINUTE, START)).toBe(told);
     expect(etaToKeep(told, told + 6 * MINUTE, START)).toBe(told + 6 * MINUTE);

@@ -160,7 +160,7 @@ describe('a filter that does not parse says where, and what was expected there',
 
   it.each<[string, string, number, RegExp]>([
     [
-      'deeper than anybody reads',
+      'deeper than the limit',
       `${'('.repeat(MAX_FILTER_DEPTH + 1)}tag==a`,
       MAX_FILTER_DEPTH,
       /parentheses stand at most 32 deep/,

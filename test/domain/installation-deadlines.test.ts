@@ -4,7 +4,7 @@ import { waitingOn } from '../../domain/installation/waiting-on.js';
 import { given, HOUR, MINUTE, NEW, T0 } from './fleet-of-one.js';
 
 describe('Deadlines', () => {
-  it('I1 an offer that nobody takes ends as timed_out', () => {
+  it('I1 an offer that is not accepted ends as timed_out', () => {
     expect(given().requested('a').begins('a').timerFires('a').of('a')).toMatchObject({
       state: 'timed_out',
       rejectReason: 'the device did not accept the offer in time',
@@ -39,7 +39,7 @@ describe('Deadlines', () => {
     expect(asked.timerFires('a').of('a').state).toBe('timed_out');
   });
 
-  it('I1 the deadline of the installation ends it in whatever phase it is', () => {
+  it('I1 the deadline of the installation ends it in every phase', () => {
     const end = given()
       .requested('a', { deadline: T0 + MINUTE })
       .begins('a')
@@ -95,7 +95,7 @@ describe('Cancelling', () => {
     expect(asked.timerFires('a').of('a')).toMatchObject({ state: 'canceled', rejectedAt: T0 + 60_000 });
   });
 
-  it('I10 a device that is too far goes on with CANCEL_TOO_LATE and its normal end', () => {
+  it('I10 a device that is too far continues with CANCEL_TOO_LATE and its normal end', () => {
     const refused = given()
       .requested('a')
       .begins('a')
@@ -138,8 +138,8 @@ describe('Cancelling', () => {
   });
 });
 
-describe('A device that puts it off', () => {
-  it('I1 may do so until the limit of the policy, counted from the first time', () => {
+describe('A device that defers', () => {
+  it('I1 may defer until the limit of the policy, counted from the first time', () => {
     const limit = DEFAULT_POLICY.maxDefer;
     const put = given()
       .requested('a')

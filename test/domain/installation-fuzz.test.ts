@@ -83,7 +83,7 @@ function take(story: Story, one: Step): Story {
 const start = () =>
   given().requested('a').requested('b', { priority: 1, gate: 'hold' }).requested('c', { slot: 'bootloader' });
 
-describe(`Whatever happens to a device (run again: ${RUN_AGAIN})`, () => {
+describe(`Random events on a device (run again: ${RUN_AGAIN})`, () => {
   it('I1 I2 I3 I10 I12 I16 I17 hold after every step', () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
@@ -122,7 +122,7 @@ describe(`Whatever happens to a device (run again: ${RUN_AGAIN})`, () => {
     );
   });
 
-  it('I1 every installation ends if nobody ever answers again', () => {
+  it('I1 every installation ends if no device ever answers again', () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
         let story = steps.reduce(take, start());

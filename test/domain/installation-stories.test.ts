@@ -32,7 +32,7 @@ describe('An installation on one device', () => {
     });
   });
 
-  it('I5 accepts a later state before the document was published: somebody installed by hand', () => {
+  it('I5 accepts a later state before the document was published: installed by hand', () => {
     expect(given().requested('a').reports('a', 'installed').of('a').state).toBe('installed');
     expect(given().requested('a').reports('a', 'rebooting').of('a')).toMatchObject({
       state: 'rebooting',
@@ -167,7 +167,7 @@ describe('A failed attempt', () => {
     expect(given().requested('a').begins('a').fails('a', code, retriable).of('a').state).toBe(state);
   });
 
-  it.each(['failed', 'rejected'] as const)('has a reason also where the device says no more than %s', (state) => {
+  it.each(['failed', 'rejected'] as const)('has a reason also where the device reports only %s', (state) => {
     expect(given().requested('a').begins('a').does('a', { type: state }).of('a')).toMatchObject({
       state,
       rejectReason: `the device reported ${state} without a reason`,
@@ -179,7 +179,7 @@ describe('A failed attempt', () => {
     expect(code.of('a')).toMatchObject({ state, rejectReason: 'INCOMPATIBLE' });
   });
 
-  it('an operator who rejects it over REST ends it, whatever attempts are left', () => {
+  it('an operator who rejects it over REST ends it, also with attempts left', () => {
     const end = given()
       .requested('a')
       .begins('a')
@@ -188,7 +188,7 @@ describe('A failed attempt', () => {
   });
 });
 
-describe('The line on one device', () => {
+describe('The queue of one device', () => {
   it('I2 one executes, the others are queued', () => {
     expect(given().requested('a').requested('b').begins('a').begins('b').states()).toEqual({
       a: 'delivered',
@@ -214,7 +214,7 @@ describe('The line on one device', () => {
     expect(line.begins('c').reports('c', 'canceled').of('b').executing).toBe(true);
   });
 
-  it('I4 its start said again begins nothing once more: neither while it defers nor during a back-off', () => {
+  it('I4 a repeated start has no effect, neither while it is deferred nor during a back-off', () => {
     const deferred = given().requested('a').begins('a').reports('a', 'accepted').does('a', { type: 'deferred' });
     expect([
       deferred.reports('a', 'accepted').of('a').state,

@@ -104,7 +104,7 @@ describe('A forecast that can be worked out by hand', () => {
     expect(made.assumptions).toContain('Approvals are given at once.');
   });
 
-  it('where every device fails, the stop rule pauses it after the tenth, with the sentence that would stand there', () => {
+  it('where every device fails, the stop rule pauses it after the tenth, with its sentence', () => {
     const made = forecast(
       { stopIf: undefined, pace: { maxInFlight: 1 } },
       fleet([50], {}, { failures: { ...NEVER, final: 1 } }),
@@ -174,7 +174,7 @@ describe('A forecast that can be worked out by hand', () => {
     });
   });
 
-  it('an offer that nobody takes is withdrawn after its timeout and made again, as often as there are attempts', () => {
+  it('an offer that is not accepted is withdrawn after its timeout and repeated, up to the number of attempts', () => {
     expect(
       forecast({ pace: { offline: 'offer' }, retry: { maxAttempts: 2 } }, fleet([1], { online: 0, neverSeen: 1 })),
     ).toMatchObject({ duration: twice(2 * HOUR + 2 * SECOND), groups: [{ passes: 0 }] });
@@ -185,7 +185,7 @@ describe('A forecast that can be worked out by hand', () => {
     expect([made.startsAt, made.duration]).toEqual([NOW + DAY, twice(101 * SECOND)]);
   });
 
-  it('past its end nothing begins: who was not there yet is canceled', () => {
+  it('past its end nothing starts: devices that were offline are canceled', () => {
     const made = forecast({ schedule: { endAt: '2026-11-24T10:05:00Z' }, pace: { maxInFlight: 1 } }, fleet([10]));
     expect(made).toMatchObject({ neverAdmitted: twice(7), outcomes: { finished: 1 } });
   });

@@ -9,7 +9,7 @@ function entry(event: string, data: Record<string, unknown> = {}, more: Partial<
   return { at: AT, event, data, installationId: 'i-1', slot: 'firmware', content: '1.5.0', rollout: null, ...more };
 }
 
-describe('What happened to a device is told in sentences', () => {
+describe('The timeline of a device', () => {
   it.each<[string, TimelineEntry, string]>([
     [
       'an operator asked',
@@ -92,7 +92,7 @@ describe('What happened to a device is told in sentences', () => {
     expect(sentenceOf(of)).toBe(sentence);
   });
 
-  it.each([...TIMELINE_EVENTS])('%s, also where nothing is known around it', (event) => {
+  it.each([...TIMELINE_EVENTS])('%s, also without rollout and installation', (event) => {
     const sentence = sentenceOf(entry(event, {}, { content: null, slot: null, installationId: null }));
     expect(sentence).toMatch(/^[A-Z].*\.$/);
     expect(sentence).not.toMatch(/undefined|null|object/);
@@ -113,8 +113,8 @@ const PENDING = {
   waitingOn: 'Waiting for the soak of group "canary".',
 };
 
-describe('Where a slot stands', () => {
-  it('is not known before the device has spoken', () => {
+describe('The state of a slot', () => {
+  it('is unknown before the first report of the device', () => {
     expect(slotNow(NOTHING)).toEqual({
       why: 'The device has not reported what slot "firmware" holds.',
       whyNow: null,
@@ -122,7 +122,7 @@ describe('Where a slot stands', () => {
     });
   });
 
-  it('names what brought the version: a rollout, a person, or nobody here', () => {
+  it('names the origin of the version: a rollout, a person, or unknown', () => {
     const why = (
       origin: typeof BY_ROLLOUT | null | { requestedBy: string; requestedAt: number; rollout: null; group: null },
     ) => slotNow({ ...NOTHING, current: { ...HELD, origin } }).why;
@@ -172,7 +172,7 @@ describe('Where a slot stands', () => {
       { group: null },
       'Rollout "switch 1.5.0" plans to install 1.5.0; its groups are being formed.',
     ],
-  ])('tells of a rollout %s', (_what, more, sentence) => {
+  ])('describes a rollout %s', (_what, more, sentence) => {
     expect(slotNow({ ...NOTHING, pending: [{ ...PENDING, ...more }] }).waitingOn).toEqual([sentence]);
   });
 });

@@ -24,8 +24,8 @@ const cells = lines.flatMap(([phase, ...answers]) =>
   head!.map((action, index) => [action, phase, answers[index] === 'yes'] as const),
 );
 
-describe('What may be asked of a rollout, by its phase', () => {
-  it('is told for every action and every phase', () => {
+describe('Allowed actions of a rollout, by phase', () => {
+  it('are defined for every action and every phase', () => {
     expect(head).toEqual([...ACTIONS]);
     // Written out: PHASES lives with the gates, which this test does not need.
     expect(lines.map(([phase]) => phase)).toEqual([
@@ -47,7 +47,7 @@ describe('What may be asked of a rollout, by its phase', () => {
     if (!allowed) expect(sentence).toMatch(/^(it|a roll back) [a-z ].{8,}[^.]$/);
   });
 
-  it('says what would be possible instead', () => {
+  it('suggest what is possible instead', () => {
     expect(whyNot('resume', 'aborted')).toContain('create another rollout');
     expect(whyNot('start', 'paused')).toContain('resume it');
     expect(whyNot('retry', 'awaiting_approval')).toContain('once it is running');

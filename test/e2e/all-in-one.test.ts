@@ -43,7 +43,7 @@ function listens(address: string): Promise<boolean> {
 }
 
 describe('npm start', () => {
-  it('writes every address in use and the admin token, for nobody else to read', async () => {
+  it('writes every address in use and the admin token, readable by the owner only', async () => {
     expect(Object.keys(service.endpoints).sort()).toEqual(['database', 'http', 'mqtt', 'temporal', 'temporalUi']);
     expect([mode('endpoints.json'), mode('admin-token')]).toEqual(['600', '600']);
     for (const address of addresses()) expect([address, await listens(address)]).toEqual([address, true]);
@@ -92,7 +92,7 @@ describe('npm start', () => {
     expect((await fetch(`${service.endpoints.http}/health/ready`)).status).toBe(200);
   });
 
-  it('starts a child that died again, and tells the truth meanwhile', async () => {
+  it('restarts a child that died, and reports it as not ready meanwhile', async () => {
     const bridge = () => service.processes().find(({ command }) => command.includes('workers/bridge.js'))?.pid;
     const before = bridge()!;
     process.kill(before, 'SIGKILL');
@@ -154,7 +154,7 @@ async function walk(document: string, heading: string): Promise<string> {
 }
 
 describe('The README', () => {
-  it('walks from upload to `installed` with curl as it says', async () => {
+  it('goes from upload to `installed` with its curl commands', async () => {
     const printed = await walk('README.md', '## From upload');
     expect(printed).toMatch(/"waitingOn":\s*"Waiting for /);
     expect(printed).toMatch(/"completedAt"/);
@@ -163,7 +163,7 @@ describe('The README', () => {
 });
 
 describe('The guide to rollouts', () => {
-  it('brings twenty devices to a version with curl as it says, the canary first', async () => {
+  it('updates twenty devices with its curl commands, the canary first', async () => {
     const printed = await walk('docs/rollouts.md', '## A first rollout with curl');
     expect(printed).toMatch(/"canary: 1 devices",\s*"early: 2 devices",\s*"rest: 17 devices"/);
     expect(printed).toMatch(/"finished",[^[\]]*"canary passed 1\/1",\s*"early passed 2\/2",\s*"rest passed 17\/17"/);

@@ -115,7 +115,7 @@ describe('Two bridges on one database, one Temporal and one broker', () => {
     expect(standby.ledAt - killed).toBeLessThan(10_000);
   }, 60_000);
 
-  it('D13 a leader that was stopped for 8 s writes nothing and publishes nothing when it goes on', async () => {
+  it('D13 a leader that was stopped for 8 s writes nothing and publishes nothing when it continues', async () => {
     const stale = await bridge();
     await stale.leads();
     const standby = await bridge();
@@ -147,7 +147,7 @@ describe('Two bridges on one database, one Temporal and one broker', () => {
     );
   }, 90_000);
 
-  it('D14 a leader that is told to end gives the lease back: the standby need not wait for its end', async () => {
+  it('D14 a leader that gets SIGTERM releases the lease: the standby takes over at once', async () => {
     const leader = await bridge();
     await leader.leads();
     const standby = await bridge();

@@ -133,8 +133,8 @@ async function peakOf({ id }: Rollout): Promise<number> {
 
 const RULE = { outcome: 'rejected', share: 0.05, after: 9, then: 'pause' };
 
-describe('A forecast beside what becomes of it', () => {
-  it('foretells from what the fleet did before how long a rollout takes (within 25 %), that its stop rule is silent, and how many are in flight at most (within 10 %)', async () => {
+describe('A forecast compared with the rollout', () => {
+  it('forecasts the duration from past installations (within 25 %), a silent stop rule, and the peak in flight (within 10 %)', async () => {
     await runs(await bodyOf({ pace: { maxInFlight: DEVICES } }));
     const body = await bodyOf({ stopIf: [RULE] });
     const forecast = await service.operator.call<Forecast>('POST', '/v1/rollout-simulations', body);
@@ -149,7 +149,7 @@ describe('A forecast beside what becomes of it', () => {
     expect(Math.abs(forecast.peakInFlight.p50 - peak) / peak).toBeLessThanOrEqual(0.1);
   }, 200_000);
 
-  it('foretells that the stop rule acts, once a rollout has shown that a third of the devices refuses', async () => {
+  it('forecasts that the stop rule acts after a rollout in which a third of the devices failed', async () => {
     isRefusing = true;
     await runs(await bodyOf({ pace: { maxInFlight: DEVICES } }));
     const body = await bodyOf({ stopIf: [RULE] });

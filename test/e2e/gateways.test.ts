@@ -123,7 +123,7 @@ if (
   )
 )
   describe('A message on a foreign topic', () => {
-    it("is nobody's report, and shows in the last-diagnostics of who sent it", async () => {
+    it('is not recorded, and shows in the last-diagnostics of its sender', async () => {
       const [honest, other] = [await gateway('honest'), await gateway('other')];
       const topic = `slipway/v1/default/${honest.id}/${honest.id}/up/hello`;
       await other.send(topic, {

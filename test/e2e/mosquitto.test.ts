@@ -93,7 +93,7 @@ describe("Slipway with Debian's mosquitto instead of its own broker", () => {
     );
   });
 
-  it('cannot be disturbed by a device that calls itself as the bridge is called elsewhere', async () => {
+  it('is not disturbed by a device that uses the client id of a bridge', async () => {
     const { operator } = service;
     const deviceTypeId = await operator.deviceType({ name: 'thief', slots: { firmware: { name: 'Firmware' } } });
     const login = await operator.password(await operator.device({ name: 'thief', deviceTypeId }));

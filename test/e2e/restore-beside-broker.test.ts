@@ -54,8 +54,8 @@ async function letGo(operator: Operator, device: string, id: string): Promise<vo
   await until('it is installed', async () => (await operator.installation(device, id)).state === 'installed', 60_000);
 }
 
-describe('A restored Slipway beside a broker that lived on', () => {
-  it('is heard by a device that stayed connected and has seen higher revisions', async () => {
+describe('A restored Slipway beside a broker that kept running', () => {
+  it('reaches a device that stayed connected and has seen higher revisions', async () => {
     const { operator } = first;
     const typeId = await operator.deviceType({ name: 'switch', slots: { firmware: { name: 'Firmware' } } });
     const device = await operator.device({ name: 'hall', deviceTypeId: typeId });

@@ -134,7 +134,7 @@ afterAll(async () => {
 }, 60_000);
 
 describe('A backup of the all in one that was made while installations were running', () => {
-  it('is made while it runs, and disturbs nothing', async () => {
+  it('is made while Slipway runs, without interruption', async () => {
     const made = await admin(['backup', folder.at('backup')], { SLIPWAY_DATA_DIR: first.dataDir });
     expect(made).toMatchObject({
       code: 0,
@@ -145,7 +145,7 @@ describe('A backup of the all in one that was made while installations were runn
     await goOnAfterTheBackup();
   }, 180_000);
 
-  it('is brought into an empty folder with one command once the machine is lost', async () => {
+  it('is restored into an empty folder with one command after the machine is lost', async () => {
     const { pid } = first;
     const endpoints = first.endpoints;
     await first.kill();
@@ -164,7 +164,7 @@ describe('A backup of the all in one that was made while installations were runn
     expect(restored.pid).not.toBe(pid);
   }, 180_000);
 
-  it('a device in its download goes on with it, and ends as installed', async () => {
+  it('a device in its download continues with it, and ends as installed', async () => {
     await until(
       'it has come back',
       async () => (await restored.operator.call<{ online: boolean }>('GET', `/v1/devices/${ids.downloading}`)).online,
@@ -180,7 +180,7 @@ describe('A backup of the all in one that was made while installations were runn
     expect([startedAt, rejectReason]).toEqual([undefined, 'the device did not accept the offer in time']);
   }, 90_000);
 
-  it('what a device finished after the backup is believed from its hello, and not installed again', async () => {
+  it('what a device finished after the backup is taken from its hello, and not installed again', async () => {
     await reaches(restored.operator, 'finishes', 'installed', 60_000);
     const writes = (await fleet.device(ids.finishes).journal()).filter(({ kind }) => kind === 'install');
     expect(writes).toHaveLength(1);

@@ -123,8 +123,8 @@ async function facts(id: string): Promise<{ mostOpen: number; devicesTwice: numb
   }
 }
 
-describe('A rollout over the whole thing', () => {
-  it('brings a fleet to a version, group after group, under its cap, and its process can be looked at', async () => {
+describe('A rollout end to end', () => {
+  it('updates a fleet group by group under its cap, with a workflow that can be inspected', async () => {
     const { id, sha256 } = await firmware();
     const created = await create(id);
     expect(created.phase).toBe('draft');

@@ -16,7 +16,7 @@ const rowsOf = (chapter: string) =>
   );
 
 describe('The device guide', () => {
-  it('says of each error code what the service does with it, as its retry policy has it', () => {
+  it('documents each error code as the retry policy handles it', () => {
     const documented = Object.fromEntries(
       rowsOf('Error codes').flatMap(([code, , does]) =>
         code?.startsWith('`') ? [[code.replaceAll('`', ''), does]] : [],
@@ -29,7 +29,7 @@ describe('The device guide', () => {
     }
   });
 
-  it('says of each exit code of a handler what becomes of it', () => {
+  it('documents each exit code of a handler', () => {
     const documented = rowsOf('slipway-agent').flatMap(([exit, code, again]) =>
       /^\d+$/.test(exit ?? '') && exit !== '0' ? [[Number(exit), code!.replaceAll('`', ''), again === 'yes']] : [],
     );

@@ -16,13 +16,13 @@ const rowsOf = (chapter: string): string[][] =>
 const names = (cell: string): string[] => [...cell.matchAll(/`([^`]+)`/g)].map(([, name]) => name!);
 
 describe('The guide to rollouts', () => {
-  it('says of each reason for a pause what it means and what to do', () => {
+  it('documents each pause reason: meaning and remedy', () => {
     expect(rowsOf('When it is paused').map(([reason]) => reason)).toEqual(
       PAUSE_REASONS.map((reason) => `\`${reason}\``),
     );
   });
 
-  it('says of each command in which phases it is possible, as the service has it', () => {
+  it('documents in which phases each command is allowed', () => {
     const allowed = (action: (typeof ACTIONS)[number]) => PHASES.filter((phase) => whyNot(action, phase) === undefined);
     const told = rowsOf('What you can do to it').map(([command, , phases]) => [
       /…\/(\w+)/.exec(command!)?.[1] ?? 'amend',

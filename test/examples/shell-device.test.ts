@@ -103,7 +103,7 @@ function blocksOf(chapter: string): string[] {
 }
 
 describe('The device guide', () => {
-  it('leads to an installed first device, word by word', () => {
+  it('leads to a first installed device with its commands', () => {
     const [register = '', switchOn = '', install = ''] = blocksOf('A first device in ten minutes');
     const script = [
       `set -euo pipefail; cd '${mkdtempSync(join(dir, 'guide-'))}'`,
@@ -149,7 +149,7 @@ describe('The device in shell', () => {
     await until('the receipt for the outcome', () => !existsSync(path('unacknowledged')));
   }, 90_000);
 
-  it('goes on after kill -9 in the middle of a download with what it has, and installs once', async () => {
+  it('continues after kill -9 in the middle of a download with what it has, and installs once', async () => {
     const { firmwareId, sha256, size } = await upload('1.2.0', 3_000_000);
     // Half of it is there, as it would be after a broken download.
     const half = readFileSync(path('1.2.0.bin')).subarray(0, size / 2);

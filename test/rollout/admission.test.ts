@@ -15,7 +15,7 @@ afterAll(async () => {
 });
 
 describe('Admission', () => {
-  it('takes only devices that are there, and those that come later when they come', async () => {
+  it('admits online devices only, and others when they come online', async () => {
     const story = await Story.given(pool, { online: 2, offline: 2 });
     await story.starts({ groups: ONE_GROUP });
     expect(await story.counters()).toEqual({ all: { inFlight: 2, pending: 2 } });
@@ -29,13 +29,13 @@ describe('Admission', () => {
     expect(await story.counters()).toEqual({ all: { installed: 2, inFlight: 1, pending: 1 } });
   });
 
-  it('offers to devices that are away where the plan says so', async () => {
+  it('offers to offline devices where the plan says so', async () => {
     const story = await Story.given(pool, { offline: 2 });
     await story.starts({ groups: ONE_GROUP, pace: { offline: 'offer' } });
     expect(await story.counters()).toEqual({ all: { inFlight: 2 } });
   });
 
-  it('offers to devices that are away once an amendment says so, and no more once it does not', async () => {
+  it('offers to offline devices after an amendment, and stops after the next one', async () => {
     const story = await Story.given(pool, { offline: 3 });
     await story.starts({ groups: ONE_GROUP, pace: { maxInFlight: 1 } });
     expect(await story.counters()).toEqual({ all: { pending: 3 } });
@@ -52,7 +52,7 @@ describe('Admission', () => {
     ).toEqual([{ admissible: false }]);
   });
 
-  it('withdraws an offer that nobody takes: it counts as an attempt, and its target is pending again', async () => {
+  it('withdraws an offer that is not accepted: it counts as an attempt, and its target is pending again', async () => {
     const story = await Story.given(pool, { online: 1 });
     await story.starts({ groups: ONE_GROUP, timeouts: { offer: 'PT0.2S' }, retry: { maxAttempts: 2 } });
     for (const attempt of [1, 2]) {
@@ -74,7 +74,7 @@ describe('Admission', () => {
     expect((await story.now()).phase).toBe('finished');
   });
 
-  it('tries again after the back-off what may be tried again, without using a place meanwhile', async () => {
+  it('retries after the back-off, without using capacity meanwhile', async () => {
     const story = await Story.given(pool, { online: 2 });
     await story.starts({
       groups: ONE_GROUP,

@@ -17,8 +17,8 @@ afterAll(async () => {
   await database.drop();
 });
 
-describe('What people ask for', () => {
-  it('R11 a retry has the test of a group judge anew: what ended before is not held against it', async () => {
+describe('Commands of a rollout', () => {
+  it('R11 a retry restarts the test of a group: earlier results do not count', async () => {
     const story = await Story.given(pool, { online: 80 });
     await story.starts({
       groups: [

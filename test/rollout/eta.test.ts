@@ -22,14 +22,14 @@ const stored = async (story: Story) =>
   )[0]!.eta?.getTime() ?? null;
 
 describe('The eta', () => {
-  it('is there with the answer that creates a rollout: the soak of its canary, and what devices take of which nothing is known yet', async () => {
+  it('is in the answer that creates a rollout: the soak of its canary, and default times for unknown devices', async () => {
     const story = await Story.given(pool, { online: 3 });
     const { eta } = await story.creates(PLAN);
     expect(eta! - Date.now()).toBeGreaterThan(6 * HOUR);
     expect(eta! - Date.now()).toBeLessThan(6.5 * HOUR);
   });
 
-  it('is kept by the coordinator: told when it begins, left alone while nothing has changed, gone while a person must act, and there again afterwards', async () => {
+  it('is kept by the coordinator: set at the start, unchanged without news, null while a person must act, and set again afterwards', async () => {
     const story = await Story.given(pool, { online: 3 });
     await story.starts(PLAN);
     const first = await stored(story);
@@ -45,7 +45,7 @@ describe('The eta', () => {
     expect((await story.now()).eta! - Date.now()).toBeGreaterThan(5 * HOUR);
   });
 
-  it('moves as a rollout goes on, and is gone at its end', async () => {
+  it('moves as a rollout continues, and is null at its end', async () => {
     const story = await Story.given(pool, { online: 4 });
     await story.starts({ groups: [{ name: 'all' }], pace: { maxInFlight: 1 } });
     const first = await stored(story);

@@ -133,7 +133,7 @@ describe('A roll back', () => {
     );
   });
 
-  it('keeps what is replaced from being deleted while it may be wanted', async () => {
+  it('protects the replaced firmware from deletion while a roll back may need it', async () => {
     const story = await Story.given(pool, { online: 2 });
     await story.starts({ groups: ONE_GROUP, pace: { maxInFlight: 1 } });
     const retire = asTenant(pool, 'default', (tx) =>
@@ -173,7 +173,7 @@ describe('A dynamic rollout', () => {
     groups: [{ name: 'canary', count: 1 }, { name: 'rest' }],
   };
 
-  it('stays open: devices that come to match later join the last group, and obey cap and rate', async () => {
+  it('stays open: devices that match later join the last group, under the same cap and rate', async () => {
     const story = await Story.given(pool, {});
     await story.registers([TAG]);
     await story.starts({ ...dynamic, pace: { maxInFlight: 1 } });
@@ -203,7 +203,7 @@ describe('A dynamic rollout', () => {
     expect(await story.counters()).toEqual({ canary: { failed: 1 }, rest: { inFlight: 1 } });
   });
 
-  it('lets go of devices that cease to match before their turn', async () => {
+  it('drops devices that cease to match before their turn', async () => {
     const story = await Story.given(pool, {});
     await story.registers([`${TAG}-2`]);
     await story.registers([`${TAG}-2`]);

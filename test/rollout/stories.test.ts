@@ -126,7 +126,7 @@ describe('Groups', () => {
     expect(await story.facts.sql(`SELECT FROM installations WHERE rollout_id = $1`, [story.rolloutId])).toHaveLength(0);
   });
 
-  it('that fail their gate pause the rollout, and whoever resumes overrides that gate', async () => {
+  it('that fail their gate pause the rollout, and resuming overrides that gate', async () => {
     const story = await Story.given(pool, { online: 10 });
     await story.starts({
       groups: [{ name: 'canary', percent: 20, gate: { minSample: 2 } }, { name: 'rest' }],
@@ -232,7 +232,7 @@ describe('Stop rules', () => {
     expect([(await story.now()).phase, await story.told('fire_rule')]).toEqual(['running', ['fire_rule']]);
   });
 
-  it('R12 abort: what has not begun is cancelled, what has begun goes on to its end', async () => {
+  it('R12 abort: what has not begun is cancelled, what has begun continues to its end', async () => {
     const story = await Story.given(pool, { online: 8 });
     await story.starts({ ...RULES, stopIf: [{ outcome: 'failed', share: 0.1, after: 1, then: 'abort' }] });
     const [begun, bad] = await story.inFlight();
@@ -248,7 +248,7 @@ describe('Stop rules', () => {
   });
 });
 
-describe('Whoever comes at once', () => {
+describe('Concurrent planners', () => {
   it('R1 R2 R10 two planners and reports in between never exceed the cap or the rate, and start no device twice', async () => {
     const story = await Story.given(pool, { online: 40 });
     await story.creates({ groups: ONE_GROUP, pace: { maxInFlight: 7, startsPerMinute: 25 } });

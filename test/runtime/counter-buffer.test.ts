@@ -15,7 +15,7 @@ const metrics = async (): Promise<string[]> =>
   ((await api.call('GET', '/metrics')).body as string).split('\n').filter((line) => line.startsWith('slipway_device_'));
 
 describe('what the bridge counts', () => {
-  it('is in the metrics of the API: reports recorded, and messages refused by reason; and goes on over restarts of the bridge', async () => {
+  it('is in the metrics of the API: reports recorded, and messages refused by reason; and continues over restarts of the bridge', async () => {
     expect(await metrics()).toEqual(['slipway_device_reports_recorded_total 0']);
     for (let bridge = 0; bridge < 2; bridge += 1) {
       const counters = new CounterBuffer((counts) => addCounts(api.pool, counts), log, 20);
@@ -33,7 +33,7 @@ describe('what the bridge counts', () => {
     ]);
   });
 
-  it('waits where the database is away, and is added when it is back', async () => {
+  it('is kept while the database is away, and added when it is back', async () => {
     const before = (await readCounts(api.pool)).find(({ name }) => name === REPORTS_RECORDED)!.value;
     const pool = openPool({ databaseUrl: 'postgres://nobody@127.0.0.1:1/none', name: 'away-test', max: 1 });
     let away = true;

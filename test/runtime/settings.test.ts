@@ -56,7 +56,7 @@ describe('settings', () => {
     ['SLIPWAY_ADMIN_TOKEN', 'short'],
     ['DATABASE_URL', 'mysql://user:hunter2@host/db'],
     ['MQTT_URL', 'http://user:hunter2@host'],
-  ])('never repeat a secret: %s', (name, value) => {
+  ])('never print a secret: %s', (name, value) => {
     const [problem = ''] = problemsOf({ [name]: value });
     expect(problem).toContain(name);
     expect(problem).not.toContain(value);
@@ -75,7 +75,7 @@ describe('settings', () => {
     expect(problemsOf({ SLIPWAY_JWT_ISSUER: 'https://id.example.com' })).toEqual([]);
   });
 
-  it('that tell mosquitto who may connect need the name and the password of its administrator', () => {
+  it('with SLIPWAY_MQTT_ADMIN need the name and the password of the administrator', () => {
     expect(problemsOf({ SLIPWAY_MQTT_ADMIN: 'dynsec' }).map((problem) => problem.split(' ')[0])).toEqual([
       'MQTT_URL',
       'MQTT_USERNAME',

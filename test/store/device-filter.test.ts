@@ -42,7 +42,7 @@ describe(`any filter on any devices (${RUN_AGAIN})`, () => {
     );
   });
 
-  it('goes on after a device has changed', async () => {
+  it('continues after a device has changed', async () => {
     const found = async (filter: string) =>
       (
         await asTenant(pool, 'default', (tx) => listDevices(tx, 'default', { filter }, { page: 0, pageSize: 100 }))

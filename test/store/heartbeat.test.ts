@@ -24,7 +24,7 @@ async function becomes(held: boolean, name: string): Promise<void> {
 }
 
 describe('a heartbeat', () => {
-  it('shows that at least one of several processes is there, until the last one ends', async () => {
+  it('shows that at least one of several processes runs, until the last one ends', async () => {
     const fail = (error: unknown): never => {
       throw error;
     };

@@ -50,7 +50,7 @@ describe('The outbox is level-triggered', () => {
     expect(await rows()).toMatchObject([{ generation: 2 }]);
   });
 
-  it("O2 a claimed row is nobody else's until its lease ends", async () => {
+  it('O2 a claimed row belongs to one sender until its lease ends', async () => {
     await put();
     expect(await claim(pool, 'workflow', 10, LEASE)).toHaveLength(1);
     expect(await claim(pool, 'workflow', 10, LEASE)).toHaveLength(0);
@@ -110,7 +110,7 @@ describe('The outbox is level-triggered', () => {
 });
 
 describe('Its sender is fenced', () => {
-  it('O9 a new leader has at once what its predecessor had claimed', async () => {
+  it('O9 a new leader gets at once what its predecessor had claimed', async () => {
     const fence = { name: 'bridge', holder: 'two', epoch: (await holdLease(pool, 'bridge', 'two', 60_000))! };
     await put();
     expect(await claim(pool, 'workflow', 10, LEASE)).toHaveLength(1);
@@ -120,7 +120,7 @@ describe('Its sender is fenced', () => {
     expect(await claim(pool, 'workflow', 10, LEASE, fence)).toHaveLength(1);
   });
 
-  it('O10 one that another has followed claims nothing, settles nothing and frees nothing', async () => {
+  it('O10 a deposed leader claims nothing, settles nothing and frees nothing', async () => {
     const stale = { name: 'bridge', holder: 'one', epoch: (await holdLease(pool, 'bridge', 'one', 60_000))! };
     await put();
     const claimed = await claim(pool, 'workflow', 10, LEASE, stale);

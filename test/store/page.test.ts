@@ -25,7 +25,7 @@ describe('a cursor', () => {
     '["2026-01-01T00:00:00Z","x"]',
     `["2026-01-01T00:00:00Z","${'-'.repeat(36)}"]`,
     '["2026-01-01T00:00:00Z","ID"] ',
-  ])('that is not ours is none: %s', (text) => {
+  ])('that the service did not make is refused: %s', (text) => {
     expect(parseCursor(encode(text.replace('ID', id)))).toBeUndefined();
   });
 });

@@ -38,13 +38,13 @@ describe('A statement with parameters', () => {
     expect((await preparedNow()).filter((text) => text.includes('OFFSET'))).toEqual([]);
   });
 
-  it('goes on after a migration changed the type of a column that it answers with', async () => {
+  it('continues after a migration changed the type of a column that it answers with', async () => {
     for (let run = 0; run < 5; run += 1) await named('1');
     await pool.query('ALTER TABLE things ALTER COLUMN name TYPE integer USING name::integer');
     expect((await named('1')).rows).toEqual([{ name: 1 }]);
   });
 
-  it('goes on, unprepared, behind a pooler that gave its connection to somebody else meanwhile', async () => {
+  it('continues, unprepared, behind a pooler that gave its connection to another client meanwhile', async () => {
     await named('1');
     for (let run = 0; run < 5; run += 1) await named('1');
     await pool.query('DEALLOCATE ALL');

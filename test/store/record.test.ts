@@ -46,7 +46,7 @@ const marks = (subject: string) =>
     [subject],
   );
 
-describe('The one way in for reports', () => {
+describe('The single write path for reports', () => {
   it('takes reports of many devices in one transaction, and answers each in its place', async () => {
     const [one, two] = [
       await facts.install(await facts.device(), firmware),
@@ -156,7 +156,7 @@ describe('Marks in the outbox are a difference', () => {
     expect(await marks(one.id)).toEqual(before);
   });
 
-  it('a conclusion gives the turn to the next in line and tells its process', async () => {
+  it('a conclusion gives the turn to the next in the queue and signals its process', async () => {
     const device = await facts.device();
     const [one, two] = [await facts.install(device, firmware), await facts.install(device, other)];
     await say(begin(one), begin(two));
@@ -166,7 +166,7 @@ describe('Marks in the outbox are a difference', () => {
     expect(await marks(two.id)).toMatchObject([{ receiver: 'workflow', later: false }]);
   });
 
-  it('everything open on a device is cancelled before it goes', async () => {
+  it('everything open on a device is cancelled before it is deleted', async () => {
     const device = await facts.device();
     const [one, two] = [await facts.install(device, firmware), await facts.install(device, other)];
     await say(begin(one), begin(two));

@@ -15,8 +15,8 @@ afterAll(async () => {
   await database.drop();
 });
 
-describe('The wall between tenants', () => {
-  it('stands on every table that has a tenant: row-level security is on, and forced', async () => {
+describe('The isolation of tenants', () => {
+  it('covers every table with a tenant: row-level security is on, and forced', async () => {
     const { rows } = await pool.query(
       `SELECT c.relname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'tenant_id'
        WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace AND NOT (c.relrowsecurity AND c.relforcerowsecurity)`,
@@ -45,7 +45,7 @@ describe('The wall between tenants', () => {
     expect(ours.deviceTypeId).not.toBe(theirs.deviceTypeId);
   });
 
-  it('lets nobody write a row into another tenant, nor point at one', async () => {
+  it('lets no transaction write a row into another tenant, nor refer to one', async () => {
     const theirs = await new Facts(pool, 'third').begin();
     await expect(
       asTenant(pool, 'ours', (tx) =>

@@ -77,7 +77,7 @@ describe(`With ${DEVICES} devices that PostgreSQL has no statistics of`, () => {
     expect(rows()).toBeLessThan(MOST);
   });
 
-  it('so does the API, whatever device it is asked about', async () => {
+  it('so does the API, for each device', async () => {
     const devices = await facts.sql<{ tenantId: string; deviceId: string }>(
       `SELECT tenant_id AS "tenantId", id AS "deviceId" FROM devices ORDER BY id`,
     );

@@ -107,7 +107,7 @@ describe("The broker's process", () => {
     await expect(enter({ username: 'slipway', password: 'wrong' })).rejects.toThrow(/bad user|refused/i);
   });
 
-  it('keeps who is connected while the database is away, tells others to come again, and lets them in when it is back', async () => {
+  it('keeps connected clients while the database is away, answers "unavailable" to others, and admits them when it is back', async () => {
     const [inside, outside] = [await make(), await make()];
     const device = await enter(inside);
     road.block(true);
@@ -121,7 +121,7 @@ describe("The broker's process", () => {
     for (const one of [device, later]) await one.end();
   });
 
-  it('ends with its parent, and lets go of its clients', async () => {
+  it('ends with its parent, and disconnects its clients', async () => {
     const device = await enter(await make());
     const code = new Promise((resolve) => child.once('exit', resolve));
     child.disconnect();

@@ -103,7 +103,7 @@ describe('the embedded PostgreSQL', () => {
     expect(existsSync(join(dataDir, `${version}.unfinished`))).toBe(false);
   });
 
-  it('says why it does not start, in its own words', async () => {
+  it('reports its own error when it does not start', async () => {
     const first = await start(await freePort(), { durable: false });
     const other = mkdtempSync(join(tmpdir(), 'slipway-postgres-'));
     try {

@@ -58,7 +58,7 @@ describe('the supervisor', () => {
     expect([1, 2, 3, 4, 5, 6, 7, 20].map(pauseAfter)).toEqual([200, 400, 800, 1_600, 3_200, 6_400, 10_000, 10_000]);
   });
 
-  it('goes on with the others while one keeps dying', async () => {
+  it('continues with the others while one keeps dying', async () => {
     await supervisor.start([part('broken', 'process.exit(3)'), part('fine', 'setInterval(() => {}, 1000)')]);
     await until('the broken one was started three times', () => startsOf('broken').length >= 3);
     expect(startsOf('fine')).toHaveLength(1);
@@ -90,13 +90,13 @@ describe('the supervisor', () => {
     expect(startsOf('broken')).toHaveLength(starts);
   });
 
-  it('tells who starts it when something does not come up the first time', async () => {
+  it('reports to its caller when a child does not come up the first time', async () => {
     const start = () => Promise.reject(new Error('no disk'));
     await expect(supervisor.start([{ name: 'postgres', start }])).rejects.toThrow('no disk');
   });
 });
 
-describe('what a killed all in one left behind', () => {
+describe('What a killed all in one left behind', () => {
   it('is found by number and start, and ended; a later process of the same number is left alone', async () => {
     const record = recordProcesses(folder);
     await supervisor.start([part('left', 'setInterval(() => {}, 1000)')]);

@@ -26,7 +26,7 @@ const cacheDir = () => join(folder, 'cache');
 const nowhere = { log, path: '', fetches: [] as Fetch[] };
 
 describe('the embedded Temporal server', () => {
-  it('is found or fetched, answers, and is gone when it is stopped; what it held is there at the next start', async () => {
+  it('is found or fetched, answers, and ends when it is stopped; its data is kept for the next start', async () => {
     const { path } = await findTemporal({ log });
     const [port, uiPort] = [await freePort(), await freePort()];
     const options = { binary: path, dbFile: join(folder, 'temporal.db'), port, uiPort, namespace: 'default', log };
@@ -64,7 +64,7 @@ describe('the embedded Temporal server', () => {
     await server.stop();
   });
 
-  it('says why it does not start, in its own words', async () => {
+  it('reports its own error when it does not start', async () => {
     const { path } = await findTemporal({ log });
     const dbFile = join(folder, 'is-a-folder');
     mkdirSync(dbFile);

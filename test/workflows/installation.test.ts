@@ -153,7 +153,7 @@ describe('The process of an installation', () => {
     await keep(one, 'retried-and-failed');
   });
 
-  it('ends an offer that nobody takes at its deadline', async () => {
+  it('ends an offer that is not accepted at its deadline', async () => {
     const one = await requested({ timeouts: { ...QUICK.timeouts, offer: 500 } });
     const end = await becomes(one, 'ended', (view) => view.endedAt !== null);
     expect(end).toMatchObject({ state: 'timed_out', waitingOn: null, nextActionAt: null });
@@ -237,7 +237,7 @@ describe('The process of an installation', () => {
     await keep(two, 'waited-for-its-turn');
   });
 
-  it('starts again under its id when it was terminated, and goes on where the row stands', async () => {
+  it('starts again under its id when it was terminated, and continues where the row stands', async () => {
     const one = await requested({ timeouts: { ...QUICK.timeouts, offer: 1_500 } });
     await becomes(one, 'delivered', (view) => view.state === 'delivered');
     await handle(one).terminate('a test');

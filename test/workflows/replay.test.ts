@@ -5,8 +5,8 @@ import { Worker } from '@temporalio/worker';
 
 const histories = readdirSync('test/histories').filter((file) => file.endsWith('.json'));
 
-describe('A process that has been running since an earlier version', () => {
-  it.each(histories)("goes on with today's code: %s", async (file) => {
+describe('A workflow from an earlier version', () => {
+  it.each(histories)('replays with the current code: %s', async (file) => {
     const history = historyFromJSON(JSON.parse(readFileSync(`test/histories/${file}`, 'utf8')));
     await expect(
       Worker.runReplayHistory({ workflowBundle: { codePath: 'dist/workflow-bundle.js' } }, history),

@@ -90,7 +90,7 @@ describe('The process of a rollout', () => {
     await keep(story, 'rollout-finished');
   }, 60_000);
 
-  it('pauses at the failure budget, and goes on when somebody resumes', async () => {
+  it('pauses at the failure budget, and continues when it is resumed', async () => {
     const story = await Story.given(pool, { online: 6 });
     await story.creates({
       groups: ONE_GROUP,
@@ -140,7 +140,7 @@ describe('The process of a rollout', () => {
     await keep(story, 'rollout-soaked-and-retried');
   }, 60_000);
 
-  it('that was terminated is started again under its id by whoever looks after the overdue, and a retry of a finished one starts it as well', async () => {
+  it('that was terminated is started again under its id by the reconciler, and a retry of a finished one starts it as well', async () => {
     const story = await Story.given(pool, { online: 2 });
     await story.creates({ groups: [{ name: 'canary', percent: 50, soak: 'PT1S' }, { name: 'rest' }], stopIf: [] });
     await story.asks({ do: 'start' });
@@ -164,7 +164,7 @@ describe('The process of a rollout', () => {
     await becomes(story, 'finished again', (view) => view.phase === 'finished');
   }, 60_000);
 
-  it('goes on in a new run before its history is long', async () => {
+  it('continues in a new run before its history is long', async () => {
     const story = await Story.given(pool, { offline: 1 });
     await story.creates({ groups: ONE_GROUP });
     await story.asks({ do: 'start' });

@@ -113,7 +113,7 @@ describe('A rollout as it is printed', () => {
     expect(again.plan).toEqual(plan);
   });
 
-  it('tells of each group its state, its counters, what its gate says, and who approved it', () => {
+  it('shows of each group its state, counters, gate and approvals', () => {
     const plan = planOf(FULL);
     const canary = group('canary', {
       size: 10,

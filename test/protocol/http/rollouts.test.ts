@@ -48,7 +48,7 @@ describe('What an operator leaves out', () => {
     ['no soak on the device', '/confirm/soak', 0],
     ['it queues behind what is open', '/onConflict', 'queue'],
     ['the usual priority', '/priority', 0],
-    ['nobody approves it', '/approval/required', 0],
+    ['no approver', '/approval/required', 0],
     ['one person may do all', '/approval/fourEyes', false],
     ['nothing goes back to an older version', '/allowDowngrade', false],
   ])('has a default that is safe and shown: %s', (_what, pointer, value) => {
@@ -102,7 +102,7 @@ describe('What an operator leaves out', () => {
     );
   });
 
-  it('gives way to what is sent beside it: a first back-off of a day has no maximum of six hours', () => {
+  it('adapts to other members: a first back-off of a day has no maximum of six hours', () => {
     expect(made({ retry: { backoff: { first: 'P1D' } } }).plan.retry.backoff).toEqual({
       first: DAY,
       factor: 2,
@@ -209,7 +209,7 @@ describe('What an operator sends', () => {
   });
 
   it.each<[string, string, Record<string, unknown>]>([
-    ['a member that nobody knows', '/soak', { soak: 'PT1H' }],
+    ['an unknown member', '/soak', { soak: 'PT1H' }],
     ['one inside', '/groups/0/gate/minsuccess', { groups: [{ name: 'all', gate: { minsuccess: 1 } }] }],
     ['no steps', '/steps', { steps: [] }],
     ['a firmware that is no id', '/steps/0/firmwareId', { steps: [{ slot: 'firmware', firmwareId: '1.5.0' }] }],

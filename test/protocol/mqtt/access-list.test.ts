@@ -39,7 +39,7 @@ describe('The access list that outside brokers get', () => {
     expect(TOPICS.filter((topic) => listed(list.publish, topic) !== mayPublish(identity, topic))).toEqual([]);
   });
 
-  it('hands to each exactly what the matcher hands to it, of all that anybody may publish', () => {
+  it('delivers to each exactly what the matcher delivers, of all that clients may publish', () => {
     const published = TOPICS.filter((topic) =>
       [service, gateway, ...others].some((identity) => mayPublish(identity, topic)),
     );
@@ -50,7 +50,7 @@ describe('The access list that outside brokers get', () => {
       ).toEqual([]);
   });
 
-  it('names no filter that the matcher would refuse to whom it is given', () => {
+  it('names no filter that the matcher refuses', () => {
     for (const identity of [service, gateway, ...others])
       expect(accessList(identity).subscribe.filter((filter) => !maySubscribe(identity, filter))).toEqual([]);
   });

@@ -122,7 +122,7 @@ describe('The service', () => {
       expect(mayPublish(service, topic)).toBe(false);
   });
 
-  it('hears everything of the protocol and nothing besides', () => {
+  it('receives everything of the protocol and nothing else', () => {
     for (const filter of ['slipway/v1/+/+/+/up/#', 'slipway/v1/+/+/+/down/desired/#', 'slipway/v1/#'])
       expect(maySubscribe(service, filter)).toBe(true);
     for (const filter of ['#', 'slipway/#', '$SYS/#', '$share/g/slipway/v1/+/+/+/up/#', '+/v1/+/+/+/up/#'])

@@ -20,7 +20,7 @@ const stream = Buffer.concat([
 ]);
 
 describe('The packets of a stream', () => {
-  it.each([1, 2, 3, 7, 1_000, stream.length])('are told apart when they arrive in pieces of %i bytes', (size) => {
+  it.each([1, 2, 3, 7, 1_000, stream.length])('are separated when they arrive in pieces of %i bytes', (size) => {
     const types: number[] = [];
     const frames = new Frames(21_000, (type) => void types.push(type));
     for (let at = 0; at < stream.length; at += size)
@@ -41,7 +41,7 @@ describe('The packets of a stream', () => {
     );
   });
 
-  it('can be refused by their type and place', () => {
+  it('can be refused by their type and position', () => {
     const frames = new Frames(1_000, (type, index) =>
       index === 0 && type !== 1 ? 'the first packet is no CONNECT' : undefined,
     );

@@ -229,7 +229,7 @@ describe('What the service sends', () => {
     });
   });
 
-  it('is not printed when nobody would read it', () => {
+  it('is not printed when it is too large for its readers', () => {
     expect(() => print({ v: 1, lines: Array<string>(10).fill('x'.repeat(1_000)) })).toThrow(/over the limit of 8192/);
   });
 });

@@ -95,7 +95,7 @@ describe('Topics', () => {
   });
 
   it.each(['+', '#', 'a/b', '', 'x'.repeat(65), 'ä'])(
-    'cannot be built with %j as a level: it would reach a stranger',
+    'cannot be built with %j as a level: it would reach another device',
     (level) => {
       expect(() => upTopic({ ...child, device: level }, 'hello')).toThrow(/cannot be a level/);
       expect(() => cmdTopic({ ...child, node: level })).toThrow(/cannot be a level/);

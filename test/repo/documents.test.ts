@@ -25,7 +25,7 @@ describe('The repository', () => {
     );
   });
 
-  it('says of every state in which an installation may be stuck what to look at', () => {
+  it('documents for every open state what an installation waits for', () => {
     const [, table = ''] =
       /^\| state \| it waits for \| look at \|\n((?:\|.*\n)+)/m.exec(read('docs/operations.md')) ?? [];
     const said = new Set(

@@ -7,7 +7,7 @@ describe('The repository', () => {
     expect(code.filter((file) => !generated.test(file) && read(file).split('\n').length > 400)).toEqual([]);
   });
 
-  it('has no attic: no folder called src, lib, utils, helpers, common, shared or manager', () => {
+  it('has no catch-all folder: src, lib, utils, helpers, common, shared or manager', () => {
     expect(files.filter((file) => /(^|\/)(src|lib|utils|helpers|common|shared|manager)\//.test(file))).toEqual([]);
   });
 

@@ -194,6 +194,7 @@ CREATE TABLE devices (
   hello_at timestamp with time zone
   reachable boolean
   last_seen_hour timestamp without time zone DEFAULT date_trunc('hour'::text, (last_seen_at AT TIME ZONE 'UTC'::text))
+  boots jsonb NOT NULL DEFAULT '[]'::jsonb
   CONSTRAINT devices_pkey PRIMARY KEY (tenant_id, id)
   CONSTRAINT devices_tenant_id_connected_by_fkey FOREIGN KEY (tenant_id, connected_by) REFERENCES devices(tenant_id, id)
   CONSTRAINT devices_tenant_id_device_type_id_fkey FOREIGN KEY (tenant_id, device_type_id) REFERENCES device_types(tenant_id, id)
@@ -342,6 +343,9 @@ CREATE TABLE installations (
   retry_of uuid
   rollout_id uuid
   process_started_at timestamp with time zone
+  back_at timestamp with time zone
+  offered_at timestamp with time zone
+  doubt jsonb
   CONSTRAINT installations_gate_check CHECK ((gate = ANY (ARRAY['go'::text, 'hold'::text])))
   CONSTRAINT installations_pkey PRIMARY KEY (tenant_id, id)
   CONSTRAINT installations_tenant_id_device_id_fkey FOREIGN KEY (tenant_id, device_id) REFERENCES devices(tenant_id, id) ON DELETE CASCADE

@@ -92,6 +92,7 @@ function resultOf(recorded: Recorded): Ack['result'] {
       return 'unknown';
     case 'stale_attempt':
     case 'ended':
+    case 'wrong_slot':
     case 'too_late':
       return 'stale';
   }

@@ -9,7 +9,7 @@ import { asService } from '../../store/db/transaction.js';
 import { diagnosticOf, type Reading } from './reading.js';
 import { receiptsOf } from './receipts.js';
 import { REFUSAL_SENTENCES } from './refusals.js';
-import { aliasesIn, linesOf, reportsOf, unknownChildren } from './reports.js';
+import { aliasesIn, ceilingsIn, linesOf, reportsOf, unknownChildren } from './reports.js';
 import { deviceKey } from '../../store/db/keys.js';
 
 /** What became of one message, in the order of the batch. */
@@ -119,10 +119,14 @@ function diagnosticsOf(
       now,
     ),
   );
+  const ceilings = ceilingsIn(reading.message).map((sentence) =>
+    diagnosticOf(incoming, tenant, device, 'revision_ceiling', sentence, now),
+  );
   const lines = answer?.recorded[0]?.outcome === 'refused' ? undefined : linesOf(reading.message);
   return [
     ...entries,
     ...strangers,
+    ...ceilings,
     ...(lines === undefined ? [] : [diagnosticOf(incoming, tenant, device, 'log', lines, now)]),
   ];
 }

@@ -1,5 +1,6 @@
 /** What a device's engineer reads in last-diagnostics, by the reason for which `store/record` refused a report. */
 export const REFUSAL_SENTENCES: Readonly<Record<string, string>> = {
+  wrong_slot: 'the report names another slot than the one that this installation is for',
   stale_attempt: 'the report is about an attempt that is over; only the newest attempt counts',
   unknown_attempt: 'the report is about an attempt that has not begun',
   ended: 'the installation has ended otherwise; a terminal state never changes',

@@ -1,3 +1,4 @@
+import { LAST_REVISION } from '../../domain/installation/device-aggregate.js';
 import type { InstallationEvent } from '../../domain/installation/events.js';
 import type { HeldSlot, Hello, Status, UpMessage } from '../../protocol/mqtt/payloads.js';
 import type { Report } from '../../store/record.js';
@@ -54,16 +55,28 @@ function eventOf(status: Status): InstallationEvent {
   const base = {
     attempt: status.attempt,
     seq: status.seq,
+    slot: status.slot,
     ...(status.error ? { error: deviceError(status.error) } : {}),
   };
   switch (status.state) {
     case 'deferred':
-      return { ...base, type: 'deferred', ...(status.until === undefined ? {} : { until: status.until }) };
+      return { ...base, type: 'deferred', ...deferralOf(status) };
     case 'unknown':
       return { ...base, type: 'accepted' };
+    case 'installed':
+      return { ...base, type: 'installed', ...(status.version === undefined ? {} : { version: status.version }) };
     default:
       return { ...base, type: status.state };
   }
+}
+
+/**
+ * A device's clock may say anything: `until` counts from the message's own `at`. Where that is missing nothing is known
+ * of the span, and the policy's own limit holds.
+ */
+function deferralOf({ at, until, forSeconds }: Status): { forMs?: number } {
+  if (forSeconds !== undefined) return { forMs: forSeconds * 1_000 };
+  return until === undefined || at === undefined ? {} : { forMs: Math.max(0, until - at) };
 }
 
 function deviceError(error: NonNullable<Status['error']>): { code: string; message: string; retriable?: boolean } {
@@ -133,6 +146,16 @@ export function aliasesIn(message: UpMessage): { tenantId: string; alias: string
     isUuid(child.device)
       ? []
       : [child.device, ...(child.aliases ?? [])].map((alias) => ({ tenantId: message.tenant, alias })),
+  );
+}
+
+/** Slots whose revision leaves no room for a document above it, as sentences for the device's engineer. */
+export function ceilingsIn(message: UpMessage): string[] {
+  if (message.type !== 'hello') return [];
+  return Object.entries(message.body.slots).flatMap(([slot, { revision }]) =>
+    revision < LAST_REVISION
+      ? []
+      : [`slot "${slot}" has seen revision ${revision}, and no document can be above it: let the device forget it`],
   );
 }
 

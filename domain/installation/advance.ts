@@ -21,7 +21,7 @@ export function advance(i: Installation, event: Exclude<InstallationEvent, { typ
     case 'seen':
       return changed(i, seen(i, event, now));
     case 'deadline':
-      return changed(i, applyDeadline(i, now));
+      return changed(i, applyDeadline(i, now, event.unconfirmed ?? false));
     case 'cancel':
       return cancel(i, event, now);
     case 'release':
@@ -36,6 +36,7 @@ function changed(before: Installation, next: Installation): Advanced {
 }
 
 function report(i: Installation, event: ReportEvent, now: number): Advanced {
+  if (event.slot !== undefined && event.slot !== i.slot) return { outcome: 'refused', reason: 'wrong_slot' };
   if (event.attempt !== undefined && event.attempt < i.attempt) return { outcome: 'refused', reason: 'stale_attempt' };
   if (event.attempt !== undefined && event.attempt > i.attempt)
     return { outcome: 'refused', reason: 'unknown_attempt' };
@@ -97,9 +98,9 @@ function reported(i: Installation, event: ReportEvent, now: number): Installatio
     case 'rebooting':
       return moved(i, 'reboot', now, { startedAt: i.startedAt ?? at });
     case 'deferred':
-      return deferred(i, event.until, now);
+      return deferred(i, event.forMs, now);
     case 'installed':
-      return confirmed(i, at, now, {});
+      return event.doubted ? doubted(i, event.version ?? '', now) : confirmed(i, at, now, {});
     case 'failed':
     case 'rejected':
       return unsuccessful(i, event, at, now);
@@ -113,20 +114,36 @@ function reported(i: Installation, event: ReportEvent, now: number): Installatio
   }
 }
 
-function deferred(i: Installation, until: number | undefined, now: number): Installation {
+/** By the service's own clock: a device's may say anything. */
+function deferred(i: Installation, forMs: number | undefined, now: number): Installation {
   const since = i.deferral?.since ?? now;
   const limit = since + i.policy.maxDefer;
-  return moved(i, 'defer', now, { deferral: { since, until: Math.min(until ?? limit, limit) } });
+  return moved(i, 'defer', now, {
+    deferral: { since, until: forMs === undefined ? limit : Math.min(now + forMs, limit) },
+  });
+}
+
+/**
+ * It says `installed` with a version that cannot be this firmware's: it is asked for a hello, and has the time of the
+ * confirmation to show this content (docs/contracts/device-mqtt.md, "Versions"). Said again, nothing changes.
+ */
+function doubted(i: Installation, version: string, now: number): Installation {
+  if (i.doubt !== null || i.state === 'confirming') return i;
+  const doubt = { doubt: { version, since: now }, helloAskedAt: now };
+  return i.state === 'rebooting' ? moved(i, null, now, { ...doubt, stateSince: now }) : moved(i, 'reboot', now, doubt);
 }
 
 /** The new content is in the slot and says so itself: it ends, or begins to prove itself. */
 function confirmed(i: Installation, at: number, now: number, also: Partial<Installation>): Installation {
   return i.policy.soak > 0 && i.state !== 'confirming'
-    ? moved(i, 'soak', now, { startedAt: i.startedAt ?? at, cancel: null, ...also })
+    ? moved(i, 'soak', now, { startedAt: i.startedAt ?? at, cancel: null, ...PROVEN, ...also })
     : i.state === 'confirming'
       ? i
-      : moved(i, 'succeed', now, { completedAt: at, ...also });
+      : moved(i, 'succeed', now, { completedAt: at, ...PROVEN, ...also });
 }
+
+/** What an attempt before this one ended with, or what was doubted, is no news of an installation that succeeded. */
+const PROVEN = { error: null, doubt: null } as const;
 
 type Unsuccessful = Extract<ReportEvent, { type: 'failed' | 'rejected' }>;
 
@@ -170,36 +187,63 @@ function progressed(
 ): Installation {
   if (isEnded(i.state) || i.revision === null) return i;
   const before = i.progress;
-  const advances = before === null || event.phase !== before.phase || event.bytes > before.bytes;
+  // More bytes than there are, or a phase that was over: no sign that it gets on.
+  if (event.total > 0 && event.bytes > event.total) return i;
+  const [phase, phaseBefore] = [PHASES.indexOf(event.phase), before === null ? -1 : PHASES.indexOf(before.phase)];
+  const advances = before === null || phase > phaseBefore || (phase === phaseBefore && event.bytes > before.bytes);
   if (!advances) return i; // lost, repeated or overtaken: progress is not history
   return moved(i, null, now, {
     progress: { phase: event.phase, bytes: event.bytes, total: event.total, at: now, movedAt: now },
   });
 }
 
+/** In the order in which a device, or a gateway for its child, goes through them. */
+const PHASES: readonly string[] = ['download', 'push', 'install'];
+
 /**
  * What a hello says of the slot. It concludes only where the content came by this installation, or where no one says by
  * which and the slot held something else when the document was published (specs/device-mqtt.md, "What confirms").
  */
-function seen(
-  i: Installation,
-  event: { sha256: string | null; confirmed: boolean; installationId: string | null },
-  now: number,
-): Installation {
+function seen(i: Installation, event: Extract<InstallationEvent, { type: 'seen' }>, now: number): Installation {
   if (isEnded(i.state)) return i;
-  if (i.state === 'confirming') {
-    if (event.sha256 === i.sha256) return i;
-    const message = 'the device reported other content during the soak';
-    return moved(i, 'fail', now, {
-      rejectedAt: now,
-      rejectReason: `BOOT_FAILED_ROLLED_BACK: ${message}`,
-      error: { code: 'BOOT_FAILED_ROLLED_BACK', message },
-    });
+  if (isKnownOther(event.sha256, i)) {
+    if (isBack(i, event)) return wentBack(i, now);
+    // Not proven: the deadline decides, and people read that it is back.
+    return i.state === 'rebooting' && i.backAt === null ? moved(i, null, now, { backAt: now }) : i;
   }
-  if (event.sha256 !== i.sha256 || !event.confirmed) return i;
+  if (i.state === 'confirming' || event.sha256 !== i.sha256 || !event.confirmed) return i;
   const byThis = event.installationId === i.id;
   const byItself = event.installationId === null && i.revision !== null && i.priorSha256 !== i.sha256;
   return byThis || byItself ? confirmed(i, now, now, {}) : i;
+}
+
+/** What is unknown is not other. */
+function isKnownOther(sha256: string | null, i: Installation): boolean {
+  return sha256 !== null && sha256 !== i.sha256;
+}
+
+/**
+ * Whether a hello with other content ends the attempt (docs/contracts/device-mqtt.md, "What fails at a hello"). In
+ * `rebooting` only the device's own word, after a boot that was never heard of before it reported that it reboots, and
+ * only where that boot is confirmed. In the soak a hello of a boot before the attempt was redelivered.
+ */
+function isBack(i: Installation, event: Extract<InstallationEvent, { type: 'seen' }>): boolean {
+  const { bootHeardAt } = event;
+  if (i.state === 'confirming') return bootHeardAt === null || i.offeredAt === null || bootHeardAt >= i.offeredAt;
+  return i.state === 'rebooting' && event.confirmed && bootHeardAt !== null && bootHeardAt >= i.stateSince;
+}
+
+function wentBack(i: Installation, now: number): Installation {
+  const message =
+    i.state === 'confirming'
+      ? 'the device reported other content during the soak'
+      : 'the device restarted with the old content';
+  return moved(i, 'fail', now, {
+    rejectedAt: now,
+    rejectReason: `BOOT_FAILED_ROLLED_BACK: ${message}`,
+    error: { code: 'BOOT_FAILED_ROLLED_BACK', message },
+    doubt: null,
+  });
 }
 
 function release(i: Installation, now: number): Advanced {

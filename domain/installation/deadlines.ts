@@ -36,6 +36,7 @@ export function phaseDueAt(i: Installation): number | null {
     case 'installing':
       return asked ?? i.stateSince + timeouts.install;
     case 'rebooting':
+      if (i.doubt !== null) return i.doubt.since + timeouts.confirm;
       return asked ?? i.stateSince + timeouts.confirm;
     case 'confirming':
       return i.stateSince + soak;

@@ -1,3 +1,4 @@
+import { compareVersions } from '../artifact/versions.js';
 import { advance } from './advance.js';
 import type { Advanced, InstallationEvent } from './events.js';
 import type { Device, Installation, Slot } from './installation.js';
@@ -33,13 +34,44 @@ export function apply(aggregate: DeviceAggregate, installationId: string, event:
   const before = aggregate.installations[installationId];
   if (!before) return { aggregate, result: { outcome: 'refused', reason: 'unknown_installation' } };
   if (event.type === 'begin') return begin(aggregate, before, now);
-  const result = advance(before, event, now);
+  const result = advance(before, inView(aggregate, before, event), now);
   if (result.outcome !== 'applied') return { aggregate, result };
-  const settled = settle(aggregate, before, result.next, now);
+  const settled = named(settle(aggregate, before, result.next, now), result.next, event);
   return {
     aggregate: settled,
     result: { outcome: 'applied', next: settled.installations[installationId] ?? result.next },
   };
+}
+
+/** An event with what it means on this device, which its installation alone does not show. */
+function inView(
+  aggregate: DeviceAggregate,
+  i: Installation,
+  event: Exclude<InstallationEvent, { type: 'begin' }>,
+): Exclude<InstallationEvent, { type: 'begin' }> {
+  const slot = aggregate.slots[i.slot];
+  if (event.type === 'installed') return { ...event, doubted: doubts(event.version, i, slot) };
+  if (event.type === 'deadline')
+    return { ...event, unconfirmed: slot?.sha256 === i.sha256 && !slot.confirmed && slot.installationId === i.id };
+  return event;
+}
+
+/**
+ * Whether a device that reports this version as installed cannot hold this firmware: it compares as different from the
+ * firmware's own, or is to the letter what the slot held before. A firmware without a version is not compared. What the
+ * slot holds already by the device's hello is not doubted.
+ */
+function doubts(version: string | undefined, i: Installation, slot: Slot | undefined): boolean {
+  if (version === undefined || slot?.sha256 === i.sha256) return false;
+  const order = i.version === null ? undefined : compareVersions(version, i.version);
+  return (order !== undefined && order !== 0) || slot?.version === version;
+}
+
+/** What the device calls its new content is kept: people see on the device what they see here. */
+function named(aggregate: DeviceAggregate, i: Installation, event: InstallationEvent): DeviceAggregate {
+  const slot = aggregate.slots[i.slot];
+  if (event.type !== 'installed' || event.version === undefined || slot?.sha256 !== i.sha256) return aggregate;
+  return { ...aggregate, slots: { ...aggregate.slots, [i.slot]: { ...slot, version: event.version } } };
 }
 
 /** Puts a changed installation back, and draws the consequences for its slot and for the others in the line. */
@@ -99,7 +131,11 @@ function begin(aggregate: DeviceAggregate, i: Installation, now: number): Done {
   if (i.state !== 'scheduled' && i.state !== 'queued')
     return i.executing ? unchanged : applied(aggregate, i, startTurn(i, now), now);
   const revised = revise(aggregate, { ...i, executing: true });
-  const offered = moved(revised.installation, 'offer', now, { retryAt: null, priorSha256: slot?.sha256 ?? null });
+  const offered = moved(revised.installation, 'offer', now, {
+    retryAt: null,
+    offeredAt: now,
+    priorSha256: slot?.sha256 ?? null,
+  });
   return applied(revised.aggregate, i, offered, now);
 }
 
@@ -159,13 +195,16 @@ function startTurn(i: Installation, now: number): Installation {
   return moved(i, null, now, { executing: true, stateSince: i.state === 'queued' ? i.stateSince : now });
 }
 
+/** The last one that JSON carries everywhere: 53 bits. No document can be above it. */
+export const LAST_REVISION = Number.MAX_SAFE_INTEGER;
+
 /** The next revision of the slot: the device ignores a lower or equal one, so it only ever rises. */
 export function revise(
   aggregate: DeviceAggregate,
   i: Installation,
 ): { aggregate: DeviceAggregate; installation: Installation } {
   const slot = aggregate.slots[i.slot] ?? emptySlot(i.slot);
-  const revision = slot.revision + 1;
+  const revision = Math.min(slot.revision + 1, LAST_REVISION);
   return {
     aggregate: { ...aggregate, slots: { ...aggregate.slots, [i.slot]: { ...slot, revision } } },
     installation: { ...i, revision },

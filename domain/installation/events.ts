@@ -17,18 +17,22 @@ interface FromDevice {
   /** Epoch milliseconds that the reporter gave; absent = the time of receipt. */
   readonly at?: number;
   readonly error?: DeviceError;
+  /** The slot that the report names; absent over REST. */
+  readonly slot?: string;
 }
 
 /** What a device, a gateway or an operator in its place reports. */
 export type ReportEvent = FromDevice &
   (
     | {
-        readonly type:
-          'accepted' | 'downloading' | 'downloaded' | 'installing' | 'rebooting' | 'installed' | 'canceled';
+        readonly type: 'accepted' | 'downloading' | 'downloaded' | 'installing' | 'rebooting' | 'canceled';
       }
+    /** `version`: what the device calls its new content. `doubted`: it cannot be this firmware (`doubts`). */
+    | { readonly type: 'installed'; readonly version?: string; readonly doubted?: boolean }
     /** `final`: who reports it decides that it is not tried again (an operator, over REST). */
     | { readonly type: 'failed' | 'rejected'; readonly reason?: string; readonly final?: boolean }
-    | { readonly type: 'deferred'; readonly until?: number }
+    /** `forMs` from the receipt on; absent = for as long as the policy allows. */
+    | { readonly type: 'deferred'; readonly forMs?: number }
   );
 
 export type InstallationEvent =
@@ -40,11 +44,14 @@ export type InstallationEvent =
       readonly sha256: string | null;
       readonly confirmed: boolean;
       readonly installationId: string | null;
+      /** When the boot that the hello tells of was first heard of; null = it tells of none, or a gateway speaks. */
+      readonly bootHeardAt: number | null;
     }
   /** The process asks: is it time, and is it my turn? */
   | { readonly type: 'begin' }
   /** The process's timer fired: is something due? */
-  | { readonly type: 'deadline' }
+  /** `unconfirmed`: the last that the device said is that it has not confirmed the content yet. */
+  | { readonly type: 'deadline'; readonly unconfirmed?: boolean }
   | { readonly type: 'cancel'; readonly reason?: string; readonly as?: 'canceled' | 'superseded' }
   | { readonly type: 'release' };
 
@@ -57,7 +64,7 @@ export type Advanced =
   | { readonly outcome: 'refused'; readonly reason: Refusal };
 
 /**
- * stale_attempt: about an attempt that is over. unknown_attempt: about one that has not begun. ended: the installation
+ * wrong_slot: names another slot than the installation's. stale_attempt: about an attempt that is over. unknown_attempt: about one that has not begun. ended: the installation
  * ended otherwise. too_late: what is asked for cannot be done any more.
  */
-export type Refusal = 'stale_attempt' | 'unknown_attempt' | 'ended' | 'too_late';
+export type Refusal = 'wrong_slot' | 'stale_attempt' | 'unknown_attempt' | 'ended' | 'too_late';

@@ -1,5 +1,6 @@
 import { wantsDocument } from './process-status.js';
-import { apply, emptySlot, revise, type DeviceAggregate } from './device-aggregate.js';
+import type { Boot } from './installation.js';
+import { apply, emptySlot, LAST_REVISION, revise, type DeviceAggregate } from './device-aggregate.js';
 
 /**
  * What a device says of itself after every connect and every reboot (specs/device-mqtt.md, `hello`), as far as facts
@@ -32,6 +33,9 @@ export interface HelloSlot {
 export function applyHello(aggregate: DeviceAggregate, hello: Hello, now: number): DeviceAggregate {
   if (hello.reachable === false)
     return { ...aggregate, device: { ...aggregate.device, reachable: false, online: false } };
+  const isOwn = hello.reachable === undefined;
+  const boots = isOwn ? bootsWith(aggregate.device.boots, hello.bootId, now) : aggregate.device.boots;
+  const bootHeardAt = isOwn ? (boots.find(({ id }) => id === hello.bootId)?.at ?? null) : null;
   let next: DeviceAggregate = {
     ...aggregate,
     device: {
@@ -41,6 +45,7 @@ export function applyHello(aggregate: DeviceAggregate, hello: Hello, now: number
       lastSeenAt: now,
       helloAt: now,
       bootId: hello.bootId ?? aggregate.device.bootId,
+      boots,
       agent: hello.agent ?? aggregate.device.agent,
       caps: hello.caps ?? aggregate.device.caps,
     },
@@ -52,13 +57,27 @@ export function applyHello(aggregate: DeviceAggregate, hello: Hello, now: number
       next = apply(
         next,
         one.id,
-        { type: 'seen', sha256: said.sha256, confirmed: said.confirmed, installationId: said.installationId },
+        {
+          type: 'seen',
+          sha256: said.sha256,
+          confirmed: said.confirmed,
+          installationId: said.installationId,
+          bootHeardAt,
+        },
         now,
       ).aggregate;
       next = raiseAbove(next, one.id, said.revision);
     }
   }
   return next;
+}
+
+/** As many as a device boots while one of its hellos is on its way; older ones are taken for new. */
+const BOOTS_KEPT = 16;
+
+function bootsWith(boots: readonly Boot[], id: string | undefined, now: number): readonly Boot[] {
+  if (id === undefined || boots.some((one) => one.id === id)) return boots;
+  return [...boots, { id, at: now }].slice(-BOOTS_KEPT);
 }
 
 function applySlot(aggregate: DeviceAggregate, name: string, said: HelloSlot): DeviceAggregate {
@@ -73,7 +92,7 @@ function applySlot(aggregate: DeviceAggregate, name: string, said: HelloSlot): D
     firmwareId: same ? slot.firmwareId : null,
     installationId: said.installationId ?? (same ? slot.installationId : null),
     // A database restored from a backup must not be ignored for ever: never below what the device has seen.
-    revision: Math.max(slot.revision, said.revision),
+    revision: Math.max(slot.revision, Math.min(said.revision, LAST_REVISION - 1)),
   };
   return { ...aggregate, slots: { ...aggregate.slots, [name]: next } };
 }

@@ -45,6 +45,12 @@ export interface Installation {
   readonly cancel: Cancellation | null;
   readonly deferral: { readonly until: number; readonly since: number } | null;
   readonly helloAskedAt: number | null;
+  /** When a hello showed other content while the restart with the new one is awaited. */
+  readonly backAt: number | null;
+  /** When the present attempt was offered to the device. */
+  readonly offeredAt: number | null;
+  /** The device reported `installed` with a version that is not this firmware's: it must show the content. */
+  readonly doubt: { readonly version: string; readonly since: number } | null;
   readonly alreadyInstalled: boolean;
 }
 
@@ -77,6 +83,12 @@ export interface Slot {
   readonly revision: number;
 }
 
+export interface Boot {
+  readonly id: string;
+  /** Epoch milliseconds of the receipt. */
+  readonly at: number;
+}
+
 /** What is known of a device besides what is installed on it. */
 export interface Device {
   readonly tenantId: string;
@@ -88,6 +100,8 @@ export interface Device {
   readonly session: string | null;
   readonly lastSeenAt: number | null;
   readonly bootId: string | null;
+  /** Boots that the device told of in its own hellos, the newest last; of each when it was first heard. */
+  readonly boots: readonly Boot[];
   readonly agent: { readonly name: string; readonly version: string } | null;
   readonly caps: object | null;
   /** `cmd hello` is due while this is later than `helloAt`. */

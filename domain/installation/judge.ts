@@ -1,4 +1,5 @@
 import { assertNever } from '../assert-never.js';
+import { shortened } from '../shortened.js';
 import type { Installation } from './installation.js';
 import { moved } from './moved.js';
 import { TABLE } from './table.js';
@@ -7,7 +8,7 @@ import { TABLE } from './table.js';
  * A timer fired: is anything due, by what the row says now? A report may have moved the deadline meanwhile; then
  * nothing happens and the process waits on. Deadlines are judged nowhere else.
  */
-export function applyDeadline(i: Installation, now: number): Installation {
+export function applyDeadline(i: Installation, now: number, unconfirmed = false): Installation {
   if (i.dueAt === null || now < i.dueAt) return i;
   if (i.cancel !== null) {
     return moved(i, i.cancel.as === 'superseded' ? 'supersede' : 'cancel', now, {
@@ -34,11 +35,14 @@ export function applyDeadline(i: Installation, now: number): Installation {
         ? askHello(i, now)
         : again(i, now, 'INSTALL_TIMED_OUT', 'the device did not report the end of the installation in time');
     case 'rebooting':
+      if (i.doubt !== null) return mismatched(i, i.doubt.version, now);
       return i.helloAskedAt === null
         ? askHello(i, now)
         : timedOut(i, now, 'the device did not report its content after the reboot');
     case 'confirming':
-      return moved(i, 'succeed', now, { completedAt: now });
+      return unconfirmed
+        ? timedOut(i, now, 'the device did not confirm the new content during the soak')
+        : moved(i, 'succeed', now, { completedAt: now, error: null });
     case 'installed':
     case 'failed':
     case 'rejected':
@@ -63,6 +67,15 @@ function again(i: Installation, now: number, code: string, message: string): Ins
   if (i.attempt < i.policy.retry.maxAttempts && TABLE[i.state].retry !== null)
     return moved(i, 'retry', now, { error: { code, message } });
   return moved(i, 'timeOut', now, { rejectedAt: now, rejectReason: message, error: { code, message } });
+}
+
+function mismatched(i: Installation, version: string, now: number): Installation {
+  const message = `the device reported version "${shortened(version, 60)}" as installed, and did not show this content in time`;
+  return moved(i, 'fail', now, {
+    rejectedAt: now,
+    rejectReason: `VERSION_MISMATCH: ${message}`,
+    error: { code: 'VERSION_MISMATCH', message },
+  });
 }
 
 function timedOut(i: Installation, now: number, reason: string): Installation {

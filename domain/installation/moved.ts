@@ -13,7 +13,7 @@ export function moved(i: Installation, move: Move | null, now: number, changes: 
   if (move === null) return timed({ ...i, ...changes });
   const state = TABLE[i.state][move];
   if (state === null) return i;
-  const next: Installation = { ...i, helloAskedAt: null, ...changes, state, stateSince: now };
+  const next: Installation = { ...i, helloAskedAt: null, backAt: null, ...changes, state, stateSince: now };
   if (isEnded(state))
     return { ...next, executing: false, endedAt: now, dueAt: null, retryAt: null, cancel: null, deferral: null };
   if (move === 'retry') return timed(nextAttempt(next, now));
@@ -34,6 +34,9 @@ function nextAttempt(i: Installation, now: number): Installation {
     revision: null,
     lastSeq: 0,
     progress: null,
+    offeredAt: null,
+    doubt: null,
+    backAt: null,
     deferral: null,
     cancel: null,
     retryAt: now + backoff(i.policy, attempt),

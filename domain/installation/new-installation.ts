@@ -58,6 +58,9 @@ export function newInstallation(request: InstallationRequest, now: number): Inst
     cancel: null,
     deferral: null,
     helloAskedAt: null,
+    backAt: null,
+    offeredAt: null,
+    doubt: null,
     alreadyInstalled: false,
   };
   return { ...installation, dueAt: dueAt(installation) };

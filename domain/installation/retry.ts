@@ -16,6 +16,7 @@ export const ERROR_CLASSES = {
   INCOMPATIBLE: 'never',
   UNSUPPORTED: 'never',
   BOOT_FAILED_ROLLED_BACK: 'never', // the device tried it and went back: again would cost it another reboot
+  VERSION_MISMATCH: 'never', // it has installed something: which content, a person must find out
   ALREADY_INSTALLED: 'never',
 } as const satisfies Record<string, 'retry' | 'never' | 'asked'>;
 

@@ -1,3 +1,4 @@
+import { shortened } from '../shortened.js';
 import type { Installation } from './installation.js';
 import { isEnded } from './states.js';
 
@@ -50,6 +51,10 @@ function subject(i: Installation, around: Surroundings): string {
     case 'installing':
       return `Waiting for ${asked(i, device)} to finish the installation${since}`;
     case 'rebooting':
+      if (i.doubt !== null)
+        return `Waiting for ${device} to show the new content: it reported version "${shortened(i.doubt.version, 60)}" as installed${since}`;
+      if (i.backAt !== null)
+        return `Waiting for ${device} to show the new content: it was back with other content at ${iso(i.backAt)}${since}`;
       return `Waiting for ${asked(i, device)} to restart with the new content${since}`;
     case 'confirming':
       return `Waiting for the new content to pass its soak${since}`;

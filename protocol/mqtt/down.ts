@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { bytes, counter, level, name, printedTime, sha256, slotName, text, uuid, version } from './fields.js';
+import { bytes, counter, level, name, printedTime, revision, sha256, slotName, text, uuid, version } from './fields.js';
 
 /** What the service sends (specs/device-mqtt.md, "Payloads"). A device ignores members that it does not know. */
 
@@ -7,7 +7,7 @@ import { bytes, counter, level, name, printedTime, sha256, slotName, text, uuid,
 export const desired = z.object({
   v: version,
   /** Rises per device and slot: a lower or equal one is ignored. */
-  revision: counter(1),
+  revision: revision(1),
   installationId: uuid,
   attempt: counter(1),
   issuedAt: printedTime,
@@ -56,7 +56,7 @@ export const ack = z.object({
   /**
    * To a hello: what is to be in work, by slot. What is not named is withdrawn, unless it is already being installed.
    */
-  open: z.record(slotName, z.object({ installationId: uuid, revision: counter(1) })).optional(),
+  open: z.record(slotName, z.object({ installationId: uuid, revision: revision(1) })).optional(),
 });
 
 export type Desired = z.output<typeof desired>;

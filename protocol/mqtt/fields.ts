@@ -35,6 +35,8 @@ export const name = z.string().min(1).max(255).transform(storable);
 /** Counters fit PostgreSQL's integer. */
 const INTEGER_MAX = 2_147_483_647;
 export const counter = (min: number) => z.int().min(min).max(INTEGER_MAX);
+/** Revisions of a slot's documents: whole numbers of 53 bits, as JSON carries them everywhere. */
+export const revision = (min: number) => z.int().min(min);
 export const bytes = z.int().min(0);
 
 /**

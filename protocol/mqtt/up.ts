@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { at, bytes, counter, cutTo, instant, name, sha256, slotName, uuid, version } from './fields.js';
+import { at, bytes, counter, cutTo, instant, name, revision, sha256, slotName, uuid, version } from './fields.js';
 
 /** What devices send (specs/device-mqtt.md, "Payloads"). Members that are not known are dropped. */
 
@@ -12,7 +12,7 @@ const heldSlot = z.object({
   sha256: sha256.nullish().transform((value) => value ?? null),
   installationId: uuid.nullish().transform((value) => value ?? null),
   /** The highest revision that the device has seen for this slot; 0 = none. */
-  revision: counter(0)
+  revision: revision(0)
     .nullish()
     .transform((value) => value ?? 0),
   /** The content has proven itself to the device: it booted, and will not be rolled back. */
@@ -89,6 +89,7 @@ export const ERROR_CODES = [
   'BUSY',
   'INSTALL_FAILED',
   'BOOT_FAILED_ROLLED_BACK',
+  'VERSION_MISMATCH',
   'CHILD_UNREACHABLE',
   'UNSUPPORTED',
   'CANCEL_TOO_LATE',
@@ -102,7 +103,7 @@ export const status = z.object({
   /** Starts at 1 in each attempt. */
   seq: counter(1),
   /** Informational: only `attempt` makes a report stale. */
-  revision: counter(0).optional().catch(undefined),
+  revision: revision(0).optional().catch(undefined),
   slot: slotName,
   at,
   version: name.optional(),

@@ -105,11 +105,11 @@ export async function saveAggregates(
 
 async function writeDevices(tx: Tx, devices: readonly Device[]): Promise<void> {
   await tx.query(
-    `UPDATE devices AS d SET online = n.online, reachable = n.reachable, session = n.session, last_seen_at = n.last_seen_at, boot_id = n.boot_id, agent = n.agent,
+    `UPDATE devices AS d SET online = n.online, reachable = n.reachable, session = n.session, last_seen_at = n.last_seen_at, boot_id = n.boot_id, boots = n.boots, agent = n.agent,
        caps = n.caps, hello_wanted_at = n.hello_wanted_at, hello_at = n.hello_at
      FROM ${recordset(
        '$1',
-       `tenant_id text, id uuid, online boolean, reachable boolean, session text, last_seen_at timestamptz, boot_id text, agent jsonb, caps jsonb,
+       `tenant_id text, id uuid, online boolean, reachable boolean, session text, last_seen_at timestamptz, boot_id text, boots jsonb, agent jsonb, caps jsonb,
        hello_wanted_at timestamptz, hello_at timestamptz`,
      )} AS n
      WHERE d.tenant_id = n.tenant_id AND d.id = n.id`,
@@ -123,6 +123,7 @@ async function writeDevices(tx: Tx, devices: readonly Device[]): Promise<void> {
           session: d.session,
           last_seen_at: iso(d.lastSeenAt),
           boot_id: d.bootId,
+          boots: d.boots,
           agent: d.agent,
           caps: d.caps,
           hello_wanted_at: iso(d.helloWantedAt),
@@ -167,6 +168,7 @@ interface DeviceRow {
   session: string | null;
   last_seen_at: Date | null;
   boot_id: string | null;
+  boots: Device['boots'];
   agent: Device['agent'];
   caps: Device['caps'];
   hello_wanted_at: Date | null;
@@ -182,6 +184,7 @@ function toDevice(row: DeviceRow): Device {
     session: row.session,
     lastSeenAt: row.last_seen_at?.getTime() ?? null,
     bootId: row.boot_id,
+    boots: row.boots,
     agent: row.agent,
     caps: row.caps,
     helloWantedAt: row.hello_wanted_at?.getTime() ?? null,

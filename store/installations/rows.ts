@@ -41,6 +41,9 @@ interface Row {
   cancel: Installation['cancel'];
   deferral: Installation['deferral'];
   hello_asked_at: Date | null;
+  back_at: Date | null;
+  offered_at: Date | null;
+  doubt: Installation['doubt'];
   already_installed: boolean;
 }
 
@@ -82,6 +85,9 @@ export function toInstallation(row: Row): Installation {
     cancel: row.cancel,
     deferral: row.deferral,
     helloAskedAt: ms(row.hello_asked_at),
+    backAt: ms(row.back_at),
+    offeredAt: ms(row.offered_at),
+    doubt: row.doubt,
     alreadyInstalled: row.already_installed,
   };
 }
@@ -122,6 +128,9 @@ const CHANGING = [
   ['cancel', 'jsonb'],
   ['deferral', 'jsonb'],
   ['hello_asked_at', 'timestamptz'],
+  ['back_at', 'timestamptz'],
+  ['offered_at', 'timestamptz'],
+  ['doubt', 'jsonb'],
   ['already_installed', 'boolean'],
 ] as const;
 
@@ -220,6 +229,9 @@ function changingRecord(i: Installation): RecordOf<typeof CHANGING> & { tenant_i
     cancel: i.cancel,
     deferral: i.deferral,
     hello_asked_at: iso(i.helloAskedAt),
+    back_at: iso(i.backAt),
+    offered_at: iso(i.offeredAt),
+    doubt: i.doubt,
     already_installed: i.alreadyInstalled,
   };
 }

@@ -49,6 +49,9 @@ export function installation(id: string, changes: Partial<Installation> = {}): I
     cancel: null,
     deferral: null,
     helloAskedAt: null,
+    backAt: null,
+    offeredAt: null,
+    doubt: null,
     alreadyInstalled: false,
     ...changes,
   };
@@ -62,11 +65,22 @@ const device: Device = {
   session: null,
   lastSeenAt: T0,
   bootId: null,
+  boots: [],
   agent: null,
   caps: null,
   helloWantedAt: null,
   helloAt: null,
 };
+
+interface HelloDetails {
+  version?: string;
+  installationId?: string;
+  confirmed?: boolean;
+  revision?: number;
+  bootId?: string;
+  /** A gateway says it of its child. */
+  byGateway?: boolean;
+}
 
 export class Story {
   constructor(
@@ -120,15 +134,20 @@ export class Story {
     });
   }
 
-  hello(sha256: string, more: { installationId?: string; confirmed?: boolean; revision?: number } = {}): Story {
+  hello(sha256: string | null, more: HelloDetails = {}): Story {
     const slot = {
-      version: null,
+      version: more.version ?? null,
       sha256,
       installationId: more.installationId ?? null,
       revision: more.revision ?? 0,
       confirmed: more.confirmed ?? true,
     };
-    return new Story(applyHello(this.aggregate, { slots: { firmware: slot } }, this.now), this.now, 'applied');
+    const hello = {
+      slots: { firmware: slot },
+      ...(more.bootId === undefined ? {} : { bootId: more.bootId }),
+      ...(more.byGateway === true ? { reachable: true } : {}),
+    };
+    return new Story(applyHello(this.aggregate, hello, this.now), this.now, 'applied');
   }
 
   after(ms: number): Story {

@@ -144,9 +144,9 @@ describe('A device that defers', () => {
     const put = given()
       .requested('a')
       .begins('a')
-      .does('a', { type: 'deferred', until: T0 + 10 * limit });
+      .does('a', { type: 'deferred', forMs: 10 * limit });
     expect(put.of('a').deferral).toEqual({ since: T0, until: T0 + limit });
-    const again = put.after(limit - MINUTE).does('a', { type: 'deferred', until: T0 + 3 * limit });
+    const again = put.after(limit - MINUTE).does('a', { type: 'deferred', forMs: 3 * limit });
     expect(again.of('a')).toMatchObject({
       state: 'deferred',
       deferral: { until: T0 + limit },

@@ -21,7 +21,14 @@ describe('The repository', () => {
       [...cell!.matchAll(/`([a-z0-9_]+)`/g)].map(([, reason]) => reason!),
     );
     expect(documented.sort()).toEqual(
-      [...REFUSAL_REASONS, ...Object.keys(REFUSAL_SENTENCES), 'unstorable', 'foreign_subscription', 'log'].sort(),
+      [
+        ...REFUSAL_REASONS,
+        ...Object.keys(REFUSAL_SENTENCES),
+        'revision_ceiling',
+        'unstorable',
+        'foreign_subscription',
+        'log',
+      ].sort(),
     );
   });
 

@@ -32,9 +32,9 @@ const RECONNECT_MS = 1_000;
 const REPEAT_MS = 10_000;
 
 /**
- * A device as the protocol wants it (specs/device-mqtt.md, "Normal") and nothing more: a real connection, a real
- * download, a real hash; no disk, no progress, and its reboot takes no time and keeps the connection. The reference
- * agent would cost more than what is measured.
+ * A device as the protocol wants it (docs/contracts/device-mqtt.md, "Normal") and nothing more: a real connection, a
+ * real download, a real hash; no disk, no progress, and its reboot takes no time and keeps the connection. The
+ * reference agent would cost more than what is measured.
  */
 export class LeanDevice {
   private readonly client: MqttClient;

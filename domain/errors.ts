@@ -1,6 +1,6 @@
 /**
  * The catalogue of errors: code → status, and what it means. The API's answers, the retry policy and docs/errors.md
- * come from it. `codes` are `<SERVICE>_<REASON>` (specs/rest-api.md, Conventions).
+ * come from it. `codes` are `<SERVICE>_<REASON>` (docs/contracts/rest-api.md, "Conventions").
  */
 export const ERRORS = {
   AUTH_MISSING_TOKEN: { status: 401, title: 'No bearer token was sent' },

@@ -1,4 +1,4 @@
-/** What a token may do (specs/rest-api.md, Conventions). */
+/** What a token may do (docs/contracts/rest-api.md, "Conventions"). */
 export const PERMISSIONS = [
   'firmware:read',
   'firmware:write',

@@ -102,7 +102,10 @@ const environment = z.object({
   /** Starts although a `SLIPWAY_…` name is unknown and within two letters of a known one. */
   SLIPWAY_IGNORE_UNKNOWN: flag.default(false),
   SLIPWAY_LOG_LEVEL: z.enum(LOG_LEVELS, `must be one of ${LOG_LEVELS.join(', ')}`).default('info'),
-  /** After this time a firmware whose blob was never uploaded becomes invalid (specs/rest-api.md: five minutes). */
+  /**
+   * After this time a firmware whose blob was never uploaded becomes invalid (docs/contracts/rest-api.md: five
+   * minutes).
+   */
   SLIPWAY_FIRMWARE_WITHOUT_BLOB_EXPIRES_AFTER: duration.default(5 * 60_000),
 });
 type Parsed = z.output<typeof environment>;
@@ -226,7 +229,7 @@ function contradictions(env: Record<string, string>): string[] {
 }
 
 /**
- * Reads and checks every setting (DESIGN §9).
+ * Reads and checks every setting (docs/architecture.md §7).
  * @throws SettingsError naming each mistake.
  */
 export function readSettings(env: Environment = process.env): Settings {

@@ -1,6 +1,6 @@
 import type { Log } from './log.js';
 
-/** SIGTERM drains within 10 s (DESIGN §9). */
+/** SIGTERM drains within 10 s (docs/architecture.md §7). */
 const SHUTDOWN_LIMIT_MS = 10_000;
 /** Without its parent a process has less time: the next all in one may be waiting for its port. */
 const ORPHAN_LIMIT_MS = 8_000;

@@ -53,7 +53,7 @@ export type Recorded =
   | { outcome: 'refused'; reason: RecordRefusal };
 
 /**
- * The single write path (DESIGN §4). In the caller's transaction: locks the devices, then what is open on
+ * The single write path (docs/architecture.md §2). In the caller's transaction: locks the devices, then what is open on
  * them; asks the domain for what follows; writes rows, history and marks in the outbox. Reports of one device are taken
  * in the order of the batch.
  *

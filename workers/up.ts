@@ -27,7 +27,7 @@ import { startTemporal } from './embedded/temporal.js';
 import { createLog, type Log } from '../runtime/log.js';
 import { readSettings, type Settings } from '../runtime/settings.js';
 
-/** What is left after this is killed, so that the whole shutdown stays under 10 s (DESIGN §9). */
+/** What is left after this is killed, so that the whole shutdown stays under 10 s (docs/architecture.md §7). */
 const STOP_LIMIT_MS = 9_000;
 /** Of that, what each group may take: the API drains its requests, the worker its activities. */
 const GRACE_MS = { node: 5_000, broker: 1_000, temporal: 2_000, postgres: 3_000 };

@@ -17,7 +17,7 @@ import { TIMINGS, type Timings } from './timings.js';
 export interface AgentOptions {
   /** Of the broker. */
   readonly url: string;
-  /** `tenant/node`; see specs/device-mqtt.md, "Credentials". */
+  /** `tenant/node`; see docs/contracts/device-mqtt.md, "Credentials". */
   readonly username: string;
   readonly password: string;
   readonly stateDir: string;

@@ -33,7 +33,8 @@ export interface HelloMessage {
 }
 
 /**
- * The hello (specs/device-mqtt.md, "Payloads"): what each slot holds, read anew, what this agent can do, and its
+ * The hello (docs/contracts/device-mqtt.md, "Payloads"): what each slot holds, read anew, what this agent can do, and
+ * its
  * children: over several hellos where one has no room for them.
  * @param isMore false = the first one of a greeting, which tells of the device itself; true = only children that
  *   answered later

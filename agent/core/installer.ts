@@ -67,7 +67,7 @@ export interface FieldProcedure extends Installer {
   reachable(): Promise<boolean>;
 }
 
-/** An installation that did not work. `code` as in specs/device-mqtt.md, "Error codes". */
+/** An installation that did not work. `code` as in docs/contracts/device-mqtt.md, "Error codes". */
 export class InstallError extends Error {
   override readonly name = 'InstallError';
   constructor(

@@ -18,7 +18,7 @@ import {
 
 /**
  * The device's state machine: pure. What arrives and what the worker achieved are functions from state to Change; the
- * agent makes a Change durable before it says or does anything about it (specs/device-mqtt.md).
+ * agent makes a Change durable before it says or does anything about it (docs/contracts/device-mqtt.md).
  */
 export interface Change {
   readonly state: AgentState;
@@ -192,7 +192,7 @@ function dropped(state: AgentState, slot: string): Change {
   return { state: withSlot(state, slot, { ...slotOf(state, slot), job: null }), say: [], stop: [slot] };
 }
 
-/** It goes on to its normal end, and says so once (specs/device-mqtt.md, "Cancel"). */
+/** It goes on to its normal end, and says so once (docs/contracts/device-mqtt.md, "Cancel"). */
 function tooLate(state: AgentState, slot: string, now: Moment): Change {
   const { job } = slotOf(state, slot);
   if (job === null || job.tooLateSaid) return unchanged(state);

@@ -1,6 +1,6 @@
 /**
- * A step of 5 %, or 2 s with something new, whichever is first (specs/device-mqtt.md, "Topics"); never two within 200
- * ms.
+ * A step of 5 %, or 2 s with something new, whichever is first (docs/contracts/device-mqtt.md, "Topics"); never two
+ * within 200 ms.
  */
 const STEP = 0.05;
 const SLOW_MS = 2_000;

@@ -20,8 +20,8 @@ export interface RepeaterOptions {
 
 /**
  * Says again what the service must have heard (a hello, a terminal report) until it is dropped, which its receipt does.
- * A PUBACK proves nothing (specs/device-mqtt.md, "Facts that decided it"). There is no end to it, only ever longer
- * pauses; while there is no connection it rests.
+ * A PUBACK proves nothing (docs/contracts/device-mqtt.md, "Facts that decided it"). There is no end to it, only ever
+ * longer pauses; while there is no connection it rests.
  */
 export class Repeater {
   private readonly items = new Map<string, Item>();

@@ -217,7 +217,7 @@ async function judge(bench: Bench, job: Job, signal: AbortSignal): Promise<void>
 
 /**
  * The device has started: where a reboot was asked for, and this is another boot, the slot says how it went
- * (specs/device-mqtt.md, "What confirms"). It comes before the first hello, unless it takes long: then the hello says
+ * (docs/contracts/device-mqtt.md, "What confirms"). It comes before the first hello, unless it takes long: then the hello says
  * that the new content is not confirmed yet.
  */
 export async function settleBoot(bench: Bench, state: AgentState, signal: AbortSignal): Promise<void> {

@@ -2,7 +2,7 @@ import type { Request } from 'express';
 import { DomainError, type ErrorCode, type Fault } from '../../domain/errors.js';
 import { escapePointer, refuseFaults } from './errors.js';
 
-/** specs/rest-api.md, Conventions. */
+/** docs/contracts/rest-api.md, "Conventions". */
 const MAX_BODY_BYTES = 1024 * 1024;
 /** Deeper than any document a person wrote, and far from where PostgreSQL's jsonb or a recursive walk gives up. */
 const MAX_DEPTH = 64;

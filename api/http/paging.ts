@@ -5,8 +5,8 @@ import type { Answer } from './route.js';
 import { parseCursor } from '../../store/db/cursors.js';
 
 /**
- * Of a query made by `listQuery`. @throws DomainError (validation) where page and cursor do not fit (specs/rest-api.md,
- * Conventions).
+ * Of a query made by `listQuery`. @throws DomainError (validation) where page and cursor do not fit
+ * (docs/contracts/rest-api.md, "Conventions").
  */
 export function toPageRequest(
   query: { page?: number | undefined; pageSize: number; cursor?: string | undefined },

@@ -19,8 +19,8 @@ const common = {
 const slotOfType = z.object({ id, slotName });
 
 /**
- * Only an associated firmware may be installed into a slot on devices of the type (specs/rest-api.md, Device types and
- * slots).
+ * Only an associated firmware may be installed into a slot on devices of the type (docs/contracts/rest-api.md, "Device
+ * types and slots").
  */
 export function associationRoutes(): Route[] {
   return [

@@ -21,7 +21,7 @@ const ofDevice = z.object({ id });
 const byId = ofDevice.extend({ certificateId: id });
 const one = envelope(certificate);
 
-/** specs/rest-api.md, Devices. */
+/** docs/contracts/rest-api.md, "Devices". */
 export function certificateRoutes(): Route[] {
   return [
     route({

@@ -14,7 +14,7 @@ const common = {
 } as const;
 const ofDevice = z.object({ id });
 
-/** Passwords of devices (specs/rest-api.md, Devices). Only the device that connects needs one. */
+/** Passwords of devices (docs/contracts/rest-api.md, "Devices"). Only the device that connects needs one. */
 export function credentialRoutes(): Route[] {
   return [
     route({

@@ -18,7 +18,7 @@ const common = { tag: 'Device types', validationCode: VALIDATION, unknownCode: '
 const byId = z.object({ id });
 const one = envelope(deviceType);
 
-/** specs/rest-api.md, Device types and slots. */
+/** docs/contracts/rest-api.md, "Device types and slots". */
 export function deviceTypeRoutes(): Route[] {
   return [
     route({

@@ -12,7 +12,7 @@ const common = { tag: 'Devices', validationCode: VALIDATION, unknownCode: 'DEVIC
 const byId = z.object({ id });
 const one = envelope(device);
 
-/** specs/rest-api.md, Devices. */
+/** docs/contracts/rest-api.md, "Devices". */
 export function deviceRoutes({ now }: Pick<Services, 'now'>): Route[] {
   return [
     route({

@@ -22,7 +22,7 @@ const common = { tag: 'Firmware', validationCode: VALIDATION, unknownCode: 'FIRM
 const byId = z.object({ id });
 const one = { description: 'The firmware', schema: envelope(firmware) };
 
-/** specs/rest-api.md, Firmware. Metadata is immutable: there is no PATCH. */
+/** docs/contracts/rest-api.md, "Firmware". Metadata is immutable: there is no PATCH. */
 export function firmwareRoutes(services: Services): Route[] {
   const signer = linkSigner(services.pool);
   const linkOf = (sign: Sign, tenantId: string) => (firmwareId: string) =>

@@ -13,7 +13,7 @@ const readiness = z
 
 const common = { tag: 'Health', permission: null } as const;
 
-/** For load balancers, supervisors and people; no token (DESIGN §9). */
+/** For load balancers, supervisors and people; no token (docs/architecture.md §7). */
 export function healthRoutes(parts: readonly Part[], metrics: Metrics): Route[] {
   return [
     route({

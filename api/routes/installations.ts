@@ -43,7 +43,7 @@ const WRONG_STATE = { description: 'The state of the installation does not allow
 
 type At = { deviceId: string; installationId: string };
 
-/** specs/rest-api.md, Firmware installations. */
+/** docs/contracts/rest-api.md, "Firmware installations". */
 export function installationRoutes(services: Services): Route[] {
   const print = (view: InstallationView) =>
     printInstallation(view, view.processStarted ? (services.workflowUrl?.(`installation-${view.id}`) ?? null) : null);

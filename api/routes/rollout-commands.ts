@@ -14,8 +14,8 @@ const byGroup = z.object({ id, name: groupName });
 const FOUR_EYES = 'Where the plan asks for four eyes, not by who created it: 403.';
 
 /**
- * specs/rollouts.md, "States": what a person asks of a rollout. Each is done under the lock of its row, and answered
- * with what it is then.
+ * docs/contracts/rollouts.md, "States": what a person asks of a rollout. Each is done under the lock of its row, and
+ * answered with what it is then.
  */
 export function rolloutCommandRoutes(services: Services): Route[] {
   const print = printer(services);

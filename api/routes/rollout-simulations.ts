@@ -15,7 +15,7 @@ const body = rolloutRequest
     example: { ...PLAN_EXAMPLE, seed: 1 },
   });
 
-/** specs/rollouts.md, "Simulation": what a plan would do, before it is created. */
+/** docs/contracts/rollouts.md, "Simulation": what a plan would do, before it is created. */
 export function rolloutSimulationRoutes(services: Services): Route[] {
   return [
     route({

@@ -32,7 +32,7 @@ const common = {
 const byId = z.object({ id });
 const one = envelope(template);
 
-/** specs/rollouts.md: plans to reuse. */
+/** docs/contracts/rollouts.md: plans to reuse. */
 export function rolloutTemplateRoutes({ now }: Pick<Services, 'now'>): Route[] {
   return [
     route({

@@ -45,8 +45,8 @@ export function printer(
 }
 
 /**
- * specs/rollouts.md: rollouts as resources. What is asked of one stands in rollout-commands.ts, what belongs to one in
- * rollout-parts.ts.
+ * docs/contracts/rollouts.md: rollouts as resources. What is asked of one stands in rollout-commands.ts, what belongs
+ * to one in rollout-parts.ts.
  */
 export function rolloutRoutes(services: Services): Route[] {
   const [print, printListed] = [printer(services), printer(services, printListedRollout)];

@@ -17,7 +17,8 @@ const common = {
 } as const;
 
 /**
- * What a device holds and is to hold, and what of its messages was refused (specs/rest-api.md, Firmware installations).
+ * What a device holds and is to hold, and what of its messages was refused (docs/contracts/rest-api.md, "Firmware
+ * installations").
  */
 export function slotRoutes(): Route[] {
   return [

@@ -10,8 +10,8 @@ import { parseEntryCursor } from '../../store/db/cursors.js';
 const VALIDATION = 'DEVICE_VALIDATION';
 
 /**
- * specs/rollouts.md, "History": one device in sentences. It needs what `GET …/slots` needs, and what it tells of
- * installations, too.
+ * docs/contracts/rollouts.md, "History": one device in sentences. It needs what `GET …/slots` needs, and what it tells
+ * of installations, too.
  */
 export function timelineRoutes(): Route[] {
   return [

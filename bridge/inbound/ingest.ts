@@ -40,8 +40,8 @@ const WORTH_A_SECOND = 100;
  */
 const APART_MS = 25;
 /**
- * Progress of one phase of an installation is written at most this often: it is no history (DESIGN §4). The newest of
- * what came meanwhile follows.
+ * Progress of one phase of an installation is written at most this often: it is no history (docs/architecture.md §2).
+ * The newest of what came meanwhile follows.
  */
 const PROGRESS_EVERY_MS = 2_000;
 const LOOK_AT_HELD_MS = 1_000;

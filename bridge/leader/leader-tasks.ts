@@ -17,7 +17,7 @@ import { WebhookSender } from '../webhooks/sender.js';
 
 /** The poll behind a wake-up that was lost. */
 const POLL_MS = 1_000;
-/** "Numbered within a second" (DESIGN §4): at once only after a full batch. */
+/** "Numbered within a second" (docs/architecture.md §2): at once only after a full batch. */
 const SEAL_MS = 500;
 /**
  * What is overdue by this much had a process that should have acted: longer than a worker's restart, so that it rarely

@@ -78,7 +78,7 @@ function loaded(history: readonly Entry[], attempt: number, tried: string): stri
   return from && to ? [`${tried}downloaded in ${seconds(timeOf(to) - timeOf(from))}`] : [];
 }
 
-/** A status is numbered; a hello is not (specs/device-mqtt.md, "What confirms"). */
+/** A status is numbered; a hello is not (docs/contracts/device-mqtt.md, "What confirms"). */
 function confirmed(history: readonly Entry[], end: Entry, deviceId: string): string {
   const gateway = end.data['by'] !== `device:${deviceId}` && byDevice(end);
   const who = gateway ? 'its gateway' : 'it';

@@ -50,7 +50,7 @@ export interface SlotNow {
   readonly waitingOn: readonly string[];
 }
 
-/** specs/rollouts.md, "History": why a device has this version, why now, and what it waits for. */
+/** docs/contracts/rollouts.md, "History": why a device has this version, why now, and what it waits for. */
 export function slotNow(facts: SlotFacts): SlotNow {
   const { desired, queued, pending } = facts;
   return {

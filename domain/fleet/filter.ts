@@ -25,8 +25,8 @@ const RULES = {
 };
 
 /**
- * The filter language: RSQL (github.com/jirutka/rsql-parser) over the fields of a device (specs/rollouts.md, "The
- * plan"). `;` or `and` binds closer than `,` or `or`; `*` in a value stands for any characters. Total: whatever is
+ * The filter language: RSQL (github.com/jirutka/rsql-parser) over the fields of a device (docs/contracts/rollouts.md,
+ * "The plan"). `;` or `and` binds closer than `,` or `or`; `*` in a value stands for any characters. Total: whatever is
  * given, the answer is a filter whose fields, operators and values fit each other, or the first place where it does
  * not, with what was expected there.
  */

@@ -202,7 +202,8 @@ const PHASES: readonly string[] = ['download', 'push', 'install'];
 
 /**
  * What a hello says of the slot. It concludes only where the content came by this installation, or where no one says by
- * which and the slot held something else when the document was published (specs/device-mqtt.md, "What confirms").
+ * which and the slot held something else when the document was published (docs/contracts/device-mqtt.md, "What
+ * confirms").
  */
 function seen(i: Installation, event: Extract<InstallationEvent, { type: 'seen' }>, now: number): Installation {
   if (isEnded(i.state)) return i;

@@ -1,8 +1,8 @@
 import type { Installation } from './installation.js';
 
 /**
- * An error of a device, as it reports it (specs/device-mqtt.md, "Error codes"). `retriable` is its own opinion, where
- * it has one.
+ * An error of a device, as it reports it (docs/contracts/device-mqtt.md, "Error codes"). `retriable` is its own
+ * opinion, where it has one.
  */
 export interface DeviceError {
   readonly code: string;

@@ -3,8 +3,8 @@ import type { Boot } from './installation.js';
 import { apply, emptySlot, LAST_REVISION, revise, type DeviceAggregate } from './device-aggregate.js';
 
 /**
- * What a device says of itself after every connect and every reboot (specs/device-mqtt.md, `hello`), as far as facts
- * come of it.
+ * What a device says of itself after every connect and every reboot (docs/contracts/device-mqtt.md, "Payloads"), as far
+ * as facts come of it.
  */
 export interface Hello {
   readonly bootId?: string;

@@ -56,7 +56,7 @@ export function applyDeadline(i: Installation, now: number, unconfirmed = false)
 }
 
 /**
- * Every status may have been lost: before giving up, ask once what the slots hold (specs/device-mqtt.md, "Lost
+ * Every status may have been lost: before giving up, ask once what the slots hold (docs/contracts/device-mqtt.md, "Lost
  * status").
  */
 function askHello(i: Installation, now: number): Installation {

@@ -15,7 +15,9 @@ const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 
-/** The defaults of an installation that was asked for by itself (specs/rest-api.md, "Firmware installations"). */
+/**
+ * The defaults of an installation that was asked for by itself (docs/contracts/rest-api.md, "Firmware installations").
+ */
 export const DEFAULT_POLICY: Policy = {
   timeouts: { offer: 7 * DAY, download: HOUR, install: 30 * MINUTE, confirm: 15 * MINUTE },
   retry: { maxAttempts: 3, first: 10 * SECOND, factor: 2, max: 10 * MINUTE },
@@ -23,7 +25,7 @@ export const DEFAULT_POLICY: Policy = {
   maxDefer: DAY,
 };
 
-/** As long as a reason may be (specs/rest-api.md). */
+/** As long as a reason may be (docs/contracts/rest-api.md). */
 export const REASON_CHARACTERS = 255;
 
 /**

@@ -1,4 +1,4 @@
-/** The states of an installation, in the words of specs/device-mqtt.md ("One state machine, several dialects"). */
+/** The states of an installation, in the words of docs/contracts/device-mqtt.md, "States". */
 export const OPEN_STATES = [
   'scheduled',
   'queued',

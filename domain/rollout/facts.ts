@@ -1,6 +1,6 @@
 import type { StopOutcome } from './plan.js';
 
-/** What a target is at any moment; the words are those of the counters (specs/rollouts.md, "States"). */
+/** What a target is at any moment; the words are those of the counters (docs/contracts/rollouts.md, "States"). */
 export const TARGET_STATES = [
   'pending',
   'queued',

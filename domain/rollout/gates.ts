@@ -19,7 +19,7 @@ export interface GateVerdict {
   } | null;
 }
 
-/** specs/rollouts.md, "Gates". Pure: the same counters give the same verdict, however often one looks. */
+/** docs/contracts/rollouts.md, "Gates". Pure: the same counters give the same verdict, however often one looks. */
 export function judgeGate(plan: GroupPlan, group: GroupFacts): GateVerdict {
   const { counters: c, size } = group;
   const ended = endedOf(c);

@@ -1,6 +1,6 @@
 /**
- * What an operator asks for (specs/rollouts.md, "The plan"), with every default filled in: plain, readonly, JSON-safe.
- * Durations are milliseconds, times epoch milliseconds, shares 0..1.
+ * What an operator asks for (docs/contracts/rollouts.md, "The plan"), with every default filled in: plain, readonly,
+ * JSON-safe. Durations are milliseconds, times epoch milliseconds, shares 0..1.
  */
 export interface Plan {
   readonly name: string;
@@ -120,7 +120,7 @@ const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 
-/** specs/rollouts.md, "Defaults". */
+/** docs/contracts/rollouts.md, "Defaults". */
 export const DEFAULTS = {
   groups: [{ name: 'canary', percent: 1 }, { name: 'early', percent: 10 }, { name: 'rest' }],
   group: { soak: 0, gate: { minSuccess: 0.95, minSample: 1 } },

@@ -9,8 +9,8 @@ import { crossedRules } from './stop-rules.js';
 import { earliest } from '../times.js';
 
 /**
- * What is next for a rollout (DESIGN §6). Pure: no clock, no I/O; the same facts at the same time give the same answer.
- * The same function runs it and will simulate it.
+ * What is next for a rollout (docs/architecture.md §6). Pure: no clock, no I/O; the same facts at the same time give
+ * the same answer. The same function runs it and will simulate it.
  *
  * Read from above: each line either ends the question or leaves it to the next one. What stops goes before what starts.
  */

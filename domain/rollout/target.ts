@@ -32,7 +32,7 @@ const BAD_ENDS = {
 
 /**
  * What a change of its installation means to a target; undefined = nothing. A retry is the rollout's, not the
- * installation's: the target returns to `pending`, where it uses no place (specs/rollouts.md, "Admission").
+ * installation's: the target returns to `pending`, where it uses no place (docs/contracts/rollouts.md, "Admission").
  */
 export function targetAfter(
   before: Installation,

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { id, text, timestamp } from './envelope.js';
 
-/** specs/rest-api.md, Devices: the service makes the password, so a fast hash of it suffices. */
+/** docs/contracts/rest-api.md, "Devices": the service makes the password, so a fast hash of it suffices. */
 export const newCredential = z
   .strictObject({ type: z.literal('password', { error: 'must be "password"' }) })
   .meta({ id: 'NewCredential', example: { type: 'password' } });

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { id, text, timestamp } from './envelope.js';
 
-/** specs/rest-api.md, Device types and slots. */
+/** docs/contracts/rest-api.md, "Device types and slots". */
 export const slotName = z
   .string()
   .regex(/^[a-zA-Z0-9_]+$/, { error: 'must consist of letters, digits and _' })

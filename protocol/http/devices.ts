@@ -3,7 +3,7 @@ import { filterFault } from '../../domain/fleet/filter.js';
 import { communicationInterval } from './device-types.js';
 import { id, listOf, text, timestamp } from './envelope.js';
 
-/** specs/rest-api.md, Devices. */
+/** docs/contracts/rest-api.md, "Devices". */
 const distinct = {
   check: (list: readonly string[]) => new Set(list).size === list.length,
   error: 'must not name the same twice',

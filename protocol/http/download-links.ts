@@ -3,8 +3,8 @@ export type Sign = (text: string) => string;
 
 /**
  * Links that serve a blob without a token. They carry their right in themselves: an HMAC over path and query, as the
- * last query parameter (specs/device-mqtt.md, Payloads). Signed is the path from `/download/` on, so that a proxy may
- * serve it below another one.
+ * last query parameter (docs/contracts/device-mqtt.md, "Payloads"). Signed is the path from `/download/` on, so that a
+ * proxy may serve it below another one.
  */
 function signed(publicUrl: string, sign: Sign, path: string): string {
   return `${publicUrl}${path}${path.includes('?') ? '&' : '?'}sig=${sign(path)}`;

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { Firmware } from '../../domain/artifact/firmware.js';
 import { id, text, timestamp } from './envelope.js';
 
-/** specs/rest-api.md, Firmware. */
+/** docs/contracts/rest-api.md, "Firmware". */
 const DEFAULT_CONTENT_TYPE = 'application/octet-stream';
 const contentType = z
   .string()

@@ -4,7 +4,7 @@ import type { Installation } from '../../domain/installation/installation.js';
 import { STATES } from '../../domain/installation/states.js';
 import { id, timestamp } from './envelope.js';
 
-/** specs/rest-api.md, Firmware installations. What clients get. */
+/** docs/contracts/rest-api.md, "Firmware installations". What clients get. */
 const time = timestamp.nullable();
 const duration = z.string();
 

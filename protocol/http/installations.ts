@@ -7,7 +7,7 @@ import { slotName } from './device-types.js';
 import { duration } from './duration.js';
 import { id, listOf, text, timestamp } from './envelope.js';
 
-/** specs/rest-api.md, Firmware installations. What clients send. */
+/** docs/contracts/rest-api.md, "Firmware installations". What clients send. */
 const SECOND = 1_000;
 const DAY = 86_400 * SECOND;
 /** No phase of an installation takes longer, and no timer of Temporal has to. */

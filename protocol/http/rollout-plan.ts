@@ -7,7 +7,7 @@ import { duration } from './duration.js';
 import { id, text, timestamp } from './envelope.js';
 
 /**
- * specs/rollouts.md, "The plan". What clients send: its shape. What the members mean together is checked in
+ * docs/contracts/rollouts.md, "The plan". What clients send: its shape. What the members mean together is checked in
  * domain/rollout/check-plan.ts.
  */
 const SECOND = 1_000;

@@ -6,7 +6,7 @@ import type { Forecast, Spread } from '../../domain/rollout/simulation/forecast.
 import { timestamp } from './envelope.js';
 import { isoTime } from './print-plan.js';
 
-/** specs/rollouts.md, "Simulation". What clients get. */
+/** docs/contracts/rollouts.md, "Simulation". What clients get. */
 const chance = z.number().min(0).max(1);
 const durations = z.strictObject({ p50: z.string(), p95: z.string() }).meta({
   description:

@@ -5,7 +5,7 @@ import { id, text, timestamp } from './envelope.js';
 import { applyMergePatch } from './merge-patch.js';
 import { newRollout, PLAN_EXAMPLE } from './rollout-plan.js';
 
-/** specs/rollouts.md: plans to reuse. A template holds any part of a plan, as a client would send it. */
+/** docs/contracts/rollouts.md: plans to reuse. A template holds any part of a plan, as a client would send it. */
 const { steps, groups, pace } = PLAN_EXAMPLE;
 const example = { name: 'carefully', groups, pace };
 

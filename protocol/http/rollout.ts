@@ -25,7 +25,7 @@ import {
 } from './print-plan.js';
 import { ROLLOUT_EXAMPLE } from './rollout-example.js';
 
-/** specs/rollouts.md, "States". What clients get. */
+/** docs/contracts/rollouts.md, "States". What clients get. */
 const time = timestamp.nullable();
 const sentence = z.string();
 const vote = z.strictObject({ by: z.string(), at: timestamp });

@@ -9,7 +9,10 @@ import { applyMergePatch } from './merge-patch.js';
 import type { PrintedPlan } from './print-plan.js';
 import { groupName } from './rollout-plan.js';
 
-/** specs/rollouts.md, "States": what a person asks of a rollout. A body that needs to say nothing may be left out. */
+/**
+ * docs/contracts/rollouts.md, "States": what a person asks of a rollout. A body that needs to say nothing may be left
+ * out.
+ */
 const REASON_LENGTH = 255;
 const because = text(1, REASON_LENGTH).meta({
   description: 'For people; it stands in the history, and where the rollout says why',

@@ -26,8 +26,8 @@ class Filled {
 }
 
 /**
- * The plan with every default of specs/rollouts.md, and a pointer for each that was filled in. A list that was left out
- * is one default; of an object that was left out, each member is.
+ * The plan with every default of docs/contracts/rollouts.md, and a pointer for each that was filled in. A list that was
+ * left out is one default; of an object that was left out, each member is.
  */
 export function toPlan(body: NewRollout): { plan: Plan; defaulted: string[] } {
   const filled = new Filled();

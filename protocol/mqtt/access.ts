@@ -1,8 +1,8 @@
 import { isLevel, parseTopic, ROOT } from './topics.js';
 
 /**
- * Who a connection is, and what it may do: the one matcher (specs/device-mqtt.md, end). The embedded broker calls it,
- * an outside broker's access list is generated from it, and tests hold both to what is delivered.
+ * Who a connection is, and what it may do: the one matcher (docs/contracts/device-mqtt.md, "Credentials"). The embedded
+ * broker calls it, an outside broker's access list is generated from it, and tests hold both to what is delivered.
  */
 export type Identity =
   { readonly kind: 'service' } | { readonly kind: 'device'; readonly tenant: string; readonly node: string };

@@ -1,7 +1,9 @@
 import { z } from 'zod';
 import { bytes, counter, level, name, printedTime, revision, sha256, slotName, text, uuid, version } from './fields.js';
 
-/** What the service sends (specs/device-mqtt.md, "Payloads"). A device ignores members that it does not know. */
+/**
+ * What the service sends (docs/contracts/device-mqtt.md, "Payloads"). A device ignores members that it does not know.
+ */
 
 /** What is to be installed in a slot. Retained; an empty payload in its place = nothing. */
 export const desired = z.object({

@@ -1,5 +1,5 @@
 /**
- * The only place where topics are spelled: build, parse, filter (specs/device-mqtt.md, "Topics").
+ * The only place where topics are spelled: build, parse, filter (docs/contracts/device-mqtt.md, "Topics").
  *
  *     slipway/v1/{tenant}/{node}/{device}/up/{type}
  *     slipway/v1/{tenant}/{node}/{device}/down/{type}[/{slot}]

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { at, bytes, counter, cutTo, instant, name, revision, sha256, slotName, uuid, version } from './fields.js';
 
-/** What devices send (specs/device-mqtt.md, "Payloads"). Members that are not known are dropped. */
+/** What devices send (docs/contracts/device-mqtt.md, "Payloads"). Members that are not known are dropped. */
 
 /**
  * What a slot holds. `version` and `sha256` are null where the device does not know them, as with content from the

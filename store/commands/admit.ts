@@ -41,7 +41,7 @@ interface Admitted {
 /**
  * Starts up to `count` installations of one group: the whole of an admission in one transaction, under the lock of the
  * rollout's row, which is what keeps the cap and the rate at every moment. Devices are locked before targets, as
- * reports do (DESIGN §4). @returns how many were started.
+ * reports do (docs/architecture.md §2). @returns how many were started.
  */
 export async function admit(
   tx: Tx,

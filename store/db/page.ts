@@ -1,4 +1,4 @@
-/** Offset paging for short lists, keyset paging for long ones (specs/rest-api.md, Conventions). */
+/** Offset paging for short lists, keyset paging for long ones (docs/contracts/rest-api.md, "Conventions"). */
 export interface PageRequest {
   page: number;
   pageSize: number;

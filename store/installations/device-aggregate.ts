@@ -24,7 +24,7 @@ const SORTED = '(SELECT tenant_id, id FROM jsonb_to_recordset($1::jsonb) AS k(te
 
 /**
  * Locks the devices and then their installations, always in that order and sorted, so that no two batches deadlock
- * (DESIGN §4), and reads them. A key whose device does not exist is not in the answer.
+ * (docs/architecture.md §2), and reads them. A key whose device does not exist is not in the answer.
  *
  * Each row is looked up by its key, in a LATERAL that is not merged with what is around it: left to choose, PostgreSQL
  * begins with the few device types and firmwares and walks all that the tenant has, until a young table was analyzed

@@ -32,7 +32,7 @@ export function pokeRollout(tenantId: string, rolloutId: string, dueAt?: number)
 /**
  * Moves the targets whose installations ended, began to wait, or got their turn: in the transaction of the report
  * itself, so that no counter is ever behind what is acknowledged. Locks come after those of devices and installations
- * (DESIGN §4). @returns whom to tell.
+ * (docs/architecture.md §2). @returns whom to tell.
  */
 export async function moveTargets(tx: Tx, changes: readonly InstallationChange[], now: number): Promise<Mark[]> {
   const relevant = changes.filter(

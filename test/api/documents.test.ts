@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { startApi, type ApiUnderTest } from './api-under-test.js';
 
@@ -17,6 +18,21 @@ describe('the OpenAPI document', () => {
     const reply = await api.call('GET', '/openapi.json', undefined, withoutToken);
     expect(reply.status).toBe(200);
     expect(reply.body).toMatchObject({ openapi: '3.1.0', servers: [{ url: api.url }] });
+  });
+
+  it('has every operation that docs/contracts/ names, and they name every one', () => {
+    const { paths } = api.description.document as {
+      paths: Record<string, Record<string, { operationId?: string; description?: string }>>;
+    };
+    const built = Object.entries(paths).flatMap(([path, methods]) =>
+      Object.entries(methods)
+        .filter(([, { operationId }]) => operationId !== undefined)
+        .map(([method]) => `${method.toUpperCase()} ${path}`),
+    );
+    const named = ['rest-api', 'rollouts'].flatMap((name) =>
+      [...readFileSync(`docs/contracts/${name}.md`, 'utf8').matchAll(/^\| `([A-Z]+ \/\S+)`/gm)].map(([, one]) => one!),
+    );
+    expect(named.sort()).toEqual(built.sort());
   });
 
   it('describes every operation of the contract', () => {

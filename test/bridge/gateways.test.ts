@@ -6,7 +6,7 @@ import { asTenant } from '../../store/db/transaction.js';
 import { until } from '../support/until.js';
 import { BridgeUnderTest } from './bridge-under-test.js';
 
-/** specs/device-mqtt.md, "Gateway": one connection, a topic level per child. */
+/** docs/contracts/device-mqtt.md, "Gateway": one connection, a topic level per child. */
 const bridge = new BridgeUnderTest('bridge gateways');
 beforeAll(() => bridge.start(), 60_000);
 afterAll(() => bridge.end(), 60_000);

@@ -4,7 +4,7 @@ import { asService } from '../../store/db/transaction.js';
 import { until } from '../support/until.js';
 import { BridgeUnderTest } from './bridge-under-test.js';
 
-/** specs/device-mqtt.md, "Sequences": each bullet, over the wire, with devices that are not ours. */
+/** docs/contracts/device-mqtt.md, "Sequences": each bullet, over the wire, with devices that are not ours. */
 const bridge = new BridgeUnderTest('bridge sequences');
 beforeAll(() => bridge.start(), 60_000);
 afterAll(() => bridge.end(), 60_000);

@@ -4,8 +4,8 @@ import { ackTopic, cmdTopic, desiredTopic, deviceFilter, SERVICE_FILTER, upTopic
 import { DeviceClient, eventually, ServiceClient, type BrokerUnderTest, type Login } from './broker-clients.js';
 
 /**
- * What Slipway asks of a broker, tested by what is delivered: PUBACK and SUBACK prove nothing (specs/device-mqtt.md,
- * "Facts that decided it").
+ * What Slipway asks of a broker, tested by what is delivered: PUBACK and SUBACK prove nothing
+ * (docs/contracts/device-mqtt.md, "Facts that decided it").
  */
 export function brokerContract(name: string, start: () => Promise<BrokerUnderTest>): void {
   describe(name, () => {

@@ -36,7 +36,7 @@ export function addressesOf(settings: Settings, ports: Ports, databaseUrl: strin
 
 const endpointsFile = (dataDir: string) => join(dataDir, 'endpoints.json');
 
-/** For scripts and tests that run side by side (DESIGN §9). */
+/** For scripts and tests that run side by side (docs/architecture.md §7). */
 export function writeEndpoints(dataDir: string, addresses: Addresses): void {
   writePrivateFile(endpointsFile(dataDir), `${JSON.stringify(addresses, undefined, 2)}\n`);
 }

@@ -5,8 +5,8 @@ import type { Addresses, Ports } from './addresses.js';
 export const SERVICE_USERNAME = 'slipway-service';
 
 /**
- * What every child is told: the names of DESIGN §9 and nothing else, so that no process can know that something is
- * embedded. Settings that belong to an outside service are taken away where the service is not outside.
+ * What every child is told: the names of docs/architecture.md §7 and nothing else, so that no process can know that
+ * something is embedded. Settings that belong to an outside service are taken away where the service is not outside.
  */
 export function childEnvironment(
   settings: Settings,

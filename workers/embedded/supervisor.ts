@@ -28,8 +28,8 @@ export interface Supervisor {
 }
 
 /**
- * First pause 0.2 s: what died is back within 2 s (DESIGN §3). Doubled while it keeps dying, so that a broken one does
- * not use up the machine.
+ * First pause 0.2 s: what died is back within 2 s (docs/architecture.md §7). Doubled while it keeps dying, so that a
+ * broken one does not use up the machine.
  */
 const BACK_OFF = { firstMs: 200, maxMs: 10_000 };
 /** What lived this long was healthy: its next death is a new story. */

@@ -13,10 +13,13 @@ const BESIDE_THE_ROOMS: Readonly<Record<string, readonly string[]>> = {
   bench: [
     'arguments.ts',
     'child.ts',
+    'covers.d.ts',
+    'covers.js',
     'devices.ts',
     'fleet.ts',
     'free-port.ts',
     'lean-device.ts',
+    'long.ts',
     'machine.ts',
     'main.ts',
     'messages.ts',

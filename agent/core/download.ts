@@ -5,7 +5,7 @@ import { pauseAfter, type Backoff } from './backoff.js';
 import type { Desired } from '../../protocol/mqtt/payloads.js';
 import { fetchFrom, UnreachableError, type Piece } from './fetch-range.js';
 import { hashOf, sizeOf } from './hash.js';
-import { InstallError } from './installer.js';
+import { InstallError, isInstallError } from './installer.js';
 import { codeOf, messageOf, replaceFile } from './write-file.js';
 
 export interface DownloadOptions {
@@ -57,18 +57,38 @@ export class Downloads {
     const path = this.pathOf(desired);
     await mkdir(this.options.dir, { recursive: true });
     await this.assertSpace(desired, (await sizeOf(path)) ?? 0);
-    for (let failures = 0; ;) {
-      const before = (await sizeOf(path)) ?? 0;
-      const failure = await this.tryOnce(desired, watch);
-      if (failure === undefined) break;
-      const after = (await sizeOf(path)) ?? 0;
-      if (after - before < desired.firmware.size * ADVANCE) failures += 1;
-      if (!failure.passing || failures > desired.policy.retryDownload)
-        throw new InstallError('DOWNLOAD_FAILED', failure.message, true, { cause: failure });
-      watch.retrying(failure.message, after);
-      await pause(pauseAfter(failures, this.options.backoff, this.options.random), undefined, { signal: watch.signal });
+    const isSure = await this.complete(desired, watch);
+    try {
+      await this.verify(desired, watch.signal);
+    } catch (error) {
+      if (isSure || !isInstallError(error)) throw error;
+      // It was resumed without an ETag: perhaps the bytes of two files.
+      watch.retrying(error.message, 0);
+      await this.complete(desired, watch);
+      await this.verify(desired, watch.signal);
     }
-    await this.verify(desired, watch.signal);
+  }
+
+  /** Tries until the file has its size. @returns false where its parts may be of different files */
+  private async complete(desired: Desired, watch: Watch): Promise<boolean> {
+    const path = this.pathOf(desired);
+    const { backoff, random } = this.options;
+    let isSure = true;
+    // What the server puts off is no failure of the download; its pauses grow all the same.
+    for (let failures = 0, putOff = 0; ;) {
+      const before = (await sizeOf(path)) ?? 0;
+      isSure = before === 0 || (isSure && (await readEtag(`${path}.etag`)) !== undefined);
+      const failure = await this.tryOnce(desired, watch);
+      if (failure === undefined) return isSure;
+      const after = (await sizeOf(path)) ?? 0;
+      if (failure.retryAfterMs !== undefined) putOff += 1;
+      else if (after - before < desired.firmware.size * ADVANCE) failures += 1;
+      if (!failure.passing || failures > desired.policy.retryDownload)
+        throw new InstallError(failure.code, failure.message, true, { cause: failure });
+      watch.retrying(failure.message, after);
+      const ms = Math.max(pauseAfter(failures + putOff, backoff, random), failure.retryAfterMs ?? 0);
+      await pause(ms, undefined, { signal: watch.signal });
+    }
   }
 
   /** Removes what no open document asks for. */
@@ -149,7 +169,7 @@ function nameOf({ sha256, size }: Content): string {
 
 async function writePieces(
   file: FileHandle,
-  answer: { start: number; pieces: AsyncIterable<Piece> },
+  answer: { start: number; isWhole: boolean; pieces: AsyncIterable<Piece> },
   size: number,
   watch: Watch,
 ): Promise<void> {
@@ -157,13 +177,18 @@ async function writePieces(
   for await (const piece of answer.pieces) {
     const bytes = await watch.received(piece, offset);
     watch.signal.throwIfAborted();
-    if (offset + bytes.length > size)
-      throw new InstallError('HASH_MISMATCH', `the server sends more than the ${size} bytes of the document`, true);
+    if (offset + bytes.length > size) throw wrongFile(`the server sends more than the ${size} bytes of the document`);
     await file.write(bytes, 0, bytes.length, offset);
     offset += bytes.length;
     watch.progress(offset);
   }
+  if (offset < size && answer.isWhole) throw wrongFile(`the server's file has ${offset} bytes instead of ${size}`);
   if (offset < size) throw new UnreachableError(`the download ended after ${offset} of ${size} bytes`, true);
+}
+
+/** What is there of it is removed: the next try begins anew. */
+function wrongFile(message: string): UnreachableError {
+  return new UnreachableError(message, true, true, { isWrongFile: true });
 }
 
 async function readEtag(path: string): Promise<string | undefined> {

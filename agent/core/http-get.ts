@@ -1,5 +1,6 @@
-import { request as httpRequest, type IncomingMessage } from 'node:http';
+import { request as httpRequest, type ClientRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
+import { proxyFor, throughProxy } from './proxy.js';
 
 interface Asked {
   readonly headers: Readonly<Record<string, string>>;
@@ -13,7 +14,7 @@ interface Asked {
 /**
  * Node's own client, because undici 7 throws out of reach of any `catch` where a server hangs up behind a body that is
  * read slowly (nodejs/undici#5360). A connection for each request: a device downloads rarely, and a kept one may have
- * died unnoticed.
+ * died unnoticed. Proxies stand in the environment (proxy.ts).
  *
  * @returns the answer; its body is neither read nor bounded in time
  * @throws what the system or URL says, AbortError
@@ -32,9 +33,15 @@ export async function httpGet(address: string, asked: Asked): Promise<IncomingMe
   }
 }
 
-function getOnce(url: URL, { headers, signal, silence }: Asked): Promise<IncomingMessage> {
+async function getOnce(url: URL, { headers, signal, silence }: Asked): Promise<IncomingMessage> {
+  const proxy = proxyFor(url);
+  const by = proxy ? await throughProxy(proxy, url, { signal, silence }) : { agent: false as const };
+  const request = by.protocol === 'https:' || url.protocol === 'https:' ? httpsRequest : httpRequest;
+  return sent(request(url, { signal, ...by, headers: { ...headers, ...by.headers } }), silence);
+}
+
+function sent(request: ClientRequest, silence: number): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
-    const request = (url.protocol === 'https:' ? httpsRequest : httpRequest)(url, { headers, signal, agent: false });
     const timer = setTimeout(() => request.destroy(new Error(`no answer for ${silence} ms`)), silence);
     request.on('response', (response) => {
       clearTimeout(timer);

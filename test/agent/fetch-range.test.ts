@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { fetchFrom } from '../../agent/core/fetch-range.js';
+import { fetchFrom, type Pace } from '../../agent/core/fetch-range.js';
 
 let server: Server;
 let connections: Socket[];
@@ -24,7 +24,7 @@ afterEach(async () => {
 });
 
 const address = (path = '/file') => `http://127.0.0.1:${(server.address() as AddressInfo).port}${path}`;
-const ask = (size: number, more: { url?: string; signal?: AbortSignal; silence?: number } = {}) =>
+const ask = (size: number, more: { url?: string; signal?: AbortSignal; silence?: number; slowest?: Pace } = {}) =>
   fetchFrom({ url: address(), from: 0, etag: undefined, size, signal: new AbortController().signal, ...more });
 
 /**
@@ -152,5 +152,35 @@ describe('where the bytes are', () => {
     withdrawal.abort();
     await expect(reading).rejects.toThrow();
     if (!connections[0]!.closed) await once(connections[0]!, 'close');
+  });
+});
+
+describe('a connection that is slower than the slowest line', () => {
+  it('ends, so that it is begun again where it was', async () => {
+    respond = (socket) => {
+      socket.write(`${OK}Content-Length: 1000000\r\n\r\n`);
+      const timer = setInterval(() => socket.write('x'), 20);
+      socket.on('close', () => clearInterval(timer));
+    };
+    const { pieces } = await ask(1_000_000, { slowest: { bytes: 10_000, inMs: 300 } });
+    await expect(read(pieces)).rejects.toThrow(/^only \d+ bytes came in 0 s$/);
+  });
+
+  it('does not count the time that the device itself takes', async () => {
+    const bytes = randomBytes(400_000);
+    respond = (socket) => {
+      socket.write(`${OK}Content-Length: ${bytes.length}\r\n\r\n`);
+      socket.end(bytes);
+    };
+    const { pieces } = await ask(bytes.length, { slowest: { bytes: 1_000_000_000, inMs: 10_000 } });
+    const received: Buffer[] = [];
+    const begun = performance.now();
+    for await (const piece of pieces) {
+      const until = performance.now() + (received.length === 0 ? 200 : 0);
+      while (performance.now() < until) await nextTurn();
+      received.push(piece);
+    }
+    expect(performance.now() - begun).toBeGreaterThan(200);
+    expect(Buffer.concat(received).equals(bytes)).toBe(true);
   });
 });

@@ -19,7 +19,9 @@ interface Request {
 /** How the next answers misbehave; each answer takes the first one from the list. */
 export type Mishap =
   | { readonly cutAfter: number }
-  | { readonly status: number }
+  | { readonly status: number; readonly headers?: Readonly<Record<string, string>> }
+  /** Other bytes, in one answer of 200. `chunked`: their number is not told. */
+  | { readonly instead: Buffer; readonly chunked?: boolean }
   | { readonly stallAfter: number }
   | { readonly redirectTo: string };
 
@@ -27,6 +29,8 @@ export type Mishap =
 export class FileServer {
   readonly requests: Request[] = [];
   readonly mishaps: Mishap[] = [];
+  /** false = as a server that knows no versions. */
+  hasEtags = true;
   private readonly files = new Map<string, { bytes: Buffer; etag: string }>();
 
   private constructor(
@@ -75,7 +79,11 @@ export class FileServer {
       this.requests.push({ path, range, ifRange, status });
       response.writeHead(status, headers);
     };
-    if (mishap !== undefined && 'status' in mishap) return (answer(mishap.status), void response.end());
+    if (mishap !== undefined && 'status' in mishap) return (answer(mishap.status, mishap.headers), void response.end());
+    if (mishap !== undefined && 'instead' in mishap) {
+      answer(200, mishap.chunked === true ? {} : { 'content-length': mishap.instead.length });
+      return void response.end(mishap.instead);
+    }
     if (mishap !== undefined && 'redirectTo' in mishap)
       return (answer(302, { location: mishap.redirectTo }), void response.end());
     if (!found) return (answer(404), void response.end());
@@ -86,7 +94,7 @@ export class FileServer {
       return (answer(416, { 'content-range': `bytes */${bytes.length}` }), void response.end());
     const body = isPart ? bytes.subarray(from) : bytes;
     answer(isPart ? 206 : 200, {
-      etag,
+      ...(this.hasEtags && { etag }),
       'accept-ranges': 'bytes',
       'content-length': body.length,
       ...(isPart && { 'content-range': `bytes ${from}-${bytes.length - 1}/${bytes.length}` }),

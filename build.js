@@ -38,6 +38,7 @@ const FOLDERS = [
   'test/support',
   'test/e2e',
   'test/api',
+  'test/repo',
 ];
 /** Not compiled from one source each. */
 const MADE_HERE = new Set(['workflow-bundle.js', 'package.json']);

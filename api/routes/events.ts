@@ -25,7 +25,7 @@ export function eventRoutes(live: LiveEvents): Route[] {
       operationId: 'listEvents',
       summary: 'Everything that happened, in the order of the sealed history',
       description:
-        'With `Accept: text/event-stream` what happens is told within about a second, as Server-Sent Events: `id` is the number in the history, `event` what happened, `data` the entry. A reader that does not keep up is cut off, and each stream ends after 15 minutes: ask again with `Last-Event-ID`, and nothing is left out.',
+        'With `Accept: text/event-stream` events follow within about a second, as Server-Sent Events: `id` is the number in the history, `event` what happened, `data` the entry. A reader that does not keep up is cut off, and each stream ends after 15 minutes: ask again with `Last-Event-ID`, and nothing is left out.',
       permission: ['rollouts:read', 'firmware:read', 'devices_states:read'],
       query: historyQuery,
       requestHeaders: LAST_EVENT_ID,

@@ -167,7 +167,7 @@ export function installationRoutes(services: Services): Route[] {
       permission: 'firmware:write',
       params: byId,
       body: nothing,
-      answers: { 202: { description: 'It goes on', schema }, 409: WRONG_STATE },
+      answers: { 202: { description: 'The installation continues', schema }, 409: WRONG_STATE },
       handle: (call) => act(call, call.params, 202, { type: 'release' }),
     }),
     route({

@@ -49,7 +49,7 @@ export function rolloutCommandRoutes(services: Services): Route[] {
       path: `${ONE}/pause`,
       operationId: 'pauseRollout',
       summary: 'Pause a rollout',
-      description: 'Nothing more begins; what is open goes on.',
+      description: 'Nothing more starts; open installations continue.',
       permission: 'rollouts:write',
       params: byId,
       body: pauseBody,

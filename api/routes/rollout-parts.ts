@@ -15,7 +15,7 @@ import { byId, common, ROLLOUTS, VALIDATION } from './rollouts.js';
 import { parseTargetCursor, parseEntryCursor } from '../../store/db/cursors.js';
 
 const STREAM =
-  'Commands, and each decision of the planner that did something. With `Accept: text/event-stream` they are told within about a second, as Server-Sent Events: `id` is the number in the history, `event` what happened, `data` the entry. `event: counters`, without an id, says how the rollout and its groups stand, at the beginning and when that changed, at most once a second. When the rollout is over and everything was told, `event: end` follows and the stream ends; asked again with `Last-Event-ID` it is 204. A reader that does not keep up is cut off, and each stream ends after 15 minutes: ask again with `Last-Event-ID`, and nothing is left out.';
+  'Commands, and each decision of the planner that did something. With `Accept: text/event-stream` they are sent within about a second, as Server-Sent Events: `id` is the number in the history, `event` what happened, `data` the entry. `event: counters`, without an id, says how the rollout and its groups stand, at the beginning and when that changed, at most once a second. When the rollout is over and everything was sent, `event: end` follows and the stream ends; asked again with `Last-Event-ID` it is 204. A reader that does not keep up is cut off, and each stream ends after 15 minutes: ask again with `Last-Event-ID`, and nothing is left out.';
 
 /**
  * docs/contracts/rollouts.md, "States": the devices of a rollout, and what happened to it. Long lists, read by cursor

@@ -114,7 +114,7 @@ export function webhookRoutes({ now }: Pick<Services, 'now'>): Route[] {
       operationId: 'patchWebhook',
       summary: 'Change a webhook, disable it, or enable it again',
       description:
-        'A webhook to which nothing could be delivered for a day is disabled; enabled again it goes on where it stopped.',
+        'A webhook to which nothing could be delivered for a day is disabled; enabled again it continues where it stopped.',
       permission: WRITE,
       params: byId,
       body: webhookPatch,

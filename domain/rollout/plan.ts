@@ -20,7 +20,7 @@ export interface Plan {
     readonly confirm: number;
     readonly target: number;
   };
-  /** How long the new content must prove itself on each device. */
+  /** How long the new content must run without a regression on each device. */
   readonly confirm: { readonly soak: number };
   /** With what is open on the same slot of a device: end that target as rejected, wait behind it, or cancel it. */
   readonly onConflict: 'reject' | 'queue' | 'supersede';

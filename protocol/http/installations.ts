@@ -61,7 +61,7 @@ export const newInstallation = z
     timeouts: timeouts.optional(),
     soak: duration(0, MAX_TIMEOUT_MS, 'PT10M')
       .optional()
-      .meta({ description: 'How long the new content must prove itself. Default PT0S' }),
+      .meta({ description: 'How long the new content must run without a regression. Default PT0S' }),
     gate: z.enum(['go', 'hold']).default('go').meta({ description: 'hold: download, then wait for the release' }),
     onConflict: z
       .enum(['reject', 'queue', 'supersede'])

@@ -89,7 +89,7 @@ const targets = z.strictObject({
     .meta({ description: 'Devices by name. With a filter: those that match, and these' }),
   dynamic: z.boolean().optional().meta({
     description:
-      'Devices that come to match the filter later join the last group, and those that cease to match before their turn leave; the rollout stays open until its endAt or an abort. Default false',
+      'Devices that match the filter later join the last group, and those that stop matching before their turn leave; the rollout stays open until its endAt or an abort. Default false',
   }),
 });
 
@@ -195,7 +195,7 @@ const schedule = z.strictObject({
   atEnd: z
     .enum(['stopAdmitting', 'cancelOpen'])
     .optional()
-    .meta({ description: 'With what is open then. Default stopAdmitting: it goes on' }),
+    .meta({ description: 'For open installations at that time. Default stopAdmitting: they continue' }),
   window: notYet('use startAt and endAt, or pause and resume'),
   freezes: z
     .array(z.never({ error: 'is not supported yet; pause the rollout before, and resume it afterwards' }))
@@ -231,7 +231,7 @@ const timeouts = z.strictObject({
   download: timeout('download', 'Without a byte that advances.'),
   install: timeout('install', 'From the download to the reboot or the end.'),
   confirm: timeout('confirm', 'From the reboot to the report of the new version.'),
-  target: timeout('target', 'From the start of the rollout to the end of each target, whatever happens.'),
+  target: timeout('target', 'From the start of the rollout to the end of each target, in any case.'),
 });
 
 /** What may change while it runs; the rest is fixed with the rollout. */
@@ -287,7 +287,7 @@ export const newRollout = z
     confirm: z
       .strictObject({ soak: duration(0, MAX_TIME_MS, 'PT10M').optional() })
       .optional()
-      .meta({ description: 'How long the new content must prove itself on each device. Default PT0S' }),
+      .meta({ description: 'How long the new content must run without a regression on each device. Default PT0S' }),
     onConflict: z
       .enum(['reject', 'queue', 'supersede'])
       .optional()

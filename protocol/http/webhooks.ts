@@ -42,7 +42,7 @@ export const webhookPatch = z
     url: url.optional(),
     events: events.optional(),
     description: description.optional(),
-    enabled: z.boolean().optional().meta({ description: 'true: tries again, and goes on where it stopped' }),
+    enabled: z.boolean().optional().meta({ description: 'true: tries again, and continues where it stopped' }),
   })
   .meta({ id: 'WebhookPatch', example: { enabled: true } });
 

@@ -132,7 +132,7 @@ ${become} sh -c "trap '' TERM; while :; do sleep 0.1; done"`;
 });
 
 describe('slipway-agent and the output of a command', () => {
-  it('takes a command for ended when its process has ended, whatever keeps its standard output', async () => {
+  it('treats a command as ended when its process has ended, also with its standard output still open', async () => {
     const current = await agent.script(
       'current.sh',
       `sleep 300 & echo $! >> "$DIR/pid"; printf '{"version": "1.0.0"}'`,
@@ -150,7 +150,7 @@ describe('slipway-agent and the output of a command', () => {
     expect((await pids('pid')).every(isAlive)).toBe(true);
   }, 60_000);
 
-  it('hears progress behind megabytes and behind a line without an end, keeps the newest, and bounds it on the disk', async () => {
+  it('reads progress behind megabytes and behind a line without an end, keeps the newest, and bounds it on the disk', async () => {
     const body = `head -c 200000000 /dev/zero | tr '\\0' x; echo; echo "progress 30000"
 sleep 0.3; head -c 70000 /dev/zero | tr '\\0' y; echo; echo "progress 60000"; sleep 0.5
 echo "sector 7 is bad" >&2; exit 70`;

@@ -44,7 +44,7 @@ const pushed = (child: TestChild) =>
   );
 
 describe('a gateway', () => {
-  it('says hello without a child that does not answer, and tells of it when it does', async () => {
+  it('says hello without a child that does not answer, and reports it when it does', async () => {
     const [quick, hung] = await connected(2);
     let answer: (nothing: undefined) => void = () => undefined;
     hung!.answering = new Promise((done) => (answer = done));
@@ -147,7 +147,7 @@ describe('a gateway', () => {
     });
   });
 
-  it('goes on with the others, from the same bytes, where the child whose document began the download is cancelled', async () => {
+  it('continues with the others, from the same bytes, where the child whose document began the download is cancelled', async () => {
     const [one, two] = await connected(2);
     server.mishaps.push({ stallAfter: 150_000 });
     const first = await install(one!);

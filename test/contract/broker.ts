@@ -50,7 +50,7 @@ export function brokerContract(name: string, start: () => Promise<BrokerUnderTes
       });
 
     describe('lets in', () => {
-      story('nobody with a wrong password, an unknown name, or none', async () => {
+      story('no client with a wrong password, an unknown name, or none', async () => {
         const login = await broker.device(tenant, 'gw');
         for (const wrong of [
           { ...login, password: 'x' },
@@ -64,7 +64,7 @@ export function brokerContract(name: string, start: () => Promise<BrokerUnderTes
         }
       });
 
-      story('several connections of one device, and each hears what is sent to it', async () => {
+      story('several connections of one device, and each receives what is sent to it', async () => {
         const login = await broker.device(tenant, 'gw');
         const both = [await device('gw', { clientId: 'one' }, login), await device('gw', { clientId: 'two' }, login)];
         const bridge = await service();
@@ -204,7 +204,7 @@ export function brokerContract(name: string, start: () => Promise<BrokerUnderTes
     });
 
     describe('delivers to a device', () => {
-      story('only what is sent to it and its children, whatever it subscribes to', async () => {
+      story('only what is sent to it and its children, for any subscription', async () => {
         const bridge = await service();
         const [gw, other] = [await device('gw'), await device('other')];
         await bridge.connection.publish(desiredTopic(of('other'), 'firmware'), 'secret document', {
@@ -309,7 +309,7 @@ export function brokerContract(name: string, start: () => Promise<BrokerUnderTes
         expect(heardBy(after)).toEqual(Array.from({ length: 50 }, (_, n) => `report ${n}`));
       });
 
-      story('with what it has not acknowledged, and without what it has, in whatever order it did', async () => {
+      story('with unacknowledged messages only, for any order of acknowledgements', async () => {
         const before = await bridge(false);
         const gw = await device('gw');
         for (let n = 0; n < 5; n += 1) await gw.publish(upTopic(of('gw'), 'status'), `${n}`);
@@ -336,7 +336,7 @@ export function brokerContract(name: string, start: () => Promise<BrokerUnderTes
 
     describe('after a restart', () => {
       story(
-        'has the session, what it acknowledged to devices, what the service had not acknowledged, and the documents; or tells the bridge that it has lost them all',
+        'has the session, what it acknowledged to devices, what the service had not acknowledged, and the documents; or informs the bridge that it has lost them all',
         async () => {
           const before = await service({ clientId: 'slipway-bridge', clean: false, acknowledges: false });
           const gw = await device('gw');
@@ -360,7 +360,7 @@ export function brokerContract(name: string, start: () => Promise<BrokerUnderTes
         },
       );
 
-      story('lets in whom it let in before, with the same rights, and nobody else', async () => {
+      story('admits the same clients as before, with the same rights, and no others', async () => {
         const [login, gone] = [await broker.device(tenant, 'gw'), await broker.device(tenant, 'gone')];
         await broker.revoke(gone);
         await broker.restart();

@@ -164,7 +164,7 @@ describe('The README', () => {
 
 describe('The guide to rollouts', () => {
   it('updates twenty devices with its curl commands, the canary first', async () => {
-    const printed = await walk('docs/rollouts.md', '## A first rollout with curl');
+    const printed = await walk('docs/rollouts.md', '## First rollout with curl');
     expect(printed).toMatch(/"canary: 1 devices",\s*"early: 2 devices",\s*"rest: 17 devices"/);
     expect(printed).toMatch(/"finished",[^[\]]*"canary passed 1\/1",\s*"early passed 2\/2",\s*"rest passed 17\/17"/);
     expect(printed).toContain(

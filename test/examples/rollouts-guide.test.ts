@@ -17,14 +17,14 @@ const names = (cell: string): string[] => [...cell.matchAll(/`([^`]+)`/g)].map((
 
 describe('The guide to rollouts', () => {
   it('documents each pause reason: meaning and remedy', () => {
-    expect(rowsOf('When it is paused').map(([reason]) => reason)).toEqual(
+    expect(rowsOf('Pause reasons').map(([reason]) => reason)).toEqual(
       PAUSE_REASONS.map((reason) => `\`${reason}\``),
     );
   });
 
   it('documents in which phases each command is allowed', () => {
     const allowed = (action: (typeof ACTIONS)[number]) => PHASES.filter((phase) => whyNot(action, phase) === undefined);
-    const told = rowsOf('What you can do to it').map(([command, , phases]) => [
+    const told = rowsOf('Commands').map(([command, , phases]) => [
       /…\/(\w+)/.exec(command!)?.[1] ?? 'amend',
       phases!.startsWith('all but')
         ? PHASES.filter((phase) => phase !== 'rolling_back' && !phases!.includes(phase))
@@ -37,7 +37,7 @@ describe('The guide to rollouts', () => {
 
   it('names every member that has a default', () => {
     const { defaulted } = toPlan(newRollout.parse({ ...LEAST, groups: [{ name: 'all' }] }));
-    const told = rowsOf('What you may choose').flatMap(([member]) => names(member!));
+    const told = rowsOf('Plan options').flatMap(([member]) => names(member!));
     const covered = (pointer: string) =>
       told.some((name) => `${pointer}/`.startsWith(`/${name.replace('[]', '/0').replaceAll('.', '/')}/`));
     expect(defaulted.filter((pointer) => !covered(pointer))).toEqual([]);

@@ -189,7 +189,7 @@ describe('The process of an installation', () => {
     await keep(one, 'silent-after-reboot');
   });
 
-  it('lets the new content prove itself before it concludes', async () => {
+  it('lets the new content pass its soak before it concludes', async () => {
     const one = await requested({ soak: 600 });
     await becomes(one, 'delivered', (view) => view.state === 'delivered');
     await says(one, { type: 'installed', attempt: 1, seq: 1 });

@@ -17,9 +17,7 @@ const names = (cell: string): string[] => [...cell.matchAll(/`([^`]+)`/g)].map((
 
 describe('The guide to rollouts', () => {
   it('documents each pause reason: meaning and remedy', () => {
-    expect(rowsOf('Pause reasons').map(([reason]) => reason)).toEqual(
-      PAUSE_REASONS.map((reason) => `\`${reason}\``),
-    );
+    expect(rowsOf('Pause reasons').map(([reason]) => reason)).toEqual(PAUSE_REASONS.map((reason) => `\`${reason}\``));
   });
 
   it('documents in which phases each command is allowed', () => {

@@ -43,7 +43,7 @@ describe('A revision of 53 bits', () => {
       slots: { firmware: { version: '1', sha256: null, revision, confirmed: true } },
     });
 
-  it('is taken, and one that no document can be above is told of', () => {
+  it('is accepted, and one that no document can exceed is reported in diagnostics', () => {
     expect(ceilingsIn(hello(2_147_483_648))).toEqual([]);
     expect(ceilingsIn(hello(Number.MAX_SAFE_INTEGER))).toEqual([
       'slot "firmware" has seen revision 9007199254740991, and no document can be above it: let the device forget it',

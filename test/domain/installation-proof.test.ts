@@ -64,7 +64,7 @@ describe('A hello while the restart is awaited', () => {
     expect(cut.after(MINUTE).hello(NEW, { bootId: 'b3', installationId: 'a' }).of('a').state).toBe('installed');
   });
 
-  it('that proves nothing is told of: the sentence says that the device is back with other content', () => {
+  it('that proves nothing is shown: the sentence says that the device is back with other content', () => {
     const heard = rebooting().hello(OLD, {});
     expect(waitingOn(heard.of('a'))).toContain(
       `Waiting for the device to show the new content: it was back with other content at ${new Date(heard.now).toISOString()}`,
@@ -193,7 +193,7 @@ describe('Progress', () => {
 });
 
 describe('A deferral', () => {
-  it("lasts from the service's own receipt, whatever the device's clock says, and never beyond the limit", () => {
+  it("lasts from the service's own receipt, with any clock of the device, and never beyond the limit", () => {
     const deferred = (forMs?: number) =>
       given()
         .requested('a')

@@ -28,7 +28,7 @@ export class UnreachableError extends Error {
     return this.facts.retryAfterMs;
   }
 
-  /** How it is reported where it stays like this (specs/device-mqtt.md, "Error codes"). */
+  /** How it is reported where it stays like this (docs/contracts/device-mqtt.md, "Error codes"). */
   get code(): 'DOWNLOAD_FAILED' | 'HASH_MISMATCH' {
     return this.facts.isWrongFile === true ? 'HASH_MISMATCH' : 'DOWNLOAD_FAILED';
   }

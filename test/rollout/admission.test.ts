@@ -98,7 +98,7 @@ describe('Admission', () => {
 
   it('refuses a downgrade unless the plan asks for one', async () => {
     const story = await Story.given(pool, { online: 1 });
-    await story.facts.sql(`UPDATE device_slots SET version = '3.0.0' WHERE device_id = $1`, [story.devices[0]]);
+    await story.hello(story.devices[0]!, { version: '3.0.0', sha256: '3'.repeat(64) });
     await story.starts({ groups: ONE_GROUP });
     expect((await story.targets())[0]).toMatchObject({
       state: 'rejected',

@@ -119,8 +119,8 @@ describe('A roll back', () => {
 
   it('names devices whose earlier content is unknown or deleted, with the reason', async () => {
     const story = await Story.given(pool, { online: 2 });
-    await story.facts.sql(`DELETE FROM device_slots WHERE device_id = $1`, [story.devices[0]]);
-    await story.facts.sql(`UPDATE device_slots SET sha256 = repeat('9', 64) WHERE device_id = $1`, [story.devices[1]]);
+    await story.hello(story.devices[0]!, { version: null, sha256: null });
+    await story.hello(story.devices[1]!, { version: '1.0.0', sha256: '9'.repeat(64) });
     await story.starts({ groups: ONE_GROUP });
     await story.succeed();
     await story.settles();
@@ -209,7 +209,7 @@ describe('A dynamic rollout', () => {
     await story.registers([`${TAG}-2`]);
     await story.starts({ ...dynamic, targets: { filter: `tag==${TAG}-2`, dynamic: true }, pace: { maxInFlight: 1 } });
     const [waits] = await story.targets({ state: ['pending'] });
-    await story.facts.sql(`UPDATE devices SET tags = '{}' WHERE id = $1`, [waits!.deviceId]);
+    await story.loses(waits!.deviceId);
     await story.registers(['unrelated']);
     await story.settles();
     expect(await story.counters()).toEqual({ canary: { inFlight: 1 }, rest: {} });

@@ -6,7 +6,7 @@ import type { Command } from '../../domain/rollout/commands.js';
 import { groupState } from '../../domain/rollout/phase.js';
 import { newRollout, type NewRollout } from '../../protocol/http/rollout-plan.js';
 import { toPlan } from '../../protocol/http/to-plan.js';
-import { createDevice } from '../../store/commands/devices.js';
+import { createDevice, updateDevice, type Device } from '../../store/commands/devices.js';
 import type { Pool } from '../../store/db/pool.js';
 import { record, type Report } from '../../store/record.js';
 import { commandRollout } from '../../store/commands/rollout-commands.js';
@@ -58,11 +58,8 @@ export class Story {
       const id = await facts.device();
       story.devices.push(id);
       const holds = index >= (fleet.online ?? 0) + (fleet.offline ?? 0);
-      await facts.sql(
-        `INSERT INTO device_slots (tenant_id, device_id, slot, version, sha256, confirmed) VALUES ($1, $2, 'firmware', $3, $4, true)`,
-        [TENANT, id, holds ? '2.0.0' : '1.0.0', holds ? content : old],
-      );
-      if (index < (fleet.online ?? 0) || holds) await story.comesOnline(id);
+      await story.hello(id, holds ? { version: '2.0.0', sha256: content } : { version: '1.0.0', sha256: old });
+      if (index >= (fleet.online ?? 0) && !holds) await story.comesOnline(id, false);
     }
     return story;
   }
@@ -78,6 +75,20 @@ export class Story {
     );
     await this.comesOnline(device.id);
     return device.id;
+  }
+
+  /** It connects, and says what its slot holds; null = it does not know. */
+  async hello(device: string, holds: { version: string | null; sha256: string | null }): Promise<void> {
+    await this.comesOnline(device);
+    const firmware = { ...holds, installationId: null, revision: 0, confirmed: true };
+    const from = { kind: 'device' as const, node: device };
+    await this.say([{ tenantId: TENANT, deviceId: device, from, kind: 'hello', hello: { slots: { firmware } } }]);
+  }
+
+  /** An operator takes the tags of a device away. */
+  async loses(device: string): Promise<void> {
+    const change = ({ info: { name, deviceTypeId } }: Device) => ({ info: { name, deviceTypeId, tags: [] } });
+    await asTenant(this.pool, TENANT, (tx) => updateDevice(tx, TENANT, device, false, change));
   }
 
   /** Or goes: what is said of a session counts only for the newest one. */

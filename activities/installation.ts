@@ -8,7 +8,7 @@ import { reachOf, type Reach } from '../store/fleet/gateways.js';
 import { record } from '../store/record.js';
 import { wakeSender } from '../store/outbox/outbox.js';
 import { asService } from '../store/db/transaction.js';
-import { isTransient } from '../store/db/sqlstates.js';
+import { isOfOneRow, isTransient } from '../store/db/sqlstates.js';
 import { GroupCommit } from './group-commit.js';
 import { deviceKey } from '../store/db/keys.js';
 
@@ -85,16 +85,6 @@ export function createInstallationActivities({ pool, now }: InstallationDependen
       return { done: at.stage === 'ended', state: at.state, attempt: at.attempt };
     },
   };
-}
-
-/**
- * A lock that another transaction holds, and a statement that waited for one too long: PostgreSQL is there, and the
- * others can be done.
- */
-const OF_ONE_ROW: ReadonlySet<unknown> = new Set(['40001', '40P01', '55P03', '57014']);
-
-function isOfOneRow(error: unknown): boolean {
-  return OF_ONE_ROW.has((error as { code?: unknown }).code);
 }
 
 /** The device was deleted, and its installations with it: there is nothing left to wait for. */

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { migrate } from '../store/db/migrate.js';
+import { isUnreachable } from '../store/db/sqlstates.js';
 import {
   addressesOf,
   announcement,
@@ -191,14 +192,6 @@ async function migrateWhenReachable(databaseUrl: string): Promise<void> {
     }
     await sleep(250);
   }
-}
-
-function isUnreachable(error: unknown): boolean {
-  const { code, cause } = error as { code?: string; cause?: unknown };
-  return (
-    ['ECONNREFUSED', 'ECONNRESET', 'ETIMEDOUT', 'ENOTFOUND', 'EAI_AGAIN', '57P03'].includes(code ?? '') ||
-    (cause !== undefined && isUnreachable(cause))
-  );
 }
 
 /** The broker first: the bridge would otherwise wait for its first pause between two tries. */

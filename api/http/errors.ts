@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { isTransient } from '../../store/db/sqlstates.js';
 import { DomainError, ERRORS, type ErrorCode, type Fault } from '../../domain/errors.js';
 
 /** What a refusal looks like on the wire: the contract's envelope and the members of RFC 9457, in one object. */
@@ -45,7 +46,7 @@ export function toDomainError(error: unknown): DomainError {
       {},
       { cause: error },
     );
-  if (isAway(error))
+  if (isTransient(error))
     return new DomainError(
       'SERVICE_UNAVAILABLE',
       'the database does not answer; try again in a few seconds',
@@ -76,39 +77,6 @@ function isBlobStoreAway(error: unknown): boolean {
 /** By name: `instanceof` fails across the realms of a test runner. */
 function isDomainError(error: unknown): error is DomainError {
   return error instanceof Error && error.name === 'DomainError';
-}
-
-/**
- * SQLSTATEs and system errors that say: the database is away, overrun or going down. Nothing was wrong with the
- * request.
- */
-const AWAY = new Set([
-  '57P01',
-  '57P02',
-  '57P03',
-  '57014',
-  '53300',
-  '25P03',
-  'ECONNREFUSED',
-  'ECONNRESET',
-  'EPIPE',
-  'ETIMEDOUT',
-  'ENOTFOUND',
-  'EHOSTUNREACH',
-  'EAI_AGAIN',
-  '40001',
-  '40P01',
-  '55P03',
-]);
-/** Errors of the pool have no code. */
-const AWAY_MESSAGE =
-  /timeout exceeded when trying to connect|Connection terminated|Client has encountered a connection error|Cannot use a pool after calling end|Query read timeout/;
-
-function isAway(error: unknown): boolean {
-  if (!(error instanceof Error)) return false;
-  const code = (error as { code?: unknown }).code;
-  if (typeof code === 'string' && (AWAY.has(code) || /^08/.test(code))) return true;
-  return AWAY_MESSAGE.test(error.message) || (error instanceof AggregateError && error.errors.some(isAway));
 }
 
 /** A request that does not fit, with each place that does not. The sentence names the first three. */

@@ -2,7 +2,7 @@ import type pg from 'pg';
 import { now } from '../wait.js';
 
 /** An installation to write about. */
-export interface Row {
+export interface BareRow {
   readonly id: string;
   readonly deviceId: string;
 }
@@ -12,7 +12,12 @@ export interface Row {
  * for each, a mark in the outbox for every other one), written by bare `pg` into the same tables, one transaction after
  * the other on one connection. Nothing is read, locked, decided or parsed. @returns reports a second.
  */
-export async function writeBareRows(sql: pg.Pool, rows: readonly Row[], batch: number, ms: number): Promise<number> {
+export async function writeBareRows(
+  sql: pg.Pool,
+  rows: readonly BareRow[],
+  batch: number,
+  ms: number,
+): Promise<number> {
   const client = await sql.connect();
   try {
     let written = 0;
@@ -28,7 +33,7 @@ export async function writeBareRows(sql: pg.Pool, rows: readonly Row[], batch: n
   }
 }
 
-async function writeBatch(client: pg.ClientBase, rows: readonly Row[], seq: number): Promise<void> {
+async function writeBatch(client: pg.ClientBase, rows: readonly BareRow[], seq: number): Promise<void> {
   const [ids, devices] = [rows.map((row) => row.id), rows.map((row) => row.deviceId)];
   await client.query('BEGIN');
   await client.query(

@@ -12,12 +12,18 @@ import type { StoredRollout } from '../rollouts/rows.js';
 import { TARGETS_PER_PAGE } from '../rollouts/targets.js';
 import { installationOf, startInstallations, type RolloutInstallation, type Start } from './start-installations.js';
 
+interface PreparedRow {
+  group_position: number | null;
+  /** @narrowed the statement sets it */
+  back_state: RollbackState;
+}
+
 /**
  * The next page of installed targets learns what it is to get back; where that is unknown or deleted, it is named
  * with the reason.
  */
 export async function prepareRollback(tx: Tx, { tenantId, id, plan }: StoredRollout): Promise<number> {
-  const { rows } = await tx.query<{ group_position: number; back_state: RollbackState }>(
+  const { rows } = await tx.query<PreparedRow>(
     `WITH page AS (
        SELECT t.device_id, t.prior_sha256, (SELECT f.id FROM firmwares f WHERE f.tenant_id = t.tenant_id AND f.sha256 = t.prior_sha256 AND f.state = 'ready' ORDER BY f.created_at DESC, f.id LIMIT 1) AS firmware_id
        FROM rollout_targets t WHERE t.tenant_id = $1 AND t.rollout_id = $2 AND t.state = 'installed' AND t.back_state IS NULL ORDER BY t.device_id LIMIT ${TARGETS_PER_PAGE} FOR NO KEY UPDATE OF t)
@@ -78,14 +84,14 @@ export async function admitRollback(
      WHERE t.tenant_id = $1 AND t.rollout_id = $2 AND t.device_id = ANY($3::uuid[]) AND t.back_state = 'pending' ORDER BY t.back_ready_at, t.rank FOR NO KEY UPDATE OF t`,
     [tenantId, id, chosen.map((row) => row.device_id)],
   );
-  const { rows: own } = await tx.query<{ sha256: string }>(
+  const { rows: own } = await tx.query<{ sha256: string | null }>(
     `SELECT sha256 FROM firmwares WHERE tenant_id = $1 AND id = $2`,
     [tenantId, step!.firmwareId],
   );
   const decided = held.map((candidate): Decided => {
     const aggregate = aggregates.get(deviceKey(tenantId, candidate.device_id))?.aggregate;
     const slot = aggregate && slotNow(aggregate, step!.slot);
-    const admission = judgeRollback(slot, earlierOf(candidate), own[0]?.sha256);
+    const admission = judgeRollback(slot, earlierOf(candidate), own[0]?.sha256 ?? undefined);
     if (admission.do === 'conclude')
       return { candidate, to: admission.as, because: admission.because, installation: null };
     const what = { ...admission.content, deviceId: candidate.device_id };
@@ -149,7 +155,7 @@ export async function countToRollBack(tx: Tx, { tenantId, id }: StoredRollout): 
 }
 
 export async function giveUpRollback(tx: Tx, { tenantId, id }: StoredRollout, because: string): Promise<number> {
-  const { rows } = await tx.query<{ group_position: number }>(
+  const { rows } = await tx.query<{ group_position: number | null }>(
     `WITH page AS (SELECT device_id FROM rollout_targets WHERE tenant_id = $1 AND rollout_id = $2 AND back_state = 'pending' ORDER BY device_id LIMIT ${TARGETS_PER_PAGE} FOR NO KEY UPDATE)
      UPDATE rollout_targets t SET back_state = 'failed', back_because = $3 FROM page p WHERE t.tenant_id = $1 AND t.rollout_id = $2 AND t.device_id = p.device_id RETURNING t.group_position`,
     [tenantId, id, because],

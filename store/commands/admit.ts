@@ -132,9 +132,16 @@ function decide(
   return { candidate, slot, state: 'inFlight', because: null, installation: installationOf(rollout, what, now) };
 }
 
+interface ContentRow {
+  /** @narrowed a CHECK of the table: what is ready has its hash */
+  sha256: string;
+  version: string | null;
+  types: string[];
+}
+
 async function contentOf(tx: Tx, { tenantId, plan }: StoredRollout): Promise<Content | undefined> {
   const { firmwareId, slot } = plan.steps[0]!;
-  const { rows } = await tx.query<{ sha256: string; version: string | null; types: string[] }>(
+  const { rows } = await tx.query<ContentRow>(
     `SELECT f.sha256, f.version, ARRAY(SELECT a.device_type_id::text FROM firmware_associations a WHERE a.tenant_id = f.tenant_id AND a.firmware_id = f.id AND a.slot = $3) AS types
      FROM firmwares f WHERE f.tenant_id = $1 AND f.id = $2 AND f.state = 'ready' FOR KEY SHARE OF f`,
     [tenantId, firmwareId, slot],

@@ -19,7 +19,7 @@ export interface Certificate {
   updatedAt: string;
 }
 
-interface Row {
+interface CertificateRow {
   id: string;
   cert: string;
   status: CertificateStatus;
@@ -40,7 +40,7 @@ export async function createCertificate(
 ): Promise<Certificate> {
   const fingerprint = fingerprintOf(cert);
   await lockDevice(tx, tenantId, deviceId);
-  const { rows } = await tx.query<Row>(
+  const { rows } = await tx.query<CertificateRow>(
     `INSERT INTO device_certificates (tenant_id, id, device_id, cert, fingerprint, status) VALUES ($1, $2, $3, $4, $5, $6)
      ON CONFLICT (tenant_id, fingerprint) DO NOTHING RETURNING ${COLUMNS}`,
     [tenantId, randomUUID(), deviceId, cert, fingerprint, status],
@@ -62,7 +62,7 @@ export async function listCertificates(
   page: PageRequest,
 ): Promise<Page<Certificate>> {
   await requireDevice(tx, tenantId, deviceId);
-  return readPage<Row, Certificate>(
+  return readPage<CertificateRow, Certificate>(
     tx,
     {
       columns: COLUMNS,
@@ -84,7 +84,7 @@ export async function setCertificateStatus(
   status: CertificateStatus | undefined,
 ): Promise<Certificate> {
   await lockDevice(tx, tenantId, deviceId);
-  const { rows } = await tx.query<Row>(
+  const { rows } = await tx.query<CertificateRow>(
     `UPDATE device_certificates SET updated_at = CASE WHEN status = coalesce($4, status) THEN updated_at ELSE now() END, status = coalesce($4, status)
      WHERE tenant_id = $1 AND device_id = $2 AND id = $3 RETURNING ${COLUMNS}`,
     [tenantId, deviceId, id, status ?? null],
@@ -123,7 +123,7 @@ function noSuchCertificate(id: string): DomainError {
   return new DomainError('DEVICE_CERTIFICATE_NOT_FOUND', `there is no certificate ${id} of this device`);
 }
 
-function toCertificate(row: Row): Certificate {
+function toCertificate(row: CertificateRow): Certificate {
   return {
     id: row.id,
     cert: row.cert,

@@ -14,7 +14,7 @@ export interface Credential {
   createdAt: string;
 }
 
-interface Row {
+interface CredentialRow {
   id: string;
   type: 'password';
   username: string;
@@ -51,7 +51,7 @@ export async function createCredential(
   }
   const password = randomBytes(PASSWORD_BYTES).toString('base64url');
   const id = randomUUID();
-  const { rows } = await tx.query<Row>(
+  const { rows } = await tx.query<CredentialRow>(
     `INSERT INTO device_credentials (tenant_id, id, device_id, type, username, secret_hash, sealed) VALUES ($1, $2, $3, 'password', $4, $5, $6) RETURNING ${COLUMNS}`,
     [
       tenantId,
@@ -69,7 +69,7 @@ export async function createCredential(
 /** Those that are valid, newest first. @throws DomainError DEVICE_NOT_FOUND */
 export async function listCredentials(tx: Tx, tenantId: string, deviceId: string): Promise<Credential[]> {
   await requireDevice(tx, tenantId, deviceId);
-  const { rows } = await tx.query<Row>(
+  const { rows } = await tx.query<CredentialRow>(
     `SELECT ${COLUMNS} FROM device_credentials WHERE tenant_id = $1 AND device_id = $2 AND revoked_at IS NULL ORDER BY created_at DESC, id`,
     [tenantId, deviceId],
   );
@@ -111,6 +111,6 @@ async function sealedForBroker(tx: Tx, password: string, about: SealedFor): Prom
   return rows[0] ? seal(rows[0].public_key, password, about) : null;
 }
 
-function toCredential(row: Row): Credential {
+function toCredential(row: CredentialRow): Credential {
   return { id: row.id, type: row.type, username: row.username, createdAt: row.created_at.toISOString() };
 }

@@ -36,7 +36,7 @@ export interface Device {
   updatedAt: string;
 }
 
-interface Row {
+interface DeviceRow {
   id: string;
   device_type_id: string;
   name: string;
@@ -76,7 +76,7 @@ export async function createDevice(tx: Tx, tenantId: string, device: NewDevice):
 }
 
 export async function readDevice(tx: Tx, tenantId: string, id: string): Promise<Device | undefined> {
-  const { rows } = await tx.query<Row>(`SELECT ${COLUMNS} FROM devices WHERE tenant_id = $1 AND id = $2`, [
+  const { rows } = await tx.query<DeviceRow>(`SELECT ${COLUMNS} FROM devices WHERE tenant_id = $1 AND id = $2`, [
     tenantId,
     id,
   ]);
@@ -107,7 +107,7 @@ export function listDevices(tx: Tx, tenantId: string, filter: DeviceFilter, page
   const names = { devices: 'devices', tenant: '$1' };
   const where = ['tenant_id = $1', ...nodesOf(filter).map((node) => deviceCondition(node, values, names))];
   if (filter.filter !== undefined) where.push(filterCondition(filter.filter, values, names));
-  return readPage<Row, Device>(tx, { columns: COLUMNS, from: 'devices', where, values }, page, toDevice);
+  return readPage<DeviceRow, Device>(tx, { columns: COLUMNS, from: 'devices', where, values }, page, toDevice);
 }
 
 /** The comma lists in the words of the filter language: they are found by the same indexes. */
@@ -145,10 +145,10 @@ export async function updateDevice(
   change: (current: Device) => NewDevice,
 ): Promise<Device> {
   if (topology) await lockTopology(tx, tenantId);
-  const found = await tx.query<Row>(`SELECT ${COLUMNS} FROM devices WHERE tenant_id = $1 AND id = $2 FOR UPDATE`, [
-    tenantId,
-    id,
-  ]);
+  const found = await tx.query<DeviceRow>(
+    `SELECT ${COLUMNS} FROM devices WHERE tenant_id = $1 AND id = $2 FOR UPDATE`,
+    [tenantId, id],
+  );
   if (!found.rows[0]) throw noSuchDevice(id);
   const current = toDevice(found.rows[0]);
   const next = change(current);
@@ -247,7 +247,7 @@ function values({ info, configuration, custom }: NewDevice): unknown[] {
   ];
 }
 
-function toDevice(row: Row): Device {
+function toDevice(row: DeviceRow): Device {
   return {
     id: row.id,
     info: {

@@ -118,7 +118,11 @@ async function materialiseNow(tx: Tx, tenantId: string, id: string, now: number)
 }
 
 /** A row as people see it: with what each tick of its process does not need. */
-type ViewRow = RolloutRow & { template_id: string | null; from_template: Record<string, unknown> };
+type ViewRow = RolloutRow & {
+  device_ids: string[];
+  template_id: string | null;
+  from_template: Record<string, unknown>;
+};
 const VIEW_COLUMNS = `${ROLLOUT_COLUMNS}, device_ids, template_id, from_template`;
 /** Of many at once: without the devices that they name, up to some ten thousand each. */
 const LISTED_COLUMNS = `${ROLLOUT_COLUMNS}, '{}'::uuid[] AS device_ids, template_id, from_template`;

@@ -53,7 +53,7 @@ async function leave(tx: Tx, rollout: StoredRollout): Promise<number> {
   const { tenantId, id, plan } = rollout;
   const values: unknown[] = [tenantId, id];
   const condition = targetCondition(plan, values, { rollout: '$2' });
-  const { rows } = await tx.query<{ group_position: number; gone: string }>(
+  const { rows } = await tx.query<{ group_position: number | null; gone: string }>(
     `WITH gone AS (DELETE FROM rollout_targets t WHERE t.tenant_id = $1 AND t.rollout_id = $2 AND t.state = 'pending' AND t.attempt = 0
         AND NOT EXISTS (SELECT FROM devices d WHERE d.tenant_id = $1 AND d.id = t.device_id AND ${condition}) RETURNING t.group_position)
      SELECT group_position, count(*) AS gone FROM gone GROUP BY 1 ORDER BY 1`,

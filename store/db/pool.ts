@@ -12,8 +12,19 @@ export interface PoolOptions {
   onError?: (error: Error) => void;
 }
 
-/** What a query runs on: a client inside of a transaction. */
-export type Tx = Pick<pg.ClientBase, 'query'>;
+/** A statement whose rows are not read names no type for them: then there is nothing to read in them. */
+export type NoColumns = Record<never, never>;
+
+/**
+ * What a query runs on: a client inside of a transaction. `R` is a row as node-postgres gives it; a test compares it
+ * with what PostgreSQL says of the statement (test/store/statements.test.ts).
+ */
+export interface Tx {
+  query<R extends pg.QueryResultRow = NoColumns>(text: string, values?: readonly unknown[]): Promise<pg.QueryResult<R>>;
+}
+
+/** What a LEFT JOIN adds to a row: the whole of the other one, or nothing. */
+export type LeftJoined<R> = R | { [Column in keyof R]: null };
 
 export type Pool = pg.Pool;
 

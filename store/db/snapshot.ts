@@ -97,8 +97,15 @@ export function readReadyContents(databaseUrl: string): Promise<ReadyContent[]> 
   });
 }
 
+interface ContentRow {
+  /** @narrowed a CHECK of the table: what is ready has its hash */
+  sha256: string;
+  size: string;
+  firmware: string;
+}
+
 async function readyContents(client: pg.Client): Promise<ReadyContent[]> {
-  const { rows } = await client.query<{ sha256: string; size: string; firmware: string }>(
+  const { rows } = await client.query<ContentRow>(
     `SELECT sha256, max(size) AS size, min(concat_ws(' ', name, version)) AS firmware FROM firmwares WHERE state = 'ready' GROUP BY sha256 ORDER BY sha256`,
   );
   return rows.map((row) => ({ ...row, size: Number(row.size) }));

@@ -1,17 +1,8 @@
 import type pg from 'pg';
 import type { Pool, Role, Tx } from './pool.js';
 import { Prepared } from './prepared.js';
+import { isRetryable } from './sqlstates.js';
 
-/**
- * SQLSTATEs after which the same transaction, run again, may well succeed: nothing of it was applied.
- * A commit whose answer was lost (08006, ECONNRESET) is not here: it may have been applied, and only the caller knows
- * whether that matters.
- */
-const RETRYABLE: Record<string, string> = {
-  '40001': 'serialization_failure: another transaction came between',
-  '40P01': 'deadlock_detected: chosen as the victim',
-  '55P03': 'lock_not_available',
-};
 const ATTEMPTS = 5;
 /** As the table has it: in topics, in paths and in user names it is one level. */
 export const TENANT_ID = /^[A-Za-z0-9_.-]{1,64}$/;
@@ -64,9 +55,4 @@ async function rollBack(client: pg.ClientBase): Promise<Error | undefined> {
   } catch (error) {
     return error as Error;
   }
-}
-
-function isRetryable(error: unknown): boolean {
-  const code = (error as { code?: unknown }).code;
-  return typeof code === 'string' && code in RETRYABLE;
 }

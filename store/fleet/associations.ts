@@ -18,7 +18,7 @@ export interface SlotOfType {
   slotName: string;
 }
 
-interface Row {
+interface AssociationRow {
   id: string;
   device_type_id: string;
   slot: string;
@@ -48,7 +48,7 @@ export async function createAssociation(
       'FIRMWARE_EXPIRED',
       `firmware ${firmwareId} expired before a blob was attached; create a new one`,
     );
-  const { rows } = await tx.query<Row>(
+  const { rows } = await tx.query<AssociationRow>(
     `INSERT INTO firmware_associations (tenant_id, id, device_type_id, slot, firmware_id) VALUES ($1, $2, $3, $4, $5)
      ON CONFLICT (tenant_id, device_type_id, slot, firmware_id) DO NOTHING RETURNING id, device_type_id, slot, firmware_id`,
     [tenantId, randomUUID(), at.deviceTypeId, at.slotName, firmwareId],
@@ -69,7 +69,7 @@ export async function listAssociations(
   page: PageRequest,
 ): Promise<Page<Association>> {
   await requireSlot(tx, tenantId, at);
-  return readPage<Row, Association>(
+  return readPage<AssociationRow, Association>(
     tx,
     {
       columns: 'a.id, a.device_type_id, a.slot, a.firmware_id',
@@ -112,6 +112,6 @@ async function requireSlot(tx: Tx, tenantId: string, at: SlotOfType): Promise<vo
     );
 }
 
-function toAssociation(row: Row): Association {
+function toAssociation(row: AssociationRow): Association {
   return { id: row.id, deviceTypeId: row.device_type_id, slotName: row.slot, firmwareId: row.firmware_id };
 }

@@ -1,4 +1,5 @@
 import type { Pool, Tx } from '../db/pool.js';
+import { isUndefinedTable } from '../db/sqlstates.js';
 import { asService } from '../db/transaction.js';
 
 /** A password as a broker can ask about it: never the password itself. */
@@ -36,8 +37,6 @@ export async function findCredentials(tx: Tx, claims: readonly Claim[]): Promise
 const LATELY_MS = 60_000;
 const FORGOTTEN_AFTER_MS = 3_600_000;
 
-const UNDEFINED_TABLE = '42P01';
-
 /** What the embedded broker asks, each in a transaction of its own (adapters/broker/port.ts: CredentialLookup). */
 export function credentialLookup(pool: Pool) {
   return {
@@ -48,7 +47,7 @@ export function credentialLookup(pool: Pool) {
       try {
         return await asService(pool, endedLately);
       } catch (error) {
-        if ((error as { code?: string }).code === UNDEFINED_TABLE) return undefined;
+        if (isUndefinedTable(error)) return undefined;
         throw error;
       }
     },

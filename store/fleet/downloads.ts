@@ -26,7 +26,7 @@ export interface Download {
   readonly open: boolean;
 }
 
-interface Row {
+interface DownloadRow {
   sha256: string | null;
   size: string | null;
   name: string;
@@ -37,7 +37,7 @@ interface Row {
 
 /** @returns undefined where the firmware does not exist or never had a blob. */
 export async function downloadOfFirmware(tx: Tx, tenantId: string, firmwareId: string): Promise<Download | undefined> {
-  const { rows } = await tx.query<Row>(
+  const { rows } = await tx.query<DownloadRow>(
     `SELECT sha256, size, name, version, content_type, state = 'ready' AS open FROM firmwares WHERE tenant_id = $1 AND id = $2`,
     [tenantId, firmwareId],
   );
@@ -50,7 +50,7 @@ export async function downloadOfInstallation(
   tenantId: string,
   installationId: string,
 ): Promise<Download | undefined> {
-  const { rows } = await tx.query<Row>(
+  const { rows } = await tx.query<DownloadRow>(
     `SELECT f.sha256, f.size, f.name, f.version, f.content_type, f.state = 'ready' AND i.ended_at IS NULL AS open
      FROM installations i JOIN firmwares f ON f.tenant_id = i.tenant_id AND f.id = i.firmware_id
      WHERE i.tenant_id = $1 AND i.id = $2`,
@@ -59,7 +59,7 @@ export async function downloadOfInstallation(
   return toDownload(rows[0]);
 }
 
-function toDownload(row: Row | undefined): Download | undefined {
+function toDownload(row: DownloadRow | undefined): Download | undefined {
   if (!row || row.sha256 === null || row.size === null) return undefined;
   return {
     sha256: row.sha256,

@@ -15,7 +15,7 @@ export interface NewFirmware {
   createdBy: string;
 }
 
-interface Row {
+interface FirmwareRow {
   tenant_id: string;
   id: string;
   name: string;
@@ -42,7 +42,7 @@ export interface DraftAge {
 }
 
 export async function createFirmware(tx: Tx, tenantId: string, firmware: NewFirmware, now: number): Promise<Firmware> {
-  const { rows } = await tx.query<Row>(
+  const { rows } = await tx.query<FirmwareRow>(
     `INSERT INTO firmwares (tenant_id, id, name, description, version, content_type, labels, created_by, created_at, updated_at)
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9) RETURNING ${COLUMNS}`,
     [
@@ -62,7 +62,7 @@ export async function createFirmware(tx: Tx, tenantId: string, firmware: NewFirm
 
 /** @throws DomainError FIRMWARE_NO_ACCESS_TO_RESOURCE, also for what was deleted. */
 export async function readFirmware(tx: Tx, tenantId: string, id: string, age: DraftAge): Promise<Firmware> {
-  const { rows } = await tx.query<Row>(
+  const { rows } = await tx.query<FirmwareRow>(
     `SELECT ${COLUMNS} FROM firmwares WHERE tenant_id = $1 AND id = $2 AND state <> 'retired'`,
     [tenantId, id],
   );
@@ -72,7 +72,7 @@ export async function readFirmware(tx: Tx, tenantId: string, id: string, age: Dr
 
 /** Newest first, without tombstones. */
 export function listFirmwares(tx: Tx, tenantId: string, page: PageRequest, age: DraftAge): Promise<Page<Firmware>> {
-  return readPage<Row, Firmware>(
+  return readPage<FirmwareRow, Firmware>(
     tx,
     { columns: COLUMNS, from: 'firmwares', where: ['tenant_id = $1', `state <> 'retired'`], values: [tenantId] },
     page,
@@ -155,7 +155,7 @@ export async function isContentNeeded(tx: Tx, sha256: string): Promise<boolean> 
  * @throws DomainError FIRMWARE_NO_ACCESS_TO_RESOURCE
  */
 export async function lockFirmware(tx: Tx, tenantId: string, id: string, now: number): Promise<Firmware> {
-  const { rows } = await tx.query<Row>(
+  const { rows } = await tx.query<FirmwareRow>(
     `SELECT ${COLUMNS} FROM firmwares WHERE tenant_id = $1 AND id = $2 AND state <> 'retired' FOR UPDATE`,
     [tenantId, id],
   );
@@ -176,7 +176,7 @@ function noSuchFirmware(id: string): DomainError {
   return new DomainError('FIRMWARE_NO_ACCESS_TO_RESOURCE', `there is no firmware ${id}, or it is not yours`);
 }
 
-function toFirmware(row: Row, age: DraftAge): Firmware {
+function toFirmware(row: FirmwareRow, age: DraftAge): Firmware {
   const seen = Math.max(row.created_at.getTime(), row.upload_seen_at?.getTime() ?? 0);
   return {
     tenantId: row.tenant_id,

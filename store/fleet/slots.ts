@@ -25,7 +25,7 @@ export interface DeviceSlot {
   queued: number;
 }
 
-interface Row {
+interface SlotRow {
   slot: string;
   display: string | null;
   reported_at: Date | null;
@@ -50,7 +50,7 @@ interface Row {
  * its turn, else what will have it next: the most urgent, then the oldest.
  */
 export async function readDeviceSlots(tx: Tx, tenantId: string, deviceId: string): Promise<DeviceSlot[]> {
-  const { rows } = await tx.query<Row>(
+  const { rows } = await tx.query<SlotRow>(
     `WITH open AS (
        SELECT i.*, f.name, f.version, row_number() OVER (PARTITION BY i.slot ORDER BY i.executing DESC, i.priority DESC, i.requested_at, i.id) AS nth, count(*) OVER (PARTITION BY i.slot)::int AS open
        FROM installations i JOIN firmwares f ON f.tenant_id = i.tenant_id AND f.id = i.firmware_id
@@ -74,7 +74,7 @@ export async function readDeviceSlots(tx: Tx, tenantId: string, deviceId: string
   return rows.map(toSlot);
 }
 
-function toSlot(row: Row): DeviceSlot {
+function toSlot(row: SlotRow): DeviceSlot {
   const known = row.version !== null || row.sha256 !== null || row.reported_at !== null;
   return {
     slot: row.slot,

@@ -19,7 +19,7 @@ export interface DeviceType extends Omit<
   updatedAt: string;
 }
 
-interface Row {
+interface DeviceTypeRow {
   id: string;
   name: string;
   manufacturer: string | null;
@@ -38,7 +38,7 @@ const COLUMNS =
   'id, name, manufacturer, model, description, categories, reporting_rules, schema, slots, communication_interval, created_at, updated_at';
 
 export async function createDeviceType(tx: Tx, tenantId: string, type: NewDeviceType): Promise<DeviceType> {
-  const { rows } = await tx.query<Row>(
+  const { rows } = await tx.query<DeviceTypeRow>(
     `INSERT INTO device_types (name, manufacturer, model, description, categories, reporting_rules, schema, slots, communication_interval, tenant_id, id)
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) RETURNING ${COLUMNS}`,
     [...values(type), tenantId, randomUUID()],
@@ -47,16 +47,16 @@ export async function createDeviceType(tx: Tx, tenantId: string, type: NewDevice
 }
 
 export async function readDeviceType(tx: Tx, tenantId: string, id: string): Promise<DeviceType | undefined> {
-  const { rows } = await tx.query<Row>(`SELECT ${COLUMNS} FROM device_types WHERE tenant_id = $1 AND id = $2`, [
-    tenantId,
-    id,
-  ]);
+  const { rows } = await tx.query<DeviceTypeRow>(
+    `SELECT ${COLUMNS} FROM device_types WHERE tenant_id = $1 AND id = $2`,
+    [tenantId, id],
+  );
   return rows[0] && toDeviceType(rows[0]);
 }
 
 /** Newest first. */
 export function listDeviceTypes(tx: Tx, tenantId: string, page: PageRequest): Promise<Page<DeviceType>> {
-  return readPage<Row, DeviceType>(
+  return readPage<DeviceTypeRow, DeviceType>(
     tx,
     { columns: COLUMNS, from: 'device_types', where: ['tenant_id = $1'], values: [tenantId] },
     page,
@@ -75,10 +75,10 @@ export async function updateDeviceType(
   id: string,
   change: (current: DeviceType) => NewDeviceType,
 ): Promise<DeviceType> {
-  const found = await tx.query<Row>(`SELECT ${COLUMNS} FROM device_types WHERE tenant_id = $1 AND id = $2 FOR UPDATE`, [
-    tenantId,
-    id,
-  ]);
+  const found = await tx.query<DeviceTypeRow>(
+    `SELECT ${COLUMNS} FROM device_types WHERE tenant_id = $1 AND id = $2 FOR UPDATE`,
+    [tenantId, id],
+  );
   if (!found.rows[0]) throw noSuchType(id);
   const current = toDeviceType(found.rows[0]);
   const next = change(current);
@@ -88,7 +88,7 @@ export async function updateDeviceType(
     id,
     Object.keys(current.slots).filter((slot) => !Object.hasOwn(next.slots, slot)),
   );
-  const { rows } = await tx.query<Row>(
+  const { rows } = await tx.query<DeviceTypeRow>(
     `UPDATE device_types SET name = $1, manufacturer = $2, model = $3, description = $4, categories = $5, reporting_rules = $6, schema = $7, slots = $8,
        communication_interval = $9, updated_at = now() WHERE tenant_id = $10 AND id = $11 RETURNING ${COLUMNS}`,
     [...values(next), tenantId, id],
@@ -154,7 +154,7 @@ function values(type: NewDeviceType): unknown[] {
   ];
 }
 
-function toDeviceType(row: Row): DeviceType {
+function toDeviceType(row: DeviceTypeRow): DeviceType {
   return {
     id: row.id,
     name: row.name,

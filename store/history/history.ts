@@ -39,13 +39,21 @@ export interface ReadEntry extends Entry {
   at: number;
 }
 
+interface HistoryRow {
+  /** @narrowed it is looked for by its id */
+  installation_id: string;
+  at: Date;
+  event: string;
+  data: Record<string, unknown>;
+}
+
 /** The history of some installations, oldest first. */
 export async function readHistory(
   tx: Tx,
   tenantId: string,
   installationIds: readonly string[],
 ): Promise<Map<string, ReadEntry[]>> {
-  const { rows } = await tx.query<{ installation_id: string; at: Date; event: string; data: Record<string, unknown> }>(
+  const { rows } = await tx.query<HistoryRow>(
     `SELECT installation_id, at, event, data FROM history WHERE tenant_id = $1 AND installation_id = ANY((SELECT $2::uuid[])::uuid[]) ORDER BY entry`,
     [tenantId, installationIds],
   );

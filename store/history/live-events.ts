@@ -40,6 +40,7 @@ export async function readSealed(
   { after, upTo, rolloutIds, limit }: SealedRange,
 ): Promise<SealedEntry[]> {
   const { rows } = await tx.query<{
+    /** @narrowed the statement asks for a range of numbers */
     number: string;
     at: Date;
     device_id: string | null;

@@ -18,6 +18,18 @@ interface Unsealed {
   data: string;
 }
 
+/** What sealing adds to an entry. */
+interface Seal {
+  /** @narrowed the statement asks for sealed entries */
+  number: string;
+  /** @narrowed sealing sets both */
+  hash: Buffer;
+}
+
+interface HeadRow extends Seal {
+  tenant_id: string;
+}
+
 const TEXT = `entry, tenant_id, to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS at, device_id, installation_id, rollout_id, event, data::text AS data`;
 
 /**
@@ -66,7 +78,7 @@ function chain(before: Buffer, number: number, row: Unsealed): Buffer {
 
 /** One look into the index for each tenant: DISTINCT ON would walk all that was ever sealed, twice a second. */
 async function readHeads(tx: Tx, tenants: readonly string[]): Promise<Map<string, { number: number; hash: Buffer }>> {
-  const { rows } = await tx.query<{ tenant_id: string; number: string; hash: Buffer }>(
+  const { rows } = await tx.query<HeadRow>(
     `SELECT t.tenant_id, head.number, head.hash FROM unnest($1::text[]) AS t(tenant_id)
      CROSS JOIN LATERAL (SELECT number, hash FROM history h WHERE h.tenant_id = t.tenant_id AND h.number IS NOT NULL ORDER BY h.number DESC LIMIT 1) AS head`,
     [tenants],
@@ -79,7 +91,7 @@ export async function verifyChain(tx: Tx, tenantId: string): Promise<{ entries: 
   let before: Buffer = GENESIS;
   let expected = 1;
   for (;;) {
-    const { rows } = await tx.query<Unsealed & { number: string; hash: Buffer }>(
+    const { rows } = await tx.query<Unsealed & Seal>(
       `SELECT ${TEXT}, number, hash FROM history WHERE tenant_id = $1 AND number >= $2 ORDER BY number LIMIT ${SEAL_BATCH}`,
       [tenantId, expected],
     );

@@ -19,6 +19,7 @@ interface Behind {
   id: string;
   events: string[];
   position: string;
+  /** @narrowed the statement asks for sealed entries */
   newest: string;
 }
 
@@ -70,10 +71,26 @@ export interface DueDelivery {
   readonly entry: SealedEntry;
 }
 
+interface DueRow {
+  tenant_id: string;
+  url: string;
+  secret: string;
+  webhook_id: string;
+  id: string;
+  /** @narrowed the delivery names it */
+  number: string;
+  at: Date;
+  event: string;
+  data: Record<string, unknown>;
+  device_id: string | null;
+  installation_id: string | null;
+  rollout_id: string | null;
+}
+
 /** What is to be sent now, some of each webhook, in the order of the history where nothing was tried before. */
 export async function readDue(pool: Pool, now: number): Promise<DueDelivery[]> {
   const { rows } = await asService(pool, (tx) =>
-    tx.query(
+    tx.query<DueRow>(
       `SELECT w.tenant_id, w.url, w.secret, w.id AS webhook_id, d.id, h.number, h.at, h.event, h.data, h.device_id, h.installation_id, h.rollout_id
      FROM webhooks w
      CROSS JOIN LATERAL (SELECT id, number, due_at FROM webhook_deliveries d WHERE d.tenant_id = w.tenant_id AND d.webhook_id = w.id AND d.state = 'pending' AND d.due_at <= $1 ORDER BY due_at, number LIMIT ${ROUND}) AS d
@@ -90,7 +107,7 @@ export async function readDue(pool: Pool, now: number): Promise<DueDelivery[]> {
     secret: row.secret,
     entry: {
       number: Number(row.number),
-      at: (row.at as Date).getTime(),
+      at: row.at.getTime(),
       event: row.event,
       data: row.data,
       deviceId: row.device_id,
@@ -104,6 +121,12 @@ export async function readDue(pool: Pool, now: number): Promise<DueDelivery[]> {
 export type Attempted =
   | { readonly ok: true; readonly status: number }
   | { readonly ok: false; readonly status: number | null; readonly error: string };
+
+interface AttemptRow {
+  attempts: number;
+  /** @narrowed the statement sets it */
+  first_attempt_at: Date;
+}
 
 /**
  * Writes it down: when it is tried again, or that its day is over; and what it means for the webhook. @returns why it
@@ -122,7 +145,7 @@ export async function settleAttempt(
       'SELECT failures, failing_since FROM webhooks WHERE tenant_id = $1 AND id = $2 FOR UPDATE',
       [tenantId, webhookId],
     );
-    const { rows } = await tx.query<{ attempts: number; first_attempt_at: Date }>(
+    const { rows } = await tx.query<AttemptRow>(
       `UPDATE webhook_deliveries SET attempts = attempts + 1, first_attempt_at = coalesce(first_attempt_at, $3), last_attempt_at = $3, last_status = $4, last_error = $5
        WHERE tenant_id = $1 AND id = $2 RETURNING attempts, first_attempt_at`,
       [tenantId, id, iso(now), attempted.status, attempted.ok ? null : attempted.error],

@@ -20,7 +20,7 @@ export interface WebhookChange extends Partial<WebhookWanted> {
   readonly enabled?: boolean;
 }
 
-interface Row {
+interface WebhookRow {
   id: string;
   url: string;
   events: string[];
@@ -53,7 +53,7 @@ export async function createWebhook(
   );
   if (counted[0]!.n >= MAX_WEBHOOKS)
     throw new DomainError('WEBHOOK_LIMIT', `there are ${MAX_WEBHOOKS} webhooks already; delete one`);
-  const { rows } = await tx.query<Row>(
+  const { rows } = await tx.query<WebhookRow>(
     `INSERT INTO webhooks (tenant_id, id, url, events, description, secret, position, created_by, created_at, updated_at)
      VALUES ($1, $2, $3, $4, $5, $6, coalesce((SELECT number FROM history WHERE tenant_id = $1 AND number IS NOT NULL ORDER BY number DESC LIMIT 1), 0), $7, $8, $8) RETURNING ${COLUMNS}`,
     [tenantId, newId(), wanted.url, wanted.events, wanted.description, wanted.secret, wanted.createdBy, iso(now)],
@@ -63,7 +63,7 @@ export async function createWebhook(
 
 /** @throws DomainError WEBHOOK_NOT_FOUND */
 export async function readWebhook(tx: Tx, tenantId: string, id: string): Promise<WebhookView> {
-  const { rows } = await tx.query<Row>(`SELECT ${COLUMNS} FROM webhooks WHERE tenant_id = $1 AND id = $2`, [
+  const { rows } = await tx.query<WebhookRow>(`SELECT ${COLUMNS} FROM webhooks WHERE tenant_id = $1 AND id = $2`, [
     tenantId,
     id,
   ]);
@@ -73,7 +73,7 @@ export async function readWebhook(tx: Tx, tenantId: string, id: string): Promise
 
 /** Newest first. */
 export async function listWebhooks(tx: Tx, tenantId: string): Promise<WebhookView[]> {
-  const { rows } = await tx.query<Row>(
+  const { rows } = await tx.query<WebhookRow>(
     `SELECT ${COLUMNS} FROM webhooks WHERE tenant_id = $1 ORDER BY created_at DESC, id DESC`,
     [tenantId],
   );
@@ -197,7 +197,7 @@ function noSuchWebhook(id: string): DomainError {
   return new DomainError('WEBHOOK_NOT_FOUND', `there is no webhook ${id}`);
 }
 
-function toView(row: Row): WebhookView {
+function toView(row: WebhookRow): WebhookView {
   return {
     id: row.id,
     url: row.url,

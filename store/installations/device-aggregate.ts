@@ -1,6 +1,6 @@
 import type { Device, Installation, Slot } from '../../domain/installation/installation.js';
 import type { DeviceAggregate } from '../../domain/installation/device-aggregate.js';
-import { COLUMNS, toInstallation, writeInstallations } from './rows.js';
+import { COLUMNS, toInstallation, writeInstallations, type InstallationRow } from './rows.js';
 import type { Tx } from '../db/pool.js';
 import { recordset } from '../db/recordset.js';
 import { iso } from '../db/times.js';
@@ -32,7 +32,7 @@ const SORTED = '(SELECT tenant_id, id FROM jsonb_to_recordset($1::jsonb) AS k(te
  */
 export async function loadAggregates(tx: Tx, keys: readonly AggregateKey[]): Promise<Map<string, LoadedAggregate>> {
   const pairs = JSON.stringify(keys.map((key) => ({ tenant_id: key.tenantId, id: key.deviceId })));
-  const devices = await tx.query(
+  const devices = await tx.query<ReportedDeviceRow & { slots_of_type: string[] }>(
     `SELECT d.*, t.slots_of_type FROM ${SORTED} AS k
      CROSS JOIN LATERAL (SELECT * FROM devices x WHERE x.tenant_id = k.tenant_id AND x.id = k.id FOR NO KEY UPDATE) AS d
      CROSS JOIN LATERAL (SELECT ARRAY(SELECT jsonb_object_keys(x.slots)) AS slots_of_type FROM device_types x WHERE x.tenant_id = d.tenant_id AND x.id = d.device_type_id LIMIT 1) AS t`,
@@ -46,14 +46,14 @@ export async function loadAggregates(tx: Tx, keys: readonly AggregateKey[]): Pro
     });
   }
   if (loaded.size === 0) return loaded;
-  const slots = await tx.query(
+  const slots = await tx.query<ReportedSlotRow>(
     `SELECT s.* FROM ${SORTED} AS k CROSS JOIN LATERAL (SELECT * FROM device_slots x WHERE x.tenant_id = k.tenant_id AND x.device_id = k.id ORDER BY x.slot) AS s`,
     [pairs],
   );
   const named = keys.flatMap((key) => key.installationIds);
   // Which ids, the planner cannot see: it would plan anew for each.
   const wanted = '(x.ended_at IS NULL OR x.id = ANY((SELECT $2::uuid[])::uuid[]))';
-  const installations = await tx.query(
+  const installations = await tx.query<InstallationRow>(
     `SELECT ${COLUMNS} FROM (SELECT o.tenant_id, o.id FROM ${SORTED} AS k
        CROSS JOIN LATERAL (SELECT x.tenant_id, x.id FROM installations x WHERE x.tenant_id = k.tenant_id AND x.device_id = k.id AND ${wanted} ORDER BY x.id) AS o
        ORDER BY 1, 2) AS o
@@ -160,7 +160,7 @@ async function writeSlots(tx: Tx, slots: readonly (Slot & { tenantId: string; de
   );
 }
 
-interface DeviceRow {
+interface ReportedDeviceRow {
   tenant_id: string;
   id: string;
   online: boolean;
@@ -175,7 +175,7 @@ interface DeviceRow {
   hello_at: Date | null;
 }
 
-function toDevice(row: DeviceRow): Device {
+function toDevice(row: ReportedDeviceRow): Device {
   return {
     tenantId: row.tenant_id,
     id: row.id,
@@ -192,7 +192,9 @@ function toDevice(row: DeviceRow): Device {
   };
 }
 
-interface SlotRow {
+interface ReportedSlotRow {
+  tenant_id: string;
+  device_id: string;
   slot: string;
   version: string | null;
   sha256: string | null;
@@ -202,7 +204,7 @@ interface SlotRow {
   revision: string;
 }
 
-function toSlot(row: SlotRow): Slot {
+function toSlot(row: ReportedSlotRow): Slot {
   return {
     slot: row.slot,
     version: row.version,

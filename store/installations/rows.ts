@@ -7,7 +7,7 @@ import { iso, ms } from '../db/times.js';
  * A row of `installations`, with the version of its firmware. node-postgres gives timestamptz as Date and bigint as
  * string.
  */
-interface Row {
+export interface InstallationRow {
   tenant_id: string;
   id: string;
   device_id: string;
@@ -50,7 +50,7 @@ interface Row {
 /** The columns of a row as `toInstallation` reads them; `i` is installations, `f` its firmware. */
 export const COLUMNS = `i.*, f.version`;
 
-export function toInstallation(row: Row): Installation {
+export function toInstallation(row: InstallationRow): Installation {
   return {
     tenantId: row.tenant_id,
     id: row.id,

@@ -2,9 +2,19 @@ import type { Origin, PendingTarget, SlotFacts } from '../../domain/fleet/device
 import type { TimelineEntry } from '../../domain/fleet/timeline.js';
 import { readInstallation } from './views.js';
 import type { Page } from '../db/page.js';
-import type { Tx } from '../db/pool.js';
+import type { LeftJoined, Tx } from '../db/pool.js';
 import { readDeviceSlots, type DeviceSlot } from '../fleet/slots.js';
 import { parseEntryCursor } from '../db/cursors.js';
+
+type TimelineRow = {
+  entry: string;
+  at: Date;
+  event: string;
+  data: Record<string, unknown>;
+  installation_id: string | null;
+  slot: string | null;
+  content: string | null;
+} & LeftJoined<{ rollout_id: string; rollout_name: string }>;
 
 /** What happened to a device, newest first, answered by one index at any depth. */
 export async function readTimeline(
@@ -13,7 +23,7 @@ export async function readTimeline(
   deviceId: string,
   { pageSize, cursor }: { pageSize: number; cursor?: string },
 ): Promise<Page<TimelineEntry>> {
-  const { rows } = await tx.query(
+  const { rows } = await tx.query<TimelineRow>(
     `SELECT h.entry, h.at, h.event, h.data, h.installation_id, i.slot, coalesce(f.version, f.name) AS content, r.id AS rollout_id, r.name AS rollout_name
      FROM history h
      LEFT JOIN installations i ON i.tenant_id = h.tenant_id AND i.id = h.installation_id
@@ -24,7 +34,7 @@ export async function readTimeline(
     [tenantId, deviceId, cursor === undefined ? null : (parseEntryCursor(cursor) ?? 0), pageSize + 1],
   );
   const items = rows.slice(0, pageSize).map((row): TimelineEntry => ({
-    at: (row.at as Date).getTime(),
+    at: row.at.getTime(),
     event: row.event,
     data: row.data,
     installationId: row.installation_id,
@@ -34,8 +44,7 @@ export async function readTimeline(
   }));
   return {
     items,
-    nextCursor:
-      rows.length > pageSize ? Buffer.from(String(rows[pageSize - 1].entry)).toString('base64url') : undefined,
+    nextCursor: rows.length > pageSize ? Buffer.from(rows[pageSize - 1]!.entry).toString('base64url') : undefined,
   };
 }
 

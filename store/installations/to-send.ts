@@ -1,8 +1,8 @@
 import type { Installation } from '../../domain/installation/installation.js';
-import { COLUMNS, toInstallation } from './rows.js';
+import { COLUMNS, toInstallation, type InstallationRow } from './rows.js';
 import { assertLease, type Fence } from '../db/leases.js';
 import { mark, type Mark } from '../outbox/outbox.js';
-import type { Pool, Tx } from '../db/pool.js';
+import type { LeftJoined, Pool, Tx } from '../db/pool.js';
 import { asService } from '../db/transaction.js';
 import { nodesOf, reachOf, type Reach } from '../fleet/gateways.js';
 import { recordset } from '../db/recordset.js';
@@ -17,13 +17,18 @@ export interface ProcessView {
   executing: string | null;
 }
 
+interface ProcessRow extends InstallationRow {
+  process_started_at: Date | null;
+  other: string | null;
+}
+
 /** By installation id; absent where the row is gone. Looked up by key, as in work.ts. */
 export async function readProcesses(
   tx: Tx,
   subjects: readonly { tenantId: string; subject: string }[],
 ): Promise<Map<string, ProcessView>> {
   if (subjects.length === 0) return new Map();
-  const { rows } = await tx.query(
+  const { rows } = await tx.query<ProcessRow>(
     `SELECT ${COLUMNS}, i.process_started_at,
        (SELECT x.id FROM installations x WHERE x.tenant_id = i.tenant_id AND x.device_id = i.device_id AND x.executing AND x.id <> i.id) AS other
      FROM jsonb_to_recordset($1::jsonb) AS k(tenant_id text, id uuid)
@@ -37,7 +42,7 @@ export async function readProcesses(
   );
   return new Map(
     rows.map((row) => [
-      row.id as string,
+      row.id,
       {
         installation: toInstallation(row),
         started: row.process_started_at !== null,
@@ -103,12 +108,30 @@ export interface SlotView {
   wantsHello: boolean;
 }
 
+type SlotToSendRow = {
+  k_tenant: string;
+  k_device: string;
+  k_slot: string;
+  /** null = the broker retains nothing of it. */
+  published: { node: string; revision: number | null }[] | null;
+  /** null = there is no such device. */
+  wants_hello: boolean | null;
+  aliases: string[];
+} & LeftJoined<ExecutingRow>;
+
+/** With the firmware that it is about: a foreign key says that there is one. */
+interface ExecutingRow extends InstallationRow {
+  f_name: string;
+  f_size: string | null;
+  f_content_type: string;
+}
+
 /** Reads what the slots should show; in one transaction, so that a document and its nodes belong together. */
 export async function readSlots(
   tx: Tx,
   slots: readonly { tenantId: string; subject: string; detail: string }[],
 ): Promise<Map<string, SlotView>> {
-  const { rows } = await tx.query(
+  const { rows } = await tx.query<SlotToSendRow>(
     `SELECT k.tenant_id AS k_tenant, k.device_id AS k_device, k.slot AS k_slot,
        (SELECT jsonb_agg(jsonb_build_object('node', p.node, 'revision', p.revision)) FROM published_documents p
         WHERE p.tenant_id = k.tenant_id AND p.device_id = k.device_id AND p.slot = k.slot) AS published,
@@ -137,7 +160,7 @@ export async function readSlots(
           row.id === null
             ? undefined
             : { id: row.firmware_id, name: row.f_name, size: Number(row.f_size), contentType: row.f_content_type },
-        aliases: row.aliases ?? [],
+        aliases: row.aliases,
         node: nodes.get(deviceKey(row.k_tenant, row.k_device)),
         published: row.published ?? [],
         wantsHello: row.wants_hello === true,

@@ -2,7 +2,7 @@ import type { Installation } from '../../domain/installation/installation.js';
 import { waitingOn } from '../../domain/installation/waiting-on.js';
 import { reachOf } from '../fleet/gateways.js';
 import { readHistory, type ReadEntry } from '../history/history.js';
-import { COLUMNS, toInstallation } from './rows.js';
+import { COLUMNS, toInstallation, type InstallationRow } from './rows.js';
 import { type Page, type PageRequest } from '../db/page.js';
 import type { Tx } from '../db/pool.js';
 import { deviceKey } from '../db/keys.js';
@@ -31,7 +31,7 @@ export async function readInstallation(
   deviceId: string,
   id: string,
 ): Promise<InstallationView | undefined> {
-  const { rows } = await tx.query(`${FROM} WHERE i.tenant_id = $1 AND i.device_id = $2 AND i.id = $3`, [
+  const { rows } = await tx.query<ViewRow>(`${FROM} WHERE i.tenant_id = $1 AND i.device_id = $2 AND i.id = $3`, [
     tenantId,
     deviceId,
     id,
@@ -104,7 +104,7 @@ async function listed(
     where += ` AND (i.requested_at, i.id) < ($${all.length - 1}::timestamptz, $${all.length}::uuid)`;
     offset = 0;
   }
-  const { rows } = await tx.query(
+  const { rows } = await tx.query<ViewRow>(
     `${FROM} WHERE ${where} ORDER BY i.requested_at DESC, i.id DESC LIMIT ${page.pageSize + 1} OFFSET ${offset}`,
     all,
   );
@@ -117,12 +117,12 @@ async function listed(
   };
 }
 
-type ViewRow = Parameters<typeof toInstallation>[0] & {
+interface ViewRow extends InstallationRow {
   other: string | null;
   requested_by: string;
   retry_of: string | null;
   process_started_at: Date | null;
-};
+}
 
 async function toViews(tx: Tx, tenantId: string, rows: ViewRow[]): Promise<InstallationView[]> {
   const history = await readHistory(

@@ -51,7 +51,7 @@ function records(published: readonly Published[]): string {
 export async function markAllDocuments(pool: Pool, fence: Fence): Promise<number> {
   return asService(pool, async (tx) => {
     await assertLease(tx, fence);
-    const { rows } = await tx.query<Row>(
+    const { rows } = await tx.query<PublicationRow>(
       `SELECT tenant_id, device_id, slot FROM published_documents
        UNION SELECT tenant_id, device_id, slot FROM installations WHERE executing`,
     );
@@ -86,7 +86,7 @@ export async function compareDocuments(
 async function compareRetained(pool: Pool, fence: Fence, retained: readonly Published[]): Promise<number> {
   return asService(pool, async (tx) => {
     await assertLease(tx, fence);
-    const { rows } = await tx.query<Row & { node: string; revision: string | null; ahead: boolean }>(
+    const { rows } = await tx.query<PublicationRow & { node: string; revision: string | null; ahead: boolean }>(
       `SELECT n.*, p.node IS NULL OR coalesce(n.revision > p.revision, p.revision IS NULL) AS ahead
        FROM ${recordset('$1', 'tenant_id text, device_id uuid, slot text, node text, revision bigint')} AS n
        LEFT JOIN published_documents p USING (tenant_id, device_id, slot, node)
@@ -121,7 +121,7 @@ async function compareExpected(
   for (let after: readonly unknown[] = ['', NIL, '', '']; ;) {
     const rows = await asService(pool, async (tx) => {
       await assertLease(tx, fence);
-      const piece = await tx.query<Row & { node: string; earlier: boolean }>(
+      const piece = await tx.query<PublicationRow & { node: string; earlier: boolean }>(
         `SELECT tenant_id, device_id, slot, node, published_at < $5 AS earlier FROM published_documents
          WHERE (tenant_id, device_id, slot, node) > ($1, $2::uuid, $3, $4) ORDER BY 1, 2, 3, 4 LIMIT ${PIECE}`,
         [...after, new Date(since).toISOString()],
@@ -148,7 +148,7 @@ const NIL = '00000000-0000-0000-0000-000000000000';
 async function markUnpublished(pool: Pool, fence: Fence): Promise<number> {
   return asService(pool, async (tx) => {
     await assertLease(tx, fence);
-    const { rows } = await tx.query<Row>(
+    const { rows } = await tx.query<PublicationRow>(
       `SELECT tenant_id, device_id, slot FROM installations i WHERE executing AND revision IS NOT NULL AND cancel IS NULL
          AND NOT EXISTS (SELECT FROM published_documents p WHERE p.tenant_id = i.tenant_id AND p.device_id = i.device_id AND p.slot = i.slot)
        LIMIT ${PIECE}`,
@@ -158,13 +158,13 @@ async function markUnpublished(pool: Pool, fence: Fence): Promise<number> {
   });
 }
 
-interface Row {
+interface PublicationRow {
   tenant_id: string;
   device_id: string;
   slot: string;
 }
 
-function toMark(row: Row): Mark {
+function toMark(row: PublicationRow): Mark {
   return { receiver: 'document', tenantId: row.tenant_id, subject: row.device_id, detail: row.slot };
 }
 

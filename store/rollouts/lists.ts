@@ -1,4 +1,4 @@
-import type { TargetState } from '../../domain/rollout/facts.js';
+import type { RollbackState, TargetState } from '../../domain/rollout/facts.js';
 import type { ReadEntry } from '../history/history.js';
 import type { KeysetRequest, Page } from '../db/page.js';
 import type { Tx } from '../db/pool.js';
@@ -8,6 +8,20 @@ import { parseTargetCursor, parseEntryCursor } from '../db/cursors.js';
 export interface TargetFilter {
   readonly state?: readonly TargetState[];
   readonly group?: string;
+}
+
+interface TargetListRow {
+  device_id: string;
+  group_name: string | null;
+  state: TargetState;
+  attempt: number;
+  installation_id: string | null;
+  because: string | null;
+  back_state: RollbackState | null;
+  back_because: string | null;
+  back_installation_id: string | null;
+  retry_at: Date | null;
+  rank: string;
 }
 
 /** The targets in the order in which they are taken. */
@@ -33,7 +47,7 @@ export async function listTargets(
     );
   const after = cursor === undefined ? undefined : parseTargetCursor(cursor);
   if (after !== undefined) also(after, (rank) => `t.rank > ${rank}::uuid`);
-  const { rows } = await tx.query(
+  const { rows } = await tx.query<TargetListRow>(
     `SELECT t.device_id, g.name AS group_name, t.state, t.attempt, t.installation_id, t.because, t.back_state, t.back_because, t.back_installation_id, CASE WHEN t.state = 'pending' AND t.ready_at > now() THEN t.ready_at END AS retry_at, t.rank
      FROM rollout_targets t LEFT JOIN rollout_groups g ON g.tenant_id = t.tenant_id AND g.rollout_id = t.rollout_id AND g.position = t.group_position
      WHERE ${where.join(' AND ')} ORDER BY t.rank LIMIT $3`,
@@ -50,12 +64,11 @@ export async function listTargets(
       row.back_state === null
         ? null
         : { state: row.back_state, because: row.back_because, installationId: row.back_installation_id },
-    retryAt: (row.retry_at as Date | null)?.getTime() ?? null,
+    retryAt: row.retry_at?.getTime() ?? null,
   }));
   return {
     items,
-    nextCursor:
-      rows.length > pageSize ? Buffer.from(rows[pageSize - 1].rank as string).toString('base64url') : undefined,
+    nextCursor: rows.length > pageSize ? Buffer.from(rows[pageSize - 1]!.rank).toString('base64url') : undefined,
   };
 }
 

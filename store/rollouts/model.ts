@@ -1,3 +1,4 @@
+import type { Installation } from '../../domain/installation/installation.js';
 import type { Plan, RetryClass } from '../../domain/rollout/plan.js';
 import {
   at,
@@ -156,12 +157,25 @@ interface Past {
   readonly size: number;
 }
 
+interface PastRow {
+  type: string;
+  /** @narrowed the statement asks for those that ended in one of these */
+  state: 'installed' | 'failed' | 'rejected' | 'timed_out';
+  error: Installation['error'];
+  size: string;
+  soak: number;
+  /** Milliseconds, from here on. */
+  accept: string | null;
+  download: string | null;
+  install: string | null;
+}
+
 /**
  * The newest installations of such devices in that slot that succeeded or failed, with what the history says of their
  * phases.
  */
 async function readPast(tx: Tx, tenantId: string, slot: string, types: readonly string[]): Promise<Past[]> {
-  const { rows } = await tx.query(
+  const { rows } = await tx.query<PastRow>(
     `WITH newest AS (SELECT * FROM installations WHERE tenant_id = $1 AND slot = $2 ORDER BY requested_at DESC, id DESC LIMIT ${LOOKED_THROUGH}),
      past AS (
        SELECT i.id, d.device_type_id AS type, i.state, i.error, i.attempt, i.ended_at, i.started_at, coalesce((i.policy->>'soak')::float8, 0) AS soak, coalesce(f.size, 0) AS size

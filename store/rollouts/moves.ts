@@ -1,6 +1,6 @@
 import type { Installation } from '../../domain/installation/installation.js';
 import { isEnded } from '../../domain/installation/states.js';
-import { endedOf, NO_COUNTERS } from '../../domain/rollout/facts.js';
+import { endedOf, NO_COUNTERS, type TargetState } from '../../domain/rollout/facts.js';
 import type { RetryPlan } from '../../domain/rollout/plan.js';
 import { targetAfter, type TargetMove } from '../../domain/rollout/target.js';
 import type { Mark } from '../outbox/outbox.js';
@@ -43,7 +43,7 @@ export async function moveTargets(tx: Tx, changes: readonly InstallationChange[]
   );
   if (relevant.length === 0) return [];
   const byId = new Map(relevant.map((change) => [change.after.id, change]));
-  const { rows } = await tx.query(
+  const { rows } = await tx.query<OpenTargetRow>(
     `SELECT t.tenant_id, t.rollout_id, t.device_id, t.group_position, t.state, t.attempt, t.end_as, t.installation_id, r.plan->'retry' AS retry,
        (SELECT f.size FROM installations i JOIN firmwares f ON f.tenant_id = i.tenant_id AND f.id = i.firmware_id WHERE i.tenant_id = t.tenant_id AND i.id = t.installation_id) AS size
      FROM rollout_targets t JOIN rollouts r ON r.tenant_id = t.tenant_id AND r.id = t.rollout_id
@@ -68,7 +68,7 @@ export async function moveTargets(tx: Tx, changes: readonly InstallationChange[]
       before,
       after,
       { state: row.state, attempt: row.attempt, endAs: row.end_as },
-      row.retry as RetryPlan,
+      row.retry,
       now,
     );
     if (move)
@@ -87,11 +87,26 @@ export async function moveTargets(tx: Tx, changes: readonly InstallationChange[]
   return [...told.values()].map((one) => pokeRollout(one.tenantId, one.rolloutId, now + DEBOUNCE_MS));
 }
 
+interface OpenTargetRow {
+  tenant_id: string;
+  rollout_id: string;
+  device_id: string;
+  group_position: number | null;
+  state: TargetState;
+  attempt: number;
+  end_as: 'canceled' | 'timedOut' | null;
+  /** @narrowed it is looked for by its id */
+  installation_id: string;
+  retry: RetryPlan;
+  size: string | null;
+}
+
 interface TargetRow extends TargetMove {
   readonly tenantId: string;
   readonly rolloutId: string;
   readonly deviceId: string;
-  readonly position: number;
+  /** null = in no group yet. */
+  readonly position: number | null;
   readonly from: TargetMove['state'];
   readonly bytes: number;
 }
@@ -158,7 +173,7 @@ export async function refreshAdmissible(
 
 /** A device is deleted: its targets end, whatever its installations still wait for. */
 export async function endTargetsOf(tx: Tx, tenantId: string, deviceId: string, now: number): Promise<Mark[]> {
-  const { rows } = await tx.query(
+  const { rows } = await tx.query<{ rollout_id: string; group_position: number | null; was: TargetState }>(
     `WITH held AS (SELECT rollout_id, state FROM rollout_targets WHERE tenant_id = $1 AND device_id = $2 AND ended_at IS NULL ORDER BY rollout_id FOR NO KEY UPDATE)
      UPDATE rollout_targets t SET state = 'canceled', because = 'the device was deleted', ended_at = $3 FROM held h
      WHERE t.tenant_id = $1 AND t.device_id = $2 AND t.rollout_id = h.rollout_id RETURNING t.rollout_id, t.group_position, h.state AS was`,
@@ -166,15 +181,13 @@ export async function endTargetsOf(tx: Tx, tenantId: string, deviceId: string, n
   );
   await addCounters(
     tx,
-    rows
-      .filter((row) => row.group_position !== null)
-      .map((row): CounterChange => ({
-        tenantId,
-        rolloutId: row.rollout_id,
-        position: row.group_position,
-        from: row.was,
-        to: 'canceled',
-      })),
+    rows.map((row): CounterChange => ({
+      tenantId,
+      rolloutId: row.rollout_id,
+      position: row.group_position,
+      from: row.was,
+      to: 'canceled',
+    })),
   );
   return rows.map((row) => pokeRollout(tenantId, row.rollout_id));
 }

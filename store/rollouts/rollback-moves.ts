@@ -12,7 +12,8 @@ import { iso } from '../db/times.js';
 interface RollbackMove {
   readonly tenantId: string;
   readonly rolloutId: string;
-  readonly position: number;
+  /** null = the target is in no group yet, and so in no counter. */
+  readonly position: number | null;
   readonly from: RollbackState | null;
   readonly to: RollbackState;
 }
@@ -29,6 +30,7 @@ const COLUMNS = Object.values(COLUMN);
 export async function addRollbackCounters(tx: Tx, moves: readonly RollbackMove[]): Promise<void> {
   const rows = new Map<string, Record<string, unknown>>();
   for (const { tenantId, rolloutId, position, from, to } of moves) {
+    if (position === null) continue;
     const key = `${tenantId}/${rolloutId}/${String(position).padStart(4, '0')}`;
     const row = rows.get(key) ?? {
       tenant_id: tenantId,
@@ -64,8 +66,9 @@ export async function moveRollbackTargets(
     tenant_id: string;
     rollout_id: string;
     device_id: string;
-    group_position: number;
+    group_position: number | null;
     back_attempt: number;
+    /** @narrowed it is looked for by its id */
     back_installation_id: string;
     retry: RetryPlan;
   }>(
@@ -122,9 +125,16 @@ export async function moveRollbackTargets(
   );
 }
 
+interface EndedRollbackRow {
+  rollout_id: string;
+  group_position: number | null;
+  /** @narrowed the statement asks for those that have one */
+  was: RollbackState;
+}
+
 /** A device is deleted, and with it whatever its way back still waits for. @returns whom to tell. */
 export async function endRollbackOf(tx: Tx, tenantId: string, deviceId: string): Promise<Mark[]> {
-  const { rows } = await tx.query<{ rollout_id: string; group_position: number; was: RollbackState }>(
+  const { rows } = await tx.query<EndedRollbackRow>(
     `WITH held AS (SELECT rollout_id, back_state FROM rollout_targets WHERE tenant_id = $1 AND device_id = $2 AND back_state IN ('pending', 'inFlight') ORDER BY rollout_id FOR NO KEY UPDATE)
      UPDATE rollout_targets t SET back_state = 'failed', back_because = 'the device was deleted' FROM held h
      WHERE t.tenant_id = $1 AND t.device_id = $2 AND t.rollout_id = h.rollout_id RETURNING t.rollout_id, t.group_position, h.back_state AS was`,

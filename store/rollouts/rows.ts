@@ -79,7 +79,6 @@ export interface RolloutRow {
   finished_at: Date | null;
   closed_at: Date | null;
   process_started_at: Date | null;
-  device_ids: string[];
 }
 
 export type GroupRow = Record<(typeof COUNTER_COLUMNS)[TargetState], number> & {
@@ -279,7 +278,8 @@ async function saveGroup(tx: Tx, { tenantId, id }: StoredRollout, position: numb
 export interface CounterChange {
   readonly tenantId: string;
   readonly rolloutId: string;
-  readonly position: number;
+  /** null = the target is in no group yet, and so in no counter. */
+  readonly position: number | null;
   readonly from: TargetState | null;
   readonly to: TargetState;
   /** Of the content, where it was installed. */
@@ -289,9 +289,9 @@ export interface CounterChange {
 const SUMS = Object.values(COUNTER_COLUMNS);
 
 export async function addCounters(tx: Tx, changes: readonly CounterChange[]): Promise<void> {
-  if (changes.length === 0) return;
   const rows = new Map<string, Record<string, unknown>>();
   for (const { tenantId, rolloutId, position, from, to, bytes } of changes) {
+    if (position === null) continue;
     const key = `${tenantId}/${rolloutId}/${position}`;
     const row = rows.get(key) ?? {
       tenant_id: tenantId,
@@ -308,6 +308,7 @@ export async function addCounters(tx: Tx, changes: readonly CounterChange[]): Pr
     add('bytes', bytes ?? 0);
     rows.set(key, row);
   }
+  if (rows.size === 0) return;
   const columns = [...SUMS, 'size', 'bytes'];
   await tx.query(
     `WITH n AS (SELECT * FROM jsonb_to_recordset($1::jsonb) AS n(tenant_id text, rollout_id uuid, position smallint, ${columns.map((name) => `${name} bigint`).join(', ')})),

@@ -142,7 +142,7 @@ export async function endPending(
   because: string,
   now: number,
 ): Promise<number> {
-  const { rows } = await tx.query<{ group_position: number }>(
+  const { rows } = await tx.query<{ group_position: number | null }>(
     `WITH page AS (SELECT device_id FROM rollout_targets WHERE tenant_id = $1 AND rollout_id = $2 AND state = 'pending' ORDER BY device_id LIMIT ${TARGETS_PER_PAGE} FOR NO KEY UPDATE)
      UPDATE rollout_targets t SET state = $3, because = $4, ended_at = $5 FROM page p WHERE t.tenant_id = $1 AND t.rollout_id = $2 AND t.device_id = p.device_id RETURNING t.group_position`,
     [tenantId, id, as, because, iso(now)],
@@ -160,7 +160,7 @@ export async function retryEnded(
   { tenantId, id }: StoredRollout,
   outcomes: readonly TargetState[],
 ): Promise<number> {
-  const { rows } = await tx.query<{ group_position: number; was: TargetState }>(
+  const { rows } = await tx.query<{ group_position: number | null; was: TargetState }>(
     `WITH held AS (SELECT device_id, state FROM rollout_targets WHERE tenant_id = $1 AND rollout_id = $2 AND state = ANY($3::text[]) ORDER BY device_id FOR NO KEY UPDATE)
      UPDATE rollout_targets t SET state = 'pending', because = NULL, ended_at = NULL, attempt = 0, ready_at = '-infinity', end_as = NULL,
        admissible = device_reachable(t.tenant_id, t.device_id) OR (SELECT r.plan->'pace'->>'offline' = 'offer' FROM rollouts r WHERE r.tenant_id = $1 AND r.id = $2)

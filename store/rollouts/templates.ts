@@ -13,7 +13,7 @@ export interface TemplateView {
   readonly createdAt: number;
 }
 
-interface Row {
+interface TemplateRow {
   id: string;
   plan: TemplateView['plan'];
   created_by: string;
@@ -29,7 +29,7 @@ export async function createTemplate(
   createdBy: string,
   now: number,
 ): Promise<TemplateView> {
-  const { rows } = await tx.query<Row>(
+  const { rows } = await tx.query<TemplateRow>(
     `INSERT INTO rollout_templates (tenant_id, id, plan, created_by, created_at) VALUES ($1, $2, $3, $4, $5) RETURNING ${COLUMNS}`,
     [tenantId, newId(), JSON.stringify(plan), createdBy, iso(now)],
   );
@@ -37,10 +37,10 @@ export async function createTemplate(
 }
 
 export async function readTemplate(tx: Tx, tenantId: string, id: string): Promise<TemplateView | undefined> {
-  const { rows } = await tx.query<Row>(`SELECT ${COLUMNS} FROM rollout_templates WHERE tenant_id = $1 AND id = $2`, [
-    tenantId,
-    id,
-  ]);
+  const { rows } = await tx.query<TemplateRow>(
+    `SELECT ${COLUMNS} FROM rollout_templates WHERE tenant_id = $1 AND id = $2`,
+    [tenantId, id],
+  );
   return rows[0] && toView(rows[0]);
 }
 
@@ -54,7 +54,12 @@ export async function listTemplates(
   const named = q !== undefined && q !== '';
   const where = ['tenant_id = $1', ...(named ? [`plan->>'name' ILIKE $2`] : [])];
   const values = [tenantId, ...(named ? [`%${q.replaceAll(/[\\%_]/g, '\\$&')}%`] : [])];
-  return readPage<Row, TemplateView>(tx, { columns: COLUMNS, from: 'rollout_templates', where, values }, page, toView);
+  return readPage<TemplateRow, TemplateView>(
+    tx,
+    { columns: COLUMNS, from: 'rollout_templates', where, values },
+    page,
+    toView,
+  );
 }
 
 /** Rollouts that were made from it keep what they took. @throws DomainError ROLLOUT_TEMPLATE_NOT_FOUND */
@@ -67,6 +72,6 @@ export function noSuchTemplate(id: string): DomainError {
   return new DomainError('ROLLOUT_TEMPLATE_NOT_FOUND', `there is no template ${id}`);
 }
 
-function toView(row: Row): TemplateView {
+function toView(row: TemplateRow): TemplateView {
   return { id: row.id, plan: row.plan, createdBy: row.created_by, createdAt: row.created_at.getTime() };
 }

@@ -38,9 +38,9 @@ describe('The isolation of tenants', () => {
       'firmware_associations',
     ]) {
       const seen = await asTenant(pool, 'ours', (tx) =>
-        tx.query(`SELECT count(*)::int AS n FROM ${table} WHERE tenant_id = 'theirs'`),
+        tx.query<{ n: number }>(`SELECT count(*)::int AS n FROM ${table} WHERE tenant_id = 'theirs'`),
       );
-      expect([table, seen.rows[0].n]).toEqual([table, 0]);
+      expect([table, seen.rows[0]?.n]).toEqual([table, 0]);
     }
     expect(ours.deviceTypeId).not.toBe(theirs.deviceTypeId);
   });

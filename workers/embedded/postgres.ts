@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import pg from 'pg';
 import type { Log } from '../../runtime/log.js';
+import { isUnreachable } from '../../store/db/sqlstates.js';
 import { startNative, type Exit, type Native } from './native.js';
 import { findPostgres, type PostgresBinaries } from './postgres-binaries.js';
 import { clearPostgresFolder } from './postgres-leftovers.js';
@@ -166,8 +167,7 @@ async function ready(server: Awaited): Promise<void> {
     try {
       return await makeDatabase(server);
     } catch (error) {
-      const notYet = ['ECONNREFUSED', 'ECONNRESET', '57P03'].includes((error as { code?: string }).code ?? '');
-      if ((!notYet && !over) || Date.now() > deadline) {
+      if ((!isUnreachable(error) && !over) || Date.now() > deadline) {
         throw new Error(`the embedded PostgreSQL does not answer on port ${server.port}: ${(error as Error).message}`, {
           cause: error,
         });

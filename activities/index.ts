@@ -1,11 +1,17 @@
-import {
-  createInstallationActivities,
-  type InstallationActivities,
-  type InstallationDependencies,
-} from './installation.js';
-import { createRolloutActivities, type RolloutActivities } from './rollout.js';
+import { createEarlierInstallationActivities, type EarlierInstallationActivities } from './earlier-installation.js';
+import { createInstallationActivities, type InstallationActivities } from './installation.js';
+import { processEvents, type InstallationDependencies } from './process-events.js';
+import { createRolloutActivities, type RolloutActivities, type RolloutDependencies } from './rollout.js';
+
+export type Activities = InstallationActivities & EarlierInstallationActivities & RolloutActivities;
 
 /** Every activity that a worker offers to its workflows. */
-export function createActivities(dependencies: InstallationDependencies): InstallationActivities & RolloutActivities {
-  return { ...createInstallationActivities(dependencies), ...createRolloutActivities(dependencies) };
+export function createActivities(dependencies: InstallationDependencies & RolloutDependencies): Activities {
+  // One for all, so that what comes at the same time is one transaction, whichever process asks.
+  const decide = processEvents(dependencies);
+  return {
+    ...createInstallationActivities(dependencies, decide),
+    ...createEarlierInstallationActivities(decide),
+    ...createRolloutActivities(dependencies),
+  };
 }

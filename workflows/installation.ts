@@ -1,64 +1,67 @@
-import { condition, defineSignal, setCurrentDetails, setHandler } from '@temporalio/workflow';
-import { SIGNALS, type ProcessStatus } from '../domain/installation/process-status.js';
-import { conclude, judge, notify } from './activities.js';
-import type { InstallationEnd, InstallationRef } from './messages.js';
-
-/** What the engine takes as a timer's summary; it stands in the timeline of the Temporal UI, also when all is over. */
-const SUMMARY_CHARACTERS = 200;
+import { ApplicationFailure } from '@temporalio/workflow';
+import type { ProcessStatus } from '../domain/installation/process-status.js';
+import { endSoak, expireDownload, expireOffer, expireOutcome, makeOffer } from './activities.js';
+import { earlierInstallation } from './earlier-installation.js';
+import { EDITION, type InstallationEnd, type InstallationRef } from './messages.js';
+import { Mission } from './mission.js';
 
 /**
- * One installation on one device: wait until it may begin, notify the device, await the download, await the outcome,
- * let the new content prove itself, conclude; and once more, if the attempt failed and another is allowed.
+ * One installation on one device: wait for its turn, notify the device, await the download, await the outcome, let the
+ * new content prove itself, conclude; and once more, if the attempt failed and another is allowed.
  *
- * Every decision is made by an activity, on the row in PostgreSQL; this code only waits. What it waits for is news (a
- * signal that carries where the row stands) or a time; when a time has come, `judge` looks whether anything is due, for
- * reports move deadlines without a signal.
+ * Every decision is made by an activity, on the row in PostgreSQL, and says why; this code only waits, calls and loops.
+ * A deadline is judged when its timer fires, because reports of a device that works move it without a signal.
  */
 export async function installation(ref: InstallationRef): Promise<InstallationEnd> {
-  let news: ProcessStatus | undefined;
-  for (const name of SIGNALS) {
-    setHandler(defineSignal<[ProcessStatus]>(name), (status) => {
-      news = status;
-    });
-  }
-
-  /** Where the row stands once there is news, or undefined when the time came first. */
-  async function newsBeforeDue(at: ProcessStatus): Promise<ProcessStatus | undefined> {
-    setCurrentDetails(at.waitingOn);
-    if (at.until === null) await condition(() => news !== undefined);
-    else
-      await condition(() => news !== undefined, Math.max(at.until - Date.now(), 1), {
-        summary: at.waitingOn.slice(0, SUMMARY_CHARACTERS),
-      });
-    const heard = news;
-    news = undefined;
-    return heard;
-  }
-
-  /** News that is overdue already is judged at once: the shortest timer of the engine takes about a second. */
-  async function newsOrJudgement(at: ProcessStatus): Promise<ProcessStatus> {
-    const heard = await newsBeforeDue(at);
-    const overdue = heard !== undefined && heard.stage !== 'ended' && heard.until !== null && heard.until <= Date.now();
-    return heard === undefined || overdue ? judge(ref) : heard;
-  }
-
+  if (ref.edition !== EDITION) return earlierInstallation(ref);
+  const mission = new Mission(ref);
   for (;;) {
-    // Wait until it may begin: its time, its back-off, its turn on this device. Then the device is notified.
-    let at = await notify(ref);
-    while (at.stage === 'begin') {
-      await newsBeforeDue(at);
-      at = await notify(ref);
-    }
-    while (at.stage === 'download') at = await newsOrJudgement(at);
-    while (at.stage === 'outcome') at = await newsOrJudgement(at);
-    while (at.stage === 'soak') at = await newsOrJudgement(at);
-
-    // What ended stays as it ended, so that its news says all; an attempt that is over is looked at by the next
-    // `notify`.
-    const verdict =
-      ref.edition === undefined
-        ? await conclude(ref)
-        : { done: at.stage === 'ended', state: at.state, attempt: at.attempt };
-    if (verdict.done) return { state: verdict.state, attempt: verdict.attempt };
+    let at = await offer(mission);
+    while (at.stage === 'begin') at = await awaitTurn(mission, at);
+    at = await awaitDownload(mission, at);
+    at = await awaitOutcome(mission, at);
+    at = await soak(mission, at);
+    if (at.stage === 'ended') return conclude(at);
+    // The attempt is over and another is allowed. Its back-off is a time to begin like any other.
   }
+}
+
+/** Notifies the device, if its time has come and it is its turn: the bridge publishes what is recorded here. */
+async function offer({ ref }: Mission): Promise<ProcessStatus> {
+  return (await makeOffer(ref)).status;
+}
+
+/** Waits for `notBefore`, for the back-off, or behind another installation on the device. Deadline: the time to begin. */
+async function awaitTurn(mission: Mission, at: ProcessStatus): Promise<ProcessStatus> {
+  await mission.signalBefore(at);
+  return offer(mission);
+}
+
+/** Deadlines: the offer's, until the device takes it; then the download's, which bytes that arrive move on. */
+async function awaitDownload(mission: Mission, at: ProcessStatus): Promise<ProcessStatus> {
+  while (at.stage === 'download')
+    at = await mission.signalOrDeadline(at, at.state === 'delivered' ? expireOffer : expireDownload);
+  return at;
+}
+
+/** Deadlines: of the installation and of the reboot. Before it gives up, the device is asked what it holds. */
+async function awaitOutcome(mission: Mission, at: ProcessStatus): Promise<ProcessStatus> {
+  while (at.stage === 'outcome') at = await mission.signalOrDeadline(at, expireOutcome);
+  return at;
+}
+
+/** The new content proves itself. Deadline: the end of the soak, which is the success. */
+async function soak(mission: Mission, at: ProcessStatus): Promise<ProcessStatus> {
+  while (at.stage === 'soak') at = await mission.signalOrDeadline(at, endSoak);
+  return at;
+}
+
+/**
+ * Ends the process so that lists of the engine show how: Completed where the content is installed; else Failed, with
+ * the state of the row as the failure's type. A new start under the same id is free in both cases.
+ */
+function conclude({ state, attempt, waitingOn }: ProcessStatus): InstallationEnd {
+  const end: InstallationEnd = { state, attempt };
+  if (state === 'installed') return end;
+  throw ApplicationFailure.create({ message: waitingOn, type: state, nonRetryable: true, details: [end] });
 }

@@ -10,16 +10,16 @@ export interface InstallationRef {
   readonly tenantId: string;
   readonly deviceId: string;
   readonly installationId: string;
-  /** Which steps the process takes; absent in what was started by the first version. */
-  readonly edition?: typeof EDITION;
+  /**
+   * Which steps the process takes, and by which signals it is told: workflows/earlier-installation.ts has those before
+   * the present ones. It comes with the start, from the version of the bridge that also signals the process; a patch
+   * marker in every process would be two events more. `patched()` is for changes on paths that few processes take.
+   */
+  readonly edition?: typeof EDITION | 2;
 }
 
-/**
- * Of the processes that are started from now on. It comes with the start, so that what has been running for weeks goes
- * on with its own steps; a patch marker of the SDK would do the same for two more events and a search attribute in
- * every process. 2: an installation whose news is its end is not looked at once more.
- */
-export const EDITION = 2;
+/** Of the processes that are started from now on. */
+export const EDITION = 3;
 
 /** How an installation's process ended: the state of its row. */
 export interface InstallationEnd {
@@ -28,6 +28,9 @@ export interface InstallationEnd {
 }
 
 export const TASK_QUEUE = 'slipway';
+
+/** The one signal of an installation's process: why it comes, and where the row stands (`StatusUpdate`). */
+export const STATUS = 'status';
 
 export function installationWorkflowId(installationId: string): string {
   return `installation-${installationId}`;
@@ -44,7 +47,7 @@ export interface RolloutEnd {
   readonly outcome: string;
 }
 
-/** "Look again": the only signal that a rollout hears. It says nothing, for everything is read anew. */
+/** "Look again": the only signal of a rollout's process. It says nothing, for everything is read anew. */
 export const POKE = 'poke';
 
 export function rolloutWorkflowId(rolloutId: string): string {

@@ -1,47 +1,55 @@
 import {
-  condition,
+  ApplicationFailure,
   continueAsNew,
   defineSignal,
+  patched,
   setCurrentDetails,
   setHandler,
-  workflowInfo,
 } from '@temporalio/workflow';
-import { tick } from './activities.js';
+import type { Tick } from '../activities/rollout.js';
+import { tick, workThrough } from './activities.js';
 import { POKE, type RolloutEnd, type RolloutRef } from './messages.js';
-
-/** What the engine takes as a timer's summary. */
-const SUMMARY_CHARACTERS = 200;
-/**
- * A tick is about eight events; the engine suggests a new run at 4,096 itself, and this leaves room for a rush of
- * pokes.
- */
-const EVENTS_PER_RUN = 2_000;
+import { isHistoryLong, waitFor } from './waiting.js';
 
 /**
- * One rollout: it ticks until it has ended. A tick is one activity that observes, plans and executes; between two the
- * process waits for a poke (counters moved, or a person asked for something; the sender of the outbox sends at most one
- * a second) or for the time that the plan named.
+ * One rollout: it ticks until it has ended. A tick is one activity that observes, plans and executes, and says what it
+ * did and what it waits for; between two, the process waits for a poke (counters moved, or a person asked for
+ * something; the sender of the outbox sends at most one a second) or for the time that the plan named.
  *
- * Nothing is decided here, and nothing is kept: whatever the process knew is in PostgreSQL, so that a new run begins
- * with a tick like any other.
+ * Nothing is decided here, and nothing is kept: all facts are in PostgreSQL, so that a new run begins with a tick like
+ * any other.
  */
 export async function rollout(ref: RolloutRef): Promise<RolloutEnd> {
-  let poked = false;
+  let isPoked = false;
   setHandler(defineSignal(POKE), () => {
-    poked = true;
+    isPoked = true;
   });
 
   for (;;) {
-    poked = false;
-    const at = await tick(ref);
-    if (at.done) return { outcome: at.outcome ?? 'finished' };
-    setCurrentDetails(at.waitingOn);
-    if (workflowInfo().continueAsNewSuggested || workflowInfo().historyLength > EVENTS_PER_RUN)
-      await continueAsNew<typeof rollout>(ref);
-    if (at.until === null) await condition(() => poked);
-    else
-      await condition(() => poked, Math.max(at.until - Date.now(), 1), {
-        summary: at.waitingOn.slice(0, SUMMARY_CHARACTERS),
-      });
+    isPoked = false;
+    const at = await planAndExecute(ref);
+    if (at.done) return conclude(at);
+    if (isHistoryLong()) await continueAsNew<typeof rollout>(ref);
+    await waitFor(() => isPoked, at.until, at.waitingOn);
   }
+}
+
+/** A tick; where it finds more to do than a workflow task may take, an activity that says how far it has come. */
+async function planAndExecute(ref: RolloutRef): Promise<Tick> {
+  let at = await tick(ref);
+  while (at.decision === 'go_on') {
+    setCurrentDetails(at.waitingOn);
+    at = await workThrough(ref);
+  }
+  return at;
+}
+
+/**
+ * Ends the process so that lists of the engine show how: Completed where the rollout is finished; else Failed, with the
+ * outcome as the failure's type. A poke starts it again under the same id, as a retry of a finished rollout needs.
+ */
+function conclude({ outcome, because }: Tick): RolloutEnd {
+  const end: RolloutEnd = { outcome: outcome ?? 'finished' };
+  if (end.outcome === 'finished' || !patched('only-finished-is-completed')) return end;
+  throw ApplicationFailure.create({ message: because, type: end.outcome, nonRetryable: true, details: [end] });
 }

@@ -1,4 +1,4 @@
-import type { ProcessSignal, ProcessStatus } from '../../domain/installation/process-status.js';
+import type { StatusUpdate } from '../../domain/installation/process-status.js';
 import type { InstallationRef, RolloutRef } from '../../workflows/messages.js';
 
 /**
@@ -7,15 +7,23 @@ import type { InstallationRef, RolloutRef } from '../../workflows/messages.js';
  */
 export interface Engine {
   /**
-   * Starts the process of an installation, or leaves the running one alone. One that was terminated or lost starts
-   * again under its id.
+   * Starts the process of an installation, or leaves the running one alone. One that ended in whatever way, was
+   * terminated or lost starts again under its id.
    */
-  start(ref: InstallationRef): Promise<void>;
+  start(ref: InstallationRef, title: ProcessTitle): Promise<void>;
   /**
    * @returns 'gone' where no process runs: it ended, which is a success, or it was lost, and the caller knows which.
    */
-  signal(installationId: string, news: ProcessSignal, status: ProcessStatus): Promise<'sent' | 'gone'>;
+  signal(installationId: string, update: StatusUpdate): Promise<'sent' | 'gone'>;
   /** Has the process of a rollout look again, and starts it where none runs. */
-  poke(ref: RolloutRef): Promise<void>;
+  poke(ref: RolloutRef, title: ProcessTitle): Promise<void>;
   close(): Promise<void>;
+}
+
+/** What people read of a process beside its id; fixed when it starts. */
+export interface ProcessTitle {
+  /** One line of Markdown, at most 200 bytes of UTF-8. */
+  readonly summary: string;
+  /** Markdown, at most 20,000 bytes. */
+  readonly details: string;
 }

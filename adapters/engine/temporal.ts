@@ -1,14 +1,15 @@
 import { Client, Connection, WorkflowNotFoundError, type ConnectionOptions } from '@temporalio/client';
-import type { ProcessSignal, ProcessStatus } from '../../domain/installation/process-status.js';
+import type { StatusUpdate } from '../../domain/installation/process-status.js';
 import {
   installationWorkflowId,
   POKE,
   rolloutWorkflowId,
+  STATUS,
   TASK_QUEUE,
   type InstallationRef,
   type RolloutRef,
 } from '../../workflows/messages.js';
-import type { Engine } from './port.js';
+import type { Engine, ProcessTitle } from './port.js';
 
 /** Longer than a loaded server takes; the sender's lease on an outbox row (30 s) is longer still. */
 const CALL_TIMEOUT_MS = 10_000;
@@ -26,7 +27,7 @@ export function openTemporal({ connection: options, namespace, taskQueue = TASK_
   const within = <T>(ms: number, call: () => Promise<T>) => connection.withDeadline(Date.now() + ms, call);
 
   return {
-    async start(ref: InstallationRef) {
+    async start(ref: InstallationRef, title: ProcessTitle) {
       await within(CALL_TIMEOUT_MS, () =>
         client.workflow.start('installation', {
           workflowId: installationWorkflowId(ref.installationId),
@@ -34,15 +35,16 @@ export function openTemporal({ connection: options, namespace, taskQueue = TASK_
           args: [ref],
           workflowIdReusePolicy: 'ALLOW_DUPLICATE',
           workflowIdConflictPolicy: 'USE_EXISTING',
-          staticSummary: `device ${ref.deviceId} of tenant ${ref.tenantId}`,
+          staticSummary: title.summary,
+          staticDetails: title.details,
         }),
       );
     },
 
-    async signal(installationId: string, news: ProcessSignal, status: ProcessStatus) {
+    async signal(installationId: string, update: StatusUpdate) {
       try {
         await within(CALL_TIMEOUT_MS, () =>
-          client.workflow.getHandle(installationWorkflowId(installationId)).signal(news, status),
+          client.workflow.getHandle(installationWorkflowId(installationId)).signal(STATUS, update),
         );
         return 'sent';
       } catch (error) {
@@ -51,7 +53,7 @@ export function openTemporal({ connection: options, namespace, taskQueue = TASK_
       }
     },
 
-    async poke(ref: RolloutRef) {
+    async poke(ref: RolloutRef, title: ProcessTitle) {
       await within(CALL_TIMEOUT_MS, () =>
         client.workflow.signalWithStart('rollout', {
           workflowId: rolloutWorkflowId(ref.rolloutId),
@@ -59,7 +61,8 @@ export function openTemporal({ connection: options, namespace, taskQueue = TASK_
           args: [ref],
           signal: POKE,
           workflowIdReusePolicy: 'ALLOW_DUPLICATE',
-          staticSummary: `rollout ${ref.rolloutId} of tenant ${ref.tenantId}`,
+          staticSummary: title.summary,
+          staticDetails: title.details,
         }),
       );
     },

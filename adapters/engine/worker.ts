@@ -34,6 +34,12 @@ const WORKFLOW_TASKS = 100;
 /** Local activities are short transactions; more at once than the pool has connections only wait there. */
 const LOCAL_ACTIVITIES = 40;
 
+/**
+ * What the SDK says of a process that ended as Failed: an installation that failed, which is no fault of Slipway's. A
+ * fault in the code of a workflow fails its task, in other words, and is tried again.
+ */
+const ENDED_AS_FAILED = 'Workflow failed';
+
 /** The SDK's own lines go where all others go. Its runtime is one per process. */
 let installed = false;
 function installLogger(log: Logger, failed: (reason: Failed) => void): void {
@@ -42,7 +48,9 @@ function installLogger(log: Logger, failed: (reason: Failed) => void): void {
   const levels = { TRACE: 'trace', DEBUG: 'debug', INFO: 'debug', WARN: 'warn', ERROR: 'error' } as const;
   Runtime.install({
     logger: new DefaultLogger('INFO', ({ level, message, meta }) => {
-      log[levels[level]]({ ...meta }, message);
+      const isFault = message !== ENDED_AS_FAILED;
+      log[isFault ? levels[level] : 'debug']({ ...meta }, message);
+      if (!isFault) return;
       if (level === 'WARN' || level === 'ERROR')
         failed(/^activity/i.test(message) ? 'activity' : /workflow/i.test(message) ? 'workflow' : 'worker');
     }),

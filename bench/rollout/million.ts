@@ -47,7 +47,7 @@ export async function measureMillion(context: Context, stage: Stage, devices: nu
   );
   const created = now();
   const activities = createRolloutActivities({ pool });
-  while ((await activities.tick({ tenantId: TENANT, rolloutId: id })).waitingOn.startsWith('Works through')) continue;
+  while ((await activities.tick({ tenantId: TENANT, rolloutId: id })).decision === 'go_on') continue;
   return { looks, plannedMs, rssBytes, createdMs: created - began, materialisedMs: now() - created };
 }
 

@@ -93,8 +93,7 @@ export class Ticked {
   }
 
   private async settle(): Promise<void> {
-    while ((await this.activities.tick({ tenantId: TENANT, rolloutId: this.id })).waitingOn.startsWith('Works through'))
-      continue;
+    while ((await this.activities.tick({ tenantId: TENANT, rolloutId: this.id })).decision === 'go_on') continue;
   }
 
   /** So many installations report that they are installed: the one way in, outside of what is measured. */

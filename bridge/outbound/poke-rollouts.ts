@@ -2,6 +2,7 @@ import type { Engine } from '../../adapters/engine/port.js';
 import type { Claimed, Settled } from '../../store/outbox/outbox.js';
 import type { Pool } from '../../store/db/pool.js';
 import { markRolloutsStarted, openRollouts } from '../../store/rollouts/to-send.js';
+import { rolloutTitle } from './process-titles.js';
 import type { LeaseGuard } from '../rounds/lease-guard.js';
 
 /** "At most one a second": what moves while a rollout was just told of it waits for the next one. */
@@ -26,10 +27,12 @@ export async function pokeRollouts(
   const open = await openRollouts(pool, claimed);
   const settled = await Promise.all(
     claimed.map(async (one): Promise<Settled> => {
-      if (!open.has(one.subject)) return { claimed: one };
+      const known = open.get(one.subject);
+      if (known === undefined) return { claimed: one };
       try {
         guard?.assert();
-        await engine.poke({ tenantId: one.tenantId, rolloutId: one.subject });
+        const ref = { tenantId: one.tenantId, rolloutId: one.subject };
+        await engine.poke(ref, rolloutTitle(ref, known.name));
         return { claimed: one, rest: now() + POKE_EVERY_MS };
       } catch (error) {
         return { claimed: one, error: (error as Error).message };

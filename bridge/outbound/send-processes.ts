@@ -5,19 +5,19 @@ import {
   signalFor,
   SHOWN_AFTER_MS,
   stageOf,
+  statusOf,
   waitsForDevice,
   type ProcessSignal,
-  type ProcessStatus,
 } from '../../domain/installation/process-status.js';
-import { waitingOn } from '../../domain/installation/waiting-on.js';
 import { isEnded } from '../../domain/installation/states.js';
 import { assertLease } from '../../store/db/leases.js';
 import { claimIn, settleIn, type Claimed, type Settled } from '../../store/outbox/outbox.js';
 import type { Pool } from '../../store/db/pool.js';
 import { markProcessesStarted, readProcesses, type ProcessView } from '../../store/installations/to-send.js';
 import { asService } from '../../store/db/transaction.js';
-import { EDITION } from '../../workflows/messages.js';
+import { EDITION, type InstallationRef } from '../../workflows/messages.js';
 import { isRollout, pokeRollouts } from './poke-rollouts.js';
+import { installationTitle } from './process-titles.js';
 import { StartThrottle } from './start-throttle.js';
 import { StatusRefreshLimiter } from './status-refresh-limiter.js';
 import type { LeaseGuard } from '../rounds/lease-guard.js';
@@ -26,12 +26,10 @@ import type { LeaseGuard } from '../rounds/lease-guard.js';
 const BATCH = 200;
 const AT_ONCE = 32;
 const LEASE_MS = 30_000;
-/** What could only be shown, and had to wait for others. */
-const SHOW_AGAIN_MS = 60_000;
 
 /**
- * Brings processes up to date: starts those that do not run, signals the news to those that do. @returns how many rows
- * were handled.
+ * Brings processes up to date: starts those that do not run, signals those that do. @returns how many rows were
+ * handled.
  */
 export async function sendProcesses(
   pool: Pool,
@@ -76,57 +74,67 @@ async function sendOne(
   refreshLimiter: StatusRefreshLimiter,
 ): Promise<{ settled: Settled; started: boolean }> {
   if (!view) return { settled: { claimed }, started: false };
+  const { installation } = view;
   try {
-    const news = newsFor(view, now, refreshLimiter);
-    const started = await bringUpToDate(engine, view, news === 'later' ? undefined : news);
-    const again = news === 'later' ? now + SHOW_AGAIN_MS : lookAgainAt(view.installation, now);
-    return { settled: again === undefined ? { claimed } : { claimed, again }, started };
+    const because = signalDue(view, now);
+    const isRefresh = because === 'moved' || (because !== undefined && refreshLimiter.isRefresh(installation));
+    const later = isRefresh && !isOverdue(installation, now) ? refreshLimiter.waitUntil(installation, now) : undefined;
+    if (later !== undefined) return { settled: { claimed, again: later }, started: false };
+    const did = await bringUpToDate(engine, view, because);
+    if (did === 'signalled') refreshLimiter.remember(installation, now);
+    const again = lookAgainAt(installation, now);
+    return { settled: again === undefined ? { claimed } : { claimed, again }, started: did === 'started' };
   } catch (error) {
     return { settled: { claimed, error: (error as Error).message }, started: false };
   }
 }
 
-/** @returns `later` where there is only something to show, and others come first. */
-function newsFor(
-  { installation, started }: ProcessView,
-  now: number,
-  refreshLimiter: StatusRefreshLimiter,
-): ProcessSignal | 'later' | undefined {
+/** Why the process is to be signalled now, if at all. */
+function signalDue({ installation, started }: ProcessView, now: number): ProcessSignal | undefined {
   if (!started) return undefined; // its first activity reads the row
-  const news = signalFor(installation);
-  if (news !== undefined) return news;
+  const because = signalFor(installation);
+  if (because !== undefined) return because;
   if (stageOf(installation) === 'begin') return undefined;
-  if (installation.dueAt !== null && installation.dueAt <= now) return 'due';
+  if (isOverdue(installation, now)) return 'due';
   // Until then it may be overtaken by what it waits for: a device that works fast costs its process no task for what
-  // too short-lived to read.
-  if (!waitsForDevice(installation) || now - installation.stateSince < SHOWN_AFTER_MS) return undefined;
-  return refreshLimiter.take(now) ? 'moved' : 'later';
+  // stood too short to be read.
+  return waitsForDevice(installation) && now - installation.stateSince >= SHOWN_AFTER_MS ? 'moved' : undefined;
 }
 
-/** @returns whether a process was started. */
-async function bringUpToDate(engine: Engine, view: ProcessView, news: ProcessSignal | undefined): Promise<boolean> {
-  const { installation } = view;
-  const ref = {
+function isOverdue({ dueAt }: Installation, now: number): boolean {
+  return dueAt !== null && dueAt <= now;
+}
+
+/** @returns whether the process was started for the first time, or told where the row stands. */
+async function bringUpToDate(
+  engine: Engine,
+  view: ProcessView,
+  because: ProcessSignal | undefined,
+): Promise<'started' | 'signalled' | undefined> {
+  const { installation, reach, executing } = view;
+  const ref: InstallationRef = {
     tenantId: installation.tenantId,
     deviceId: installation.deviceId,
     installationId: installation.id,
     edition: EDITION,
-  } as const;
+  };
   const ended = isEnded(installation.state);
   if (!view.started) {
-    if (ended) return false; // it ended before a process could begin: there is nothing to wait for
-    await engine.start(ref);
-    return true;
+    if (ended) return undefined; // it ended before a process could begin: there is nothing to wait for
+    await engine.start(ref, installationTitle(view));
+    return 'started';
   }
-  if (news === undefined) {
+  if (because === undefined) {
     // It has begun, and there is nothing to say. Should it have vanished, that shows when it is due: to start a running
     // one costs the engine nearly what a new one does.
-    if (stageOf(installation) !== 'begin') return false;
-  } else if ((await engine.signal(installation.id, news, standingOf(view))) === 'sent') {
-    return false;
+    if (stageOf(installation) !== 'begin') return undefined;
+  } else {
+    const status = statusOf(installation, { ...reach, executing });
+    if ((await engine.signal(installation.id, { because, status })) === 'sent') return 'signalled';
   }
-  if (!ended) await engine.start(ref); // it vanished, or nothing is known of its beginning: a running one is left alone
-  return false;
+  // It vanished, or nothing is known of its beginning: a running one is left alone.
+  if (!ended) await engine.start(ref, installationTitle(view));
+  return undefined;
 }
 
 /**
@@ -146,16 +154,4 @@ function lookAgainAt(i: Installation, now: number): number | undefined {
         : undefined;
   const due = stageOf(i) === 'download' && i.dueAt !== null && i.dueAt > now ? i.dueAt : undefined;
   return shown === undefined || due === undefined ? (shown ?? due) : Math.min(shown, due);
-}
-
-function standingOf({ installation, reach, executing }: ProcessView): ProcessStatus {
-  return {
-    stage: stageOf(installation),
-    state: installation.state,
-    attempt: installation.attempt,
-    until: installation.dueAt,
-    waitingOn:
-      waitingOn(installation, { ...reach, executing }) ??
-      `Ended as ${installation.state}${installation.rejectReason ? `: ${installation.rejectReason}` : ''}.`,
-  };
 }

@@ -1,5 +1,6 @@
 import type { Installation } from './installation.js';
 import { isEnded } from './states.js';
+import { waitingOn, type Surroundings } from './waiting-on.js';
 
 /**
  * Where an installation stands, as its process needs to know it: which phase of the workflow it is in, and until when
@@ -13,10 +14,25 @@ export interface ProcessStatus {
   readonly stage: 'begin' | 'download' | 'outcome' | 'soak' | 'ended';
   readonly state: string;
   readonly attempt: number;
-  /** Epoch milliseconds at which the process must look again; null = only news moves it. */
+  /** Epoch milliseconds at which the process must look again; null = only a signal moves it. */
   readonly until: number | null;
-  /** One sentence for people, the same as the API's `waitingOn`. */
+  /** One sentence for people, the same as the API's `waitingOn`; of an installation that has ended, how it ended. */
   readonly waitingOn: string;
+}
+
+/** The status of this row, as its process is told it: by the answer of an activity, or by a signal. */
+export function statusOf(i: Installation, around: Surroundings): ProcessStatus {
+  return {
+    stage: stageOf(i),
+    state: i.state,
+    attempt: i.attempt,
+    until: i.dueAt,
+    waitingOn: waitingOn(i, around) ?? endOf(i),
+  };
+}
+
+function endOf(i: Installation): string {
+  return `Ended as ${i.state}${i.rejectReason ? `: ${i.rejectReason.replace(/\.$/, '')}` : ''}.`;
 }
 
 export function stageOf(i: Installation): ProcessStatus['stage'] {
@@ -41,14 +57,20 @@ export function stageOf(i: Installation): ProcessStatus['stage'] {
 }
 
 /**
- * What the process waits to hear; the names are those of its signals. `due`: a deadline that a report moved forward has
+ * Why a process is signalled. `turn`: it has its turn on the device. `due`: a deadline that a report moved forward has
  * passed. `moved`: it waits for the same as before, and what it shows to people is no longer what the API says.
  */
 export const SIGNALS = ['turn', 'downloaded', 'installed', 'cancelled', 'ended', 'due', 'moved'] as const;
 export type ProcessSignal = (typeof SIGNALS)[number];
 
+/** What the one signal of a process carries. It stands in histories: members may be added, never renamed. */
+export interface StatusUpdate {
+  readonly because: ProcessSignal;
+  readonly status: ProcessStatus;
+}
+
 /**
- * The news that this row is to its process, or undefined where it stands as the process left it. Level-triggered: it
+ * Why the process of this row is signalled, or undefined where the row stands as the process left it. Level-triggered: it
  * depends on what the row says now, not on how it came there, so that any number of changes is one signal.
  */
 export function signalFor(i: Installation): ProcessSignal | undefined {

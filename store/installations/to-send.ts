@@ -15,9 +15,13 @@ export interface ProcessView {
   reach: Reach | undefined;
   /** The other installation that executes on the device. */
   executing: string | null;
+  /** As people named them: what the Temporal UI shows beside ids. */
+  names: { device: string; firmware: string };
 }
 
 interface ProcessRow extends InstallationRow {
+  device_name: string;
+  firmware_name: string;
   process_started_at: Date | null;
   other: string | null;
 }
@@ -29,11 +33,12 @@ export async function readProcesses(
 ): Promise<Map<string, ProcessView>> {
   if (subjects.length === 0) return new Map();
   const { rows } = await tx.query<ProcessRow>(
-    `SELECT ${COLUMNS}, i.process_started_at,
+    `SELECT ${COLUMNS}, i.process_started_at, d.name AS device_name, f.name AS firmware_name,
        (SELECT x.id FROM installations x WHERE x.tenant_id = i.tenant_id AND x.device_id = i.device_id AND x.executing AND x.id <> i.id) AS other
      FROM jsonb_to_recordset($1::jsonb) AS k(tenant_id text, id uuid)
      CROSS JOIN LATERAL (SELECT * FROM installations x WHERE x.tenant_id = k.tenant_id AND x.id = k.id LIMIT 1) AS i
-     CROSS JOIN LATERAL (SELECT x.version FROM firmwares x WHERE x.tenant_id = i.tenant_id AND x.id = i.firmware_id LIMIT 1) AS f`,
+     CROSS JOIN LATERAL (SELECT x.version, x.name FROM firmwares x WHERE x.tenant_id = i.tenant_id AND x.id = i.firmware_id LIMIT 1) AS f
+     CROSS JOIN LATERAL (SELECT x.name FROM devices x WHERE x.tenant_id = i.tenant_id AND x.id = i.device_id LIMIT 1) AS d`,
     [JSON.stringify(subjects.map((one) => ({ tenant_id: one.tenantId, id: one.subject })))],
   );
   const reach = await reachOf(
@@ -48,6 +53,7 @@ export async function readProcesses(
         started: row.process_started_at !== null,
         reach: reach.get(deviceKey(row.tenant_id, row.device_id)),
         executing: row.other,
+        names: { device: row.device_name, firmware: row.firmware_name },
       },
     ]),
   );

@@ -160,7 +160,8 @@ describe('A gateway', () => {
     // The process, and with it the Temporal UI, says the same.
     const activities = createInstallationActivities({ pool: bridge.pool, now: Date.now });
     expect(
-      (await activities.judge({ tenantId: 'default', deviceId: childId, installationId: installation.id })).waitingOn,
+      (await activities.expireOffer({ tenantId: 'default', deviceId: childId, installationId: installation.id })).status
+        .waitingOn,
     ).toBe(await says());
     await gateway.ack(
       await gateway.hello({}, { children: [{ device: childId, slots: held('b'.repeat(64)), reachable: false }] }),

@@ -58,8 +58,8 @@ describe('Processes that begin', () => {
 
     // Three are offered to their devices: as many may begin.
     const activities = createInstallationActivities({ pool, now: Date.now });
-    const offered = await Promise.all(all.slice(0, 3).map((one) => activities.notify(ref(one))));
-    expect(offered).toMatchObject([{ state: 'delivered' }, { state: 'delivered' }, { state: 'delivered' }]);
+    const offered = await Promise.all(all.slice(0, 3).map((one) => activities.makeOffer(ref(one))));
+    expect(offered).toMatchObject([{ decision: 'offered' }, { decision: 'offered' }, { decision: 'offered' }]);
     expect(await send()).toBe(AT_ONCE + 3);
 
     // One that runs has news, behind five that were marked long before: its mark is gone, theirs are not.
@@ -95,7 +95,7 @@ describe('Processes that begin', () => {
     throttle = new StartThrottle();
     const one = await facts.install(await facts.device(), await facts.firmware('b'), {});
     await send();
-    await createInstallationActivities({ pool, now: Date.now }).notify(ref(one));
+    await createInstallationActivities({ pool, now: Date.now }).makeOffer(ref(one));
     await send();
     const connection = await Connection.connect({ address: process.env['SLIPWAY_TEST_TEMPORAL_ADDRESS']! });
     const handle = new Client({ connection }).workflow.getHandle(installationWorkflowId(one.id));

@@ -9,7 +9,15 @@ import { createRequire } from 'node:module';
  */
 const BESIDE_THE_ROOMS: Readonly<Record<string, readonly string[]>> = {
   '.': ['.dependency-cruiser.cjs', 'build.js', 'eslint.config.js', 'jest.config.js'],
-  activities: ['group-commit.ts', 'index.ts', 'installation.ts', 'rollout-steps.ts', 'rollout.ts'],
+  activities: [
+    'earlier-installation.ts',
+    'group-commit.ts',
+    'index.ts',
+    'installation.ts',
+    'process-events.ts',
+    'rollout-steps.ts',
+    'rollout.ts',
+  ],
   bench: [
     'arguments.ts',
     'child.ts',
@@ -61,7 +69,16 @@ const BESIDE_THE_ROOMS: Readonly<Record<string, readonly string[]>> = {
   ],
   test: [],
   workers: ['api.ts', 'bridge.ts', 'broker.ts', 'orchestrator.ts', 'up.ts'],
-  workflows: ['activities.ts', 'index.ts', 'installation.ts', 'messages.ts', 'rollout.ts'],
+  workflows: [
+    'activities.ts',
+    'earlier-installation.ts',
+    'index.ts',
+    'installation.ts',
+    'messages.ts',
+    'mission.ts',
+    'rollout.ts',
+    'waiting.ts',
+  ],
 };
 /** The rooms of folders that have them but no walls between them. */
 const ROOMS: Readonly<Record<string, readonly string[]>> = {

@@ -125,8 +125,12 @@ export class Story {
   }
 
   /** The process looks until there is nothing to do. */
-  settles(): Promise<Tick> {
-    return createRolloutActivities({ pool: this.pool }).tick({ tenantId: TENANT, rolloutId: this.rolloutId });
+  async settles(): Promise<Tick> {
+    const activities = createRolloutActivities({ pool: this.pool });
+    for (;;) {
+      const at = await activities.tick({ tenantId: TENANT, rolloutId: this.rolloutId });
+      if (at.decision !== 'go_on') return at;
+    }
   }
 
   async now(): Promise<RolloutView> {

@@ -57,8 +57,8 @@ const rows = () => touched.reduce((sum, { rows: some }) => sum + some, 0);
 
 describe(`With ${DEVICES} devices that PostgreSQL has no statistics of`, () => {
   it('a process that begins touches its own rows and no others', async () => {
-    const status = await createInstallationActivities({ pool: eyes, now: Date.now }).notify(await one());
-    expect(status.stage).toBe('download');
+    const offer = await createInstallationActivities({ pool: eyes, now: Date.now }).makeOffer(await one());
+    expect(offer.status.stage).toBe('download');
     expect(touched.length).toBeGreaterThan(4);
     expect({ rows: rows(), of: touched.filter(({ rows: some }) => some > 10) }).toEqual({
       rows: expect.any(Number),

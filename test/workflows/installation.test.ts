@@ -7,10 +7,11 @@ import { openTemporal } from '../../adapters/engine/temporal.js';
 import type { Engine } from '../../adapters/engine/port.js';
 import { sendProcesses } from '../../bridge/outbound/send-processes.js';
 import type { InstallationEvent } from '../../domain/installation/events.js';
+import { statusOf } from '../../domain/installation/process-status.js';
 import { DEFAULT_POLICY } from '../../domain/installation/policy.js';
 import { readInstallation, report, type InstallationView } from '../../store/commands/create-installation.js';
 import { openPool, type Pool } from '../../store/db/pool.js';
-import { markOverdueInstallations } from '../../store/installations/to-send.js';
+import { markOverdueInstallations, readProcesses } from '../../store/installations/to-send.js';
 import { asService, asTenant } from '../../store/db/transaction.js';
 import { createLog } from '../../runtime/log.js';
 import { createActivities } from '../../activities/index.js';
@@ -19,6 +20,7 @@ import { until } from '../support/all-in-one.js';
 import { EDITION } from '../../workflows/messages.js';
 import { createTestDatabase } from '../support/database.js';
 import { Facts } from '../support/facts.js';
+import { failureOf, storyOf } from './read-history.js';
 
 const TASK_QUEUE = `installation-process-${process.pid}`;
 const log = createLog('test', 'error');
@@ -32,6 +34,7 @@ let running: Promise<void>;
 let sender: Promise<void>;
 let ending = false;
 let contents = 0;
+const failures: string[] = [];
 
 beforeAll(async () => {
   const connection = { address: process.env['SLIPWAY_TEST_TEMPORAL_ADDRESS']! };
@@ -45,6 +48,7 @@ beforeAll(async () => {
     namespace: 'default',
     activities: createActivities({ pool, now: Date.now }),
     log,
+    failed: (reason) => failures.push(reason),
     taskQueue: TASK_QUEUE,
     bundle: 'dist/workflow-bundle.js',
   });
@@ -101,6 +105,10 @@ const says = (one: InstallationView, event: InstallationEvent) =>
       Date.now(),
     ),
   );
+const row = (one: InstallationView) =>
+  asService(pool, async (tx) =>
+    (await readProcesses(tx, [{ tenantId: 'default', subject: one.id }])).get(one.id)!,
+  ).then((view) => view.installation);
 const handle = (one: InstallationView) => client.workflow.getHandle(`installation-${one.id}`);
 /**
  * RECORD_HISTORIES=1 keeps what the process did, for test/histories: only where its commands changed on purpose (see
@@ -110,10 +118,9 @@ async function keep(one: InstallationView, name: string): Promise<void> {
   if (process.env['RECORD_HISTORIES'] !== '1') return;
   writeFileSync(`test/histories/${name}-${EDITION}.json`, `${historyToJSON(await handle(one).fetchHistory())}\n`);
 }
-const signals = async (one: InstallationView) =>
-  ((await handle(one).fetchHistory()).events ?? []).flatMap(
-    (event) => event.workflowExecutionSignaledEventAttributes?.signalName ?? [],
-  );
+const story = (one: InstallationView) => storyOf(handle(one));
+const failure = (one: InstallationView) => failureOf(handle(one));
+const signals = async (one: InstallationView) => (await story(one)).filter((line) => line.startsWith('status: '));
 
 describe('The process of an installation', () => {
   it('notifies, awaits the download, awaits the outcome, and concludes, with two signals', async () => {
@@ -126,7 +133,12 @@ describe('The process of an installation', () => {
     await says(one, { type: 'rebooting', attempt: 1, seq: 4 });
     await says(one, { type: 'installed', attempt: 1, seq: 5 });
     expect(await handle(one).result()).toEqual({ state: 'installed', attempt: 1 });
-    expect(await signals(one)).toEqual(['downloaded', 'ended']);
+    expect(await story(one)).toEqual([
+      'makeOffer: offered, because its time has come, and nothing else executes on the device',
+      'status: downloaded',
+      'status: ended',
+    ]);
+    expect((await handle(one).describe()).status.name).toBe('COMPLETED');
     await keep(one, 'installed');
   });
 
@@ -149,15 +161,32 @@ describe('The process of an installation', () => {
     );
     await becomes(one, 'offered again', (view) => view.state === 'delivered' && view.attempt === 2);
     await says(one, { type: 'failed', attempt: 2, seq: 1, error: { code: 'HASH_MISMATCH', message: 'other bytes' } });
-    expect(await handle(one).result()).toEqual({ state: 'failed', attempt: 2 });
+    expect(await failure(one)).toEqual({
+      type: 'failed',
+      message: 'Ended as failed: HASH_MISMATCH: other bytes.',
+      end: { state: 'failed', attempt: 2 },
+    });
+    expect(await story(one)).toEqual([
+      expect.stringMatching(/^makeOffer: offered/),
+      'status: ended',
+      expect.stringMatching(/^makeOffer: not_yet, because Waiting to retry: attempt 2 of 2 starts at .+HASH_MISMATCH/),
+      expect.stringMatching(/^makeOffer: offered/),
+      'status: ended',
+    ]);
     await keep(one, 'retried-and-failed');
   });
 
-  it('ends an offer that is not accepted at its deadline', async () => {
+  it('ends an offer that is not accepted at its deadline, and its history says so', async () => {
     const one = await requested({ timeouts: { ...QUICK.timeouts, offer: 500 } });
     const end = await becomes(one, 'ended', (view) => view.endedAt !== null);
     expect(end).toMatchObject({ state: 'timed_out', waitingOn: null, nextActionAt: null });
-    expect(await handle(one).result()).toMatchObject({ state: 'timed_out' });
+    expect(await failure(one)).toEqual({
+      type: 'timed_out',
+      message: 'Ended as timed_out: the device did not accept the offer in time.',
+      end: { state: 'timed_out', attempt: 1 },
+    });
+    expect((await story(one))[1]).toBe('expireOffer: timed_out, because the device did not accept the offer in time');
+    await keep(one, 'offer-expired');
   });
 
   it('judges a deadline that a report moved forward at that deadline, not when its own later timer fires', async () => {
@@ -169,7 +198,11 @@ describe('The process of an installation', () => {
     await says(one, { type: 'accepted', attempt: 1, seq: 1 });
     const end = await becomes(one, 'ended', (view) => view.endedAt !== null);
     expect(end).toMatchObject({ state: 'timed_out', rejectReason: 'the download made no progress in time' });
-    await handle(one).result();
+    expect(await failure(one)).toMatchObject({ type: 'timed_out' });
+    expect((await story(one)).slice(1)).toEqual([
+      'status: due',
+      'expireDownload: timed_out, because the download made no progress in time',
+    ]);
     await keep(one, 'deadline-moved-forward');
   });
 
@@ -185,7 +218,11 @@ describe('The process of an installation', () => {
       'hello_asked',
       'timed_out',
     ]);
-    await handle(one).result();
+    expect(await failure(one)).toMatchObject({ type: 'timed_out' });
+    expect((await story(one)).slice(2)).toEqual([
+      expect.stringMatching(/^expireOutcome: hello_asked, because Waiting for the device \(asked for a hello at/),
+      'expireOutcome: timed_out, because the device did not report its content after the reboot',
+    ]);
     await keep(one, 'silent-after-reboot');
   });
 
@@ -198,7 +235,11 @@ describe('The process of an installation', () => {
     expect(end.completedAt! - end.history.find((entry) => entry.event === 'confirming')!.at).toBeGreaterThanOrEqual(
       600,
     );
-    await handle(one).result();
+    expect(await handle(one).result()).toEqual({ state: 'installed', attempt: 1 });
+    expect((await story(one)).slice(1)).toEqual([
+      'status: installed',
+      'endSoak: installed, because the soak passed without a regression',
+    ]);
     await keep(one, 'soaked');
   });
 
@@ -220,7 +261,8 @@ describe('The process of an installation', () => {
     );
     const end = await becomes(one, 'canceled', (view) => view.endedAt !== null);
     expect(end).toMatchObject({ state: 'canceled', rejectReason: 'a mistake' });
-    await handle(one).result();
+    expect(await failure(one)).toMatchObject({ type: 'canceled', message: 'Ended as canceled: a mistake.' });
+    expect((await story(one)).slice(1)).toEqual(['status: cancelled', 'expireOffer: canceled, because a mistake']);
     await keep(one, 'canceled');
   });
 
@@ -229,13 +271,75 @@ describe('The process of an installation', () => {
     await becomes(one, 'delivered', (view) => view.state === 'delivered');
     const two = await facts.install(one.deviceId, await facts.firmware('f'), { slot: 'bootloader', policy: QUICK });
     const queued = await becomes(two, 'queued', (view) => view.state === 'queued');
-    expect(queued.waitingOn).toContain(`where installation ${one.id} executes`);
+    expect(queued.waitingOn).toContain(`installation ${one.id} is in progress`);
     await says(one, { type: 'installed' });
     await becomes(two, 'delivered', (view) => view.state === 'delivered');
     await says(two, { type: 'installed' });
     expect(await handle(two).result()).toMatchObject({ state: 'installed' });
+    expect((await story(two)).slice(0, 3)).toEqual([
+      expect.stringContaining(`makeOffer: queued, because Waiting for its turn on the device: installation ${one.id}`),
+      'status: turn',
+      expect.stringMatching(/^makeOffer: offered/),
+    ]);
     await keep(two, 'waited-for-its-turn');
   });
+
+  it('names device, slot and version in the Temporal UI', async () => {
+    const one = await requested();
+    await becomes(one, 'delivered', (view) => view.state === 'delivered');
+    const described = await handle(one).describe();
+    expect(await described.staticSummary()).toBe(`device ${one.deviceId}: firmware 1.0.0`);
+    expect(await described.staticDetails()).toBe(
+      [
+        `* Device: device ${one.deviceId} (\`${one.deviceId}\`)`,
+        '* Slot: firmware',
+        `* Firmware: switch, version 1.0.0 (\`${one.firmwareId}\`)`,
+        '* Tenant: default',
+      ].join('\n'),
+    );
+    await says(one, { type: 'installed' });
+    await handle(one).result();
+  });
+
+  it('ends as Failed with its own type when its device was deleted', async () => {
+    const one = await requested({ timeouts: { ...QUICK.timeouts, offer: 1_000 } });
+    await becomes(one, 'delivered', (view) => view.state === 'delivered');
+    await facts.sql('DELETE FROM installations WHERE id = $1', [one.id]);
+    expect(await failure(one)).toMatchObject({ type: 'deleted', message: 'Ended: the device was deleted.' });
+    expect((await story(one))[1]).toMatch(/^expireOffer: gone/);
+  });
+
+  it('that failed starts again under its id, and ends the same way', async () => {
+    const one = await requested({ timeouts: { ...QUICK.timeouts, offer: 500 } });
+    await becomes(one, 'ended', (view) => view.endedAt !== null);
+    await failure(one);
+    const first = (await handle(one).describe()).runId;
+    const ref = { tenantId: 'default', deviceId: one.deviceId, installationId: one.id, edition: EDITION } as const;
+    await engine.start(ref, { summary: 'again', details: '' });
+    expect(await failure(one)).toMatchObject({ type: 'timed_out' });
+    expect((await handle(one).describe()).runId).not.toBe(first);
+    expect(await story(one)).toEqual([
+      'makeOffer: already_ended, because Ended as timed_out: the device did not accept the offer in time.',
+    ]);
+  });
+
+  it('continues in a new run before its history is long', async () => {
+    const one = await requested();
+    await becomes(one, 'delivered', (view) => view.state === 'delivered');
+    const first = (await handle(one).describe()).runId;
+    const status = statusOf(await row(one), {});
+    await until(
+      'a new run',
+      async () => {
+        await Promise.all(Array.from({ length: 100 }, () => engine.signal(one.id, { because: 'moved', status })));
+        return (await handle(one).describe()).runId !== first;
+      },
+      90_000,
+    );
+    await says(one, { type: 'installed' });
+    expect(await handle(one).result()).toEqual({ state: 'installed', attempt: 1 });
+    expect(await story(one)).toContainEqual(expect.stringMatching(/^makeOffer: already_offered/));
+  }, 120_000);
 
   it('starts again under its id when it was terminated, and continues where the row stands', async () => {
     const one = await requested({ timeouts: { ...QUICK.timeouts, offer: 1_500 } });
@@ -273,6 +377,10 @@ describe('The process of an installation', () => {
     await says(one, { type: 'installed', attempt: 1, seq: 4 });
     await handle(one).result();
   }, 90_000);
+
+  it('does not count as a fault of the service when it ends as Failed', () => {
+    expect(failures).toEqual([]);
+  });
 
   it('leaves nothing in the outbox when everything ended', async () => {
     await until(

@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { Client, Connection } from '@temporalio/client';
+import { Client, Connection, WorkflowFailedError } from '@temporalio/client';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import type { NativeConnection, Worker } from '@temporalio/worker';
 import { openTemporal } from '../../adapters/engine/temporal.js';
@@ -11,6 +11,8 @@ import { markOverdueRollouts } from '../../store/rollouts/to-send.js';
 import type { RolloutView } from '../../store/rollouts/view.js';
 import { createLog } from '../../runtime/log.js';
 import { createActivities } from '../../activities/index.js';
+import { createRolloutActivities, type Tick } from '../../activities/rollout.js';
+import type { RolloutRef } from '../../workflows/messages.js';
 import { createOrchestrator } from '../../adapters/engine/worker.js';
 import { Story } from '../rollout/story.js';
 import { until } from '../support/all-in-one.js';
@@ -22,6 +24,8 @@ let database: Awaited<ReturnType<typeof createTestDatabase>>;
 let pool: Pool;
 let engine: Engine;
 let client: Client;
+/** Whether a tick leaves all but its first step to the long activity. */
+let isTickShort = false;
 let orchestrator: { worker: Worker; connection: NativeConnection };
 let running: Promise<void>;
 let sender: Promise<void>;
@@ -33,10 +37,11 @@ beforeAll(async () => {
   pool = openPool({ databaseUrl: database.url, name: 'test', max: 20 });
   engine = openTemporal({ connection, namespace: 'default', taskQueue: TASK_QUEUE });
   client = new Client({ connection: await Connection.connect(connection) });
+  const [activities, short] = [createActivities({ pool, now: Date.now }), createRolloutActivities({ pool, tickMs: 0 })];
   orchestrator = await createOrchestrator({
     connection,
     namespace: 'default',
-    activities: createActivities({ pool, now: Date.now }),
+    activities: { ...activities, tick: (ref: RolloutRef) => (isTickShort ? short : activities).tick(ref) },
     log: createLog('test', 'error'),
     taskQueue: TASK_QUEUE,
     bundle: 'dist/workflow-bundle.js',
@@ -69,10 +74,10 @@ const becomes = (story: Story, what: string, is: (view: RolloutView) => boolean)
   );
 const inFlight = (story: Story, count: number) =>
   until(`${count} in flight`, async () => (await story.inFlight()).length === count, 20_000);
-/** As in test/workflows/installation.test.ts. */
+/** As in test/workflows/installation.test.ts. `2`: ticks that say what they did and decided. */
 async function keep(story: Story, name: string): Promise<void> {
   if (process.env['RECORD_HISTORIES'] === '1')
-    writeFileSync(`test/histories/${name}.json`, `${historyToJSON(await handle(story).fetchHistory())}\n`);
+    writeFileSync(`test/histories/${name}-2.json`, `${historyToJSON(await handle(story).fetchHistory())}\n`);
 }
 
 describe('The process of a rollout', () => {
@@ -100,7 +105,11 @@ describe('The process of a rollout', () => {
     await story.asks({ do: 'start' });
     await inFlight(story, 2);
     await story.fail();
-    const paused = await becomes(story, 'paused', (view) => view.phase === 'paused');
+    const paused = await becomes(
+      story,
+      'paused',
+      (view) => view.phase === 'paused' && view.waitingOn?.startsWith('Paused') === true,
+    );
     const described = await until('the sentence in the Temporal UI', async () => {
       const metadata = await client.workflowService.queryWorkflow({
         namespace: 'default',
@@ -117,7 +126,16 @@ describe('The process of a rollout', () => {
     await inFlight(story, 2);
     await story.asks({ do: 'abort', cancelOpen: true, because: null });
     await becomes(story, 'closed', (view) => view.facts.closedAt !== null);
-    expect(await handle(story).result()).toEqual({ outcome: 'aborted' });
+    const failed = await handle(story)
+      .result()
+      .catch((error: unknown) => error);
+    expect(failed).toBeInstanceOf(WorkflowFailedError);
+    expect((failed as WorkflowFailedError).cause).toMatchObject({
+      type: 'aborted',
+      message: 'Ended: aborted.',
+      details: [{ outcome: 'aborted' }],
+    });
+    expect((await handle(story).describe()).status.name).toBe('FAILED');
     await keep(story, 'rollout-paused-and-aborted');
   }, 60_000);
 
@@ -164,6 +182,47 @@ describe('The process of a rollout', () => {
     await becomes(story, 'finished again', (view) => view.phase === 'finished');
   }, 60_000);
 
+  it('leaves what takes longer than a tick to an activity that says how far it has come', async () => {
+    isTickShort = true;
+    try {
+      const story = await Story.given(pool, { online: 2 });
+      await story.creates({ groups: ONE_GROUP });
+      await story.asks({ do: 'start' });
+      await inFlight(story, 2);
+      await story.succeed();
+      await becomes(story, 'finished', (view) => view.phase === 'finished');
+      expect(await handle(story).result()).toEqual({ outcome: 'finished' });
+      const called = ((await handle(story).fetchHistory()).events ?? []).flatMap(
+        (event) => event.activityTaskScheduledEventAttributes?.activityType?.name ?? [],
+      );
+      expect(new Set(called)).toEqual(new Set(['workThrough']));
+      await keep(story, 'rollout-worked-through');
+    } finally {
+      isTickShort = false;
+    }
+  }, 60_000);
+
+  it('names the rollout in the Temporal UI, and says what each tick did and decided', async () => {
+    const story = await Story.given(pool, { online: 2 });
+    await story.creates({ groups: ONE_GROUP });
+    await story.asks({ do: 'start' });
+    await inFlight(story, 2);
+    const described = await handle(story).describe();
+    expect(await described.staticSummary()).toBe('Rollout story');
+    expect(await described.staticDetails()).toContain(story.rolloutId);
+    await story.succeed();
+    await becomes(story, 'finished', (view) => view.phase === 'finished');
+    await handle(story).result();
+    const ticks = ((await handle(story).fetchHistory()).events ?? []).flatMap((event) => {
+      const data = event.markerRecordedEventAttributes?.details?.['result']?.payloads?.[0]?.data;
+      return data ? [JSON.parse(new TextDecoder().decode(data)) as Tick] : [];
+    });
+    expect(ticks.flatMap(({ did }) => did)).toEqual(
+      expect.arrayContaining(['admit all × 2', 'pass_group all', 'finish']),
+    );
+    expect(ticks.at(-1)).toMatchObject({ decision: 'end', because: 'Ended: finished.' });
+  }, 60_000);
+
   it('continues in a new run before its history is long', async () => {
     const story = await Story.given(pool, { offline: 1 });
     await story.creates({ groups: ONE_GROUP });
@@ -176,7 +235,7 @@ describe('The process of a rollout', () => {
       'a new run',
       async () => {
         for (let pokes = 0; pokes < 20; pokes += 1) {
-          await engine.poke(ref);
+          await engine.poke(ref, { summary: 'again', details: '' });
           await new Promise((resolve) => setImmediate(resolve));
         }
         return (await handle(story).describe()).runId !== first;

@@ -1,0 +1,69 @@
+import { decided, GONE, type Decided } from '../domain/installation/decided.js';
+import { executing } from '../domain/installation/device-aggregate.js';
+import { deviceKey } from '../store/db/keys.js';
+import type { Pool } from '../store/db/pool.js';
+import { isOfOneRow, isTransient } from '../store/db/sqlstates.js';
+import { asService } from '../store/db/transaction.js';
+import { reachOf } from '../store/fleet/gateways.js';
+import { wakeSender } from '../store/outbox/outbox.js';
+import { record } from '../store/record.js';
+import { GroupCommit } from './group-commit.js';
+
+/** Names one installation (workflows/messages.ts). */
+export interface Ref {
+  readonly tenantId: string;
+  readonly deviceId: string;
+  readonly installationId: string;
+}
+
+/** `begin`: may it begin? `deadline`: a deadline has passed, is anything due by what the row says now? */
+export type ProcessEvent = 'begin' | 'deadline';
+
+export interface InstallationDependencies {
+  readonly pool: Pool;
+  /** Epoch milliseconds. */
+  readonly now: () => number;
+}
+
+/** Records an event of a process by the single write path, and answers what it came to. */
+export type DecideBy = (ref: Ref, event: ProcessEvent) => Promise<Decided>;
+
+interface Asked {
+  readonly ref: Ref;
+  readonly event: ProcessEvent;
+}
+
+/** Events that come at the same time are one transaction (group-commit.ts). */
+export function processEvents({ pool, now }: InstallationDependencies): DecideBy {
+  const recorded = (asked: readonly Asked[]): Promise<Decided[]> =>
+    asService(pool, async (tx) => {
+      const answers = await record(
+        tx,
+        asked.map(({ ref: { tenantId, deviceId, installationId }, event }) => ({
+          tenantId,
+          deviceId,
+          installationId,
+          from: { kind: 'process' },
+          kind: 'event',
+          event: { type: event },
+        })),
+        now(),
+      );
+      if (answers.some(({ outcome }) => outcome === 'applied')) await wakeSender(tx);
+      // A child is reached through its gateway: whether it is online, its own row cannot tell.
+      const reach = await reachOf(
+        tx,
+        asked.map(({ ref }) => ref),
+      );
+      return answers.map((one, index): Decided => {
+        const { ref, event } = asked[index]!;
+        if (one.outcome === 'refused') return GONE;
+        const other = executing(one.aggregate, ref.installationId)?.id ?? null;
+        const around = { ...reach.get(deviceKey(ref.tenantId, ref.deviceId)), executing: other };
+        // An event that is not refused is answered with its row.
+        return decided(event, one.outcome === 'applied', one.installation!, around);
+      });
+    });
+  const group = new GroupCommit(recorded, (error) => isTransient(error) && !isOfOneRow(error));
+  return (ref, event) => group.do({ ref, event });
+}

@@ -1,0 +1,51 @@
+import { continueAsNew, defineSignal, setHandler } from '@temporalio/workflow';
+import type { Decided } from '../domain/installation/decided.js';
+import type { ProcessStatus, StatusUpdate } from '../domain/installation/process-status.js';
+import { STATUS, type InstallationRef } from './messages.js';
+import { isHistoryLong, waitFor } from './waiting.js';
+
+const statusSignal = defineSignal<[StatusUpdate]>(STATUS);
+
+/**
+ * The waiting of one installation's process: for a signal, which carries where the row stands now, or for a deadline.
+ * Signals are level-triggered: only the newest counts. Nothing else is kept, so that a new run needs nothing but the
+ * reference: its first activity reads the row.
+ */
+export class Mission {
+  /** The newest signal that nothing has waited for yet. */
+  private pending: ProcessStatus | undefined;
+  /** The status that came by the last signal that was waited for. */
+  private signalled: ProcessStatus | undefined;
+
+  constructor(readonly ref: InstallationRef) {
+    setHandler(statusSignal, ({ status }) => {
+      this.pending = status;
+    });
+  }
+
+  /**
+   * Waits for a signal, at most until the status must be looked at again.
+   * @returns undefined when the time came first.
+   */
+  async signalBefore(at: ProcessStatus): Promise<ProcessStatus | undefined> {
+    if (isHistoryLong()) await continueAsNew(this.ref);
+    await waitFor(() => this.pending !== undefined, at.until, at.waitingOn);
+    this.signalled = this.pending;
+    this.pending = undefined;
+    return this.signalled;
+  }
+
+  /**
+   * The next status: of a signal, or of what is decided once the deadline has passed. A signal may come after the
+   * deadline that it carries; then it is decided at once, because the shortest timer of the engine takes about a
+   * second.
+   */
+  async signalOrDeadline(
+    at: ProcessStatus,
+    decide: (ref: InstallationRef) => Promise<Decided>,
+  ): Promise<ProcessStatus> {
+    const isOverdue = at === this.signalled && at.until !== null && at.until <= Date.now();
+    const next = isOverdue ? undefined : await this.signalBefore(at);
+    return next ?? (await decide(this.ref)).status;
+  }
+}

@@ -35,7 +35,7 @@ export function associationRoutes(): Route[] {
       body: newAssociation,
       answers: {
         201: { description: 'The association', schema: envelope(association) },
-        403: { description: 'There is no such firmware, or it is not yours; or the token lacks a permission' },
+        403: { description: 'The firmware does not exist or is not yours; or the token lacks a permission' },
         409: { description: 'The pair is associated already, or the firmware expired' },
       },
       handle: (call) =>

@@ -32,7 +32,7 @@ export function credentialRoutes(): Route[] {
       body: newCredential,
       answers: {
         201: { description: 'The password, shown this once', schema: envelope(credentialWithPassword) },
-        409: { description: 'Two passwords are valid already; or this Idempotency-Key made one before' },
+        409: { description: 'Two passwords are already valid; or this Idempotency-Key made one before' },
       },
       handle: (call) =>
         call.answerOnce(async (tx) => {

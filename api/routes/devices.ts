@@ -25,7 +25,7 @@ export function deviceRoutes({ now }: Pick<Services, 'now'>): Route[] {
       body: newDevice,
       answers: {
         201: { description: 'The device', schema: one },
-        404: { description: 'There is no such device type' },
+        404: { description: 'The device type does not exist' },
         409: { description: 'The gateway is unknown, or an alias names another device' },
       },
       handle: (call) =>
@@ -75,7 +75,7 @@ export function deviceRoutes({ now }: Pick<Services, 'now'>): Route[] {
       body: devicePatch,
       answers: {
         200: { description: 'The device as it is now', schema: one },
-        404: { description: 'There is no such device, or no such device type' },
+        404: { description: 'The device or device type does not exist' },
         409: {
           description:
             'The gateway is unknown or would close a circle; an alias names another device; or the type cannot change under open installations',

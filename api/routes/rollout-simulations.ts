@@ -35,7 +35,7 @@ export function rolloutSimulationRoutes(services: Services): Route[] {
             'The firmware has no blob, or is not associated with the slot for a type of device that is a target',
         },
         429: {
-          description: 'As many simulations run as may at once',
+          description: 'Too many simulations are running',
           headers: { 'Retry-After': 'Seconds after which to try again' },
         },
       },

@@ -20,10 +20,19 @@ const slotName = z
 const slot = z.union(
   [
     z.strictObject({ command, current: command.optional(), confirm: command.optional(), timeoutSeconds }),
-    z.strictObject({ file: z.string().startsWith('/', 'must be an absolute path') }),
+    z.strictObject({
+      file: z.string().startsWith('/', 'must be an absolute path'),
+      /** Where the file is a symbolic link. */
+      symlink: z.enum(['follow', 'refuse']).default('follow'),
+      /** Of a file that is not there yet; the one that is there keeps its own. */
+      mode: z
+        .string()
+        .regex(/^0?[0-7]{3}$/, 'must be octal, such as "0600"')
+        .default('0644'),
+    }),
     z.strictObject({}),
   ],
-  'must be {"command": [...], "current"?: [...], "confirm"?: [...], "timeoutSeconds"?: 1800}, {"file": "/path"} or {}',
+  'must be {"command": [...], "current"?: [...], "confirm"?: [...], "timeoutSeconds"?: 1800}, {"file": "/path", "symlink"?: "follow" | "refuse", "mode"?: "0644"} or {}',
 );
 
 /** A device that this one acts for: see docs/device-guide.md, "Gateway". */

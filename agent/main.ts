@@ -7,10 +7,13 @@ import { pino, type Logger } from 'pino';
 import { readConfig, type AgentConfig } from './config.js';
 import { Agent } from './core/agent.js';
 import type { AgentEvent } from './core/event-log.js';
+import { SmallFiles } from './core/small-files.js';
+import { lockState } from './core/state-lock.js';
 import { childrenOf, handlersOf } from './handlers/compose.js';
 import { boundOutputs } from './handlers/command-output.js';
 import { failureOf } from './handlers/exit-codes.js';
 import { run } from './handlers/run-command.js';
+import { standardError } from './handlers/standard-error.js';
 import { Slots } from './handlers/slots.js';
 
 const USAGE = 'slipway-agent --config agent.json';
@@ -29,10 +32,8 @@ async function main(): Promise<void> {
   if (values.help) return void process.stdout.write(`${USAGE}\nWhat stands in agent.json: docs/device-guide.md\n`);
   if (values.config === undefined) throw new Error(`say where the configuration is: ${USAGE}`);
   const settings = await readConfig(values.config);
-  const log = pino(
-    { level: settings.logLevel, base: { device: settings.username } },
-    pino.destination({ fd: 2, sync: true }),
-  );
+  const log = pino({ level: settings.logLevel, base: { device: settings.username } }, standardError());
+  await lockState(settings.stateDir);
   const machineBoot = Array.isArray(settings.reboot) ? (await readFile(BOOT_ID, 'utf8')).trim() : undefined;
   let agent: Agent | undefined;
   let isEnding = false;
@@ -81,14 +82,17 @@ function createAgent(
       { phase, child, slot: slot ?? undefined },
       detail || phase,
     );
+  const trouble = (slot: string, detail: string) => log.warn({ slot }, detail);
+  const files = new SmallFiles(stateDir, true);
   return new Agent({
     url,
     username,
     password,
     stateDir,
     slots: Object.keys(settings.slots),
-    installer: new Slots(handlersOf(settings), reboot, (slot, detail) => log.warn({ slot }, detail), machineBoot),
-    children: childrenOf(settings, (child, event) => tell(event, child)),
+    files,
+    installer: new Slots(handlersOf(settings, files, trouble), reboot, trouble, machineBoot),
+    children: childrenOf(settings, files, (child, event) => tell(event, child)),
     ...(deviceType !== undefined && { deviceType }),
     ...(aliases !== undefined && { aliases }),
     onEvent: (event) => tell(event),

@@ -11,8 +11,10 @@ import { Downloads } from './download.js';
 import { isHalted, type Hooks } from './hooks.js';
 import type { Installer } from './installer.js';
 import { SharedDownloads } from './shared-downloads.js';
+import { SmallFiles } from './small-files.js';
 import { wantedBy, type AgentState } from './state.js';
 import { TIMINGS, type Timings } from './timings.js';
+import { messageOf } from './write-file.js';
 
 export interface AgentOptions {
   /** Of the broker. */
@@ -33,6 +35,8 @@ export interface AgentOptions {
   readonly durable?: boolean;
   /** Absent = the machine's. */
   readonly clock?: Clock;
+  /** Where it remembers things; its own where absent. Handlers of slots may share it. */
+  readonly files?: SmallFiles;
   /** 0 ≤ x < 1 */
   readonly random?: () => number;
   readonly onEvent?: (event: AgentEvent) => void;
@@ -45,12 +49,14 @@ export interface AgentOptions {
  */
 export class Agent {
   private readonly timings: Timings;
+  private readonly files: SmallFiles;
   private readonly downloads: SharedDownloads;
   private readonly connection: Connection;
   private readonly own: Device;
   private readonly children: Children;
   private readonly ending = new AbortController();
   private starting: Promise<void> = Promise.resolve();
+  private isDamageTold = true;
 
   constructor(private readonly options: AgentOptions) {
     const { url, username, password, stateDir, durable = true, random = Math.random, clock = SYSTEM_CLOCK } = options;
@@ -58,6 +64,8 @@ export class Agent {
     if (!identity)
       throw new Error(`"${username}" is no user name of a device: it must be tenant/node, each of A-Z a-z 0-9 _ . -`);
     this.timings = { ...TIMINGS, ...options.timings };
+    this.files = options.files ?? new SmallFiles(stateDir, durable);
+    this.files.onDamage = (sentence) => this.noteDamage(sentence);
     this.downloads = new SharedDownloads(
       new Downloads({ dir: join(stateDir, 'downloads'), durable, backoff: this.timings.download, random }),
     );
@@ -73,7 +81,7 @@ export class Agent {
     this.own = this.device(identity.node, options, () => this.children.entries());
     this.children = new Children({
       dir: join(stateDir, 'children'),
-      durable,
+      files: this.files,
       children: options.children ?? [],
       device: (id, child) => this.device(id, child),
       isConnected: () => this.connection.connected,
@@ -95,7 +103,7 @@ export class Agent {
   }
 
   /**
-   * @throws where the state on disk cannot be read. Returns before there is a connection: a device works without one.
+   * @throws where the state folder cannot be made. Returns before there is a connection: a device works without one.
    */
   start(): Promise<void> {
     this.starting = this.begin();
@@ -103,8 +111,10 @@ export class Agent {
   }
 
   private async begin(): Promise<void> {
+    await this.files.prepare();
     await this.own.load();
     await this.children.load();
+    await this.makeRoom();
     const settled = this.own.settle().catch((error: unknown) => {
       if (!isHalted(error) && !this.halt.aborted) throw error;
     });
@@ -135,11 +145,11 @@ export class Agent {
   }
 
   private device(id: string, options: DeviceOptions, children?: Uplink['children']): Device {
-    const { durable = true, random = Math.random, clock = SYSTEM_CLOCK } = this.options;
+    const { random = Math.random, clock = SYSTEM_CLOCK } = this.options;
     return new Device(options, {
       timings: this.timings,
       clock,
-      durable,
+      files: this.files,
       random,
       downloads: this.downloads,
       halt: this.halt,
@@ -147,18 +157,48 @@ export class Agent {
       send: (message) => this.connection.send(message, id),
       drained: (deadlineMs) => this.connection.drained(deadlineMs),
       reconnect: () => this.connection.cut(),
-      clearAway: () =>
-        this.downloads.keepOnly(() =>
-          [this.own, ...this.children.devices()].flatMap((device) => wantedBy(device.state())),
-        ),
+      clearAway: () => this.clearAway(),
       ...(children && { children }),
     });
+  }
+
+  /** After a crash: what was left on the disk for nothing, and the room that is kept for the state. */
+  private async makeRoom(): Promise<void> {
+    try {
+      await this.options.installer.tidy?.();
+      // Where a state was lost, its downloads are still of use: the documents come again.
+      if (this.files.damaged.length === 0) await this.clearAway();
+      await this.files.keepRoom();
+    } catch (error) {
+      if (isHalted(error)) throw error;
+      this.own.note('trouble', messageOf(error));
+    }
+  }
+
+  private clearAway(): Promise<void> {
+    return this.downloads.keepOnly(() =>
+      [this.own, ...this.children.devices()].flatMap((device) => wantedBy(device.state())),
+    );
+  }
+
+  private noteDamage(sentence: string): void {
+    this.own.note('trouble', sentence);
+    this.isDamageTold = false;
+    this.tellDamage();
+  }
+
+  /** In the log as well as in the hello: there it stands beside what happened at that time. */
+  private tellDamage(): void {
+    if (this.isDamageTold || !this.connection.connected) return;
+    this.isDamageTold = true;
+    this.own.tellDiary();
   }
 
   private connected(): void {
     this.own.note('connected', '');
     this.own.connected();
     this.children.connected();
+    this.tellDamage();
   }
 
   private disconnected(reason: string): void {

@@ -1,13 +1,13 @@
-import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { z } from 'zod';
 import type { DownMessage } from '../../protocol/mqtt/payloads.js';
 import type { AgentEvent } from './event-log.js';
 import type { Device, DeviceOptions } from './device.js';
 import type { ChildEntry } from './hello-message.js';
 import type { Hooks } from './hooks.js';
 import type { FieldProcedure } from './installer.js';
+import { jsonOf, type SmallFiles } from './small-files.js';
 import type { AgentState } from './state.js';
-import { codeOf, replaceFile } from './write-file.js';
 import { isUuid } from '../../domain/uuid.js';
 
 /** A device that this gateway acts for. */
@@ -32,7 +32,7 @@ interface Child {
 
 export interface ChildrenOptions {
   readonly dir: string;
-  readonly durable: boolean;
+  readonly files: SmallFiles;
   readonly children: readonly ChildOptions[];
   /** A device on the topics of this id. */
   readonly device: (id: string, options: DeviceOptions) => Device;
@@ -40,7 +40,8 @@ export interface ChildrenOptions {
   readonly note: (phase: string, detail: string) => void;
 }
 
-/** The form of the ids that the service gives. */
+/** Alias → id. */
+const names = z.record(z.string(), z.string().regex(/^[A-Za-z0-9_.-]{1,64}$/));
 
 /**
  * The children of a gateway, and which id each of them has. Topics bear ids only, while a gateway may know a child by
@@ -57,11 +58,10 @@ export class Children {
     this.children = deps.children.map((options) => ({ options, bound: undefined }));
   }
 
-  /** @throws where what is on disk cannot be read. */
+  /** What is damaged is begun anew: the service names the children again. */
   async load(): Promise<void> {
     if (this.children.length === 0) return;
-    await mkdir(this.deps.dir, { recursive: true, mode: 0o700 });
-    const remembered = await readNames(this.namesPath());
+    const remembered = await this.deps.files.read(this.namesPath(), jsonOf<Record<string, string>>(names), {});
     for (const child of this.children) {
       const { name } = child.options;
       const id = isUuid(name) ? name.toLowerCase() : remembered[name];
@@ -171,8 +171,8 @@ export class Children {
   }
 
   private remember(): Promise<void> {
-    const names = this.children.flatMap(({ options, bound }) => (bound ? [[options.name, bound.id] as const] : []));
-    return replaceFile(this.namesPath(), JSON.stringify(Object.fromEntries(names)), this.deps.durable);
+    const known = this.children.flatMap(({ options, bound }) => (bound ? [[options.name, bound.id] as const] : []));
+    return this.deps.files.replace(this.namesPath(), JSON.stringify(Object.fromEntries(known)));
   }
 
   private namesPath(): string {
@@ -181,17 +181,5 @@ export class Children {
 
   private queue(doing: () => Promise<void>): void {
     this.turn = this.turn.then(doing).catch((error: unknown) => this.deps.note('trouble', String(error)));
-  }
-}
-
-async function readNames(path: string): Promise<Readonly<Record<string, string>>> {
-  try {
-    return JSON.parse(await readFile(path, 'utf8')) as Record<string, string>;
-  } catch (error) {
-    if (codeOf(error) === 'ENOENT') return {};
-    throw new Error(
-      `${path} cannot be read: ${(error as Error).message}; remove it to let the service name the children again`,
-      { cause: error },
-    );
   }
 }

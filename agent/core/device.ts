@@ -18,6 +18,7 @@ import {
 } from './machine.js';
 import type { SharedDownloads } from './shared-downloads.js';
 import { EMPTY_STATE, TERMINAL_STATES, wantedBy, type AgentState, type Job } from './state.js';
+import type { SmallFiles } from './small-files.js';
 import { StateFile } from './state-file.js';
 import { settleBoot } from './steps.js';
 import type { Timings } from './timings.js';
@@ -39,7 +40,7 @@ export interface DeviceOptions {
 export interface Uplink {
   readonly timings: Timings;
   readonly clock: Clock;
-  readonly durable: boolean;
+  readonly files: SmallFiles;
   readonly random: () => number;
   readonly downloads: SharedDownloads;
   /** Aborted when the agent ends, however it ends. */
@@ -90,7 +91,7 @@ export class Device implements Desk {
     this.clock = uplink.clock;
     this.downloads = uplink.downloads;
     this.halt = AbortSignal.any([this.ending.signal, uplink.halt]);
-    this.file = new StateFile(join(options.stateDir, 'state.json'), uplink.durable);
+    this.file = new StateFile(join(options.stateDir, 'state.json'), uplink.files);
     this.diary = new EventLog(options.onEvent ?? (() => undefined), uplink.clock);
     this.voice = new Reporter({
       diary: this.diary,
@@ -116,7 +117,7 @@ export class Device implements Desk {
     return this.present;
   }
 
-  /** @throws where the state on disk cannot be read. */
+  /** Where the state on disk is damaged, it begins anew, which is told. */
   async load(): Promise<void> {
     this.present = restarted(await this.file.load(), this.moment());
   }
@@ -172,6 +173,10 @@ export class Device implements Desk {
 
   booted(): Promise<void> {
     return this.greeter.greet(true);
+  }
+
+  tellDiary(): void {
+    this.voice.tellDiary();
   }
 
   drained(deadlineMs: number): Promise<void> {
@@ -270,7 +275,12 @@ export class Device implements Desk {
     const { clock, installer, slots } = this;
     const { deviceType, aliases } = this.options;
     const told = Object.fromEntries(Object.entries(this.present.slots).map(([slot, { revision }]) => [slot, revision]));
-    return { told, clock, installer, slots, deviceType, aliases };
+    return { told, clock, installer, slots, deviceType, aliases, damaged: this.damaged() };
+  }
+
+  /** Of the agent's files: told by the device that the agent runs on. */
+  private damaged(): readonly string[] {
+    return this.uplink.children === undefined ? [] : this.uplink.files.damaged;
   }
 
   private hasWork(): boolean {

@@ -1,4 +1,4 @@
-import { mkdir, open, readdir, readFile, rm, statfs, type FileHandle } from 'node:fs/promises';
+import { chmod, mkdir, open, readdir, readFile, rm, stat, statfs, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { pauseAfter, type Backoff } from './backoff.js';
@@ -6,7 +6,7 @@ import type { Desired } from '../../protocol/mqtt/payloads.js';
 import { fetchFrom, UnreachableError, type Piece } from './fetch-range.js';
 import { hashOf, sizeOf } from './hash.js';
 import { InstallError, isInstallError } from './installer.js';
-import { codeOf, messageOf, replaceFile } from './write-file.js';
+import { codeOf, isDiskFull, messageOf, replaceFile, writeWhole } from './write-file.js';
 
 export interface DownloadOptions {
   readonly dir: string;
@@ -23,8 +23,13 @@ export interface Watch {
   readonly progress: (bytes: number) => void;
   /** A try failed and there will be another one. */
   readonly retrying: (reason: string, at: number) => void;
+  /** The folder in which the slot will hold a second copy of the file, where that is known. */
+  readonly copiedTo?: string | undefined;
   readonly signal: AbortSignal;
 }
+
+/** What must stay free for the rest of the device, and for what a file takes beside its bytes. */
+const SPARE_BYTES = 256 * 1024;
 
 /** A try that brought this much does not count: a poor line makes its way, and 100 tries more are the bound. */
 const ADVANCE = 1 / 100;
@@ -55,8 +60,8 @@ export class Downloads {
    */
   async fetch(desired: Desired, watch: Watch): Promise<void> {
     const path = this.pathOf(desired);
-    await mkdir(this.options.dir, { recursive: true });
-    await this.assertSpace(desired, (await sizeOf(path)) ?? 0);
+    await this.makePrivate(path);
+    await this.assertSpace(desired, (await sizeOf(path)) ?? 0, watch.copiedTo);
     const isSure = await this.complete(desired, watch);
     try {
       await this.verify(desired, watch.signal);
@@ -93,7 +98,7 @@ export class Downloads {
 
   /** Removes what no open document asks for. */
   async keepOnly(wanted: () => readonly Content[]): Promise<void> {
-    await mkdir(this.options.dir, { recursive: true });
+    await mkdir(this.options.dir, { recursive: true, mode: 0o700 });
     for (const name of await readdir(this.options.dir)) {
       // Asked anew for each: meanwhile another device may have begun to want it.
       if (!wanted().some((one) => name.startsWith(`${nameOf(one)}.`)))
@@ -107,7 +112,11 @@ export class Downloads {
       return undefined;
     } catch (error) {
       watch.signal.throwIfAborted();
-      if (codeOf(error) === 'ENOSPC') throw new InstallError('NO_SPACE', messageOf(error), false, { cause: error });
+      if (isDiskFull(error)) {
+        // It will not be tried again, and what came so far holds the room that everybody lacks.
+        await this.remove(desired);
+        throw new InstallError('NO_SPACE', messageOf(error), false, { cause: error });
+      }
       if (!(error instanceof UnreachableError)) throw error;
       if (error.outdated) await rm(this.pathOf(desired), { force: true });
       return error;
@@ -132,7 +141,7 @@ export class Downloads {
       // Before the first byte: bytes without the ETag of their version could not be told from those of another.
       await replaceFile(`${path}.etag`, answer.etag ?? '', durable);
     }
-    const file = await open(path, answer.start === 0 ? 'w' : 'r+');
+    const file = await open(path, answer.start === 0 ? 'w' : 'r+', 0o600);
     try {
       await writePieces(file, answer, size, watch);
       if (durable) await file.sync();
@@ -147,7 +156,7 @@ export class Downloads {
     const { size, sha256 } = desired.firmware;
     const actual = { size: await sizeOf(path), sha256: await hashOf(path, signal) };
     if (actual.size === size && actual.sha256 === sha256) return;
-    await rm(path, { force: true });
+    await this.remove(desired);
     const message =
       actual.size === size
         ? `the download has the SHA-256 ${actual.sha256} instead of ${sha256}`
@@ -155,11 +164,33 @@ export class Downloads {
     throw new InstallError('HASH_MISMATCH', message, true);
   }
 
-  private async assertSpace(desired: Desired, have: number): Promise<void> {
-    const { bavail, bsize } = await statfs(this.options.dir);
-    const missing = desired.firmware.size - have;
-    if (missing > bavail * bsize)
-      throw new InstallError('NO_SPACE', `${missing} bytes are needed and ${bavail * bsize} are free`, false);
+  /** What is downloaded may be secret, also in a folder that was there before, also what an older agent began. */
+  private async makePrivate(path: string): Promise<void> {
+    await mkdir(this.options.dir, { recursive: true, mode: 0o700 });
+    if (((await stat(this.options.dir)).mode & 0o077) !== 0) await chmod(this.options.dir, 0o700);
+    if ((await sizeOf(path)) !== undefined) await chmod(path, 0o600);
+  }
+
+  private async remove(desired: Desired): Promise<void> {
+    const path = this.pathOf(desired);
+    await Promise.all([rm(path, { force: true }), rm(`${path}.etag`, { force: true })]);
+  }
+
+  /** Before the first byte: of each file system that will hold the file. */
+  private async assertSpace({ firmware }: Desired, have: number, copiedTo?: string): Promise<void> {
+    const needs = [{ dir: this.options.dir, bytes: Math.max(0, firmware.size - have) }];
+    if (copiedTo !== undefined) needs.push({ dir: copiedTo, bytes: firmware.size });
+    const byDevice = new Map<number, { dir: string; bytes: number }>();
+    for (const { dir, bytes } of needs) {
+      const { dev } = await stat(dir);
+      byDevice.set(dev, { dir, bytes: bytes + (byDevice.get(dev)?.bytes ?? 0) });
+    }
+    for (const { dir, bytes } of byDevice.values()) {
+      const { bavail, bsize } = await statfs(dir);
+      const free = Math.max(0, bavail * bsize - SPARE_BYTES);
+      if (bytes > free)
+        throw new InstallError('NO_SPACE', `${bytes} bytes are needed in ${dir} and ${free} can be used`, false);
+    }
   }
 }
 
@@ -178,7 +209,7 @@ async function writePieces(
     const bytes = await watch.received(piece, offset);
     watch.signal.throwIfAborted();
     if (offset + bytes.length > size) throw wrongFile(`the server sends more than the ${size} bytes of the document`);
-    await file.write(bytes, 0, bytes.length, offset);
+    await writeWhole(file, bytes, offset);
     offset += bytes.length;
     watch.progress(offset);
   }
@@ -191,9 +222,13 @@ function wrongFile(message: string): UnreachableError {
   return new UnreachableError(message, true, true, { isWrongFile: true });
 }
 
+/** Strong (RFC 9110 §8.8.3). A power cut may have left anything here, which no request could carry. */
+const ETAG = /^"[\x21\x23-\x7e]*"$/;
+
 async function readEtag(path: string): Promise<string | undefined> {
   try {
-    return (await readFile(path, 'utf8')) || undefined;
+    const text = await readFile(path, 'utf8');
+    return ETAG.test(text) ? text : undefined;
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return undefined;
     throw error;

@@ -16,6 +16,8 @@ export interface Self {
   readonly slots: readonly string[];
   readonly deviceType?: string | undefined;
   readonly aliases?: readonly string[] | undefined;
+  /** Files of the agent that could not be read and were set aside, as sentences. */
+  readonly damaged?: readonly string[];
 }
 
 /** A child in its gateway's hello. `device` is its id, or one of its aliases while the id is not known. */
@@ -59,6 +61,7 @@ export async function greetings(
         ...(bootId !== null && { bootId }),
         ...(self.deviceType !== undefined && { deviceType: self.deviceType }),
         ...(first && self.aliases !== undefined && { aliases: [...self.aliases] }),
+        ...(first && self.damaged !== undefined && self.damaged.length > 0 && { damaged: [...self.damaged] }),
         agent: AGENT,
         caps: { resume: true, cancelDuringInstall: false, hash: ['sha256'] },
         slots: first ? slots : {},

@@ -53,6 +53,13 @@ export interface Installer {
    * reboot takes the agent along.
    */
   earlierReboot?(signal: AbortSignal): Promise<void>;
+  /**
+   * The folder into which `install` will copy the file, where that is known: then the room is looked for before the
+   * download. @throws InstallError where the slot cannot be written at all
+   */
+  copiesTo?(slot: string): Promise<string | undefined>;
+  /** After a start, before anything is installed: removes what a crash left beside the slots. */
+  tidy?(): Promise<void>;
   /** Another one after each boot; null where the agent does not end with the device. */
   bootId(): string | null;
   /** Absent = always, as for the slots of the device itself. */

@@ -1,16 +1,27 @@
-import { link, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { chmod, chown, link, mkdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { z } from 'zod';
 import type { Desired } from '../../protocol/mqtt/payloads.js';
 import { hashOf, sizeOf } from './hash.js';
 import { InstallError, NOTHING_HELD, type Held } from './installer.js';
 import { appendLine, readLines, type JournalLine } from './slot-journal.js';
-import { codeOf, copyWhole, replaceFile, syncFolder } from './write-file.js';
+import { jsonOf, SmallFiles } from './small-files.js';
+import { codeOf, copyWhole, syncFolder } from './write-file.js';
 
 /** Beside the content, because a program that swaps the content (a boot loader) swaps this too. */
 interface Manifest extends Held {
   readonly attempt: number | null;
   readonly previous: Omit<Manifest, 'previous'> | null;
 }
+const manifest = z.looseObject({
+  version: z.string().nullable(),
+  sha256: z.string().nullable(),
+  installationId: z.string().nullable(),
+  attempt: z.number().nullable(),
+  revision: z.number(),
+  confirmed: z.boolean(),
+  previous: z.looseObject({}).nullable(),
+});
 const NO_MANIFEST: Manifest = { ...NOTHING_HELD, attempt: null, previous: null };
 
 /** Where a crash would hurt most; see hooks.ts. */
@@ -26,6 +37,7 @@ export class SlotFiles {
     private readonly dir: string,
     private readonly durable: boolean,
     private readonly at: (point: SwapPoint, slot: string) => Promise<void> = async () => undefined,
+    private readonly files: SmallFiles = new SmallFiles(dir, durable, false),
   ) {}
 
   currentPath(slot: string): string {
@@ -57,8 +69,8 @@ export class SlotFiles {
   }
 
   async confirm(slot: string): Promise<void> {
-    const manifest = await this.manifest(slot);
-    if (!manifest.confirmed) await this.writeManifest(slot, { ...manifest, confirmed: true });
+    const now = await this.manifest(slot);
+    if (!now.confirmed) await this.writeManifest(slot, { ...now, confirmed: true });
   }
 
   /** What a boot loader does with content that does not boot: the previous content is the current one again. */
@@ -105,9 +117,9 @@ export class SlotFiles {
 
   private async record(slot: string, desired: Desired): Promise<void> {
     const { installationId, attempt, revision, firmware } = desired;
-    const manifest = await this.manifest(slot);
+    const now = await this.manifest(slot);
     const isRecorded =
-      manifest.installationId === installationId && manifest.attempt === attempt && manifest.sha256 === firmware.sha256;
+      now.installationId === installationId && now.attempt === attempt && now.sha256 === firmware.sha256;
     if (!isRecorded) {
       // The line first: it is made again where a crash came between the swap and here, and never twice.
       const last = (await this.journal()).findLast((line) => line.slot === slot);
@@ -122,7 +134,7 @@ export class SlotFiles {
           version: firmware.version,
           sha256: firmware.sha256,
         });
-      const previous = { ...(await this.held(slot)), attempt: manifest.attempt };
+      const previous = { ...(await this.held(slot)), attempt: now.attempt };
       await this.writeManifest(slot, {
         version: firmware.version,
         sha256: firmware.sha256,
@@ -143,10 +155,18 @@ export class SlotFiles {
     await rename(beside, join(this.dir, slot, 'previous'));
   }
 
+  /** Owner and mode of what was there stay; a first content is as private as its download. */
   private async putIn(path: string, target: string): Promise<void> {
-    await rm(`${target}.new`, { force: true });
-    await this.linkOrCopy(path, `${target}.new`);
-    await rename(`${target}.new`, target);
+    const beside = `${target}.new`;
+    await rm(beside, { force: true });
+    try {
+      await this.linkOrCopy(path, beside);
+      if ((await sizeOf(target)) !== undefined) await dress(beside, target);
+      await rename(beside, target);
+    } catch (error) {
+      await rm(beside, { force: true });
+      throw error;
+    }
     if (this.durable) await syncFolder(join(target, '..'));
   }
 
@@ -160,24 +180,32 @@ export class SlotFiles {
     }
   }
 
+  /** Where it is damaged, the content speaks for itself: it is what the device runs with. */
   private async manifest(slot: string): Promise<Manifest> {
-    try {
-      return JSON.parse(await readFile(join(this.dir, slot, 'manifest.json'), 'utf8')) as Manifest;
-    } catch (error) {
-      if (codeOf(error) === 'ENOENT') return NO_MANIFEST;
-      throw error;
-    }
+    const path = join(this.dir, slot, 'manifest.json');
+    const found = await this.files.read<Manifest | null>(path, jsonOf<Manifest>(manifest), NO_MANIFEST, null);
+    if (found) return found;
+    if ((await sizeOf(this.currentPath(slot))) === undefined) return NO_MANIFEST;
+    const made: Manifest = { ...NO_MANIFEST, sha256: await hashOf(this.currentPath(slot)), confirmed: true };
+    await this.writeManifest(slot, made);
+    return made;
   }
 
-  private writeManifest(slot: string, manifest: Manifest): Promise<void> {
-    return replaceFile(join(this.dir, slot, 'manifest.json'), JSON.stringify(manifest), this.durable);
+  private writeManifest(slot: string, content: Manifest): Promise<void> {
+    return this.files.replace(join(this.dir, slot, 'manifest.json'), JSON.stringify(content));
   }
 
   private note(line: JournalLine): Promise<void> {
-    return appendLine(this.journalPath(), line);
+    return appendLine(this.journalPath(), line, this.durable);
   }
 
   private journalPath(): string {
     return join(this.dir, 'journal.jsonl');
   }
+}
+
+async function dress(path: string, as: string): Promise<void> {
+  const [now, then] = await Promise.all([stat(path), stat(as)]);
+  if (now.uid !== then.uid || now.gid !== then.gid) await chown(path, then.uid, then.gid);
+  if (now.mode !== then.mode) await chmod(path, then.mode & 0o7777);
 }

@@ -8,7 +8,7 @@ import { untilBegin } from './readiness.js';
 import type { SharedDownloads } from './shared-downloads.js';
 import { keyOf, type AgentState, type Job, type JobKey, type Phase } from './state.js';
 import type { Timings } from './timings.js';
-import { messageOf } from './write-file.js';
+import { isDiskFull, messageOf } from './write-file.js';
 
 /** What the steps work with. */
 export interface Bench {
@@ -138,6 +138,7 @@ async function downloading(bench: Bench, job: Job, signal: AbortSignal): Promise
     await bench.downloads.fetch(desired, {
       received: async (bytes, offset) => (await bench.hooks.received?.({ bytes, offset, desired })) ?? bytes,
       progress: (bytes) => bench.progress(job, 'download', bytes),
+      copiedTo: await bench.installer.copiesTo?.(desired.slot),
       retrying: (reason, bytes) => bench.note('retrying', `${reason}; goes on at byte ${bytes}`, desired.slot),
       signal,
     });
@@ -259,11 +260,14 @@ function endAs(bench: Bench, job: Job, { code, message, retriable }: InstallErro
 
 async function failed(bench: Bench, job: Job, error: unknown, signal: AbortSignal, otherwise: string): Promise<void> {
   if (signal.aborted || isHalted(error)) throw error;
-  await endAs(
-    bench,
-    job,
-    isInstallError(error) ? error : new InstallError(otherwise, messageOf(error), true, { cause: error }),
-  );
+  await endAs(bench, job, isInstallError(error) ? error : installErrorOf(error, otherwise));
+}
+
+/** A full disk is one wherever it is met, and will be one the next time. */
+function installErrorOf(error: unknown, otherwise: string): InstallError {
+  return isDiskFull(error)
+    ? new InstallError('NO_SPACE', messageOf(error), false, { cause: error })
+    : new InstallError(otherwise, messageOf(error), true, { cause: error });
 }
 
 function keyOfJob(job: Job): JobKey {

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { Desired } from '../../protocol/mqtt/payloads.js';
 import type { FieldProcedure, Held, InstallWatch } from '../core/installer.js';
+import type { SmallFiles } from '../core/small-files.js';
 import { ASK_MS, environmentOf, performInstall, readContents } from './command-slot.js';
 import { failureOf } from './exit-codes.js';
 import { ask, perform } from './run-command.js';
@@ -13,6 +14,7 @@ export interface CommandChildOptions {
   readonly timeoutMs: number;
   /** The folder that is this child's. */
   readonly dir: string;
+  readonly files: SmallFiles;
 }
 
 /**
@@ -85,6 +87,6 @@ export class CommandChild implements FieldProcedure {
   }
 
   private remembered(slot: string): Remembered {
-    return new Remembered(join(this.deps.dir, `${slot}.json`));
+    return new Remembered(join(this.deps.dir, `${slot}.json`), this.deps.files);
   }
 }

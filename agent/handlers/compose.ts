@@ -3,6 +3,7 @@ import type { AgentConfig } from '../config.js';
 import type { ChildOptions } from '../core/children.js';
 import type { AgentEvent } from '../core/event-log.js';
 import { FileInstaller } from '../core/file-installer.js';
+import type { SmallFiles } from '../core/small-files.js';
 import { SlotFiles } from '../core/slot-files.js';
 import { CommandChild } from './command-child.js';
 import { CommandSlot } from './command-slot.js';
@@ -10,12 +11,27 @@ import { FileSlot } from './file-slot.js';
 import { Remembered, type SlotHandler } from './slot-handler.js';
 
 /** The handler of each slot, as agent.json describes it. */
-export function handlersOf({ slots, stateDir }: AgentConfig): Record<string, SlotHandler> {
-  return Object.fromEntries(Object.entries(slots).map(([slot, how]) => [slot, handlerOf(slot, how, stateDir)]));
+export function handlersOf(
+  { slots, stateDir }: AgentConfig,
+  files: SmallFiles,
+  trouble: (slot: string, detail: string) => void,
+): Record<string, SlotHandler> {
+  return Object.fromEntries(
+    Object.entries(slots).map(([slot, how]) => [
+      slot,
+      handlerOf(slot, how, stateDir, files, (detail) => trouble(slot, detail)),
+    ]),
+  );
 }
 
-function handlerOf(slot: string, how: AgentConfig['slots'][string], stateDir: string): SlotHandler {
-  const remembered = new Remembered(join(stateDir, 'handlers', `${slot}.json`));
+function handlerOf(
+  slot: string,
+  how: AgentConfig['slots'][string],
+  stateDir: string,
+  small: SmallFiles,
+  trouble: (detail: string) => void,
+): SlotHandler {
+  const remembered = new Remembered(join(stateDir, 'handlers', `${slot}.json`), small);
   if ('command' in how) {
     const { command, current, confirm, timeoutSeconds } = how;
     return new CommandSlot({
@@ -28,9 +44,12 @@ function handlerOf(slot: string, how: AgentConfig['slots'][string], stateDir: st
       remembered,
     });
   }
-  if ('file' in how) return new FileSlot(how.file, remembered);
+  if ('file' in how) {
+    const { file, symlink, mode } = how;
+    return new FileSlot({ file, symlink, mode: parseInt(mode, 8), remembered, trouble });
+  }
   const dir = join(stateDir, 'slots');
-  const files = new FileInstaller(dir, new SlotFiles(dir, true), async () => undefined);
+  const files = new FileInstaller(dir, new SlotFiles(dir, true, undefined, small), async () => undefined);
   return {
     current: async () => (await files.current([slot]))[slot]!,
     holds: (sha256) => files.holds(slot, sha256),
@@ -41,6 +60,7 @@ function handlerOf(slot: string, how: AgentConfig['slots'][string], stateDir: st
 
 export function childrenOf(
   { children, stateDir }: AgentConfig,
+  files: SmallFiles,
   onEvent: (child: string, event: AgentEvent) => void,
 ): ChildOptions[] {
   return children.map(({ device, aliases, deviceType, slots, command, timeoutSeconds }) => ({
@@ -52,6 +72,7 @@ export function childrenOf(
       command,
       timeoutMs: timeoutSeconds * 1_000,
       dir: join(stateDir, 'handlers', 'children', folderOf(device)),
+      files,
     }),
     ...(aliases && { aliases }),
     ...(deviceType !== undefined && { deviceType }),

@@ -1,8 +1,7 @@
-import { mkdir, readFile } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { z } from 'zod';
 import type { Desired } from '../../protocol/mqtt/payloads.js';
 import { NOTHING_HELD, type Held, type InstallWatch } from '../core/installer.js';
-import { codeOf, replaceFile } from '../core/write-file.js';
+import { jsonOf, type SmallFiles } from '../core/small-files.js';
 
 /** How content gets into one slot; the members are those of core/installer.ts. */
 export interface SlotHandler {
@@ -10,19 +9,27 @@ export interface SlotHandler {
   holds(sha256: string): Promise<boolean>;
   install(path: string, desired: Desired, watch: InstallWatch): Promise<void>;
   confirm(signal: AbortSignal): Promise<void>;
+  copiesTo?(): Promise<string | undefined>;
+  tidy?(): Promise<void>;
 }
+
+const held = z.looseObject({
+  version: z.string().nullable(),
+  sha256: z.string().nullable(),
+  installationId: z.string().nullable(),
+  revision: z.number(),
+  confirmed: z.boolean(),
+});
 
 /** What the agent put into a slot last, for slots whose content cannot say so itself. */
 export class Remembered {
-  constructor(private readonly path: string) {}
+  constructor(
+    private readonly path: string,
+    private readonly files: SmallFiles,
+  ) {}
 
-  async read(): Promise<Held> {
-    try {
-      return JSON.parse(await readFile(this.path, 'utf8')) as Held;
-    } catch (error) {
-      if (codeOf(error) === 'ENOENT') return NOTHING_HELD;
-      throw error;
-    }
+  read(): Promise<Held> {
+    return this.files.read(this.path, jsonOf<Held>(held), NOTHING_HELD);
   }
 
   write({ installationId, revision, firmware: { version, sha256 } }: Desired): Promise<void> {
@@ -30,13 +37,12 @@ export class Remembered {
   }
 
   async confirm(): Promise<void> {
-    const held = await this.read();
-    if (!held.confirmed && held.sha256 !== null) await this.save({ ...held, confirmed: true });
+    const content = await this.read();
+    if (!content.confirmed && content.sha256 !== null) await this.save({ ...content, confirmed: true });
   }
 
-  private async save(held: Held): Promise<void> {
-    await mkdir(dirname(this.path), { recursive: true });
-    await replaceFile(this.path, JSON.stringify(held), true);
+  private save(content: Held): Promise<void> {
+    return this.files.replace(this.path, JSON.stringify(content));
   }
 }
 

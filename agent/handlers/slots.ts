@@ -32,6 +32,21 @@ export class Slots implements Installer {
     return this.handler(slot).install(path, desired, watch);
   }
 
+  async copiesTo(slot: string): Promise<string | undefined> {
+    return this.handler(slot).copiesTo?.();
+  }
+
+  /** Of each slot, whatever becomes of the others. */
+  async tidy(): Promise<void> {
+    for (const [slot, handler] of Object.entries(this.handlers)) {
+      try {
+        await handler.tidy?.();
+      } catch (error) {
+        this.trouble(slot, messageOf(error));
+      }
+    }
+  }
+
   confirm(slot: string, signal: AbortSignal): Promise<void> {
     return this.handler(slot).confirm(signal);
   }

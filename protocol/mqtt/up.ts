@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { at, bytes, counter, cutTo, instant, name, revision, sha256, slotName, uuid, version } from './fields.js';
+import { at, bytes, counter, cutTo, instant, name, revision, sha256, slotName, text, uuid, version } from './fields.js';
 
 /** What devices send (docs/contracts/device-mqtt.md, "Payloads"). Members that are not known are dropped. */
 
@@ -28,6 +28,8 @@ export const hello = z.object({
   bootId: name.optional(),
   deviceType: name.optional(),
   aliases: z.array(name).max(64).optional(),
+  /** Files of the agent that it could not read and has set aside, as sentences. */
+  damaged: z.array(text(1_024)).max(16).optional(),
   agent: z.object({ name, version: name }),
   /** Absent members = false, false, ["sha256"], unlimited. */
   caps: z

@@ -51,6 +51,11 @@ export class FileServer {
     await new Promise<void>((done) => this.server.close(() => done()));
   }
 
+  /** Each answer that is under way breaks off. */
+  dropAll(): void {
+    this.server.closeAllConnections();
+  }
+
   /** @param size bytes of chance */
   file(version: string, size: number): ServedFile {
     const bytes = randomBytes(size);

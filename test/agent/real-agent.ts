@@ -22,6 +22,11 @@ export class RealAgent {
     return new RealAgent(await mkdtemp(join(tmpdir(), 'slipway-real-agent-')), url);
   }
 
+  /** Another process with the same folder and configuration. */
+  another(): RealAgent {
+    return new RealAgent(this.dir, this.url);
+  }
+
   path(name: string): string {
     return join(this.dir, name);
   }

@@ -25,11 +25,17 @@ interface PreparedRow {
 export async function prepareRollback(tx: Tx, { tenantId, id, plan }: StoredRollout): Promise<number> {
   const { rows } = await tx.query<PreparedRow>(
     `WITH page AS (
-       SELECT t.device_id, t.prior_sha256, (SELECT f.id FROM firmwares f WHERE f.tenant_id = t.tenant_id AND f.sha256 = t.prior_sha256 AND f.state = 'ready' ORDER BY f.created_at DESC, f.id LIMIT 1) AS firmware_id
-       FROM rollout_targets t WHERE t.tenant_id = $1 AND t.rollout_id = $2 AND t.state = 'installed' AND t.back_state IS NULL ORDER BY t.device_id LIMIT ${TARGETS_PER_PAGE} FOR NO KEY UPDATE OF t)
-     UPDATE rollout_targets t SET back_firmware_id = p.firmware_id, admissible = $3 OR device_reachable(t.tenant_id, t.device_id), back_state = CASE WHEN p.firmware_id IS NULL THEN 'failed' ELSE 'pending' END,
-       back_because = CASE WHEN p.prior_sha256 IS NULL THEN 'the earlier content of its slot is unknown' WHEN p.firmware_id IS NULL THEN 'the earlier content of its slot (sha256 ' || p.prior_sha256 || ') is not among the firmwares, or was deleted' END
-     FROM page p WHERE t.tenant_id = $1 AND t.rollout_id = $2 AND t.device_id = p.device_id RETURNING t.group_position, t.back_state`,
+       SELECT t.device_id, t.prior_sha256, (SELECT f.id FROM firmwares f WHERE f.tenant_id = t.tenant_id
+         AND f.sha256 = t.prior_sha256 AND f.state = 'ready' ORDER BY f.created_at DESC, f.id LIMIT 1) AS firmware_id
+       FROM rollout_targets t WHERE t.tenant_id = $1 AND t.rollout_id = $2 AND t.state = 'installed'
+         AND t.back_state IS NULL ORDER BY t.device_id LIMIT ${TARGETS_PER_PAGE} FOR NO KEY UPDATE OF t)
+     UPDATE rollout_targets t SET back_firmware_id = p.firmware_id, admissible = $3
+       OR device_reachable(t.tenant_id, t.device_id), back_state = CASE WHEN p.firmware_id IS NULL THEN 'failed'
+       ELSE 'pending' END,
+       back_because = CASE WHEN p.prior_sha256 IS NULL THEN 'the earlier content of its slot is unknown'
+         WHEN p.firmware_id IS NULL THEN 'the earlier content of its slot (sha256 ' || p.prior_sha256 || ') is not among the firmwares, or was deleted' END
+     FROM page p WHERE t.tenant_id = $1 AND t.rollout_id = $2 AND t.device_id = p.device_id
+       RETURNING t.group_position, t.back_state`,
     [tenantId, id, plan.pace.offline === 'offer'],
   );
   await addRollbackCounters(
@@ -70,7 +76,8 @@ export async function admitRollback(
   const { tenantId, id, plan } = rollout;
   const [step] = plan.steps;
   const { rows: chosen } = await tx.query<{ device_id: string }>(
-    `SELECT device_id FROM rollout_targets WHERE tenant_id = $1 AND rollout_id = $2 AND group_position = $3 AND back_state = 'pending' AND admissible AND back_ready_at <= $4
+    `SELECT device_id FROM rollout_targets WHERE tenant_id = $1 AND rollout_id = $2 AND group_position = $3
+      AND back_state = 'pending' AND admissible AND back_ready_at <= $4
      ORDER BY back_ready_at, rank LIMIT $5`,
     [tenantId, id, position, iso(now), count],
   );
@@ -80,8 +87,10 @@ export async function admitRollback(
   );
   const { rows: held } = await tx.query<Candidate>(
     `SELECT t.device_id, t.back_attempt, t.back_installation_id, f.id AS firmware_id, f.sha256, f.version
-     FROM rollout_targets t LEFT JOIN firmwares f ON f.tenant_id = t.tenant_id AND f.id = t.back_firmware_id AND f.state = 'ready'
-     WHERE t.tenant_id = $1 AND t.rollout_id = $2 AND t.device_id = ANY($3::uuid[]) AND t.back_state = 'pending' ORDER BY t.back_ready_at, t.rank FOR NO KEY UPDATE OF t`,
+     FROM rollout_targets t LEFT JOIN firmwares f ON f.tenant_id = t.tenant_id AND f.id = t.back_firmware_id
+       AND f.state = 'ready'
+     WHERE t.tenant_id = $1 AND t.rollout_id = $2 AND t.device_id = ANY($3::uuid[]) AND t.back_state = 'pending'
+       ORDER BY t.back_ready_at, t.rank FOR NO KEY UPDATE OF t`,
     [tenantId, id, chosen.map((row) => row.device_id)],
   );
   const { rows: own } = await tx.query<{ sha256: string | null }>(
@@ -102,8 +111,11 @@ export async function admitRollback(
   );
   await startInstallations(tx, rollout, starts, now);
   await tx.query(
-    `UPDATE rollout_targets t SET back_state = n.state, back_because = n.because, back_attempt = n.attempt, back_installation_id = coalesce(n.installation_id, t.back_installation_id)
-     FROM ${recordset('$3', 'device_id uuid, state text, because text, attempt integer, installation_id uuid')} AS n WHERE t.tenant_id = $1 AND t.rollout_id = $2 AND t.device_id = n.device_id`,
+    `UPDATE rollout_targets t
+      SET back_state = n.state, back_because = n.because, back_attempt = n.attempt,
+      back_installation_id = coalesce(n.installation_id, t.back_installation_id)
+     FROM ${recordset('$3', 'device_id uuid, state text, because text, attempt integer, installation_id uuid')} AS n
+       WHERE t.tenant_id = $1 AND t.rollout_id = $2 AND t.device_id = n.device_id`,
     [
       tenantId,
       id,
@@ -139,8 +151,11 @@ export async function observeRollback(
   now: number,
 ): Promise<{ ready: number; nextRetryAt: number | null }> {
   const { rows } = await tx.query<{ ready: string; retry: Date | null }>(
-    `SELECT (SELECT count(*) FROM (SELECT FROM rollout_targets WHERE tenant_id = $1 AND rollout_id = $2 AND group_position = $3 AND back_state = 'pending' AND admissible AND back_ready_at <= $4 LIMIT $5) AS r) AS ready,
-       (SELECT min(back_ready_at) FROM rollout_targets WHERE tenant_id = $1 AND rollout_id = $2 AND group_position = $3 AND back_state = 'pending' AND back_ready_at > $4) AS retry`,
+    `SELECT (SELECT count(*) FROM (SELECT FROM rollout_targets WHERE tenant_id = $1 AND rollout_id = $2
+      AND group_position = $3 AND back_state = 'pending' AND admissible AND back_ready_at <= $4
+      LIMIT $5) AS r) AS ready,
+       (SELECT min(back_ready_at) FROM rollout_targets WHERE tenant_id = $1 AND rollout_id = $2 AND group_position = $3
+         AND back_state = 'pending' AND back_ready_at > $4) AS retry`,
     [tenantId, id, position, iso(now), room],
   );
   return { ready: Number(rows[0]!.ready), nextRetryAt: rows[0]!.retry?.getTime() ?? null };
@@ -148,7 +163,8 @@ export async function observeRollback(
 
 export async function countToRollBack(tx: Tx, { tenantId, id }: StoredRollout): Promise<number> {
   const { rows } = await tx.query(
-    `SELECT FROM rollout_targets WHERE tenant_id = $1 AND rollout_id = $2 AND state = 'installed' AND back_state IS NULL LIMIT 1`,
+    `SELECT FROM rollout_targets WHERE tenant_id = $1 AND rollout_id = $2 AND state = 'installed'
+      AND back_state IS NULL LIMIT 1`,
     [tenantId, id],
   );
   return rows.length;
@@ -156,8 +172,10 @@ export async function countToRollBack(tx: Tx, { tenantId, id }: StoredRollout): 
 
 export async function giveUpRollback(tx: Tx, { tenantId, id }: StoredRollout, because: string): Promise<number> {
   const { rows } = await tx.query<{ group_position: number | null }>(
-    `WITH page AS (SELECT device_id FROM rollout_targets WHERE tenant_id = $1 AND rollout_id = $2 AND back_state = 'pending' ORDER BY device_id LIMIT ${TARGETS_PER_PAGE} FOR NO KEY UPDATE)
-     UPDATE rollout_targets t SET back_state = 'failed', back_because = $3 FROM page p WHERE t.tenant_id = $1 AND t.rollout_id = $2 AND t.device_id = p.device_id RETURNING t.group_position`,
+    `WITH page AS (SELECT device_id FROM rollout_targets WHERE tenant_id = $1 AND rollout_id = $2
+      AND back_state = 'pending' ORDER BY device_id LIMIT ${TARGETS_PER_PAGE} FOR NO KEY UPDATE)
+     UPDATE rollout_targets t SET back_state = 'failed', back_because = $3 FROM page p WHERE t.tenant_id = $1
+       AND t.rollout_id = $2 AND t.device_id = p.device_id RETURNING t.group_position`,
     [tenantId, id, because],
   );
   await addRollbackCounters(

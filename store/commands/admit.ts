@@ -53,7 +53,8 @@ export async function admit(
   const { tenantId, id, plan } = rollout;
   const { slot } = plan.steps[0]!;
   const { rows: chosen } = await tx.query<{ device_id: string }>(
-    `SELECT device_id FROM rollout_targets WHERE tenant_id = $1 AND rollout_id = $2 AND group_position = $3 AND state = 'pending' AND admissible AND ready_at <= $4
+    `SELECT device_id FROM rollout_targets WHERE tenant_id = $1 AND rollout_id = $2 AND group_position = $3
+      AND state = 'pending' AND admissible AND ready_at <= $4
      ORDER BY ready_at, rank LIMIT $5`,
     [tenantId, id, position, iso(now), count],
   );
@@ -62,7 +63,8 @@ export async function admit(
     chosen.map((row) => ({ tenantId, deviceId: row.device_id, installationIds: [] })),
   );
   const { rows: held } = await tx.query<Candidate>(
-    `SELECT device_id, attempt, installation_id, admission FROM rollout_targets WHERE tenant_id = $1 AND rollout_id = $2 AND device_id = ANY($3::uuid[]) AND state = 'pending'
+    `SELECT device_id, attempt, installation_id, admission FROM rollout_targets WHERE tenant_id = $1
+      AND rollout_id = $2 AND device_id = ANY($3::uuid[]) AND state = 'pending'
      ORDER BY ready_at, rank FOR NO KEY UPDATE`,
     [tenantId, id, chosen.map((row) => row.device_id)],
   );
@@ -142,7 +144,8 @@ interface ContentRow {
 async function contentOf(tx: Tx, { tenantId, plan }: StoredRollout): Promise<Content | undefined> {
   const { firmwareId, slot } = plan.steps[0]!;
   const { rows } = await tx.query<ContentRow>(
-    `SELECT f.sha256, f.version, ARRAY(SELECT a.device_type_id::text FROM firmware_associations a WHERE a.tenant_id = f.tenant_id AND a.firmware_id = f.id AND a.slot = $3) AS types
+    `SELECT f.sha256, f.version, ARRAY(SELECT a.device_type_id::text FROM firmware_associations a
+      WHERE a.tenant_id = f.tenant_id AND a.firmware_id = f.id AND a.slot = $3) AS types
      FROM firmwares f WHERE f.tenant_id = $1 AND f.id = $2 AND f.state = 'ready' FOR KEY SHARE OF f`,
     [tenantId, firmwareId, slot],
   );
@@ -165,7 +168,8 @@ async function typesOf(tx: Tx, tenantId: string, deviceIds: readonly string[]): 
 async function pin(tx: Tx, { tenantId, id }: StoredRollout, sha256: readonly string[]): Promise<void> {
   if (sha256.length === 0) return;
   await tx.query(
-    `INSERT INTO rollout_firmwares (tenant_id, rollout_id, firmware_id) SELECT $1, $2, f.id FROM firmwares f WHERE f.tenant_id = $1 AND f.sha256 = ANY($3::text[]) AND f.state = 'ready' ORDER BY f.id ON CONFLICT DO NOTHING`,
+    `INSERT INTO rollout_firmwares (tenant_id, rollout_id, firmware_id) SELECT $1, $2, f.id FROM firmwares f
+      WHERE f.tenant_id = $1 AND f.sha256 = ANY($3::text[]) AND f.state = 'ready' ORDER BY f.id ON CONFLICT DO NOTHING`,
     [tenantId, id, [...new Set(sha256)]],
   );
 }
@@ -206,13 +210,16 @@ async function writeTargets(
   if (admitted.length === 0) return;
   const fresh = admitted.filter((one) => one.installation !== null && one.candidate.admission === null);
   const { rows } = await tx.query<{ admissions: number }>(
-    `UPDATE rollout_groups SET admissions = admissions + $4 WHERE tenant_id = $1 AND rollout_id = $2 AND position = $3 RETURNING admissions`,
+    `UPDATE rollout_groups SET admissions = admissions + $4 WHERE tenant_id = $1 AND rollout_id = $2 AND position = $3
+      RETURNING admissions`,
     [tenantId, id, position, fresh.length],
   );
   const first = rows[0]!.admissions - fresh.length + 1;
   const number = new Map(fresh.map((one, index) => [one.candidate.device_id, first + index]));
   await tx.query(
-    `UPDATE rollout_targets t SET state = n.state, because = n.because, attempt = n.attempt, installation_id = coalesce(n.installation_id, t.installation_id),
+    `UPDATE rollout_targets t
+      SET state = n.state, because = n.because, attempt = n.attempt,
+      installation_id = coalesce(n.installation_id, t.installation_id),
        admission = coalesce(t.admission, n.admission), ended_at = n.ended_at, prior_sha256 = coalesce(t.prior_sha256, n.prior_sha256)
      FROM ${recordset('$3', 'device_id uuid, state text, because text, attempt integer, installation_id uuid, admission integer, ended_at timestamptz, prior_sha256 text')} AS n
      WHERE t.tenant_id = $1 AND t.rollout_id = $2 AND t.device_id = n.device_id`,

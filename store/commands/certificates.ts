@@ -41,7 +41,8 @@ export async function createCertificate(
   const fingerprint = fingerprintOf(cert);
   await lockDevice(tx, tenantId, deviceId);
   const { rows } = await tx.query<CertificateRow>(
-    `INSERT INTO device_certificates (tenant_id, id, device_id, cert, fingerprint, status) VALUES ($1, $2, $3, $4, $5, $6)
+    `INSERT INTO device_certificates (tenant_id, id, device_id, cert, fingerprint, status)
+      VALUES ($1, $2, $3, $4, $5, $6)
      ON CONFLICT (tenant_id, fingerprint) DO NOTHING RETURNING ${COLUMNS}`,
     [tenantId, randomUUID(), deviceId, cert, fingerprint, status],
   );
@@ -85,7 +86,8 @@ export async function setCertificateStatus(
 ): Promise<Certificate> {
   await lockDevice(tx, tenantId, deviceId);
   const { rows } = await tx.query<CertificateRow>(
-    `UPDATE device_certificates SET updated_at = CASE WHEN status = coalesce($4, status) THEN updated_at ELSE now() END, status = coalesce($4, status)
+    `UPDATE device_certificates SET updated_at = CASE WHEN status = coalesce($4, status) THEN updated_at
+      ELSE now() END, status = coalesce($4, status)
      WHERE tenant_id = $1 AND device_id = $2 AND id = $3 RETURNING ${COLUMNS}`,
     [tenantId, deviceId, id, status ?? null],
   );

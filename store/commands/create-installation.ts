@@ -135,11 +135,13 @@ async function installableFirmware(
     has_slot: boolean;
     associated: boolean;
   }>(
-    `SELECT f.state, f.sha256, f.version, f.name, t.id AS type, t.name AS type_name, t.slots ? $4 AS has_slot, a.id IS NOT NULL AS associated
+    `SELECT f.state, f.sha256, f.version, f.name, t.id AS type, t.name AS type_name, t.slots ? $4 AS has_slot,
+      a.id IS NOT NULL AS associated
      FROM firmwares f
      JOIN devices d ON d.tenant_id = f.tenant_id AND d.id = $3
      JOIN device_types t ON t.tenant_id = d.tenant_id AND t.id = d.device_type_id
-     LEFT JOIN firmware_associations a ON a.tenant_id = f.tenant_id AND a.device_type_id = t.id AND a.slot = $4 AND a.firmware_id = f.id
+     LEFT JOIN firmware_associations a ON a.tenant_id = f.tenant_id AND a.device_type_id = t.id AND a.slot = $4
+       AND a.firmware_id = f.id
      WHERE f.tenant_id = $1 AND f.id = $2 AND f.state <> 'retired' FOR KEY SHARE OF f`,
     [tenantId, request.firmwareId, request.deviceId, request.slot],
   );

@@ -52,7 +52,8 @@ export async function createCredential(
   const password = randomBytes(PASSWORD_BYTES).toString('base64url');
   const id = randomUUID();
   const { rows } = await tx.query<CredentialRow>(
-    `INSERT INTO device_credentials (tenant_id, id, device_id, type, username, secret_hash, sealed) VALUES ($1, $2, $3, 'password', $4, $5, $6) RETURNING ${COLUMNS}`,
+    `INSERT INTO device_credentials (tenant_id, id, device_id, type, username, secret_hash, sealed)
+      VALUES ($1, $2, $3, 'password', $4, $5, $6) RETURNING ${COLUMNS}`,
     [
       tenantId,
       id,
@@ -70,7 +71,8 @@ export async function createCredential(
 export async function listCredentials(tx: Tx, tenantId: string, deviceId: string): Promise<Credential[]> {
   await requireDevice(tx, tenantId, deviceId);
   const { rows } = await tx.query<CredentialRow>(
-    `SELECT ${COLUMNS} FROM device_credentials WHERE tenant_id = $1 AND device_id = $2 AND revoked_at IS NULL ORDER BY created_at DESC, id`,
+    `SELECT ${COLUMNS} FROM device_credentials WHERE tenant_id = $1 AND device_id = $2 AND revoked_at IS NULL
+      ORDER BY created_at DESC, id`,
     [tenantId, deviceId],
   );
   return rows.map(toCredential);

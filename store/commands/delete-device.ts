@@ -35,7 +35,8 @@ export async function deleteDevice(tx: Tx, tenantId: string, id: string, force: 
   }
   const open = await ids(
     tx,
-    `SELECT id FROM installations WHERE tenant_id = $1 AND device_id = $2 AND ended_at IS NULL ORDER BY requested_at LIMIT ${NAMED}`,
+    `SELECT id FROM installations WHERE tenant_id = $1 AND device_id = $2 AND ended_at IS NULL ORDER BY requested_at
+      LIMIT ${NAMED}`,
     tenantId,
     id,
   );

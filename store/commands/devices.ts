@@ -58,7 +58,8 @@ interface DeviceRow {
 
 const COLUMNS = `id, device_type_id, name, description, tags, connected_by, location, coordinates, installation_timestamp, communication_interval,
   configuration, custom, online, last_seen_at, created_at, updated_at,
-  ARRAY(SELECT alias FROM device_aliases a WHERE a.tenant_id = devices.tenant_id AND a.device_id = devices.id ORDER BY position, alias) AS aliases`;
+  ARRAY(SELECT alias FROM device_aliases a WHERE a.tenant_id = devices.tenant_id AND a.device_id = devices.id
+    ORDER BY position, alias) AS aliases`;
 
 /** @throws DomainError DEVICETYPE_NOT_FOUND, DEVICE_CONNECTEDBY_CONFLICT, DEVICE_ALIAS_CONFLICT */
 export async function createDevice(tx: Tx, tenantId: string, device: NewDevice): Promise<Device> {
@@ -66,7 +67,8 @@ export async function createDevice(tx: Tx, tenantId: string, device: NewDevice):
   await requireType(tx, tenantId, device.info.deviceTypeId);
   if (device.info.connectedBy) await requireGateway(tx, tenantId, id, device.info.connectedBy);
   await tx.query(
-    `INSERT INTO devices (device_type_id, name, description, tags, connected_by, location, coordinates, installation_timestamp, communication_interval, configuration, custom, tenant_id, id)
+    `INSERT INTO devices (device_type_id, name, description, tags, connected_by, location, coordinates,
+      installation_timestamp, communication_interval, configuration, custom, tenant_id, id)
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
     [...values(device), tenantId, id],
   );
@@ -157,8 +159,12 @@ export async function updateDevice(
   const moves = (next.info.connectedBy?.toLowerCase() ?? undefined) !== current.info.connectedBy;
   if (moves && next.info.connectedBy) await requireGateway(tx, tenantId, id, next.info.connectedBy);
   await tx.query(
-    `UPDATE devices SET device_type_id = $1, name = $2, description = $3, tags = $4, reachable = CASE WHEN connected_by IS DISTINCT FROM $5 THEN NULL ELSE reachable END, connected_by = $5, location = $6, coordinates = $7, installation_timestamp = $8,
-       communication_interval = $9, configuration = $10, custom = $11, updated_at = now() WHERE tenant_id = $12 AND id = $13`,
+    `UPDATE devices
+      SET device_type_id = $1, name = $2, description = $3, tags = $4,
+      reachable = CASE WHEN connected_by IS DISTINCT FROM $5 THEN NULL
+      ELSE reachable END, connected_by = $5, location = $6, coordinates = $7, installation_timestamp = $8,
+       communication_interval = $9, configuration = $10, custom = $11, updated_at = now() WHERE tenant_id = $12
+         AND id = $13`,
     [...values(next), tenantId, id],
   );
   await tx.query('DELETE FROM device_aliases WHERE tenant_id = $1 AND device_id = $2 AND NOT alias = ANY($3::text[])', [
@@ -208,7 +214,8 @@ async function addAliases(tx: Tx, tenantId: string, id: string, aliases: readonl
   await tx.query(
     `INSERT INTO device_aliases (tenant_id, alias, device_id, position)
      SELECT $1, alias, $2, position FROM unnest($3::text[]) WITH ORDINALITY AS list(alias, position) ORDER BY alias
-     ON CONFLICT (tenant_id, alias) DO UPDATE SET position = excluded.position WHERE device_aliases.device_id = excluded.device_id`,
+     ON CONFLICT (tenant_id, alias) DO UPDATE SET position = excluded.position
+       WHERE device_aliases.device_id = excluded.device_id`,
     [tenantId, id, aliases],
   );
   const { rows } = await tx.query<{ alias: string }>(

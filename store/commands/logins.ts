@@ -40,8 +40,10 @@ export async function readLogins(
       valid: { id: string; sealed: string | null }[];
     }>(
       `SELECT k.tenant_id, k.id, d.id IS NOT NULL AS known, d.online, d.session,
-         (SELECT coalesce(jsonb_agg(jsonb_build_object('id', c.id, 'sealed', encode(c.sealed, 'hex')) ORDER BY c.created_at, c.id), '[]')
-          FROM device_credentials c WHERE c.tenant_id = k.tenant_id AND c.device_id = k.id AND c.type = 'password' AND c.revoked_at IS NULL) AS valid
+         (SELECT coalesce(jsonb_agg(jsonb_build_object('id', c.id, 'sealed', encode(c.sealed, 'hex'))
+           ORDER BY c.created_at, c.id), '[]')
+          FROM device_credentials c WHERE c.tenant_id = k.tenant_id AND c.device_id = k.id AND c.type = 'password'
+            AND c.revoked_at IS NULL) AS valid
        FROM ${recordset('$1', 'tenant_id text, id uuid')} AS k
        LEFT JOIN devices d ON d.tenant_id = k.tenant_id AND d.id = k.id`,
       [JSON.stringify(subjects.map((one) => ({ tenant_id: one.tenantId, id: one.subject })))],
@@ -118,7 +120,9 @@ export async function markLogins(pool: Pool, atBroker: readonly { tenant: string
 export async function publishSeal(pool: Pool, publicKey: Buffer): Promise<void> {
   await asService(pool, (tx) =>
     tx.query(
-      `INSERT INTO broker_seal (public_key) VALUES ($1) ON CONFLICT (only_one) DO UPDATE SET public_key = excluded.public_key, since = now() WHERE broker_seal.public_key <> excluded.public_key`,
+      `INSERT INTO broker_seal (public_key) VALUES ($1)
+        ON CONFLICT (only_one) DO UPDATE SET public_key = excluded.public_key, since = now()
+        WHERE broker_seal.public_key <> excluded.public_key`,
       [publicKey],
     ),
   );

@@ -30,7 +30,8 @@ export async function lockRollout(
   // The clock is read once the lock is held, and it is the database's: starts of one rollout are timed by one clock, in
   // order.
   const groups = await tx.query<GroupRow & { now: string }>(
-    `SELECT *, floor(extract(epoch FROM clock_timestamp()) * 1000) AS now FROM rollout_groups WHERE tenant_id = $1 AND rollout_id = $2 ORDER BY position`,
+    `SELECT *, floor(extract(epoch FROM clock_timestamp()) * 1000) AS now FROM rollout_groups WHERE tenant_id = $1
+      AND rollout_id = $2 ORDER BY position`,
     [tenantId, id],
   );
   return { rollout: toStored(rows[0], groups.rows), now: Number(groups.rows[0]?.now ?? Date.now()) };
@@ -80,7 +81,8 @@ async function countStarts(
 ): Promise<RolloutFacts['starts']> {
   if (facts.startedAt === null) return facts.starts;
   const { rows } = await tx.query<{ count: string; oldest: Date | null }>(
-    `SELECT coalesce(sum(count), 0) AS count, min(at) AS oldest FROM rollout_starts WHERE tenant_id = $1 AND rollout_id = $2 AND at >= $3`,
+    `SELECT coalesce(sum(count), 0) AS count, min(at) AS oldest FROM rollout_starts WHERE tenant_id = $1
+      AND rollout_id = $2 AND at >= $3`,
     [tenantId, id, new Date(now - RATE_WINDOW_MS)],
   );
   const { count, oldest } = rows[0]!;
@@ -100,8 +102,10 @@ async function countToStop(
     (plan.schedule.endAt !== null && now >= plan.schedule.endAt);
   if (!wanted || openOf(sumOf(facts.groups)) === 0) return facts.toStop;
   const { rows } = await tx.query<{ begun: boolean; count: string }>(
-    `SELECT i.started_at IS NOT NULL AS begun, count(*) AS count FROM rollout_targets t JOIN installations i ON i.tenant_id = t.tenant_id AND i.id = t.installation_id
-     WHERE t.tenant_id = $1 AND t.rollout_id = $2 AND t.state IN ('queued', 'inFlight') AND t.end_as IS NULL AND i.ended_at IS NULL GROUP BY 1`,
+    `SELECT i.started_at IS NOT NULL AS begun, count(*) AS count FROM rollout_targets t
+      JOIN installations i ON i.tenant_id = t.tenant_id AND i.id = t.installation_id
+     WHERE t.tenant_id = $1 AND t.rollout_id = $2 AND t.state IN ('queued', 'inFlight') AND t.end_as IS NULL
+       AND i.ended_at IS NULL GROUP BY 1`,
     [tenantId, id],
   );
   const of = (begun: boolean) => Number(rows.find((row) => row.begun === begun)?.count ?? 0);
@@ -116,8 +120,10 @@ async function observePending(
   now: number,
 ): Promise<{ ready: number; nextRetryAt: number | null }> {
   const { rows } = await tx.query<{ ready: string; retry: Date | null }>(
-    `SELECT (SELECT count(*) FROM (SELECT FROM rollout_targets WHERE tenant_id = $1 AND rollout_id = $2 AND group_position = $3 AND state = 'pending' AND admissible AND ready_at <= $4 LIMIT $5) AS r) AS ready,
-       (SELECT min(ready_at) FROM rollout_targets WHERE tenant_id = $1 AND rollout_id = $2 AND group_position = $3 AND state = 'pending' AND ready_at > $4 AND ready_at > '-infinity') AS retry`,
+    `SELECT (SELECT count(*) FROM (SELECT FROM rollout_targets WHERE tenant_id = $1 AND rollout_id = $2
+      AND group_position = $3 AND state = 'pending' AND admissible AND ready_at <= $4 LIMIT $5) AS r) AS ready,
+       (SELECT min(ready_at) FROM rollout_targets WHERE tenant_id = $1 AND rollout_id = $2 AND group_position = $3
+         AND state = 'pending' AND ready_at > $4 AND ready_at > '-infinity') AS retry`,
     [tenantId, id, position, new Date(now), room],
   );
   return { ready: Number(rows[0]!.ready), nextRetryAt: rows[0]!.retry?.getTime() ?? null };
@@ -144,7 +150,8 @@ async function advancePrefix(
   known: GroupFacts['prefix'],
 ): Promise<GroupFacts['prefix']> {
   const { rows } = await tx.query<{ state: string; ended: boolean }>(
-    `SELECT state, ended_at IS NOT NULL AS ended FROM rollout_targets WHERE tenant_id = $1 AND rollout_id = $2 AND group_position = $3 AND admission > $4 ORDER BY admission LIMIT ${PREFIX_PAGE}`,
+    `SELECT state, ended_at IS NOT NULL AS ended FROM rollout_targets WHERE tenant_id = $1 AND rollout_id = $2
+      AND group_position = $3 AND admission > $4 ORDER BY admission LIMIT ${PREFIX_PAGE}`,
     [tenantId, id, position, known.ended],
   );
   const open = rows.findIndex((row) => !row.ended);
@@ -153,7 +160,8 @@ async function advancePrefix(
   const bad = run.filter((row) => row.state !== 'installed' && row.state !== 'alreadyInstalled').length;
   const prefix = { ended: known.ended + run.length, failed: known.failed + bad };
   await tx.query(
-    `UPDATE rollout_groups SET prefix_ended = $4, prefix_failed = $5 WHERE tenant_id = $1 AND rollout_id = $2 AND position = $3`,
+    `UPDATE rollout_groups SET prefix_ended = $4, prefix_failed = $5 WHERE tenant_id = $1 AND rollout_id = $2
+      AND position = $3`,
     [tenantId, id, position, prefix.ended, prefix.failed],
   );
   return prefix;

@@ -40,7 +40,8 @@ export async function retireFirmware(
 async function refuseInUse(tx: Tx, tenantId: string, id: string, { force }: { force: boolean }): Promise<void> {
   const stopping = force ? `AND cancel IS NULL AND state <> 'confirming'` : '';
   const { rows } = await tx.query<{ id: string }>(
-    `SELECT id FROM installations WHERE tenant_id = $1 AND firmware_id = $2 AND ended_at IS NULL ${stopping} ORDER BY requested_at, id LIMIT ${NAMED}`,
+    `SELECT id FROM installations WHERE tenant_id = $1 AND firmware_id = $2 AND ended_at IS NULL ${stopping}
+      ORDER BY requested_at, id LIMIT ${NAMED}`,
     [tenantId, id],
   );
   if (rows.length === 0) return;

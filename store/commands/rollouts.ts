@@ -55,7 +55,8 @@ export async function createRollout(
   const { deviceIds } = request.plan.targets;
   const plan: Plan = { ...request.plan, targets: { ...request.plan.targets, deviceIds: [] } };
   await tx.query(
-    `INSERT INTO rollouts (tenant_id, id, name, plan, defaulted, phase, created_by, created_at, updated_at, device_ids, start_requested_at, template_id, from_template, device_ms, eta)
+    `INSERT INTO rollouts (tenant_id, id, name, plan, defaulted, phase, created_by, created_at, updated_at, device_ids,
+      start_requested_at, template_id, from_template, device_ms, eta)
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9, $10, $11, $12, $13, $14)`,
     [
       tenantId,
@@ -75,11 +76,13 @@ export async function createRollout(
     ],
   );
   await tx.query(
-    `INSERT INTO rollout_groups (tenant_id, rollout_id, position, name) SELECT $1, $2, position - 1, name FROM unnest($3::text[]) WITH ORDINALITY AS g(name, position)`,
+    `INSERT INTO rollout_groups (tenant_id, rollout_id, position, name) SELECT $1, $2, position - 1, name
+      FROM unnest($3::text[]) WITH ORDINALITY AS g(name, position)`,
     [tenantId, id, plan.groups.map((group) => group.name)],
   );
   await tx.query(
-    `INSERT INTO rollout_firmwares (tenant_id, rollout_id, firmware_id) SELECT DISTINCT $1, $2::uuid, unnest($3::uuid[])`,
+    `INSERT INTO rollout_firmwares (tenant_id, rollout_id, firmware_id)
+      SELECT DISTINCT $1, $2::uuid, unnest($3::uuid[])`,
     [tenantId, id, plan.steps.map((step) => step.firmwareId)],
   );
   await writeHistory(tx, [

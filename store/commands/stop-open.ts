@@ -20,8 +20,10 @@ export async function stopOpen(
 ): Promise<number> {
   const begun = only === 'notBegun' ? 'AND i.started_at IS NULL' : '';
   const { rows } = await tx.query<{ device_id: string; id: string }>(
-    `SELECT t.device_id, i.id FROM rollout_targets t JOIN installations i ON i.tenant_id = t.tenant_id AND i.id = t.installation_id
-     WHERE t.tenant_id = $1 AND t.rollout_id = $2 AND t.state IN ('queued', 'inFlight') AND t.end_as IS NULL AND i.ended_at IS NULL ${begun} LIMIT ${ADMITTED_AT_ONCE}`,
+    `SELECT t.device_id, i.id FROM rollout_targets t JOIN installations i ON i.tenant_id = t.tenant_id
+      AND i.id = t.installation_id
+     WHERE t.tenant_id = $1 AND t.rollout_id = $2 AND t.state IN ('queued', 'inFlight') AND t.end_as IS NULL
+       AND i.ended_at IS NULL ${begun} LIMIT ${ADMITTED_AT_ONCE}`,
     [tenantId, id],
   );
   if (rows.length === 0) return 0;
@@ -30,7 +32,8 @@ export async function stopOpen(
     rows.map((row) => ({ tenantId, deviceId: row.device_id, installationIds: [row.id] })),
   );
   await tx.query(
-    `UPDATE rollout_targets SET end_as = $4, because = $5 WHERE tenant_id = $1 AND rollout_id = $2 AND device_id = ANY($3::uuid[]) AND state IN ('queued', 'inFlight')`,
+    `UPDATE rollout_targets SET end_as = $4, because = $5 WHERE tenant_id = $1 AND rollout_id = $2
+      AND device_id = ANY($3::uuid[]) AND state IN ('queued', 'inFlight')`,
     [tenantId, id, rows.map((row) => row.device_id), as, because],
   );
   await record(

@@ -25,7 +25,8 @@ export async function sweepPage(
     `INSERT INTO rollout_targets (tenant_id, rollout_id, device_id, rank, admissible, group_position)
      SELECT $1, $2, d.id, md5($2::uuid::text || d.id::text)::uuid, $5 OR device_reachable($1, d.id), $4
      FROM devices d WHERE d.tenant_id = $1 AND ($3::uuid IS NULL OR d.id > $3) AND ${condition}
-       AND NOT EXISTS (SELECT FROM rollout_targets t WHERE t.tenant_id = $1 AND t.rollout_id = $2 AND t.device_id = d.id)
+       AND NOT EXISTS (SELECT FROM rollout_targets t WHERE t.tenant_id = $1 AND t.rollout_id = $2
+         AND t.device_id = d.id)
      ORDER BY d.id LIMIT ${TARGETS_PER_PAGE} ON CONFLICT DO NOTHING RETURNING device_id AS id`,
     values,
   );
@@ -42,7 +43,8 @@ export async function sweepPage(
         .sort()
         .at(-1);
   await tx.query(
-    `UPDATE rollouts SET swept_to = $3, swept_at = CASE WHEN $3::uuid IS NULL THEN $4 ELSE swept_at END WHERE tenant_id = $1 AND id = $2`,
+    `UPDATE rollouts SET swept_to = $3, swept_at = CASE WHEN $3::uuid IS NULL THEN $4 ELSE swept_at END
+      WHERE tenant_id = $1 AND id = $2`,
     [tenantId, id, to, iso(now)],
   );
   return { joined: rows.length, left, done };
@@ -54,14 +56,17 @@ async function leave(tx: Tx, rollout: StoredRollout): Promise<number> {
   const values: unknown[] = [tenantId, id];
   const condition = targetCondition(plan, values, { rollout: '$2' });
   const { rows } = await tx.query<{ group_position: number | null; gone: string }>(
-    `WITH gone AS (DELETE FROM rollout_targets t WHERE t.tenant_id = $1 AND t.rollout_id = $2 AND t.state = 'pending' AND t.attempt = 0
-        AND NOT EXISTS (SELECT FROM devices d WHERE d.tenant_id = $1 AND d.id = t.device_id AND ${condition}) RETURNING t.group_position)
+    `WITH gone AS (DELETE FROM rollout_targets t WHERE t.tenant_id = $1 AND t.rollout_id = $2 AND t.state = 'pending'
+      AND t.attempt = 0
+        AND NOT EXISTS (SELECT FROM devices d WHERE d.tenant_id = $1 AND d.id = t.device_id AND ${condition})
+          RETURNING t.group_position)
      SELECT group_position, count(*) AS gone FROM gone GROUP BY 1 ORDER BY 1`,
     values,
   );
   for (const { group_position, gone } of rows) {
     await tx.query(
-      `UPDATE rollout_groups SET size = size - $4, pending = pending - $4 WHERE tenant_id = $1 AND rollout_id = $2 AND position = $3`,
+      `UPDATE rollout_groups SET size = size - $4, pending = pending - $4 WHERE tenant_id = $1 AND rollout_id = $2
+        AND position = $3`,
       [tenantId, id, group_position, gone],
     );
   }
@@ -71,7 +76,8 @@ async function leave(tx: Tx, rollout: StoredRollout): Promise<number> {
 /** A device was made or changed: dynamic rollouts of its tenant look through the fleet again. */
 export async function wantSweeps(tx: Tx, tenantId: string): Promise<void> {
   const { rows } = await tx.query<{ rollout_id: string }>(
-    `INSERT INTO rollout_sweeps (tenant_id, rollout_id) SELECT tenant_id, id FROM rollouts WHERE tenant_id = $1 AND finished_at IS NULL AND closed_at IS NULL AND (plan->'targets'->>'dynamic')::boolean ORDER BY id
+    `INSERT INTO rollout_sweeps (tenant_id, rollout_id) SELECT tenant_id, id FROM rollouts WHERE tenant_id = $1
+      AND finished_at IS NULL AND closed_at IS NULL AND (plan->'targets'->>'dynamic')::boolean ORDER BY id
      ON CONFLICT DO NOTHING RETURNING rollout_id`,
     [tenantId],
   );

@@ -36,8 +36,10 @@ export async function requireGateway(tx: Tx, tenantId: string, deviceId: string,
          WHERE d.connected_by IS NOT NULL AND up.depth <= ${MAX_CHAIN}),
      down(id, depth) AS (
        SELECT $3::uuid, 0
-       UNION ALL SELECT d.id, down.depth + 1 FROM down JOIN devices d ON d.tenant_id = $1 AND d.connected_by = down.id WHERE down.depth <= ${MAX_CHAIN})
-     SELECT EXISTS (SELECT FROM up WHERE id = $3) AS circle, (SELECT max(depth) FROM up) + (SELECT max(depth) FROM down) AS depth`,
+       UNION ALL SELECT d.id, down.depth + 1 FROM down JOIN devices d ON d.tenant_id = $1 AND d.connected_by = down.id
+         WHERE down.depth <= ${MAX_CHAIN})
+     SELECT EXISTS (SELECT FROM up WHERE id = $3) AS circle, (SELECT max(depth) FROM up) + (SELECT max(depth)
+       FROM down) AS depth`,
     [tenantId, gateway, deviceId],
   );
   if (rows[0]!.circle) throw conflict(`device ${gateway} is behind this one: the chain of gateways would be a circle`);

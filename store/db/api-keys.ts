@@ -62,7 +62,8 @@ export async function ensureKey(pool: Pool, key: ApiKey, token: string): Promise
   await asService(pool, (tx) =>
     tx.query(
       `INSERT INTO api_keys (tenant_id, name, role, secret_hash) VALUES ($1, $2, $3, $4)
-       ON CONFLICT (tenant_id, name) DO UPDATE SET role = excluded.role, secret_hash = excluded.secret_hash, revoked_at = NULL`,
+       ON CONFLICT (tenant_id, name) DO UPDATE SET role = excluded.role, secret_hash = excluded.secret_hash,
+         revoked_at = NULL`,
       [key.tenantId, key.name, key.role, hash],
     ),
   );

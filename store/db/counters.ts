@@ -26,7 +26,8 @@ export async function addCounts(pool: Pool, counts: readonly Count[]): Promise<v
   await asService(pool, (tx) =>
     tx.query(
       `INSERT INTO counters (name, reason, value)
-     SELECT name, reason, sum(value) FROM jsonb_to_recordset($1::jsonb) AS n(name text, reason text, value bigint) GROUP BY 1, 2 ORDER BY 1, 2
+     SELECT name, reason, sum(value) FROM jsonb_to_recordset($1::jsonb) AS n(name text, reason text, value bigint)
+       GROUP BY 1, 2 ORDER BY 1, 2
      ON CONFLICT (name, reason) DO UPDATE SET value = counters.value + excluded.value`,
       [JSON.stringify(counts)],
     ),

@@ -60,8 +60,10 @@ export async function answerOnce<T>(
   }
   const first = await attempt(tx, work, refusal);
   await tx.query(
-    `INSERT INTO idempotency_keys (tenant_id, key, fingerprint, status, body, created_at) VALUES ($1, $2, $3, $4, $5, $6)
-     ON CONFLICT (tenant_id, key) DO UPDATE SET fingerprint = excluded.fingerprint, status = excluded.status, body = excluded.body, created_at = excluded.created_at`,
+    `INSERT INTO idempotency_keys (tenant_id, key, fingerprint, status, body, created_at)
+      VALUES ($1, $2, $3, $4, $5, $6)
+     ON CONFLICT (tenant_id, key) DO UPDATE SET fingerprint = excluded.fingerprint, status = excluded.status,
+       body = excluded.body, created_at = excluded.created_at`,
     [tenantId, request.key, request.fingerprint, first.kept.status, first.kept.body, new Date(now)],
   );
   return { given: first.given };

@@ -19,7 +19,8 @@ export async function holdLease(pool: Pool, name: string, holder: string, ttlMs:
     );
     if (renewed.rows[0]) return Number(renewed.rows[0].epoch);
     const made = await tx.query<{ epoch: string }>(
-      `INSERT INTO leases (name, holder, epoch, expires_at) VALUES ($1, $2, 1, ${ends}) ON CONFLICT DO NOTHING RETURNING epoch`,
+      `INSERT INTO leases (name, holder, epoch, expires_at) VALUES ($1, $2, 1, ${ends}) ON CONFLICT DO NOTHING
+        RETURNING epoch`,
       [name, holder, ttlMs],
     );
     if (made.rows[0]) return Number(made.rows[0].epoch);
@@ -27,7 +28,8 @@ export async function holdLease(pool: Pool, name: string, holder: string, ttlMs:
     if (over.rowCount === 0) return undefined;
     // Counted from here: the wait for the lock may have used up the time from the transaction's beginning.
     const taken = await tx.query<{ epoch: string }>(
-      `UPDATE leases SET holder = $2, epoch = epoch + 1, expires_at = clock_timestamp() + $3 * interval '1 millisecond' WHERE name = $1 RETURNING epoch`,
+      `UPDATE leases SET holder = $2, epoch = epoch + 1, expires_at = clock_timestamp() + $3 * interval '1 millisecond'
+        WHERE name = $1 RETURNING epoch`,
       [name, holder, ttlMs],
     );
     return taken.rows[0] && Number(taken.rows[0].epoch);
@@ -66,7 +68,8 @@ const STALLED_MS = 3_000;
  */
 export async function assertLease(tx: Tx, fence: Fence): Promise<void> {
   const { rowCount } = await tx.query(
-    `SELECT set_config('idle_in_transaction_session_timeout', '${STALLED_MS}', true) FROM leases WHERE name = $1 AND holder = $2 AND epoch = $3 FOR KEY SHARE`,
+    `SELECT set_config('idle_in_transaction_session_timeout', '${STALLED_MS}', true) FROM leases WHERE name = $1
+      AND holder = $2 AND epoch = $3 FOR KEY SHARE`,
     [fence.name, fence.holder, fence.epoch],
   );
   if (rowCount === 0) throw new LeaseLost(fence.name);

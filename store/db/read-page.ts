@@ -37,7 +37,8 @@ export async function readPage<Row extends object, Item>(
   }
   values.push(page.pageSize + 1, after ? 0 : page.page * page.pageSize);
   const { rows } = await tx.query<Row & { cursor_at: string; cursor_id: string }>(
-    `SELECT ${list.columns}, to_char(${time} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS cursor_at, ${id} AS cursor_id
+    `SELECT ${list.columns}, to_char(${time} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS cursor_at,
+      ${id} AS cursor_id
      FROM ${list.from} WHERE ${where.join(' AND ')}
      ORDER BY ${time} DESC, ${id} DESC LIMIT $${values.length - 1} OFFSET $${values.length}`,
     values,

@@ -106,7 +106,8 @@ interface ContentRow {
 
 async function readyContents(client: pg.Client): Promise<ReadyContent[]> {
   const { rows } = await client.query<ContentRow>(
-    `SELECT sha256, max(size) AS size, min(concat_ws(' ', name, version)) AS firmware FROM firmwares WHERE state = 'ready' GROUP BY sha256 ORDER BY sha256`,
+    `SELECT sha256, max(size) AS size, min(concat_ws(' ', name, version)) AS firmware FROM firmwares
+      WHERE state = 'ready' GROUP BY sha256 ORDER BY sha256`,
   );
   return rows.map((row) => ({ ...row, size: Number(row.size) }));
 }
@@ -126,7 +127,8 @@ async function assertSeesAll(client: pg.Client): Promise<void> {
   const {
     rows: [user],
   } = await client.query<{ name: string; sees: boolean }>(
-    `SELECT rolname AS name, rolsuper OR rolbypassrls OR pg_has_role(rolname, 'slipway_worker', 'USAGE') AS sees FROM pg_roles WHERE rolname = current_user`,
+    `SELECT rolname AS name, rolsuper OR rolbypassrls OR pg_has_role(rolname, 'slipway_worker', 'USAGE') AS sees
+      FROM pg_roles WHERE rolname = current_user`,
   );
   if (!user!.sees)
     throw new Error(
@@ -154,14 +156,18 @@ async function describe(client: pg.Client): Promise<SnapshotAbout> {
  * A partitioned table counts once, as a whole. `device_terms` is made anew by the triggers on `devices`;
  * `ended_credentials` tells brokers of the last minute.
  */
-const TABLES = `SELECT oid, relname FROM pg_class WHERE relkind IN ('r', 'p') AND NOT relispartition AND relnamespace = current_schema()::regnamespace AND relname NOT LIKE 'kysely\\_%' AND relname NOT IN ('device_terms', 'ended_credentials')`;
+const TABLES = `SELECT oid, relname FROM pg_class WHERE relkind IN ('r', 'p') AND NOT relispartition
+  AND relnamespace = current_schema()::regnamespace AND relname NOT LIKE 'kysely\\_%'
+  AND relname NOT IN ('device_terms', 'ended_credentials')`;
 
 async function tablesOf(client: pg.Client): Promise<SnapshotTable[]> {
   const { rows } = await client.query<{ name: string; columns: string[]; refers_to: string[] }>(
     `WITH t AS (${TABLES})
      SELECT t.relname AS name,
-       ARRAY(SELECT attname::text FROM pg_attribute a WHERE a.attrelid = t.oid AND attnum > 0 AND NOT attisdropped AND attgenerated = '' ORDER BY attnum) AS columns,
-       ARRAY(SELECT DISTINCT o.relname::text FROM pg_constraint c JOIN t o ON o.oid = c.confrelid WHERE c.conrelid = t.oid AND c.contype = 'f' AND o.oid <> t.oid) AS refers_to
+       ARRAY(SELECT attname::text FROM pg_attribute a WHERE a.attrelid = t.oid AND attnum > 0 AND NOT attisdropped
+         AND attgenerated = '' ORDER BY attnum) AS columns,
+       ARRAY(SELECT DISTINCT o.relname::text FROM pg_constraint c JOIN t o ON o.oid = c.confrelid
+         WHERE c.conrelid = t.oid AND c.contype = 'f' AND o.oid <> t.oid) AS refers_to
      FROM t ORDER BY 1`,
   );
   const ordered: SnapshotTable[] = [];
@@ -184,7 +190,8 @@ async function tablesOf(client: pg.Client): Promise<SnapshotTable[]> {
 async function sequencesOf(client: pg.Client): Promise<SnapshotSequence[]> {
   const { rows } = await client.query<{ table: string; column: string; sequence: string }>(
     `WITH t AS (${TABLES})
-     SELECT t.relname AS table, a.attname AS column, pg_get_serial_sequence(quote_ident(t.relname), a.attname) AS sequence
+     SELECT t.relname AS table, a.attname AS column, pg_get_serial_sequence(quote_ident(t.relname),
+       a.attname) AS sequence
      FROM t JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum > 0 AND NOT a.attisdropped
      WHERE pg_get_serial_sequence(quote_ident(t.relname), a.attname) IS NOT NULL ORDER BY 1, 2`,
   );

@@ -24,7 +24,8 @@ export async function readVitals(pool: Pool): Promise<Vitals> {
       'SELECT state, count(*)::int AS count FROM installations WHERE ended_at IS NULL GROUP BY state',
     );
     const overdue = await tx.query<{ count: number; oldest: number }>(
-      `SELECT count(*)::int AS count, coalesce(extract(epoch FROM now() - min(due_at)), 0)::float8 AS oldest FROM installations WHERE ended_at IS NULL AND due_at < now()`,
+      `SELECT count(*)::int AS count, coalesce(extract(epoch FROM now() - min(due_at)), 0)::float8 AS oldest
+        FROM installations WHERE ended_at IS NULL AND due_at < now()`,
     );
     const outbox = await tx.query<{ receiver: string; depth: number; oldest: number; failing: number }>(
       `SELECT receiver, count(*)::int AS depth, coalesce(extract(epoch FROM now() - min(due_at) FILTER (WHERE due_at <= now())), 0)::float8 AS oldest,

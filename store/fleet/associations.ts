@@ -50,7 +50,8 @@ export async function createAssociation(
     );
   const { rows } = await tx.query<AssociationRow>(
     `INSERT INTO firmware_associations (tenant_id, id, device_type_id, slot, firmware_id) VALUES ($1, $2, $3, $4, $5)
-     ON CONFLICT (tenant_id, device_type_id, slot, firmware_id) DO NOTHING RETURNING id, device_type_id, slot, firmware_id`,
+     ON CONFLICT (tenant_id, device_type_id, slot, firmware_id) DO NOTHING
+       RETURNING id, device_type_id, slot, firmware_id`,
     [tenantId, randomUUID(), at.deviceTypeId, at.slotName, firmwareId],
   );
   if (!rows[0])

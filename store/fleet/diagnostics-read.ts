@@ -23,7 +23,8 @@ export async function readDiagnostics(tx: Tx, tenantId: string, deviceId: string
     payload: string | null;
   }>(
     `SELECT at, reason, detail, topic, payload FROM device_diagnostics
-     WHERE tenant_id = $1 AND device_id = $2 AND at > now() - interval '1 hour' ORDER BY entry DESC LIMIT ${MAX_ENTRIES}`,
+     WHERE tenant_id = $1 AND device_id = $2 AND at > now() - interval '1 hour' ORDER BY entry DESC
+       LIMIT ${MAX_ENTRIES}`,
     [tenantId, deviceId],
   );
   return rows.map((row) => ({

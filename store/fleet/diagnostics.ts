@@ -47,8 +47,11 @@ export async function keepDiagnostics(tx: Tx, entries: readonly Diagnostic[]): P
   await tx.query(
     `DELETE FROM device_diagnostics WHERE entry IN (
        SELECT x.entry FROM device_diagnostics x
-       JOIN (SELECT DISTINCT tenant_id, device_id FROM jsonb_to_recordset($1::jsonb) AS n(tenant_id text, device_id uuid)) AS touched USING (tenant_id, device_id)
-       WHERE x.entry <= (SELECT y.entry FROM device_diagnostics y WHERE y.tenant_id = x.tenant_id AND y.device_id = x.device_id
+       JOIN (SELECT DISTINCT tenant_id, device_id
+         FROM jsonb_to_recordset($1::jsonb) AS n(tenant_id text, device_id uuid)) AS touched USING (tenant_id,
+         device_id)
+       WHERE x.entry <= (SELECT y.entry FROM device_diagnostics y WHERE y.tenant_id = x.tenant_id
+         AND y.device_id = x.device_id
                          ORDER BY y.entry DESC OFFSET ${KEPT_PER_DEVICE} LIMIT 1)
        FOR UPDATE OF x SKIP LOCKED)`,
     [JSON.stringify(records)],
@@ -60,7 +63,8 @@ export async function dropOldDiagnostics(pool: Pool, fence: Fence): Promise<numb
   return asService(pool, async (tx) => {
     await assertLease(tx, fence);
     const dropped = await tx.query(
-      `DELETE FROM device_diagnostics WHERE entry IN (SELECT entry FROM device_diagnostics WHERE at < now() - interval '${KEPT_FOR}' ORDER BY at LIMIT 10000 FOR UPDATE SKIP LOCKED)`,
+      `DELETE FROM device_diagnostics WHERE entry IN (SELECT entry FROM device_diagnostics
+        WHERE at < now() - interval '${KEPT_FOR}' ORDER BY at LIMIT 10000 FOR UPDATE SKIP LOCKED)`,
     );
     return dropped.rowCount ?? 0;
   });

@@ -38,7 +38,8 @@ interface DownloadRow {
 /** @returns undefined where the firmware does not exist or never had a blob. */
 export async function downloadOfFirmware(tx: Tx, tenantId: string, firmwareId: string): Promise<Download | undefined> {
   const { rows } = await tx.query<DownloadRow>(
-    `SELECT sha256, size, name, version, content_type, state = 'ready' AS open FROM firmwares WHERE tenant_id = $1 AND id = $2`,
+    `SELECT sha256, size, name, version, content_type, state = 'ready' AS open FROM firmwares WHERE tenant_id = $1
+      AND id = $2`,
     [tenantId, firmwareId],
   );
   return toDownload(rows[0]);

@@ -70,7 +70,8 @@ function comparisonOf({ field, key, op, values }: Comparison, context: Context):
       // A tenant has few types: looking through them costs less than an index on what they are called.
       if (others.length > 0)
         ways.push(
-          `${d}.device_type_id = ANY(ARRAY(SELECT t.id FROM device_types t WHERE t.tenant_id = ${tenant} AND (${textMatches('t.model', others, bind)} OR ${textMatches('t.id::text', others, bind)})))`,
+          `${d}.device_type_id = ANY(ARRAY(SELECT t.id FROM device_types t WHERE t.tenant_id = ${tenant}
+            AND (${textMatches('t.model', others, bind)} OR ${textMatches('t.id::text', others, bind)})))`,
         );
       return ways.length === 1 ? ways[0]! : `(${ways.join(' OR ')})`;
     }

@@ -43,7 +43,8 @@ export interface DraftAge {
 
 export async function createFirmware(tx: Tx, tenantId: string, firmware: NewFirmware, now: number): Promise<Firmware> {
   const { rows } = await tx.query<FirmwareRow>(
-    `INSERT INTO firmwares (tenant_id, id, name, description, version, content_type, labels, created_by, created_at, updated_at)
+    `INSERT INTO firmwares (tenant_id, id, name, description, version, content_type, labels, created_by, created_at,
+      updated_at)
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9) RETURNING ${COLUMNS}`,
     [
       tenantId,
@@ -86,7 +87,8 @@ export function listFirmwares(tx: Tx, tenantId: string, page: PageRequest, age: 
  */
 export async function keepDraftAlive(tx: Tx, tenantId: string, id: string, age: DraftAge): Promise<void> {
   const { rowCount } = await tx.query(
-    `UPDATE firmwares SET upload_seen_at = $3 WHERE tenant_id = $1 AND id = $2 AND state = 'draft' AND greatest(created_at, upload_seen_at) >= $4`,
+    `UPDATE firmwares SET upload_seen_at = $3 WHERE tenant_id = $1 AND id = $2 AND state = 'draft'
+      AND greatest(created_at, upload_seen_at) >= $4`,
     [tenantId, id, new Date(age.now), new Date(age.now - age.lifetimeMs)],
   );
   if (rowCount === 0) throw await whyNoDraft(tx, tenantId, id, age);
@@ -105,7 +107,8 @@ export async function attachContent(
   now: number,
 ): Promise<void> {
   const { rowCount } = await tx.query(
-    `UPDATE firmwares SET state = 'ready', sha256 = $3, size = $4, updated_at = $5 WHERE tenant_id = $1 AND id = $2 AND state = 'draft'`,
+    `UPDATE firmwares SET state = 'ready', sha256 = $3, size = $4, updated_at = $5 WHERE tenant_id = $1 AND id = $2
+      AND state = 'draft'`,
     [tenantId, id, content.sha256, content.size, new Date(now)],
   );
   if (rowCount === 0) throw await whyNoDraft(tx, tenantId, id, { lifetimeMs: 0, now });
@@ -128,7 +131,8 @@ async function whyNoDraft(tx: Tx, tenantId: string, id: string, age: DraftAge): 
 export async function expireDrafts(pool: Pool, lifetimeMs: number, now: number): Promise<number> {
   const expired = await asService(pool, (tx) =>
     tx.query(
-      `UPDATE firmwares SET state = 'expired', updated_at = $1 WHERE state = 'draft' AND created_at < $2 AND greatest(created_at, upload_seen_at) < $2`,
+      `UPDATE firmwares SET state = 'expired', updated_at = $1 WHERE state = 'draft' AND created_at < $2
+        AND greatest(created_at, upload_seen_at) < $2`,
       [new Date(now), new Date(now - lifetimeMs)],
     ),
   );

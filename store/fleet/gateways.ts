@@ -15,14 +15,16 @@ const CHAIN = `
     CROSS JOIN LATERAL (SELECT x.id FROM devices x WHERE x.tenant_id = k.tenant_id AND x.id = k.id LIMIT 1) AS d
     UNION ALL
     SELECT c.tenant_id, c.origin, d.connected_by, c.depth + 1 FROM chain c
-    CROSS JOIN LATERAL (SELECT x.connected_by FROM devices x WHERE x.tenant_id = c.tenant_id AND x.id = c.node LIMIT 1) AS d
+    CROSS JOIN LATERAL (SELECT x.connected_by FROM devices x WHERE x.tenant_id = c.tenant_id AND x.id = c.node
+      LIMIT 1) AS d
     WHERE d.connected_by IS NOT NULL AND c.depth < ${MAX_CHAIN})`;
 
 /** The gateways of each device, nearest first, without itself. */
 export async function ancestorsOf(tx: Tx, devices: readonly Named[]): Promise<Map<string, readonly string[]>> {
   if (devices.length === 0) return new Map();
   const { rows } = await tx.query<{ tenant_id: string; origin: string; nodes: string[] }>(
-    `${CHAIN} SELECT tenant_id, origin, array_agg(node ORDER BY depth) AS nodes FROM chain WHERE depth > 0 GROUP BY 1, 2`,
+    `${CHAIN} SELECT tenant_id, origin, array_agg(node ORDER BY depth) AS nodes FROM chain WHERE depth > 0
+      GROUP BY 1, 2`,
     [keys(devices)],
   );
   return new Map(rows.map((row) => [deviceKey(row.tenant_id, row.origin), row.nodes]));
@@ -30,8 +32,10 @@ export async function ancestorsOf(tx: Tx, devices: readonly Named[]): Promise<Ma
 
 /** Whether a device has a credential of its own. EXISTS would be answered from a hash of all credentials. */
 const hasCredential = (tenant: string, device: string) => `
-  coalesce((SELECT true FROM device_credentials x WHERE x.tenant_id = ${tenant} AND x.device_id = ${device} AND x.revoked_at IS NULL LIMIT 1),
-           (SELECT true FROM device_certificates x WHERE x.tenant_id = ${tenant} AND x.device_id = ${device} AND x.status = 'valid' LIMIT 1), false)`;
+  coalesce((SELECT true FROM device_credentials x WHERE x.tenant_id = ${tenant} AND x.device_id = ${device}
+    AND x.revoked_at IS NULL LIMIT 1),
+           (SELECT true FROM device_certificates x WHERE x.tenant_id = ${tenant} AND x.device_id = ${device}
+             AND x.status = 'valid' LIMIT 1), false)`;
 
 /** Of each origin, the nearest node of its chain that has a credential. */
 const NODE = `
@@ -69,7 +73,8 @@ export async function reachOf(tx: Tx, devices: readonly Named[]): Promise<Map<st
   const { rows } = await tx.query<{ tenant_id: string; id: string; online: boolean; serves: boolean }>(
     `SELECT d.tenant_id, d.id, d.online, ${hasCredential('d.tenant_id', 'd.id')} AS serves
      FROM jsonb_to_recordset($1::jsonb) AS k(tenant_id text, id uuid)
-     CROSS JOIN LATERAL (SELECT x.tenant_id, x.id, x.online FROM devices x WHERE x.tenant_id = k.tenant_id AND x.id = k.id LIMIT 1) AS d`,
+     CROSS JOIN LATERAL (SELECT x.tenant_id, x.id, x.online FROM devices x WHERE x.tenant_id = k.tenant_id
+       AND x.id = k.id LIMIT 1) AS d`,
     [keys(devices)],
   );
   const [served, others] = [rows.filter((row) => row.serves), rows.filter((row) => !row.serves)];
@@ -89,9 +94,11 @@ async function reachThroughGateways(tx: Tx, devices: readonly Named[]): Promise<
     `${CHAIN}${NODE}
      SELECT d.tenant_id, d.id, s.node, coalesce(n.online AND (n.id = d.id OR d.reachable IS NOT FALSE), false) AS online
      FROM chain c
-     CROSS JOIN LATERAL (SELECT x.tenant_id, x.id, x.reachable FROM devices x WHERE x.tenant_id = c.tenant_id AND x.id = c.origin LIMIT 1) AS d
+     CROSS JOIN LATERAL (SELECT x.tenant_id, x.id, x.reachable FROM devices x WHERE x.tenant_id = c.tenant_id
+       AND x.id = c.origin LIMIT 1) AS d
      LEFT JOIN served s ON s.tenant_id = c.tenant_id AND s.origin = c.origin
-     LEFT JOIN LATERAL (SELECT x.id, x.online FROM devices x WHERE x.tenant_id = s.tenant_id AND x.id = s.node LIMIT 1) AS n ON true
+     LEFT JOIN LATERAL (SELECT x.id, x.online FROM devices x WHERE x.tenant_id = s.tenant_id AND x.id = s.node
+       LIMIT 1) AS n ON true
      WHERE c.depth = 0`,
     [keys(devices)],
   );

@@ -52,12 +52,15 @@ interface SlotRow {
 export async function readDeviceSlots(tx: Tx, tenantId: string, deviceId: string): Promise<DeviceSlot[]> {
   const { rows } = await tx.query<SlotRow>(
     `WITH open AS (
-       SELECT i.*, f.name, f.version, row_number() OVER (PARTITION BY i.slot ORDER BY i.executing DESC, i.priority DESC, i.requested_at, i.id) AS nth, count(*) OVER (PARTITION BY i.slot)::int AS open
+       SELECT i.*, f.name, f.version, row_number() OVER (PARTITION BY i.slot
+         ORDER BY i.executing DESC, i.priority DESC, i.requested_at, i.id) AS nth,
+         count(*) OVER (PARTITION BY i.slot)::int AS open
        FROM installations i JOIN firmwares f ON f.tenant_id = i.tenant_id AND f.id = i.firmware_id
        WHERE i.tenant_id = $1 AND i.device_id = $2 AND i.ended_at IS NULL),
      named AS (
        SELECT slot, t.slots #>> ARRAY[slot, 'name'] AS display
-       FROM devices d JOIN device_types t ON t.tenant_id = d.tenant_id AND t.id = d.device_type_id, jsonb_object_keys(t.slots) AS slot
+       FROM devices d JOIN device_types t ON t.tenant_id = d.tenant_id
+         AND t.id = d.device_type_id, jsonb_object_keys(t.slots) AS slot
        WHERE d.tenant_id = $1 AND d.id = $2),
      every AS (
        SELECT slot FROM named UNION SELECT slot FROM open

@@ -39,7 +39,8 @@ const COLUMNS =
 
 export async function createDeviceType(tx: Tx, tenantId: string, type: NewDeviceType): Promise<DeviceType> {
   const { rows } = await tx.query<DeviceTypeRow>(
-    `INSERT INTO device_types (name, manufacturer, model, description, categories, reporting_rules, schema, slots, communication_interval, tenant_id, id)
+    `INSERT INTO device_types (name, manufacturer, model, description, categories, reporting_rules, schema, slots,
+      communication_interval, tenant_id, id)
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) RETURNING ${COLUMNS}`,
     [...values(type), tenantId, randomUUID()],
   );
@@ -89,7 +90,9 @@ export async function updateDeviceType(
     Object.keys(current.slots).filter((slot) => !Object.hasOwn(next.slots, slot)),
   );
   const { rows } = await tx.query<DeviceTypeRow>(
-    `UPDATE device_types SET name = $1, manufacturer = $2, model = $3, description = $4, categories = $5, reporting_rules = $6, schema = $7, slots = $8,
+    `UPDATE device_types
+      SET name = $1, manufacturer = $2, model = $3, description = $4, categories = $5, reporting_rules = $6,
+      schema = $7, slots = $8,
        communication_interval = $9, updated_at = now() WHERE tenant_id = $10 AND id = $11 RETURNING ${COLUMNS}`,
     [...values(next), tenantId, id],
   );

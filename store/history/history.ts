@@ -18,7 +18,8 @@ export async function writeHistory(tx: Tx, entries: readonly HistoryEntry[]): Pr
   await tx.query(
     `INSERT INTO history (tenant_id, at, device_id, installation_id, rollout_id, event, data)
      SELECT tenant_id, at, device_id, installation_id, rollout_id, event, data
-     FROM jsonb_to_recordset($1::jsonb) AS n(tenant_id text, at timestamptz, device_id uuid, installation_id uuid, rollout_id uuid, event text, data jsonb)`,
+     FROM jsonb_to_recordset($1::jsonb) AS n(tenant_id text, at timestamptz, device_id uuid, installation_id uuid,
+       rollout_id uuid, event text, data jsonb)`,
     [
       JSON.stringify(
         entries.map((one) => ({
@@ -54,7 +55,8 @@ export async function readHistory(
   installationIds: readonly string[],
 ): Promise<Map<string, ReadEntry[]>> {
   const { rows } = await tx.query<HistoryRow>(
-    `SELECT installation_id, at, event, data FROM history WHERE tenant_id = $1 AND installation_id = ANY((SELECT $2::uuid[])::uuid[]) ORDER BY entry`,
+    `SELECT installation_id, at, event, data FROM history WHERE tenant_id = $1
+      AND installation_id = ANY((SELECT $2::uuid[])::uuid[]) ORDER BY entry`,
     [tenantId, installationIds],
   );
   const byInstallation = new Map<string, ReadEntry[]>();

@@ -16,7 +16,8 @@ export interface SealedEntry extends ReadEntry {
 export async function newestNumbers(pool: Pool, tenants: readonly string[]): Promise<Map<string, number>> {
   const { rows } = await asService(pool, (tx) =>
     tx.query<{ tenant_id: string; number: string }>(
-      `SELECT t.tenant_id, coalesce((SELECT number FROM history h WHERE h.tenant_id = t.tenant_id AND h.number IS NOT NULL ORDER BY h.number DESC LIMIT 1), 0) AS number
+      `SELECT t.tenant_id, coalesce((SELECT number FROM history h WHERE h.tenant_id = t.tenant_id
+        AND h.number IS NOT NULL ORDER BY h.number DESC LIMIT 1), 0) AS number
      FROM unnest($1::text[]) AS t(tenant_id)`,
       [tenants],
     ),
@@ -50,7 +51,8 @@ export async function readSealed(
     data: Record<string, unknown>;
   }>(
     `SELECT number, at, device_id, installation_id, rollout_id, event, data FROM history
-     WHERE tenant_id = $1 AND number > $2 AND number <= $3 ${rolloutIds ? 'AND rollout_id = ANY($5::uuid[])' : ''} ORDER BY number LIMIT $4`,
+     WHERE tenant_id = $1 AND number > $2 AND number <= $3 ${rolloutIds ? 'AND rollout_id = ANY($5::uuid[])' : ''}
+       ORDER BY number LIMIT $4`,
     [tenantId, after, upTo, limit, ...(rolloutIds ? [rolloutIds] : [])],
   );
   return rows.map((row) => ({

@@ -50,7 +50,8 @@ async function assertKnown({ migrations }: SnapshotAbout): Promise<void> {
 
 async function assertEmpty(client: pg.Client): Promise<void> {
   const { rows } = await client.query<{ name: string }>(
-    `SELECT relname AS name FROM pg_class WHERE relkind IN ('r', 'p') AND relnamespace = current_schema()::regnamespace ORDER BY 1 LIMIT 3`,
+    `SELECT relname AS name FROM pg_class WHERE relkind IN ('r', 'p') AND relnamespace = current_schema()::regnamespace
+      ORDER BY 1 LIMIT 3`,
   );
   if (rows.length > 0)
     throw new Error(
@@ -76,7 +77,8 @@ async function load(
   // PostgreSQL takes no COPY behind row-level security. Its owner may look past it until the commit; nothing changes
   // for other users.
   const { rows: walled } = await client.query<{ name: string }>(
-    `SELECT quote_ident(relname) AS name FROM pg_class WHERE relforcerowsecurity AND relnamespace = current_schema()::regnamespace`,
+    `SELECT quote_ident(relname) AS name FROM pg_class WHERE relforcerowsecurity
+      AND relnamespace = current_schema()::regnamespace`,
   );
   for (const { name } of walled) await client.query(`ALTER TABLE ${name} NO FORCE ROW LEVEL SECURITY`);
   await client.query(`TRUNCATE ${names.join(', ')}`);
@@ -110,13 +112,15 @@ async function wake(client: pg.Client, backedUpAt: string): Promise<number> {
   // as it is.
   const { rowCount: open } = await client.query(
     `UPDATE installations SET process_started_at = NULL,
-       due_at = CASE WHEN executing THEN least(due_at + (now() - $1::timestamptz), CASE WHEN state <> 'confirming' THEN deadline END) ELSE due_at END
+       due_at = CASE WHEN executing THEN least(due_at + (now() - $1::timestamptz),
+         CASE WHEN state <> 'confirming' THEN deadline END) ELSE due_at END
      WHERE ended_at IS NULL`,
     [backedUpAt],
   );
   await client.query('UPDATE rollouts SET process_started_at = NULL WHERE finished_at IS NULL AND closed_at IS NULL');
   await client.query(
-    `UPDATE rollout_targets t SET admissible = false FROM rollouts r WHERE r.tenant_id = t.tenant_id AND r.id = t.rollout_id AND t.ended_at IS NULL AND r.plan->'pace'->>'offline' <> 'offer'`,
+    `UPDATE rollout_targets t SET admissible = false FROM rollouts r WHERE r.tenant_id = t.tenant_id
+      AND r.id = t.rollout_id AND t.ended_at IS NULL AND r.plan->'pace'->>'offline' <> 'offer'`,
   );
   // Each device is asked what it holds: it may have seen higher revisions than these rows, also where its broker lived
   // on and it never reconnects.
@@ -124,12 +128,14 @@ async function wake(client: pg.Client, backedUpAt: string): Promise<number> {
   await client.query(
     `INSERT INTO outbox (receiver, tenant_id, subject, detail, is_start)
        SELECT 'workflow', tenant_id, id, '', true FROM installations WHERE ended_at IS NULL
-     UNION SELECT 'workflow', tenant_id, id, 'rollout', false FROM rollouts WHERE finished_at IS NULL AND closed_at IS NULL
+     UNION SELECT 'workflow', tenant_id, id, 'rollout', false FROM rollouts WHERE finished_at IS NULL
+       AND closed_at IS NULL
      UNION SELECT 'document', tenant_id, device_id, slot, false FROM installations WHERE executing
      UNION SELECT 'document', tenant_id, device_id, slot, false FROM published_documents
      UNION SELECT 'document', d.tenant_id, d.id, (SELECT min(slot) FROM jsonb_object_keys(t.slots) AS slot), false
        FROM devices d JOIN device_types t ON t.tenant_id = d.tenant_id AND t.id = d.device_type_id WHERE t.slots <> '{}'
-     ON CONFLICT (receiver, tenant_id, subject, detail) DO UPDATE SET generation = outbox.generation + 1, due_at = least(outbox.due_at, now()), is_start = excluded.is_start`,
+     ON CONFLICT (receiver, tenant_id, subject, detail) DO UPDATE SET generation = outbox.generation + 1,
+       due_at = least(outbox.due_at, now()), is_start = excluded.is_start`,
   );
   return open ?? 0;
 }

@@ -80,7 +80,8 @@ function chain(before: Buffer, number: number, row: Unsealed): Buffer {
 async function readHeads(tx: Tx, tenants: readonly string[]): Promise<Map<string, { number: number; hash: Buffer }>> {
   const { rows } = await tx.query<HeadRow>(
     `SELECT t.tenant_id, head.number, head.hash FROM unnest($1::text[]) AS t(tenant_id)
-     CROSS JOIN LATERAL (SELECT number, hash FROM history h WHERE h.tenant_id = t.tenant_id AND h.number IS NOT NULL ORDER BY h.number DESC LIMIT 1) AS head`,
+     CROSS JOIN LATERAL (SELECT number, hash FROM history h WHERE h.tenant_id = t.tenant_id AND h.number IS NOT NULL
+       ORDER BY h.number DESC LIMIT 1) AS head`,
     [tenants],
   );
   return new Map(rows.map((row) => [row.tenant_id, { number: Number(row.number), hash: row.hash }]));
@@ -92,7 +93,8 @@ export async function verifyChain(tx: Tx, tenantId: string): Promise<{ entries: 
   let expected = 1;
   for (;;) {
     const { rows } = await tx.query<Unsealed & Seal>(
-      `SELECT ${TEXT}, number, hash FROM history WHERE tenant_id = $1 AND number >= $2 ORDER BY number LIMIT ${SEAL_BATCH}`,
+      `SELECT ${TEXT}, number, hash FROM history WHERE tenant_id = $1 AND number >= $2 ORDER BY number
+        LIMIT ${SEAL_BATCH}`,
       [tenantId, expected],
     );
     if (rows.length === 0) return { entries: expected - 1 };

@@ -32,9 +32,11 @@ export async function makeDeliveries(pool: Pool, fence: Fence, now: number): Pro
     await assertLease(tx, fence);
     const { rows } = await tx.query<Behind>(
       `SELECT w.tenant_id, w.id, w.events, w.position, head.number AS newest FROM webhooks w
-       CROSS JOIN LATERAL (SELECT number FROM history h WHERE h.tenant_id = w.tenant_id AND h.number IS NOT NULL ORDER BY h.number DESC LIMIT 1) AS head
+       CROSS JOIN LATERAL (SELECT number FROM history h WHERE h.tenant_id = w.tenant_id AND h.number IS NOT NULL
+         ORDER BY h.number DESC LIMIT 1) AS head
        WHERE w.disabled_at IS NULL AND w.position < head.number
-         AND (SELECT count(*) FROM (SELECT FROM webhook_deliveries d WHERE d.tenant_id = w.tenant_id AND d.webhook_id = w.id AND d.state = 'pending' LIMIT ${MAX_PENDING}) AS p) < ${MAX_PENDING}
+         AND (SELECT count(*) FROM (SELECT FROM webhook_deliveries d WHERE d.tenant_id = w.tenant_id
+           AND d.webhook_id = w.id AND d.state = 'pending' LIMIT ${MAX_PENDING}) AS p) < ${MAX_PENDING}
        ORDER BY w.tenant_id, w.id FOR UPDATE OF w`,
     );
     let more = false;
@@ -53,7 +55,8 @@ async function deliveriesOf(
   if (wanted.length > 0) {
     await tx.query(
       `INSERT INTO webhook_deliveries (tenant_id, id, webhook_id, number, event, due_at, created_at)
-       SELECT $1, n.id, $2, n.number, n.event, $4, $4 FROM jsonb_to_recordset($3::jsonb) AS n(id uuid, number bigint, event text)`,
+       SELECT $1, n.id, $2, n.number, n.event, $4, $4
+         FROM jsonb_to_recordset($3::jsonb) AS n(id uuid, number bigint, event text)`,
       [tenantId, id, JSON.stringify(wanted.map(({ number, event }) => ({ id: newId(), number, event }))), iso(now)],
     );
   }
@@ -91,9 +94,11 @@ interface DueRow {
 export async function readDue(pool: Pool, now: number): Promise<DueDelivery[]> {
   const { rows } = await asService(pool, (tx) =>
     tx.query<DueRow>(
-      `SELECT w.tenant_id, w.url, w.secret, w.id AS webhook_id, d.id, h.number, h.at, h.event, h.data, h.device_id, h.installation_id, h.rollout_id
+      `SELECT w.tenant_id, w.url, w.secret, w.id AS webhook_id, d.id, h.number, h.at, h.event, h.data, h.device_id,
+        h.installation_id, h.rollout_id
      FROM webhooks w
-     CROSS JOIN LATERAL (SELECT id, number, due_at FROM webhook_deliveries d WHERE d.tenant_id = w.tenant_id AND d.webhook_id = w.id AND d.state = 'pending' AND d.due_at <= $1 ORDER BY due_at, number LIMIT ${ROUND}) AS d
+     CROSS JOIN LATERAL (SELECT id, number, due_at FROM webhook_deliveries d WHERE d.tenant_id = w.tenant_id
+       AND d.webhook_id = w.id AND d.state = 'pending' AND d.due_at <= $1 ORDER BY due_at, number LIMIT ${ROUND}) AS d
      JOIN history h ON h.tenant_id = w.tenant_id AND h.number = d.number
      WHERE w.disabled_at IS NULL AND (w.quiet_until IS NULL OR w.quiet_until <= $1) ORDER BY d.due_at, d.number`,
       [iso(now)],
@@ -146,7 +151,9 @@ export async function settleAttempt(
       [tenantId, webhookId],
     );
     const { rows } = await tx.query<AttemptRow>(
-      `UPDATE webhook_deliveries SET attempts = attempts + 1, first_attempt_at = coalesce(first_attempt_at, $3), last_attempt_at = $3, last_status = $4, last_error = $5
+      `UPDATE webhook_deliveries
+        SET attempts = attempts + 1, first_attempt_at = coalesce(first_attempt_at, $3), last_attempt_at = $3,
+        last_status = $4, last_error = $5
        WHERE tenant_id = $1 AND id = $2 RETURNING attempts, first_attempt_at`,
       [tenantId, id, iso(now), attempted.status, attempted.ok ? null : attempted.error],
     );
@@ -179,7 +186,10 @@ export async function settleAttempt(
     const since = webhook.failing_since?.getTime() ?? now;
     const because = disabledBecause(since, now, attempted.error);
     await tx.query(
-      `UPDATE webhooks SET failures = failures + 1, failing_since = $3, quiet_until = $4, disabled_at = CASE WHEN $5::text IS NULL THEN disabled_at ELSE $6 END, disabled_because = coalesce($5, disabled_because)
+      `UPDATE webhooks
+        SET failures = failures + 1, failing_since = $3, quiet_until = $4,
+        disabled_at = CASE WHEN $5::text IS NULL THEN disabled_at
+        ELSE $6 END, disabled_because = coalesce($5, disabled_because)
        WHERE tenant_id = $1 AND id = $2`,
       [tenantId, webhookId, iso(since), iso(quietUntil(webhook.failures + 1, now)), because ?? null, iso(now)],
     );
@@ -192,7 +202,8 @@ export async function dropOldDeliveries(pool: Pool, fence: Fence): Promise<void>
   await asService(pool, async (tx) => {
     await assertLease(tx, fence);
     await tx.query(
-      `DELETE FROM webhook_deliveries WHERE (tenant_id, id) IN (SELECT tenant_id, id FROM webhook_deliveries WHERE ended_at < now() - interval '${KEPT_FOR}' LIMIT 5000)`,
+      `DELETE FROM webhook_deliveries WHERE (tenant_id, id) IN (SELECT tenant_id, id FROM webhook_deliveries
+        WHERE ended_at < now() - interval '${KEPT_FOR}' LIMIT 5000)`,
     );
   });
 }

@@ -54,8 +54,10 @@ export async function createWebhook(
   if (counted[0]!.n >= MAX_WEBHOOKS)
     throw new DomainError('WEBHOOK_LIMIT', `there are ${MAX_WEBHOOKS} webhooks already; delete one`);
   const { rows } = await tx.query<WebhookRow>(
-    `INSERT INTO webhooks (tenant_id, id, url, events, description, secret, position, created_by, created_at, updated_at)
-     VALUES ($1, $2, $3, $4, $5, $6, coalesce((SELECT number FROM history WHERE tenant_id = $1 AND number IS NOT NULL ORDER BY number DESC LIMIT 1), 0), $7, $8, $8) RETURNING ${COLUMNS}`,
+    `INSERT INTO webhooks (tenant_id, id, url, events, description, secret, position, created_by, created_at,
+      updated_at)
+     VALUES ($1, $2, $3, $4, $5, $6, coalesce((SELECT number FROM history WHERE tenant_id = $1 AND number IS NOT NULL
+       ORDER BY number DESC LIMIT 1), 0), $7, $8, $8) RETURNING ${COLUMNS}`,
     [tenantId, newId(), wanted.url, wanted.events, wanted.description, wanted.secret, wanted.createdBy, iso(now)],
   );
   return toView(rows[0]!);
@@ -182,7 +184,8 @@ export async function redeliver(
   await readWebhook(tx, tenantId, webhookId);
   const { rows } = await tx.query<DeliveryRow>(
     `INSERT INTO webhook_deliveries (tenant_id, id, webhook_id, number, event, due_at, redelivery_of, created_at)
-     SELECT tenant_id, $4, webhook_id, number, event, $5, id, $5 FROM webhook_deliveries WHERE tenant_id = $1 AND webhook_id = $2 AND id = $3 RETURNING ${DELIVERY_COLUMNS}`,
+     SELECT tenant_id, $4, webhook_id, number, event, $5, id, $5 FROM webhook_deliveries WHERE tenant_id = $1
+       AND webhook_id = $2 AND id = $3 RETURNING ${DELIVERY_COLUMNS}`,
     [tenantId, webhookId, id, newId(), iso(now)],
   );
   if (!rows[0])

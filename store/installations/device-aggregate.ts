@@ -35,7 +35,8 @@ export async function loadAggregates(tx: Tx, keys: readonly AggregateKey[]): Pro
   const devices = await tx.query<ReportedDeviceRow & { slots_of_type: string[] }>(
     `SELECT d.*, t.slots_of_type FROM ${SORTED} AS k
      CROSS JOIN LATERAL (SELECT * FROM devices x WHERE x.tenant_id = k.tenant_id AND x.id = k.id FOR NO KEY UPDATE) AS d
-     CROSS JOIN LATERAL (SELECT ARRAY(SELECT jsonb_object_keys(x.slots)) AS slots_of_type FROM device_types x WHERE x.tenant_id = d.tenant_id AND x.id = d.device_type_id LIMIT 1) AS t`,
+     CROSS JOIN LATERAL (SELECT ARRAY(SELECT jsonb_object_keys(x.slots)) AS slots_of_type FROM device_types x
+       WHERE x.tenant_id = d.tenant_id AND x.id = d.device_type_id LIMIT 1) AS t`,
     [pairs],
   );
   const loaded = new Map<string, LoadedAggregate>();
@@ -47,7 +48,8 @@ export async function loadAggregates(tx: Tx, keys: readonly AggregateKey[]): Pro
   }
   if (loaded.size === 0) return loaded;
   const slots = await tx.query<ReportedSlotRow>(
-    `SELECT s.* FROM ${SORTED} AS k CROSS JOIN LATERAL (SELECT * FROM device_slots x WHERE x.tenant_id = k.tenant_id AND x.device_id = k.id ORDER BY x.slot) AS s`,
+    `SELECT s.* FROM ${SORTED} AS k CROSS JOIN LATERAL (SELECT * FROM device_slots x WHERE x.tenant_id = k.tenant_id
+      AND x.device_id = k.id ORDER BY x.slot) AS s`,
     [pairs],
   );
   const named = keys.flatMap((key) => key.installationIds);
@@ -55,10 +57,13 @@ export async function loadAggregates(tx: Tx, keys: readonly AggregateKey[]): Pro
   const wanted = '(x.ended_at IS NULL OR x.id = ANY((SELECT $2::uuid[])::uuid[]))';
   const installations = await tx.query<InstallationRow>(
     `SELECT ${COLUMNS} FROM (SELECT o.tenant_id, o.id FROM ${SORTED} AS k
-       CROSS JOIN LATERAL (SELECT x.tenant_id, x.id FROM installations x WHERE x.tenant_id = k.tenant_id AND x.device_id = k.id AND ${wanted} ORDER BY x.id) AS o
+       CROSS JOIN LATERAL (SELECT x.tenant_id, x.id FROM installations x WHERE x.tenant_id = k.tenant_id
+         AND x.device_id = k.id AND ${wanted} ORDER BY x.id) AS o
        ORDER BY 1, 2) AS o
-     CROSS JOIN LATERAL (SELECT * FROM installations x WHERE x.tenant_id = o.tenant_id AND x.id = o.id AND ${wanted} FOR NO KEY UPDATE) AS i
-     CROSS JOIN LATERAL (SELECT x.version FROM firmwares x WHERE x.tenant_id = i.tenant_id AND x.id = i.firmware_id LIMIT 1) AS f`,
+     CROSS JOIN LATERAL (SELECT * FROM installations x WHERE x.tenant_id = o.tenant_id AND x.id = o.id AND ${wanted}
+       FOR NO KEY UPDATE) AS i
+     CROSS JOIN LATERAL (SELECT x.version FROM firmwares x WHERE x.tenant_id = i.tenant_id AND x.id = i.firmware_id
+       LIMIT 1) AS f`,
     [pairs, named],
   );
   for (const row of slots.rows)
@@ -105,7 +110,9 @@ export async function saveAggregates(
 
 async function writeDevices(tx: Tx, devices: readonly Device[]): Promise<void> {
   await tx.query(
-    `UPDATE devices AS d SET online = n.online, reachable = n.reachable, session = n.session, last_seen_at = n.last_seen_at, boot_id = n.boot_id, boots = n.boots, agent = n.agent,
+    `UPDATE devices AS d
+      SET online = n.online, reachable = n.reachable, session = n.session, last_seen_at = n.last_seen_at,
+      boot_id = n.boot_id, boots = n.boots, agent = n.agent,
        caps = n.caps, hello_wanted_at = n.hello_wanted_at, hello_at = n.hello_at
      FROM ${recordset(
        '$1',
@@ -136,11 +143,14 @@ async function writeDevices(tx: Tx, devices: readonly Device[]): Promise<void> {
 
 async function writeSlots(tx: Tx, slots: readonly (Slot & { tenantId: string; deviceId: string })[]): Promise<void> {
   await tx.query(
-    `INSERT INTO device_slots (tenant_id, device_id, slot, version, sha256, firmware_id, installation_id, confirmed, revision, reported_at)
+    `INSERT INTO device_slots (tenant_id, device_id, slot, version, sha256, firmware_id, installation_id, confirmed,
+      revision, reported_at)
      SELECT tenant_id, device_id, slot, version, sha256, firmware_id, installation_id, confirmed, revision, now()
-     FROM jsonb_to_recordset($1::jsonb) AS n(tenant_id text, device_id uuid, slot text, version text, sha256 text, firmware_id uuid,
+     FROM jsonb_to_recordset($1::jsonb) AS n(tenant_id text, device_id uuid, slot text, version text, sha256 text,
+       firmware_id uuid,
        installation_id uuid, confirmed boolean, revision bigint)
-     ON CONFLICT (tenant_id, device_id, slot) DO UPDATE SET version = excluded.version, sha256 = excluded.sha256, firmware_id = excluded.firmware_id,
+     ON CONFLICT (tenant_id, device_id, slot) DO UPDATE SET version = excluded.version, sha256 = excluded.sha256,
+       firmware_id = excluded.firmware_id,
        installation_id = excluded.installation_id, confirmed = excluded.confirmed, revision = excluded.revision, reported_at = excluded.reported_at`,
     [
       JSON.stringify(

@@ -24,7 +24,8 @@ export async function readTimeline(
   { pageSize, cursor }: { pageSize: number; cursor?: string },
 ): Promise<Page<TimelineEntry>> {
   const { rows } = await tx.query<TimelineRow>(
-    `SELECT h.entry, h.at, h.event, h.data, h.installation_id, i.slot, coalesce(f.version, f.name) AS content, r.id AS rollout_id, r.name AS rollout_name
+    `SELECT h.entry, h.at, h.event, h.data, h.installation_id, i.slot, coalesce(f.version, f.name) AS content,
+      r.id AS rollout_id, r.name AS rollout_name
      FROM history h
      LEFT JOIN installations i ON i.tenant_id = h.tenant_id AND i.id = h.installation_id
      LEFT JOIN firmwares f ON f.tenant_id = i.tenant_id AND f.id = i.firmware_id
@@ -110,8 +111,10 @@ async function readOrigins(tx: Tx, tenantId: string, installationIds: readonly s
     `SELECT i.id, i.requested_by, i.requested_at, r.name AS rollout, g.name AS group_name
      FROM installations i
      LEFT JOIN rollouts r ON r.tenant_id = i.tenant_id AND r.id = i.rollout_id
-     LEFT JOIN rollout_targets t ON t.tenant_id = i.tenant_id AND t.rollout_id = i.rollout_id AND t.device_id = i.device_id
-     LEFT JOIN rollout_groups g ON g.tenant_id = t.tenant_id AND g.rollout_id = t.rollout_id AND g.position = t.group_position
+     LEFT JOIN rollout_targets t ON t.tenant_id = i.tenant_id AND t.rollout_id = i.rollout_id
+       AND t.device_id = i.device_id
+     LEFT JOIN rollout_groups g ON g.tenant_id = t.tenant_id AND g.rollout_id = t.rollout_id
+       AND g.position = t.group_position
      WHERE i.tenant_id = $1 AND i.id = ANY($2::uuid[])`,
     [tenantId, installationIds],
   );
@@ -141,13 +144,15 @@ async function readPending(tx: Tx, tenantId: string, deviceId: string): Promise<
     retry_at: Date | null;
     because: string | null;
   }>(
-    `SELECT step.value->>'slot' AS slot, coalesce(f.version, f.name) AS content, r.name AS rollout, r.waiting_on, g.name AS group_name, g.opened_at IS NOT NULL AS opened, t.admissible,
+    `SELECT step.value->>'slot' AS slot, coalesce(f.version, f.name) AS content, r.name AS rollout, r.waiting_on,
+      g.name AS group_name, g.opened_at IS NOT NULL AS opened, t.admissible,
        CASE WHEN t.ready_at > now() THEN t.ready_at END AS retry_at, t.because
      FROM rollout_targets t
      JOIN rollouts r ON r.tenant_id = t.tenant_id AND r.id = t.rollout_id
      CROSS JOIN LATERAL jsonb_array_elements(r.plan->'steps') AS step(value)
      JOIN firmwares f ON f.tenant_id = t.tenant_id AND f.id = (step.value->>'firmwareId')::uuid
-     LEFT JOIN rollout_groups g ON g.tenant_id = t.tenant_id AND g.rollout_id = t.rollout_id AND g.position = t.group_position
+     LEFT JOIN rollout_groups g ON g.tenant_id = t.tenant_id AND g.rollout_id = t.rollout_id
+       AND g.position = t.group_position
      WHERE t.tenant_id = $1 AND t.device_id = $2 AND t.state = 'pending'
      ORDER BY r.created_at, r.id LIMIT 100`,
     [tenantId, deviceId],

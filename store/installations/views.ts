@@ -21,7 +21,8 @@ export interface InstallationView extends Installation {
 }
 
 const FROM = `
-  SELECT ${COLUMNS}, (SELECT x.id FROM installations x WHERE x.tenant_id = i.tenant_id AND x.device_id = i.device_id AND x.executing AND x.id <> i.id) AS other
+  SELECT ${COLUMNS}, (SELECT x.id FROM installations x WHERE x.tenant_id = i.tenant_id AND x.device_id = i.device_id
+    AND x.executing AND x.id <> i.id) AS other
   FROM installations i
   JOIN firmwares f ON f.tenant_id = i.tenant_id AND f.id = i.firmware_id`;
 
@@ -52,7 +53,8 @@ export async function listOfDevice(
 ): Promise<Page<InstallationView>> {
   if (!options.latestOnly) return listed(tx, tenantId, 'i.device_id = $2', [deviceId], page);
   const latest = `i.device_id = $2 AND i.id IN (SELECT DISTINCT ON (slot) id FROM installations
-    WHERE tenant_id = $1 AND device_id = $2 AND state = 'installed' ORDER BY slot, ended_at DESC, requested_at DESC, id DESC)`;
+    WHERE tenant_id = $1 AND device_id = $2 AND state = 'installed'
+      ORDER BY slot, ended_at DESC, requested_at DESC, id DESC)`;
   return listed(tx, tenantId, latest, [deviceId], page);
 }
 

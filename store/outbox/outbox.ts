@@ -43,10 +43,12 @@ export async function mark(tx: Tx, marks: readonly Mark[]): Promise<void> {
   await tx.query(
     `INSERT INTO outbox (receiver, tenant_id, subject, detail, due_at, is_start)
      SELECT receiver, tenant_id, subject, detail, min(coalesce(due_at, now())), bool_and(is_start)
-     FROM jsonb_to_recordset($1::jsonb) AS n(receiver text, tenant_id text, subject uuid, detail text, due_at timestamptz, is_start boolean)
+     FROM jsonb_to_recordset($1::jsonb) AS n(receiver text, tenant_id text, subject uuid, detail text,
+       due_at timestamptz, is_start boolean)
      GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4
      ON CONFLICT (receiver, tenant_id, subject, detail) DO UPDATE
-       SET generation = outbox.generation + 1, marked_at = now(), due_at = least(outbox.due_at, excluded.due_at), is_start = outbox.is_start AND excluded.is_start`,
+       SET generation = outbox.generation + 1, marked_at = now(), due_at = least(outbox.due_at, excluded.due_at),
+         is_start = outbox.is_start AND excluded.is_start`,
     [
       JSON.stringify(
         marks.map((one) => ({
@@ -72,7 +74,8 @@ export async function markDocumentsOf(tx: Tx, tenantId: string, deviceIds: reado
        SELECT unnest($2::uuid[])
        UNION SELECT d.id FROM devices d JOIN behind ON d.connected_by = behind.id WHERE d.tenant_id = $1)
      SELECT p.device_id, p.slot FROM published_documents p JOIN behind ON p.device_id = behind.id WHERE p.tenant_id = $1
-     UNION SELECT i.device_id, i.slot FROM installations i JOIN behind ON i.device_id = behind.id WHERE i.tenant_id = $1 AND i.executing`,
+     UNION SELECT i.device_id, i.slot FROM installations i JOIN behind ON i.device_id = behind.id
+       WHERE i.tenant_id = $1 AND i.executing`,
     [tenantId, deviceIds],
   );
   await mark(
@@ -126,8 +129,10 @@ export async function claimIn(
     attempts: number;
   }>(
     `UPDATE outbox o SET leased_until = now() + $1 * interval '1 millisecond'
-     FROM (SELECT * FROM (${dueRows(receiver, 'NOT is_start', `${limit}`)}) AS running UNION ALL SELECT * FROM (${dueRows(receiver, 'is_start', '$2')}) AS beginning) AS due
-     WHERE o.receiver = due.receiver AND o.tenant_id = due.tenant_id AND o.subject = due.subject AND o.detail = due.detail
+     FROM (SELECT * FROM (${dueRows(receiver, 'NOT is_start', `${limit}`)}) AS running UNION ALL SELECT *
+       FROM (${dueRows(receiver, 'is_start', '$2')}) AS beginning) AS due
+     WHERE o.receiver = due.receiver AND o.tenant_id = due.tenant_id AND o.subject = due.subject
+       AND o.detail = due.detail
      RETURNING o.receiver, o.tenant_id, o.subject, o.detail, o.generation, o.attempts`,
     [leaseMs, room],
   );
@@ -144,7 +149,8 @@ export async function claimIn(
 /** The due rows of a receiver that are free, locked, the longest due first. */
 function dueRows(receiver: Receiver, which: 'is_start' | 'NOT is_start', limit: string): string {
   return `SELECT receiver, tenant_id, subject, detail FROM outbox
-          WHERE receiver = '${receiver}' AND ${which} AND due_at <= now() AND (leased_until IS NULL OR leased_until < now())
+          WHERE receiver = '${receiver}' AND ${which} AND due_at <= now()
+            AND (leased_until IS NULL OR leased_until < now())
           ORDER BY due_at LIMIT ${limit} FOR UPDATE SKIP LOCKED`;
 }
 
@@ -158,7 +164,8 @@ export async function releaseClaims(pool: Pool, receiver: Receiver, fence: Fence
     await assertLease(tx, fence);
     await tx.query(
       `UPDATE outbox SET leased_until = NULL WHERE (receiver, tenant_id, subject, detail) IN
-        (SELECT receiver, tenant_id, subject, detail FROM outbox WHERE receiver = $1 AND leased_until IS NOT NULL ORDER BY 1, 2, 3, 4 FOR UPDATE)`,
+        (SELECT receiver, tenant_id, subject, detail FROM outbox WHERE receiver = $1 AND leased_until IS NOT NULL
+          ORDER BY 1, 2, 3, 4 FOR UPDATE)`,
       [receiver],
     );
   });
@@ -210,12 +217,15 @@ export async function settleIn(tx: Tx, outcomes: readonly Settled[]): Promise<vo
       `receiver text, tenant_id text, subject uuid, detail text, generation bigint,
                   again timestamptz, rest timestamptz, attempts integer, last_error text`,
     )} AS n),
-          held AS (SELECT o.receiver, o.tenant_id, o.subject, o.detail, o.generation = n.generation AS untouched, n.again, n.rest, n.attempts, n.last_error
-                   FROM outbox o JOIN n USING (receiver, tenant_id, subject, detail) ORDER BY 1, 2, 3, 4 FOR UPDATE OF o),
+          held AS (SELECT o.receiver, o.tenant_id, o.subject, o.detail, o.generation = n.generation AS untouched,
+            n.again, n.rest, n.attempts, n.last_error
+                   FROM outbox o JOIN n USING (receiver, tenant_id, subject, detail) ORDER BY 1, 2, 3, 4
+                     FOR UPDATE OF o),
           gone AS (DELETE FROM outbox o USING held h WHERE h.untouched AND h.again IS NULL
                    AND (o.receiver, o.tenant_id, o.subject, o.detail) = (h.receiver, h.tenant_id, h.subject, h.detail))
      UPDATE outbox o SET leased_until = NULL, attempts = h.attempts, last_error = h.last_error,
-            due_at = CASE WHEN h.untouched THEN h.again WHEN h.last_error IS NULL THEN greatest(o.due_at, h.rest) ELSE greatest(o.due_at, h.again) END
+            due_at = CASE WHEN h.untouched THEN h.again WHEN h.last_error IS NULL THEN greatest(o.due_at, h.rest)
+              ELSE greatest(o.due_at, h.again) END
      FROM held h WHERE NOT (h.untouched AND h.again IS NULL)
        AND (o.receiver, o.tenant_id, o.subject, o.detail) = (h.receiver, h.tenant_id, h.subject, h.detail)`,
     [JSON.stringify(records)],

@@ -20,7 +20,8 @@ export interface Published {
 export async function writePublished(tx: Tx, published: readonly Published[]): Promise<void> {
   await tx.query(
     `INSERT INTO published_documents (tenant_id, device_id, slot, node, revision)
-     SELECT * FROM jsonb_to_recordset($1::jsonb) AS n(tenant_id text, device_id uuid, slot text, node text, revision bigint) ORDER BY 1, 2, 3, 4
+     SELECT * FROM jsonb_to_recordset($1::jsonb) AS n(tenant_id text, device_id uuid, slot text, node text,
+       revision bigint) ORDER BY 1, 2, 3, 4
      ON CONFLICT (tenant_id, device_id, slot, node) DO UPDATE SET revision = excluded.revision, published_at = now()`,
     [records(published)],
   );
@@ -149,8 +150,10 @@ async function markUnpublished(pool: Pool, fence: Fence): Promise<number> {
   return asService(pool, async (tx) => {
     await assertLease(tx, fence);
     const { rows } = await tx.query<PublicationRow>(
-      `SELECT tenant_id, device_id, slot FROM installations i WHERE executing AND revision IS NOT NULL AND cancel IS NULL
-         AND NOT EXISTS (SELECT FROM published_documents p WHERE p.tenant_id = i.tenant_id AND p.device_id = i.device_id AND p.slot = i.slot)
+      `SELECT tenant_id, device_id, slot FROM installations i WHERE executing AND revision IS NOT NULL
+        AND cancel IS NULL
+         AND NOT EXISTS (SELECT FROM published_documents p WHERE p.tenant_id = i.tenant_id
+           AND p.device_id = i.device_id AND p.slot = i.slot)
        LIMIT ${PIECE}`,
     );
     await mark(tx, rows.map(toMark));

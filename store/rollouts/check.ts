@@ -43,7 +43,8 @@ function refuse(code: ErrorCode, faults: readonly Fault[]): void {
 
 async function unknownFirmware(tx: Tx, tenantId: string, plan: Plan): Promise<Fault[]> {
   const { rows } = await tx.query<{ id: string }>(
-    `SELECT id FROM firmwares WHERE tenant_id = $1 AND id = ANY($2::uuid[]) AND state <> 'retired' ORDER BY id FOR KEY SHARE`,
+    `SELECT id FROM firmwares WHERE tenant_id = $1 AND id = ANY($2::uuid[]) AND state <> 'retired' ORDER BY id
+      FOR KEY SHARE`,
     [tenantId, plan.steps.map((step) => step.firmwareId)],
   );
   const known = new Set(rows.map((row) => row.id));
@@ -86,7 +87,8 @@ export async function targetTypes(tx: Tx, tenantId: string, { targets }: Plan): 
       ? 'd.id = ANY($2::uuid[])'
       : `(${filterCondition(targets.filter, values)} OR d.id = ANY($2::uuid[]))`;
   const { rows } = await tx.query<{ id: string; name: string; count: string }>(
-    `SELECT t.id, t.name, n.count FROM (SELECT d.device_type_id, count(*) AS count FROM devices d WHERE d.tenant_id = $1 AND ${matches} GROUP BY 1) AS n
+    `SELECT t.id, t.name, n.count FROM (SELECT d.device_type_id, count(*) AS count FROM devices d
+      WHERE d.tenant_id = $1 AND ${matches} GROUP BY 1) AS n
      JOIN device_types t ON t.tenant_id = $1 AND t.id = n.device_type_id ORDER BY t.name, t.id`,
     values,
   );

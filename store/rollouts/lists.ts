@@ -43,13 +43,17 @@ export async function listTargets(
     also(
       group,
       (name) =>
-        `t.group_position = (SELECT position FROM rollout_groups WHERE tenant_id = $1 AND rollout_id = $2 AND name = ${name})`,
+        `t.group_position = (SELECT position FROM rollout_groups WHERE tenant_id = $1 AND rollout_id = $2
+          AND name = ${name})`,
     );
   const after = cursor === undefined ? undefined : parseTargetCursor(cursor);
   if (after !== undefined) also(after, (rank) => `t.rank > ${rank}::uuid`);
   const { rows } = await tx.query<TargetListRow>(
-    `SELECT t.device_id, g.name AS group_name, t.state, t.attempt, t.installation_id, t.because, t.back_state, t.back_because, t.back_installation_id, CASE WHEN t.state = 'pending' AND t.ready_at > now() THEN t.ready_at END AS retry_at, t.rank
-     FROM rollout_targets t LEFT JOIN rollout_groups g ON g.tenant_id = t.tenant_id AND g.rollout_id = t.rollout_id AND g.position = t.group_position
+    `SELECT t.device_id, g.name AS group_name, t.state, t.attempt, t.installation_id, t.because, t.back_state,
+      t.back_because, t.back_installation_id, CASE WHEN t.state = 'pending'
+      AND t.ready_at > now() THEN t.ready_at END AS retry_at, t.rank
+     FROM rollout_targets t LEFT JOIN rollout_groups g ON g.tenant_id = t.tenant_id AND g.rollout_id = t.rollout_id
+       AND g.position = t.group_position
      WHERE ${where.join(' AND ')} ORDER BY t.rank LIMIT $3`,
     values,
   );
@@ -91,7 +95,8 @@ export async function listRolloutEvents(
     event: string;
     data: Record<string, unknown>;
   }>(
-    `SELECT entry, number, at, event, data FROM history WHERE tenant_id = $1 AND rollout_id = $2 AND entry > $3 ORDER BY entry LIMIT $4`,
+    `SELECT entry, number, at, event, data FROM history WHERE tenant_id = $1 AND rollout_id = $2 AND entry > $3
+      ORDER BY entry LIMIT $4`,
     [tenantId, id, cursor === undefined ? 0 : (parseEntryCursor(cursor) ?? 0), pageSize + 1],
   );
   const items = rows.slice(0, pageSize).map((row): RolloutEntry => ({

@@ -176,17 +176,23 @@ interface PastRow {
  */
 async function readPast(tx: Tx, tenantId: string, slot: string, types: readonly string[]): Promise<Past[]> {
   const { rows } = await tx.query<PastRow>(
-    `WITH newest AS (SELECT * FROM installations WHERE tenant_id = $1 AND slot = $2 ORDER BY requested_at DESC, id DESC LIMIT ${LOOKED_THROUGH}),
+    `WITH newest AS (SELECT * FROM installations WHERE tenant_id = $1 AND slot = $2 ORDER BY requested_at DESC, id DESC
+      LIMIT ${LOOKED_THROUGH}),
      past AS (
-       SELECT i.id, d.device_type_id AS type, i.state, i.error, i.attempt, i.ended_at, i.started_at, coalesce((i.policy->>'soak')::float8, 0) AS soak, coalesce(f.size, 0) AS size
-       FROM newest i JOIN devices d ON d.tenant_id = i.tenant_id AND d.id = i.device_id JOIN firmwares f ON f.tenant_id = i.tenant_id AND f.id = i.firmware_id
-       WHERE i.state IN ('installed', 'failed', 'rejected', 'timed_out') AND NOT i.already_installed AND d.device_type_id = ANY($3::uuid[])
+       SELECT i.id, d.device_type_id AS type, i.state, i.error, i.attempt, i.ended_at, i.started_at,
+         coalesce((i.policy->>'soak')::float8, 0) AS soak, coalesce(f.size, 0) AS size
+       FROM newest i JOIN devices d ON d.tenant_id = i.tenant_id AND d.id = i.device_id
+         JOIN firmwares f ON f.tenant_id = i.tenant_id AND f.id = i.firmware_id
+       WHERE i.state IN ('installed', 'failed', 'rejected', 'timed_out') AND NOT i.already_installed
+         AND d.device_type_id = ANY($3::uuid[])
        ORDER BY i.requested_at DESC, i.id DESC LIMIT ${PAST})
      SELECT p.type, p.state, p.error, p.size, p.soak,
-       extract(epoch FROM p.started_at - h.delivered) * 1000 AS accept, extract(epoch FROM h.downloaded - p.started_at) * 1000 AS download,
+       extract(epoch FROM p.started_at - h.delivered) * 1000 AS accept,
+         extract(epoch FROM h.downloaded - p.started_at) * 1000 AS download,
        extract(epoch FROM p.ended_at - h.downloaded) * 1000 AS install
      FROM past p LEFT JOIN LATERAL (
-       SELECT max(at) FILTER (WHERE event = 'delivered') AS delivered, max(at) FILTER (WHERE event = 'downloaded') AS downloaded
+       SELECT max(at) FILTER (WHERE event = 'delivered') AS delivered,
+         max(at) FILTER (WHERE event = 'downloaded') AS downloaded
        FROM history WHERE tenant_id = $1 AND installation_id = p.id AND p.attempt = 1) AS h ON true`,
     [tenantId, slot, types],
   );

@@ -44,10 +44,13 @@ export async function moveTargets(tx: Tx, changes: readonly InstallationChange[]
   if (relevant.length === 0) return [];
   const byId = new Map(relevant.map((change) => [change.after.id, change]));
   const { rows } = await tx.query<OpenTargetRow>(
-    `SELECT t.tenant_id, t.rollout_id, t.device_id, t.group_position, t.state, t.attempt, t.end_as, t.installation_id, r.plan->'retry' AS retry,
-       (SELECT f.size FROM installations i JOIN firmwares f ON f.tenant_id = i.tenant_id AND f.id = i.firmware_id WHERE i.tenant_id = t.tenant_id AND i.id = t.installation_id) AS size
+    `SELECT t.tenant_id, t.rollout_id, t.device_id, t.group_position, t.state, t.attempt, t.end_as, t.installation_id,
+      r.plan->'retry' AS retry,
+       (SELECT f.size FROM installations i JOIN firmwares f ON f.tenant_id = i.tenant_id AND f.id = i.firmware_id
+         WHERE i.tenant_id = t.tenant_id AND i.id = t.installation_id) AS size
      FROM rollout_targets t JOIN rollouts r ON r.tenant_id = t.tenant_id AND r.id = t.rollout_id
-     WHERE (t.tenant_id, t.rollout_id, t.device_id) IN (SELECT tenant_id, rollout_id, device_id FROM ${recordset('$1', 'tenant_id text, rollout_id uuid, device_id uuid')} AS k)
+     WHERE (t.tenant_id, t.rollout_id, t.device_id) IN (SELECT tenant_id, rollout_id, device_id
+       FROM ${recordset('$1', 'tenant_id text, rollout_id uuid, device_id uuid')} AS k)
        AND t.installation_id = ANY($2::uuid[]) AND t.ended_at IS NULL
      ORDER BY 1, 2, 3 FOR NO KEY UPDATE OF t`,
     [
@@ -114,7 +117,8 @@ interface TargetRow extends TargetMove {
 async function applyMoves(tx: Tx, moves: readonly TargetRow[], now: number): Promise<void> {
   if (moves.length === 0) return;
   await tx.query(
-    `UPDATE rollout_targets t SET state = n.state, because = n.because, ready_at = coalesce(n.ready_at, '-infinity'), ended_at = n.ended_at
+    `UPDATE rollout_targets t
+      SET state = n.state, because = n.because, ready_at = coalesce(n.ready_at, '-infinity'), ended_at = n.ended_at
      FROM ${recordset('$1', 'tenant_id text, rollout_id uuid, device_id uuid, state text, because text, ready_at timestamptz, ended_at timestamptz')} AS n
      WHERE t.tenant_id = n.tenant_id AND t.rollout_id = n.rollout_id AND t.device_id = n.device_id`,
     [
@@ -158,12 +162,15 @@ export async function refreshAdmissible(
   const { rows } = await tx.query<{ tenant_id: string; rollout_id: string }>(
     `WITH RECURSIVE behind(tenant_id, id) AS (
        SELECT tenant_id, id FROM ${recordset('$1', 'tenant_id text, id uuid')} AS k
-       UNION SELECT d.tenant_id, d.id FROM devices d JOIN behind b ON d.tenant_id = b.tenant_id AND d.connected_by = b.id),
+       UNION SELECT d.tenant_id, d.id FROM devices d JOIN behind b ON d.tenant_id = b.tenant_id
+         AND d.connected_by = b.id),
      held AS (SELECT t.tenant_id, t.rollout_id, t.device_id, device_reachable(t.tenant_id, t.device_id) AS reachable
               FROM behind b JOIN rollout_targets t ON t.tenant_id = b.tenant_id AND t.device_id = b.id
               WHERE t.ended_at IS NULL OR t.back_state = 'pending' ORDER BY 1, 2, 3 FOR NO KEY UPDATE OF t)
-     UPDATE rollout_targets t SET admissible = h.reachable FROM held h JOIN rollouts r ON r.tenant_id = h.tenant_id AND r.id = h.rollout_id
-     WHERE (t.tenant_id, t.rollout_id, t.device_id) = (h.tenant_id, h.rollout_id, h.device_id) AND t.admissible <> h.reachable AND r.plan->'pace'->>'offline' <> 'offer'
+     UPDATE rollout_targets t SET admissible = h.reachable FROM held h JOIN rollouts r ON r.tenant_id = h.tenant_id
+       AND r.id = h.rollout_id
+     WHERE (t.tenant_id, t.rollout_id, t.device_id) = (h.tenant_id, h.rollout_id, h.device_id)
+       AND t.admissible <> h.reachable AND r.plan->'pace'->>'offline' <> 'offer'
      RETURNING t.tenant_id, t.rollout_id`,
     [JSON.stringify(devices.map((one) => ({ tenant_id: one.tenantId, id: one.deviceId })))],
   );
@@ -174,9 +181,11 @@ export async function refreshAdmissible(
 /** A device is deleted: its targets end, whatever its installations still wait for. */
 export async function endTargetsOf(tx: Tx, tenantId: string, deviceId: string, now: number): Promise<Mark[]> {
   const { rows } = await tx.query<{ rollout_id: string; group_position: number | null; was: TargetState }>(
-    `WITH held AS (SELECT rollout_id, state FROM rollout_targets WHERE tenant_id = $1 AND device_id = $2 AND ended_at IS NULL ORDER BY rollout_id FOR NO KEY UPDATE)
+    `WITH held AS (SELECT rollout_id, state FROM rollout_targets WHERE tenant_id = $1 AND device_id = $2
+      AND ended_at IS NULL ORDER BY rollout_id FOR NO KEY UPDATE)
      UPDATE rollout_targets t SET state = 'canceled', because = 'the device was deleted', ended_at = $3 FROM held h
-     WHERE t.tenant_id = $1 AND t.device_id = $2 AND t.rollout_id = h.rollout_id RETURNING t.rollout_id, t.group_position, h.state AS was`,
+     WHERE t.tenant_id = $1 AND t.device_id = $2 AND t.rollout_id = h.rollout_id
+       RETURNING t.rollout_id, t.group_position, h.state AS was`,
     [tenantId, deviceId, iso(now)],
   );
   await addCounters(

@@ -44,7 +44,8 @@ export async function addRollbackCounters(tx: Tx, moves: readonly RollbackMove[]
   }
   for (const [, row] of [...rows].sort(([a], [b]) => (a < b ? -1 : 1))) {
     await tx.query(
-      `UPDATE rollout_groups SET ${COLUMNS.map((name, index) => `${name} = ${name} + $${index + 4}`).join(', ')} WHERE tenant_id = $1 AND rollout_id = $2 AND position = $3`,
+      `UPDATE rollout_groups SET ${COLUMNS.map((name, index) => `${name} = ${name} + $${index + 4}`).join(', ')}
+        WHERE tenant_id = $1 AND rollout_id = $2 AND position = $3`,
       [row['tenant_id'], row['rollout_id'], row['position'], ...COLUMNS.map((name) => row[name])],
     );
   }
@@ -72,10 +73,13 @@ export async function moveRollbackTargets(
     back_installation_id: string;
     retry: RetryPlan;
   }>(
-    `SELECT t.tenant_id, t.rollout_id, t.device_id, t.group_position, t.back_attempt, t.back_installation_id, r.plan->'retry' AS retry
+    `SELECT t.tenant_id, t.rollout_id, t.device_id, t.group_position, t.back_attempt, t.back_installation_id,
+      r.plan->'retry' AS retry
      FROM rollout_targets t JOIN rollouts r ON r.tenant_id = t.tenant_id AND r.id = t.rollout_id
-     WHERE (t.tenant_id, t.rollout_id, t.device_id) IN (SELECT tenant_id, rollout_id, device_id FROM ${recordset('$1', 'tenant_id text, rollout_id uuid, device_id uuid')} AS k)
-       AND t.back_state = 'inFlight' AND t.back_installation_id = ANY($2::uuid[]) ORDER BY 1, 2, 3 FOR NO KEY UPDATE OF t`,
+     WHERE (t.tenant_id, t.rollout_id, t.device_id) IN (SELECT tenant_id, rollout_id, device_id
+       FROM ${recordset('$1', 'tenant_id text, rollout_id uuid, device_id uuid')} AS k)
+       AND t.back_state = 'inFlight' AND t.back_installation_id = ANY($2::uuid[]) ORDER BY 1, 2, 3
+         FOR NO KEY UPDATE OF t`,
     [
       JSON.stringify(
         [...ended.values()].map(({ after }) => ({
@@ -106,7 +110,9 @@ export async function moveRollbackTargets(
   });
   for (const { row, to, because, readyAt } of moves) {
     await tx.query(
-      `UPDATE rollout_targets SET back_state = $4, back_because = $5, back_ready_at = coalesce($6, '-infinity'::timestamptz) WHERE tenant_id = $1 AND rollout_id = $2 AND device_id = $3`,
+      `UPDATE rollout_targets
+        SET back_state = $4, back_because = $5, back_ready_at = coalesce($6, '-infinity'::timestamptz)
+        WHERE tenant_id = $1 AND rollout_id = $2 AND device_id = $3`,
       [row.tenant_id, row.rollout_id, row.device_id, to, because, iso(readyAt)],
     );
   }
@@ -135,9 +141,11 @@ interface EndedRollbackRow {
 /** A device is deleted, and with it whatever its way back still waits for. @returns whom to tell. */
 export async function endRollbackOf(tx: Tx, tenantId: string, deviceId: string): Promise<Mark[]> {
   const { rows } = await tx.query<EndedRollbackRow>(
-    `WITH held AS (SELECT rollout_id, back_state FROM rollout_targets WHERE tenant_id = $1 AND device_id = $2 AND back_state IN ('pending', 'inFlight') ORDER BY rollout_id FOR NO KEY UPDATE)
+    `WITH held AS (SELECT rollout_id, back_state FROM rollout_targets WHERE tenant_id = $1 AND device_id = $2
+      AND back_state IN ('pending', 'inFlight') ORDER BY rollout_id FOR NO KEY UPDATE)
      UPDATE rollout_targets t SET back_state = 'failed', back_because = 'the device was deleted' FROM held h
-     WHERE t.tenant_id = $1 AND t.device_id = $2 AND t.rollout_id = h.rollout_id RETURNING t.rollout_id, t.group_position, h.back_state AS was`,
+     WHERE t.tenant_id = $1 AND t.device_id = $2 AND t.rollout_id = h.rollout_id
+       RETURNING t.rollout_id, t.group_position, h.back_state AS was`,
     [tenantId, deviceId],
   );
   await addRollbackCounters(

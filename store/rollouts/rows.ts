@@ -43,7 +43,8 @@ export interface StoredRollout {
 
 export const ROLLOUT_COLUMNS = `tenant_id, id, plan, defaulted, version, phase, waiting_on, due_at, device_ms, eta, created_by, created_at, updated_at, collected_to, collected_at, target_count, forming,
   materialised_at, start_requested_at, started_at, approvals, pauses, fired, aborted, rolling_back, swept_at, swept_to, admissible_to, ended_at, finished_at, closed_at, process_started_at,
-  EXISTS (SELECT FROM rollout_sweeps s WHERE s.tenant_id = rollouts.tenant_id AND s.rollout_id = rollouts.id) AS sweep_wanted`;
+  EXISTS (SELECT FROM rollout_sweeps s WHERE s.tenant_id = rollouts.tenant_id
+    AND s.rollout_id = rollouts.id) AS sweep_wanted`;
 
 /** A row of `rollouts`. node-postgres gives timestamptz as Date and bigint as string. */
 export interface RolloutRow {
@@ -204,7 +205,9 @@ export async function saveRollout(tx: Tx, before: StoredRollout, after: StoredRo
   if (before === after) return;
   const { facts: f, plan } = after;
   await tx.query(
-    `UPDATE rollouts SET plan = $3, version = $4, phase = $5, waiting_on = $6, due_at = $7, updated_at = $8, start_requested_at = $9, started_at = $10, approvals = $11, pauses = $12,
+    `UPDATE rollouts
+      SET plan = $3, version = $4, phase = $5, waiting_on = $6, due_at = $7, updated_at = $8, start_requested_at = $9,
+      started_at = $10, approvals = $11, pauses = $12,
        fired = $13, aborted = $14, ended_at = $15, finished_at = $16, closed_at = $17, defaulted = $18, rolling_back = $19
      WHERE tenant_id = $1 AND id = $2`,
     [
@@ -257,7 +260,9 @@ export async function writeRolloutStatus(
 
 async function saveGroup(tx: Tx, { tenantId, id }: StoredRollout, position: number, g: GroupFacts): Promise<void> {
   await tx.query(
-    `UPDATE rollout_groups SET opened_at = $4, soaking_since = $5, asked_at = $6, approvals = $7, passed_at = $8, failed_at = $9, because = $10
+    `UPDATE rollout_groups
+      SET opened_at = $4, soaking_since = $5, asked_at = $6, approvals = $7, passed_at = $8, failed_at = $9,
+      because = $10
      WHERE tenant_id = $1 AND rollout_id = $2 AND position = $3`,
     [
       tenantId,
@@ -311,8 +316,11 @@ export async function addCounters(tx: Tx, changes: readonly CounterChange[]): Pr
   if (rows.size === 0) return;
   const columns = [...SUMS, 'size', 'bytes'];
   await tx.query(
-    `WITH n AS (SELECT * FROM jsonb_to_recordset($1::jsonb) AS n(tenant_id text, rollout_id uuid, position smallint, ${columns.map((name) => `${name} bigint`).join(', ')})),
-          held AS (SELECT g.tenant_id, g.rollout_id, g.position FROM rollout_groups g JOIN n USING (tenant_id, rollout_id, position) ORDER BY 1, 2, 3 FOR NO KEY UPDATE OF g)
+    `WITH n AS (SELECT *
+      FROM jsonb_to_recordset($1::jsonb) AS n(tenant_id text, rollout_id uuid, position smallint,
+      ${columns.map((name) => `${name} bigint`).join(', ')})),
+          held AS (SELECT g.tenant_id, g.rollout_id, g.position FROM rollout_groups g
+            JOIN n USING (tenant_id, rollout_id, position) ORDER BY 1, 2, 3 FOR NO KEY UPDATE OF g)
      UPDATE rollout_groups g SET ${columns.map((name) => `${name} = g.${name} + n.${name}`).join(', ')}
      FROM n JOIN held USING (tenant_id, rollout_id, position)
      WHERE (g.tenant_id, g.rollout_id, g.position) = (n.tenant_id, n.rollout_id, n.position)`,

@@ -43,10 +43,13 @@ async function collectPage(
   ];
   const condition = targetCondition(plan, values, { rollout: '$2' });
   const { rows } = await tx.query<{ seen: string; last: string | null }>(
-    `WITH page AS (SELECT d.id, d.online FROM devices d WHERE d.tenant_id = $1 AND ($3::uuid IS NULL OR d.id > $3) AND d.created_at <= $8::timestamptz + interval '1 second' AND ${condition} ORDER BY d.id LIMIT ${TARGETS_PER_PAGE}),
+    `WITH page AS (SELECT d.id, d.online FROM devices d WHERE d.tenant_id = $1 AND ($3::uuid IS NULL OR d.id > $3)
+      AND d.created_at <= $8::timestamptz + interval '1 second' AND ${condition} ORDER BY d.id
+      LIMIT ${TARGETS_PER_PAGE}),
      told AS (
        INSERT INTO rollout_targets (tenant_id, rollout_id, device_id, rank, admissible, state, because, ended_at)
-       SELECT $1, $2, p.id, md5($2::uuid::text || p.id::text)::uuid, $6 OR ${REACHABLE}, CASE WHEN h.held THEN 'alreadyInstalled' ELSE 'pending' END,
+       SELECT $1, $2, p.id, md5($2::uuid::text || p.id::text)::uuid, $6
+         OR ${REACHABLE}, CASE WHEN h.held THEN 'alreadyInstalled' ELSE 'pending' END,
          CASE WHEN h.held THEN 'its slot held the content already' END, CASE WHEN h.held THEN $7::timestamptz END
        FROM page p CROSS JOIN LATERAL (SELECT ${HELD} AS held OFFSET 0) h
        ON CONFLICT DO NOTHING)
@@ -58,7 +61,8 @@ async function collectPage(
     await tx.query(`UPDATE rollouts SET collected_to = $3 WHERE tenant_id = $1 AND id = $2`, [tenantId, id, last]);
   else {
     await tx.query(
-      `UPDATE rollouts SET collected_at = $3, target_count = (SELECT count(*) FROM rollout_targets WHERE tenant_id = $1 AND rollout_id = $2) WHERE tenant_id = $1 AND id = $2`,
+      `UPDATE rollouts SET collected_at = $3, target_count = (SELECT count(*) FROM rollout_targets WHERE tenant_id = $1
+        AND rollout_id = $2) WHERE tenant_id = $1 AND id = $2`,
       [tenantId, id, iso(now)],
     );
   }
@@ -70,14 +74,17 @@ async function collectPage(
  * fleet, three times.
  */
 const HELD = `(SELECT true FROM device_slots s JOIN firmwares f ON f.tenant_id = s.tenant_id AND f.sha256 = s.sha256
-                 WHERE s.tenant_id = $1 AND s.device_id = p.id AND s.slot = $4 AND s.confirmed AND f.id = $5 LIMIT 1) IS NOT NULL
-         AND (SELECT true FROM installations i WHERE i.tenant_id = $1 AND i.device_id = p.id AND i.slot = $4 AND i.ended_at IS NULL LIMIT 1) IS NULL`;
+                 WHERE s.tenant_id = $1 AND s.device_id = p.id AND s.slot = $4 AND s.confirmed AND f.id = $5
+                   LIMIT 1) IS NOT NULL
+         AND (SELECT true FROM installations i WHERE i.tenant_id = $1 AND i.device_id = p.id AND i.slot = $4
+           AND i.ended_at IS NULL LIMIT 1) IS NULL`;
 
 /**
  * `device_reachable`, without the walk for those that connect themselves: most, and the walk is what a page would spend
  * most of its time with.
  */
-const REACHABLE = `CASE WHEN (SELECT true FROM device_credentials x WHERE x.tenant_id = $1 AND x.device_id = p.id AND x.revoked_at IS NULL LIMIT 1) THEN p.online ELSE device_reachable($1, p.id) END`;
+const REACHABLE = `CASE WHEN (SELECT true FROM device_credentials x WHERE x.tenant_id = $1 AND x.device_id = p.id
+  AND x.revoked_at IS NULL LIMIT 1) THEN p.online ELSE device_reachable($1, p.id) END`;
 
 /**
  * The group whose turn it is takes the next page of the targets that have none, in the order of their rank. After the
@@ -106,8 +113,10 @@ async function formGroup(
     left <= 0
       ? { rows: [] }
       : await tx.query<{ state: TargetState }>(
-          `UPDATE rollout_targets t SET group_position = $3 WHERE t.tenant_id = $1 AND t.rollout_id = $2 AND t.group_position IS NULL AND ${matches('t')} AND t.rank <= coalesce(
-       (SELECT p.rank FROM rollout_targets p WHERE p.tenant_id = $1 AND p.rollout_id = $2 AND p.group_position IS NULL AND ${matches('p')} ORDER BY p.rank OFFSET $4 LIMIT 1),
+          `UPDATE rollout_targets t SET group_position = $3 WHERE t.tenant_id = $1 AND t.rollout_id = $2
+            AND t.group_position IS NULL AND ${matches('t')} AND t.rank <= coalesce(
+       (SELECT p.rank FROM rollout_targets p WHERE p.tenant_id = $1 AND p.rollout_id = $2 AND p.group_position IS NULL
+         AND ${matches('p')} ORDER BY p.rank OFFSET $4 LIMIT 1),
        'ffffffff-ffff-ffff-ffff-ffffffffffff') RETURNING t.state`,
           values,
         );
@@ -143,8 +152,10 @@ export async function endPending(
   now: number,
 ): Promise<number> {
   const { rows } = await tx.query<{ group_position: number | null }>(
-    `WITH page AS (SELECT device_id FROM rollout_targets WHERE tenant_id = $1 AND rollout_id = $2 AND state = 'pending' ORDER BY device_id LIMIT ${TARGETS_PER_PAGE} FOR NO KEY UPDATE)
-     UPDATE rollout_targets t SET state = $3, because = $4, ended_at = $5 FROM page p WHERE t.tenant_id = $1 AND t.rollout_id = $2 AND t.device_id = p.device_id RETURNING t.group_position`,
+    `WITH page AS (SELECT device_id FROM rollout_targets WHERE tenant_id = $1 AND rollout_id = $2 AND state = 'pending'
+      ORDER BY device_id LIMIT ${TARGETS_PER_PAGE} FOR NO KEY UPDATE)
+     UPDATE rollout_targets t SET state = $3, because = $4, ended_at = $5 FROM page p WHERE t.tenant_id = $1
+       AND t.rollout_id = $2 AND t.device_id = p.device_id RETURNING t.group_position`,
     [tenantId, id, as, because, iso(now)],
   );
   await addCounters(
@@ -161,10 +172,14 @@ export async function retryEnded(
   outcomes: readonly TargetState[],
 ): Promise<number> {
   const { rows } = await tx.query<{ group_position: number | null; was: TargetState }>(
-    `WITH held AS (SELECT device_id, state FROM rollout_targets WHERE tenant_id = $1 AND rollout_id = $2 AND state = ANY($3::text[]) ORDER BY device_id FOR NO KEY UPDATE)
-     UPDATE rollout_targets t SET state = 'pending', because = NULL, ended_at = NULL, attempt = 0, ready_at = '-infinity', end_as = NULL,
-       admissible = device_reachable(t.tenant_id, t.device_id) OR (SELECT r.plan->'pace'->>'offline' = 'offer' FROM rollouts r WHERE r.tenant_id = $1 AND r.id = $2)
-     FROM held h WHERE t.tenant_id = $1 AND t.rollout_id = $2 AND t.device_id = h.device_id AND EXISTS (SELECT FROM devices d WHERE d.tenant_id = $1 AND d.id = t.device_id)
+    `WITH held AS (SELECT device_id, state FROM rollout_targets WHERE tenant_id = $1 AND rollout_id = $2
+      AND state = ANY($3::text[]) ORDER BY device_id FOR NO KEY UPDATE)
+     UPDATE rollout_targets t
+       SET state = 'pending', because = NULL, ended_at = NULL, attempt = 0, ready_at = '-infinity', end_as = NULL,
+       admissible = device_reachable(t.tenant_id, t.device_id)
+         OR (SELECT r.plan->'pace'->>'offline' = 'offer' FROM rollouts r WHERE r.tenant_id = $1 AND r.id = $2)
+     FROM held h WHERE t.tenant_id = $1 AND t.rollout_id = $2 AND t.device_id = h.device_id
+       AND EXISTS (SELECT FROM devices d WHERE d.tenant_id = $1 AND d.id = t.device_id)
      RETURNING t.group_position, h.state AS was`,
     [tenantId, id, outcomes],
   );
@@ -175,7 +190,8 @@ export async function retryEnded(
   // A sequential test sees what ended, in the order of admission: of groups whose targets are open again it sees it
   // anew.
   await tx.query(
-    `UPDATE rollout_groups SET prefix_ended = 0, prefix_failed = 0 WHERE tenant_id = $1 AND rollout_id = $2 AND position = ANY($3::integer[])`,
+    `UPDATE rollout_groups SET prefix_ended = 0, prefix_failed = 0 WHERE tenant_id = $1 AND rollout_id = $2
+      AND position = ANY($3::integer[])`,
     [tenantId, id, [...new Set(rows.map((row) => row.group_position))]],
   );
   return rows.length;
@@ -199,13 +215,15 @@ export async function judgeAdmissibleAnew(tx: Tx, { tenantId, id }: StoredRollou
  */
 async function judgeAdmissiblePage(tx: Tx, { tenantId, id, plan, admissibleTo }: StoredRollout): Promise<void> {
   const { rows } = await tx.query<{ device_id: string }>(
-    `SELECT device_id FROM rollout_targets WHERE tenant_id = $1 AND rollout_id = $2 AND device_id > $3 AND (ended_at IS NULL OR back_state = 'pending')
+    `SELECT device_id FROM rollout_targets WHERE tenant_id = $1 AND rollout_id = $2 AND device_id > $3
+      AND (ended_at IS NULL OR back_state = 'pending')
      ORDER BY device_id LIMIT ${TARGETS_PER_PAGE} FOR NO KEY UPDATE`,
     [tenantId, id, admissibleTo],
   );
   await tx.query(
     `UPDATE rollout_targets t SET admissible = n.admissible
-     FROM unnest($3::uuid[]) AS k(device_id) CROSS JOIN LATERAL (SELECT $4 OR device_reachable($1, k.device_id) AS admissible OFFSET 0) AS n
+     FROM unnest($3::uuid[]) AS k(device_id)
+       CROSS JOIN LATERAL (SELECT $4 OR device_reachable($1, k.device_id) AS admissible OFFSET 0) AS n
      WHERE t.tenant_id = $1 AND t.rollout_id = $2 AND t.device_id = k.device_id AND t.admissible <> n.admissible`,
     [tenantId, id, rows.map((row) => row.device_id), plan.pace.offline === 'offer'],
   );

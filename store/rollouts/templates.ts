@@ -30,7 +30,8 @@ export async function createTemplate(
   now: number,
 ): Promise<TemplateView> {
   const { rows } = await tx.query<TemplateRow>(
-    `INSERT INTO rollout_templates (tenant_id, id, plan, created_by, created_at) VALUES ($1, $2, $3, $4, $5) RETURNING ${COLUMNS}`,
+    `INSERT INTO rollout_templates (tenant_id, id, plan, created_by, created_at) VALUES ($1, $2, $3, $4, $5)
+      RETURNING ${COLUMNS}`,
     [tenantId, newId(), JSON.stringify(plan), createdBy, iso(now)],
   );
   return toView(rows[0]!);

@@ -36,7 +36,7 @@ export async function probeTemporal(
   try {
     return await new Promise<string | undefined>((resolve) => {
       timer = setTimeout(() => resolve(`no answer within ${withinMs} ms`), withinMs);
-      session.on('error', (error) => resolve(error.message));
+      session.on('error', (error: Error) => resolve(error.message));
       session.on('close', () => resolve('the connection was closed'));
       const request = session.request({
         ':method': 'POST',
@@ -62,7 +62,7 @@ export async function probeTemporal(
       request
         .on('response', judge)
         .on('trailers', judge)
-        .on('error', (error) => resolve(error.message))
+        .on('error', (error: Error) => resolve(error.message))
         .on('close', () => resolve('the answer has no end'));
       request.resume();
       request.end(framed(namespace === undefined ? Buffer.alloc(0) : textField(1, namespace)));

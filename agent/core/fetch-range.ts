@@ -155,7 +155,7 @@ function retryAfterOf(headers: IncomingMessage['headers']): number | undefined {
 }
 
 async function* pieces(body: IncomingMessage, silence: number, slowest: Pace): AsyncIterable<Piece> {
-  const iterator = (body as AsyncIterable<Buffer>)[Symbol.asyncIterator]();
+  const iterator = (body as AsyncIterable<Buffer, undefined>)[Symbol.asyncIterator]();
   let window = { bytes: 0, ms: 0 };
   try {
     for (;;) {
@@ -178,7 +178,7 @@ async function* pieces(body: IncomingMessage, silence: number, slowest: Pace): A
   }
 }
 
-async function nextOf(iterator: AsyncIterator<Buffer>): Promise<IteratorResult<Buffer>> {
+async function nextOf(iterator: AsyncIterator<Buffer, undefined>): Promise<IteratorResult<Buffer, undefined>> {
   try {
     return await iterator.next();
   } catch (error) {

@@ -42,7 +42,10 @@ async function isUpToDate(databaseUrl: string): Promise<boolean> {
   client.on('error', () => undefined);
   try {
     await client.connect();
-    if ((await client.query(`SELECT to_regclass('kysely_migration') AS there`)).rows[0].there === null) return false;
+    const known = await client.query<{ is_there: boolean }>(
+      `SELECT to_regclass('kysely_migration') IS NOT NULL AS is_there`,
+    );
+    if (known.rows[0]?.is_there !== true) return false;
     const done = await client.query<{ name: string }>('SELECT name FROM kysely_migration ORDER BY name');
     return done.rows.map((row) => row.name).join() === (await migrationNames()).join();
   } finally {

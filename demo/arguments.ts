@@ -7,8 +7,8 @@ export type Version = 'good' | 'bootsNowhere' | 'bootsOnSome';
 export interface Arguments {
   readonly keep: boolean;
   readonly seed: number;
-  /** The fifty that install one by one. */
-  readonly withFifty: boolean;
+  /** Whether the first 50 devices install one by one. */
+  readonly withInstallations: boolean;
   readonly version: Version;
 }
 
@@ -22,11 +22,11 @@ const USAGE = `npm run demo [-- --rollout-only] [-- --bad-firmware [--roll-back]
 /** @throws with how it is used */
 export function readArguments(given: readonly string[]): Arguments {
   const rest = [...given];
-  let read: Arguments = { keep: false, seed: 1, withFifty: true, version: 'good' };
+  let read: Arguments = { keep: false, seed: 1, withInstallations: true, version: 'good' };
   let [badFirmware, rollBack] = [false, false];
   for (let name = rest.shift(); name !== undefined; name = rest.shift()) {
     if (name === '--keep') read = { ...read, keep: true };
-    else if (name === '--rollout-only') read = { ...read, withFifty: false };
+    else if (name === '--rollout-only') read = { ...read, withInstallations: false };
     else if (name === '--bad-firmware') badFirmware = true;
     else if (name === '--roll-back') rollBack = true;
     else if (name === '--seed') read = { ...read, seed: Number(rest.shift()) };
@@ -34,5 +34,5 @@ export function readArguments(given: readonly string[]): Arguments {
   }
   if (!Number.isSafeInteger(read.seed)) throw new Error(`--seed takes a whole number.\n${USAGE}`);
   if (rollBack && !badFirmware) throw new Error(`--roll-back goes with --bad-firmware.\n${USAGE}`);
-  return badFirmware ? { ...read, withFifty: false, version: rollBack ? 'bootsOnSome' : 'bootsNowhere' } : read;
+  return badFirmware ? { ...read, withInstallations: false, version: rollBack ? 'bootsOnSome' : 'bootsNowhere' } : read;
 }

@@ -26,8 +26,8 @@ const FOLDER = '.slipway-demo';
 
 /** The late one comes well after its document, and well before its offer is given up. */
 const TIMES = { late: 6_000 };
-/** The crowd comes up while the fifty install, and shall not be in their way. */
-const CROWD_PER_SECOND = 25;
+/** The fleet of the rollout comes up while the fifty install, and shall not be in their way. */
+const BESIDE_INSTALLATIONS_PER_SECOND = 25;
 const ALONE_PER_SECOND = 100;
 /** Of the summary: that of the table. */
 const COLUMNS = 80;
@@ -35,7 +35,7 @@ const COLUMNS = 80;
 const FAULTS_SHOWN = 5;
 
 async function main(): Promise<number> {
-  const { keep, seed, withFifty, version } = readArguments(process.argv.slice(2));
+  const { keep, seed, withInstallations, version } = readArguments(process.argv.slice(2));
   const dir = resolve(FOLDER);
   const service = new AllInOne(fileURLToPath(new URL('../workers/up.js', import.meta.url)), join(dir, 'data'));
   const fleets: Fleet[] = [];
@@ -58,26 +58,29 @@ async function main(): Promise<number> {
       return fleet;
     };
     const comeUp = async (): Promise<Scene> => {
-      const crowd = await gather(operator, dir, version);
-      const fleet = fleetOf([...crowd.pilots, ...crowd.devices], withFifty ? CROWD_PER_SECOND : ALONE_PER_SECOND);
-      await Promise.all([fleet.start(), tryOut(operator, crowd)]);
-      await untilOnline(operator, crowd);
-      return { crowd, fleet, forecast: await askForecast(operator, crowd) };
+      const rolloutFleet = await gather(operator, dir, version);
+      const fleet = fleetOf(
+        [...rolloutFleet.pilots, ...rolloutFleet.devices],
+        withInstallations ? BESIDE_INSTALLATIONS_PER_SECOND : ALONE_PER_SECOND,
+      );
+      await Promise.all([fleet.start(), tryOut(operator, rolloutFleet)]);
+      await untilOnline(operator, rolloutFleet);
+      return { rolloutFleet, fleet, forecast: await askForecast(operator, rolloutFleet) };
     };
     const playFifty = async (): Promise<Outcome[]> => {
       const stage = await setUp(operator, dir, say);
       return runInstallationsDemo(operator, stage, fleetOf(stage.devices, ALONE_PER_SECOND), stop.signal);
     };
-    const [outcomes, scene] = await Promise.all([withFifty ? playFifty() : [], comeUp()]);
+    const [outcomes, scene] = await Promise.all([withInstallations ? playFifty() : [], comeUp()]);
     const asExpected = outcomes.filter(isAsExpected).length;
-    if (withFifty) {
+    if (withInstallations) {
       say(`\n${table(outcomes)}\n`);
       say(
         `${asExpected} of ${outcomes.length} devices ended as their fault profile says, after ${seconds(Date.now() - began)}.\n`,
       );
     }
     const faults = await playRollout(service, scene, version, stop.signal);
-    sayLinks(service, outcomes, scene.crowd, keep);
+    sayLinks(service, outcomes, scene.rolloutFleet, keep);
     if (keep) await untilStopped(stop.signal);
     return asExpected === outcomes.length && faults === 0 ? 0 : 1;
   } finally {
@@ -88,7 +91,7 @@ async function main(): Promise<number> {
 
 /** All that the rollout needs: its devices are there, and it has not begun. */
 interface Scene {
-  readonly crowd: RolloutFleet;
+  readonly rolloutFleet: RolloutFleet;
   readonly fleet: Fleet;
   readonly forecast: Forecast;
 }
@@ -106,18 +109,18 @@ async function begin(service: AllInOne, dir: string): Promise<void> {
 /** @returns how much of it is not as it should be. */
 async function playRollout(
   { operator }: AllInOne,
-  { crowd, fleet, forecast }: Scene,
+  { rolloutFleet, fleet, forecast }: Scene,
   version: Version,
   stop: AbortSignal,
 ): Promise<number> {
-  const sizes = crowd.rollout.groups.map(({ name, size }) => `${name} (${size})`).join(', ');
+  const sizes = rolloutFleet.rollout.groups.map(({ name, size }) => `${name} (${size})`).join(', ');
   sayWrapped(
-    `Now a rollout: "${crowd.rollout.name}" to ${crowd.devices.length} devices in three groups: ${sizes}.${STORIES[version].begins}`,
+    `Now a rollout: "${rolloutFleet.rollout.name}" to ${rolloutFleet.devices.length} devices in three groups: ${sizes}.${STORIES[version].begins}`,
   );
-  sayWrapped(forecastSentence(forecast, crowd));
+  sayWrapped(forecastSentence(forecast, rolloutFleet));
   say('');
-  const { rollout, mostInFlight } = await runRollout(operator, crowd, stop);
-  const checked = await check(operator, fleet, crowd);
+  const { rollout, mostInFlight } = await runRollout(operator, rolloutFleet, stop);
+  const checked = await check(operator, fleet, rolloutFleet);
   say('');
   for (const sentence of summaryOf(rollout)) sayWrapped(sentence);
   say('');
@@ -126,7 +129,7 @@ async function playRollout(
   const faults = STORIES[version].faults(rollout, checked);
   for (const fault of faults.slice(0, FAULTS_SHOWN)) say(`! ${fault}`);
   if (faults.length > FAULTS_SHOWN) say(`! and ${faults.length - FAULTS_SHOWN} more`);
-  if (faults.length === 0) for (const sentence of STORIES[version].good(checked, crowd)) sayWrapped(sentence);
+  if (faults.length === 0) for (const sentence of STORIES[version].good(checked, rolloutFleet)) sayWrapped(sentence);
   return faults.length;
 }
 
@@ -137,7 +140,7 @@ const STORIES: Readonly<
     {
       readonly begins: string;
       readonly faults: (rollout: RolloutResource, all: readonly Checked[]) => string[];
-      readonly good: (all: readonly Checked[], crowd: RolloutFleet) => string[];
+      readonly good: (all: readonly Checked[], rolloutFleet: RolloutFleet) => string[];
     }
   >
 > = {
@@ -149,7 +152,7 @@ const STORIES: Readonly<
   bootsNowhere: {
     begins: ' This version boots on none of them.',
     faults: faultsOfCanary,
-    good: (_all, crowd) => [untouched(crowd)],
+    good: (_all, rolloutFleet) => [untouched(rolloutFleet)],
   },
   bootsOnSome: {
     begins: ' This version boots on some of them only, and a rule takes it back where 20 % fail.',

@@ -6,7 +6,7 @@ import { migrate } from '../store/db/migrate.js';
 import { isUnreachable } from '../store/db/sqlstates.js';
 import {
   addressesOf,
-  announcement,
+  startMessage,
   removeEndpoints,
   writeEndpoints,
   type Addresses,
@@ -35,7 +35,7 @@ const GRACE_MS = { node: 5_000, broker: 1_000, temporal: 2_000, postgres: 3_000 
 /** An outside database may be started by the same script a moment later. */
 const DATABASE_LIMIT_MS = 30_000;
 
-interface House {
+interface Services {
   settings: Settings;
   ports: Ports;
   record: ProcessRecord;
@@ -74,14 +74,14 @@ async function up(): Promise<void> {
   removeEndpoints(dataDir);
   await endLeftovers(dataDir, log);
   const ports = await portsOf(settings, log);
-  const house = { settings, ports, record, supervisor, log };
-  const [database] = await Promise.all([databaseOf(house), engineOf(house)]);
+  const services = { settings, ports, record, supervisor, log };
+  const [database] = await Promise.all([databaseOf(services), engineOf(services)]);
   await migrateWhenReachable(database);
   const addresses = addressesOf(settings, ports, database);
-  await startChildren(house, addresses);
+  await startChildren(services, addresses);
   writeEndpoints(dataDir, addresses);
   say(
-    announcement(
+    startMessage(
       addresses,
       dataDir,
       settings.adminToken === undefined ? adminTokenFile(dataDir) : 'as in SLIPWAY_ADMIN_TOKEN',
@@ -141,7 +141,7 @@ async function portsOf(
 }
 
 /** URL of the outside PostgreSQL, or of the one that is started here. */
-async function databaseOf({ settings, ports, record, supervisor, log }: House): Promise<string> {
+async function databaseOf({ settings, ports, record, supervisor, log }: Services): Promise<string> {
   if (settings.databaseUrl !== undefined) return settings.databaseUrl;
   let url = '';
   const start = async (signal: AbortSignal) => {
@@ -160,7 +160,7 @@ async function databaseOf({ settings, ports, record, supervisor, log }: House): 
 }
 
 /** Starts Temporal unless there is one outside. */
-async function engineOf({ settings, ports, record, supervisor, log }: House): Promise<void> {
+async function engineOf({ settings, ports, record, supervisor, log }: Services): Promise<void> {
   if (settings.temporal.address !== undefined) return;
   const binary = await findTemporal({ log, cliPath: settings.temporal.cliPath });
   say(`Temporal server ${binary.serverVersion}: ${binary.how}.`);
@@ -195,7 +195,7 @@ async function migrateWhenReachable(databaseUrl: string): Promise<void> {
 }
 
 /** The broker first: the bridge would otherwise wait for its first pause between two tries. */
-async function startChildren({ settings, ports, record, supervisor }: House, addresses: Addresses): Promise<void> {
+async function startChildren({ settings, ports, record, supervisor }: Services, addresses: Addresses): Promise<void> {
   const { dataDir, adminToken } = settings;
   const env = childEnvironment(settings, ports, addresses, keepSecret(join(dataDir, 'mqtt-password')));
   const child = (name: string, path: string, graceMs: number, more: NodeJS.ProcessEnv = {}) =>

@@ -21,7 +21,7 @@ export interface SlotPlan {
   clearedUnder: readonly string[];
   revision: number | null;
   /** A revision that stands elsewhere, so that the document must be above it before it is published; null = it is. */
-  outnumbered: number | null;
+  raisedRevision: number | null;
   /** In this order. */
   messages: readonly Outgoing[];
 }
@@ -36,8 +36,8 @@ const RETRY_DOWNLOAD = 3;
 export function planSlot(view: SlotView, downloadUrl: (tenantId: string, installationId: string) => string): SlotPlan {
   const { installation, node, published } = view;
   const shown = installation !== undefined && node !== undefined && wantsDocument(installation);
-  const outnumbered = shown ? standsElsewhere(view, node, installation.revision!) : null;
-  const publishes = shown && outnumbered === null;
+  const raisedRevision = shown ? standsElsewhere(view, node, installation.revision!) : null;
+  const publishes = shown && raisedRevision === null;
   const clearedUnder = published.map((one) => one.node).filter((other) => !shown || other !== node);
   const messages: Outgoing[] = clearedUnder.map((other) => ({
     topic: desiredTopic(addressOf(view, other), view.slot),
@@ -54,7 +54,7 @@ export function planSlot(view: SlotView, downloadUrl: (tenantId: string, install
     publishedUnder: publishes ? node : null,
     clearedUnder,
     revision: publishes ? installation.revision : null,
-    outnumbered,
+    raisedRevision,
     messages: [...messages, ...impulses(view)],
   };
 }

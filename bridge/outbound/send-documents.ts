@@ -42,7 +42,7 @@ export async function sendDocuments(has: DocumentDependencies): Promise<number> 
   if (claimed.length === 0) return 0;
   const { plans, failed } = planAll(claimed, views, has);
   // Asked for now, carried out by the next round: the record marks the slot again.
-  await renumber(has, plans);
+  await raiseRevisions(has, plans);
   // First where documents may stand from now on, then the documents, then where they do not stand any more.
   await writeWhereTheyWillStand(has, plans.flatMap(standing));
   const outcomes = await Promise.all(plans.map(({ claimed: one, plan }) => carryOut(one, plan, has.publish)));
@@ -84,9 +84,9 @@ function planAll(
 }
 
 /** In one transaction for all: a slot whose document must bear a higher revision than it has. */
-async function renumber(has: DocumentDependencies, plans: readonly Planned[]): Promise<void> {
+async function raiseRevisions(has: DocumentDependencies, plans: readonly Planned[]): Promise<void> {
   const reports = plans.flatMap(({ view, plan }) =>
-    plan.outnumbered === null
+    plan.raisedRevision === null
       ? []
       : [
           {
@@ -95,7 +95,7 @@ async function renumber(has: DocumentDependencies, plans: readonly Planned[]): P
             from: { kind: 'service' as const },
             kind: 'revision_conflict' as const,
             slot: view.slot,
-            revision: plan.outnumbered,
+            revision: plan.raisedRevision,
           },
         ],
   );

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Fleet } from '../../agent/simulator/fleet.js';
 import type { InstallationResource, Operator } from '../service/operator.js';
 import type { Outcome } from './outcome.js';
-import { isOver, Picture, type Actor } from './picture.js';
+import { isOver, Picture, type DeviceRow } from './picture.js';
 import type { Member, DemoSetup } from '../service/set-up.js';
 
 /** A round of the picture asks for all devices once. */
@@ -16,7 +16,7 @@ interface Scheduled extends Member {
   readonly installationId: string;
 }
 
-/** Each of the fifty installs by itself, and each in its own way: shows it, and says how each ended. */
+/** Installs on 50 devices one by one, each with its own fault profile: shows each, and how it ended. */
 export async function runInstallationsDemo(
   operator: Operator,
   stage: DemoSetup,
@@ -26,9 +26,9 @@ export async function runInstallationsDemo(
   const said = new Map<string, string>();
   fleet.onEvent(({ device, phase, detail }) => said.set(device, detail === '' ? phase : `${phase}: ${detail}`));
   await fleet.start();
-  const cast = await schedule(operator, stage);
-  const ended = await watch(operator, cast, fleet, said, stop);
-  return judge(fleet, cast, ended, stage);
+  const scheduled = await schedule(operator, stage);
+  const ended = await watch(operator, scheduled, fleet, said, stop);
+  return judge(fleet, scheduled, ended, stage);
 }
 
 /** Short enough to be watched; everything else stays at its default. */
@@ -50,10 +50,10 @@ function schedule(operator: Operator, { members, firmwares }: DemoSetup): Promis
   );
 }
 
-/** Until every installation has ended, or the deadline has come. @returns them in the order of the cast */
+/** Until every installation has ended, or the deadline has come. @returns them in the order of `scheduled` */
 async function watch(
   operator: Operator,
-  cast: readonly Scheduled[],
+  scheduled: readonly Scheduled[],
   fleet: Fleet,
   said: ReadonlyMap<string, string>,
   stop: AbortSignal,
@@ -61,9 +61,9 @@ async function watch(
   const picture = new Picture(process.stdout, Date.now());
   for (const end = Date.now() + DEADLINE_MS; ; await sleep(LOOK_MS)) {
     const found = new Map((await operator.installations(NEWEST)).map((one) => [one.id, one]));
-    const installations = cast.map((one) => found.get(one.installationId)!);
+    const installations = scheduled.map((one) => found.get(one.installationId)!);
     picture.draw(
-      cast.map((one, index): Actor => ({
+      scheduled.map((one, index): DeviceRow => ({
         name: one.name,
         isChild: one.isChild,
         profile: fleet.device(one.deviceId).profile.name,
@@ -79,12 +79,12 @@ async function watch(
 /** Holds each device's disk against what the service says: neither is believed alone. */
 function judge(
   fleet: Fleet,
-  cast: readonly Scheduled[],
+  scheduled: readonly Scheduled[],
   ended: readonly InstallationResource[],
   { firmwares }: DemoSetup,
 ): Promise<Outcome[]> {
   return Promise.all(
-    cast.map(async (one, index): Promise<Outcome> => {
+    scheduled.map(async (one, index): Promise<Outcome> => {
       const installation = ended[index]!;
       const device = fleet.device(one.deviceId);
       const isNew = await device.holds(one.slot, firmwares[one.slot].sha256);

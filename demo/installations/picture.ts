@@ -2,7 +2,7 @@ import type { InstallationResource } from '../service/operator.js';
 import { Canvas, colour, seconds } from '../terminal/terminal.js';
 
 /** One device of the picture, as far as it is known. */
-export interface Actor {
+export interface DeviceRow {
   readonly name: string;
   /** Behind the gateway that stands above it. */
   readonly isChild: boolean;
@@ -21,7 +21,7 @@ const LABELS: Readonly<Record<string, string>> = {
   unreachableChild: 'away first',
 };
 export const labelOf = (profile: string) => LABELS[profile] ?? profile;
-export const indented = ({ name, isChild }: Pick<Actor, 'name' | 'isChild'>) => (isChild ? `└ ${name}` : name);
+export const indented = ({ name, isChild }: Pick<DeviceRow, 'name' | 'isChild'>) => (isChild ? `└ ${name}` : name);
 
 const COLOURS: Readonly<Record<string, number>> = {
   installed: 32,
@@ -51,14 +51,14 @@ export class Picture {
     this.canvas = new Canvas(out);
   }
 
-  draw(actors: readonly Actor[]): void {
-    if (this.out.isTTY) this.canvas.draw((columns, rows) => picture(actors, Date.now() - this.began, columns, rows));
-    else this.append(actors);
+  draw(devices: readonly DeviceRow[]): void {
+    if (this.out.isTTY) this.canvas.draw((columns, rows) => picture(devices, Date.now() - this.began, columns, rows));
+    else this.append(devices);
   }
 
-  private append(actors: readonly Actor[]): void {
-    for (const actor of actors) {
-      const { name, profile, installation } = actor;
+  private append(devices: readonly DeviceRow[]): void {
+    for (const device of devices) {
+      const { name, profile, installation } = device;
       const now = `${installation.state}${installation.attempt > 1 ? ` (try ${installation.attempt})` : ''}`;
       if (this.known.get(name) === now) continue;
       this.known.set(name, now);
@@ -70,40 +70,40 @@ export class Picture {
 }
 
 /** The lines of the picture, none wider than the terminal, and fewer than it has rows. */
-export function picture(actors: readonly Actor[], ms: number, columns: number, rows: number): string[] {
-  const over = actors.filter((actor) => isOver(actor.installation)).length;
-  const foot = `${bar(over, actors.length, 30)} ${over} of ${actors.length} have ended, ${seconds(ms)}`.slice(
+export function picture(devices: readonly DeviceRow[], ms: number, columns: number, rows: number): string[] {
+  const over = devices.filter((device) => isOver(device.installation)).length;
+  const foot = `${bar(over, devices.length, 30)} ${over} of ${devices.length} have ended, ${seconds(ms)}`.slice(
     0,
     columns,
   );
   const room = rows - 2; // the foot, and the line of the cursor
-  if (actors.length <= room) return [...actors.map((actor) => line(actor, columns)), foot];
-  const open = actors.filter((actor) => !isOver(actor.installation));
+  if (devices.length <= room) return [...devices.map((device) => line(device, columns)), foot];
+  const open = devices.filter((device) => !isOver(device.installation));
   const shown = open.slice(0, Math.max(0, room - 2));
   const more = open.length - shown.length;
   return [
-    ...shown.map((actor) => line(actor, columns)),
+    ...shown.map((device) => line(device, columns)),
     ...(more > 0 ? [`… and ${more} more that are under way`] : []),
-    counts(actors).slice(0, columns),
+    counts(devices).slice(0, columns),
     foot,
   ];
 }
 
-function line(actor: Actor, columns: number): string {
+function line(device: DeviceRow, columns: number): string {
   const {
     profile,
     installation: { state, attempt },
     said,
-  } = actor;
-  const head = `${indented(actor).padEnd(10)} ${labelOf(profile).padEnd(11)} `;
+  } = device;
+  const head = `${indented(device).padEnd(10)} ${labelOf(profile).padEnd(11)} `;
   const rest = ` ${attempt > 1 ? `try ${attempt}` : '     '}  `;
   const room = columns - head.length - 11 - rest.length - 1;
   return `${head}${colour(COLOURS[state] ?? WORKING, state.padEnd(11))}${rest}${colour(90, said.slice(0, Math.max(0, room)))}`;
 }
 
 /** How many have ended in which way. */
-function counts(actors: readonly Actor[]): string {
-  const ended = actors.filter((actor) => isOver(actor.installation)).map((actor) => actor.installation.state);
+function counts(devices: readonly DeviceRow[]): string {
+  const ended = devices.filter((device) => isOver(device.installation)).map((device) => device.installation.state);
   return ended.length === 0
     ? 'none has ended'
     : [...new Set(ended)].map((state) => `${ended.filter((one) => one === state).length} ${state}`).join(', ');

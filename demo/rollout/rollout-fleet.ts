@@ -36,7 +36,7 @@ const DEVICES = 200;
 const PILOTS = 12;
 /** Small: what is shown is how the rollout goes from group to group, not the network. */
 const FIRMWARE_BYTES = 256 * 1024;
-/** Requests at once: the fifty that install meanwhile come first. */
+/** Requests at once: the first 50 devices that install meanwhile come first. */
 const AT_ONCE = 4;
 /** As the simulator fills a slot that came from the factory. */
 const FACTORY = Buffer.from('firmware 1.0.0, from the factory\n');
@@ -80,7 +80,7 @@ const FAULTS: Readonly<Record<string, readonly (readonly [ProfileName, number])[
   ],
 };
 
-/** Says nothing: the picture of the fifty may be on the screen. */
+/** Says nothing: the picture of the first 50 devices may be on the screen. */
 export async function gather(operator: Operator, dir: string, version: Version): Promise<RolloutFleet> {
   const typeId = await operator.deviceType(TYPE);
   const [old, firmware] = [

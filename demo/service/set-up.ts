@@ -5,7 +5,7 @@ import type { FleetDevice } from '../../agent/simulator/fleet.js';
 import { DEVICE_MIX, type MixedDevice, type SlotName } from './device-mix.js';
 import type { Operator } from './operator.js';
 
-/** One of the fifty, as the service knows it. */
+/** One of the first 50 devices, as the service knows it. */
 export interface Member {
   readonly name: string;
   readonly slot: SlotName;

@@ -67,7 +67,7 @@ const PIECE = 1_000;
 /**
  * Compares what the broker retains with where documents should stand, and marks what differs: the sender puts it right.
  * What stands where no row says so, or with a higher revision (a database restored from a backup), is written down
- * first: then it is cleared there, or outnumbered.
+ * first: then it is cleared there, or replaced by a higher revision.
  * @param since epoch milliseconds at which the reading began: what was published later is not missed. @returns how many
  * were marked.
  */

@@ -65,7 +65,7 @@ describe('The activities of a rollout', () => {
     expect(heartbeats.at(-1)!.did).toEqual(at.did);
   });
 
-  it('the long activity stops after the present step when it is cancelled, and the next one goes on', async () => {
+  it('the long activity stops after the present step when it is cancelled, and the next one continues', async () => {
     const ref = await started();
     const environment = new MockActivityEnvironment();
     environment.on('heartbeat', () => environment.cancel());

@@ -124,16 +124,16 @@ describe('A password at mosquitto', () => {
   });
 
   it('of each of 150 devices is sent in one batch, over the limit of one packet', async () => {
-    const crowd = Array.from({ length: 150 }, (_, n) => ({
-      tenant: 'crowd',
+    const logins = Array.from({ length: 150 }, (_, n) => ({
+      tenant: 'logins',
       node: `${node}-${n}`,
       known: true,
       valid: [password(`p${n}`)],
     }));
-    expect(new Set(await admin.bringUpToDate(crowd))).toEqual(new Set(['admitted']));
-    expect((await admin.nodes()).filter(({ tenant }) => tenant === 'crowd')).toHaveLength(150);
-    await admin.bringUpToDate(crowd.map((one) => ({ ...one, known: false, valid: [] })));
-    expect((await admin.nodes()).filter(({ tenant }) => tenant === 'crowd')).toHaveLength(0);
+    expect(new Set(await admin.bringUpToDate(logins))).toEqual(new Set(['admitted']));
+    expect((await admin.nodes()).filter(({ tenant }) => tenant === 'logins')).toHaveLength(150);
+    await admin.bringUpToDate(logins.map((one) => ({ ...one, known: false, valid: [] })));
+    expect((await admin.nodes()).filter(({ tenant }) => tenant === 'logins')).toHaveLength(0);
   });
 
   it('cannot be sent while mosquitto is away; the next attempt sends it', async () => {

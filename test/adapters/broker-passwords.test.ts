@@ -108,12 +108,12 @@ describe('A password', () => {
 
   it('is asked of the database once for a second of reconnects, and thousands at once in few statements', async () => {
     const made = await Promise.all(Array.from({ length: 20 }, () => make()));
-    const crowd = Array.from({ length: 2_000 }, (_, n) => made[n % made.length]!);
+    const attempts = Array.from({ length: 2_000 }, (_, n) => made[n % made.length]!);
     let asked = 0;
     const count = () => void (asked += 1);
     pool.on('acquire', count);
-    const admitted = await Promise.all(crowd.map((one) => passwords.check(one.username, one.password)));
-    expect(admitted.every((admission, n) => admission?.credentialId === crowd[n]!.id)).toBe(true);
+    const admitted = await Promise.all(attempts.map((one) => passwords.check(one.username, one.password)));
+    expect(admitted.every((admission, n) => admission?.credentialId === attempts[n]!.id)).toBe(true);
     pool.off('acquire', count);
     expect(asked).toBeLessThan(20);
   });

@@ -5,8 +5,8 @@ import { openPool, type Pool } from '../../store/db/pool.js';
 import { createTestDatabase } from '../support/database.js';
 import { startApi, type ApiUnderTest } from './api-under-test.js';
 
-/** A line to the real database that can be cut. */
-class Line {
+/** A TCP proxy to the real database that can be cut. */
+class TcpProxy {
   private readonly server: Server;
   private readonly sockets = new Set<Socket>();
   private cut = false;
@@ -43,15 +43,15 @@ class Line {
 }
 
 let database: Awaited<ReturnType<typeof createTestDatabase>>;
-let line: Line;
+let proxy: TcpProxy;
 let pool: Pool;
 let api: ApiUnderTest;
 beforeAll(async () => {
   database = await createTestDatabase('api_database_away');
-  line = new Line(new URL(database.url));
-  pool = openPool({ databaseUrl: await line.open(), name: 'away-test', max: 4 });
+  proxy = new TcpProxy(new URL(database.url));
+  pool = openPool({ databaseUrl: await proxy.open(), name: 'away-test', max: 4 });
   api = await startApi('api_database_away_own', { services: { pool } });
-  // The key was written to the API's own database; the app under test asks the one behind the line.
+  // The key was written to the API's own database; the app under test asks the one behind the proxy.
   await pool.query(
     `INSERT INTO api_keys (tenant_id, name, role, secret_hash) VALUES ('default', 'test', 'owner', sha256($1))`,
     [Buffer.from(api.token)],
@@ -60,14 +60,14 @@ beforeAll(async () => {
 afterAll(async () => {
   await api.close();
   await pool.end();
-  await line.close();
+  await proxy.close();
   await database.drop();
 });
 
 describe('with the database away', () => {
   it('requests are answered 503 with Retry-After, and succeed as soon as it is back', async () => {
     expect((await api.call('GET', '/v1/devices')).status).toBe(200);
-    line.isCut = true;
+    proxy.isCut = true;
     for (const [method, path, body] of [
       ['GET', '/v1/devices'],
       ['POST', '/v1/device-types', { name: 'x' }],
@@ -90,7 +90,7 @@ describe('with the database away', () => {
       });
     expect((await api.call('GET', '/health/live')).status).toBe(200);
     expect((await api.call('GET', '/metrics')).body).toContain('slipway_database_up 0');
-    line.isCut = false;
+    proxy.isCut = false;
     expect((await api.call('GET', '/v1/devices')).status).toBe(200);
   });
 });

@@ -48,7 +48,7 @@ describe('What is only shown in the Temporal UI', () => {
     expect(sends(limiter, 'a', stepAt + 10_000, stepAt)).toBe(true);
   });
 
-  it('is told from what the process must know: another signal, an earlier deadline', () => {
+  it('is distinguished from what the process must know: another signal, an earlier deadline', () => {
     const limiter = new StatusRefreshLimiter();
     const one = rebooting('a');
     expect(limiter.isRefresh(one)).toBe(false);

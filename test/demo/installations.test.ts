@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { DEVICE_MIX } from '../../demo/service/device-mix.js';
 import type { InstallationResource } from '../../demo/service/operator.js';
 import { isAsExpected, table, type Outcome } from '../../demo/installations/outcome.js';
-import { picture, type Actor } from '../../demo/installations/picture.js';
+import { picture, type DeviceRow } from '../../demo/installations/picture.js';
 import { story } from '../../demo/installations/story.js';
 import { PROFILES } from '../../agent/simulator/profiles.js';
 
@@ -38,7 +38,7 @@ function installation(
     ...also,
   };
 }
-const actor = (name: string, state: string): Actor => ({
+const actor = (name: string, state: string): DeviceRow => ({
   name,
   isChild: name.startsWith('child'),
   profile: 'gatewayWithUnreachableChild',

@@ -358,23 +358,23 @@ describe('the rollout of the demo', () => {
   });
 
   it('is selected by flags, and prints its usage for unknown flags', () => {
-    expect(readArguments([])).toEqual({ keep: false, seed: 1, withFifty: true, version: 'good' });
+    expect(readArguments([])).toEqual({ keep: false, seed: 1, withInstallations: true, version: 'good' });
     expect(readArguments(['--rollout-only', '--seed', '7'])).toEqual({
       keep: false,
       seed: 7,
-      withFifty: false,
+      withInstallations: false,
       version: 'good',
     });
     expect(readArguments(['--bad-firmware', '--keep'])).toEqual({
       keep: true,
       seed: 1,
-      withFifty: false,
+      withInstallations: false,
       version: 'bootsNowhere',
     });
     expect(readArguments(['--bad-firmware', '--roll-back'])).toEqual({
       keep: false,
       seed: 1,
-      withFifty: false,
+      withInstallations: false,
       version: 'bootsOnSome',
     });
     expect(() => readArguments(['--roll-back'])).toThrow('--roll-back goes with --bad-firmware');

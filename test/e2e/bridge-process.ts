@@ -7,7 +7,7 @@ import { until } from '../support/until.js';
 const MAIN = fileURLToPath(new URL('../../dist/workers/bridge.js', import.meta.url));
 
 /** Everything that passes on the way from one process to one server, as it passes. */
-class Road {
+class TcpProxy {
   private readonly sockets = new Set<net.Socket>();
   private readonly server: net.Server;
 
@@ -53,16 +53,16 @@ export class BridgeProcess {
   /** Statements that change something, but the lease's own; and messages. Since `listenAnew`. */
   private readonly written: { at: number; text: string }[] = [];
   private readonly published: { at: number; topic: string }[] = [];
-  private readonly roads: Road[] = [];
+  private readonly proxies: TcpProxy[] = [];
 
   constructor(private readonly around: Surroundings) {}
 
   async start(): Promise<this> {
     const database = new URL(this.around.databaseUrl);
-    const toDatabase = new Road({ host: database.hostname, port: Number(database.port) }, (from) =>
+    const toDatabase = new TcpProxy({ host: database.hostname, port: Number(database.port) }, (from) =>
       from.on('data', (chunk: Buffer) => this.hearStatements(chunk)),
     );
-    const toBroker = new Road({ host: '127.0.0.1', port: this.around.mqttPort }, (from) => {
+    const toBroker = new TcpProxy({ host: '127.0.0.1', port: this.around.mqttPort }, (from) => {
       const packets = parser({ protocolVersion: 4 });
       packets.on(
         'packet',
@@ -70,7 +70,7 @@ export class BridgeProcess {
       );
       from.on('data', (chunk: Buffer) => void packets.parse(chunk));
     });
-    this.roads.push(toDatabase, toBroker);
+    this.proxies.push(toDatabase, toBroker);
     database.host = `127.0.0.1:${await toDatabase.open()}`;
     const env = {
       ...process.env,
@@ -140,7 +140,7 @@ export class BridgeProcess {
 
   async end(): Promise<void> {
     await this.exits('SIGKILL');
-    await Promise.all(this.roads.map((road) => road.close()));
+    await Promise.all(this.proxies.map((proxy) => proxy.close()));
   }
 
   private async exits(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {

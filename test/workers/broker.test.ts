@@ -12,7 +12,7 @@ import { Facts } from '../support/facts.js';
 const MAIN = fileURLToPath(new URL('../../dist/workers/broker.js', import.meta.url));
 
 /** The way to PostgreSQL, which a test can close and open again. */
-class Road {
+class TcpProxy {
   private readonly sockets = new Set<net.Socket>();
   private blocked = false;
   private readonly server: net.Server;
@@ -55,7 +55,7 @@ describe("The broker's process", () => {
   let database: Awaited<ReturnType<typeof createTestDatabase>>;
   let pool: Pool;
   let facts: Facts;
-  let road: Road;
+  let proxy: TcpProxy;
   let child: ChildProcess;
   let log = '';
   let url = '';
@@ -64,10 +64,10 @@ describe("The broker's process", () => {
     database = await createTestDatabase('broker_process');
     pool = openPool({ databaseUrl: database.url, name: 'test' });
     facts = await new Facts(pool, 'acme').begin();
-    road = new Road(new URL(database.url));
+    proxy = new TcpProxy(new URL(database.url));
     const env = {
       ...process.env,
-      DATABASE_URL: await road.open(),
+      DATABASE_URL: await proxy.open(),
       SLIPWAY_MQTT_PORT: '0',
       MQTT_USERNAME: 'slipway',
       MQTT_PASSWORD: 'secret',
@@ -80,7 +80,7 @@ describe("The broker's process", () => {
   });
   afterAll(async () => {
     child.kill('SIGKILL');
-    await road.close();
+    await proxy.close();
     await pool.end();
     await database.drop();
   });
@@ -110,11 +110,11 @@ describe("The broker's process", () => {
   it('keeps connected clients while the database is away, answers "unavailable" to others, and admits them when it is back', async () => {
     const [inside, outside] = [await make(), await make()];
     const device = await enter(inside);
-    road.block(true);
+    proxy.block(true);
     await eventually('it noticed', () => log.includes('the database does not answer'), 10_000);
     await expect(enter(outside)).rejects.toThrow(/unavailable/i);
     expect(device.closed).toBe(false);
-    road.block(false);
+    proxy.block(false);
     await eventually('it noticed', () => log.includes('the database answers again'), 10_000);
     const later = await enter(outside);
     expect(device.closed).toBe(false);

@@ -86,7 +86,7 @@ describe('The process of an installation that an earlier version started', () =>
   it.each([
     ['the first edition', undefined, ['notify', 'conclude']],
     ['the second edition', 2 as const, ['notify']],
-  ])('hears signals of both versions, and ends as before: %s', async (_, edition, called) => {
+  ])('accepts signals of both versions, and ends as before: %s', async (_, edition, called) => {
     const one = await started(edition);
     await says(one, 'downloaded');
     await signal(one, 'downloaded');

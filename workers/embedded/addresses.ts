@@ -47,7 +47,7 @@ export function removeEndpoints(dataDir: string): void {
 }
 
 /** Lines for people. */
-export function announcement(addresses: Addresses, dataDir: string, adminToken: string): string {
+export function startMessage(addresses: Addresses, dataDir: string, adminToken: string): string {
   const rows: [string, string | undefined][] = [
     ['API', addresses.http],
     ['API docs', `${addresses.http}/docs`],

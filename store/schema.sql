@@ -454,6 +454,11 @@ CREATE TABLE rollout_groups (
   passed_at timestamp with time zone
   failed_at timestamp with time zone
   because text
+  skipped integer NOT NULL DEFAULT 0
+  unattempted_rejected integer NOT NULL DEFAULT 0
+  unattempted_timed_out integer NOT NULL DEFAULT 0
+  away integer NOT NULL DEFAULT 0
+  prefix_to integer NOT NULL DEFAULT 0
   CONSTRAINT rollout_groups_pkey PRIMARY KEY (tenant_id, rollout_id, "position")
   CONSTRAINT rollout_groups_tenant_id_rollout_id_fkey FOREIGN KEY (tenant_id, rollout_id) REFERENCES rollouts(tenant_id, id) ON DELETE CASCADE
   CONSTRAINT rollout_groups_tenant_id_rollout_id_name_key UNIQUE (tenant_id, rollout_id, name)
@@ -509,10 +514,11 @@ CREATE TABLE rollout_targets (
   back_ready_at timestamp with time zone NOT NULL DEFAULT '-infinity'::timestamp with time zone
   back_firmware_id uuid
   back_installation_id uuid
+  unattempted boolean NOT NULL DEFAULT false
   CONSTRAINT rollout_targets_back_state_check CHECK ((back_state = ANY (ARRAY['pending'::text, 'inFlight'::text, 'done'::text, 'failed'::text])))
   CONSTRAINT rollout_targets_end_as_check CHECK ((end_as = ANY (ARRAY['canceled'::text, 'timedOut'::text])))
   CONSTRAINT rollout_targets_pkey PRIMARY KEY (tenant_id, rollout_id, device_id)
-  CONSTRAINT rollout_targets_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'queued'::text, 'inFlight'::text, 'installed'::text, 'alreadyInstalled'::text, 'failed'::text, 'rejected'::text, 'canceled'::text, 'timedOut'::text, 'superseded'::text])))
+  CONSTRAINT rollout_targets_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'queued'::text, 'inFlight'::text, 'installed'::text, 'alreadyInstalled'::text, 'skipped'::text, 'failed'::text, 'rejected'::text, 'canceled'::text, 'timedOut'::text, 'superseded'::text])))
   CONSTRAINT rollout_targets_tenant_id_rollout_id_fkey FOREIGN KEY (tenant_id, rollout_id) REFERENCES rollouts(tenant_id, id) ON DELETE CASCADE
 );
 CREATE INDEX rollout_targets_admitted ON public.rollout_targets USING btree (tenant_id, rollout_id, group_position, admission) WHERE (admission IS NOT NULL);
@@ -528,6 +534,7 @@ CREATE INDEX rollout_targets_ready ON public.rollout_targets USING btree (tenant
 CREATE INDEX rollout_targets_to_roll_back ON public.rollout_targets USING btree (tenant_id, rollout_id) WHERE ((state = 'installed'::text) AND (back_state IS NULL));
 CREATE INDEX rollout_targets_unended_of_device ON public.rollout_targets USING btree (tenant_id, device_id) WHERE (ended_at IS NULL);
 CREATE INDEX rollout_targets_ungrouped ON public.rollout_targets USING btree (tenant_id, rollout_id, rank) WHERE (group_position IS NULL);
+CREATE INDEX rollout_targets_unreached ON public.rollout_targets USING btree (tenant_id, rollout_id, group_position) WHERE ((state = 'pending'::text) AND (NOT admissible));
 POLICY all_tenants ON rollout_targets TO slipway_worker USING true
 POLICY one_tenant ON rollout_targets TO slipway_api USING (tenant_id = current_tenant())
 GRANT DELETE, INSERT, SELECT, UPDATE TO slipway_api

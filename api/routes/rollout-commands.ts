@@ -3,7 +3,7 @@ import type { Command } from '../../domain/rollout/commands.js';
 import { id } from '../../protocol/http/envelope.js';
 import { nothing } from '../../protocol/http/installations.js';
 import { groupName } from '../../protocol/http/rollout-plan.js';
-import { abortBody, pauseBody, rejectBody, resumeBody, retryBody } from '../../protocol/http/rollouts.js';
+import { abortBody, pauseBody, rejectBody, resumeBody, retryBody, skipBody } from '../../protocol/http/rollouts.js';
 import { commandRollout } from '../../store/commands/rollout-commands.js';
 import { answer, route, type Answer, type Call, type Route, type Services } from '../http/route.js';
 import { byId, common, oneRollout, printer, ROLLOUTS, WRONG_PHASE } from './rollouts.js';
@@ -156,6 +156,20 @@ export function rolloutCommandRoutes(services: Services): Route[] {
       body: nothing,
       answers: accepted('It is approved, or waits for further approvals'),
       handle: (call) => act(call, call.params.id, { do: 'approve', group: call.params.name }),
+    }),
+    route({
+      ...common,
+      method: 'post',
+      path: `${GROUP}/skip`,
+      operationId: 'skipRolloutGroup',
+      summary: 'Skip the targets of a group that are away',
+      description:
+        'They end as skipped, which leaves every share; a gate that was inconclusive because of them is judged anew.',
+      permission: 'rollouts:write',
+      params: byGroup,
+      body: skipBody,
+      answers: accepted('They are skipped'),
+      handle: (call) => act(call, call.params.id, { do: 'skip', group: call.params.name }),
     }),
     route({
       ...common,

@@ -23,7 +23,7 @@ export type Admission<C> =
   | { readonly do: 'install'; readonly content: C }
   | {
       readonly do: 'conclude';
-      readonly as: 'alreadyInstalled' | 'rejected' | 'canceled';
+      readonly as: 'alreadyInstalled' | 'skipped' | 'rejected';
       /** One sentence without a full stop. */
       readonly because: string;
     };
@@ -37,14 +37,14 @@ export function judgeAdmission<C extends WantedContent>(
   wanted: C | undefined,
   rules: AdmissionRules,
 ): Admission<C> {
-  if (!slot) return { do: 'conclude', as: 'canceled', because: 'the device was deleted' };
+  if (!slot) return skipped('the device was deleted');
   if (!wanted) return rejected('the firmware was deleted');
   if (!wanted.isAssociated)
     return rejected(`the firmware is no longer associated with slot "${wanted.slot}" of this device type`);
   if (holdsAlready(slot, wanted.sha256))
     return { do: 'conclude', as: 'alreadyInstalled', because: 'its slot already held the content' };
   if (!rules.allowDowngrade && isDowngrade(slot.version, wanted.version))
-    return rejected(
+    return skipped(
       `its slot holds ${slot.version}, which is newer than ${wanted.version}; set allowDowngrade in the plan to install it`,
     );
   if (conflictOf(slot, rules.onConflict) === 'reject')
@@ -52,6 +52,12 @@ export function judgeAdmission<C extends WantedContent>(
   return { do: 'install', content: wanted };
 }
 
+/** There is nothing to do any more: it leaves every share. */
+function skipped(because: string): Extract<Admission<never>, { do: 'conclude' }> {
+  return { do: 'conclude', as: 'skipped', because };
+}
+
+/** It should have got the content, and cannot: it counts as not succeeded. */
 function rejected(because: string): Extract<Admission<never>, { do: 'conclude' }> {
   return { do: 'conclude', as: 'rejected', because };
 }

@@ -111,7 +111,8 @@ function groupFaults(group: GroupPlan, at: string): Fault[] {
     faults.push({ pointer: `${at}/percent`, detail: 'must be above 0 and at most 100' });
   if (group.filter !== null) faults.push(...filterFaults(`${at}/filter`, group.filter));
   faults.push(...shareFault(`${at}/gate/minSuccess`, gate.minSuccess));
-  if (gate.minSample < 1) faults.push({ pointer: `${at}/gate/minSample`, detail: 'must be at least 1' });
+  if (gate.minSample !== 'all' && gate.minSample < 1)
+    faults.push({ pointer: `${at}/gate/minSample`, detail: 'must be at least 1' });
   if (gate.confidence === null && gate.maxFailureRate !== null)
     faults.push({
       pointer: `${at}/gate/confidence`,

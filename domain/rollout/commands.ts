@@ -14,6 +14,8 @@ export type Command =
   /** Every device that was updated returns to what its slot held before. */
   | { readonly do: 'rollback'; readonly because: string | null }
   | { readonly do: 'retry'; readonly outcomes: readonly RetryableOutcome[] }
+  /** Targets of the group that are away are not waited for any more. */
+  | { readonly do: 'skip'; readonly group: string }
   /** `group` null: the rollout itself. */
   | { readonly do: 'approve'; readonly group: string | null }
   | { readonly do: 'reject'; readonly group: string | null; readonly because: string }

@@ -7,6 +7,7 @@ export const TARGET_STATES = [
   'inFlight',
   'installed',
   'alreadyInstalled',
+  'skipped',
   'failed',
   'rejected',
   'canceled',
@@ -62,7 +63,21 @@ export interface GroupFacts {
   /**
    * The longest run of targets, in the order of their admission, that have all ended: what the sequential test sees.
    */
-  readonly prefix: { readonly ended: number; readonly failed: number };
+  readonly prefix: {
+    readonly ended: number;
+    readonly failed: number;
+    /** The number of the last admission in it; those that were skipped are passed over. */
+    readonly to: number;
+  };
+  /** Of those that ended so: how many had no installation of their own. Stop rules do not count these. */
+  readonly unattempted: Unattempted;
+  /**
+   * Pending targets that were not seen for `pace.awayAfter` since the group opened. Counted only while nothing of the
+   * group is in flight: before that it decides nothing.
+   */
+  readonly away: number;
+  /** When the next pending target becomes away; null = none does by time alone. */
+  readonly awayAt: number | null;
   /** How many of its pending targets could be admitted now, counted no further than is needed. */
   readonly ready: number;
   /** When the next back-off ends; null = none runs. */
@@ -70,6 +85,14 @@ export interface GroupFacts {
   /** Of a roll back: its targets, by how far they are; `ready` as above. */
   readonly back: RollbackCounters & { readonly ready: number; readonly nextRetryAt: number | null };
 }
+
+/** A refusal at admission, and a deadline before any attempt. */
+export interface Unattempted {
+  readonly rejected: number;
+  readonly timedOut: number;
+}
+
+export const NONE_UNATTEMPTED: Unattempted = { rejected: 0, timedOut: 0 };
 
 export const ROLLBACK_STATES = ['pending', 'inFlight', 'done', 'failed'] as const;
 export type RollbackState = (typeof ROLLBACK_STATES)[number];
@@ -131,6 +154,7 @@ export function sumOf(groups: readonly { readonly counters: Counters }[]): Count
       inFlight: sum.inFlight + c.inFlight,
       installed: sum.installed + c.installed,
       alreadyInstalled: sum.alreadyInstalled + c.alreadyInstalled,
+      skipped: sum.skipped + c.skipped,
       failed: sum.failed + c.failed,
       rejected: sum.rejected + c.rejected,
       canceled: sum.canceled + c.canceled,
@@ -146,23 +170,47 @@ export function openOf(c: Counters): number {
   return c.queued + c.inFlight;
 }
 
-/** Targets that have come to their end. */
+/**
+ * Targets that have come to their end, and count: what was skipped has nothing to do any more, and leaves every share.
+ */
 export function endedOf(c: Counters): number {
   return c.installed + c.alreadyInstalled + c.failed + c.rejected + c.canceled + c.timedOut + c.superseded;
 }
 
+/** Whether a target in this state has come to its end. */
+export function isEndedTarget(state: TargetState): boolean {
+  return state !== 'pending' && state !== 'queued' && state !== 'inFlight';
+}
+
+/** The targets of a group that count: without those that were skipped. */
+export function sizeOf({ size, counters }: Pick<GroupFacts, 'size' | 'counters'>): number {
+  return size - counters.skipped;
+}
+
+/** Installations that ended by themselves, and the bad ones among them: what shares of stop rules are about. */
+export interface InstallationsEnded {
+  readonly ended: number;
+  readonly bad: Readonly<Record<StopOutcome, number>>;
+}
+
 /**
- * Installations that ended: what shares of stop rules are about. Content that was there before tells nothing of the new
- * version.
+ * Content that was there before, a refusal at admission, a deadline before any attempt, a cancellation and another
+ * rollout that took over tell nothing of the new version.
  */
-export function installationsEnded(c: Counters): number {
-  return endedOf(c) - c.alreadyInstalled;
+export function installationsEnded(
+  groups: readonly Pick<GroupFacts, 'counters' | 'unattempted'>[],
+): InstallationsEnded {
+  let [installed, failed, rejected, timedOut] = [0, 0, 0, 0];
+  for (const { counters, unattempted } of groups) {
+    installed += counters.installed;
+    failed += counters.failed;
+    rejected += counters.rejected - unattempted.rejected;
+    timedOut += counters.timedOut - unattempted.timedOut;
+  }
+  const any = failed + rejected + timedOut;
+  return { ended: installed + any, bad: { failed, rejected, timedOut, any } };
 }
 
 export function succeededOf(c: Counters): number {
   return c.installed + c.alreadyInstalled;
-}
-
-export function outcomeCount(c: Counters, outcome: StopOutcome): number {
-  return outcome === 'any' ? c.failed + c.rejected + c.timedOut : c[outcome];
 }

@@ -1,7 +1,7 @@
 import { failureRateBounds, judgeRate } from '../statistics/confidence.js';
 import { plural } from '../plural.js';
-import { endedOf, succeededOf, type GroupFacts } from './facts.js';
-import type { GroupPlan } from './plan.js';
+import { endedOf, sizeOf, succeededOf, type GroupFacts } from './facts.js';
+import { LEAST_SAMPLE, type GroupPlan } from './plan.js';
 import { percent } from './stop-rules.js';
 
 /**
@@ -21,35 +21,50 @@ export interface GateVerdict {
 
 /** docs/contracts/rollouts.md, "Gates". Pure: the same counters give the same verdict, however often one looks. */
 export function judgeGate(plan: GroupPlan, group: GroupFacts): GateVerdict {
-  const { counters: c, size } = group;
-  const ended = endedOf(c);
+  const { counters: c } = group;
+  const size = sizeOf(group);
   if (size === 0 || c.alreadyInstalled === size) {
-    return {
-      verdict: 'passed',
-      because:
-        size === 0 ? 'the group has no targets' : `${size} of ${plural(size, 'target')} already held the content`,
-      bound: boundOf(plan, group),
-    };
+    return { verdict: 'passed', because: nothingToDo(group, size), bound: boundOf(plan, group) };
   }
-  const exhausted = ended >= size;
+  // Those that are away hold no gate: when all others have ended, it is decided without them.
+  const exhausted = endedOf(c) >= size - group.away;
   return plan.gate.confidence !== null && plan.gate.maxFailureRate !== null
     ? sequential(plan, group, exhausted, plan.gate.maxFailureRate, plan.gate.confidence)
-    : byShare(plan, group, ended, exhausted);
+    : byShare(plan, group, size, exhausted);
 }
 
-function byShare({ gate }: GroupPlan, { counters, size }: GroupFacts, ended: number, exhausted: boolean): GateVerdict {
-  const succeeded = succeededOf(counters);
-  const rate = ended === 0 ? 0 : succeeded / ended;
-  const enough = rate >= gate.minSuccess;
+function nothingToDo({ size: all }: GroupFacts, size: number): string {
+  if (all === 0) return 'the group has no targets';
+  return size === 0
+    ? `${plural(all, 'target was', 'targets were')} skipped, and there are no others`
+    : `${size} of ${plural(size, 'target')} already held the content`;
+}
+
+function byShare({ name, gate }: GroupPlan, group: GroupFacts, size: number, exhausted: boolean): GateVerdict {
+  const ended = endedOf(group.counters);
+  const succeeded = succeededOf(group.counters);
+  const enough = ended > 0 && succeeded / ended >= gate.minSuccess;
   const seen = `${succeeded} of ${plural(ended, 'ended target')} succeeded; ${percent(gate.minSuccess)} required`;
-  if (exhausted) return { verdict: enough ? 'satisfied' : 'failed', because: seen, bound: null };
-  if (ended < Math.min(gate.minSample, size))
+  const needed =
+    gate.minSample === 'all'
+      ? Math.max(size - group.away, Math.min(size, LEAST_SAMPLE))
+      : Math.min(gate.minSample, size);
+  const away = awayOf(group, size, name);
+  if (ended < needed)
     return {
-      verdict: 'wait',
-      because: `${plural(ended, 'target has', 'targets have')} ended; the gate needs ${gate.minSample}`,
+      verdict: exhausted ? 'inconclusive' : 'wait',
+      because: `${plural(ended, 'target has', 'targets have')} ended; the gate needs ${needed}${away}`,
       bound: null,
     };
-  return { verdict: enough ? 'satisfied' : 'wait', because: seen, bound: null };
+  if (enough) return { verdict: 'satisfied', because: `${seen}${away}`, bound: null };
+  return { verdict: exhausted ? 'failed' : 'wait', because: `${seen}${away}`, bound: null };
+}
+
+/** Names the ways out, where some do not come. */
+function awayOf({ away }: GroupFacts, size: number, name: string): string {
+  return away === 0
+    ? ''
+    : `; ${away} of ${plural(size, 'target')} ${away === 1 ? 'is' : 'are'} away: amend minSample, or skip them with POST …/groups/${name}/skip {"away": true}`;
 }
 
 function sequential(
@@ -62,12 +77,18 @@ function sequential(
   const { ended, failed } = group.prefix;
   const bound = boundOf(plan, group)!;
   const said = `after ${plural(ended, 'device')} with ${plural(failed, 'failure')}, the failure rate is between ${percent(bound.lower)} and ${percent(bound.upper)} (confidence of each bound: ${percent(confidence)}); ${percent(maxFailureRate)} allowed`;
-  const verdict =
-    ended >= Math.min(plan.gate.minSample, group.size) ? judgeRate(failed, ended, maxFailureRate, confidence) : 'wait';
+  const { minSample } = plan.gate;
+  const size = sizeOf(group);
+  const needed = minSample === 'all' ? Math.min(size, LEAST_SAMPLE) : Math.min(minSample, size);
+  const verdict = ended >= needed ? judgeRate(failed, ended, maxFailureRate, confidence) : 'wait';
   if (verdict === 'pass') return { verdict: 'satisfied', because: said, bound };
   if (verdict === 'fail') return { verdict: 'failed', because: said, bound };
   return exhausted
-    ? { verdict: 'inconclusive', because: `${said}, and no target of the group is left`, bound }
+    ? {
+        verdict: 'inconclusive',
+        because: `${said}, and no target of the group is left${awayOf(group, size, group.name)}`,
+        bound,
+      }
     : { verdict: 'wait', because: said, bound };
 }
 

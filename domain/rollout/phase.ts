@@ -1,5 +1,6 @@
 import { judgeGate } from './gates.js';
 import type { GroupFacts, RolloutFacts } from './facts.js';
+import { outcomeSentence } from './outcome.js';
 import type { GroupPlan, Plan } from './plan.js';
 import { plural } from '../plural.js';
 import { iso } from './sentences.js';
@@ -16,17 +17,27 @@ export const PHASES = [
 ] as const;
 export type Phase = (typeof PHASES)[number];
 
-/** The phase is derived, most severe first, each with its sentence. */
-export function derivePhase(facts: RolloutFacts, plan: Plan): { phase: Phase; because: string } {
+/**
+ * The phase is derived, most severe first, each with its sentence.
+ * @param content what people call what it installs: the version of its firmware, where it has one
+ */
+export function derivePhase(
+  facts: RolloutFacts,
+  plan: Plan,
+  content = 'the content',
+): { phase: Phase; because: string } {
   if (facts.aborted)
-    return { phase: 'aborted', because: `Aborted at ${iso(facts.aborted.at)}: ${facts.aborted.because}.` };
+    return {
+      phase: 'aborted',
+      because: `Aborted at ${iso(facts.aborted.at)}: ${facts.aborted.because}${facts.closedAt !== null && !facts.rollingBack ? `; ${outcomeSentence(facts, content)}` : ''}.`,
+    };
   if (facts.rollingBack)
     return {
       phase: 'rolling_back',
       because: `Rolling back since ${iso(facts.rollingBack.at)}: ${facts.rollingBack.because}.`,
     };
   if (facts.finishedAt !== null)
-    return { phase: 'finished', because: `Finished at ${iso(facts.finishedAt)}: every target has ended.` };
+    return { phase: 'finished', because: `Finished at ${iso(facts.finishedAt)}: ${outcomeSentence(facts, content)}.` };
   if (facts.startRequestedAt === null)
     return { phase: 'draft', because: `Draft since ${iso(facts.createdAt)}: not started yet.` };
   const missing = plan.approval.required - facts.approvals.length;

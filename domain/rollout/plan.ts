@@ -55,7 +55,11 @@ export interface GroupPlan {
 
 export interface Gate {
   readonly minSuccess: number;
-  readonly minSample: number;
+  /**
+   * Targets that must have ended. `all`: every one that is not away, and at least `LEAST_SAMPLE` (or the whole of a
+   * smaller group).
+   */
+  readonly minSample: number | 'all';
   /** Both or neither: with them a sequential test decides (domain/statistics). */
   readonly maxFailureRate: number | null;
   readonly confidence: number | null;
@@ -77,6 +81,8 @@ export interface Pace {
   readonly ramp: Ramp | null;
   /** `wait`: only devices that are there are admitted. `offer`: all, for fleets that never say that they are there. */
   readonly offline: 'wait' | 'offer';
+  /** A pending target that was not seen for so long since its group opened is away, and holds no gate. */
+  readonly awayAfter: number;
 }
 
 /**
@@ -120,12 +126,18 @@ const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 
+/** What a gate that asks for all targets needs at least: fewer say too little to go on without a person. */
+export const LEAST_SAMPLE = 10;
+
+/** Of a gate with a sequential test, which works out by itself how many it needs. */
+export const SEQUENTIAL_MIN_SAMPLE = 1;
+
 /** docs/contracts/rollouts.md, "Defaults". */
 export const DEFAULTS = {
   groups: [{ name: 'canary', percent: 1 }, { name: 'early', percent: 10 }, { name: 'rest' }],
-  group: { soak: 0, gate: { minSuccess: 0.95, minSample: 1 } },
-  pace: { maxInFlight: 100, startsPerMinute: 1_000, offline: 'wait' },
-  stopIf: [{ outcome: 'failed', share: 0.1, after: 10, then: 'pause' }],
+  group: { soak: 0, gate: { minSuccess: 0.95, minSample: 'all' } },
+  pace: { maxInFlight: 100, startsPerMinute: 1_000, offline: 'wait', awayAfter: DAY },
+  stopIf: [{ outcome: 'any', share: 0.1, after: 10, then: 'pause' }],
   retry: { maxAttempts: 3, backoff: { first: 5 * MINUTE, factor: 2, max: 6 * HOUR }, on: RETRY_CLASSES },
   timeouts: { offer: HOUR, download: HOUR, install: 30 * MINUTE, confirm: 15 * MINUTE, target: 30 * DAY },
   onConflict: 'queue',

@@ -1,4 +1,4 @@
-import { endedOf, openOf, sumOf, type Counters, type GroupFacts, type RolloutFacts } from './facts.js';
+import { endedOf, openOf, sizeOf, sumOf, type Counters, type GroupFacts, type RolloutFacts } from './facts.js';
 import { judgeGate } from './gates.js';
 import { rateNow, RATE_WINDOW_MS } from './pace.js';
 import type { GroupPlan, Plan } from './plan.js';
@@ -98,7 +98,7 @@ function aborting({ aborted, toStop }: RolloutFacts, counters: Counters): Planne
 }
 
 function rules(facts: RolloutFacts, plan: Plan): Planned | undefined {
-  const crossed = crossedRules(facts, plan.stopIf);
+  const crossed = crossedRules(facts, plan);
   return crossed.length > 0 ? steps(...crossed.map((one): Step => ({ do: 'fire_rule', ...one }))) : undefined;
 }
 
@@ -155,7 +155,7 @@ function sweeping(
 function gates(facts: RolloutFacts, plan: Plan, now: number): Planned | undefined {
   // What a gate that fails holds back: in a dynamic rollout also the devices that have yet to come.
   const something =
-    facts.groups.some((group) => endedOf(group.counters) < group.size) ||
+    facts.groups.some((group) => endedOf(group.counters) < sizeOf(group)) ||
     (plan.targets.dynamic && facts.endedAt === null);
   for (const [index, group] of facts.groups.entries()) {
     if (group.openedAt === null || group.passedAt !== null || group.failedAt !== null) continue;
@@ -211,8 +211,7 @@ function approved(plan: GroupPlan, group: GroupFacts, because: string, now: numb
 function finishing(facts: RolloutFacts, plan: Plan, counters: Counters): Planned | undefined {
   if (plan.targets.dynamic && facts.endedAt === null) return undefined;
   const left = counters.pending + openOf(counters);
-  if (left > 0 || facts.groups.some((group) => group.size > 0 && endedOf(group.counters) < group.size))
-    return undefined;
+  if (left > 0 || facts.groups.some((group) => endedOf(group.counters) < sizeOf(group))) return undefined;
   const open = facts.groups.find(
     (group) => group.openedAt !== null && group.passedAt === null && group.failedAt === null,
   );
@@ -266,6 +265,7 @@ function later(facts: RolloutFacts, plan: Plan, now: number): number | null {
         ? group.askedAt + approval.expiresAfter
         : null,
       group.openedAt !== null ? group.nextRetryAt : null,
+      running ? group.awayAt : null,
     ];
   });
   const sweep =

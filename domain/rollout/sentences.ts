@@ -23,7 +23,8 @@ export const describe = {
       .map((group) => group.nextRetryAt)
       .filter((time) => time !== null)
       .sort((a, b) => a - b)[0];
-    return `Waiting for ${plural(pending, 'device')} to come online${retry === undefined ? '' : `, or for the next retry at ${iso(retry)}`}${open > 0 ? `; ${open} in flight` : ''}.`;
+    const away = waits.find((group) => group.away > 0);
+    return `Waiting for ${plural(pending, 'device')} to come online${retry === undefined ? '' : `, or for the next retry at ${iso(retry)}`}${open > 0 ? `; ${open} in flight` : ''}${away === undefined ? '' : `; ${away.away} of ${plural(away.size, 'target')} of group "${away.name}" ${away.away === 1 ? 'is' : 'are'} away`}.`;
   },
   rollingBack: (pending: number, open: number, group: string | null) =>
     `Rolling back: waiting for ${[

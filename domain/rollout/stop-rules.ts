@@ -1,6 +1,6 @@
-import { installationsEnded, outcomeCount, sumOf, type RolloutFacts } from './facts.js';
+import { installationsEnded, openOf, sumOf, type RolloutFacts } from './facts.js';
 import { plural } from '../plural.js';
-import type { StopRule } from './plan.js';
+import type { Plan, StopRule } from './plan.js';
 
 /** Names a rule by what it says: an amended rule is another one, and may act once itself. */
 export function ruleKey(rule: StopRule): string {
@@ -22,13 +22,18 @@ const ACTS = { pause: 'pauses', abort: 'aborts', rollBack: 'rolls back' } as con
  * The rules that are crossed and have not acted, each with its sentence. One that acted never acts again, whatever the
  * share does later.
  */
-export function crossedRules(facts: RolloutFacts, rules: readonly StopRule[]): { rule: StopRule; because: string }[] {
+export function crossedRules(
+  facts: RolloutFacts,
+  { stopIf, targets }: Pick<Plan, 'stopIf' | 'targets'>,
+): { rule: StopRule; because: string }[] {
   const counters = sumOf(facts.groups);
-  const ended = installationsEnded(counters);
-  return rules
+  const { ended, bad: bads } = installationsEnded(facts.groups);
+  // A rollout that is smaller than `after` is judged as a whole.
+  const isWhole = !(targets.dynamic && facts.endedAt === null) && counters.pending + openOf(counters) === 0;
+  return stopIf
     .filter((rule) => !facts.fired.includes(ruleKey(rule)))
-    .map((rule) => ({ rule, bad: outcomeCount(counters, rule.outcome) }))
-    .filter(({ rule, bad }) => ended >= rule.after && bad > 0 && bad / ended >= rule.share)
+    .map((rule) => ({ rule, bad: bads[rule.outcome] }))
+    .filter(({ rule, bad }) => (ended >= rule.after || isWhole) && bad > 0 && bad / ended >= rule.share)
     .map(({ rule, bad }) => ({
       rule,
       because: `${bad} of ${plural(ended, 'installation')} ${WORDS[rule.outcome]}; the rollout ${ACTS[rule.then]} at ${percent(rule.share)} (checked after ${plural(rule.after, 'installation')})`,

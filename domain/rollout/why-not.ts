@@ -10,6 +10,7 @@ export const ACTIONS = [
   'reject',
   'amend',
   'rollback',
+  'skip',
 ] as const;
 export type Action = (typeof ACTIONS)[number];
 
@@ -100,6 +101,16 @@ const TABLE = {
     rolling_back: 'it is rolling back; its plan cannot change any more',
     finished: `${OVER.finished}; its plan cannot change any more`,
     aborted: `${OVER.aborted}; its plan cannot change any more`,
+  },
+  skip: {
+    draft: 'it is not started; leave those devices out of its targets',
+    awaiting_approval: null,
+    scheduled: 'it has not begun; no device of it is away yet',
+    running: null,
+    paused: null,
+    rolling_back: 'it is rolling back, and ends when that is done',
+    finished: `${OVER.finished}; nothing waits for those devices`,
+    aborted: `${OVER.aborted}; nothing waits for those devices`,
   },
   rollback: {
     draft: 'it has not started; there is nothing to roll back',

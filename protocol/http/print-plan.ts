@@ -17,7 +17,7 @@ export const groupShape = {
 };
 export const gateShape = {
   minSuccess: z.number(),
-  minSample: z.int(),
+  minSample: z.union([z.int(), z.literal('all')]),
   maxFailureRate: z.number().nullable(),
   confidence: z.number().nullable(),
 };
@@ -39,6 +39,7 @@ export const planShape = {
       .strictObject({ from: z.int(), factor: z.number(), every: z.strictObject({ succeeded: z.int() }) })
       .nullable(),
     offline: z.enum(['wait', 'offer']),
+    awayAfter: duration,
   }),
   stopIf: z.array(
     z.strictObject({
@@ -88,7 +89,11 @@ export function printPlan(p: Plan): PrintedPlan {
       dynamic: p.targets.dynamic,
     },
     groups: p.groups.map(printGroupPlan),
-    pace: { ...p.pace, ramp: p.pace.ramp && { ...p.pace.ramp, every: { ...p.pace.ramp.every } } },
+    pace: {
+      ...p.pace,
+      ramp: p.pace.ramp && { ...p.pace.ramp, every: { ...p.pace.ramp.every } },
+      awayAfter: printDuration(p.pace.awayAfter),
+    },
     stopIf: p.stopIf.map((rule) => ({ ...rule })),
     schedule: { startAt: timeOrNull(p.schedule.startAt), endAt: timeOrNull(p.schedule.endAt), atEnd: p.schedule.atEnd },
     retry: {

@@ -5,6 +5,7 @@ export const NO_TARGETS = {
   inFlight: 0,
   installed: 0,
   alreadyInstalled: 0,
+  skipped: 0,
   failed: 0,
   rejected: 0,
   canceled: 0,
@@ -12,10 +13,22 @@ export const NO_TARGETS = {
   superseded: 0,
   bytes: 0,
 };
-
-const GATE = { minSuccess: 0.95, minSample: 1, maxFailureRate: null, confidence: null };
-const WAITING = { ...GATE, verdict: 'wait', because: '0 targets have ended; the gate needs 1', bound: null };
-const CLOSED = { rollBack: null, state: 'pending', openedAt: null, passedAt: null, failedAt: null, because: null };
+const GATE = { minSuccess: 0.95, minSample: 'all', maxFailureRate: null, confidence: null };
+const waiting = (size: number) => ({
+  ...GATE,
+  verdict: 'wait',
+  because: `0 targets have ended; the gate needs ${size}`,
+  bound: null,
+});
+const CLOSED = {
+  away: 0,
+  rollBack: null,
+  state: 'pending',
+  openedAt: null,
+  passedAt: null,
+  failedAt: null,
+  because: null,
+};
 
 /** A canary of ten out of a thousand devices, for the OpenAPI document; a test holds it against its schema. */
 export const ROLLOUT_EXAMPLE = {
@@ -42,6 +55,7 @@ export const ROLLOUT_EXAMPLE = {
       state: 'running',
       size: 10,
       counters: { ...NO_TARGETS, pending: 4, inFlight: 3, installed: 3, bytes: 62_914_560 },
+      away: 0,
       openedAt: '2026-11-24T10:00:00.000Z',
       passedAt: null,
       failedAt: null,
@@ -52,7 +66,7 @@ export const ROLLOUT_EXAMPLE = {
       name: 'early',
       percent: 10,
       soak: 'PT0S',
-      gate: WAITING,
+      gate: waiting(100),
       approval: null,
       size: 100,
       counters: { ...NO_TARGETS, pending: 100 },
@@ -61,15 +75,15 @@ export const ROLLOUT_EXAMPLE = {
     {
       name: 'rest',
       soak: 'PT0S',
-      gate: WAITING,
+      gate: waiting(890),
       approval: null,
       size: 890,
       counters: { ...NO_TARGETS, pending: 890 },
       ...CLOSED,
     },
   ],
-  pace: { maxInFlight: 500, startsPerMinute: 1_000, ramp: null, offline: 'wait' },
-  stopIf: [{ outcome: 'failed', share: 0.1, after: 10, then: 'pause' }],
+  pace: { maxInFlight: 500, startsPerMinute: 1_000, ramp: null, offline: 'wait', awayAfter: 'P1D' },
+  stopIf: [{ outcome: 'any', share: 0.1, after: 10, then: 'pause' }],
   schedule: { startAt: null, endAt: null, atEnd: 'stopAdmitting' },
   retry: { maxAttempts: 3, backoff: { first: 'PT5M', factor: 2, max: 'PT6H' }, on: ['download', 'install', 'timeout'] },
   timeouts: { offer: 'PT1H', download: 'PT1H', install: 'PT30M', confirm: 'PT15M', target: 'P30D' },
@@ -83,6 +97,7 @@ export const ROLLOUT_EXAMPLE = {
   fromTemplate: [],
   version: 1,
   phase: 'running',
+  outcome: null,
   because: 'Running since 2026-11-24T10:00:00.000Z.',
   waitingOn: 'Waiting for 4 devices to come online; 3 in flight.',
   nextActionAt: '2026-12-24T10:00:00.000Z',

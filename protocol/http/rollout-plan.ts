@@ -1,7 +1,14 @@
 import { z } from 'zod';
 import { printDuration } from '../../domain/duration.js';
 import { MAX_FILTER_LENGTH } from '../../domain/fleet/filter.js';
-import { DEFAULTS, ON_EXPIRY, RETRY_CLASSES, STOP_OUTCOMES } from '../../domain/rollout/plan.js';
+import {
+  DEFAULTS,
+  LEAST_SAMPLE,
+  ON_EXPIRY,
+  RETRY_CLASSES,
+  SEQUENTIAL_MIN_SAMPLE,
+  STOP_OUTCOMES,
+} from '../../domain/rollout/plan.js';
 import { slotName } from './device-types.js';
 import { duration } from './duration.js';
 import { id, text, timestamp } from './envelope.js';
@@ -98,12 +105,12 @@ export const gate = z.strictObject({
     description: `Share of the ended targets that must have succeeded. Default ${DEFAULTS.group.gate.minSuccess}`,
   }),
   minSample: z
-    .int()
-    .min(1)
-    .max(MAX_DEVICES)
+    .union([z.int().min(1).max(MAX_DEVICES), z.literal('all')], {
+      error: `must be a whole number from 1 to ${MAX_DEVICES}, or "all"`,
+    })
     .optional()
     .meta({
-      description: `Targets that must have ended before it is judged. Default ${DEFAULTS.group.gate.minSample}`,
+      description: `Targets that must have ended before it is judged. all: every one that is not away, and at least ${LEAST_SAMPLE} (or the whole of a smaller group). Default all; with confidence ${SEQUENTIAL_MIN_SAMPLE}`,
     }),
   maxFailureRate: share
     .nullish()
@@ -169,6 +176,10 @@ const pace = z.strictObject({
     description:
       'wait: only devices that are online are admitted. offer: all, for fleets that never say they are there. Default wait',
   }),
+  awayAfter: duration(SECOND, MAX_TIME_MS, 'P1D').optional().meta({
+    description:
+      'A pending target that was not seen for so long since its group opened is away: no gate waits for it, and it is admitted when it returns. Default P1D',
+  }),
   perSite: notYet('use maxInFlight and startsPerMinute of the rollout, or a rollout for each site'),
 });
 
@@ -180,7 +191,9 @@ const stopRule = z.strictObject({
     .min(1)
     .max(MAX_DEVICES)
     .optional()
-    .meta({ description: `Judged from so many ended installations on. Default ${DEFAULTS.stopIf[0].after}` }),
+    .meta({
+      description: `Judged from so many ended installations on, or when nothing is left of a smaller rollout. Default ${DEFAULTS.stopIf[0].after}`,
+    }),
   then: z
     .enum(['pause', 'abort', 'rollBack'])
     .optional()

@@ -11,6 +11,7 @@ import {
   type Vote,
 } from '../../domain/rollout/facts.js';
 import { gateOf, GROUP_STATES, groupState, PHASES, type Phase } from '../../domain/rollout/phase.js';
+import { OUTCOMES, outcomeOf } from '../../domain/rollout/outcome.js';
 import type { GroupPlan, Plan } from '../../domain/rollout/plan.js';
 import { id, timestamp } from './envelope.js';
 import {
@@ -54,6 +55,10 @@ const group = z.strictObject({
   state: z.enum(GROUP_STATES),
   size: z.int().min(0),
   counters,
+  away: z
+    .int()
+    .min(0)
+    .meta({ description: 'Pending targets that no gate waits for: not seen for pace.awayAfter since it opened' }),
   openedAt: time,
   passedAt: time,
   failedAt: time,
@@ -78,6 +83,10 @@ export const rollout = z
       .meta({ description: 'JSON pointers into this answer: what the template gave and no amendment changed' }),
     version: z.int().min(1).meta({ description: 'Of the plan; each amendment is one more' }),
     phase: z.enum(PHASES),
+    outcome: z.enum(OUTCOMES).nullable().meta({
+      description:
+        'How it ended. succeeded: every target that was not skipped has the content; partly: some have it; failed: none has it; nothingToDo: all were skipped or held it before. null until then',
+    }),
     because: sentence,
     waitingOn: sentence.nullable().meta({ description: 'What it waits for, in one sentence; null once it ended' }),
     nextActionAt: time.meta({ description: 'When something happens by time alone; null where only news moves it' }),
@@ -144,6 +153,7 @@ export function printRollout(r: PrintableRollout, workflowUrl: string | null): z
     fromTemplate: [...r.fromTemplate],
     version: r.version,
     phase: r.phase,
+    outcome: outcomeOf(facts),
     because: r.because,
     waitingOn: r.waitingOn,
     nextActionAt: timeOrNull(r.nextActionAt),
@@ -192,6 +202,7 @@ function printGroup(plan: GroupPlan, facts: GroupFacts, bytes: number, rollingBa
     state: groupState(facts),
     size: facts.size,
     counters: printCounters(facts.counters, bytes),
+    away: facts.away,
     openedAt: timeOrNull(facts.openedAt),
     passedAt: timeOrNull(facts.passedAt),
     failedAt: timeOrNull(facts.failedAt),

@@ -55,6 +55,10 @@ export const retryBody = z
   .optional()
   .meta({ example: { outcomes: ['failed', 'timedOut'] } });
 
+export const skipBody = z
+  .strictObject({ away: z.literal(true).meta({ description: 'Targets that were not seen for pace.awayAfter' }) })
+  .meta({ example: { away: true } });
+
 export const rejectBody = z
   .strictObject({ reason: because })
   .meta({ example: { reason: 'the canary resets its clock' } });
@@ -99,7 +103,12 @@ export const eventQuery = z.strictObject(keyset);
 
 const number = z.number().nullish();
 const duration = z.string().max(64).nullish().meta({ description: 'ISO 8601 duration' });
-const gatePatch = z.strictObject({ minSuccess: number, minSample: number, maxFailureRate: number, confidence: number });
+const gatePatch = z.strictObject({
+  minSuccess: number,
+  minSample: z.union([z.number(), z.literal('all')]).nullish(),
+  maxFailureRate: number,
+  confidence: number,
+});
 const approvalPatch = z.strictObject({
   required: number,
   expiresAfter: duration,
@@ -118,6 +127,7 @@ export const rolloutPatch = z
           .strictObject({ from: number, factor: number, every: z.strictObject({ succeeded: number }).optional() })
           .nullish(),
         offline: z.enum(['wait', 'offer']).nullish(),
+        awayAfter: duration,
       })
       .nullish(),
     stopIf: z

@@ -1,5 +1,6 @@
 import {
   DEFAULTS,
+  SEQUENTIAL_MIN_SAMPLE,
   type Gate,
   type GroupApproval,
   type GroupPlan,
@@ -85,7 +86,11 @@ function toGroup(sent: SentGroup, at: string, filled: Filled): GroupPlan {
 function toGate(sent: NonNullable<SentGroup['gate']>, at: string, filled: Filled): Gate {
   return {
     minSuccess: filled.or(`${at}/minSuccess`, sent.minSuccess, DEFAULTS.group.gate.minSuccess),
-    minSample: filled.or(`${at}/minSample`, sent.minSample, DEFAULTS.group.gate.minSample),
+    minSample: filled.or<Gate['minSample']>(
+      `${at}/minSample`,
+      sent.minSample,
+      sent.confidence == null ? DEFAULTS.group.gate.minSample : SEQUENTIAL_MIN_SAMPLE,
+    ),
     maxFailureRate: filled.or<number | null>(`${at}/maxFailureRate`, sent.maxFailureRate, null),
     confidence: filled.or<number | null>(`${at}/confidence`, sent.confidence, null),
   };
@@ -107,6 +112,7 @@ function toPace(sent: Sent<'pace'>, filled: Filled): Pace {
     startsPerMinute: filled.or('/pace/startsPerMinute', sent.startsPerMinute, DEFAULTS.pace.startsPerMinute),
     ramp: filled.or('/pace/ramp', sent.ramp, null),
     offline: filled.or('/pace/offline', sent.offline, DEFAULTS.pace.offline),
+    awayAfter: filled.or('/pace/awayAfter', sent.awayAfter, DEFAULTS.pace.awayAfter),
   };
 }
 

@@ -9,7 +9,7 @@ import { recordset } from '../db/recordset.js';
 import { iso } from '../db/times.js';
 import { loadAggregates } from '../installations/device-aggregate.js';
 import { record } from '../record.js';
-import { addCounters, type StoredRollout } from '../rollouts/rows.js';
+import { addCounters, type CounterChange, type StoredRollout } from '../rollouts/rows.js';
 import { installationOf, startInstallations } from './start-installations.js';
 
 interface Candidate {
@@ -110,7 +110,14 @@ export async function admit(
   );
   await addCounters(
     tx,
-    admitted.map(({ state }) => ({ tenantId, rolloutId: id, position, from: 'pending', to: state })),
+    admitted.map(({ state }): CounterChange => ({
+      tenantId,
+      rolloutId: id,
+      position,
+      from: 'pending',
+      to: state,
+      ...(state === 'rejected' ? { unattempted: 'to' } : {}),
+    })),
   );
   const started = admitted.filter((one) => one.installation !== null).length;
   return { started, concluded: admitted.length - started };
@@ -220,7 +227,8 @@ async function writeTargets(
     `UPDATE rollout_targets t
       SET state = n.state, because = n.because, attempt = n.attempt,
       installation_id = coalesce(n.installation_id, t.installation_id),
-       admission = coalesce(t.admission, n.admission), ended_at = n.ended_at, prior_sha256 = coalesce(t.prior_sha256, n.prior_sha256)
+       admission = coalesce(t.admission, n.admission), ended_at = n.ended_at,
+       unattempted = n.state = 'rejected', prior_sha256 = coalesce(t.prior_sha256, n.prior_sha256)
      FROM ${recordset('$3', 'device_id uuid, state text, because text, attempt integer, installation_id uuid, admission integer, ended_at timestamptz, prior_sha256 text')} AS n
      WHERE t.tenant_id = $1 AND t.rollout_id = $2 AND t.device_id = n.device_id`,
     [

@@ -47,8 +47,9 @@ export async function deleteDevice(tx: Tx, tenantId: string, id: string, force: 
       { installations: open },
     );
   }
-  if (open.length > 0) await cancelAllOf(tx, tenantId, id, now);
+  // Before its installations are cancelled: that it is gone is what becomes of its targets.
   await mark(tx, [...(await endTargetsOf(tx, tenantId, id, now)), ...(await endRollbackOf(tx, tenantId, id))]);
+  if (open.length > 0) await cancelAllOf(tx, tenantId, id, now);
   await markWhatGoes(tx, tenantId, id, open);
   await tx.query('DELETE FROM devices WHERE tenant_id = $1 AND id = $2', [tenantId, id]);
 }

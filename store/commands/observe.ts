@@ -49,7 +49,8 @@ export async function observe(tx: Tx, rollout: StoredRollout, now: number): Prom
   const groups: GroupFacts[] = [];
   for (const [position, group] of prefixed.entries()) {
     const waits = admitting && group.openedAt !== null && group.counters.pending > 0;
-    groups.push(waits ? { ...group, ...(await observePending(tx, rollout, position, room, now)) } : group);
+    const pending = waits ? await observePending(tx, rollout, position, room, now) : {};
+    groups.push({ ...group, ...pending, ...(await observeAway(tx, rollout, position, now)) });
   }
   return { ...rollout, facts: { ...facts, groups, toStop, starts } };
 }
@@ -130,6 +131,56 @@ async function observePending(
 }
 
 /**
+ * Pending targets that are away, and when the next one will be. It costs by the pending targets of one group, and so it
+ * is asked only where nothing of an open group moves: before that the number decides nothing. The number is kept, for
+ * people read the gate between two ticks.
+ */
+async function observeAway(
+  tx: Tx,
+  { tenantId, id, plan, facts }: StoredRollout,
+  position: number,
+  now: number,
+): Promise<Pick<GroupFacts, 'away' | 'awayAt'>> {
+  const { counters: c, openedAt, passedAt, failedAt, away: known } = facts.groups[position]!;
+  if (openedAt === null || passedAt !== null || failedAt !== null) return { away: known, awayAt: null };
+  const { awayAfter } = plan.pace;
+  const counted =
+    c.pending === 0 || openOf(c) > 0
+      ? { away: 0, awayAt: null }
+      : now < openedAt + awayAfter
+        ? { away: 0, awayAt: openedAt + awayAfter }
+        : await countAway(tx, tenantId, id, position, now - awayAfter, awayAfter);
+  if (counted.away !== known)
+    await tx.query(`UPDATE rollout_groups SET away = $4 WHERE tenant_id = $1 AND rollout_id = $2 AND position = $3`, [
+      tenantId,
+      id,
+      position,
+      counted.away,
+    ]);
+  return counted;
+}
+
+async function countAway(
+  tx: Tx,
+  tenantId: string,
+  id: string,
+  position: number,
+  seenBefore: number,
+  awayAfter: number,
+): Promise<Pick<GroupFacts, 'away' | 'awayAt'>> {
+  const { rows } = await tx.query<{ away: string; next: Date | null }>(
+    `SELECT count(*) FILTER (WHERE d.last_seen_at IS NULL OR d.last_seen_at <= $4) AS away,
+       min(d.last_seen_at) FILTER (WHERE d.last_seen_at > $4) AS next
+     FROM rollout_targets t JOIN devices d ON d.tenant_id = t.tenant_id AND d.id = t.device_id
+     WHERE t.tenant_id = $1 AND t.rollout_id = $2 AND t.group_position = $3
+       AND t.state = 'pending' AND NOT t.admissible`,
+    [tenantId, id, position, new Date(seenBefore)],
+  );
+  const { away, next } = rows[0]!;
+  return { away: Number(away), awayAt: next === null ? null : next.getTime() + awayAfter };
+}
+
+/**
  * Successes end early and hangs end at deadlines: the test sees the longest run, in the order of admission, that has
  * ended without a gap.
  */
@@ -149,20 +200,27 @@ async function advancePrefix(
   position: number,
   known: GroupFacts['prefix'],
 ): Promise<GroupFacts['prefix']> {
-  const { rows } = await tx.query<{ state: string; ended: boolean }>(
-    `SELECT state, ended_at IS NOT NULL AS ended FROM rollout_targets WHERE tenant_id = $1 AND rollout_id = $2
+  const { rows } = await tx.query<{ state: string; ended: boolean; admission: number | null }>(
+    `SELECT state, ended_at IS NOT NULL AS ended, admission FROM rollout_targets
+      WHERE tenant_id = $1 AND rollout_id = $2
       AND group_position = $3 AND admission > $4 ORDER BY admission LIMIT ${PREFIX_PAGE}`,
-    [tenantId, id, position, known.ended],
+    [tenantId, id, position, known.to],
   );
   const open = rows.findIndex((row) => !row.ended);
   const run = open < 0 ? rows : rows.slice(0, open);
   if (run.length === 0) return known;
-  const bad = run.filter((row) => row.state !== 'installed' && row.state !== 'alreadyInstalled').length;
-  const prefix = { ended: known.ended + run.length, failed: known.failed + bad };
+  const counted = run.filter((row) => row.state !== 'skipped');
+  const bad = counted.filter((row) => row.state !== 'installed' && row.state !== 'alreadyInstalled').length;
+  const prefix = {
+    ended: known.ended + counted.length,
+    failed: known.failed + bad,
+    to: run.at(-1)?.admission ?? known.to,
+  };
   await tx.query(
-    `UPDATE rollout_groups SET prefix_ended = $4, prefix_failed = $5 WHERE tenant_id = $1 AND rollout_id = $2
+    `UPDATE rollout_groups SET prefix_ended = $4, prefix_failed = $5, prefix_to = $6
+      WHERE tenant_id = $1 AND rollout_id = $2
       AND position = $3`,
-    [tenantId, id, position, prefix.ended, prefix.failed],
+    [tenantId, id, position, prefix.ended, prefix.failed, prefix.to],
   );
   return prefix;
 }

@@ -12,7 +12,7 @@ import type { Tx } from '../db/pool.js';
 import { pokeRollout } from '../rollouts/moves.js';
 import { lockRollout } from './observe.js';
 import { saveRollout, type StoredRollout } from '../rollouts/rows.js';
-import { judgeAdmissibleAnew, retryEnded } from '../rollouts/targets.js';
+import { judgeAdmissibleAnew, retryEnded, skipAway } from '../rollouts/targets.js';
 import { noSuchRollout, readRollout } from './rollouts.js';
 import type { RolloutView } from '../rollouts/view.js';
 
@@ -89,6 +89,8 @@ async function carryOut(tx: Tx, rollout: StoredRollout, by: string, command: Com
       return to(rolledBackBy(facts, command.because ?? `requested by ${by}`, now), { because: command.because });
     case 'retry':
       return retry(tx, rollout, command.outcomes);
+    case 'skip':
+      return skip(tx, rollout, command.group, by, now);
     case 'approve':
       return to(approved(facts, plan, rollout, by, command.group, now), { group: command.group });
     case 'reject':
@@ -148,6 +150,29 @@ async function retry(
       },
     },
     data: { outcomes, targets: count },
+  };
+}
+
+/** Targets of a group that are away: they leave every share. A gate that paused for them is judged anew. */
+async function skip(tx: Tx, rollout: StoredRollout, name: string, by: string, now: number): Promise<Done> {
+  const { facts } = rollout;
+  const group = groupOf(facts, name);
+  if (group.openedAt === null)
+    throw new DomainError('ROLLOUT_STATE', `group "${name}" has not opened; none of its targets is away yet`);
+  const count = await skipAway(tx, rollout, facts.groups.indexOf(group), `it was away, and ${by} skipped it`, now);
+  if (count === 0) return { after: rollout, data: {} };
+  const judgedAnew = facts.pauses.some((pause) => pause.reason === 'gate_inconclusive' && pause.group === name);
+  return {
+    after: {
+      ...rollout,
+      facts: judgedAnew
+        ? {
+            ...withGroup(facts, name, { failedAt: null, soakingSince: null, because: null }),
+            pauses: facts.pauses.filter((pause) => pause.reason !== 'gate_inconclusive'),
+          }
+        : { ...facts },
+    },
+    data: { group: name, targets: count },
   };
 }
 

@@ -125,10 +125,14 @@ type ViewRow = RolloutRow & {
   device_ids: string[];
   template_id: string | null;
   from_template: Record<string, unknown>;
+  content: string | null;
 };
-const VIEW_COLUMNS = `${ROLLOUT_COLUMNS}, device_ids, template_id, from_template`;
+/** What people call the content: its version, or the name of a firmware that has none. */
+const CONTENT = `(SELECT coalesce(f.version, f.name) FROM firmwares f WHERE f.tenant_id = rollouts.tenant_id
+  AND f.id = (rollouts.plan->'steps'->0->>'firmwareId')::uuid) AS content`;
+const VIEW_COLUMNS = `${ROLLOUT_COLUMNS}, device_ids, template_id, from_template, ${CONTENT}`;
 /** Of many at once: without the devices that they name, up to some ten thousand each. */
-const LISTED_COLUMNS = `${ROLLOUT_COLUMNS}, '{}'::uuid[] AS device_ids, template_id, from_template`;
+const LISTED_COLUMNS = `${ROLLOUT_COLUMNS}, '{}'::uuid[] AS device_ids, template_id, from_template, ${CONTENT}`;
 
 export async function readRollout(tx: Tx, tenantId: string, id: string): Promise<RolloutView | undefined> {
   const { rows } = await tx.query<ViewRow>(`SELECT ${VIEW_COLUMNS} FROM rollouts WHERE tenant_id = $1 AND id = $2`, [
@@ -208,7 +212,7 @@ function toView(stored: StoredRollout, row: ViewRow): RolloutView {
     version: stored.version,
     facts,
     bytes: stored.bytes,
-    ...derivePhase(facts, plan),
+    ...derivePhase(facts, plan, row.content ?? undefined),
     waitingOn: over ? null : (stored.waitingOn ?? 'Waiting for its process to start.'),
     nextActionAt: over ? null : stored.dueAt,
     eta: over ? null : etaNow(stored),

@@ -6,6 +6,9 @@ import { addCounters, type StoredRollout } from '../rollouts/rows.js';
 import { TARGETS_PER_PAGE } from '../rollouts/targets.js';
 import { iso } from '../db/times.js';
 
+/** Why a target left: it is how those are found that match again. */
+const NO_MATCH = 'it no longer matches the filter';
+
 /**
  * Of a dynamic rollout, the next page of the fleet: devices that have come to match join the last group; with the last
  * page, those that have ceased to match before their turn leave. What is asked for meanwhile begins anew.
@@ -35,7 +38,8 @@ export async function sweepPage(
     rows.map(() => ({ tenantId, rolloutId: id, position: last, from: null, to: 'pending' })),
   );
   const done = rows.length < TARGETS_PER_PAGE;
-  const left = done ? await leave(tx, rollout) : 0;
+  const again = done ? await rejoin(tx, rollout) : 0;
+  const left = done ? await leave(tx, rollout, now) : 0;
   const to = done
     ? null
     : rows
@@ -47,30 +51,46 @@ export async function sweepPage(
       WHERE tenant_id = $1 AND id = $2`,
     [tenantId, id, to, iso(now)],
   );
-  return { joined: rows.length, left, done };
+  return { joined: rows.length + again, left, done };
 }
 
-/** Only those whose turn has not come: what was begun is finished. */
-async function leave(tx: Tx, rollout: StoredRollout): Promise<number> {
+/** Those that have left and match again join where they were. */
+async function rejoin(tx: Tx, rollout: StoredRollout): Promise<number> {
   const { tenantId, id, plan } = rollout;
-  const values: unknown[] = [tenantId, id];
+  const values: unknown[] = [tenantId, id, plan.pace.offline === 'offer'];
   const condition = targetCondition(plan, values, { rollout: '$2' });
-  const { rows } = await tx.query<{ group_position: number | null; gone: string }>(
-    `WITH gone AS (DELETE FROM rollout_targets t WHERE t.tenant_id = $1 AND t.rollout_id = $2 AND t.state = 'pending'
-      AND t.attempt = 0
-        AND NOT EXISTS (SELECT FROM devices d WHERE d.tenant_id = $1 AND d.id = t.device_id AND ${condition})
-          RETURNING t.group_position)
-     SELECT group_position, count(*) AS gone FROM gone GROUP BY 1 ORDER BY 1`,
+  const { rows } = await tx.query<{ group_position: number | null }>(
+    `UPDATE rollout_targets t SET state = 'pending', because = NULL, ended_at = NULL,
+       admissible = $3 OR device_reachable($1, t.device_id)
+     FROM devices d WHERE t.tenant_id = $1 AND t.rollout_id = $2 AND t.state = 'skipped' AND t.because = '${NO_MATCH}'
+       AND d.tenant_id = $1 AND d.id = t.device_id AND ${condition}
+     RETURNING t.group_position`,
     values,
   );
-  for (const { group_position, gone } of rows) {
-    await tx.query(
-      `UPDATE rollout_groups SET size = size - $4, pending = pending - $4 WHERE tenant_id = $1 AND rollout_id = $2
-        AND position = $3`,
-      [tenantId, id, group_position, gone],
-    );
-  }
-  return rows.reduce((sum, row) => sum + Number(row.gone), 0);
+  await addCounters(
+    tx,
+    rows.map((row) => ({ tenantId, rolloutId: id, position: row.group_position, from: 'skipped', to: 'pending' })),
+  );
+  return rows.length;
+}
+
+/** What was tried is finished, whatever it matches now: a retry sets back its attempts, not that it was admitted. */
+async function leave(tx: Tx, rollout: StoredRollout, now: number): Promise<number> {
+  const { tenantId, id, plan } = rollout;
+  const values: unknown[] = [tenantId, id, iso(now)];
+  const condition = targetCondition(plan, values, { rollout: '$2' });
+  const { rows } = await tx.query<{ group_position: number | null }>(
+    `UPDATE rollout_targets t SET state = 'skipped', because = '${NO_MATCH}', ended_at = $3
+     WHERE t.tenant_id = $1 AND t.rollout_id = $2 AND t.state = 'pending' AND t.admission IS NULL
+       AND NOT EXISTS (SELECT FROM devices d WHERE d.tenant_id = $1 AND d.id = t.device_id AND ${condition})
+     RETURNING t.group_position`,
+    values,
+  );
+  await addCounters(
+    tx,
+    rows.map((row) => ({ tenantId, rolloutId: id, position: row.group_position, from: 'pending', to: 'skipped' })),
+  );
+  return rows.length;
 }
 
 /** A device was made or changed: dynamic rollouts of its tenant look through the fleet again. */

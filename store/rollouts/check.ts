@@ -1,9 +1,9 @@
 import { DomainError, type ErrorCode, type Fault } from '../../domain/errors.js';
+import { groupSize } from '../../domain/rollout/group-size.js';
 import type { Plan } from '../../domain/rollout/plan.js';
 import { sampleNeeded } from '../../domain/statistics/confidence.js';
 import type { Tx } from '../db/pool.js';
 import { filterCondition } from '../fleet/filter.js';
-import { groupSize } from './targets.js';
 
 /**
  * What a plan claims about firmware and fleet, before anything is written. @returns its targets, by type.
@@ -163,10 +163,11 @@ async function tooSmall(tx: Tx, tenantId: string, plan: Plan, targets: number): 
   for (const [index, group] of plan.groups.entries()) {
     const size = sizes[index]!;
     const { gate } = group;
+    const least = gate.minSample === 'all' ? 1 : gate.minSample;
     const needed =
       gate.confidence !== null && gate.maxFailureRate !== null
-        ? Math.max(gate.minSample, sampleNeeded(gate.maxFailureRate, gate.confidence))
-        : gate.minSample;
+        ? Math.max(least, sampleNeeded(gate.maxFailureRate, gate.confidence))
+        : least;
     if (size > 0 && size < needed) {
       const pointer = gate.confidence === null ? `/groups/${index}/gate/minSample` : `/groups/${index}/gate`;
       faults.push({

@@ -1,6 +1,6 @@
 import type { Installation } from '../../domain/installation/installation.js';
 import { isEnded } from '../../domain/installation/states.js';
-import { endedOf, NO_COUNTERS, type TargetState } from '../../domain/rollout/facts.js';
+import { isEndedTarget, type TargetState } from '../../domain/rollout/facts.js';
 import type { RetryPlan } from '../../domain/rollout/plan.js';
 import { targetAfter, type TargetMove } from '../../domain/rollout/target.js';
 import type { Mark } from '../outbox/outbox.js';
@@ -130,7 +130,7 @@ async function applyMoves(tx: Tx, moves: readonly TargetRow[], now: number): Pro
           state: one.state,
           because: one.because,
           ready_at: iso(one.readyAt),
-          ended_at: endedOf({ ...NO_COUNTERS, [one.state]: 1 }) === 1 ? iso(now) : null,
+          ended_at: isEndedTarget(one.state) ? iso(now) : null,
         })),
       ),
     ],
@@ -183,7 +183,7 @@ export async function endTargetsOf(tx: Tx, tenantId: string, deviceId: string, n
   const { rows } = await tx.query<{ rollout_id: string; group_position: number | null; was: TargetState }>(
     `WITH held AS (SELECT rollout_id, state FROM rollout_targets WHERE tenant_id = $1 AND device_id = $2
       AND ended_at IS NULL ORDER BY rollout_id FOR NO KEY UPDATE)
-     UPDATE rollout_targets t SET state = 'canceled', because = 'the device was deleted', ended_at = $3 FROM held h
+     UPDATE rollout_targets t SET state = 'skipped', because = 'the device was deleted', ended_at = $3 FROM held h
      WHERE t.tenant_id = $1 AND t.device_id = $2 AND t.rollout_id = h.rollout_id
        RETURNING t.rollout_id, t.group_position, h.state AS was`,
     [tenantId, deviceId, iso(now)],
@@ -195,7 +195,7 @@ export async function endTargetsOf(tx: Tx, tenantId: string, deviceId: string, n
       rolloutId: row.rollout_id,
       position: row.group_position,
       from: row.was,
-      to: 'canceled',
+      to: 'skipped',
     })),
   );
   return rows.map((row) => pokeRollout(tenantId, row.rollout_id));

@@ -9,7 +9,7 @@ import {
 } from '../../domain/rollout/facts.js';
 import { etaOf, etaToKeep } from '../../domain/rollout/eta.js';
 import { derivePhase } from '../../domain/rollout/phase.js';
-import type { Plan } from '../../domain/rollout/plan.js';
+import { DEFAULTS, type Plan } from '../../domain/rollout/plan.js';
 import type { Tx } from '../db/pool.js';
 import { iso } from '../db/times.js';
 
@@ -89,6 +89,10 @@ export type GroupRow = Record<(typeof COUNTER_COLUMNS)[TargetState], number> & {
   bytes: string;
   prefix_ended: number;
   prefix_failed: number;
+  prefix_to: number;
+  unattempted_rejected: number;
+  unattempted_timed_out: number;
+  away: number;
   back_pending: number;
   back_in_flight: number;
   back_done: number;
@@ -109,6 +113,7 @@ export const COUNTER_COLUMNS = {
   inFlight: 'in_flight',
   installed: 'installed',
   alreadyInstalled: 'already_installed',
+  skipped: 'skipped',
   failed: 'failed',
   rejected: 'rejected',
   canceled: 'canceled',
@@ -120,7 +125,7 @@ export function toStored(row: RolloutRow, groups: readonly GroupRow[]): StoredRo
   return {
     tenantId: row.tenant_id,
     id: row.id,
-    plan: row.plan,
+    plan: withDefaults(row.plan),
     defaulted: row.defaulted,
     version: row.version,
     facts: toFacts(row, groups.map(toGroup)),
@@ -139,6 +144,11 @@ export function toStored(row: RolloutRow, groups: readonly GroupRow[]): StoredRo
     admissibleTo: row.admissible_to,
     collected: row.collected_at !== null,
   };
+}
+
+/** Members that a plan did not have when this one was kept. */
+function withDefaults(plan: Plan): Plan {
+  return { ...plan, pace: { ...plan.pace, awayAfter: plan.pace.awayAfter ?? DEFAULTS.pace.awayAfter } };
 }
 
 function toFacts(row: RolloutRow, groups: GroupFacts[]): RolloutFacts {
@@ -176,7 +186,10 @@ function toGroup(row: GroupRow): GroupFacts {
     passedAt: ms(row.passed_at),
     failedAt: ms(row.failed_at),
     because: row.because,
-    prefix: { ended: row.prefix_ended, failed: row.prefix_failed },
+    prefix: { ended: row.prefix_ended, failed: row.prefix_failed, to: row.prefix_to },
+    unattempted: { rejected: row.unattempted_rejected, timedOut: row.unattempted_timed_out },
+    away: row.away,
+    awayAt: null,
     ready: 0,
     nextRetryAt: null,
     back: {
@@ -289,13 +302,17 @@ export interface CounterChange {
   readonly to: TargetState;
   /** Of the content, where it was installed. */
   readonly bytes?: number;
+  /** Which of both states the target has, or had, without an installation of its own. */
+  readonly unattempted?: 'from' | 'to';
 }
 
 const SUMS = Object.values(COUNTER_COLUMNS);
+const UNATTEMPTED_COLUMNS = { rejected: 'unattempted_rejected', timedOut: 'unattempted_timed_out' } as const;
+const UNATTEMPTED = Object.values(UNATTEMPTED_COLUMNS);
 
 export async function addCounters(tx: Tx, changes: readonly CounterChange[]): Promise<void> {
   const rows = new Map<string, Record<string, unknown>>();
-  for (const { tenantId, rolloutId, position, from, to, bytes } of changes) {
+  for (const { tenantId, rolloutId, position, from, to, bytes, unattempted } of changes) {
     if (position === null) continue;
     const key = `${tenantId}/${rolloutId}/${position}`;
     const row = rows.get(key) ?? {
@@ -304,6 +321,8 @@ export async function addCounters(tx: Tx, changes: readonly CounterChange[]): Pr
       position,
       size: 0,
       bytes: 0,
+      unattempted_rejected: 0,
+      unattempted_timed_out: 0,
       ...Object.fromEntries(SUMS.map((name) => [name, 0])),
     };
     const add = (column: string, by: number) => (row[column] = (row[column] as number) + by);
@@ -311,10 +330,13 @@ export async function addCounters(tx: Tx, changes: readonly CounterChange[]): Pr
     else add(COUNTER_COLUMNS[from], -1);
     add(COUNTER_COLUMNS[to], 1);
     add('bytes', bytes ?? 0);
+    const state = unattempted === 'to' ? to : from;
+    if (unattempted && (state === 'rejected' || state === 'timedOut'))
+      add(UNATTEMPTED_COLUMNS[state], unattempted === 'to' ? 1 : -1);
     rows.set(key, row);
   }
   if (rows.size === 0) return;
-  const columns = [...SUMS, 'size', 'bytes'];
+  const columns = [...SUMS, ...UNATTEMPTED, 'size', 'bytes'];
   await tx.query(
     `WITH n AS (SELECT *
       FROM jsonb_to_recordset($1::jsonb) AS n(tenant_id text, rollout_id uuid, position smallint,

@@ -1,9 +1,9 @@
-import type { Plan } from '../../domain/rollout/plan.js';
+import { groupSize } from '../../domain/rollout/group-size.js';
 import type { TargetState } from '../../domain/rollout/facts.js';
 import type { Tx } from '../db/pool.js';
 import { filterCondition } from '../fleet/filter.js';
 import { targetCondition } from './condition.js';
-import { addCounters, type StoredRollout } from './rows.js';
+import { addCounters, type CounterChange, type StoredRollout } from './rows.js';
 import { iso } from '../db/times.js';
 
 /**
@@ -133,13 +133,6 @@ async function formGroup(
     ]);
   else await tx.query(`UPDATE rollouts SET forming = forming + 1 WHERE tenant_id = $1 AND id = $2`, [tenantId, id]);
 }
-/** "Each group takes the next ⌈percent · N / 100⌉"; null = as many as match, or the rest. */
-export function groupSize(group: Plan['groups'][number], targets: number): number | null {
-  if (group.count !== null) return group.count;
-  // 0.1 · 3 is not 0.3 for a computer: what is a whole number for people is not rounded up.
-  return group.percent === null ? null : Math.ceil(Number(((group.percent * targets) / 100).toFixed(9)));
-}
-
 /**
  * The next page of pending targets comes to its end. Only under the lock of the rollout's row, as every move out of
  * `pending`.
@@ -151,16 +144,60 @@ export async function endPending(
   because: string,
   now: number,
 ): Promise<number> {
-  const { rows } = await tx.query<{ group_position: number | null }>(
+  const { rows } = await tx.query<{ group_position: number | null; unattempted: boolean }>(
     `WITH page AS (SELECT device_id FROM rollout_targets WHERE tenant_id = $1 AND rollout_id = $2 AND state = 'pending'
       ORDER BY device_id LIMIT ${TARGETS_PER_PAGE} FOR NO KEY UPDATE)
-     UPDATE rollout_targets t SET state = $3, because = $4, ended_at = $5 FROM page p WHERE t.tenant_id = $1
-       AND t.rollout_id = $2 AND t.device_id = p.device_id RETURNING t.group_position`,
+     UPDATE rollout_targets t SET state = $3, because = $4, ended_at = $5, unattempted = t.installation_id IS NULL
+     FROM page p WHERE t.tenant_id = $1
+       AND t.rollout_id = $2 AND t.device_id = p.device_id RETURNING t.group_position, t.unattempted`,
     [tenantId, id, as, because, iso(now)],
   );
   await addCounters(
     tx,
-    rows.map((row) => ({ tenantId, rolloutId: id, position: row.group_position, from: 'pending', to: as })),
+    rows.map((row): CounterChange => ({
+      tenantId,
+      rolloutId: id,
+      position: row.group_position,
+      from: 'pending',
+      to: as,
+      ...(row.unattempted ? { unattempted: 'to' } : {}),
+    })),
+  );
+  return rows.length;
+}
+
+/**
+ * Pending targets of a group that are away end as skipped, all at once: a person waits for the answer. @returns how
+ * many.
+ */
+export async function skipAway(
+  tx: Tx,
+  { tenantId, id, plan, facts }: StoredRollout,
+  position: number,
+  because: string,
+  now: number,
+): Promise<number> {
+  const seenBefore = now - plan.pace.awayAfter;
+  if (facts.groups[position]!.openedAt! > seenBefore) return 0;
+  const { rows } = await tx.query(
+    `WITH away AS (
+       SELECT t.device_id FROM rollout_targets t JOIN devices d ON d.tenant_id = t.tenant_id AND d.id = t.device_id
+       WHERE t.tenant_id = $1 AND t.rollout_id = $2 AND t.group_position = $3
+         AND t.state = 'pending' AND NOT t.admissible
+         AND (d.last_seen_at IS NULL OR d.last_seen_at <= $4) ORDER BY t.device_id FOR NO KEY UPDATE OF t)
+     UPDATE rollout_targets t SET state = 'skipped', because = $5, ended_at = $6 FROM away a
+     WHERE t.tenant_id = $1 AND t.rollout_id = $2 AND t.device_id = a.device_id AND t.state = 'pending'
+     RETURNING t.device_id`,
+    [tenantId, id, position, iso(seenBefore), because, iso(now)],
+  );
+  await addCounters(
+    tx,
+    rows.map((): CounterChange => ({ tenantId, rolloutId: id, position, from: 'pending', to: 'skipped' })),
+  );
+  await tx.query(
+    `UPDATE rollout_groups SET away = greatest(0, away - $4)
+      WHERE tenant_id = $1 AND rollout_id = $2 AND position = $3`,
+    [tenantId, id, position, rows.length],
   );
   return rows.length;
 }
@@ -171,26 +208,35 @@ export async function retryEnded(
   { tenantId, id }: StoredRollout,
   outcomes: readonly TargetState[],
 ): Promise<number> {
-  const { rows } = await tx.query<{ group_position: number | null; was: TargetState }>(
-    `WITH held AS (SELECT device_id, state FROM rollout_targets WHERE tenant_id = $1 AND rollout_id = $2
+  const { rows } = await tx.query<{ group_position: number | null; was: TargetState; unattempted: boolean }>(
+    `WITH held AS (SELECT device_id, state, unattempted FROM rollout_targets WHERE tenant_id = $1 AND rollout_id = $2
       AND state = ANY($3::text[]) ORDER BY device_id FOR NO KEY UPDATE)
      UPDATE rollout_targets t
        SET state = 'pending', because = NULL, ended_at = NULL, attempt = 0, ready_at = '-infinity', end_as = NULL,
+       unattempted = false,
        admissible = device_reachable(t.tenant_id, t.device_id)
          OR (SELECT r.plan->'pace'->>'offline' = 'offer' FROM rollouts r WHERE r.tenant_id = $1 AND r.id = $2)
      FROM held h WHERE t.tenant_id = $1 AND t.rollout_id = $2 AND t.device_id = h.device_id
        AND EXISTS (SELECT FROM devices d WHERE d.tenant_id = $1 AND d.id = t.device_id)
-     RETURNING t.group_position, h.state AS was`,
+     RETURNING t.group_position, h.state AS was, h.unattempted`,
     [tenantId, id, outcomes],
   );
   await addCounters(
     tx,
-    rows.map((row) => ({ tenantId, rolloutId: id, position: row.group_position, from: row.was, to: 'pending' })),
+    rows.map((row): CounterChange => ({
+      tenantId,
+      rolloutId: id,
+      position: row.group_position,
+      from: row.was,
+      to: 'pending',
+      ...(row.unattempted ? { unattempted: 'from' } : {}),
+    })),
   );
   // A sequential test sees what ended, in the order of admission: of groups whose targets are open again it sees it
   // anew.
   await tx.query(
-    `UPDATE rollout_groups SET prefix_ended = 0, prefix_failed = 0 WHERE tenant_id = $1 AND rollout_id = $2
+    `UPDATE rollout_groups SET prefix_ended = 0, prefix_failed = 0, prefix_to = 0
+      WHERE tenant_id = $1 AND rollout_id = $2
       AND position = ANY($3::integer[])`,
     [tenantId, id, [...new Set(rows.map((row) => row.group_position))]],
   );

@@ -334,7 +334,7 @@ describe('an amendment', () => {
     expect(
       (await api.call('PATCH', `/v1/rollouts/${id}`, { pace: { ramp: null, maxInFlight: null }, stopIf: null })).body
         .data,
-    ).toMatchObject({ pace: { ramp: null, maxInFlight: 100 }, stopIf: [{ outcome: 'failed', share: 0.1 }] });
+    ).toMatchObject({ pace: { ramp: null, maxInFlight: 100 }, stopIf: [{ outcome: 'any', share: 0.1 }] });
   });
 
   it('is checked like a new plan, with pointers into what would come of it', async () => {

@@ -25,7 +25,7 @@ describe('An admission', () => {
   ][] = [
     ['installs over older content', slot(), wanted, queue, 'install'],
     ['installs into an empty slot', slot({ sha256: null, version: null, confirmed: false }), wanted, queue, 'install'],
-    ['cancels for a device that was deleted', undefined, wanted, queue, 'canceled', /device was deleted/],
+    ['skips a device that was deleted', undefined, wanted, queue, 'skipped', /device was deleted/],
     ['rejects where the firmware was deleted', slot(), undefined, queue, 'rejected', /the firmware was deleted/],
     [
       'rejects where the firmware is not associated with the slot any more',
@@ -44,7 +44,7 @@ describe('An admission', () => {
       queue,
       'install',
     ],
-    ['rejects a downgrade', slot({ version: '3.0.0' }), wanted, queue, 'rejected', /holds 3\.0\.0, which is newer/],
+    ['skips a downgrade', slot({ version: '3.0.0' }), wanted, queue, 'skipped', /holds 3\.0\.0, which is newer/],
     [
       'installs a downgrade that the plan allows',
       slot({ version: '3.0.0' }),

@@ -54,7 +54,7 @@ describe('A forecast that can be worked out by hand', () => {
         { share: 0.9, after: twice(504 * SECOND) },
         { share: 0.99, after: twice(504 * SECOND) },
       ],
-      groups: [{ name: 'all', size: 10, passes: 1, opens: twice(0), sample: twice(2) }],
+      groups: [{ name: 'all', size: 10, passes: 1, opens: twice(0), sample: twice(10) }],
     });
   });
 
@@ -147,11 +147,18 @@ describe('A forecast that can be worked out by hand', () => {
   });
 
   it('devices that were never there are never admitted, and are given up at the deadline of the plan', () => {
-    expect(forecast({}, fleet([5], { online: 0, neverSeen: 1 }))).toMatchObject({
+    expect(forecast({ pace: { awayAfter: 'P60D' } }, fleet([5], { online: 0, neverSeen: 1 }))).toMatchObject({
       duration: twice(30 * DAY),
       neverAdmitted: twice(5),
       devicesPerHour: 0,
       milestones: [{ after: null }, { after: null }, { after: null }],
+    });
+  });
+
+  it('a group of which too few are there pauses after a day, and the forecast says so', () => {
+    expect(forecast({}, fleet([5], { online: 0, neverSeen: 1 }))).toMatchObject({
+      outcomes: { paused: 1 },
+      pauses: [{ reason: 'gate_inconclusive', chance: 1, because: expect.stringContaining('5 of 5 targets are away') }],
     });
   });
 

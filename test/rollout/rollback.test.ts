@@ -212,8 +212,25 @@ describe('A dynamic rollout', () => {
     await story.loses(waits!.deviceId);
     await story.registers(['unrelated']);
     await story.settles();
-    expect(await story.counters()).toEqual({ canary: { inFlight: 1 }, rest: {} });
-    expect((await story.now()).facts.groups.map((group) => group.size)).toEqual([1, 0]);
+    expect(await story.counters()).toEqual({ canary: { inFlight: 1 }, rest: { skipped: 1 } });
+    await story.facts.sql(`UPDATE devices SET tags = $2 WHERE id = $1`, [waits!.deviceId, [`${TAG}-2`]]);
+    await story.registers(['unrelated']);
+    await story.settles();
+    expect(await story.counters()).toEqual({ canary: { inFlight: 1 }, rest: { pending: 1 } });
+  });
+
+  it('keeps a target that was tried, also when a retry sets its attempts back', async () => {
+    const story = await Story.given(pool, {});
+    for (let index = 0; index < 3; index += 1) await story.registers([`${TAG}-4`]);
+    await story.starts({ targets: { filter: `tag==${TAG}-4`, dynamic: true }, groups: ONE_GROUP, stopIf: [] });
+    const [tried] = await story.inFlight();
+    await story.fail(1);
+    await story.comesOnline(tried!.deviceId, false);
+    await story.asks({ do: 'retry', outcomes: ['failed'] });
+    await story.facts.sql(`UPDATE devices SET tags = '{}' WHERE id = $1`, [tried!.deviceId]);
+    await story.registers(['unrelated']);
+    await story.settles();
+    expect(await story.counters()).toEqual({ all: { inFlight: 2, pending: 1 } });
   });
 
   it('ends by its endAt', async () => {

@@ -293,7 +293,7 @@ describe('A gate with a sequential test', () => {
     );
     await story.settles();
     expect([(await story.now()).facts.groups[0]!.prefix, await groupStates(story)]).toEqual([
-      { ended: 0, failed: 0 },
+      { ended: 0, failed: 0, to: 0 },
       ['running', 'pending'],
     ]);
     await story.report([0, 1, 2].map(target), {
@@ -303,7 +303,7 @@ describe('A gate with a sequential test', () => {
     await story.settles();
     const { facts } = await story.now();
     expect([facts.groups[0]!.prefix, facts.pauses.map((pause) => pause.reason)]).toEqual([
-      { ended: 79, failed: 3 },
+      { ended: 79, failed: 3, to: 79 },
       ['gate_inconclusive'],
     ]);
   });

@@ -17,7 +17,11 @@ const ENDED = 4;
 
 /** Facts of which a simulation writes the members that are observed. */
 export type Observed = Omit<RolloutFacts, 'groups' | 'starts' | 'toStop'> & {
-  groups: readonly (Omit<GroupFacts, 'ready'> & { ready: number })[];
+  groups: readonly (Omit<GroupFacts, 'ready' | 'away' | 'awayAt'> & {
+    ready: number;
+    away: number;
+    awayAt: number | null;
+  })[];
   starts: RolloutFacts['starts'];
   toStop: RolloutFacts['toStop'];
 };
@@ -34,7 +38,11 @@ interface Group {
   againTaken: number;
   /** In the order of their first admission. */
   readonly admitted: number[];
-  readonly prefix: { ended: number; failed: number };
+  readonly prefix: { ended: number; failed: number; to: number };
+  /** Devices that are not there yet, whether they will come or not. */
+  away: number;
+  /** Devices that were given up before any attempt. */
+  readonly unattempted: { rejected: number; timedOut: number };
 }
 
 /**
@@ -87,7 +95,9 @@ export class SimulatedFleet {
         freshTaken: 0,
         againTaken: 0,
         admitted: [],
-        prefix: { ended: 0, failed: 0 },
+        prefix: { ended: 0, failed: 0, to: 0 },
+        away: 0,
+        unattempted: { rejected: 0, timedOut: 0 },
       };
       first += count;
       return group;
@@ -101,9 +111,9 @@ export class SimulatedFleet {
   }
 
   /** Which facts the planner starts from. They share the counters with this fleet, and so they are always true. */
-  groupFacts(index: number): Pick<GroupFacts, 'size' | 'counters' | 'prefix'> {
-    const { size, counters, prefix } = this.groups[index]!;
-    return { size, counters, prefix };
+  groupFacts(index: number): Pick<GroupFacts, 'size' | 'counters' | 'prefix' | 'unattempted'> {
+    const { size, counters, prefix, unattempted } = this.groups[index]!;
+    return { size, counters, prefix, unattempted };
   }
 
   get nextAt(): number {
@@ -121,6 +131,8 @@ export class SimulatedFleet {
       if (one.openedAt === null) continue;
       if (this.plan.groups[index]!.gate.confidence !== null && one.passedAt === null) this.advancePrefix(group);
       one.ready = group.fresh.length - group.freshTaken + group.again.length - group.againTaken;
+      const away = this.awayOf(group, one, now);
+      [one.away, one.awayAt] = [away.count, away.at];
     }
     facts.starts = this.starts.at(now);
     facts.toStop = this.toStop(facts);
@@ -140,7 +152,11 @@ export class SimulatedFleet {
   /** What waits comes to its end. */
   endPending(as: TargetState): void {
     for (let device = 0; device < this.size; device += 1)
-      if (this.doing[device]! < ENDED && this.doing[device] !== OPEN) this.end(device, 'pending', as);
+      if (this.doing[device]! < ENDED && this.doing[device] !== OPEN) {
+        if (as === 'timedOut' && this.attempts[device] === 0)
+          this.groups[this.groupOf[device]!]!.unattempted.timedOut += 1;
+        this.end(device, 'pending', as);
+      }
     for (const group of this.groups) [group.freshTaken, group.againTaken] = [group.fresh.length, group.again.length];
   }
 
@@ -164,6 +180,7 @@ export class SimulatedFleet {
     const group = this.groups[this.groupOf[device]!]!;
     switch (this.doing[device]) {
       case AWAY:
+        group.away -= 1;
         this.becomesReady(device, group.fresh);
         return 'news';
       case BACKING_OFF:
@@ -192,6 +209,7 @@ export class SimulatedFleet {
     const away = this.drawAway();
     this.arrives[device] = this.start + away;
     if (away === 0 || this.plan.pace.offline === 'offer') return this.becomesReady(device, this.groups[group]!.fresh);
+    this.groups[group]!.away += 1;
     if (away < Infinity) this.events.put(this.start + away, device);
   }
 
@@ -269,6 +287,18 @@ export class SimulatedFleet {
 
   private hasBegun(device: number): boolean {
     return this.arrives[device]! <= this.now;
+  }
+
+  /** As store/commands/observe.ts counts them: only while nothing of the group moves. Once there, a device stays. */
+  private awayOf(
+    { counters: c, away }: Group,
+    { openedAt, passedAt, failedAt }: GroupFacts,
+    now: number,
+  ): { count: number; at: number | null } {
+    const counts = openedAt !== null && passedAt === null && failedAt === null && c.pending > 0 && c.inFlight === 0;
+    if (!counts) return { count: 0, at: null };
+    const at = openedAt + this.plan.pace.awayAfter;
+    return now < at ? { count: 0, at } : { count: Math.min(away, c.pending), at: null };
   }
 
   private toStop(facts: Observed): RolloutFacts['toStop'] {

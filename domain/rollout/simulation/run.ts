@@ -134,6 +134,8 @@ class Running {
         because: null,
         ready: 0,
         nextRetryAt: null,
+        away: 0,
+        awayAt: null,
         back: NO_ROLLBACK_COUNTERS,
       })),
     };

@@ -3,6 +3,7 @@ import { amendmentOf, stillDefaulted } from '../../../domain/rollout/amendment.j
 import {
   NO_ROLLBACK_COUNTERS,
   NO_COUNTERS,
+  NONE_UNATTEMPTED,
   type GroupFacts,
   type RolloutFacts,
 } from '../../../domain/rollout/facts.js';
@@ -46,7 +47,10 @@ function group(name: string, more: Partial<GroupFacts> = {}): GroupFacts {
     passedAt: null,
     failedAt: null,
     because: null,
-    prefix: { ended: 0, failed: 0 },
+    prefix: { ended: 0, failed: 0, to: 0 },
+    unattempted: NONE_UNATTEMPTED,
+    away: 0,
+    awayAt: null,
     ready: 0,
     nextRetryAt: null,
     back: NO_ROLLBACK_COUNTERS,
@@ -136,7 +140,7 @@ describe('A rollout as it is printed', () => {
       gate: {
         minSample: 20,
         verdict: 'wait',
-        because: expect.stringContaining('3 targets have ended; the gate needs 20'),
+        because: expect.stringContaining('3 targets have ended; the gate needs 10'),
         bound: null,
       },
       approval: {

@@ -19,7 +19,7 @@ function refused(sent: Record<string, unknown>): Record<string, string> {
 }
 
 describe('What an operator leaves out', () => {
-  const DEFAULT_GATE = { minSuccess: 0.95, minSample: 1, maxFailureRate: null, confidence: null };
+  const DEFAULT_GATE = { minSuccess: 0.95, minSample: 'all', maxFailureRate: null, confidence: null };
   const ONE = { name: 'all', percent: null, count: null, filter: null, soak: 0, gate: DEFAULT_GATE, approval: null };
 
   it.each<[string, string, unknown]>([
@@ -28,10 +28,11 @@ describe('What an operator leaves out', () => {
     ['no ramp', '/pace/ramp', null],
     ['only devices that are online are admitted', '/pace/offline', 'wait'],
     [
-      '10 % failed, judged after 10, pause it',
+      '10 % that went wrong in any way, judged after 10, pause it',
       '/stopIf',
-      [{ outcome: 'failed', share: 0.1, after: 10, then: 'pause' }],
+      [{ outcome: 'any', share: 0.1, after: 10, then: 'pause' }],
     ],
+    ['a device is away after a day', '/pace/awayAfter', DAY],
     ['it starts by command', '/schedule/startAt', null],
     ['it has no end', '/schedule/endAt', null],
     ['at its end what is open goes on', '/schedule/atEnd', 'stopAdmitting'],
@@ -142,6 +143,7 @@ describe('What an operator sends', () => {
         startsPerMinute: 900,
         ramp: { from: 50, factor: 2, every: { succeeded: 1_000 } },
         offline: 'offer',
+        awayAfter: 'P2D',
       },
       stopIf: [],
       schedule: { startAt: '2026-12-01T02:00:00+02:00', endAt: '2026-12-02T00:00:00Z', atEnd: 'cancelOpen' },

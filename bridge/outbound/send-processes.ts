@@ -1,4 +1,5 @@
 import pLimit from 'p-limit';
+import { GONE } from '../../domain/installation/decided.js';
 import type { Engine } from '../../adapters/engine/port.js';
 import type { Installation } from '../../domain/installation/installation.js';
 import {
@@ -73,13 +74,21 @@ async function sendOne(
   now: number,
   refreshLimiter: StatusRefreshLimiter,
 ): Promise<{ settled: Settled; started: boolean }> {
-  if (!view) return { settled: { claimed }, started: false };
-  const { installation } = view;
   try {
+    if (!view) {
+      // Deleted, with its device. Its process may wait without a deadline; where none runs, nothing is lost.
+      await engine.signal(claimed.subject, { because: 'ended', status: GONE.status });
+      return { settled: { claimed }, started: false };
+    }
+    const { installation } = view;
     const because = signalDue(view, now);
     const isRefresh = because === 'moved' || (because !== undefined && refreshLimiter.isRefresh(installation));
     const later = isRefresh && !isOverdue(installation, now) ? refreshLimiter.waitUntil(installation, now) : undefined;
-    if (later !== undefined) return { settled: { claimed, again: later }, started: false };
+    if (later !== undefined) {
+      // Refreshed later, but never later than its deadline is looked at.
+      const again = isOverdue(installation, later) && installation.dueAt !== null ? installation.dueAt : later;
+      return { settled: { claimed, again }, started: false };
+    }
     const did = await bringUpToDate(engine, view, because);
     if (did === 'signalled') refreshLimiter.remember(installation, now);
     const again = lookAgainAt(installation, now);

@@ -3,7 +3,7 @@ import { open, rm } from 'node:fs/promises';
 import { isDiskFull, writeWhole } from './write-file.js';
 
 /** The state of a device is some KiB, that of a gateway some for each child, one written at a time. */
-export const RESERVE_BYTES = 256 * 1024;
+const RESERVE_BYTES = 256 * 1024;
 /** What a file system takes for a file beside its bytes: blocks of its own, a folder that grows. */
 const BESIDE_BYTES = 16 * 1024;
 const BLOCK_BYTES = 4 * 1024;

@@ -113,7 +113,7 @@ export class Downloads {
     } catch (error) {
       watch.signal.throwIfAborted();
       if (isDiskFull(error)) {
-        // It will not be tried again, and what came so far holds the room that everybody lacks.
+        // It will not be tried again, and what came so far holds room that the device needs.
         await this.remove(desired);
         throw new InstallError('NO_SPACE', messageOf(error), false, { cause: error });
       }

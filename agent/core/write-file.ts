@@ -19,7 +19,7 @@ export async function replaceFile(path: string, content: string, durable: boolea
     }
     await rename(beside, path);
   } catch (error) {
-    await rm(beside, { force: true }); // half of it would hold room that nobody has
+    await rm(beside, { force: true }); // half of it would hold room that is needed
     throw error;
   }
   if (durable) await syncFolder(dirname(path));

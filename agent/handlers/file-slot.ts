@@ -20,7 +20,7 @@ export interface FileSlotOptions {
   readonly trouble: (detail: string) => void;
 }
 
-/** Another try would end the same way: somebody must mend the device or its configuration. */
+/** Another try would end the same way: a person must repair the device or its configuration. */
 const HOPELESS = ['EACCES', 'EPERM', 'EROFS', 'ENOENT', 'EISDIR', 'ENOTDIR', 'ELOOP', 'ENAMETOOLONG'];
 /** As the system follows them at most. */
 const MOST_LINKS = 40;

@@ -36,7 +36,7 @@ async function isGone(
   }
 }
 
-/** A zombie is dead: in a container nobody may be there to bury it. */
+/** A zombie is dead: in a container no process may collect it. */
 export async function isGroupAlive(pid: number): Promise<boolean> {
   switch (signalGroup(pid, 0)) {
     case 'gone':

@@ -1,7 +1,7 @@
 import { writeSync } from 'node:fs';
 import { codeOf } from '../core/write-file.js';
 
-/** A pipe that is full for so many tries in a row is read by nobody. */
+/** A pipe that is full for so many tries in a row has no reader. */
 const TRIES = 20;
 
 /**

@@ -101,7 +101,7 @@ describe('slipway-agent on a disk that is full', () => {
     60_000,
   );
 
-  it('goes on where everything is full from the beginning of an installation to its end, over a restart', async () => {
+  it('continues where everything is full from the beginning of an installation to its end, over a restart', async () => {
     const install = await agent.script('install.sh', 'true');
     await started({ firmware: { command: [install] } });
     await disk.fill();

@@ -83,7 +83,7 @@ async function installAll(revision: number): Promise<void> {
 
 describe('slipway-agent and files of its own that are damaged', () => {
   it.each(DAMAGES)(
-    'sets aside what is %s, tells it in its hello and its log, and goes on',
+    'sets aside what is %s, reports it in its hello and its log, and continues',
     async (_, damage) => {
       await used();
       const names = (await readdir(agent.path('state'), { recursive: true })).filter((name) => name.endsWith('.json'));
@@ -136,7 +136,7 @@ describe('slipway-agent and files of its own that are damaged', () => {
     await service.status('d-1', 'installed');
   });
 
-  it('goes on with a download whose ETag is damaged', async () => {
+  it('continues a download whose ETag is damaged', async () => {
     await agent.configure({ slots: { firmware: {} } });
     const file = server.file('1', 200_000);
     const part = agent.path(`state/downloads/${file.sha256}-200000.part`);

@@ -3,6 +3,9 @@ import { dirname, join, relative } from 'node:path';
 import { Reserve } from './reserve.js';
 import { codeOf, isDiskFull, makeFolder, messageOf, replaceFile } from './write-file.js';
 
+/** Errors that speak of the file itself: the flash gives other bytes than were written, or it is a folder. */
+const DAMAGED: ReadonlySet<string> = new Set(['EIO', 'EISDIR', 'EUCLEAN', 'EBADMSG']);
+
 /** A hello names so many; the log has room for more. */
 const MOST_DAMAGED = 8;
 
@@ -45,12 +48,15 @@ export class SmallFiles {
    * @param judge throws where the content is not what it should be
    * @param absent where there is no such file
    * @param damaged where there is one that cannot be read
+   * @throws what the system says of itself (no descriptor or memory left, no permission): the file may be good
    */
   async read<T>(path: string, judge: (text: string) => T, absent: T, damaged = absent): Promise<T> {
     try {
       return judge(await readFile(path, 'utf8'));
     } catch (error) {
-      if (codeOf(error) === 'ENOENT') return absent;
+      const code = codeOf(error);
+      if (code === 'ENOENT') return absent;
+      if (code !== undefined && !DAMAGED.has(code)) throw error;
       await this.setAside(path, messageOf(error));
       return damaged;
     }
@@ -81,11 +87,20 @@ export class SmallFiles {
   }
 }
 
+/** Without the parser's own words: they quote the content, which may be secret. */
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new Error('it is not JSON', { cause: error });
+  }
+}
+
 /** For `read`: JSON that a schema accepts. Returned as it is, with what the schema does not know. */
 export function jsonOf<T>(schema: { safeParse(json: unknown): { success: boolean } }): (text: string) => T {
   return (text) => {
     if (text.trim() === '') throw new Error('it is empty');
-    const json: unknown = JSON.parse(text);
+    const json = parsed(text);
     if (!schema.safeParse(json).success) throw new Error('it is not what this version of the agent writes');
     return json as T;
   };

@@ -67,6 +67,7 @@ export const ERRORS = {
   SERVICE_INTERNAL: { status: 500, title: 'Internal error of the service' },
 } as const satisfies Record<string, { status: number; title: string }>;
 
+/** `<SERVICE>_<REASON>`: a stable part of the API, so a code is never renamed. */
 export type ErrorCode = keyof typeof ERRORS;
 
 /** One fault of a body or query: where (RFC 6901 JSON pointer, '' = the whole), and what to do about it. */

@@ -15,10 +15,13 @@ export const PERMISSIONS = [
   'rollouts:approve',
 ] as const;
 
+/** `<what>:<action>`, as a token or a role grants it. */
 export type Permission = (typeof PERMISSIONS)[number];
 
+/** The roles of API keys (docs/contracts/rest-api.md, "Conventions"), from most to least. */
 export const ROLES = ['owner', 'writer', 'reader'] as const;
 
+/** A role of an API key. Tokens of an issuer name permissions instead. */
 export type Role = (typeof ROLES)[number];
 
 /**
@@ -31,6 +34,7 @@ const OF_ROLE: Record<Role, readonly Permission[]> = {
   reader: PERMISSIONS.filter((permission) => permission.endsWith(':read') && permission !== 'audit_logs:read'),
 };
 
+/** Every permission that the role grants; a role grants nothing that is not in its list. */
 export function permissionsOf(role: Role): readonly Permission[] {
   return OF_ROLE[role];
 }

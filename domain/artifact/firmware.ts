@@ -1,3 +1,7 @@
+/**
+ * `draft` has no blob yet; only `ready` can be installed; `expired` never got a blob in time
+ * (docs/contracts/rest-api.md, "Firmware").
+ */
 export type FirmwareState = 'draft' | 'ready' | 'expired' | 'retired';
 
 /** A firmware's metadata, immutable but for its state. Times are epoch milliseconds. */

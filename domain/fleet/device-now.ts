@@ -41,6 +41,7 @@ export interface PendingTarget {
   readonly waitingOn: string | null;
 }
 
+/** One slot of a device in sentences for operators (docs/contracts/rollouts.md, "History"). */
 export interface SlotNow {
   /** Why it has the version that it has. */
   readonly why: string;

@@ -1,7 +1,9 @@
 /** `>` is another spelling of `=gt=`, and so on. */
 export const OPERATORS = ['==', '!=', '=in=', '=out=', '=gt=', '=ge=', '=lt=', '=le='] as const;
+/** An operator as the tree holds it; other spellings are gone once the text was read. */
 export type Operator = (typeof OPERATORS)[number];
 
+/** What a filter may ask of a device (docs/filters.md); `attribute` and `slot` take a key after a dot. */
 export const FIELD_NAMES = [
   'id',
   'name',
@@ -14,6 +16,7 @@ export const FIELD_NAMES = [
   'online',
   'lastSeenAt',
 ] as const;
+/** One of `FIELD_NAMES`, spelled exactly so. */
 export type FieldName = (typeof FIELD_NAMES)[number];
 
 /**
@@ -55,8 +58,10 @@ export interface Comparison {
   readonly values: readonly Value[];
 }
 
+/** A node of a filter: a comparison, or `and`/`or` over two nodes or more. Plain and JSON-safe. */
 export type FilterNode = Comparison | { readonly is: 'and' | 'or'; readonly of: readonly FilterNode[] };
 
+/** Why a text is no filter: one fault, the first that was met. */
 export interface FilterError {
   /** 0-based, in the text as it was given. */
   readonly position: number;

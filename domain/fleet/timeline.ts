@@ -12,6 +12,7 @@ export const TIMELINE_EVENTS = [
   'cancel_refused',
   'slot',
 ] as const;
+/** A name of an event that has a sentence of its own. */
 export type TimelineEvent = (typeof TIMELINE_EVENTS)[number];
 
 /** One entry of the history of a device, with the names of what it is about. */

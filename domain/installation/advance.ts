@@ -12,7 +12,7 @@ import { TABLE } from './table.js';
 
 /**
  * The one decision about one installation: pure, total, no clock. `begin` needs the whole device and is decided in
- * work.ts.
+ * device-aggregate.ts.
  */
 export function advance(i: Installation, event: Exclude<InstallationEvent, { type: 'begin' }>, now: number): Advanced {
   switch (event.type) {

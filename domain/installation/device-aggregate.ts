@@ -226,6 +226,7 @@ function holds(aggregate: DeviceAggregate, i: Installation): DeviceAggregate {
   return { ...aggregate, slots: { ...aggregate.slots, [i.slot]: held } };
 }
 
+/** A slot that no hello and no installation has told of yet: nothing in it is known, and its revision is 0. */
 export function emptySlot(slot: string): Slot {
   return { slot, version: null, sha256: null, firmwareId: null, installationId: null, confirmed: false, revision: 0 };
 }

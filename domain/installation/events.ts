@@ -35,6 +35,10 @@ export type ReportEvent = FromDevice &
     | { readonly type: 'deferred'; readonly forMs?: number }
   );
 
+/**
+ * What can happen to one installation: a device's word, a person's, or a question of its process. `bytes` and `total`
+ * are bytes.
+ */
 export type InstallationEvent =
   | ReportEvent
   | { readonly type: 'progress'; readonly phase: string; readonly bytes: number; readonly total: number }

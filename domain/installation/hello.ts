@@ -18,6 +18,10 @@ export interface Hello {
   readonly reachable?: boolean;
 }
 
+/**
+ * One slot as a hello tells of it. null = unknown, which is not the same as other content
+ * (docs/contracts/device-mqtt.md, "What fails at a hello").
+ */
 export interface HelloSlot {
   readonly version: string | null;
   readonly sha256: string | null;
@@ -139,6 +143,10 @@ export function applyPresence(
  * progress would be.
  */
 const SEEN_EVERY_MS = 10_000;
+/**
+ * The device was heard at `now` (epoch milliseconds) and is online. Returns the same object where that is news for less
+ * than `SEEN_EVERY_MS`: each message would cost a row.
+ */
 export function touchLastSeen(aggregate: DeviceAggregate, now: number): DeviceAggregate {
   const { device } = aggregate;
   if (device.online && device.lastSeenAt !== null && now - device.lastSeenAt < SEEN_EVERY_MS) return aggregate;

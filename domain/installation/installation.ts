@@ -54,6 +54,7 @@ export interface Installation {
   readonly alreadyInstalled: boolean;
 }
 
+/** How far a download or push is, in bytes. Times are epoch milliseconds of the receipt. */
 export interface Progress {
   readonly phase: string;
   readonly bytes: number;
@@ -83,6 +84,7 @@ export interface Slot {
   readonly revision: number;
 }
 
+/** A boot of the device as its hello named it: `id` is the `bootId` of docs/contracts/device-mqtt.md, "Payloads". */
 export interface Boot {
   readonly id: string;
   /** Epoch milliseconds of the receipt. */

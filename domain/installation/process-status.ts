@@ -35,6 +35,7 @@ function endOf(i: Installation): string {
   return `Ended as ${i.state}${i.rejectReason ? `: ${i.rejectReason.replace(/\.$/, '')}` : ''}.`;
 }
 
+/** Which wait of the process the stored state belongs to: after a restart it goes on from there. */
 export function stageOf(i: Installation): ProcessStatus['stage'] {
   if (isEnded(i.state)) return 'ended';
   if (!i.executing) return 'begin';
@@ -61,6 +62,7 @@ export function stageOf(i: Installation): ProcessStatus['stage'] {
  * passed. `moved`: it waits for the same as before, and what it shows to people is no longer what the API says.
  */
 export const SIGNALS = ['turn', 'downloaded', 'installed', 'cancelled', 'ended', 'due', 'moved'] as const;
+/** One of `SIGNALS`. It stands in histories of workflows: a reason may be added, never renamed. */
 export type ProcessSignal = (typeof SIGNALS)[number];
 
 /** What the one signal of a process carries. It stands in histories: members may be added, never renamed. */

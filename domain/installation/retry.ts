@@ -20,6 +20,10 @@ export const ERROR_CLASSES = {
   ALREADY_INSTALLED: 'never',
 } as const satisfies Record<string, 'retry' | 'never' | 'asked'>;
 
+/**
+ * Whether the code allows another attempt (docs/contracts/device-mqtt.md, "Error codes"). How many there may be is the
+ * policy's matter. Without an error: no.
+ */
 export function mayRetry(error: DeviceError | undefined): boolean {
   if (!error) return false;
   const known = (ERROR_CLASSES as Record<string, 'retry' | 'never' | 'asked' | undefined>)[error.code] ?? 'unknown';

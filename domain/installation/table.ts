@@ -23,6 +23,7 @@ export const MOVES = [
   'timeOut',
   'supersede',
 ] as const;
+/** A column of `TABLE`. */
 export type Move = (typeof MOVES)[number];
 
 /** Every open state may end at any time, and may be reported further along than we saw: reports may skip states. */

@@ -16,6 +16,7 @@ export interface WantedContent {
   readonly isAssociated: boolean;
 }
 
+/** The members of a plan that decide what happens to a target at its turn. */
 export type AdmissionRules = Pick<Plan, 'allowDowngrade' | 'onConflict'>;
 
 /** What becomes of a target: an installation of `content`, or an end without one. */

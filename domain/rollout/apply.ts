@@ -63,6 +63,7 @@ export function applyStep(facts: RolloutFacts, step: Step, now: number): Rollout
   }
 }
 
+/** A copy in which the named group has changed; without such a group, a copy that is equal. */
 export function withGroup(facts: RolloutFacts, name: string, change: Partial<GroupFacts>): RolloutFacts {
   return { ...facts, groups: facts.groups.map((group) => (group.name === name ? { ...group, ...change } : group)) };
 }
@@ -79,6 +80,10 @@ export function rolledBackBy(facts: RolloutFacts, because: string, now: number):
   return facts.rollingBack ? facts : { ...facts, rollingBack: { at: now, because }, finishedAt: null };
 }
 
+/**
+ * The facts with the abort in them; a second abort changes nothing, so the first reason stays. `now`: epoch
+ * milliseconds.
+ */
 export function abortedBy(facts: RolloutFacts, because: string, cancelOpen: boolean, now: number): RolloutFacts {
   return facts.aborted ? facts : { ...facts, aborted: { at: now, because, cancelOpen } };
 }

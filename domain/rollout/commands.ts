@@ -2,6 +2,7 @@ import type { GroupApproval, Gate, Pace, Schedule, StopRule } from './plan.js';
 
 /** Which of the ended targets are tried again. */
 export const RETRYABLE_OUTCOMES = ['failed', 'rejected', 'canceled', 'timedOut', 'superseded'] as const;
+/** An end of a target that `retry` may name; a successful or skipped target is never tried again. */
 export type RetryableOutcome = (typeof RETRYABLE_OUTCOMES)[number];
 
 /** What a person asks of a rollout. */

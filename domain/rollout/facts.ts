@@ -14,8 +14,10 @@ export const TARGET_STATES = [
   'timedOut',
   'superseded',
 ] as const;
+/** A target is in exactly one of these. */
 export type TargetState = (typeof TARGET_STATES)[number];
 
+/** How many targets are in each state; their sum is the size of the group, skipped ones included. */
 export type Counters = Readonly<Record<TargetState, number>>;
 
 /** Why nothing is admitted although there would be room: a set, each with its start. Resuming removes one. */
@@ -29,8 +31,10 @@ export const PAUSE_REASONS = [
   'window',
   'freeze',
 ] as const;
+/** Each reason stands in the set at most once. */
 export type PauseReason = (typeof PAUSE_REASONS)[number];
 
+/** One reason of the set, and since when it stands. `since`: epoch milliseconds. */
 export interface Pause {
   readonly reason: PauseReason;
   readonly since: number;
@@ -40,6 +44,7 @@ export interface Pause {
   readonly group?: string;
 }
 
+/** An approval by one person or key. `at`: epoch milliseconds. */
 export interface Vote {
   readonly by: string;
   readonly at: number;
@@ -92,12 +97,17 @@ export interface Unattempted {
   readonly timedOut: number;
 }
 
+/** Every target that ended had an installation of its own. */
 export const NONE_UNATTEMPTED: Unattempted = { rejected: 0, timedOut: 0 };
 
+/** What a target that was updated is on its way back (docs/contracts/rollouts.md, "Stop rules"). */
 export const ROLLBACK_STATES = ['pending', 'inFlight', 'done', 'failed'] as const;
+/** State of a target during a rollback; targets that were never updated have none. */
 export type RollbackState = (typeof ROLLBACK_STATES)[number];
+/** How many updated targets are in each state of the rollback. */
 export type RollbackCounters = Readonly<Record<RollbackState, number>>;
 
+/** Before a rollback began: no target is on its way back, and no retry is due. */
 export const NO_ROLLBACK_COUNTERS: GroupFacts['back'] = {
   pending: 0,
   inFlight: 0,
@@ -139,11 +149,13 @@ export interface RolloutFacts {
   readonly starts: { readonly lastMinute: number; readonly oldestLeavesAt: number | null };
 }
 
+/** Zero for every state. */
 export const NO_COUNTERS: Counters = Object.fromEntries(TARGET_STATES.map((state) => [state, 0])) as Record<
   TargetState,
   number
 >;
 
+/** Counters over all of these groups; zeros for none. */
 export function sumOf(groups: readonly { readonly counters: Counters }[]): Counters {
   // Member by member: a simulation asks some hundred thousand times, and a loop over the names took a third of its
   // time.
@@ -211,6 +223,7 @@ export function installationsEnded(
   return { ended: installed + any, bad: { failed, rejected, timedOut, any } };
 }
 
+/** Targets that hold the content, also those that held it before. */
 export function succeededOf(c: Counters): number {
   return c.installed + c.alreadyInstalled;
 }

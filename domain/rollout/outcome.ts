@@ -3,6 +3,7 @@ import { succeededOf, sumOf, type RolloutFacts } from './facts.js';
 
 /** How a rollout ended (docs/contracts/rollouts.md, "States"). */
 export const OUTCOMES = ['succeeded', 'partly', 'failed', 'nothingToDo', 'rolledBack', 'canceled'] as const;
+/** How a rollout ended; an open one has none (docs/contracts/rollouts.md, "States"). */
 export type Outcome = (typeof OUTCOMES)[number];
 
 /**

@@ -5,6 +5,7 @@ import type { GroupPlan, Plan } from './plan.js';
 import { plural } from '../plural.js';
 import { iso } from './sentences.js';
 
+/** Derived from the facts, never decided by itself (docs/contracts/rollouts.md, "States"). The last two are ends. */
 export const PHASES = [
   'draft',
   'awaiting_approval',
@@ -15,6 +16,7 @@ export const PHASES = [
   'finished',
   'aborted',
 ] as const;
+/** What a rollout is now. Stored only so that lists can filter by it. */
 export type Phase = (typeof PHASES)[number];
 
 /**
@@ -65,9 +67,12 @@ export function derivePhase(
   };
 }
 
+/** States of a group, derived like the phase. `passed` and `failed` stay. */
 export const GROUP_STATES = ['pending', 'running', 'soaking', 'awaiting_approval', 'passed', 'failed'] as const;
+/** What one group is now. */
 export type GroupState = (typeof GROUP_STATES)[number];
 
+/** From the facts alone: no clock, so two readers at different times agree. */
 export function groupState(group: GroupFacts): GroupState {
   if (group.passedAt !== null) return 'passed';
   if (group.failedAt !== null) return 'failed';

@@ -29,6 +29,7 @@ export interface Plan {
   readonly allowDowngrade: boolean;
 }
 
+/** What goes into which slot of each target; the firmware must be ready and fit the slot. */
 export interface PlanStep {
   readonly slot: string;
   readonly firmwareId: string;
@@ -53,6 +54,10 @@ export interface GroupPlan {
   readonly approval: GroupApproval | null;
 }
 
+/**
+ * When a group may pass (docs/contracts/rollouts.md, "Gates"). `minSuccess`, `maxFailureRate` and `confidence` are
+ * shares, 0..1.
+ */
 export interface Gate {
   readonly minSuccess: number;
   /**
@@ -65,14 +70,19 @@ export interface Gate {
   readonly confidence: number | null;
 }
 
+/** What follows where an approval is not given in time: `hold` pauses the rollout, `abort` ends it. */
 export const ON_EXPIRY = ['hold', 'abort'] as const;
 
+/**
+ * `required`: votes of so many persons. `expiresAfter`: milliseconds from the question on; null = it waits for ever.
+ */
 export interface GroupApproval {
   readonly required: number;
   readonly expiresAfter: number | null;
   readonly onExpiry: (typeof ON_EXPIRY)[number];
 }
 
+/** How fast targets are admitted (docs/contracts/rollouts.md, "Admission"). `awayAfter`: milliseconds. */
 export interface Pace {
   /** At no moment more installations of the rollout are open. */
   readonly maxInFlight: number;
@@ -95,7 +105,9 @@ export interface Ramp {
   readonly every: { readonly succeeded: number };
 }
 
+/** What a stop rule counts; `any` is the sum of the others (docs/contracts/rollouts.md, "Stop rules"). */
 export const STOP_OUTCOMES = ['failed', 'rejected', 'timedOut', 'any'] as const;
+/** The outcome that one stop rule counts. */
 export type StopOutcome = (typeof STOP_OUTCOMES)[number];
 
 /** Of the installations that ended, judged from `after` on. It acts once. */
@@ -106,15 +118,24 @@ export interface StopRule {
   readonly then: 'pause' | 'abort' | 'rollBack';
 }
 
+/**
+ * Epoch milliseconds; null = start by command, and no end. `atEnd` says whether open installations are canceled too.
+ */
 export interface Schedule {
   readonly startAt: number | null;
   readonly endAt: number | null;
   readonly atEnd: 'stopAdmitting' | 'cancelOpen';
 }
 
+/** Kinds of failure that a plan may try again. Others end the target at once. */
 export const RETRY_CLASSES = ['download', 'install', 'timeout'] as const;
+/** Which phase of an attempt failed. */
 export type RetryClass = (typeof RETRY_CLASSES)[number];
 
+/**
+ * `maxAttempts` counts the first one too. `first` and `max` of the back-off are milliseconds; each wait is `factor`
+ * times the one before.
+ */
 export interface RetryPlan {
   readonly maxAttempts: number;
   readonly backoff: { readonly first: number; readonly factor: number; readonly max: number };

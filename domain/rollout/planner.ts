@@ -131,6 +131,10 @@ function ending(facts: RolloutFacts, plan: Plan, counters: Counters, now: number
     : undefined;
 }
 
+/**
+ * When the targets that have not ended end as timed out, in epoch milliseconds; null = never
+ * (docs/contracts/rollouts.md, "Admission").
+ */
 export function deadlineOf(facts: RolloutFacts, plan: Plan): number | null {
   // A dynamic rollout stays open: it ends by its endAt, or by a person.
   return facts.startedAt === null || plan.targets.dynamic ? null : facts.startedAt + plan.timeouts.target;

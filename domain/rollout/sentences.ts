@@ -50,6 +50,7 @@ export const describe = {
   duration: printDuration,
 };
 
+/** Epoch milliseconds as RFC 3339 in UTC, for sentences. */
 export function iso(time: number): string {
   return new Date(time).toISOString();
 }

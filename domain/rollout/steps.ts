@@ -45,6 +45,7 @@ export type Step =
   | { readonly do: 'finish' }
   | { readonly do: 'close' };
 
+/** The discriminator of `Step`; it also stands in the history. */
 export type StepKind = Step['do'];
 
 /** What the rollout waits for: one sentence, and the time at which to look again (null = only news moves it). */

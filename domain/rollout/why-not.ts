@@ -1,5 +1,6 @@
 import type { Phase } from './phase.js';
 
+/** What a person may ask of a rollout (docs/contracts/rollouts.md, "States"). */
 export const ACTIONS = [
   'start',
   'pause',
@@ -12,6 +13,7 @@ export const ACTIONS = [
   'rollback',
   'skip',
 ] as const;
+/** A row of the table of phases and commands. */
 export type Action = (typeof ACTIONS)[number];
 
 const OVER = { finished: 'it has finished', aborted: 'it was aborted' } as const;
@@ -124,6 +126,7 @@ const TABLE = {
   },
 } as const satisfies Record<Action, Record<Phase, string | null>>;
 
+/** The sentence of 409 `ROLLOUT_STATE`: why the phase does not allow it, and when it would; undefined = it does. */
 export function whyNot(action: Action, phase: Phase): string | undefined {
   return TABLE[action][phase] ?? undefined;
 }

@@ -9,6 +9,7 @@ export type Ending = FailureKind | 'installed' | 'withdrawn';
 /** In an order that is a number for each: what a device will come to stands in a byte. */
 export const ENDINGS = ['installed', 'withdrawn', ...FAILURE_KINDS] as const satisfies readonly Ending[];
 
+/** What each ending makes of the target, and which class of retry it falls under; null = it is not tried again. */
 export const MEANING = {
   installed: { state: 'installed', retry: null },
   withdrawn: { state: 'timedOut', retry: null },

@@ -46,6 +46,7 @@ export interface Forecast {
   readonly assumptions: readonly string[];
 }
 
+/** What the runs say of one group. Times are milliseconds after the start; `passes` is a share, 0..1. */
 export interface GroupForecast {
   readonly name: string;
   readonly size: number;
@@ -64,6 +65,10 @@ const HOUR = 3_600_000;
 /** A fault of a plan shows itself in a few sentences, each with its own numbers; two hundred are too many to read. */
 const MOST_PAUSES = 5;
 
+/**
+ * The distribution over the runs; runs that did not end count in shares and not in durations. `start`: epoch
+ * milliseconds.
+ */
 export function forecastOf(
   runs: readonly Run[],
   { plan, model, seed, start }: { plan: Plan; model: FleetModel; seed: number; start: number },

@@ -41,6 +41,7 @@ export interface KindModel {
  * ends the same way each time, a device that refuses, one that falls silent.
  */
 export const FAILURE_KINDS = ['download', 'install', 'final', 'rejected', 'timeout'] as const;
+/** A kind of failure that was counted in the past of the fleet. */
 export type FailureKind = (typeof FAILURE_KINDS)[number];
 
 /**

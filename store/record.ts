@@ -42,6 +42,7 @@ export type Report = { tenantId: string; deviceId: string; from: Reporter } & (
   | { kind: 'revision_conflict'; slot: string; revision: number }
 );
 
+/** Why a report changed nothing. */
 export type RecordRefusal = Refusal | 'unknown_installation' | 'unknown_device' | 'forbidden';
 
 /**

@@ -161,6 +161,9 @@ export async function observeRollback(
   return { ready: Number(rows[0]!.ready), nextRetryAt: rows[0]!.retry?.getTime() ?? null };
 }
 
+/**
+ * 1 while an installed target has not yet learnt what it gets back, else 0: the planner asks only whether there is one.
+ */
 export async function countToRollBack(tx: Tx, { tenantId, id }: StoredRollout): Promise<number> {
   const { rows } = await tx.query(
     `SELECT FROM rollout_targets WHERE tenant_id = $1 AND rollout_id = $2 AND state = 'installed'
@@ -170,6 +173,10 @@ export async function countToRollBack(tx: Tx, { tenantId, id }: StoredRollout): 
   return rows.length;
 }
 
+/**
+ * Ends one page of targets that still wait for their way back as `failed`. @returns how many; fewer than a page = none
+ * is left.
+ */
 export async function giveUpRollback(tx: Tx, { tenantId, id }: StoredRollout, because: string): Promise<number> {
   const { rows } = await tx.query<{ group_position: number | null }>(
     `WITH page AS (SELECT device_id FROM rollout_targets WHERE tenant_id = $1 AND rollout_id = $2

@@ -6,8 +6,10 @@ import type { Page, PageRequest } from '../db/page.js';
 import type { Tx } from '../db/pool.js';
 import { readPage } from '../db/read-page.js';
 
+/** Only a `valid` certificate lets its device in. */
 export type CertificateStatus = 'valid' | 'revoked';
 
+/** A client certificate of a device (docs/contracts/device-mqtt.md, "Credentials"). Times are RFC 3339. */
 export interface Certificate {
   id: string;
   /** PEM, as it was sent. */

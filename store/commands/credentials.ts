@@ -6,6 +6,7 @@ import type { Tx } from '../db/pool.js';
 import { refreshAdmissible } from '../rollouts/moves.js';
 import { seal, type SealedFor } from '../fleet/sealed-passwords.js';
 
+/** Without the password, which is shown once, where it is made. `createdAt` is RFC 3339. */
 export interface Credential {
   id: string;
   type: 'password';

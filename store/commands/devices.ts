@@ -14,6 +14,7 @@ import { refreshAdmissible } from '../rollouts/moves.js';
 import { wantSweeps } from './sweep.js';
 import { isUuid } from '../../domain/uuid.js';
 
+/** As the REST API answers it; absent = never set. Times are RFC 3339, `communicationInterval` seconds. */
 export interface Device {
   id: string;
   info: {
@@ -77,6 +78,7 @@ export async function createDevice(tx: Tx, tenantId: string, device: NewDevice):
   return (await readDevice(tx, tenantId, id))!;
 }
 
+/** @returns undefined where the tenant has no such device; one of another tenant counts as none. */
 export async function readDevice(tx: Tx, tenantId: string, id: string): Promise<Device | undefined> {
   const { rows } = await tx.query<DeviceRow>(`SELECT ${COLUMNS} FROM devices WHERE tenant_id = $1 AND id = $2`, [
     tenantId,
@@ -232,6 +234,7 @@ async function addAliases(tx: Tx, tenantId: string, id: string, aliases: readonl
   }
 }
 
+/** 404, the same for a device of another tenant (docs/contracts/rest-api.md, "Conventions"). Made, not thrown. */
 export function noSuchDevice(id: string): DomainError {
   return new DomainError('DEVICE_NOT_FOUND', `there is no device ${id}`);
 }

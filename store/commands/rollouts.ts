@@ -134,6 +134,7 @@ const VIEW_COLUMNS = `${ROLLOUT_COLUMNS}, device_ids, template_id, from_template
 /** Of many at once: without the devices that they name, up to some ten thousand each. */
 const LISTED_COLUMNS = `${ROLLOUT_COLUMNS}, '{}'::uuid[] AS device_ids, template_id, from_template, ${CONTENT}`;
 
+/** @returns undefined where the tenant has no such rollout. Reads without a lock: what it shows may be over at once. */
 export async function readRollout(tx: Tx, tenantId: string, id: string): Promise<RolloutView | undefined> {
   const { rows } = await tx.query<ViewRow>(`SELECT ${VIEW_COLUMNS} FROM rollouts WHERE tenant_id = $1 AND id = $2`, [
     tenantId,
@@ -151,6 +152,7 @@ export async function readRollouts(tx: Tx, tenantId: string, ids: readonly strin
   return toViews(tx, tenantId, rows);
 }
 
+/** Both must match; absent = all. */
 export interface RolloutFilter {
   readonly phase?: readonly Phase[];
   /** Part of the name, in any case of letters. */
@@ -230,6 +232,7 @@ function etaNow({ facts, eta }: StoredRollout): number | null {
   return facts.startedAt === null && eta < now ? null : Math.max(eta, now);
 }
 
+/** 404, the same for a rollout of another tenant. Made, not thrown. */
 export function noSuchRollout(id: string): DomainError {
   return new DomainError('ROLLOUT_NOT_FOUND', `there is no rollout ${id}`);
 }

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Pool } from './pool.js';
 import { asService } from './transaction.js';
 
+/** What a key lets its holder do; the key itself is kept as a hash only. */
 export interface ApiKey {
   tenantId: string;
   name: string;

@@ -3,11 +3,15 @@ import { asService } from './transaction.js';
 
 /** By name, in the table and in /metrics of the API. */
 export const REPORTS_RECORDED = 'slipway_device_reports_recorded_total';
+/** Reason: why a message of a device was refused. */
 export const MESSAGES_REFUSED = 'slipway_device_messages_refused_total';
 /** A histogram: the reason is the upper bound in seconds, and each count is in all buckets above it too. */
 export const INGEST_SECONDS = 'slipway_ingest_seconds_bucket';
+/** Upper bounds of the buckets in seconds, as Prometheus spells them. */
 export const INGEST_BOUNDS = ['0.05', '0.25', '1', '5', '30', '+Inf'] as const;
+/** Reason: one of `FAILURE_REASONS`. Each was tried again. */
 export const PROCESS_FAILURES = 'slipway_process_failures_total';
+/** Which part of the engine failed. */
 export const FAILURE_REASONS = ['activity', 'workflow', 'worker'] as const;
 
 /** What was counted under a name and, where it has several, a reason. Only ever rises. */
@@ -34,6 +38,7 @@ export async function addCounts(pool: Pool, counts: readonly Count[]): Promise<v
   );
 }
 
+/** Ordered by name, then reason. A name that was never counted has no row. */
 export async function readCounts(pool: Pool): Promise<Count[]> {
   const { rows } = await asService(pool, (tx) =>
     tx.query<{ name: string; reason: string; value: string }>(

@@ -6,6 +6,7 @@ export interface Keyset {
   id: string;
 }
 
+/** Opaque to clients and safe in a URL; `parseCursor` reads it. */
 export function printCursor(key: Keyset): string {
   return Buffer.from(JSON.stringify([key.at, key.id])).toString('base64url');
 }

@@ -14,6 +14,7 @@ export interface KeptAnswer {
   body: string;
 }
 
+/** The answer of the first request, as it is sent and as it is kept: status and body. */
 export interface FirstAnswer<T> {
   /** What this request is answered. */
   given: T;

@@ -75,6 +75,7 @@ export async function assertLease(tx: Tx, fence: Fence): Promise<void> {
   if (rowCount === 0) throw new LeaseLost(fence.name);
 }
 
+/** Another process holds the lease now. What this one began must be given up, not tried again. */
 export class LeaseLost extends Error {
   override readonly name = 'LeaseLost';
   constructor(lease: string) {

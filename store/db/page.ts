@@ -6,6 +6,7 @@ export interface PageRequest {
   cursor?: string;
 }
 
+/** One page of a list. `nextCursor` is undefined on the last one. */
 export interface Page<T> {
   items: T[];
   nextCursor: string | undefined;

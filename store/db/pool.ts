@@ -3,6 +3,7 @@ import pg from 'pg';
 /** Who a connection is: bound to one tenant per transaction, or a service that carries the tenant in each statement. */
 export type Role = 'slipway_api' | 'slipway_worker';
 
+/** `max`: connections, 8 where it is absent. */
 export interface PoolOptions {
   databaseUrl: string;
   /** Shown in pg_stat_activity. */
@@ -26,6 +27,7 @@ export interface Tx {
 /** What a LEFT JOIN adds to a row: the whole of the other one, or nothing. */
 export type LeftJoined<R> = R | { [Column in keyof R]: null };
 
+/** Connections to PostgreSQL; row-level security decides what each transaction sees. */
 export type Pool = pg.Pool;
 
 /** Milliseconds after which a statement is given up: every wait has a deadline. */
@@ -38,6 +40,7 @@ const CONNECT_TIMEOUT_MS = 5_000;
  */
 const LIFETIME_SECONDS = 300;
 
+/** Connects at the first query, not here. Each statement and each idle transaction ends after a time limit. */
 export function openPool(options: PoolOptions): Pool {
   const pool = new pg.Pool({
     connectionString: options.databaseUrl,

@@ -35,6 +35,7 @@ export interface SnapshotAbout {
   readonly sequences: readonly SnapshotSequence[];
 }
 
+/** Open only while its transaction is: all tables are read as they were at one moment. */
 export interface Snapshot {
   readonly about: SnapshotAbout;
   readonly contents: readonly ReadyContent[];
@@ -112,6 +113,7 @@ async function readyContents(client: pg.Client): Promise<ReadyContent[]> {
   return rows.map((row) => ({ ...row, size: Number(row.size) }));
 }
 
+/** The columns, each quoted, as COPY takes them. */
 export function columnList({ columns }: SnapshotTable): string {
   return columns.map((name) => pg.escapeIdentifier(name)).join(', ');
 }

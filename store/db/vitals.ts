@@ -9,6 +9,7 @@ export async function readHeldLeases(pool: Pool): Promise<Set<string>> {
   return new Set(rows.map((row) => row.name));
 }
 
+/** What /metrics shows of the stored state. Ages are seconds; 0 where there is none. */
 export interface Vitals {
   /** Of all tenants. What ended is not counted: it only grows, and counting it would cost more each day. */
   openInstallations: { state: string; count: number }[];

@@ -13,6 +13,7 @@ export interface Association {
   firmwareId: string;
 }
 
+/** A slot that a device type declares. */
 export interface SlotOfType {
   deviceTypeId: string;
   slotName: string;

@@ -3,6 +3,7 @@ import { parseFilter } from '../../domain/fleet/filter.js';
 import type { Comparison, FilterNode, Operator, Value } from '../../domain/fleet/filter-tree.js';
 import { isUuid } from '../../domain/uuid.js';
 
+/** How the statement around the filter calls things; they go into SQL as they are, so never from a request. */
 export interface Names {
   /** Of `devices` in the statement. */
   readonly devices: string;

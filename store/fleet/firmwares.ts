@@ -6,6 +6,7 @@ import type { Pool, Tx } from '../db/pool.js';
 import { readPage } from '../db/read-page.js';
 import { asService } from '../db/transaction.js';
 
+/** What a caller says of firmware before it has a blob; null = not given. */
 export interface NewFirmware {
   name: string;
   description: string | null;
@@ -41,6 +42,7 @@ export interface DraftAge {
   now: number;
 }
 
+/** Makes a draft without a blob, with a new id. `now`: epoch milliseconds. */
 export async function createFirmware(tx: Tx, tenantId: string, firmware: NewFirmware, now: number): Promise<Firmware> {
   const { rows } = await tx.query<FirmwareRow>(
     `INSERT INTO firmwares (tenant_id, id, name, description, version, content_type, labels, created_by, created_at,

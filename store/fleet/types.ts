@@ -5,6 +5,7 @@ import type { Page, PageRequest } from '../db/page.js';
 import type { Tx } from '../db/pool.js';
 import { readPage } from '../db/read-page.js';
 
+/** As the REST API answers it (docs/contracts/rest-api.md, "Device types and slots"). Times are RFC 3339. */
 export interface DeviceType extends Omit<
   NewDeviceType,
   'manufacturer' | 'model' | 'description' | 'communicationInterval'
@@ -37,6 +38,7 @@ interface DeviceTypeRow {
 const COLUMNS =
   'id, name, manufacturer, model, description, categories, reporting_rules, schema, slots, communication_interval, created_at, updated_at';
 
+/** Makes it with a new id. Two types may have the same name. */
 export async function createDeviceType(tx: Tx, tenantId: string, type: NewDeviceType): Promise<DeviceType> {
   const { rows } = await tx.query<DeviceTypeRow>(
     `INSERT INTO device_types (name, manufacturer, model, description, categories, reporting_rules, schema, slots,
@@ -47,6 +49,7 @@ export async function createDeviceType(tx: Tx, tenantId: string, type: NewDevice
   return toDeviceType(rows[0]!);
 }
 
+/** @returns undefined where the tenant has no such type. */
 export async function readDeviceType(tx: Tx, tenantId: string, id: string): Promise<DeviceType | undefined> {
   const { rows } = await tx.query<DeviceTypeRow>(
     `SELECT ${COLUMNS} FROM device_types WHERE tenant_id = $1 AND id = $2`,
@@ -139,6 +142,7 @@ export async function deleteDeviceType(tx: Tx, tenantId: string, id: string): Pr
   await tx.query('DELETE FROM device_types WHERE tenant_id = $1 AND id = $2', [tenantId, id]);
 }
 
+/** 404, the same for a type of another tenant. Made, not thrown. */
 export function noSuchType(id: string): DomainError {
   return new DomainError('DEVICETYPE_NOT_FOUND', `there is no device type ${id}`);
 }

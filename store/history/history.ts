@@ -1,6 +1,7 @@
 import type { Entry } from '../../domain/installation/history.js';
 import type { Tx } from '../db/pool.js';
 
+/** An entry as it is written; it gets its number later, when it is sealed. */
 export interface HistoryEntry extends Entry {
   tenantId: string;
   deviceId?: string;
@@ -36,6 +37,7 @@ export async function writeHistory(tx: Tx, entries: readonly HistoryEntry[]): Pr
   );
 }
 
+/** An entry as lists show it. `at`: epoch milliseconds. */
 export interface ReadEntry extends Entry {
   at: number;
 }

@@ -25,6 +25,7 @@ export async function newestNumbers(pool: Pool, tenants: readonly string[]): Pro
   return new Map(rows.map((row) => [row.tenant_id, Number(row.number)]));
 }
 
+/** Numbers in the chain of one tenant's history. `limit`: entries of one answer. */
 export interface SealedRange {
   /** Without this number. */
   readonly after: number;
@@ -35,6 +36,7 @@ export interface SealedRange {
   readonly limit: number;
 }
 
+/** Entries of the range, oldest first. What was written within the last second may not have a number yet. */
 export async function readSealed(
   tx: Tx,
   tenantId: string,

@@ -65,6 +65,7 @@ async function deliveriesOf(
   return upTo < Number(newest);
 }
 
+/** All that one POST needs, so that no transaction is open while the receiver answers. */
 export interface DueDelivery {
   readonly tenantId: string;
   readonly id: string;

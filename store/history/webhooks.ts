@@ -9,6 +9,7 @@ import { iso } from '../db/times.js';
 /** The secret is not among it: it is read only to sign. */
 export type WebhookView = PrintableWebhook;
 
+/** What a caller asks for (docs/contracts/rest-api.md, "Events and webhooks"). */
 export interface WebhookWanted {
   readonly url: string;
   /** Empty = all. */
@@ -16,6 +17,7 @@ export interface WebhookWanted {
   readonly description: string | null;
 }
 
+/** Absent members stay as they are. */
 export interface WebhookChange extends Partial<WebhookWanted> {
   readonly enabled?: boolean;
 }
@@ -127,6 +129,7 @@ export async function deleteWebhook(tx: Tx, tenantId: string, id: string): Promi
   if (gone.rowCount === 0) throw noSuchWebhook(id);
 }
 
+/** A delivery as lists show it. */
 export type DeliveryView = PrintableDelivery;
 type DeliveryState = DeliveryView['state'];
 

@@ -13,6 +13,7 @@ export interface AggregateKey {
   installationIds: readonly string[];
 }
 
+/** A device with its slots and open installations, its row locked until the transaction ends. */
 export interface LoadedAggregate {
   aggregate: DeviceAggregate;
   /** The slots that the device's type has: what a hello says of others is not kept. */

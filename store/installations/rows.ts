@@ -50,6 +50,7 @@ export interface InstallationRow {
 /** The columns of a row as `toInstallation` reads them; `i` is installations, `f` its firmware. */
 export const COLUMNS = `i.*, f.version`;
 
+/** A row as the domain knows it: times become epoch milliseconds, NULL becomes null. */
 export function toInstallation(row: InstallationRow): Installation {
   return {
     tenantId: row.tenant_id,

@@ -26,7 +26,7 @@ interface ProcessRow extends InstallationRow {
   other: string | null;
 }
 
-/** By installation id; absent where the row is gone. Looked up by key, as in work.ts. */
+/** By installation id; absent where the row is gone. Looked up by key, as in device-aggregate.ts. */
 export async function readProcesses(
   tx: Tx,
   subjects: readonly { tenantId: string; subject: string }[],
@@ -59,6 +59,7 @@ export async function readProcesses(
   );
 }
 
+/** Remembers that the engine has a process for each of these; the first time stays. */
 export async function markProcessesStarted(
   tx: Tx,
   started: readonly { tenantId: string; subject: string }[],
@@ -175,6 +176,7 @@ export async function readSlots(
   );
 }
 
+/** Key of the map that `readSlots` answers. Ids and slots have no `/` in them. */
 export function slotKey(tenantId: string, deviceId: string, slot: string): string {
   return `${tenantId}/${deviceId}/${slot}`;
 }

@@ -26,6 +26,7 @@ const FROM = `
   FROM installations i
   JOIN firmwares f ON f.tenant_id = i.tenant_id AND f.id = i.firmware_id`;
 
+/** @returns undefined where that device of the tenant has no such installation. */
 export async function readInstallation(
   tx: Tx,
   tenantId: string,
@@ -58,6 +59,7 @@ export async function listOfDevice(
   return listed(tx, tenantId, latest, [deviceId], page);
 }
 
+/** All that are given must match; absent = any. */
 export interface InstallationFilter {
   /** Any of these. */
   state?: readonly string[];

@@ -4,6 +4,7 @@ import type { Pool, Tx } from '../db/pool.js';
 import { recordset } from '../db/recordset.js';
 import { asService } from '../db/transaction.js';
 
+/** Whom a mark is for: the engine, the broker's retained documents, or the broker's access list. */
 export type Receiver = 'workflow' | 'document' | 'credential';
 
 /**
@@ -22,6 +23,10 @@ export interface Mark {
   isStart?: boolean;
 }
 
+/**
+ * A marked subject that this sender holds. `generation` tells whether it was marked again meanwhile; it is a bigint in
+ * text.
+ */
 export interface Claimed {
   receiver: Receiver;
   tenantId: string;
@@ -177,7 +182,7 @@ export async function releaseClaims(pool: Pool, receiver: Receiver, fence: Fence
  */
 export type Settled = { claimed: Claimed; again?: number; rest?: number; error?: string };
 
-/** First and longest wait after a failure: short enough that work is_start within seconds once the receiver is back. */
+/** First and longest wait after a failure: short enough that work begins within seconds once the receiver is back. */
 const BACK_OFF = { firstMs: 250, maxMs: 5_000 };
 
 /** Deletes what was sent, if nothing was marked meanwhile; puts the rest back. */

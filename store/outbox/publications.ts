@@ -27,6 +27,7 @@ export async function writePublished(tx: Tx, published: readonly Published[]): P
   );
 }
 
+/** Forgets the nodes under which the broker retains nothing any more. Called after the clearing, never before. */
 export async function removeCleared(tx: Tx, cleared: readonly Published[]): Promise<void> {
   if (cleared.length === 0) return;
   await tx.query(

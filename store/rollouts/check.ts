@@ -73,6 +73,7 @@ async function unknownDevices(tx: Tx, tenantId: string, { targets: { deviceIds }
   }));
 }
 
+/** How many targets of a plan are of one device type. */
 export interface TypeCount {
   readonly id: string;
   readonly name: string;

@@ -5,6 +5,7 @@ import type { Tx } from '../db/pool.js';
 import type { TargetView } from './view.js';
 import { parseTargetCursor, parseEntryCursor } from '../db/cursors.js';
 
+/** Both must match; absent = all. */
 export interface TargetFilter {
   readonly state?: readonly TargetState[];
   readonly group?: string;
@@ -76,6 +77,7 @@ export async function listTargets(
   };
 }
 
+/** An entry of the history of one rollout. */
 export interface RolloutEntry extends ReadEntry {
   /** Of the sealed history; null within the second in which it is sealed. */
   readonly number: number | null;

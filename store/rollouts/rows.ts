@@ -41,6 +41,7 @@ export interface StoredRollout {
   readonly collected: boolean;
 }
 
+/** What `toStored` reads, for a SELECT whose table is named `rollouts`. */
 export const ROLLOUT_COLUMNS = `tenant_id, id, plan, defaulted, version, phase, waiting_on, due_at, device_ms, eta, created_by, created_at, updated_at, collected_to, collected_at, target_count, forming,
   materialised_at, start_requested_at, started_at, approvals, pauses, fired, aborted, rolling_back, swept_at, swept_to, admissible_to, ended_at, finished_at, closed_at, process_started_at,
   EXISTS (SELECT FROM rollout_sweeps s WHERE s.tenant_id = rollouts.tenant_id
@@ -82,6 +83,7 @@ export interface RolloutRow {
   process_started_at: Date | null;
 }
 
+/** A row of rollout_groups, with one column for each counter. `bytes` is a bigint in text. */
 export type GroupRow = Record<(typeof COUNTER_COLUMNS)[TargetState], number> & {
   rollout_id: string;
   name: string;
@@ -121,6 +123,7 @@ export const COUNTER_COLUMNS = {
   superseded: 'superseded',
 } as const satisfies Record<TargetState, string>;
 
+/** A row and its groups as the planner knows them. Groups are taken in the order given: by position. */
 export function toStored(row: RolloutRow, groups: readonly GroupRow[]): StoredRollout {
   return {
     tenantId: row.tenant_id,
@@ -212,7 +215,7 @@ function ms(date: Date | null): number | null {
 
 /**
  * Writes what changed of the facts and the plan. Counters are not written here: they are only ever added to
- * (rollout-moves.ts).
+ * (moves.ts).
  */
 export async function saveRollout(tx: Tx, before: StoredRollout, after: StoredRollout, now: number): Promise<void> {
   if (before === after) return;
@@ -292,7 +295,7 @@ async function saveGroup(tx: Tx, { tenantId, id }: StoredRollout, position: numb
   );
 }
 
-/** Adds to the counters of groups, each row once and in order, so that two batches cannot deadlock. */
+/** One target that went from one state to another; `from` is null where it joins its group. */
 export interface CounterChange {
   readonly tenantId: string;
   readonly rolloutId: string;
@@ -310,6 +313,7 @@ const SUMS = Object.values(COUNTER_COLUMNS);
 const UNATTEMPTED_COLUMNS = { rejected: 'unattempted_rejected', timedOut: 'unattempted_timed_out' } as const;
 const UNATTEMPTED = Object.values(UNATTEMPTED_COLUMNS);
 
+/** Adds to the counters of groups, each row once and in order, so that two batches cannot deadlock. */
 export async function addCounters(tx: Tx, changes: readonly CounterChange[]): Promise<void> {
   const rows = new Map<string, Record<string, unknown>>();
   for (const { tenantId, rolloutId, position, from, to, bytes, unattempted } of changes) {

@@ -257,7 +257,7 @@ export async function judgeAdmissibleAnew(tx: Tx, { tenantId, id }: StoredRollou
 /**
  * The next page of targets that may yet be admitted: all, or those that can be reached. A page, because presence of a
  * device waits for its target. Locked by one statement and judged by the next: what a device says meanwhile either was
- * seen, or comes after and is written by the new plan (rollout-moves.ts).
+ * seen, or comes after and is written by the new plan (moves.ts).
  */
 async function judgeAdmissiblePage(tx: Tx, { tenantId, id, plan, admissibleTo }: StoredRollout): Promise<void> {
   const { rows } = await tx.query<{ device_id: string }>(

@@ -22,6 +22,7 @@ interface TemplateRow {
 
 const COLUMNS = 'id, plan, created_by, created_at';
 
+/** Stores a part of a plan under a new id. `now`: epoch milliseconds. */
 export async function createTemplate(
   tx: Tx,
   tenantId: string,
@@ -37,6 +38,7 @@ export async function createTemplate(
   return toView(rows[0]!);
 }
 
+/** @returns undefined where the tenant has no such template. */
 export async function readTemplate(tx: Tx, tenantId: string, id: string): Promise<TemplateView | undefined> {
   const { rows } = await tx.query<TemplateRow>(
     `SELECT ${COLUMNS} FROM rollout_templates WHERE tenant_id = $1 AND id = $2`,
@@ -69,6 +71,7 @@ export async function deleteTemplate(tx: Tx, tenantId: string, id: string): Prom
   if (gone.rowCount === 0) throw noSuchTemplate(id);
 }
 
+/** 404, the same for a template of another tenant. Made, not thrown. */
 export function noSuchTemplate(id: string): DomainError {
   return new DomainError('ROLLOUT_TEMPLATE_NOT_FOUND', `there is no template ${id}`);
 }

@@ -19,6 +19,7 @@ export async function openRollouts(
   });
 }
 
+/** Remembers that the engine has a process for each of these; the first time stays. */
 export async function markRolloutsStarted(
   pool: Pool,
   started: readonly { tenantId: string; subject: string }[],

@@ -35,6 +35,18 @@ export interface PlanStep {
   readonly firmwareId: string;
 }
 
+/**
+ * The step of a plan, which has one until there are chains: protocol/http refuses a longer plan.
+ *
+ * @throws Error where the plan has none, or several: a fault of the program.
+ */
+export function onlyStep(plan: Pick<Plan, 'steps'>): PlanStep {
+  const [step, ...more] = plan.steps;
+  if (step === undefined || more.length > 0)
+    throw new Error(`a plan has one step, and this one has ${plan.steps.length}`);
+  return step;
+}
+
 /** The devices that match the filter, and those that are named. */
 export interface Targets {
   readonly filter: string | null;

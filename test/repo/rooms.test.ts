@@ -48,6 +48,7 @@ const BESIDE_THE_ROOMS: Readonly<Record<string, readonly string[]>> = {
   domain: [
     'assert-never.ts',
     'back-off.ts',
+    'defined.ts',
     'duration.ts',
     'errors.ts',
     'permissions.ts',

@@ -35,6 +35,7 @@ const FOLDERS = [
   'bench',
   'test/crash',
   'test/outside',
+  'test/rounds',
   'test/support',
   'test/e2e',
   'test/api',

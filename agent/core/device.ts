@@ -17,7 +17,7 @@ import {
   type Change,
 } from './machine.js';
 import type { SharedDownloads } from './shared-downloads.js';
-import { EMPTY_STATE, TERMINAL_STATES, wantedBy, type AgentState, type Job } from './state.js';
+import { beingInstalled, EMPTY_STATE, TERMINAL_STATES, wantedBy, type AgentState, type Job } from './state.js';
 import type { SmallFiles } from './small-files.js';
 import { StateFile } from './state-file.js';
 import { settleBoot } from './steps.js';
@@ -275,7 +275,8 @@ export class Device implements Desk {
     const { clock, installer, slots } = this;
     const { deviceType, aliases } = this.options;
     const told = Object.fromEntries(Object.entries(this.present.slots).map(([slot, { revision }]) => [slot, revision]));
-    return { told, clock, installer, slots, deviceType, aliases, damaged: this.damaged() };
+    const underway = beingInstalled(this.present);
+    return { told, underway, clock, installer, slots, deviceType, aliases, damaged: this.damaged() };
   }
 
   /** Of the agent's files: told by the device that the agent runs on. */

@@ -12,6 +12,8 @@ export interface Self {
   readonly clock: Clock;
   /** The highest revision seen, by slot. */
   readonly told: Readonly<Record<string, number>>;
+  /** By slot: what is being put there now. */
+  readonly underway: Readonly<Record<string, { readonly sha256: string; readonly installationId: string }>>;
   readonly installer: Installer;
   readonly slots: readonly string[];
   readonly deviceType?: string | undefined;
@@ -78,16 +80,33 @@ export async function greetings(
  * What each slot holds now, with the highest revision that was seen for it. What could not be found out is left out:
  * absence means nothing.
  */
-export async function heldSlots({ installer, slots, told }: Self): Promise<Record<string, Held>> {
+export async function heldSlots({ installer, slots, told, underway }: Self): Promise<Record<string, Held>> {
   const current = await installer.current(slots);
   return Object.fromEntries(
     slots.flatMap((slot) => {
       const content = current[slot];
       return content === undefined
         ? []
-        : [[slot, { ...content, revision: Math.max(content.revision, told[slot] ?? 0) }] as const];
+        : [
+            [
+              slot,
+              {
+                ...content,
+                revision: Math.max(content.revision, told[slot] ?? 0),
+                confirmed: content.confirmed && !isUnproven(content, underway[slot]),
+              },
+            ] as const,
+          ];
     }),
   );
+}
+
+/**
+ * The slot shows what a command has just put there, and the agent has not seen the end of that: it did not boot yet, and
+ * must not be taken for installed.
+ */
+function isUnproven(held: Held, underway: Self['underway'][string] | undefined): boolean {
+  return underway?.sha256 === held.sha256 && underway?.installationId !== held.installationId;
 }
 
 function split(

@@ -145,3 +145,14 @@ export function wantedBy(state: AgentState): { sha256: string; size: number }[] 
 export function isCommitted(job: Job): boolean {
   return job.phase === 'installing' || job.phase === 'rebooting';
 }
+
+/** By slot: the content of which the agent has not seen the end yet. */
+export function beingInstalled(state: AgentState): Record<string, { sha256: string; installationId: string }> {
+  return Object.fromEntries(
+    Object.entries(state.slots).flatMap(([slot, { job }]) => {
+      if (job === null || !isCommitted(job)) return [];
+      const { installationId, firmware } = job.desired;
+      return [[slot, { installationId, sha256: firmware.sha256 }]];
+    }),
+  );
+}

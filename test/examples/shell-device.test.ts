@@ -1,7 +1,7 @@
 import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
@@ -9,7 +9,7 @@ import { TestedAllInOne, until } from '../support/all-in-one.js';
 import { requireProgram } from '../support/programs.js';
 
 const SCRIPT = 'examples/shell-device/device.sh';
-const TOOLS = ['mosquitto_sub', 'mosquitto_pub', 'curl', 'sha256sum'];
+const TOOLS = ['mosquitto_sub', 'mosquitto_pub', 'curl', 'jq', 'sha256sum', 'setpriv'];
 
 const service = new TestedAllInOne();
 const dir = mkdtempSync(join(tmpdir(), 'slipway-shell-'));
@@ -39,7 +39,31 @@ afterAll(async () => {
   rmSync(dir, { recursive: true, force: true });
 }, 60_000);
 
-function start(): void {
+/** @returns undefined where the process has ended meanwhile */
+function textOf(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    if (['ENOENT', 'ESRCH', 'EACCES', 'EPERM'].includes((error as NodeJS.ErrnoException).code ?? '')) return undefined;
+    throw error;
+  }
+}
+/** Of this device: what runs with its folder in its environment. */
+function processes(): { pid: number; command: string }[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .flatMap((pid) => {
+      const [environment, command] = ['environ', 'cmdline'].map((name) => textOf(`/proc/${pid}/${name}`));
+      return environment?.includes(`SLIPWAY_DIR=${dir}`)
+        ? [{ pid: Number(pid), command: (command ?? '').replaceAll('\0', ' ') }]
+        : [];
+    });
+}
+/** The script alone, as the kernel's out-of-memory killer does. */
+function kill(): void {
+  process.kill(device!.pid!, 'SIGKILL');
+}
+function start(more: Record<string, string> = {}): void {
   const { hostname, port } = new URL(service.endpoints.mqtt);
   // A group of its own: whatever it has started ends with it.
   device = spawn(SCRIPT, {
@@ -52,6 +76,7 @@ function start(): void {
       SLIPWAY_USERNAME: login.username,
       SLIPWAY_PASSWORD: login.password,
       SLIPWAY_DIR: dir,
+      ...more,
     },
   });
   for (const stream of [device.stdout, device.stderr])
@@ -65,7 +90,7 @@ async function stop(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
 }
 async function upload(version: string, size: number): Promise<{ firmwareId: string; sha256: string; size: number }> {
   const bytes = randomBytes(size);
-  const file = path(`${version}.bin`);
+  const file = path(`${version.replaceAll(/[^\w.]/g, '_')}.bin`);
   writeFileSync(file, bytes);
   const firmwareId = await service.operator.firmware('shell', version, file);
   await service.operator.associate(typeId, 'firmware', firmwareId);
@@ -130,8 +155,10 @@ describe('The device guide', () => {
 });
 
 describe('The device in shell', () => {
-  it('has at most 60 lines, and needs mosquitto_sub, mosquitto_pub, curl and sha256sum', () => {
-    expect(readFileSync(SCRIPT, 'utf8').trimEnd().split('\n').length).toBeLessThanOrEqual(60);
+  it('has as many lines as the guide says, and needs the tools that its head names', () => {
+    const lines = readFileSync(SCRIPT, 'utf8').trimEnd().split('\n');
+    expect(readFileSync('docs/device-guide.md', 'utf8')).toContain(`is a whole device in ${lines.length} lines`);
+    for (const tool of TOOLS) expect(lines[1]).toContain(tool);
     execFileSync('bash', ['-n', SCRIPT]);
   });
 
@@ -199,4 +226,74 @@ describe('The device in shell', () => {
     const end = await ended(id);
     expect([end.state, end.history.at(-1)?.data['by']]).toEqual(['canceled', `device:${deviceId}`]);
   }, 90_000);
+
+  it('leaves no curl behind when it is killed with -9 in a download, and loses no attempt', async () => {
+    const { firmwareId, sha256 } = await upload('1.5.0', 2_000_000);
+    writeFileSync(path('.curlrc'), 'limit-rate = 300k');
+    start({ CURL_HOME: dir });
+    const { id } = await install(firmwareId);
+    const running = () => processes().filter(({ command }) => command.includes(`${sha256}.part`));
+    await until('the download', () => existsSync(path(`${sha256}.part`)) && running().length > 0, 30_000);
+    kill();
+    await until('the end of curl', () => running().length === 0);
+    rmSync(path('.curlrc'));
+    start();
+    const end = await ended(id);
+    expect([end.state, end.attempt]).toEqual(['installed', 1]);
+    expect(digest(readFileSync(path('current')))).toBe(sha256);
+  }, 90_000);
+
+  it('shows its password to no other user of the machine, and its signed link neither', async () => {
+    const { firmwareId } = await upload('1.6.0', 1_000_000);
+    writeFileSync(path('.curlrc'), 'limit-rate = 300k');
+    start({ CURL_HOME: dir });
+    const { id } = await install(firmwareId);
+    let seen = '';
+    await until(
+      'curl and mosquitto_sub',
+      () => {
+        seen += processes()
+          .map(({ command }) => `${command}\n`)
+          .join('');
+        return ['curl ', 'mosquitto_sub '].every((tool) => seen.includes(tool));
+      },
+      30_000,
+    );
+    expect((await ended(id)).state).toBe('installed');
+    rmSync(path('.curlrc'));
+    expect(seen).not.toContain(login.password);
+    expect(seen).not.toContain('signature=');
+    for (const name of ['pub', 'sub']) expect(statSync(path(`login/mosquitto_${name}`)).mode & 0o777).toBe(0o600);
+  }, 90_000);
+
+  it('is not made deaf by files that a power cut left empty', async () => {
+    for (const name of ['revision', 'held', 'job', 'unacknowledged']) writeFileSync(path(name), '');
+    const { firmwareId, sha256 } = await upload('1.7.0', 10_000);
+    start();
+    expect((await ended((await install(firmwareId)).id)).state).toBe('installed');
+    expect(digest(readFileSync(path('current')))).toBe(sha256);
+  }, 90_000);
+
+  it('gives up a partial download that is longer than the file', async () => {
+    const { firmwareId, sha256, size } = await upload('1.8.0', 60_000);
+    writeFileSync(path(`${sha256}.part`), Buffer.alloc(size + 1, 7));
+    start();
+    const end = await ended((await install(firmwareId)).id);
+    expect([end.state, end.attempt]).toEqual(['installed', 1]);
+    expect(digest(readFileSync(path('current')))).toBe(sha256);
+  }, 90_000);
+
+  it.each(['2.0 "beta", the \\ one', "it's $HOME `x` {} ,", 'größer'])(
+    'installs the version %s',
+    async (version) => {
+      const { firmwareId, sha256 } = await upload(version, 5_000);
+      start();
+      expect((await ended((await install(firmwareId)).id)).state).toBe('installed');
+      const { version: held } = JSON.parse(readFileSync(path('held'), 'utf8')) as { version: string };
+      expect(held).toBe(version);
+      await until('the receipt for the outcome', () => !existsSync(path('unacknowledged')));
+      expect(JSON.stringify(await service.operator.slots(deviceId))).toContain(sha256);
+    },
+    90_000,
+  );
 });

@@ -67,10 +67,11 @@ describe('slipway-agent on a machine whose wall clock is set', () => {
     await service.until(() => service.hellos('d-1').length > 0, 'the hello', 30_000);
     service.acknowledges = false;
     await service.publish('d-1', documentFor(file));
-    await busy();
+    const outcomes = () => service.states('d-1').filter((state) => state === 'installed').length;
+    await service.until(() => outcomes() > 0, 'the outcome', 30_000);
     await set(to);
-    const isInstalled = (state: string) => state === 'installed';
-    await service.until(() => service.states('d-1').filter(isInstalled).length >= 2, 'a repetition', 45_000);
+    const before = outcomes();
+    await service.until(() => outcomes() >= before + 2, 'two repetitions', 45_000);
     service.acknowledges = true;
   });
 });

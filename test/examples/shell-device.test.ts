@@ -233,7 +233,7 @@ describe('The device in shell', () => {
     start({ CURL_HOME: dir });
     const { id } = await install(firmwareId);
     const running = () => processes().filter(({ command }) => command.includes(`${sha256}.part`));
-    await until('the download', () => existsSync(path(`${sha256}.part`)) && running().length > 0, 30_000);
+    await until('the download', () => existsSync(path(`${sha256}.part`)) && running().length > 0, 60_000);
     kill();
     await until('the end of curl', () => running().length === 0);
     rmSync(path('.curlrc'));
@@ -241,7 +241,7 @@ describe('The device in shell', () => {
     const end = await ended(id);
     expect([end.state, end.attempt]).toEqual(['installed', 1]);
     expect(digest(readFileSync(path('current')))).toBe(sha256);
-  }, 90_000);
+  }, 180_000);
 
   it('shows its password to no other user of the machine, and its signed link neither', async () => {
     const { firmwareId } = await upload('1.6.0', 1_000_000);
@@ -257,14 +257,14 @@ describe('The device in shell', () => {
           .join('');
         return ['curl ', 'mosquitto_sub '].every((tool) => seen.includes(tool));
       },
-      30_000,
+      60_000,
     );
     expect((await ended(id)).state).toBe('installed');
     rmSync(path('.curlrc'));
     expect(seen).not.toContain(login.password);
     expect(seen).not.toContain('signature=');
     for (const name of ['pub', 'sub']) expect(statSync(path(`login/mosquitto_${name}`)).mode & 0o777).toBe(0o600);
-  }, 90_000);
+  }, 180_000);
 
   it('is not made deaf by files that a power cut left empty', async () => {
     for (const name of ['revision', 'held', 'job', 'unacknowledged']) writeFileSync(path(name), '');

@@ -158,13 +158,16 @@ describe('slipway-agent and a second one', () => {
     agent.start();
     await service.until(() => service.hellos('d-1').length > 0, 'the first hello');
     const second = agent.another();
-    second.start();
-    expect(await until('its end', () => second.exit)).toBe(2);
-    expect(second.output).toMatch(/state is in use by another agent \(process \d+\): one device has one agent\n$/);
-    expect(agent.exit).toBeUndefined();
-    await agent.end('SIGKILL');
-    second.start();
-    await service.until(() => service.hellos('d-1').length > 1, 'the hello of the second one');
-    await second.end('SIGTERM');
+    try {
+      second.start();
+      expect(await until('its end', () => second.exit)).toBe(2);
+      expect(second.output).toMatch(/state is in use by another agent \(process \d+\): one device has one agent\n$/);
+      expect(agent.exit).toBeUndefined();
+      await agent.end('SIGKILL');
+      second.start();
+      await service.until(() => service.hellos('d-1').length > 1, 'the hello of the second one');
+    } finally {
+      await second.end('SIGKILL');
+    }
   });
 });

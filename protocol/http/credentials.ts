@@ -22,8 +22,10 @@ const example = {
   createdAt: '2026-11-24T10:00:00.000Z',
 };
 
+/** Without the password, which cannot be read again (docs/contracts/rest-api.md, "Devices"). */
 export const credential = z.strictObject(shape).meta({ id: 'Credential', example });
 
+/** The answer to the POST only: the password is in no other one. */
 export const credentialWithPassword = z
   .strictObject({ ...shape, password: z.string().meta({ description: 'Shown this once' }) })
   .meta({
@@ -36,6 +38,7 @@ const status = z.enum(['valid', 'revoked'], { error: 'must be "valid" or "revoke
 /** Larger than any certificate with a chain of extensions; OpenSSL's own limit is beyond it. */
 const MAX_PEM = 65_536;
 
+/** A certificate to register; PEM, at most `MAX_PEM` characters. */
 export const newCertificate = z
   .strictObject({
     cert: text(1, MAX_PEM).meta({ description: 'One X.509 certificate, PEM' }),
@@ -46,10 +49,12 @@ export const newCertificate = z
     example: { cert: '-----BEGIN CERTIFICATE-----\n…\n-----END CERTIFICATE-----\n', status: 'valid' },
   });
 
+/** Only the status can change: another certificate is a new one. */
 export const certificatePatch = z
   .strictObject({ status: status.optional() })
   .meta({ id: 'CertificatePatch', example: { status: 'revoked' } });
 
+/** A registered certificate. Its fingerprint is what a connection is compared with. */
 export const certificate = z
   .strictObject({
     id,

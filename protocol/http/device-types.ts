@@ -14,6 +14,7 @@ export const slotName = z
 /** Longest silence that is watched: two days, in seconds. */
 const MAX_COMMUNICATION_INTERVAL = 172_800;
 
+/** How long a device may be silent, in seconds; null or absent = not monitored. */
 export const communicationInterval = z
   .int()
   .min(0)
@@ -59,6 +60,7 @@ const example = {
   communicationInterval: 3600,
 };
 
+/** A device type to make or to put in the place of one (docs/contracts/rest-api.md, "Device types and slots"). */
 export const newDeviceType = z
   .strictObject({
     name: text(1, 255),
@@ -73,6 +75,7 @@ export const newDeviceType = z
   })
   .meta({ id: 'NewDeviceType', example });
 
+/** Parsed, with every default filled in. */
 export type NewDeviceType = z.output<typeof newDeviceType>;
 
 /** Members of a vocabulary may be patched or deleted one by one. */
@@ -100,6 +103,7 @@ export const deviceTypePatch = z
   })
   .meta({ id: 'DeviceTypePatch', example: { slots: { configuration: { name: 'Configuration' } } } });
 
+/** A device type as it is answered. */
 export const deviceType = z
   .strictObject({
     id,
@@ -125,10 +129,12 @@ export const deviceType = z
     },
   });
 
+/** Which firmware may be installed into the slot that the path names. */
 export const newAssociation = z
   .strictObject({ firmwareId: id })
   .meta({ id: 'NewFirmwareAssociation', example: { firmwareId: '123e4567-e89b-12d3-a456-426655440000' } });
 
+/** One firmware that may be installed into one slot of one device type. */
 export const association = z.strictObject({ id, deviceTypeId: id, slotName, firmwareId: id }).meta({
   id: 'FirmwareAssociation',
   example: {

@@ -49,10 +49,12 @@ const example = {
   custom: { room: '12' },
 };
 
+/** A device to make or to put in the place of one (docs/contracts/rest-api.md, "Devices"). */
 export const newDevice = z
   .strictObject({ info: z.strictObject(infoShape), configuration: anything.nullish(), custom: anything.nullish() })
   .meta({ id: 'NewDevice', example });
 
+/** Parsed; `configuration` and `custom` are kept as they were sent. */
 export type NewDevice = z.output<typeof newDevice>;
 
 /** A merge patch: null deletes. What comes of it is checked against `newDevice`. */
@@ -71,6 +73,7 @@ export const devicePatch = z
   })
   .meta({ id: 'DevicePatch', example: { info: { tags: ['north', 'lab'], description: null } } });
 
+/** A device as it is answered, with what its connection says of it. */
 export const device = z
   .strictObject({
     id,

@@ -38,6 +38,7 @@ export function installationDownloadUrl(
   return signed(publicUrl, sign, `/download/installations/${tenantId}/${installationId}`);
 }
 
+/** Why a link is refused. `tampered`: its signature is not ours, or something in it was changed. */
 export type LinkFault = 'unsigned' | 'tampered' | 'expired';
 
 /**

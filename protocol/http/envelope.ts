@@ -47,7 +47,9 @@ export const timestamp = z
   })
   .meta({ pattern: RFC_3339 });
 
+/** More is refused with 400, never clamped (docs/contracts/rest-api.md, "Conventions"). */
 export const MAX_PAGE_SIZE = 100;
+/** Rows of a page where `pageSize` is absent. */
 export const DEFAULT_PAGE_SIZE = 20;
 /** Beyond this many rows an offset costs more than an answer is worth: such lists are read by `cursor`. */
 export const MAX_OFFSET_ROWS = 10_000;
@@ -94,6 +96,7 @@ function partsOf(list: string): string[] | undefined {
   return parts.length === 0 ? undefined : parts;
 }
 
+/** `page` counts from 0. `nextCursor` is absent on the last page. */
 export const meta = z
   .strictObject({
     page: z.int().min(0),
@@ -108,6 +111,7 @@ export function envelope<T extends z.ZodType>(data: T) {
   return z.strictObject({ data }).meta(example === undefined ? {} : { example: { data: example } });
 }
 
+/** The answer of a list: `data` and `meta`. Its example is a page of one, where the item has an example. */
 export function pageOf<T extends z.ZodType>(item: T) {
   const example = exampleOf(item);
   return z
@@ -117,6 +121,7 @@ export function pageOf<T extends z.ZodType>(item: T) {
     );
 }
 
+/** The example in the metadata of a schema; undefined where it has none. */
 export function exampleOf(schema: z.ZodType): unknown {
   return (schema.meta() as { example?: unknown } | undefined)?.example;
 }

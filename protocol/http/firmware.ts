@@ -16,6 +16,7 @@ const labels = z
   .refine((value) => Object.keys(value).length <= MAX_LABELS, { error: `must be at most ${MAX_LABELS} labels` })
   .meta({ maxProperties: MAX_LABELS });
 
+/** Metadata only; the bytes follow in a request of their own (docs/contracts/rest-api.md, "Firmware"). */
 export const newFirmware = z
   .strictObject({
     name: text(1, 255),
@@ -65,6 +66,7 @@ export const DRAFT_EXAMPLE = {
   updatedAt: '2026-11-24T10:00:00.000Z',
 };
 
+/** Firmware as it is answered. `size` is bytes. */
 export const firmware = z
   .strictObject({
     id,
@@ -92,10 +94,12 @@ export const firmware = z
   })
   .meta({ id: 'Firmware', example: FIRMWARE_EXAMPLE });
 
+/** The answer to an upload. */
 export const attached = z
   .strictObject({ downloadUrl: z.string() })
   .meta({ id: 'AttachedBlob', example: { downloadUrl: FIRMWARE_EXAMPLE.downloadUrl } });
 
+/** The query of a DELETE of firmware. */
 export const deletion = z.strictObject({
   force: z
     .boolean()

@@ -39,6 +39,7 @@ const INSTALLATION_EXAMPLE = {
   ],
 };
 
+/** An installation as it is answered (docs/contracts/rest-api.md, "Firmware installations"). */
 export const installation = z
   .strictObject({
     id,
@@ -99,6 +100,7 @@ export interface PrintableInstallation extends Installation {
   }[];
 }
 
+/** `workflowUrl`: its process in the engine's UI; null where the service has none. */
 export function printInstallation(i: PrintableInstallation, workflowUrl: string | null): z.input<typeof installation> {
   const { timeouts: t, retry: r, soak } = i.policy;
   return {

@@ -47,6 +47,7 @@ const retry = z.strictObject({
     .meta({ description: 'Default PT10S, times 2 after each attempt, up to PT10M' }),
 });
 
+/** What a caller asks for (docs/contracts/rest-api.md, "Firmware installations"). Durations become milliseconds. */
 export const newInstallation = z
   .strictObject({
     firmwareId: id,
@@ -163,6 +164,7 @@ export const installationReport = z
     dependentRequired: { rejectReason: ['rejectedAt'] },
   });
 
+/** What a device reports by REST. `at`: epoch milliseconds. */
 export type ReportedEvent =
   { type: 'accepted' | 'installed'; at: number } | { type: 'rejected'; at: number; reason?: string; final: true };
 
@@ -190,6 +192,7 @@ function plausible(value: string, now: number): number {
   return at >= FIRST_PLAUSIBLE && at <= now + CLOCK_SKEW_MS ? at : now;
 }
 
+/** The body may be absent: a reason is not required. */
 export const cancellation = z
   .strictObject({ reason: text(0, REASON_LENGTH).optional() })
   .optional()
@@ -198,6 +201,7 @@ export const cancellation = z
 /** Nothing needs to be said: an empty object, or no body at all. */
 export const nothing = z.strictObject({}).optional().meta({ example: {} });
 
+/** The filters of the list, as members of its query. Each may be absent. */
 export const installationFilters = {
   state: listOf(z.enum(STATES)).meta({ description: `Comma list: ${STATES.join(', ')}` }),
   slot: listOf(slotName).meta({ description: 'Comma list of slots' }),

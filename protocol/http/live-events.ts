@@ -16,12 +16,14 @@ const after = z.int().min(0).optional().meta({
 /** Of a rollout's history: pages have cursors, streams have numbers. */
 export const rolloutEventQuery = eventQuery.extend({ after });
 
+/** The query of the history of a tenant. `after` counts only where there is no cursor. */
 export const historyQuery = z.strictObject({
   pageSize: z.int().min(1).max(MAX_PAGE_SIZE).default(DEFAULT_PAGE_SIZE),
   cursor: z.string().max(1_024).optional().meta({ description: 'What `meta.nextCursor` of the answer before said' }),
   after,
 });
 
+/** The header by which a stream continues, for OpenAPI (HTML Living Standard, "Server-sent events"). */
 export const LAST_EVENT_ID = {
   'Last-Event-ID': {
     description:
@@ -35,6 +37,7 @@ export function parseEventId(text: string): number | undefined {
   return /^\d{1,15}$/.test(text) ? Number(text) : undefined;
 }
 
+/** One sealed entry of a history (docs/contracts/rest-api.md, "Events and webhooks"). */
 export const historyEvent = z
   .strictObject({
     number: z.int().meta({ description: "In the chain of the tenant's history, without a gap" }),
@@ -56,6 +59,7 @@ export const historyEvent = z
     },
   });
 
+/** An entry as the store knows it; null = it is about no such thing. */
 export interface PrintableEntry {
   readonly number: number;
   /** Epoch milliseconds. */
@@ -67,6 +71,7 @@ export interface PrintableEntry {
   readonly rolloutId: string | null;
 }
 
+/** Members that are null are left out. */
 export function printHistoryEvent({
   number,
   at,
@@ -104,6 +109,7 @@ export function countersFrame(view: PrintableRollout): string {
   });
 }
 
+/** The last frame of a stream: the rollout has ended, and all of it was told. */
 export function endFrame({ phase, because }: { phase: string; because: string }): string {
   return frame('end', { phase, because });
 }
@@ -123,6 +129,7 @@ export const HEARTBEAT = ': heartbeat\n\n';
 
 const RUNNING = { ...NO_TARGETS, pending: 9, inFlight: 1 };
 
+/** The stream of one rollout, for OpenAPI. */
 export const ROLLOUT_STREAM_EXAMPLE =
   openingFrame(2_000) +
   frame('counters', {
@@ -138,6 +145,7 @@ export const ROLLOUT_STREAM_EXAMPLE =
     4711,
   ) +
   HEARTBEAT;
+/** The stream of a tenant, for OpenAPI. */
 export const TENANT_STREAM_EXAMPLE =
   openingFrame(2_000) +
   frame(

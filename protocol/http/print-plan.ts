@@ -15,14 +15,17 @@ export const groupShape = {
   filter: z.string().optional(),
   soak: duration,
 };
+/** Members of a gate in an answer, with the defaults filled in. Shares are 0..1. */
 export const gateShape = {
   minSuccess: z.number(),
   minSample: z.union([z.int(), z.literal('all')]),
   maxFailureRate: z.number().nullable(),
   confidence: z.number().nullable(),
 };
+/** Members of an approval in an answer; `expiresAfter` null = never. */
 export const approvalShape = { required: z.int(), expiresAfter: duration.nullable(), onExpiry: z.enum(ON_EXPIRY) };
 
+/** Members of a plan that a rollout and a template share (docs/contracts/rollouts.md, "The plan"). */
 export const planShape = {
   name: z.string(),
   description: z.string().nullable(),
@@ -69,6 +72,7 @@ export const planShape = {
   allowDowngrade: z.boolean(),
 };
 
+/** A plan as JSON: durations are ISO 8601, times RFC 3339. */
 export type PrintedPlan = z.input<z.ZodObject<typeof planShape>> & { groups: PrintedGroup[] };
 type Shape<S extends z.core.$ZodLooseShape> = z.input<z.ZodObject<S>>;
 type PrintedGroup = Shape<typeof groupShape> & {
@@ -116,6 +120,7 @@ export function printPlan(p: Plan): PrintedPlan {
   };
 }
 
+/** Of `percent`, `count` and `filter` only the one that is set is printed. */
 export function printGroupPlan(group: GroupPlan): PrintedGroup {
   const { name, percent, count, filter, approval } = group;
   return {
@@ -133,10 +138,12 @@ export function printGroupPlan(group: GroupPlan): PrintedGroup {
   };
 }
 
+/** Epoch milliseconds as RFC 3339 in UTC, with milliseconds. */
 export function isoTime(time: number): string {
   return new Date(time).toISOString();
 }
 
+/** The same as `isoTime`; null stays null. */
 export function timeOrNull(time: number | null): string | null {
   return time === null ? null : isoTime(time);
 }

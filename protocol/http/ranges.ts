@@ -1,6 +1,7 @@
 /** What a GET with `Range` is answered with: all of it, one part (both ends included), or a refusal (RFC 9110 §14). */
 export type Serve = { how: 'whole' } | { how: 'part'; start: number; end: number } | { how: 'unsatisfiable' };
 
+/** The request's headers that decide it, as node:http gives them. */
 export interface RangeHeaders {
   range?: string | undefined;
   'if-range'?: string | undefined;

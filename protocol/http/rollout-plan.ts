@@ -100,6 +100,7 @@ const targets = z.strictObject({
   }),
 });
 
+/** A gate as it is sent; what is absent takes its default (docs/contracts/rollouts.md, "Defaults"). */
 export const gate = z.strictObject({
   minSuccess: share.optional().meta({
     description: `Share of the ended targets that must have succeeded. Default ${DEFAULTS.group.gate.minSuccess}`,
@@ -118,6 +119,7 @@ export const gate = z.strictObject({
   confidence: share.nullish().meta({ description: 'With maxFailureRate: how sure the test must be, such as 0.95' }),
 });
 
+/** An approval of a group as it is sent. */
 export const groupApproval = z.strictObject({
   required: z.int().min(0).max(10).optional().meta({ description: 'How many persons. Default 1' }),
   expiresAfter: duration(SECOND, MAX_TIME_MS, 'P3D')
@@ -259,6 +261,7 @@ export const amendable = {
   schedule: schedule.optional(),
 };
 
+/** The example of a plan in OpenAPI. */
 export const PLAN_EXAMPLE = {
   name: 'switch 1.5.0',
   steps: [{ slot: 'firmware', firmwareId: '123e4567-e89b-12d3-a456-426655440000' }],
@@ -324,6 +327,7 @@ export const newRollout = z
   })
   .meta({ id: 'WholeRollout', example: PLAN_EXAMPLE });
 
+/** A parsed plan: durations are milliseconds, times epoch milliseconds, and what is absent is not filled in yet. */
 export type NewRollout = z.output<typeof newRollout>;
 
 /**
@@ -336,4 +340,5 @@ export const rolloutRequest = newRollout.partial({ name: true, steps: true, targ
   example: PLAN_EXAMPLE,
 });
 
+/** A parsed request, in which a template may still have to fill in members. */
 export type RolloutRequest = z.output<typeof rolloutRequest>;

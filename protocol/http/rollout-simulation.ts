@@ -51,6 +51,7 @@ const EXAMPLE = {
   assumptions: ['The rollout starts at once.', 'An online device stays online.'],
 };
 
+/** The forecast as it is answered (docs/contracts/rollouts.md, "Simulation"). */
 export const simulation = z
   .strictObject({
     seed: z.int().meta({ description: 'With the same seed, plan and fleet the answer is the same' }),
@@ -98,6 +99,7 @@ function round({ p50, p95 }: Spread): Spread {
   return { p50: Math.round(p50), p95: Math.round(p95) };
 }
 
+/** Durations become ISO 8601 in whole seconds. */
 export function printSimulation(f: Forecast): z.input<typeof simulation> {
   return {
     seed: f.seed,

@@ -9,13 +9,16 @@ import { newRollout, PLAN_EXAMPLE } from './rollout-plan.js';
 const { steps, groups, pace } = PLAN_EXAMPLE;
 const example = { name: 'carefully', groups, pace };
 
+/** A part of a plan. What it lacks, a rollout that names it must send. */
 export const newTemplate = newRollout
   .omit({ templateId: true })
   .partial({ steps: true, targets: true })
   .meta({ id: 'NewRolloutTemplate', description: 'A name, and any members of a plan', example });
 
+/** A parsed template: durations are milliseconds, times epoch milliseconds. */
 export type NewTemplate = z.output<typeof newTemplate>;
 
+/** A template as it is answered: members of its plan beside its own. */
 export const template = z.looseObject({ id, name: z.string(), createdBy: z.string(), createdAt: timestamp }).meta({
   id: 'RolloutTemplate',
   description: 'Beside these members: each member of a plan that it holds, as it was sent',
@@ -27,6 +30,7 @@ export const template = z.looseObject({ id, name: z.string(), createdBy: z.strin
   },
 });
 
+/** The filters of the list, as members of its query. */
 export const templateFilters = {
   q: text(0, 255).optional().meta({ description: 'Part of the name', example: 'care' }),
 };
@@ -55,6 +59,7 @@ export function asSent(parsed: NewTemplate): TemplatePlan {
   ) as TemplatePlan;
 }
 
+/** Members of a plan as JSON that says what was sent: durations are ISO 8601 (`asSent`). */
 export type TemplatePlan = { readonly name: string } & Readonly<Record<string, unknown>>;
 
 /**
@@ -110,6 +115,7 @@ export function standIn(body: NewTemplate): z.output<typeof newRollout> {
   return { ...body, steps: body.steps ?? steps, targets: body.targets ?? { filter: 'id==*' } };
 }
 
+/** A template as the store knows it. */
 export interface PrintableTemplate {
   readonly id: string;
   readonly plan: TemplatePlan;
@@ -118,6 +124,7 @@ export interface PrintableTemplate {
   readonly createdAt: number;
 }
 
+/** The members of the plan stand beside those of the template. */
 export function printTemplate({ id: of, plan, createdBy, createdAt }: PrintableTemplate): z.input<typeof template> {
   return { id: of, ...plan, createdBy, createdAt: new Date(createdAt).toISOString() };
 }

@@ -69,6 +69,7 @@ const group = z.strictObject({
     .meta({ description: 'Of a roll back: updated targets by how far they are on their way back' }),
 });
 
+/** A rollout as it is answered (docs/contracts/rollouts.md, "States"). */
 export const rollout = z
   .strictObject({
     id,
@@ -140,6 +141,7 @@ export interface PrintableRollout {
   readonly updatedAt: number;
 }
 
+/** `workflowUrl`: its process in the engine's UI; null where the service has none. */
 export function printRollout(r: PrintableRollout, workflowUrl: string | null): z.input<typeof rollout> {
   const { facts } = r;
   return {
@@ -226,6 +228,7 @@ function printVote({ by, at }: Vote): z.input<typeof vote> {
   return { by, at: isoTime(at) };
 }
 
+/** One device of a rollout. */
 export const rolloutTarget = z
   .strictObject({
     deviceId: id,
@@ -257,6 +260,10 @@ export const rolloutTarget = z
     },
   });
 
+/**
+ * A target as the store knows it. `retryAt`: epoch milliseconds; null = no back-off. `back` null = it is not rolled
+ * back.
+ */
 export interface PrintableTarget {
   readonly deviceId: string;
   readonly group: string | null;
@@ -272,6 +279,7 @@ export interface PrintableTarget {
   } | null;
 }
 
+/** Members that are null are left out, but for `group`. */
 export function printTarget({
   deviceId,
   group: name,
@@ -306,6 +314,7 @@ function printBack({
   };
 }
 
+/** One entry of the history of a rollout (docs/contracts/rollouts.md, "History"). */
 export const rolloutEvent = z
   .strictObject({
     number: z
@@ -323,6 +332,7 @@ export const rolloutEvent = z
     example: { number: 4711, at: '2026-11-24T10:00:00.000Z', event: 'created', data: { by: 'operator:key:admin' } },
   });
 
+/** `at`: epoch milliseconds. `number` null = it is not sealed yet. */
 export function printRolloutEvent({
   number,
   at,

@@ -18,11 +18,13 @@ const because = text(1, REASON_LENGTH).meta({
   description: 'For people; it stands in the history, and where the rollout says why',
 });
 
+/** The body may be absent. */
 export const pauseBody = z
   .strictObject({ reason: because.optional() })
   .optional()
   .meta({ example: { reason: 'the vendor called' } });
 
+/** The body may be absent. One request ends one reason (docs/contracts/rollouts.md, "States"). */
 export const resumeBody = z
   .strictObject({
     reason: z
@@ -33,6 +35,7 @@ export const resumeBody = z
   .optional()
   .meta({ example: { reason: 'operator' } });
 
+/** The body may be absent: then open installations go on. */
 export const abortBody = z
   .strictObject({
     cancelOpen: z
@@ -44,6 +47,7 @@ export const abortBody = z
   .optional()
   .meta({ example: { cancelOpen: true, reason: 'wrong version' } });
 
+/** The body may be absent: then `failed` and `timedOut`. */
 export const retryBody = z
   .strictObject({
     outcomes: z
@@ -55,14 +59,17 @@ export const retryBody = z
   .optional()
   .meta({ example: { outcomes: ['failed', 'timedOut'] } });
 
+/** `away` is required: nothing else can be skipped by a group. */
 export const skipBody = z
   .strictObject({ away: z.literal(true).meta({ description: 'Targets that were not seen for pace.awayAfter' }) })
   .meta({ example: { away: true } });
 
+/** A rejection needs a reason, for the history. */
 export const rejectBody = z
   .strictObject({ reason: because })
   .meta({ example: { reason: 'the canary resets its clock' } });
 
+/** The filters of the list, as members of its query. */
 export const rolloutFilters = {
   phase: listOf(z.enum(PHASES))
     .optional()
@@ -83,6 +90,7 @@ const keyset = {
   cursor: z.string().max(1_024).optional().meta({ description: 'What `meta.nextCursor` of the answer before said' }),
 };
 
+/** The query of the targets of a rollout. A state may be spelled `timedOut` or `timed_out`. */
 export const targetQuery = z.strictObject({
   state: listOf(z.enum([...SPELLINGS.keys()]))
     .transform((list) => list?.map((name) => SPELLINGS.get(name)!))
@@ -163,6 +171,7 @@ export const rolloutPatch = z
   })
   .meta({ id: 'RolloutPatch', example: { pace: { maxInFlight: 50 }, groups: [{ name: 'early', soak: 'PT4H' }] } });
 
+/** A parsed amendment; absent members stay as they are. */
 export type RolloutPatch = z.output<typeof rolloutPatch>;
 
 /**

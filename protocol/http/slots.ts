@@ -57,6 +57,7 @@ export const deviceSlot = z
     },
   });
 
+/** Why a message of a device was refused, newest first in its list. `reason` is for programs, `detail` for people. */
 export const diagnostic = z
   .strictObject({
     at: timestamp,

@@ -3,6 +3,7 @@ import { slotNow, type SlotFacts } from '../../domain/fleet/device-now.js';
 import { sentenceOf, type TimelineEntry } from '../../domain/fleet/timeline.js';
 import { DEFAULT_PAGE_SIZE, id, MAX_PAGE_SIZE, meta, timestamp } from './envelope.js';
 
+/** Only keyset paging: a timeline is long. */
 export const timelineQuery = z.strictObject({
   pageSize: z.int().min(1).max(MAX_PAGE_SIZE).default(DEFAULT_PAGE_SIZE),
   cursor: z.string().max(1_024).optional().meta({ description: 'What `meta.nextCursor` of the answer before said' }),
@@ -26,6 +27,7 @@ const entry = z.strictObject({
 const INSTALLATION = '123e4567-e89b-12d3-a456-426655440001';
 const ROLLOUT = '123e4567-e89b-12d3-a456-426655440010';
 
+/** What each slot holds and why, and what happened before (docs/contracts/rollouts.md, "History"). */
 export const timeline = z
   .strictObject({
     data: z.strictObject({ now: z.array(now), entries: z.array(entry).meta({ description: 'Newest first' }) }),
@@ -65,11 +67,13 @@ export const timeline = z
     },
   });
 
+/** The present of one slot; `version` null = unknown. */
 export function printNow(facts: SlotFacts): z.input<typeof now> {
   const { why, whyNow, waitingOn } = slotNow(facts);
   return { slot: facts.slot, version: facts.current?.version ?? null, why, whyNow, waitingOn: [...waitingOn] };
 }
 
+/** One event as a sentence. `rolloutId` is absent where no rollout caused it. */
 export function printEntry(of: TimelineEntry): z.input<typeof entry> {
   return {
     at: new Date(of.at).toISOString(),

@@ -32,11 +32,13 @@ const events = z
   });
 const description = text(0, 1024).nullable();
 
+/** A webhook to make; without `events` it is told all (docs/contracts/rest-api.md, "Events and webhooks"). */
 export const newWebhook = z.strictObject({ url, events: events.optional(), description: description.optional() }).meta({
   id: 'NewWebhook',
   example: { url: 'https://ops.example.com/slipway', events: ['created', 'failed'], description: 'the pager' },
 });
 
+/** Absent members stay as they are. */
 export const webhookPatch = z
   .strictObject({
     url: url.optional(),
@@ -75,7 +77,9 @@ const EXAMPLE = {
   updatedAt: '2026-11-24T10:00:00.000Z',
 };
 
+/** A webhook as it is answered, without its secret. */
 export const webhook = z.strictObject(shape).meta({ id: 'Webhook', example: EXAMPLE });
+/** The answer to the POST only: the secret is in no other one. */
 export const webhookWithSecret = z
   .strictObject({
     ...shape,
@@ -103,6 +107,7 @@ export interface PrintableWebhook {
   readonly updatedAt: number;
 }
 
+/** Epoch milliseconds become RFC 3339; `enabled` is derived from when it was disabled. */
 export function printWebhook(of: PrintableWebhook): z.input<typeof webhook> {
   return {
     id: of.id,
@@ -121,12 +126,14 @@ export function printWebhook(of: PrintableWebhook): z.input<typeof webhook> {
 }
 
 const STATES = ['pending', 'delivered', 'failed'] as const;
+/** The query of the deliveries of a webhook. */
 export const deliveryQuery = listQuery({
   state: listOf(z.enum(STATES))
     .optional()
     .meta({ description: `Comma list: ${STATES.join(', ')}`, example: 'pending,failed' }),
 });
 
+/** One delivery, which is one entry of the history for one webhook. */
 export const delivery = z
   .strictObject({
     id,
@@ -173,6 +180,7 @@ export interface PrintableDelivery {
   readonly createdAt: number;
 }
 
+/** Epoch milliseconds become RFC 3339. */
 export function printDelivery({ dueAt, lastAttemptAt, createdAt, ...of }: PrintableDelivery): z.input<typeof delivery> {
   return {
     ...of,
@@ -185,6 +193,7 @@ export function printDelivery({ dueAt, lastAttemptAt, createdAt, ...of }: Printa
 /** What is posted: the entry as `GET /v1/events` shows it, under the id of the delivery. */
 export const webhookPayload = z.strictObject({ deliveryId: id, ...historyEvent.shape });
 
+/** The body that is signed and sent, byte for byte (docs/contracts/rest-api.md, "Events and webhooks"). */
 export function webhookBody(deliveryId: string, entry: PrintableEntry): string {
   return JSON.stringify({ deliveryId, ...printHistoryEvent(entry) } satisfies z.input<typeof webhookPayload>);
 }

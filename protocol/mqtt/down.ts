@@ -61,8 +61,11 @@ export const ack = z.object({
   open: z.record(slotName, z.object({ installationId: uuid, revision: revision(1) })).optional(),
 });
 
+/** A parsed document. */
 export type Desired = z.output<typeof desired>;
+/** A parsed impulse. */
 export type Cmd = z.output<typeof cmd>;
+/** A parsed receipt. */
 export type Ack = z.output<typeof ack>;
 
 /** `ack.for` of a status. */

@@ -9,34 +9,44 @@ import { UUID } from '../../domain/uuid.js';
 
 /** Of every payload; another one is refused as `unknown_version` before a schema sees it. */
 export const VERSION = 1;
+/** Exactly `VERSION`. */
 export const version = z.literal(VERSION);
 
+/** Read in any case of letters, lower case afterwards: two spellings are one id. */
 export const uuid = z
   .string()
   .regex(UUID, 'must be a UUID')
   .transform((text) => text.toLowerCase());
+/** 64 hexadecimal digits, lower case afterwards. */
 export const sha256 = z
   .string()
   .regex(/^[0-9a-f]{64}$/i, 'must be a SHA-256 in 64 hexadecimal digits')
   .transform((text) => text.toLowerCase());
+/** One level of a topic (docs/contracts/device-mqtt.md, "Topics"). */
 export const level = z.string().refine(isLevel, 'must be 1 to 64 of A-Z a-z 0-9 _ . -');
+/** The name of a slot, which is the last level of its topic. */
 export const slotName = z.string().refine(isSlotName, "must be a slot's name: 1 to 255 of A-Z a-z 0-9 _ . -");
 
 /**
  * NUL and lone surrogates are no text for PostgreSQL; a device's diagnostics are worth more than their odd characters.
  */
 const UNSTORABLE = /[\0\uD800-\uDFFF]/gu;
+/** The text with U+FFFD in the place of each character that PostgreSQL does not take. */
 export const storable = (raw: string) => raw.replace(UNSTORABLE, '\uFFFD');
 /** A person reads it: what is too long for that is cut, and the report that it belongs to still counts. */
 export const cutTo = (max: number) => z.string().transform((raw) => storable(raw.slice(0, max)));
+/** At most `max` UTF-16 units, storable afterwards; longer = refused. */
 export const text = (max: number) => z.string().max(max).transform(storable);
+/** 1 to 255 UTF-16 units, storable afterwards. */
 export const name = z.string().min(1).max(255).transform(storable);
 
 /** Counters fit PostgreSQL's integer. */
 const INTEGER_MAX = 2_147_483_647;
+/** A whole number from `min` up to what PostgreSQL's integer holds. */
 export const counter = (min: number) => z.int().min(min).max(INTEGER_MAX);
 /** Revisions of a slot's documents: whole numbers of 53 bits, as JSON carries them everywhere. */
 export const revision = (min: number) => z.int().min(min);
+/** A size in bytes. */
 export const bytes = z.int().min(0);
 
 /**

@@ -32,6 +32,7 @@ export {
 /** Bytes. A document or report is a few hundred; what is larger is a mistake or an attack. */
 export const MAX_PAYLOAD_BYTES = 8 * 1024;
 
+/** In the order in which a message is checked: the first that fits is told. */
 export const REFUSAL_REASONS = [
   'foreign_topic',
   'too_large',
@@ -40,8 +41,10 @@ export const REFUSAL_REASONS = [
   'unknown_version',
   'invalid',
 ] as const;
+/** Why a message was not read. */
 export type RefusalReason = (typeof REFUSAL_REASONS)[number];
 
+/** A report as it was read: where it came from, and its body by type. */
 export type UpMessage = Address &
   (
     | { readonly type: 'hello'; readonly body: Hello }
@@ -60,6 +63,7 @@ export type DownMessage = Address &
 
 /** `detail` is a sentence for the device's engineer. */
 export type Refused = { readonly ok: false; readonly reason: RefusalReason; readonly detail: string };
+/** A message, or why there is none. Reading never throws. */
 export type Parsed<Message> = { readonly ok: true; readonly message: Message } | Refused;
 
 const UP = { hello, status, progress, presence, log };

@@ -7,17 +7,21 @@
  * `node` is the identity of the connection; `device` equals it, or is a child of that gateway.
  */
 export const UP_TYPES = ['hello', 'status', 'progress', 'presence', 'log'] as const;
+/** The last level of a topic that a device writes. */
 export type UpType = (typeof UP_TYPES)[number];
 
 /** What carries no slot. `desired` is the one that does. */
 const PLAIN_DOWN_TYPES = ['cmd', 'ack'] as const;
 
+/** The levels that say which device, and over which connection. Ids are text here, not yet UUIDs. */
 export interface Address {
   readonly tenant: string;
   readonly node: string;
   readonly device: string;
 }
+/** A topic that a device, or its gateway, writes. */
 export type UpTopic = Address & { readonly direction: 'up'; readonly type: UpType };
+/** A topic that only the service writes; `slot` is there for documents only. */
 export type DownTopic = Address & { readonly direction: 'down' } & (
     { readonly type: 'desired'; readonly slot: string } | { readonly type: (typeof PLAIN_DOWN_TYPES)[number] }
   );
@@ -41,20 +45,24 @@ export function isSlotName(text: string): boolean {
   return SLOT.test(text) && !(text in Object.prototype);
 }
 
+/** @throws Error where a level of the address cannot stand in a topic */
 export function upTopic(address: Address, type: UpType): string {
   return `${base(address)}/up/${type}`;
 }
 
+/** @throws Error where a level of the address, or the slot, cannot stand in a topic */
 export function desiredTopic(address: Address, slot: string): string {
   if (!isSlotName(slot))
     throw new Error(`"${slot}" cannot be a slot's level in a topic: 1 to 255 of A-Z a-z 0-9 _ . -`);
   return `${base(address)}/down/desired/${slot}`;
 }
 
+/** @throws Error where a level of the address cannot stand in a topic */
 export function cmdTopic(address: Address): string {
   return `${base(address)}/down/cmd`;
 }
 
+/** @throws Error where a level of the address cannot stand in a topic */
 export function ackTopic(address: Address): string {
   return `${base(address)}/down/ack`;
 }

@@ -20,6 +20,10 @@ const heldSlot = z.object({
 });
 const slots = z.record(slotName, heldSlot);
 
+/**
+ * After each connect and each reboot: what each slot holds (docs/contracts/device-mqtt.md, "Payloads"). Absence means
+ * nothing.
+ */
 export const hello = z.object({
   v: version,
   /** Chosen by the device; comes back as `ack.for`. */
@@ -59,6 +63,7 @@ export const hello = z.object({
     .optional(),
 });
 
+/** Optional; retained, and the last will of the connection. */
 export const presence = z.object({
   v: version,
   online: z.boolean(),
@@ -67,6 +72,7 @@ export const presence = z.object({
   at,
 });
 
+/** What a device may report; `timed_out` and `superseded` are the service's own. */
 export const REPORTED_STATES = [
   'accepted',
   'deferred',
@@ -79,6 +85,7 @@ export const REPORTED_STATES = [
   'rejected',
   'canceled',
 ] as const;
+/** A state that a device may report. */
 export type ReportedState = (typeof REPORTED_STATES)[number];
 
 /** The codes that devices report. Another one is passed on as it is. */
@@ -98,6 +105,10 @@ export const ERROR_CODES = [
   'ALREADY_INSTALLED',
 ] as const;
 
+/**
+ * A change of state (docs/contracts/device-mqtt.md, "Payloads"). The key of a report is installation, attempt and
+ * `seq`.
+ */
 export const status = z.object({
   v: version,
   installationId: uuid,
@@ -119,6 +130,7 @@ export const status = z.object({
   forSeconds: counter(0).optional().catch(undefined),
 });
 
+/** May be lost: QoS 0. `bytes` and `total` are bytes. */
 export const progress = z.object({
   v: version,
   installationId: uuid,
@@ -139,9 +151,15 @@ export const log = z.object({
   lines: z.array(cutTo(4_096)).min(1).max(256),
 });
 
+/** A parsed hello. */
 export type Hello = z.output<typeof hello>;
+/** What a hello says of one slot; null = unknown. */
 export type HeldSlot = z.output<typeof heldSlot>;
+/** A parsed presence. */
 export type Presence = z.output<typeof presence>;
+/** A parsed report; a state that is not known is `unknown`, and counts as not ended. */
 export type Status = z.output<typeof status>;
+/** A parsed progress. */
 export type Progress = z.output<typeof progress>;
+/** Parsed lines of diagnostics. */
 export type Log = z.output<typeof log>;

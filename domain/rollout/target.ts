@@ -43,7 +43,12 @@ export function targetAfter(
 ): TargetMove | undefined {
   switch (after.state) {
     case 'installed':
-      return { state: after.alreadyInstalled ? 'alreadyInstalled' : 'installed', readyAt: null, because: null };
+      // An attempt that was lost had installed it: then it is this rollout that brought it.
+      return {
+        state: after.alreadyInstalled && target.attempt <= 1 ? 'alreadyInstalled' : 'installed',
+        readyAt: null,
+        because: null,
+      };
     case 'failed':
     case 'rejected':
     case 'canceled':
@@ -84,6 +89,15 @@ function afterBadEnd(
     };
   }
   return { state: BAD_ENDS[state], readyAt: null, because };
+}
+
+/**
+ * What the slot of a target held before this rollout: what it held when the installation got its turn, for each attempt
+ * anew. Where it then held the rollout's own content, an earlier attempt had brought it, and the earlier record stays.
+ * @param known the record so far; SHA-256, null = unknown
+ */
+export function earlierContent(i: Installation, known: string | null): string | null {
+  return i.revision === null || i.priorSha256 === i.sha256 ? known : i.priorSha256;
 }
 
 const DOWNLOAD_ERRORS: ReadonlySet<string> = new Set(['HASH_MISMATCH', 'DOWNLOAD_FAILED']);

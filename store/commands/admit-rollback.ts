@@ -19,7 +19,16 @@ interface PreparedRow {
 }
 
 /**
- * The next page of installed targets learns what it is to get back; where that is unknown or deleted, it is named
+ * Targets that hold the content because of the rollout: those that it brought it to, and those whose attempt was given
+ * up or stopped, and whose device says meanwhile that its slot holds it. `t` is the target, $3 the slot, $4 the firmware.
+ */
+const UPDATED = `t.back_state IS NULL AND (t.state = 'installed'
+  OR (t.state IN ('failed', 'timedOut', 'canceled', 'superseded') AND t.installation_id IS NOT NULL
+    AND (SELECT s.sha256 FROM device_slots s WHERE s.tenant_id = t.tenant_id AND s.device_id = t.device_id AND s.slot = $3)
+      = (SELECT f.sha256 FROM firmwares f WHERE f.tenant_id = t.tenant_id AND f.id = $4)))`;
+
+/**
+ * The next page of updated targets learns what it is to get back; where that is unknown or deleted, it is named
  * with the reason.
  */
 export async function prepareRollback(tx: Tx, { tenantId, id, plan }: StoredRollout): Promise<number> {
@@ -27,16 +36,15 @@ export async function prepareRollback(tx: Tx, { tenantId, id, plan }: StoredRoll
     `WITH page AS (
        SELECT t.device_id, t.prior_sha256, (SELECT f.id FROM firmwares f WHERE f.tenant_id = t.tenant_id
          AND f.sha256 = t.prior_sha256 AND f.state = 'ready' ORDER BY f.created_at DESC, f.id LIMIT 1) AS firmware_id
-       FROM rollout_targets t WHERE t.tenant_id = $1 AND t.rollout_id = $2 AND t.state = 'installed'
-         AND t.back_state IS NULL ORDER BY t.device_id LIMIT ${TARGETS_PER_PAGE} FOR NO KEY UPDATE OF t)
-     UPDATE rollout_targets t SET back_firmware_id = p.firmware_id, admissible = $3
+       FROM rollout_targets t WHERE t.tenant_id = $1 AND t.rollout_id = $2 AND ${UPDATED} ORDER BY t.device_id LIMIT ${TARGETS_PER_PAGE} FOR NO KEY UPDATE OF t)
+     UPDATE rollout_targets t SET back_firmware_id = p.firmware_id, admissible = $5
        OR device_reachable(t.tenant_id, t.device_id), back_state = CASE WHEN p.firmware_id IS NULL THEN 'failed'
        ELSE 'pending' END,
        back_because = CASE WHEN p.prior_sha256 IS NULL THEN 'the earlier content of its slot is unknown'
          WHEN p.firmware_id IS NULL THEN 'the earlier content of its slot (sha256 ' || p.prior_sha256 || ') is not among the firmwares, or was deleted' END
      FROM page p WHERE t.tenant_id = $1 AND t.rollout_id = $2 AND t.device_id = p.device_id
        RETURNING t.group_position, t.back_state`,
-    [tenantId, id, plan.pace.offline === 'offer'],
+    [tenantId, id, plan.steps[0]!.slot, plan.steps[0]!.firmwareId, plan.pace.offline === 'offer'],
   );
   await addRollbackCounters(
     tx,
@@ -162,13 +170,12 @@ export async function observeRollback(
 }
 
 /**
- * 1 while an installed target has not yet learnt what it gets back, else 0: the planner asks only whether there is one.
+ * 1 while an updated target has not yet learnt what it gets back, else 0: the planner asks only whether there is one.
  */
-export async function countToRollBack(tx: Tx, { tenantId, id }: StoredRollout): Promise<number> {
+export async function countToRollBack(tx: Tx, { tenantId, id, plan }: StoredRollout): Promise<number> {
   const { rows } = await tx.query(
-    `SELECT FROM rollout_targets WHERE tenant_id = $1 AND rollout_id = $2 AND state = 'installed'
-      AND back_state IS NULL LIMIT 1`,
-    [tenantId, id],
+    `SELECT FROM rollout_targets t WHERE t.tenant_id = $1 AND t.rollout_id = $2 AND ${UPDATED} LIMIT 1`,
+    [tenantId, id, plan.steps[0]!.slot, plan.steps[0]!.firmwareId],
   );
   return rows.length;
 }

@@ -9,6 +9,7 @@ import { recordset } from '../db/recordset.js';
 import { iso } from '../db/times.js';
 import { loadAggregates } from '../installations/device-aggregate.js';
 import { record } from '../record.js';
+import { pinEarlier } from '../rollouts/pins.js';
 import { addCounters, type CounterChange, type StoredRollout } from '../rollouts/rows.js';
 import { installationOf, startInstallations } from './start-installations.js';
 
@@ -17,6 +18,8 @@ interface Candidate {
   readonly attempt: number;
   readonly installation_id: string | null;
   readonly admission: number | null;
+  /** Its newest installation was offered to the device. */
+  readonly was_offered: boolean;
 }
 
 interface Content {
@@ -63,9 +66,12 @@ export async function admit(
     chosen.map((row) => ({ tenantId, deviceId: row.device_id, installationIds: [] })),
   );
   const { rows: held } = await tx.query<Candidate>(
-    `SELECT device_id, attempt, installation_id, admission FROM rollout_targets WHERE tenant_id = $1
-      AND rollout_id = $2 AND device_id = ANY($3::uuid[]) AND state = 'pending'
-     ORDER BY ready_at, rank FOR NO KEY UPDATE`,
+    `SELECT t.device_id, t.attempt, t.installation_id, t.admission,
+       (SELECT i.revision FROM installations i WHERE i.tenant_id = t.tenant_id AND i.id = t.installation_id) IS NOT NULL
+         AS was_offered
+     FROM rollout_targets t WHERE t.tenant_id = $1
+      AND t.rollout_id = $2 AND t.device_id = ANY($3::uuid[]) AND t.state = 'pending'
+     ORDER BY t.ready_at, t.rank FOR NO KEY UPDATE OF t`,
     [tenantId, id, chosen.map((row) => row.device_id)],
   );
   const content = await contentOf(tx, rollout);
@@ -103,7 +109,7 @@ export async function admit(
     now,
   );
   await writeTargets(tx, rollout, position, admitted, now);
-  await pin(
+  await pinEarlier(
     tx,
     rollout,
     admitted.flatMap((one) => (one.installation && one.slot?.sha256) ?? []),
@@ -134,8 +140,12 @@ function decide(
 ): Admitted {
   const wanted = content && { ...content, isAssociated: type !== undefined && content.types.has(type) };
   const admission = judgeAdmission(type === undefined ? undefined : slot, wanted, rollout.plan);
-  if (admission.do === 'conclude')
-    return { candidate, slot, state: admission.as, because: admission.because, installation: null };
+  if (admission.do === 'conclude') {
+    // An attempt whose outcome was lost had installed it: then it is this rollout that brought it.
+    const byThis = admission.as === 'alreadyInstalled' && candidate.was_offered;
+    const because = byThis ? 'an earlier attempt had installed it' : admission.because;
+    return { candidate, slot, state: byThis ? 'installed' : admission.as, because, installation: null };
+  }
   const { firmwareId, sha256, version } = admission.content;
   const what = { deviceId: candidate.device_id, firmwareId, sha256, version };
   return { candidate, slot, state: 'inFlight', because: null, installation: installationOf(rollout, what, now) };
@@ -166,19 +176,6 @@ async function typesOf(tx: Tx, tenantId: string, deviceIds: readonly string[]): 
     [tenantId, deviceIds],
   );
   return new Map(rows.map((row) => [row.id, row.device_type_id]));
-}
-
-/**
- * What is replaced stays for as long as a roll back may want it: a firmware that a rollout refers to is not deleted
- * under it.
- */
-async function pin(tx: Tx, { tenantId, id }: StoredRollout, sha256: readonly string[]): Promise<void> {
-  if (sha256.length === 0) return;
-  await tx.query(
-    `INSERT INTO rollout_firmwares (tenant_id, rollout_id, firmware_id) SELECT $1, $2, f.id FROM firmwares f
-      WHERE f.tenant_id = $1 AND f.sha256 = ANY($3::text[]) AND f.state = 'ready' ORDER BY f.id ON CONFLICT DO NOTHING`,
-    [tenantId, id, [...new Set(sha256)]],
-  );
 }
 
 async function supersede(
@@ -243,7 +240,7 @@ async function writeTargets(
           installation_id: installation?.id ?? null,
           admission: number.get(candidate.device_id) ?? null,
           ended_at: installation ? null : iso(now),
-          prior_sha256: installation ? (slot?.sha256 ?? null) : null,
+          prior_sha256: installation && slot?.sha256 !== installation.sha256 ? (slot?.sha256 ?? null) : null,
         })),
       ),
     ],

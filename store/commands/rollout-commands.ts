@@ -5,6 +5,8 @@ import type { Amendment, Command } from '../../domain/rollout/commands.js';
 import type { Pause, RolloutFacts, Vote } from '../../domain/rollout/facts.js';
 import { derivePhase } from '../../domain/rollout/phase.js';
 import type { Plan } from '../../domain/rollout/plan.js';
+import { deadlineOf } from '../../domain/rollout/planner.js';
+import { iso } from '../../domain/rollout/sentences.js';
 import { whyNot } from '../../domain/rollout/why-not.js';
 import { writeHistory } from '../history/history.js';
 import { mark, wakeSender } from '../outbox/outbox.js';
@@ -88,7 +90,7 @@ async function carryOut(tx: Tx, rollout: StoredRollout, by: string, command: Com
     case 'rollback':
       return to(rolledBackBy(facts, command.because ?? `requested by ${by}`, now), { because: command.because });
     case 'retry':
-      return retry(tx, rollout, command.outcomes);
+      return retry(tx, rollout, command.outcomes, now);
     case 'skip':
       return skip(tx, rollout, command.group, by, now);
     case 'approve':
@@ -123,13 +125,35 @@ function reasonToRemove({ pauses }: RolloutFacts, named: string | null): Pause['
 }
 
 /**
+ * What would be pending past its deadline would end at once, and never be tried.
+ * @throws DomainError ROLLOUT_STATE
+ */
+function refuseTooLate({ facts, plan }: StoredRollout, now: number): void {
+  const deadline = deadlineOf(facts, plan);
+  const another = 'create another rollout for the devices that are left';
+  if (deadline !== null && now >= deadline)
+    throw new DomainError(
+      'ROLLOUT_STATE',
+      `nothing can be tried again: its targets had until ${iso(deadline)} (timeouts.target); ${another}`,
+    );
+  const { endAt } = plan.schedule;
+  if (endAt !== null && now >= endAt)
+    throw new DomainError(
+      'ROLLOUT_STATE',
+      `nothing can be tried again: its end, ${iso(endAt)}, has passed (schedule.endAt); ${another}`,
+    );
+}
+
+/**
  * What ended so is tried again; gates that failed for it are judged anew, and a rollout that had finished runs again.
  */
 async function retry(
   tx: Tx,
   rollout: StoredRollout,
   outcomes: Extract<Command, { do: 'retry' }>['outcomes'],
+  now: number,
 ): Promise<Done> {
+  refuseTooLate(rollout, now);
   const count = await retryEnded(tx, rollout, outcomes);
   if (count === 0) return { after: rollout, data: {} };
   const { facts } = rollout;

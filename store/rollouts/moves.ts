@@ -2,10 +2,11 @@ import type { Installation } from '../../domain/installation/installation.js';
 import { isEnded } from '../../domain/installation/states.js';
 import { isEndedTarget, type TargetState } from '../../domain/rollout/facts.js';
 import type { RetryPlan } from '../../domain/rollout/plan.js';
-import { targetAfter, type TargetMove } from '../../domain/rollout/target.js';
+import { earlierContent, targetAfter, type TargetMove } from '../../domain/rollout/target.js';
 import type { Mark } from '../outbox/outbox.js';
 import type { Tx } from '../db/pool.js';
 import { recordset } from '../db/recordset.js';
+import { pinEarlier } from './pins.js';
 import { addCounters, type CounterChange } from './rows.js';
 import { iso } from '../db/times.js';
 
@@ -45,6 +46,7 @@ export async function moveTargets(tx: Tx, changes: readonly InstallationChange[]
   const byId = new Map(relevant.map((change) => [change.after.id, change]));
   const { rows } = await tx.query<OpenTargetRow>(
     `SELECT t.tenant_id, t.rollout_id, t.device_id, t.group_position, t.state, t.attempt, t.end_as, t.installation_id,
+      t.prior_sha256,
       r.plan->'retry' AS retry,
        (SELECT f.size FROM installations i JOIN firmwares f ON f.tenant_id = i.tenant_id AND f.id = i.firmware_id
          WHERE i.tenant_id = t.tenant_id AND i.id = t.installation_id) AS size
@@ -82,10 +84,14 @@ export async function moveTargets(tx: Tx, changes: readonly InstallationChange[]
         position: row.group_position,
         from: row.state,
         bytes: Number(row.size ?? 0),
+        prior: earlierContent(after, row.prior_sha256),
+        isPinned: row.prior_sha256 === earlierContent(after, row.prior_sha256),
         ...move,
       });
   }
   await applyMoves(tx, moves, now);
+  for (const one of moves.filter(({ isPinned }) => !isPinned))
+    await pinEarlier(tx, { tenantId: one.tenantId, id: one.rolloutId }, one.prior === null ? [] : [one.prior]);
   const told = new Map(moves.map((one) => [`${one.tenantId}/${one.rolloutId}`, one]));
   return [...told.values()].map((one) => pokeRollout(one.tenantId, one.rolloutId, now + DEBOUNCE_MS));
 }
@@ -100,6 +106,7 @@ interface OpenTargetRow {
   end_as: 'canceled' | 'timedOut' | null;
   /** @narrowed it is looked for by its id */
   installation_id: string;
+  prior_sha256: string | null;
   retry: RetryPlan;
   size: string | null;
 }
@@ -112,14 +119,18 @@ interface TargetRow extends TargetMove {
   readonly position: number | null;
   readonly from: TargetMove['state'];
   readonly bytes: number;
+  /** SHA-256 of what its slot held before; null = unknown. */
+  readonly prior: string | null;
+  readonly isPinned: boolean;
 }
 
 async function applyMoves(tx: Tx, moves: readonly TargetRow[], now: number): Promise<void> {
   if (moves.length === 0) return;
   await tx.query(
     `UPDATE rollout_targets t
-      SET state = n.state, because = n.because, ready_at = coalesce(n.ready_at, '-infinity'), ended_at = n.ended_at
-     FROM ${recordset('$1', 'tenant_id text, rollout_id uuid, device_id uuid, state text, because text, ready_at timestamptz, ended_at timestamptz')} AS n
+      SET state = n.state, because = n.because, ready_at = coalesce(n.ready_at, '-infinity'), ended_at = n.ended_at,
+       prior_sha256 = n.prior_sha256
+     FROM ${recordset('$1', 'tenant_id text, rollout_id uuid, device_id uuid, state text, because text, ready_at timestamptz, ended_at timestamptz, prior_sha256 text')} AS n
      WHERE t.tenant_id = n.tenant_id AND t.rollout_id = n.rollout_id AND t.device_id = n.device_id`,
     [
       JSON.stringify(
@@ -131,6 +142,7 @@ async function applyMoves(tx: Tx, moves: readonly TargetRow[], now: number): Pro
           because: one.because,
           ready_at: iso(one.readyAt),
           ended_at: isEndedTarget(one.state) ? iso(now) : null,
+          prior_sha256: one.prior,
         })),
       ),
     ],

@@ -184,6 +184,19 @@ describe('Commands of a rollout', () => {
     ]);
   });
 
+  it('a retry is refused after the deadline of the targets, and after the end of the plan: nothing would be tried', async () => {
+    const story = await Story.given(pool, { online: 1 });
+    await story.starts({ groups: ONE_GROUP, stopIf: [] });
+    await story.fail();
+    await story.settles();
+    const retry = () => story.asks({ do: 'retry', outcomes: ['failed'] });
+    const change = (set: string) => story.facts.sql(`UPDATE rollouts SET ${set} WHERE id = $1`, [story.rolloutId]);
+    await change(`plan = jsonb_set(plan, '{schedule,endAt}', '1000')`);
+    await expect(retry()).rejects.toThrow(/its end, 1970-.*, has passed \(schedule\.endAt\); create another rollout/);
+    await change(`started_at = started_at - interval '31 days'`);
+    await expect(retry()).rejects.toThrow(/had until .* \(timeouts\.target\); create another rollout/);
+  });
+
   it('a device that is deleted takes its target along', async () => {
     const story = await Story.given(pool, { online: 1, offline: 1 });
     await story.starts({ groups: ONE_GROUP });

@@ -137,10 +137,7 @@ describe('Targets for which there is nothing to do any more', () => {
     await story.asks({ do: 'pause', because: null });
     await story.succeed();
     const others = story.devices.filter((one) => one !== first!.deviceId);
-    await story.facts.sql(
-      `UPDATE device_slots SET version = '3.0.0', sha256 = repeat('3', 64) WHERE device_id = ANY($1::uuid[])`,
-      [others],
-    );
+    for (const device of others) await story.hello(device, { version: '3.0.0', sha256: '3'.repeat(64) });
     await story.asks({ do: 'resume', reason: null });
     expect((await story.settles()).outcome).toBe('finished');
     expect(await story.counters()).toEqual({ all: { installed: 1, skipped: 2 } });
@@ -184,7 +181,6 @@ describe('Targets for which there is nothing to do any more', () => {
 describe('Targets that were refused at admission', () => {
   it('fail in the gate and are in no stop rule: nothing was installed', async () => {
     const story = await Story.given(pool, { online: 4 });
-    await story.facts.sql(`UPDATE device_slots SET version = '1.0.0'`);
     await story.creates({
       groups: [{ name: 'first', count: 3 }, { name: 'rest' }],
       stopIf: [{ outcome: 'any', share: 0.1, after: 1, then: 'abort' }],

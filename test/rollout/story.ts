@@ -160,6 +160,32 @@ export class Story {
     await this.report(await this.inFlight(count), { type: 'installed' });
   }
 
+  /** The process of an installation asks for its turn. */
+  async begins(deviceId: string, installationId: string): Promise<void> {
+    const from = { kind: 'process' as const };
+    await this.say([{ tenantId: TENANT, deviceId, from, kind: 'event', installationId, event: { type: 'begin' } }]);
+  }
+
+  /** The device restarts and is not heard any more: its deadline passes, and that of the hello that is asked for. */
+  async timesOut(target: TargetView): Promise<void> {
+    const { deviceId, installationId } = target;
+    await this.report([target], { type: 'rebooting', attempt: 1, seq: 1 });
+    const from = { kind: 'process' as const };
+    const due = { tenantId: TENANT, deviceId, from, kind: 'event' as const, installationId: installationId! };
+    for (const days of [1, 2])
+      await asService(this.pool, (tx) =>
+        record(tx, [{ ...due, event: { type: 'deadline' } }], Date.now() + days * 86_400_000),
+      );
+  }
+
+  /** The device says hello with the content of the rollout. */
+  async holds(deviceId: string): Promise<void> {
+    const [row] = await this.facts.sql<{ sha256: string }>(`SELECT sha256 FROM firmwares WHERE id = $1`, [
+      this.firmware,
+    ]);
+    await this.hello(deviceId, { version: '2.0.0', sha256: row!.sha256 });
+  }
+
   async fail(count?: number, error = { code: 'INCOMPATIBLE', message: 'wrong board' }): Promise<void> {
     await this.report(await this.inFlight(count), { type: 'failed', error });
   }

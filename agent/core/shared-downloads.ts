@@ -78,7 +78,7 @@ async function follow(flight: Flight, watch: Watch): Promise<InstallError | unde
 
 /**
  * A link that the service refuses is refused for one installation; a server that is away, or wrong bytes, are so for
- * everybody.
+ * all of them.
  */
 function isForAll(error: unknown): error is InstallError {
   return isInstallError(error) && !(error.cause instanceof UnreachableError && !error.cause.passing);

@@ -96,7 +96,7 @@ export class Ticked {
     while ((await this.activities.tick({ tenantId: TENANT, rolloutId: this.id })).decision === 'go_on') continue;
   }
 
-  /** So many installations report that they are installed: the one way in, outside of what is measured. */
+  /** So many installations report that they are installed: by the single write path, outside of what is measured. */
   private async end(count: number): Promise<void> {
     const { rows } = await this.pool.query<{ device_id: string; id: string }>(
       `SELECT device_id, installation_id AS id FROM rollout_targets WHERE tenant_id = $1 AND rollout_id = $2 AND state = 'inFlight' ORDER BY rank LIMIT $3`,

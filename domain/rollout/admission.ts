@@ -3,7 +3,7 @@ import { holdsAlready, type SlotNow } from '../installation/slot-now.js';
 import type { Plan } from './plan.js';
 
 /**
- * What may be put onto a device, judged by what its slot holds at that moment. Pure: the admission of a target, the way
+ * What may be put onto a device, judged by what its slot holds at that moment. Pure: the admission of a target, the roll
  * back and the forecast ask here, so that all three say the same.
  */
 
@@ -83,7 +83,7 @@ export type RollbackAdmission<C> =
   | { readonly do: 'conclude'; readonly as: 'done' | 'failed'; readonly because: string };
 
 /**
- * Downgrades are the point of a way back: they need no allowDowngrade.
+ * Downgrades are the point of a roll back: they need no allowDowngrade.
  * @param slot undefined = the device was deleted
  * @param earlier what the slot held before; undefined = that firmware was deleted
  * @param own SHA-256 of the content that the rollout brought

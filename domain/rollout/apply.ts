@@ -75,7 +75,7 @@ export function pausedBy(facts: RolloutFacts, pause: Pause): RolloutFacts {
     : { ...facts, pauses: [...facts.pauses, pause] };
 }
 
-/** From here on nothing but the way back is taken; a rollout that had finished is open again. */
+/** From here on nothing but the roll back is planned; a rollout that had finished is open again. */
 export function rolledBackBy(facts: RolloutFacts, because: string, now: number): RolloutFacts {
   return facts.rollingBack ? facts : { ...facts, rollingBack: { at: now, because }, finishedAt: null };
 }

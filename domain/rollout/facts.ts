@@ -100,14 +100,14 @@ export interface Unattempted {
 /** Every target that ended had an installation of its own. */
 export const NONE_UNATTEMPTED: Unattempted = { rejected: 0, timedOut: 0 };
 
-/** What a target that was updated is on its way back (docs/contracts/rollouts.md, "Stop rules"). */
+/** How far a target that was updated is rolled back (docs/contracts/rollouts.md, "Stop rules"). */
 export const ROLLBACK_STATES = ['pending', 'inFlight', 'done', 'failed'] as const;
 /** State of a target during a rollback; targets that were never updated have none. */
 export type RollbackState = (typeof ROLLBACK_STATES)[number];
 /** How many updated targets are in each state of the rollback. */
 export type RollbackCounters = Readonly<Record<RollbackState, number>>;
 
-/** Before a rollback began: no target is on its way back, and no retry is due. */
+/** Before a rollback began: no target is being rolled back, and no retry is due. */
 export const NO_ROLLBACK_COUNTERS: GroupFacts['back'] = {
   pending: 0,
   inFlight: 0,

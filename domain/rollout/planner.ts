@@ -48,7 +48,7 @@ function over(facts: RolloutFacts): Planned | undefined {
 }
 
 /**
- * The way back: nothing begins any more, what is open stops or ends, and then group by group, the newest first, at the
+ * The roll back: nothing begins any more, what is open stops or ends, and then group by group, the newest first, at the
  * pace of the plan.
  */
 function rollingBack(facts: RolloutFacts, plan: Plan, counters: Counters, now: number): Planned | undefined {

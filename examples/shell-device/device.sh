@@ -62,5 +62,5 @@ while :; do
     esac
   elif [ $? -gt 128 ]; then # nothing for a while: say again what was not acknowledged
     [ -n "$answered" ] || hello && [ ! -s unacknowledged ] || say status "$(cut -d' ' -f2- unacknowledged)"
-  else exit 1; fi # the connection could not be made: whoever supervises this starts it again
+  else exit 1; fi # the connection could not be made: its supervisor starts it again
 done

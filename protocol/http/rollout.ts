@@ -66,7 +66,7 @@ const group = z.strictObject({
   rollBack: z
     .strictObject({ pending: z.int(), inFlight: z.int(), rolledBack: z.int(), failed: z.int() })
     .nullable()
-    .meta({ description: 'Of a roll back: updated targets by how far they are on their way back' }),
+    .meta({ description: 'Of a roll back: updated targets by how far they are rolled back' }),
 });
 
 /** A rollout as it is answered (docs/contracts/rollouts.md, "States"). */
@@ -245,7 +245,7 @@ export const rolloutTarget = z
         because: sentence.optional(),
       })
       .optional()
-      .meta({ description: 'Where it is on its way back to what its slot held before' }),
+      .meta({ description: 'How far it is rolled back to what its slot held before' }),
   })
   .meta({
     id: 'RolloutTarget',

@@ -181,7 +181,7 @@ export async function countToRollBack(tx: Tx, { tenantId, id, plan }: StoredRoll
 }
 
 /**
- * Ends one page of targets that still wait for their way back as `failed`. @returns how many; fewer than a page = none
+ * Ends one page of targets that still wait for their roll back as `failed`. @returns how many; fewer than a page = none
  * is left.
  */
 export async function giveUpRollback(tx: Tx, { tenantId, id }: StoredRollout, because: string): Promise<number> {

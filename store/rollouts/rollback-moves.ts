@@ -8,7 +8,7 @@ import { recordset } from '../db/recordset.js';
 import { pokeRollout, type InstallationChange } from './moves.js';
 import { iso } from '../db/times.js';
 
-/** A move of one target on its way back; null = it was not on it before. */
+/** A change of one target's roll back; null = it was in none before. */
 interface RollbackMove {
   readonly tenantId: string;
   readonly rolloutId: string;
@@ -51,7 +51,7 @@ export async function addRollbackCounters(tx: Tx, moves: readonly RollbackMove[]
   }
 }
 
-/** What the end of an installation means to a target on its way back. Retries go by the plan, as on the way there. */
+/** What the end of an installation means to a target that is rolled back. Retries follow the plan. */
 export async function moveRollbackTargets(
   tx: Tx,
   changes: readonly InstallationChange[],
@@ -138,7 +138,7 @@ interface EndedRollbackRow {
   was: RollbackState;
 }
 
-/** A device is deleted, and with it whatever its way back still waits for. @returns whom to tell. */
+/** A device is deleted, and with it what its roll back still waits for. @returns the marks for the outbox. */
 export async function endRollbackOf(tx: Tx, tenantId: string, deviceId: string): Promise<Mark[]> {
   const { rows } = await tx.query<EndedRollbackRow>(
     `WITH held AS (SELECT rollout_id, back_state FROM rollout_targets WHERE tenant_id = $1 AND device_id = $2

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { STATES } from '../../domain/installation/states.js';
-import { read } from './files.js';
+import { files, read } from './files.js';
 import { headings, sentences, titles, type Sentence } from './sentences.js';
 
 const words = (JSON.parse(read('test/repo/words.json')) as { word: string; instead: string }[]).map(
@@ -29,6 +29,24 @@ describe('Plain English', () => {
   it('is in the sentences that users see', () => {
     expect(sentences().length).toBeGreaterThan(500);
     expect(faults(sentences())).toEqual([]);
+  });
+
+  it('has no pronouns without a person in comments and in the bodies of documents', () => {
+    const pronouns = /\b(nobody|whoever|somebody|anybody|everybody|one way in)\b/i;
+    const places = files
+      .filter((file) => /\.(ts|js|cjs|sql|md|sh|yml|yaml)$/.test(file))
+      .filter(
+        (file) =>
+          !/^(docs\/decisions|test|bench\/results)\/|CHANGELOG|performance\.md|store\/sql\/00|postgres-user\.ts/.test(
+            file,
+          ),
+      )
+      .flatMap((file) =>
+        read(file)
+          .split('\n')
+          .flatMap((text, index) => (pronouns.test(text) ? [`${file}:${index + 1}: ${text.trim()}`] : [])),
+      );
+    expect(places).toEqual([]);
   });
 
   it('finds each word of the list', () => {

@@ -33,7 +33,7 @@ export const groupStates = async (story: Story) => (await story.now()).facts.gro
 
 /**
  * A rollout told as a story, on a real PostgreSQL, without an engine: `settles` is what its process does after a poke.
- * Devices are rows; what they report goes the one way in.
+ * Devices are rows; what they report goes the single write path.
  */
 export class Story {
   rolloutId = '';

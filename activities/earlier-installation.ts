@@ -21,6 +21,7 @@ export interface EarlierInstallationActivities {
   conclude(ref: Ref): Promise<Verdict>;
 }
 
+/** Activities by the names that histories of an earlier version call; all decide as today. */
 export function createEarlierInstallationActivities(decide: DecideBy): EarlierInstallationActivities {
   return {
     notify: async (ref) => (await decide(ref, 'begin')).status,

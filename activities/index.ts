@@ -3,6 +3,7 @@ import { createInstallationActivities, type InstallationActivities } from './ins
 import { processEvents, type InstallationDependencies } from './process-events.js';
 import { createRolloutActivities, type RolloutActivities, type RolloutDependencies } from './rollout.js';
 
+/** Every activity that a worker offers. A name stays as long as a history calls it. */
 export type Activities = InstallationActivities & EarlierInstallationActivities & RolloutActivities;
 
 /** Every activity that a worker offers to its workflows. */

@@ -22,6 +22,7 @@ export interface InstallationActivities {
   endSoak(ref: Ref): Promise<Decided>;
 }
 
+/** Each may run twice: the decision is stored with the row, so a repetition finds nothing to do. */
 export function createInstallationActivities(
   dependencies: InstallationDependencies,
   decide: DecideBy = processEvents(dependencies),

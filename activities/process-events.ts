@@ -19,6 +19,7 @@ export interface Ref {
 /** `begin`: may it begin? `deadline`: a deadline has passed, is anything due by what the row says now? */
 export type ProcessEvent = 'begin' | 'deadline';
 
+/** What the activities of installations stand on; the clock is given, so that tests may move it. */
 export interface InstallationDependencies {
   readonly pool: Pool;
   /** Epoch milliseconds. */

@@ -31,6 +31,7 @@ export interface Tick {
   readonly until: number | null;
 }
 
+/** What drives one rollout. Both may run twice: each step is decided anew from what is stored. */
 export interface RolloutActivities {
   /**
    * Observe, plan, execute the first step, and again until there is nothing to do; each step is one transaction. It is
@@ -41,6 +42,7 @@ export interface RolloutActivities {
   workThrough(ref: Ref): Promise<Tick>;
 }
 
+/** The clock is the database's, so none is given. */
 export interface RolloutDependencies {
   readonly pool: Pool;
   /** How long a tick may go on, in milliseconds; absent = two seconds. Tests make it short. */
@@ -57,6 +59,7 @@ const LOOK_AGAIN_MS = 5 * 60_000;
 /** What was decided, without what was done on the way to it. */
 type Decision = Omit<Tick, 'did'>;
 
+/** Takes the lock of the rollout for each step and gives it back: people's commands come between. */
 export function createRolloutActivities({ pool, tickMs = TICK_MS }: RolloutDependencies): RolloutActivities {
   /** One look, and at most one step. @returns the step, or what is to be done where there is no step. */
   const look = ({ tenantId, rolloutId }: Ref): Promise<Step | Decision> =>

@@ -30,6 +30,7 @@ import { timelineRoutes } from './routes/timeline.js';
 import { webhookRoutes } from './routes/webhooks.js';
 import { errorHandler } from './http/send.js';
 
+/** `version` stands in /openapi.json. */
 export interface AppOptions {
   services: Services;
   /** What stands beside PostgreSQL: Temporal, the broker. Shown by /health/ready. */

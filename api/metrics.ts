@@ -17,6 +17,7 @@ import { PART_STATES, statesOf, type Part, type PartState } from './health/parts
 
 const RECEIVERS = ['workflow', 'document', 'credential'] as const;
 
+/** What this process measured, and what the database says of all. */
 export interface Metrics {
   /** Takes the time of each request, by the declared path: ids in labels would make a series for each device. */
   observe: (request: Request, response: Response, next: NextFunction) => void;

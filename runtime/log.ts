@@ -1,5 +1,6 @@
 import pino from 'pino';
 
+/** A logger that writes JSON lines. */
 export type Log = pino.Logger;
 
 /**

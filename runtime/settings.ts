@@ -195,6 +195,7 @@ export function reachable(host: string): string {
   return host.includes(':') && !host.startsWith('[') ? `[${host}]` : host;
 }
 
+/** Where a client on this machine reaches a listener: a wildcard address becomes a loopback one. */
 export const httpUrl = (host: string, portNumber: number) => `http://${reachable(host)}:${portNumber}`;
 
 /** What belongs together: half of it is a mistake that would show late. */

@@ -27,11 +27,13 @@ export interface InstallationEnd {
   readonly attempt: number;
 }
 
+/** The queue between the engine and the workers, for workflows and activities. */
 export const TASK_QUEUE = 'slipway';
 
 /** The one signal of an installation's process: why it comes, and where the row stands (`StatusUpdate`). */
 export const STATUS = 'status';
 
+/** One process per installation: the id keeps a second one from starting. */
 export function installationWorkflowId(installationId: string): string {
   return `installation-${installationId}`;
 }
@@ -50,6 +52,7 @@ export interface RolloutEnd {
 /** "Look again": the only signal of a rollout's process. It says nothing, for everything is read anew. */
 export const POKE = 'poke';
 
+/** One process per rollout: the id keeps a second one from starting. */
 export function rolloutWorkflowId(rolloutId: string): string {
   return `rollout-${rolloutId}`;
 }

@@ -22,6 +22,7 @@ export async function waitFor(hasCome: () => boolean, until: number | null, sent
  */
 const EVENTS_PER_RUN = 2_000;
 
+/** Whether the process should continue as new. Deterministic: both numbers come from the history. */
 export function isHistoryLong(): boolean {
   const { continueAsNewSuggested, historyLength } = workflowInfo();
   return continueAsNewSuggested || historyLength > EVENTS_PER_RUN;

@@ -7,6 +7,7 @@ export interface Content {
   readonly size: number;
 }
 
+/** Of bytes in a store. `damaged`: they are there, and their size or digest is another. */
 export type Condition = 'good' | 'missing' | 'damaged';
 
 /** Reads all of it. The length alone costs one request, so it is asked first. */

@@ -11,6 +11,7 @@ const READ_CHUNK_BYTES = 128 * 1024;
 /** Up to it an upload is written where it arrives; what is larger is handed to a thread. */
 const SMALL_BYTES = 1024 * 1024;
 
+/** For a store in a folder of this machine. */
 export interface DiskOptions {
   /** The compiled upload-worker.js: threads load no TypeScript. */
   readonly worker?: URL;

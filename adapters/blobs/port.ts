@@ -68,6 +68,7 @@ export interface ByteRange {
   end: number;
 }
 
+/** Of a signed link; the content headers are what the client is answered. */
 export interface LinkOptions {
   expiresSeconds: number;
   contentType: string;

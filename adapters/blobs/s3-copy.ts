@@ -7,6 +7,7 @@ import {
   type S3Client,
 } from '@aws-sdk/client-s3';
 
+/** A copy in parts within one bucket; `from` and `to` are keys. */
 export interface LargeCopy {
   bucket: string;
   from: string;

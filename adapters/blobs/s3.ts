@@ -25,6 +25,7 @@ import {
 } from './port.js';
 import { copyInParts } from './s3-copy.js';
 
+/** For a store in one bucket. */
 export interface S3Options {
   bucket: string;
   /** Of an S3 that is not Amazon's; the SDK's own variables say the rest. */

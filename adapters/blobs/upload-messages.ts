@@ -13,8 +13,10 @@ export type FromWriter =
   | { readonly said: 'taken'; readonly id: number; readonly bytes: number }
   | { readonly said: 'ended'; readonly id: number; readonly outcome: Outcome };
 
+/** What the thread answers for each upload. */
 export type Outcome = Written | Unwritten;
 
+/** The bytes are stored. `sha256` is lower-case hex, `size` bytes. */
 export interface Written {
   readonly sha256: string;
   readonly size: number;

@@ -8,12 +8,14 @@ import { retainedByNode } from './retained.js';
 
 export type { Admission } from './guard.js';
 
+/** As much of a logger as the broker needs. */
 export interface BrokerLog {
   debug(facts: object, message: string): void;
   info(facts: object, message: string): void;
   warn(facts: object, message: string): void;
 }
 
+/** Speaks MQTT 3.1.1 (docs/contracts/device-mqtt.md, "Facts that decided it"). */
 export interface EmbeddedBrokerOptions {
   host: string;
   /** 0 = any free one. */
@@ -36,6 +38,7 @@ export interface Refused {
   readonly why?: string;
 }
 
+/** A broker that runs in this process; `port` is the one that it has got. */
 export interface EmbeddedBroker {
   readonly port: number;
   /** Who is connected, and by which credential. One entry per connection. */

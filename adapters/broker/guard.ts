@@ -16,6 +16,7 @@ export interface Admission {
 }
 
 type Rules = Required<Pick<AedesOptions, 'authorizePublish' | 'authorizeSubscribe' | 'authorizeForward'>>;
+/** What a client tried (docs/contracts/device-mqtt.md, "Credentials"). */
 export type RefusedAct = 'publish' | 'subscribe' | 'will';
 type Refused = (client: Client, what: RefusedAct, topic: string, payload?: Buffer) => void;
 

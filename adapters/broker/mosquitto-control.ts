@@ -3,6 +3,7 @@ import mqtt, { type IClientOptions, type MqttClient } from 'mqtt';
 import { MAX_PACKET_BYTES } from './packet-limits.js';
 import { CONTROL_TOPIC, RESPONSE_TOPIC } from './mosquitto.js';
 
+/** One command of mosquitto's dynamic security plugin, as JSON. */
 export type Command = { readonly command: string } & Readonly<Record<string, unknown>>;
 /** `error` in the plugin's own words; absent = done. */
 export interface Answer {

@@ -8,6 +8,7 @@ import { MAX_PACKET_BYTES } from './packet-limits.js';
  * to all who subscribed).
  */
 export const CONTROL_TOPIC = '$CONTROL/dynamic-security/v1';
+/** Where the dynamic security plugin answers each command. */
 export const RESPONSE_TOPIC = `${CONTROL_TOPIC}/response`;
 
 /** One right of a role. What no role allows is refused. */
@@ -18,11 +19,13 @@ export interface Acl {
   readonly allow: boolean;
 }
 
+/** An MQTT user of mosquitto. */
 export interface Login {
   readonly username: string;
   readonly password: string;
 }
 
+/** What the configuration of a mosquitto is made from; paths are those of its own machine. */
 export interface MosquittoOptions {
   readonly host: string;
   readonly port: number;

@@ -14,6 +14,7 @@ import type { Engine, ProcessTitle } from './port.js';
 /** Longer than a loaded server takes; the sender's lease on an outbox row (30 s) is longer still. */
 const CALL_TIMEOUT_MS = 10_000;
 
+/** `taskQueue` is there for tests; absent = `TASK_QUEUE`. */
 export interface TemporalOptions {
   connection: ConnectionOptions;
   namespace: string;

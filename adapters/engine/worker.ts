@@ -6,6 +6,7 @@ import type { Logger } from 'pino';
 /** Which part of the worker's work failed. */
 export type Failed = 'activity' | 'workflow' | 'worker';
 
+/** `taskQueue` absent = `TASK_QUEUE`. */
 export interface OrchestratorOptions {
   connection: NativeConnectionOptions;
   namespace: string;
@@ -57,6 +58,10 @@ function installLogger(log: Logger, failed: (reason: Failed) => void): void {
   });
 }
 
+/**
+ * The caller runs the worker, and closes the connection when it has ended.
+ * @throws Error where the server cannot be reached
+ */
 export async function createOrchestrator(
   options: OrchestratorOptions,
 ): Promise<{ worker: Worker; connection: NativeConnection }> {

@@ -7,6 +7,7 @@ import { ensureTenant } from '../../store/db/tenants.js';
 import { TENANT_ID } from '../../store/db/transaction.js';
 import type { Authenticate } from './authentication.js';
 
+/** Whose JWTs are accepted (docs/contracts/rest-api.md, "Conventions"). */
 export interface OperatorTokens {
   /** `iss` of each token. */
   issuer: string;

@@ -10,7 +10,9 @@ export interface Part {
   readonly askedOf?: string;
 }
 
+/** `not known`: it has not been asked yet, or the part that knows it is not up. */
 export const PART_STATES = ['up', 'down', 'not known'] as const;
+/** What /health/ready shows of one part. */
 export interface PartState {
   readonly status: (typeof PART_STATES)[number];
   /** One sentence; absent where it is up. */

@@ -20,6 +20,7 @@ export function problemType(code: ErrorCode): string {
   return `urn:slipway:error:${code.toLowerCase().replaceAll('_', '-')}`;
 }
 
+/** The body of an error, the same members for both media types (RFC 9457 §3). `instance`: the path of the request. */
 export function toProblem(error: DomainError, instance: string): Problem {
   return {
     ...error.facts,

@@ -8,6 +8,7 @@ import type { Answer, Route } from './route.js';
 
 /** Printable ASCII, without spaces at its ends: those do not survive the way (RFC 9110 §5.5). */
 export const KEY_PATTERN = '^[!-~]([ -~]*[!-~])?$';
+/** Characters of an `Idempotency-Key` (docs/contracts/rest-api.md, "Conventions"). */
 export const KEY_LENGTH = 255;
 const KEY = new RegExp(KEY_PATTERN);
 

@@ -21,6 +21,7 @@ const KEEP_ALIVE_MS = 65_000;
  */
 const DRAIN_MS = 6_000;
 
+/** A server that listens; `port` is the one that it has got. */
 export interface HttpListener {
   port: number;
   server: Server;

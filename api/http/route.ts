@@ -55,6 +55,7 @@ export interface Route {
   handle: (call: Call) => Promise<Answer>;
 }
 
+/** One answer of an operation, for OpenAPI. */
 export interface AnswerDoc {
   description: string;
   /** Of the whole body; errors need none. */
@@ -75,6 +76,7 @@ export interface Principal {
   permissions: readonly Permission[];
 }
 
+/** A request whose parameters, query and body have passed the schemas of its route. */
 export interface Call<Params = Record<string, string>, Query = Record<string, unknown>, Body = unknown> {
   principal: Principal;
   params: Params;
@@ -141,10 +143,12 @@ export function route<
   return declared as unknown as Route;
 }
 
+/** The envelope of one resource: `{"data": …}` (docs/contracts/rest-api.md, "Conventions"). */
 export function answer(status: number, data: unknown, headers?: Record<string, string>): Answer {
   return { status, body: { data }, ...(headers ? { headers } : {}) };
 }
 
+/** What a DELETE answers. */
 export const NO_CONTENT: Answer = { status: 204 };
 
 /** A list in the contract's envelope: `meta.nextCursor` is there while more follows. */

@@ -6,6 +6,7 @@ import type { Answer } from './route.js';
 /** Long enough that a client which obeys it does not meet the same restart twice. */
 const RETRY_AFTER_SECONDS = '2';
 
+/** Errors are `application/problem+json` where the client asks for that, else `application/json`. */
 export function sendAnswer(response: Response, answer: Answer): void {
   if ('handled' in answer) return;
   response.status(answer.status);

@@ -41,6 +41,7 @@ interface TenantFeed {
   readonly readers: Set<Reader>;
 }
 
+/** What one stream tells. */
 export interface Wanted {
   readonly tenantId: string;
   /** Only this one, as it stands; absent = everything of the tenant. */

@@ -35,6 +35,10 @@ export function placeOf(
   return { after: last, resumes: true };
 }
 
+/**
+ * A fault at one place of the request. `pointer`: a JSON pointer, whose last part begins the sentence. Made, not
+ * thrown.
+ */
 export function refuse(code: ErrorCode, pointer: string, detail: string): DomainError {
   return new DomainError(code, `${pointer.slice(pointer.lastIndexOf('/') + 1)} ${detail}`, {
     errors: [{ pointer, detail }],

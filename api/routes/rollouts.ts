@@ -27,11 +27,17 @@ import { toPageRequest } from '../http/paging.js';
 import { patched } from '../http/patch.js';
 import { answer, answerPage, route, type Route, type Services } from '../http/route.js';
 
+/** The code of a plan that is refused; the faults stand in `errors`. */
 export const VALIDATION = 'ROLLOUT_VALIDATION';
+/** Where the resource stands. */
 export const ROLLOUTS = '/v1/rollouts';
+/** What every operation of rollouts has. */
 export const common = { tag: 'Rollouts', validationCode: VALIDATION, unknownCode: 'ROLLOUT_NOT_FOUND' } as const;
+/** The parameters of a path with one rollout in it. */
 export const byId = z.object({ id });
+/** The answer with one rollout. */
 export const oneRollout = envelope(rollout);
+/** The 409 of a command, for OpenAPI. */
 export const WRONG_PHASE = {
   description: 'The phase of the rollout does not allow this; the sentence says why, and when it would be',
 };
@@ -200,6 +206,10 @@ function amend(plan: Plan, wanted: RolloutPatch, now: number): Command | undefin
   return amendment && { do: 'amend', amendment };
 }
 
+/**
+ * @throws DomainError ROLLOUT_VALIDATION with a pointer for each fault of the plan. `now`: epoch milliseconds;
+ * `before`: the plan that is amended
+ */
 export function refuse(plan: Plan, now: number, before?: Plan): void {
   const faults = checkPlan(plan, now, before);
   if (faults.length > 0) throw refuseFaults(VALIDATION, faults);

@@ -11,6 +11,7 @@ import { recordReadings, type Noted } from './record-readings.js';
 import { isLeaseLost, type LeaseGuard } from '../rounds/lease-guard.js';
 import type { Publish } from '../mqtt/connection.js';
 
+/** What the ingester stands on. `now`: epoch milliseconds; `counted` feeds the counters of /metrics. */
 export interface IngestDependencies {
   pool: Pool;
   guard: LeaseGuard;

@@ -46,6 +46,7 @@ export function aboutOf(reading: Reading): {
   };
 }
 
+/** Reads one message without asking the database. Never throws: what cannot be read is a refusal with its reason. */
 export function read(incoming: Incoming): Reading {
   const parsed = parseUp(incoming.topic, incoming.payload);
   if (!parsed.ok) return { incoming, refusal: refusalOf(incoming, parsed.reason, parsed.detail) };

@@ -5,6 +5,7 @@ import { ackTopic } from '../../protocol/mqtt/topics.js';
 import type { Recorded, Report } from '../../store/record.js';
 import { childrenOf } from './reports.js';
 
+/** An ack, and the topic of the device that was reported on. */
 export interface Receipt {
   readonly topic: string;
   readonly ack: Ack;

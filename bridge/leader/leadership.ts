@@ -14,6 +14,7 @@ const RENEW_MS = 1_000;
 /** A holder that could not renew for this long stops by itself, before another process can take the lease. */
 const GIVE_UP_MS = TTL_MS - RENEW_MS;
 
+/** Work that only the holder of the lease does; `end` resolves when nothing of it is under way. */
 export interface LeaderTask {
   end(): Promise<void>;
 }

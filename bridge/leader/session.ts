@@ -24,6 +24,7 @@ const BROKER_SILENT_MS = 3_000;
 /** SUBACK's way to say no, where the broker says it at all. */
 const REFUSED = 128;
 
+/** What one term of leadership stands on. */
 export interface SessionDependencies extends BridgeDependencies {
   guard: LeaseGuard;
   /** After each commit of reports. */

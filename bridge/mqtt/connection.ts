@@ -7,6 +7,7 @@ import { Window } from './window.js';
 
 export type { MqttMessage } from './inbox.js';
 
+/** How the service connects; it speaks MQTT 3.1.1. */
 export interface MqttOptions {
   /** mqtt://host[:1883] or mqtts://host[:8883] */
   url: string;

@@ -15,6 +15,7 @@ export interface MqttMessage {
   acknowledge(): void;
 }
 
+/** A message with the number that its acknowledgement names. */
 export type Arrived = Omit<MqttMessage, 'acknowledge'> & { readonly messageId: number };
 
 /**

@@ -16,6 +16,7 @@ const LOOK_MS = 100;
 /** Of a fleet of 100,000 at 10,000 messages a second, and room. */
 const READ_TIMEOUT_MS = 60_000;
 
+/** `connectBeside` opens a connection of its own, whose subscriptions do not meet the ingester's. */
 export interface ComparisonDependencies {
   pool: Pool;
   guard: LeaseGuard;

@@ -8,6 +8,7 @@ import type { LeaseGuard } from '../rounds/lease-guard.js';
 /** "At most one a second": what moves while a rollout was just told of it waits for the next one. */
 const POKE_EVERY_MS = 1_000;
 
+/** Whether the mark is for the process of a rollout; else it is for that of an installation. */
 export function isRollout(claimed: Claimed): boolean {
   return claimed.detail === 'rollout';
 }

@@ -20,6 +20,7 @@ export function installationTitle({ installation: i, names }: ProcessView): Proc
   };
 }
 
+/** What the engine's UI shows of a rollout, as Markdown. Names of people are cut and made plain. */
 export function rolloutTitle({ tenantId, rolloutId }: RolloutRef, name: string): ProcessTitle {
   return {
     summary: cut(`Rollout ${plain(name)}`),

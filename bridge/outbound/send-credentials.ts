@@ -17,6 +17,7 @@ export interface Administration {
   readonly privateKey: KeyObject;
 }
 
+/** What the sender of credentials stands on. `now`: epoch milliseconds. */
 export interface CredentialDependencies {
   pool: Pool;
   fence: Fence;

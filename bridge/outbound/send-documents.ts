@@ -14,6 +14,7 @@ const BATCH = 500;
 /** A publish is given up with its connection, whose keep-alive is shorter than this. */
 const LEASE_MS = 30_000;
 
+/** What the sender of documents stands on. `now`: epoch milliseconds; `downloadUrl` is signed. */
 export interface DocumentDependencies {
   pool: Pool;
   guard: LeaseGuard;

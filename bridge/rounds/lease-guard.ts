@@ -64,15 +64,18 @@ export class LeaseGuard {
   }
 }
 
+/** One moment by both clocks, in milliseconds. `wall` may jump, and `monotonic` stands still in a suspended machine. */
 export interface Instant {
   readonly monotonic: number;
   readonly wall: number;
 }
 
+/** Now, by both clocks. */
 export function instant(): Instant {
   return { monotonic: performance.now(), wall: Date.now() };
 }
 
+/** Recognised by its name, not by its class. */
 export function isLeaseLost(error: unknown): boolean {
   return (error as { name?: unknown }).name === 'LeaseLost';
 }

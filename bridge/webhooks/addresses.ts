@@ -40,6 +40,7 @@ for (const [net, prefix] of [
 ] as const)
   PRIVATE.ipv6.addSubnet(net, prefix, 'ipv6');
 
+/** Whether the IP address is loopback, link-local or private; a text that is no address counts as private. */
 export function isPrivate(address: string): boolean {
   const bare = address.replace(/%.*$/, '');
   const family = isIP(bare);
@@ -47,6 +48,7 @@ export function isPrivate(address: string): boolean {
   return family === 4 ? PRIVATE.ipv4.check(bare, 'ipv4') : PRIVATE.ipv6.check(bare, 'ipv6');
 }
 
+/** A webhook that leads inside the operator's network; it is not sent. */
 export class PrivateAddress extends Error {
   override readonly name = 'PrivateAddress';
   constructor(address: string) {

@@ -9,6 +9,7 @@ import { isPrivate, PrivateAddress, publicLookup } from './addresses.js';
 const DEADLINE_MS = 10_000;
 const MAX_ERROR_LENGTH = 300;
 
+/** One delivery as Standard Webhooks sign it. `id` is the delivery's, the same in each attempt. */
 export interface Post {
   readonly url: string;
   readonly secret: string;

@@ -22,7 +22,7 @@ describe('A file in which the agent remembers something', () => {
     expect(files.damaged).toEqual([]);
   });
 
-  it('is set aside where its content is damaged, and what is told of it quotes nothing of the content', async () => {
+  it('is set aside where its content is damaged, and the report quotes nothing of the content', async () => {
     const path = join(dir, 'state.json');
     await writeFile(path, '{"password": "hunter2"');
     const files = new SmallFiles(dir, false);

@@ -121,7 +121,19 @@ describe('Every source file', () => {
   });
 
   it('of test/ mirrors a folder of the project, or is a kind of test', () => {
-    const kinds = ['bench', 'contract', 'crash', 'e2e', 'fixtures', 'fuzz', 'histories', 'outside', 'repo', 'rollout'];
+    const kinds = [
+      'bench',
+      'contract',
+      'crash',
+      'e2e',
+      'fixtures',
+      'fuzz',
+      'histories',
+      'outside',
+      'repo',
+      'rollout',
+      'rounds',
+    ];
     const known = [...Object.keys(BESIDE_THE_ROOMS), ...walled, ...kinds, 'support'];
     const rooms = new Set(ofFolder('test').map((file) => file.split('/')[1]!));
     expect([...rooms].filter((room) => !known.includes(room))).toEqual([]);

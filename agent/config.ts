@@ -78,6 +78,7 @@ const config = z.strictObject({
   reboot: z.union([z.enum(['restart', 'exit']), z.array(z.string()).min(1)]).default('restart'),
   logLevel: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
 });
+/** The parsed configuration file, with every default filled in. */
 export type AgentConfig = z.output<typeof config>;
 
 /** @throws with every fault of the file at once, one to a line. */

@@ -4,6 +4,7 @@
  */
 export type Version = 'good' | 'bootsNowhere' | 'bootsOnSome';
 
+/** What a person asked for on the command line. The same `seed` gives the same misbehaviour. */
 export interface Arguments {
   readonly keep: boolean;
   readonly seed: number;

@@ -16,6 +16,7 @@ import { wantedBy, type AgentState } from './state.js';
 import { TIMINGS, type Timings } from './timings.js';
 import { messageOf } from './write-file.js';
 
+/** What one agent stands on; absent members have the defaults of a real device. */
 export interface AgentOptions {
   /** Of the broker. */
   readonly url: string;

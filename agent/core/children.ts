@@ -30,6 +30,7 @@ interface Child {
   asked?: Promise<ChildEntry> | undefined;
 }
 
+/** What a gateway knows of its children; `dir` holds a folder for each. */
 export interface ChildrenOptions {
   readonly dir: string;
   readonly files: SmallFiles;

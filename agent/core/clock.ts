@@ -52,6 +52,7 @@ function machineBoot(): string {
   }
 }
 
+/** Now, by both clocks, with the boot to which the monotonic one belongs. */
 export function momentOf(clock: Clock): Moment {
   return { wall: clock.now(), monotonic: clock.monotonic(), boot: clock.boot };
 }

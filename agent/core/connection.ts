@@ -7,11 +7,13 @@ import type { Clock } from './clock.js';
 import { deviceFilter, upTopic, type UpType } from '../../protocol/mqtt/topics.js';
 import { messageOf } from './write-file.js';
 
+/** A report that is to be published on the topic of its type. */
 export interface Outgoing {
   readonly type: UpType;
   readonly body: Printable;
 }
 
+/** Credentials and identity are those of docs/contracts/device-mqtt.md, "Credentials". */
 export interface ConnectionOptions {
   readonly url: string;
   readonly username: string;
@@ -26,6 +28,7 @@ export interface ConnectionOptions {
   readonly random: () => number;
 }
 
+/** What the connection calls; each may come any number of times. */
 export interface ConnectionEvents {
   /** Subscribed: whatever is retained for this device arrives from now on. */
   readonly connected: () => void;

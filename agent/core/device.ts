@@ -26,6 +26,7 @@ import { Reporter } from './reporter.js';
 import { Worker, type Desk } from './worker.js';
 import { messageOf } from './write-file.js';
 
+/** What one device, or one child of a gateway, stands on. */
 export interface DeviceOptions {
   readonly stateDir: string;
   readonly slots: readonly string[];

@@ -8,6 +8,7 @@ import { hashOf, sizeOf } from './hash.js';
 import { InstallError, isInstallError } from './installer.js';
 import { codeOf, isDiskFull, messageOf, replaceFile, writeWhole } from './write-file.js';
 
+/** Where partial downloads stand, and how a failed try is repeated. `durable`: synced to the disk. */
 export interface DownloadOptions {
   readonly dir: string;
   readonly durable: boolean;
@@ -17,6 +18,7 @@ export interface DownloadOptions {
   readonly random: () => number;
 }
 
+/** What a caller sees of one download, and how it ends it. */
 export interface Watch {
   /** Sees each piece before it is written, and may give another one in its place. */
   readonly received: (bytes: Buffer, offset: number) => Promise<Buffer>;

@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { httpGet } from './http-get.js';
 import { codeOf, messageOf } from './write-file.js';
 
+/** Bytes as they arrived, of any length. */
 export type Piece = Buffer;
 
 interface UnreachableFacts extends ErrorOptions {

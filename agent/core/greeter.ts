@@ -3,6 +3,7 @@ import { greetings, type ChildEntry, type HelloMessage, type Self } from './hell
 import type { Reporter } from './reporter.js';
 import type { AgentState } from './state.js';
 
+/** What a hello is made from. */
 export interface GreeterOptions {
   readonly self: () => Self;
   readonly state: () => AgentState;

@@ -31,6 +31,7 @@ export interface ChildEntry {
   readonly reachable: boolean;
 }
 
+/** One hello, which may be a part of a split one; `msgId` comes back as `ack.for`. */
 export interface HelloMessage {
   readonly msgId: string;
   readonly body: Printable;

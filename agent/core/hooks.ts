@@ -28,6 +28,7 @@ export const POINTS = [
   'confirmed',
   'ended',
 ] as const;
+/** A moment at which a test or a simulation may interrupt the device. */
 export type Point = (typeof POINTS)[number];
 
 /**
@@ -51,6 +52,7 @@ export class Halted extends Error {
   override readonly name = 'Halted';
 }
 
+/** Recognised by its name, not by its class. */
 export function isHalted(error: unknown): boolean {
   return (error as { name?: unknown } | null)?.name === 'Halted';
 }

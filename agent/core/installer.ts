@@ -10,6 +10,7 @@ export interface Held {
   readonly confirmed: boolean;
 }
 
+/** A slot of which nothing is known; unknown content is not the same as none. */
 export const NOTHING_HELD: Held = { version: null, sha256: null, installationId: null, revision: 0, confirmed: false };
 
 /** How an installation is followed and stopped. */

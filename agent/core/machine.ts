@@ -28,6 +28,7 @@ export interface Change {
   readonly stop: readonly string[];
 }
 
+/** A state to report, and what goes with it (docs/contracts/device-mqtt.md, "Payloads"). */
 export interface Said {
   readonly state: ReportedState;
   readonly error?: { readonly code: string; readonly message: string; readonly retriable: boolean };

@@ -6,6 +6,7 @@ const STEP = 0.05;
 const SLOW_MS = 2_000;
 const LEAST_MS = 200;
 
+/** Decides which progress is reported; one for each installation. */
 export class ProgressPace {
   private phase = '';
   private bytes = 0;

@@ -10,6 +10,7 @@ interface Item {
   dueAt: number;
 }
 
+/** `random` gives 0 ≤ x < 1: waits are spread, so that a fleet does not repeat at once. */
 export interface RepeaterOptions {
   readonly send: (message: Outgoing) => void;
   /** Between two tries. */

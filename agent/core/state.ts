@@ -15,6 +15,7 @@ export const PHASES = [
   'installing',
   'rebooting',
 ] as const;
+/** How far a job is; it stands in the state file. */
 export type Phase = (typeof PHASES)[number];
 
 /** One attempt of one installation, as far as this device has come with it. */
@@ -39,6 +40,7 @@ export interface Job {
   readonly tooLateSaid: boolean;
 }
 
+/** What the agent must remember of one slot. */
 export interface SlotState {
   /** The highest revision that was seen: a lower or equal document is ignored, for ever. */
   readonly revision: number;
@@ -51,6 +53,7 @@ export interface SlotState {
   readonly kept?: { readonly sha256: string; readonly size: number } | null;
 }
 
+/** The whole state file. `v` is its format; another one is not read. */
 export interface AgentState {
   readonly v: 1;
   readonly slots: Readonly<Record<string, SlotState>>;
@@ -58,6 +61,7 @@ export interface AgentState {
   readonly unacknowledged: readonly Status[];
 }
 
+/** Of a device that never had work. */
 export const EMPTY_STATE: AgentState = { v: 1, slots: {}, unacknowledged: [] };
 const EMPTY_SLOT: SlotState = { revision: 0, job: null, next: null, ended: null, kept: null };
 
@@ -68,6 +72,7 @@ export interface JobKey {
   readonly attempt: number;
 }
 
+/** Reports that the service acknowledges on `down/ack` (docs/contracts/device-mqtt.md, "Topics"). */
 export const TERMINAL_STATES: ReadonlySet<ReportedState | 'unknown'> = new Set<ReportedState>([
   'installed',
   'failed',
@@ -75,14 +80,17 @@ export const TERMINAL_STATES: ReadonlySet<ReportedState | 'unknown'> = new Set<R
   'canceled',
 ]);
 
+/** An empty slot where nothing is remembered of it. */
 export function slotOf(state: AgentState, slot: string): SlotState {
   return state.slots[slot] ?? EMPTY_SLOT;
 }
 
+/** A copy with this slot in the place of the one before. */
 export function withSlot(state: AgentState, slot: string, next: SlotState): AgentState {
   return { ...state, slots: { ...state.slots, [slot]: next } };
 }
 
+/** A job that was just offered; whether it is taken is decided next. */
 export function newJob(desired: Desired, now: Moment): Job {
   return {
     desired,
@@ -121,10 +129,12 @@ export function withSpansAt(state: AgentState, now: Moment): AgentState {
   }, state);
 }
 
+/** Only what says which attempt it is. */
 export function keyOf({ slot, installationId, attempt }: JobKey): JobKey {
   return { slot, installationId, attempt };
 }
 
+/** A second attempt of an installation is another piece of work. */
 export function isSameAttempt(
   a: { installationId: string; attempt: number },
   b: { installationId: string; attempt: number },

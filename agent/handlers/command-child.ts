@@ -7,6 +7,7 @@ import { failureOf } from './exit-codes.js';
 import { ask, perform } from './run-command.js';
 import { heldAs, Remembered } from './slot-handler.js';
 
+/** A child whose slots a command of the operator reads and writes. */
 export interface CommandChildOptions {
   /** As it is configured: an id or an alias. */
   readonly name: string;

@@ -115,10 +115,18 @@ const content = z.object({
   confirmed: z.boolean().optional(),
 });
 
+/**
+ * What a command printed about one slot, as JSON.
+ * @throws InstallError where it is not of that form
+ */
 export function readContent(text: string, command: readonly string[]): Said {
   return readAnswer(content, text, command, '{"version": "1.4.0", "sha256": "64 hexadecimal digits"}');
 }
 
+/**
+ * What a command printed about all slots, by their names.
+ * @throws InstallError where it is not of that form
+ */
 export function readContents(text: string, command: readonly string[]): Readonly<Record<string, Said>> {
   return readAnswer(
     z.record(z.string(), content),

@@ -58,6 +58,7 @@ function handlerOf(
   };
 }
 
+/** The children of the configuration, each with a folder of its own below the state folder. */
 export function childrenOf(
   { children, stateDir }: AgentConfig,
   files: SmallFiles,

@@ -9,6 +9,7 @@ import { codeOf, isDiskFull, messageOf, syncFolder } from '../core/write-file.js
 import { copyExtendedAttributes } from './extended-attributes.js';
 import { heldAs, type Remembered, type SlotHandler } from './slot-handler.js';
 
+/** A slot that is one file, which is exchanged as a whole. */
 export interface FileSlotOptions {
   readonly file: string;
   /** What is done where the file is a symbolic link: what it points at is exchanged, or nothing is. */

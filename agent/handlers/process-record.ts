@@ -31,6 +31,7 @@ export async function recordProcess(path: string, pid: number, timeoutMs: number
   await replaceFile(path, JSON.stringify(record), false); // after a power cut there is no such process
 }
 
+/** Called once the process has ended; without a record it does nothing. */
 export function forgetProcess(path: string): Promise<void> {
   return rm(path, { force: true });
 }

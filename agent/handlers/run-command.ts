@@ -10,6 +10,7 @@ import type { Ended } from './exit-codes.js';
 import { endGroup, GRACE_MS } from './process-group.js';
 import { awaitPredecessor, forgetProcess, recordProcess } from './process-record.js';
 
+/** A program with its arguments; no shell reads it. */
 export interface Command {
   readonly command: readonly string[];
   readonly env: Readonly<Record<string, string>>;

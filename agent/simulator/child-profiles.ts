@@ -31,4 +31,5 @@ export const CHILD_PROFILES = {
   },
 } as const satisfies Record<string, Profile>;
 
+/** How a simulated child behaves. */
 export type ChildProfileName = keyof typeof CHILD_PROFILES;

@@ -7,6 +7,7 @@ import { PROFILES, type ProfileName } from './profiles.js';
 import { seededRandom } from './random.js';
 import { SimulatedDevice, type ChildOfFleet } from './simulated-device.js';
 
+/** One device that connects by itself, and the children behind it. */
 export interface FleetDevice {
   readonly tenant: string;
   readonly id: string;
@@ -20,6 +21,7 @@ export interface FleetDevice {
   readonly children?: readonly FleetChild[];
 }
 
+/** One child, on the connection of its gateway. */
 export interface FleetChild {
   readonly id: string;
   /** Absent = as the gateway's profile says. */
@@ -30,6 +32,7 @@ export interface FleetChild {
 /** What can be seen of a device afterwards: its disk. */
 export type Simulated = Pick<SimulatedDevice, 'profile' | 'journal' | 'held' | 'holds'>;
 
+/** Many simulated devices in one process. */
 export interface FleetOptions {
   readonly devices: readonly FleetDevice[];
   readonly mqttUrl: string;
@@ -43,6 +46,7 @@ export interface FleetOptions {
   readonly connectPerSecond?: number;
 }
 
+/** What one device did. `at`: epoch milliseconds. */
 export interface FleetEvent {
   readonly device: string;
   readonly phase: string;
@@ -50,6 +54,7 @@ export interface FleetEvent {
   readonly at: number;
 }
 
+/** Simulated devices that run; they end with `stop`. */
 export interface Fleet {
   /** Resolves when every device has been switched on; they connect by themselves, and again and again. */
   start(): Promise<void>;

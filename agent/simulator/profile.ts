@@ -16,6 +16,7 @@ export interface SimulatedTimes {
   /** What a gateway needs to push a file to a child. */
   readonly push: number;
 }
+/** Milliseconds, short enough for tests and demos. */
 export const SIMULATED_TIMES: SimulatedTimes = {
   install: 400,
   reboot: 600,
@@ -42,6 +43,7 @@ export interface Control {
   note(phase: string, detail: string): void;
 }
 
+/** What a profile changes of an agent; absent members leave it as it is. */
 export interface Behaviour extends Hooks {
   /** Of a child: whether its gateway reaches it now. Absent = always. */
   reachable?(): boolean;

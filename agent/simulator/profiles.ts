@@ -216,4 +216,5 @@ export const PROFILES = {
   },
 } as const satisfies Record<string, Profile>;
 
+/** How a simulated device behaves. */
 export type ProfileName = keyof typeof PROFILES;

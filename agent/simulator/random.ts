@@ -15,6 +15,7 @@ export function seededRandom(seed: number, name: string): () => number {
   };
 }
 
+/** One of them, each as likely as another. */
 export function pick<T>(from: readonly [T, ...T[]], random: () => number): T {
   return from[Math.floor(random() * from.length)] ?? from[0];
 }

@@ -8,6 +8,7 @@ import type { JournalLine } from '../core/slot-journal.js';
 import type { Desired } from '../../protocol/mqtt/payloads.js';
 import type { Behaviour, Control, Profile, SimulatedTimes } from './profile.js';
 
+/** A child whose content is files below `dir`. `slots`: name → version from the factory. */
 export interface SimulatedChildOptions {
   readonly id: string;
   readonly dir: string;

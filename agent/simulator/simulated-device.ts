@@ -12,6 +12,7 @@ import type { Desired } from '../../protocol/mqtt/payloads.js';
 import type { Behaviour, Control, Profile, SimulatedTimes } from './profile.js';
 import { SimulatedChild } from './simulated-child.js';
 
+/** A device whose disk is `dir`; the agent in it is the real one. */
 export interface SimulatedOptions {
   readonly url: string;
   readonly username: string;
@@ -29,6 +30,7 @@ export interface SimulatedOptions {
   readonly children?: readonly ChildOfFleet[];
 }
 
+/** A child as its fleet gives it to the gateway. `random` gives 0 ≤ x < 1. */
 export interface ChildOfFleet {
   readonly id: string;
   readonly profile: Profile;

@@ -24,6 +24,10 @@ export interface Context {
  */
 export type ExitCode = 0 | 2;
 
+/**
+ * `dataDir` goes before `SLIPWAY_DATA_DIR`.
+ * @throws Error where a setting is not readable
+ */
 export function createContext(dataDir: string | undefined): Context {
   const settings = readSettings({ ...process.env, ...(dataDir === undefined ? {} : { SLIPWAY_DATA_DIR: dataDir }) });
   return {
@@ -75,6 +79,7 @@ async function answers(databaseUrl: string): Promise<boolean> {
   }
 }
 
+/** Which kind of store holds the blobs. */
 export type StoreName = Settings['blobs']['store'];
 
 /** Calls `work` with a blob store of the settings, whether it is the one in use or not. */

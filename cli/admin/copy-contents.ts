@@ -3,6 +3,7 @@ import type { BlobStore } from '../../adapters/blobs/port.js';
 import type { ReadyContent } from '../../store/db/snapshot.js';
 import { sizeOf, type Context } from './context.js';
 
+/** How many contents were copied, with their bytes, and how many the target had already. */
 export interface CopiedContents {
   readonly copied: number;
   readonly bytes: number;
@@ -30,10 +31,12 @@ export async function copyContents(
   return { copied: counted.copied, bytes, there: counted.there, lacking };
 }
 
+/** One line for a person. */
 export function sayCopied({ say }: Context, what: string, { copied, bytes, there }: CopiedContents): void {
   say(`${what}: ${copied} copied (${sizeOf(bytes)}), ${there} there already.`);
 }
 
+/** A line for each content that is not there or not as it should be. */
 export function sayLacking(
   { say }: Context,
   store: string,

@@ -35,6 +35,7 @@ export async function writeCompressed(source: Readable, path: string): Promise<s
   return hash.digest('hex');
 }
 
+/** The content of a gzip file, unpacked as it is read. The stream ends with an error where the file does. */
 export function readCompressed(path: string): Readable {
   const file = createReadStream(path);
   const rows = createGunzip();
@@ -42,6 +43,7 @@ export function readCompressed(path: string): Readable {
   return file.pipe(rows);
 }
 
+/** SHA-256 of the file in lower-case hex, read as a stream. */
 export async function hashOf(path: string): Promise<string> {
   const hash = createHash('sha256');
   await pipeline(

@@ -31,11 +31,13 @@ const schema = z.object({
   files: z.array(z.string()),
 });
 
+/** What stands beside the rows of a backup. */
 export type Manifest = z.output<typeof schema>;
 
 /** Files of the data folder that are kept as they are. The rest can be made again, or is a process's own. */
 export const KEPT_FILES = ['admin-token', 'ports.json'] as const;
 
+/** Where the manifest of a backup in this folder stands. */
 export const manifestFile = (folder: string): string => join(folder, 'manifest.json');
 
 /** @throws a sentence where the folder is no backup, or one of another format. */
@@ -57,6 +59,7 @@ export async function readManifest(folder: string): Promise<Manifest> {
   return parsed.data;
 }
 
+/** The part of the manifest that the store wrote and reads again. */
 export function aboutOf({ at, postgres, migrations, tables, sequences }: Manifest): SnapshotAbout {
   return { at, postgres, migrations, tables, sequences };
 }

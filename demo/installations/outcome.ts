@@ -14,6 +14,7 @@ export interface Outcome {
   readonly wrong: string | undefined;
 }
 
+/** Both the state and the disk of the device must be as its profile says. */
 export function isAsExpected({ installation, expected, wrong }: Outcome): boolean {
   return installation.state === expected.state && wrong === undefined;
 }

@@ -13,6 +13,7 @@ export interface DeviceRow {
 }
 
 const ENDED = new Set(['installed', 'failed', 'rejected', 'canceled', 'timed_out', 'superseded']);
+/** Whether nothing more happens to it. */
 export const isOver = (installation: InstallationResource) => ENDED.has(installation.state);
 
 /** Short names, so that a line fits into 80 columns beside what the device says. */
@@ -20,7 +21,9 @@ const LABELS: Readonly<Record<string, string>> = {
   gatewayWithUnreachableChild: 'gateway',
   unreachableChild: 'away first',
 };
+/** The short name of a profile; its own where it has none. */
 export const labelOf = (profile: string) => LABELS[profile] ?? profile;
+/** A child's name with the mark of a branch before it. */
 export const indented = ({ name, isChild }: Pick<DeviceRow, 'name' | 'isChild'>) => (isChild ? `└ ${name}` : name);
 
 const COLOURS: Readonly<Record<string, number>> = {

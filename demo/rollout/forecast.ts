@@ -38,6 +38,7 @@ export function askForecast(operator: Operator, { request }: RolloutFleet): Prom
   return operator.call<Forecast>('POST', '/v1/rollout-simulations', request);
 }
 
+/** The forecast of the service in one line for the terminal. */
 export function forecastSentence(
   { duration, peakInFlight, stopRules, runs }: Forecast,
   { pilots }: Pick<RolloutFleet, 'pilots'>,

@@ -4,6 +4,7 @@ import type { rollout, rolloutTarget } from '../../protocol/http/rollout.js';
 
 /** As `GET /v1/rollouts/{id}` shows it. */
 export type RolloutResource = z.output<typeof rollout>;
+/** A group as the REST API answers it. */
 export type GroupResource = RolloutResource['groups'][number];
 /** As `GET /v1/rollouts/{id}/devices` shows each. */
 export type TargetResource = z.output<typeof rolloutTarget>;
@@ -18,6 +19,7 @@ export function badOf({ counters: c, openedAt }: Pick<GroupResource, 'counters' 
   return openedAt === null ? 0 : c.failed + c.rejected + c.canceled + c.timedOut + c.superseded;
 }
 
+/** Devices that hold the content, also those that held it before. */
 export function installedOf({ counters: c }: { counters: RolloutResource['counters'] }): number {
   return c.installed + c.alreadyInstalled;
 }

@@ -25,6 +25,7 @@ export interface RolloutFleet {
   readonly pilotFirmwareId: string;
 }
 
+/** A simulated device, with the group of the rollout that it falls into. */
 export interface RolloutFleetDevice extends FleetDevice {
   readonly name: string;
   readonly profile: ProfileName;

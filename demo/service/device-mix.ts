@@ -1,5 +1,6 @@
 import type { ProfileName } from '../../agent/simulator/profiles.js';
 
+/** The slots of the device type of the demo. */
 export type SlotName = 'firmware' | 'bootloader' | 'configuration';
 
 /** Who plays: a name, what goes wrong with it, and the slot that is installed. */
@@ -37,6 +38,7 @@ const GATEWAYS: readonly ProfileName[] = [
 ];
 const CHILDREN = ['a', 'b', 'c', 'd'];
 
+/** Each fault once or more; gateways come last, with their children. */
 export const DEVICE_MIX: readonly MixedDevice[] = [
   ...FAULTS.flatMap(([profile, count]) => Array<ProfileName>(count).fill(profile)).map(
     (profile, index): MixedDevice => ({

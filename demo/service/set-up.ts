@@ -13,6 +13,7 @@ export interface Member {
   readonly isChild: boolean;
 }
 
+/** What was made in the service for the demo. `sha256` is lower-case hex. */
 export interface DemoSetup {
   readonly members: readonly Member[];
   readonly devices: readonly FleetDevice[];

@@ -1,5 +1,6 @@
 const CSI = '\u001b[';
 
+/** `code` is an SGR parameter of ECMA-48, such as 31 for red. */
 export const colour = (code: number, text: string) => `${CSI}${code}m${text}${CSI}0m`;
 
 /** Lines on a terminal that are drawn over themselves. */
@@ -19,10 +20,12 @@ export class Canvas {
   }
 }
 
+/** Milliseconds as seconds with one decimal. */
 export function seconds(ms: number): string {
   return `${(ms / 1_000).toFixed(1)} s`;
 }
 
+/** Lines of at most `width` characters; a longer word stands on a line of its own. */
 export function wrapped(text: string, width: number): string[] {
   const lines = [''];
   for (const word of text.split(' ')) {

@@ -14,6 +14,7 @@ export interface Addresses {
   database: string;
 }
 
+/** TCP ports that the parts have got; no 0 is left in them. */
 export interface Ports {
   http: number;
   mqtt: number;

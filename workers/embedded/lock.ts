@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { createPrivateFile, readFileIfAny } from './private-file.js';
 import { identify, isRunning, type ProcessId } from './processes.js';
 
+/** A data directory that only this process uses. */
 export interface DataDirLock {
   /** Whether an earlier holder was killed without giving it back: then there may be something to clear up. */
   tookOver: boolean;

@@ -9,6 +9,7 @@ export interface Exit {
   signal: NodeJS.Signals | null;
 }
 
+/** A native program that was started; `exited` resolves however it ended. */
 export interface Native {
   pid: number;
   exited: Promise<Exit>;
@@ -18,6 +19,7 @@ export interface Native {
   lastLines(): string[];
 }
 
+/** How a native program is started. */
 export interface NativeOptions {
   env: NodeJS.ProcessEnv;
   cwd?: string;
@@ -40,6 +42,10 @@ export function findProgram(name: string, path = process.env['PATH'] ?? ''): str
     .find(isExecutable);
 }
 
+/**
+ * False where there is no such file, or this user may not run it.
+ * @throws any other error of the file system
+ */
 export function isExecutable(path: string): boolean {
   try {
     accessSync(path, constants.X_OK);

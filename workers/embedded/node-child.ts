@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { stopChild, type Exit } from './native.js';
 import type { Part } from './supervisor.js';
 
+/** `graceMs`: milliseconds from being asked to end until it is killed. */
 export interface NodeChildOptions {
   name: string;
   /** The compiled file. */
@@ -25,7 +26,7 @@ const ARENAS = '2';
 
 /**
  * A process of Slipway itself as a part. It has an IPC channel, over which nothing is ever sent: that the kernel closes
- * it is how the child learns that this process is gone, however that ended (exit-with-parent.ts). What it prints goes
+ * it is how the child learns that this process is gone, however that ended (runtime/shutdown.ts). What it prints goes
  * to standard error: standard output is for people. It counts as started when it runs; whether it is ready is what
  * /health/ready says.
  */

@@ -15,6 +15,10 @@ const LAST = 32_000;
 /** A port that was just given up may need a moment. */
 const BUSY_LIMIT_MS = 3_000;
 
+/**
+ * Tries to listen.
+ * @throws Error where the address itself is not one of this machine
+ */
 export async function isFree(port: number, host = '127.0.0.1'): Promise<boolean> {
   const server = createServer();
   try {
@@ -41,6 +45,7 @@ export async function freePort(host = '127.0.0.1', except: ReadonlySet<number> =
   throw new Error(`no free port from ${FIRST} to ${LAST} was found on ${host}`);
 }
 
+/** A port that a setting names. */
 export interface WantedPort {
   /** 0 = any free one. */
   port: number;

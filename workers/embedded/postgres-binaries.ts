@@ -4,6 +4,7 @@ import { basename, dirname, join } from 'node:path';
 import { z } from 'zod';
 import { isExecutable } from './native.js';
 
+/** Absolute paths of programs of one version. */
 export interface PostgresBinaries {
   postgres: string;
   initdb: string;

@@ -20,6 +20,7 @@ const INITDB_LIMIT_MS = 60_000;
 /** A fast shutdown took 0.1 s; the rest is margin for a checkpoint on a slow disk. Killed, it loses nothing either. */
 const STOP_GRACE_MS = 4_000;
 
+/** How a PostgreSQL in this data directory is started. */
 export interface PostgresOptions {
   /** Holds the data, one folder per major version, and the password. Only one process may use it at a time. */
   dataDir: string;
@@ -34,6 +35,7 @@ export interface PostgresOptions {
   signal?: AbortSignal;
 }
 
+/** A PostgreSQL that accepts connections on loopback. */
 export interface EmbeddedPostgres {
   /** Of the database, with user and password. */
   url: string;

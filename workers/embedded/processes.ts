@@ -56,6 +56,7 @@ function isGone(error: unknown): boolean {
   return code === 'ENOENT' || code === 'ESRCH';
 }
 
+/** A number alone is not enough: the kernel gives it to another process later, which began at another time. */
 export function isRunning({ pid, started }: ProcessId): boolean {
   return identify(pid)?.started === started;
 }

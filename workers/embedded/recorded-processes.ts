@@ -11,6 +11,7 @@ type Recorded = z.infer<typeof recorded>[number];
 /** Time for what a killed all in one left behind: it noticed the death itself and is usually gone already. */
 const GRACE_MS = 3_000;
 
+/** The native processes of this data directory, on disk, so that the next start can end what a crash left. */
 export interface ProcessRecord {
   add(name: string, pid: number): void;
   /** Kills each that still runs, without asking: the end of a shutdown that took too long. */

@@ -10,6 +10,7 @@ export interface Part {
   start(signal: AbortSignal): Promise<RunningPart>;
 }
 
+/** A part that was started; `exited` resolves however it ended. */
 export interface RunningPart {
   pid: number;
   exited: Promise<Exit>;
@@ -17,6 +18,7 @@ export interface RunningPart {
   stop(): Promise<void>;
 }
 
+/** Keeps parts running, and starts again what ended by itself. */
 export interface Supervisor {
   /**
    * Starts parts side by side and keeps them running from then on; they are stopped together, before those that were
@@ -40,6 +42,7 @@ export function pauseAfter(deaths: number): number {
   return backOff(deaths, BACK_OFF);
 }
 
+/** Nothing runs before `start` is called. */
 export function supervise(log: Log): Supervisor {
   const ending = new AbortController();
   const groups: Kept[][] = [];

@@ -7,6 +7,7 @@ import type { Log } from '../../runtime/log.js';
 import { findProgram, isExecutable } from './native.js';
 import { FETCHES, type Fetch } from './temporal-fetch.js';
 
+/** A Temporal CLI that can be run. */
 export interface TemporalBinary {
   path: string;
   /** Of the server in it, such as `1.32.0`: a database file of one is not migrated by another. */
@@ -15,6 +16,7 @@ export interface TemporalBinary {
   how: string;
 }
 
+/** Where a Temporal CLI may be, before one is fetched. */
 export interface FindOptions {
   log: Log;
   /** `TEMPORAL_CLI_PATH`: a person's word, so that nothing else is tried. */

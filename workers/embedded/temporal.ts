@@ -30,6 +30,7 @@ const PRAGMAS = ['journal_mode=WAL', 'synchronous=NORMAL', 'wal_autocheckpoint=8
   pragma,
 ]);
 
+/** How a Temporal development server is started. */
 export interface TemporalOptions {
   binary: string;
   /**
@@ -46,6 +47,7 @@ export interface TemporalOptions {
   signal?: AbortSignal;
 }
 
+/** A Temporal server that answers on loopback; `uiUrl` null = without its UI. */
 export interface EmbeddedTemporal {
   /** host:port */
   address: string;

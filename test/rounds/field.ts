@@ -11,12 +11,14 @@ const DISK = '16m';
 const TRACES = /\.(part|etag|new|slipway-new|run)$|(^|\/)busy$|corrupt/;
 
 /**
- * Writes its slot in pieces, and says so where two are at work at once, or where what it has written is not the file. A
+ * Writes its slot in pieces, does nothing where that is done already, and says so where two are at work at once, or where what it has written is not the file. A
  * full disk is exit code 73.
  */
 const INSTALL = `#!/bin/sh
-mkdir "$DIR/busy" || { echo "two at once" >> "$FAULTS"; exit 1; }
+[ ! -e "$DIR/busy" ] || { echo "two at once" >> "$FAULTS"; exit 1; }
+mkdir "$DIR/busy" || exit 73
 trap 'rm -f "$DIR/slot.new"; rmdir "$DIR/busy"' EXIT
+if [ -e "$DIR/slot" ] && sha256sum "$DIR/slot" | grep -q "$SLIPWAY_SHA256"; then exit 0; fi # done before
 : > "$DIR/slot.new" || exit 73
 piece=0
 while [ $piece -lt 5 ]; do

@@ -189,6 +189,8 @@ async function main(): Promise<void> {
   const again = `npm run test:agent -- --rounds ${count} --seed ${seed}`;
   process.stdout.write(`${again}\n`);
   const rounds = await Rounds.start(seed);
+  for (const signal of ['SIGINT', 'SIGTERM'] as const)
+    process.once(signal, () => void rounds.stop().finally(() => process.exit(1)));
   try {
     await rounds.run(count);
   } catch (error) {

@@ -7,7 +7,7 @@ import { InstallError } from '../core/installer.js';
 import { codeOf, messageOf } from '../core/write-file.js';
 import { boundOutput, CommandOutput, MOST_KEPT } from './command-output.js';
 import type { Ended } from './exit-codes.js';
-import { endGroup, GRACE_MS } from './process-group.js';
+import { endGroup, GRACE_MS, killGroup } from './process-group.js';
 import { awaitPredecessor, forgetProcess, recordProcess } from './process-record.js';
 
 /** A program with its arguments; no shell reads it. */
@@ -24,15 +24,21 @@ const DRAIN_MS = 250;
 /** A line of a handler's output, as it is told. */
 const TOLD_CHARACTERS = 1_000;
 
+/** Questions that are not answered yet: they end with the agent, because they change nothing. */
+const asked = new Set<number>();
+process.on('exit', () => asked.forEach(killGroup));
+
 /** Asks a command something that changes nothing: it may be stopped at any time. @returns also its standard output. */
 export async function ask({ command, env, timeoutMs }: Command): Promise<Ended & { out: string }> {
   const child = start(command, env, ['ignore', 'pipe', 'pipe']);
+  if (child.pid !== undefined) asked.add(child.pid);
   const [out, err] = [new Pipe(child.stdout as Socket, 'oldest'), new Pipe(child.stderr as Socket, 'newest')];
   try {
     const end = await endOf(child, timeoutMs);
     await Promise.all([out.drained(), err.drained()]);
     return { ...end, out: out.text(), lastWords: lastLine(err.text()) || lastLine(out.text()) };
   } finally {
+    if (child.pid !== undefined) asked.delete(child.pid);
     out.leave();
     err.leave();
   }

@@ -1,3 +1,4 @@
+import { existsSync, readFileSync } from 'node:fs';
 import { createServer, connect, type AddressInfo, type Server, type Socket } from 'node:net';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { FileServer, type ServedFile } from './file-server.js';
@@ -86,6 +87,17 @@ esac`,
     expect(await agent.text('faults')).toBeUndefined();
   });
 
+  it('while a question hangs: ends within 10 s, and the question with it', async () => {
+    const install = await agent.script('install.sh', 'cp "$SLIPWAY_FILE" "$DIR/slot"');
+    const current = await agent.script('current.sh', 'echo $$ > "$DIR/asked"; exec sleep 300');
+    await agent.configure({ slots: { firmware: { command: [install], current: [current] } } });
+    agent.start();
+    await written('asked');
+    const pid = await service.until(() => Number(readFileSync(agent.path('asked'), 'utf8')) || undefined, 'its id');
+    await endsInTime();
+    await service.until(() => !existsSync(`/proc/${pid}`) || isZombie(pid), 'the end of the question');
+  });
+
   it('at a broker that takes nothing any more: ends within 10 s', async () => {
     const mute = await MuteProxy.start(service.url);
     try {
@@ -99,6 +111,11 @@ esac`,
     }
   });
 });
+
+/** Dead, and not buried: the first process of a container may not do that. */
+function isZombie(pid: number): boolean {
+  return /^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+}
 
 /** Stands before the broker, and at some time passes nothing on any more. */
 class MuteProxy {

@@ -3,7 +3,7 @@ import { greetings, type ChildEntry, type HelloMessage, type Self } from './hell
 import type { Reporter } from './reporter.js';
 import type { AgentState } from './state.js';
 
-/** What a hello is made from. */
+/** What a hello is made from, asked anew for each one (docs/contracts/device-mqtt.md, "Payloads"). */
 export interface GreeterOptions {
   readonly self: () => Self;
   readonly state: () => AgentState;

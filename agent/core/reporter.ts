@@ -6,7 +6,7 @@ import { ProgressPace } from './progress-pace.js';
 import { Repeater, type RepeaterOptions } from './repeater.js';
 import { TERMINAL_STATES, type AgentState, type Job } from './state.js';
 
-/** What the reporter stands on. */
+/** `diary` keeps what `up/log` sends after a failure; `publish` may lose a message, which is then repeated. */
 export interface ReporterOptions extends Omit<RepeaterOptions, 'send'> {
   readonly diary: EventLog;
   readonly publish: (message: Outgoing) => void;

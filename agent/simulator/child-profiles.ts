@@ -31,5 +31,5 @@ export const CHILD_PROFILES = {
   },
 } as const satisfies Record<string, Profile>;
 
-/** How a simulated child behaves. */
+/** A key of `CHILD_PROFILES`, each of which says how the child behaves and how its installation must end. */
 export type ChildProfileName = keyof typeof CHILD_PROFILES;

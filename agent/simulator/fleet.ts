@@ -32,7 +32,7 @@ export interface FleetChild {
 /** What can be seen of a device afterwards: its disk. */
 export type Simulated = Pick<SimulatedDevice, 'profile' | 'journal' | 'held' | 'holds'>;
 
-/** Many simulated devices in one process. */
+/** Many simulated devices in one process. The broker must know their credentials already. */
 export interface FleetOptions {
   readonly devices: readonly FleetDevice[];
   readonly mqttUrl: string;

@@ -216,5 +216,5 @@ export const PROFILES = {
   },
 } as const satisfies Record<string, Profile>;
 
-/** How a simulated device behaves. */
+/** A key of `PROFILES`, each of which says how the device behaves and how its installation must end. */
 export type ProfileName = keyof typeof PROFILES;

@@ -2,7 +2,7 @@ import { Worker } from 'node:worker_threads';
 import { DomainError } from '../../domain/errors.js';
 import type { Forecast, SimulationRequest } from '../../domain/rollout/simulate.js';
 
-/** `deadlineMs` and `atOnce` (threads) have defaults for production. */
+/** `deadlineMs`: milliseconds, by default 30,000. `atOnce`: threads, by default 2; more are 429. */
 export interface SimulationsOptions {
   /** The compiled worker.js: threads load no TypeScript. */
   readonly worker?: URL;

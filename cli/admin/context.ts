@@ -26,7 +26,7 @@ export type ExitCode = 0 | 2;
 
 /**
  * `dataDir` goes before `SLIPWAY_DATA_DIR`.
- * @throws Error where a setting is not readable
+ * @throws SettingsError naming each setting that is not valid
  */
 export function createContext(dataDir: string | undefined): Context {
   const settings = readSettings({ ...process.env, ...(dataDir === undefined ? {} : { SLIPWAY_DATA_DIR: dataDir }) });

@@ -35,7 +35,7 @@ export async function writeCompressed(source: Readable, path: string): Promise<s
   return hash.digest('hex');
 }
 
-/** The content of a gzip file, unpacked as it is read. The stream ends with an error where the file does. */
+/** The content of a gzip file, unpacked as it is read. A file that cannot be read is an error of the stream. */
 export function readCompressed(path: string): Readable {
   const file = createReadStream(path);
   const rows = createGunzip();

@@ -40,7 +40,7 @@ export function crossedRules(
     }));
 }
 
-/** A share (0..1) for a sentence: three significant digits, as in `1.25 %`. */
+/** A share (0..1) for a sentence: at most three significant digits, as in `1.25 %`. */
 export function percent(share: number): string {
   return `${Number((share * 100).toPrecision(3))} %`;
 }

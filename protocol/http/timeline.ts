@@ -3,7 +3,7 @@ import { slotNow, type SlotFacts } from '../../domain/fleet/device-now.js';
 import { sentenceOf, type TimelineEntry } from '../../domain/fleet/timeline.js';
 import { DEFAULT_PAGE_SIZE, id, MAX_PAGE_SIZE, meta, timestamp } from './envelope.js';
 
-/** Only keyset paging: a timeline is long. */
+/** Long: `cursor` in place of `page` (docs/contracts/rest-api.md, "Conventions"). */
 export const timelineQuery = z.strictObject({
   pageSize: z.int().min(1).max(MAX_PAGE_SIZE).default(DEFAULT_PAGE_SIZE),
   cursor: z.string().max(1_024).optional().meta({ description: 'What `meta.nextCursor` of the answer before said' }),

@@ -61,11 +61,11 @@ export const ack = z.object({
   open: z.record(slotName, z.object({ installationId: uuid, revision: revision(1) })).optional(),
 });
 
-/** A parsed document. */
+/** A document; times are RFC 3339 with an offset, `size` is bytes. */
 export type Desired = z.output<typeof desired>;
-/** A parsed impulse. */
+/** An impulse; without `installationId` it is about the device. */
 export type Cmd = z.output<typeof cmd>;
-/** A parsed receipt. */
+/** A receipt; `open` and `children` are in those for a hello only. */
 export type Ack = z.output<typeof ack>;
 
 /** `ack.for` of a status. */

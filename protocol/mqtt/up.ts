@@ -151,15 +151,15 @@ export const log = z.object({
   lines: z.array(cutTo(4_096)).min(1).max(256),
 });
 
-/** A parsed hello. */
+/** A parsed hello: ids in lower case, text storable, absent members absent. */
 export type Hello = z.output<typeof hello>;
 /** What a hello says of one slot; null = unknown. */
 export type HeldSlot = z.output<typeof heldSlot>;
-/** A parsed presence. */
+/** A parsed presence. `online: false` counts only with the newest `session`. */
 export type Presence = z.output<typeof presence>;
 /** A parsed report; a state that is not known is `unknown`, and counts as not ended. */
 export type Status = z.output<typeof status>;
-/** A parsed progress. */
+/** A parsed progress, in bytes. `total` is what the device says, not what the firmware has. */
 export type Progress = z.output<typeof progress>;
-/** Parsed lines of diagnostics. */
+/** Parsed lines of diagnostics, in the order in which the device sent them. */
 export type Log = z.output<typeof log>;

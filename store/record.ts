@@ -18,7 +18,13 @@ import { mark, type Mark } from './outbox/outbox.js';
 import type { Tx } from './db/pool.js';
 import { moveRollbackTargets } from './rollouts/rollback-moves.js';
 import { moveTargets, refreshAdmissible } from './rollouts/moves.js';
-import { loadAggregates, saveAggregates, type AggregateKey } from './installations/device-aggregate.js';
+import { unassociatedAmong } from './fleet/associations.js';
+import {
+  loadAggregates,
+  saveAggregates,
+  type AggregateKey,
+  type LoadedAggregate,
+} from './installations/device-aggregate.js';
 import { deviceKey } from './db/keys.js';
 
 /**
@@ -72,12 +78,18 @@ export async function record(tx: Tx, reports: readonly Report[], now: number): P
   const history: HistoryEntry[] = [];
   // installations whose process did the change itself: it needs no signal about it
   const selfReported = new Set<string>();
+  const unassociated = await unassociatedAmong(tx, judgedAtTurn(reports, loaded));
   const answers = reports.map((report): Recorded => {
     const key = deviceKey(report.tenantId, report.deviceId);
     const held = aggregates.get(key);
     if (!held) return { outcome: 'refused', reason: 'unknown_device' };
     if (!mayReport(report, ancestors)) return { outcome: 'refused', reason: 'forbidden' };
-    const { aggregate, result } = applyReport(held.after, report, loaded.get(key)!.slotsOfType, now);
+    const { aggregate, result } = applyReport(
+      held.after,
+      atTurn(report, unassociated),
+      loaded.get(key)!.slotsOfType,
+      now,
+    );
     history.push(...differences(held.after, aggregate, causeOf(report), now));
     if (report.from.kind === 'process' && report.kind === 'event') selfReported.add(report.installationId);
     aggregates.set(key, { before: held.before, after: aggregate });
@@ -143,6 +155,27 @@ function applyReport(
 /** Only the device itself shows that it is there: a gateway speaks for a child that may be away. */
 function isItself(report: Report): boolean {
   return report.from.kind === 'device' && report.from.node === report.deviceId;
+}
+
+/** A turn that is asked for knows which installations its rules refuse. */
+function atTurn(report: Report, unassociated: readonly string[]): Report {
+  return report.kind === 'event' && report.event.type === 'begin' && unassociated.length > 0
+    ? { ...report, event: { ...report.event, unassociated } }
+    : report;
+}
+
+/** Installations of rollouts that may get their turn by one of these reports: what they need is looked up again. */
+function judgedAtTurn(reports: readonly Report[], loaded: ReadonlyMap<string, LoadedAggregate>): Installation[] {
+  const devices = new Set(
+    reports
+      .filter((report) => report.kind === 'event' && report.event.type === 'begin')
+      .map((report) => deviceKey(report.tenantId, report.deviceId)),
+  );
+  return [...devices].flatMap((key) =>
+    Object.values(loaded.get(key)?.aggregate.installations ?? {}).filter(
+      (one) => one.policy.rules !== undefined && (one.state === 'scheduled' || one.state === 'queued'),
+    ),
+  );
 }
 
 function keysOf(reports: readonly Report[]): AggregateKey[] {

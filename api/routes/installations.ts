@@ -236,6 +236,8 @@ function again(
       `installation ${old.id} is ${old.state} and has not ended; wait for its end, or cancel it first`,
       { state: old.state },
     );
+  // The rules of its rollout were the rollout's: this one is asked for by name.
+  const { timeouts, retry, soak, maxDefer } = old.policy;
   return createInstallation(
     tx,
     tenantId,
@@ -245,7 +247,7 @@ function again(
       slot: old.slot,
       requestedBy,
       priority: old.priority,
-      policy: old.policy,
+      policy: { timeouts, retry, soak, maxDefer },
       gate: old.gate,
       onConflict: 'queue',
       ...(old.deadline !== null && old.deadline > now ? { deadline: old.deadline } : {}),

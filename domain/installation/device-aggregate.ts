@@ -5,6 +5,7 @@ import type { Device, Installation, Slot } from './installation.js';
 import { moved } from './moved.js';
 import { holdsContent, type SlotNow } from './slot-now.js';
 import { isEnded } from './states.js';
+import { judgeTurn } from '../rollout/turn.js';
 
 /**
  * A device with its slots and everything that is open on it: what one report can touch, and what is locked together.
@@ -33,7 +34,7 @@ export interface Done {
 export function apply(aggregate: DeviceAggregate, installationId: string, event: InstallationEvent, now: number): Done {
   const before = aggregate.installations[installationId];
   if (!before) return { aggregate, result: { outcome: 'refused', reason: 'unknown_installation' } };
-  if (event.type === 'begin') return begin(aggregate, before, now);
+  if (event.type === 'begin') return begin(aggregate, before, event.unassociated ?? [], now);
   const result = advance(before, inView(aggregate, before, event), now);
   if (result.outcome !== 'applied') return { aggregate, result };
   const settled = named(settle(aggregate, before, result.next, now), result.next, event);
@@ -92,7 +93,7 @@ function settle(aggregate: DeviceAggregate, before: Installation, after: Install
  * Is it time, and is it my turn? Then the offer is made: it gets the slot's next revision, and the document follows
  * from that.
  */
-function begin(aggregate: DeviceAggregate, i: Installation, now: number): Done {
+function begin(aggregate: DeviceAggregate, i: Installation, unassociated: readonly string[], now: number): Done {
   const unchanged: Done = { aggregate, result: { outcome: 'unchanged', next: i } };
   if (isEnded(i.state)) return unchanged;
   if (i.deadline !== null && now >= i.deadline && !i.executing) {
@@ -110,8 +111,8 @@ function begin(aggregate: DeviceAggregate, i: Installation, now: number): Done {
   const first = nextDue(aggregate, i, now);
   if (first !== undefined) {
     // Its process finds the offer made, as it would find the turn taken.
-    const ahead = begin(aggregate, first, now).aggregate;
-    return begin(ahead, ahead.installations[i.id]!, now);
+    const ahead = begin(aggregate, first, unassociated, now).aggregate;
+    return begin(ahead, ahead.installations[i.id]!, unassociated, now);
   }
   if (!i.executing && executing(aggregate, i.id) !== undefined)
     return applied(aggregate, i, moved(i, 'queue', now, { retryAt: null }), now);
@@ -130,6 +131,14 @@ function begin(aggregate: DeviceAggregate, i: Installation, now: number): Done {
   }
   if (i.state !== 'scheduled' && i.state !== 'queued')
     return i.executing ? unchanged : applied(aggregate, i, startTurn(i, now), now);
+  const refusal = judgeTurn(i, slotNow(aggregate, i.slot), !unassociated.includes(i.id));
+  if (refusal !== undefined)
+    return applied(
+      aggregate,
+      { ...i, executing: true },
+      moved(i, 'cancel', now, { rejectedAt: now, rejectReason: refusal.message, error: refusal }),
+      now,
+    );
   const revised = revise(aggregate, { ...i, executing: true });
   const offered = moved(revised.installation, 'offer', now, {
     retryAt: null,

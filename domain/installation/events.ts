@@ -52,7 +52,11 @@ export type InstallationEvent =
       readonly bootHeardAt: number | null;
     }
   /** The process asks: is it time, and is it my turn? */
-  | { readonly type: 'begin' }
+  | {
+      readonly type: 'begin';
+      /** Of the installations on the device: those whose firmware is not associated with their slot any more. */
+      readonly unassociated?: readonly string[];
+    }
   /** The process's timer fired: is something due? */
   /** `unconfirmed`: the last that the device said is that it has not confirmed the content yet. */
   | { readonly type: 'deadline'; readonly unconfirmed?: boolean }

@@ -8,6 +8,14 @@ export interface Policy {
   soak: number;
   /** How long a device may put an installation off in all. */
   maxDefer: number;
+  /** What a rollout allows, judged again when the installation gets its turn; absent = a person asked for it by name. */
+  rules?: TurnRules;
+}
+
+export interface TurnRules {
+  allowDowngrade: boolean;
+  /** SHA-256 of the only content that it may replace, on a way back; null = any. */
+  replaces: string | null;
 }
 
 const SECOND = 1_000;

@@ -3,6 +3,7 @@ import type { Installation } from '../installation/installation.js';
 import { mayRetry } from '../installation/retry.js';
 import type { TargetState } from './facts.js';
 import type { RetryClass, RetryPlan } from './plan.js';
+import { stateAfterTurn } from './turn.js';
 
 /** What a rollout has made of one of its targets so far. */
 export interface TargetFacts {
@@ -20,6 +21,8 @@ export interface TargetMove {
   readonly state: TargetState;
   readonly readyAt: number | null;
   readonly because: string | null;
+  /** It was refused before it was offered: nothing was installed. */
+  readonly isUnattempted?: boolean;
 }
 
 const BAD_ENDS = {
@@ -73,6 +76,8 @@ function afterBadEnd(
 ): TargetMove {
   const because = i.rejectReason ?? (i.error ? `${i.error.code}: ${i.error.message}` : null);
   if (target.endAs !== null) return { state: target.endAs, readyAt: null, because };
+  const refused = stateAfterTurn(i);
+  if (refused !== undefined) return { state: refused, readyAt: null, because, isUnattempted: refused === 'rejected' };
   const left = target.attempt < retry.maxAttempts;
   if (left && state === 'timed_out' && i.startedAt === null)
     return {

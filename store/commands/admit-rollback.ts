@@ -112,7 +112,8 @@ export async function admitRollback(
     if (admission.do === 'conclude')
       return { candidate, to: admission.as, because: admission.because, installation: null };
     const what = { ...admission.content, deviceId: candidate.device_id };
-    return { candidate, to: 'inFlight', because: null, installation: installationOf(rollout, what, now) };
+    const rules = { allowDowngrade: true, replaces: own[0]?.sha256 ?? null };
+    return { candidate, to: 'inFlight', because: null, installation: installationOf(rollout, what, rules, now) };
   });
   const starts = decided.flatMap(({ installation, candidate }): Start[] =>
     installation ? [{ installation, retryOf: candidate.back_installation_id, told: { rollBack: true } }] : [],

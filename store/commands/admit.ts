@@ -148,7 +148,8 @@ function decide(
   }
   const { firmwareId, sha256, version } = admission.content;
   const what = { deviceId: candidate.device_id, firmwareId, sha256, version };
-  return { candidate, slot, state: 'inFlight', because: null, installation: installationOf(rollout, what, now) };
+  const rules = { allowDowngrade: rollout.plan.allowDowngrade, replaces: null };
+  return { candidate, slot, state: 'inFlight', because: null, installation: installationOf(rollout, what, rules, now) };
 }
 
 interface ContentRow {

@@ -1,6 +1,6 @@
 import type { Installation } from '../../domain/installation/installation.js';
 import { newInstallation } from '../../domain/installation/new-installation.js';
-import { DEFAULT_POLICY, type Policy } from '../../domain/installation/policy.js';
+import { DEFAULT_POLICY, type Policy, type TurnRules } from '../../domain/installation/policy.js';
 import type { Plan } from '../../domain/rollout/plan.js';
 import { newId } from '../db/ids.js';
 import type { Tx } from '../db/pool.js';
@@ -19,7 +19,12 @@ export interface RolloutInstallation {
 }
 
 /** An installation of this rollout as it begins. */
-export function installationOf(rollout: StoredRollout, what: RolloutInstallation, now: number): Installation {
+export function installationOf(
+  rollout: StoredRollout,
+  what: RolloutInstallation,
+  rules: TurnRules,
+  now: number,
+): Installation {
   const { tenantId, id, plan } = rollout;
   return newInstallation(
     {
@@ -28,7 +33,7 @@ export function installationOf(rollout: StoredRollout, what: RolloutInstallation
       ...what,
       slot: plan.steps[0]!.slot,
       rolloutId: id,
-      policy: policyOf(plan),
+      policy: { ...policyOf(plan), rules },
       priority: plan.priority,
       gate: 'go',
       notBefore: null,

@@ -3,6 +3,7 @@ import { DomainError } from '../../domain/errors.js';
 import { noSuchType } from './types.js';
 import type { Page, PageRequest } from '../db/page.js';
 import type { Tx } from '../db/pool.js';
+import { recordset } from '../db/recordset.js';
 import { readPage } from '../db/read-page.js';
 
 /** What may be installed into a slot of devices of a type. */
@@ -98,6 +99,37 @@ export async function deleteAssociation(tx: Tx, tenantId: string, at: SlotOfType
   );
   if (deleted.rowCount === 0)
     throw new DomainError('DEVICETYPE_ASSOCIATION_NOT_FOUND', `there is no association ${id} in slot "${at.slotName}"`);
+}
+
+/**
+ * Of installations, the ids of those whose firmware is not associated with their slot of the type of their device any
+ * more, or was deleted.
+ */
+export async function unassociatedAmong(
+  tx: Tx,
+  installations: readonly { tenantId: string; id: string; deviceId: string; slot: string; firmwareId: string }[],
+): Promise<string[]> {
+  if (installations.length === 0) return [];
+  const { rows } = await tx.query<{ id: string }>(
+    `SELECT k.id FROM ${recordset('$1', 'tenant_id text, id uuid, device_id uuid, slot text, firmware_id uuid')} AS k
+     WHERE NOT EXISTS (
+       SELECT FROM devices d
+       JOIN firmware_associations a ON a.tenant_id = d.tenant_id AND a.device_type_id = d.device_type_id
+         AND a.slot = k.slot AND a.firmware_id = k.firmware_id
+       WHERE d.tenant_id = k.tenant_id AND d.id = k.device_id)`,
+    [
+      JSON.stringify(
+        installations.map((one) => ({
+          tenant_id: one.tenantId,
+          id: one.id,
+          device_id: one.deviceId,
+          slot: one.slot,
+          firmware_id: one.firmwareId,
+        })),
+      ),
+    ],
+  );
+  return rows.map((row) => row.id);
 }
 
 /** The type's row is share-locked, so that a slot that is taken from it waits for this transaction. */

@@ -129,8 +129,8 @@ async function applyMoves(tx: Tx, moves: readonly TargetRow[], now: number): Pro
   await tx.query(
     `UPDATE rollout_targets t
       SET state = n.state, because = n.because, ready_at = coalesce(n.ready_at, '-infinity'), ended_at = n.ended_at,
-       prior_sha256 = n.prior_sha256
-     FROM ${recordset('$1', 'tenant_id text, rollout_id uuid, device_id uuid, state text, because text, ready_at timestamptz, ended_at timestamptz, prior_sha256 text')} AS n
+       prior_sha256 = n.prior_sha256, unattempted = n.unattempted
+     FROM ${recordset('$1', 'tenant_id text, rollout_id uuid, device_id uuid, state text, because text, ready_at timestamptz, ended_at timestamptz, prior_sha256 text, unattempted boolean')} AS n
      WHERE t.tenant_id = n.tenant_id AND t.rollout_id = n.rollout_id AND t.device_id = n.device_id`,
     [
       JSON.stringify(
@@ -143,6 +143,7 @@ async function applyMoves(tx: Tx, moves: readonly TargetRow[], now: number): Pro
           ready_at: iso(one.readyAt),
           ended_at: isEndedTarget(one.state) ? iso(now) : null,
           prior_sha256: one.prior,
+          unattempted: one.isUnattempted ?? false,
         })),
       ),
     ],
@@ -156,6 +157,7 @@ async function applyMoves(tx: Tx, moves: readonly TargetRow[], now: number): Pro
       from: one.from,
       to: one.state,
       ...(one.state === 'installed' ? { bytes: one.bytes } : {}),
+      ...(one.isUnattempted ? { unattempted: 'to' } : {}),
     })),
   );
 }

@@ -72,8 +72,8 @@ export async function record(tx: Tx, reports: readonly Report[], now: number): P
     await loadAggregates(tx, keysOf(reports)),
     await ancestorsOf(tx, reports.flatMap(foreignNode)),
   ];
-  const aggregates = new Map<string, { before: DeviceAggregate; after: DeviceAggregate }>(
-    [...loaded].map(([key, { aggregate }]) => [key, { before: aggregate, after: aggregate }]),
+  const aggregates = new Map(
+    [...loaded].map(([key, { aggregate, slotsOfType }]) => [key, { before: aggregate, after: aggregate, slotsOfType }]),
   );
   const history: HistoryEntry[] = [];
   // installations whose process did the change itself: it needs no signal about it
@@ -84,15 +84,10 @@ export async function record(tx: Tx, reports: readonly Report[], now: number): P
     const held = aggregates.get(key);
     if (!held) return { outcome: 'refused', reason: 'unknown_device' };
     if (!mayReport(report, ancestors)) return { outcome: 'refused', reason: 'forbidden' };
-    const { aggregate, result } = applyReport(
-      held.after,
-      atTurn(report, unassociated),
-      loaded.get(key)!.slotsOfType,
-      now,
-    );
+    const { aggregate, result } = applyReport(held.after, atTurn(report, unassociated), held.slotsOfType, now);
     history.push(...differences(held.after, aggregate, causeOf(report), now));
     if (report.from.kind === 'process' && report.kind === 'event') selfReported.add(report.installationId);
-    aggregates.set(key, { before: held.before, after: aggregate });
+    aggregates.set(key, { ...held, after: aggregate });
     if (result.outcome === 'refused') return result;
     return 'next' in result
       ? { outcome: result.outcome, installation: result.next, aggregate }

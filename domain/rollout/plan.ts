@@ -1,3 +1,5 @@
+import { defined } from '../defined.js';
+
 /**
  * What an operator asks for (docs/contracts/rollouts.md, "The plan"), with every default filled in: plain, readonly,
  * JSON-safe. Durations are milliseconds, times epoch milliseconds, shares 0..1.
@@ -45,6 +47,16 @@ export function onlyStep(plan: Pick<Plan, 'steps'>): PlanStep {
   if (step === undefined || more.length > 0)
     throw new Error(`a plan has one step, and this one has ${plan.steps.length}`);
   return step;
+}
+
+/**
+ * What stands at the position of a group, 0 first: of a plan, of its facts, or of sizes, which all have the same groups
+ * in the same order.
+ *
+ * @throws Error where there is none: a fault of the program.
+ */
+export function groupAt<G>(groups: readonly G[], position: number): G {
+  return defined(groups[position], `there is no group ${position} among ${groups.length}`);
 }
 
 /** The devices that match the filter, and those that are named. */

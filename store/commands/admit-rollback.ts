@@ -1,3 +1,5 @@
+import { oneRow } from '../db/one-row.js';
+import { onlyStep } from '../../domain/rollout/plan.js';
 import { slotNow } from '../../domain/installation/device-aggregate.js';
 import type { Installation } from '../../domain/installation/installation.js';
 import { judgeRollback } from '../../domain/rollout/admission.js';
@@ -32,6 +34,7 @@ const UPDATED = `t.back_state IS NULL AND (t.state = 'installed'
  * with the reason.
  */
 export async function prepareRollback(tx: Tx, { tenantId, id, plan }: StoredRollout): Promise<number> {
+  const { slot, firmwareId } = onlyStep(plan);
   const { rows } = await tx.query<PreparedRow>(
     `WITH page AS (
        SELECT t.device_id, t.prior_sha256, (SELECT f.id FROM firmwares f WHERE f.tenant_id = t.tenant_id
@@ -44,7 +47,7 @@ export async function prepareRollback(tx: Tx, { tenantId, id, plan }: StoredRoll
          WHEN p.firmware_id IS NULL THEN 'the earlier content of its slot (sha256 ' || p.prior_sha256 || ') is not among the firmwares, or was deleted' END
      FROM page p WHERE t.tenant_id = $1 AND t.rollout_id = $2 AND t.device_id = p.device_id
        RETURNING t.group_position, t.back_state`,
-    [tenantId, id, plan.steps[0]!.slot, plan.steps[0]!.firmwareId, plan.pace.offline === 'offer'],
+    [tenantId, id, slot, firmwareId, plan.pace.offline === 'offer'],
   );
   await addRollbackCounters(
     tx,
@@ -82,7 +85,7 @@ export async function admitRollback(
   now: number,
 ): Promise<{ started: number; concluded: number }> {
   const { tenantId, id, plan } = rollout;
-  const [step] = plan.steps;
+  const step = onlyStep(plan);
   const { rows: chosen } = await tx.query<{ device_id: string }>(
     `SELECT device_id FROM rollout_targets WHERE tenant_id = $1 AND rollout_id = $2 AND group_position = $3
       AND back_state = 'pending' AND admissible AND back_ready_at <= $4
@@ -103,11 +106,11 @@ export async function admitRollback(
   );
   const { rows: own } = await tx.query<{ sha256: string | null }>(
     `SELECT sha256 FROM firmwares WHERE tenant_id = $1 AND id = $2`,
-    [tenantId, step!.firmwareId],
+    [tenantId, step.firmwareId],
   );
   const decided = held.map((candidate): Decided => {
     const aggregate = aggregates.get(deviceKey(tenantId, candidate.device_id))?.aggregate;
-    const slot = aggregate && slotNow(aggregate, step!.slot);
+    const slot = aggregate && slotNow(aggregate, step.slot);
     const admission = judgeRollback(slot, earlierOf(candidate), own[0]?.sha256 ?? undefined);
     if (admission.do === 'conclude')
       return { candidate, to: admission.as, because: admission.because, installation: null };
@@ -167,16 +170,18 @@ export async function observeRollback(
          AND back_state = 'pending' AND back_ready_at > $4) AS retry`,
     [tenantId, id, position, iso(now), room],
   );
-  return { ready: Number(rows[0]!.ready), nextRetryAt: rows[0]!.retry?.getTime() ?? null };
+  const { ready, retry } = oneRow(rows, 'the targets that could roll back now');
+  return { ready: Number(ready), nextRetryAt: retry?.getTime() ?? null };
 }
 
 /**
  * 1 while an updated target has not yet learnt what it gets back, else 0: the planner asks only whether there is one.
  */
 export async function countToRollBack(tx: Tx, { tenantId, id, plan }: StoredRollout): Promise<number> {
+  const { slot, firmwareId } = onlyStep(plan);
   const { rows } = await tx.query(
     `SELECT FROM rollout_targets t WHERE t.tenant_id = $1 AND t.rollout_id = $2 AND ${UPDATED} LIMIT 1`,
-    [tenantId, id, plan.steps[0]!.slot, plan.steps[0]!.firmwareId],
+    [tenantId, id, slot, firmwareId],
   );
   return rows.length;
 }

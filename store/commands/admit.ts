@@ -1,3 +1,5 @@
+import { oneRow } from '../db/one-row.js';
+import { groupAt, onlyStep } from '../../domain/rollout/plan.js';
 import { slotNow } from '../../domain/installation/device-aggregate.js';
 import type { Installation } from '../../domain/installation/installation.js';
 import type { SlotNow } from '../../domain/installation/slot-now.js';
@@ -54,7 +56,8 @@ export async function admit(
   now: number,
 ): Promise<{ started: number; concluded: number }> {
   const { tenantId, id, plan } = rollout;
-  const { slot } = plan.steps[0]!;
+  const { slot } = onlyStep(plan);
+  const group = groupAt(plan.groups, position);
   const { rows: chosen } = await tx.query<{ device_id: string }>(
     `SELECT device_id FROM rollout_targets WHERE tenant_id = $1 AND rollout_id = $2 AND group_position = $3
       AND state = 'pending' AND admissible AND ready_at <= $4
@@ -101,7 +104,7 @@ export async function admit(
             {
               installation,
               retryOf: candidate.attempt > 0 ? candidate.installation_id : null,
-              told: { group: plan.groups[position]!.name, rolloutAttempt: candidate.attempt + 1 },
+              told: { group: group.name, rolloutAttempt: candidate.attempt + 1 },
             },
           ]
         : [],
@@ -160,7 +163,7 @@ interface ContentRow {
 }
 
 async function contentOf(tx: Tx, { tenantId, plan }: StoredRollout): Promise<Content | undefined> {
-  const { firmwareId, slot } = plan.steps[0]!;
+  const { firmwareId, slot } = onlyStep(plan);
   const { rows } = await tx.query<ContentRow>(
     `SELECT f.sha256, f.version, ARRAY(SELECT a.device_type_id::text FROM firmware_associations a
       WHERE a.tenant_id = f.tenant_id AND a.firmware_id = f.id AND a.slot = $3) AS types
@@ -219,7 +222,7 @@ async function writeTargets(
       RETURNING admissions`,
     [tenantId, id, position, fresh.length],
   );
-  const first = rows[0]!.admissions - fresh.length + 1;
+  const first = oneRow(rows, 'the admissions of a group').admissions - fresh.length + 1;
   const number = new Map(fresh.map((one, index) => [one.candidate.device_id, first + index]));
   await tx.query(
     `UPDATE rollout_targets t

@@ -1,3 +1,4 @@
+import { defined } from '../../domain/defined.js';
 import { DomainError } from '../../domain/errors.js';
 import { slotNow } from '../../domain/installation/device-aggregate.js';
 import type { Installation } from '../../domain/installation/installation.js';
@@ -89,7 +90,10 @@ export async function createInstallation(
     await mark(tx, [{ receiver: 'workflow', tenantId, subject: installation.id, isStart: true }]);
     await wakeSender(tx);
   }
-  return (await readInstallation(tx, tenantId, request.deviceId, installation.id))!;
+  return defined(
+    await readInstallation(tx, tenantId, request.deviceId, installation.id),
+    'the installation was written in this transaction',
+  );
 }
 
 /** Content that the slot already holds concludes at once, if nothing is open that would change the slot before. */

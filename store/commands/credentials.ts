@@ -1,3 +1,4 @@
+import { oneRow } from '../db/one-row.js';
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { DomainError } from '../../domain/errors.js';
 import { noSuchDevice, requireDevice } from './devices.js';
@@ -65,7 +66,7 @@ export async function createCredential(
     ],
   );
   await markCredentials(tx, tenantId, deviceId);
-  return { ...toCredential(rows[0]!), password };
+  return { ...toCredential(oneRow(rows, 'the new credential')), password };
 }
 
 /** Those that are valid, newest first. @throws DomainError DEVICE_NOT_FOUND */

@@ -1,3 +1,4 @@
+import { defined } from '../../domain/defined.js';
 import { randomUUID } from 'node:crypto';
 import { DomainError } from '../../domain/errors.js';
 import { wildcards } from '../../domain/fleet/filter-tree.js';
@@ -75,7 +76,7 @@ export async function createDevice(tx: Tx, tenantId: string, device: NewDevice):
   );
   await addAliases(tx, tenantId, id, device.info.aliases ?? []);
   await wantSweeps(tx, tenantId);
-  return (await readDevice(tx, tenantId, id))!;
+  return defined(await readDevice(tx, tenantId, id), 'the device was written in this transaction');
 }
 
 /** @returns undefined where the tenant has no such device; one of another tenant counts as none. */
@@ -181,7 +182,7 @@ export async function updateDevice(
     await wakeSender(tx);
   }
   await wantSweeps(tx, tenantId);
-  return (await readDevice(tx, tenantId, id))!;
+  return defined(await readDevice(tx, tenantId, id), 'the device was written in this transaction');
 }
 
 /** Its slots are those of its type: under open installations they do not change. */

@@ -1,3 +1,5 @@
+import { oneRow } from '../db/one-row.js';
+import { groupAt } from '../../domain/rollout/plan.js';
 import { openOf, sumOf, type GroupFacts, type RolloutFacts } from '../../domain/rollout/facts.js';
 import { RATE_WINDOW_MS } from '../../domain/rollout/pace.js';
 import { deadlineOf } from '../../domain/rollout/planner.js';
@@ -86,7 +88,7 @@ async function countStarts(
       AND rollout_id = $2 AND at >= $3`,
     [tenantId, id, new Date(now - RATE_WINDOW_MS)],
   );
-  const { count, oldest } = rows[0]!;
+  const { count, oldest } = oneRow(rows, 'the starts of the last minute');
   return { lastMinute: Number(count), oldestLeavesAt: oldest === null ? null : oldest.getTime() + RATE_WINDOW_MS + 1 };
 }
 
@@ -127,7 +129,8 @@ async function observePending(
          AND state = 'pending' AND ready_at > $4 AND ready_at > '-infinity') AS retry`,
     [tenantId, id, position, new Date(now), room],
   );
-  return { ready: Number(rows[0]!.ready), nextRetryAt: rows[0]!.retry?.getTime() ?? null };
+  const { ready, retry } = oneRow(rows, 'the targets that could start now');
+  return { ready: Number(ready), nextRetryAt: retry?.getTime() ?? null };
 }
 
 /**
@@ -141,7 +144,7 @@ async function observeAway(
   position: number,
   now: number,
 ): Promise<Pick<GroupFacts, 'away' | 'awayAt'>> {
-  const { counters: c, openedAt, passedAt, failedAt, away: known } = facts.groups[position]!;
+  const { counters: c, openedAt, passedAt, failedAt, away: known } = groupAt(facts.groups, position);
   if (openedAt === null || passedAt !== null || failedAt !== null) return { away: known, awayAt: null };
   const { awayAfter } = plan.pace;
   const counted =
@@ -176,7 +179,7 @@ async function countAway(
        AND t.state = 'pending' AND NOT t.admissible`,
     [tenantId, id, position, new Date(seenBefore)],
   );
-  const { away, next } = rows[0]!;
+  const { away, next } = oneRow(rows, 'the pending targets that are away');
   return { away: Number(away), awayAt: next === null ? null : next.getTime() + awayAfter };
 }
 
@@ -187,7 +190,8 @@ async function countAway(
 async function advancePrefixes(tx: Tx, { tenantId, id, facts, plan }: StoredRollout): Promise<GroupFacts[]> {
   const groups: GroupFacts[] = [];
   for (const [position, group] of facts.groups.entries()) {
-    const looks = plan.groups[position]!.gate.confidence !== null && group.openedAt !== null && group.passedAt === null;
+    const looks =
+      groupAt(plan.groups, position).gate.confidence !== null && group.openedAt !== null && group.passedAt === null;
     groups.push(looks ? { ...group, prefix: await advancePrefix(tx, tenantId, id, position, group.prefix) } : group);
   }
   return groups;

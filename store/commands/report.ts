@@ -1,3 +1,4 @@
+import { defined } from '../../domain/defined.js';
 import type { InstallationEvent } from '../../domain/installation/events.js';
 import type { Tx } from '../db/pool.js';
 import { markDocumentsOf, wakeSender } from '../outbox/outbox.js';
@@ -10,7 +11,7 @@ export async function report(
   about: { deviceId: string; installationId: string; event: InstallationEvent; by: Reporter },
   now: number,
 ): Promise<Recorded> {
-  const [recorded] = await record(
+  const [answer] = await record(
     tx,
     [
       {
@@ -24,8 +25,9 @@ export async function report(
     ],
     now,
   );
-  if (recorded!.outcome === 'applied') await wakeSender(tx);
-  return recorded!;
+  const recorded = defined(answer, 'each report is answered');
+  if (recorded.outcome === 'applied') await wakeSender(tx);
+  return recorded;
 }
 
 /** Cancels what is open on a device, and has its documents cleared, before the device goes. */

@@ -1,3 +1,4 @@
+import { defined } from '../../domain/defined.js';
 import { DomainError } from '../../domain/errors.js';
 import { abortedBy, pausedBy, resumed, rolledBackBy, withGroup } from '../../domain/rollout/apply.js';
 import { stillDefaulted } from '../../domain/rollout/amendment.js';
@@ -57,7 +58,7 @@ export async function commandRollout(
     await mark(tx, [pokeRollout(tenantId, id)]);
     await wakeSender(tx);
   }
-  return (await readRollout(tx, tenantId, id))!;
+  return defined(await readRollout(tx, tenantId, id), 'the rollout was written in this transaction');
 }
 
 interface Done {

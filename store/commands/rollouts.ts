@@ -1,3 +1,4 @@
+import { defined } from '../../domain/defined.js';
 import { DomainError } from '../../domain/errors.js';
 import { unchanged } from '../../domain/rollout/amendment.js';
 import { plannedEta } from '../../domain/rollout/eta.js';
@@ -103,7 +104,7 @@ export async function createRollout(
   if (targets <= TARGETS_AT_ONCE) await materialiseNow(tx, tenantId, id, now);
   await mark(tx, [pokeRollout(tenantId, id)]);
   await wakeSender(tx);
-  return (await readRollout(tx, tenantId, id))!;
+  return defined(await readRollout(tx, tenantId, id), 'the rollout was written in this transaction');
 }
 
 /** Named devices are not kept in the plan: they are compared without, as is what was taken of them. */

@@ -1,7 +1,7 @@
 import type { Installation } from '../../domain/installation/installation.js';
 import { newInstallation } from '../../domain/installation/new-installation.js';
 import { DEFAULT_POLICY, type Policy, type TurnRules } from '../../domain/installation/policy.js';
-import type { Plan } from '../../domain/rollout/plan.js';
+import { onlyStep, type Plan } from '../../domain/rollout/plan.js';
 import { newId } from '../db/ids.js';
 import type { Tx } from '../db/pool.js';
 import { iso } from '../db/times.js';
@@ -31,7 +31,7 @@ export function installationOf(
       tenantId,
       id: newId(),
       ...what,
-      slot: plan.steps[0]!.slot,
+      slot: onlyStep(plan).slot,
       rolloutId: id,
       policy: { ...policyOf(plan), rules },
       priority: plan.priority,

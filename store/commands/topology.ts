@@ -1,3 +1,4 @@
+import { oneRow } from '../db/one-row.js';
 import { DomainError } from '../../domain/errors.js';
 import { mark, markDocumentsOf, wakeSender } from '../outbox/outbox.js';
 import type { Tx } from '../db/pool.js';
@@ -42,8 +43,9 @@ export async function requireGateway(tx: Tx, tenantId: string, deviceId: string,
        FROM down) AS depth`,
     [tenantId, gateway, deviceId],
   );
-  if (rows[0]!.circle) throw conflict(`device ${gateway} is behind this one: the chain of gateways would be a circle`);
-  if (rows[0]!.depth > MAX_CHAIN) throw conflict(`the chain of gateways would be longer than ${MAX_CHAIN}`);
+  const { circle, depth } = oneRow(rows, 'the chain of gateways');
+  if (circle) throw conflict(`device ${gateway} is behind this one: the chain of gateways would be a circle`);
+  if (depth > MAX_CHAIN) throw conflict(`the chain of gateways would be longer than ${MAX_CHAIN}`);
 }
 
 /**

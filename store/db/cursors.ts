@@ -28,6 +28,17 @@ export function parseCursor(text: string): Keyset | undefined {
   return exists ? { at, id } : undefined;
 }
 
+/**
+ * The cursor of a list that was read one row further than its page: where the next page begins, in the form that
+ * `parseTargetCursor` and `parseEntryCursor` read.
+ *
+ * @returns undefined where the page is the last one.
+ */
+export function cursorAfter<R>(rows: readonly R[], pageSize: number, key: (row: R) => string): string | undefined {
+  const last = rows[pageSize - 1];
+  return last === undefined || rows.length <= pageSize ? undefined : Buffer.from(key(last)).toString('base64url');
+}
+
 /** @returns undefined where the text is no cursor of this list. */
 export function parseTargetCursor(cursor: string): string | undefined {
   const decoded = Buffer.from(cursor, 'base64url').toString('utf8');

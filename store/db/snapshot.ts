@@ -1,3 +1,4 @@
+import { oneRow } from './one-row.js';
 import type { Readable } from 'node:stream';
 import pg from 'pg';
 import { to as copyTo } from 'pg-copy-streams';
@@ -120,34 +121,31 @@ export function columnList({ columns }: SnapshotTable): string {
 
 /** Row-level security leaves rows out in silence: a backup without them would look like one. */
 async function assertSeesAll(client: pg.Client): Promise<void> {
-  const {
-    rows: [found],
-  } = await client.query<{ there: boolean }>(
+  const { rows: found } = await client.query<{ there: boolean }>(
     `SELECT to_regclass('kysely_migration') IS NOT NULL AND to_regclass('installations') IS NOT NULL AS there`,
   );
-  if (!found!.there) throw new Error("this database has none of Slipway's tables: is DATABASE_URL the right one?");
-  const {
-    rows: [user],
-  } = await client.query<{ name: string; sees: boolean }>(
+  if (!oneRow(found, 'whether the tables are there').there)
+    throw new Error("this database has none of Slipway's tables: is DATABASE_URL the right one?");
+  const { rows: users } = await client.query<{ name: string; sees: boolean }>(
     `SELECT rolname AS name, rolsuper OR rolbypassrls OR pg_has_role(rolname, 'slipway_worker', 'USAGE') AS sees
       FROM pg_roles WHERE rolname = current_user`,
   );
-  if (!user!.sees)
+  const user = oneRow(users, 'the role of this connection');
+  if (!user.sees)
     throw new Error(
-      `the database user "${user!.name}" does not see the rows of all tenants: use the one with which Slipway connects`,
+      `the database user "${user.name}" does not see the rows of all tenants: use the one with which Slipway connects`,
     );
 }
 
 async function describe(client: pg.Client): Promise<SnapshotAbout> {
-  const {
-    rows: [now],
-  } = await client.query<{ at: Date; postgres: string }>(
+  const { rows } = await client.query<{ at: Date; postgres: string }>(
     `SELECT now() AS at, current_setting('server_version') AS postgres`,
   );
+  const { at, postgres } = oneRow(rows, 'the time and version of PostgreSQL');
   const migrations = await client.query<{ name: string }>('SELECT name FROM kysely_migration ORDER BY name');
   return {
-    at: now!.at.toISOString(),
-    postgres: now!.postgres,
+    at: at.toISOString(),
+    postgres,
     migrations: migrations.rows.map((row) => row.name),
     tables: await tablesOf(client),
     sequences: await sequencesOf(client),
@@ -199,10 +197,11 @@ async function sequencesOf(client: pg.Client): Promise<SnapshotSequence[]> {
   );
   const sequences: SnapshotSequence[] = [];
   for (const { table, column, sequence } of rows) {
-    const {
-      rows: [at],
-    } = await client.query<{ last_value: string; is_called: boolean }>(`SELECT last_value, is_called FROM ${sequence}`);
-    sequences.push({ table, column, value: at!.is_called ? at!.last_value : null });
+    const { rows: states } = await client.query<{ last_value: string; is_called: boolean }>(
+      `SELECT last_value, is_called FROM ${sequence}`,
+    );
+    const { last_value: value, is_called: isCalled } = oneRow(states, `the sequence ${sequence}`);
+    sequences.push({ table, column, value: isCalled ? value : null });
   }
   return sequences;
 }

@@ -1,3 +1,4 @@
+import { oneRow } from './one-row.js';
 import type { Pool } from './pool.js';
 import { asService } from './transaction.js';
 
@@ -33,9 +34,10 @@ export async function readVitals(pool: Pool): Promise<Vitals> {
          (count(*) FILTER (WHERE attempts > 0))::int AS failing
        FROM outbox GROUP BY receiver`,
     );
+    const { count, oldest } = oneRow(overdue.rows, 'the overdue installations');
     return {
       openInstallations: open.rows,
-      overdue: { count: overdue.rows[0]!.count, oldestSeconds: Math.max(0, overdue.rows[0]!.oldest) },
+      overdue: { count, oldestSeconds: Math.max(0, oldest) },
       outbox: outbox.rows.map((row) => ({
         receiver: row.receiver,
         depth: row.depth,

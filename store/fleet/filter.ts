@@ -74,7 +74,7 @@ function comparisonOf({ field, key, op, values }: Comparison, context: Context):
           `${d}.device_type_id = ANY(ARRAY(SELECT t.id FROM device_types t WHERE t.tenant_id = ${tenant}
             AND (${textMatches('t.model', others, bind)} OR ${textMatches('t.id::text', others, bind)})))`,
         );
-      return ways.length === 1 ? ways[0]! : `(${ways.join(' OR ')})`;
+      return anyOf(ways);
     }
     case 'tag':
     case 'site':
@@ -119,7 +119,13 @@ function textMatches(column: string, values: readonly Value[], bind: Context['bi
     ways.unshift(
       exact.length === 1 ? `${column} = ${bind(exact[0])}::text` : `${column} = ANY(${bind(exact)}::text[])`,
     );
-  return ways.length === 1 ? ways[0]! : `(${ways.join(' OR ')})`;
+  return anyOf(ways);
+}
+
+/** At least one way is given. */
+function anyOf(ways: readonly string[]): string {
+  const any = ways.join(' OR ');
+  return ways.length === 1 ? any : `(${any})`;
 }
 
 function isPattern(value: Value): value is readonly string[] {
@@ -128,8 +134,8 @@ function isPattern(value: Value): value is readonly string[] {
 
 /** A beginning is a range in the order of bytes, which an index has; LIKE is asked only about what comes after it. */
 function patternMatches(column: string, parts: readonly string[], bind: Context['bind']): string {
-  const prefix = parts[0]!;
-  const rest = parts.slice(1).join('');
+  const [prefix = '', ...others] = parts;
+  const rest = others.join('');
   const conditions = [];
   if (prefix !== '') {
     conditions.push(`${column} ~>=~ ${bind(prefix)}::text`);
@@ -143,7 +149,7 @@ function patternMatches(column: string, parts: readonly string[], bind: Context[
 
 /** The first text, in the order of code points, after all that begin so; undefined where there is none. */
 function endOfPrefix(prefix: string): string | undefined {
-  const points = [...prefix].map((character) => character.codePointAt(0)!);
+  const points = [...prefix].flatMap((character) => character.codePointAt(0) ?? []);
   while (points.at(-1) === LAST_CODE_POINT) points.pop();
   const last = points.pop();
   // Surrogates are no characters.

@@ -1,3 +1,4 @@
+import { oneRow } from '../db/one-row.js';
 import { randomUUID } from 'node:crypto';
 import type { Firmware, FirmwareState } from '../../domain/artifact/firmware.js';
 import { DomainError } from '../../domain/errors.js';
@@ -60,7 +61,7 @@ export async function createFirmware(tx: Tx, tenantId: string, firmware: NewFirm
       new Date(now),
     ],
   );
-  return toFirmware(rows[0]!, { lifetimeMs: Infinity, now });
+  return toFirmware(oneRow(rows, 'the new firmware'), { lifetimeMs: Infinity, now });
 }
 
 /** @throws DomainError FIRMWARE_NO_ACCESS_TO_RESOURCE, also for what was deleted. */

@@ -1,3 +1,4 @@
+import { oneRow } from '../db/one-row.js';
 import { randomUUID } from 'node:crypto';
 import { DomainError } from '../../domain/errors.js';
 import type { NewDeviceType } from '../../protocol/http/device-types.js';
@@ -46,7 +47,7 @@ export async function createDeviceType(tx: Tx, tenantId: string, type: NewDevice
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) RETURNING ${COLUMNS}`,
     [...values(type), tenantId, randomUUID()],
   );
-  return toDeviceType(rows[0]!);
+  return toDeviceType(oneRow(rows, 'the new device type'));
 }
 
 /** @returns undefined where the tenant has no such type. */
@@ -99,7 +100,7 @@ export async function updateDeviceType(
        communication_interval = $9, updated_at = now() WHERE tenant_id = $10 AND id = $11 RETURNING ${COLUMNS}`,
     [...values(next), tenantId, id],
   );
-  return toDeviceType(rows[0]!);
+  return toDeviceType(oneRow(rows, 'the changed device type'));
 }
 
 /** A slot that firmware is associated with, or that is being written on some device, stays. */

@@ -1,8 +1,9 @@
+import { oneRow } from '../db/one-row.js';
 import type { ReadEntry } from './history.js';
 import type { KeysetRequest, Page } from '../db/page.js';
 import type { Pool, Tx } from '../db/pool.js';
 import { asService } from '../db/transaction.js';
-import { parseEntryCursor } from '../db/cursors.js';
+import { cursorAfter, parseEntryCursor } from '../db/cursors.js';
 
 /** One entry of a tenant's sealed history: its number is final, there is none before it that comes later. */
 export interface SealedEntry extends ReadEntry {
@@ -80,7 +81,7 @@ export async function listSealed(
   const items = read.slice(0, pageSize);
   return {
     items,
-    nextCursor: read.length > pageSize ? Buffer.from(String(items.at(-1)!.number)).toString('base64url') : undefined,
+    nextCursor: cursorAfter(read, pageSize, (entry) => String(entry.number)),
   };
 }
 
@@ -96,5 +97,6 @@ export async function sealedOf(
     'SELECT coalesce(bool_and(number IS NOT NULL), true) AS whole, coalesce(max(number), 0) AS newest FROM history WHERE tenant_id = $1 AND rollout_id = $2',
     [tenantId, rolloutId],
   );
-  return { whole: rows[0]!.whole, newest: Number(rows[0]!.newest) };
+  const { whole, newest } = oneRow(rows, 'how far the history of a rollout is sealed');
+  return { whole, newest: Number(newest) };
 }

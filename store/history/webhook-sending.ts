@@ -60,7 +60,8 @@ async function deliveriesOf(
       [tenantId, id, JSON.stringify(wanted.map(({ number, event }) => ({ id: newId(), number, event }))), iso(now)],
     );
   }
-  const upTo = entries.length < PAGE ? Number(newest) : entries.at(-1)!.number;
+  // A full page may not be the last one.
+  const upTo = entries[PAGE - 1]?.number ?? Number(newest);
   await tx.query('UPDATE webhooks SET position = $3 WHERE tenant_id = $1 AND id = $2', [tenantId, id, upTo]);
   return upTo < Number(newest);
 }

@@ -1,3 +1,4 @@
+import { oneRow } from '../db/one-row.js';
 import { DomainError } from '../../domain/errors.js';
 import type { PrintableDelivery, PrintableWebhook } from '../../protocol/http/webhooks.js';
 import { newId } from '../db/ids.js';
@@ -53,7 +54,7 @@ export async function createWebhook(
     'SELECT count(*)::integer AS n FROM webhooks WHERE tenant_id = $1',
     [tenantId],
   );
-  if (counted[0]!.n >= MAX_WEBHOOKS)
+  if (oneRow(counted, 'the count of webhooks').n >= MAX_WEBHOOKS)
     throw new DomainError('WEBHOOK_LIMIT', `there are ${MAX_WEBHOOKS} webhooks already; delete one`);
   const { rows } = await tx.query<WebhookRow>(
     `INSERT INTO webhooks (tenant_id, id, url, events, description, secret, position, created_by, created_at,
@@ -62,7 +63,7 @@ export async function createWebhook(
        ORDER BY number DESC LIMIT 1), 0), $7, $8, $8) RETURNING ${COLUMNS}`,
     [tenantId, newId(), wanted.url, wanted.events, wanted.description, wanted.secret, wanted.createdBy, iso(now)],
   );
-  return toView(rows[0]!);
+  return toView(oneRow(rows, 'the new webhook'));
 }
 
 /** @throws DomainError WEBHOOK_NOT_FOUND */

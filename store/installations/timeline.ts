@@ -4,7 +4,7 @@ import { readInstallation } from './views.js';
 import type { Page } from '../db/page.js';
 import type { LeftJoined, Tx } from '../db/pool.js';
 import { readDeviceSlots, type DeviceSlot } from '../fleet/slots.js';
-import { parseEntryCursor } from '../db/cursors.js';
+import { cursorAfter, parseEntryCursor } from '../db/cursors.js';
 
 type TimelineRow = {
   entry: string;
@@ -45,7 +45,7 @@ export async function readTimeline(
   }));
   return {
     items,
-    nextCursor: rows.length > pageSize ? Buffer.from(rows[pageSize - 1]!.entry).toString('base64url') : undefined,
+    nextCursor: cursorAfter(rows, pageSize, (row) => row.entry),
   };
 }
 

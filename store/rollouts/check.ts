@@ -1,6 +1,8 @@
+import { oneRow } from '../db/one-row.js';
+import { defined } from '../../domain/defined.js';
 import { DomainError, type ErrorCode, type Fault } from '../../domain/errors.js';
 import { groupSize } from '../../domain/rollout/group-size.js';
-import type { Plan } from '../../domain/rollout/plan.js';
+import { groupAt, type Plan } from '../../domain/rollout/plan.js';
 import { sampleNeeded } from '../../domain/statistics/confidence.js';
 import type { Tx } from '../db/pool.js';
 import { filterCondition } from '../fleet/filter.js';
@@ -140,7 +142,7 @@ export async function groupSizes(tx: Tx, tenantId: string, plan: Plan, targets: 
 
 /** Groups of which none takes the rest hold all targets, or the plan is refused: a device belongs to exactly one. */
 async function leftOver(tx: Tx, tenantId: string, plan: Plan, targets: number): Promise<Fault[]> {
-  const last = plan.groups.at(-1)!;
+  const last = defined(plan.groups.at(-1), 'a plan has at least one group');
   const sized = (['percent', 'count', 'filter'] as const).find((member) => last[member] !== null);
   if (sized === undefined || plan.targets.dynamic) return [];
   const filters = plan.groups.flatMap((group) => group.filter ?? []);
@@ -162,7 +164,7 @@ async function tooSmall(tx: Tx, tenantId: string, plan: Plan, targets: number): 
   const faults: Fault[] = [];
   const sizes = await groupSizes(tx, tenantId, plan, targets);
   for (const [index, group] of plan.groups.entries()) {
-    const size = sizes[index]!;
+    const size = groupAt(sizes, index);
     const { gate } = group;
     const least = gate.minSample === 'all' ? 1 : gate.minSample;
     const needed =
@@ -192,5 +194,5 @@ async function countMatching(tx: Tx, tenantId: string, { targets }: Plan, filter
     `SELECT count(*) FROM devices d WHERE d.tenant_id = $1 AND ${all} AND ${group}`,
     values,
   );
-  return Number(rows[0]!.count);
+  return Number(oneRow(rows, 'the count of targets').count);
 }

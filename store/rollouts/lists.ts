@@ -3,7 +3,7 @@ import type { ReadEntry } from '../history/history.js';
 import type { KeysetRequest, Page } from '../db/page.js';
 import type { Tx } from '../db/pool.js';
 import type { TargetView } from './view.js';
-import { parseTargetCursor, parseEntryCursor } from '../db/cursors.js';
+import { cursorAfter, parseEntryCursor, parseTargetCursor } from '../db/cursors.js';
 
 /** Both must match; absent = all. */
 export interface TargetFilter {
@@ -73,7 +73,7 @@ export async function listTargets(
   }));
   return {
     items,
-    nextCursor: rows.length > pageSize ? Buffer.from(rows[pageSize - 1]!.rank).toString('base64url') : undefined,
+    nextCursor: cursorAfter(rows, pageSize, (row) => row.rank),
   };
 }
 
@@ -109,6 +109,6 @@ export async function listRolloutEvents(
   }));
   return {
     items,
-    nextCursor: rows.length > pageSize ? Buffer.from(rows[pageSize - 1]!.entry).toString('base64url') : undefined,
+    nextCursor: cursorAfter(rows, pageSize, (row) => row.entry),
   };
 }

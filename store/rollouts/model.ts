@@ -1,5 +1,5 @@
 import type { Installation } from '../../domain/installation/installation.js';
-import type { Plan, RetryClass } from '../../domain/rollout/plan.js';
+import { onlyStep, type Plan, type RetryClass } from '../../domain/rollout/plan.js';
 import {
   at,
   FAILURE_KINDS,
@@ -47,14 +47,14 @@ const UNKNOWN = {
  * of the targets.
  */
 export async function readFleetModel(tx: Tx, tenantId: string, plan: Plan, now: number): Promise<FleetModel> {
-  const [step] = plan.steps;
+  const step = onlyStep(plan);
   const types = await targetTypes(tx, tenantId, plan);
   const targets = types.reduce((sum, one) => sum + one.count, 0);
-  const bytes = await sizeOf(tx, tenantId, step!.firmwareId);
+  const bytes = await sizeOf(tx, tenantId, step.firmwareId);
   const past = await readPast(
     tx,
     tenantId,
-    step!.slot,
+    step.slot,
     types.map((one) => one.id),
   );
   const kinds = types.length > 0 ? types : [{ id: '', name: 'no device', count: 1 }];
@@ -73,14 +73,14 @@ export async function readDeviceMs(
   plan: Plan,
   types: readonly TypeCount[],
 ): Promise<number | null> {
-  const [step] = plan.steps;
+  const step = onlyStep(plan);
   if (types.length === 0) return null;
   const [bytes, past] = [
-    await sizeOf(tx, tenantId, step!.firmwareId),
+    await sizeOf(tx, tenantId, step.firmwareId),
     await readPast(
       tx,
       tenantId,
-      step!.slot,
+      step.slot,
       types.map((one) => one.id),
     ),
   ];
@@ -116,12 +116,12 @@ function roundedDuration(ms: number): number {
 
 /** Of a sample of the targets, by a hash of their ids: those that were created together are not alike by chance. */
 async function presence(tx: Tx, tenantId: string, plan: Plan, targets: number, now: number): Promise<Presence> {
-  const [step] = plan.steps;
+  const step = onlyStep(plan);
   const values: unknown[] = [
     tenantId,
     plan.targets.deviceIds,
-    step!.slot,
-    step!.firmwareId,
+    step.slot,
+    step.firmwareId,
     Math.max(1, Math.ceil(targets / SAMPLE)),
     new Date(now).toISOString(),
   ];

@@ -1,3 +1,4 @@
+import { defined } from '../../domain/defined.js';
 import type { Installation } from '../../domain/installation/installation.js';
 import { isEnded } from '../../domain/installation/states.js';
 import { isEndedTarget, type TargetState } from '../../domain/rollout/facts.js';
@@ -68,7 +69,7 @@ export async function moveTargets(tx: Tx, changes: readonly InstallationChange[]
   );
   const moves: TargetRow[] = [];
   for (const row of rows) {
-    const { before, after } = byId.get(row.installation_id)!;
+    const { before, after } = defined(byId.get(row.installation_id), 'only targets of these installations are read');
     const move = targetAfter(
       before,
       after,

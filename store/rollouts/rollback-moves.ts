@@ -1,3 +1,4 @@
+import { defined } from '../../domain/defined.js';
 import { isEnded } from '../../domain/installation/states.js';
 import type { RollbackState } from '../../domain/rollout/facts.js';
 import type { RetryPlan } from '../../domain/rollout/plan.js';
@@ -92,14 +93,15 @@ export async function moveRollbackTargets(
     ],
   );
   const moves = rows.map((row) => {
-    const { before, after } = ended.get(row.back_installation_id)!;
-    const move = targetAfter(
-      before,
-      after,
-      { state: 'inFlight', attempt: row.back_attempt, endAs: null },
-      row.retry,
-      now,
-    )!;
+    const { before, after } = defined(
+      ended.get(row.back_installation_id),
+      'only targets of these installations are read',
+    );
+    const target = { state: 'inFlight', attempt: row.back_attempt, endAs: null } as const;
+    const move = defined(
+      targetAfter(before, after, target, row.retry, now),
+      'an installation that ended moves its target',
+    );
     const to: RollbackState =
       move.state === 'pending'
         ? 'pending'

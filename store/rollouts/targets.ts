@@ -1,3 +1,5 @@
+import { oneRow } from '../db/one-row.js';
+import { groupAt, onlyStep } from '../../domain/rollout/plan.js';
 import { groupSize } from '../../domain/rollout/group-size.js';
 import type { TargetState } from '../../domain/rollout/facts.js';
 import type { Tx } from '../db/pool.js';
@@ -30,13 +32,13 @@ async function collectPage(
   { tenantId, id, plan, collectedTo, facts }: StoredRollout,
   now: number,
 ): Promise<void> {
-  const [step] = plan.steps;
+  const step = onlyStep(plan);
   const values: unknown[] = [
     tenantId,
     id,
     collectedTo,
-    step!.slot,
-    step!.firmwareId,
+    step.slot,
+    step.firmwareId,
     plan.pace.offline === 'offer',
     iso(now),
     iso(facts.createdAt),
@@ -56,7 +58,7 @@ async function collectPage(
      SELECT count(*) AS seen, (SELECT id FROM page ORDER BY id DESC LIMIT 1) AS last FROM page`,
     values,
   );
-  const { seen, last } = rows[0]!;
+  const { seen, last } = oneRow(rows, 'the page of devices');
   if (Number(seen) === TARGETS_PER_PAGE)
     await tx.query(`UPDATE rollouts SET collected_to = $3 WHERE tenant_id = $1 AND id = $2`, [tenantId, id, last]);
   else {
@@ -98,9 +100,10 @@ async function formGroup(
 ): Promise<void> {
   const position = Math.min(forming, plan.groups.length - 1);
   const isRest = forming > position;
-  const group = plan.groups[position]!;
+  const group = groupAt(plan.groups, position);
   const wanted = isRest ? null : groupSize(group, targetCount ?? 0);
-  const left = wanted === null ? TARGETS_PER_PAGE : Math.min(TARGETS_PER_PAGE, wanted - facts.groups[position]!.size);
+  const left =
+    wanted === null ? TARGETS_PER_PAGE : Math.min(TARGETS_PER_PAGE, wanted - groupAt(facts.groups, position).size);
   const values: unknown[] = [tenantId, id, position, left - 1];
   const matches = (target: string) =>
     isRest || group.filter === null
@@ -178,7 +181,8 @@ export async function skipAway(
   now: number,
 ): Promise<number> {
   const seenBefore = now - plan.pace.awayAfter;
-  if (facts.groups[position]!.openedAt! > seenBefore) return 0;
+  const { openedAt } = groupAt(facts.groups, position);
+  if (openedAt !== null && openedAt > seenBefore) return 0;
   const { rows } = await tx.query(
     `WITH away AS (
        SELECT t.device_id FROM rollout_targets t JOIN devices d ON d.tenant_id = t.tenant_id AND d.id = t.device_id
@@ -273,6 +277,6 @@ async function judgeAdmissiblePage(tx: Tx, { tenantId, id, plan, admissibleTo }:
      WHERE t.tenant_id = $1 AND t.rollout_id = $2 AND t.device_id = k.device_id AND t.admissible <> n.admissible`,
     [tenantId, id, rows.map((row) => row.device_id), plan.pace.offline === 'offer'],
   );
-  const to = rows.length < TARGETS_PER_PAGE ? null : rows.at(-1)!.device_id;
+  const to = rows[TARGETS_PER_PAGE - 1]?.device_id ?? null;
   await tx.query(`UPDATE rollouts SET admissible_to = $3 WHERE tenant_id = $1 AND id = $2`, [tenantId, id, to]);
 }

@@ -1,3 +1,4 @@
+import { oneRow } from '../db/one-row.js';
 import { DomainError } from '../../domain/errors.js';
 import { newId } from '../db/ids.js';
 import type { Page, PageRequest } from '../db/page.js';
@@ -35,7 +36,7 @@ export async function createTemplate(
       RETURNING ${COLUMNS}`,
     [tenantId, newId(), JSON.stringify(plan), createdBy, iso(now)],
   );
-  return toView(rows[0]!);
+  return toView(oneRow(rows, 'the new template'));
 }
 
 /** @returns undefined where the tenant has no such template. */

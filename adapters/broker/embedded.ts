@@ -107,7 +107,7 @@ class Sessions {
 export async function startEmbeddedBroker(options: EmbeddedBrokerOptions): Promise<EmbeddedBroker> {
   const { log } = options;
   const sessions = new Sessions();
-  const inlets = new WeakMap<Client, () => void>();
+  const packetLimits = new WeakMap<Client, () => void>();
   const outgoing = new OutgoingQueues();
   const isBehind = () => internals.mq.length > MAX_DELIVERING;
   // The service does not wait for its own session's queue: only it can make that shorter.
@@ -132,7 +132,7 @@ export async function startEmbeddedBroker(options: EmbeddedBrokerOptions): Promi
   const aedes = new Aedes({
     connectTimeout: CONNECT_TIMEOUT_MS,
     drainTimeout: DRAIN_TIMEOUT_MS,
-    ...admission(options, sessions, inlets),
+    ...admission(options, sessions, packetLimits),
     ...rules,
   });
   const internals = aedes as unknown as Internals;
@@ -157,7 +157,7 @@ export async function startEmbeddedBroker(options: EmbeddedBrokerOptions): Promi
       tell(client, { what: 'packet', why });
     });
     const client: Client = aedes.handle(socket);
-    inlets.set(client, admitted);
+    packetLimits.set(client, admitted);
     socket.on('close', () => sockets.delete(socket));
   });
   const port = await listen(server, options).catch((error: unknown) => {
@@ -199,7 +199,7 @@ function aboutOf(session: Session | undefined): object {
 function admission(
   options: EmbeddedBrokerOptions,
   sessions: Sessions,
-  inlets: WeakMap<Client, () => void>,
+  packetLimits: WeakMap<Client, () => void>,
 ): Required<Pick<AedesOptions, 'preConnect' | 'authenticate'>> {
   const connects = new WeakMap<Client, ConnectPacket>();
   return {
@@ -218,7 +218,7 @@ function admission(
         if (identity.kind === 'device') writable.clean = true;
         if (identity.kind === 'device' && packet) packet.clean = true;
         sessions.add(client, found);
-        inlets.get(client)?.();
+        packetLimits.get(client)?.();
         done(null, true);
       });
     },

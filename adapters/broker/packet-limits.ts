@@ -16,10 +16,10 @@ const CONNECT = 1;
  * Counts what aedes reads, before its parser sees it: the parser buffers a packet of any length, so one CONNECT of 200
  * MB from a stranger would be 200 MB of memory. The socket's `read` is replaced because it is the one way by which
  * aedes takes bytes.
- * @returns a function that lifts the limits for strangers.
+ * @returns a function that lifts the limits for unauthenticated.
  */
 export function limitPackets(socket: Socket, refused: (why: string) => void): () => void {
-  const strangers = new Frames(MAX_CONNECT_BYTES, (type, index) =>
+  const unauthenticated = new Frames(MAX_CONNECT_BYTES, (type, index) =>
     index === 0 && type !== CONNECT ? 'the first packet is no CONNECT' : undefined,
   );
   // A stranger's further packets are counted by the second one, which follows the stream from its beginning as well.
@@ -33,7 +33,7 @@ export function limitPackets(socket: Socket, refused: (why: string) => void): ()
     total += chunk.length;
     const tooMuch =
       known || total <= MAX_STRANGER_BYTES ? undefined : `over ${MAX_STRANGER_BYTES} bytes before it was let in`;
-    const fault = tooMuch ?? (known ? undefined : strangers.accept(chunk)) ?? everyone.accept(chunk);
+    const fault = tooMuch ?? (known ? undefined : unauthenticated.accept(chunk)) ?? everyone.accept(chunk);
     if (fault === undefined) return chunk;
     refused(fault);
     socket.destroy();

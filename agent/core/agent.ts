@@ -57,7 +57,7 @@ export class Agent {
   private readonly children: Children;
   private readonly ending = new AbortController();
   private starting: Promise<void> = Promise.resolve();
-  private isDamageTold = true;
+  private isDamageReported = true;
 
   constructor(private readonly options: AgentOptions) {
     const { url, username, password, stateDir, durable = true, random = Math.random, clock = SYSTEM_CLOCK } = options;
@@ -184,22 +184,22 @@ export class Agent {
 
   private noteDamage(sentence: string): void {
     this.own.note('trouble', sentence);
-    this.isDamageTold = false;
-    this.tellDamage();
+    this.isDamageReported = false;
+    this.reportDamage();
   }
 
   /** In the log as well as in the hello: there it stands beside what happened at that time. */
-  private tellDamage(): void {
-    if (this.isDamageTold || !this.connection.connected) return;
-    this.isDamageTold = true;
-    this.own.tellDiary();
+  private reportDamage(): void {
+    if (this.isDamageReported || !this.connection.connected) return;
+    this.isDamageReported = true;
+    this.own.sendLog();
   }
 
   private connected(): void {
     this.own.note('connected', '');
     this.own.connected();
     this.children.connected();
-    this.tellDamage();
+    this.reportDamage();
   }
 
   private disconnected(reason: string): void {

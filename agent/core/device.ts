@@ -3,7 +3,7 @@ import type { Ack, Cmd, DownMessage } from '../../protocol/mqtt/payloads.js';
 import { momentOf, type Clock, type Moment } from './clock.js';
 import type { Outgoing } from './connection.js';
 import { EventLog, type AgentEvent } from './event-log.js';
-import { Greeter } from './greeter.js';
+import { HelloSender } from './hello-sender.js';
 import { heldSlots, type ChildEntry, type Self } from './hello-message.js';
 import { Halted, isHalted, type Hooks } from './hooks.js';
 import type { Installer } from './installer.js';
@@ -73,9 +73,9 @@ export class Device implements Desk {
   readonly halt: AbortSignal;
   private readonly ending = new AbortController();
   private readonly file: StateFile;
-  private readonly diary: EventLog;
-  private readonly voice: Reporter;
-  private readonly greeter: Greeter;
+  private readonly eventLog: EventLog;
+  private readonly reporter: Reporter;
+  private readonly helloSender: HelloSender;
   private readonly worker: Worker;
   private present: AgentState = EMPTY_STATE;
   private changes: Promise<unknown> = Promise.resolve();
@@ -93,21 +93,21 @@ export class Device implements Desk {
     this.downloads = uplink.downloads;
     this.halt = AbortSignal.any([this.ending.signal, uplink.halt]);
     this.file = new StateFile(join(options.stateDir, 'state.json'), uplink.files);
-    this.diary = new EventLog(options.onEvent ?? (() => undefined), uplink.clock);
-    this.voice = new Reporter({
-      diary: this.diary,
+    this.eventLog = new EventLog(options.onEvent ?? (() => undefined), uplink.clock);
+    this.reporter = new Reporter({
+      eventLog: this.eventLog,
       publish: (message) => this.publish(message),
       patience: this.timings.answer,
       backoff: this.timings.repeat,
       clock: uplink.clock,
       random: uplink.random,
     });
-    this.greeter = new Greeter({
+    this.helloSender = new HelloSender({
       self: () => this.self(),
       state: () => this.present,
       children: () => uplink.children?.() ?? [],
       patience: this.timings.children,
-      voice: this.voice,
+      reporter: this.reporter,
       isConnected: () => !this.halt.aborted && uplink.isConnected(),
       note: (phase, detail) => this.note(phase, detail),
     });
@@ -118,7 +118,7 @@ export class Device implements Desk {
     return this.present;
   }
 
-  /** Where the state on disk is damaged, it begins anew, which is told. */
+  /** Where the state on disk is damaged, it begins anew, which is reported. */
   async load(): Promise<void> {
     this.present = restarted(await this.file.load(), this.moment());
   }
@@ -130,7 +130,7 @@ export class Device implements Desk {
 
   /** @param first what comes before the first step */
   run(first: Promise<void> = Promise.resolve()): void {
-    this.voice.unheard();
+    this.reporter.unheard();
     this.work = first.then(
       () => this.worker.run(),
       (error: unknown) => this.note('trouble', messageOf(error)),
@@ -140,23 +140,23 @@ export class Device implements Desk {
   /** Resolves when nothing of this device touches its files any more. */
   async end(): Promise<void> {
     this.ending.abort();
-    this.voice.close();
+    this.reporter.close();
     this.worker.wake();
     await Promise.allSettled([this.work, this.changes]);
   }
 
   connected(): void {
-    this.voice.unheard();
-    this.unlessHalted(this.greeter.greet(this.uplink.children !== undefined || this.hasWork()));
+    this.reporter.unheard();
+    this.unlessHalted(this.helloSender.sayHello(this.uplink.children !== undefined || this.hasWork()));
   }
 
   disconnected(): void {
-    this.voice.unheard();
+    this.reporter.unheard();
     this.worker.wake();
   }
 
   mayInstallAt(): number {
-    return this.voice.heardAt;
+    return this.reporter.heardAt;
   }
 
   change(decide: (state: AgentState) => Change | null): Promise<boolean> {
@@ -169,15 +169,15 @@ export class Device implements Desk {
   }
 
   progress(job: Job, phase: 'download' | 'push', bytes: number): void {
-    this.voice.progress(job, phase, bytes);
+    this.reporter.progress(job, phase, bytes);
   }
 
   booted(): Promise<void> {
-    return this.greeter.greet(true);
+    return this.helloSender.sayHello(true);
   }
 
-  tellDiary(): void {
-    this.voice.tellDiary();
+  sendLog(): void {
+    this.reporter.sendLog();
   }
 
   drained(deadlineMs: number): Promise<void> {
@@ -185,10 +185,10 @@ export class Device implements Desk {
   }
 
   note(phase: string, detail: string, slot: string | null = null): void {
-    this.diary.note(phase, detail, slot);
+    this.eventLog.note(phase, detail, slot);
   }
 
-  /** As it stands in its gateway's hello. What cannot be asked cannot be told: then its slots are left out. */
+  /** As it stands in its gateway's hello. What cannot be asked cannot be reported: then its slots are left out. */
   async entry(): Promise<Pick<ChildEntry, 'slots' | 'reachable'>> {
     try {
       if ((await this.installer.reachable?.()) === false) return { slots: {}, reachable: false };
@@ -225,18 +225,19 @@ export class Device implements Desk {
       case 'cancel':
         return void (await this.change((state) => cancelAsked(state, installationId, this.moment())));
       case 'hello':
-        return this.greeter.greet(true);
+        return this.helloSender.sayHello(true);
       case 'log':
-        return this.voice.tellDiary();
+        return this.reporter.sendLog();
     }
   }
 
   private async acknowledged(ack: Ack): Promise<void> {
-    const hello = this.voice.receipt(ack.for);
+    const hello = this.reporter.receipt(ack.for);
     if (hello === undefined) return void (await this.change((state) => acknowledged(state, ack.for)));
     const { open, result } = ack;
     const isChild = this.uplink.children === undefined;
-    if (open !== undefined) await this.change((state) => helloAnswered(state, hello.told, open, this.moment()));
+    if (open !== undefined)
+      await this.change((state) => helloAnswered(state, hello.reportedRevisions, open, this.moment()));
     // A child that has moved to another gateway is installed from there.
     else if (isChild && (result === 'forbidden' || result === 'unknown'))
       await this.change((state) => disowned(state, this.moment()));
@@ -254,7 +255,7 @@ export class Device implements Desk {
     if (this.halt.aborted) throw new Halted('the agent has ended');
     this.present = change.state;
     for (const slot of change.stop) this.worker.stop(slot);
-    for (const status of change.say) this.voice.say(status);
+    for (const status of change.say) this.reporter.say(status);
     this.worker.wake();
     const isNew = wantedBy(change.state).some(({ sha256 }) =>
       wantedBy(before).every((other) => other.sha256 !== sha256),
@@ -275,9 +276,11 @@ export class Device implements Desk {
   private self(): Self {
     const { clock, installer, slots } = this;
     const { deviceType, aliases } = this.options;
-    const told = Object.fromEntries(Object.entries(this.present.slots).map(([slot, { revision }]) => [slot, revision]));
+    const reportedRevisions = Object.fromEntries(
+      Object.entries(this.present.slots).map(([slot, { revision }]) => [slot, revision]),
+    );
     const underway = beingInstalled(this.present);
-    return { told, underway, clock, installer, slots, deviceType, aliases, damaged: this.damaged() };
+    return { reportedRevisions, underway, clock, installer, slots, deviceType, aliases, damaged: this.damaged() };
   }
 
   /** Of the agent's files: told by the device that the agent runs on. */

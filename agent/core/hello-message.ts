@@ -11,7 +11,7 @@ const MOST_CHILDREN = 256;
 export interface Self {
   readonly clock: Clock;
   /** The highest revision seen, by slot. */
-  readonly told: Readonly<Record<string, number>>;
+  readonly reportedRevisions: Readonly<Record<string, number>>;
   /** By slot: what is being put there now. */
   readonly underway: Readonly<Record<string, { readonly sha256: string; readonly installationId: string }>>;
   readonly installer: Installer;
@@ -45,7 +45,7 @@ export interface HelloMessage {
  *   answered later
  * @returns and the children whose entry would not even fit into a hello of its own
  */
-export async function greetings(
+export async function helloMessages(
   self: Self,
   children: readonly ChildEntry[] = [],
   isMore = false,
@@ -81,7 +81,12 @@ export async function greetings(
  * What each slot holds now, with the highest revision that was seen for it. What could not be found out is left out:
  * absence means nothing.
  */
-export async function heldSlots({ installer, slots, told, underway }: Self): Promise<Record<string, Held>> {
+export async function heldSlots({
+  installer,
+  slots,
+  reportedRevisions,
+  underway,
+}: Self): Promise<Record<string, Held>> {
   const current = await installer.current(slots);
   return Object.fromEntries(
     slots.flatMap((slot) => {
@@ -93,7 +98,7 @@ export async function heldSlots({ installer, slots, told, underway }: Self): Pro
               slot,
               {
                 ...content,
-                revision: Math.max(content.revision, told[slot] ?? 0),
+                revision: Math.max(content.revision, reportedRevisions[slot] ?? 0),
                 confirmed: content.confirmed && !isUnproven(content, underway[slot]),
               },
             ] as const,

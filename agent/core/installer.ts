@@ -17,7 +17,7 @@ export const NOTHING_HELD: Held = { version: null, sha256: null, installationId:
 export interface InstallWatch {
   /** Bytes that have reached the slot so far, where it can tell: reported as the phase `push`. */
   readonly pushed: (bytes: number) => void;
-  /** A line for the diary, which `up/log` tells after a failure. */
+  /** A line for the event log, which `up/log` tells after a failure. */
   readonly output: (line: string) => void;
   /** Aborted when the agent ends: stop, or leave what goes on by itself; it is called again after the next start. */
   readonly signal: AbortSignal;

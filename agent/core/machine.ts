@@ -93,13 +93,13 @@ export function cancelAsked(state: AgentState, installationId: string | undefine
  */
 export function helloAnswered(
   state: AgentState,
-  told: Readonly<Record<string, number>>,
+  reportedRevisions: Readonly<Record<string, number>>,
   open: Readonly<Record<string, { installationId: string }>>,
   now: Moment,
 ): Change {
   return Object.keys(state.slots).reduce<Change>((change, slot) => {
     const { job } = slotOf(change.state, slot);
-    if (job === null || isCommitted(job) || job.desired.revision > (told[slot] ?? 0)) return change;
+    if (job === null || isCommitted(job) || job.desired.revision > (reportedRevisions[slot] ?? 0)) return change;
     return open[slot]?.installationId === job.desired.installationId
       ? change
       : followed(change, canceled(change.state, slot, now));

@@ -6,9 +6,9 @@ import { ProgressPace } from './progress-pace.js';
 import { Repeater, type RepeaterOptions } from './repeater.js';
 import { TERMINAL_STATES, type AgentState, type Job } from './state.js';
 
-/** `diary` keeps what `up/log` sends after a failure; `publish` may lose a message, which is then repeated. */
+/** `eventLog` keeps what `up/log` sends after a failure; `publish` may lose a message, which is then repeated. */
 export interface ReporterOptions extends Omit<RepeaterOptions, 'send'> {
-  readonly diary: EventLog;
+  readonly eventLog: EventLog;
   readonly publish: (message: Outgoing) => void;
   /** How long after a connect (or its loss) the answer to the hello is waited for, milliseconds. */
   readonly patience: number;
@@ -16,8 +16,8 @@ export interface ReporterOptions extends Omit<RepeaterOptions, 'send'> {
 
 interface Hello {
   readonly msgIds: Set<string>;
-  /** Slot → the revision that it told. */
-  readonly told: Readonly<Record<string, number>>;
+  /** Slot → the revision that it reported. */
+  readonly reportedRevisions: Readonly<Record<string, number>>;
   isAnswered: boolean;
 }
 
@@ -60,8 +60,13 @@ export class Reporter {
    * A hello first, then whatever may have been lost. `answerWanted` false = nothing is in work that could have been
    * withdrawn.
    */
-  greet(hellos: readonly HelloMessage[], state: AgentState, told: Record<string, number>, answerWanted: boolean): void {
-    this.hello = { msgIds: new Set(hellos.map(({ msgId }) => msgId)), told, isAnswered: !answerWanted };
+  sayHello(
+    hellos: readonly HelloMessage[],
+    state: AgentState,
+    reportedRevisions: Record<string, number>,
+    answerWanted: boolean,
+  ): void {
+    this.hello = { msgIds: new Set(hellos.map(({ msgId }) => msgId)), reportedRevisions, isAnswered: !answerWanted };
     this.repeater.rest(); // put in order, then said once
     this.repeater.clear();
     for (const { msgId, body } of hellos) this.repeater.put(msgId, { type: 'hello', body });
@@ -74,7 +79,7 @@ export class Reporter {
   }
 
   /** Of children that answered after the hello had left. */
-  greetMore(hellos: readonly HelloMessage[]): void {
+  addHellos(hellos: readonly HelloMessage[]): void {
     for (const { msgId, body } of hellos) {
       this.hello?.msgIds.add(msgId);
       this.repeater.put(msgId, { type: 'hello', body });
@@ -89,7 +94,7 @@ export class Reporter {
 
   say(status: Status): void {
     const { error, state, slot, forSeconds } = status;
-    this.deps.diary.note(
+    this.deps.eventLog.note(
       state,
       error ? `${error.code}: ${error.message}` : forSeconds === undefined ? '' : `for ${forSeconds} s`,
       slot,
@@ -97,21 +102,21 @@ export class Reporter {
     const message: Outgoing = { type: 'status', body: status };
     if (TERMINAL_STATES.has(state)) this.repeater.put(statusReceipt(status), message);
     else this.deps.publish(message);
-    if (state === 'failed') this.tellDiary(status);
+    if (state === 'failed') this.sendLog(status);
   }
 
   progress({ desired: { installationId, firmware, slot } }: Job, phase: 'download' | 'push', bytes: number): void {
     if (!this.pace.isDue(phase, bytes, firmware.size, this.deps.clock.monotonic())) return;
     this.deps.publish({ type: 'progress', body: { v: 1, installationId, phase, bytes, total: firmware.size } });
-    this.deps.diary.note(
+    this.deps.eventLog.note(
       phase === 'push' ? 'push' : 'progress',
       `${Math.floor((100 * bytes) / firmware.size)} %`,
       slot,
     );
   }
 
-  tellDiary(about?: { installationId: string; slot: string }): void {
-    const lines = this.deps.diary.newest();
+  sendLog(about?: { installationId: string; slot: string }): void {
+    const lines = this.deps.eventLog.newest();
     if (lines.length === 0) return;
     this.deps.publish({
       type: 'log',

@@ -23,7 +23,7 @@ export interface CommandSlotOptions {
 
 /** A question is answered in this time, or not at all: the hello waits for it. */
 export const ASK_MS = 30_000;
-/** Lines of a handler's output that go to the diary, and with it into `up/log`. */
+/** Lines of a handler's output that go to the event log, and with it into `up/log`. */
 const TOLD_LINES = 20;
 
 /** A slot that a command writes, run with environment variables (docs/device-guide.md). */

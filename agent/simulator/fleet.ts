@@ -89,7 +89,7 @@ export function createFleet({
   const stopping = new AbortController();
   const fleet = new Map<string, SimulatedDevice>();
   const children = new Map<string, Simulated>();
-  const told = (device: string) => (phase: string, detail: string, at: number) =>
+  const noted = (device: string) => (phase: string, detail: string, at: number) =>
     listeners.forEach((listener) => listener({ device, phase, detail, at }));
   for (const one of devices) {
     const name = `${one.tenant}/${one.id}`;
@@ -106,7 +106,7 @@ export function createFleet({
       times: { ...SIMULATED_TIMES, ...times },
       timings: { ...FLEET_TIMINGS, ...timings },
       random: seededRandom(seed, name),
-      onEvent: told(one.id),
+      onEvent: noted(one.id),
       children: (one.children ?? []).map((child, index): ChildOfFleet => ({
         id: child.id,
         profile:
@@ -115,7 +115,7 @@ export function createFleet({
             : (child.profile ?? profile.child?.(index) ?? CHILD_PROFILES.child),
         slots: child.slots ?? { firmware: '1.0.0' },
         random: seededRandom(seed, `${one.tenant}/${child.id}`),
-        onEvent: told(child.id),
+        onEvent: noted(child.id),
       })),
     });
     fleet.set(name, device);

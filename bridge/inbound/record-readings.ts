@@ -51,7 +51,7 @@ interface Answer {
   readonly reports: readonly Report[];
   readonly receipts: Noted['receipts'];
   /** Children that it names and that are unknown. */
-  readonly strangers: readonly string[];
+  readonly unknownChildren: readonly string[];
 }
 
 async function recordMessages(tx: Tx, messages: readonly UpMessage[], now: number): Promise<Answer[]> {
@@ -66,7 +66,7 @@ async function recordMessages(tx: Tx, messages: readonly UpMessage[], now: numbe
       recorded,
       reports: own,
       receipts: receiptsOf(message, own, recorded, aliases),
-      strangers: unknownChildren(message, aliases),
+      unknownChildren: unknownChildren(message, aliases),
     };
   });
 }
@@ -76,7 +76,7 @@ function notedOf(reading: Reading, answer: Answer | undefined): Noted {
   const refusals = (answer?.recorded ?? []).flatMap((one) => (one.outcome === 'refused' ? [one.reason] : []));
   return {
     recorded: (answer?.recorded.length ?? 0) - refusals.length,
-    refusals: [...refusals, ...(answer?.strangers ?? []).map(() => 'unknown_device')],
+    refusals: [...refusals, ...(answer?.unknownChildren ?? []).map(() => 'unknown_device')],
     receipts: answer?.receipts ?? [],
   };
 }
@@ -109,7 +109,7 @@ function diagnosticsOf(
     const detail = `${deviceId === device ? '' : `child ${deviceId}: `}${REFUSAL_SENTENCES[one.reason] ?? one.reason}`;
     return [diagnosticOf(incoming, tenant, isForeign ? node : deviceId, one.reason, detail, now)];
   });
-  const strangers = (answer?.strangers ?? []).map((name) =>
+  const unknown = (answer?.unknownChildren ?? []).map((name) =>
     diagnosticOf(
       incoming,
       tenant,
@@ -125,7 +125,7 @@ function diagnosticsOf(
   const lines = answer?.recorded[0]?.outcome === 'refused' ? undefined : linesOf(reading.message);
   return [
     ...entries,
-    ...strangers,
+    ...unknown,
     ...ceilings,
     ...(lines === undefined ? [] : [diagnosticOf(incoming, tenant, device, 'log', lines, now)]),
   ];

@@ -14,7 +14,7 @@ const MOST_MS = 30 * 60_000;
 const REMEMBERED = 10_000;
 
 /** What a process was told last. */
-interface Told {
+interface Refreshed {
   readonly key: string;
   readonly until: number | null;
   readonly at: number;
@@ -34,7 +34,7 @@ interface Told {
 export class StatusRefreshLimiter {
   private left = PER_SECOND;
   private at = 0;
-  private readonly told = new Map<string, Told>();
+  private readonly told = new Map<string, Refreshed>();
 
   /**
    * Whether the process knows already what is signalled of this row, except for what people read: it was told of the

@@ -228,7 +228,7 @@ describe('The device in shell', () => {
   }, 90_000);
 
   it('leaves no curl behind when it is killed with -9 in a download, and loses no attempt', async () => {
-    const { firmwareId, sha256 } = await upload('1.5.0', 2_000_000);
+    const { firmwareId, sha256 } = await upload('1.5.0', 6_000_000);
     writeFileSync(path('.curlrc'), 'limit-rate = 300k');
     start({ CURL_HOME: dir });
     const { id } = await install(firmwareId);
@@ -244,7 +244,7 @@ describe('The device in shell', () => {
   }, 180_000);
 
   it('shows its password to no other user of the machine, and its signed link neither', async () => {
-    const { firmwareId } = await upload('1.6.0', 1_000_000);
+    const { firmwareId } = await upload('1.6.0', 2_000_000);
     writeFileSync(path('.curlrc'), 'limit-rate = 300k');
     start({ CURL_HOME: dir });
     const { id } = await install(firmwareId);

@@ -7,7 +7,7 @@ import { admitRollback, giveUpRollback, prepareRollback } from '../store/command
 import { saveRollout, type StoredRollout } from '../store/rollouts/rows.js';
 import { stopOpen } from '../store/commands/stop-open.js';
 import { sweepPage } from '../store/commands/sweep.js';
-import { endPending, materialisePage } from '../store/rollouts/targets.js';
+import { askHeld, concludeHeld, endPending, materialisePage } from '../store/rollouts/targets.js';
 
 /** What a step needs to be done: the rollout as it was observed, under its lock. */
 export interface StepContext {
@@ -26,6 +26,10 @@ const ON_FACTS = async (step: Step): Promise<StepReport> => {
   return Object.fromEntries(Object.entries(step).filter(([member]) => member !== 'do'));
 };
 
+function positionOf({ facts }: StoredRollout, name: string): number {
+  return facts.groups.findIndex((group) => group.name === name);
+}
+
 /** A new kind of step does not compile without its executor. Pages of the same step are one line of history each. */
 const EXECUTORS: Executors = {
   materialise: async (_, { tx, rollout, now }) => {
@@ -34,7 +38,14 @@ const EXECUTORS: Executors = {
   },
   begin: ON_FACTS,
   fire_rule: ON_FACTS,
-  open_group: ON_FACTS,
+  open_group: async (step, { tx, rollout }) => {
+    await askHeld(tx, rollout, positionOf(rollout, step.group));
+    return { group: step.group };
+  },
+  conclude_held: async ({ group }, { tx, rollout, now }) => {
+    const targets = await concludeHeld(tx, rollout, positionOf(rollout, group), now);
+    return targets > 0 ? { group, targets } : undefined;
+  },
   soak: ON_FACTS,
   ask_approval: ON_FACTS,
   pass_group: ON_FACTS,

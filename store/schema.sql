@@ -459,6 +459,7 @@ CREATE TABLE rollout_groups (
   unattempted_timed_out integer NOT NULL DEFAULT 0
   away integer NOT NULL DEFAULT 0
   prefix_to integer NOT NULL DEFAULT 0
+  held_to uuid
   CONSTRAINT rollout_groups_pkey PRIMARY KEY (tenant_id, rollout_id, "position")
   CONSTRAINT rollout_groups_tenant_id_rollout_id_fkey FOREIGN KEY (tenant_id, rollout_id) REFERENCES rollouts(tenant_id, id) ON DELETE CASCADE
   CONSTRAINT rollout_groups_tenant_id_rollout_id_name_key UNIQUE (tenant_id, rollout_id, name)

@@ -52,6 +52,7 @@ export function applyStep(facts: RolloutFacts, step: Step, now: number): Rollout
     case 'close':
       return { ...facts, closedAt: now };
     case 'materialise':
+    case 'conclude_held':
     case 'sweep':
     case 'prepare_back':
     case 'admit_back':

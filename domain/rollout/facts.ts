@@ -57,6 +57,8 @@ export interface GroupFacts {
   readonly size: number;
   readonly counters: Counters;
   readonly openedAt: number | null;
+  /** It has just opened, and not all of its targets have been asked whether they hold the content. */
+  readonly asksHeld?: boolean;
   /** Since when its gate is satisfied without a break: the soak counts from here. */
   readonly soakingSince: number | null;
   readonly askedAt: number | null;

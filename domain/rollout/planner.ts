@@ -25,6 +25,7 @@ export function planNext(facts: RolloutFacts, plan: Plan, now: number): Planned 
     starting(facts, plan, now) ??
     ending(facts, plan, counters, now) ??
     sweeping(facts, plan, now) ??
+    holding(facts) ??
     gates(facts, plan, now) ??
     finishing(facts, plan, counters) ??
     paused(facts, counters, plan, now) ??
@@ -153,6 +154,12 @@ function sweeping(
 ): Planned | undefined {
   if (!targets.dynamic || endedAt !== null) return undefined;
   return sweepWanted || now >= (sweptAt ?? startedAt!) + SWEEP_EVERY_MS ? steps({ do: 'sweep' }) : undefined;
+}
+
+/** What holds the content when its group opens needs nothing: that is looked up before anything is admitted. */
+function holding({ groups }: RolloutFacts): Planned | undefined {
+  const asked = groups.find((group) => group.asksHeld === true);
+  return asked && steps({ do: 'conclude_held', group: asked.name });
 }
 
 /** The gates of all groups that are open, in order; the first that asks for a step gets it. */

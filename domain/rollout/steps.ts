@@ -10,6 +10,8 @@ export type Step =
   | { readonly do: 'begin' }
   | { readonly do: 'fire_rule'; readonly rule: StopRule; readonly because: string }
   | { readonly do: 'open_group'; readonly group: string }
+  /** Of a group that has just opened, the next page of targets that hold the content already comes to its end. */
+  | { readonly do: 'conclude_held'; readonly group: string }
   /** `null` takes the soak back: its gate is not satisfied any more. */
   | { readonly do: 'soak'; readonly group: string; readonly since: number | null }
   | { readonly do: 'ask_approval'; readonly group: string }

@@ -95,6 +95,7 @@ export type GroupRow = Record<(typeof COUNTER_COLUMNS)[TargetState], number> & {
   unattempted_rejected: number;
   unattempted_timed_out: number;
   away: number;
+  held_to: string | null;
   back_pending: number;
   back_in_flight: number;
   back_done: number;
@@ -183,6 +184,7 @@ function toGroup(row: GroupRow): GroupFacts {
     size: row.size,
     counters: toCounters(row),
     openedAt: ms(row.opened_at),
+    asksHeld: row.held_to !== null,
     soakingSince: ms(row.soaking_since),
     askedAt: ms(row.asked_at),
     approvals: row.approvals,

@@ -24,36 +24,22 @@ export async function materialisePage(tx: Tx, rollout: StoredRollout, now: numbe
 }
 
 /**
- * Devices by their id, so that a page begins where the last one ended. Content that a slot holds already concludes its
- * target here.
+ * Devices by their id, so that a page begins where the last one ended.
  */
 async function collectPage(
   tx: Tx,
   { tenantId, id, plan, collectedTo, facts }: StoredRollout,
   now: number,
 ): Promise<void> {
-  const step = onlyStep(plan);
-  const values: unknown[] = [
-    tenantId,
-    id,
-    collectedTo,
-    step.slot,
-    step.firmwareId,
-    plan.pace.offline === 'offer',
-    iso(now),
-    iso(facts.createdAt),
-  ];
+  const values: unknown[] = [tenantId, id, collectedTo, plan.pace.offline === 'offer', iso(facts.createdAt)];
   const condition = targetCondition(plan, values, { rollout: '$2' });
   const { rows } = await tx.query<{ seen: string; last: string | null }>(
     `WITH page AS (SELECT d.id, d.online FROM devices d WHERE d.tenant_id = $1 AND ($3::uuid IS NULL OR d.id > $3)
-      AND d.created_at <= $8::timestamptz + interval '1 second' AND ${condition} ORDER BY d.id
+      AND d.created_at <= $5::timestamptz + interval '1 second' AND ${condition} ORDER BY d.id
       LIMIT ${TARGETS_PER_PAGE}),
      told AS (
-       INSERT INTO rollout_targets (tenant_id, rollout_id, device_id, rank, admissible, state, because, ended_at)
-       SELECT $1, $2, p.id, md5($2::uuid::text || p.id::text)::uuid, $6
-         OR ${REACHABLE}, CASE WHEN h.held THEN 'alreadyInstalled' ELSE 'pending' END,
-         CASE WHEN h.held THEN 'its slot held the content already' END, CASE WHEN h.held THEN $7::timestamptz END
-       FROM page p CROSS JOIN LATERAL (SELECT ${HELD} AS held OFFSET 0) h
+       INSERT INTO rollout_targets (tenant_id, rollout_id, device_id, rank, admissible)
+       SELECT $1, $2, p.id, md5($2::uuid::text || p.id::text)::uuid, $4 OR ${REACHABLE} FROM page p
        ON CONFLICT DO NOTHING)
      SELECT count(*) AS seen, (SELECT id FROM page ORDER BY id DESC LIMIT 1) AS last FROM page`,
     values,
@@ -80,6 +66,51 @@ const HELD = `(SELECT true FROM device_slots s JOIN firmwares f ON f.tenant_id =
                    LIMIT 1) IS NOT NULL
          AND (SELECT true FROM installations i WHERE i.tenant_id = $1 AND i.device_id = p.id AND i.slot = $4
            AND i.ended_at IS NULL LIMIT 1) IS NULL`;
+
+/** A group opens: its targets are asked whether they hold the content, before any is admitted. */
+export async function askHeld(tx: Tx, { tenantId, id }: StoredRollout, position: number): Promise<void> {
+  await tx.query(`UPDATE rollout_groups SET held_to = $4 WHERE tenant_id = $1 AND rollout_id = $2 AND position = $3`, [
+    tenantId,
+    id,
+    position,
+    BEGINNING,
+  ]);
+}
+
+/** The next page of targets of a group concludes where its slot holds the content already. @returns how many do. */
+export async function concludeHeld(
+  tx: Tx,
+  { tenantId, id, plan }: StoredRollout,
+  position: number,
+  now: number,
+): Promise<number> {
+  const step = onlyStep(plan);
+  const { rows: page } = await tx.query<{ device_id: string; rank: string }>(
+    `SELECT device_id, rank FROM rollout_targets t WHERE tenant_id = $1 AND rollout_id = $2 AND group_position = $3
+       AND rank > (SELECT g.held_to FROM rollout_groups g WHERE g.tenant_id = $1 AND g.rollout_id = $2 AND g.position = $3)
+     ORDER BY rank LIMIT ${TARGETS_PER_PAGE} FOR NO KEY UPDATE`,
+    [tenantId, id, position],
+  );
+  const { rows } = await tx.query<{ device_id: string }>(
+    `UPDATE rollout_targets t SET state = 'alreadyInstalled', because = 'its slot already held the content', ended_at = $6
+     FROM unnest($3::uuid[]) AS p(id) CROSS JOIN LATERAL (SELECT ${HELD} AS held OFFSET 0) h
+     WHERE h.held AND t.tenant_id = $1 AND t.rollout_id = $2 AND t.device_id = p.id AND t.state = 'pending'
+       AND t.admission IS NULL
+     RETURNING t.device_id`,
+    [tenantId, id, page.map((row) => row.device_id), step.slot, step.firmwareId, iso(now)],
+  );
+  await addCounters(
+    tx,
+    rows.map((): CounterChange => ({ tenantId, rolloutId: id, position, from: 'pending', to: 'alreadyInstalled' })),
+  );
+  await tx.query(`UPDATE rollout_groups SET held_to = $4 WHERE tenant_id = $1 AND rollout_id = $2 AND position = $3`, [
+    tenantId,
+    id,
+    position,
+    page.length < TARGETS_PER_PAGE ? null : page.at(-1)?.rank,
+  ]);
+  return rows.length;
+}
 
 /**
  * `device_reachable`, without the walk for those that connect themselves: most, and the walk is what a page would spend

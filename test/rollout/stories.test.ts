@@ -113,6 +113,20 @@ describe('Groups', () => {
     expect((await story.now()).phase).toBe('finished');
   });
 
+  it('ask what is held when they open, not when the rollout is created: content comes and goes in between', async () => {
+    const story = await Story.given(pool, { online: 1, holding: 1 });
+    await story.creates({ groups: [{ name: 'all' }] });
+    expect(await story.counters()).toEqual({ all: { pending: 2 } });
+    const [gets, loses] = story.devices;
+    await story.holds(gets!);
+    await story.hello(loses!, { version: '1.0.0', sha256: '1'.repeat(64) });
+    await story.comesOnline(gets!, false);
+    await story.asks({ do: 'start' });
+    await story.settles();
+    const states = Object.fromEntries((await story.targets()).map((one) => [one.deviceId, one.state]));
+    expect(states).toEqual({ [gets!]: 'alreadyInstalled', [loses!]: 'inFlight' });
+  });
+
   it('whose targets all hold the content pass at once', async () => {
     const story = await Story.given(pool, { holding: 4 });
     await story.creates({});

@@ -64,6 +64,8 @@ const EXECUTORS: Executors = {
   begin: ON_FACTS,
   fire_rule: ON_FACTS,
   open_group: ON_FACTS,
+  // Those that hold it are known from the beginning.
+  conclude_held: ON_FACTS,
   soak: ON_FACTS,
   ask_approval: ON_FACTS,
   pass_group: (step, run) => run.judged(step.group),

@@ -6,8 +6,8 @@
 export function compareVersions(a: string, b: string): number | undefined {
   const [left, right] = [parse(a), parse(b)];
   if (!left || !right) return undefined;
-  for (const index of [0, 1, 2]) {
-    const difference = left.numbers[index]! - right.numbers[index]!;
+  for (const [index, number] of left.numbers.entries()) {
+    const difference = number - (right.numbers[index] ?? 0);
     if (difference !== 0) return difference;
   }
   return comparePrerelease(left.prerelease, right.prerelease);

@@ -71,9 +71,8 @@ export function slotNow(facts: SlotFacts): SlotNow {
 
 function whyThis({ slot, current }: SlotFacts): string {
   if (current === null) return `The device has not reported what slot "${slot}" holds.`;
-  if (current.version === null && current.sha256 === null)
-    return `The device reported that slot "${slot}" is empty${since(current.reportedAt)}.`;
-  const held = current.version ?? `content ${current.sha256!.slice(0, 12)}`;
+  const held = current.version ?? (current.sha256 === null ? null : `content ${current.sha256.slice(0, 12)}`);
+  if (held === null) return `The device reported that slot "${slot}" is empty${since(current.reportedAt)}.`;
   const doubt = current.confirmed ? '' : '; not confirmed yet';
   if (current.origin === null)
     return `The device reported that slot "${slot}" holds ${held}${since(current.reportedAt)}; Slipway did not install it${doubt}.`;

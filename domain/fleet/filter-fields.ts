@@ -25,10 +25,10 @@ const ORDER = ['=gt=', '=ge=', '=lt=', '=le='] as const;
  * @returns undefined where there is no such field
  */
 export function readSelector(text: string): { field: FieldName; key: string | null } | undefined {
-  const slot = /^slot\.([a-zA-Z0-9_]{1,255})\.version$/.exec(text);
-  if (slot) return { field: 'slot', key: slot[1]! };
-  const attribute = /^attribute\.(.{1,255})$/su.exec(text);
-  if (attribute) return { field: 'attribute', key: attribute[1]! };
+  const [, slot] = /^slot\.([a-zA-Z0-9_]{1,255})\.version$/.exec(text) ?? [];
+  if (slot !== undefined) return { field: 'slot', key: slot };
+  const [, attribute] = /^attribute\.(.{1,255})$/su.exec(text) ?? [];
+  if (attribute !== undefined) return { field: 'attribute', key: attribute };
   const field = FIELD_NAMES.find((name) => FIELD_FORMS[name] === text);
   return field && { field, key: null };
 }
@@ -120,5 +120,6 @@ function readTime(text: string): string | undefined {
 }
 
 function listed(names: readonly string[]): string {
-  return names.length === 1 ? names[0]! : `${names.slice(0, -1).join(', ')} or ${names.at(-1)!}`;
+  const before = names.slice(0, -1).join(', ');
+  return [...(before === '' ? [] : [before]), ...names.slice(-1)].join(' or ');
 }

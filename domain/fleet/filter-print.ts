@@ -18,8 +18,8 @@ function selectorOf({ field, key }: Comparison): string {
 }
 
 function argumentsOf({ op, values }: Comparison): string {
-  const printed = values.map(printValue);
-  return op === '=in=' || op === '=out=' ? `(${printed.join(',')})` : printed[0]!;
+  const printed = values.map(printValue).join(',');
+  return op === '=in=' || op === '=out=' ? `(${printed})` : printed;
 }
 
 function printValue(value: Value): string {

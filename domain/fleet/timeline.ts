@@ -65,10 +65,13 @@ const SENTENCES = {
   hello_asked: (e) => `the device was asked for a hello, because it had not reported on ${content(e)}`,
   cancel_requested: (e) => `${who(e)} requested the cancellation of ${content(e)}${error(e)}`,
   cancel_refused: (e) => `the device reported that it is too late to cancel ${content(e)}`,
-  slot: (e) =>
-    text(e, 'sha256') === undefined && text(e, 'version') === undefined
+  slot: (e) => {
+    const sha256 = text(e, 'sha256');
+    const held = text(e, 'version') ?? (sha256 === undefined ? undefined : `content ${sha256.slice(0, 12)}`);
+    return held === undefined
       ? `the device reported that ${slot(e)} is empty`
-      : `the device reported that ${slot(e)} holds ${text(e, 'version') ?? `content ${text(e, 'sha256')!.slice(0, 12)}`}${e.data['confirmed'] === true ? '' : ', not yet confirmed'}`,
+      : `the device reported that ${slot(e)} holds ${held}${e.data['confirmed'] === true ? '' : ', not yet confirmed'}`;
+  },
 } as const satisfies Record<TimelineEvent, Tell>;
 
 function text(entry: TimelineEntry, member: string): string | undefined {

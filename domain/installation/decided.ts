@@ -11,8 +11,8 @@ import type { Surroundings } from './waiting-on.js';
  * one, made the offer); `turn_taken` (begun by hand, out of turn, and its turn has come); `not_yet` (its time has not
  * come); `queued` (another installation executes on the device).
  *
- * When a deadline has passed: `wait` (a report moved the deadline, nothing is due); `hello_asked` (every status may have
- * been lost, so that the device is asked what it holds); `retry` (the attempt is over, another begins).
+ * When a deadline has passed: `wait` (a report moved the deadline, nothing is due); `hello_asked` (every status may
+ * have been lost, so that the device is asked what it holds); `retry` (the attempt is over, another begins).
  *
  * The state in which it ended; `already_ended` where a report was faster; `gone` where the device was deleted.
  */

@@ -1,4 +1,5 @@
 import { compareVersions } from '../artifact/versions.js';
+import { defined } from '../defined.js';
 import { advance } from './advance.js';
 import type { Advanced, InstallationEvent } from './events.js';
 import type { Device, Installation, Slot } from './installation.js';
@@ -112,7 +113,8 @@ function begin(aggregate: DeviceAggregate, i: Installation, unassociated: readon
   if (first !== undefined) {
     // Its process finds the offer made, as it would find the turn taken.
     const ahead = begin(aggregate, first, unassociated, now).aggregate;
-    return begin(ahead, ahead.installations[i.id]!, unassociated, now);
+    const own = defined(ahead.installations[i.id], 'an offer removes no installation');
+    return begin(ahead, own, unassociated, now);
   }
   if (!i.executing && executing(aggregate, i.id) !== undefined)
     return applied(aggregate, i, moved(i, 'queue', now, { retryAt: null }), now);

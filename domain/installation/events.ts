@@ -72,7 +72,8 @@ export type Advanced =
   | { readonly outcome: 'refused'; readonly reason: Refusal };
 
 /**
- * wrong_slot: names another slot than the installation's. stale_attempt: about an attempt that is over. unknown_attempt: about one that has not begun. ended: the installation
- * ended otherwise. too_late: what is asked for cannot be done any more.
+ * wrong_slot: names another slot than the installation's. stale_attempt: about an attempt that is over.
+ * unknown_attempt: about one that has not begun. ended: the installation ended otherwise. too_late: what is asked for
+ * cannot be done any more.
  */
 export type Refusal = 'wrong_slot' | 'stale_attempt' | 'unknown_attempt' | 'ended' | 'too_late';

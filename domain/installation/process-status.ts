@@ -72,8 +72,8 @@ export interface StatusUpdate {
 }
 
 /**
- * Why the process of this row is signalled, or undefined where the row stands as the process left it. Level-triggered: it
- * depends on what the row says now, not on how it came there, so that any number of changes is one signal.
+ * Why the process of this row is signalled, or undefined where the row stands as the process left it. Level-triggered:
+ * it depends on what the row says now, not on how it came there, so that any number of changes is one signal.
  */
 export function signalFor(i: Installation): ProcessSignal | undefined {
   const stage = stageOf(i);

@@ -1,9 +1,9 @@
 import type { Amendment } from './commands.js';
-import type { GroupPlan, Plan } from './plan.js';
+import { groupAt, type GroupPlan, type Plan } from './plan.js';
 
 /** What differs between a plan and what it is to become, of that which may change; undefined = nothing. */
 export function amendmentOf(before: Plan, after: Plan): Amendment | undefined {
-  const groups = after.groups.flatMap((group, index) => groupAmendment(before.groups[index]!, group));
+  const groups = after.groups.flatMap((group, index) => groupAmendment(groupAt(before.groups, index), group));
   const amendment: Amendment = {
     ...(before.description === after.description ? {} : { description: after.description }),
     ...(same(before.pace, after.pace) ? {} : { pace: after.pace }),

@@ -1,7 +1,7 @@
 import { endedOf, NO_COUNTERS, openOf, sumOf, type GroupFacts, type RolloutFacts } from './facts.js';
 import { rateNow, RATE_WINDOW_MS } from './pace.js';
 import { deadlineOf } from './planner.js';
-import type { Plan } from './plan.js';
+import { groupAt, type Plan } from './plan.js';
 
 type Group = Pick<GroupFacts, 'counters' | 'passedAt' | 'soakingSince'>;
 
@@ -59,7 +59,7 @@ function lengthOf(plan: Plan, groups: readonly Group[], deviceMs: number, now: n
     const soak =
       passedAt !== null || counters.pending + openOf(counters) + endedOf(counters) === 0
         ? 0
-        : Math.max(0, plan.groups[index]!.soak - soaked);
+        : Math.max(0, groupAt(plan.groups, index).soak - soaked);
     return sum + (left === 0 ? 0 : Math.max(starts + deviceMs, places)) + soak;
   }, 0);
 }

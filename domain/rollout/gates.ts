@@ -24,7 +24,8 @@ export function judgeGate(plan: GroupPlan, group: GroupFacts): GateVerdict {
   const { counters: c } = group;
   const size = sizeOf(group);
   if (size === 0 || c.alreadyInstalled === size) {
-    return { verdict: 'passed', because: nothingToDo(group, size), bound: boundOf(plan, group) };
+    const bound = plan.gate.confidence === null ? null : boundOf(plan.gate.confidence, group);
+    return { verdict: 'passed', because: nothingToDo(group, size), bound };
   }
   // Those that are away hold no gate: when all others have ended, it is decided without them.
   const exhausted = endedOf(c) >= size - group.away;
@@ -75,7 +76,7 @@ function sequential(
   confidence: number,
 ): GateVerdict {
   const { ended, failed } = group.prefix;
-  const bound = boundOf(plan, group)!;
+  const bound = boundOf(confidence, group);
   const said = `after ${plural(ended, 'device')} with ${plural(failed, 'failure')}, the failure rate is between ${percent(bound.lower)} and ${percent(bound.upper)} (confidence of each bound: ${percent(confidence)}); ${percent(maxFailureRate)} allowed`;
   const { minSample } = plan.gate;
   const size = sizeOf(group);
@@ -92,10 +93,9 @@ function sequential(
     : { verdict: 'wait', because: said, bound };
 }
 
-function boundOf({ gate }: GroupPlan, { prefix }: GroupFacts): GateVerdict['bound'] {
-  if (gate.confidence === null) return null;
+function boundOf(confidence: number, { prefix }: GroupFacts): NonNullable<GateVerdict['bound']> {
   return {
-    ...failureRateBounds(prefix.failed, prefix.ended, gate.confidence),
+    ...failureRateBounds(prefix.failed, prefix.ended, confidence),
     sample: prefix.ended,
     failed: prefix.failed,
   };

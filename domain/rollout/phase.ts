@@ -56,10 +56,10 @@ export function derivePhase(
   if (facts.startedAt === null && plan.schedule.startAt !== null)
     return { phase: 'scheduled', because: `Scheduled to start at ${iso(plan.schedule.startAt)}.` };
   const asked = facts.groups.find((group) => groupState(group) === 'awaiting_approval');
-  if (asked)
+  if (asked?.askedAt != null)
     return {
       phase: 'awaiting_approval',
-      because: `Group "${asked.name}" needs an approval, since ${iso(asked.askedAt!)}.`,
+      because: `Group "${asked.name}" needs an approval, since ${iso(asked.askedAt)}.`,
     };
   return {
     phase: 'running',

@@ -1,7 +1,8 @@
+import { defined } from '../defined.js';
 import { endedOf, openOf, sizeOf, sumOf, type Counters, type GroupFacts, type RolloutFacts } from './facts.js';
 import { judgeGate } from './gates.js';
 import { rateNow, RATE_WINDOW_MS } from './pace.js';
-import type { GroupPlan, Plan } from './plan.js';
+import { groupAt, type GroupPlan, type Plan } from './plan.js';
 import { plural } from '../plural.js';
 import { describe, iso } from './sentences.js';
 import type { Planned, Step, Waiting } from './steps.js';
@@ -70,9 +71,11 @@ function rollingBack(facts: RolloutFacts, plan: Plan, counters: Counters, now: n
         because: `not reached within ${describe.duration(plan.timeouts.target)} of the start of the roll back`,
       });
     // The newest group first; one whose devices are all away or in a back-off holds up no other.
-    const group =
+    const group = defined(
       facts.groups.findLast((one) => one.back.pending > 0 && one.back.ready > 0) ??
-      facts.groups.findLast((one) => one.back.pending > 0)!;
+        facts.groups.findLast((one) => one.back.pending > 0),
+      'what is pending in all is pending in a group',
+    );
     const room = plan.pace.maxInFlight - open;
     const starts = rateNow(plan.pace, counters) - facts.starts.lastMinute;
     if (room > 0 && starts > 0 && group.back.ready > 0)
@@ -152,8 +155,8 @@ function sweeping(
   { targets }: Plan,
   now: number,
 ): Planned | undefined {
-  if (!targets.dynamic || endedAt !== null) return undefined;
-  return sweepWanted || now >= (sweptAt ?? startedAt!) + SWEEP_EVERY_MS ? steps({ do: 'sweep' }) : undefined;
+  if (!targets.dynamic || startedAt === null || endedAt !== null) return undefined;
+  return sweepWanted || now >= (sweptAt ?? startedAt) + SWEEP_EVERY_MS ? steps({ do: 'sweep' }) : undefined;
 }
 
 /** What holds the content when its group opens needs nothing: that is looked up before anything is admitted. */
@@ -170,7 +173,7 @@ function gates(facts: RolloutFacts, plan: Plan, now: number): Planned | undefine
     (plan.targets.dynamic && facts.endedAt === null);
   for (const [index, group] of facts.groups.entries()) {
     if (group.openedAt === null || group.passedAt !== null || group.failedAt !== null) continue;
-    const step = gate(plan.groups[index]!, group, something, facts, now);
+    const step = gate(groupAt(plan.groups, index), group, something, facts, now);
     if (step) return steps(step);
   }
   return undefined;
@@ -268,7 +271,7 @@ function later(facts: RolloutFacts, plan: Plan, now: number): number | null {
   const { endAt } = plan.schedule;
   const deadline = deadlineOf(facts, plan);
   const times = facts.groups.flatMap((group, index) => {
-    const { soak, approval } = plan.groups[index]!;
+    const { soak, approval } = groupAt(plan.groups, index);
     const running = group.openedAt !== null && group.passedAt === null && group.failedAt === null;
     return [
       running && group.soakingSince !== null ? group.soakingSince + soak : null,

@@ -110,8 +110,8 @@ const DOWNLOAD_ERRORS: ReadonlySet<string> = new Set(['HASH_MISMATCH', 'DOWNLOAD
 /** By the class of the error, never by hope: what ends the same way each time is not tried again. */
 export function retryClassOf(state: keyof typeof BAD_ENDS, error: Installation['error']): RetryClass | undefined {
   if (state === 'timed_out') return 'timeout';
-  if ((state !== 'failed' && state !== 'rejected') || !mayRetry(error ?? undefined)) return undefined;
-  return DOWNLOAD_ERRORS.has(error!.code) ? 'download' : 'install';
+  if ((state !== 'failed' && state !== 'rejected') || error === null || !mayRetry(error)) return undefined;
+  return DOWNLOAD_ERRORS.has(error.code) ? 'download' : 'install';
 }
 
 /** Milliseconds before attempt `attempt` (2, 3, …) begins. */

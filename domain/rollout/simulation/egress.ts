@@ -1,3 +1,5 @@
+import { defined } from '../../defined.js';
+
 const SECOND = 1_000;
 /**
  * By seconds they hold four and a half hours, by minutes eleven days. Each run has its own, so that more would cost a
@@ -25,15 +27,12 @@ export class Egress {
     while (to >= this.width * BUCKETS) this.widen();
     const [first, last] = [Math.floor(from / this.width), Math.floor(to / this.width)];
     this.used = Math.max(this.used, last + 1);
-    if (first === last) {
-      this.edges[first]! += bytes;
-      return;
-    }
+    if (first === last) return raise(this.edges, first, bytes);
     const rate = bytes / (to - from);
-    this.edges[first]! += rate * ((first + 1) * this.width - from);
-    this.edges[last]! += rate * (to - last * this.width);
-    this.rises[first + 1]! += rate * this.width;
-    this.rises[last]! -= rate * this.width;
+    raise(this.edges, first, rate * ((first + 1) * this.width - from));
+    raise(this.edges, last, rate * (to - last * this.width));
+    raise(this.rises, first + 1, rate * this.width);
+    raise(this.rises, last, -rate * this.width);
   }
 
   /** Bytes per second. */
@@ -48,7 +47,11 @@ export class Egress {
 
   private totals(): Float64Array {
     const totals = this.edges.slice(0, this.used);
-    for (let index = 0, between = 0; index < this.used; index += 1) totals[index]! += between += this.rises[index]!;
+    let between = 0;
+    for (let index = 0; index < this.used; index += 1) {
+      between += bytesIn(this.rises, index);
+      raise(totals, index, between);
+    }
     return totals;
   }
 
@@ -56,9 +59,18 @@ export class Egress {
     const totals = this.totals();
     this.keepPeak(totals);
     this.edges = new Float64Array(BUCKETS);
-    for (const [index, bytes] of totals.entries()) this.edges[index >> 1]! += bytes;
+    for (const [index, bytes] of totals.entries()) raise(this.edges, index >> 1, bytes);
     this.rises = new Float64Array(BUCKETS + 1);
     this.used = (this.used + 1) >> 1;
     this.width *= 2;
   }
+}
+
+/** `add` widens the buckets until its download ends within them, so that no index lies beyond the last one. */
+function bytesIn(buckets: Float64Array, index: number): number {
+  return defined(buckets[index], 'every download ends within the buckets');
+}
+
+function raise(buckets: Float64Array, index: number, bytes: number): void {
+  buckets[index] = bytesIn(buckets, index) + bytes;
 }

@@ -1,9 +1,10 @@
+import { defined } from '../../defined.js';
 import { endedOf, NO_COUNTERS, TARGET_STATES, type GroupFacts, type RolloutFacts, type TargetState } from '../facts.js';
-import type { Plan } from '../plan.js';
+import { groupAt, type Plan } from '../plan.js';
 import { backoffBefore } from '../target.js';
 import { drawAttempt, ENDINGS, MEANING } from './attempt.js';
 import { Egress } from './egress.js';
-import { at, type FleetModel } from './model.js';
+import { at, type FleetModel, type KindModel } from './model.js';
 import { EventQueue } from './queue.js';
 import type { Random } from './random.js';
 import { Starts } from './starts.js';
@@ -14,6 +15,8 @@ const READY = 1;
 const OPEN = 2;
 const BACKING_OFF = 3;
 const ENDED = 4;
+
+const DEVICES = 'the flat arrays have every device of the fleet';
 
 /** Facts of which a simulation writes the members that are observed. */
 export type Observed = Omit<RolloutFacts, 'groups' | 'starts' | 'toStop'> & {
@@ -27,6 +30,8 @@ export type Observed = Omit<RolloutFacts, 'groups' | 'starts' | 'toStop'> & {
 };
 
 interface Group {
+  /** Its gate rests on the prefix. */
+  readonly isSequential: boolean;
   readonly first: number;
   readonly size: number;
   /** Kept as targets move, never counted over the group. */
@@ -47,8 +52,8 @@ interface Group {
 
 /**
  * A fleet of numbers: each device is some bytes in flat arrays, and knows beforehand how its attempt will end. What it
- * does to the facts of its rollout is what the store does (store/commands/admit.ts, store/rollouts/moves.ts, store/commands/stop-open.ts),
- * and nothing is counted twice.
+ * does to the facts of its rollout is what the store does (store/commands/admit.ts, store/rollouts/moves.ts,
+ * store/commands/stop-open.ts), and nothing is counted twice.
  */
 export class SimulatedFleet {
   readonly egress = new Egress();
@@ -85,8 +90,10 @@ export class SimulatedFleet {
     ];
     [this.kind, this.arrives] = [new Uint16Array(size), new Float64Array(size)];
     let first = 0;
-    this.groups = model.groups.map((count) => {
+    this.groups = model.groups.map((count, index) => {
+      const { gate } = groupAt(plan.groups, index);
       const group: Group = {
+        isSequential: gate.confidence !== null,
         first,
         size: count,
         counters: { ...NO_COUNTERS, pending: count },
@@ -112,7 +119,7 @@ export class SimulatedFleet {
 
   /** Which facts the planner starts from. They share the counters with this fleet, and so they are always true. */
   groupFacts(index: number): Pick<GroupFacts, 'size' | 'counters' | 'prefix' | 'unattempted'> {
-    const { size, counters, prefix, unattempted } = this.groups[index]!;
+    const { size, counters, prefix, unattempted } = groupAt(this.groups, index);
     return { size, counters, prefix, unattempted };
   }
 
@@ -127,9 +134,9 @@ export class SimulatedFleet {
   observe(facts: Observed, now: number): void {
     this.now = now;
     for (const [index, group] of this.groups.entries()) {
-      const one = facts.groups[index]!;
+      const one = groupAt(facts.groups, index);
       if (one.openedAt === null) continue;
-      if (this.plan.groups[index]!.gate.confidence !== null && one.passedAt === null) this.advancePrefix(group);
+      if (group.isSequential && one.passedAt === null) this.advancePrefix(group);
       one.ready = group.fresh.length - group.freshTaken + group.again.length - group.againTaken;
       const away = this.awayOf(group, one, now);
       [one.away, one.awayAt] = [away.count, away.at];
@@ -139,11 +146,11 @@ export class SimulatedFleet {
   }
 
   admit(index: number, count: number): void {
-    const group = this.groups[index]!;
+    const group = groupAt(this.groups, index);
     for (let left = count; left > 0; left -= 1) {
       const device =
-        group.freshTaken < group.fresh.length ? group.fresh[group.freshTaken++]! : group.again[group.againTaken++]!;
-      this.begin(device, group);
+        group.freshTaken < group.fresh.length ? group.fresh[group.freshTaken++] : group.again[group.againTaken++];
+      this.begin(defined(device, 'the planner admits no more devices than are ready'), group);
     }
     this.starts.add(this.now, count);
     this.peakInFlight = Math.max(this.peakInFlight, this.open);
@@ -152,9 +159,8 @@ export class SimulatedFleet {
   /** What waits comes to its end. */
   endPending(as: TargetState): void {
     for (let device = 0; device < this.size; device += 1)
-      if (this.doing[device]! < ENDED && this.doing[device] !== OPEN) {
-        if (as === 'timedOut' && this.attempts[device] === 0)
-          this.groups[this.groupOf[device]!]!.unattempted.timedOut += 1;
+      if (byteOf(this.doing, device) < ENDED && this.doing[device] !== OPEN) {
+        if (as === 'timedOut' && this.attempts[device] === 0) this.groupWith(device).unattempted.timedOut += 1;
         this.end(device, 'pending', as);
       }
     for (const group of this.groups) [group.freshTaken, group.againTaken] = [group.fresh.length, group.again.length];
@@ -177,7 +183,7 @@ export class SimulatedFleet {
   step(): 'news' | 'due' | 'nothing' {
     this.now = this.events.nextAt;
     const device = this.events.take();
-    const group = this.groups[this.groupOf[device]!]!;
+    const group = this.groupWith(device);
     switch (this.doing[device]) {
       case AWAY:
         group.away -= 1;
@@ -208,8 +214,9 @@ export class SimulatedFleet {
     if (this.random() < this.model.held) return this.end(device, 'pending', 'alreadyInstalled');
     const away = this.drawAway();
     this.arrives[device] = this.start + away;
-    if (away === 0 || this.plan.pace.offline === 'offer') return this.becomesReady(device, this.groups[group]!.fresh);
-    this.groups[group]!.away += 1;
+    if (away === 0 || this.plan.pace.offline === 'offer')
+      return this.becomesReady(device, groupAt(this.groups, group).fresh);
+    groupAt(this.groups, group).away += 1;
     if (away < Infinity) this.events.put(this.start + away, device);
   }
 
@@ -238,14 +245,11 @@ export class SimulatedFleet {
   }
 
   private begin(device: number, group: Group): void {
-    if (this.attempts[device] === 0) group.admitted.push(device);
-    this.attempts[device]! += 1;
-    const attempt = drawAttempt(
-      this.model.kinds[this.kind[device]!]!,
-      this.plan,
-      Math.max(0, this.arrives[device]! - this.now),
-      this.random,
-    );
+    const attempts = byteOf(this.attempts, device);
+    if (attempts === 0) group.admitted.push(device);
+    this.attempts[device] = attempts + 1;
+    const away = Math.max(0, this.arrivalOf(device) - this.now);
+    const attempt = drawAttempt(this.kindOf(device), this.plan, away, this.random);
     this.doing[device] = OPEN;
     if (!this.hasBegun(device)) this.offered.add(device);
     this.ending[device] = ENDINGS.indexOf(attempt.ending);
@@ -260,9 +264,9 @@ export class SimulatedFleet {
 
   /** The same as domain/rollout/target.ts does with what a real installation came to. */
   private afterAttempt(device: number, group: Group): void {
-    const ending = ENDINGS[this.ending[device]!]!;
+    const ending = this.endingOf(device);
     const { state, retry } = MEANING[ending];
-    const attempt = this.attempts[device]!;
+    const attempt = byteOf(this.attempts, device);
     this.offered.delete(device);
     const left = attempt < this.plan.retry.maxAttempts;
     if (!left || (ending !== 'withdrawn' && (retry === null || !this.plan.retry.on.includes(retry))))
@@ -276,7 +280,7 @@ export class SimulatedFleet {
   }
 
   private end(device: number, from: TargetState, as: TargetState): void {
-    const { counters } = this.groups[this.groupOf[device]!]!;
+    const { counters } = this.groupWith(device);
     counters[from] -= 1;
     if (from === 'inFlight') this.open -= 1;
     counters[as] += 1;
@@ -286,7 +290,23 @@ export class SimulatedFleet {
   }
 
   private hasBegun(device: number): boolean {
-    return this.arrives[device]! <= this.now;
+    return this.arrivalOf(device) <= this.now;
+  }
+
+  private groupWith(device: number): Group {
+    return groupAt(this.groups, byteOf(this.groupOf, device));
+  }
+
+  private kindOf(device: number): KindModel {
+    return defined(this.model.kinds[defined(this.kind[device], DEVICES)], 'each device was drawn one of the kinds');
+  }
+
+  private endingOf(device: number): (typeof ENDINGS)[number] {
+    return defined(ENDINGS[byteOf(this.ending, device)], 'each attempt was drawn one of the endings');
+  }
+
+  private arrivalOf(device: number): number {
+    return defined(this.arrives[device], DEVICES);
   }
 
   /** As store/commands/observe.ts counts them: only while nothing of the group moves. Once there, a device stays. */
@@ -313,7 +333,8 @@ export class SimulatedFleet {
   private advancePrefix({ admitted, prefix }: Group): void {
     const good = [ENDED + TARGET_STATES.indexOf('installed'), ENDED + TARGET_STATES.indexOf('alreadyInstalled')];
     for (; prefix.ended < admitted.length; prefix.ended += 1) {
-      const doing = this.doing[admitted[prefix.ended]!]!;
+      const device = defined(admitted[prefix.ended], 'the prefix ends with those that were admitted');
+      const doing = byteOf(this.doing, device);
       if (doing < ENDED) return;
       if (!good.includes(doing)) prefix.failed += 1;
     }
@@ -321,7 +342,12 @@ export class SimulatedFleet {
 
   /** What the gate of a group rests on now. */
   sampleOf(index: number): number {
-    const { counters, prefix } = this.groups[index]!;
-    return this.plan.groups[index]!.gate.confidence === null ? endedOf(counters) : prefix.ended;
+    const { counters, prefix, isSequential } = groupAt(this.groups, index);
+    return isSequential ? prefix.ended : endedOf(counters);
   }
+}
+
+/** Of an array with a byte for each device. */
+function byteOf(bytes: Uint8Array, device: number): number {
+  return defined(bytes[device], DEVICES);
 }

@@ -1,5 +1,5 @@
 import type { PauseReason } from '../facts.js';
-import type { Plan, StopRule } from '../plan.js';
+import { groupAt, type Plan, type StopRule } from '../plan.js';
 import { ruleKey } from '../stop-rules.js';
 import { assumptionsOf } from './assumptions.js';
 import { at, type FleetModel } from './model.js';
@@ -88,34 +88,34 @@ export function forecastOf(
       rolledBack: share((run) => run.outcome === 'rolledBack'),
       waiting: share((run) => run.outcome === 'waiting'),
     },
-    duration: spread(ended.map((run) => run.ended)),
+    duration: spreadIfAny(ended.map((run) => run.ended)),
     milestones: MILESTONES.map((part) => ({ share: part, after: milestone(runs, Math.ceil(part * devices)) })),
     devicesPerHour: at(sorted(runs.map(perHour)), 0.5),
-    peakInFlight: spread(runs.map((run) => run.peakInFlight))!,
-    peakBytesPerSecond: spread(runs.map((run) => Math.round(run.peakBytesPerSecond)))!,
-    neverAdmitted: spread(runs.map((run) => run.neverAdmitted))!,
+    peakInFlight: spread(runs.map((run) => run.peakInFlight)),
+    peakBytesPerSecond: spread(runs.map((run) => Math.round(run.peakBytesPerSecond))),
+    neverAdmitted: spread(runs.map((run) => run.neverAdmitted)),
     stopRules: plan.stopIf.map((rule) => ({ rule, chance: share((run) => run.fired.includes(ruleKey(rule))) })),
     pauses: pausesOf(runs),
-    groups: plan.groups.map((group, index) => groupForecast(runs, group.name, model.groups[index]!, index)),
+    groups: plan.groups.map(({ name }, index) => groupForecast(runs, name, groupAt(model.groups, index), index)),
     assumptions: [...assumptionsOf(plan, model, runs.length), ...model.assumptions],
   };
 }
 
 function groupForecast(runs: readonly Run[], name: string, size: number, index: number): GroupForecast {
-  const of = runs.map((run) => run.groups[index]!);
+  const of = runs.map((run) => groupAt(run.groups, index));
   return {
     name,
     size,
-    sample: spread(of.map((one) => one.sample))!,
+    sample: spread(of.map((one) => one.sample)),
     passes: of.filter((one) => one.passed !== null).length / of.length,
-    opens: spread(of.flatMap((one) => one.opened ?? [])),
-    passed: spread(of.flatMap((one) => one.passed ?? [])),
+    opens: spreadIfAny(of.flatMap((one) => one.opened ?? [])),
+    passed: spreadIfAny(of.flatMap((one) => one.passed ?? [])),
   };
 }
 
 function milestone(runs: readonly Run[], count: number): Spread | null {
   const times = runs.flatMap((run) => run.installedAt[count - 1] ?? []);
-  return times.length * 2 < runs.length ? null : spread(times);
+  return times.length * 2 < runs.length ? null : spreadIfAny(times);
 }
 
 function perHour({ installedAt }: Run): number {
@@ -139,8 +139,12 @@ function pausesOf(runs: readonly Run[]): Forecast['pauses'] {
     .map(({ because, reason, count }) => ({ because, reason, chance: count / runs.length }));
 }
 
-function spread(values: readonly number[]): Spread | null {
-  if (values.length === 0) return null;
+function spreadIfAny(values: readonly number[]): Spread | null {
+  return values.length === 0 ? null : spread(values);
+}
+
+/** @param values at least one: there is no forecast without a run */
+function spread(values: readonly number[]): Spread {
   const ordered = sorted(values);
   return { p50: at(ordered, 0.5), p95: at(ordered, 0.95) };
 }

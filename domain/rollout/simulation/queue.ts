@@ -1,3 +1,7 @@
+import { defined } from '../../defined.js';
+
+const PLACES = 'the heap reads only places that it has filled';
+
 /**
  * What will happen in a simulated fleet, soonest first; of two at the same time, the one of the lower number. A binary
  * heap over flat arrays: a run over a million devices puts in and takes out some millions of entries, and an object for
@@ -10,7 +14,7 @@ export class EventQueue {
 
   /** When the first entry is due; Infinity where there is none. */
   get nextAt(): number {
-    return this.count === 0 ? Infinity : this.times[0]!;
+    return this.count === 0 ? Infinity : this.timeAt(0);
   }
 
   put(at: number, number: number): void {
@@ -28,15 +32,16 @@ export class EventQueue {
 
   /** @returns the number of the first entry. Only where there is one. */
   take(): number {
-    const first = this.numbers[0]!;
+    const first = this.numberAt(0);
     this.count -= 1;
-    const [at, number] = [this.times[this.count]!, this.numbers[this.count]!];
+    const [at, number] = [this.timeAt(this.count), this.numberAt(this.count)];
     let place = 0;
     for (;;) {
       let child = 2 * place + 1;
       if (child >= this.count) break;
-      if (child + 1 < this.count && this.before(this.times[child + 1]!, this.numbers[child + 1]!, child)) child += 1;
-      if (!(this.times[child]! < at || (this.times[child] === at && this.numbers[child]! < number))) break;
+      if (child + 1 < this.count && this.before(this.timeAt(child + 1), this.numberAt(child + 1), child)) child += 1;
+      const time = this.timeAt(child);
+      if (!(time < at || (time === at && this.numberAt(child) < number))) break;
       this.move(child, place);
       place = child;
     }
@@ -44,14 +49,22 @@ export class EventQueue {
     return first;
   }
 
+  /** The heap has both arrays filled up to `count`, and reads no further than that. */
+  private timeAt(place: number): number {
+    return defined(this.times[place], PLACES);
+  }
+
+  private numberAt(place: number): number {
+    return defined(this.numbers[place], PLACES);
+  }
+
   private before(at: number, number: number, place: number): boolean {
-    const other = this.times[place]!;
-    return at < other || (at === other && number < this.numbers[place]!);
+    const other = this.timeAt(place);
+    return at < other || (at === other && number < this.numberAt(place));
   }
 
   private move(from: number, to: number): void {
-    this.times[to] = this.times[from]!;
-    this.numbers[to] = this.numbers[from]!;
+    this.set(to, this.timeAt(from), this.numberAt(from));
   }
 
   private set(place: number, at: number, number: number): void {

@@ -1,3 +1,4 @@
+import { defined } from '../../defined.js';
 import { applyStep, withGroup } from '../apply.js';
 import { NO_ROLLBACK_COUNTERS, type PauseReason, type Vote } from '../facts.js';
 import type { Plan } from '../plan.js';
@@ -157,7 +158,7 @@ class Running {
       } = planNext(this.facts, this.plan, this.now);
       if (outcome !== null) return { outcome };
       if (this.facts.rollingBack) return { outcome: 'rolledBack' };
-      if (!step) return this.waits(waitingOn!.until);
+      if (!step) return this.waits(defined(waitingOn, 'a plan without steps waits for something (R4)').until);
       (EXECUTORS[step.do] as (step: Step, run: Running) => void)(step, this);
       this.facts = applyStep(this.facts, step, this.now);
       if (step.do === 'ask_approval') this.approve(step.group);
@@ -189,7 +190,7 @@ class Running {
   }
 
   private approve(group: string): void {
-    const { approval } = this.plan.groups.find((one) => one.name === group)!;
+    const approval = this.plan.groups.find((one) => one.name === group)?.approval;
     this.facts = withGroup(this.facts, group, { approvals: votes(approval?.required ?? 0, this.now) });
   }
 }
@@ -206,7 +207,8 @@ export function simulateOnce(plan: Plan, model: FleetModel, seed: number, start:
 
 function told({ fleet, facts, samples, looks, now }: Running, outcome: Run['outcome']): Run {
   const begun = facts.startedAt ?? facts.createdAt;
-  const since = (time: number | null): number | null => (time === null ? null : time - begun);
+  const after = (time: number): number => time - begun;
+  const since = (time: number | null): number | null => (time === null ? null : after(time));
   const pause = facts.pauses[0];
   return {
     outcome,
@@ -220,8 +222,8 @@ function told({ fleet, facts, samples, looks, now }: Running, outcome: Run['outc
             rule: pause.reason === 'failure_budget' ? (facts.fired.at(-1) ?? null) : null,
           }
         : null,
-    ended: since(outcome === 'paused' && pause ? pause.since : now)!,
-    installedAt: fleet.installedAt.map((time) => time - begun),
+    ended: after(outcome === 'paused' && pause ? pause.since : now),
+    installedAt: fleet.installedAt.map(after),
     peakInFlight: fleet.peakInFlight,
     peakBytesPerSecond: fleet.egress.peak(),
     neverAdmitted: fleet.neverAdmitted(),

@@ -1,3 +1,4 @@
+import { defined } from '../../defined.js';
 import type { RolloutFacts } from '../facts.js';
 import { RATE_WINDOW_MS } from '../pace.js';
 
@@ -15,9 +16,12 @@ export class Starts {
   }
 
   at(now: number): RolloutFacts['starts'] {
-    for (; this.oldest < this.times.length && this.times[this.oldest]! < now - RATE_WINDOW_MS; this.oldest += 1)
-      this.lastMinute -= this.counts[this.oldest]!;
-    const oldest = this.times[this.oldest];
+    let oldest = this.times[this.oldest];
+    while (oldest !== undefined && oldest < now - RATE_WINDOW_MS) {
+      this.lastMinute -= defined(this.counts[this.oldest], 'each time has its count');
+      this.oldest += 1;
+      oldest = this.times[this.oldest];
+    }
     return { lastMinute: this.lastMinute, oldestLeavesAt: oldest === undefined ? null : oldest + RATE_WINDOW_MS + 1 };
   }
 }

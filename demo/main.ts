@@ -18,7 +18,7 @@ import {
   type Checked,
 } from './rollout/verdict.js';
 import { setUp } from './service/set-up.js';
-import type { RolloutResource } from './rollout/resource.js';
+import { canaryOf, type RolloutResource } from './rollout/resource.js';
 import { seconds, wrapped } from './terminal/terminal.js';
 
 /** Made anew at each run. */
@@ -162,8 +162,8 @@ const STORIES: Readonly<
 };
 
 function untouched({ rollout, devices }: RolloutFleet): string {
-  const [canary] = rollout.groups;
-  return `Exactly the ${canary!.size} devices of the canary tried the bad version, and booted back into the old one; the other ${devices.length - canary!.size} hold the old version and have no installation.`;
+  const { size } = canaryOf(rollout);
+  return `Exactly the ${size} devices of the canary tried the bad version, and booted back into the old one; the other ${devices.length - size} hold the old version and have no installation.`;
 }
 
 /** A sentence that begins with spaces keeps them, and is indented further where it goes on. */

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Fleet } from '../../agent/simulator/fleet.js';
+import { defined } from '../../domain/defined.js';
 import type { InstallationResource, Operator } from '../service/operator.js';
 import type { Outcome } from './outcome.js';
 import { isOver, Picture, type DeviceRow } from './picture.js';
@@ -61,16 +62,15 @@ async function watch(
   const picture = new Picture(process.stdout, Date.now());
   for (const end = Date.now() + DEADLINE_MS; ; await sleep(LOOK_MS)) {
     const found = new Map((await operator.installations(NEWEST)).map((one) => [one.id, one]));
-    const installations = scheduled.map((one) => found.get(one.installationId)!);
-    picture.draw(
-      scheduled.map((one, index): DeviceRow => ({
-        name: one.name,
-        isChild: one.isChild,
-        profile: fleet.device(one.deviceId).profile.name,
-        installation: installations[index]!,
-        said: said.get(one.deviceId) ?? '',
-      })),
-    );
+    const rows = scheduled.map((one): DeviceRow => ({
+      name: one.name,
+      isChild: one.isChild,
+      profile: fleet.device(one.deviceId).profile.name,
+      installation: defined(found.get(one.installationId), 'what was scheduled is in the list'),
+      said: said.get(one.deviceId) ?? '',
+    }));
+    picture.draw(rows);
+    const installations = rows.map(({ installation }) => installation);
     if (installations.every(isOver) || Date.now() > end) return installations;
     if (stop.aborted) throw new Error('stopped before all was over');
   }
@@ -85,7 +85,7 @@ function judge(
 ): Promise<Outcome[]> {
   return Promise.all(
     scheduled.map(async (one, index): Promise<Outcome> => {
-      const installation = ended[index]!;
+      const installation = defined(ended[index], 'the installations are in the order in which they were scheduled');
       const device = fleet.device(one.deviceId);
       const isNew = await device.holds(one.slot, firmwares[one.slot].sha256);
       const wrong =

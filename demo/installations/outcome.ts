@@ -1,7 +1,7 @@
 import type { InstallationResource } from '../service/operator.js';
 import { indented, labelOf } from './picture.js';
 import { story } from './story.js';
-import { wrapped } from '../terminal/terminal.js';
+import { widthsOf, wrapped } from '../terminal/terminal.js';
 
 /** How one device ended, and whether that is what its profile says. */
 export interface Outcome {
@@ -21,10 +21,10 @@ export function isAsExpected({ installation, expected, wrong }: Outcome): boolea
 
 /** The history's time between the first of `from` and the first of `to` that follows, seconds. */
 function between({ history }: InstallationResource, from: readonly string[], to: readonly string[]): string {
-  const first = history.findIndex((entry) => from.includes(entry.event));
-  const last = history.findIndex((entry, index) => index > first && to.includes(entry.event));
-  if (first < 0 || last < 0) return '-';
-  return ((Date.parse(history[last]!.at) - Date.parse(history[first]!.at)) / 1_000).toFixed(1);
+  const index = history.findIndex((entry) => from.includes(entry.event));
+  const first = history[index];
+  const last = history.slice(index + 1).find((entry) => to.includes(entry.event));
+  return first && last ? ((Date.parse(last.at) - Date.parse(first.at)) / 1_000).toFixed(1) : '-';
 }
 
 const ENDS = ['installed', 'failed', 'rejected', 'timed_out', 'canceled'];
@@ -43,18 +43,23 @@ const PHASES: readonly (readonly [string, readonly string[], readonly string[]])
  */
 export function table(outcomes: readonly Outcome[]): string {
   const head = ['device', 'fault', 'ended as', 'try', ...PHASES.map(([name]) => name)];
-  const rows = outcomes.map((outcome) => [
-    indented(outcome),
-    labelOf(outcome.profile),
-    outcome.installation.state,
-    String(outcome.installation.attempt),
-    ...PHASES.map(([, from, to]) => between(outcome.installation, from, to)),
-  ]);
-  const widths = head.map((title, column) => Math.max(title.length, ...rows.map((row) => row[column]!.length)));
-  const print = (row: readonly string[]) =>
-    row.map((cell, column) => (column < 3 ? cell.padEnd(widths[column]!) : cell.padStart(widths[column]!))).join(' ');
-  const lines = outcomes.flatMap((outcome, index) => [
-    print(rows[index]!),
+  const rows = outcomes.map((outcome) => ({
+    outcome,
+    cells: [
+      indented(outcome),
+      labelOf(outcome.profile),
+      outcome.installation.state,
+      String(outcome.installation.attempt),
+      ...PHASES.map(([, from, to]) => between(outcome.installation, from, to)),
+    ],
+  }));
+  const widths = widthsOf([head, ...rows.map(({ cells }) => cells)]);
+  const print = (cells: readonly string[]) =>
+    cells
+      .map((cell, column) => (column < 3 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0)))
+      .join(' ');
+  const lines = rows.flatMap(({ outcome, cells }) => [
+    print(cells),
     ...wrapped(sentence(outcome), 76).map((line) => `    ${line}`),
   ]);
   return [`${print(head)}   (seconds)`, ...lines].join('\n');

@@ -6,7 +6,7 @@ import type { simulation } from '../../protocol/http/rollout-simulation.js';
 import type { RolloutFleet } from './rollout-fleet.js';
 import type { Operator } from '../service/operator.js';
 import { tookOf, type RolloutResource } from './resource.js';
-import { seconds } from '../terminal/terminal.js';
+import { seconds, widthsOf } from '../terminal/terminal.js';
 
 /** As `POST /v1/rollout-simulations` answers. */
 export type Forecast = z.output<typeof simulation>;
@@ -54,7 +54,7 @@ export function forecastSentence(
 export function besideEachOther(forecast: Forecast, rollout: RolloutResource, mostInFlight: number): string[] {
   const { duration, peakInFlight, stopRules, outcomes } = forecast;
   const stopped = rollout.phase !== 'finished';
-  const rows = [
+  const rows: [what: string, foretold: string, real: string][] = [
     ['', 'forecast', 'real'],
     [
       'duration',
@@ -69,10 +69,10 @@ export function besideEachOther(forecast: Forecast, rollout: RolloutResource, mo
       stopped ? 'acted' : 'did not act',
     ],
   ];
-  const widths = [0, 1].map((column) => Math.max(...rows.map((row) => row[column]!.length)));
+  const [first = 0, second = 0] = widthsOf(rows);
   const blind = stopped ? ['A forecast takes a version to be as good as those before; hence the canary.'] : [];
   return [
-    ...rows.map(([what, foretold, real]) => `  ${what!.padEnd(widths[0]!)}  ${foretold!.padEnd(widths[1]!)}  ${real}`),
+    ...rows.map(([what, foretold, real]) => `  ${what.padEnd(first)}  ${foretold.padEnd(second)}  ${real}`),
     ...blind,
   ];
 }

@@ -1,5 +1,5 @@
 import { backSentence, badOf, installedOf, openOf, type GroupResource, type RolloutResource } from './resource.js';
-import { Canvas, colour, seconds, wrapped } from '../terminal/terminal.js';
+import { Canvas, colour, seconds, widthsOf, wrapped } from '../terminal/terminal.js';
 
 const GREEN = 32;
 const RED = 31;
@@ -74,17 +74,15 @@ export class RolloutPicture {
 export function rolloutPicture(rollout: RolloutResource, ms: number, columns: number): string[] {
   const names = nameWidth(rollout);
   const states = stateWidth(rollout);
-  const widths = COLUMNS.map((title, column) =>
-    Math.max(title.length, ...rollout.groups.map((group) => String(countsOf(group)[column]).length)),
-  );
+  const widths = widthsOf([COLUMNS, ...rollout.groups.map((group) => countsOf(group).map(String))]);
   const numbers = widths.reduce((sum, width) => sum + width + 2, 0);
   const bar = Math.max(0, Math.min(BAR, columns - names - states - 4 - numbers));
-  const head = `${''.padEnd(names + states + bar + 4)}${COLUMNS.map((title, column) => `  ${title.padStart(widths[column]!)}`).join('')}`;
+  const head = `${''.padEnd(names + states + bar + 4)}${COLUMNS.map((title, column) => `  ${title.padStart(widths[column] ?? 0)}`).join('')}`;
   const lines = rollout.groups.flatMap((group) => [
     `${group.name.padEnd(names)}  ${colour(STATE_COLOURS[group.state], group.state.padEnd(states))}  ${barOf(group, bar)}${countsOf(
       group,
     )
-      .map((count, index) => `  ${String(count).padStart(widths[index]!)}`)
+      .map((count, index) => `  ${String(count).padStart(widths[index] ?? 0)}`)
       .join('')}`,
     colour(GREY, `${' '.repeat(names)}  ${backSentence(group) ?? group.gate.because}`.slice(0, columns)),
   ]);
@@ -113,11 +111,18 @@ function barOf(group: GroupResource, width: number): string {
     [group.counters.pending, '.', GREY],
   ] as const;
   const least = width < shares.length ? 0 : 1;
-  const cells = shares.map(([count]) => (count === 0 ? 0 : Math.max(least, Math.round((count / group.size) * width))));
+  const cells = shares.map(([count, sign, code]) => ({
+    sign,
+    code,
+    length: count === 0 ? 0 : Math.max(least, Math.round((count / group.size) * width)),
+  }));
   // One failure of 150 is seen as well: the largest share gives what the small ones take.
-  const largest = cells.indexOf(Math.max(...cells));
-  cells[largest]! += width - cells.reduce((sum, one) => sum + one, 0);
-  return shares.map(([, sign, code], index) => colour(code, sign.repeat(Math.max(0, cells[index]!)))).join('');
+  const most = Math.max(...cells.map(({ length }) => length));
+  const largest = cells.find(({ length }) => length === most);
+  const rest = width - cells.reduce((sum, { length }) => sum + length, 0);
+  return cells
+    .map((cell) => colour(cell.code, cell.sign.repeat(Math.max(0, cell.length + (cell === largest ? rest : 0)))))
+    .join('');
 }
 
 function nameWidth({ groups }: RolloutResource): number {

@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { defined } from '../../domain/defined.js';
 import { plural } from '../../domain/plural.js';
 import type { rollout, rolloutTarget } from '../../protocol/http/rollout.js';
 
@@ -8,6 +9,11 @@ export type RolloutResource = z.output<typeof rollout>;
 export type GroupResource = RolloutResource['groups'][number];
 /** As `GET /v1/rollouts/{id}/devices` shows each. */
 export type TargetResource = z.output<typeof rolloutTarget>;
+
+/** The first group of the demo's rollouts: what a bad version meets before all others. */
+export function canaryOf<T>({ groups }: { readonly groups: readonly T[] }): T {
+  return defined(groups[0], 'a plan has at least one group');
+}
 
 /** Installations that are open. */
 export function openOf({ counters }: { counters: RolloutResource['counters'] }): number {
@@ -50,7 +56,10 @@ export function backSentence(group: GroupResource): string | undefined {
 /** Milliseconds from its start to its end, or to the pause that stopped it. */
 export function tookOf({ startedAt, finishedAt, abortedAt, pauses }: RolloutResource): number {
   const end = finishedAt ?? abortedAt ?? pauses.map(({ since }) => since).sort()[0];
-  return (end === undefined ? Date.now() : Date.parse(end)) - Date.parse(startedAt!);
+  return (
+    (end === undefined ? Date.now() : Date.parse(end)) -
+    Date.parse(defined(startedAt, 'only a rollout that was started is timed'))
+  );
 }
 
 /** Nothing more happens by itself: it has ended, or it is paused and nothing is open. */

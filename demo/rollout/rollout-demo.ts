@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Fleet } from '../../agent/simulator/fleet.js';
+import { defined } from '../../domain/defined.js';
 import type { RolloutFleet } from './rollout-fleet.js';
 import type { InstallationResource, Operator } from '../service/operator.js';
 import { RolloutPicture } from './picture.js';
@@ -64,7 +65,7 @@ export async function check(
       const journal = await simulated.journal();
       return {
         device,
-        target: targets.get(device.id)!,
+        target: defined(targets.get(device.id), 'each device of the rollout is a target'),
         isNew: await simulated.holds('firmware', sha256),
         isOld: await simulated.holds('firmware', oldSha256),
         wasTouched: journal.some((line) => line.sha256 === sha256),

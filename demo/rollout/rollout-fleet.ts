@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import pLimit from 'p-limit';
 import type { FleetDevice } from '../../agent/simulator/fleet.js';
 import type { ProfileName } from '../../agent/simulator/profiles.js';
+import { defined } from '../../domain/defined.js';
 import type { Version } from '../arguments.js';
 import type { Operator } from '../service/operator.js';
 import type { RolloutResource, TargetResource } from './resource.js';
@@ -117,7 +118,11 @@ export async function gather(operator: Operator, dir: string, version: Version):
     oldSha256: old.sha256,
     pilots: pilots.map((login): FleetDevice => ({ tenant: 'default', ...login, profile: 'good' })),
     pilotFirmwareId,
-    devices: logins.map((login) => ({ tenant: 'default', ...login, ...parts.get(login.id)! })),
+    devices: logins.map((login) => ({
+      tenant: 'default',
+      ...login,
+      ...defined(parts.get(login.id), 'each device of the rollout is a target'),
+    })),
   };
 }
 

@@ -4,6 +4,7 @@ import {
   backOf,
   backSentence,
   badOf,
+  canaryOf,
   installedOf,
   tookOf,
   type GroupResource,
@@ -52,10 +53,10 @@ export function faultsOfRollout(rollout: RolloutResource, all: readonly Checked[
  * heard of it.
  */
 export function faultsOfCanary(rollout: RolloutResource, all: readonly Checked[]): string[] {
-  const [canary] = rollout.groups;
+  const canary = canaryOf(rollout);
   const wrong = all.flatMap(({ device, target, isNew, wasTouched, installations }) => {
     if (isNew) return [`device ${device.id} holds the bad version`];
-    if (device.group === canary!.name) {
+    if (device.group === canary.name) {
       return target.state === 'failed' && wasTouched && installations === 1
         ? []
         : [
@@ -82,11 +83,11 @@ export function faultsOfCanary(rollout: RolloutResource, all: readonly Checked[]
  * at least because it was brought back, and no other device heard of it.
  */
 export function faultsOfRollBack(rollout: RolloutResource, all: readonly Checked[]): string[] {
-  const [canary] = rollout.groups;
+  const canary = canaryOf(rollout);
   const wrong = all.flatMap(({ device, target, isOld, wasTouched, installations }) => {
     const { name, group } = device;
     if (!isOld) return [`device ${name} does not hold its earlier content`];
-    if (group !== canary!.name)
+    if (group !== canary.name)
       return !wasTouched && installations === 0
         ? []
         : [`device ${name} of group ${group} should not have been touched, and has ${installations} installations`];

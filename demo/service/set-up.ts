@@ -72,14 +72,14 @@ async function register(
 ): Promise<{ members: Member[]; device: FleetDevice }> {
   const deviceId = await operator.device({ name, deviceTypeId, tags: ['demo'] });
   const { username, password } = await operator.password(deviceId);
-  const ids = await Promise.all(
-    children.map((child) => operator.device({ name: child, deviceTypeId, tags: ['demo'], connectedBy: deviceId })),
+  const behind = await Promise.all(
+    children.map(async (child): Promise<Member> => {
+      const id = await operator.device({ name: child, deviceTypeId, tags: ['demo'], connectedBy: deviceId });
+      return { name: child, slot: 'firmware', deviceId: id, isChild: true };
+    }),
   );
   return {
-    members: [
-      { name, slot, deviceId, isChild: false },
-      ...ids.map((id, index): Member => ({ name: children[index]!, slot: 'firmware', deviceId: id, isChild: true })),
-    ],
+    members: [{ name, slot, deviceId, isChild: false }, ...behind],
     device: {
       tenant: 'default',
       id: deviceId,
@@ -87,7 +87,7 @@ async function register(
       password,
       profile,
       slots: VERSIONS,
-      children: ids.map((id) => ({ id, slots: VERSIONS })),
+      children: behind.map(({ deviceId: id }) => ({ id, slots: VERSIONS })),
     },
   };
 }

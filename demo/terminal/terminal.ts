@@ -27,11 +27,18 @@ export function seconds(ms: number): string {
 
 /** Lines of at most `width` characters; a longer word stands on a line of its own. */
 export function wrapped(text: string, width: number): string[] {
-  const lines = [''];
+  const lines: string[] = [];
+  let last = '';
   for (const word of text.split(' ')) {
-    const last = lines.at(-1)!;
-    if (last !== '' && last.length + 1 + word.length > width) lines.push(word);
-    else lines[lines.length - 1] = last === '' ? word : `${last} ${word}`;
+    const isFull = last !== '' && last.length + 1 + word.length > width;
+    if (isFull) lines.push(last);
+    last = isFull || last === '' ? word : `${last} ${word}`;
   }
-  return lines;
+  return [...lines, last];
+}
+
+/** How wide each column of a table is: as its longest cell. All rows have as many cells as the first. */
+export function widthsOf(rows: readonly (readonly string[])[]): number[] {
+  const [head = []] = rows;
+  return head.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
 }

@@ -1,3 +1,5 @@
+import { paired } from '../domain/pairs.js';
+
 interface Waiting<Q, A> {
   readonly asked: Q;
   readonly resolve: (answer: A) => void;
@@ -43,7 +45,7 @@ export class GroupCommit<Q, A> {
   private async together(group: readonly Waiting<Q, A>[]): Promise<void> {
     try {
       const answers = await this.work(group.map(({ asked }) => asked));
-      for (const [index, { resolve }] of group.entries()) resolve(answers[index]!);
+      for (const [{ resolve }, answer] of paired(group, answers)) resolve(answer);
     } catch (error) {
       if (group.length > 1 && !this.isOfAll(error)) for (const one of group) await this.together([one]);
       else for (const { reject } of group) reject(error);

@@ -1,3 +1,5 @@
+import { paired } from '../domain/pairs.js';
+import { defined } from '../domain/defined.js';
 import { decided, GONE, type Decided } from '../domain/installation/decided.js';
 import { executing } from '../domain/installation/device-aggregate.js';
 import { deviceKey } from '../store/db/keys.js';
@@ -56,13 +58,12 @@ export function processEvents({ pool, now }: InstallationDependencies): DecideBy
         tx,
         asked.map(({ ref }) => ref),
       );
-      return answers.map((one, index): Decided => {
-        const { ref, event } = asked[index]!;
+      return paired(asked, answers).map(([{ ref, event }, one]): Decided => {
         if (one.outcome === 'refused') return GONE;
         const other = executing(one.aggregate, ref.installationId)?.id ?? null;
         const around = { ...reach.get(deviceKey(ref.tenantId, ref.deviceId)), executing: other };
-        // An event that is not refused is answered with its row.
-        return decided(event, one.outcome === 'applied', one.installation!, around);
+        const row = defined(one.installation, 'an event that is not refused is answered with its row');
+        return decided(event, one.outcome === 'applied', row, around);
       });
     });
   const group = new GroupCommit(recorded, (error) => isTransient(error) && !isOfOneRow(error));

@@ -1,3 +1,4 @@
+import { defined } from '../domain/defined.js';
 import { Context } from '@temporalio/activity';
 import { planNext } from '../domain/rollout/planner.js';
 import type { Planned, Step } from '../domain/rollout/steps.js';
@@ -135,8 +136,7 @@ function decisionOf({ outcome, waitingOn }: Planned, now: number, running: boole
     const sentence = `Ended: ${outcome}.`;
     return { decision: 'end', because: sentence, done: true, outcome, waitingOn: sentence, until: null };
   }
-  // A plan without a step says what it waits for (R4).
-  const { sentence, until } = waitingOn!;
+  const { sentence, until } = defined(waitingOn, 'a plan without a step says what it waits for (R4)');
   return {
     decision: 'wait',
     because: sentence,

@@ -171,7 +171,7 @@ function commonErrors(route: Route): ErrorCode[] {
 
 /** For the example of an error answer: the first code with this status that belongs to the route's service. */
 function codeOf(route: Route, status: number): ErrorCode {
-  const service = (route.validationCode ?? 'REQUEST_VALIDATION').split('_')[0]!;
+  const [service = ''] = (route.validationCode ?? 'REQUEST_VALIDATION').split('_');
   const codes = (Object.keys(ERRORS) as ErrorCode[]).filter((code) => ERRORS[code].status === status);
   return codes.find((code) => code.startsWith(`${service}_`)) ?? codes[0] ?? 'SERVICE_INTERNAL';
 }

@@ -211,7 +211,8 @@ function contradictions(env: Record<string, string>): string[] {
   for (const name of ['SLIPWAY_JWT_AUDIENCE', 'SLIPWAY_JWKS_URL'])
     if (has(name) && !has('SLIPWAY_JWT_ISSUER'))
       problems.push(`SLIPWAY_JWT_ISSUER is missing: without an issuer, ${name} has no effect`);
-  if (has('SLIPWAY_JWT_ISSUER') && !has('SLIPWAY_JWKS_URL') && !/^https?:\/\//.test(env['SLIPWAY_JWT_ISSUER']!)) {
+  const issuer = env['SLIPWAY_JWT_ISSUER'];
+  if (issuer !== undefined && !has('SLIPWAY_JWKS_URL') && !/^https?:\/\//.test(issuer)) {
     problems.push('SLIPWAY_JWKS_URL is missing: SLIPWAY_JWT_ISSUER is no URL that it could be discovered from');
   }
   pair('MQTT_TLS_CERT_PATH', 'MQTT_TLS_KEY_PATH');

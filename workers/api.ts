@@ -1,3 +1,4 @@
+import { defined } from '../domain/defined.js';
 import { openDiskBlobs } from '../adapters/blobs/disk.js';
 import { probeTemporal } from '../adapters/engine/probe.js';
 import { DomainError } from '../domain/errors.js';
@@ -158,7 +159,10 @@ async function openBlobs({ blobs: { store, folder, s3Bucket, s3Endpoint } }: Set
   if (store === 'disk') return openDiskBlobs(folder);
   // Loaded where it is used: the SDK of S3 takes 20 MB.
   const { openS3Blobs } = await import('../adapters/blobs/s3.js');
-  return openS3Blobs({ bucket: s3Bucket!, ...(s3Endpoint === undefined ? {} : { endpoint: s3Endpoint }) });
+  return openS3Blobs({
+    bucket: defined(s3Bucket, 'settings with SLIPWAY_BLOB_STORE=s3 name a bucket'),
+    ...(s3Endpoint === undefined ? {} : { endpoint: s3Endpoint }),
+  });
 }
 
 /** What the other processes talk to. An API that was given no address of a part does not ask for it. */

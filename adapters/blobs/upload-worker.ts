@@ -1,3 +1,4 @@
+import { defined } from '../../domain/defined.js';
 import { createHash } from 'node:crypto';
 import { parentPort } from 'node:worker_threads';
 import { DirectFile } from './direct-file.js';
@@ -7,7 +8,8 @@ import type { FromWriter, Outcome, ToWriter } from './upload-messages.js';
  * The thread that hashes and writes what is uploaded: it has one small heap, in which the chunks of a socket cost the
  * collector nothing.
  */
-const say = (message: FromWriter) => parentPort!.postMessage(message);
+const port = defined(parentPort, 'this module runs in a worker thread');
+const say = (message: FromWriter) => port.postMessage(message);
 const uploads = new Map<number, Upload>();
 
 class Upload {
@@ -26,10 +28,11 @@ class Upload {
 
   take(chunks: readonly Uint8Array[]): void {
     this.next(async () => {
+      const file = this.opened();
       let bytes = 0;
       for (const chunk of chunks) {
         this.hash.update(chunk);
-        await this.file!.take(chunk);
+        await file.take(chunk);
         bytes += chunk.length;
       }
       this.size += bytes;
@@ -39,13 +42,17 @@ class Upload {
 
   end(): void {
     this.next(async () => {
-      await this.file!.end();
+      await this.opened().end();
       await this.finish({ sha256: this.hash.digest('hex'), size: this.size });
     });
   }
 
   abort(): void {
     this.next(() => this.finish({ message: 'the upload was given up', code: undefined }));
+  }
+
+  private opened(): DirectFile {
+    return defined(this.file, 'the first step of an upload opens its file');
   }
 
   private next(step: () => Promise<void>): void {
@@ -67,7 +74,7 @@ class Upload {
   }
 }
 
-parentPort!.on('message', (message: ToWriter) => {
+port.on('message', (message: ToWriter) => {
   switch (message.tell) {
     case 'begin':
       return void uploads.set(message.id, new Upload(message.id, message.path));

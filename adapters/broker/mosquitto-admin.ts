@@ -1,3 +1,4 @@
+import { paired } from '../../domain/pairs.js';
 import type { IClientOptions } from 'mqtt';
 import { parseUsername } from '../../protocol/mqtt/access.js';
 import { aclsOf, type Acl } from './mosquitto.js';
@@ -32,7 +33,7 @@ export function mosquittoAdmin(url: string, options: () => Promise<IClientOption
   return {
     async bringUpToDate(wanted) {
       const held = await read(control, wanted);
-      const plans = wanted.map((one, index) => planLogin(one, held[index]!));
+      const plans = paired(wanted, held).map(([one, now]) => planLogin(one, now));
       const answers = await control.ask(plans.flatMap((plan) => plan.commands));
       let next = 0;
       return plans.map(({ outcome, commands }) => {

@@ -84,7 +84,7 @@ export class OutgoingQueues implements OutgoingStore {
     const queue = this.queues.get(client.id);
     const held = messageId === undefined ? undefined : queue?.byMessageId.get(messageId);
     if (!queue || !held) return undefined;
-    queue.byMessageId.delete(held.messageId!);
+    if (held.messageId !== undefined) queue.byMessageId.delete(held.messageId);
     if (queue.byCounter.delete(held.brokerCounter ?? 0)) this.count -= 1;
     if (queue.byCounter.size === 0) this.queues.delete(client.id);
     return held;

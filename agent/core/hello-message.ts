@@ -120,7 +120,8 @@ function split(
   firstRoom: number,
   laterRoom: number,
 ): { parts: ChildEntry[][]; unfit: string[] } {
-  const parts: ChildEntry[][] = [[]];
+  let part: ChildEntry[] = [];
+  const parts = [part];
   const unfit: string[] = [];
   let room = firstRoom;
   for (const child of children) {
@@ -129,11 +130,11 @@ function split(
       unfit.push(child.device);
       continue;
     }
-    if (size > room || parts.at(-1)!.length >= MOST_CHILDREN) {
-      parts.push([]);
+    if (size > room || part.length >= MOST_CHILDREN) {
+      parts.push((part = []));
       room = laterRoom;
     }
-    parts.at(-1)!.push(child);
+    part.push(child);
     room -= size;
   }
   return { parts, unfit };

@@ -1,3 +1,4 @@
+import { defined } from '../../domain/defined.js';
 import { join } from 'node:path';
 import type { AgentConfig } from '../config.js';
 import type { ChildOptions } from '../core/children.js';
@@ -51,7 +52,7 @@ function handlerOf(
   const dir = join(stateDir, 'slots');
   const files = new FileInstaller(dir, new SlotFiles(dir, true, undefined, small), async () => undefined);
   return {
-    current: async () => (await files.current([slot]))[slot]!,
+    current: async () => defined((await files.current([slot]))[slot], 'each slot that is asked for is answered'),
     holds: (sha256) => files.holds(slot, sha256),
     install: (path, desired) => files.install(slot, path, desired),
     confirm: () => files.confirm(slot),

@@ -4,7 +4,7 @@
  */
 export function seededRandom(seed: number, name: string): () => number {
   let state = [...name].reduce(
-    (hash, character) => Math.imul(hash ^ character.codePointAt(0)!, 0x01000193),
+    (hash, character) => Math.imul(hash ^ (character.codePointAt(0) ?? 0), 0x01000193),
     seed ^ 0x811c9dc5,
   );
   return () => {

@@ -34,7 +34,8 @@ export function byApiKey(pool: Pool, now: () => number): Authenticate {
     const key = await findKey(pool, hash);
     if (!key) return undefined;
     const principal = { tenantId: key.tenantId, id: `key:${key.name}`, permissions: permissionsOf(key.role) };
-    if (cache.size >= CACHE_SIZE) cache.delete(cache.keys().next().value!);
+    const [oldest] = cache.keys();
+    if (cache.size >= CACHE_SIZE && oldest !== undefined) cache.delete(oldest);
     cache.set(name, { principal, until: now() + CACHE_MS });
     return principal;
   };

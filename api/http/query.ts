@@ -36,11 +36,12 @@ export function parseQuery(
         .filter((part) => part !== '')) {
     const [name, value] = decodePair(pair, code);
     const pointer = `/query/${escapePointer(name)}`;
-    if (!Object.hasOwn(kinds, name)) faults.push({ pointer, detail: `is unknown here; ${known(kinds)}` });
+    const kind = Object.hasOwn(kinds, name) ? kinds[name] : undefined;
+    if (kind === undefined) faults.push({ pointer, detail: `is unknown here; ${known(kinds)}` });
     else if (Object.hasOwn(values, name))
       faults.push({ pointer, detail: 'is given twice; send it once, lists with commas' });
     else if (value.includes('\0')) faults.push({ pointer, detail: 'holds a NUL character, which is not accepted' });
-    else values[name] = turned(value, kinds[name]!);
+    else values[name] = turned(value, kind);
   }
   if (faults.length > 0) throw refuseFaults(code, faults);
   if (!schema) return values;

@@ -6,20 +6,25 @@ import type { Principal } from './route.js';
 const PROBES = /^\/(health|metrics)(\/|$)/;
 
 /** By the names that every line has for them (docs/operations.md). */
-const IDS = {
-  devices: 'deviceId',
-  'firmware-installations': 'installationId',
-  installations: 'installationId',
-  firmwares: 'firmwareId',
-  rollouts: 'rolloutId',
-} as const;
+const IDS: ReadonlyMap<string, string> = new Map([
+  ['devices', 'deviceId'],
+  ['firmware-installations', 'installationId'],
+  ['installations', 'installationId'],
+  ['firmwares', 'firmwareId'],
+  ['rollouts', 'rolloutId'],
+]);
 
 /** What a request is about, as its path says. */
 export function idsIn(path: string): Record<string, string> {
   const found = [
     ...path.matchAll(/\/([a-z-]+)\/(?:[\w.-]{1,64}\/)?([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(?=\/|$)/g),
   ];
-  return Object.fromEntries(found.flatMap(([, of, id]) => (of! in IDS ? [[IDS[of as keyof typeof IDS], id!]] : [])));
+  return Object.fromEntries(
+    found.flatMap(([, of = '', id = '']) => {
+      const name = IDS.get(of);
+      return name === undefined ? [] : [[name, id]];
+    }),
+  );
 }
 
 /**

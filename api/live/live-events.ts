@@ -170,7 +170,7 @@ export class LiveEvents {
                 ...(rolloutIds ? { rolloutIds } : {}),
               }),
             );
-      const upTo = entries.length < PAGE ? newest : entries.at(-1)!.number;
+      const upTo = entries[PAGE - 1]?.number ?? newest;
       feed.position = upTo;
       distribute(entries, upTo, told);
       // A reader that became live meanwhile was not asked for: it reads by itself what these entries were.
@@ -209,7 +209,7 @@ export class LiveEvents {
             readSealed(tx, tenantId, { after: reader.position, upTo, limit: PAGE, ...only }),
           ),
         );
-        distribute(entries, entries.length < PAGE ? upTo : entries.at(-1)!.number, [reader]);
+        distribute(entries, entries[PAGE - 1]?.number ?? upTo, [reader]);
         await reader.drained();
       }
       reader.setMode('live');

@@ -73,7 +73,7 @@ export function rolloutPartRoutes(live: LiveEvents): Route[] {
           const { view, left } = await call.inTenant(async (tx) => {
             const found = await mustBe(tx, tenantId, call.params.id);
             const sealed = resumes && isOver(found) ? await sealedOf(tx, tenantId, found.id) : undefined;
-            return { view: found, left: !sealed?.whole || sealed.newest > after! };
+            return { view: found, left: !sealed?.whole || after === undefined || sealed.newest > after };
           });
           if (!left) return NO_CONTENT;
           await live.attach(call.response, { tenantId, rollout: view, ...(after === undefined ? {} : { after }) });

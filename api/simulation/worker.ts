@@ -1,3 +1,4 @@
+import { defined } from '../../domain/defined.js';
 import { setPriority } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
 import { simulate, type SimulationRequest } from '../../domain/rollout/simulate.js';
@@ -7,4 +8,4 @@ import { simulate, type SimulationRequest } from '../../domain/rollout/simulate.
  * API goes first.
  */
 if (process.platform === 'linux') setPriority(0, 5);
-parentPort!.postMessage(simulate(workerData as SimulationRequest));
+defined(parentPort, 'this module runs in a worker thread').postMessage(simulate(workerData as SimulationRequest));

@@ -1,3 +1,5 @@
+import { paired } from '../../domain/pairs.js';
+import { defined } from '../../domain/defined.js';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { backOff } from '../../domain/back-off.js';
@@ -172,7 +174,7 @@ export class Ingest {
       await this.commit(readings.slice(0, middle));
       return this.commit(readings.slice(middle));
     }
-    const reading = readings[0]!;
+    const reading = defined(readings[0], 'a batch that failed has a reading');
     if (!('refusal' in reading)) {
       this.deps.log.error({ err: error, ...aboutOf(reading) }, 'a report cannot be stored; it goes to the diagnostics');
       return this.commit([refused(reading, 'unstorable', error.message)]);
@@ -192,9 +194,9 @@ export class Ingest {
       '',
       noted.reduce((sum, one) => sum + one.recorded, 0),
     );
-    for (const [index, { refusals, receipts }] of noted.entries()) {
+    for (const [reading, { refusals, receipts }] of paired(readings, noted)) {
       for (const reason of refusals) this.deps.counted('refused', reason, 1);
-      for (const { topic, ack } of receipts) this.send(topic, ack, readings[index]!);
+      for (const { topic, ack } of receipts) this.send(topic, ack, reading);
     }
   }
 

@@ -1,3 +1,4 @@
+import { paired } from '../../domain/pairs.js';
 import { wantsDocument } from '../../domain/installation/process-status.js';
 import type { DeviceAggregate } from '../../domain/installation/device-aggregate.js';
 import { fits, statusReceipt, VERSION, type Ack, type UpMessage } from '../../protocol/mqtt/payloads.js';
@@ -40,10 +41,12 @@ export function receiptsOf(
     result: resultOf(one),
     ...(one.outcome === 'refused' ? {} : { open: openOf(one.aggregate) }),
   });
-  const children = reports.slice(1).map(({ deviceId }, index) => ({
-    topic: ackTopic({ ...message, device: deviceId }),
-    ack: receipt(recorded[index + 1]!),
-  }));
+  const children = paired(reports, recorded)
+    .slice(1)
+    .map(([{ deviceId }, one]) => ({
+      topic: ackTopic({ ...message, device: deviceId }),
+      ack: receipt(one),
+    }));
   return [{ topic, ack: named(receipt(own), namesOf(message, reports, recorded, aliases)) }, ...children];
 }
 
@@ -78,7 +81,7 @@ function openOf(aggregate: DeviceAggregate): NonNullable<Ack['open']> {
   return Object.fromEntries(
     Object.values(aggregate.installations)
       .filter(wantsDocument)
-      .map((one) => [one.slot, { installationId: one.id, revision: one.revision! }]),
+      .map((one) => [one.slot, { installationId: one.id, revision: one.revision }]),
   );
 }
 

@@ -1,3 +1,4 @@
+import { paired } from '../../domain/pairs.js';
 import type { Ack, UpMessage } from '../../protocol/mqtt/payloads.js';
 import { resolveAliases } from '../../store/fleet/aliases.js';
 import { keepDiagnostics, type Diagnostic } from '../../store/fleet/diagnostics.js';
@@ -35,7 +36,7 @@ export function recordReadings(pool: Pool, fence: Fence, readings: readonly Read
       now,
     );
     let next = 0;
-    const answers = readings.map((reading) => ('message' in reading ? answered[next++]! : undefined));
+    const answers = readings.map((reading) => ('message' in reading ? answered[next++] : undefined));
     const keepers = await keepersOf(tx, readings);
     await keepDiagnostics(
       tx,
@@ -56,11 +57,11 @@ interface Answer {
 
 async function recordMessages(tx: Tx, messages: readonly UpMessage[], now: number): Promise<Answer[]> {
   const aliases = await resolveAliases(tx, messages.flatMap(aliasesIn));
-  const reports = messages.map((message) => reportsOf(message, aliases));
-  const all = reports.some((some) => some.length > 0) ? await record(tx, reports.flat(), now) : [];
+  const asked = messages.map((message) => ({ message, own: reportsOf(message, aliases) }));
+  const reports = asked.flatMap(({ own }) => own);
+  const all = reports.length > 0 ? await record(tx, reports, now) : [];
   let next = 0;
-  return messages.map((message, index) => {
-    const own = reports[index]!;
+  return asked.map(({ message, own }) => {
     const recorded = all.slice(next, (next += own.length));
     return {
       recorded,
@@ -102,9 +103,9 @@ function diagnosticsOf(
     return [diagnosticOf(incoming, about.tenantId, keeper, reason, detail, now)];
   }
   const { tenant, node, device } = reading.message;
-  const entries = (answer?.recorded ?? []).flatMap((one, index): Diagnostic[] => {
+  const answers = answer ? paired(answer.reports, answer.recorded) : [];
+  const entries = answers.flatMap(([{ deviceId }, one]): Diagnostic[] => {
     if (one.outcome !== 'refused') return [];
-    const { deviceId } = answer!.reports[index]!;
     const isForeign = one.reason === 'forbidden' || one.reason === 'unknown_device';
     const detail = `${deviceId === device ? '' : `child ${deviceId}: `}${REFUSAL_SENTENCES[one.reason] ?? one.reason}`;
     return [diagnosticOf(incoming, tenant, isForeign ? node : deviceId, one.reason, detail, now)];

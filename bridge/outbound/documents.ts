@@ -36,7 +36,7 @@ const RETRY_DOWNLOAD = 3;
 export function planSlot(view: SlotView, downloadUrl: (tenantId: string, installationId: string) => string): SlotPlan {
   const { installation, node, published } = view;
   const shown = installation !== undefined && node !== undefined && wantsDocument(installation);
-  const raisedRevision = shown ? standsElsewhere(view, node, installation.revision!) : null;
+  const raisedRevision = shown ? standsElsewhere(view, node, installation.revision) : null;
   const publishes = shown && raisedRevision === null;
   const clearedUnder = published.map((one) => one.node).filter((other) => !shown || other !== node);
   const messages: Outgoing[] = clearedUnder.map((other) => ({
@@ -79,10 +79,11 @@ function documentOf(view: SlotView, downloadUrl: (tenantId: string, installation
   const { installation: i, firmware } = view;
   if (!i || !firmware || i.revision === null)
     throw new Error(`slot ${view.slot} of device ${view.deviceId} has nothing to publish`);
+  const { revision } = i;
   // A document must name a version, and a firmware may have none, or an empty one.
   const document = (aliases: readonly string[]) => ({
     v: VERSION as typeof VERSION,
-    revision: i.revision!,
+    revision,
     installationId: i.id,
     attempt: i.attempt,
     issuedAt: iso(i.stateSince),

@@ -1,3 +1,4 @@
+import { defined } from '../../domain/defined.js';
 import type { KeyObject } from 'node:crypto';
 import type { Logger } from 'pino';
 import type { BrokerAdmin, LoginOutcome, WantedLogin } from '../../adapters/broker/port.js';
@@ -115,7 +116,9 @@ export class LoginSender implements CredentialSender {
   private async tell(claimed: readonly Claimed[]): Promise<Settled[]> {
     const { pool, fence, now } = this.deps;
     const logins = await readLogins(pool, fence, claimed);
-    const views = claimed.map((one) => logins.get(deviceKey(one.tenantId, one.subject))!);
+    const views = claimed.map((one) =>
+      defined(logins.get(deviceKey(one.tenantId, one.subject)), 'each subject has its login'),
+    );
     try {
       const outcomes = await this.admin.bringUpToDate(views.map((view) => this.wantedOf(view)));
       this.say(views, outcomes);

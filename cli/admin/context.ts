@@ -84,25 +84,25 @@ export type StoreName = Settings['blobs']['store'];
 
 /** Calls `work` with a blob store of the settings, whether it is the one in use or not. */
 export async function withBlobs<T>(
-  { settings: { blobs } }: Context,
+  { settings }: Context,
   name: StoreName,
   work: (store: BlobStore) => Promise<T>,
 ): Promise<T> {
-  if (name === 's3' && blobs.s3Bucket === undefined)
-    throw new Error("SLIPWAY_S3_BUCKET is missing: the S3 store needs it, beside the AWS SDK's own variables");
-  // Loaded only where it is needed: the SDK takes longer than a small backup.
-  const store =
-    name === 'disk'
-      ? await openDiskBlobs(blobs.folder)
-      : (await import('../../adapters/blobs/s3.js')).openS3Blobs({
-          bucket: blobs.s3Bucket!,
-          ...(blobs.s3Endpoint === undefined ? {} : { endpoint: blobs.s3Endpoint }),
-        });
+  const store = await openBlobs(settings, name);
   try {
     return await work(store);
   } finally {
     await store.close();
   }
+}
+
+async function openBlobs({ blobs: { folder, s3Bucket, s3Endpoint } }: Settings, name: StoreName): Promise<BlobStore> {
+  if (name === 'disk') return openDiskBlobs(folder);
+  if (s3Bucket === undefined)
+    throw new Error("SLIPWAY_S3_BUCKET is missing: the S3 store needs it, beside the AWS SDK's own variables");
+  // Loaded only where it is needed: the SDK takes longer than a small backup.
+  const { openS3Blobs } = await import('../../adapters/blobs/s3.js');
+  return openS3Blobs({ bucket: s3Bucket, ...(s3Endpoint === undefined ? {} : { endpoint: s3Endpoint }) });
 }
 
 /** 1,234,567 → `1.2 MB`. */

@@ -1,3 +1,4 @@
+import { defined } from '../../domain/defined.js';
 import { mkdir, readFile, rename, rm } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -110,7 +111,7 @@ async function intoOutside(context: Context, databaseUrl: string, folder: string
 function restoreInto(databaseUrl: string, folder: string, manifest: Manifest): Promise<Restored> {
   const byName = new Map(manifest.tables.map((table) => [table.name, table]));
   return restoreSnapshot(databaseUrl, aboutOf(manifest), async ({ name }) => {
-    const { rows, file } = byName.get(name)!;
+    const { rows, file } = defined(byName.get(name), `the backup holds the table ${name}`);
     return { rows, source: readCompressed(join(folder, file)) };
   });
 }

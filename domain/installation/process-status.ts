@@ -110,7 +110,7 @@ export function sentenceKey(i: Installation): string {
 /**
  * Whether the slot should show this installation's document: it has its turn, was offered, and no stop was requested.
  */
-export function wantsDocument(i: Installation): boolean {
+export function wantsDocument(i: Installation): i is Installation & { readonly revision: number } {
   return i.executing && i.revision !== null && i.cancel === null && !isEnded(i.state);
 }
 

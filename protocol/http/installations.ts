@@ -1,3 +1,4 @@
+import { defined } from '../../domain/defined.js';
 import { z } from 'zod';
 import { printDuration } from '../../domain/duration.js';
 import { DomainError, type Fault } from '../../domain/errors.js';
@@ -174,7 +175,7 @@ export function toEvent(body: z.output<typeof installationReport>, now: number):
   if (body.completedAt !== undefined) return { type: 'installed', at: plausible(body.completedAt, now) };
   return {
     type: 'rejected',
-    at: plausible(body.rejectedAt!, now),
+    at: plausible(defined(body.rejectedAt, 'a report holds one of the three times'), now),
     final: true,
     ...(body.rejectReason === undefined ? {} : { reason: body.rejectReason }),
   };

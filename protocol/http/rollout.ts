@@ -12,7 +12,7 @@ import {
 } from '../../domain/rollout/facts.js';
 import { gateOf, GROUP_STATES, groupState, PHASES, type Phase } from '../../domain/rollout/phase.js';
 import { OUTCOMES, outcomeOf } from '../../domain/rollout/outcome.js';
-import type { GroupPlan, Plan } from '../../domain/rollout/plan.js';
+import { groupAt, type GroupPlan, type Plan } from '../../domain/rollout/plan.js';
 import { id, timestamp } from './envelope.js';
 import {
   approvalShape,
@@ -148,7 +148,7 @@ export function printRollout(r: PrintableRollout, workflowUrl: string | null): z
     id: r.id,
     ...printPlan(r.plan),
     groups: facts.groups.map((one, index) =>
-      printGroup(r.plan.groups[index]!, one, r.bytes[index] ?? 0, facts.rollingBack !== null),
+      printGroup(groupAt(r.plan.groups, index), one, r.bytes[index] ?? 0, facts.rollingBack !== null),
     ),
     defaults: [...r.defaulted],
     templateId: r.templateId,

@@ -93,7 +93,7 @@ const keyset = {
 /** The query of the targets of a rollout. A state may be spelled `timedOut` or `timed_out`. */
 export const targetQuery = z.strictObject({
   state: listOf(z.enum([...SPELLINGS.keys()]))
-    .transform((list) => list?.map((name) => SPELLINGS.get(name)!))
+    .transform((list) => list?.flatMap((name) => SPELLINGS.get(name) ?? []))
     .optional()
     .meta({ description: `Comma list: ${TARGET_STATES.join(', ')}`, example: 'failed,timedOut' }),
   // As with lists: what is empty filters nothing.
@@ -180,14 +180,15 @@ export type RolloutPatch = z.output<typeof rolloutPatch>;
  */
 export function byName(plan: PrintedPlan, { groups, ...patch }: RolloutPatch): { patch: unknown; faults: Fault[] } {
   const faults: Fault[] = [];
-  for (const [index, { name }] of (groups ?? []).entries()) {
+  const amended = groups ?? [];
+  for (const [index, { name }] of amended.entries()) {
     const pointer = `/groups/${index}/name`;
     if (!plan.groups.some((one) => one.name === name))
       faults.push({
         pointer,
         detail: `names no group of this rollout; there are ${plan.groups.map((one) => one.name).join(', ')}`,
       });
-    if (groups!.findIndex((one) => one.name === name) !== index)
+    if (amended.findIndex((one) => one.name === name) !== index)
       faults.push({ pointer, detail: 'is named before; a group is amended once' });
   }
   const merged = plan.groups.map((one) =>

@@ -34,6 +34,8 @@ describe('A line of the log about a request', () => {
     [`/download/installations/acme/${one}`, { installationId: one }],
     [`/download/firmwares/acme.x/${one}`, { firmwareId: one }],
     ['/v1/devices', {}],
+    // A word that every object of JavaScript knows.
+    [`/v1/constructor/${one}`, {}],
     [`/v1/devices/${one}x`, {}],
   ])('finds them in %s', (path, ids) => expect(idsIn(path)).toEqual(ids));
 });

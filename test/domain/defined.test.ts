@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { defined } from '../../domain/defined.js';
+import { paired } from '../../domain/pairs.js';
 import { onlyStep } from '../../domain/rollout/plan.js';
 
 describe('defined', () => {
@@ -24,5 +25,18 @@ describe('the only step of a plan', () => {
     ['two steps', [step, step]],
   ])('throws for %s', (_, steps) => {
     expect(() => onlyStep({ steps })).toThrow(`a plan has one step, and this one has ${steps.length}`);
+  });
+});
+
+describe('lists in pairs', () => {
+  it('are the values with their counterparts, in order', () => {
+    expect(paired(['a', 'b'], [1, undefined])).toEqual([
+      ['a', 1],
+      ['b', undefined],
+    ]);
+  });
+
+  it.each([[[1]], [[1, 2, 3]]])('throw where the other list is %p', (others) => {
+    expect(() => paired(['a', 'b'], others)).toThrow(`2 values have ${others.length} counterparts`);
   });
 });

@@ -16,6 +16,11 @@ export default tseslint.config(
     },
   },
   {
+    // What must be there is checked where it is relied on, with a sentence (domain/defined.ts).
+    files: ['{activities,adapters,agent,api,bridge,cli,protocol,runtime,store,workers}/**/*.ts'],
+    rules: { '@typescript-eslint/no-non-null-assertion': 'error' },
+  },
+  {
     // Tests read answers of the API as they come, and compare them whole: `body` is any.
     files: ['test/**/*.ts'],
     rules: {

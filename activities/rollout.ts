@@ -17,7 +17,9 @@ interface Ref {
 
 /** What a tick came to. It stands in workflow histories: members may be added, never renamed. */
 export interface Tick {
-  /** `wait`: for the time or for news. `go_on`: there is more to do than one tick takes. `end`: the rollout has ended. */
+  /**
+   * `wait`: for the time or for news. `go_on`: there is more to do than one tick takes. `end`: the rollout has ended.
+   */
   readonly decision: 'wait' | 'go_on' | 'end';
   /** One sentence for people. */
   readonly because: string;
@@ -52,7 +54,9 @@ export interface RolloutDependencies {
 
 /** A workflow task that takes more than 5 s is reported as slow, and lost after 10 s: a step may take a second more. */
 const TICK_MS = 2_000;
-/** Long enough that what is left of a snapshot of 100,000 devices is a few entries of history, and people see it move. */
+/**
+ * Long enough that what is left of a snapshot of 100,000 devices is a few entries of history, and people see it move.
+ */
 const WORK_MS = 30_000;
 /** A rollout that waits for news looks for itself at least so often: a poke that was lost costs no more. */
 const LOOK_AGAIN_MS = 5 * 60_000;

@@ -31,7 +31,9 @@ async function offer({ ref }: Mission): Promise<ProcessStatus> {
   return (await makeOffer(ref)).status;
 }
 
-/** Waits for `notBefore`, for the back-off, or behind another installation on the device. Deadline: the time to begin. */
+/**
+ * Waits for `notBefore`, for the back-off, or behind another installation on the device. Deadline: the time to begin.
+ */
 async function awaitTurn(mission: Mission, at: ProcessStatus): Promise<ProcessStatus> {
   await mission.signalBefore(at);
   return offer(mission);

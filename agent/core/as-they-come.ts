@@ -4,7 +4,8 @@ import { setTimeout as pause } from 'node:timers/promises';
  * Hands out what has arrived, so that the slowest delays none of the others.
  * @param all an answer that fails is left out
  * @param patience between two portions, milliseconds; one comes at once where everything is there
- * @returns each in the order of `all`: the first portion also where it is empty, and then whatever comes until nothing is missing
+ * @returns each in the order of `all`: the first portion also where it is empty, and then whatever comes until nothing
+ * is missing
  */
 export async function* asTheyCome<T>(all: readonly Promise<T>[], patience: number): AsyncGenerator<readonly T[]> {
   const arrived: { readonly index: number; readonly answer: T }[] = [];

@@ -7,7 +7,9 @@ import { codeOf } from './write-file.js';
  * a device without a battery starts in 1970. The monotonic one only goes forward, and measures every span of time.
  */
 export interface Clock {
-  /** Wall clock, epoch milliseconds. For what is told to people and for times that the service names, never for spans. */
+  /**
+   * Wall clock, epoch milliseconds. For what is told to people and for times that the service names, never for spans.
+   */
   now(): number;
   /** Milliseconds of this boot of the machine. It stands still while the machine is suspended, as timers do. */
   monotonic(): number;
@@ -67,7 +69,9 @@ export function leftOf({ leftMs, at, boot }: Span, now: Moment): number {
   return boot === now.boot && now.monotonic >= at ? Math.max(0, leftMs - (now.monotonic - at)) : leftMs;
 }
 
-/** The same span, as it is at this moment: what is written down from time to time, so that another boot goes on from it. */
+/**
+ * The same span, as it is at this moment: what is written down from time to time, so that another boot goes on from it.
+ */
 export function spanNow(span: Span, now: Moment): Span {
   return spanOf(leftOf(span, now), now);
 }

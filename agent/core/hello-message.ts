@@ -108,8 +108,8 @@ export async function heldSlots({
 }
 
 /**
- * The slot shows what a command has just put there, and the agent has not seen the end of that: it did not boot yet, and
- * must not be taken for installed.
+ * The slot shows what a command has just put there, and the agent has not seen the end of that: it did not boot yet,
+ * and must not be taken for installed.
  */
 function isUnproven(held: Held, underway: Self['underway'][string] | undefined): boolean {
   return underway?.sha256 === held.sha256 && underway?.installationId !== held.installationId;

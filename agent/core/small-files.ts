@@ -10,9 +10,10 @@ const DAMAGED: ReadonlySet<string> = new Set(['EIO', 'EISDIR', 'EUCLEAN', 'EBADM
 const MOST_DAMAGED = 8;
 
 /**
- * The small files in which the agent remembers things, all below one folder. Written whole or not at all, with room that
- * is kept for them; read with judgement: a power cut, a worn flash or a person may have left anything in them, and one
- * bad file must not end a device, still less a gateway. What cannot be read is set aside as `<name>.corrupt` and told.
+ * The small files in which the agent remembers things, all below one folder. Written whole or not at all, with room
+ * that is kept for them; read with judgement: a power cut, a worn flash or a person may have left anything in them, and
+ * one bad file must not end a device, still less a gateway. What cannot be read is set aside as `<name>.corrupt` and
+ * told.
  */
 export class SmallFiles {
   /** What was set aside, as sentences. */

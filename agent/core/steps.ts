@@ -218,8 +218,8 @@ async function judge(bench: Bench, job: Job, signal: AbortSignal): Promise<void>
 
 /**
  * The device has started: where a reboot was asked for, and this is another boot, the slot says how it went
- * (docs/contracts/device-mqtt.md, "What confirms"). It comes before the first hello, unless it takes long: then the hello says
- * that the new content is not confirmed yet.
+ * (docs/contracts/device-mqtt.md, "What confirms"). It comes before the first hello, unless it takes long: then the
+ * hello says that the new content is not confirmed yet.
  */
 export async function settleBoot(bench: Bench, state: AgentState, signal: AbortSignal): Promise<void> {
   for (const { job } of Object.values(state.slots)) {

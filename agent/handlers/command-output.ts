@@ -101,7 +101,10 @@ export class CommandOutput {
   }
 }
 
-/** Cuts an output file that the agent does not follow: its command outlived the agent, or left a process behind that goes on writing. */
+/**
+ * Cuts an output file that the agent does not follow: its command outlived the agent, or left a process behind that
+ * goes on writing.
+ */
 export async function boundOutput(path: string): Promise<void> {
   try {
     if ((await stat(path)).size > MOST_ON_DISK) await truncate(path, 0);

@@ -161,7 +161,9 @@ export class MqttConnection {
     this.socket.end(generate({ cmd: 'disconnect' }));
   }
 
-  /** For how long the broker has left a ping unanswered, in milliseconds; 0 while it answers, or while we do not read. */
+  /**
+   * For how long the broker has left a ping unanswered, in milliseconds; 0 while it answers, or while we do not read.
+   */
   unansweredMs(): number {
     return this.paused || this.pingSentAt === undefined ? 0 : performance.now() - this.pingSentAt;
   }

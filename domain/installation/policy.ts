@@ -8,7 +8,9 @@ export interface Policy {
   soak: number;
   /** How long a device may put an installation off in all. */
   maxDefer: number;
-  /** What a rollout allows, judged again when the installation gets its turn; absent = a person asked for it by name. */
+  /**
+   * What a rollout allows, judged again when the installation gets its turn; absent = a person asked for it by name.
+   */
   rules?: TurnRules;
 }
 

@@ -3,8 +3,8 @@ import { holdsAlready, type SlotNow } from '../installation/slot-now.js';
 import type { Plan } from './plan.js';
 
 /**
- * What may be put onto a device, judged by what its slot holds at that moment. Pure: the admission of a target, the roll
- * back and the forecast ask here, so that all three say the same.
+ * What may be put onto a device, judged by what its slot holds at that moment. Pure: the admission of a target, the
+ * roll back and the forecast ask here, so that all three say the same.
  */
 
 /** The content that a rollout brings, as it is at the moment of the question. */

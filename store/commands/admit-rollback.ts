@@ -22,7 +22,8 @@ interface PreparedRow {
 
 /**
  * Targets that hold the content because of the rollout: those that it brought it to, and those whose attempt was given
- * up or stopped, and whose device says meanwhile that its slot holds it. `t` is the target, $3 the slot, $4 the firmware.
+ * up or stopped, and whose device says meanwhile that its slot holds it. `t` is the target, $3 the slot, $4 the
+ * firmware.
  */
 const UPDATED = `t.back_state IS NULL AND (t.state = 'installed'
   OR (t.state IN ('failed', 'timedOut', 'canceled', 'superseded') AND t.installation_id IS NOT NULL

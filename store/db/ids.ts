@@ -8,9 +8,9 @@ const generator = new V7Generator();
 generator.setRollbackAllowance(ANY_ROLLBACK_MS);
 
 /**
- * A UUID of version 7 (RFC 9562 §5.7 and §6.2, method 2): milliseconds, then a counter that starts at random within each
- * of them, then random bits. Within a process each sorts after the one before, also where a clock's tick holds several
- * or the clock is set back, so that rows that are made one after the other lie together in the index.
+ * A UUID of version 7 (RFC 9562 §5.7 and §6.2, method 2): milliseconds, then a counter that starts at random within
+ * each of them, then random bits. Within a process each sorts after the one before, also where a clock's tick holds
+ * several or the clock is set back, so that rows that are made one after the other lie together in the index.
  * @param now epoch milliseconds
  */
 export function newId(now = Date.now()): string {

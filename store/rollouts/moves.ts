@@ -165,7 +165,8 @@ async function applyMoves(tx: Tx, moves: readonly TargetRow[], now: number): Pro
 
 /**
  * Keeps what targets know of their devices: whether these can be reached. A gateway that comes or goes takes all that
- * is behind it along.
+ * is behind it along. Locked by one statement and judged by the next: what is judged while another transaction is waited
+ * for would be what was true before that one.
  * @returns whom to tell: a rollout that waits for devices learns of one that is there.
  */
 export async function refreshAdmissible(
@@ -174,20 +175,26 @@ export async function refreshAdmissible(
   now: number,
 ): Promise<Mark[]> {
   if (devices.length === 0) return [];
-  const { rows } = await tx.query<{ tenant_id: string; rollout_id: string }>(
+  const { rows: held } = await tx.query<{ tenant_id: string; rollout_id: string; device_id: string }>(
     `WITH RECURSIVE behind(tenant_id, id) AS (
        SELECT tenant_id, id FROM ${recordset('$1', 'tenant_id text, id uuid')} AS k
        UNION SELECT d.tenant_id, d.id FROM devices d JOIN behind b ON d.tenant_id = b.tenant_id
-         AND d.connected_by = b.id),
-     held AS (SELECT t.tenant_id, t.rollout_id, t.device_id, device_reachable(t.tenant_id, t.device_id) AS reachable
-              FROM behind b JOIN rollout_targets t ON t.tenant_id = b.tenant_id AND t.device_id = b.id
-              WHERE t.ended_at IS NULL OR t.back_state = 'pending' ORDER BY 1, 2, 3 FOR NO KEY UPDATE OF t)
-     UPDATE rollout_targets t SET admissible = h.reachable FROM held h JOIN rollouts r ON r.tenant_id = h.tenant_id
-       AND r.id = h.rollout_id
-     WHERE (t.tenant_id, t.rollout_id, t.device_id) = (h.tenant_id, h.rollout_id, h.device_id)
-       AND t.admissible <> h.reachable AND r.plan->'pace'->>'offline' <> 'offer'
-     RETURNING t.tenant_id, t.rollout_id`,
+         AND d.connected_by = b.id)
+     SELECT t.tenant_id, t.rollout_id, t.device_id
+     FROM behind b JOIN rollout_targets t ON t.tenant_id = b.tenant_id AND t.device_id = b.id
+     WHERE t.ended_at IS NULL OR t.back_state = 'pending' ORDER BY 1, 2, 3 FOR NO KEY UPDATE OF t`,
     [JSON.stringify(devices.map((one) => ({ tenant_id: one.tenantId, id: one.deviceId })))],
+  );
+  if (held.length === 0) return [];
+  const { rows } = await tx.query<{ tenant_id: string; rollout_id: string }>(
+    `UPDATE rollout_targets t SET admissible = n.reachable
+     FROM (SELECT k.*, device_reachable(k.tenant_id, k.device_id) AS reachable
+           FROM ${recordset('$1', 'tenant_id text, rollout_id uuid, device_id uuid')} AS k OFFSET 0) AS n
+     JOIN rollouts r ON r.tenant_id = n.tenant_id AND r.id = n.rollout_id
+     WHERE (t.tenant_id, t.rollout_id, t.device_id) = (n.tenant_id, n.rollout_id, n.device_id)
+       AND t.admissible <> n.reachable AND r.plan->'pace'->>'offline' <> 'offer'
+     RETURNING t.tenant_id, t.rollout_id`,
+    [JSON.stringify(held)],
   );
   const told = new Map(rows.map((row) => [`${row.tenant_id}/${row.rollout_id}`, row]));
   return [...told.values()].map((row) => pokeRollout(row.tenant_id, row.rollout_id, now + DEBOUNCE_MS));

@@ -95,6 +95,12 @@ const REQUESTS: Record<string, () => Promise<[path: string, body: unknown, table
     { reason: 'no' },
     'history',
   ],
+  '/v1/rollouts/{id}/groups/{name}/skip': async () => {
+    const path = await rollout('groups/all/skip', 'start');
+    // No process runs here that opens it.
+    await api.pool.query(`UPDATE rollout_groups SET opened_at = now() - interval '2 days'`);
+    return [path, { away: true }, 'history'];
+  },
   '/v1/webhooks/{id}/deliveries/{deliveryId}/redeliver': async () => {
     const { id } = (await api.call('POST', '/v1/webhooks', { url: 'https://example.com/slipway' })).body.data as {
       id: string;

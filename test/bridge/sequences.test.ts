@@ -81,9 +81,18 @@ describe('Normal', () => {
 describe('What confirms', () => {
   it('a report installed ends the installation as installed, and is acknowledged by the service', async () => {
     const { device, installation, document } = await offered();
-    const receipt = await device.status(document, 'installed', { version: '2.0.0' });
+    const receipt = await device.status(document, 'installed', { version: 'v1.0' });
     expect(await device.ack(receipt)).toMatchObject({ v: 1, result: 'ok' });
     expect(await bridge.see(installation)).toMatchObject({ state: 'installed' });
+  });
+
+  it('a report installed with another version is doubted: the device is asked for a hello, and its content decides', async () => {
+    const { device, installation, document } = await offered();
+    const receipt = await device.status(document, 'installed', { version: '2.0.0' });
+    expect(await device.ack(receipt)).toMatchObject({ v: 1, result: 'ok' });
+    expect(await bridge.see(installation)).toMatchObject({ state: 'rebooting' });
+    await device.hello(held(installation.sha256));
+    await bridge.becomes(installation, 'installed');
   });
 
   it("REST completedAt ends it, and the device's document is cleared", async () => {

@@ -14,6 +14,7 @@ export interface Policy {
   rules?: TurnRules;
 }
 
+/** The rules of a rollout that hold again at the turn (domain/rollout/turn.ts). */
 export interface TurnRules {
   allowDowngrade: boolean;
   /** SHA-256 of the only content that it may replace, on a way back; null = any. */

@@ -12,6 +12,7 @@ export const TURN_REFUSALS = {
   CONTENT_CHANGED: 'skipped',
   NOT_ASSOCIATED: 'rejected',
 } as const satisfies Record<string, TargetState>;
+/** The code with which such an installation ends. */
 export type TurnRefusal = keyof typeof TURN_REFUSALS;
 
 /**

@@ -165,8 +165,8 @@ async function applyMoves(tx: Tx, moves: readonly TargetRow[], now: number): Pro
 
 /**
  * Keeps what targets know of their devices: whether these can be reached. A gateway that comes or goes takes all that
- * is behind it along. Locked by one statement and judged by the next: what is judged while another transaction is waited
- * for would be what was true before that one.
+ * is behind it along. Locked by one statement and judged by the next: what is judged while another transaction is
+ * waited for would be what was true before that one.
  * @returns whom to tell: a rollout that waits for devices learns of one that is there.
  */
 export async function refreshAdmissible(

@@ -8,11 +8,6 @@ const WRITE_BYTES = 1024 * 1024;
  * 4,096 bytes.
  */
 const ALIGNMENT = 4_096;
-/**
- * With the cache between, the disk begins with these while more arrives; left to the end, syncing 200 MB took longer
- * than receiving them.
- */
-const SYNC_BYTES = 32 * 1024 * 1024;
 /** As many files are written past the cache at once; more go through it. */
 const LANES = 8;
 
@@ -40,18 +35,16 @@ const lanes = once((): Lane[] => {
 /**
  * A new file that is written once from its beginning, past the page cache where that can be: the cache would be filled
  * at the price of what others keep in it, with bytes that are read later, once, and from then on are in it
- * (docs/decisions/0006). Its memory does not grow with the file. One write and one sync are under way at most; the
- * first failure of either ends it, as a sync reports what failed before it only once.
+ * (docs/decisions/0006, 0010). Where the cache has to be between, it is synced once, at the end: with other writers on
+ * the disk, syncs along the way cost more than they saved. Its memory does not grow with the file. One write is under
+ * way at most, and the first that fails ends it.
  */
 export class DirectFile {
   private filling: Buffer;
   private other: Buffer;
   private filled = 0;
   private written = 0;
-  private unsynced = 0;
   private writing: Promise<void> = Promise.resolve();
-  private syncing: Promise<void> = Promise.resolve();
-  private isSyncing = false;
   private failure: Error | undefined;
 
   private constructor(
@@ -90,7 +83,7 @@ export class DirectFile {
   async end(): Promise<void> {
     const size = this.written + this.filled;
     if (this.filled > 0) await this.flush();
-    await this.settled();
+    await this.writing;
     if (this.failure !== undefined) throw this.failure;
     // Past the cache the last write is as long as the disk wants it.
     await this.file.truncate(size);
@@ -98,18 +91,13 @@ export class DirectFile {
   }
 
   async close(): Promise<void> {
-    await this.settled();
+    await this.writing;
     try {
       await this.file.close();
     } finally {
       if (this.lane) lanes().push(this.lane);
       this.lane = undefined;
     }
-  }
-
-  private async settled(): Promise<void> {
-    await this.writing;
-    await this.syncing;
   }
 
   private async flush(): Promise<void> {
@@ -131,24 +119,12 @@ export class DirectFile {
       await this.throughTheCache();
       await writeAll(this.file, buffer.subarray(0, bytes), at);
     }
-    if (!this.isDirect) this.startSync(bytes);
   }
 
   private async throughTheCache(): Promise<void> {
     const before = this.file;
     [this.file, this.isDirect] = [await open(this.path, 'r+'), false];
     await before.close();
-  }
-
-  private startSync(bytes: number): void {
-    this.unsynced += bytes;
-    if (this.unsynced < SYNC_BYTES || this.isSyncing) return;
-    this.unsynced = 0;
-    this.isSyncing = true;
-    this.syncing = this.file
-      .datasync()
-      .catch((error: Error) => void (this.failure ??= error))
-      .finally(() => (this.isSyncing = false));
   }
 }
 

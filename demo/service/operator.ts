@@ -32,7 +32,8 @@ export interface InstallationResource {
   history: { at: string; event: string; data: Record<string, unknown> }[];
 }
 
-const TIMEOUT_MS = 15_000;
+/** Longer than the 30 s after which the service itself gives up: so it is its own answer that is seen. */
+const TIMEOUT_MS = 60_000;
 const UPLOAD_TIMEOUT_MS = 120_000;
 /** Of the file that is uploaded: in pieces of 256 KiB, reading it took as much CPU as receiving and hashing it. */
 const READ_CHUNK_BYTES = 1024 * 1024;

@@ -1,8 +1,9 @@
-import { writeSync } from 'node:fs';
+import { appendFileSync, writeSync } from 'node:fs';
 
 /**
  * Prints the line that CI reads, alone and last: `N passed, N failed`. A skipped test is counted as a failure: nothing
- * is skipped in silence.
+ * is skipped in silence. Where `FAILED_SUITES` names a file, it gets a line for each suite that failed: how many of its
+ * tests passed, and its path (`.ci/run` runs those once more, alone).
  */
 export default class CountReporter {
   onRunComplete(_contexts, results) {
@@ -10,6 +11,7 @@ export default class CountReporter {
     const crashed = results.numRuntimeErrorTestSuites;
     const failed = results.numFailedTests + crashed + skipped;
     this.failed = failed;
+    this.name(results.testResults.filter((suite) => suite.numFailingTests > 0 || suite.testExecError));
     if (skipped > 0) process.stderr.write(`\n${skipped} tests were skipped: a skipped test counts as failed.\n`);
     // After jest's own summary, which the default reporter writes to standard error in this same turn.
     // Past the stream, which may be gone by then. A run that could not end (global-teardown.js) is one failure.
@@ -17,6 +19,12 @@ export default class CountReporter {
       const more = code !== 0 && failed === 0 ? 1 : 0;
       writeSync(1, `${results.numPassedTests} passed, ${failed + more} failed\n`);
     });
+  }
+
+  name(suites) {
+    const file = process.env.FAILED_SUITES;
+    if (!file) return;
+    for (const suite of suites) appendFileSync(file, `${suite.numPassingTests} ${suite.testFilePath}\n`);
   }
 
   getLastError() {

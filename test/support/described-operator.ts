@@ -2,7 +2,8 @@ import { fetch } from 'undici';
 import { ApiError, Operator } from '../../demo/service/operator.js';
 import type { Description } from '../api/described.js';
 
-const TIMEOUT_MS = 15_000;
+/** Longer than the 30 s after which the service itself gives up: so it is its own answer that is seen. */
+const TIMEOUT_MS = 60_000;
 
 /** An operator whose every answer is held against the OpenAPI document of the service that gave it. */
 export class DescribedOperator extends Operator {

@@ -66,7 +66,7 @@ export function createApp({
   app.use((request) => {
     throw new DomainError(
       'REQUEST_NOT_FOUND',
-      `there is nothing at ${request.path.slice(0, 200)}; GET /openapi.json lists what there is`,
+      `there is no route ${request.path.slice(0, 200)}; GET /openapi.json lists what there is`,
     );
   });
   app.use(errorHandler(services.log));

@@ -60,7 +60,7 @@ function refuseMethod(methods: ReadonlyMap<Method, Prepared>, request: Request, 
   if (request.method === 'OPTIONS') return void response.status(204).end();
   throw new DomainError(
     'REQUEST_METHOD_NOT_ALLOWED',
-    `${request.method} is not possible here; there are ${names.join(', ')}`,
+    `${request.method} is not allowed here; allowed are ${names.join(', ')}`,
   );
 }
 
@@ -114,7 +114,7 @@ function parseParams(route: Route, request: Request): Record<string, string> {
   if (parsed.success) return parsed.data as Record<string, string>;
   const name = String(parsed.error.issues[0]?.path[0] ?? 'id');
   const value = String(request.params[name] ?? '').slice(0, 100);
-  throw new DomainError(unknownCode(route, name), `there is no such resource: ${name} "${value}" names nothing`);
+  throw new DomainError(unknownCode(route, name), `${name} "${value}" does not exist`);
 }
 
 function unknownCode(route: Route, parameter: string): ErrorCode {

@@ -19,7 +19,7 @@ export const ERRORS = {
   REQUEST_IDEMPOTENCY_CONFLICT: { status: 422, title: 'The Idempotency-Key was used with another request' },
 
   FIRMWARE_VALIDATION: { status: 400, title: 'The firmware request does not fit the contract' },
-  FIRMWARE_NO_ACCESS_TO_RESOURCE: { status: 403, title: 'The resource does not exist or is not yours' },
+  FIRMWARE_NO_ACCESS_TO_RESOURCE: { status: 403, title: 'The resource does not exist or belongs to another tenant' },
   FIRMWARE_LINK_INVALID: { status: 403, title: 'The download link is invalid or has expired' },
   FIRMWARE_LINK_ENDED: { status: 410, title: 'The installation or firmware of the download link has ended' },
   FIRMWARE_BLOB_MISSING: { status: 409, title: 'The firmware has no blob yet' },

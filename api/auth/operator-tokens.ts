@@ -81,10 +81,13 @@ async function verified(
       !(error instanceof errors.JWKSTimeout || error instanceof errors.JWKSInvalid)
     )
       return undefined;
-    log.warn({ err: error, issuer }, "the keys of the tokens' issuer cannot be had: its tokens are answered with 503");
+    log.warn(
+      { err: error, issuer },
+      "the keys of the tokens' issuer are not available: its tokens are answered with 503",
+    );
     throw new DomainError(
       'SERVICE_UNAVAILABLE',
-      "the keys of the tokens' issuer cannot be had; try again in a few seconds",
+      "the keys of the tokens' issuer are not available; try again in a few seconds",
     );
   }
 }
@@ -124,7 +127,7 @@ async function discover(issuer: string): Promise<string> {
   const url = `${issuer.replace(/\/+$/, '')}/.well-known/openid-configuration`;
   const response = await fetched(url, { signal: AbortSignal.timeout(FETCH_TIMEOUT_MS) });
   const { jwks_uri: found } = (await response.json().catch(() => ({}))) as { jwks_uri?: unknown };
-  if (typeof found !== 'string' || !URL.canParse(found)) throw new KeysAway(`${url} names no jwks_uri`);
+  if (typeof found !== 'string' || !URL.canParse(found)) throw new KeysAway(`${url} has no jwks_uri`);
   return found;
 }
 

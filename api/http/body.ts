@@ -103,7 +103,7 @@ function parse(bytes: Buffer, code: ErrorCode): unknown {
   try {
     return JSON.parse(text) as unknown;
   } catch (error) {
-    const detail = `is no JSON: ${(error as Error).message.slice(0, 200).replace(/[^\x20-\x7e]/g, '?')}`;
+    const detail = `is not JSON: ${(error as Error).message.slice(0, 200).replace(/[^\x20-\x7e]/g, '?')}`;
     throw new DomainError(code, `the body ${detail}`, { errors: [{ pointer: '', detail }] }, { cause: error });
   }
 }
@@ -135,7 +135,7 @@ function findUnkeepable(root: unknown): Fault[] {
 
 function unkeepable(value: string): string | undefined {
   if (value.includes('\0')) return 'holds a NUL character, which is not accepted';
-  if (/\p{Surrogate}/u.test(value)) return 'holds half of a surrogate pair, which is no character';
+  if (/\p{Surrogate}/u.test(value)) return 'holds half of a surrogate pair, which is not a character';
   return undefined;
 }
 

@@ -103,7 +103,7 @@ function faultsOfIssue(issue: z.core.$ZodIssue, base: string): Fault[] {
   if (issue.code === 'invalid_union') return faultsOfUnion(issue, pointer);
   // A key that does not fit (a slot's name): zod tells of it apart from the path.
   if (issue.code === 'invalid_key')
-    return issue.issues.map((inner) => ({ pointer, detail: `is no good name: ${sentence(inner)}` }));
+    return issue.issues.map((inner) => ({ pointer, detail: `is not a valid name: ${sentence(inner)}` }));
   const position: unknown = issue.code === 'custom' ? issue.params?.['position'] : undefined;
   return [{ pointer, detail: sentence(issue), ...(typeof position === 'number' ? { position } : {}) }];
 }

@@ -106,5 +106,5 @@ function refusalOf(code: string | undefined): DomainError {
     );
   if (code === 'ERR_HTTP_REQUEST_TIMEOUT')
     return new DomainError('REQUEST_TIMEOUT', `the headers did not arrive within ${HEADERS_TIMEOUT_MS / 1000} s`);
-  return new DomainError('REQUEST_VALIDATION', 'this is no HTTP/1.1 request');
+  return new DomainError('REQUEST_VALIDATION', 'this is not an HTTP/1.1 request');
 }

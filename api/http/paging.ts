@@ -27,7 +27,7 @@ export function toPageRequest(
     throw refuse(
       code,
       '/query/cursor',
-      'is no cursor of this service; send meta.nextCursor of the page before as it is',
+      'is not a cursor of this service; send meta.nextCursor of the page before as it is',
     );
   return { page: 0, pageSize, cursor };
 }
@@ -40,7 +40,11 @@ export function keysetOf(
 ): { pageSize: number; cursor?: string } {
   if (cursor === undefined) return { pageSize };
   if (parse(cursor) === undefined)
-    throw refuse(code, '/query/cursor', 'is no cursor of this list; send meta.nextCursor of the page before as it is');
+    throw refuse(
+      code,
+      '/query/cursor',
+      'is not a cursor of this list; send meta.nextCursor of the page before as it is',
+    );
   return { pageSize, cursor };
 }
 

@@ -31,7 +31,7 @@ export function placeOf(
     return { ...(query.after === undefined ? {} : { after: query.after }), resumes: false };
   const last = typeof sent === 'string' ? parseEventId(sent) : undefined;
   if (last === undefined)
-    throw refuse(code, '/header/Last-Event-ID', 'is no id of this stream; send the last one as it came');
+    throw refuse(code, '/header/Last-Event-ID', 'is not an id of this stream; send the last one as it came');
   return { after: last, resumes: true };
 }
 

@@ -35,7 +35,9 @@ export function associationRoutes(): Route[] {
       body: newAssociation,
       answers: {
         201: { description: 'The association', schema: envelope(association) },
-        403: { description: 'The firmware does not exist or is not yours; or the token lacks a permission' },
+        403: {
+          description: 'The firmware does not exist or belongs to another tenant; or the token lacks a permission',
+        },
         409: { description: 'The pair is associated already, or the firmware expired' },
       },
       handle: (call) =>

@@ -128,7 +128,7 @@ export function firmwareRoutes(services: Services): Route[] {
       answers: {
         200: { description: 'It is attached', schema: envelope(attached) },
         409: { description: 'The firmware expired before its blob was attached' },
-        423: { description: 'It has its blob already, or another upload was faster' },
+        423: { description: 'It has a blob already, or another upload was faster' },
       },
       async handle(call) {
         await uploadBlob(services, call, call.params.id);

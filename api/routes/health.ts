@@ -36,7 +36,7 @@ export function healthRoutes(parts: readonly Part[], metrics: Metrics): Route[] 
       method: 'get',
       path: '/health/ready',
       operationId: 'isReady',
-      summary: 'Whether everything works, part by part',
+      summary: 'The health of each part',
       description:
         'With Temporal or the broker away the API still takes requests; the work begins when they are back. A part that cannot be asked is `not known`.',
       answers: {

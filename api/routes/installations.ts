@@ -175,7 +175,7 @@ export function installationRoutes(services: Services): Route[] {
       method: 'post',
       path: `${ONE}/retry`,
       operationId: 'retryFirmwareInstallation',
-      summary: 'Install again what ended',
+      summary: 'Retry an installation that ended',
       permission: 'firmware:write',
       params: byId,
       body: nothing,
@@ -266,5 +266,5 @@ function refusal(reason: string, view: InstallationView): DomainError {
 }
 
 function noAccess(what: string): DomainError {
-  return new DomainError('FIRMWARE_NO_ACCESS_TO_RESOURCE', `there is no ${what}, or it is not yours`);
+  return new DomainError('FIRMWARE_NO_ACCESS_TO_RESOURCE', `${what} does not exist, or belongs to another tenant`);
 }

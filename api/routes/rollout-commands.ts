@@ -108,7 +108,7 @@ export function rolloutCommandRoutes(services: Services): Route[] {
       method: 'post',
       path: `${ONE}/retry`,
       operationId: 'retryRollout',
-      summary: 'Try again what ended badly',
+      summary: 'Retry targets that ended badly',
       description:
         'Under the same pace and gates; gates that failed are judged anew. A rollout that has finished runs again.',
       permission: 'rollouts:write',

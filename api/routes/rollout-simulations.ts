@@ -8,7 +8,12 @@ import { answer, route, type Route, type Services } from '../http/route.js';
 import { common, planOf, refuse } from './rollouts.js';
 
 const body = rolloutRequest
-  .extend({ seed: z.int32().optional().meta({ description: 'Another seed throws other dice. Default 1' }) })
+  .extend({
+    seed: z
+      .int32()
+      .optional()
+      .meta({ description: 'Of the random numbers: the same seed gives the same answer. Default 1' }),
+  })
   .meta({
     id: 'NewRolloutSimulation',
     description: 'A rollout as it would be created, and optionally a seed',

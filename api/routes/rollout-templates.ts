@@ -40,7 +40,7 @@ export function rolloutTemplateRoutes({ now }: Pick<Services, 'now'>): Route[] {
       method: 'post',
       path: TEMPLATES,
       operationId: 'createRolloutTemplate',
-      summary: 'Keep a part of a plan for later rollouts',
+      summary: 'Create a rollout template from a part of a plan',
       description:
         'What it holds is checked like a plan, with defaults for what it leaves out; whether the firmware and the devices that it names are there is asked when a rollout is created from it.',
       permission: 'rollouts:write',

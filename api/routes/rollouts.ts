@@ -141,7 +141,7 @@ export function rolloutRoutes(services: Services): Route[] {
       operationId: 'amendRollout',
       summary: 'Amend a rollout while it runs (RFC 7396)',
       description:
-        'Pace, stop rules, schedule, and gate, soak and approval of groups that have not passed. Null brings the default back; the plan that comes of it is checked like a new one. Each amendment is a version in the history; one that changes nothing is none.',
+        'Pace, stop rules, schedule, and gate, soak and approval of groups that have not passed. Null brings the default back; the plan that comes of it is checked like a new one. Each amendment is a version in the history; one that changes nothing makes no version.',
       permission: 'rollouts:write',
       params: byId,
       body: rolloutPatch,
@@ -179,7 +179,7 @@ export async function planOf(
   const found = await readTemplate(tx, tenantId, templateId);
   if (!found)
     throw refuseFaults(VALIDATION, [
-      { pointer: '/templateId', detail: `names no template of yours: there is no ${templateId}` },
+      { pointer: '/templateId', detail: `template ${templateId} does not exist, or belongs to another tenant` },
     ]);
   const { body, taken } = withTemplate(found.plan, given);
   const { plan, defaulted } = toPlan(whole(body));

@@ -38,8 +38,7 @@ function targetFaults({ targets }: Plan): Fault[] {
       : [
           {
             pointer: '/targets',
-            detail:
-              'names no device; send a filter, deviceIds, or both (a rollout to all devices has the filter id==*)',
+            detail: 'is empty; send a filter, deviceIds, or both (a rollout to all devices has the filter id==*)',
           },
         ];
   return filterFaults('/targets/filter', targets.filter);

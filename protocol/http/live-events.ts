@@ -27,7 +27,7 @@ export const historyQuery = z.strictObject({
 export const LAST_EVENT_ID = {
   'Last-Event-ID': {
     description:
-      'With `Accept: text/event-stream`: the `id` that was heard last. What came after it follows, nothing is left out and nothing comes twice',
+      'With `Accept: text/event-stream`: the `id` that was received last. What came after it follows, nothing is left out and nothing comes twice',
     example: '4711',
   },
 };

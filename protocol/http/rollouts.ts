@@ -186,7 +186,7 @@ export function byName(plan: PrintedPlan, { groups, ...patch }: RolloutPatch): {
     if (!plan.groups.some((one) => one.name === name))
       faults.push({
         pointer,
-        detail: `names no group of this rollout; there are ${plan.groups.map((one) => one.name).join(', ')}`,
+        detail: `is not a group of this rollout; its groups are ${plan.groups.map((one) => one.name).join(', ')}`,
       });
     if (amended.findIndex((one) => one.name === name) !== index)
       faults.push({ pointer, detail: 'is named before; a group is amended once' });

@@ -119,12 +119,12 @@ function fingerprintOf(pem: string): string {
   try {
     return new X509Certificate(pem).fingerprint256.replaceAll(':', '').toLowerCase();
   } catch (error) {
-    throw wrong('is no X.509 certificate in PEM that can be read', error);
+    throw wrong('is not a readable X.509 certificate in PEM', error);
   }
 }
 
 function noSuchCertificate(id: string): DomainError {
-  return new DomainError('DEVICE_CERTIFICATE_NOT_FOUND', `there is no certificate ${id} of this device`);
+  return new DomainError('DEVICE_CERTIFICATE_NOT_FOUND', `this device has no certificate ${id}`);
 }
 
 function toCertificate(row: CertificateRow): Certificate {

@@ -200,5 +200,8 @@ async function resolveConflict(
 }
 
 function noAccess(what: string, id: string): DomainError {
-  return new DomainError('FIRMWARE_NO_ACCESS_TO_RESOURCE', `there is no ${what} ${id}, or it is not yours`);
+  return new DomainError(
+    'FIRMWARE_NO_ACCESS_TO_RESOURCE',
+    `${what} ${id} does not exist, or belongs to another tenant`,
+  );
 }

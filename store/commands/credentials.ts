@@ -88,7 +88,7 @@ export async function revokeCredential(tx: Tx, tenantId: string, deviceId: strin
     [tenantId, deviceId, id],
   );
   if (revoked.rowCount === 0)
-    throw new DomainError('DEVICE_CREDENTIAL_NOT_FOUND', `there is no valid credential ${id} of this device`);
+    throw new DomainError('DEVICE_CREDENTIAL_NOT_FOUND', `this device has no valid credential ${id}`);
   await markCredentials(tx, tenantId, deviceId);
 }
 

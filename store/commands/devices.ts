@@ -237,7 +237,7 @@ async function addAliases(tx: Tx, tenantId: string, id: string, aliases: readonl
 
 /** 404, the same for a device of another tenant (docs/contracts/rest-api.md, "Conventions"). Made, not thrown. */
 export function noSuchDevice(id: string): DomainError {
-  return new DomainError('DEVICE_NOT_FOUND', `there is no device ${id}`);
+  return new DomainError('DEVICE_NOT_FOUND', `device ${id} does not exist`);
 }
 
 function values({ info, configuration, custom }: NewDevice): unknown[] {

@@ -235,5 +235,5 @@ function etaNow({ facts, eta }: StoredRollout): number | null {
 
 /** 404, the same for a rollout of another tenant. Made, not thrown. */
 export function noSuchRollout(id: string): DomainError {
-  return new DomainError('ROLLOUT_NOT_FOUND', `there is no rollout ${id}`);
+  return new DomainError('ROLLOUT_NOT_FOUND', `rollout ${id} does not exist`);
 }

@@ -29,7 +29,7 @@ export async function requireGateway(tx: Tx, tenantId: string, deviceId: string,
     tenantId,
     gateway,
   ]);
-  if (found.rowCount === 0) throw conflict(`there is no device ${gateway} that could be the gateway`);
+  if (found.rowCount === 0) throw conflict(`gateway ${gateway} does not exist: no device has this id`);
   const { rows } = await tx.query<{ circle: boolean; depth: number }>(
     `WITH RECURSIVE up(id, depth) AS (
        SELECT $2::uuid, 1

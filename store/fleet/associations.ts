@@ -44,7 +44,10 @@ export async function createAssociation(
     [tenantId, firmwareId],
   );
   if (!firmware.rows[0])
-    throw new DomainError('FIRMWARE_NO_ACCESS_TO_RESOURCE', `there is no firmware ${firmwareId}, or it is not yours`);
+    throw new DomainError(
+      'FIRMWARE_NO_ACCESS_TO_RESOURCE',
+      `firmware ${firmwareId} does not exist, or belongs to another tenant`,
+    );
   if (firmware.rows[0].state === 'expired')
     throw new DomainError(
       'FIRMWARE_EXPIRED',
@@ -98,7 +101,7 @@ export async function deleteAssociation(tx: Tx, tenantId: string, at: SlotOfType
     [tenantId, at.deviceTypeId, at.slotName, id],
   );
   if (deleted.rowCount === 0)
-    throw new DomainError('DEVICETYPE_ASSOCIATION_NOT_FOUND', `there is no association ${id} in slot "${at.slotName}"`);
+    throw new DomainError('DEVICETYPE_ASSOCIATION_NOT_FOUND', `slot "${at.slotName}" has no association ${id}`);
 }
 
 /**

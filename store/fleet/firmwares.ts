@@ -122,7 +122,7 @@ async function whyNoDraft(tx: Tx, tenantId: string, id: string, age: DraftAge): 
   return firmware.state === 'ready'
     ? new DomainError(
         'FIRMWARE_BLOB_EXISTS',
-        `firmware ${id} has its blob already, and it never changes; create a new firmware for other content`,
+        `firmware ${id} has a blob already, which cannot change; create a new firmware for other content`,
       )
     : new DomainError('FIRMWARE_EXPIRED', `firmware ${id} expired before a blob was attached; create a new one`);
 }
@@ -180,7 +180,10 @@ export async function leaveTombstone(tx: Tx, tenantId: string, id: string, now: 
 }
 
 function noSuchFirmware(id: string): DomainError {
-  return new DomainError('FIRMWARE_NO_ACCESS_TO_RESOURCE', `there is no firmware ${id}, or it is not yours`);
+  return new DomainError(
+    'FIRMWARE_NO_ACCESS_TO_RESOURCE',
+    `firmware ${id} does not exist, or belongs to another tenant`,
+  );
 }
 
 function toFirmware(row: FirmwareRow, age: DraftAge): Firmware {

@@ -145,7 +145,7 @@ export async function deleteDeviceType(tx: Tx, tenantId: string, id: string): Pr
 
 /** 404, the same for a type of another tenant. Made, not thrown. */
 export function noSuchType(id: string): DomainError {
-  return new DomainError('DEVICETYPE_NOT_FOUND', `there is no device type ${id}`);
+  return new DomainError('DEVICETYPE_NOT_FOUND', `device type ${id} does not exist`);
 }
 
 function values(type: NewDeviceType): unknown[] {

@@ -195,13 +195,13 @@ export async function redeliver(
   if (!rows[0])
     throw new DomainError(
       'WEBHOOK_DELIVERY_NOT_FOUND',
-      `there is no delivery ${id} of this webhook; what ended is kept for a week`,
+      `this webhook has no delivery ${id}; what ended is kept for a week`,
     );
   return toDelivery(rows[0]);
 }
 
 function noSuchWebhook(id: string): DomainError {
-  return new DomainError('WEBHOOK_NOT_FOUND', `there is no webhook ${id}`);
+  return new DomainError('WEBHOOK_NOT_FOUND', `webhook ${id} does not exist`);
 }
 
 function toView(row: WebhookRow): WebhookView {

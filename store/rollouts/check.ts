@@ -56,7 +56,7 @@ async function unknownFirmware(tx: Tx, tenantId: string, plan: Plan): Promise<Fa
       : [
           {
             pointer: `/steps/${index}/firmwareId`,
-            detail: `names no firmware of yours: there is no ${step.firmwareId}`,
+            detail: `firmware ${step.firmwareId} does not exist, or belongs to another tenant`,
           },
         ],
   );
@@ -71,7 +71,7 @@ async function unknownDevices(tx: Tx, tenantId: string, { targets: { deviceIds }
   );
   return rows.map((row) => ({
     pointer: `/targets/deviceIds/${row.position}`,
-    detail: `names no device: there is no ${row.id}`,
+    detail: `device ${row.id} does not exist`,
   }));
 }
 

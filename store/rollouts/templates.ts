@@ -74,7 +74,7 @@ export async function deleteTemplate(tx: Tx, tenantId: string, id: string): Prom
 
 /** 404, the same for a template of another tenant. Made, not thrown. */
 export function noSuchTemplate(id: string): DomainError {
-  return new DomainError('ROLLOUT_TEMPLATE_NOT_FOUND', `there is no template ${id}`);
+  return new DomainError('ROLLOUT_TEMPLATE_NOT_FOUND', `template ${id} does not exist`);
 }
 
 function toView(row: TemplateRow): TemplateView {

@@ -17,7 +17,7 @@ async function raw(bytes: string | Buffer): Promise<string> {
 
 describe('a body', () => {
   it.each<[string, string | Uint8Array, number, string]>([
-    ['that is no JSON', '{"name": ', 400, ''],
+    ['that is not JSON', '{"name": ', 400, ''],
     ['that is empty', '', 400, ''],
     ['that is not UTF-8', new Uint8Array([0x7b, 0x22, 0x6e, 0xff, 0x22, 0x3a, 0x31, 0x7d]), 400, ''],
     ['with a NUL character in a value', '{"name": "a\\u0000b"}', 400, '/name'],
@@ -162,12 +162,12 @@ describe('a query', () => {
     ['a page beyond all numbers', 'page=999999999999999', '/query/page'],
     ['a cursor of its own', 'cursor=abc', '/query/cursor'],
     [
-      'a cursor that names no time',
+      'a cursor without a time',
       `cursor=${Buffer.from('["2026-13-45T99:99:99Z","00000000-0000-0000-0000-000000000000"]').toString('base64url')}`,
       '/query/cursor',
     ],
     [
-      'a cursor that names no id',
+      'a cursor without an id',
       `cursor=${Buffer.from('["2026-01-01T00:00:00Z","------------------------------------"]').toString('base64url')}`,
       '/query/cursor',
     ],

@@ -69,19 +69,19 @@ describe('a device type', () => {
       'a slot name with a hyphen',
       { name: 'x', slots: { 'boot-loader': { name: 'y' } } },
       '/slots/boot-loader',
-      'is no good name: must consist of letters, digits and _',
+      'is not a valid name: must consist of letters, digits and _',
     ],
     [
       'a slot name of 256 characters',
       { name: 'x', slots: { ['s'.repeat(256)]: { name: 'y' } } },
       `/slots/${'s'.repeat(256)}`,
-      'is no good name: must have at most 255 characters',
+      'is not a valid name: must have at most 255 characters',
     ],
     [
       'a slot that no topic can carry',
       { name: 'x', slots: { constructor: { name: 'y' } } },
       '/slots/constructor',
-      'is no good name: must not be what every object has by itself, such as "constructor"',
+      'is not a valid name: must not be what every object has by itself, such as "constructor"',
     ],
     [
       'a category that is no URN',

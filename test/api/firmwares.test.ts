@@ -73,7 +73,7 @@ describe('a firmware', () => {
     expect(reply).toMatchObject({ status: 400, body: { errorCode: 'FIRMWARE_VALIDATION', errors: [{ pointer }] } });
   });
 
-  it("is answered with 403 alike where it does not exist, is another tenant's, or the id is no id", async () => {
+  it("is answered with 403 alike where it does not exist, is another tenant's, or the id is invalid", async () => {
     const id = await uploaded(api, randomBytes(10));
     for (const [client, name] of [
       [other, id],

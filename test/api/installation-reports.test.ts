@@ -97,7 +97,7 @@ describe('a report by PATCH', () => {
     ['a reason alone', { rejectReason: 'x' }, ''],
     ['a reason for what completed', { completedAt: ago(0), rejectReason: 'x' }, '/rejectReason'],
     ['a reason of 256 characters', { rejectedAt: ago(0), rejectReason: 'x'.repeat(256) }, '/rejectReason'],
-    ['a time that is none', { startedAt: 'now' }, '/startedAt'],
+    ['an invalid time', { startedAt: 'now' }, '/startedAt'],
     ['null', { startedAt: null }, '/startedAt'],
     ['a state', { state: 'installed' }, '/state'],
   ])('with %s is refused', async (_what, body, pointer) => {

@@ -74,7 +74,7 @@ describe('an installation', () => {
   it.each([
     ['no slot', { slot: undefined }, '/slot', 'is required'],
     ['no firmware', { firmwareId: undefined }, '/firmwareId', undefined],
-    ['an id that is none', { firmwareId: 'x' }, '/firmwareId', 'must be a UUID'],
+    ['an invalid id', { firmwareId: 'x' }, '/firmwareId', 'must be a UUID'],
     ['a slot that is no name', { slot: 'boot loader' }, '/slot', undefined],
     ['an unknown member', { retries: 3 }, '/retries', 'is unknown here'],
     [

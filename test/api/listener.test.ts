@@ -37,7 +37,7 @@ describe('the listener', () => {
     ],
     ['what is no HTTP', 'hello\r\n\r\n', 400, 'REQUEST_VALIDATION'],
     ['a header with a NUL character', 'GET / HTTP/1.1\r\nHost: x\r\nX-A: a\0b\r\n\r\n', 400, 'REQUEST_VALIDATION'],
-    ['a length that is none', 'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n', 400, 'REQUEST_VALIDATION'],
+    ['an invalid length', 'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n', 400, 'REQUEST_VALIDATION'],
     [
       'two lengths',
       'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n',
@@ -45,7 +45,7 @@ describe('the listener', () => {
       'REQUEST_VALIDATION',
     ],
     [
-      'a piece of a body that is none',
+      'an invalid piece of a body',
       'POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n',
       400,
       'REQUEST_VALIDATION',

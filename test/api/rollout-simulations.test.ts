@@ -97,7 +97,7 @@ describe('POST /v1/rollout-simulations', () => {
       { groups: [{ name: 'a', count: 5, gate: { maxFailureRate: 0.05, confidence: 0.95 } }, { name: 'b' }] },
       '/groups/0/gate',
     ],
-    ['a seed that is none', { seed: 'x' }, '/seed'],
+    ['an invalid seed', { seed: 'x' }, '/seed'],
   ])('refuses %s like a creation does', async (_name, more, pointer) => {
     const { status, body } = await post(more);
     expect([status, body.errors[0].pointer]).toEqual([400, pointer]);

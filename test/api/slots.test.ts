@@ -115,7 +115,7 @@ describe('the last diagnostics of a device', () => {
     );
   });
 
-  it('of a device that is unknown are none', async () => {
+  it('of an unknown device are empty', async () => {
     expect(
       (await api.call('GET', '/v1/devices/0d8cba4e-0c43-4c1e-8a3f-7d3c2d0c9d01/last-diagnostics')).body.errorCode,
     ).toBe('DEVICE_NOT_FOUND');

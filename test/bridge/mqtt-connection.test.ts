@@ -132,7 +132,7 @@ describe('A connection of the bridge', () => {
       await expect(connect({ connectTimeoutMs: 100 })).rejects.toThrow(/no connection to .* within 100 ms/);
       await eventually('the socket is closed', () => ends[0]?.closed === true);
     });
-    it('when the address is none of a broker', async () => {
+    it('when no broker is at the address', async () => {
       await expect(connect({ url: 'http://127.0.0.1:1' })).rejects.toThrow(/no broker's address: mqtt:/);
     });
   });

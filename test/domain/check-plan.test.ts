@@ -63,7 +63,7 @@ describe('A plan that holds together', () => {
 
 describe('A plan is refused, with the pointer and a sentence,', () => {
   it.each<[string, Record<string, unknown>, string, RegExp]>([
-    ['that names no device', { targets: {} }, '/targets', /names no device/],
+    ['without targets', { targets: {} }, '/targets', /is empty; send a filter/],
     ['with a filter that does not parse', { targets: { filter: 'tag=a' } }, '/targets/filter', /at position 3/],
     ['with a filter of a group that does not parse', TWO({ filter: 'tag=a' }), '/groups/0/filter', /at position 3/],
     [
@@ -94,7 +94,7 @@ describe('A plan is refused, with the pointer and a sentence,', () => {
       /leave its count out, and it takes the rest/,
     ],
     [
-      'with a last group by filter, and others that are none',
+      'with a last group by filter, and others that are not',
       TWO({ percent: 1 }, { filter: 'tag==lab' }),
       '/groups/1',
       /leave its filter out, and it takes the rest/,

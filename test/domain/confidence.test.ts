@@ -231,7 +231,7 @@ describe('the smallest group that can pass its gate', () => {
     },
   );
 
-  it('is one where every rate is allowed, and there is none where no failure is', () => {
+  it('is one where every rate is allowed, and absent where no failure is', () => {
     expect(sampleNeeded(1, 0.95)).toBe(1);
     expect(sampleNeeded(0, 0.95)).toBe(Infinity);
     // Beyond what numbers of a computer can count one by one, the search would not end.

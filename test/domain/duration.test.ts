@@ -34,7 +34,7 @@ describe('an ISO 8601 duration', () => {
     'P1H',
     'PT1M1H',
     'PT1234567890S',
-  ])('"%s" is none', (text) => {
+  ])('"%s" is not a duration', (text) => {
     expect(parseDuration(text)).toBeUndefined();
   });
 

@@ -46,7 +46,7 @@ describe('A failure of the database', () => {
     expect(whoseFailure(new AggregateError([failure('ECONNREFUSED'), failure('ECONNREFUSED')]))).toBe('database');
   });
 
-  it('is none where something else was thrown', () => {
+  it('is undefined where something else was thrown', () => {
     for (const thrown of [undefined, null, 'a text', new Error('other')]) expect(whoseFailure(thrown)).toBeUndefined();
   });
 

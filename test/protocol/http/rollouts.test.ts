@@ -224,7 +224,7 @@ describe('What an operator sends', () => {
     ['a device twice', '/targets/deviceIds/1', { targets: { deviceIds: [FIRMWARE, FIRMWARE.toUpperCase()] } }],
     ['a time without an offset', '/schedule/startAt', { schedule: { startAt: '2026-12-01T02:00:00' } }],
     ['nothing in flight', '/pace/maxInFlight', { pace: { maxInFlight: 0 } }],
-    ['an outcome that is none', '/stopIf/0/outcome', { stopIf: [{ outcome: 'installed', share: 0.1 }] }],
+    ['an invalid outcome', '/stopIf/0/outcome', { stopIf: [{ outcome: 'installed', share: 0.1 }] }],
   ])('is refused with its pointer where it is wrong: %s', (_what, pointer, sent) => {
     expect(Object.keys(refused(sent))).toEqual([pointer]);
   });

@@ -1,5 +1,9 @@
 import tseslint from 'typescript-eslint';
 
+const NO_ENUM = { selector: 'TSEnumDeclaration', message: 'A string union from `as const` instead of an enum.' };
+const BY_POSTGRESQL =
+  "PostgreSQL's clock dates what is stored: databaseNow() of store/db/clock.ts, or now() in the statement.";
+
 export default tseslint.config(
   { ignores: ['dist/', 'node_modules/', '.cache/', '.slipway/', 'coverage/', 'domain/fleet/filter-grammar.*'] },
   ...tseslint.configs.recommended,
@@ -33,11 +37,23 @@ export default tseslint.config(
     rules: {
       'max-lines': ['error', { max: 400 }],
       'no-empty': ['error', { allowEmptyCatch: false }],
+      'no-restricted-syntax': ['error', NO_ENUM],
+      eqeqeq: ['error', 'always', { null: 'ignore' }],
+    },
+  },
+  {
+    // Several processes write times into one database and compare them there: none of them goes by its own clock.
+    files: ['{activities,api,bridge,store}/**/*.ts', 'workers/{api,bridge,orchestrator}.ts'],
+    // The fence of a leader that was stopped compares spans of its own clocks; nothing of them is stored.
+    ignores: ['store/db/clock.ts', 'bridge/rounds/lease-guard.ts'],
+    rules: {
       'no-restricted-syntax': [
         'error',
-        { selector: 'TSEnumDeclaration', message: 'A string union from `as const` instead of an enum.' },
+        NO_ENUM,
+        { selector: "MemberExpression[object.name='Date'][property.name='now']", message: BY_POSTGRESQL },
+        { selector: "NewExpression[callee.name='Date'][arguments.length=0]", message: BY_POSTGRESQL },
+        { selector: "CallExpression[callee.name='Date']", message: BY_POSTGRESQL },
       ],
-      eqeqeq: ['error', 'always', { null: 'ignore' }],
     },
   },
   {

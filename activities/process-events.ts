@@ -40,6 +40,7 @@ interface Asked {
 export function processEvents({ pool, now }: InstallationDependencies): DecideBy {
   const recorded = (asked: readonly Asked[]): Promise<Decided[]> =>
     asService(pool, async (tx) => {
+      const at = now();
       const answers = await record(
         tx,
         asked.map(({ ref: { tenantId, deviceId, installationId }, event }) => ({
@@ -50,7 +51,7 @@ export function processEvents({ pool, now }: InstallationDependencies): DecideBy
           kind: 'event',
           event: { type: event },
         })),
-        now(),
+        at,
       );
       if (answers.some(({ outcome }) => outcome === 'applied')) await wakeSender(tx);
       // A child is reached through its gateway: whether it is online, its own row cannot tell.
@@ -63,7 +64,7 @@ export function processEvents({ pool, now }: InstallationDependencies): DecideBy
         const other = executing(one.aggregate, ref.installationId)?.id ?? null;
         const around = { ...reach.get(deviceKey(ref.tenantId, ref.deviceId)), executing: other };
         const row = defined(one.installation, 'an event that is not refused is answered with its row');
-        return decided(event, one.outcome === 'applied', row, around);
+        return decided(event, one.outcome === 'applied', row, around, at);
       });
     });
   const group = new GroupCommit(recorded, (error) => isTransient(error) && !isOfOneRow(error));

@@ -3,6 +3,7 @@ import { Context } from '@temporalio/activity';
 import { planNext } from '../domain/rollout/planner.js';
 import type { Planned, Step } from '../domain/rollout/steps.js';
 import { wakeSender } from '../store/outbox/outbox.js';
+import { databaseNow } from '../store/db/clock.js';
 import type { Pool } from '../store/db/pool.js';
 import { lockRollout, observe } from '../store/commands/observe.js';
 import { writeRolloutStatus } from '../store/rollouts/rows.js';
@@ -32,6 +33,8 @@ export interface Tick {
   readonly waitingOn: string;
   /** Epoch milliseconds at which to tick again; null = only a poke moves it. */
   readonly until: number | null;
+  /** Epoch milliseconds by the clock that `until` is of, when this was said; absent in histories of before. */
+  readonly saidAt?: number;
 }
 
 /** What drives one rollout. Both may run twice: each step is decided anew from what is stored. */
@@ -93,26 +96,26 @@ export function createRolloutActivities({ pool, tickMs = TICK_MS }: RolloutDepen
       done.push(next);
       hasDone(namesOf(done));
     } while (mayGoOn());
-    return { ...GOES_ON, did: namesOf(done), until: Date.now() };
+    return { ...GOES_ON, did: namesOf(done), until: databaseNow() };
   }
 
   return {
     tick(ref) {
-      const end = Date.now() + tickMs;
+      const end = performance.now() + tickMs;
       return steps(
         ref,
-        () => Date.now() < end,
+        () => performance.now() < end,
         () => undefined,
       );
     },
 
     workThrough(ref) {
       const context = Context.current();
-      const end = Date.now() + WORK_MS;
+      const end = performance.now() + WORK_MS;
       return steps(
         ref,
         // Told to stop (its worker ends, or its process was terminated): what is done is done, another one goes on.
-        () => Date.now() < end && !context.cancellationSignal.aborted,
+        () => performance.now() < end && !context.cancellationSignal.aborted,
         (did) => context.heartbeat({ did }),
       );
     },
@@ -147,6 +150,7 @@ function decisionOf({ outcome, waitingOn }: Planned, now: number, running: boole
     done: false,
     outcome: null,
     waitingOn: sentence,
+    saidAt: now,
     until: running ? Math.min(until ?? Infinity, now + LOOK_AGAIN_MS) : until,
   };
 }

@@ -8,6 +8,7 @@ import { expireDrafts } from '../store/fleet/firmwares.js';
 import { sweepIdempotencyKeys } from '../store/db/idempotency.js';
 import { migrate } from '../store/db/migrate.js';
 import { CHANNEL } from '../store/outbox/outbox.js';
+import { databaseNow } from '../store/db/clock.js';
 import { openPool } from '../store/db/pool.js';
 import { BROKER_LEASE } from '../store/db/heartbeat.js';
 import { exitWithParent, onShutdown } from '../runtime/shutdown.js';
@@ -70,7 +71,7 @@ const services: Services = {
   blobs,
   publicUrl,
   log,
-  now: Date.now,
+  now: databaseNow,
   ...(settings.temporal.uiUrl === undefined
     ? {}
     : {
@@ -115,9 +116,13 @@ const housekeeping = new Housekeeping(
     {
       name: 'firmware without a blob expired',
       everyMs: EXPIRE_DRAFTS_MS,
-      run: () => expireDrafts(pool, settings.firmwareWithoutBlobExpiresAfterMs, Date.now()),
+      run: () => expireDrafts(pool, settings.firmwareWithoutBlobExpiresAfterMs, databaseNow()),
     },
-    { name: 'idempotency keys were forgotten', everyMs: SWEEP_MS, run: () => sweepIdempotencyKeys(pool, Date.now()) },
+    {
+      name: 'idempotency keys were forgotten',
+      everyMs: SWEEP_MS,
+      run: () => sweepIdempotencyKeys(pool, databaseNow()),
+    },
     { name: 'ended credentials were forgotten', everyMs: SWEEP_MS, run: () => forgetEndedCredentials(pool) },
     {
       name: 'what broken uploads left behind was removed',

@@ -10,6 +10,7 @@ import { readLinkSigner } from '../store/fleet/downloads.js';
 import { addCounts, INGEST_SECONDS, MESSAGES_REFUSED, REPORTS_RECORDED } from '../store/db/counters.js';
 import { Listener } from '../store/outbox/listen.js';
 import { readBridgeClientId } from '../store/commands/logins.js';
+import { databaseNow } from '../store/db/clock.js';
 import { openPool } from '../store/db/pool.js';
 import { asService } from '../store/db/transaction.js';
 import { administer } from '../bridge/outbound/broker-administration.js';
@@ -105,7 +106,7 @@ const leadership = new Leadership(
         connectBeside,
         administration,
         downloadUrl,
-        now: Date.now,
+        now: databaseNow,
         log,
         webhooksAllowPrivate: settings.webhooksAllowPrivate,
         counted: (outcome, reason, count) => counters.count(COUNTERS[outcome], reason, count),

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { Heartbeat } from '../store/db/heartbeat.js';
 import { addCounts, PROCESS_FAILURES } from '../store/db/counters.js';
+import { databaseNow } from '../store/db/clock.js';
 import { openPool } from '../store/db/pool.js';
 import { exitWithParent, onShutdown } from '../runtime/shutdown.js';
 import { createLog } from '../runtime/log.js';
@@ -41,7 +42,7 @@ while (!ending.signal.aborted) {
   try {
     const { worker, connection } = await createOrchestrator({
       ...temporalConnection(settings),
-      activities: createActivities({ pool, now: Date.now }),
+      activities: createActivities({ pool, now: databaseNow }),
       log,
       failed: (reason) => counters.count(PROCESS_FAILURES, reason, 1),
     });

@@ -24,7 +24,8 @@ export async function earlierInstallation(ref: InstallationRef): Promise<Install
   async function newsBeforeDue(at: ProcessStatus): Promise<ProcessStatus | undefined> {
     // The new run takes the steps of today.
     if (isHistoryLong() && patched('new-run-of-a-long-history')) await continueAsNew({ ...ref, edition: EDITION });
-    await waitFor(() => news !== undefined, at.until, at.waitingOn);
+    // Of a signal or of an activity: no span is known.
+    await waitFor(() => news !== undefined, { until: at.until, waitingOn: at.waitingOn });
     const heard = news;
     news = undefined;
     return heard;

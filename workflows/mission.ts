@@ -29,7 +29,7 @@ export class Mission {
    */
   async signalBefore(at: ProcessStatus): Promise<ProcessStatus | undefined> {
     if (isHistoryLong()) await continueAsNew(this.ref);
-    await waitFor(() => this.pending !== undefined, at.until, at.waitingOn);
+    await waitFor(() => this.pending !== undefined, at, at === this.signalled ? 'signal' : 'answer');
     this.signalled = this.pending;
     this.pending = undefined;
     return this.signalled;
@@ -38,13 +38,13 @@ export class Mission {
   /**
    * The next status: of a signal, or of what is decided once the deadline has passed. A signal may come after the
    * deadline that it carries; then it is decided at once, because the shortest timer of the engine takes about a
-   * second.
+   * second. Whether it has passed is also seen by PostgreSQL's clock, which said the status.
    */
   async signalOrDeadline(
     at: ProcessStatus,
     decide: (ref: InstallationRef) => Promise<Decided>,
   ): Promise<ProcessStatus> {
-    const isOverdue = at === this.signalled && at.until !== null && at.until <= Date.now();
+    const isOverdue = at === this.signalled && at.until !== null && at.until <= Math.max(at.saidAt ?? 0, Date.now());
     const next = isOverdue ? undefined : await this.signalBefore(at);
     return next ?? (await decide(this.ref)).status;
   }

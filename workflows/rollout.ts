@@ -30,7 +30,7 @@ export async function rollout(ref: RolloutRef): Promise<RolloutEnd> {
     const at = await planAndExecute(ref);
     if (at.done) return conclude(at);
     if (isHistoryLong()) await continueAsNew<typeof rollout>(ref);
-    await waitFor(() => isPoked, at.until, at.waitingOn);
+    await waitFor(() => isPoked, at);
   }
 }
 

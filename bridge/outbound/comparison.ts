@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { databaseNow } from '../../store/db/clock.js';
 import type { Logger } from 'pino';
 import { DESIRED_FILTER, desiredTopic, parseTopic } from '../../protocol/mqtt/topics.js';
 import type { Pool } from '../../store/db/pool.js';
@@ -39,7 +40,7 @@ export class Comparison {
   /** @returns how many slots were marked. */
   async run(): Promise<number> {
     const { pool, guard, log } = this.deps;
-    const since = Date.now();
+    const since = databaseNow();
     const found = await this.read();
     if (this.ended) return 0;
     const differing = await compareDocuments(pool, guard.fence, found, since);

@@ -89,7 +89,7 @@ async function sendOne(
       const again = isOverdue(installation, later) && installation.dueAt !== null ? installation.dueAt : later;
       return { settled: { claimed, again }, started: false };
     }
-    const did = await bringUpToDate(engine, view, because);
+    const did = await bringUpToDate(engine, view, because, now);
     if (did === 'signalled') refreshLimiter.remember(installation, now);
     const again = lookAgainAt(installation, now);
     return { settled: again === undefined ? { claimed } : { claimed, again }, started: did === 'started' };
@@ -119,6 +119,7 @@ async function bringUpToDate(
   engine: Engine,
   view: ProcessView,
   because: ProcessSignal | undefined,
+  now: number,
 ): Promise<'started' | 'signalled' | undefined> {
   const { installation, reach, executing } = view;
   const ref: InstallationRef = {
@@ -138,7 +139,7 @@ async function bringUpToDate(
     // one costs the engine nearly what a new one does.
     if (stageOf(installation) !== 'begin') return undefined;
   } else {
-    const status = statusOf(installation, { ...reach, executing });
+    const status = statusOf(installation, { ...reach, executing }, now);
     if ((await engine.signal(installation.id, { because, status })) === 'sent') return 'signalled';
   }
   // It vanished, or nothing is known of its beginning: a running one is left alone.

@@ -48,9 +48,16 @@ export const GONE: Decided = {
  * Puts into words what `begin` or `deadline` came to.
  * @param applied whether the event changed the row.
  * @param i the row after it.
+ * @param now epoch milliseconds, by the clock of the row's times.
  */
-export function decided(asked: 'begin' | 'deadline', applied: boolean, i: Installation, around: Surroundings): Decided {
-  const status = statusOf(i, around);
+export function decided(
+  asked: 'begin' | 'deadline',
+  applied: boolean,
+  i: Installation,
+  around: Surroundings,
+  now: number,
+): Decided {
+  const status = statusOf(i, around, now);
   const [decision, because] = applied ? changed(asked, i, status) : unchanged(asked, i, status);
   return { decision, because, status };
 }

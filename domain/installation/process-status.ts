@@ -18,11 +18,14 @@ export interface ProcessStatus {
   readonly until: number | null;
   /** One sentence for people, the same as the API's `waitingOn`; of an installation that has ended, how it ended. */
   readonly waitingOn: string;
+  /** Epoch milliseconds by the clock that `until` is of, when this was said; absent in histories of before. */
+  readonly saidAt?: number;
 }
 
-/** The status of this row, as its process is told it: by the answer of an activity, or by a signal. */
-export function statusOf(i: Installation, around: Surroundings): ProcessStatus {
+/** The status of this row, as its process is told it at `now`: by the answer of an activity, or by a signal. */
+export function statusOf(i: Installation, around: Surroundings, now: number): ProcessStatus {
   return {
+    saidAt: now,
     stage: stageOf(i),
     state: i.state,
     attempt: i.attempt,

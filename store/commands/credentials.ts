@@ -1,4 +1,5 @@
 import { oneRow } from '../db/one-row.js';
+import { databaseNow } from '../db/clock.js';
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { DomainError } from '../../domain/errors.js';
 import { noSuchDevice, requireDevice } from './devices.js';
@@ -105,7 +106,7 @@ export async function lockDevice(tx: Tx, tenantId: string, deviceId: string): Pr
 export async function markCredentials(tx: Tx, tenantId: string, deviceId: string): Promise<void> {
   await mark(tx, [{ receiver: 'credential', tenantId, subject: deviceId, detail: '' }]);
   await markDocumentsOf(tx, tenantId, [deviceId]);
-  await mark(tx, await refreshAdmissible(tx, [{ tenantId, deviceId }], Date.now()));
+  await mark(tx, await refreshAdmissible(tx, [{ tenantId, deviceId }], databaseNow()));
   await wakeSender(tx);
 }
 

@@ -1,4 +1,5 @@
 import { defined } from '../../domain/defined.js';
+import { databaseNow } from '../db/clock.js';
 import { randomUUID } from 'node:crypto';
 import { DomainError } from '../../domain/errors.js';
 import { wildcards } from '../../domain/fleet/filter-tree.js';
@@ -178,7 +179,7 @@ export async function updateDevice(
   await addAliases(tx, tenantId, id, next.info.aliases ?? []);
   if (moves) {
     await markDocumentsOf(tx, tenantId, [id]);
-    await mark(tx, await refreshAdmissible(tx, [{ tenantId, deviceId: id }], Date.now()));
+    await mark(tx, await refreshAdmissible(tx, [{ tenantId, deviceId: id }], databaseNow()));
     await wakeSender(tx);
   }
   await wantSweeps(tx, tenantId);

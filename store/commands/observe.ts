@@ -1,4 +1,5 @@
 import { oneRow } from '../db/one-row.js';
+import { databaseNow } from '../db/clock.js';
 import { groupAt } from '../../domain/rollout/plan.js';
 import { openOf, sumOf, type GroupFacts, type RolloutFacts } from '../../domain/rollout/facts.js';
 import { RATE_WINDOW_MS } from '../../domain/rollout/pace.js';
@@ -36,7 +37,7 @@ export async function lockRollout(
       AND rollout_id = $2 ORDER BY position`,
     [tenantId, id],
   );
-  return { rollout: toStored(rows[0], groups.rows), now: Number(groups.rows[0]?.now ?? Date.now()) };
+  return { rollout: toStored(rows[0], groups.rows), now: Number(groups.rows[0]?.now ?? databaseNow()) };
 }
 
 /** What the planner needs beyond the rows. Each query is bounded: none of them grows with the fleet. */

@@ -1,4 +1,5 @@
 import { defined } from '../../domain/defined.js';
+import { databaseNow } from '../db/clock.js';
 import { DomainError } from '../../domain/errors.js';
 import { unchanged } from '../../domain/rollout/amendment.js';
 import { plannedEta } from '../../domain/rollout/eta.js';
@@ -228,7 +229,7 @@ function toView(stored: StoredRollout, row: ViewRow): RolloutView {
 
 /** As its coordinator told last. What is overdue ends at any moment; a draft that was not started in time has none. */
 function etaNow({ facts, eta }: StoredRollout): number | null {
-  const now = Date.now();
+  const now = databaseNow();
   if (eta === null || facts.pauses.length > 0 || facts.aborted !== null || facts.rollingBack !== null) return null;
   return facts.startedAt === null && eta < now ? null : Math.max(eta, now);
 }

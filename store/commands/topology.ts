@@ -1,4 +1,5 @@
 import { oneRow } from '../db/one-row.js';
+import { databaseNow } from '../db/clock.js';
 import { DomainError } from '../../domain/errors.js';
 import { mark, markDocumentsOf, wakeSender } from '../outbox/outbox.js';
 import type { Tx } from '../db/pool.js';
@@ -72,7 +73,7 @@ export async function releaseChildren(tx: Tx, tenantId: string, gateway: string)
     await refreshAdmissible(
       tx,
       children.map((deviceId) => ({ tenantId, deviceId })),
-      Date.now(),
+      databaseNow(),
     ),
   );
   await wakeSender(tx);

@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import type { Pool, Role, Tx } from './pool.js';
+import { databaseClock } from './clock.js';
 import { Prepared } from './prepared.js';
 import { isRetryable } from './sqlstates.js';
 
@@ -7,6 +8,8 @@ const ATTEMPTS = 5;
 /** As the table has it: in topics, in paths and in user names it is one level. */
 export const TENANT_ID = /^[A-Za-z0-9_.-]{1,64}$/;
 const prepared = new Prepared();
+/** Epoch milliseconds. */
+const TIME = 'SELECT (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS now';
 
 /** Runs `work` in one transaction as the API: bound to one tenant, behind row-level security. */
 export function asTenant<T>(pool: Pool, tenantId: string, work: (tx: Tx) => Promise<T>): Promise<T> {
@@ -41,10 +44,19 @@ async function inTransaction<T>(pool: Pool, role: Role, tenantId: string, work: 
   }
 }
 
-/** One round trip. The role and the tenant are set LOCAL: a connection goes back to the pool without either. */
+/**
+ * One round trip. The role and the tenant are set LOCAL: a connection goes back to the pool without either. PostgreSQL
+ * says its time with it.
+ */
 async function begin(client: pg.ClientBase, role: Role, tenantId: string): Promise<void> {
   if (tenantId !== '' && !TENANT_ID.test(tenantId)) throw new Error(`"${tenantId}" is no tenant id`);
-  await client.query(`BEGIN; SET LOCAL ROLE ${role}; SET LOCAL slipway.tenant = '${tenantId}'`);
+  const asked = databaseClock.asks();
+  // node-postgres answers several statements with a list, which its types do not know.
+  const answers = (await client.query(
+    `BEGIN; SET LOCAL ROLE ${role}; SET LOCAL slipway.tenant = '${tenantId}'; ${TIME}`,
+  )) as unknown as readonly pg.QueryResult<{ now: number }>[];
+  const told = answers.at(-1)?.rows[0];
+  if (told) databaseClock.learn(told.now, asked);
 }
 
 /** A connection that cannot even roll back is no use to anyone: it is dropped from the pool. */

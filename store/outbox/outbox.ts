@@ -2,6 +2,7 @@ import { backOff } from '../../domain/back-off.js';
 import { assertLease, type Fence } from '../db/leases.js';
 import type { Pool, Tx } from '../db/pool.js';
 import { recordset } from '../db/recordset.js';
+import { iso } from '../db/times.js';
 import { asService } from '../db/transaction.js';
 
 /** Whom a mark is for: the engine, the broker's retained documents, or the broker's access list. */
@@ -62,7 +63,7 @@ export async function mark(tx: Tx, marks: readonly Mark[]): Promise<void> {
           subject: one.subject,
           detail: one.detail ?? '',
           is_start: one.isStart ?? false,
-          due_at: one.dueAt === undefined ? null : new Date(one.dueAt).toISOString(),
+          due_at: one.dueAt === undefined ? null : iso(one.dueAt),
         })),
       ),
     ],
@@ -206,13 +207,9 @@ export async function settleIn(tx: Tx, outcomes: readonly Settled[]): Promise<vo
     subject: claimed.subject,
     detail: claimed.detail,
     generation: claimed.generation,
-    again:
-      error !== undefined
-        ? new Date(Date.now() + backOff(claimed.attempts + 1, BACK_OFF)).toISOString()
-        : again === undefined
-          ? null
-          : new Date(again).toISOString(),
-    rest: rest === undefined ? null : new Date(rest).toISOString(),
+    again: error !== undefined || again === undefined ? null : iso(again),
+    pause_ms: error === undefined ? null : backOff(claimed.attempts + 1, BACK_OFF),
+    rest: rest === undefined ? null : iso(rest),
     attempts: error === undefined ? 0 : claimed.attempts + 1,
     last_error: error?.slice(0, 500) ?? null,
   }));
@@ -220,10 +217,10 @@ export async function settleIn(tx: Tx, outcomes: readonly Settled[]): Promise<vo
     `WITH n AS (SELECT * FROM ${recordset(
       '$1',
       `receiver text, tenant_id text, subject uuid, detail text, generation bigint,
-                  again timestamptz, rest timestamptz, attempts integer, last_error text`,
+                  again timestamptz, pause_ms float8, rest timestamptz, attempts integer, last_error text`,
     )} AS n),
           held AS (SELECT o.receiver, o.tenant_id, o.subject, o.detail, o.generation = n.generation AS untouched,
-            n.again, n.rest, n.attempts, n.last_error
+            coalesce(n.again, now() + n.pause_ms * interval '1 millisecond') AS again, n.rest, n.attempts, n.last_error
                    FROM outbox o JOIN n USING (receiver, tenant_id, subject, detail) ORDER BY 1, 2, 3, 4
                      FOR UPDATE OF o),
           gone AS (DELETE FROM outbox o USING held h WHERE h.untouched AND h.again IS NULL

@@ -15,7 +15,7 @@ export class ApiProcess {
   private child: ChildProcess | undefined;
 
   private constructor(
-    private readonly database: TestDatabase,
+    readonly database: TestDatabase,
     readonly folder: string,
     readonly pool: Pool,
     private readonly env: Record<string, string>,

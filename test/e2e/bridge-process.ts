@@ -41,6 +41,8 @@ export interface Surroundings {
   databaseUrl: string;
   mqttPort: number;
   temporal: { address: string; namespace: string };
+  /** Variables beyond these. */
+  env?: Record<string, string>;
 }
 
 /**
@@ -81,6 +83,7 @@ export class BridgeProcess {
       TEMPORAL_ADDRESS: this.around.temporal.address,
       TEMPORAL_NAMESPACE: this.around.temporal.namespace,
       SLIPWAY_LOG_LEVEL: 'info',
+      ...this.around.env,
     };
     this.child = spawn(process.execPath, [MAIN], { env, stdio: ['ignore', 'ignore', 'pipe', 'ipc'] });
     this.child.stderr?.on('data', (chunk: Buffer) => (this.log += chunk.toString()));

@@ -66,7 +66,7 @@ async function started(edition?: 2): Promise<InstallationView> {
   return one;
 }
 const signal = async (one: InstallationView, name: ProcessSignal) =>
-  handle(one).signal(name, statusOf(await row(one), {}));
+  handle(one).signal(name, statusOf(await row(one), {}, Date.now()));
 const says = (one: InstallationView, type: 'downloaded' | 'installed' | 'rejected') =>
   asService(pool, (tx) =>
     report(
@@ -91,7 +91,7 @@ describe('The process of an installation that an earlier version started', () =>
     await says(one, 'downloaded');
     await signal(one, 'downloaded');
     await says(one, 'rejected');
-    await handle(one).signal('status', { because: 'ended', status: statusOf(await row(one), {}) });
+    await handle(one).signal('status', { because: 'ended', status: statusOf(await row(one), {}, Date.now()) });
     expect(await handle(one).result()).toEqual({ state: 'rejected', attempt: 1 });
     expect(await activities(one)).toEqual(called);
   });
@@ -108,7 +108,7 @@ describe('The process of an installation that an earlier version started', () =>
       90_000,
     );
     await says(one, 'installed');
-    await handle(one).signal('status', { because: 'ended', status: statusOf(await row(one), {}) });
+    await handle(one).signal('status', { because: 'ended', status: statusOf(await row(one), {}, Date.now()) });
     expect(await handle(one).result()).toEqual({ state: 'installed', attempt: 1 });
     expect(await activities(one)).toEqual(['makeOffer']);
   }, 120_000);

@@ -330,7 +330,7 @@ describe('The process of an installation', () => {
     const one = await requested();
     await becomes(one, 'delivered', (view) => view.state === 'delivered');
     const first = (await handle(one).describe()).runId;
-    const status = statusOf(await row(one), {});
+    const status = statusOf(await row(one), {}, Date.now());
     await until(
       'a new run',
       async () => {

@@ -14,6 +14,7 @@ export const COVERS = {
   'crash.txt': [...CORE, 'api', 'adapters', 'agent', 'protocol', 'test/crash'],
   'pairs.txt': [...CORE, 'api', 'adapters', 'agent', 'protocol', 'test/crash'],
   'outages.txt': [...CORE, 'api', 'adapters', 'agent', 'protocol', 'test/crash'],
+  'agent.txt': ['agent', 'protocol', 'test/rounds'],
   'outside.txt': [...CORE, 'api', 'adapters', 'protocol', 'test/outside', 'test/e2e'],
   'fuzz.txt': ['api', 'protocol', 'store', 'test/fuzz'],
   'forecast.json': ['domain/rollout', 'api/simulation', 'store/rollouts', 'bench/parts/forecast.ts'],

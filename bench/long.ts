@@ -6,10 +6,10 @@ import { describeCommit } from './machine.js';
 import { LONG_RUNS, type LongRun } from './proofs.js';
 
 /**
- * `npm run test:long`: what is too slow for every change. The longer runs of the crash suite, the outside services and
- * the fuzzer, each with its date and commit into a file of bench/results/, and at last the whole bench, which makes
- * docs/performance.md of all of it. Some two hours on two cores, which must have nothing else to do. With names
- * (`-- crash fuzz`), those alone.
+ * `npm run test:long`: what is too slow for every change. The longer runs of the crash suite, the agent in the field,
+ * the outside services and the fuzzer, each with its date and commit into a file of bench/results/, and at last the
+ * whole bench, which makes docs/performance.md of all of it. Some two hours on two cores, which must have nothing else
+ * to do. With names (`-- crash fuzz`), those alone.
  */
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const RESULTS = join(ROOT, 'bench', 'results');

@@ -13,11 +13,12 @@ export const LONG_RUNS: readonly LongRun[] = [
   { name: 'crash', file: 'crash.txt', command: 'npm run test:crash -- --kills 200 --seed 20261130' },
   { name: 'pairs', file: 'pairs.txt', command: 'npm run test:crash -- --pairs --kills 100 --seed 20261130' },
   { name: 'outages', file: 'outages.txt', command: 'npm run test:crash -- --outages --kills 10 --seed 20261130' },
+  { name: 'agent', file: 'agent.txt', command: 'npm run test:agent -- --rounds 300 --seed 17' },
   { name: 'outside', file: 'outside.txt', command: 'npm run test:outside' },
   { name: 'fuzz', file: 'fuzz.txt', command: 'npm run test:fuzz' },
 ];
 
-/** What a run of the crash suite or of the outside services printed, as it was kept. */
+/** What a run of the crash suite, of the agent in the field or of the outside services printed, as it was kept. */
 export interface Proof {
   readonly file: string;
   /** The line that runs it again. */

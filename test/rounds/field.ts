@@ -1,9 +1,17 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
-import { clockOffset, fakedClock } from '../support/faketime.js';
 
 /** Bytes of the device's disk: what three files of a round take, and little more. */
 const DISK = '16m';
@@ -46,7 +54,7 @@ export class Field {
     this.dir = join(base, 'disk');
   }
 
-  /** @throws with what is missing: root, for a disk of its own, and faketime */
+  /** @throws where this user may not mount: the device has a disk of its own */
   static create(base: string, login: { url: string; username: string; password: string }): Field {
     const field = new Field(base);
     mkdirSync(field.dir, { recursive: true });
@@ -73,14 +81,12 @@ export class Field {
   }
 
   start(): void {
-    const child = spawn(process.execPath, ['dist/agent/main.js', '--config', join(this.base, 'agent.json')], {
+    const moved = ['--import', './dist/test/rounds/moved-clock.js'];
+    const args = [...moved, 'dist/agent/main.js', '--config', join(this.base, 'agent.json')];
+    const places = { DIR: this.dir, FAULTS: join(this.base, 'faults'), MOVED_CLOCK: join(this.base, 'clock') };
+    const child = spawn(process.execPath, args, {
       stdio: ['ignore', 'ignore', 'pipe'],
-      env: {
-        ...process.env,
-        DIR: this.dir,
-        FAULTS: join(this.base, 'faults'),
-        ...fakedClock(join(this.base, 'clock')),
-      },
+      env: { ...process.env, ...places },
     });
     child.stderr.on('data', (chunk: Buffer) => (this.output = (this.output + chunk.toString()).slice(-40_000)));
     this.agent = child;
@@ -102,7 +108,9 @@ export class Field {
 
   /** @param seconds how far the device's clock is from the right one */
   setClock(seconds: number): void {
-    writeFileSync(join(this.base, 'clock'), clockOffset(seconds));
+    const file = join(this.base, 'clock');
+    writeFileSync(`${file}.new`, String(seconds));
+    renameSync(`${file}.new`, file); // it is read at any moment
   }
 
   /** Another program takes all that is free. */
@@ -129,6 +137,18 @@ export class Field {
       ...this.orphans().map((command) => `the process "${command}" was left behind`),
       ...this.unacknowledged().map((receipt) => `the report ${receipt} was not acknowledged`),
     ];
+  }
+
+  /** Each thread of the agent, and in which call of the system it is: for a reader of a device that hangs. */
+  whereItStands(): string[] {
+    const process = `/proc/${this.agent?.pid}`;
+    if (!this.isRunning) return [`the agent has ended: ${this.agent?.exitCode ?? this.agent?.signalCode}`];
+    return readdirSync(`${process}/task`).map((thread) => {
+      const [name, waits, call] = ['comm', 'wchan', 'syscall'].map((file) =>
+        textOf(`${process}/task/${thread}/${file}`),
+      );
+      return `thread ${thread} ${name?.trim()}: ${waits ?? ''}, system call ${call?.trim() ?? ''}`;
+    });
   }
 
   private files(): string[] {

@@ -84,8 +84,8 @@ class Rounds {
   }
 
   /** For a reader of a round that did not hold. */
-  get output(): string {
-    return this.field.output;
+  get story(): string {
+    return [...this.field.whereItStands(), this.field.output.slice(-6_000)].join('\n');
   }
 
   private async round(round: number, slot: (typeof SLOTS)[number]): Promise<string> {
@@ -194,7 +194,7 @@ async function main(): Promise<void> {
   try {
     await rounds.run(count);
   } catch (error) {
-    throw new Error(`${(error as Error).message}\n${rounds.output.slice(-6_000)}\nagain: ${again}`, { cause: error });
+    throw new Error(`${(error as Error).message}\n${rounds.story}\nagain: ${again}`, { cause: error });
   } finally {
     await rounds.stop();
   }

@@ -19,6 +19,8 @@ export function fakedClock(file: string): Record<string, string> {
     FAKETIME_TIMESTAMP_FILE: file,
     FAKETIME_NO_CACHE: '1',
     FAKETIME_DONT_FAKE_MONOTONIC: '1',
+    // Else each stat(2) takes a semaphore that a process keeps when it is killed there, and its relatives wait for it.
+    NO_FAKE_STAT: '1',
   };
 }
 

@@ -370,6 +370,7 @@ CREATE TABLE leases (
   holder text NOT NULL
   epoch bigint NOT NULL
   expires_at timestamp with time zone NOT NULL
+  length interval NOT NULL DEFAULT '00:00:05'::interval
   CONSTRAINT leases_pkey PRIMARY KEY (name)
 );
 GRANT DELETE, INSERT, SELECT, UPDATE TO slipway_worker

@@ -74,7 +74,7 @@ export function downloadRoutes(services: Services): Route[] {
     tenantId: string,
     look: (tx: Tx) => Promise<Download | undefined>,
   ): Promise<Download> => {
-    const fault = linkFault(call.request.originalUrl, await signer(), services.now());
+    const fault = linkFault(call.request.originalUrl, await signer(), services.now(), LINK_LIFETIME_MS);
     if (fault) throw new DomainError('FIRMWARE_LINK_INVALID', FAULTS[fault]);
     const found = await asTenant(services.pool, tenantId, look);
     if (!found?.open)

@@ -1,5 +1,6 @@
 import { dropOldDiagnostics } from '../../store/fleet/diagnostics.js';
 import { seal, SEAL_BATCH } from '../../store/history/seal.js';
+import { endPausesFromTheFuture } from '../../store/outbox/from-the-future.js';
 import { markOverdueRollouts } from '../../store/rollouts/to-send.js';
 import { markOverdueInstallations } from '../../store/installations/to-send.js';
 import { dropOldDeliveries } from '../../store/history/webhook-sending.js';
@@ -76,6 +77,7 @@ export class LeaderTasks implements LeaderTask {
       loop(
         'reconciling',
         async () => (
+          await endPausesFromTheFuture(pool, fence),
           await markOverdueInstallations(pool, RECONCILE_MS, RECONCILE_BATCH, fence),
           await markOverdueRollouts(pool, RECONCILE_MS, RECONCILE_BATCH, fence),
           false

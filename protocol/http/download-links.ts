@@ -38,6 +38,9 @@ export function installationDownloadUrl(
   return signed(publicUrl, sign, `/download/installations/${tenantId}/${installationId}`);
 }
 
+/** What a clock may be set back by, in its daily work, without a link being refused for it. */
+const CLOCK_STEP_MS = 60_000;
+
 /** Why a link is refused. `tampered`: its signature is not ours, or something in it was changed. */
 export type LinkFault = 'unsigned' | 'tampered' | 'expired';
 
@@ -45,15 +48,19 @@ export type LinkFault = 'unsigned' | 'tampered' | 'expired';
  * Whether we made this link. Anything behind the signature is tampering, too.
  * @param url path and query as they were sent, not decoded
  * @param now epoch milliseconds
+ * @param lifetimeMs that a link is given: one that ends much further ahead was made while the clock was ahead, and is
+ *   no better than one that has expired
  * @returns undefined where it is good
  */
-export function linkFault(url: string, sign: Sign, now: number): LinkFault | undefined {
+export function linkFault(url: string, sign: Sign, now: number, lifetimeMs = Infinity): LinkFault | undefined {
   const match = /^([^?#]*(?:\?[^#]*?)?)[?&]sig=([^&#]*)$/.exec(url);
   if (!match) return url.includes('sig=') ? 'tampered' : 'unsigned';
   const [, text, signature] = match as unknown as [string, string, string];
   if (!sameText(signature, sign(text))) return 'tampered';
   const expires = /[?&]expires=(\d{1,12})$/.exec(text)?.[1];
-  return expires !== undefined && Number(expires) * 1000 < now ? 'expired' : undefined;
+  if (expires === undefined) return undefined;
+  const left = Number(expires) * 1000 - now;
+  return left < 0 || left > lifetimeMs + CLOCK_STEP_MS ? 'expired' : undefined;
 }
 
 /**

@@ -86,8 +86,9 @@ async function countStarts(
   if (facts.startedAt === null) return facts.starts;
   const { rows } = await tx.query<{ count: string; oldest: Date | null }>(
     `SELECT coalesce(sum(count), 0) AS count, min(at) AS oldest FROM rollout_starts WHERE tenant_id = $1
-      AND rollout_id = $2 AND at >= $3`,
-    [tenantId, id, new Date(now - RATE_WINDOW_MS)],
+      AND rollout_id = $2 AND at >= $3 AND at <= $4`,
+    // Starts from the future were written while PostgreSQL's clock was ahead: they would hold the pace until then.
+    [tenantId, id, new Date(now - RATE_WINDOW_MS), new Date(now + RATE_WINDOW_MS)],
   );
   const { count, oldest } = oneRow(rows, 'the starts of the last minute');
   return { lastMinute: Number(count), oldestLeavesAt: oldest === null ? null : oldest.getTime() + RATE_WINDOW_MS + 1 };

@@ -22,7 +22,10 @@ export interface FirstAnswer<T> {
   kept: KeptAnswer;
 }
 
-/** Clients repeat within minutes; a day covers a queue that was stopped over night. */
+/**
+ * Clients repeat within minutes; a day covers a queue that was stopped over night. A key that is further ahead was kept
+ * while PostgreSQL's clock was, and is forgotten as an old one is.
+ */
 const KEPT_FOR_MS = 24 * 3_600_000;
 
 /**
@@ -47,8 +50,9 @@ export async function answerOnce<T>(
     request.key,
   ]);
   const { rows } = await tx.query<KeptAnswer & { fingerprint: Buffer }>(
-    'SELECT fingerprint, status, body FROM idempotency_keys WHERE tenant_id = $1 AND key = $2 AND created_at > $3',
-    [tenantId, request.key, new Date(now - KEPT_FOR_MS)],
+    `SELECT fingerprint, status, body FROM idempotency_keys WHERE tenant_id = $1 AND key = $2 AND created_at > $3
+      AND created_at <= $4`,
+    [tenantId, request.key, new Date(now - KEPT_FOR_MS), new Date(now + KEPT_FOR_MS)],
   );
   const known = rows[0];
   if (known) {
@@ -89,7 +93,10 @@ async function attempt<T>(
 /** Forgets what is older than a day. @returns how many. */
 export async function sweepIdempotencyKeys(pool: Pool, now: number): Promise<number> {
   const gone = await asService(pool, (tx) =>
-    tx.query('DELETE FROM idempotency_keys WHERE created_at <= $1', [new Date(now - KEPT_FOR_MS)]),
+    tx.query('DELETE FROM idempotency_keys WHERE created_at <= $1 OR created_at > $2', [
+      new Date(now - KEPT_FOR_MS),
+      new Date(now + KEPT_FOR_MS),
+    ]),
   );
   return gone.rowCount ?? 0;
 }

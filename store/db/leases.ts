@@ -2,6 +2,13 @@ import type { Pool, Tx } from './pool.js';
 import { asService } from './transaction.js';
 
 /**
+ * Whether a row of `leases` is one that is held, in SQL. One that ends further ahead than its own length was written
+ * while PostgreSQL's clock was ahead, and is none. The clock is read when the row is: a transaction that began before
+ * the renewal would take it for one from the future.
+ */
+export const IS_HELD = 'expires_at > clock_timestamp() AND expires_at <= clock_timestamp() + length';
+
+/**
  * Takes or renews a lease. @returns the epoch under which `holder` holds it for `ttlMs` from now, or undefined where
  * another one does. The epoch rises with each change of holder: it fences a process that believes to hold a lease that
  * is over.
@@ -12,23 +19,25 @@ import { asService } from './transaction.js';
  */
 export async function holdLease(pool: Pool, name: string, holder: string, ttlMs: number): Promise<number | undefined> {
   return asService(pool, async (tx) => {
-    const ends = `now() + $3 * interval '1 millisecond'`;
+    const length = `$3 * interval '1 millisecond'`;
     const renewed = await tx.query<{ epoch: string }>(
-      `UPDATE leases SET expires_at = ${ends} WHERE name = $1 AND holder = $2 RETURNING epoch`,
+      `UPDATE leases SET expires_at = now() + ${length}, length = ${length} WHERE name = $1 AND holder = $2 RETURNING epoch`,
       [name, holder, ttlMs],
     );
     if (renewed.rows[0]) return Number(renewed.rows[0].epoch);
     const made = await tx.query<{ epoch: string }>(
-      `INSERT INTO leases (name, holder, epoch, expires_at) VALUES ($1, $2, 1, ${ends}) ON CONFLICT DO NOTHING
+      `INSERT INTO leases (name, holder, epoch, expires_at, length) VALUES ($1, $2, 1, now() + ${length}, ${length})
+        ON CONFLICT DO NOTHING
         RETURNING epoch`,
       [name, holder, ttlMs],
     );
     if (made.rows[0]) return Number(made.rows[0].epoch);
-    const over = await tx.query(`SELECT FROM leases WHERE name = $1 AND expires_at < now() FOR UPDATE`, [name]);
+    const over = await tx.query(`SELECT FROM leases WHERE name = $1 AND NOT (${IS_HELD}) FOR UPDATE`, [name]);
     if (over.rowCount === 0) return undefined;
     // Counted from here: the wait for the lock may have used up the time from the transaction's beginning.
     const taken = await tx.query<{ epoch: string }>(
-      `UPDATE leases SET holder = $2, epoch = epoch + 1, expires_at = clock_timestamp() + $3 * interval '1 millisecond'
+      `UPDATE leases SET holder = $2, epoch = epoch + 1, expires_at = clock_timestamp() + ${length},
+        length = ${length}
         WHERE name = $1 RETURNING epoch`,
       [name, holder, ttlMs],
     );

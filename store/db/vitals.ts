@@ -1,3 +1,4 @@
+import { IS_HELD } from './leases.js';
 import { oneRow } from './one-row.js';
 import type { Pool } from './pool.js';
 import { asService } from './transaction.js';
@@ -5,7 +6,7 @@ import { asService } from './transaction.js';
 /** @returns the leases that are held now, by name. Each process that works alone or in turns holds one. */
 export async function readHeldLeases(pool: Pool): Promise<Set<string>> {
   const { rows } = await asService(pool, (tx) =>
-    tx.query<{ name: string }>('SELECT name FROM leases WHERE expires_at > now()'),
+    tx.query<{ name: string }>(`SELECT name FROM leases WHERE ${IS_HELD}`),
   );
   return new Set(rows.map((row) => row.name));
 }

@@ -91,7 +91,7 @@ export async function readUnstarted(
        CROSS JOIN LATERAL (SELECT * FROM installations x WHERE x.tenant_id = k.tenant_id AND x.id = k.id LIMIT 1) AS i
        WHERE i.state = 'scheduled' AND i.process_started_at > now() - interval '1 millisecond'
          * CASE WHEN coalesce(i.retry_at, i.not_before) > now() THEN ${FIRST_STEP_OF_LATER_MS} ELSE ${FIRST_STEP_MS}
-           END`,
+           END AND i.process_started_at <= clock_timestamp()`,
       [JSON.stringify(started.map((one) => ({ tenant_id: one.tenantId, id: one.subject })))],
     );
     return new Set(rows.map((row) => row.id));

@@ -135,8 +135,8 @@ export async function claimIn(
     attempts: number;
   }>(
     `UPDATE outbox o SET leased_until = now() + $1 * interval '1 millisecond'
-     FROM (SELECT * FROM (${dueRows(receiver, 'NOT is_start', `${limit}`)}) AS running UNION ALL SELECT *
-       FROM (${dueRows(receiver, 'is_start', '$2')}) AS beginning) AS due
+     FROM (SELECT * FROM (${dueRows(receiver, 'NOT is_start', `${limit}`, '$1')}) AS running UNION ALL SELECT *
+       FROM (${dueRows(receiver, 'is_start', '$2', '$1')}) AS beginning) AS due
      WHERE o.receiver = due.receiver AND o.tenant_id = due.tenant_id AND o.subject = due.subject
        AND o.detail = due.detail
      RETURNING o.receiver, o.tenant_id, o.subject, o.detail, o.generation, o.attempts`,
@@ -152,11 +152,16 @@ export async function claimIn(
   }));
 }
 
-/** The due rows of a receiver that are free, locked, the longest due first. */
-function dueRows(receiver: Receiver, which: 'is_start' | 'NOT is_start', limit: string): string {
+/**
+ * The due rows of a receiver that are free, locked, the longest due first. A claim that ends further ahead than it can
+ * last was made while PostgreSQL's clock was ahead, and is none.
+ * @param lease how long a claim lasts, in milliseconds; SQL, as `limit`
+ */
+function dueRows(receiver: Receiver, which: 'is_start' | 'NOT is_start', limit: string, lease: string): string {
   return `SELECT receiver, tenant_id, subject, detail FROM outbox
           WHERE receiver = '${receiver}' AND ${which} AND due_at <= now()
-            AND (leased_until IS NULL OR leased_until < now())
+            AND (leased_until IS NULL OR leased_until < now()
+              OR leased_until > clock_timestamp() + ${lease} * interval '1 millisecond')
           ORDER BY due_at LIMIT ${limit} FOR UPDATE SKIP LOCKED`;
 }
 

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { createCredential, revokeCredential } from '../../store/commands/credentials.js';
+import { deleteDevice } from '../../store/commands/delete-device.js';
 import { credentialLookup } from '../../store/fleet/broker-credentials.js';
 import { openPool, type Pool } from '../../store/db/pool.js';
 import { asTenant } from '../../store/db/transaction.js';
@@ -34,6 +35,8 @@ describe('A password', () => {
   };
   const revoke = (made: { device: string; id: string }) =>
     asTenant(pool, 'acme', (tx) => revokeCredential(tx, 'acme', made.device, made.id));
+  const remove = (device: string) =>
+    asTenant(pool, 'acme', (tx) => deleteDevice(tx, 'acme', device, false, Date.now()));
 
   it('of a device lets it in as itself, and each of two valid ones does', async () => {
     const first = await make();
@@ -85,7 +88,7 @@ describe('A password', () => {
   it('of a device that was deleted counts as revoked', async () => {
     const one = await make();
     const admission = (await passwords.check(one.username, one.password))!;
-    await facts.sql('DELETE FROM devices WHERE id = $1', [one.device]);
+    await remove(one.device);
     expect(await passwords.revoked([admission, { identity: { kind: 'service' } }])).toEqual([admission]);
   });
 
@@ -97,7 +100,7 @@ describe('A password', () => {
     const connected = admissions.filter((admission) => admission !== null);
     expect(await passwords.revoked(connected)).toEqual([]);
     await revoke(revoked);
-    await facts.sql('DELETE FROM devices WHERE id = $1', [deleted.device]);
+    await remove(deleted.device);
     expect(await passwords.revoked(connected)).toEqual(connected.slice(0, 2));
     // As if it had ended while the database was away for long: nothing of it was noted lately.
     await facts.sql('DELETE FROM ended_credentials', []);

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createHash, randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
+import { published } from '../support/published.js';
 import { startApi, type ApiUnderTest, type Reply } from './api-under-test.js';
 
 let api: ApiUnderTest;
@@ -74,10 +75,7 @@ describe('a password of a device', () => {
   it('is sent to the broker, and moves the documents of the devices behind it', async () => {
     const gateway = await device();
     const child = await device(gateway);
-    await api.pool.query(
-      `INSERT INTO published_documents (tenant_id, device_id, slot, node, revision) VALUES ('default', $1, 'firmware', $2, 1)`,
-      [child, gateway],
-    );
+    await published(api.pool, child, gateway);
     const made = await api.call('POST', `/v1/devices/${gateway}/credentials`, { type: 'password' });
     expect(await marks(gateway)).toEqual(['credential::1']);
     expect(await marks(child)).toEqual(['document:firmware:1']);

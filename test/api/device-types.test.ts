@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { readFile } from 'node:fs/promises';
 import { randomUUID } from 'node:crypto';
+import { expireDrafts } from '../../store/fleet/firmwares.js';
 import { startApi, type ApiUnderTest } from './api-under-test.js';
+import { newFirmware } from './upload.js';
 
 let api: ApiUnderTest;
 beforeAll(async () => (api = await startApi('api_device_types')));
@@ -21,12 +23,10 @@ async function newType(slots: Record<string, unknown> = { firmware: { name: 'Fir
   return body.data.id as string;
 }
 
-async function newFirmware(state = 'draft'): Promise<string> {
-  const id = randomUUID();
-  await api.pool.query(
-    `INSERT INTO firmwares (tenant_id, id, name, state, created_by) VALUES ('default', $1, 'Firmware', $2, 'test')`,
-    [id, state],
-  );
+/** A draft that got no blob in time. */
+async function expiredFirmware(): Promise<string> {
+  const id = await newFirmware(api);
+  await expireDrafts(api.pool, 0, Date.now() + 1_000);
   return id;
 }
 
@@ -158,7 +158,7 @@ describe('a device type', () => {
 
 describe('a firmware association', () => {
   it('allows a firmware in a slot once; a second time is a conflict', async () => {
-    const [type, firmware] = [await newType(), await newFirmware()];
+    const [type, firmware] = [await newType(), await newFirmware(api)];
     const path = `/v1/device-types/${type}/slots/firmware/firmware-associations`;
     const made = await api.call('POST', path, { firmwareId: firmware });
     expect(made.status).toBe(201);
@@ -176,11 +176,11 @@ describe('a firmware association', () => {
     const reply = await api.call('POST', path, { firmwareId: UNKNOWN_ID });
     expect([reply.status, reply.body.errorCode]).toEqual([403, 'FIRMWARE_NO_ACCESS_TO_RESOURCE']);
     expect((await api.call('POST', path, { firmwareId: 'x' })).status).toBe(400);
-    expect((await api.call('POST', path, { firmwareId: await newFirmware('expired') })).status).toBe(409);
+    expect((await api.call('POST', path, { firmwareId: await expiredFirmware() })).status).toBe(409);
   });
 
   it('needs a slot that the type has', async () => {
-    const [type, firmware] = [await newType(), await newFirmware()];
+    const [type, firmware] = [await newType(), await newFirmware(api)];
     for (const slot of ['bootloader', 'boot-loader']) {
       const reply = await api.call('POST', `/v1/device-types/${type}/slots/${slot}/firmware-associations`, {
         firmwareId: firmware,
@@ -193,7 +193,7 @@ describe('a firmware association', () => {
   });
 
   it('is deleted by its id, protects its slot until then, and is unknown afterwards', async () => {
-    const [type, firmware] = [await newType(), await newFirmware()];
+    const [type, firmware] = [await newType(), await newFirmware(api)];
     const path = `/v1/device-types/${type}/slots/firmware/firmware-associations`;
     const { body } = await api.call('POST', path, { firmwareId: firmware });
     const kept = await api.call('PATCH', `/v1/device-types/${type}`, { slots: { firmware: null } });

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
-import { DEFAULT_POLICY } from '../../domain/installation/policy.js';
+import { published } from '../support/published.js';
 import { startApi, type ApiUnderTest, type Reply } from './api-under-test.js';
+import { uploaded } from './upload.js';
 
 let api: ApiUnderTest;
 let type: string;
@@ -24,19 +25,14 @@ async function device(info: Record<string, unknown> = {}): Promise<string> {
   return made.body.data.id as string;
 }
 
-/** As the outbox, the slots and the installations of a device would have been written by its bridge. */
 async function openInstallation(deviceId: string): Promise<string> {
-  const [firmware, id] = [randomUUID(), randomUUID()];
-  await api.pool.query(
-    `INSERT INTO firmwares (tenant_id, id, name, version, state, size, sha256, created_by) VALUES ('default', $1, 'F', '2.0.0', 'ready', 4, repeat('a', 64), 'test')`,
-    [firmware],
-  );
-  await api.pool.query(
-    `INSERT INTO installations (tenant_id, id, device_id, firmware_id, slot, state, policy, sha256, requested_at, requested_by, state_since)
-     VALUES ('default', $1, $2, $3, 'firmware', 'scheduled', $4, repeat('a', 64), now(), 'test', now())`,
-    [id, deviceId, firmware, JSON.stringify(DEFAULT_POLICY)],
-  );
-  return id;
+  const firmwareId = await uploaded(api, Buffer.from('content'));
+  const associations = `/v1/device-types/${type}/slots/firmware/firmware-associations`;
+  expect((await api.call('POST', associations, { firmwareId })).status).toBe(201);
+  const installations = `/v1/devices/${deviceId}/firmware-installations`;
+  const made = await api.call('POST', installations, { firmwareId, slot: 'firmware' });
+  expect(made.status).toBe(201);
+  return made.body.data.id as string;
 }
 
 describe('a device', () => {
@@ -181,11 +177,7 @@ describe('connectedBy', () => {
     const [old, next] = [await device(), await device()];
     const moved = await device({ connectedBy: old });
     const behind = await device({ connectedBy: moved });
-    for (const id of [moved, behind, next])
-      await api.pool.query(
-        `INSERT INTO published_documents (tenant_id, device_id, slot, node, revision) VALUES ('default', $1, 'firmware', $2, 1)`,
-        [id, old],
-      );
+    for (const id of [moved, behind, next]) await published(api.pool, id, old);
     await patch(moved, { info: { connectedBy: next } });
     const { rows } = await api.pool.query<{ subject: string }>(
       `SELECT subject FROM outbox WHERE receiver = 'document' AND detail = 'firmware' AND subject = ANY($1)`,
@@ -293,11 +285,7 @@ describe('a device that is deleted', () => {
     const child = await device({ connectedBy: gateway });
     const behind = await device({ connectedBy: child });
     const installation = await openInstallation(child);
-    for (const id of [child, behind])
-      await api.pool.query(
-        `INSERT INTO published_documents (tenant_id, device_id, slot, node, revision) VALUES ('default', $1, 'firmware', $2, 1)`,
-        [id, gateway],
-      );
+    for (const id of [child, behind]) await published(api.pool, id, gateway);
     expect((await api.call('DELETE', `/v1/devices/${gateway}?force=true`)).status).toBe(204);
     expect((await api.call('GET', `/v1/devices/${gateway}`)).status).toBe(404);
     expect((await api.call('GET', `/v1/devices/${child}`)).body.data.info.connectedBy).toBeUndefined();

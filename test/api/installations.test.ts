@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { expireDrafts } from '../../store/fleet/firmwares.js';
 import type { ApiUnderTest, Client } from './api-under-test.js';
 import { ago, ApiWithFirmware } from './api-with-firmware.js';
 import { newFirmware } from './upload.js';
@@ -139,7 +140,7 @@ describe('an installation', () => {
       status: 409,
       body: { errorCode: 'FIRMWARE_BLOB_MISSING', errorMessage: expect.stringContaining('/blob') },
     });
-    await api.pool.query(`UPDATE firmwares SET state = 'expired' WHERE id = $1`, [draft]);
+    await expireDrafts(api.pool, 0, Date.now() + 1_000);
     expect(await device.post({ firmwareId: draft })).toMatchObject({
       status: 409,
       body: { errorCode: 'FIRMWARE_BLOB_MISSING', errorMessage: expect.stringContaining('create a new one') },

@@ -117,9 +117,7 @@ describe('A document', () => {
   ])('names a version also where the firmware has %s: its name', async (_what, version) => {
     const id = await bridge.facts.device();
     const device = await bridge.device(id);
-    const firmware = await bridge.facts.firmware('d');
-    await bridge.facts.sql('UPDATE firmwares SET version = $2 WHERE id = $1', [firmware, version]);
-    await bridge.facts.install(id, firmware);
+    await bridge.facts.install(id, await bridge.facts.firmware('d', version));
     expect(await device.desired()).toMatchObject({ firmware: { name: 'switch', version: 'switch' } });
   });
 
@@ -153,13 +151,8 @@ describe('A document', () => {
   });
 
   it('fits into one message also where the device has more aliases than that', async () => {
-    const id = await bridge.facts.device();
-    for (let nth = 0; nth < 40; nth += 1)
-      await bridge.facts.sql('INSERT INTO device_aliases (tenant_id, alias, device_id) VALUES ($1, $2, $3)', [
-        'default',
-        `${nth}-${'a'.repeat(245)}`,
-        id,
-      ]);
+    const aliases = Array.from({ length: 40 }, (_, nth) => `${nth}-${'a'.repeat(245)}`);
+    const id = await bridge.facts.device(undefined, true, aliases);
     const device = await bridge.device(id);
     await bridge.installing(id);
     expect(await device.desired()).toMatchObject({ device: { id, aliases: [] } });

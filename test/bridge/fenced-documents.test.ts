@@ -5,9 +5,10 @@ import { sendDocuments } from '../../bridge/outbound/send-documents.js';
 import { instant, LeaseGuard } from '../../bridge/rounds/lease-guard.js';
 import { holdLease, LeaseLost, releaseLease } from '../../store/db/leases.js';
 import { report } from '../../store/commands/create-installation.js';
+import { deleteDevice } from '../../store/commands/delete-device.js';
 import { openPool, type Pool } from '../../store/db/pool.js';
 import { readSlots, slotKey } from '../../store/installations/to-send.js';
-import { asService } from '../../store/db/transaction.js';
+import { asService, asTenant } from '../../store/db/transaction.js';
 import { createLog } from '../../runtime/log.js';
 import { createTestDatabase } from '../support/database.js';
 import { Facts } from '../support/facts.js';
@@ -94,14 +95,7 @@ describe('The sender of documents', () => {
     const deviceId = await offered();
     await send(guard, async () => expect(await standing(deviceId)).toEqual([{ node: deviceId, revision: 1 }]));
     expect(sent).toHaveLength(1);
-    await facts.sql('UPDATE installations SET executing = false, state = $2, ended_at = now() WHERE device_id = $1', [
-      deviceId,
-      'failed',
-    ]);
-    await facts.sql(
-      `INSERT INTO outbox (receiver, tenant_id, subject, detail) VALUES ('document', 'default', $1, 'firmware')`,
-      [deviceId],
-    );
+    await asTenant(pool, 'default', (tx) => deleteDevice(tx, 'default', deviceId, true, Date.now()));
     await send(guard, async () => expect(await standing(deviceId)).toHaveLength(1));
     expect([sent[1], await standing(deviceId)]).toEqual([
       { topic: `slipway/v1/default/${deviceId}/${deviceId}/down/desired/firmware`, text: '' },

@@ -25,11 +25,11 @@ const moves = (childId: string, connectedBy: string) =>
     })),
   );
 const alias = (deviceId: string, name: string) =>
-  bridge.facts.sql('INSERT INTO device_aliases (tenant_id, alias, device_id) VALUES ($1, $2, $3)', [
-    'default',
-    name,
-    deviceId,
-  ]);
+  asTenant(bridge.pool, 'default', (tx) =>
+    updateDevice(tx, 'default', deviceId, true, ({ info: { name: of, deviceTypeId, connectedBy, aliases = [] } }) => ({
+      info: { name: of, deviceTypeId, aliases: [...aliases, name], ...(connectedBy ? { connectedBy } : {}) },
+    })),
+  );
 
 describe('A gateway', () => {
   it("D6 is sent the documents of its children under its own node, each on the child's topic, and reports per child", async () => {

@@ -3,12 +3,15 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import pino from 'pino';
 import { Ingest } from '../../bridge/inbound/ingest.js';
 import { instant, LeaseGuard } from '../../bridge/rounds/lease-guard.js';
+import type { InstallationEvent } from '../../domain/installation/events.js';
+import { report } from '../../store/commands/create-installation.js';
 import { readDiagnostics } from '../../store/fleet/diagnostics-read.js';
 import { holdLease, releaseLease } from '../../store/db/leases.js';
 import { openPool, type Pool } from '../../store/db/pool.js';
-import { asTenant } from '../../store/db/transaction.js';
+import { asService, asTenant } from '../../store/db/transaction.js';
 import { createLog } from '../../runtime/log.js';
 import { createTestDatabase } from '../support/database.js';
+import type { Reporter } from '../../store/record.js';
 import { Facts } from '../support/facts.js';
 import { until } from '../support/until.js';
 
@@ -149,9 +152,10 @@ describe('Reports that arrive', () => {
   it('of progress: the newest of those that came too early is kept and sent later, independently of other devices', async () => {
     const [one, other] = (await devices(2)) as [string, string];
     const { id } = await facts.install(one, await facts.firmware('c'), {});
-    await facts.sql(`UPDATE installations SET state = 'downloading', executing = true, revision = 1 WHERE id = $1`, [
-      id,
-    ]);
+    const happens = (event: InstallationEvent, by: Reporter) =>
+      asService(pool, (tx) => report(tx, 'default', { deviceId: one, installationId: id, event, by }, Date.now()));
+    await happens({ type: 'begin' }, { kind: 'process' });
+    await happens({ type: 'downloading', attempt: 1, seq: 1 }, { kind: 'device', node: one });
     const progress = (device: string, bytes: number) => ({
       topic: `slipway/v1/default/${device}/${device}/up/progress`,
       acknowledge: () => void acknowledged.push(device),

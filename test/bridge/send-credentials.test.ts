@@ -141,7 +141,7 @@ describe('A password of a device at an outside broker', () => {
     const login = await make(device);
     await send();
     const client = await connect(login);
-    await facts.sql('DELETE FROM devices WHERE id = $1', [device]);
+    await asTenant(pool, 'acme', (tx) => deleteDevice(tx, 'acme', device, false, Date.now()));
     sender.compareAgain();
     await send();
     await eventually('it is cut off', () => client.closed);

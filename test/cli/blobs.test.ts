@@ -27,10 +27,7 @@ beforeAll(async () => {
   contents = [];
   for (const bytes of [randomBytes(100), randomBytes(9_000_000), randomBytes(300_000)])
     contents.push(await ready(facts, bytes));
-  await other.sql('UPDATE firmwares SET sha256 = $2, size = 100 WHERE id = $1', [
-    await other.firmware('a'),
-    contents[0],
-  ]);
+  await other.firmware(contents[0]!, '1.0.0', 100);
   // Of what was deleted, and of a draft, nothing is copied.
   const retired = await ready(facts, randomBytes(50));
   await facts.sql(`UPDATE firmwares SET state = 'retired' WHERE sha256 = $1`, [retired]);
@@ -49,9 +46,8 @@ beforeEach(async () => {
 });
 
 async function ready(of: Facts, bytes: Buffer): Promise<string> {
-  const id = await of.firmware('a');
   const sha256 = await folder.blob(folder.at('data'), bytes);
-  await of.sql('UPDATE firmwares SET sha256 = $2, size = $3 WHERE id = $1', [id, sha256, bytes.length]);
+  await of.firmware(sha256, '1.0.0', bytes.length);
   return sha256;
 }
 

@@ -16,8 +16,7 @@ beforeAll(async () => {
   const pool = openPool({ databaseUrl: source.url, name: 'test' });
   const facts = await new Facts(pool).begin();
   const sha256 = await folder.blob(folder.at('data'), randomBytes(5_000_000));
-  const firmware = await facts.firmware('a');
-  await facts.sql('UPDATE firmwares SET sha256 = $2, size = 5000000 WHERE id = $1', [firmware, sha256]);
+  const firmware = await facts.firmware(sha256, '1.0.0', 5_000_000);
   await facts.install(await facts.device(), firmware);
   await pool.end();
   expect(

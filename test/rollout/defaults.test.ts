@@ -185,7 +185,7 @@ describe('Targets that were refused at admission', () => {
       groups: [{ name: 'first', count: 3 }, { name: 'rest' }],
       stopIf: [{ outcome: 'any', share: 0.1, after: 1, then: 'abort' }],
     });
-    await story.facts.sql(`DELETE FROM firmware_associations WHERE firmware_id = $1`, [story.firmware]);
+    await story.disassociates();
     await story.asks({ do: 'start' });
     await story.settles();
     expect(await story.counters()).toEqual({ first: { rejected: 3 }, rest: { pending: 1 } });

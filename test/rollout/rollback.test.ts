@@ -209,11 +209,11 @@ describe('A dynamic rollout', () => {
     await story.registers([`${TAG}-2`]);
     await story.starts({ ...dynamic, targets: { filter: `tag==${TAG}-2`, dynamic: true }, pace: { maxInFlight: 1 } });
     const [waits] = await story.targets({ state: ['pending'] });
-    await story.loses(waits!.deviceId);
+    await story.retags(waits!.deviceId, []);
     await story.registers(['unrelated']);
     await story.settles();
     expect(await story.counters()).toEqual({ canary: { inFlight: 1 }, rest: { skipped: 1 } });
-    await story.facts.sql(`UPDATE devices SET tags = $2 WHERE id = $1`, [waits!.deviceId, [`${TAG}-2`]]);
+    await story.retags(waits!.deviceId, [`${TAG}-2`]);
     await story.registers(['unrelated']);
     await story.settles();
     expect(await story.counters()).toEqual({ canary: { inFlight: 1 }, rest: { pending: 1 } });
@@ -227,7 +227,7 @@ describe('A dynamic rollout', () => {
     await story.fail(1);
     await story.comesOnline(tried!.deviceId, false);
     await story.asks({ do: 'retry', outcomes: ['failed'] });
-    await story.facts.sql(`UPDATE devices SET tags = '{}' WHERE id = $1`, [tried!.deviceId]);
+    await story.retags(tried!.deviceId, []);
     await story.registers(['unrelated']);
     await story.settles();
     expect(await story.counters()).toEqual({ all: { inFlight: 2, pending: 1 } });

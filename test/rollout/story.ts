@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { expect } from '@jest/globals';
 import { createRolloutActivities, type Tick } from '../../activities/rollout.js';
 import type { InstallationEvent } from '../../domain/installation/events.js';
@@ -6,6 +6,7 @@ import type { Command } from '../../domain/rollout/commands.js';
 import { groupState } from '../../domain/rollout/phase.js';
 import { newRollout, type NewRollout } from '../../protocol/http/rollout-plan.js';
 import { toPlan } from '../../protocol/http/to-plan.js';
+import { createCredential } from '../../store/commands/credentials.js';
 import { createDevice, updateDevice, type Device } from '../../store/commands/devices.js';
 import type { Pool } from '../../store/db/pool.js';
 import { record, type Report } from '../../store/record.js';
@@ -13,6 +14,7 @@ import { commandRollout } from '../../store/commands/rollout-commands.js';
 import type { RolloutView, TargetView } from '../../store/rollouts/view.js';
 import { createRollout, listTargets, readRollout } from '../../store/commands/rollouts.js';
 import { asService, asTenant } from '../../store/db/transaction.js';
+import { deleteAssociation, listAssociations } from '../../store/fleet/associations.js';
 import { Facts } from '../support/facts.js';
 
 const TENANT = 'default';
@@ -33,7 +35,7 @@ export const groupStates = async (story: Story) => (await story.now()).facts.gro
 
 /**
  * A rollout told as a story, on a real PostgreSQL, without an engine: `settles` is what its process does after a poke.
- * Devices are rows; what they report goes the single write path.
+ * Devices are made as an operator makes them; what they report goes the single write path.
  */
 export class Story {
   rolloutId = '';
@@ -49,11 +51,8 @@ export class Story {
 
   static async given(pool: Pool, fleet: { online?: number; offline?: number; holding?: number }): Promise<Story> {
     const facts = await new Facts(pool).begin();
-    const content = (randomUUID() + randomUUID()).replaceAll('-', '');
-    const story = new Story(pool, facts, await facts.firmware('b', '2.0.0'), await facts.firmware('a', '1.0.0'));
-    const old = (randomUUID() + randomUUID()).replaceAll('-', '');
-    await facts.sql(`UPDATE firmwares SET sha256 = $2 WHERE id = $1`, [story.earlier, old]);
-    await facts.sql(`UPDATE firmwares SET sha256 = $2 WHERE id = $1`, [story.firmware, content]);
+    const [content, old] = [randomBytes(32).toString('hex'), randomBytes(32).toString('hex')];
+    const story = new Story(pool, facts, await facts.firmware(content, '2.0.0'), await facts.firmware(old, '1.0.0'));
     for (let index = 0; index < (fleet.online ?? 0) + (fleet.offline ?? 0) + (fleet.holding ?? 0); index += 1) {
       const id = await facts.device();
       story.devices.push(id);
@@ -69,10 +68,7 @@ export class Story {
     const device = await asTenant(this.pool, TENANT, (tx) =>
       createDevice(tx, TENANT, { info: { name: 'late', deviceTypeId: this.facts.deviceTypeId, tags } }),
     );
-    await this.facts.sql(
-      `INSERT INTO device_credentials (tenant_id, id, device_id, type, username, secret_hash) VALUES ($1, $2, $3, 'password', $4, '\\x00')`,
-      [TENANT, randomUUID(), device.id, `${TENANT}/${device.id}`],
-    );
+    await asTenant(this.pool, TENANT, (tx) => createCredential(tx, TENANT, device.id));
     await this.comesOnline(device.id);
     return device.id;
   }
@@ -85,10 +81,23 @@ export class Story {
     await this.say([{ tenantId: TENANT, deviceId: device, from, kind: 'hello', hello: { slots: { firmware } } }]);
   }
 
-  /** An operator takes the tags of a device away. */
-  async loses(device: string): Promise<void> {
-    const change = ({ info: { name, deviceTypeId } }: Device) => ({ info: { name, deviceTypeId, tags: [] } });
+  /** An operator gives a device other tags. */
+  async retags(device: string, tags: string[]): Promise<void> {
+    const change = ({ info: { name, deviceTypeId } }: Device) => ({ info: { name, deviceTypeId, tags } });
     await asTenant(this.pool, TENANT, (tx) => updateDevice(tx, TENANT, device, false, change));
+  }
+
+  /** An operator forbids the firmware in every slot of the type. */
+  async disassociates(): Promise<void> {
+    await asTenant(this.pool, TENANT, async (tx) => {
+      for (const slotName of ['firmware', 'bootloader', 'configuration']) {
+        const at = { deviceTypeId: this.facts.deviceTypeId, slotName };
+        const { items } = await listAssociations(tx, TENANT, at, { page: 0, pageSize: 100 });
+        for (const one of items.filter(({ firmwareId }) => firmwareId === this.firmware)) {
+          await deleteAssociation(tx, TENANT, at, one.id);
+        }
+      }
+    });
   }
 
   /** Or goes: what is said of a session counts only for the newest one. */

@@ -58,7 +58,7 @@ describe('Rules of admission, when the turn of a queued installation comes', () 
     const { story, ends } = await behind('1.5.0', {
       stopIf: [{ outcome: 'any', share: 0.1, after: 1, then: 'abort' }],
     });
-    await story.facts.sql(`DELETE FROM firmware_associations WHERE firmware_id = $1`, [story.firmware]);
+    await story.disassociates();
     await ends();
     await story.settles();
     expect(await story.counters()).toEqual({ all: { rejected: 1 } });

@@ -1,16 +1,27 @@
-import { randomUUID } from 'node:crypto';
+import type { Hello } from '../../domain/installation/hello.js';
 import { DEFAULT_POLICY, type Policy } from '../../domain/installation/policy.js';
 import {
   createInstallation,
   type InstallationView,
   type NewInstallation,
 } from '../../store/commands/create-installation.js';
-import type { Pool } from '../../store/db/pool.js';
-import { asTenant } from '../../store/db/transaction.js';
+import { newDeviceType } from '../../protocol/http/device-types.js';
+import { createCredential } from '../../store/commands/credentials.js';
+import { createDevice } from '../../store/commands/devices.js';
+import type { Pool, Tx } from '../../store/db/pool.js';
+import { record } from '../../store/record.js';
+import { asService, asTenant } from '../../store/db/transaction.js';
+import { createAssociation } from '../../store/fleet/associations.js';
+import { attachContent, createFirmware } from '../../store/fleet/firmwares.js';
+import { createDeviceType } from '../../store/fleet/types.js';
 
-/** Facts that a test of the store begins with, written as plain rows: a type with three slots, firmwares, devices. */
+/** What every device of these facts is called. */
+export const DEVICE_NAME = 'Switch in the hall';
+const SLOTS = { firmware: { name: 'F' }, bootloader: { name: 'B' }, configuration: { name: 'C' } };
+
+/** What a test begins with, made as an operator makes it: a type with three slots, firmwares, devices with passwords. */
 export class Facts {
-  deviceTypeId = randomUUID();
+  deviceTypeId = '';
 
   constructor(
     private readonly pool: Pool,
@@ -19,48 +30,37 @@ export class Facts {
 
   async begin(): Promise<this> {
     await this.sql(`INSERT INTO tenants (id) VALUES ($1) ON CONFLICT DO NOTHING`, [this.tenantId]);
-    await asTenant(this.pool, this.tenantId, (tx) =>
-      tx.query(
-        `INSERT INTO device_types (tenant_id, id, name, slots) VALUES ($1, $2, 'switch', '{"firmware": {"name": "F"}, "bootloader": {"name": "B"}, "configuration": {"name": "C"}}')`,
-        [this.tenantId, this.deviceTypeId],
-      ),
-    );
+    const type = newDeviceType.parse({ name: 'switch', slots: SLOTS });
+    this.deviceTypeId = (await this.as((tx) => createDeviceType(tx, this.tenantId, type))).id;
     return this;
   }
 
-  /** A ready firmware, associated with every slot. `content` stands for its bytes: the digest is 64 of it. */
-  async firmware(content: string, version = '1.0.0'): Promise<string> {
-    const id = randomUUID();
-    await asTenant(this.pool, this.tenantId, async (tx) => {
-      await tx.query(
-        `INSERT INTO firmwares (tenant_id, id, name, version, state, size, sha256, created_by) VALUES ($1, $2, 'switch', $3, 'ready', 4, $4, 'test')`,
-        [this.tenantId, id, version, content.repeat(64)],
-      );
-      for (const slot of ['firmware', 'bootloader', 'configuration']) {
-        await tx.query(
-          `INSERT INTO firmware_associations (tenant_id, id, device_type_id, slot, firmware_id) VALUES ($1, $2, $3, $4, $5)`,
-          [this.tenantId, randomUUID(), this.deviceTypeId, slot, id],
-        );
+  /**
+   * A ready firmware, associated with every slot.
+   * @param content stands for its bytes: the digest is as many of it as make 64 characters
+   * @param size in bytes
+   */
+  firmware(content: string, version: string | null = '1.0.0', size = 4): Promise<string> {
+    const blob = { sha256: content.repeat(64 / content.length), size };
+    const said = { name: 'switch', description: null, version, contentType: 'application/octet-stream', labels: {} };
+    return this.as(async (tx) => {
+      const { id } = await createFirmware(tx, this.tenantId, { ...said, createdBy: 'key:test' }, Date.now());
+      await attachContent(tx, this.tenantId, id, blob, Date.now());
+      for (const slotName of Object.keys(SLOTS)) {
+        await createAssociation(tx, this.tenantId, { deviceTypeId: this.deviceTypeId, slotName }, id);
       }
+      return id;
     });
-    return id;
   }
 
-  async device(connectedBy?: string, withCredential = true): Promise<string> {
-    const id = randomUUID();
-    await asTenant(this.pool, this.tenantId, async (tx) => {
-      await tx.query(
-        `INSERT INTO devices (tenant_id, id, device_type_id, name, connected_by) VALUES ($1, $2, $3, $4, $5)`,
-        [this.tenantId, id, this.deviceTypeId, `device ${id}`, connectedBy ?? null],
-      );
-      if (withCredential) {
-        await tx.query(
-          `INSERT INTO device_credentials (tenant_id, id, device_id, type, username, secret_hash) VALUES ($1, $2, $3, 'password', $4, '\\x00')`,
-          [this.tenantId, randomUUID(), id, `${this.tenantId}/${id}`],
-        );
-      }
+  device(connectedBy?: string, withCredential = true, aliases: string[] = []): Promise<string> {
+    const gateway = connectedBy === undefined ? {} : { connectedBy };
+    const info = { name: DEVICE_NAME, deviceTypeId: this.deviceTypeId, aliases, ...gateway };
+    return this.as(async (tx) => {
+      const { id } = await createDevice(tx, this.tenantId, { info });
+      if (withCredential) await createCredential(tx, this.tenantId, id);
+      return id;
     });
-    return id;
   }
 
   install(
@@ -68,7 +68,7 @@ export class Facts {
     firmwareId: string,
     more: Partial<Omit<NewInstallation, 'policy'>> & { policy?: Partial<Policy> } = {},
   ): Promise<InstallationView> {
-    return asTenant(this.pool, this.tenantId, (tx) =>
+    return this.as((tx) =>
       createInstallation(
         tx,
         this.tenantId,
@@ -86,6 +86,23 @@ export class Facts {
         Date.now(),
       ),
     );
+  }
+
+  /** The device says what its slots hold. */
+  async hello(deviceId: string, slots: Record<string, { version: string; sha256: string }>): Promise<void> {
+    const held = Object.entries(slots).map(([slot, one]): [string, Hello['slots'][string]] => [
+      slot,
+      { ...one, installationId: null, revision: 0, confirmed: true },
+    ]);
+    const from = { kind: 'device' as const, node: deviceId };
+    const hello = { slots: Object.fromEntries(held) };
+    await asService(this.pool, (tx) =>
+      record(tx, [{ tenantId: this.tenantId, deviceId, from, kind: 'hello', hello }], Date.now()),
+    );
+  }
+
+  private as<T>(run: (tx: Tx) => Promise<T>): Promise<T> {
+    return asTenant(this.pool, this.tenantId, run);
   }
 
   /** As the database's owner, around every wall. */

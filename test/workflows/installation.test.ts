@@ -20,7 +20,7 @@ import { createOrchestrator } from '../../adapters/engine/worker.js';
 import { until } from '../support/all-in-one.js';
 import { EDITION } from '../../workflows/messages.js';
 import { createTestDatabase } from '../support/database.js';
-import { Facts } from '../support/facts.js';
+import { DEVICE_NAME, Facts } from '../support/facts.js';
 import { failureOf, storyOf } from './read-history.js';
 
 const TASK_QUEUE = `installation-process-${process.pid}`;
@@ -289,10 +289,10 @@ describe('The process of an installation', () => {
     const one = await requested();
     await becomes(one, 'delivered', (view) => view.state === 'delivered');
     const described = await handle(one).describe();
-    expect(await described.staticSummary()).toBe(`device ${one.deviceId}: firmware 1.0.0`);
+    expect(await described.staticSummary()).toBe(`${DEVICE_NAME}: firmware 1.0.0`);
     expect(await described.staticDetails()).toBe(
       [
-        `* Device: device ${one.deviceId} (\`${one.deviceId}\`)`,
+        `* Device: ${DEVICE_NAME} (\`${one.deviceId}\`)`,
         '* Slot: firmware',
         `* Firmware: switch, version 1.0.0 (\`${one.firmwareId}\`)`,
         '* Tenant: default',

@@ -99,6 +99,10 @@ const environment = z.object({
   SLIPWAY_JWKS_URL: url('http', 'https').optional(),
   /** Whether webhooks may lead to loopback, link-local and private addresses. */
   SLIPWAY_WEBHOOKS_ALLOW_PRIVATE: flag.default(false),
+  /** Of devices without a `communicationInterval` of their own or of their type: see docs/operations.md. */
+  SLIPWAY_COMMUNICATION_INTERVAL: duration
+    .refine((ms) => ms >= 30_000 && ms <= 172_800_000, 'must be between PT30S and PT48H')
+    .default(2 * 3_600_000),
   /** Starts although a `SLIPWAY_…` name is unknown and within two letters of a known one. */
   SLIPWAY_IGNORE_UNKNOWN: flag.default(false),
   SLIPWAY_LOG_LEVEL: z.enum(LOG_LEVELS, `must be one of ${LOG_LEVELS.join(', ')}`).default('info'),
@@ -153,6 +157,7 @@ function arrange(env: Parsed, unknown: readonly string[]) {
     },
     jwt: { issuer: env.SLIPWAY_JWT_ISSUER, audience: env.SLIPWAY_JWT_AUDIENCE, jwksUrl: env.SLIPWAY_JWKS_URL },
     webhooksAllowPrivate: env.SLIPWAY_WEBHOOKS_ALLOW_PRIVATE,
+    communicationIntervalMs: env.SLIPWAY_COMMUNICATION_INTERVAL,
     logLevel: env.SLIPWAY_LOG_LEVEL,
     firmwareWithoutBlobExpiresAfterMs: env.SLIPWAY_FIRMWARE_WITHOUT_BLOB_EXPIRES_AFTER,
     /** `SLIPWAY_…` names that mean nothing: they are warned of at start. One near to a known name is refused before. */

@@ -1,6 +1,13 @@
 import type { Advanced, InstallationEvent, Refusal } from '../domain/installation/events.js';
-import { entriesOf, type Cause } from '../domain/installation/history.js';
-import { applyHello, applyPresence, touchLastSeen, type Hello } from '../domain/installation/hello.js';
+import { entriesOf, silenceOf, type Cause } from '../domain/installation/history.js';
+import { applyHello, type Hello } from '../domain/installation/hello.js';
+import {
+  applyPresence,
+  applySilence,
+  goOffline,
+  touchLastSeen,
+  type Presence,
+} from '../domain/installation/presence.js';
 import type { Installation } from '../domain/installation/installation.js';
 import {
   documentKey,
@@ -12,7 +19,7 @@ import {
 } from '../domain/installation/process-status.js';
 import { raiseRevision } from '../domain/installation/raise-revision.js';
 import { apply, type DeviceAggregate } from '../domain/installation/device-aggregate.js';
-import { ancestorsOf } from './fleet/gateways.js';
+import { ancestorsOf, servedBy } from './fleet/gateways.js';
 import { writeHistory, type HistoryEntry } from './history/history.js';
 import { mark, type Mark } from './outbox/outbox.js';
 import type { Tx } from './db/pool.js';
@@ -38,7 +45,9 @@ export type Reporter =
 export type Report = { tenantId: string; deviceId: string; from: Reporter } & (
   | { kind: 'event'; installationId: string; event: InstallationEvent }
   | { kind: 'hello'; hello: Hello }
-  | { kind: 'presence'; online: boolean; session: string }
+  | ({ kind: 'presence' } & Presence)
+  /** From the service: nothing was heard since `heardAt` (store/commands/silence.ts). */
+  | { kind: 'silence'; then: 'ask' | 'offline'; heardAt: number | null }
   /** Whatever the device sent that says nothing else. */
   | { kind: 'sign_of_life' }
   /**
@@ -68,8 +77,9 @@ export type Recorded =
  * the outbox.
  */
 export async function record(tx: Tx, reports: readonly Report[], now: number): Promise<Recorded[]> {
+  const behind = await servedBy(tx, reports.filter(mayEndPresence));
   const [loaded, ancestors] = [
-    await loadAggregates(tx, keysOf(reports)),
+    await loadAggregates(tx, keysOf(reports, [...behind.values()].flat())),
     await ancestorsOf(tx, reports.flatMap(foreignNode)),
   ];
   const aggregates = new Map(
@@ -88,6 +98,11 @@ export async function record(tx: Tx, reports: readonly Report[], now: number): P
     history.push(...differences(held.after, aggregate, causeOf(report), now));
     if (report.from.kind === 'process' && report.kind === 'event') selfReported.add(report.installationId);
     aggregates.set(key, { ...held, after: aggregate });
+    if (held.after.device.online && !aggregate.device.online)
+      for (const child of (behind.get(key) ?? []).map((one) => deviceKey(one.tenantId, one.deviceId))) {
+        const one = aggregates.get(child);
+        if (one) aggregates.set(child, { ...one, after: goOffline(one.after) });
+      }
     if (result.outcome === 'refused') return result;
     return 'next' in result
       ? { outcome: result.outcome, installation: result.next, aggregate }
@@ -108,7 +123,11 @@ export async function record(tx: Tx, reports: readonly Report[], now: number): P
     ...(await moveTargets(tx, changes.flatMap(installationsChanged), now)),
     ...(await moveRollbackTargets(tx, changes.flatMap(installationsChanged), now)),
   ];
-  await mark(tx, [...changes.flatMap(({ before, after }) => marksOf(before, after, selfReported, now)), ...pokes]);
+  await mark(tx, [
+    ...changes.flatMap(({ before, after }) => marksOf(before, after, selfReported, now)),
+    ...changes.flatMap(helloAsked),
+    ...pokes,
+  ]);
   return answers;
 }
 
@@ -137,6 +156,8 @@ function applyReport(
     }
     case 'presence':
       return { aggregate: applyPresence(aggregate, report, now), result: { outcome: 'applied' } };
+    case 'silence':
+      return { aggregate: applySilence(aggregate, report, now), result: { outcome: 'applied' } };
     case 'sign_of_life':
       return {
         aggregate: isItself(report) ? touchLastSeen(aggregate, now) : aggregate,
@@ -173,8 +194,14 @@ function judgedAtTurn(reports: readonly Report[], loaded: ReadonlyMap<string, Lo
   );
 }
 
-function keysOf(reports: readonly Report[]): AggregateKey[] {
+/** What may put a device offline, and with it those that are reached through it. */
+function mayEndPresence(report: Report): boolean {
+  return (report.kind === 'presence' && !report.online) || (report.kind === 'silence' && report.then === 'offline');
+}
+
+function keysOf(reports: readonly Report[], others: readonly { tenantId: string; deviceId: string }[]): AggregateKey[] {
   const keys = new Map<string, { tenantId: string; deviceId: string; installationIds: string[] }>();
+  for (const one of others) keys.set(deviceKey(one.tenantId, one.deviceId), { ...one, installationIds: [] });
   for (const report of reports) {
     const key = deviceKey(report.tenantId, report.deviceId);
     const one = keys.get(key) ?? { tenantId: report.tenantId, deviceId: report.deviceId, installationIds: [] };
@@ -207,7 +234,13 @@ function causeOf(report: Report): Cause {
 function differences(before: DeviceAggregate, after: DeviceAggregate, cause: Cause, now: number): HistoryEntry[] {
   if (before === after) return [];
   const { tenantId, id: deviceId } = after.device;
-  const entries: HistoryEntry[] = [];
+  const entries: HistoryEntry[] = silenceOf(before.device, after.device).map((entry) => ({
+    tenantId,
+    deviceId,
+    at: now,
+    event: entry.event,
+    data: { by: cause.by, ...entry.data },
+  }));
   for (const [id, next] of Object.entries(after.installations)) {
     const was = before.installations[id];
     if (!was || was === next) continue;
@@ -227,6 +260,20 @@ function differences(before: DeviceAggregate, after: DeviceAggregate, cause: Cau
     });
   }
   return entries;
+}
+
+/** A device that is asked for a hello by itself, not about an installation: the command goes out with any slot. */
+function helloAsked({
+  before: { device: was },
+  after: { device },
+  slotsOfType: [slot],
+}: {
+  before: DeviceAggregate;
+  after: DeviceAggregate;
+  slotsOfType: readonly string[];
+}): Mark[] {
+  if (device.helloWantedAt === was.helloWantedAt || device.helloWantedAt === null || slot === undefined) return [];
+  return [{ receiver: 'document', tenantId: device.tenantId, subject: device.id, detail: slot }];
 }
 
 function installationsChanged({

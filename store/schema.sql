@@ -195,6 +195,7 @@ CREATE TABLE devices (
   reachable boolean
   last_seen_hour timestamp without time zone DEFAULT date_trunc('hour'::text, (last_seen_at AT TIME ZONE 'UTC'::text))
   boots jsonb NOT NULL DEFAULT '[]'::jsonb
+  silent_since timestamp with time zone
   CONSTRAINT devices_pkey PRIMARY KEY (tenant_id, id)
   CONSTRAINT devices_tenant_id_connected_by_fkey FOREIGN KEY (tenant_id, connected_by) REFERENCES devices(tenant_id, id)
   CONSTRAINT devices_tenant_id_device_type_id_fkey FOREIGN KEY (tenant_id, device_type_id) REFERENCES device_types(tenant_id, id)
@@ -202,10 +203,12 @@ CREATE TABLE devices (
 );
 CREATE INDEX devices_by_gateway ON public.devices USING btree (tenant_id, connected_by) WHERE (connected_by IS NOT NULL);
 CREATE INDEX devices_by_hour ON public.devices USING btree (tenant_id, last_seen_hour);
+CREATE INDEX devices_by_interval ON public.devices USING btree (communication_interval) WHERE (communication_interval > 0);
 CREATE INDEX devices_by_name ON public.devices USING btree (tenant_id, name text_pattern_ops);
 CREATE INDEX devices_by_type ON public.devices USING btree (tenant_id, device_type_id);
 CREATE INDEX devices_newest ON public.devices USING btree (tenant_id, created_at DESC, id DESC);
 CREATE INDEX devices_online ON public.devices USING btree (tenant_id, online, created_at DESC, id DESC);
+CREATE INDEX devices_online_by_hour ON public.devices USING btree (last_seen_hour NULLS FIRST) WHERE online;
 POLICY all_tenants ON devices TO slipway_worker USING true
 POLICY one_tenant ON devices TO slipway_api USING (tenant_id = current_tenant())
 GRANT DELETE, INSERT, SELECT, UPDATE TO slipway_api

@@ -109,6 +109,7 @@ const leadership = new Leadership(
         now: databaseNow,
         log,
         webhooksAllowPrivate: settings.webhooksAllowPrivate,
+        communicationIntervalMs: settings.communicationIntervalMs,
         counted: (outcome, reason, count) => counters.count(COUNTERS[outcome], reason, count),
       },
       guard,

@@ -5,6 +5,8 @@ import { BackpressureGate, MAX_DELIVERING, MAX_UNACKNOWLEDGED } from './backpres
 import { limitPackets } from './packet-limits.js';
 import { OutgoingQueues } from './outgoing.js';
 import { retainedByNode } from './retained.js';
+import { Sessions, type Gone, type Session } from './sessions.js';
+import { endedTopic } from '../../protocol/mqtt/topics.js';
 
 export type { Admission } from './guard.js';
 
@@ -68,31 +70,6 @@ interface Internals {
   persistence: object;
   unregisterClient(client: Client): void;
 }
-interface Session {
-  readonly client: Client;
-  readonly admission: Admission;
-  refusals: number;
-}
-
-/**
- * Everyone who was let in. A last will is judged when its connection has closed, so the answer to "who was it" outlives
- * the connection.
- */
-class Sessions {
-  readonly open = new Set<Session>();
-  private readonly all = new WeakMap<Client, Session>();
-
-  of(client: Client): Session | undefined {
-    return this.all.get(client);
-  }
-
-  add(client: Client, admission: Admission): void {
-    const session = { client, admission, refusals: 0 };
-    this.all.set(client, session);
-    this.open.add(session);
-    client.conn.once('close', () => this.open.delete(session));
-  }
-}
 
 /**
  * aedes behind the project's own matcher: MQTT 3.1.1 over TCP, everything in memory. What a restart loses, the bridge
@@ -106,7 +83,17 @@ class Sessions {
  */
 export async function startEmbeddedBroker(options: EmbeddedBrokerOptions): Promise<EmbeddedBroker> {
   const { log } = options;
-  const sessions = new Sessions();
+  let closing = false;
+  // Only the broker sees a connection end that left no last will. Not retained: it tells what happened, and the device
+  // may be back.
+  const tellGone = ({ tenant, node }: Gone) => {
+    if (closing) return;
+    const topic = endedTopic(tenant, node);
+    aedes.publish({ cmd: 'publish', topic, payload: '{"v":1}', qos: 1, retain: false, dup: false }, (error) => {
+      if (error) log.warn({ tenantId: tenant, deviceId: node, err: error }, 'the end of a connection was not told');
+    });
+  };
+  const sessions = new Sessions(tellGone);
   const packetLimits = new WeakMap<Client, () => void>();
   const outgoing = new OutgoingQueues();
   const isBehind = () => internals.mq.length > MAX_DELIVERING;
@@ -177,6 +164,7 @@ export async function startEmbeddedBroker(options: EmbeddedBrokerOptions): Promi
       }
     },
     async close() {
+      closing = true;
       const stopped = new Promise<void>((resolve) => server.close(() => resolve()));
       for (const hold of Object.values(holds)) hold.close();
       await new Promise<void>((resolve) => aedes.close(resolve));

@@ -1,11 +1,16 @@
-import { parseUp, type UpMessage } from '../../protocol/mqtt/payloads.js';
+import { parseUp, VERSION, type UpMessage } from '../../protocol/mqtt/payloads.js';
+import { parseEndedTopic } from '../../protocol/mqtt/topics.js';
+import { REFUSAL_SENTENCES } from './refusals.js';
 import type { Diagnostic } from '../../store/fleet/diagnostics.js';
+import type { Presence } from '../../domain/installation/presence.js';
 import { isUuid } from '../../domain/uuid.js';
 
 /** A message as the connection hands it over. `acknowledge` sends the PUBACK, and is called once, after the commit. */
 export interface Incoming {
   readonly topic: string;
   readonly payload: Uint8Array;
+  /** The broker had kept it: it may be old. Absent = no. */
+  readonly retain?: boolean;
   acknowledge(): void;
 }
 
@@ -48,9 +53,17 @@ export function aboutOf(reading: Reading): {
 
 /** Reads one message without asking the database. Never throws: what cannot be read is a refusal with its reason. */
 export function read(incoming: Incoming): Reading {
+  const ended = parseEndedTopic(incoming.topic);
+  if (ended && isId(ended.node)) return { incoming, message: goneOf(ended) };
   const parsed = parseUp(incoming.topic, incoming.payload);
   if (!parsed.ok) return { incoming, refusal: refusalOf(incoming, parsed.reason, parsed.detail) };
-  const { node, device } = parsed.message;
+  const { node, device, type } = parsed.message;
+  // What is kept comes again with each subscription, and would tell of the past as of now.
+  if (incoming.retain === true && type !== 'presence')
+    return {
+      incoming,
+      refusal: refusalOf(incoming, 'retained', REFUSAL_SENTENCES['retained'] ?? type),
+    };
   if (isId(node) && isId(device)) return { incoming, message: parsed.message };
   return {
     incoming,
@@ -60,6 +73,16 @@ export function read(incoming: Incoming): Reading {
       'the levels of node and device in the topic are the ids that the service gave, in small letters',
     ),
   };
+}
+
+/** Whose word presence is, where the device does not say it now. */
+export function presenceSource({ topic, retain }: Incoming): Presence['source'] {
+  return parseEndedTopic(topic) ? 'connection' : retain === true ? 'retained' : undefined;
+}
+
+/** What the embedded broker tells, as presence of the device. */
+function goneOf({ tenant, node }: { tenant: string; node: string }): UpMessage {
+  return { tenant, node, device: node, type: 'presence', body: { v: VERSION, online: false, session: '' } };
 }
 
 /** The same message, refused after all. */

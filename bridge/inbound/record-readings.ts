@@ -2,12 +2,12 @@ import { paired } from '../../domain/pairs.js';
 import type { Ack, UpMessage } from '../../protocol/mqtt/payloads.js';
 import { resolveAliases } from '../../store/fleet/aliases.js';
 import { keepDiagnostics, type Diagnostic } from '../../store/fleet/diagnostics.js';
-import { ancestorsOf } from '../../store/fleet/gateways.js';
+import { ancestorsOf, reachOf } from '../../store/fleet/gateways.js';
 import { assertLease, type Fence } from '../../store/db/leases.js';
 import type { Pool, Tx } from '../../store/db/pool.js';
 import { record, type Recorded, type Report } from '../../store/record.js';
 import { asService } from '../../store/db/transaction.js';
-import { diagnosticOf, type Reading } from './reading.js';
+import { diagnosticOf, presenceSource, type Reading } from './reading.js';
 import { receiptsOf } from './receipts.js';
 import { REFUSAL_SENTENCES } from './refusals.js';
 import { aliasesIn, ceilingsIn, linesOf, reportsOf, unknownChildren } from './reports.js';
@@ -32,7 +32,7 @@ export function recordReadings(pool: Pool, fence: Fence, readings: readonly Read
     await assertLease(tx, fence);
     const answered = await recordMessages(
       tx,
-      readings.flatMap((reading) => ('message' in reading ? [reading.message] : [])),
+      readings.flatMap((reading) => ('message' in reading ? [reading] : [])),
       now,
     );
     let next = 0;
@@ -55,9 +55,15 @@ interface Answer {
   readonly unknownChildren: readonly string[];
 }
 
-async function recordMessages(tx: Tx, messages: readonly UpMessage[], now: number): Promise<Answer[]> {
-  const aliases = await resolveAliases(tx, messages.flatMap(aliasesIn));
-  const asked = messages.map((message) => ({ message, own: reportsOf(message, aliases) }));
+type Message = Extract<Reading, { readonly message: UpMessage }>;
+
+async function recordMessages(tx: Tx, readings: readonly Message[], now: number): Promise<Answer[]> {
+  const aliases = await resolveAliases(tx, readings.map((one) => one.message).flatMap(aliasesIn));
+  const strangers = await presentWithoutCredential(tx, readings);
+  const asked = readings.map(({ message, incoming }) => ({
+    message,
+    own: strangers.has(incoming) ? [] : reportsOf(message, aliases, presenceSource(incoming)),
+  }));
   const reports = asked.flatMap(({ own }) => own);
   const all = reports.length > 0 ? await record(tx, reports, now) : [];
   let next = 0;
@@ -70,6 +76,23 @@ async function recordMessages(tx: Tx, messages: readonly UpMessage[], now: numbe
       unknownChildren: unknownChildren(message, aliases),
     };
   });
+}
+
+/**
+ * Retained presence of devices that no credential lets in any more: the broker keeps it after they were cut off, and it
+ * says still that they are online.
+ */
+async function presentWithoutCredential(tx: Tx, readings: readonly Message[]): Promise<Set<Message['incoming']>> {
+  const kept = readings.filter(({ incoming, message }) => incoming.retain === true && message.type === 'presence');
+  const reach = await reachOf(
+    tx,
+    kept.map(({ message }) => ({ tenantId: message.tenant, deviceId: message.device })),
+  );
+  return new Set(
+    kept.flatMap(({ message, incoming }) =>
+      reach.get(deviceKey(message.tenant, message.device))?.node === message.device ? [] : [incoming],
+    ),
+  );
 }
 
 function notedOf(reading: Reading, answer: Answer | undefined): Noted {

@@ -1,4 +1,5 @@
 import { LAST_REVISION } from '../../domain/installation/device-aggregate.js';
+import type { Presence } from '../../domain/installation/presence.js';
 import type { InstallationEvent } from '../../domain/installation/events.js';
 import type { HeldSlot, Hello, Status, UpMessage } from '../../protocol/mqtt/payloads.js';
 import type { Report } from '../../store/record.js';
@@ -8,7 +9,11 @@ import { isUuid } from '../../domain/uuid.js';
  * What a message says, as reports for `store/record`; a hello of a gateway is one for itself and one for each child
  * that it names.
  */
-export function reportsOf(message: UpMessage, aliases: ReadonlyMap<string, string>): Report[] {
+export function reportsOf(
+  message: UpMessage,
+  aliases: ReadonlyMap<string, string>,
+  source?: Presence['source'],
+): Report[] {
   const about = {
     tenantId: message.tenant,
     deviceId: message.device,
@@ -16,7 +21,15 @@ export function reportsOf(message: UpMessage, aliases: ReadonlyMap<string, strin
   };
   switch (message.type) {
     case 'presence':
-      return [{ ...about, kind: 'presence', online: message.body.online, session: message.body.session }];
+      return [
+        {
+          ...about,
+          kind: 'presence',
+          online: message.body.online,
+          session: message.body.session,
+          ...(source !== undefined && { source }),
+        },
+      ];
     case 'progress': {
       const { installationId, phase, bytes, total } = message.body;
       return [{ ...about, kind: 'event', installationId, event: { type: 'progress', phase, bytes, total } }];

@@ -14,6 +14,10 @@ export interface BridgeDependencies {
   connectBeside: ConnectBroker;
   /** How often what the broker retains is compared; absent = a few minutes. */
   compareEveryMs?: number;
+  /** Of devices that have no `communicationInterval` of their own or of their type; absent = PT2H. */
+  communicationIntervalMs?: number;
+  /** How often devices are looked for from which nothing was heard; absent = some seconds. */
+  lookForSilenceEveryMs?: number;
   /** null where the broker looks passwords up in PostgreSQL by itself. */
   administration: Administration | null;
   /** Whether webhooks may lead to loopback, link-local and private addresses; absent = no. */

@@ -1,8 +1,9 @@
 import { backOff } from '../../domain/back-off.js';
-import { SERVICE_FILTER } from '../../protocol/mqtt/topics.js';
+import { ENDED_FILTER, SERVICE_FILTER } from '../../protocol/mqtt/topics.js';
 import { Pause } from '../../runtime/pause.js';
 import { BROKER_LEASE, Heartbeat } from '../../store/db/heartbeat.js';
 import { markAllDocuments } from '../../store/outbox/publications.js';
+import { lookForSilence } from '../../store/commands/silence.js';
 import { withReleasedClaims } from '../rounds/release-claims.js';
 import { Comparison } from '../outbound/comparison.js';
 import type { BridgeDependencies } from './dependencies.js';
@@ -19,6 +20,10 @@ const POLL_MS = 1_000;
  * is some megabytes.
  */
 const COMPARE_EVERY_MS = 5 * 60_000;
+/** Silent devices are looked for so often: this also paces the hellos that they are asked for. */
+const LOOK_FOR_SILENCE_MS = 10_000;
+/** PT2H: where neither the device nor its type has a `communicationInterval`. */
+const COMMUNICATION_INTERVAL_MS = 2 * 3_600_000;
 /** A broker that answers nothing for so long is told of as one that does not answer. */
 const BROKER_SILENT_MS = 3_000;
 /** SUBACK's way to say no, where the broker says it at all. */
@@ -45,6 +50,8 @@ export class BrokerSession {
   private readonly pause = new Pause();
   /** Stays until it was made good: the next connect finds a session, and would not know. */
   private lostState = false;
+  /** When the broker last had lost what it knew, and with it the connections of all devices; epoch milliseconds. */
+  private doubtedSince: number | undefined;
   private readonly done: Promise<void>;
 
   constructor(private readonly deps: SessionDependencies) {
@@ -104,8 +111,12 @@ export class BrokerSession {
       const [granted] = await connection.subscribe([{ filter: SERVICE_FILTER, qos: 1 }]);
       if (granted === REFUSED)
         throw new Error(`the broker refused the subscription to ${SERVICE_FILTER}: may the bridge's user read it?`);
+      // Only the embedded broker tells of connections there; another one may refuse it.
+      await connection.subscribe([{ filter: ENDED_FILTER, qos: 1 }]);
       this.lostState ||= !connection.sessionPresent;
       if (this.lostState) await markAllDocuments(pool, guard.fence);
+      const since = this.deps.now();
+      if (this.lostState) this.doubtedSince = since;
       this.lostState = false;
       log.info({ sessionPresent: connection.sessionPresent }, 'connected to the broker');
       this.deps.connected();
@@ -124,6 +135,12 @@ export class BrokerSession {
           this.deps.compareEveryMs ?? COMPARE_EVERY_MS,
           log,
         ),
+        new Loop(
+          'looking for silent devices',
+          () => guard.during(() => this.lookForSilence(since), false),
+          this.deps.lookForSilenceEveryMs ?? LOOK_FOR_SILENCE_MS,
+          log,
+        ),
       );
       const error = await connection.closed;
       if (error) log.warn({ err: error }, 'the connection to the broker ended');
@@ -134,6 +151,15 @@ export class BrokerSession {
       this.documents = undefined;
       this.connection = undefined;
     }
+  }
+
+  /** At most some at once, so that a fleet that fell silent together is asked little by little. */
+  private async lookForSilence(since: number): Promise<boolean> {
+    const { pool, guard, now, communicationIntervalMs: intervalMs = COMMUNICATION_INTERVAL_MS } = this.deps;
+    const { doubtedSince } = this;
+    const found = await lookForSilence(pool, guard.fence, { now: now(), since, doubtedSince, intervalMs });
+    if (found > 0) this.deps.committed();
+    return false;
   }
 
   private async compare(comparison: Comparison): Promise<boolean> {

@@ -11,6 +11,8 @@ export const TIMELINE_EVENTS = [
   'cancel_requested',
   'cancel_refused',
   'slot',
+  'offline',
+  'online',
 ] as const;
 /** A name of an event that has a sentence of its own. */
 export type TimelineEvent = (typeof TIMELINE_EVENTS)[number];
@@ -72,6 +74,10 @@ const SENTENCES = {
       ? `the device reported that ${slot(e)} is empty`
       : `the device reported that ${slot(e)} holds ${held}${e.data['confirmed'] === true ? '' : ', not yet confirmed'}`;
   },
+  offline: (e) =>
+    `the device counts as offline: nothing was heard from it${text(e, 'lastSeenAt') === undefined ? '' : ` since ${text(e, 'lastSeenAt')}`}, and it did not answer when it was asked for a hello`,
+  online: (e) =>
+    `the device was heard again and is online${text(e, 'silentSince') === undefined ? '' : `; it was silent since ${text(e, 'silentSince')}`}`,
 } as const satisfies Record<TimelineEvent, Tell>;
 
 function text(entry: TimelineEntry, member: string): string | undefined {

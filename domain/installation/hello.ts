@@ -47,6 +47,7 @@ export function applyHello(aggregate: DeviceAggregate, hello: Hello, now: number
       online: true,
       reachable: true,
       lastSeenAt: now,
+      silentSince: null,
       helloAt: now,
       bootId: hello.bootId ?? aggregate.device.bootId,
       boots,
@@ -110,45 +111,4 @@ function raiseAbove(aggregate: DeviceAggregate, id: string, seen: number): Devic
   if (!one || !wantsDocument(one) || one.revision === null || one.revision >= seen) return aggregate;
   const { aggregate: revised, installation } = revise(aggregate, one);
   return { ...revised, installations: { ...revised.installations, [id]: installation } };
-}
-
-/** An `online: false` counts only for the newest session; a last will of an old connection comes late. */
-export function applyPresence(
-  aggregate: DeviceAggregate,
-  said: { online: boolean; session: string },
-  now: number,
-): DeviceAggregate {
-  const { device } = aggregate;
-  if (!said.online && device.session !== null && device.session !== said.session) return aggregate;
-  if (
-    device.online === said.online &&
-    device.session === said.session &&
-    device.lastSeenAt !== null &&
-    now - device.lastSeenAt < SEEN_EVERY_MS
-  )
-    return aggregate;
-  return {
-    ...aggregate,
-    device: {
-      ...device,
-      online: said.online,
-      session: said.session,
-      lastSeenAt: said.online ? now : device.lastSeenAt,
-    },
-  };
-}
-
-/**
- * Any report shows that the device is there. Written at most every so often: it is no history, and a row's write per
- * progress would be.
- */
-const SEEN_EVERY_MS = 10_000;
-/**
- * The device was heard at `now` (epoch milliseconds) and is online. Returns the same object where that is news for less
- * than `SEEN_EVERY_MS`: each message would cost a row.
- */
-export function touchLastSeen(aggregate: DeviceAggregate, now: number): DeviceAggregate {
-  const { device } = aggregate;
-  if (device.online && device.lastSeenAt !== null && now - device.lastSeenAt < SEEN_EVERY_MS) return aggregate;
-  return { ...aggregate, device: { ...device, online: true, lastSeenAt: now } };
 }

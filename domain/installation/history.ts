@@ -1,4 +1,4 @@
-import type { Installation } from './installation.js';
+import type { Device, Installation } from './installation.js';
 
 /** One line of what happened, for people and for proofs. `data` is JSON-safe; members are added, never renamed. */
 export interface Entry {
@@ -44,6 +44,21 @@ export function entriesOf(before: Installation, after: Installation, cause: Caus
     });
   }
   return entries;
+}
+
+/**
+ * What the history says of a device that fell silent, and of its return. Connections that come and go are not told:
+ * a device on a poor radio would fill the history.
+ */
+export function silenceOf(before: Device, after: Device): Entry[] {
+  const { lastSeenAt } = before;
+  if (before.silentSince === null && after.silentSince !== null)
+    return [
+      { event: 'offline', data: { reason: 'silent', ...(lastSeenAt !== null && { lastSeenAt: iso(lastSeenAt) }) } },
+    ];
+  if (before.silentSince !== null && after.silentSince === null)
+    return [{ event: 'online', data: { silentSince: iso(before.silentSince) } }];
+  return [];
 }
 
 function iso(time: number): string {

@@ -101,6 +101,8 @@ export interface Device {
   /** Of the newest presence: a last will counts only for the newest session. */
   readonly session: string | null;
   readonly lastSeenAt: number | null;
+  /** Since when it counts as offline because nothing was heard from it; null = for no such reason. */
+  readonly silentSince: number | null;
   readonly bootId: string | null;
   /** Boots that the device told of in its own hellos, the newest last; of each when it was first heard. */
   readonly boots: readonly Boot[];

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# A Slipway device in shell: mosquitto_sub, mosquitto_pub, curl, jq, sha256sum, setpriv. Its slot is the file `current` in its folder; its reboot is a
+# A Slipway device in shell: mosquitto_sub, mosquitto_pub, curl, jq, sha256sum, setpriv, stdbuf. Its slot is the file `current` in its folder; its reboot is a
 # start from that folder. It has more than 60 lines because JSON is made by jq, files are replaced whole, and nothing that it starts outlives it. Every step may be
 # repeated after a crash: the document stands in the broker until the service has the outcome.
 set -euo pipefail && umask 077
@@ -14,7 +14,8 @@ own() { setpriv --pdeathsig KILL "$@"; }                                    # en
 put() { cat >"$1.new" && sync "$1.new" && mv "$1.new" "$1" && sync .; }       # the new file or the old one, never half of it
 kept() { local was && was=$(jq -ec "$2" "$1" 2>/dev/null) && [ -n "$was" ] && echo "$was" || echo "$3"; } # file, filter, what counts where it cannot be read
 get() { jq -r "$2 // empty" <<<"$1"; }
-say() { echo "$1 $2" && own timeout 20 setpriv --pdeathsig KILL mosquitto_pub -t "$up/$1" -m "$2" || true; } # what must be heard is said again
+say() { echo "$1 $2" && own timeout 20 setpriv --pdeathsig KILL mosquitto_pub -t "$up/$1" -m "$2" "${@:3}" || true; } # what must be heard is said again
+presence() { echo "{\"v\": 1, \"online\": $1, \"session\": \"$boot\"}"; } # true is said after each connect, false is the last will of the connection
 hello() {
   say hello "$(jq -cn --arg b "$boot" --arg s "$SLIPWAY_SLOT" --argjson held "$(kept held objects '{"version":null,"sha256":null,"confirmed":true}')" \
     '{v: 1, msgId: $b, bootId: $b, agent: {name: "shell-device", version: "1"}, caps: {resume: true}, slots: {($s): $held}}')"
@@ -50,12 +51,14 @@ desired() { # the document
 job=$(kept job objects '') # after a start: did it come from an installation?
 [ -n "$job" ] && sha256sum -c --status <<<"$(get "$job" .sha256)  current" 2>/dev/null &&
   jq -c '{version, sha256, installationId, revision, confirmed: true}' <<<"$job" | put held || job=''
-exec 3< <(exec setpriv --pdeathsig KILL mosquitto_sub -t "${up%/*/up}/+/down/#" -F '%t %p') && sub=$! && trap 'kill "$sub"' EXIT && hello
+exec 3< <(exec setpriv --pdeathsig KILL stdbuf -oL mosquitto_sub -d -t "${up%/*/up}/+/down/#" -F '%t %p' --will-topic "$up/presence" \
+  --will-payload "$(presence false)" --will-qos 1 --will-retain) && sub=$! && trap 'kill "$sub"' EXIT
 [ -z "$job" ] || { id=$(get "$job" .installationId) attempt=$(get "$job" .attempt) seq=$(get "$job" .seq) revision=$(get "$job" .revision) &&
   finish installed "$(jq -c '{version}' <<<"$job")"; }
 while :; do
   if read -r -t 2 -u 3 topic payload; then
     case $topic in
+    Client) [[ $payload != *'received SUBACK'* ]] || { say presence "$(presence true)" -r && hello; } ;; # by -d: it is connected, again too
     */desired/"$SLIPWAY_SLOT") desired "$payload" ;;
     */ack) [ "$(get "$payload" .for)" != "$boot" ] || answered=yes && grep -qsF "$(get "$payload" .for) " unacknowledged && rm unacknowledged || true ;;
     */cmd) case $(get "$payload" .cmd) in hello) hello ;; cancel) [ -z "$id" ] || [ "$revision" = "$(kept revision numbers 0)" ] || finish canceled ;; esac ;;

@@ -1,4 +1,4 @@
-import { isLevel, parseTopic, ROOT } from './topics.js';
+import { isLevel, parseEndedTopic, parseTopic, ROOT } from './topics.js';
 
 /**
  * Who a connection is, and what it may do: the one matcher (docs/contracts/device-mqtt.md, "Credentials"). The embedded
@@ -30,7 +30,7 @@ export function mayRetain(identity: Identity, topic: string): boolean {
 /** May a message on this topic be handed to it, whatever it subscribed to? The second wall behind maySubscribe. */
 export function mayReceive(identity: Identity, topic: string): boolean {
   const parsed = parseTopic(topic);
-  if (!parsed) return false;
+  if (!parsed) return identity.kind === 'service' && parseEndedTopic(topic) !== undefined;
   return (
     identity.kind === 'service' ||
     (parsed.direction === 'down' && parsed.tenant === identity.tenant && parsed.node === identity.node)

@@ -67,6 +67,26 @@ export function ackTopic(address: Address): string {
   return `${base(address)}/down/ack`;
 }
 
+/**
+ * Where the embedded broker tells the service that a device has no connection left: only the broker sees one end that
+ * left no last will. It is between the two of them, and below no device's topics.
+ * @throws Error where a level cannot stand in a topic
+ */
+export function endedTopic(tenant: string, node: string): string {
+  assertLevels(tenant, node);
+  return `${ROOT}/${tenant}/${node}/ended`;
+}
+
+/** All that the embedded broker tells of connections. Other brokers tell nothing there. */
+export const ENDED_FILTER = `${ROOT}/+/+/ended`;
+
+/** @returns whose connections have ended; undefined for any other topic. */
+export function parseEndedTopic(topic: string): { tenant: string; node: string } | undefined {
+  const [root, version, tenant = '', node = '', ended, ...deeper] = topic.split('/');
+  const isOne = `${root}/${version}` === ROOT && ended === 'ended' && deeper.length === 0;
+  return isOne && isLevel(tenant) && isLevel(node) ? { tenant, node } : undefined;
+}
+
 /** Everything that devices send. */
 export const SERVICE_FILTER = `${ROOT}/+/+/+/up/#`;
 

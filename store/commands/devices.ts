@@ -2,6 +2,7 @@ import { defined } from '../../domain/defined.js';
 import { databaseNow } from '../db/clock.js';
 import { randomUUID } from 'node:crypto';
 import { DomainError } from '../../domain/errors.js';
+import { hasCredential } from '../fleet/gateways.js';
 import { wildcards } from '../../domain/fleet/filter-tree.js';
 import type { FieldName, FilterNode, Value } from '../../domain/fleet/filter-tree.js';
 import type { NewDevice } from '../../protocol/http/devices.js';
@@ -166,7 +167,8 @@ export async function updateDevice(
     `UPDATE devices
       SET device_type_id = $1, name = $2, description = $3, tags = $4,
       reachable = CASE WHEN connected_by IS DISTINCT FROM $5 THEN NULL
-      ELSE reachable END, connected_by = $5, location = $6, coordinates = $7, installation_timestamp = $8,
+      ELSE reachable END,
+      online = online AND (connected_by IS NOT DISTINCT FROM $5 OR ${hasCredential('devices.tenant_id', 'devices.id')}), connected_by = $5, location = $6, coordinates = $7, installation_timestamp = $8,
        communication_interval = $9, configuration = $10, custom = $11, updated_at = now() WHERE tenant_id = $12
          AND id = $13`,
     [...values(next), tenantId, id],

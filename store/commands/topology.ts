@@ -3,6 +3,7 @@ import { databaseNow } from '../db/clock.js';
 import { DomainError } from '../../domain/errors.js';
 import { mark, markDocumentsOf, wakeSender } from '../outbox/outbox.js';
 import type { Tx } from '../db/pool.js';
+import { hasCredential } from '../fleet/gateways.js';
 import { refreshAdmissible } from '../rollouts/moves.js';
 
 /** A chain of gateways has at most this many links: what walks it (store/fleet/gateways.ts) stops there. */
@@ -64,7 +65,9 @@ export async function releaseChildren(tx: Tx, tenantId: string, gateway: string)
   const children = rows.map((row) => row.id).filter((id) => id !== gateway.toLowerCase());
   if (children.length === 0) return;
   await tx.query(
-    'UPDATE devices SET connected_by = NULL, reachable = NULL, updated_at = now() WHERE tenant_id = $1 AND id = ANY($2::uuid[])',
+    `UPDATE devices SET connected_by = NULL, reachable = NULL,
+       online = online AND ${hasCredential('devices.tenant_id', 'devices.id')}, updated_at = now()
+      WHERE tenant_id = $1 AND id = ANY($2::uuid[])`,
     [tenantId, children],
   );
   await markDocumentsOf(tx, tenantId, children);

@@ -31,7 +31,7 @@ export async function ancestorsOf(tx: Tx, devices: readonly Named[]): Promise<Ma
 }
 
 /** Whether a device has a credential of its own. EXISTS would be answered from a hash of all credentials. */
-const hasCredential = (tenant: string, device: string) => `
+export const hasCredential = (tenant: string, device: string) => `
   coalesce((SELECT true FROM device_credentials x WHERE x.tenant_id = ${tenant} AND x.device_id = ${device}
     AND x.revoked_at IS NULL LIMIT 1),
            (SELECT true FROM device_certificates x WHERE x.tenant_id = ${tenant} AND x.device_id = ${device}
@@ -43,6 +43,33 @@ const NODE = `
     SELECT DISTINCT ON (c.tenant_id, c.origin) c.tenant_id, c.origin, c.node FROM chain c
     WHERE ${hasCredential('c.tenant_id', 'c.node')}
     ORDER BY c.tenant_id, c.origin, c.depth)`;
+
+/**
+ * The devices behind each of these that are reached over its connection: those without a credential of their own, down
+ * to any depth. By the gateway's `deviceKey`; absent where there are none.
+ */
+export async function servedBy(
+  tx: Tx,
+  gateways: readonly Named[],
+): Promise<Map<string, { tenantId: string; deviceId: string }[]>> {
+  if (gateways.length === 0) return new Map();
+  const { rows } = await tx.query<{ tenant_id: string; gateway: string; id: string }>(
+    `WITH RECURSIVE behind(tenant_id, gateway, id, depth) AS (
+       SELECT k.tenant_id, k.id, k.id, 0 FROM jsonb_to_recordset($1::jsonb) AS k(tenant_id text, id uuid)
+       UNION ALL
+       SELECT b.tenant_id, b.gateway, d.id, b.depth + 1 FROM behind b
+       JOIN devices d ON d.tenant_id = b.tenant_id AND d.connected_by = b.id
+       WHERE b.depth < ${MAX_CHAIN} AND NOT ${hasCredential('d.tenant_id', 'd.id')})
+     SELECT tenant_id, gateway, id FROM behind WHERE depth > 0`,
+    [keys(gateways)],
+  );
+  const served = new Map<string, { tenantId: string; deviceId: string }[]>();
+  for (const row of rows) {
+    const key = deviceKey(row.tenant_id, row.gateway);
+    served.set(key, [...(served.get(key) ?? []), { tenantId: row.tenant_id, deviceId: row.id }]);
+  }
+  return served;
+}
 
 /** How a device can be spoken to now. */
 export interface Reach {

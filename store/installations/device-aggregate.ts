@@ -113,11 +113,12 @@ async function writeDevices(tx: Tx, devices: readonly Device[]): Promise<void> {
   await tx.query(
     `UPDATE devices AS d
       SET online = n.online, reachable = n.reachable, session = n.session, last_seen_at = n.last_seen_at,
+      silent_since = n.silent_since,
       boot_id = n.boot_id, boots = n.boots, agent = n.agent,
        caps = n.caps, hello_wanted_at = n.hello_wanted_at, hello_at = n.hello_at
      FROM ${recordset(
        '$1',
-       `tenant_id text, id uuid, online boolean, reachable boolean, session text, last_seen_at timestamptz, boot_id text, boots jsonb, agent jsonb, caps jsonb,
+       `tenant_id text, id uuid, online boolean, reachable boolean, session text, last_seen_at timestamptz, silent_since timestamptz, boot_id text, boots jsonb, agent jsonb, caps jsonb,
        hello_wanted_at timestamptz, hello_at timestamptz`,
      )} AS n
      WHERE d.tenant_id = n.tenant_id AND d.id = n.id`,
@@ -130,6 +131,7 @@ async function writeDevices(tx: Tx, devices: readonly Device[]): Promise<void> {
           reachable: d.reachable,
           session: d.session,
           last_seen_at: iso(d.lastSeenAt),
+          silent_since: iso(d.silentSince),
           boot_id: d.bootId,
           boots: d.boots,
           agent: d.agent,
@@ -178,6 +180,7 @@ interface ReportedDeviceRow {
   reachable: boolean | null;
   session: string | null;
   last_seen_at: Date | null;
+  silent_since: Date | null;
   boot_id: string | null;
   boots: Device['boots'];
   agent: Device['agent'];
@@ -194,6 +197,7 @@ function toDevice(row: ReportedDeviceRow): Device {
     reachable: row.reachable,
     session: row.session,
     lastSeenAt: row.last_seen_at?.getTime() ?? null,
+    silentSince: row.silent_since?.getTime() ?? null,
     bootId: row.boot_id,
     boots: row.boots,
     agent: row.agent,

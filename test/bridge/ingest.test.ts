@@ -85,6 +85,63 @@ const versions = async (devices: readonly string[]) => {
 };
 const devices = (count: number) => Promise.all(Array.from({ length: count }, () => facts.device()));
 
+describe('Retained messages that come with the subscription', () => {
+  const presence = (device: string, online: boolean, session: string) => ({
+    topic: `slipway/v1/default/${device}/${device}/up/presence`,
+    payload: Buffer.from(JSON.stringify({ v: 1, online, session })),
+    retain: true,
+    acknowledge: () => void acknowledged.push(device),
+  });
+  const seen = async (id: string) =>
+    (
+      await facts.sql<{ online: boolean; last_seen_at: Date | null }>(
+        'SELECT online, last_seen_at FROM devices WHERE id = $1',
+        [id],
+      )
+    )[0]!;
+  const taken = async (...messages: Parameters<Ingest['take']>[0][]) => {
+    const before = acknowledged.length;
+    for (const message of messages) ingest.take(message);
+    await until('all are acknowledged', () => acknowledged.length === before + messages.length, 60_000);
+  };
+
+  it('bring back no device that has gone offline since: its session is known', async () => {
+    const [id] = (await devices(1)) as [string];
+    await taken({ ...presence(id, true, 's1'), retain: false });
+    await facts.sql('UPDATE devices SET online = false WHERE id = $1', [id]); // its connection ended, or it was silent
+    await taken(presence(id, true, 's1'));
+    expect(await seen(id)).toMatchObject({ online: false });
+  });
+
+  it('end no presence that is known better: a last will of a session that was followed by a hello', async () => {
+    const [id] = (await devices(1)) as [string];
+    await taken({ ...presence(id, false, 's1'), retain: false }, hello(id, '1.0'));
+    await taken(presence(id, false, 's1'));
+    expect(await seen(id)).toMatchObject({ online: true });
+  });
+
+  it('are news where their session is, and no sign of life: the device will be asked', async () => {
+    const [id] = (await devices(1)) as [string];
+    await taken(presence(id, true, 's2'));
+    expect(await seen(id)).toEqual({ online: true, last_seen_at: null });
+  });
+
+  it('bring back no device without a valid credential', async () => {
+    const [id] = (await devices(1)) as [string];
+    await facts.sql('UPDATE device_credentials SET revoked_at = now() WHERE device_id = $1', [id]);
+    await taken(presence(id, true, 's1'));
+    expect(await seen(id)).toMatchObject({ online: false });
+  });
+
+  it('other than presence are dropped, with diagnostics', async () => {
+    const [id] = (await devices(1)) as [string];
+    await taken({ ...hello(id, '9.0'), retain: true });
+    expect(await versions([id])).toEqual([undefined]);
+    const [entry] = await asTenant(pool, 'default', (tx) => readDiagnostics(tx, 'default', id));
+    expect(entry).toMatchObject({ reason: 'retained' });
+  });
+});
+
 describe('Reports that arrive', () => {
   it('D1 are acknowledged to the broker after the commit, and not before', async () => {
     const [one] = (await devices(1)) as [string];

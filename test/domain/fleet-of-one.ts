@@ -64,6 +64,7 @@ const device: Device = {
   reachable: null,
   session: null,
   lastSeenAt: T0,
+  silentSince: null,
   bootId: null,
   boots: [],
   agent: null,

@@ -5,11 +5,13 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, w
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import mqtt from 'mqtt';
+import { startEmbeddedBroker } from '../../adapters/broker/embedded.js';
 import { TestedAllInOne, until } from '../support/all-in-one.js';
 import { requireProgram } from '../support/programs.js';
 
 const SCRIPT = 'examples/shell-device/device.sh';
-const TOOLS = ['mosquitto_sub', 'mosquitto_pub', 'curl', 'jq', 'sha256sum', 'setpriv'];
+const TOOLS = ['mosquitto_sub', 'mosquitto_pub', 'curl', 'jq', 'sha256sum', 'setpriv', 'stdbuf'];
 
 const service = new TestedAllInOne();
 const dir = mkdtempSync(join(tmpdir(), 'slipway-shell-'));
@@ -175,6 +177,38 @@ describe('The device in shell', () => {
     expect(JSON.stringify(await service.operator.slots(deviceId))).toContain(sha256);
     await until('the receipt for the outcome', () => !existsSync(path('unacknowledged')));
   }, 90_000);
+
+  it('is online while it runs, and leaves a last will for when it is killed with -9', async () => {
+    const online = async () =>
+      (await service.operator.call<{ online: boolean }>('GET', `/v1/devices/${deviceId}`)).online;
+    start();
+    await until('it is online', online, 60_000);
+    kill();
+    await until('it is offline', async () => !(await online()), 60_000);
+    // What any broker gets of it.
+    const broker = await startEmbeddedBroker({
+      host: '127.0.0.1',
+      port: 0,
+      authenticate: async (name) => ({
+        identity: name === 'service' ? { kind: 'service' } : { kind: 'device', tenant: 'default', node: deviceId },
+      }),
+      log: { debug: () => undefined, info: () => undefined, warn: () => undefined },
+    });
+    const seen: { online: boolean; session: string }[] = [];
+    const observer = await mqtt.connectAsync(`mqtt://127.0.0.1:${broker.port}`, { username: 'service', password: 's' });
+    observer.on('message', (_, payload) => void seen.push(JSON.parse(payload.toString()) as (typeof seen)[number]));
+    await observer.subscribeAsync('slipway/v1/+/+/+/up/presence', { qos: 1 });
+    try {
+      start({ SLIPWAY_HOST: '127.0.0.1', SLIPWAY_PORT: String(broker.port) });
+      await until('its presence', () => seen.some((one) => one.online), 60_000);
+      kill();
+      const { session } = seen.find((one) => one.online)!;
+      await until('its last will', () => seen.some((one) => !one.online && one.session === session), 60_000);
+    } finally {
+      await observer.endAsync(true);
+      await broker.close();
+    }
+  }, 180_000);
 
   it('continues after kill -9 in the middle of a download with what it has, and installs once', async () => {
     const { firmwareId, sha256, size } = await upload('1.2.0', 3_000_000);

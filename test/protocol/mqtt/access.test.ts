@@ -30,6 +30,7 @@ describe('A device', () => {
     `${mine}/lamp/up/presence`,
     `${mine}/gw-1/down/cmd`,
     `${mine}/lamp/down/desired/firmware`,
+    `${mine}/ended`,
     `${mine}/gw-1/up/other`,
     `${mine}/gw-1/up/status/x`,
     `${mine}/up/status`,

@@ -1,0 +1,104 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { until } from '../support/until.js';
+import { BridgeUnderTest } from './bridge-under-test.js';
+import type { HandMadeDevice } from './hand-made-device.js';
+
+/** docs/contracts/device-mqtt.md, "Topics": until when a device is online, with the embedded broker. */
+const bridge = new BridgeUnderTest('bridge presence');
+beforeAll(() => bridge.start(), 60_000);
+afterAll(() => bridge.end(), 60_000);
+
+const isOnline = async (id: string) =>
+  (await bridge.facts.sql<{ online: boolean }>('SELECT online FROM devices WHERE id = $1', [id]))[0]!.online;
+const becomes = (id: string, online: boolean) =>
+  until(`${id} is ${online ? 'online' : 'offline'}`, async () => (await isOnline(id)) === online, 60_000);
+/** Everything that this device has sent was recorded. */
+const heard = async (device: HandMadeDevice) => device.ack(await device.hello({}));
+
+/** Without a last will. */
+async function plain(id: string, clientId = `plain-${randomUUID()}`): Promise<HandMadeDevice> {
+  const device = await bridge.strange(id).connect({ will: undefined as never, clientId });
+  await heard(device);
+  return device;
+}
+
+describe('A device that set no last will', () => {
+  it.each([
+    ['breaks', (device: HandMadeDevice) => device.cut()],
+    ['ends in good order', (device: HandMadeDevice) => device.end()],
+    ['ends by its revoked password', (device: HandMadeDevice) => bridge.broker.disconnect('default', device.id)],
+  ])('is offline when its connection %s', async (_, ends) => {
+    const id = await bridge.facts.device();
+    const device = await plain(id);
+    expect(await isOnline(id)).toBe(true);
+    void ends(device);
+    await becomes(id, false);
+  });
+
+  it('is offline also where it once said presence in a session without an end', async () => {
+    const id = await bridge.facts.device();
+    const before = await plain(id);
+    await before.presence(true, 'of long ago');
+    await heard(before);
+    await before.end();
+    await becomes(id, false);
+    const device = await plain(id);
+    device.cut();
+    await becomes(id, false);
+  });
+
+  it('stays online where a new connection of the same client took over, and where another connection stands', async () => {
+    const id = await bridge.facts.device();
+    const clientId = `twice-${randomUUID()}`;
+    const first = await plain(id, clientId);
+    const second = await plain(id, clientId); // the broker ends the first
+    const other = await plain(id);
+    first.cut();
+    second.cut();
+    await until(
+      'one connection is left',
+      () => bridge.broker.connected().filter(({ identity }) => 'node' in identity && identity.node === id).length === 1,
+      60_000,
+    );
+    // Whatever the broker told of those ends came before what this one says now.
+    await heard(await plain(await bridge.facts.device()));
+    expect(await isOnline(id)).toBe(true);
+    other.cut();
+    await becomes(id, false);
+  });
+
+  it('takes its children with it, and its next hello brings back those that it names as reachable', async () => {
+    const gatewayId = await bridge.facts.device();
+    const [named, unnamed] = [await bridge.facts.device(gatewayId, false), await bridge.facts.device(gatewayId, false)];
+    const child = (device: string) => ({ device, slots: {}, reachable: true });
+    const gateway = await plain(gatewayId);
+    await gateway.ack(await gateway.hello({}, { children: [child(named), child(unnamed)] }));
+    expect([await isOnline(named), await isOnline(unnamed)]).toEqual([true, true]);
+    gateway.cut();
+    await becomes(named, false);
+    expect([await isOnline(gatewayId), await isOnline(unnamed)]).toEqual([false, false]);
+    const again = await plain(gatewayId);
+    await again.ack(await again.hello({}, { children: [child(named)] }));
+    expect([await isOnline(gatewayId), await isOnline(named), await isOnline(unnamed)]).toEqual([true, true, false]);
+  });
+});
+
+describe('A device that never comes back after the broker was started again', () => {
+  it('is asked for a hello, and not believed to be online for ever', async () => {
+    const [lost, back] = [await bridge.facts.device(), await bridge.facts.device()];
+    await plain(lost);
+    await plain(back);
+    await bridge.restartBroker();
+    const returned = await bridge.strange(back).connect({ will: undefined as never });
+    const askedAt = async () =>
+      (
+        await bridge.facts.sql<{ asked: boolean }>(
+          'SELECT hello_wanted_at > last_seen_at AS asked FROM devices WHERE id = $1',
+          [lost],
+        )
+      )[0]!.asked;
+    await until('the lost one is asked', askedAt, 90_000);
+    await returned.cmd('hello');
+  }, 120_000);
+});

@@ -9,9 +9,10 @@ import { Agent } from './core/agent.js';
 import type { AgentEvent } from './core/event-log.js';
 import { SmallFiles } from './core/small-files.js';
 import { lockState } from './core/state-lock.js';
-import { childrenOf, handlersOf } from './handlers/compose.js';
+import { childrenOf, handlersOf, tracesIn } from './handlers/compose.js';
 import { boundOutputs } from './handlers/command-output.js';
 import { failureOf } from './handlers/exit-codes.js';
+import { endQuestions } from './handlers/process-record.js';
 import { run } from './handlers/run-command.js';
 import { standardError } from './handlers/standard-error.js';
 import { Slots } from './handlers/slots.js';
@@ -34,6 +35,9 @@ async function main(): Promise<void> {
   const settings = await readConfig(values.config);
   const log = pino({ level: settings.logLevel, base: { device: settings.username } }, standardError());
   await lockState(settings.stateDir);
+  await endQuestions(tracesIn(settings.stateDir)).catch((error: unknown) =>
+    log.warn({ error }, 'what an earlier agent asked could not be looked through'),
+  );
   const machineBoot = Array.isArray(settings.reboot) ? (await readFile(BOOT_ID, 'utf8')).trim() : undefined;
   let agent: Agent | undefined;
   let isEnding = false;

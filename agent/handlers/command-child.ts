@@ -4,7 +4,7 @@ import type { FieldProcedure, Held, InstallWatch } from '../core/installer.js';
 import type { SmallFiles } from '../core/small-files.js';
 import { ASK_MS, environmentOf, performInstall, readContents } from './command-slot.js';
 import { failureOf } from './exit-codes.js';
-import { ask, perform } from './run-command.js';
+import { ask, awaitEarlier, perform } from './run-command.js';
 import { heldAs, Remembered } from './slot-handler.js';
 
 /** A child whose slots a command of the operator reads and writes. */
@@ -15,6 +15,8 @@ export interface CommandChildOptions {
   readonly timeoutMs: number;
   /** The folder that is this child's. */
   readonly dir: string;
+  /** Where questions are written down while they run. */
+  readonly traces: string;
   readonly files: SmallFiles;
 }
 
@@ -67,24 +69,30 @@ export class CommandChild implements FieldProcedure {
 
   /** The command ends when the child is back. */
   async reboot(signal: AbortSignal): Promise<'booted'> {
-    const { command, name, timeoutMs, dir } = this.deps;
-    const end = await perform(
-      { command, env: { SLIPWAY_ACTION: 'reboot', SLIPWAY_CHILD: name }, timeoutMs },
-      join(dir, 'reboot'),
-      signal,
-    );
+    const { command, name, timeoutMs } = this.deps;
+    const env = { SLIPWAY_ACTION: 'reboot', SLIPWAY_CHILD: name };
+    const end = await perform({ command, env, timeoutMs }, this.placeOfReboot(), signal);
     const failure = failureOf(command.join(' '), end);
     if (failure) throw failure;
     return 'booted';
+  }
+
+  /** Else the child would be judged, or started once more, in the middle of it. */
+  earlierReboot(signal: AbortSignal): Promise<void> {
+    return awaitEarlier(this.placeOfReboot(), signal);
   }
 
   bootId(): null {
     return null;
   }
 
+  private placeOfReboot(): string {
+    return join(this.deps.dir, 'reboot');
+  }
+
   private ask(action: 'reach' | 'current') {
-    const { command, name } = this.deps;
-    return ask({ command, env: { SLIPWAY_ACTION: action, SLIPWAY_CHILD: name }, timeoutMs: ASK_MS });
+    const { command, name, traces } = this.deps;
+    return ask({ command, env: { SLIPWAY_ACTION: action, SLIPWAY_CHILD: name }, timeoutMs: ASK_MS }, traces);
   }
 
   private remembered(slot: string): Remembered {

@@ -18,6 +18,8 @@ export interface CommandSlotOptions {
   readonly timeoutMs: number;
   /** Where its output and its traces are kept. */
   readonly place: string;
+  /** Where questions are written down while they run. */
+  readonly traces: string;
   readonly remembered: Remembered;
 }
 
@@ -33,11 +35,8 @@ export class CommandSlot implements SlotHandler {
   async current(): Promise<Held> {
     const { current, slot, remembered } = this.deps;
     if (!current) return remembered.read();
-    const answer = await ask({
-      command: current,
-      env: { SLIPWAY_ACTION: 'current', SLIPWAY_SLOT: slot },
-      timeoutMs: ASK_MS,
-    });
+    const env = { SLIPWAY_ACTION: 'current', SLIPWAY_SLOT: slot };
+    const answer = await ask({ command: current, env, timeoutMs: ASK_MS }, this.deps.traces);
     const failure = failureOf(current.join(' '), answer);
     if (failure) throw failure;
     return heldAs(readContent(answer.out, current), await remembered.read());

@@ -11,6 +11,11 @@ import { CommandSlot } from './command-slot.js';
 import { FileSlot } from './file-slot.js';
 import { Remembered, type SlotHandler } from './slot-handler.js';
 
+/** Where questions to commands are written down while they run. */
+export function tracesIn(stateDir: string): string {
+  return join(stateDir, 'handlers', 'asked');
+}
+
 /** The handler of each slot, as agent.json describes it. */
 export function handlersOf(
   { slots, stateDir }: AgentConfig,
@@ -42,6 +47,7 @@ function handlerOf(
       confirm,
       timeoutMs: timeoutSeconds * 1_000,
       place: join(stateDir, 'handlers', slot),
+      traces: tracesIn(stateDir),
       remembered,
     });
   }
@@ -74,6 +80,7 @@ export function childrenOf(
       command,
       timeoutMs: timeoutSeconds * 1_000,
       dir: join(stateDir, 'handlers', 'children', folderOf(device)),
+      traces: tracesIn(stateDir),
       files,
     }),
     ...(aliases && { aliases }),

@@ -49,12 +49,12 @@ export async function isGroupAlive(pid: number): Promise<boolean> {
   }
 }
 
-/** @returns `refused` where none of its members may be signalled by this user: it became another one (sudo). */
 /** At once, where nothing can be waited for any more. */
 export function killGroup(pid: number): void {
   signalGroup(pid, 'SIGKILL');
 }
 
+/** @returns `refused` where none of its members may be signalled by this user: it became another one (sudo). */
 function signalGroup(pid: number, signal: NodeJS.Signals | 0): 'sent' | 'gone' | 'refused' {
   if (!Number.isInteger(pid) || pid <= 1) throw new Error(`${pid} is no process group of a command`);
   try {

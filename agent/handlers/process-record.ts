@@ -1,10 +1,11 @@
-import { readFile, rm } from 'node:fs/promises';
+import { readdir, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { z } from 'zod';
 import { SYSTEM_CLOCK } from '../core/clock.js';
 import { InstallError } from '../core/installer.js';
 import { codeOf, replaceFile } from '../core/write-file.js';
-import { endGroup, isGroupAlive, membersOf, processOf } from './process-group.js';
+import { endGroup, isGroupAlive, killGroup, membersOf, processOf } from './process-group.js';
 
 /** Which process is at work on a slot: enough to find it again after a crash, and not to take another one for it. */
 const processRecord = z.object({
@@ -50,12 +51,11 @@ export async function awaitPredecessor(
 ): Promise<void> {
   const record = await readRecord(path);
   if (!record || record.boot !== (await bootId())) return forgetProcess(path);
-  const isLeading = async () => (await processOf(record.pid))?.startedAt === record.startedAt;
-  while ((await isLeading()) && SYSTEM_CLOCK.monotonic() < record.endBy) {
+  while ((await isLeading(record)) && SYSTEM_CLOCK.monotonic() < record.endBy) {
     await meanwhile();
     await pause(LOOK_MS, undefined, { signal });
   }
-  const isLeft = (await isLeading()) || (await isLeftBehind(record.pid));
+  const isLeft = (await isLeading(record)) || (await isLeftBehind(record.pid));
   if (isLeft && !(await endGroup(record.pid, signal)))
     throw new InstallError(
       'BUSY',
@@ -63,6 +63,34 @@ export async function awaitPredecessor(
       true,
     );
   await forgetProcess(path);
+}
+
+/**
+ * Ends what an earlier agent asked and did not hear the answer of (`kill -9`): it would hold a line, a lock or a
+ * processor for ever. For the start of an agent, which is the only one on this folder and has asked nothing yet.
+ * @param traces the folder of `ask`
+ */
+export async function endQuestions(traces: string): Promise<void> {
+  for (const name of await namesIn(traces)) {
+    const record = await readRecord(join(traces, name));
+    const isOurs = record?.boot === (await bootId()) && ((await isLeading(record)) || (await isLeftBehind(record.pid)));
+    if (record && isOurs) killGroup(record.pid);
+    await forgetProcess(join(traces, name));
+  }
+}
+
+async function namesIn(dir: string): Promise<string[]> {
+  try {
+    return await readdir(dir);
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return [];
+    throw error;
+  }
+}
+
+/** Whether it is this process still: its number may have been given to another one. */
+async function isLeading({ pid, startedAt }: ProcessRecord): Promise<boolean> {
+  return (await processOf(pid))?.startedAt === startedAt;
 }
 
 /**

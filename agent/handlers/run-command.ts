@@ -1,7 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdir } from 'node:fs/promises';
 import type { Socket } from 'node:net';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import { InstallError } from '../core/installer.js';
 import { codeOf, messageOf } from '../core/write-file.js';
@@ -24,17 +24,34 @@ const DRAIN_MS = 250;
 /** A line of a handler's output, as it is told. */
 const TOLD_CHARACTERS = 1_000;
 
+/** Before a command: it begins with the line that `letBegin` writes, and ends where we end before that. */
+const AT_OUR_WORD = ['/bin/sh', '-c', 'read -r go || exit 125; exec "$@" </dev/null', 'sh'];
+
 /** Questions that are not answered yet: they end with the agent, because they change nothing. */
 const asked = new Set<number>();
 process.on('exit', () => asked.forEach(killGroup));
 
-/** Asks a command something that changes nothing: it may be stopped at any time. @returns also its standard output. */
-export async function ask({ command, env, timeoutMs }: Command): Promise<Ended & { out: string }> {
-  const child = start(command, env, ['ignore', 'pipe', 'pipe']);
+/**
+ * Asks a command something that changes nothing: it may be stopped at any time.
+ * @param traces the folder in which it is written down while it runs, so that the next agent can end it
+ *   (`endQuestions`); left out where the command ends by itself
+ * @returns also its standard output
+ */
+export async function ask({ command, env, timeoutMs }: Command, traces?: string): Promise<Ended & { out: string }> {
+  const isTraced = traces !== undefined;
+  const child = start(isTraced ? [...AT_OUR_WORD, ...command] : command, env, [
+    isTraced ? 'pipe' : 'ignore',
+    'pipe',
+    'pipe',
+  ]);
   if (child.pid !== undefined) asked.add(child.pid);
   const [out, err] = [new Pipe(child.stdout as Socket, 'oldest'), new Pipe(child.stderr as Socket, 'newest')];
   try {
-    const end = await endOf(child, timeoutMs);
+    const ended = endOf(child, timeoutMs);
+    const trace = isTraced && child.pid !== undefined ? await traced(child.pid, traces, timeoutMs) : undefined;
+    letBegin(child);
+    const end = await ended;
+    if (trace !== undefined && end.isOver) await forgetProcess(trace);
     await Promise.all([out.drained(), err.drained()]);
     return { ...end, out: out.text(), lastWords: lastLine(err.text()) || lastLine(out.text()) };
   } finally {
@@ -44,9 +61,32 @@ export async function ask({ command, env, timeoutMs }: Command): Promise<Ended &
   }
 }
 
+/** @returns undefined where it could not be written down: on a full disk, too, a device says what its slots hold. */
+async function traced(pid: number, traces: string, timeoutMs: number): Promise<string | undefined> {
+  const trace = join(traces, `${pid}.run`);
+  try {
+    await mkdir(traces, { recursive: true });
+    await recordProcess(trace, pid, timeoutMs + GRACE_MS);
+    return trace;
+  } catch (error) {
+    if (codeOf(error) === undefined) throw error;
+    return undefined;
+  }
+}
+
 /** Runs a command that answers nothing, with our own output as its output. */
 export async function run({ command, env, timeoutMs }: Command): Promise<Ended> {
   return { ...(await endOf(start(command, env, ['ignore', 'inherit', 'inherit']), timeoutMs)), lastWords: '' };
+}
+
+/**
+ * Waits for what an earlier agent let begin at this place and did not see the end of, and ends it after its time.
+ * @throws InstallError BUSY where it cannot be ended; the signal's reason
+ */
+export function awaitEarlier(place: string, signal: AbortSignal): Promise<void> {
+  return awaitPredecessor(`${place}.run`, signal, async () => {
+    await Promise.all([boundOutput(`${place}.out`), boundOutput(`${place}.err`)]);
+  });
 }
 
 /**
@@ -64,10 +104,8 @@ export async function perform(
   onLine: (line: string) => void = () => undefined,
 ): Promise<Ended & { lines: string[] }> {
   await mkdir(dirname(place), { recursive: true });
+  await awaitEarlier(place, signal);
   const record = `${place}.run`;
-  await awaitPredecessor(record, signal, async () => {
-    await Promise.all([boundOutput(`${place}.out`), boundOutput(`${place}.err`)]);
-  });
   signal.throwIfAborted();
   const out = await CommandOutput.open(`${place}.out`, onLine);
   const err = await CommandOutput.open(`${place}.err`).catch(async (error: unknown) => {
@@ -98,12 +136,7 @@ async function performed(
   { out, err, record }: { out: CommandOutput; err: CommandOutput; record: string },
   signal: AbortSignal,
 ): Promise<Omit<Ended, 'lastWords'>> {
-  const child = start(['/bin/sh', '-c', 'read -r go || exit 125; exec "$@" </dev/null', 'sh', ...command], env, [
-    'pipe',
-    out.fd,
-    err.fd,
-  ]);
-  child.stdin?.on('error', () => child.stdin?.destroy()); // it ended before it read: its exit code says more
+  const child = start([...AT_OUR_WORD, ...command], env, ['pipe', out.fd, err.fd]);
   const ended = endOf(child, timeoutMs, signal);
   const isEnded = ended.then(
     () => undefined,
@@ -116,10 +149,14 @@ async function performed(
     await isEnded;
     throw error;
   }
-  child.stdin?.end('go\n');
+  letBegin(child);
   out.follow();
   err.follow();
   return ended;
+}
+
+function letBegin({ stdin }: ChildProcess): void {
+  stdin?.end('go\n');
 }
 
 function start(
@@ -127,7 +164,9 @@ function start(
   env: Command['env'],
   stdio: ['ignore' | 'pipe', 'pipe' | 'inherit' | number, 'pipe' | 'inherit' | number],
 ): ChildProcess {
-  return spawn(program, args, { env: { ...process.env, ...env }, stdio, detached: true });
+  const child = spawn(program, args, { env: { ...process.env, ...env }, stdio, detached: true });
+  child.stdin?.on('error', () => child.stdin?.destroy()); // it ended before it read: its exit code says more
+  return child;
 }
 
 /**

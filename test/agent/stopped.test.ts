@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { createServer, connect, type AddressInfo, type Server, type Socket } from 'node:net';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
@@ -87,15 +88,41 @@ esac`,
     expect(await agent.text('faults')).toBeUndefined();
   });
 
+  it("in the last of a child's reboots that it asks for: waits for its end before it judges", async () => {
+    const command = await agent.script(
+      'child.sh',
+      `case $SLIPWAY_ACTION in
+reach) ;;
+current) printf '{"firmware": {"version": "%s"}}' "$(cat "$DIR/runs-it" 2>/dev/null || echo 1.0.0)" ;;
+install) echo "$SLIPWAY_VERSION" > "$DIR/pushed" ;;
+reboot) ${LONG}; cp "$DIR/pushed" "$DIR/runs-it" ;;
+esac`,
+    );
+    await agent.configure({ slots: { firmware: {} }, children: [{ device: CHILD, command: [command] }] });
+    agent.start();
+    await service.publish(CHILD, documentFor(file, { device: { id: CHILD, aliases: [] } }), 'd-1');
+    await written('busy');
+    await endsInTime();
+    const state = `state/children/${CHILD}/state.json`;
+    await agent.write(state, ((await agent.text(state)) ?? '').replace('"reboots":1', '"reboots":3'));
+    agent.start();
+    for (let hellos = 2; hellos <= 4; hellos += 1) {
+      await service.until(() => service.hellos('d-1').length >= hellos, 'a hello of the next start', 60_000);
+      await service.command('d-1', 'hello');
+    }
+    expect(service.states(CHILD)).not.toContain('failed');
+    await agent.write('go');
+    await service.status(CHILD, 'installed', 60_000);
+  }, 120_000);
+
   it('while a question hangs: ends within 10 s, and the question with it', async () => {
     const install = await agent.script('install.sh', 'cp "$SLIPWAY_FILE" "$DIR/slot"');
     const current = await agent.script('current.sh', 'echo $$ > "$DIR/asked"; exec sleep 300');
     await agent.configure({ slots: { firmware: { command: [install], current: [current] } } });
     agent.start();
-    await written('asked');
-    const pid = await service.until(() => Number(readFileSync(agent.path('asked'), 'utf8')) || undefined, 'its id');
+    const pid = await asked();
     await endsInTime();
-    await service.until(() => !existsSync(`/proc/${pid}`) || isZombie(pid), 'the end of the question');
+    await service.until(() => isGone(pid), 'the end of the question');
   });
 
   it('at a broker that takes nothing any more: ends within 10 s', async () => {
@@ -112,9 +139,66 @@ esac`,
   });
 });
 
-/** Dead, and not buried: the first process of a container may not do that. */
-function isZombie(pid: number): boolean {
-  return /^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+describe('slipway-agent that is killed with -9 while a question hangs', () => {
+  /** Says its id and hangs, once; the next time it answers. */
+  const hangsOnce = (answer: string, hanging = 'exec sleep 300') =>
+    `[ -e "$DIR/asked" ] && { ${answer}; exit 0; }\necho $$ > "$DIR/asked"; ${hanging}`;
+
+  it.each([
+    ['current', 'exec sleep 300', 'ends the question at the next start'],
+    ['current', 'sh -c \'echo $$ > "$DIR/asked"; exec sleep 300\'; true', 'ends also what the question had started'],
+    ['reach', 'exec sleep 300', "ends the question about a gateway's child"],
+  ])('(%s: %s) %s', async (action, hanging) => {
+    const contents = { current: 'echo \'{"version": "1.0.0"}\'', reach: 'echo \'{"firmware": {}}\'' };
+    const answer = contents[action as keyof typeof contents];
+    const script = await agent.script('asked.sh', `export DIR\n${hangsOnce(answer, hanging)}`);
+    await agent.configure(
+      action === 'current'
+        ? { slots: { firmware: { command: [script], current: [script] } } }
+        : { slots: { firmware: {} }, children: [{ device: CHILD, command: [script] }] },
+    );
+    agent.start();
+    const pid = await asked();
+    await agent.end('SIGKILL');
+    expect(isGone(pid)).toBe(false);
+    agent.start();
+    await service.until(() => isGone(pid), `the end of the question; the agent said:\n${agent.output}`, 60_000);
+    await service.until(() => service.hellos('d-1').length > 0, 'a hello of the next start', 60_000);
+  });
+
+  it('ends no other process that was given its number', async () => {
+    const current = await agent.script('current.sh', hangsOnce('echo \'{"version": "1.0.0"}\''));
+    await agent.configure({ slots: { firmware: { command: [current], current: [current] } } });
+    agent.start();
+    const pid = await asked();
+    const trace = `state/handlers/asked/${pid}.run`;
+    await service.until(() => agent.has(trace), 'its trace', 60_000);
+    const record = JSON.parse((await agent.text(trace)) ?? '') as Record<string, unknown>;
+    await agent.end('SIGKILL');
+    process.kill(pid, 'SIGKILL');
+    const other = spawn('sleep', ['300'], { stdio: 'ignore', detached: true });
+    try {
+      // As if it had the number now: it began at another time.
+      await agent.write(trace, JSON.stringify({ ...record, pid: other.pid }));
+      agent.start();
+      await service.until(() => service.hellos('d-1').length > 0, 'a hello of the next start', 60_000);
+      expect(agent.has(trace)).toBe(false);
+      expect(isGone(other.pid!)).toBe(false);
+    } finally {
+      other.kill('SIGKILL');
+    }
+  });
+});
+
+/** The id that a question wrote down. */
+async function asked(): Promise<number> {
+  await written('asked');
+  return service.until(() => Number(readFileSync(agent.path('asked'), 'utf8')) || undefined, 'its id');
+}
+
+/** Also where it is dead and not buried: the first process of a container may not do that. */
+function isGone(pid: number): boolean {
+  return !existsSync(`/proc/${pid}`) || /^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
 }
 
 /** Stands before the broker, and at some time passes nothing on any more. */

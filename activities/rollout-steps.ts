@@ -91,17 +91,17 @@ const EXECUTORS: Executors = {
  */
 export async function execute(step: Step, context: StepContext): Promise<void> {
   const { tx, rollout, now } = context;
-  const told = await (EXECUTORS[step.do] as (step: Step, context: StepContext) => Promise<StepReport>)(step, context);
+  const done = await (EXECUTORS[step.do] as (step: Step, context: StepContext) => Promise<StepReport>)(step, context);
   const facts = applyStep(rollout.facts, step, now);
   if (facts !== rollout.facts) await saveRollout(tx, rollout, { ...rollout, facts }, now);
-  if (told)
+  if (done)
     await writeHistory(tx, [
       {
         tenantId: rollout.tenantId,
         rolloutId: rollout.id,
         at: now,
         event: step.do,
-        data: { by: 'planner', version: rollout.version, ...told, saw: observedCounters(rollout) },
+        data: { by: 'planner', version: rollout.version, ...done, saw: observedCounters(rollout) },
       },
     ]);
 }

@@ -21,13 +21,13 @@ const tell = (message: FromFleet) => tellParent(message);
 const dispatcher = new Agent({ connections: 32 });
 let arrived: [string, number][] = [];
 let greeted = 0;
-let told = 0;
+let reported = 0;
 
 setInterval(() => {
   if (arrived.length > 0) tell({ said: 'documents', arrived });
   arrived = [];
-  if (greeted > told) tell({ said: 'greeted', count: greeted });
-  told = greeted;
+  if (greeted > reported) tell({ said: 'greeted', count: greeted });
+  reported = greeted;
 }, TELL_EVERY_MS);
 
 process.on('message', (message: ToFleet) => void connectAll(message));

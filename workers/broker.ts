@@ -47,7 +47,7 @@ const broker = await startEmbeddedBroker({
   ...settings.brokerListens,
   authenticate: (name, secret) => passwords.check(name, secret),
   log,
-  onRefused: (refused) => refusals.take(refused),
+  onRefused: (refused) => refusals.add(refused),
 });
 onShutdown(() => broker.close());
 const looking = new AbortController();

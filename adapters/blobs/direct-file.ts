@@ -69,7 +69,7 @@ export class DirectFile {
   }
 
   /** Copies the bytes: they may be used again. @throws what an earlier write failed with. */
-  async take(bytes: Uint8Array): Promise<void> {
+  async append(bytes: Uint8Array): Promise<void> {
     for (let at = 0; at < bytes.length;) {
       const part = bytes.subarray(at, at + WRITE_BYTES - this.filled);
       this.filling.set(part, this.filled);

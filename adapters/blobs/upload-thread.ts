@@ -45,7 +45,7 @@ export class UploadThread {
     worker.ref();
     try {
       upload.begin(path);
-      for await (const chunk of source) await upload.take(chunk);
+      for await (const chunk of source) await upload.write(chunk);
       return await upload.end();
     } catch (error) {
       await upload.abort();
@@ -64,7 +64,7 @@ export class UploadThread {
     const running: Running = { worker: new Worker(this.worker), uploads: new Map() };
     running.worker.on('message', (message: FromWriter) => {
       const upload = running.uploads.get(message.id);
-      if (message.said === 'taken') upload?.taken(message.bytes);
+      if (message.said === 'taken') upload?.acknowledge(message.bytes);
       else upload?.ended(message.outcome);
     });
     let why = 'it was ended';
@@ -100,7 +100,7 @@ class Upload {
     this.post({ tell: 'begin', id: this.id, path }, []);
   }
 
-  async take(chunk: Uint8Array): Promise<void> {
+  async write(chunk: Uint8Array): Promise<void> {
     if (isOwned(chunk) && chunk.length >= LARGE_BYTES) {
       this.closeGathered();
       this.batch.push(chunk);
@@ -127,7 +127,7 @@ class Upload {
     await this.until(() => false);
   }
 
-  taken(bytes: number): void {
+  acknowledge(bytes: number): void {
     this.ahead -= bytes;
     this.wake();
   }

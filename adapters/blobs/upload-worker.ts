@@ -26,13 +26,13 @@ class Upload {
     this.next(async () => void (this.file = await DirectFile.create(path, true)));
   }
 
-  take(chunks: readonly Uint8Array[]): void {
+  write(chunks: readonly Uint8Array[]): void {
     this.next(async () => {
       const file = this.opened();
       let bytes = 0;
       for (const chunk of chunks) {
         this.hash.update(chunk);
-        await file.take(chunk);
+        await file.append(chunk);
         bytes += chunk.length;
       }
       this.size += bytes;
@@ -79,7 +79,7 @@ port.on('message', (message: ToWriter) => {
     case 'begin':
       return void uploads.set(message.id, new Upload(message.id, message.path));
     case 'bytes':
-      return uploads.get(message.id)?.take(message.chunks);
+      return uploads.get(message.id)?.write(message.chunks);
     case 'end':
       return uploads.get(message.id)?.end();
     case 'abort':

@@ -29,7 +29,7 @@ export class BrokerRefusals {
     this.timer.unref();
   }
 
-  take(refused: Refused): void {
+  add(refused: Refused): void {
     const { tenant, node, topic, payload } = refused;
     const { reason, detail } = sentenceOf(refused);
     this.sink.count(reason);

@@ -67,7 +67,7 @@ export class Worker {
     const stop = new AbortController();
     this.running = { slot, stop };
     try {
-      await this.take(job, AbortSignal.any([stop.signal, this.desk.halt]));
+      await this.start(job, AbortSignal.any([stop.signal, this.desk.halt]));
     } catch (error) {
       if (stop.signal.aborted || this.desk.halt.aborted || isHalted(error)) return;
       this.desk.note('trouble', messageOf(error), slot);
@@ -77,7 +77,7 @@ export class Worker {
     }
   }
 
-  private take(job: Job, signal: AbortSignal): Promise<void> {
+  private start(job: Job, signal: AbortSignal): Promise<void> {
     switch (job.phase) {
       case 'offered':
       case 'deferred':

@@ -81,7 +81,7 @@ export class CommandOutput {
     for (let read = 1; read > 0 && all < 2 * MOST_BEHIND; all += read) {
       read = readSync(this.fd, this.piece, 0, this.piece.length, this.seen);
       this.seen += read;
-      if (read > 0) this.take(this.piece.subarray(0, read));
+      if (read > 0) this.append(this.piece.subarray(0, read));
     }
     if (this.seen > MOST_ON_DISK) {
       ftruncateSync(this.fd, 0);
@@ -90,7 +90,7 @@ export class CommandOutput {
     return all;
   }
 
-  private take(bytes: Buffer): void {
+  private append(bytes: Buffer): void {
     this.kept = Buffer.concat([this.kept, bytes]).subarray(-MOST_KEPT);
     const [first = '', ...others] = this.decoder.write(bytes).split('\n');
     this.line = (this.line + first).slice(0, LONGEST_LINE);

@@ -225,7 +225,7 @@ class Pipe {
     private readonly socket: Socket,
     private readonly keep: 'oldest' | 'newest',
   ) {
-    socket.on('data', (piece: Buffer) => this.take(piece));
+    socket.on('data', (piece: Buffer) => this.append(piece));
     socket.on('error', () => (this.isOpen = false)); // what was read counts, and how the process ended
     socket.once('close', () => (this.isOpen = false));
   }
@@ -251,7 +251,7 @@ class Pipe {
     this.socket.unref();
   }
 
-  private take(piece: Buffer): void {
+  private append(piece: Buffer): void {
     this.bytes += piece.length;
     if (this.keep === 'newest') this.kept = Buffer.concat([this.kept, piece]).subarray(-MOST_ANSWER);
     else if (this.kept.length < MOST_ANSWER) this.kept = Buffer.concat([this.kept, piece]).subarray(0, MOST_ANSWER);

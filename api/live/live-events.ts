@@ -157,10 +157,10 @@ export class LiveEvents {
 
   private async tellEntries(tenantId: string, feed: TenantFeed, newest: number): Promise<void> {
     while (feed.position < newest && feed.readers.size > 0) {
-      const told = [...feed.readers].filter((reader) => reader.isLive());
-      const rolloutIds = told.some((reader) => reader.rolloutId === null) ? undefined : rolloutsOf(told);
+      const live = [...feed.readers].filter((reader) => reader.isLive());
+      const rolloutIds = live.some((reader) => reader.rolloutId === null) ? undefined : rolloutsOf(live);
       const entries =
-        told.length === 0
+        live.length === 0
           ? []
           : await asTenant(this.pool, tenantId, (tx) =>
               readSealed(tx, tenantId, {
@@ -172,7 +172,7 @@ export class LiveEvents {
             );
       const upTo = entries[PAGE - 1]?.number ?? newest;
       feed.position = upTo;
-      distribute(entries, upTo, told);
+      distribute(entries, upTo, live);
       // A reader that became live meanwhile was not asked for: it reads by itself what these entries were.
       for (const reader of feed.readers) if (reader.isLive() && reader.position < upTo) void this.catchUp(feed, reader);
     }

@@ -14,7 +14,7 @@ const [address = '', taskQueue = ''] = process.argv.slice(2);
 const tell = (message: FromBareWorker) => tellParent(message);
 const notified: [string, number][] = [];
 let concluded = 0;
-let told = 0;
+let reported = 0;
 
 Runtime.install({ logger: new DefaultLogger('ERROR') });
 const connection = await NativeConnection.connect({ address });
@@ -35,8 +35,8 @@ const worker = await Worker.create({
 });
 process.once('disconnect', () => worker.shutdown());
 const telling = setInterval(() => {
-  if (notified.length === 0 && concluded === told) return;
-  told = concluded;
+  if (notified.length === 0 && concluded === reported) return;
+  reported = concluded;
   tell({ said: 'progress', notified: notified.splice(0), concluded });
 }, TELL_EVERY_MS);
 tell({ said: 'ready' });

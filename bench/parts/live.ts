@@ -39,7 +39,7 @@ export const live: Part = {
     const ofAll = await readersOf(context, stage, `${http}/v1/events`, wanted);
     const watched = await commitsOf(stage, await publish(publishers, run), few.total);
     const beside = { name: 'with none', value: alone.perSecond };
-    const told = ({ last }: Readers): string =>
+    const detailOf = ({ last }: Readers): string =>
       `${last().open} still read at the end; ${Math.round(last().bytes / 1_048_576)} MiB were sent to them`;
     return {
       figures: [
@@ -48,14 +48,14 @@ export const live: Part = {
           value: few.perSecond,
           unit: '/s',
           beside,
-          detail: told(ofOne),
+          detail: detailOf(ofOne),
         },
         {
           name: `committed with ${wanted} more, of all that happens`,
           value: watched.perSecond,
           unit: '/s',
           beside,
-          detail: told(ofAll),
+          detail: detailOf(ofAll),
         },
       ],
       method: [

@@ -79,7 +79,7 @@ export class Ingest {
 
   constructor(private readonly deps: IngestDependencies) {}
 
-  take(message: Incoming): void {
+  enqueue(message: Incoming): void {
     if (this.mode === 'ended') return;
     this.waiting.push(message);
     this.arrivedAt.set(message, performance.now());
@@ -236,15 +236,15 @@ export class Ingest {
     incoming.acknowledge();
     if (this.heldProgress.size < MAX_PROGRESS_KNOWN)
       this.heldProgress.set(key, { ...incoming, acknowledge: () => undefined });
-    this.lookAtHeld ??= setTimeout(() => this.takeHeld(), LOOK_AT_HELD_MS);
+    this.lookAtHeld ??= setTimeout(() => this.enqueueHeld(), LOOK_AT_HELD_MS);
     return true;
   }
 
-  private takeHeld(): void {
+  private enqueueHeld(): void {
     this.lookAtHeld = undefined;
     const held = [...this.heldProgress.values()];
     this.heldProgress.clear();
-    for (const one of held) this.take(one);
+    for (const one of held) this.enqueue(one);
   }
 }
 

@@ -53,11 +53,11 @@ export class Leadership {
   }
 
   private async run(): Promise<void> {
-    for (let told = false; !this.isEnded();) {
+    for (let isLogged = false; !this.isEnded();) {
       const asked = instant();
       const epoch = await this.ask();
-      if (epoch === undefined && !told) this.log.info({}, `stands by for "${this.name}"`);
-      told = epoch === undefined;
+      if (epoch === undefined && !isLogged) this.log.info({}, `stands by for "${this.name}"`);
+      isLogged = epoch === undefined;
       if (epoch !== undefined && !this.isEnded())
         await this.lead(
           new LeaseGuard({ name: this.name, holder: this.holder, epoch }, GIVE_UP_MS, asked, () => this.pause.wake()),

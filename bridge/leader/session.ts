@@ -96,7 +96,7 @@ export class BrokerSession {
       await connection.publish(topic, payload, options);
     };
     const ingest = new Ingest({ ...this.deps, publish });
-    connection.onMessage((message) => ingest.take(message));
+    connection.onMessage((message) => ingest.enqueue(message));
     const loops: Loop[] = [];
     const comparison = new Comparison(this.deps);
     const heartbeat = new Heartbeat(

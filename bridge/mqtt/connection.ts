@@ -180,7 +180,7 @@ export class MqttConnection {
   private read(): void {
     const frames = new Frames(this.options.maxPacketSize);
     const packets = parser({ protocolVersion: 4 });
-    packets.on('packet', (packet) => this.mode !== 'closed' && this.guard(() => this.take(packet)));
+    packets.on('packet', (packet) => this.mode !== 'closed' && this.guard(() => this.receive(packet)));
     packets.on('error', (error: Error) =>
       this.close(new Error(`the broker sent what is not MQTT: ${error.message}`, { cause: error })),
     );
@@ -192,7 +192,7 @@ export class MqttConnection {
     });
   }
 
-  private take(packet: Packet): void {
+  private receive(packet: Packet): void {
     const id = packet.messageId ?? 0;
     switch (packet.cmd) {
       case 'connack':

@@ -34,40 +34,40 @@ interface Refreshed {
 export class StatusRefreshLimiter {
   private left = PER_SECOND;
   private at = 0;
-  private readonly told = new Map<string, Refreshed>();
+  private readonly refreshed = new Map<string, Refreshed>();
 
   /**
    * Whether the process knows already what is signalled of this row, except for what people read: it was told of the
    * same, and has no earlier deadline since.
    */
   isRefresh(i: Installation): boolean {
-    const told = this.told.get(i.id);
-    if (told?.key !== signalKey(i)) return false;
-    return i.dueAt === null || (told.until !== null && told.until <= i.dueAt);
+    const last = this.refreshed.get(i.id);
+    if (last?.key !== signalKey(i)) return false;
+    return i.dueAt === null || (last.until !== null && last.until <= i.dueAt);
   }
 
   /** @returns undefined where a refresh may be sent now (epoch milliseconds), else when to look again. */
   waitUntil(i: Installation, now: number): number | undefined {
-    const told = this.told.get(i.id);
+    const last = this.refreshed.get(i.id);
     const next =
-      told === undefined ? 0 : told.at + Math.min(Math.max((told.at - i.stateSince) / 2, SHOWN_AFTER_MS), MOST_MS);
+      last === undefined ? 0 : last.at + Math.min(Math.max((last.at - i.stateSince) / 2, SHOWN_AFTER_MS), MOST_MS);
     if (now < next) return next;
-    return this.take(now) ? undefined : now + AGAIN_MS;
+    return this.tryAcquire(now) ? undefined : now + AGAIN_MS;
   }
 
   /** The process was told where this row stands. */
   remember(i: Installation, now: number): void {
-    this.told.delete(i.id);
+    this.refreshed.delete(i.id);
     if (i.endedAt !== null) return;
-    this.told.set(i.id, { key: signalKey(i), until: i.dueAt, at: now });
-    for (const id of this.told.keys()) {
-      if (this.told.size <= REMEMBERED) break;
-      this.told.delete(id);
+    this.refreshed.set(i.id, { key: signalKey(i), until: i.dueAt, at: now });
+    for (const id of this.refreshed.keys()) {
+      if (this.refreshed.size <= REMEMBERED) break;
+      this.refreshed.delete(id);
     }
   }
 
   /** @returns whether one more may be sent now (epoch milliseconds). */
-  private take(now: number): boolean {
+  private tryAcquire(now: number): boolean {
     this.left = Math.min(PER_SECOND, this.left + (Math.max(now - this.at, 0) * PER_SECOND) / 1_000);
     this.at = now;
     if (this.left < 1) return false;

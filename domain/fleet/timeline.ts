@@ -101,8 +101,8 @@ function content(entry: TimelineEntry): string {
 
 /** `: <reason>`, where a reason or an error is known. */
 function error({ data }: TimelineEntry): string {
-  const { error: told, reason } = data as { error?: { code: string; message?: string }; reason?: string };
-  if (told?.code !== undefined) return `: ${told.code}${told.message ? ` (${told.message})` : ''}`;
+  const { error: cause, reason } = data as { error?: { code: string; message?: string }; reason?: string };
+  if (cause?.code !== undefined) return `: ${cause.code}${cause.message ? ` (${cause.message})` : ''}`;
   return reason ? `: ${reason}` : '';
 }
 

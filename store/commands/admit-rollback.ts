@@ -120,7 +120,7 @@ export async function admitRollback(
     return { candidate, to: 'inFlight', because: null, installation: installationOf(rollout, what, rules, now) };
   });
   const starts = decided.flatMap(({ installation, candidate }): Start[] =>
-    installation ? [{ installation, retryOf: candidate.back_installation_id, told: { rollBack: true } }] : [],
+    installation ? [{ installation, retryOf: candidate.back_installation_id, details: { rollBack: true } }] : [],
   );
   await startInstallations(tx, rollout, starts, now);
   await tx.query(

@@ -104,7 +104,7 @@ export async function admit(
             {
               installation,
               retryOf: candidate.attempt > 0 ? candidate.installation_id : null,
-              told: { group: group.name, rolloutAttempt: candidate.attempt + 1 },
+              details: { group: group.name, rolloutAttempt: candidate.attempt + 1 },
             },
           ]
         : [],

@@ -57,7 +57,7 @@ function policyOf({ timeouts: t, confirm }: Plan): Policy {
 export interface Start {
   readonly installation: Installation;
   readonly retryOf: string | null;
-  readonly told: Readonly<Record<string, unknown>>;
+  readonly details: Readonly<Record<string, unknown>>;
 }
 
 /**
@@ -77,13 +77,13 @@ export async function startInstallations(
   );
   await writeHistory(
     tx,
-    starts.map(({ installation, told }) => ({
+    starts.map(({ installation, details }) => ({
       tenantId,
       deviceId: installation.deviceId,
       installationId: installation.id,
       at: now,
       event: 'requested',
-      data: { by: `rollout:${id}`, slot: installation.slot, firmwareId: installation.firmwareId, ...told },
+      data: { by: `rollout:${id}`, slot: installation.slot, firmwareId: installation.firmwareId, ...details },
     })),
   );
   await mark(

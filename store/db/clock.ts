@@ -27,11 +27,11 @@ export class DatabaseClock {
   }
 
   /**
-   * @param told epoch milliseconds, as PostgreSQL said
+   * @param answered epoch milliseconds, as PostgreSQL said
    * @param asked what `asks` gave before the question was sent
    */
-  learn(told: number, asked: number): void {
-    const [least, most] = [told - this.monotonic(), told - asked];
+  learn(answered: number, asked: number): void {
+    const [least, most] = [answered - this.monotonic(), answered - asked];
     this.ahead = this.ahead === undefined ? least : Math.min(Math.max(this.ahead, least), most);
   }
 

@@ -55,8 +55,8 @@ async function begin(client: pg.ClientBase, role: Role, tenantId: string): Promi
   const answers = (await client.query(
     `BEGIN; SET LOCAL ROLE ${role}; SET LOCAL slipway.tenant = '${tenantId}'; ${TIME}`,
   )) as unknown as readonly pg.QueryResult<{ now: number }>[];
-  const told = answers.at(-1)?.rows[0];
-  if (told) databaseClock.learn(told.now, asked);
+  const answered = answers.at(-1)?.rows[0];
+  if (answered) databaseClock.learn(answered.now, asked);
 }
 
 /** A connection that cannot even roll back is no use to anyone: it is dropped from the pool. */

@@ -93,8 +93,8 @@ export async function moveTargets(tx: Tx, changes: readonly InstallationChange[]
   await applyMoves(tx, moves, now);
   for (const one of moves.filter(({ isPinned }) => !isPinned))
     await pinEarlier(tx, { tenantId: one.tenantId, id: one.rolloutId }, one.prior === null ? [] : [one.prior]);
-  const told = new Map(moves.map((one) => [`${one.tenantId}/${one.rolloutId}`, one]));
-  return [...told.values()].map((one) => pokeRollout(one.tenantId, one.rolloutId, now + DEBOUNCE_MS));
+  const rollouts = new Map(moves.map((one) => [`${one.tenantId}/${one.rolloutId}`, one]));
+  return [...rollouts.values()].map((one) => pokeRollout(one.tenantId, one.rolloutId, now + DEBOUNCE_MS));
 }
 
 interface OpenTargetRow {
@@ -196,8 +196,8 @@ export async function refreshAdmissible(
      RETURNING t.tenant_id, t.rollout_id`,
     [JSON.stringify(held)],
   );
-  const told = new Map(rows.map((row) => [`${row.tenant_id}/${row.rollout_id}`, row]));
-  return [...told.values()].map((row) => pokeRollout(row.tenant_id, row.rollout_id, now + DEBOUNCE_MS));
+  const rollouts = new Map(rows.map((row) => [`${row.tenant_id}/${row.rollout_id}`, row]));
+  return [...rollouts.values()].map((row) => pokeRollout(row.tenant_id, row.rollout_id, now + DEBOUNCE_MS));
 }
 
 /** A device is deleted: its targets end, whatever its installations still wait for. */

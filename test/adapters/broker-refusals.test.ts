@@ -40,7 +40,7 @@ beforeAll(async () => {
     host: '127.0.0.1',
     port: 0,
     log,
-    onRefused: (refused) => refusals.take(refused),
+    onRefused: (refused) => refusals.add(refused),
     authenticate: async (username) => {
       const node = parseUsername(username);
       return node ? { identity: { kind: 'device', ...node } } : null;

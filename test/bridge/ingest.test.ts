@@ -149,7 +149,7 @@ describe('Reports that arrive', () => {
     try {
       await holder.query('BEGIN');
       await holder.query('SELECT FROM devices WHERE id = $1 FOR UPDATE', [one]);
-      ingest.take(hello(one, '1.0'));
+      ingest.enqueue(hello(one, '1.0'));
       await until(
         "the report waits for the device's row",
         async () =>
@@ -171,7 +171,7 @@ describe('Reports that arrive', () => {
   it('D2 one that can never be stored holds up no other of its batch: it is found by halving, goes to the diagnostics and is acknowledged', async () => {
     const all = await devices(20);
     const poisoned = all[13]!;
-    for (const id of all) ingest.take(hello(id, id === poisoned ? 'poison' : '2.0'));
+    for (const id of all) ingest.enqueue(hello(id, id === poisoned ? 'poison' : '2.0'));
     await until('all are acknowledged', () => acknowledged.length === 20);
     expect(await versions(all)).toEqual(all.map((id) => (id === poisoned ? undefined : '2.0')));
     const [entry] = await asTenant(pool, 'default', (tx) => readDiagnostics(tx, 'default', poisoned));
@@ -193,9 +193,9 @@ describe('Reports that arrive', () => {
     try {
       await holder.query('BEGIN');
       await holder.query('SELECT FROM devices WHERE id = $1 FOR UPDATE', [held]);
-      ingest.take(hello(held, '1.0'));
-      ingest.take(hello(held, '2.0'));
-      for (const device of others) ingest.take(hello(device, '1.0'));
+      ingest.enqueue(hello(held, '1.0'));
+      ingest.enqueue(hello(held, '2.0'));
+      for (const device of others) ingest.enqueue(hello(device, '1.0'));
       await until('all others are acknowledged', () => acknowledged.length >= 99, 10_000);
       expect(acknowledged).not.toContain(held);
     } finally {
@@ -225,9 +225,9 @@ describe('Reports that arrive', () => {
           [id],
         )
       )[0]!.bytes;
-    ingest.take(progress(other, 99));
+    ingest.enqueue(progress(other, 99));
     await until('the foreign one was looked at', () => acknowledged.length === 1);
-    for (const at of [10, 20, 40]) ingest.take(progress(one, at));
+    for (const at of [10, 20, 40]) ingest.enqueue(progress(one, at));
     await until('the first is there', async () => (await bytes()) === 10);
     await until('the last follows', async () => (await bytes()) === 40, 10_000);
     expect(acknowledged).toEqual([other, one, one, one]);
@@ -239,8 +239,8 @@ describe('Reports that arrive', () => {
       `CREATE FUNCTION away() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'shutting down' USING ERRCODE = '57P03'; END $$`,
     );
     await facts.sql('CREATE TRIGGER away BEFORE INSERT ON device_slots FOR EACH ROW EXECUTE FUNCTION away()');
-    ingest.take(hello(one, '3.0'));
-    ingest.take({ ...hello(one, '3.0'), payload: Buffer.from('not json') });
+    ingest.enqueue(hello(one, '3.0'));
+    ingest.enqueue({ ...hello(one, '3.0'), payload: Buffer.from('not json') });
     const failed = async () =>
       (
         await facts.sql<{ n: number }>(
@@ -261,7 +261,7 @@ describe('Reports that arrive', () => {
     await releaseLease(pool, lease, 'one');
     await holdLease(pool, lease, 'two', 60_000);
     expect(guard.holds()).toBe(true);
-    ingest.take(hello(one, '4.0'));
+    ingest.enqueue(hello(one, '4.0'));
     await until('the term is over', () => !guard.holds());
     await ingest.end();
     expect([await versions([one]), acknowledged, sent, counts]).toEqual([[undefined], [], [], {}]);
@@ -279,7 +279,7 @@ describe('Reports that arrive', () => {
       counted: () => undefined,
       publish: async () => undefined,
     });
-    stale.take(hello(one, '5.0'));
+    stale.enqueue(hello(one, '5.0'));
     await stale.end();
     expect([await versions([one]), acknowledged]).toEqual([[undefined], []]);
   });

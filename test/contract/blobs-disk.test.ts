@@ -164,7 +164,7 @@ describe('blobs on a disk in particular', () => {
     const bytes = randomBytes(40 * MEGABYTE + 17);
     const path = join(folder, 'file');
     const file = await DirectFile.create(path, past);
-    for await (const chunk of cut(bytes)) await file.take(chunk);
+    for await (const chunk of cut(bytes)) await file.append(chunk);
     await file.end();
     await file.close();
     expect((await readFile(path)).equals(bytes)).toBe(true);

@@ -287,7 +287,7 @@ describe('The parts of a simulation', () => {
     const queue = new EventQueue();
     const put = Array.from({ length: 5_000 }, (_, number) => ({ time: Math.floor(random() * 500), number }));
     for (const { time, number } of put) queue.put(time, number);
-    const taken = put.map(() => [queue.nextAt, queue.take()]);
+    const taken = put.map(() => [queue.nextAt, queue.pop()]);
     expect(taken).toEqual(
       [...put].sort((a, b) => a.time - b.time || a.number - b.number).map(({ time, number }) => [time, number]),
     );

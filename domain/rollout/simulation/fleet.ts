@@ -182,7 +182,7 @@ export class SimulatedFleet {
    */
   step(): 'news' | 'due' | 'nothing' {
     this.now = this.events.nextAt;
-    const device = this.events.take();
+    const device = this.events.pop();
     const group = this.groupWith(device);
     switch (this.doing[device]) {
       case AWAY:

@@ -31,7 +31,7 @@ export class EventQueue {
   }
 
   /** @returns the number of the first entry. Only where there is one. */
-  take(): number {
+  pop(): number {
     const first = this.numberAt(0);
     this.count -= 1;
     const [at, number] = [this.timeAt(this.count), this.numberAt(this.count)];

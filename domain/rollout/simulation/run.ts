@@ -177,8 +177,8 @@ class Running {
     let due = until !== null && until > this.now ? until : Infinity;
     while (this.fleet.nextAt <= due) {
       const time = this.fleet.nextAt;
-      const told = this.fleet.step();
-      if (told !== 'nothing') due = Math.min(due, told === 'due' ? time : time + this.poke);
+      const happened = this.fleet.step();
+      if (happened !== 'nothing') due = Math.min(due, happened === 'due' ? time : time + this.poke);
     }
     if (due < Infinity) this.now = Math.max(due, this.now);
     return due < Infinity;
@@ -200,12 +200,12 @@ export function simulateOnce(plan: Plan, model: FleetModel, seed: number, start:
   const run = new Running(plan, model, seed, start);
   for (;;) {
     const looked = run.look();
-    if ('outcome' in looked) return told(run, looked.outcome);
-    if (!run.live(looked.until)) return told(run, 'waiting');
+    if ('outcome' in looked) return result(run, looked.outcome);
+    if (!run.live(looked.until)) return result(run, 'waiting');
   }
 }
 
-function told({ fleet, facts, samples, looks, now }: Running, outcome: Run['outcome']): Run {
+function result({ fleet, facts, samples, looks, now }: Running, outcome: Run['outcome']): Run {
   const begun = facts.startedAt ?? facts.createdAt;
   const after = (time: number): number => time - begun;
   const since = (time: number | null): number | null => (time === null ? null : after(time));

@@ -99,9 +99,9 @@ describe('Retained messages that come with the subscription', () => {
         [id],
       )
     )[0]!;
-  const taken = async (...messages: Parameters<Ingest['take']>[0][]) => {
+  const taken = async (...messages: Parameters<Ingest['enqueue']>[0][]) => {
     const before = acknowledged.length;
-    for (const message of messages) ingest.take(message);
+    for (const message of messages) ingest.enqueue(message);
     await until('all are acknowledged', () => acknowledged.length === before + messages.length, 60_000);
   };
 

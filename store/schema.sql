@@ -162,6 +162,8 @@ CREATE TABLE device_types (
   CONSTRAINT device_types_pkey PRIMARY KEY (tenant_id, id)
   CONSTRAINT device_types_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(id)
 );
+CREATE INDEX device_types_by_name ON public.device_types USING btree (tenant_id, name text_pattern_ops);
+CREATE INDEX device_types_in_order_of_names ON public.device_types USING btree (tenant_id, name COLLATE "C", id);
 CREATE INDEX device_types_newest ON public.device_types USING btree (tenant_id, created_at DESC, id DESC);
 POLICY all_tenants ON device_types TO slipway_worker USING true
 POLICY one_tenant ON device_types TO slipway_api USING (tenant_id = current_tenant())
@@ -206,6 +208,7 @@ CREATE INDEX devices_by_hour ON public.devices USING btree (tenant_id, last_seen
 CREATE INDEX devices_by_interval ON public.devices USING btree (communication_interval) WHERE (communication_interval > 0);
 CREATE INDEX devices_by_name ON public.devices USING btree (tenant_id, name text_pattern_ops);
 CREATE INDEX devices_by_type ON public.devices USING btree (tenant_id, device_type_id);
+CREATE INDEX devices_in_order_of_names ON public.devices USING btree (tenant_id, name COLLATE "C", id);
 CREATE INDEX devices_newest ON public.devices USING btree (tenant_id, created_at DESC, id DESC);
 CREATE INDEX devices_online ON public.devices USING btree (tenant_id, online, created_at DESC, id DESC);
 CREATE INDEX devices_online_by_hour ON public.devices USING btree (last_seen_hour NULLS FIRST) WHERE online;
@@ -262,7 +265,11 @@ CREATE TABLE firmwares (
   CONSTRAINT firmwares_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(id)
 );
 CREATE INDEX firmwares_by_content ON public.firmwares USING btree (sha256) WHERE (state = 'ready'::text);
+CREATE INDEX firmwares_by_name ON public.firmwares USING btree (tenant_id, name text_pattern_ops) WHERE (state <> 'retired'::text);
+CREATE INDEX firmwares_by_sha256 ON public.firmwares USING btree (tenant_id, sha256) WHERE (state <> 'retired'::text);
+CREATE INDEX firmwares_by_version ON public.firmwares USING btree (tenant_id, version text_pattern_ops) WHERE (state <> 'retired'::text);
 CREATE INDEX firmwares_drafts ON public.firmwares USING btree (created_at) WHERE (state = 'draft'::text);
+CREATE INDEX firmwares_in_order_of_names ON public.firmwares USING btree (tenant_id, name COLLATE "C", id) WHERE (state <> 'retired'::text);
 CREATE INDEX firmwares_newest ON public.firmwares USING btree (tenant_id, created_at DESC, id DESC) WHERE (state <> 'retired'::text);
 POLICY all_tenants ON firmwares TO slipway_worker USING true
 POLICY one_tenant ON firmwares TO slipway_api USING (tenant_id = current_tenant())
@@ -280,9 +287,12 @@ CREATE TABLE history (
   data jsonb NOT NULL DEFAULT '{}'::jsonb
   number bigint
   hash bytea
+  by_whom text DEFAULT (data ->> 'by'::text)
   CONSTRAINT history_pkey PRIMARY KEY (entry)
   CONSTRAINT history_tenant_id_number_key UNIQUE (tenant_id, number)
 );
+CREATE INDEX history_by_event ON public.history USING btree (tenant_id, event, number) WHERE (number IS NOT NULL);
+CREATE INDEX history_by_whom ON public.history USING btree (tenant_id, by_whom, number) WHERE ((number IS NOT NULL) AND (by_whom IS NOT NULL));
 CREATE INDEX history_of_device ON public.history USING btree (tenant_id, device_id, entry) WHERE (device_id IS NOT NULL);
 CREATE INDEX history_of_installation ON public.history USING btree (tenant_id, installation_id, entry) WHERE (installation_id IS NOT NULL);
 CREATE INDEX history_of_rollout ON public.history USING btree (tenant_id, rollout_id, entry) WHERE (rollout_id IS NOT NULL);
@@ -354,10 +364,16 @@ CREATE TABLE installations (
   CONSTRAINT installations_tenant_id_device_id_fkey FOREIGN KEY (tenant_id, device_id) REFERENCES devices(tenant_id, id) ON DELETE CASCADE
   CONSTRAINT installations_tenant_id_firmware_id_fkey FOREIGN KEY (tenant_id, firmware_id) REFERENCES firmwares(tenant_id, id)
 );
+CREATE INDEX installations_by_end ON public.installations USING btree (tenant_id, (
+CASE
+    WHEN (ended_at IS NULL) THEN 'infinity'::timestamp with time zone
+    ELSE ended_at
+END), id);
 CREATE INDEX installations_by_slot ON public.installations USING btree (tenant_id, slot, requested_at DESC, id DESC);
 CREATE INDEX installations_by_state ON public.installations USING btree (tenant_id, state, requested_at DESC, id DESC);
 CREATE INDEX installations_newest ON public.installations USING btree (tenant_id, requested_at DESC, id DESC);
 CREATE INDEX installations_of_device ON public.installations USING btree (tenant_id, device_id, requested_at DESC, id DESC);
+CREATE INDEX installations_of_firmware ON public.installations USING btree (tenant_id, firmware_id, requested_at DESC, id DESC);
 CREATE INDEX installations_of_rollout ON public.installations USING btree (tenant_id, rollout_id, requested_at DESC, id DESC) WHERE (rollout_id IS NOT NULL);
 CREATE UNIQUE INDEX installations_one_executing ON public.installations USING btree (tenant_id, device_id) WHERE executing;
 CREATE INDEX installations_open_of_device ON public.installations USING btree (tenant_id, device_id) WHERE (ended_at IS NULL);
@@ -554,6 +570,7 @@ CREATE TABLE rollout_templates (
   CONSTRAINT rollout_templates_pkey PRIMARY KEY (tenant_id, id)
   CONSTRAINT rollout_templates_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(id)
 );
+CREATE INDEX rollout_templates_in_order_of_names ON public.rollout_templates USING btree (tenant_id, ((plan ->> 'name'::text)) COLLATE "C", id);
 CREATE INDEX rollout_templates_newest ON public.rollout_templates USING btree (tenant_id, created_at DESC, id DESC);
 POLICY all_tenants ON rollout_templates TO slipway_worker USING true
 POLICY one_tenant ON rollout_templates TO slipway_api USING (tenant_id = current_tenant())
@@ -602,6 +619,7 @@ CREATE TABLE rollouts (
 );
 CREATE INDEX rollouts_by_phase ON public.rollouts USING btree (tenant_id, phase, created_at DESC, id DESC);
 CREATE INDEX rollouts_dynamic ON public.rollouts USING btree (tenant_id) WHERE ((finished_at IS NULL) AND (closed_at IS NULL) AND (((plan -> 'targets'::text) ->> 'dynamic'::text))::boolean);
+CREATE INDEX rollouts_in_order_of_names ON public.rollouts USING btree (tenant_id, name COLLATE "C", id);
 CREATE INDEX rollouts_newest ON public.rollouts USING btree (tenant_id, created_at DESC, id DESC);
 CREATE INDEX rollouts_overdue ON public.rollouts USING btree (due_at) WHERE ((finished_at IS NULL) AND (closed_at IS NULL));
 POLICY all_tenants ON rollouts TO slipway_worker USING true

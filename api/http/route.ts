@@ -157,10 +157,20 @@ export function answerPage<T>(
   request: PageRequest,
   print: (item: T) => unknown = (item) => item,
 ): Answer {
-  const meta = {
-    page: request.page,
-    pageSize: request.pageSize,
-    ...(page.nextCursor === undefined ? {} : { nextCursor: page.nextCursor }),
+  return { status: 200, body: { data: page.items.map(print), meta: metaOf(page, request) } };
+}
+
+/** Where in a list its page stands, and how long the list is. `itemsTotalExact` is there where it is false. */
+export function metaOf(
+  { nextCursor, total }: Pick<Page<unknown>, 'nextCursor' | 'total'>,
+  { page, pageSize }: Pick<PageRequest, 'page' | 'pageSize'>,
+): Record<string, unknown> {
+  return {
+    page,
+    pageSize,
+    itemsTotal: total.items,
+    pagesTotal: Math.ceil(total.items / pageSize),
+    ...(total.exact ? {} : { itemsTotalExact: false }),
+    ...(nextCursor === undefined ? {} : { nextCursor }),
   };
-  return { status: 200, body: { data: page.items.map(print), meta } };
 }

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { deviceType, deviceTypePatch, newDeviceType } from '../../protocol/http/device-types.js';
+import { deviceType, deviceTypeFilters, deviceTypePatch, newDeviceType } from '../../protocol/http/device-types.js';
 import { envelope, id, listQuery, pageOf } from '../../protocol/http/envelope.js';
 import {
   createDeviceType,
@@ -38,13 +38,16 @@ export function deviceTypeRoutes(): Route[] {
       method: 'get',
       path: '/v1/device-types',
       operationId: 'listDeviceTypes',
-      summary: 'List device types, newest first',
+      summary: 'List device types, newest first or by name',
       permission: 'devicetypes:read',
-      query: listQuery({}),
+      query: listQuery(deviceTypeFilters, ['createdAt', 'name']),
       answers: { 200: { description: 'A page of device types', schema: pageOf(deviceType) } },
       handle: async (call) => {
         const page = toPageRequest(call.query, VALIDATION);
-        return answerPage(await call.inTenant((tx) => listDeviceTypes(tx, call.principal.tenantId, page)), page);
+        return answerPage(
+          await call.inTenant((tx) => listDeviceTypes(tx, call.principal.tenantId, call.query, page)),
+          page,
+        );
       },
     }),
     route({

@@ -36,10 +36,10 @@ export function deviceRoutes({ now }: Pick<Services, 'now'>): Route[] {
       method: 'get',
       path: '/v1/devices',
       operationId: 'listDevices',
-      summary: 'List devices, newest first',
+      summary: 'List devices, newest first or by name',
       description: 'Each filter is a comma list and matches any of its values; filters all match.',
       permission: 'devices_base_data:read',
-      query: listQuery(deviceFilters),
+      query: listQuery(deviceFilters, ['createdAt', 'name']),
       answers: { 200: { description: 'A page of devices', schema: pageOf(device) } },
       handle: async (call) => {
         const page = toPageRequest(call.query, VALIDATION);

@@ -1,3 +1,4 @@
+import type { z } from 'zod';
 import {
   historyEvent,
   historyQuery,
@@ -23,7 +24,7 @@ export function eventRoutes(live: LiveEvents): Route[] {
       method: 'get',
       path: '/v1/events',
       operationId: 'listEvents',
-      summary: 'Everything that happened, in the order of the sealed history',
+      summary: 'What happened, in the order of the sealed history or newest first',
       description:
         'With `Accept: text/event-stream` events follow within about a second, as Server-Sent Events: `id` is the number in the history, `event` what happened, `data` the entry. A reader that does not keep up is cut off, and each stream ends after 15 minutes: ask again with `Last-Event-ID`, and nothing is left out.',
       permission: ['rollouts:read', 'firmware:read', 'devices_states:read'],
@@ -39,6 +40,7 @@ export function eventRoutes(live: LiveEvents): Route[] {
       async handle(call) {
         const { tenantId } = call.principal;
         if (wantsStream(call.request)) {
+          refuseFilters(call.query);
           const { after } = placeOf(call.request, call.query, VALIDATION);
           await live.attach(call.response, { tenantId, ...(after === undefined ? {} : { after }) });
           return { handled: true };
@@ -47,11 +49,25 @@ export function eventRoutes(live: LiveEvents): Route[] {
         if (request.cursor !== undefined && call.query.after !== undefined)
           throw refuse(VALIDATION, '/query/after', 'excludes cursor; send one of them');
         return answerPage(
-          await call.inTenant((tx) => listSealed(tx, tenantId, call.query.after ?? 0, request)),
+          await call.inTenant((tx) =>
+            listSealed(tx, tenantId, call.query, { ...request, newestFirst: call.query.order === 'desc' }),
+          ),
           { ...request, page: 0 },
           printHistoryEvent,
         );
       },
     }),
   ];
+}
+
+/** A stream tells everything. @throws DomainError (validation) where less, or another order, is asked for */
+function refuseFilters({ order, by, event, deviceId, rolloutId, since, until }: z.output<typeof historyQuery>): void {
+  const filters = { by, event, deviceId, rolloutId, since, until, order: order === 'desc' ? order : undefined };
+  for (const [name, value] of Object.entries(filters))
+    if (value !== undefined)
+      throw refuse(
+        VALIDATION,
+        `/query/${name}`,
+        'is for pages; a stream sends everything, in the order of the history',
+      );
 }

@@ -7,6 +7,7 @@ import {
   deletion,
   DRAFT_EXAMPLE,
   firmware,
+  firmwareFilters,
   newFirmware,
   printFirmware,
 } from '../../protocol/http/firmware.js';
@@ -64,14 +65,14 @@ export function firmwareRoutes(services: Services): Route[] {
       method: 'get',
       path: '/v1/firmwares',
       operationId: 'listFirmwares',
-      summary: 'List firmwares, newest first',
+      summary: 'List firmwares, newest first or by name',
       permission: 'firmware:read',
-      query: listQuery({}),
+      query: listQuery(firmwareFilters, ['createdAt', 'name']),
       answers: { 200: { description: 'A page of firmwares', schema: pageOf(firmware) } },
       async handle(call) {
         const { principal, query } = call;
         const request = toPageRequest(query, VALIDATION);
-        const page = await call.inTenant((tx) => listFirmwares(tx, principal.tenantId, request, age()));
+        const page = await call.inTenant((tx) => listFirmwares(tx, principal.tenantId, query, request, age()));
         const link = linkOf(await signer(), principal.tenantId);
         return answerPage(page, request, (item) => printFirmware(item, link));
       },

@@ -6,6 +6,7 @@ import { envelope, id, listQuery, pageOf } from '../../protocol/http/envelope.js
 import { installation, printInstallation } from '../../protocol/http/installation.js';
 import {
   cancellation,
+  INSTALLATION_SORTS,
   installationFilters,
   installationReport,
   newInstallation,
@@ -98,12 +99,15 @@ export function installationRoutes(services: Services): Route[] {
       summary: 'List the installations of a device, newest first',
       permission: 'firmware:read',
       params: ofDevice,
-      query: listQuery({
-        latestOnly: z
-          .boolean()
-          .default(false)
-          .meta({ description: 'The latest successful one per slot, which is what the slot holds now' }),
-      }),
+      query: listQuery(
+        {
+          latestOnly: z
+            .boolean()
+            .default(false)
+            .meta({ description: 'The latest successful one per slot, which is what the slot holds now' }),
+        },
+        INSTALLATION_SORTS,
+      ),
       answers: { 200: { description: 'A page of installations', schema: pageOf(installation) } },
       async handle(call) {
         const request = toPageRequest(call.query, VALIDATION);
@@ -198,16 +202,14 @@ export function installationRoutes(services: Services): Route[] {
       method: 'get',
       path: '/v1/firmware-installations',
       operationId: 'listFirmwareInstallations',
-      summary: 'List installations across devices, newest first',
+      summary: 'List installations across devices, newest first or by their end',
       permission: 'firmware:read',
-      query: listQuery(installationFilters),
+      query: listQuery(installationFilters, INSTALLATION_SORTS),
       answers: { 200: { description: 'A page of installations', schema: pageOf(installation) } },
       async handle(call) {
-        const { page, pageSize, cursor, ...filters } = call.query;
-        const request = toPageRequest({ page, pageSize, cursor }, VALIDATION);
-        const wanted = Object.fromEntries(Object.entries(filters).filter(([, list]) => list !== undefined));
+        const request = toPageRequest(call.query, VALIDATION);
         return answerPage(
-          await call.inTenant((tx) => listInstallations(tx, call.principal.tenantId, wanted, request)),
+          await call.inTenant((tx) => listInstallations(tx, call.principal.tenantId, call.query, request)),
           request,
           print,
         );

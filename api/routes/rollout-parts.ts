@@ -49,7 +49,7 @@ export function rolloutPartRoutes(live: LiveEvents): Route[] {
       method: 'get',
       path: `${ROLLOUTS}/{id}/events`,
       operationId: 'listRolloutEvents',
-      summary: 'What happened to a rollout, oldest first',
+      summary: 'What happened to a rollout, oldest first or newest first',
       description: STREAM,
       permission: 'rollouts:read',
       params: byId,
@@ -84,7 +84,8 @@ export function rolloutPartRoutes(live: LiveEvents): Route[] {
         const request = keysetOf(call.query, parseEntryCursor, VALIDATION);
         const page = await call.inTenant(async (tx) => {
           await mustBe(tx, call.principal.tenantId, call.params.id);
-          return listRolloutEvents(tx, call.principal.tenantId, call.params.id, request);
+          const newestFirst = call.query.order === 'desc';
+          return listRolloutEvents(tx, call.principal.tenantId, call.params.id, { ...request, newestFirst });
         });
         return answerPage(page, { ...request, page: 0 }, printRolloutEvent);
       },

@@ -61,9 +61,9 @@ export function rolloutTemplateRoutes({ now }: Pick<Services, 'now'>): Route[] {
       method: 'get',
       path: TEMPLATES,
       operationId: 'listRolloutTemplates',
-      summary: 'List templates, newest first',
+      summary: 'List templates, newest first or by name',
       permission: 'rollouts:read',
-      query: listQuery(templateFilters),
+      query: listQuery(templateFilters, ['createdAt', 'name']),
       answers: { 200: { description: 'A page of templates', schema: pageOf(template) } },
       async handle(call) {
         const { q, ...paging } = call.query;

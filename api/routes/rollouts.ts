@@ -99,9 +99,9 @@ export function rolloutRoutes(services: Services): Route[] {
       method: 'get',
       path: ROLLOUTS,
       operationId: 'listRollouts',
-      summary: 'List rollouts, newest first',
+      summary: 'List rollouts, newest first or by name',
       permission: 'rollouts:read',
-      query: listQuery(rolloutFilters),
+      query: listQuery(rolloutFilters, ['createdAt', 'name']),
       answers: { 200: { description: 'A page of rollouts', schema: pageOf(rollout) } },
       async handle(call) {
         const { phase, q, ...paging } = call.query;

@@ -4,7 +4,7 @@ import { printEntry, printNow, timeline, timelineQuery } from '../../protocol/ht
 import { requireDevice } from '../../store/commands/devices.js';
 import { readDeviceNow, readTimeline } from '../../store/installations/timeline.js';
 import { keysetOf } from '../http/paging.js';
-import { route, type Route } from '../http/route.js';
+import { metaOf, route, type Route } from '../http/route.js';
 import { parseEntryCursor } from '../../store/db/cursors.js';
 
 const VALIDATION = 'DEVICE_VALIDATION';
@@ -38,11 +38,7 @@ export function timelineRoutes(): Route[] {
             page: await readTimeline(tx, tenantId, call.params.id, request),
           };
         });
-        const meta = {
-          page: 0,
-          pageSize: request.pageSize,
-          ...(page.nextCursor === undefined ? {} : { nextCursor: page.nextCursor }),
-        };
+        const meta = metaOf(page, { ...request, page: 0 });
         return { status: 200, body: { data: { now: now.map(printNow), entries: page.items.map(printEntry) }, meta } };
       },
     }),

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { id, text, timestamp } from './envelope.js';
+import { id, listOf, namePart, text, timestamp } from './envelope.js';
 
 /** docs/contracts/rest-api.md, "Device types and slots". */
 export const slotName = z
@@ -102,6 +102,12 @@ export const deviceTypePatch = z
     communicationInterval,
   })
   .meta({ id: 'DeviceTypePatch', example: { slots: { configuration: { name: 'Configuration' } } } });
+
+/** The filters of the list, as members of its query. */
+export const deviceTypeFilters = {
+  q: namePart,
+  name: listOf(z.string()).meta({ description: 'Comma list of names; * stands for any characters' }),
+};
 
 /** A device type as it is answered. */
 export const deviceType = z

@@ -68,11 +68,41 @@ const paging = {
 };
 
 /**
- * The query of a list: page, pageSize, cursor, and the list's own filters. `toPageRequest` (api/http/paging.ts) makes a
- * PageRequest of it.
+ * A time in a query. Empty it filters nothing, as with lists. The + of an offset may stand as it is: in a query it
+ * means a space, which no time has there.
  */
-export function listQuery<S extends z.core.$ZodLooseShape>(filters: S) {
-  return z.strictObject({ ...paging, ...filters });
+export function timeFilter(description: string) {
+  return z
+    .string()
+    .max(64)
+    .transform((value) => (value === '' ? undefined : value.replace(/ (?=\d\d:\d\d$)/, '+')))
+    .pipe(timestamp.optional())
+    .optional()
+    .meta({ description: `RFC 3339. ${description}`, example: '2026-11-24T10:00:00Z' });
+}
+
+/** Part of a name, in any case of letters. Empty it filters nothing. */
+export const namePart = text(0, 255).optional().meta({ description: 'Part of the name', example: 'switch' });
+
+/** By when it was made, as every long list can be sorted. */
+const NEWEST = ['createdAt'] as const;
+
+/**
+ * The query of a list: page, pageSize, cursor, sort, since, until, and the list's own filters. `toPageRequest`
+ * (api/http/paging.ts) makes a PageRequest of it.
+ * @param sorts the fields that the list can be sorted by; the first one is its own, newest first, and is what `since`
+ * and `until` are about.
+ */
+export function listQuery<S extends z.core.$ZodLooseShape>(filters: S, sorts: readonly [string, ...string[]] = NEWEST) {
+  const [time] = sorts;
+  const names = sorts.flatMap((name) => [name, `-${name}`]);
+  const sort = z
+    .enum(names, { error: `must be one of ${names.join(', ')}` })
+    .optional()
+    .meta({ description: `With - in front it is descending. Default -${time}` });
+  const since = timeFilter(`Only what has this ${time} or a later one`);
+  const until = timeFilter(`Only what has an earlier ${time}`);
+  return z.strictObject({ ...paging, sort, since, until, ...filters });
 }
 
 /** The query of a list that is short by its nature: it has no cursor. */
@@ -101,6 +131,9 @@ export const meta = z
   .strictObject({
     page: z.int().min(0),
     pageSize: z.int().min(1),
+    itemsTotal: z.int().min(0).meta({ description: 'Over all pages: exact up to 10,000, then an estimate' }),
+    pagesTotal: z.int().min(0),
+    itemsTotalExact: z.literal(false).optional().meta({ description: 'There where itemsTotal is an estimate' }),
     nextCursor: z.string().optional().meta({ description: 'There while more follows.' }),
   })
   .meta({ id: 'PageMeta' });
@@ -116,10 +149,11 @@ export function pageOf<T extends z.ZodType>(item: T) {
   const example = exampleOf(item);
   return z
     .strictObject({ data: z.array(item), meta })
-    .meta(
-      example === undefined ? {} : { example: { data: [example], meta: { page: 0, pageSize: DEFAULT_PAGE_SIZE } } },
-    );
+    .meta(example === undefined ? {} : { example: { data: [example], meta: META_OF_ONE } });
 }
+
+/** The `meta` of a list with one item, for examples. */
+export const META_OF_ONE = { page: 0, pageSize: DEFAULT_PAGE_SIZE, itemsTotal: 1, pagesTotal: 1 };
 
 /** The example in the metadata of a schema; undefined where it has none. */
 export function exampleOf(schema: z.ZodType): unknown {

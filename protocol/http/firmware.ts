@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Firmware } from '../../domain/artifact/firmware.js';
-import { id, text, timestamp } from './envelope.js';
+import { id, listOf, namePart, text, timestamp } from './envelope.js';
 
 /** docs/contracts/rest-api.md, "Firmware". */
 const DEFAULT_CONTENT_TYPE = 'application/octet-stream';
@@ -11,6 +11,12 @@ const contentType = z
     error: 'must be a media type without parameters, such as application/gzip',
   });
 const MAX_LABELS = 64;
+const sha256 = z
+  .string()
+  .regex(/^[0-9a-fA-F]{64}$/, { error: 'must be a SHA-256 in hex: 64 digits' })
+  .toLowerCase();
+/** Those that a list shows: of what was deleted only a tombstone stays. */
+const FIRMWARE_STATES = ['draft', 'ready', 'expired'] as const;
 const labels = z
   .record(text(1, 63), text(0, 255))
   .refine((value) => Object.keys(value).length <= MAX_LABELS, { error: `must be at most ${MAX_LABELS} labels` })
@@ -29,6 +35,15 @@ export const newFirmware = z
     id: 'NewFirmware',
     example: { name: 'Light switch', description: 'Fixes the flicker at 10 %', version: '1.5.0' },
   });
+
+/** The filters of the list, as members of its query. */
+export const firmwareFilters = {
+  q: namePart,
+  name: listOf(z.string()).meta({ description: 'Comma list of names; * stands for any characters' }),
+  version: listOf(z.string()).meta({ description: 'Comma list of versions; * stands for any characters' }),
+  sha256: listOf(sha256).meta({ description: 'Comma list of hashes: 64 hex digits each' }),
+  state: listOf(z.enum(FIRMWARE_STATES)).meta({ description: `Comma list: ${FIRMWARE_STATES.join(', ')}` }),
+};
 
 const FIRMWARE_EXAMPLE = {
   id: '123e4567-e89b-12d3-a456-426655440000',

@@ -6,7 +6,7 @@ import { DEFAULT_POLICY, type Policy } from '../../domain/installation/policy.js
 import { STATES } from '../../domain/installation/states.js';
 import { slotName } from './device-types.js';
 import { duration } from './duration.js';
-import { id, listOf, text, timestamp } from './envelope.js';
+import { id, listOf, text, timeFilter, timestamp } from './envelope.js';
 
 /** docs/contracts/rest-api.md, "Firmware installations". What clients send. */
 const SECOND = 1_000;
@@ -202,9 +202,16 @@ export const cancellation = z
 /** Nothing needs to be said: an empty object, or no body at all. */
 export const nothing = z.strictObject({}).optional().meta({ example: {} });
 
+/** What lists of installations can be sorted by; the first one is their own order. */
+export const INSTALLATION_SORTS = ['requestedAt', 'endedAt'] as const;
+
 /** The filters of the list, as members of its query. Each may be absent. */
 export const installationFilters = {
   state: listOf(z.enum(STATES)).meta({ description: `Comma list: ${STATES.join(', ')}` }),
   slot: listOf(slotName).meta({ description: 'Comma list of slots' }),
   rolloutId: listOf(id).meta({ description: 'Comma list of rollouts' }),
+  deviceId: listOf(id).meta({ description: 'Comma list of devices' }),
+  firmwareId: listOf(id).meta({ description: 'Comma list of firmwares' }),
+  endedSince: timeFilter('Only what ended at this time or later'),
+  endedUntil: timeFilter('Only what ended before this time'),
 };

@@ -1,6 +1,6 @@
 import { NO_TARGETS } from './rollout-example.js';
 import { z } from 'zod';
-import { DEFAULT_PAGE_SIZE, id, MAX_PAGE_SIZE, timestamp } from './envelope.js';
+import { DEFAULT_PAGE_SIZE, id, listOf, MAX_PAGE_SIZE, timeFilter, timestamp } from './envelope.js';
 import { isoTime } from './print-plan.js';
 import { printRollout, printRolloutEvent, type PrintableRollout } from './rollout.js';
 import { eventQuery } from './rollouts.js';
@@ -13,14 +13,32 @@ const after = z.int().min(0).optional().meta({
     'The number after which it begins; 0 = from the beginning. `Last-Event-ID` goes before it. A stream without either begins with what happens now',
 });
 
+const order = z
+  .enum(['asc', 'desc'], { error: 'must be asc or desc' })
+  .default('asc')
+  .meta({ description: 'desc: newest first. For pages only' });
+
 /** Of a rollout's history: pages have cursors, streams have numbers. */
-export const rolloutEventQuery = eventQuery.extend({ after });
+export const rolloutEventQuery = eventQuery.extend({ after, order });
 
 /** The query of the history of a tenant. `after` counts only where there is no cursor. */
 export const historyQuery = z.strictObject({
   pageSize: z.int().min(1).max(MAX_PAGE_SIZE).default(DEFAULT_PAGE_SIZE),
   cursor: z.string().max(1_024).optional().meta({ description: 'What `meta.nextCursor` of the answer before said' }),
   after,
+  order,
+  by: listOf(z.string()).meta({
+    description: 'Comma list of who did it, as `data.by` says it',
+    example: 'operator:key:admin',
+  }),
+  event: listOf(z.string().regex(/^[A-Za-z_]{1,64}$/, { error: 'must be the name of an event: letters and _' })).meta({
+    description: 'Comma list of what happened',
+    example: 'pause,resume',
+  }),
+  deviceId: listOf(id).meta({ description: 'Comma list of devices' }),
+  rolloutId: listOf(id).meta({ description: 'Comma list of rollouts' }),
+  since: timeFilter('Only what happened at this time or later'),
+  until: timeFilter('Only what happened before this time'),
 });
 
 /** The header by which a stream continues, for OpenAPI (HTML Living Standard, "Server-sent events"). */

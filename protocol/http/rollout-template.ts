@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Fault } from '../../domain/errors.js';
 import { printDuration } from '../../domain/duration.js';
-import { id, text, timestamp } from './envelope.js';
+import { id, namePart, timestamp } from './envelope.js';
 import { applyMergePatch } from './merge-patch.js';
 import { newRollout, PLAN_EXAMPLE } from './rollout-plan.js';
 
@@ -32,7 +32,7 @@ export const template = z.looseObject({ id, name: z.string(), createdBy: z.strin
 
 /** The filters of the list, as members of its query. */
 export const templateFilters = {
-  q: text(0, 255).optional().meta({ description: 'Part of the name', example: 'care' }),
+  q: namePart,
 };
 
 /** Members of a plan, at any depth, that are durations: parsed they are milliseconds. */

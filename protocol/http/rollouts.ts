@@ -4,7 +4,7 @@ import { RETRYABLE_OUTCOMES } from '../../domain/rollout/commands.js';
 import { PAUSE_REASONS, TARGET_STATES, type TargetState } from '../../domain/rollout/facts.js';
 import { PHASES } from '../../domain/rollout/phase.js';
 import { ON_EXPIRY, STOP_OUTCOMES } from '../../domain/rollout/plan.js';
-import { DEFAULT_PAGE_SIZE, listOf, MAX_PAGE_SIZE, text } from './envelope.js';
+import { DEFAULT_PAGE_SIZE, listOf, MAX_PAGE_SIZE, namePart, text } from './envelope.js';
 import { applyMergePatch } from './merge-patch.js';
 import type { PrintedPlan } from './print-plan.js';
 import { groupName } from './rollout-plan.js';
@@ -74,7 +74,7 @@ export const rolloutFilters = {
   phase: listOf(z.enum(PHASES))
     .optional()
     .meta({ description: `Comma list: ${PHASES.join(', ')}`, example: 'running,paused' }),
-  q: text(0, REASON_LENGTH).optional().meta({ description: 'Part of the name', example: 'switch' }),
+  q: namePart,
 };
 
 /** `timed_out` is what an installation is called that ended so; in a filter both spellings are understood. */

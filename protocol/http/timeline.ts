@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { slotNow, type SlotFacts } from '../../domain/fleet/device-now.js';
 import { sentenceOf, type TimelineEntry } from '../../domain/fleet/timeline.js';
-import { DEFAULT_PAGE_SIZE, id, MAX_PAGE_SIZE, meta, timestamp } from './envelope.js';
+import { DEFAULT_PAGE_SIZE, id, MAX_PAGE_SIZE, meta, META_OF_ONE, timestamp } from './envelope.js';
 
 /** Long: `cursor` in place of `page` (docs/contracts/rest-api.md, "Conventions"). */
 export const timelineQuery = z.strictObject({
@@ -63,7 +63,7 @@ export const timeline = z
           },
         ],
       },
-      meta: { page: 0, pageSize: 20 },
+      meta: { ...META_OF_ONE, itemsTotal: 2 },
     },
   });
 

@@ -4,7 +4,7 @@ import { lockDevice, markCredentials } from './credentials.js';
 import { requireDevice } from './devices.js';
 import type { Page, PageRequest } from '../db/page.js';
 import type { Tx } from '../db/pool.js';
-import { readPage } from '../db/read-page.js';
+import { BY_CREATION, readPage } from '../db/read-page.js';
 
 /** Only a `valid` certificate lets its device in. */
 export type CertificateStatus = 'valid' | 'revoked';
@@ -72,6 +72,8 @@ export async function listCertificates(
       from: 'device_certificates',
       where: ['tenant_id = $1', 'device_id = $2'],
       values: [tenantId, deviceId],
+      sorts: { createdAt: BY_CREATION },
+      time: 'createdAt',
     },
     page,
     toCertificate,

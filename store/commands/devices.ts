@@ -12,7 +12,7 @@ import { lockTopology, requireGateway } from './topology.js';
 import { mark, markDocumentsOf, wakeSender } from '../outbox/outbox.js';
 import type { Page, PageRequest } from '../db/page.js';
 import type { Tx } from '../db/pool.js';
-import { readPage } from '../db/read-page.js';
+import { BY_CREATION, BY_NAME, readPage } from '../db/read-page.js';
 import { refreshAdmissible } from '../rollouts/moves.js';
 import { wantSweeps } from './sweep.js';
 import { isUuid } from '../../domain/uuid.js';
@@ -108,13 +108,25 @@ export interface DeviceFilter {
   filter?: string | undefined;
 }
 
-/** Newest first. */
+/** Newest first, or by `name`. */
 export function listDevices(tx: Tx, tenantId: string, filter: DeviceFilter, page: PageRequest): Promise<Page<Device>> {
   const values: unknown[] = [tenantId];
   const names = { devices: 'devices', tenant: '$1' };
   const where = ['tenant_id = $1', ...nodesOf(filter).map((node) => deviceCondition(node, values, names))];
   if (filter.filter !== undefined) where.push(filterCondition(filter.filter, values, names));
-  return readPage<DeviceRow, Device>(tx, { columns: COLUMNS, from: 'devices', where, values }, page, toDevice);
+  return readPage<DeviceRow, Device>(
+    tx,
+    {
+      columns: COLUMNS,
+      from: 'devices',
+      where,
+      values,
+      sorts: { createdAt: BY_CREATION, name: BY_NAME },
+      time: 'createdAt',
+    },
+    page,
+    toDevice,
+  );
 }
 
 /** The comma lists in the words of the filter language: they are found by the same indexes. */

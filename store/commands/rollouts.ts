@@ -10,7 +10,8 @@ import { newId } from '../db/ids.js';
 import { mark, wakeSender } from '../outbox/outbox.js';
 import type { Page, PageRequest } from '../db/page.js';
 import type { Tx } from '../db/pool.js';
-import { readPage } from '../db/read-page.js';
+import { namePattern } from '../db/name-part.js';
+import { BY_CREATION, BY_NAME, readRows } from '../db/read-page.js';
 import { checkAgainstFleet, groupSizes } from '../rollouts/check.js';
 import { readDeviceMs } from '../rollouts/model.js';
 import { pokeRollout } from '../rollouts/moves.js';
@@ -161,7 +162,7 @@ export interface RolloutFilter {
   readonly q?: string;
 }
 
-/** Newest first, without the devices that they name. */
+/** Newest first or by `name`, without the devices that they name. */
 export async function listRollouts(
   tx: Tx,
   tenantId: string,
@@ -174,17 +175,24 @@ export async function listRollouts(
     values.push(phase);
     where.push(`phase = ANY($${values.length}::text[])`);
   }
-  if (q !== undefined && q !== '') {
-    values.push(`%${q.replaceAll(/[\\%_]/g, '\\$&')}%`);
+  const named = namePattern(q);
+  if (named !== undefined) {
+    values.push(named);
     where.push(`name ILIKE $${values.length}`);
   }
-  const read = await readPage<ViewRow, ViewRow>(
+  const { rows, ...rest } = await readRows<ViewRow>(
     tx,
-    { columns: LISTED_COLUMNS, from: 'rollouts', where, values },
+    {
+      columns: LISTED_COLUMNS,
+      from: 'rollouts',
+      where,
+      values,
+      sorts: { createdAt: BY_CREATION, name: BY_NAME },
+      time: 'createdAt',
+    },
     page,
-    (row) => row,
   );
-  return { items: await toViews(tx, tenantId, read.items), nextCursor: read.nextCursor };
+  return { items: await toViews(tx, tenantId, rows), ...rest };
 }
 
 async function toViews(tx: Tx, tenantId: string, rows: readonly ViewRow[]): Promise<RolloutView[]> {

@@ -38,6 +38,11 @@ export function filterCondition(text: string, values: unknown[], names?: Names):
   return deviceCondition(parsed.filter, values, names);
 }
 
+/** Whether a column equals one of the texts, or fits one of the patterns: an SQL condition as of `deviceCondition`. */
+export function textCondition(column: string, wanted: readonly Value[], values: unknown[]): string {
+  return textMatches(column, wanted, (value) => `$${values.push(value)}`);
+}
+
 interface Context extends Names {
   readonly bind: (value: unknown) => string;
 }

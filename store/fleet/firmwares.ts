@@ -4,8 +4,11 @@ import type { Firmware, FirmwareState } from '../../domain/artifact/firmware.js'
 import { DomainError } from '../../domain/errors.js';
 import type { Page, PageRequest } from '../db/page.js';
 import type { Pool, Tx } from '../db/pool.js';
-import { readPage } from '../db/read-page.js';
+import { wildcards } from '../../domain/fleet/filter-tree.js';
+import { namePattern } from '../db/name-part.js';
+import { BY_CREATION, BY_NAME, readPage } from '../db/read-page.js';
 import { asService } from '../db/transaction.js';
+import { textCondition } from './filter.js';
 
 /** What a caller says of firmware before it has a blob; null = not given. */
 export interface NewFirmware {
@@ -74,11 +77,57 @@ export async function readFirmware(tx: Tx, tenantId: string, id: string, age: Dr
   return toFirmware(rows[0], age);
 }
 
-/** Newest first, without tombstones. */
-export function listFirmwares(tx: Tx, tenantId: string, page: PageRequest, age: DraftAge): Promise<Page<Firmware>> {
+/** What a list of firmwares may be asked for. All must match; absent = any. */
+export interface FirmwareFilter {
+  /** Part of the name, in any case of letters. */
+  readonly q?: string | undefined;
+  /** Any of these; `*` stands for any characters. Likewise `version`. */
+  readonly name?: readonly string[] | undefined;
+  readonly version?: readonly string[] | undefined;
+  /** Any of these, in lower case. */
+  readonly sha256?: readonly string[] | undefined;
+  /** Any of these, as they are shown: a draft is expired from the moment on that it is too old. */
+  readonly state?: readonly string[] | undefined;
+}
+
+/** Newest first or by `name`, without tombstones. */
+export function listFirmwares(
+  tx: Tx,
+  tenantId: string,
+  filter: FirmwareFilter,
+  page: PageRequest,
+  age: DraftAge,
+): Promise<Page<Firmware>> {
+  const values: unknown[] = [tenantId];
+  const where = ['tenant_id = $1', `state <> 'retired'`];
+  const named = namePattern(filter.q);
+  if (named !== undefined) {
+    values.push(named);
+    where.push(`name ILIKE $${values.length}`);
+  }
+  if (filter.name) where.push(textCondition('name', filter.name.map(wildcards), values));
+  if (filter.version) where.push(textCondition('version', filter.version.map(wildcards), values));
+  if (filter.sha256) {
+    values.push(filter.sha256);
+    where.push(`sha256 = ANY($${values.length}::text[])`);
+  }
+  if (filter.state) {
+    values.push(filter.state, new Date(age.now - age.lifetimeMs));
+    where.push(
+      `CASE WHEN state = 'draft' AND greatest(created_at, upload_seen_at) < $${values.length}::timestamptz
+        THEN 'expired' ELSE state END = ANY($${values.length - 1}::text[])`,
+    );
+  }
   return readPage<FirmwareRow, Firmware>(
     tx,
-    { columns: COLUMNS, from: 'firmwares', where: ['tenant_id = $1', `state <> 'retired'`], values: [tenantId] },
+    {
+      columns: COLUMNS,
+      from: 'firmwares',
+      where,
+      values,
+      sorts: { createdAt: BY_CREATION, name: BY_NAME },
+      time: 'createdAt',
+    },
     page,
     (row) => toFirmware(row, age),
   );

@@ -4,7 +4,10 @@ import { DomainError } from '../../domain/errors.js';
 import type { NewDeviceType } from '../../protocol/http/device-types.js';
 import type { Page, PageRequest } from '../db/page.js';
 import type { Tx } from '../db/pool.js';
-import { readPage } from '../db/read-page.js';
+import { wildcards } from '../../domain/fleet/filter-tree.js';
+import { namePattern } from '../db/name-part.js';
+import { BY_CREATION, BY_NAME, readPage } from '../db/read-page.js';
+import { textCondition } from './filter.js';
 
 /** As the REST API answers it (docs/contracts/rest-api.md, "Device types and slots"). Times are RFC 3339. */
 export interface DeviceType extends Omit<
@@ -59,11 +62,39 @@ export async function readDeviceType(tx: Tx, tenantId: string, id: string): Prom
   return rows[0] && toDeviceType(rows[0]);
 }
 
-/** Newest first. */
-export function listDeviceTypes(tx: Tx, tenantId: string, page: PageRequest): Promise<Page<DeviceType>> {
+/** Both must match; absent = any. */
+export interface DeviceTypeFilter {
+  /** Part of the name, in any case of letters. */
+  readonly q?: string | undefined;
+  /** Any of these; `*` stands for any characters. */
+  readonly name?: readonly string[] | undefined;
+}
+
+/** Newest first, or by `name`. */
+export function listDeviceTypes(
+  tx: Tx,
+  tenantId: string,
+  filter: DeviceTypeFilter,
+  page: PageRequest,
+): Promise<Page<DeviceType>> {
+  const values: unknown[] = [tenantId];
+  const where = ['tenant_id = $1'];
+  const named = namePattern(filter.q);
+  if (named !== undefined) {
+    values.push(named);
+    where.push(`name ILIKE $${values.length}`);
+  }
+  if (filter.name) where.push(textCondition('name', filter.name.map(wildcards), values));
   return readPage<DeviceTypeRow, DeviceType>(
     tx,
-    { columns: COLUMNS, from: 'device_types', where: ['tenant_id = $1'], values: [tenantId] },
+    {
+      columns: COLUMNS,
+      from: 'device_types',
+      where,
+      values,
+      sorts: { createdAt: BY_CREATION, name: BY_NAME },
+      time: 'createdAt',
+    },
     page,
     toDeviceType,
   );

@@ -1,3 +1,4 @@
+import { totalOf } from '../db/count.js';
 import { oneRow } from '../db/one-row.js';
 import type { ReadEntry } from './history.js';
 import type { KeysetRequest, Page } from '../db/page.js';
@@ -37,28 +38,36 @@ export interface SealedRange {
   readonly limit: number;
 }
 
+interface SealedRow {
+  /** @narrowed the statements ask for a range of numbers */
+  number: string;
+  at: Date;
+  device_id: string | null;
+  installation_id: string | null;
+  rollout_id: string | null;
+  event: string;
+  data: Record<string, unknown>;
+}
+
+const COLUMNS = 'number, at, device_id, installation_id, rollout_id, event, data';
+
 /** Entries of the range, oldest first. What was written within the last second may not have a number yet. */
 export async function readSealed(
   tx: Tx,
   tenantId: string,
   { after, upTo, rolloutIds, limit }: SealedRange,
 ): Promise<SealedEntry[]> {
-  const { rows } = await tx.query<{
-    /** @narrowed the statement asks for a range of numbers */
-    number: string;
-    at: Date;
-    device_id: string | null;
-    installation_id: string | null;
-    rollout_id: string | null;
-    event: string;
-    data: Record<string, unknown>;
-  }>(
-    `SELECT number, at, device_id, installation_id, rollout_id, event, data FROM history
+  const { rows } = await tx.query<SealedRow>(
+    `SELECT ${COLUMNS} FROM history
      WHERE tenant_id = $1 AND number > $2 AND number <= $3 ${rolloutIds ? 'AND rollout_id = ANY($5::uuid[])' : ''}
        ORDER BY number LIMIT $4`,
     [tenantId, after, upTo, limit, ...(rolloutIds ? [rolloutIds] : [])],
   );
-  return rows.map((row) => ({
+  return rows.map(toSealed);
+}
+
+function toSealed(row: SealedRow): SealedEntry {
+  return {
     number: Number(row.number),
     at: row.at.getTime(),
     event: row.event,
@@ -66,24 +75,79 @@ export async function readSealed(
     deviceId: row.device_id,
     installationId: row.installation_id,
     rolloutId: row.rollout_id,
-  }));
+  };
 }
 
-/** The sealed history of a tenant, oldest first. */
+/** What of the sealed history is asked for. All must match; absent = any. */
+export interface SealedFilter {
+  /** Entries with a higher number. */
+  readonly after?: number | undefined;
+  /** Any of these, as entries have it in `data.by`: `operator:key:admin`. */
+  readonly by?: readonly string[] | undefined;
+  readonly event?: readonly string[] | undefined;
+  readonly deviceId?: readonly string[] | undefined;
+  readonly rolloutId?: readonly string[] | undefined;
+  /** RFC 3339. What happened at this time or later; `until`: what happened before that time. */
+  readonly since?: string | undefined;
+  readonly until?: string | undefined;
+}
+
+/**
+ * The sealed history of a tenant, oldest first unless `newestFirst`. Times are looked for among the numbers, which grow
+ * with them, so that no index on the time is written with each entry (sql/0025-lists.sql).
+ */
 export async function listSealed(
   tx: Tx,
   tenantId: string,
-  after: number,
-  { pageSize, cursor }: KeysetRequest,
+  filter: SealedFilter,
+  { pageSize, cursor, newestFirst }: KeysetRequest & { readonly newestFirst?: boolean },
 ): Promise<Page<SealedEntry>> {
-  const from = cursor === undefined ? after : (parseEntryCursor(cursor) ?? after);
-  const read = await readSealed(tx, tenantId, { after: from, upTo: Number.MAX_SAFE_INTEGER, limit: pageSize + 1 });
-  const items = read.slice(0, pageSize);
+  const values: unknown[] = [tenantId, filter.after ?? 0];
+  const where = ['tenant_id = $1', 'number > $2'];
+  const any = (column: string, type: string, list: readonly string[] | undefined) => {
+    if (!list) return;
+    const one = list.length === 1;
+    values.push(one ? list[0] : list);
+    where.push(one ? `${column} = $${values.length}::${type}` : `${column} = ANY($${values.length}::${type}[])`);
+  };
+  any('by_whom', 'text', filter.by);
+  any('event', 'text', filter.event);
+  any('device_id', 'uuid', filter.deviceId);
+  any('rollout_id', 'uuid', filter.rolloutId);
+  if (filter.since !== undefined) {
+    values.push(filter.since);
+    where.push(`at >= $${values.length}::timestamptz AND
+      number > (SELECT history_number_before($1, $${values.length}::timestamptz - interval '${DISORDER}'))`);
+  }
+  if (filter.until !== undefined) {
+    values.push(filter.until);
+    where.push(`at < $${values.length}::timestamptz AND
+      number <= (SELECT history_number_before($1, $${values.length}::timestamptz + interval '${DISORDER}'))`);
+  }
+  const counted = { from: 'history', where: [...where], values: [...values] };
+  const from = cursor === undefined ? undefined : parseEntryCursor(cursor);
+  if (from !== undefined) {
+    values.push(from);
+    where.push(`number ${newestFirst ? '<' : '>'} $${values.length}`);
+  }
+  values.push(pageSize + 1);
+  const { rows } = await tx.query<SealedRow>(
+    `SELECT ${COLUMNS} FROM history WHERE ${where.join(' AND ')}
+      ORDER BY number ${newestFirst ? 'DESC' : 'ASC'} LIMIT $${values.length} OFFSET 0`,
+    values,
+  );
   return {
-    items,
-    nextCursor: cursorAfter(read, pageSize, (entry) => String(entry.number)),
+    items: rows.slice(0, pageSize).map(toSealed),
+    nextCursor: cursorAfter(rows, pageSize, (row) => row.number),
+    total: await totalOf(tx, counted, { read: rows.length, offset: from === undefined ? 0 : undefined, pageSize }),
   };
 }
+
+/**
+ * How far times may be out of the order of the numbers: an entry has the time at which its transaction decided, of a
+ * clock that may be some minutes wrong, and its number from when it was sealed after the commit.
+ */
+const DISORDER = '15 minutes';
 
 /**
  * Whether everything that happened to a rollout is sealed, and the number of its newest entry; 0 where there is none.

@@ -4,7 +4,7 @@ import type { PrintableDelivery, PrintableWebhook } from '../../protocol/http/we
 import { newId } from '../db/ids.js';
 import type { Page, PageRequest } from '../db/page.js';
 import type { Tx } from '../db/pool.js';
-import { readPage } from '../db/read-page.js';
+import { BY_CREATION, readPage } from '../db/read-page.js';
 import { iso } from '../db/times.js';
 
 /** The secret is not among it: it is read only to sign. */
@@ -168,6 +168,8 @@ export async function listDeliveries(
       from: 'webhook_deliveries',
       where,
       values: [tenantId, webhookId, ...(state ? [state] : [])],
+      sorts: { createdAt: BY_CREATION },
+      time: 'createdAt',
     },
     page,
     toDelivery,

@@ -1,6 +1,7 @@
 import type { Origin, PendingTarget, SlotFacts } from '../../domain/fleet/device-now.js';
 import type { TimelineEntry } from '../../domain/fleet/timeline.js';
 import { readInstallation } from './views.js';
+import { totalOf } from '../db/count.js';
 import type { Page } from '../db/page.js';
 import type { LeftJoined, Tx } from '../db/pool.js';
 import { readDeviceSlots, type DeviceSlot } from '../fleet/slots.js';
@@ -46,6 +47,11 @@ export async function readTimeline(
   return {
     items,
     nextCursor: cursorAfter(rows, pageSize, (row) => row.entry),
+    total: await totalOf(
+      tx,
+      { from: 'history', where: ['tenant_id = $1', 'device_id = $2'], values: [tenantId, deviceId] },
+      { read: rows.length, offset: cursor === undefined ? 0 : undefined, pageSize },
+    ),
   };
 }
 

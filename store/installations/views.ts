@@ -4,9 +4,9 @@ import { reachOf } from '../fleet/gateways.js';
 import { readHistory, type ReadEntry } from '../history/history.js';
 import { COLUMNS, toInstallation, type InstallationRow } from './rows.js';
 import { type Page, type PageRequest } from '../db/page.js';
+import { readRows, type SortKey } from '../db/read-page.js';
 import type { Tx } from '../db/pool.js';
 import { deviceKey } from '../db/keys.js';
-import { printCursor, parseCursor } from '../db/cursors.js';
 
 /** An installation as people see it: the row, what it waits for, and what happened. */
 export interface InstallationView extends Installation {
@@ -20,11 +20,15 @@ export interface InstallationView extends Installation {
   readonly processStarted: boolean;
 }
 
-const FROM = `
-  SELECT ${COLUMNS}, (SELECT x.id FROM installations x WHERE x.tenant_id = i.tenant_id AND x.device_id = i.device_id
-    AND x.executing AND x.id <> i.id) AS other
-  FROM installations i
-  JOIN firmwares f ON f.tenant_id = i.tenant_id AND f.id = i.firmware_id`;
+const VIEW_COLUMNS = `${COLUMNS}, (SELECT x.id FROM installations x WHERE x.tenant_id = i.tenant_id
+  AND x.device_id = i.device_id AND x.executing AND x.id <> i.id) AS other`;
+const FROM = `installations i JOIN firmwares f ON f.tenant_id = i.tenant_id AND f.id = i.firmware_id`;
+/** The time of the end as its index has it: what has not ended comes after all that has. */
+const END = `CASE WHEN i.ended_at IS NULL THEN 'infinity'::timestamptz ELSE i.ended_at END`;
+const SORTS = {
+  requestedAt: { sql: 'i.requested_at', type: 'timestamptz' },
+  endedAt: { sql: END, type: 'timestamptz' },
+} as const satisfies Record<string, SortKey>;
 
 /** @returns undefined where that device of the tenant has no such installation. */
 export async function readInstallation(
@@ -33,11 +37,10 @@ export async function readInstallation(
   deviceId: string,
   id: string,
 ): Promise<InstallationView | undefined> {
-  const { rows } = await tx.query<ViewRow>(`${FROM} WHERE i.tenant_id = $1 AND i.device_id = $2 AND i.id = $3`, [
-    tenantId,
-    deviceId,
-    id,
-  ]);
+  const { rows } = await tx.query<ViewRow>(
+    `SELECT ${VIEW_COLUMNS} FROM ${FROM} WHERE i.tenant_id = $1 AND i.device_id = $2 AND i.id = $3`,
+    [tenantId, deviceId, id],
+  );
   return (await toViews(tx, tenantId, rows))[0];
 }
 
@@ -52,73 +55,83 @@ export async function listOfDevice(
   options: { latestOnly: boolean },
   page: PageRequest,
 ): Promise<Page<InstallationView>> {
-  if (!options.latestOnly) return listed(tx, tenantId, 'i.device_id = $2', [deviceId], page);
-  const latest = `i.device_id = $2 AND i.id IN (SELECT DISTINCT ON (slot) id FROM installations
-    WHERE tenant_id = $1 AND device_id = $2 AND state = 'installed'
-      ORDER BY slot, ended_at DESC, requested_at DESC, id DESC)`;
-  return listed(tx, tenantId, latest, [deviceId], page);
+  const where = ['i.tenant_id = $1', 'i.device_id = $2'];
+  if (options.latestOnly) {
+    where.push(`i.id IN (SELECT DISTINCT ON (slot) id FROM installations
+      WHERE tenant_id = $1 AND device_id = $2 AND state = 'installed'
+      ORDER BY slot, ended_at DESC, requested_at DESC, id DESC)`);
+  }
+  return listed(tx, tenantId, where, [tenantId, deviceId], page);
 }
 
 /** All that are given must match; absent = any. */
 export interface InstallationFilter {
   /** Any of these. */
-  state?: readonly string[];
-  slot?: readonly string[];
-  rolloutId?: readonly string[];
+  state?: readonly string[] | undefined;
+  slot?: readonly string[] | undefined;
+  rolloutId?: readonly string[] | undefined;
+  deviceId?: readonly string[] | undefined;
+  firmwareId?: readonly string[] | undefined;
+  /** RFC 3339. Only what ended at this time or later; `endedUntil`: only what ended before that time. */
+  endedSince?: string | undefined;
+  endedUntil?: string | undefined;
 }
 
-/** Across devices, newest first. */
+/** Across devices, newest first or by `endedAt`: then what has not ended comes after all that has. */
 export async function listInstallations(
   tx: Tx,
   tenantId: string,
   filter: InstallationFilter,
   page: PageRequest,
 ): Promise<Page<InstallationView>> {
-  const conditions: string[] = ['true'];
-  const values: unknown[] = [];
+  const where = ['i.tenant_id = $1'];
+  const values: unknown[] = [tenantId];
   const any = (column: string, type: string, list: readonly string[] | undefined) => {
     if (!list) return;
     // One value is compared as one: only then does the index that is ordered by it give a page without sorting all that
     // it finds.
     const one = list.length === 1;
     values.push(one ? list[0] : list);
-    conditions.push(
-      one ? `i.${column} = $${values.length + 1}::${type}` : `i.${column} = ANY($${values.length + 1}::${type}[])`,
-    );
+    where.push(one ? `i.${column} = $${values.length}::${type}` : `i.${column} = ANY($${values.length}::${type}[])`);
   };
   any('state', 'text', filter.state);
   any('slot', 'text', filter.slot);
   any('rollout_id', 'uuid', filter.rolloutId);
-  return listed(tx, tenantId, conditions.join(' AND '), values, page);
+  any('device_id', 'uuid', filter.deviceId);
+  any('firmware_id', 'uuid', filter.firmwareId);
+  if (filter.endedSince !== undefined) {
+    values.push(filter.endedSince);
+    where.push(`${END} >= $${values.length}::timestamptz AND i.ended_at IS NOT NULL`);
+  }
+  if (filter.endedUntil !== undefined) {
+    values.push(filter.endedUntil);
+    where.push(`${END} < $${values.length}::timestamptz`);
+  }
+  return listed(tx, tenantId, where, values, page);
 }
 
 async function listed(
   tx: Tx,
   tenantId: string,
-  condition: string,
+  where: readonly string[],
   values: readonly unknown[],
   page: PageRequest,
 ): Promise<Page<InstallationView>> {
-  const all: unknown[] = [tenantId, ...values];
-  let where = `i.tenant_id = $1 AND ${condition}`;
-  let offset = page.page * page.pageSize;
-  const key = page.cursor === undefined ? undefined : parseCursor(page.cursor);
-  if (key) {
-    all.push(key.at, key.id);
-    where += ` AND (i.requested_at, i.id) < ($${all.length - 1}::timestamptz, $${all.length}::uuid)`;
-    offset = 0;
-  }
-  const { rows } = await tx.query<ViewRow>(
-    `${FROM} WHERE ${where} ORDER BY i.requested_at DESC, i.id DESC LIMIT ${page.pageSize + 1} OFFSET ${offset}`,
-    all,
+  const { rows, ...rest } = await readRows<ViewRow>(
+    tx,
+    {
+      columns: VIEW_COLUMNS,
+      from: FROM,
+      where,
+      values,
+      sorts: SORTS,
+      time: 'requestedAt',
+      id: 'i.id',
+      counted: 'installations i',
+    },
+    page,
   );
-  const items = await toViews(tx, tenantId, rows.slice(0, page.pageSize));
-  const last = items.at(-1);
-  const more = rows.length > page.pageSize && last !== undefined;
-  return {
-    items,
-    nextCursor: more ? printCursor({ at: new Date(last.requestedAt).toISOString(), id: last.id }) : undefined,
-  };
+  return { items: await toViews(tx, tenantId, rows), ...rest };
 }
 
 interface ViewRow extends InstallationRow {

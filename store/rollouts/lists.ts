@@ -1,4 +1,5 @@
 import type { RollbackState, TargetState } from '../../domain/rollout/facts.js';
+import { totalOf } from '../db/count.js';
 import type { ReadEntry } from '../history/history.js';
 import type { KeysetRequest, Page } from '../db/page.js';
 import type { Tx } from '../db/pool.js';
@@ -33,7 +34,7 @@ export async function listTargets(
   { state, group }: TargetFilter,
   { pageSize, cursor }: KeysetRequest,
 ): Promise<Page<TargetView>> {
-  const values: unknown[] = [tenantId, id, pageSize + 1];
+  const values: unknown[] = [tenantId, id];
   const where = ['t.tenant_id = $1', 't.rollout_id = $2'];
   const also = (value: unknown, condition: (parameter: string) => string) => {
     values.push(value);
@@ -47,15 +48,17 @@ export async function listTargets(
         `t.group_position = (SELECT position FROM rollout_groups WHERE tenant_id = $1 AND rollout_id = $2
           AND name = ${name})`,
     );
+  const counted = { from: 'rollout_targets t', where: [...where], values: [...values] };
   const after = cursor === undefined ? undefined : parseTargetCursor(cursor);
   if (after !== undefined) also(after, (rank) => `t.rank > ${rank}::uuid`);
+  values.push(pageSize + 1);
   const { rows } = await tx.query<TargetListRow>(
     `SELECT t.device_id, g.name AS group_name, t.state, t.attempt, t.installation_id, t.because, t.back_state,
       t.back_because, t.back_installation_id, CASE WHEN t.state = 'pending'
       AND t.ready_at > now() THEN t.ready_at END AS retry_at, t.rank
      FROM rollout_targets t LEFT JOIN rollout_groups g ON g.tenant_id = t.tenant_id AND g.rollout_id = t.rollout_id
        AND g.position = t.group_position
-     WHERE ${where.join(' AND ')} ORDER BY t.rank LIMIT $3`,
+     WHERE ${where.join(' AND ')} ORDER BY t.rank LIMIT $${values.length}`,
     values,
   );
   const items = rows.slice(0, pageSize).map((row): TargetView => ({
@@ -74,6 +77,7 @@ export async function listTargets(
   return {
     items,
     nextCursor: cursorAfter(rows, pageSize, (row) => row.rank),
+    total: await totalOf(tx, counted, { read: rows.length, offset: after === undefined ? 0 : undefined, pageSize }),
   };
 }
 
@@ -83,13 +87,25 @@ export interface RolloutEntry extends ReadEntry {
   readonly number: number | null;
 }
 
-/** What happened to a rollout, oldest first: commands, and each decision of the planner that did something. */
+/**
+ * What happened to a rollout, oldest first unless `newestFirst`: commands, and each decision of the planner that did
+ * something.
+ */
 export async function listRolloutEvents(
   tx: Tx,
   tenantId: string,
   id: string,
-  { pageSize, cursor }: KeysetRequest,
+  { pageSize, cursor, newestFirst }: KeysetRequest & { readonly newestFirst?: boolean },
 ): Promise<Page<RolloutEntry>> {
+  const values: unknown[] = [tenantId, id];
+  const where = ['tenant_id = $1', 'rollout_id = $2'];
+  const counted = { from: 'history', where: [...where], values: [...values] };
+  const after = cursor === undefined ? undefined : parseEntryCursor(cursor);
+  if (after !== undefined) {
+    values.push(after);
+    where.push(`entry ${newestFirst ? '<' : '>'} $${values.length}`);
+  }
+  values.push(pageSize + 1);
   const { rows } = await tx.query<{
     entry: string;
     number: string | null;
@@ -97,9 +113,9 @@ export async function listRolloutEvents(
     event: string;
     data: Record<string, unknown>;
   }>(
-    `SELECT entry, number, at, event, data FROM history WHERE tenant_id = $1 AND rollout_id = $2 AND entry > $3
-      ORDER BY entry LIMIT $4`,
-    [tenantId, id, cursor === undefined ? 0 : (parseEntryCursor(cursor) ?? 0), pageSize + 1],
+    `SELECT entry, number, at, event, data FROM history WHERE ${where.join(' AND ')}
+      ORDER BY entry ${newestFirst ? 'DESC' : 'ASC'} LIMIT $${values.length}`,
+    values,
   );
   const items = rows.slice(0, pageSize).map((row): RolloutEntry => ({
     number: row.number === null ? null : Number(row.number),
@@ -110,5 +126,6 @@ export async function listRolloutEvents(
   return {
     items,
     nextCursor: cursorAfter(rows, pageSize, (row) => row.entry),
+    total: await totalOf(tx, counted, { read: rows.length, offset: after === undefined ? 0 : undefined, pageSize }),
   };
 }

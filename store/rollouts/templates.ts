@@ -3,7 +3,8 @@ import { DomainError } from '../../domain/errors.js';
 import { newId } from '../db/ids.js';
 import type { Page, PageRequest } from '../db/page.js';
 import type { Tx } from '../db/pool.js';
-import { readPage } from '../db/read-page.js';
+import { namePattern } from '../db/name-part.js';
+import { BY_CREATION, readPage } from '../db/read-page.js';
 import { iso } from '../db/times.js';
 
 /** A plan to reuse: any part of one, as a client would send it. */
@@ -48,19 +49,26 @@ export async function readTemplate(tx: Tx, tenantId: string, id: string): Promis
   return rows[0] && toView(rows[0]);
 }
 
-/** Newest first. @param q part of the name, in any case of letters. */
+/** Newest first, or by `name`. @param q part of the name, in any case of letters. */
 export async function listTemplates(
   tx: Tx,
   tenantId: string,
   q: string | undefined,
   page: PageRequest,
 ): Promise<Page<TemplateView>> {
-  const named = q !== undefined && q !== '';
-  const where = ['tenant_id = $1', ...(named ? [`plan->>'name' ILIKE $2`] : [])];
-  const values = [tenantId, ...(named ? [`%${q.replaceAll(/[\\%_]/g, '\\$&')}%`] : [])];
+  const named = namePattern(q);
+  const where = ['tenant_id = $1', ...(named === undefined ? [] : [`plan->>'name' ILIKE $2`])];
+  const values = [tenantId, ...(named === undefined ? [] : [named])];
   return readPage<TemplateRow, TemplateView>(
     tx,
-    { columns: COLUMNS, from: 'rollout_templates', where, values },
+    {
+      columns: COLUMNS,
+      from: 'rollout_templates',
+      where,
+      values,
+      sorts: { createdAt: BY_CREATION, name: { sql: `(plan->>'name') COLLATE "C"`, type: 'text' } },
+      time: 'createdAt',
+    },
     page,
     toView,
   );

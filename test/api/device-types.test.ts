@@ -168,7 +168,10 @@ describe('a firmware association', () => {
     const again = await api.call('POST', path, { firmwareId: firmware });
     expect([again.status, again.body.errorCode]).toEqual([409, 'DEVICETYPE_ASSOCIATION_EXISTS']);
     const listed = await api.call('GET', path);
-    expect(listed.body).toEqual({ data: [made.body.data], meta: { page: 0, pageSize: 20 } });
+    expect(listed.body).toEqual({
+      data: [made.body.data],
+      meta: { page: 0, pageSize: 20, itemsTotal: 1, pagesTotal: 1 },
+    });
   });
 
   it('is refused with 403 for a firmware that is unknown, so that ids cannot be probed', async () => {

@@ -121,7 +121,7 @@ describe('lists', () => {
     const tenant = await api.as({ tenantId: 'other' });
     expect((await tenant.call('GET', '/v1/firmware-installations')).body).toEqual({
       data: [],
-      meta: { page: 0, pageSize: 20 },
+      meta: { page: 0, pageSize: 20, itemsTotal: 0, pagesTotal: 0 },
     });
     const device = await on.register();
     const open = await device.install({ slot: 'bootloader' });

@@ -20,10 +20,16 @@ describe('a list', () => {
   it('has twenty to a page, newest first, and counts pages from 0', async () => {
     const first = await read('');
     expect(first.data.map((one) => one.name)).toEqual(names.slice(0, 20));
-    expect(first.meta).toEqual({ page: 0, pageSize: 20, nextCursor: expect.any(String) });
+    expect(first.meta).toEqual({
+      page: 0,
+      pageSize: 20,
+      itemsTotal: 25,
+      pagesTotal: 2,
+      nextCursor: expect.any(String),
+    });
     const second = await read('page=1');
     expect(second.data.map((one) => one.name)).toEqual(names.slice(20));
-    expect(second.meta).toEqual({ page: 1, pageSize: 20 });
+    expect(second.meta).toEqual({ page: 1, pageSize: 20, itemsTotal: 25, pagesTotal: 2 });
     expect((await read('page=2')).data).toEqual([]);
     expect((await read('page=4&pageSize=5')).data.map((one) => one.name)).toEqual(names.slice(20));
   });

@@ -1,5 +1,6 @@
 import { compareVersions } from '../artifact/versions.js';
 import { FIELD_NAMES, type FieldName, type Operator, type Value } from './filter-tree.js';
+import { readInstant } from '../instant.js';
 import { isUuid } from '../uuid.js';
 
 /** What can be compared, as it is written. `attribute` and `slot` are followed by the name of one. */
@@ -83,40 +84,12 @@ export function readValue(field: FieldName, op: Operator, value: Value): { value
           : {
               fault: `expected *: ${op} asks whether a device was ever seen; times are compared with ${listed(ORDER)}`,
             };
-      const time = typeof value === 'string' ? readTime(value) : undefined;
-      return time === undefined ? { fault: 'expected an RFC 3339 time such as 2026-11-24T10:00:00Z' } : { value: time };
+      const time = typeof value === 'string' ? readInstant(value) : undefined;
+      return time === undefined
+        ? { fault: 'expected an RFC 3339 time of the years 1 to 9999, such as 2026-11-24T10:00:00Z' }
+        : { value: time };
     }
   }
-}
-
-const TIME = /^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.\d{1,9})?(?:Z|([+-])(\d\d):(\d\d))$/i;
-
-/**
- * RFC 3339 §5.6, in UTC with milliseconds. Days that no calendar has are refused: JavaScript would count on into the
- * next month.
- */
-function readTime(text: string): string | undefined {
-  const match = TIME.exec(text);
-  if (!match) return undefined;
-  const [year, month, day, hour, minute, second] = match.slice(1, 7).map(Number) as [
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-  ];
-  const local = new Date(Date.UTC(year, month - 1, day, hour, minute, second));
-  const exists =
-    year >= 1 &&
-    hour < 24 &&
-    minute < 60 &&
-    second < 60 &&
-    local.getUTCFullYear() === year &&
-    local.getUTCMonth() === month - 1 &&
-    local.getUTCDate() === day;
-  const time = Date.parse(text.toUpperCase());
-  return exists && Number.isFinite(time) && time > Date.UTC(1, 0, 2) ? new Date(time).toISOString() : undefined;
 }
 
 function listed(names: readonly string[]): string {

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { FIRST_INSTANT, inUtc, LAST_INSTANT } from '../../domain/instant.js';
 
 /**
  * Text of `min` to `max` characters. Characters are Unicode code points, as JSON Schema counts them: JavaScript's
@@ -27,10 +28,6 @@ export const id = z.guid({ error: 'must be a UUID' }).toLowerCase();
 
 /** For the document: what is said of the calendar is in the format. */
 const RFC_3339 = '^\\d{4}-\\d{2}-\\d{2}[Tt]\\d{2}:\\d{2}:\\d{2}(\\.\\d+)?([Zz]|[+-]\\d{2}:\\d{2})$';
-
-/** What both JavaScript and PostgreSQL can hold: the years 1 to 9999, in epoch milliseconds. */
-const FIRST_INSTANT = -62_135_596_800_000;
-const LAST_INSTANT = 253_402_300_799_999;
 
 /** RFC 3339, with an offset; its T and Z may be small (§5.6). The service prints UTC. */
 export const timestamp = z
@@ -76,7 +73,7 @@ export function timeFilter(description: string) {
     .string()
     .max(64)
     .transform((value) => (value === '' ? undefined : value.replace(/ (?=\d\d:\d\d$)/, '+')))
-    .pipe(timestamp.optional())
+    .pipe(timestamp.transform(inUtc).optional())
     .optional()
     .meta({ description: `RFC 3339. ${description}`, example: '2026-11-24T10:00:00Z' });
 }

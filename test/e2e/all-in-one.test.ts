@@ -1,8 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { execFile, spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { connect } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { TestedAllInOne, until } from '../support/all-in-one.js';
@@ -139,38 +138,6 @@ describe('A process that is frozen', () => {
       expect(metrics).toContain(`slipway_part{part="${part}",state="down"} 1`);
     });
   });
-});
-
-/** Runs the first shell block below a heading of a document against this service. @returns what it printed */
-async function walk(document: string, heading: string): Promise<string> {
-  const folder = mkdtempSync(join(tmpdir(), 'slipway-walk-'));
-  const [, block] = /```sh\n([\s\S]*?)```/.exec(readFileSync(document, 'utf8').split(heading)[1]!)!;
-  const commands = block!
-    .replace('API=http://127.0.0.1:8080', `API=${service.endpoints.http}`)
-    .replace('.slipway/admin-token', join(service.dataDir, 'admin-token'));
-  const { stdout } = await run('bash', ['-eu', '-c', commands], { cwd: folder, timeout: 90_000 });
-  rmSync(folder, { recursive: true });
-  return stdout;
-}
-
-describe('The README', () => {
-  it('goes from upload to `installed` with its curl commands', async () => {
-    const printed = await walk('README.md', '## From upload');
-    expect(printed).toMatch(/"waitingOn":\s*"Waiting for /);
-    expect(printed).toMatch(/"completedAt"/);
-    expect(printed).toMatch(/"version":\s*"1\.5\.0"/);
-  });
-});
-
-describe('The guide to rollouts', () => {
-  it('updates twenty devices with its curl commands, the canary first', async () => {
-    const printed = await walk('docs/rollouts.md', '## First rollout with curl');
-    expect(printed).toMatch(/"canary: 1 devices",\s*"early: 2 devices",\s*"rest: 17 devices"/);
-    expect(printed).toMatch(/"finished",[^[\]]*"canary passed 1\/1",\s*"early passed 2\/2",\s*"rest passed 17\/17"/);
-    expect(printed).toContain(
-      String.raw`Slot \"firmware\" holds 1.5.0, because rollout \"switch 1.5.0\" (group \"canary\")`,
-    );
-  }, 120_000);
 });
 
 describe('SIGTERM', () => {

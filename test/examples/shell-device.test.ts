@@ -1,9 +1,9 @@
-import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import mqtt from 'mqtt';
 import { startEmbeddedBroker } from '../../adapters/broker/embedded.js';
@@ -113,48 +113,6 @@ const ended = (id: string) =>
     },
     60_000,
   );
-
-/** The commands of the guide's chapter, a block each, at the addresses of this test. */
-function blocksOf(chapter: string): string[] {
-  const [, text = ''] = readFileSync('docs/device-guide.md', 'utf8').split(`## ${chapter}\n`);
-  const { hostname, port } = new URL(service.endpoints.mqtt);
-  return [...text.split('\n## ')[0]!.matchAll(/```sh\n(.*?)```/gs)].map(([, block]) =>
-    block!
-      .replaceAll('http://127.0.0.1:8080', service.endpoints.http)
-      .replaceAll('.slipway/admin-token', join(service.dataDir, 'admin-token'))
-      .replaceAll(
-        'examples/shell-device/device.sh',
-        `SLIPWAY_HOST=${hostname} SLIPWAY_PORT=${port} ${resolve('examples/shell-device/device.sh')}`,
-      ),
-  );
-}
-
-describe('The device guide', () => {
-  it('leads to a first installed device with its commands', () => {
-    const [register = '', switchOn = '', install = ''] = blocksOf('A first device in ten minutes');
-    const script = [
-      `set -euo pipefail; cd '${mkdtempSync(join(dir, 'guide-'))}'`,
-      register.replace(/^curl .*credentials.*$/m, (command) => `MADE=$(${command})`),
-      `PASSWORD=$(node -pe 'JSON.parse(process.argv[1]).data.password' "$MADE")`,
-      `setsid bash -c "$(cat <<END\n${switchOn.replace("'…'", '$PASSWORD')}\nEND\n)" > device.log 2>&1 & DEVICE_PID=$!; trap 'kill -- -$DEVICE_PID' EXIT`,
-      install
-        .replaceAll(/ +#.*$/gm, '')
-        .replace(
-          /^curl .*\$INSTALLATION.*$/m,
-          'for i in $(seq 100); do SEEN=$($&); case $SEEN in *\'"state":"installed"\'*) break;; esac; sleep 0.3; done; echo "$SEEN"',
-        ),
-    ].join('\n');
-    const { stdout, stderr } = spawnSync('bash', ['-c', script], { encoding: 'utf8', timeout: 80_000 });
-    expect([stderr, stdout]).toEqual([expect.anything(), expect.stringContaining('"state":"installed"')]);
-    const sums = stdout
-      .trim()
-      .split('\n')
-      .slice(-2)
-      .map((line) => line.split(' ')[0]);
-    expect(sums[0]).toMatch(/^[0-9a-f]{64}$/);
-    expect(sums[1]).toBe(sums[0]);
-  }, 90_000);
-});
 
 describe('The device in shell', () => {
   it('has as many lines as the guide says, and needs the tools that its head names', () => {

@@ -1,0 +1,110 @@
+import type { DocumentName } from './blocks.js';
+
+/** What a test cannot do as a reader does; `$PWD` is its folder, also in what a block shows. A block that does not hold `text` (any more) fails the test. */
+export interface Replaced {
+  readonly text: string | RegExp;
+  readonly by: string;
+  readonly because: string;
+}
+
+/** How a block is run. */
+export interface Row {
+  readonly replaced: readonly Replaced[];
+  /** Commands after the block, for what the text around it promises. */
+  readonly then?: string;
+}
+
+const ADDRESS: Replaced = {
+  text: 'http://127.0.0.1:8080',
+  by: '$HTTP',
+  because: 'each test has free ports',
+};
+
+/**
+ * Each command block of the six documents. The commands of a document run in one shell, one block after the other, in a
+ * folder that looks like a checkout, with a Slipway's data folder as its `.slipway`.
+ */
+export const ROWS: Readonly<Record<DocumentName, Readonly<Record<string, Row>>>> = {
+  'README.md': {
+    'Two commands (1)': {
+      replaced: [
+        {
+          text: 'npm ci && npm run demo',
+          by: 'node dist/demo/main.js > demo.log',
+          because: 'packages and build are there before the tests',
+        },
+        {
+          text: 'npm start',
+          by: ':',
+          because: 'it runs already, on free ports; test/e2e/all-in-one.test.ts starts it by npm',
+        },
+      ],
+      then: "grep -q '^All 200 devices ended as their fault profile says' demo.log",
+    },
+    'From upload to `installed`, with curl (1)': { replaced: [ADDRESS] },
+    'A first rollout (1)': { replaced: [] },
+  },
+  'docs/rollouts.md': { 'First rollout with curl (1)': { replaced: [ADDRESS] } },
+  'docs/device-guide.md': {
+    'A first device in ten minutes (1)': { replaced: [ADDRESS] },
+    'A first device in ten minutes (2)': {
+      replaced: [
+        {
+          text: 'SLIPWAY_USERNAME=',
+          by: 'SLIPWAY_HOST=$MQTT_HOST SLIPWAY_PORT=$MQTT_PORT SLIPWAY_USERNAME=',
+          because: 'each test has free ports',
+        },
+      ],
+    },
+    'A first device in ten minutes (3)': { replaced: [] },
+  },
+  'docs/operations.md': {},
+  'docs/backup.md': {
+    'Backup, restore and blob migration (1)': {
+      replaced: [
+        { text: '/backups/', by: '$PWD/backups/', because: 'a test writes into its own folder' },
+        { text: '/srv/slipway', by: '$PWD/restored', because: 'a test writes into its own folder' },
+      ],
+    },
+  },
+  'docs/mosquitto.md': {
+    'Setup (1)': {
+      replaced: [
+        { text: /^apt-get .*$/m, by: '', because: 'packages are there before the tests' },
+        { text: /^systemctl .*$/m, by: '', because: 'the broker of the machine is left alone' },
+        { text: /^npm ci && npm run build$/m, by: '', because: 'packages and build are there before the tests' },
+        { text: '--dir /etc/mosquitto/slipway', by: '--dir $PWD/mosquitto', because: 'own folder' },
+        {
+          text: '--data /var/lib/mosquitto --host 0.0.0.0',
+          by: '--data $PWD/mosquitto --host 127.0.0.1 --port $MQTT_PORT',
+          because: 'own folder, loopback, and a free port',
+        },
+        {
+          text: 'chown -R mosquitto: /etc/mosquitto/slipway',
+          by: '[ "$(id -u)" != 0 ] || chown -R mosquitto: $PWD/mosquitto',
+          because: 'own folder; without root mosquitto runs as who starts it',
+        },
+        {
+          text: 'mosquitto -d -c /etc/mosquitto/slipway/mosquitto.conf',
+          by: 'mosquitto -c $PWD/mosquitto/mosquitto.conf > mosquitto.log 2>&1 &',
+          because: 'own folder; it ends with the test',
+        },
+      ],
+    },
+    'Setup (2)': {
+      replaced: [
+        { text: 'mqtt://127.0.0.1:1883', by: 'mqtt://127.0.0.1:$MQTT_PORT', because: 'each test has free ports' },
+        {
+          text: 'npm start',
+          by: 'node dist/workers/up.js > up.log 2>&1 &',
+          because: 'built before the tests; it ends with the test',
+        },
+      ],
+      then: `
+        until [ -f .slipway/endpoints.json ] && grep -q mqtt://127.0.0.1:$MQTT_PORT .slipway/endpoints.json; do sleep 0.2; done
+        HTTP=$(jq -r .http .slipway/endpoints.json)
+        until curl -sf $HTTP/health/ready > ready.json; do sleep 0.2; done
+        [ "$(jq -r .dependencies.mqtt.status ready.json)" = up ]`,
+    },
+  },
+};

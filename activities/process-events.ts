@@ -3,7 +3,7 @@ import { defined } from '../domain/defined.js';
 import { decided, GONE, type Decided } from '../domain/installation/decided.js';
 import { executing } from '../domain/installation/device-aggregate.js';
 import { deviceKey } from '../store/db/keys.js';
-import type { Pool } from '../store/db/pool.js';
+import type { Pool, Tx } from '../store/db/pool.js';
 import { isOfOneRow, isTransient } from '../store/db/sqlstates.js';
 import { asService } from '../store/db/transaction.js';
 import { reachOf } from '../store/fleet/gateways.js';
@@ -36,10 +36,13 @@ interface Asked {
   readonly event: ProcessEvent;
 }
 
+/** A row that another transaction holds for longer holds up all others of the group: it is tried again by itself. */
+const LOCK_MS = 1_000;
+
 /** Events that come at the same time are one transaction (group-commit.ts). */
 export function processEvents({ pool, now }: InstallationDependencies): DecideBy {
-  const recorded = (asked: readonly Asked[]): Promise<Decided[]> =>
-    asService(pool, async (tx) => {
+  const recorded = (asked: readonly Asked[]): Promise<Decided[]> => {
+    const work = async (tx: Tx): Promise<Decided[]> => {
       const at = now();
       const answers = await record(
         tx,
@@ -66,7 +69,9 @@ export function processEvents({ pool, now }: InstallationDependencies): DecideBy
         const row = defined(one.installation, 'an event that is not refused is answered with its row');
         return decided(event, one.outcome === 'applied', row, around, at);
       });
-    });
+    };
+    return asService(pool, work, { lockMs: LOCK_MS });
+  };
   const group = new GroupCommit(recorded, (error) => isTransient(error) && !isOfOneRow(error));
   return (ref, event) => group.do({ ref, event });
 }

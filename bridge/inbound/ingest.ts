@@ -6,10 +6,12 @@ import { backOff } from '../../domain/back-off.js';
 import { print, type Ack } from '../../protocol/mqtt/payloads.js';
 import type { Pool } from '../../store/db/pool.js';
 import { INGEST_BOUNDS } from '../../store/db/counters.js';
-import { isTransient } from '../../store/db/sqlstates.js';
+import { deviceKey } from '../../store/db/keys.js';
+import { isOfOneRow, isTransient } from '../../store/db/sqlstates.js';
 import { spacingAfter } from '../rounds/spacing.js';
 import { aboutOf, read, refused, type Incoming, type Reading } from './reading.js';
-import { recordReadings, type Noted } from './record-readings.js';
+import { Parking } from './parking.js';
+import { lockedAmong, recordReadings, type Noted } from './record-readings.js';
 import { isLeaseLost, type LeaseGuard } from '../rounds/lease-guard.js';
 import type { Publish } from '../mqtt/connection.js';
 
@@ -50,6 +52,12 @@ const PROGRESS_EVERY_MS = 2_000;
 const LOOK_AT_HELD_MS = 1_000;
 const MAX_PROGRESS_KNOWN = 50_000;
 const BACK_OFF = { firstMs: 100, maxMs: 2_000 };
+/**
+ * A batch waits this long for a row that another transaction holds: our own transactions take milliseconds, and all
+ * whose reports are in the batch wait with it. Those of a parked node alone find out faster.
+ */
+const LOCK_MS = 1_000;
+const PARKED_LOCK_MS = 100;
 
 /**
  * Takes what devices send and records it, many devices in one transaction. It exists because a transaction per report
@@ -58,9 +66,10 @@ const BACK_OFF = { firstMs: 100, maxMs: 2_000 };
  * batches at once: reports of one device are recorded in the order in which it sent them.
  *
  * Modes: `open`, `ended`. A batch that fails because the database is away is tried until it is back, without a PUBACK;
- * one that fails for a reason that will not pass is halved until the one report that fails is alone: that one goes to
- * the diagnostics and is acknowledged. Where another one leads by now, the whole term ends, and nothing more is
- * acknowledged.
+ * one that waits for a row that another transaction holds goes on without the nodes whose rows those are, which are
+ * parked (parking.ts); one that fails for a reason that will not pass is halved until the one report that fails is
+ * alone: that one goes to the diagnostics and is acknowledged. Where another one leads by now, the whole term ends, and
+ * nothing more is acknowledged.
  */
 export class Ingest {
   private mode: 'open' | 'ended' = 'open';
@@ -76,11 +85,16 @@ export class Ingest {
   private begunAt = -Infinity;
   private tookMs = 0;
   private soon: NodeJS.Timeout | undefined;
+  private readonly parking = new Parking(() => this.beginInTime());
 
   constructor(private readonly deps: IngestDependencies) {}
 
   enqueue(message: Incoming): void {
     if (this.mode === 'ended') return;
+    if (this.parking.holds(nodeOf(message))) {
+      if (isProgress(message)) return message.acknowledge(); // it may be lost
+      message.passOver?.();
+    }
     this.waiting.push(message);
     this.arrivedAt.set(message, performance.now());
     // Each look at what waits costs as much as there is, and may find that all of it is of one busy node.
@@ -95,7 +109,7 @@ export class Ingest {
     this.mode = 'ended';
     clearTimeout(this.soon);
     clearTimeout(this.lookAtHeld);
-    await Promise.all(this.underWay.values());
+    await Promise.all([...this.underWay.values(), this.parking.end()]);
   }
 
   private beginInTime(): void {
@@ -129,10 +143,11 @@ export class Ingest {
   /** From the oldest on, those whose node has nothing under way. */
   private nextBatch(): Incoming[] {
     const busy = [...this.underWay.keys()];
+    const isBusy = (node: string) => this.parking.holds(node) || busy.some((nodes) => nodes.has(node));
     const batch: Incoming[] = [];
     const left: Incoming[] = [];
     for (const message of this.waiting)
-      (batch.length < MAX_BATCH && !busy.some((nodes) => nodes.has(nodeOf(message))) ? batch : left).push(message);
+      (batch.length < MAX_BATCH && !isBusy(nodeOf(message)) ? batch : left).push(message);
     this.waiting = left;
     return batch;
   }
@@ -147,19 +162,65 @@ export class Ingest {
       const noted = await this.tryToRecord(readings);
       if (Array.isArray(noted)) return this.answer(readings, noted);
       if (isLeaseLost(noted)) return this.stop();
+      if (isOfOneRow(noted)) return this.setAside(readings, noted);
       if (!isTransient(noted)) return this.halve(readings, noted);
       this.deps.log.warn({ err: noted, reports: readings.length }, 'reports could not be committed; trying again');
       await sleep(backOff(failures, BACK_OFF));
     }
   }
 
-  private async tryToRecord(readings: readonly Reading[]): Promise<Noted[] | Error> {
+  private async tryToRecord(readings: readonly Reading[], lockMs = LOCK_MS): Promise<Noted[] | Error> {
     try {
       this.deps.guard.assert();
-      return await recordReadings(this.deps.pool, this.deps.guard.fence, readings, this.deps.now());
+      return await recordReadings(this.deps.pool, this.deps.guard.fence, readings, this.deps.now(), lockMs);
     } catch (error) {
       return error as Error;
     }
+  }
+
+  /** Those whose rows are held are parked, and all others go on: at once where it is the devices' rows. */
+  private async setAside(readings: readonly Reading[], error: Error): Promise<void> {
+    const nodes = [...new Set(readings.map(({ incoming }) => nodeOf(incoming)))];
+    const of = (some: readonly string[]) => readings.filter(({ incoming }) => some.includes(nodeOf(incoming)));
+    const held = nodes.length === 1 ? nodes : await this.nodesOfLocked(readings);
+    if (held.length === 0) {
+      // Another row than the devices' own: whose it is, halving shows.
+      const middle = Math.ceil(nodes.length / 2);
+      await this.commit(of(nodes.slice(0, middle)));
+      return this.commit(of(nodes.slice(middle)));
+    }
+    for (const node of held) this.park(node, of([node]), error);
+    const others = of(nodes.filter((node) => !held.includes(node)));
+    if (others.length > 0) await this.commit(others);
+  }
+
+  private async nodesOfLocked(readings: readonly Reading[]): Promise<string[]> {
+    const { pool, guard, log } = this.deps;
+    try {
+      const locked = await lockedAmong(pool, guard.fence, readings);
+      const held = readings.filter(
+        (reading) => 'message' in reading && locked.has(deviceKey(reading.message.tenant, reading.message.device)),
+      );
+      return [...new Set(held.map(({ incoming }) => nodeOf(incoming)))];
+    } catch (error) {
+      log.debug({ err: error }, 'which rows are held could not be asked');
+      return [];
+    }
+  }
+
+  private park(node: string, readings: readonly Reading[], error: Error): void {
+    const [tenantId, deviceId] = node.split('/');
+    this.deps.log.warn({ err: error, tenantId, deviceId }, "another transaction holds the device's row; others go on");
+    const behind = this.waiting.filter((message) => nodeOf(message) === node);
+    for (const message of [...readings.map(({ incoming }) => incoming), ...behind]) message.passOver?.();
+    this.parking.park(node, async () => {
+      const noted = await this.tryToRecord(readings, PARKED_LOCK_MS);
+      if (Array.isArray(noted)) this.answer(readings, noted);
+      else if (isLeaseLost(noted)) this.stop();
+      else if (isTransient(noted)) return false;
+      else await this.halve(readings, noted);
+      return true;
+    });
   }
 
   /** A successor records now: nothing more is written or acknowledged from here. */
@@ -252,6 +313,10 @@ export class Ingest {
 function nodeOf({ topic }: Incoming): string {
   const [, , tenant, node] = topic.split('/', 4);
   return `${tenant}/${node}`;
+}
+
+function isProgress({ topic }: Incoming): boolean {
+  return topic.endsWith('/up/progress');
 }
 
 /** `lag`: the reason is the upper bound of a bucket of the histogram (store/db/counters.ts). */

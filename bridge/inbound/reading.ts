@@ -12,6 +12,8 @@ export interface Incoming {
   /** The broker had kept it: it may be old. Absent = no. */
   readonly retain?: boolean;
   acknowledge(): void;
+  /** It will take long: the acknowledgements of those behind it leave before its own. */
+  passOver?(): void;
 }
 
 /** A message as it was read, once, however often its batch is tried: what it says, or why it is refused. */

@@ -5,6 +5,7 @@ import { keepDiagnostics, type Diagnostic } from '../../store/fleet/diagnostics.
 import { ancestorsOf, reachOf } from '../../store/fleet/gateways.js';
 import { assertLease, type Fence } from '../../store/db/leases.js';
 import type { Pool, Tx } from '../../store/db/pool.js';
+import { lockedDevices } from '../../store/installations/device-aggregate.js';
 import { record, type Recorded, type Report } from '../../store/record.js';
 import { asService } from '../../store/db/transaction.js';
 import { diagnosticOf, presenceSource, type Reading } from './reading.js';
@@ -25,10 +26,17 @@ export interface Noted {
 /**
  * One transaction for a batch of messages: what they report, and why the others were refused. Nothing is acknowledged
  * before it has committed.
+ * @param lockMs how long it waits for one row that another transaction holds
  * @throws LeaseLost, and whatever PostgreSQL says: then nothing of the batch was written.
  */
-export function recordReadings(pool: Pool, fence: Fence, readings: readonly Reading[], now: number): Promise<Noted[]> {
-  return asService(pool, async (tx) => {
+export function recordReadings(
+  pool: Pool,
+  fence: Fence,
+  readings: readonly Reading[],
+  now: number,
+  lockMs: number,
+): Promise<Noted[]> {
+  const work = async (tx: Tx): Promise<Noted[]> => {
     await assertLease(tx, fence);
     const answered = await recordMessages(
       tx,
@@ -43,6 +51,22 @@ export function recordReadings(pool: Pool, fence: Fence, readings: readonly Read
       readings.flatMap((reading, index) => diagnosticsOf(reading, answers[index], keepers, now)),
     );
     return readings.map((reading, index) => notedOf(reading, answers[index]));
+  };
+  return asService(pool, work, { lockMs });
+}
+
+/**
+ * Of the devices that these messages are about, those whose rows another transaction holds at this moment.
+ * @returns `deviceKey` of each.
+ */
+export function lockedAmong(pool: Pool, fence: Fence, readings: readonly Reading[]): Promise<Set<string>> {
+  const about = readings.flatMap((reading) => ('message' in reading ? [reading.message] : []));
+  return asService(pool, async (tx) => {
+    await assertLease(tx, fence);
+    return lockedDevices(
+      tx,
+      about.map(({ tenant, device }) => ({ tenantId: tenant, deviceId: device })),
+    );
   });
 }
 

@@ -13,10 +13,16 @@ export interface MqttMessage {
    * arrival.
    */
   acknowledge(): void;
+  /**
+   * Its PUBACK may take long, and holds back no other any more: those behind it leave before. MQTT 3.1.1 §4.6 has
+   * PUBACKs in the order of arrival; but a broker finds them by their identifier, and what would wait is every other
+   * device's.
+   */
+  passOver(): void;
 }
 
 /** A message with the number that its acknowledgement names. */
-export type Arrived = Omit<MqttMessage, 'acknowledge'> & { readonly messageId: number };
+export type Arrived = Omit<MqttMessage, 'acknowledge' | 'passOver'> & { readonly messageId: number };
 
 /**
  * Holds what has arrived and is not acknowledged. MQTT 3.1.1 §4.6 wants PUBACKs in the order of arrival, while batches
@@ -25,6 +31,7 @@ export type Arrived = Omit<MqttMessage, 'acknowledge'> & { readonly messageId: n
  */
 export class Inbox {
   private readonly unacknowledged: { readonly messageId: number; acknowledged: boolean }[] = [];
+  private passedOver = 0;
   private handler: ((message: MqttMessage) => void) | undefined;
   /** Before anyone listens: a broker resends a stored session's messages at once, some even before CONNACK. */
   private early: Arrived[] = [];
@@ -36,7 +43,7 @@ export class Inbox {
   ) {}
 
   get size(): number {
-    return this.unacknowledged.length + this.early.length;
+    return this.unacknowledged.length + this.passedOver + this.early.length;
   }
 
   listen(handler: (message: MqttMessage) => void): void {
@@ -54,17 +61,29 @@ export class Inbox {
 
   private hand({ messageId, ...message }: Arrived, handler: (message: MqttMessage) => void): void {
     if (message.qos === 0) {
-      handler({ ...message, acknowledge: () => undefined });
+      handler({ ...message, acknowledge: () => undefined, passOver: () => undefined });
       return;
     }
     const entry = { messageId, acknowledged: false };
+    let isPassedOver = false;
     this.unacknowledged.push(entry);
     const acknowledge = () => {
       if (entry.acknowledged) return;
       entry.acknowledged = true;
-      if (this.unacknowledged[0] === entry) this.flushSoon();
+      if (isPassedOver) {
+        this.passedOver -= 1;
+        this.wire.acknowledge([messageId]);
+        this.resumeBelowLow();
+      } else if (this.unacknowledged[0] === entry) this.flushSoon();
     };
-    handler({ ...message, acknowledge });
+    const passOver = () => {
+      if (entry.acknowledged || isPassedOver) return;
+      isPassedOver = true;
+      this.passedOver += 1;
+      this.unacknowledged.splice(this.unacknowledged.indexOf(entry), 1);
+      this.flushSoon();
+    };
+    handler({ ...message, acknowledge, passOver });
   }
 
   /** Once all acknowledgements of a batch are made: PUBACKs of a batch are one write, and not one for each message. */
@@ -81,6 +100,10 @@ export class Inbox {
     const open = this.unacknowledged.findIndex((entry) => !entry.acknowledged);
     const done = this.unacknowledged.splice(0, open === -1 ? this.unacknowledged.length : open);
     this.wire.acknowledge(done.map((entry) => entry.messageId));
+    this.resumeBelowLow();
+  }
+
+  private resumeBelowLow(): void {
     if (this.size <= this.limits.low) this.wire.resume();
   }
 }

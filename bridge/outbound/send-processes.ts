@@ -58,8 +58,12 @@ export async function sendProcesses(
   const started = sent.filter((one) => one.started).map((one) => one.settled.claimed);
   await asService(pool, async (tx) => {
     if (guard) await assertLease(tx, guard.fence);
-    await markProcessesStarted(tx, started);
-    await settleIn(tx, [...sent.map((one) => one.settled), ...poked]);
+    const held = await markProcessesStarted(tx, started);
+    // Started once more in a while, which does nothing to a process that runs.
+    const settled = sent.map(({ settled: one }) =>
+      held.has(one.claimed.subject) ? { claimed: one.claimed, error: 'another transaction holds its row' } : one,
+    );
+    await settleIn(tx, [...settled, ...poked]);
   });
   throttle.add(started);
   return claimed.length;

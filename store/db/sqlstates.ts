@@ -48,9 +48,10 @@ export const SQLSTATES: Readonly<Record<string, Failure>> = {
     comment: 'Too many connections, no memory, a full disk: an operator, or time, mends it.',
   },
   '55P03': {
-    whose: 'retry',
+    whose: 'row',
     name: 'lock_not_available',
-    comment: 'A lock was not free, and the statement was not to wait for it.',
+    comment:
+      'Another transaction holds a row for longer than the statement was to wait: again at once would wait again.',
   },
   '55': {
     whose: 'database',

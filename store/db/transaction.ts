@@ -16,12 +16,24 @@ export function asTenant<T>(pool: Pool, tenantId: string, work: (tx: Tx) => Prom
   return inTransaction(pool, 'slipway_api', tenantId, work);
 }
 
-/** Runs `work` in one transaction as a service that serves all tenants: each statement carries its tenant. */
-export function asService<T>(pool: Pool, work: (tx: Tx) => Promise<T>): Promise<T> {
-  return inTransaction(pool, 'slipway_worker', '', work);
+/** How long a transaction waits, where that is to be less than its statements may take. */
+export interface Waits {
+  /** Milliseconds for one lock; then it fails with 55P03, a failure of one row (sqlstates.ts). */
+  readonly lockMs?: number;
 }
 
-async function inTransaction<T>(pool: Pool, role: Role, tenantId: string, work: (tx: Tx) => Promise<T>): Promise<T> {
+/** Runs `work` in one transaction as a service that serves all tenants: each statement carries its tenant. */
+export function asService<T>(pool: Pool, work: (tx: Tx) => Promise<T>, waits: Waits = {}): Promise<T> {
+  return inTransaction(pool, 'slipway_worker', '', work, waits);
+}
+
+async function inTransaction<T>(
+  pool: Pool,
+  role: Role,
+  tenantId: string,
+  work: (tx: Tx) => Promise<T>,
+  waits: Waits = {},
+): Promise<T> {
   for (let attempt = 1; ; attempt += 1) {
     const client = await pool.connect();
     let broken: Error | undefined;
@@ -30,7 +42,7 @@ async function inTransaction<T>(pool: Pool, role: Role, tenantId: string, work: 
     const hear = (error: Error) => (broken = error);
     client.on('error', hear);
     try {
-      await begin(client, role, tenantId);
+      await begin(client, role, tenantId, waits);
       const result = await work(prepared.on(client, role));
       await client.query('COMMIT');
       return result;
@@ -48,12 +60,13 @@ async function inTransaction<T>(pool: Pool, role: Role, tenantId: string, work: 
  * One round trip. The role and the tenant are set LOCAL: a connection goes back to the pool without either. PostgreSQL
  * says its time with it.
  */
-async function begin(client: pg.ClientBase, role: Role, tenantId: string): Promise<void> {
+async function begin(client: pg.ClientBase, role: Role, tenantId: string, { lockMs }: Waits): Promise<void> {
   if (tenantId !== '' && !TENANT_ID.test(tenantId)) throw new Error(`"${tenantId}" is no tenant id`);
+  const lock = lockMs === undefined ? '' : `SET LOCAL lock_timeout = ${Math.ceil(lockMs)}; `;
   const asked = databaseClock.asks();
   // node-postgres answers several statements with a list, which its types do not know.
   const answers = (await client.query(
-    `BEGIN; SET LOCAL ROLE ${role}; SET LOCAL slipway.tenant = '${tenantId}'; ${TIME}`,
+    `BEGIN; SET LOCAL ROLE ${role}; SET LOCAL slipway.tenant = '${tenantId}'; ${lock}${TIME}`,
   )) as unknown as readonly pg.QueryResult<{ now: number }>[];
   const answered = answers.at(-1)?.rows[0];
   if (answered) databaseClock.learn(answered.now, asked);

@@ -59,17 +59,27 @@ export async function readProcesses(
   );
 }
 
-/** Remembers that the engine has a process for each of these; the first time stays. */
+/**
+ * Remembers that the engine has a process for each of these; the first time stays. One whose row another transaction
+ * holds is passed over: it would hold up the whole round.
+ * @returns the ids of those.
+ */
 export async function markProcessesStarted(
   tx: Tx,
   started: readonly { tenantId: string; subject: string }[],
-): Promise<void> {
-  if (started.length === 0) return;
+): Promise<Set<string>> {
+  if (started.length === 0) return new Set();
+  const keys = JSON.stringify(started.map((one) => ({ tenant_id: one.tenantId, id: one.subject })));
+  const of = `${recordset('$1', 'tenant_id text, id uuid')} AS k
+     JOIN installations x ON x.tenant_id = k.tenant_id AND x.id = k.id WHERE x.process_started_at IS NULL`;
   await tx.query(
-    `UPDATE installations i SET process_started_at = now() FROM (SELECT * FROM ${recordset('$1', 'tenant_id text, id uuid')} AS k ORDER BY 1, 2) AS k
-     WHERE i.tenant_id = k.tenant_id AND i.id = k.id AND i.process_started_at IS NULL`,
-    [JSON.stringify(started.map((one) => ({ tenant_id: one.tenantId, id: one.subject })))],
+    `UPDATE installations i SET process_started_at = now()
+     FROM (SELECT x.tenant_id, x.id FROM ${of} ORDER BY 1, 2 FOR NO KEY UPDATE OF x SKIP LOCKED) AS free
+     WHERE i.tenant_id = free.tenant_id AND i.id = free.id`,
+    [keys],
   );
+  const { rows } = await tx.query<{ id: string }>(`SELECT x.id FROM ${of}`, [keys]);
+  return new Set(rows.map((row) => row.id));
 }
 
 /**

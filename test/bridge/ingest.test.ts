@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import pg from 'pg';
 import pino from 'pino';
 import { Ingest } from '../../bridge/inbound/ingest.js';
 import { instant, LeaseGuard } from '../../bridge/rounds/lease-guard.js';
@@ -205,6 +206,69 @@ describe('Reports that arrive', () => {
     await until('every report is acknowledged', () => acknowledged.length === 103, 10_000);
     expect(await versions([held, ...others])).toEqual(['2.0', ...others.map(() => '1.0')]);
   });
+
+  /** As a person does who forgot a transaction in another window: nothing ends it. */
+  async function whileHeld(statement: string, values: unknown[], look: () => Promise<void>): Promise<void> {
+    const person = new pg.Client({ connectionString: database.url });
+    await person.connect();
+    try {
+      await person.query('BEGIN');
+      await person.query(statement, values);
+      await look();
+    } finally {
+      await person.query('ROLLBACK');
+      await person.end();
+    }
+  }
+
+  it('D20 of 90 devices are committed while another transaction holds the row of one, and its own follow in their order', async () => {
+    const [held, ...others] = (await devices(91)) as [string, ...string[]];
+    await whileHeld('SELECT FROM devices WHERE id = $1 FOR UPDATE', [held], async () => {
+      ingest.enqueue(hello(held, '1.0'));
+      for (const device of others.slice(0, 45)) ingest.enqueue(hello(device, '1.0'));
+      await until('those of its batch are committed', () => acknowledged.length === 45, 60_000);
+      ingest.enqueue(hello(held, '2.0'));
+      for (const device of others.slice(45)) ingest.enqueue(hello(device, '1.0'));
+      await until('all others are committed', () => acknowledged.length === 90, 60_000);
+      expect(acknowledged).not.toContain(held);
+      expect(await versions([held])).toEqual([undefined]);
+    });
+    await until('its own follow', () => acknowledged.length === 92, 60_000);
+    expect(await versions([held, ...others])).toEqual(['2.0', ...others.map(() => '1.0')]);
+    expect(lines.filter(({ deviceId }) => deviceId === held)).toHaveLength(1);
+    // Told to their receivers as well: nothing waits for what is parked.
+    expect(sent.filter((topic) => topic.includes(held))).toHaveLength(2);
+  }, 180_000);
+
+  it('D20 are committed while a row that is not the device itself is held: halving finds whose it is', async () => {
+    const all = (await devices(20)) as [string, ...string[]];
+    for (const device of all) ingest.enqueue(hello(device, '1.0'));
+    await until('all have their slot', () => acknowledged.length === 20, 60_000);
+    const [held, ...others] = all;
+    acknowledged.length = 0;
+    await whileHeld('SELECT FROM device_slots WHERE device_id = $1 FOR UPDATE', [held], async () => {
+      for (const device of all) ingest.enqueue(hello(device, '2.0'));
+      await until('all others are committed', () => acknowledged.length === 19, 60_000);
+      expect(acknowledged).not.toContain(held);
+    });
+    await until('its own follow', () => acknowledged.length === 20, 60_000);
+    expect(await versions([held, ...others])).toEqual(all.map(() => '2.0'));
+  }, 180_000);
+
+  it('D20 progress of a device whose row is held is acknowledged, and an end leaves what is parked to the next', async () => {
+    const [held, other] = (await devices(2)) as [string, string];
+    await whileHeld('SELECT FROM devices WHERE id = $1 FOR UPDATE', [held], async () => {
+      let passed = 0;
+      ingest.enqueue({ ...hello(held, '1.0'), passOver: () => void (passed += 1) });
+      ingest.enqueue(hello(other, '1.0'));
+      await until('it is passed over', () => passed === 1, 60_000);
+      const message = { ...hello(held, '1.0'), topic: `slipway/v1/default/${held}/${held}/up/progress` };
+      ingest.enqueue({ ...message, acknowledge: () => void acknowledged.push('progress') });
+      expect(acknowledged).toContain('progress');
+      await ingest.end();
+    });
+    expect(acknowledged).not.toContain(held);
+  }, 180_000);
 
   it('of progress: the newest of those that came too early is kept and sent later, independently of other devices', async () => {
     const [one, other] = (await devices(2)) as [string, string];

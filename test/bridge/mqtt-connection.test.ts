@@ -156,6 +156,23 @@ describe('A connection of the bridge', () => {
       expect(broker.of('puback').map((packet) => packet.messageId)).toEqual([1, 2, 3]);
     });
 
+    it('those behind a message that was passed over, before it', async () => {
+      const [connection, broker] = await connect();
+      const heard: MqttMessage[] = [];
+      connection.onMessage((one) => heard.push(one));
+      broker.send(...[1, 2, 3, 4].map((id) => message(id)));
+      await eventually('all arrive', () => heard.length === 4);
+      for (const one of [2, 3]) heard[one]!.acknowledge();
+      heard[0]!.passOver();
+      heard[0]!.passOver();
+      heard[1]!.passOver();
+      await eventually('two are acknowledged', () => broker.of('puback').length === 2);
+      heard[1]!.acknowledge();
+      heard[1]!.acknowledge();
+      await eventually('three are acknowledged', () => broker.of('puback').length === 3);
+      expect(broker.of('puback').map((packet) => packet.messageId)).toEqual([3, 4, 2]);
+    });
+
     it('messages that came before the handler was set, even before CONNACK', async () => {
       prepare = (end) =>
         (end.answers = (packet) =>

@@ -17,7 +17,7 @@ describe('A failure of the database', () => {
   it.each([
     ['40001', 'another transaction came between', 'retry'],
     ['40P01', 'a deadlock', 'retry'],
-    ['55P03', 'a lock that was not free', 'retry'],
+    ['55P03', 'a lock that was not free in time', 'row'],
     ['57014', 'a statement that took too long', 'row'],
     ['25P03', 'a process that stalled in a transaction', 'database'],
     ['08006', 'a connection that broke', 'database'],

@@ -68,7 +68,7 @@ export class Agent {
     this.files = options.files ?? new SmallFiles(stateDir, durable);
     this.files.onDamage = (sentence) => this.noteDamage(sentence);
     this.downloads = new SharedDownloads(
-      new Downloads({ dir: join(stateDir, 'downloads'), durable, backoff: this.timings.download, random }),
+      new Downloads({ dir: join(stateDir, 'downloads'), durable, backoff: this.timings.download, clock, random }),
     );
     const { reconnect, subscribed } = this.timings;
     this.connection = new Connection(

@@ -2,10 +2,12 @@ import { chmod, mkdir, open, readdir, readFile, rm, stat, statfs, type FileHandl
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { pauseAfter, type Backoff } from './backoff.js';
+import type { Clock } from './clock.js';
 import type { Desired } from '../../protocol/mqtt/payloads.js';
 import { fetchFrom, UnreachableError, type Piece } from './fetch-range.js';
 import { hashOf, sizeOf } from './hash.js';
 import { InstallError, isInstallError } from './installer.js';
+import { forgetRetryAfter, keepRetryAfter, retryAfterLeft } from './retry-after.js';
 import { codeOf, isDiskFull, messageOf, replaceFile, writeWhole } from './write-file.js';
 
 /** Where partial downloads stand, and how a failed try is repeated. `durable`: synced to the disk. */
@@ -14,6 +16,7 @@ export interface DownloadOptions {
   readonly durable: boolean;
   /** Between two tries. */
   readonly backoff: Backoff;
+  readonly clock: Clock;
   /** 0 ≤ x < 1 */
   readonly random: () => number;
 }
@@ -79,8 +82,9 @@ export class Downloads {
   /** Tries until the file has its size. @returns false where its parts may be of different files */
   private async complete(desired: Desired, watch: Watch): Promise<boolean> {
     const path = this.pathOf(desired);
-    const { backoff, random } = this.options;
+    const { backoff, random, clock, durable } = this.options;
     let isSure = true;
+    await this.waitAsTold(desired, watch);
     // What the server puts off is no failure of the download; its pauses grow all the same.
     for (let failures = 0, putOff = 0; ;) {
       const before = (await sizeOf(path)) ?? 0;
@@ -92,10 +96,24 @@ export class Downloads {
       else if (after - before < desired.firmware.size * ADVANCE) failures += 1;
       if (!failure.passing || failures > desired.policy.retryDownload)
         throw new InstallError(failure.code, failure.message, true, { cause: failure });
-      watch.retrying(failure.message, after);
       const ms = Math.max(pauseAfter(failures + putOff, backoff, random), failure.retryAfterMs ?? 0);
+      const isTold = failure.retryAfterMs !== undefined;
+      if (isTold) await keepRetryAfter(path, { url: desired.download.url, ms, clock, durable });
+      watch.retrying(failure.message, after);
+      await pause(ms, undefined, { signal: watch.signal });
+      if (isTold) await forgetRetryAfter(path);
+    }
+  }
+
+  /** What the server told an agent that has ended since. */
+  private async waitAsTold(desired: Desired, watch: Watch): Promise<void> {
+    const path = this.pathOf(desired);
+    const ms = await retryAfterLeft(path, desired.download.url, this.options.clock);
+    if (ms > 0) {
+      watch.retrying(`the server said to wait ${Math.ceil(ms / 1_000)} s more`, (await sizeOf(path)) ?? 0);
       await pause(ms, undefined, { signal: watch.signal });
     }
+    await forgetRetryAfter(path);
   }
 
   /** Removes what no open document asks for. */

@@ -48,6 +48,43 @@ describe('A download', () => {
     expect(server.requests).toHaveLength(2);
   });
 
+  it('waits for what is left of Retry-After where it is started anew meanwhile', async () => {
+    server.mishaps.push(retryAfter('8'));
+    const begun = performance.now();
+    await service.publish('d-1', documentFor(fileOf()));
+    await service.until(() => device.events.some(({ phase }) => phase === 'retrying'), 'the refusal', 60_000);
+    device.crash();
+    const waits = () => device.events.some(({ detail }) => /said to wait [1-8] s more/.test(detail));
+    await service.until(waits, 'the wait of the next start', 60_000);
+    await service.status('d-1', 'installed', 60_000);
+    expect(performance.now() - begun).toBeGreaterThanOrEqual(8_000);
+    expect(server.requests).toHaveLength(2);
+  }, 120_000);
+
+  it('asks another server at once, whatever this one had said', async () => {
+    const other = await FileServer.start();
+    try {
+      server.mishaps.push(retryAfter('3600'));
+      const file = fileOf();
+      const document = documentFor(file);
+      await service.publish('d-1', document);
+      await service.until(() => device.events.some(({ phase }) => phase === 'retrying'), 'the refusal', 60_000);
+      device.crash();
+      const { pathname } = new URL(file.url);
+      other.put(pathname, file.bytes);
+      const elsewhere = new URL(other.file('other', 1).url);
+      await service.publish('d-1', {
+        ...document,
+        attempt: 2,
+        revision: 2,
+        download: { url: new URL(pathname, elsewhere).href },
+      });
+      await service.status('d-1', 'installed', 60_000);
+    } finally {
+      await other.stop();
+    }
+  }, 120_000);
+
   it('does not count as failed what the server puts off', async () => {
     server.mishaps.push(...Array.from({ length: 4 }, () => retryAfter('0')));
     const desired = documentFor(fileOf());

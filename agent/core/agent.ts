@@ -58,6 +58,7 @@ export class Agent {
   private readonly ending = new AbortController();
   private starting: Promise<void> = Promise.resolve();
   private isDamageReported = true;
+  private keptTimer: NodeJS.Timeout | undefined;
 
   constructor(private readonly options: AgentOptions) {
     const { url, username, password, stateDir, durable = true, random = Math.random, clock = SYSTEM_CLOCK } = options;
@@ -125,6 +126,7 @@ export class Agent {
     this.connection.open();
     this.own.run(settled);
     this.children.run();
+    this.keptTimer = setInterval(() => void this.giveUpKept('old'), this.timings.kept).unref();
   }
 
   /** Says goodbye; what was begun goes on at the next start. */
@@ -159,6 +161,7 @@ export class Agent {
       drained: (deadlineMs) => this.connection.drained(deadlineMs),
       reconnect: () => this.connection.cut(),
       clearAway: () => this.clearAway(),
+      needsRoom: () => this.giveUpKept('all'),
       ...(children && { children }),
     });
   }
@@ -180,6 +183,16 @@ export class Agent {
     return this.downloads.keepOnly(() =>
       [this.own, ...this.children.devices()].flatMap((device) => wantedBy(device.state())),
     );
+  }
+
+  private async giveUpKept(which: 'old' | 'all'): Promise<void> {
+    for (const device of [this.own, ...this.children.devices()]) {
+      try {
+        await device.giveUpKept(which);
+      } catch (error) {
+        if (!isHalted(error)) device.note('trouble', messageOf(error));
+      }
+    }
   }
 
   private noteDamage(sentence: string): void {
@@ -219,6 +232,7 @@ export class Agent {
 
   private async finish(how: 'goodbye' | 'powerless'): Promise<void> {
     this.ending.abort();
+    clearInterval(this.keptTimer);
     const closed = this.connection.close(how);
     await Promise.allSettled([closed, this.starting]);
     await Promise.allSettled([this.own.end(), this.children.end()]);

@@ -13,11 +13,12 @@ import {
   disowned,
   documentArrived,
   helloAnswered,
+  keptGivenUp,
   restarted,
   type Change,
 } from './machine.js';
 import type { SharedDownloads } from './shared-downloads.js';
-import { beingInstalled, EMPTY_STATE, TERMINAL_STATES, wantedBy, type AgentState, type Job } from './state.js';
+import { beingInstalled, EMPTY_STATE, TERMINAL_STATES, wantsTheSame, type AgentState, type Job } from './state.js';
 import type { SmallFiles } from './small-files.js';
 import { StateFile } from './state-file.js';
 import { settleBoot } from './steps.js';
@@ -54,6 +55,8 @@ export interface Uplink {
   reconnect(): void;
   /** Removes the downloads that no device wants any more. */
   clearAway(): Promise<void>;
+  /** Lets all devices of the connection give up what they keep for later attempts. */
+  needsRoom(): Promise<void>;
   /** Of the node itself: its children, as they are to stand in its hello. Absent = this device is a child. */
   children?(): Promise<ChildEntry>[];
 }
@@ -180,6 +183,14 @@ export class Device implements Desk {
     this.reporter.sendLog();
   }
 
+  needsRoom(): Promise<void> {
+    return this.uplink.needsRoom();
+  }
+
+  async giveUpKept(which: 'old' | 'all'): Promise<void> {
+    await this.change((state) => keptGivenUp(state, which, this.moment()));
+  }
+
   drained(deadlineMs: number): Promise<void> {
     return this.uplink.drained(deadlineMs);
   }
@@ -257,10 +268,8 @@ export class Device implements Desk {
     for (const slot of change.stop) this.worker.stop(slot);
     for (const status of change.say) this.reporter.say(status);
     this.worker.wake();
-    const isNew = wantedBy(change.state).some(({ sha256 }) =>
-      wantedBy(before).every((other) => other.sha256 !== sha256),
-    );
-    if (isNew || change.say.some(({ state }) => TERMINAL_STATES.has(state))) await this.uplink.clearAway();
+    const hasEnded = change.say.some(({ state }) => TERMINAL_STATES.has(state));
+    if (hasEnded || !wantsTheSame(before, change.state)) await this.uplink.clearAway();
     return true;
   }
 

@@ -28,6 +28,8 @@ export interface Watch {
   readonly progress: (bytes: number) => void;
   /** A try failed and there will be another one. */
   readonly retrying: (reason: string, at: number) => void;
+  /** Removes what can be spared. */
+  readonly needsRoom: () => Promise<void>;
   /** The folder in which the slot will hold a second copy of the file, where that is known. */
   readonly copiedTo?: string | undefined;
   readonly signal: AbortSignal;
@@ -66,7 +68,7 @@ export class Downloads {
   async fetch(desired: Desired, watch: Watch): Promise<void> {
     const path = this.pathOf(desired);
     await this.makePrivate(path);
-    await this.assertSpace(desired, (await sizeOf(path)) ?? 0, watch.copiedTo);
+    await this.makeSpace(desired, watch);
     const isSure = await this.complete(desired, watch);
     try {
       await this.verify(desired, watch.signal);
@@ -194,6 +196,18 @@ export class Downloads {
   private async remove(desired: Desired): Promise<void> {
     const path = this.pathOf(desired);
     await Promise.all([rm(path, { force: true }), rm(`${path}.etag`, { force: true })]);
+  }
+
+  /** What another attempt may want counts less than what is wanted now. */
+  private async makeSpace(desired: Desired, watch: Watch): Promise<void> {
+    const have = async () => (await sizeOf(this.pathOf(desired))) ?? 0;
+    try {
+      await this.assertSpace(desired, await have(), watch.copiedTo);
+    } catch (error) {
+      if (!isInstallError(error)) throw error;
+      await watch.needsRoom();
+      await this.assertSpace(desired, await have(), watch.copiedTo);
+    }
   }
 
   /** Before the first byte: of each file system that will hold the file. */

@@ -1,9 +1,10 @@
-import type { Moment } from './clock.js';
+import { leftOf, spanOf, type Moment } from './clock.js';
 import { statusReceipt, type Desired, type ReportedState, type Status } from '../../protocol/mqtt/payloads.js';
 import {
   beginOf,
   isCommitted,
   isSameAttempt,
+  KEPT_MS,
   newJob,
   slotOf,
   TERMINAL_STATES,
@@ -159,6 +160,26 @@ export function restarted(state: AgentState, now: Moment): AgentState {
   return withSpansAt(again, now);
 }
 
+/**
+ * Lets go of downloads that are kept for a further attempt.
+ * @param which `old` = those for which it does not come any more; `all` = there is no room for another download
+ * @returns null where none is kept
+ */
+export function keptGivenUp(state: AgentState, which: 'old' | 'all', now: Moment): Change | null {
+  const isKept = Object.values(state.slots).some(({ kept }) => kept);
+  if (!isKept) return null;
+  const at = withSpansAt(state, now);
+  return unchanged(
+    Object.entries(at.slots).reduce(
+      (next, [slot, held]) =>
+        held.kept && (which === 'all' || !held.kept.left || leftOf(held.kept.left, now) === 0)
+          ? withSlot(next, slot, { ...held, kept: null })
+          : next,
+      at,
+    ),
+  );
+}
+
 function jobOf(state: AgentState, key: JobKey): Job | null {
   const { job } = slotOf(state, key.slot);
   return job !== null && isSameAttempt(job.desired, key) ? job : null;
@@ -215,7 +236,8 @@ function finished(state: AgentState, slot: string, said: Said, now: Moment): Cha
   if (held.job === null) return unchanged(state);
   const { last } = spoken(held.job, said, now);
   const { sha256, size } = held.job.desired.firmware;
-  const kept = said.state === 'failed' && said.error?.retriable === true ? { sha256, size } : null;
+  const kept =
+    said.state === 'failed' && said.error?.retriable === true ? { sha256, size, left: spanOf(KEPT_MS, now) } : null;
   const next: SlotState = {
     ...held,
     job: held.next === null ? null : newJob(held.next, now),

@@ -45,7 +45,7 @@ const agentState = z.looseObject({
         .nullable(),
       next: document.nullable(),
       ended: status.nullable(),
-      kept: z.object({ sha256: z.string(), size: z.number() }).nullish(),
+      kept: z.object({ sha256: z.string(), size: z.number(), left: span.nullish() }).nullish(),
     }),
   ),
   unacknowledged: z.array(status),

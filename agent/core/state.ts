@@ -50,8 +50,23 @@ export interface SlotState {
   /** How the last attempt ended: asked again about it, the agent says it again. */
   readonly ended: Status | null;
   /** What failed and may be tried again: its download is kept for the next attempt. Absent in files of older agents. */
-  readonly kept?: { readonly sha256: string; readonly size: number } | null;
+  readonly kept?: KeptDownload | null;
 }
+
+/** The download of a failed attempt. */
+export interface KeptDownload {
+  readonly sha256: string;
+  readonly size: number;
+  /** After it no further attempt is expected. Absent in files of older agents. */
+  readonly left?: Span | null;
+}
+
+/**
+ * Between two attempts there is no document, and the service does not say when it has given up: a download is kept for
+ * a day, which is longer than its pauses and shorter than a disk may be held for nothing. One that comes later is
+ * fetched anew.
+ */
+export const KEPT_MS = 86_400_000;
 
 /** The whole state file. `v` is its format; another one is not read. */
 export interface AgentState {
@@ -119,12 +134,11 @@ export function withSpansAt(state: AgentState, now: Moment): AgentState {
   // Absent in files of older agents.
   const at = (span: Span | null | undefined) => (span ? spanNow(span, now) : null);
   return Object.entries(state.slots).reduce((next, [slot, held]) => {
-    const { job } = held;
-    if (job === null) return next;
-    const { wait, patience, begin } = job;
+    const { job, kept } = held;
     return withSlot(next, slot, {
       ...held,
-      job: { ...job, wait: at(wait), patience: at(patience), begin: at(begin) },
+      job: job && { ...job, wait: at(job.wait), patience: at(job.patience), begin: at(job.begin) },
+      ...(kept && { kept: { ...kept, left: at(kept.left) ?? spanOf(KEPT_MS, now) } }),
     });
   }, state);
 }
@@ -149,6 +163,13 @@ export function wantedBy(state: AgentState): { sha256: string; size: number }[] 
     ...(next ? [next.firmware] : []),
     ...(kept ? [kept] : []),
   ]);
+}
+
+/** Whether nothing has come to what must not be cleared away, and nothing has gone. */
+export function wantsTheSame(a: AgentState, b: AgentState): boolean {
+  const digests = (state: AgentState) => new Set(wantedBy(state).map(({ sha256 }) => sha256));
+  const [before, after] = [digests(a), digests(b)];
+  return before.size === after.size && [...before].every((digest) => after.has(digest));
 }
 
 /** From here on the slot may already be other than before: the job can only be brought to its end. */

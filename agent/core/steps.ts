@@ -25,6 +25,8 @@ export interface Bench {
   progress(job: Job, phase: 'download' | 'push', bytes: number): void;
   /** Says what the slots hold, after a boot that the agent outlived. */
   booted(): Promise<void>;
+  /** Removes the downloads that are kept for later attempts. */
+  needsRoom(): Promise<void>;
   /** Waits until the broker has what was said, or the deadline (milliseconds). */
   drained(deadlineMs: number): Promise<void>;
   note(phase: string, detail: string, slot: string | null): void;
@@ -138,6 +140,7 @@ async function downloading(bench: Bench, job: Job, signal: AbortSignal): Promise
     await bench.downloads.fetch(desired, {
       received: async (bytes, offset) => (await bench.hooks.received?.({ bytes, offset, desired })) ?? bytes,
       progress: (bytes) => bench.progress(job, 'download', bytes),
+      needsRoom: () => bench.needsRoom(),
       copiedTo: await bench.installer.copiesTo?.(desired.slot),
       retrying: (reason, bytes) => bench.note('retrying', `${reason}; goes on at byte ${bytes}`, desired.slot),
       signal,

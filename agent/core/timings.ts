@@ -18,6 +18,8 @@ export interface Timings {
   readonly drain: number;
   /** What waits for a time looks at the wall clock this often: it may have been set. Nothing waits, nothing looks. */
   readonly look: number;
+  /** How often it is looked for downloads that are kept in vain. A kept one is written down then, a few bytes. */
+  readonly kept: number;
   /** How long a gateway's hello waits for its children. */
   readonly children: number;
   /** How long the first connection waits for the confirmation of a boot. */
@@ -38,6 +40,7 @@ export const TIMINGS: Timings = {
   answer: 5_000,
   drain: 2_000,
   look: 10_000,
+  kept: 3_600_000,
   children: 2_000,
   settle: 5_000,
   reboot: 60_000,

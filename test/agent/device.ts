@@ -20,6 +20,7 @@ export const QUICK: Partial<Timings> = {
   answer: 300,
   drain: 500,
   look: 50,
+  kept: 50,
   subscribed: 1_000,
   children: 400,
 };

@@ -61,7 +61,7 @@ describe('A download', () => {
     expect(server.requests).toHaveLength(2);
   }, 120_000);
 
-  it('asks another server at once, whatever this one had said', async () => {
+  it('asks another server at once, also where this one wants no request', async () => {
     const other = await FileServer.start();
     try {
       server.mishaps.push(retryAfter('3600'));

@@ -103,6 +103,8 @@ const environment = z.object({
   SLIPWAY_COMMUNICATION_INTERVAL: duration
     .refine((ms) => ms >= 30_000 && ms <= 172_800_000, 'must be between PT30S and PT48H')
     .default(2 * 3_600_000),
+  /** Signs backups, and vouches for them when they are restored: a file outside of them. */
+  SLIPWAY_BACKUP_KEY_FILE: text.optional(),
   /** Starts although a `SLIPWAY_…` name is unknown and within two letters of a known one. */
   SLIPWAY_IGNORE_UNKNOWN: flag.default(false),
   SLIPWAY_LOG_LEVEL: z.enum(LOG_LEVELS, `must be one of ${LOG_LEVELS.join(', ')}`).default('info'),
@@ -158,6 +160,7 @@ function arrange(env: Parsed, unknown: readonly string[]) {
     jwt: { issuer: env.SLIPWAY_JWT_ISSUER, audience: env.SLIPWAY_JWT_AUDIENCE, jwksUrl: env.SLIPWAY_JWKS_URL },
     webhooksAllowPrivate: env.SLIPWAY_WEBHOOKS_ALLOW_PRIVATE,
     communicationIntervalMs: env.SLIPWAY_COMMUNICATION_INTERVAL,
+    backupKeyFile: env.SLIPWAY_BACKUP_KEY_FILE,
     logLevel: env.SLIPWAY_LOG_LEVEL,
     firmwareWithoutBlobExpiresAfterMs: env.SLIPWAY_FIRMWARE_WITHOUT_BLOB_EXPIRES_AFTER,
     /** `SLIPWAY_…` names that mean nothing: they are warned of at start. One near to a known name is refused before. */

@@ -6,8 +6,9 @@ import type { BlobStore } from '../../adapters/blobs/port.js';
 import { inSnapshot, readReadyContents, type ReadyContent, type Snapshot } from '../../store/db/snapshot.js';
 import { copyContents, sayCopied, sayLacking, type CopiedContents } from './copy-contents.js';
 import { withBlobs, withDatabase, type Context, type ExitCode } from './context.js';
-import { entriesOf, syncPath, writeCompressed } from './files.js';
-import { KEPT_FILES, manifestFile, type Manifest } from './manifest.js';
+import { readBackupKey } from './backup-key.js';
+import { entriesOf, hashOf, syncPath, writeCompressed } from './files.js';
+import { KEPT_FILES, manifestFile, printManifest, tableFile, type Manifest } from './manifest.js';
 
 /** Each further round means that firmware was deleted in the very second of the one before. */
 const ROUNDS = 5;
@@ -28,14 +29,17 @@ export async function backup(
   const target = resolve(into);
   if ((await entriesOf(target)).length > 0)
     throw new Error(`${target} is not empty: name a folder that does not exist yet`);
+  const key = await readBackupKey(context.settings.backupKeyFile);
   const folder = `${target}.unfinished`;
   await mkdir(join(folder, 'database'), { recursive: true, mode: 0o700 });
   const made = await withDatabase(context, (url) =>
     withoutBlobs ? facts(url, folder) : factsAndBlobs(context, url, folder),
   );
   const files = await keepFiles(context.settings.dataDir, folder);
-  const manifest: Manifest = { format: 1, ...made, blobs: withoutBlobs ? 'left out' : 'included', files };
-  await writeFile(manifestFile(folder), `${JSON.stringify(manifest, undefined, 2)}\n`, { mode: 0o600 });
+  const fileHashes: Manifest['fileHashes'] = {};
+  for (const name of files) fileHashes[name] = await hashOf(join(folder, name));
+  const manifest: Manifest = { format: 1, ...made, blobs: withoutBlobs ? 'left out' : 'included', files, fileHashes };
+  await writeFile(manifestFile(folder), printManifest(manifest, key), { mode: 0o600 });
   for (const path of [
     manifestFile(folder),
     ...files.map((name) => join(folder, name)),
@@ -48,10 +52,14 @@ export async function backup(
   context.say(
     `${manifest.tables.reduce((sum, { rows }) => sum + rows, 0)} rows of ${manifest.tables.length} tables, as of ${manifest.at}: ${target}`,
   );
+  if (key === undefined) context.say(WITHOUT_KEY);
   return made.lacking.length === 0 ? 0 : 2;
 }
 
-type Facts = Omit<Manifest, 'format' | 'blobs' | 'files'>;
+const WITHOUT_KEY =
+  'It is not signed: any process that can write into this folder can change it, and restore asks for --unauthenticated. Set SLIPWAY_BACKUP_KEY_FILE (docs/backup.md).';
+
+type Facts = Omit<Manifest, 'format' | 'blobs' | 'files' | 'fileHashes'>;
 
 async function facts(databaseUrl: string, folder: string): Promise<Facts> {
   return inSnapshot(databaseUrl, async (snapshot) => ({
@@ -125,10 +133,9 @@ async function removeOthers(target: BlobStore, folder: string, contents: readonl
 async function writeFacts({ about, read }: Snapshot, folder: string): Promise<Omit<Facts, 'contents' | 'lacking'>> {
   const tables: Manifest['tables'] = [];
   for (const table of about.tables) {
-    const file = join('database', `${table.name}.copy.gz`);
     const source = read(table);
-    const sha256 = await writeCompressed(source, join(folder, file));
-    tables.push({ name: table.name, columns: [...table.columns], rows: source.rowCount, file, sha256 });
+    const sha256 = await writeCompressed(source, join(folder, tableFile(table.name)));
+    tables.push({ name: table.name, columns: [...table.columns], rows: source.rowCount, sha256 });
   }
   return {
     at: about.at,
@@ -139,8 +146,8 @@ async function writeFacts({ about, read }: Snapshot, folder: string): Promise<Om
   };
 }
 
-async function keepFiles(dataDir: string, folder: string): Promise<string[]> {
-  const kept: string[] = [];
+async function keepFiles(dataDir: string, folder: string): Promise<Manifest['files']> {
+  const kept: Manifest['files'] = [];
   for (const name of KEPT_FILES) {
     await rm(join(folder, name), { force: true });
     if (!existsSync(join(dataDir, name))) continue;

@@ -40,7 +40,10 @@ program
 program
   .command('restore <folder>')
   .description('bring a backup back into an empty data folder, or into the empty database of DATABASE_URL')
-  .action((folder: string) => run((context) => restore(context, folder)));
+  .option('--unauthenticated', 'also a backup that SLIPWAY_BACKUP_KEY_FILE does not vouch for', false)
+  .action((folder: string, { unauthenticated }: { unauthenticated: boolean }) =>
+    run((context) => restore(context, folder, { isUnauthenticated: unauthenticated })),
+  );
 
 const store = (flags: string, description: string) =>
   new Option(flags, description).choices(['disk', 's3']).makeOptionMandatory();

@@ -15,7 +15,8 @@ import { writePrivateFile } from '../../workers/embedded/private-file.js';
 import { sayLacking } from './copy-contents.js';
 import { withBlobs, type Context, type ExitCode } from './context.js';
 import { entriesOf, hashOf, readCompressed, syncPath } from './files.js';
-import { aboutOf, readManifest, type Manifest } from './manifest.js';
+import { readBackupKey } from './backup-key.js';
+import { aboutOf, readManifest, tableFile, type Manifest } from './manifest.js';
 
 /**
  * What a data folder may have before: blobs are by content, and the rest is what an earlier restore that broke off may
@@ -28,9 +29,14 @@ const MAY_BE_THERE = new Set<string>(['lock', 'blobs', 'admin-token', 'ports.jso
  * store of the settings. The bytes come first, then the facts. In the data folder the database appears in one step at
  * the end; until then no service starts there, and a restore that broke off is simply run again.
  */
-export async function restore(context: Context, from: string): Promise<ExitCode> {
+export async function restore(
+  context: Context,
+  from: string,
+  { isUnauthenticated }: { isUnauthenticated: boolean },
+): Promise<ExitCode> {
   const folder = resolve(from);
-  const manifest = await readManifest(folder);
+  const key = isUnauthenticated ? undefined : await readBackupKey(context.settings.backupKeyFile);
+  const manifest = await readManifest(folder, { key, isUnauthenticated });
   await assertWhole(folder, manifest);
   const { settings } = context;
   const restored =
@@ -47,8 +53,12 @@ interface Done extends Restored {
 type Lack = { content: ReadyContent; why: Exclude<Condition, 'good'> };
 
 /** Before anything is changed: a backup that is damaged must not be found out in the middle. */
-async function assertWhole(folder: string, { tables, files }: Manifest): Promise<void> {
-  for (const { file, sha256 } of tables) {
+async function assertWhole(folder: string, { tables, files, fileHashes = {} }: Manifest): Promise<void> {
+  const hashed = [
+    ...tables.map(({ name, sha256 }) => ({ file: tableFile(name), sha256 })),
+    ...files.flatMap((file) => (fileHashes[file] === undefined ? [] : [{ file, sha256: fileHashes[file] }])),
+  ];
+  for (const { file, sha256 } of hashed) {
     const found = existsSync(join(folder, file)) ? await hashOf(join(folder, file)) : undefined;
     if (found !== sha256)
       throw new Error(
@@ -111,8 +121,8 @@ async function intoOutside(context: Context, databaseUrl: string, folder: string
 function restoreInto(databaseUrl: string, folder: string, manifest: Manifest): Promise<Restored> {
   const byName = new Map(manifest.tables.map((table) => [table.name, table]));
   return restoreSnapshot(databaseUrl, aboutOf(manifest), async ({ name }) => {
-    const { rows, file } = defined(byName.get(name), `the backup holds the table ${name}`);
-    return { rows, source: readCompressed(join(folder, file)) };
+    const { rows } = defined(byName.get(name), `the backup holds the table ${name}`);
+    return { rows, source: readCompressed(join(folder, tableFile(name))) };
   });
 }
 

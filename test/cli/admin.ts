@@ -1,8 +1,9 @@
 import { execFile } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import pg from 'pg';
 import { openDiskBlobs } from '../../adapters/blobs/disk.js';
 import { UPLOAD_WORKER } from '../support/upload-worker.js';
@@ -12,6 +13,11 @@ export interface Ran {
   /** Standard output and standard error. */
   said: string;
 }
+
+/** The key of all backups of the tests, unless a test says otherwise. */
+export const BACKUP_KEY = join(mkdtempSync(join(tmpdir(), 'slipway-key-')), 'backup.key');
+writeFileSync(BACKUP_KEY, randomBytes(48).toString('base64'));
+process.once('exit', () => rmSync(dirname(BACKUP_KEY), { recursive: true, force: true }));
 
 /**
  * Runs `slipway-admin` as a user does: a process with settings, an exit code and lines. Nothing of the caller's own
@@ -25,7 +31,7 @@ export function admin(args: readonly string[], settings: Readonly<Record<string,
     execFile(
       process.execPath,
       ['--enable-source-maps', 'dist/cli/admin/main.js', ...args],
-      { env: { ...own, ...settings }, timeout: ms },
+      { env: { ...own, SLIPWAY_BACKUP_KEY_FILE: BACKUP_KEY, ...settings }, timeout: ms },
       (error, stdout, stderr) => {
         const code = error === null ? 0 : error.code;
         if (typeof code !== 'number')

@@ -35,6 +35,8 @@ afterEach(async () => {
 const at = (dataDir: string, url: string) => ({ SLIPWAY_DATA_DIR: folder.at(dataDir), DATABASE_URL: url });
 const backup = () => admin(['backup', folder.at('backup')], at('data', source.url));
 const restore = (url = target.url) => admin(['restore', folder.at('backup')], at('restored', url));
+/** Of a backup whose manifest the test changed. */
+const restoreChanged = () => admin(['restore', '--unauthenticated', folder.at('backup')], at('restored', target.url));
 
 /** A ready firmware with real bytes in the disk store of `data`. */
 async function firmware(bytes: Buffer): Promise<{ id: string; sha256: string }> {
@@ -118,7 +120,7 @@ describe('slipway-admin backup and restore', () => {
       folder.at('backup', 'manifest.json'),
       JSON.stringify({ ...manifest, at: new Date(Date.parse(manifest.at) - 3_600_000).toISOString() }),
     );
-    expect(await restore()).toMatchObject({ code: 0 });
+    expect(await restoreChanged()).toMatchObject({ code: 0 });
 
     const [row] = await target.query<{ started: boolean; left: number }>(
       `SELECT process_started_at IS NOT NULL AS started, extract(epoch FROM due_at - now())::float AS left FROM installations WHERE id = $1`,
@@ -261,6 +263,8 @@ describe('slipway-admin refuses with a sentence, and changes nothing', () => {
   beforeAll(async () => {
     sound = await Folder.make();
     await forgetFirmware();
+    await mkdir(sound.at('data'));
+    await writeFile(sound.at('data', 'admin-token'), 'a token of the service');
     expect(
       await admin(['backup', sound.at('backup')], { SLIPWAY_DATA_DIR: sound.at('data'), DATABASE_URL: source.url }),
     ).toMatchObject({ code: 0 });
@@ -310,12 +314,12 @@ describe('slipway-admin refuses with a sentence, and changes nothing', () => {
       path,
       JSON.stringify({ ...manifest, migrations: [...manifest.migrations, '9999-from-the-future'] }),
     );
-    expect(await restore()).toEqual({
+    expect(await restoreChanged()).toEqual({
       code: 1,
       said: expect.stringMatching(/made by another version of Slipway.*"9999-from-the-future"/),
     });
     await writeFile(path, JSON.stringify({ ...manifest, format: 2 }));
-    expect(await restore()).toEqual({
+    expect(await restoreChanged()).toEqual({
       code: 1,
       said: expect.stringMatching(/format is not one that this version of Slipway reads/),
     });

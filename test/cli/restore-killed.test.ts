@@ -6,7 +6,7 @@ import { migrate } from '../../store/db/migrate.js';
 import { openPool } from '../../store/db/pool.js';
 import { Facts } from '../support/facts.js';
 import { until } from '../support/until.js';
-import { admin, createEmptyDatabase, digests, Folder, type EmptyDatabase } from './admin.js';
+import { admin, BACKUP_KEY, createEmptyDatabase, digests, Folder, type EmptyDatabase } from './admin.js';
 
 let folder: Folder;
 let source: EmptyDatabase;
@@ -34,7 +34,12 @@ const restore = () => admin(['restore', folder.at('backup')], { SLIPWAY_DATA_DIR
 /** Starts a restore and kills it, and it alone, as soon as there is something to see. */
 async function killAt(what: string, seen: () => boolean): Promise<void> {
   const child = spawn(process.execPath, ['dist/cli/admin/main.js', 'restore', folder.at('backup')], {
-    env: { PATH: process.env['PATH'], HOME: process.env['HOME'], SLIPWAY_DATA_DIR: dataDir() },
+    env: {
+      PATH: process.env['PATH'],
+      HOME: process.env['HOME'],
+      SLIPWAY_DATA_DIR: dataDir(),
+      SLIPWAY_BACKUP_KEY_FILE: BACKUP_KEY,
+    },
     stdio: 'ignore',
   });
   const ended = new Promise((resolve) => child.once('exit', resolve));

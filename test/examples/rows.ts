@@ -63,6 +63,7 @@ export const ROWS: Readonly<Record<DocumentName, Readonly<Record<string, Row>>>>
     'Backup, restore and blob migration (1)': {
       replaced: [
         { text: '/backups/', by: '$PWD/backups/', because: 'a test writes into its own folder' },
+        { text: '/etc/slipway/backup.key', by: '$PWD/backup.key', because: 'a test writes into its own folder' },
         { text: '/srv/slipway', by: '$PWD/restored', because: 'a test writes into its own folder' },
       ],
     },

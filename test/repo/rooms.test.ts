@@ -51,6 +51,7 @@ const BESIDE_THE_ROOMS: Readonly<Record<string, readonly string[]>> = {
     'defined.ts',
     'duration.ts',
     'errors.ts',
+    'instant.ts',
     'pairs.ts',
     'permissions.ts',
     'plural.ts',

@@ -60,7 +60,7 @@ export class CommandChild implements FieldProcedure {
       },
       watch,
     );
-    await this.remembered(slot).write(desired);
+    await this.remembered(slot).tryToWrite(desired, watch.output);
   }
 
   confirm(slot: string): Promise<void> {

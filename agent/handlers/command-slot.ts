@@ -47,9 +47,10 @@ export class CommandSlot implements SlotHandler {
   }
 
   async install(path: string, desired: Desired, watch: InstallWatch): Promise<void> {
-    const { command, timeoutMs, place, remembered } = this.deps;
+    const { command, current, timeoutMs, place, remembered } = this.deps;
     await performInstall({ command, timeoutMs, place, env: environmentOf(desired, path) }, watch);
-    await remembered.write(desired);
+    // Without a question to ask, the memory is all that is known of the slot.
+    await (current ? remembered.tryToWrite(desired, watch.output) : remembered.write(desired));
   }
 
   async confirm(signal: AbortSignal): Promise<void> {

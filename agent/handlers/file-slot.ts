@@ -44,13 +44,13 @@ export class FileSlot implements SlotHandler {
     return (await this.digest()) === sha256;
   }
 
-  install(path: string, desired: Desired): Promise<void> {
-    return withItsCode(async () => {
+  async install(path: string, desired: Desired): Promise<void> {
+    await withItsCode(async () => {
       const target = await this.target();
       // A crash between the rename and the memory of it: the content is there.
       if (!(await this.holds(desired.firmware.sha256))) await this.swap(path, target);
-      await this.options.remembered.write(desired);
     });
+    await this.options.remembered.tryToWrite(desired, this.options.trouble);
   }
 
   confirm(): Promise<void> {

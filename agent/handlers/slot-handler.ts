@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { Desired } from '../../protocol/mqtt/payloads.js';
 import { NOTHING_HELD, type Held, type InstallWatch } from '../core/installer.js';
 import { jsonOf, type SmallFiles } from '../core/small-files.js';
+import { codeOf, messageOf } from '../core/write-file.js';
 
 /** How content gets into one slot; the members are those of core/installer.ts. */
 export interface SlotHandler {
@@ -34,6 +35,19 @@ export class Remembered {
 
   write({ installationId, revision, firmware: { version, sha256 } }: Desired): Promise<void> {
     return this.save({ version, sha256, installationId, revision, confirmed: false });
+  }
+
+  /**
+   * For a slot that says itself what it holds: where it cannot be written down, the content is there all the same, and
+   * only which installation brought it is not known. @param tell why
+   */
+  async tryToWrite(desired: Desired, tell: (sentence: string) => void): Promise<void> {
+    try {
+      await this.write(desired);
+    } catch (error) {
+      if (codeOf(error) === undefined) throw error;
+      tell(`installed, but which installation it was cannot be written down: ${messageOf(error)}`);
+    }
   }
 
   async confirm(): Promise<void> {

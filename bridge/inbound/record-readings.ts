@@ -11,7 +11,7 @@ import { asService } from '../../store/db/transaction.js';
 import { diagnosticOf, presenceSource, type Reading } from './reading.js';
 import { receiptsOf } from './receipts.js';
 import { REFUSAL_SENTENCES } from './refusals.js';
-import { aliasesIn, ceilingsIn, linesOf, reportsOf, unknownChildren } from './reports.js';
+import { aliasesIn, ceilingsIn, damagedIn, linesOf, reportsOf, unknownChildren } from './reports.js';
 import { deviceKey } from '../../store/db/keys.js';
 
 /** What became of one message, in the order of the batch. */
@@ -170,11 +170,15 @@ function diagnosticsOf(
   const ceilings = ceilingsIn(reading.message).map((sentence) =>
     diagnosticOf(incoming, tenant, device, 'revision_ceiling', sentence, now),
   );
+  const damages = damagedIn(reading.message).map((sentence) =>
+    diagnosticOf(incoming, tenant, device, 'damaged_file', sentence, now),
+  );
   const lines = answer?.recorded[0]?.outcome === 'refused' ? undefined : linesOf(reading.message);
   return [
     ...entries,
     ...unknown,
     ...ceilings,
+    ...damages,
     ...(lines === undefined ? [] : [diagnosticOf(incoming, tenant, device, 'log', lines, now)]),
   ];
 }

@@ -172,6 +172,11 @@ export function ceilingsIn(message: UpMessage): string[] {
   );
 }
 
+/** Files of its own that the device could not read and has set aside, as sentences for its engineer. */
+export function damagedIn(message: UpMessage): readonly string[] {
+  return message.type === 'hello' ? (message.body.damaged ?? []) : [];
+}
+
 /** What a log says, for last-diagnostics: the newest lines, as many as are kept there. undefined for other messages. */
 export function linesOf(message: UpMessage): string | undefined {
   if (message.type !== 'log') return undefined;

@@ -95,6 +95,16 @@ describe('slipway-agent in the field, and the real service', () => {
     const end = await become('installed', asked, isInstalled);
     expect(end.attempt).toBe(1);
     expect(await digestOf(agent.path('state/slots/firmware/current'))).toBe(sha256);
+    await until('the damaged file in last-diagnostics', async () => {
+      const diagnostics = await service.operator.call<{ reason: string; detail: string }[]>(
+        'GET',
+        `/v1/devices/${id}/last-diagnostics`,
+      );
+      expect(diagnostics.find(({ reason }) => reason === 'damaged_file')?.detail).toBe(
+        'state.json cannot be read (it is empty): it is kept as state.json.corrupt and begun anew',
+      );
+      return true;
+    });
   }, 120_000);
 
   it('make another attempt when nothing of a command that took too long is left', async () => {

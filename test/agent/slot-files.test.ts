@@ -70,6 +70,32 @@ os.setxattr(sys.argv[1],'security.capability',bytes.fromhex('0100000200200000000
   });
 
   it.each([
+    ['the file', {}],
+    ['a command with a question to ask', { current: true }],
+  ])(
+    'reports content as installed that is there and cannot be remembered: %s',
+    async (_, how) => {
+      const [installer, current] = [
+        await agent.script('install.sh', 'cp "$SLIPWAY_FILE" "$DIR/etc/app.conf"'),
+        await agent.script(
+          'current.sh',
+          'printf \'{"sha256": "%s"}\' "$(sha256sum "$DIR/etc/app.conf" | cut -d" " -f1)"',
+        ),
+      ];
+      await writeFile(agent.path(TARGET), 'old');
+      // What is written beside the memory of the slot finds no place.
+      await mkdir(agent.path('state/handlers/configuration.json.new/in-the-way'), { recursive: true });
+      const slot = 'current' in how ? { command: [installer], current: [current] } : { file: agent.path(TARGET) };
+      await agent.configure({ slots: { configuration: slot } });
+      agent.start();
+      await service.until(() => service.hellos('d-1').length > 0, 'the first hello', 60_000);
+      expect(await install()).toMatchObject({ state: 'installed' });
+      expect(await digestOf(agent.path(TARGET))).toBe(file.sha256);
+    },
+    120_000,
+  );
+
+  it.each([
     ['to a file', 'other.conf', 'old'],
     ['to what is not there yet', 'later.conf', undefined],
   ])('writes through a symbolic link %s', async (_, name, content) => {

@@ -27,6 +27,7 @@ describe('The repository', () => {
         'revision_ceiling',
         'unstorable',
         'foreign_subscription',
+        'damaged_file',
         'log',
       ].sort(),
     );

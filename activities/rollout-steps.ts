@@ -1,3 +1,4 @@
+import { eventOfStep } from '../domain/webhook/event-names.js';
 import { applyStep } from '../domain/rollout/apply.js';
 import type { Step, StepKind } from '../domain/rollout/steps.js';
 import { writeHistory } from '../store/history/history.js';
@@ -94,13 +95,13 @@ export async function execute(step: Step, context: StepContext): Promise<void> {
   const done = await (EXECUTORS[step.do] as (step: Step, context: StepContext) => Promise<StepReport>)(step, context);
   const facts = applyStep(rollout.facts, step, now);
   if (facts !== rollout.facts) await saveRollout(tx, rollout, { ...rollout, facts }, now);
-  if (done)
+  if (done && step.do !== 'materialise')
     await writeHistory(tx, [
       {
         tenantId: rollout.tenantId,
         rolloutId: rollout.id,
         at: now,
-        event: step.do,
+        event: eventOfStep(step.do),
         data: { by: 'planner', version: rollout.version, ...done, saw: observedCounters(rollout) },
       },
     ]);

@@ -80,6 +80,7 @@ const services: Services = {
       }),
   draftLifetimeMs: settings.firmwareWithoutBlobExpiresAfterMs,
   simulations: new Simulations(),
+  webhooksAllowPrivate: settings.webhooksAllowPrivate,
   notifyOutbox: () =>
     void pool
       .query(`NOTIFY ${CHANNEL}`)

@@ -121,6 +121,8 @@ export interface Services {
   now: () => number;
   log: Logger;
   simulations: Simulations;
+  /** Whether webhooks may lead to loopback, link-local and private addresses; absent = no. */
+  webhooksAllowPrivate?: boolean;
 }
 
 type Output<S, Default> = S extends ZodType ? z.output<S> : Default;

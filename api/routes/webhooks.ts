@@ -13,6 +13,7 @@ import {
   webhookPatch,
   webhookWithSecret,
 } from '../../protocol/http/webhooks.js';
+import { privateLiteral } from '../../store/history/webhook-addresses.js';
 import {
   changeWebhook,
   createWebhook,
@@ -43,7 +44,15 @@ const READ = ['rollouts:read', 'firmware:read', 'devices_states:read'] as const;
 const WRITE = ['rollouts:write', ...READ] as const;
 
 /** Who is told, by HTTP, of what happens. The bridge's leader sends (bridge/webhooks). */
-export function webhookRoutes({ now }: Pick<Services, 'now'>): Route[] {
+export function webhookRoutes(services: Pick<Services, 'now' | 'webhooksAllowPrivate'>): Route[] {
+  const { now } = services;
+  /** What a name leads to is known when it is connected to; an address is known now. @throws DomainError */
+  const requirePublic = (url: string | undefined) => {
+    const literal = url === undefined || services.webhooksAllowPrivate === true ? undefined : privateLiteral(url);
+    if (literal === undefined) return;
+    const detail = `${literal} is a loopback, link-local or private address, which webhooks do not lead to unless SLIPWAY_WEBHOOKS_ALLOW_PRIVATE is true`;
+    throw new DomainError(VALIDATION, detail, { errors: [{ pointer: '/url', detail }] });
+  };
   return [
     route({
       ...common,
@@ -62,6 +71,7 @@ export function webhookRoutes({ now }: Pick<Services, 'now'>): Route[] {
       handle: (call) =>
         call.answerOnce(async (tx) => {
           const { url, events = [], description = null } = call.body;
+          requirePublic(url);
           const secret = `whsec_${randomBytes(SECRET_BYTES).toString('base64')}`;
           const made = await createWebhook(
             tx,
@@ -121,6 +131,7 @@ export function webhookRoutes({ now }: Pick<Services, 'now'>): Route[] {
       answers: { 200: { description: 'The webhook as it is now', schema: one } },
       async handle(call) {
         const { tenantId, id: by } = call.principal;
+        requirePublic(call.body.url);
         const change = Object.fromEntries(
           Object.entries(call.body).filter(([, value]) => value !== undefined),
         ) as WebhookChange;

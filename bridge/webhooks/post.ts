@@ -1,9 +1,8 @@
 import { request as overHttp } from 'node:http';
 import { request as overTls } from 'node:https';
-import { isIP } from 'node:net';
 import { Webhook } from 'standardwebhooks';
 import type { Attempted } from '../../store/history/webhook-sending.js';
-import { isPrivate, PrivateAddress, publicLookup } from './addresses.js';
+import { privateLiteral, PrivateAddress, publicLookup } from './addresses.js';
 
 /** From the name to the status: who needs longer answers first and works afterwards. */
 const DEADLINE_MS = 10_000;
@@ -47,10 +46,10 @@ function keyOf(secret: string): Uint8Array {
  */
 export async function post(what: Post, allowPrivate: boolean, signal: AbortSignal): Promise<Attempted | undefined> {
   const url = new URL(what.url);
-  const host = url.hostname.replace(/^\[|\]$/g, '');
   try {
     // A literal address is never resolved.
-    if (!allowPrivate && isIP(host) !== 0 && isPrivate(host)) throw new PrivateAddress(host);
+    const literal = privateLiteral(what.url);
+    if (!allowPrivate && literal !== undefined) throw new PrivateAddress(literal);
     const status = await statusOf(what, url, allowPrivate, AbortSignal.any([signal, AbortSignal.timeout(DEADLINE_MS)]));
     if (status >= 200 && status < 300) return { ok: true, status };
     return {

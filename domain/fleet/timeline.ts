@@ -1,19 +1,7 @@
-import { STATES } from '../installation/states.js';
+import { DEVICE_EVENTS, INSTALLATION_EVENTS } from '../webhook/event-names.js';
 
 /** Everything that the history says of a device; what is not in this list is told by its own name. */
-export const TIMELINE_EVENTS = [
-  'requested',
-  ...STATES,
-  'turn',
-  'released',
-  'renumbered',
-  'hello_asked',
-  'cancel_requested',
-  'cancel_refused',
-  'slot',
-  'offline',
-  'online',
-] as const;
+export const TIMELINE_EVENTS = [...INSTALLATION_EVENTS, ...DEVICE_EVENTS] as const;
 /** A name of an event that has a sentence of its own. */
 export type TimelineEvent = (typeof TIMELINE_EVENTS)[number];
 

@@ -1,8 +1,9 @@
+import type { EventName } from '../webhook/event-names.js';
 import type { Device, Installation } from './installation.js';
 
 /** One line of what happened, for people and for proofs. `data` is JSON-safe; members are added, never renamed. */
 export interface Entry {
-  readonly event: string;
+  readonly event: EventName;
   readonly data: Readonly<Record<string, unknown>>;
 }
 
@@ -14,7 +15,7 @@ export type Cause = { readonly by: string; readonly seq?: number };
  */
 export function entriesOf(before: Installation, after: Installation, cause: Cause): Entry[] {
   const entries: Entry[] = [];
-  const say = (event: string, data: Record<string, unknown>) =>
+  const say = (event: EventName, data: Record<string, unknown>) =>
     entries.push({ event, data: compact({ by: cause.by, ...data }) });
   if (after.cancel !== null && before.cancel === null) {
     say('cancel_requested', { reason: after.cancel.reason, as: after.cancel.as, deadline: iso(after.cancel.deadline) });

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { EVENT_NAMES } from '../../domain/webhook/event-names.js';
 import { FIRST_INSTANT, inUtc, LAST_INSTANT } from '../../domain/instant.js';
 
 /**
@@ -28,6 +29,14 @@ export const id = z.guid({ error: 'must be a UUID' }).toLowerCase();
 
 /** For the document: what is said of the calendar is in the format. */
 const RFC_3339 = '^\\d{4}-\\d{2}-\\d{2}[Tt]\\d{2}:\\d{2}:\\d{2}(\\.\\d+)?([Zz]|[+-]\\d{2}:\\d{2})$';
+
+/** The name of an entry of the history, in the document as one of `names`. */
+export function eventName(names: readonly string[]): z.ZodString {
+  return z.string().meta({ enum: [...names], description: 'What happened' });
+}
+
+/** The name of an event that a request asks for: one that the history can have. */
+export const knownEvent = z.enum(EVENT_NAMES, { error: `must be the name of an event: ${EVENT_NAMES.join(', ')}` });
 
 /** RFC 3339, with an offset; its T and Z may be small (§5.6). The service prints UTC. */
 export const timestamp = z

@@ -2,7 +2,8 @@ import { z } from 'zod';
 import { printDuration } from '../../domain/duration.js';
 import type { Installation } from '../../domain/installation/installation.js';
 import { STATES } from '../../domain/installation/states.js';
-import { id, timestamp } from './envelope.js';
+import { INSTALLATION_EVENTS } from '../../domain/webhook/event-names.js';
+import { eventName, id, timestamp } from './envelope.js';
 
 /** docs/contracts/rest-api.md, "Firmware installations". What clients get. */
 const time = timestamp.nullable();
@@ -82,7 +83,13 @@ export const installation = z
     }),
     soak: duration,
     history: z
-      .array(z.strictObject({ at: timestamp, event: z.string(), data: z.record(z.string(), z.unknown()) }))
+      .array(
+        z.strictObject({
+          at: timestamp,
+          event: eventName(INSTALLATION_EVENTS),
+          data: z.record(z.string(), z.unknown()),
+        }),
+      )
       .meta({ description: 'What happened, oldest first' }),
   })
   .meta({ id: 'FirmwareInstallation', example: INSTALLATION_EXAMPLE });

@@ -1,6 +1,16 @@
 import { NO_TARGETS } from './rollout-example.js';
 import { z } from 'zod';
-import { DEFAULT_PAGE_SIZE, id, listOf, MAX_PAGE_SIZE, timeFilter, timestamp } from './envelope.js';
+import { EVENT_NAMES } from '../../domain/webhook/event-names.js';
+import {
+  DEFAULT_PAGE_SIZE,
+  eventName,
+  id,
+  knownEvent,
+  listOf,
+  MAX_PAGE_SIZE,
+  timeFilter,
+  timestamp,
+} from './envelope.js';
 import { isoTime } from './print-plan.js';
 import { printRollout, printRolloutEvent, type PrintableRollout } from './rollout.js';
 import { eventQuery } from './rollouts.js';
@@ -31,7 +41,7 @@ export const historyQuery = z.strictObject({
     description: 'Comma list of who did it, as `data.by` says it',
     example: 'operator:key:admin',
   }),
-  event: listOf(z.string().regex(/^[A-Za-z_]{1,64}$/, { error: 'must be the name of an event: letters and _' })).meta({
+  event: listOf(knownEvent).meta({
     description: 'Comma list of what happened',
     example: 'pause,resume',
   }),
@@ -60,7 +70,7 @@ export const historyEvent = z
   .strictObject({
     number: z.int().meta({ description: "In the chain of the tenant's history, without a gap" }),
     at: timestamp,
-    event: z.string(),
+    event: eventName(EVENT_NAMES),
     deviceId: id.optional(),
     installationId: id.optional(),
     rolloutId: id.optional(),

@@ -13,7 +13,8 @@ import {
 import { gateOf, GROUP_STATES, groupState, PHASES, type Phase } from '../../domain/rollout/phase.js';
 import { OUTCOMES, outcomeOf } from '../../domain/rollout/outcome.js';
 import { groupAt, type GroupPlan, type Plan } from '../../domain/rollout/plan.js';
-import { id, timestamp } from './envelope.js';
+import { ROLLOUT_EVENTS } from '../../domain/webhook/event-names.js';
+import { eventName, id, timestamp } from './envelope.js';
 import {
   approvalShape,
   gateShape,
@@ -322,7 +323,7 @@ export const rolloutEvent = z
       .nullable()
       .meta({ description: "In the chain of the tenant's history; null for the second until it is sealed" }),
     at: timestamp,
-    event: z.string(),
+    event: eventName(ROLLOUT_EVENTS),
     data: z
       .record(z.string(), z.unknown())
       .meta({ description: 'What was seen, what was decided, and the version of the plan' }),

@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { id, listOf, listQuery, text, timestamp } from './envelope.js';
+import { EVENT_NAMES } from '../../domain/webhook/event-names.js';
+import { eventName, id, knownEvent, listOf, listQuery, text, timestamp } from './envelope.js';
 import { historyEvent, printHistoryEvent, type PrintableEntry } from './live-events.js';
 import { isoTime, timeOrNull } from './print-plan.js';
 
@@ -24,18 +25,22 @@ const url = z
     example: 'https://ops.example.com/slipway',
   });
 const events = z
-  .array(z.string().regex(/^[A-Za-z_]{1,64}$/, { error: 'must be the name of an event: letters and _' }))
+  .array(knownEvent)
   .max(100)
   .meta({
     description: 'Names of events, as they stand in the history. Empty: all',
-    example: ['gate_failed', 'finished'],
+    example: ['fail_group', 'finish'],
   });
 const description = text(0, 1024).nullable();
 
 /** A webhook to make; without `events` it is told all (docs/contracts/rest-api.md, "Events and webhooks"). */
 export const newWebhook = z.strictObject({ url, events: events.optional(), description: description.optional() }).meta({
   id: 'NewWebhook',
-  example: { url: 'https://ops.example.com/slipway', events: ['created', 'failed'], description: 'the pager' },
+  example: {
+    url: 'https://ops.example.com/slipway',
+    events: ['created', 'failed', 'fail_group', 'finish'],
+    description: 'the pager',
+  },
 });
 
 /** Absent members stay as they are. */
@@ -65,7 +70,7 @@ const shape = {
 const EXAMPLE = {
   id: '123e4567-e89b-12d3-a456-426655440030',
   url: 'https://ops.example.com/slipway',
-  events: ['created', 'failed'],
+  events: ['created', 'failed', 'fail_group', 'finish'],
   description: 'the pager',
   enabled: true,
   disabledAt: null,
@@ -138,7 +143,7 @@ export const delivery = z
   .strictObject({
     id,
     number: z.int().meta({ description: 'Of the entry in the history' }),
-    event: z.string(),
+    event: eventName(EVENT_NAMES),
     state: z.enum(STATES),
     attempts: z.int(),
     nextAttemptAt: timestamp.nullable(),

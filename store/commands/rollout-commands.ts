@@ -1,5 +1,6 @@
 import { defined } from '../../domain/defined.js';
 import { DomainError } from '../../domain/errors.js';
+import { eventOfCommand } from '../../domain/webhook/event-names.js';
 import { abortedBy, pausedBy, resumed, rolledBackBy, withGroup } from '../../domain/rollout/apply.js';
 import { stillDefaulted } from '../../domain/rollout/amendment.js';
 import type { Amendment, Command } from '../../domain/rollout/commands.js';
@@ -51,7 +52,7 @@ export async function commandRollout(
         tenantId,
         rolloutId: id,
         at: now,
-        event: command.do === 'amend' ? 'amended' : command.do,
+        event: eventOfCommand(command.do),
         data: { by: `operator:${by}`, version: after.version, ...data },
       },
     ]);

@@ -37,9 +37,11 @@ export async function writeHistory(tx: Tx, entries: readonly HistoryEntry[]): Pr
   );
 }
 
-/** An entry as lists show it. `at`: epoch milliseconds. */
-export interface ReadEntry extends Entry {
+/** An entry as lists show it. `at`: epoch milliseconds; `event`: as it was written. */
+export interface ReadEntry {
   at: number;
+  event: string;
+  data: Entry['data'];
 }
 
 interface HistoryRow {

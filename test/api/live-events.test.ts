@@ -254,7 +254,7 @@ describe('The stream of a tenant', () => {
       const entries = Array.from({ length: 300 }, () => ({
         tenantId: 'default',
         at: Date.now(),
-        event: 'slot',
+        event: 'slot' as const,
         data: { more: 'x'.repeat(16_000) },
       }));
       await asService(hasty.pool, (tx) => writeHistory(tx, entries));

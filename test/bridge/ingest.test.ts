@@ -6,6 +6,7 @@ import { Ingest } from '../../bridge/inbound/ingest.js';
 import { instant, LeaseGuard } from '../../bridge/rounds/lease-guard.js';
 import type { InstallationEvent } from '../../domain/installation/events.js';
 import { report } from '../../store/commands/create-installation.js';
+import { listCredentials, revokeCredential } from '../../store/commands/credentials.js';
 import { readDiagnostics } from '../../store/fleet/diagnostics-read.js';
 import { holdLease, releaseLease } from '../../store/db/leases.js';
 import { openPool, type Pool } from '../../store/db/pool.js';
@@ -93,6 +94,12 @@ describe('Retained messages that come with the subscription', () => {
     retain: true,
     acknowledge: () => void acknowledged.push(device),
   });
+  /** The embedded broker tells that the device has no connection left. */
+  const ended = (device: string) => ({
+    topic: `slipway/v1/default/${device}/ended`,
+    payload: Buffer.from('{"v":1}'),
+    acknowledge: () => void acknowledged.push(device),
+  });
   const seen = async (id: string) =>
     (
       await facts.sql<{ online: boolean; last_seen_at: Date | null }>(
@@ -109,7 +116,8 @@ describe('Retained messages that come with the subscription', () => {
   it('bring back no device that has gone offline since: its session is known', async () => {
     const [id] = (await devices(1)) as [string];
     await taken({ ...presence(id, true, 's1'), retain: false });
-    await facts.sql('UPDATE devices SET online = false WHERE id = $1', [id]); // its connection ended, or it was silent
+    await taken(ended(id));
+    expect(await seen(id)).toMatchObject({ online: false });
     await taken(presence(id, true, 's1'));
     expect(await seen(id)).toMatchObject({ online: false });
   });
@@ -129,7 +137,9 @@ describe('Retained messages that come with the subscription', () => {
 
   it('bring back no device without a valid credential', async () => {
     const [id] = (await devices(1)) as [string];
-    await facts.sql('UPDATE device_credentials SET revoked_at = now() WHERE device_id = $1', [id]);
+    await asTenant(pool, 'default', async (tx) => {
+      for (const one of await listCredentials(tx, 'default', id)) await revokeCredential(tx, 'default', id, one.id);
+    });
     await taken(presence(id, true, 's1'));
     expect(await seen(id)).toMatchObject({ online: false });
   });

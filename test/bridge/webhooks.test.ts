@@ -5,6 +5,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { Webhook } from 'standardwebhooks';
 import { instant, LeaseGuard } from '../../bridge/rounds/lease-guard.js';
 import { isPrivate } from '../../bridge/webhooks/addresses.js';
+import { EVENT_NAMES, type EventName } from '../../domain/webhook/event-names.js';
 import { WebhookSender } from '../../bridge/webhooks/sender.js';
 import { writeHistory } from '../../store/history/history.js';
 import { holdLease, type Fence } from '../../store/db/leases.js';
@@ -42,7 +43,7 @@ let posts: Post[];
 let status: number | null;
 let now: number;
 beforeAll(async () => {
-  api = await startApi('bridge_webhooks', { services: { now: () => now } });
+  api = await startApi('bridge_webhooks', { services: { now: () => now, webhooksAllowPrivate: true } });
   fence = { name: 'bridge', holder: 'test', epoch: (await holdLease(api.pool, 'bridge', 'test', 3_600_000))! };
   receiver = createServer((request, response) => {
     let body = '';
@@ -90,7 +91,7 @@ const sender = (allowPrivate = true) =>
 const signed = (headers: IncomingHttpHeaders): Record<string, string> =>
   Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, String(value)]));
 
-async function happens(...events: string[]): Promise<void> {
+async function happens(...events: EventName[]): Promise<void> {
   await asService(api.pool, (tx) =>
     writeHistory(
       tx,
@@ -155,15 +156,15 @@ describe('A webhook', () => {
   });
 
   it('gets each event that it subscribes to, from its creation on, once, in order, and signed', async () => {
-    await happens('before');
-    const { id, secret } = await create({ events: ['wanted', 'also'] });
-    await happens('wanted', 'other', 'also', 'wanted');
+    await happens('failed');
+    const { id, secret } = await create({ events: ['failed', 'fail_group'] });
+    await happens('failed', 'installed', 'fail_group', 'failed');
     await sends();
     await sends();
     expect(posts.map(({ body }) => (JSON.parse(body) as { event: string }).event)).toEqual([
-      'wanted',
-      'also',
-      'wanted',
+      'failed',
+      'fail_group',
+      'failed',
     ]);
     const log = await deliveries(id);
     expect(log.map(({ state, attempts, lastStatus }) => [state, attempts, lastStatus])).toEqual(
@@ -179,7 +180,7 @@ describe('A webhook', () => {
     expect(() => new Webhook(secret).verify(`${body} `, signed(headers))).toThrow('No matching signature found');
     expect(headers).toMatchObject({
       'content-type': 'application/json',
-      'slipway-event': 'wanted',
+      'slipway-event': 'failed',
       'webhook-id': log.at(-1)!.id,
       'webhook-timestamp': String(Math.floor(now / 1_000)),
     });
@@ -191,20 +192,20 @@ describe('A webhook', () => {
     const secret = `whsec_${key.toString('base64url')}`;
     expect(secret.slice('whsec_'.length)).toMatch(/[-_]/);
     await api.pool.query('UPDATE webhooks SET secret = $2 WHERE id = $1', [id, secret]);
-    await happens('one');
+    await happens('created');
     await sends();
     const { headers, body } = posts[0]!;
-    expect(new Webhook(key, { format: 'raw' }).verify(body, signed(headers))).toMatchObject({ event: 'one' });
+    expect(new Webhook(key, { format: 'raw' }).verify(body, signed(headers))).toMatchObject({ event: 'created' });
   });
 
   it('is retried with growing pauses after a failure, one attempt at a time', async () => {
     const { id } = await create();
     status = 503;
-    await happens('one', 'two');
+    await happens('created', 'start');
     await sends();
     await sends();
     expect(posts).toHaveLength(1);
-    expect((await deliveries(id)).find(({ event }) => event === 'one')).toMatchObject({
+    expect((await deliveries(id)).find(({ event }) => event === 'created')).toMatchObject({
       state: 'pending',
       attempts: 1,
       lastStatus: 503,
@@ -224,8 +225,8 @@ describe('A webhook', () => {
     now += 3_600_000;
     await sends();
     expect((await deliveries(id)).map(({ event, state }) => [event, state]).sort()).toEqual([
-      ['one', 'delivered'],
-      ['two', 'delivered'],
+      ['created', 'delivered'],
+      ['start', 'delivered'],
     ]);
     expect((await read(id)).failingSince).toBeNull();
   });
@@ -233,7 +234,7 @@ describe('A webhook', () => {
   it('is not followed where it redirects', async () => {
     const { id } = await create();
     status = 307;
-    await happens('one');
+    await happens('created');
     await sends();
     expect(posts.map(({ path }) => path)).toEqual(['/hook']);
     expect((await deliveries(id))[0]).toMatchObject({
@@ -245,7 +246,7 @@ describe('A webhook', () => {
   it('is disabled after a day in which nothing was delivered, says why, and continues where it stopped', async () => {
     const { id } = await create();
     status = 500;
-    await happens('one');
+    await happens('created');
     await sends();
     for (let n = 0; n < 60 && (await read(id)).enabled; n += 1) {
       now += 1_800_000;
@@ -255,10 +256,10 @@ describe('A webhook', () => {
       enabled: false,
       disabledBecause: expect.stringMatching(/^No delivery succeeded since 2.*Z; the last attempt: it answered 500\.$/),
     });
-    expect((await deliveries(id))[0]).toMatchObject({ event: 'one', state: 'failed' });
+    expect((await deliveries(id))[0]).toMatchObject({ event: 'created', state: 'failed' });
     const before = posts.length;
     status = 200;
-    await happens('two');
+    await happens('start');
     now += DAY;
     await sends();
     expect(posts).toHaveLength(before);
@@ -268,18 +269,18 @@ describe('A webhook', () => {
       failingSince: null,
     });
     await sends();
-    expect(posts.slice(before).map(({ headers }) => headers['slipway-event'])).toEqual(['two']);
+    expect(posts.slice(before).map(({ headers }) => headers['slipway-event'])).toEqual(['start']);
   });
 
   it('gets a redelivery as a new delivery of the same entry', async () => {
     const { id } = await create();
-    await happens('one');
+    await happens('created');
     await sends();
     const [first] = await deliveries(id);
     const again = await api.call('POST', `${WEBHOOKS}/${id}/deliveries/${first!.id}/redeliver`);
     expect([again.status, again.body.data]).toMatchObject([
       202,
-      { number: first!.number, event: 'one', state: 'pending', redeliveryOf: first!.id },
+      { number: first!.number, event: 'created', state: 'pending', redeliveryOf: first!.id },
     ]);
     await sends();
     expect(posts.map(({ body }) => (JSON.parse(body) as { number: number }).number)).toEqual([
@@ -294,7 +295,7 @@ describe('A webhook', () => {
   it('that does not answer delays neither another webhook nor the shutdown', async () => {
     const { id } = await create();
     status = null;
-    await happens('one');
+    await happens('created');
     const ending = sender();
     const sending = ending.send();
     await until('it is asked', () => posts.length === 1);
@@ -307,12 +308,38 @@ describe('A webhook', () => {
   });
 });
 
+describe('The names of events', () => {
+  /** Of the OpenAPI document, as a newcomer takes it. */
+  const example = async () => {
+    const { components } = (await api.call('GET', '/openapi.json')).body as unknown as {
+      components: { schemas: { NewWebhook: { example: { events: string[] } } } };
+    };
+    return components.schemas.NewWebhook.example;
+  };
+
+  it.each(EVENT_NAMES)('each make a webhook fire: %s', async (event) => {
+    await create({ events: [event] });
+    await happens(event === 'slot' ? 'turn' : 'slot', event);
+    await sends();
+    expect(posts.map(({ body }) => (JSON.parse(body) as { event: string }).event)).toEqual([event]);
+  });
+
+  it('are those of the example in the OpenAPI document, which fires', async () => {
+    const made = await api.call('POST', WEBHOOKS, { ...(await example()), url });
+    expect(made.status).toBe(201);
+    const { events } = await example();
+    await happens('slot', ...(events as EventName[]));
+    await sends();
+    expect(posts.map(({ body }) => (JSON.parse(body) as { event: string }).event)).toEqual(events);
+  });
+});
+
 describe("An address of the service's own network", () => {
   it.each(['127.0.0.1', 'localhost', '[::1]', '2130706433', '[::ffff:127.0.0.1]', '169.254.169.254', '10.1.2.3'])(
     'is not connected to: %s',
     async (host) => {
       const { id } = await create({ url: url.replace('127.0.0.1', host) });
-      await happens('one');
+      await happens('created');
       await sends(sender(false));
       expect(posts).toEqual([]);
       expect((await deliveries(id))[0]).toMatchObject({

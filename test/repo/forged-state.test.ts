@@ -44,6 +44,8 @@ const REASONS: Readonly<Record<string, string>> = {
   'test/store/filtered-devices.ts': 'makes thousands of devices',
   'test/store/outbox.test.ts': 'is about these rows; damages the history',
   'test/store/record.test.ts': 'empties the outbox of one subject',
+  'test/store/names-of-events.test.ts': 'makes webhooks as an earlier version stored them',
+  'test/store/silence.test.ts': 'makes hundreds of devices; sets the intervals of one and its type between tests',
   'test/store/tenants.test.ts': 'tries what a tenant may not write',
   'test/store/young-fleet.test.ts': 'makes a fleet whose statistics matter',
   'test/support/facts.ts': 'makes a tenant, for which there is no command yet',

@@ -229,16 +229,25 @@ describe('The history', () => {
     await asService(pool, (tx) =>
       writeHistory(
         tx,
-        ['a', 'b', 'c'].map((event) => ({ tenantId: 'default', at: Date.now(), event, data: { n: 1, text: 'ü' } })),
+        (['created', 'start', 'pause'] as const).map((event) => ({
+          tenantId: 'default',
+          at: Date.now(),
+          event,
+          data: { n: 1, text: 'ü' },
+        })),
       ),
     );
-    await asService(pool, (tx) => writeHistory(tx, [{ tenantId: 'second', at: Date.now(), event: 'd', data: {} }]));
+    await asService(pool, (tx) =>
+      writeHistory(tx, [{ tenantId: 'second', at: Date.now(), event: 'created', data: {} }]),
+    );
     expect(await seal(pool, fence)).toBe(4);
     expect(await seal(pool, fence)).toBe(0);
-    await asService(pool, (tx) => writeHistory(tx, [{ tenantId: 'default', at: Date.now(), event: 'e', data: {} }]));
+    await asService(pool, (tx) =>
+      writeHistory(tx, [{ tenantId: 'default', at: Date.now(), event: 'resume', data: {} }]),
+    );
     await seal(pool, fence);
     expect(await asService(pool, (tx) => verifyChain(tx, 'default'))).toEqual({ entries: 4 });
-    await pool.query(`UPDATE history SET data = '{"n": 2}' WHERE event = 'b'`);
+    await pool.query(`UPDATE history SET data = '{"n": 2}' WHERE event = 'start'`);
     expect(await asService(pool, (tx) => verifyChain(tx, 'default'))).toEqual({ entries: 1, brokenAt: 2 });
   });
 

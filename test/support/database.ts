@@ -10,8 +10,9 @@ export interface TestDatabase {
 
 /**
  * A database of its own, with the whole schema, in the server of the run (global-setup.js). Its name tells whose it is.
+ * @param upTo the last migration that it has; absent = all of them
  */
-export async function createTestDatabase(title: string): Promise<TestDatabase> {
+export async function createTestDatabase(title: string, upTo?: string): Promise<TestDatabase> {
   const admin = process.env['SLIPWAY_TEST_DATABASE_URL'];
   if (admin === undefined)
     throw new Error(
@@ -25,7 +26,7 @@ export async function createTestDatabase(title: string): Promise<TestDatabase> {
   await run(admin, `create database ${pg.escapeIdentifier(name)}`);
   const url = new URL(admin);
   url.pathname = `/${name}`;
-  await migrate(url.href);
+  await migrate(url.href, upTo);
   return { url: url.href, drop: () => run(admin, `drop database if exists ${pg.escapeIdentifier(name)} with (force)`) };
 }
 

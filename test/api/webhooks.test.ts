@@ -1,0 +1,67 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { startApi, type ApiUnderTest } from './api-under-test.js';
+
+/** What is refused of a webhook before anything is sent; what is sent: test/bridge/webhooks.test.ts. */
+const WEBHOOKS = '/v1/webhooks';
+const url = 'https://ops.example.com/slipway';
+
+let api: ApiUnderTest;
+beforeAll(async () => {
+  api = await startApi('api_webhooks');
+}, 60_000);
+afterAll(() => api.close());
+const create = async () => (await api.call('POST', WEBHOOKS, { url })).body.data as { id: string };
+
+describe('The names of events that a webhook asks for', () => {
+  it.each(['gate_failed', 'finished', 'Failed', 'anything', ''])('are no other words: %j', async (event) => {
+    const { id } = await create();
+    for (const [method, path, more] of [
+      ['POST', WEBHOOKS, { url }],
+      ['PATCH', `${WEBHOOKS}/${id}`, {}],
+    ] as const) {
+      const refused = await api.call(method, path, { ...more, events: ['failed', event] });
+      expect([refused.status, refused.body.errorCode]).toEqual([400, 'WEBHOOK_VALIDATION']);
+      expect(refused.body.errors).toMatchObject([
+        {
+          pointer: '/events/1',
+          detail: expect.stringMatching(/^must be the name of an event: requested, scheduled, .*fail_group/),
+        },
+      ]);
+    }
+  });
+});
+
+describe("An address of the service's own network", () => {
+  it.each([
+    'http://127.0.0.1/',
+    'http://127.0.0.1:8080/x?y',
+    'https://10.1.2.3/',
+    'http://2130706433/',
+    'http://0x7f.1/',
+    'http://017700000001/',
+    'http://[::1]/',
+    'http://[::ffff:127.0.0.1]/',
+    'http://[fd00::1]:8443/',
+    'http://169.254.169.254/latest/meta-data/',
+    'http://localhost:3000/',
+    'http://LOCALHOST./',
+    'http://some.localhost/',
+  ])('is refused when a webhook is made or changed: %s', async (wrong) => {
+    const { id } = await create();
+    for (const [method, path] of [
+      ['POST', WEBHOOKS],
+      ['PATCH', `${WEBHOOKS}/${id}`],
+    ] as const) {
+      const refused = await api.call(method, path, { url: wrong });
+      expect([refused.status, refused.body.errorCode]).toEqual([400, 'WEBHOOK_VALIDATION']);
+      expect(refused.body.errors).toMatchObject([
+        { pointer: '/url', detail: expect.stringContaining('SLIPWAY_WEBHOOKS_ALLOW_PRIVATE') },
+      ]);
+    }
+  });
+
+  it('is taken where the service is set up to lead there', async () => {
+    api.services.webhooksAllowPrivate = true;
+    expect((await api.call('POST', WEBHOOKS, { url: 'http://127.0.0.1:1/' })).status).toBe(201);
+  });
+});

@@ -1,6 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import type { Migration } from 'kysely';
 import pg from 'pg';
+import { assertRights, lackingConnect } from './rights.js';
 
 const FOLDER = new URL('../sql/', import.meta.url);
 
@@ -9,10 +10,11 @@ const FOLDER = new URL('../sql/', import.meta.url);
  * runs and the others wait. A migration runs in one transaction with all that come after it: all or none.
  * @param upTo the last migration to run, for a database that is to have the schema of an older version for now; by
  * default all of them.
- * @throws when a migration fails, with PostgreSQL's own message and the file's name.
+ * @throws a sentence where the user lacks a right (rights.ts); when a migration fails, PostgreSQL's own message and the
+ * file's name.
  */
 export async function migrate(databaseUrl: string, upTo?: string): Promise<void> {
-  if (upTo === undefined && (await isUpToDate(databaseUrl))) return;
+  if (await isUpToDate(databaseUrl, upTo)) return;
   const { Kysely, Migrator, PostgresDialect } = await import('kysely');
   const db = new Kysely<unknown>({
     dialect: new PostgresDialect({ pool: new pg.Pool({ connectionString: databaseUrl, max: 2 }) }),
@@ -36,21 +38,30 @@ export async function migrate(databaseUrl: string, upTo?: string): Promise<void>
  * Looked at first, and without the migrator: it takes 15 MB in a process that lives long, and mostly there is nothing
  * to do.
  */
-async function isUpToDate(databaseUrl: string): Promise<boolean> {
+async function isUpToDate(databaseUrl: string, upTo: string | undefined): Promise<boolean> {
   const client = new pg.Client({ connectionString: databaseUrl });
   // It may break between two statements; what is asked next says so.
   client.on('error', () => undefined);
   try {
     await client.connect();
-    const known = await client.query<{ is_there: boolean }>(
-      `SELECT to_regclass('kysely_migration') IS NOT NULL AS is_there`,
-    );
-    if (known.rows[0]?.is_there !== true) return false;
-    const done = await client.query<{ name: string }>('SELECT name FROM kysely_migration ORDER BY name');
-    return done.rows.map((row) => row.name).join() === (await migrationNames()).join();
+    const isLatest = upTo === undefined && (await hasAllMigrations(client));
+    await assertRights(client, { migrates: !isLatest });
+    return isLatest;
+  } catch (error) {
+    throw lackingConnect(error, databaseUrl) ?? error;
   } finally {
     await client.end();
   }
+}
+
+async function hasAllMigrations(client: pg.Client): Promise<boolean> {
+  const known = await client.query<{ is_readable: boolean | null }>(
+    `SELECT has_table_privilege(to_regclass('kysely_migration'), 'SELECT') AS is_readable`,
+  );
+  // Not there yet; or not this user's, which its rights will say.
+  if (known.rows[0]?.is_readable !== true) return false;
+  const done = await client.query<{ name: string }>('SELECT name FROM kysely_migration ORDER BY name');
+  return done.rows.map((row) => row.name).join() === (await migrationNames()).join();
 }
 
 /** Of all migrations that there are, in their order. */

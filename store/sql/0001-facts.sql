@@ -2,20 +2,27 @@
 -- the tenant that every statement names: the API runs as slipway_api, bound to one tenant per transaction, and the services
 -- that serve all tenants run as slipway_worker. Foreign keys are composite, so that no row can point into another tenant.
 
--- Roles belong to the cluster, not to the database: several databases may be migrated at the same moment.
+-- Roles belong to the cluster, not to the database: several databases may be migrated at the same moment, and a superuser may
+-- have made them for a user who may not make any (docs/operations.md).
 DO $$
+DECLARE wanted text;
 BEGIN
-  CREATE ROLE slipway_api NOLOGIN;
-EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
+  FOREACH wanted IN ARRAY ARRAY['slipway_api', 'slipway_worker'] LOOP
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = wanted) THEN
+      BEGIN
+        EXECUTE format('CREATE ROLE %I NOLOGIN', wanted);
+      EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
+      END;
+    END IF;
+  END LOOP;
 END $$;
 DO $$
 BEGIN
-  CREATE ROLE slipway_worker NOLOGIN;
-EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
-END $$;
-DO $$
-BEGIN
-  EXECUTE format('GRANT slipway_api, slipway_worker TO %I', current_user);
+  IF (SELECT rolsuper FROM pg_roles WHERE rolname = current_user)
+    OR NOT (pg_has_role('slipway_api', 'USAGE') AND pg_has_role('slipway_worker', 'USAGE'))
+  THEN
+    EXECUTE format('GRANT slipway_api, slipway_worker TO %I', current_user);
+  END IF;
 EXCEPTION WHEN unique_violation OR invalid_grant_operation OR internal_error THEN NULL;
 END $$;
 

@@ -23,6 +23,7 @@ export interface Block {
   readonly name: string;
   /** Of its first line, from 1 on. */
   readonly line: number;
+  readonly language: string;
   readonly text: string;
 }
 
@@ -47,7 +48,7 @@ export function commandBlocks(document: string, text = readFileSync(document, 'u
     if (COMMANDS.has(language)) {
       below += 1;
       const name = `${heading} (${below})`;
-      blocks.push({ document, name, line: at + 2, text: lines.slice(at + 1, end).join('\n') });
+      blocks.push({ document, name, line: at + 2, language, text: lines.slice(at + 1, end).join('\n') });
     } else if (!OTHERS.has(language))
       throw new Error(`${document}:${at + 1}: "${language}" is none of ${[...COMMANDS, ...OTHERS].join(', ')}`);
     at = end;

@@ -20,6 +20,14 @@ const ADDRESS: Replaced = {
   because: 'each test has free ports',
 };
 
+const START: Replaced = {
+  text: 'npm start',
+  by: 'node dist/workers/up.js > up.log 2>&1 &',
+  because: 'built before the tests; it ends with the test',
+};
+/** Waits until what START started says that it is ready; a walk has a deadline. */
+const READY = `until curl -sf "$(jq -r .http .slipway/endpoints.json 2>&-)/health/ready" > ready.json; do sleep 0.2; done`;
+
 /**
  * Each command block of the six documents. The commands of a document run in one shell, one block after the other, in a
  * folder that looks like a checkout, with a Slipway's data folder as its `.slipway`.
@@ -58,7 +66,19 @@ export const ROWS: Readonly<Record<DocumentName, Readonly<Record<string, Row>>>>
     },
     'A first device in ten minutes (3)': { replaced: [] },
   },
-  'docs/operations.md': {},
+  'docs/operations.md': {
+    'Your own PostgreSQL (1)': { replaced: [] },
+    'Your own PostgreSQL (2)': {
+      replaced: [
+        { text: '127.0.0.1:5432', by: '127.0.0.1:$POSTGRES_PORT', because: 'each test has free ports' },
+        START,
+      ],
+      then: `
+        ${READY}
+        psql -qtA "$SUPERUSER" -c "SELECT DISTINCT usename FROM pg_stat_activity WHERE datname = 'slipway'" > users
+        [ "$(cat users)" = slipway ]`,
+    },
+  },
   'docs/backup.md': {
     'Backup, restore and blob migration (1)': {
       replaced: [
@@ -95,16 +115,11 @@ export const ROWS: Readonly<Record<DocumentName, Readonly<Record<string, Row>>>>
     'Setup (2)': {
       replaced: [
         { text: 'mqtt://127.0.0.1:1883', by: 'mqtt://127.0.0.1:$MQTT_PORT', because: 'each test has free ports' },
-        {
-          text: 'npm start',
-          by: 'node dist/workers/up.js > up.log 2>&1 &',
-          because: 'built before the tests; it ends with the test',
-        },
+        START,
       ],
       then: `
-        until [ -f .slipway/endpoints.json ] && grep -q mqtt://127.0.0.1:$MQTT_PORT .slipway/endpoints.json; do sleep 0.2; done
-        HTTP=$(jq -r .http .slipway/endpoints.json)
-        until curl -sf $HTTP/health/ready > ready.json; do sleep 0.2; done
+        ${READY}
+        grep -q mqtt://127.0.0.1:$MQTT_PORT .slipway/endpoints.json
         [ "$(jq -r .dependencies.mqtt.status ready.json)" = up ]`,
     },
   },

@@ -19,7 +19,7 @@ const MOMENT_SECONDS = 120;
 export interface Walked {
   readonly code: number | null;
   readonly differences: readonly { readonly shown: string; readonly printed: string }[];
-  /** The end of what it printed on standard error. */
+  /** The end of what it printed on standard error; nothing where it ended well. */
   readonly errors: string;
 }
 
@@ -51,6 +51,7 @@ export async function walk(
   const late = setTimeout(() => process.kill(-(shell.pid ?? 0), 'SIGKILL'), ms);
   const [code] = (await once(shell, 'close')) as [number | null];
   clearTimeout(late);
+  if (code === 0) errors = '';
   return {
     code,
     differences: differences(
@@ -61,11 +62,11 @@ export async function walk(
   };
 }
 
-function scriptOf({ document, line, name, text }: Block, row: Row, shown: string[]): string {
+function scriptOf({ document, line, name, language, text }: Block, row: Row, shown: string[]): string {
   const where = `${document}:${line}, "${name}"`;
   // An interactive shell looks it up in its history, also between double quotes.
   if (/![^\s=(]/.test(text)) throw new Error(`${where}: a "!" cannot be pasted into a terminal`);
-  let commands = text;
+  let commands = language === 'sql' ? `psql -q -v ON_ERROR_STOP=1 "$SUPERUSER" <<'SQL'\n${text}\nSQL` : text;
   for (const { text: old, by, because } of row.replaced) {
     if (because === '') throw new Error(`${where}: a row says no reason`);
     const replaced = commands.replaceAll(typeof old === 'string' ? old : new RegExp(old, 'gm'), () => by);

@@ -11,7 +11,7 @@ import { until } from './until.js';
 
 /** The oldest version that Slipway supports, as Debian packages it. */
 const BINARIES = '/usr/lib/postgresql/15/bin';
-const USER = 'slipway';
+const USER = 'postgres';
 /** Two of each process are over the 100 that it allows by itself (docs/operations.md). */
 const MAX_CONNECTIONS = 200;
 

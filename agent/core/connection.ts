@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import { connect, type MqttClient } from 'mqtt';
 import { print, type Printable } from '../../protocol/mqtt/payloads.js';
-import { pauseAfter, type Backoff } from './backoff.js';
+import { backOff, type BackOffBounds } from '../../domain/back-off.js';
 import type { Clock } from './clock.js';
 import { deviceFilter, upTopic, type UpType } from '../../protocol/mqtt/topics.js';
 import { messageOf } from './write-file.js';
@@ -21,7 +21,7 @@ export interface ConnectionOptions {
   readonly tenant: string;
   readonly node: string;
   /** Between two tries to connect. */
-  readonly reconnect: Backoff;
+  readonly reconnect: BackOffBounds;
   /** How long the answer to the SUBSCRIBE is waited for, milliseconds. */
   readonly subscribed: number;
   readonly clock: Clock;
@@ -178,7 +178,8 @@ export class Connection {
     if (this.isClosed) return;
     this.failures = wasStable ? 0 : this.failures + 1;
     this.events.disconnected(reason);
-    this.timer = setTimeout(() => this.open(), pauseAfter(this.failures, this.options.reconnect, this.options.random));
+    const { reconnect, random } = this.options;
+    this.timer = setTimeout(() => this.open(), backOff(this.failures, reconnect, random()));
   }
 
   private presence(online: boolean) {

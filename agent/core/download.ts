@@ -1,7 +1,7 @@
 import { chmod, mkdir, open, readdir, readFile, rm, stat, statfs, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { pauseAfter, type Backoff } from './backoff.js';
+import { backOff, type BackOffBounds } from '../../domain/back-off.js';
 import type { Clock } from './clock.js';
 import type { Desired } from '../../protocol/mqtt/payloads.js';
 import { fetchFrom, UnreachableError, type Piece } from './fetch-range.js';
@@ -15,7 +15,7 @@ export interface DownloadOptions {
   readonly dir: string;
   readonly durable: boolean;
   /** Between two tries. */
-  readonly backoff: Backoff;
+  readonly backoff: BackOffBounds;
   readonly clock: Clock;
   /** 0 ≤ x < 1 */
   readonly random: () => number;
@@ -98,7 +98,7 @@ export class Downloads {
       else if (after - before < desired.firmware.size * ADVANCE) failures += 1;
       if (!failure.passing || failures > desired.policy.retryDownload)
         throw new InstallError(failure.code, failure.message, true, { cause: failure });
-      const ms = Math.max(pauseAfter(failures + putOff, backoff, random), failure.retryAfterMs ?? 0);
+      const ms = Math.max(backOff(failures + putOff, backoff, random()), failure.retryAfterMs ?? 0);
       const isTold = failure.retryAfterMs !== undefined;
       if (isTold) await keepRetryAfter(path, { url: desired.download.url, ms, clock, durable });
       watch.retrying(failure.message, after);

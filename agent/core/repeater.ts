@@ -1,4 +1,4 @@
-import { pauseAfter, type Backoff } from './backoff.js';
+import { backOff, type BackOffBounds } from '../../domain/back-off.js';
 import type { Clock } from './clock.js';
 import type { Outgoing } from './connection.js';
 
@@ -14,7 +14,7 @@ interface Item {
 export interface RepeaterOptions {
   readonly send: (message: Outgoing) => void;
   /** Between two tries. */
-  readonly backoff: Backoff;
+  readonly backoff: BackOffBounds;
   readonly clock: Clock;
   readonly random: () => number;
 }
@@ -72,7 +72,7 @@ export class Repeater {
     for (const item of this.items.values()) {
       if (item.dueAt > now) continue;
       item.tries += 1;
-      item.dueAt = now + pauseAfter(item.tries, this.options.backoff, this.options.random);
+      item.dueAt = now + backOff(item.tries, this.options.backoff, this.options.random());
       this.options.send(item.message);
     }
     const soonest = Math.min(...[...this.items.values()].map(({ dueAt }) => dueAt));

@@ -1,14 +1,14 @@
-import type { Backoff } from './backoff.js';
+import type { BackOffBounds } from '../../domain/back-off.js';
 
-/** Milliseconds. `first` and `max` are the bounds of a back-off. */
+/** Milliseconds. Half of each back-off is chance, so that a fleet that lost its server does not come back at once. */
 export interface Timings {
-  readonly reconnect: Backoff;
+  readonly reconnect: BackOffBounds;
   /** How long the broker's answer to the SUBSCRIBE is waited for. */
   readonly subscribed: number;
   /** Of a hello and of a terminal report, until the service acknowledges them. */
-  readonly repeat: Backoff;
+  readonly repeat: BackOffBounds;
   /** Between two tries of one download. */
-  readonly download: Backoff;
+  readonly download: BackOffBounds;
   /**
    * How long after a connect (or its loss) the step into the slot waits for the service's answer to the hello, which
    * may withdraw it.
@@ -33,10 +33,10 @@ export interface Timings {
  * of 10,000 costs a service that has just come back: 10,000 / 60 s, 170 messages a second.
  */
 export const TIMINGS: Timings = {
-  reconnect: { first: 1_000, max: 60_000 },
+  reconnect: { firstMs: 1_000, maxMs: 60_000 },
   subscribed: 15_000,
-  repeat: { first: 3_000, max: 60_000 },
-  download: { first: 1_000, max: 30_000 },
+  repeat: { firstMs: 3_000, maxMs: 60_000 },
+  download: { firstMs: 1_000, maxMs: 30_000 },
   answer: 5_000,
   drain: 2_000,
   look: 10_000,

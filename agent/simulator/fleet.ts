@@ -68,9 +68,9 @@ export interface Fleet {
 
 /** Quick where a real device is patient: a test or a demo waits for it. */
 const FLEET_TIMINGS: Partial<Timings> = {
-  reconnect: { first: 200, max: 2_000 },
-  repeat: { first: 2_000, max: 15_000 },
-  download: { first: 300, max: 3_000 },
+  reconnect: { firstMs: 200, maxMs: 2_000 },
+  repeat: { firstMs: 2_000, maxMs: 15_000 },
+  download: { firstMs: 300, maxMs: 3_000 },
   answer: 3_000,
   drain: 1_000,
 };

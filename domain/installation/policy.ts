@@ -1,3 +1,5 @@
+import { backOff } from '../back-off.js';
+
 /**
  * How long each phase may take, how often it is tried, how long the new content must prove itself. Milliseconds
  * throughout.
@@ -46,6 +48,6 @@ export const REASON_CHARACTERS = 255;
 export const CANCEL_ANSWER_MS = 5 * SECOND;
 
 /** Milliseconds before attempt `attempt` (2, 3, …) begins. */
-export function backoff(policy: Policy, attempt: number): number {
-  return Math.min(policy.retry.max, policy.retry.first * policy.retry.factor ** (attempt - 2));
+export function backoff({ retry: { first, max, factor } }: Policy, attempt: number): number {
+  return backOff(attempt - 1, { firstMs: first, maxMs: max, factor });
 }

@@ -14,9 +14,9 @@ import { TENANT } from './service.js';
 
 /** Quick, so that a test sees a second try without waiting for it. */
 export const QUICK: Partial<Timings> = {
-  reconnect: { first: 20, max: 200 },
-  repeat: { first: 150, max: 600 },
-  download: { first: 20, max: 100 },
+  reconnect: { firstMs: 20, maxMs: 200 },
+  repeat: { firstMs: 150, maxMs: 600 },
+  download: { firstMs: 20, maxMs: 100 },
   answer: 300,
   drain: 500,
   look: 50,

@@ -49,7 +49,7 @@ describe('A simulated fleet', () => {
       dir,
       seed: 4,
       times: { install: 50, reboot: 80, defer: 600, slowDownload: 800, down: 100, late: 700, push: 300 },
-      timings: { repeat: { first: 500, max: 2_000 }, answer: 500 },
+      timings: { repeat: { firstMs: 500, maxMs: 2_000 }, answer: 500 },
     });
     fleet.onEvent((event) => events.push(event));
     await fleet.start();

@@ -30,7 +30,7 @@ async function boot() {
     password: 'secret',
     slots: ['firmware'],
     installer: new FileInstaller(join(stateDir, 'slots'), files, restart),
-    timings: { reconnect: { first: 20, max: 200 }, repeat: { first: 150, max: 600 }, answer: 300, drain: 300 },
+    timings: { reconnect: { firstMs: 20, maxMs: 200 }, repeat: { firstMs: 150, maxMs: 600 }, answer: 300, drain: 300 },
   });
   await agent.start();
 }

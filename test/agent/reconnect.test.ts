@@ -46,7 +46,7 @@ describe('an agent whose broker is away', () => {
         new SlotFiles(join(dir, name, 'slots'), false),
         async () => undefined,
       ),
-      timings: { reconnect: { first: FIRST, max: MAX } },
+      timings: { reconnect: { firstMs: FIRST, maxMs: MAX } },
       random: seededRandom(3, name),
     });
     tries = [];

@@ -117,6 +117,7 @@ const leadership = new Leadership(
     return term;
   },
   log,
+  { stuck: () => process.exit(1) },
 );
 const listener = new Listener(
   databaseUrl,

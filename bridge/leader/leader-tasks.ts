@@ -69,7 +69,15 @@ export class LeaderTasks implements LeaderTask {
       POLL_MS,
       APART_MS,
     );
-    this.webhooks = new WebhookSender({ pool, log, now, guard, allowPrivate: deps.webhooksAllowPrivate ?? false });
+    this.webhooks = new WebhookSender({
+      pool,
+      log,
+      now,
+      guard,
+      allowPrivate: deps.webhooksAllowPrivate ?? false,
+      left: () => webhooks.wake(),
+    });
+    const webhooks = loop('sending to webhooks', () => this.webhooks.send(), POLL_MS, APART_MS);
     this.loops = [
       this.processes,
       this.credentials,
@@ -84,7 +92,7 @@ export class LeaderTasks implements LeaderTask {
         ),
         RECONCILE_MS,
       ),
-      loop('sending to webhooks', () => this.webhooks.send(), POLL_MS),
+      webhooks,
       loop(
         'tidying',
         async () => (await dropOldDiagnostics(pool, fence), await dropOldDeliveries(pool, fence), false),
@@ -105,8 +113,7 @@ export class LeaderTasks implements LeaderTask {
   }
 
   async end(): Promise<void> {
-    this.webhooks.end();
-    await Promise.all([this.session.end(), ...this.loops.map((loop) => loop.end())]);
+    await Promise.all([this.webhooks.end(), this.session.end(), ...this.loops.map((loop) => loop.end())]);
     await this.logins.end();
   }
 }

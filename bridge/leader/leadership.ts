@@ -14,6 +14,12 @@ const RENEW_MS = 1_000;
 /** A holder that could not renew for this long stops by itself, before another process can take the lease. */
 const GIVE_UP_MS = TTL_MS - RENEW_MS;
 
+/**
+ * What a term began ends within seconds: each of its waits has a deadline. Should one have none after all, the process
+ * can never lead again: it goes, and its supervisor starts another.
+ */
+const END_LIMIT_MS = 15_000;
+
 /** Work that only the holder of the lease does; `end` resolves when nothing of it is under way. */
 export interface LeaderTask {
   end(): Promise<void>;
@@ -32,12 +38,14 @@ export class Leadership {
   private readonly pause = new Pause();
   private readonly done: Promise<void>;
 
+  /** @param ending how long the end of a term may take, in milliseconds, and what is done where it takes longer. */
   constructor(
     private readonly pool: Pool,
     private readonly name: string,
     private readonly holder: string,
     private readonly startTerm: (guard: LeaseGuard) => LeaderTask,
     private readonly log: Logger,
+    private readonly ending: { limitMs?: number; stuck?: () => void } = {},
   ) {
     this.done = this.run();
   }
@@ -84,9 +92,23 @@ export class Leadership {
       this.log.warn({ epoch: fence.epoch }, `leads "${this.name}" no longer`);
       guard.lose();
     }
-    await term.end();
+    await this.endTerm(term);
     if (this.isEnded()) await this.giveBack();
     else this.mode = 'standby';
+  }
+
+  /** In time, or not at all: a process that waits for the end of a term can never lead again. */
+  private async endTerm(term: LeaderTask): Promise<void> {
+    const { limitMs = END_LIMIT_MS, stuck } = this.ending;
+    const timer = setTimeout(() => {
+      this.log.fatal({ limitMs }, `the work of "${this.name}" does not end; this process goes`);
+      stuck?.();
+    }, limitMs);
+    try {
+      await term.end();
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   private async ask(): Promise<number | undefined> {

@@ -1,4 +1,4 @@
-import { request as overHttp } from 'node:http';
+import { request as overHttp, type IncomingMessage } from 'node:http';
 import { request as overTls } from 'node:https';
 import { Webhook } from 'standardwebhooks';
 import type { Attempted } from '../../store/history/webhook-sending.js';
@@ -50,7 +50,7 @@ export async function post(what: Post, allowPrivate: boolean, signal: AbortSigna
     // A literal address is never resolved.
     const literal = privateLiteral(what.url);
     if (!allowPrivate && literal !== undefined) throw new PrivateAddress(literal);
-    const status = await statusOf(what, url, allowPrivate, AbortSignal.any([signal, AbortSignal.timeout(DEADLINE_MS)]));
+    const status = await statusOf(what, url, allowPrivate, signal);
     if (status >= 200 && status < 300) return { ok: true, status };
     return {
       ok: false,
@@ -64,6 +64,10 @@ export async function post(what: Post, allowPrivate: boolean, signal: AbortSigna
   }
 }
 
+/**
+ * However the receiver behaves, this ends at the deadline or with the signal, by a timer of its own: a request that was
+ * answered with 101, or whose connection is gone, says nothing any more.
+ */
 function statusOf(what: Post, url: URL, allowPrivate: boolean, signal: AbortSignal): Promise<number> {
   const body = Buffer.from(what.body);
   const headers = {
@@ -80,20 +84,34 @@ function statusOf(what: Post, url: URL, allowPrivate: boolean, signal: AbortSign
       method: 'POST',
       headers,
       agent: false,
-      signal,
       ...(allowPrivate ? {} : { lookup: publicLookup }),
     });
-    request.once('response', (response) => {
-      resolve(response.statusCode ?? 0);
-      response.destroy();
+    const over = (error: Error) => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', giveUp);
+      reject(error); // does nothing where the status was there before
+      request.destroy();
+    };
+    const timer = setTimeout(() => over(new Error(`it did not answer within ${DEADLINE_MS / 1_000} s`)), DEADLINE_MS);
+    const giveUp = () => over(new Error('given up'));
+    const answered = ({ statusCode }: IncomingMessage) => {
+      resolve(statusCode ?? 0);
+      over(new Error('answered'));
+    };
+    signal.addEventListener('abort', giveUp, { once: true });
+    request.once('response', answered);
+    // Without a listener a 101 would end in silence.
+    request.once('upgrade', (response, socket) => {
+      socket.destroy();
+      answered(response);
     });
-    request.on('error', reject);
-    request.end(body);
+    request.on('error', over);
+    request.once('close', () => over(new Error('it closed the connection without an answer')));
+    if (signal.aborted) giveUp();
+    else request.end(body);
   });
 }
 
 function inWords(error: Error): string {
-  if (error.name === 'TimeoutError' || error.name === 'AbortError')
-    return `it did not answer within ${DEADLINE_MS / 1_000} s`;
   return error.message === '' ? String((error as NodeJS.ErrnoException).code ?? error.name) : error.message;
 }

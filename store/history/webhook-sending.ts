@@ -10,7 +10,7 @@ import { iso } from '../db/times.js';
 const PAGE = 500;
 /** A webhook that falls behind by more waits where it is in the history, which is there anyway. */
 const MAX_PENDING = 5_000;
-/** Of one webhook in one round. */
+/** Of one webhook, before others may have its lane. */
 const ROUND = 20;
 const KEPT_FOR = '7 days';
 
@@ -24,8 +24,8 @@ interface Behind {
 }
 
 /**
- * Makes deliveries of what was sealed, by each webhook's own place in the history. @returns whether there may be more
- * to do.
+ * Makes deliveries of what was sealed, by each webhook's own place in the history. One whose row another transaction
+ * holds has its turn in a later round. @returns whether there may be more to do.
  */
 export async function makeDeliveries(pool: Pool, fence: Fence, now: number): Promise<boolean> {
   return asService(pool, async (tx) => {
@@ -37,7 +37,7 @@ export async function makeDeliveries(pool: Pool, fence: Fence, now: number): Pro
        WHERE w.disabled_at IS NULL AND w.position < head.number
          AND (SELECT count(*) FROM (SELECT FROM webhook_deliveries d WHERE d.tenant_id = w.tenant_id
            AND d.webhook_id = w.id AND d.state = 'pending' LIMIT ${MAX_PENDING}) AS p) < ${MAX_PENDING}
-       ORDER BY w.tenant_id, w.id FOR UPDATE OF w`,
+       ORDER BY w.tenant_id, w.id FOR UPDATE OF w SKIP LOCKED`,
     );
     let more = false;
     for (const row of rows) more = (await deliveriesOf(tx, row, now)) || more;
@@ -92,8 +92,25 @@ interface DueRow {
   rollout_id: string | null;
 }
 
-/** What is to be sent now, some of each webhook, in the order of the history where nothing was tried before. */
-export async function readDue(pool: Pool, now: number): Promise<DueDelivery[]> {
+/** Webhooks that have something to send now. @returns each with when the first of it was due, epoch milliseconds. */
+export async function readWaiting(
+  pool: Pool,
+  now: number,
+): Promise<{ tenantId: string; webhookId: string; dueAt: number }[]> {
+  const { rows } = await asService(pool, (tx) =>
+    tx.query<{ tenant_id: string; id: string; due_at: Date }>(
+      `SELECT w.tenant_id, w.id, d.due_at FROM webhooks w
+       CROSS JOIN LATERAL (SELECT due_at FROM webhook_deliveries d WHERE d.tenant_id = w.tenant_id
+         AND d.webhook_id = w.id AND d.state = 'pending' AND d.due_at <= $1 ORDER BY due_at, number LIMIT 1) AS d
+       WHERE w.disabled_at IS NULL AND (w.quiet_until IS NULL OR w.quiet_until <= $1)`,
+      [iso(now)],
+    ),
+  );
+  return rows.map((row) => ({ tenantId: row.tenant_id, webhookId: row.id, dueAt: row.due_at.getTime() }));
+}
+
+/** What one webhook is to be sent now, some of it, in the order of the history where nothing was tried before. */
+export async function readDue(pool: Pool, tenantId: string, webhookId: string, now: number): Promise<DueDelivery[]> {
   const { rows } = await asService(pool, (tx) =>
     tx.query<DueRow>(
       `SELECT w.tenant_id, w.url, w.secret, w.id AS webhook_id, d.id, h.number, h.at, h.event, h.data, h.device_id,
@@ -102,8 +119,9 @@ export async function readDue(pool: Pool, now: number): Promise<DueDelivery[]> {
      CROSS JOIN LATERAL (SELECT id, number, due_at FROM webhook_deliveries d WHERE d.tenant_id = w.tenant_id
        AND d.webhook_id = w.id AND d.state = 'pending' AND d.due_at <= $1 ORDER BY due_at, number LIMIT ${ROUND}) AS d
      JOIN history h ON h.tenant_id = w.tenant_id AND h.number = d.number
-     WHERE w.disabled_at IS NULL AND (w.quiet_until IS NULL OR w.quiet_until <= $1) ORDER BY d.due_at, d.number`,
-      [iso(now)],
+     WHERE w.tenant_id = $2 AND w.id = $3 AND w.disabled_at IS NULL AND (w.quiet_until IS NULL OR w.quiet_until <= $1)
+     ORDER BY d.due_at, d.number`,
+      [iso(now), tenantId, webhookId],
     ),
   );
   return rows.map((row): DueDelivery => ({
@@ -123,6 +141,9 @@ export async function readDue(pool: Pool, now: number): Promise<DueDelivery[]> {
     },
   }));
 }
+
+/** RFC 9110 §15.5.11: gone, and likely for ever. Standard Webhooks take it for an unsubscription. */
+const GONE = 'The receiver answered 410 Gone: it wants no more deliveries.';
 
 /** What became of an attempt. */
 export type Attempted =
@@ -186,7 +207,7 @@ export async function settleAttempt(
         iso(again),
       ]);
     const since = webhook.failing_since?.getTime() ?? now;
-    const because = disabledBecause(since, now, attempted.error);
+    const because = attempted.status === 410 ? GONE : disabledBecause(since, now, attempted.error);
     await tx.query(
       `UPDATE webhooks
         SET failures = failures + 1, failing_since = $3, quiet_until = $4,

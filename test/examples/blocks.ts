@@ -44,7 +44,8 @@ export function commandBlocks(document: string, text = readFileSync(document, 'u
     const [, marks = '', info = ''] = fence;
     const end = lines.findIndex((other, index) => index > at && other.trim() === marks);
     if (end === -1) throw new Error(`${document}:${at + 1}: this block has no end`);
-    const language = info.trim();
+    // What stands behind it is for other tests: which message a JSON block shows.
+    const [language = ''] = info.trim().split(' ');
     if (COMMANDS.has(language)) {
       below += 1;
       const name = `${heading} (${below})`;

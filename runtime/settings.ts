@@ -91,6 +91,8 @@ const environment = z.object({
    * Port of the embedded PostgreSQL. Users do not need it, so that it is any free one unless a tool wants it fixed.
    */
   SLIPWAY_POSTGRES_PORT: port.default(0),
+  /** Programs of another PostgreSQL for the embedded one, such as the system's, which its distribution keeps safe. */
+  SLIPWAY_POSTGRES_BIN: text.optional(),
   SLIPWAY_BLOB_STORE: z.enum(['disk', 's3'], 'must be disk or s3').default('disk'),
   SLIPWAY_S3_BUCKET: text.optional(),
   SLIPWAY_S3_ENDPOINT: url('http', 'https').optional(),
@@ -130,6 +132,7 @@ function arrange(env: Parsed, unknown: readonly string[]) {
     adminToken: env.SLIPWAY_ADMIN_TOKEN,
     databaseUrl: env.DATABASE_URL,
     postgresPort: env.SLIPWAY_POSTGRES_PORT,
+    postgresBin: env.SLIPWAY_POSTGRES_BIN,
     /** The broker that the bridge connects to. */
     mqtt: {
       url: env.MQTT_URL,

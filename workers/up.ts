@@ -148,6 +148,7 @@ async function databaseOf({ settings, ports, record, supervisor, log }: Services
     const server = await startPostgres({
       dataDir: join(settings.dataDir, 'postgres'),
       port: ports.postgres,
+      bin: settings.postgresBin,
       log,
       signal,
       onSpawn: (pid) => record.add('postgres', pid),

@@ -57,7 +57,12 @@ export async function withDatabase<T>(
     );
   const lock = lockDataDir(dataDir);
   try {
-    const server = await startPostgres({ dataDir: join(dataDir, 'postgres'), port: await freePort(), log });
+    const server = await startPostgres({
+      dataDir: join(dataDir, 'postgres'),
+      port: await freePort(),
+      log,
+      bin: settings.postgresBin,
+    });
     try {
       return await work(server.url);
     } finally {

@@ -101,8 +101,13 @@ async function clearLeftovers({ log }: Context, beside: string): Promise<void> {
   await rm(beside, { recursive: true, force: true });
 }
 
-async function loadFacts({ log }: Context, dataDir: string, folder: string, manifest: Manifest): Promise<Restored> {
-  const server = await startPostgres({ dataDir, port: await freePort(), log });
+async function loadFacts(
+  { log, settings }: Context,
+  dataDir: string,
+  folder: string,
+  manifest: Manifest,
+): Promise<Restored> {
+  const server = await startPostgres({ dataDir, port: await freePort(), log, bin: settings.postgresBin });
   try {
     return await restoreInto(server.url, folder, manifest);
   } finally {

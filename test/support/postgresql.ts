@@ -9,8 +9,8 @@ import { postgresUser } from '../../workers/embedded/postgres-user.js';
 import { requireProgram } from './programs.js';
 import { until } from './until.js';
 
-/** The oldest version that Slipway supports, as Debian packages it. */
-const BINARIES = '/usr/lib/postgresql/15/bin';
+/** The programs of the oldest version that Slipway supports, as Debian packages it. */
+export const BINARIES = '/usr/lib/postgresql/15/bin';
 const USER = 'postgres';
 /** Two of each process are over the 100 that it allows by itself (docs/operations.md). */
 const MAX_CONNECTIONS = 200;

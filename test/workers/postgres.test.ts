@@ -6,6 +6,8 @@ import pg from 'pg';
 import { freePort } from '../../workers/embedded/ports.js';
 import { startPostgres, type EmbeddedPostgres, type PostgresOptions } from '../../workers/embedded/postgres.js';
 import { createLog } from '../../runtime/log.js';
+import { BINARIES } from '../support/postgresql.js';
+import { requireProgram } from '../support/programs.js';
 import { until } from '../support/until.js';
 
 let dataDir: string;
@@ -101,6 +103,27 @@ describe('the embedded PostgreSQL', () => {
     writeFileSync(join(dataDir, `${version}.unfinished`), 'half');
     await ask((await start(await freePort(), { durable: false })).url, 'select 1');
     expect(existsSync(join(dataDir, `${version}.unfinished`))).toBe(false);
+  });
+
+  it('is another PostgreSQL where the folder of its programs is named, with the same order of text', async () => {
+    requireProgram(join(BINARIES, 'postgres'), 'debian');
+    const server = await start(await freePort(), { durable: false, bin: BINARIES });
+    const [row] = await ask(
+      server.url,
+      `SELECT current_setting('server_version') AS version, lower('ÄÖ') AS lower, 'a' > 'Z' AS by_code`,
+    );
+    expect(row).toEqual({ version: expect.stringMatching(/^15\./), lower: 'äö', by_code: true });
+    await server.stop();
+    await expect(start(await freePort(), { durable: false })).rejects.toThrow(
+      /holds the data of PostgreSQL 15, and this is PostgreSQL 18: start with the one that made it \(SLIPWAY_POSTGRES_BIN\)/,
+    );
+    expect(readdirSync(dataDir).filter((name) => /^\d/.test(name))).toEqual(['15']);
+  });
+
+  it('refuses a folder without its programs, with a sentence', async () => {
+    await expect(start(await freePort(), { bin: dataDir })).rejects.toThrow(
+      /SLIPWAY_POSTGRES_BIN: .*postgres cannot be run \(ENOENT\); name the folder of postgres and initdb/,
+    );
   });
 
   it('reports its own error when it does not start', async () => {

@@ -6,7 +6,7 @@ import { Client, Connection } from '@temporalio/client';
 import { freePort, isFree } from '../../workers/embedded/ports.js';
 import { identify } from '../../workers/embedded/processes.js';
 import { findTemporal } from '../../workers/embedded/temporal-binary.js';
-import type { Fetch } from '../../workers/embedded/temporal-fetch.js';
+import { FETCHES, type Fetch } from '../../workers/embedded/temporal-fetch.js';
 import { startTemporal } from '../../workers/embedded/temporal.js';
 import { createLog } from '../../runtime/log.js';
 
@@ -48,6 +48,10 @@ describe('the embedded Temporal server', () => {
     } finally {
       await second.stop();
     }
+  });
+
+  it('is pinned by a hash, in each way in which it is fetched', () => {
+    expect(FETCHES.map(({ way }) => /checked by (SHA-256|its sum)$/.test(way))).toEqual([true, true]);
   });
 
   it('in memory and without a page makes the namespace that was asked for', async () => {

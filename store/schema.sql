@@ -122,6 +122,7 @@ CREATE TABLE device_slots (
   reported_at timestamp with time zone
   revision bigint NOT NULL DEFAULT 0
   version_key text DEFAULT version_key(version)
+  reported_by text
   CONSTRAINT device_slots_pkey PRIMARY KEY (tenant_id, device_id, slot)
   CONSTRAINT device_slots_tenant_id_device_id_fkey FOREIGN KEY (tenant_id, device_id) REFERENCES devices(tenant_id, id) ON DELETE CASCADE
 );

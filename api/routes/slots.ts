@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { id, pageOf, shortListQuery } from '../../protocol/http/envelope.js';
-import { deviceSlot, diagnostic } from '../../protocol/http/slots.js';
+import { deviceSlot, diagnostic, printSlot } from '../../protocol/http/slots.js';
 import { requireDevice } from '../../store/commands/devices.js';
 import { readDiagnostics } from '../../store/fleet/diagnostics-read.js';
 import { readDeviceSlots } from '../../store/fleet/slots.js';
@@ -35,7 +35,7 @@ export function slotRoutes(): Route[] {
         pageOfShortList(
           await call.inTenant(async (tx) => {
             await requireDevice(tx, call.principal.tenantId, call.params.id);
-            return readDeviceSlots(tx, call.principal.tenantId, call.params.id);
+            return (await readDeviceSlots(tx, call.principal.tenantId, call.params.id)).map(printSlot);
           }),
           call.query,
         ),

@@ -11,6 +11,8 @@ export interface SlotFacts {
     readonly sha256: string | null;
     readonly confirmed: boolean;
     readonly reportedAt: string | null;
+    /** Who said it, in words (reporter.ts); absent = the device itself. */
+    readonly reporter?: string | undefined;
     /** What brought it here; null = Slipway did not. */
     readonly origin: Origin | null;
   } | null;
@@ -72,11 +74,18 @@ export function slotNow(facts: SlotFacts): SlotNow {
 function whyThis({ slot, current }: SlotFacts): string {
   if (current === null) return `The device has not reported what slot "${slot}" holds.`;
   const held = current.version ?? (current.sha256 === null ? null : `content ${current.sha256.slice(0, 12)}`);
-  if (held === null) return `The device reported that slot "${slot}" is empty${since(current.reportedAt)}.`;
+  const reporter = 'reporter' in current ? current.reporter : 'the device';
+  const said = reporter === undefined ? '' : `${sentence(reporter)} reported that `;
+  const name = `${reporter === undefined ? 'Slot' : 'slot'} "${slot}"`;
+  if (held === null)
+    return reporter === undefined
+      ? `It is not known what slot "${slot}" holds${since(current.reportedAt)}.`
+      : `${sentence(reporter)} reported slot "${slot}" without a version and a digest: what it holds is not known${since(current.reportedAt)}.`;
   const doubt = current.confirmed ? '' : '; not confirmed yet';
   if (current.origin === null)
-    return `The device reported that slot "${slot}" holds ${held}${since(current.reportedAt)}; Slipway did not install it${doubt}.`;
-  return `Slot "${slot}" holds ${held}, because ${asker(current.origin)} requested it at ${iso(current.origin.requestedAt)}${doubt}.`;
+    return `${said}${name} holds ${held}${since(current.reportedAt)}; Slipway did not install it${doubt}.`;
+  const person = reporter?.startsWith('operator ') === true ? `; ${reporter} reported that it is installed` : '';
+  return `Slot "${slot}" holds ${held}, because ${asker(current.origin)} requested it at ${iso(current.origin.requestedAt)}${person}${doubt}.`;
 }
 
 function whyPending({

@@ -1,3 +1,4 @@
+import { reporterOf } from './reporter.js';
 import { DEVICE_EVENTS, INSTALLATION_EVENTS } from '../webhook/event-names.js';
 
 /** Everything that the history says of a device; what is not in this list is told by its own name. */
@@ -15,6 +16,8 @@ export interface TimelineEntry {
   /** Of the firmware that the installation is about: its version, or its name where it has none. */
   readonly content: string | null;
   readonly rollout: { readonly id: string; readonly name: string } | null;
+  /** Whose history it is; absent = a device speaks for itself. */
+  readonly deviceId?: string;
 }
 
 /** What happened, in one sentence for a person who does not know the states. */
@@ -34,17 +37,20 @@ const SENTENCES = {
     `attempt ${number(e, 'attempt')} to install ${content(e)} failed${error(e)}${text(e, 'nextActionAt') === undefined ? '' : `; the next attempt starts at ${text(e, 'nextActionAt')}`}`,
   queued: (e) => `${content(e)} waits for its turn on the device`,
   delivered: (e) => `${content(e)} was offered to the device`,
-  accepted: (e) => `the device accepted the offer of ${content(e)}`,
+  accepted: (e) => told(e, `the device accepted the offer of ${content(e)}`),
   deferred: (e) =>
-    `the device deferred ${content(e)}${text(e, 'nextActionAt') === undefined ? '' : ` until ${text(e, 'nextActionAt')}`}`,
-  downloading: (e) => `the device started to download ${content(e)}`,
-  downloaded: (e) => `the device downloaded ${content(e)}`,
-  installing: (e) => `the device started to install ${content(e)}`,
-  rebooting: (e) => `the device reboots into ${content(e)}`,
-  confirming: (e) => `${content(e)} runs and must pass its soak`,
+    told(
+      e,
+      `the device deferred ${content(e)}${text(e, 'nextActionAt') === undefined ? '' : ` until ${text(e, 'nextActionAt')}`}`,
+    ),
+  downloading: (e) => told(e, `the device started to download ${content(e)}`),
+  downloaded: (e) => told(e, `the device downloaded ${content(e)}`),
+  installing: (e) => told(e, `the device started to install ${content(e)}`),
+  rebooting: (e) => told(e, `the device reboots into ${content(e)}`),
+  confirming: (e) => told(e, `${content(e)} runs and must pass its soak`),
   installed: (e) =>
     e.data['alreadyInstalled'] === true ? `the slot already held ${content(e)}` : `${content(e)} is installed`,
-  failed: (e) => `the installation of ${content(e)} failed${error(e)}`,
+  failed: (e) => told(e, `the installation of ${content(e)} failed${error(e)}`),
   rejected: (e) => `${content(e)} was rejected by ${who(e)}${error(e)}`,
   canceled: (e) => `the installation of ${content(e)} was canceled${error(e)}`,
   timed_out: (e) => `the installation of ${content(e)} timed out in ${text(e, 'from') ?? 'its last state'}${error(e)}`,
@@ -54,13 +60,17 @@ const SENTENCES = {
   renumbered: (e) => `the offer of ${content(e)} was published again with a higher revision`,
   hello_asked: (e) => `the device was asked for a hello, because it had not reported on ${content(e)}`,
   cancel_requested: (e) => `${who(e)} requested the cancellation of ${content(e)}${error(e)}`,
-  cancel_refused: (e) => `the device reported that it is too late to cancel ${content(e)}`,
+  cancel_refused: (e) => `${who(e)} reported that it is too late to cancel ${content(e)}`,
   slot: (e) => {
     const sha256 = text(e, 'sha256');
     const held = text(e, 'version') ?? (sha256 === undefined ? undefined : `content ${sha256.slice(0, 12)}`);
-    return held === undefined
-      ? `the device reported that ${slot(e)} is empty`
-      : `the device reported that ${slot(e)} holds ${held}${e.data['confirmed'] === true ? '' : ', not yet confirmed'}`;
+    const by = text(e, 'by');
+    const reporter = by === undefined ? 'the device' : reporterOf(by, e.deviceId);
+    if (held === undefined)
+      return reporter === undefined
+        ? `it is not known what ${slot(e)} holds`
+        : `${reporter} reported ${slot(e)} without a version and a digest: what it holds is not known`;
+    return `${reporter === undefined ? '' : `${reporter} reported that `}${slot(e)} holds ${held}${e.data['confirmed'] === true ? '' : ', not yet confirmed'}`;
   },
   offline: (e) =>
     `the device counts as offline: nothing was heard from it${text(e, 'lastSeenAt') === undefined ? '' : ` since ${text(e, 'lastSeenAt')}`}, and it did not answer when it was asked for a hello`,
@@ -97,10 +107,16 @@ function error({ data }: TimelineEntry): string {
 /** `by` is `device:<node>`, `operator:<key>`, `rollout:<id>`, `process` or `service`. */
 function who(entry: TimelineEntry): string {
   const by = text(entry, 'by') ?? 'the service';
-  if (by.startsWith('device:')) return 'the device';
-  if (by.startsWith('operator:')) return `operator ${by.slice('operator:'.length)}`;
+  const reporter = reporterOf(by, entry.deviceId);
+  if (reporter !== undefined) return reporter;
   if (by.startsWith('rollout:')) return rolloutOf(entry) ?? 'a rollout';
   return by === 'process' ? 'its process' : `the ${by.replace(/^the /, '')}`;
+}
+
+/** What the device did, by its own word; by the word of another it is said whose. */
+function told(entry: TimelineEntry, did: string): string {
+  const reporter = reporterOf(text(entry, 'by'), entry.deviceId);
+  return reporter === undefined || reporter === 'the device' ? did : `${reporter} reported that ${did}`;
 }
 
 function requester(entry: TimelineEntry): string {

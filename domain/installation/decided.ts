@@ -86,5 +86,5 @@ function unchanged(asked: 'begin' | 'deadline', i: Installation, { waitingOn }: 
 }
 
 function whyInstalled(i: Installation): string {
-  return i.alreadyInstalled ? 'the device says that it holds this content' : 'the soak passed without a regression';
+  return i.alreadyInstalled ? 'the slot holds this content already' : 'the soak passed without a regression';
 }

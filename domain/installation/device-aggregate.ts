@@ -239,7 +239,16 @@ function holds(aggregate: DeviceAggregate, i: Installation): DeviceAggregate {
 
 /** A slot that no hello and no installation has told of yet: nothing in it is known, and its revision is 0. */
 export function emptySlot(slot: string): Slot {
-  return { slot, version: null, sha256: null, firmwareId: null, installationId: null, confirmed: false, revision: 0 };
+  return {
+    slot,
+    version: null,
+    sha256: null,
+    firmwareId: null,
+    installationId: null,
+    confirmed: false,
+    revision: 0,
+    told: null,
+  };
 }
 
 function put(aggregate: DeviceAggregate, i: Installation): DeviceAggregate {

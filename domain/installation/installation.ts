@@ -82,6 +82,8 @@ export interface Slot {
   readonly confirmed: boolean;
   /** The highest that was used or reported; only ever rises. */
   readonly revision: number;
+  /** Who said last what it holds, as `by` of the history has it, and when; null = nobody has. */
+  readonly told: { readonly by: string; readonly at: number } | null;
 }
 
 /** A boot of the device as its hello named it: `id` is the `bootId` of docs/contracts/device-mqtt.md, "Payloads". */

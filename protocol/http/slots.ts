@@ -57,6 +57,15 @@ export const deviceSlot = z
     },
   });
 
+/** Who said it is told by the timeline, in words. */
+export function printSlot<S extends { readonly current: object | null }>({ current, ...slot }: S): object {
+  if (current === null) return { ...slot, current };
+  return {
+    ...slot,
+    current: Object.fromEntries(Object.entries(current).filter(([member]) => member !== 'reportedBy')),
+  };
+}
+
 /** Why a message of a device was refused, newest first in its list. `reason` is for programs, `detail` for people. */
 export const diagnostic = z
   .strictObject({

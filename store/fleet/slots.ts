@@ -11,6 +11,8 @@ export interface DeviceSlot {
     installationId?: string;
     confirmed: boolean;
     reportedAt?: string;
+    /** Who said it, as `by` of the history has it. */
+    reportedBy?: string;
   } | null;
   desired: {
     installationId: string;
@@ -29,6 +31,7 @@ interface SlotRow {
   slot: string;
   display: string | null;
   reported_at: Date | null;
+  reported_by: string | null;
   version: string | null;
   sha256: string | null;
   firmware_id: string | null;
@@ -65,7 +68,7 @@ export async function readDeviceSlots(tx: Tx, tenantId: string, deviceId: string
      every AS (
        SELECT slot FROM named UNION SELECT slot FROM open
        UNION SELECT slot FROM device_slots WHERE tenant_id = $1 AND device_id = $2 AND reported_at IS NOT NULL)
-     SELECT e.slot, n.display, s.reported_at, s.version, s.sha256, s.firmware_id, s.installation_id, s.confirmed,
+     SELECT e.slot, n.display, s.reported_at, s.reported_by, s.version, s.sha256, s.firmware_id, s.installation_id, s.confirmed,
        o.id AS d_id, o.firmware_id AS d_firmware_id, o.name AS d_name, o.version AS d_version, o.sha256 AS d_sha256, o.state AS d_state,
        o.executing AS d_executing, o.revision AS d_revision, coalesce(o.open, 0) AS open
      FROM every e LEFT JOIN named n USING (slot)
@@ -91,6 +94,7 @@ function toSlot(row: SlotRow): DeviceSlot {
           ...(row.installation_id === null ? {} : { installationId: row.installation_id }),
           confirmed: row.confirmed === true,
           ...(row.reported_at === null ? {} : { reportedAt: row.reported_at.toISOString() }),
+          ...(row.reported_by === null ? {} : { reportedBy: row.reported_by }),
         },
     desired:
       row.d_id === null

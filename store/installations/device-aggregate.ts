@@ -173,14 +173,15 @@ async function writeDevices(tx: Tx, devices: readonly Device[]): Promise<void> {
 async function writeSlots(tx: Tx, slots: readonly (Slot & { tenantId: string; deviceId: string })[]): Promise<void> {
   await tx.query(
     `INSERT INTO device_slots (tenant_id, device_id, slot, version, sha256, firmware_id, installation_id, confirmed,
-      revision, reported_at)
-     SELECT tenant_id, device_id, slot, version, sha256, firmware_id, installation_id, confirmed, revision, now()
+      revision, reported_at, reported_by)
+     SELECT tenant_id, device_id, slot, version, sha256, firmware_id, installation_id, confirmed, revision, reported_at, reported_by
      FROM jsonb_to_recordset($1::jsonb) AS n(tenant_id text, device_id uuid, slot text, version text, sha256 text,
        firmware_id uuid,
-       installation_id uuid, confirmed boolean, revision bigint)
+       installation_id uuid, confirmed boolean, revision bigint, reported_at timestamptz, reported_by text)
      ON CONFLICT (tenant_id, device_id, slot) DO UPDATE SET version = excluded.version, sha256 = excluded.sha256,
        firmware_id = excluded.firmware_id,
-       installation_id = excluded.installation_id, confirmed = excluded.confirmed, revision = excluded.revision, reported_at = excluded.reported_at`,
+       installation_id = excluded.installation_id, confirmed = excluded.confirmed, revision = excluded.revision, reported_at = excluded.reported_at,
+       reported_by = excluded.reported_by`,
     [
       JSON.stringify(
         slots.map((s) => ({
@@ -193,6 +194,8 @@ async function writeSlots(tx: Tx, slots: readonly (Slot & { tenantId: string; de
           installation_id: s.installationId,
           confirmed: s.confirmed,
           revision: s.revision,
+          reported_at: iso(s.told?.at ?? null),
+          reported_by: s.told?.by ?? null,
         })),
       ),
     ],
@@ -243,6 +246,8 @@ interface ReportedSlotRow {
   installation_id: string | null;
   confirmed: boolean;
   revision: string;
+  reported_at: Date | null;
+  reported_by: string | null;
 }
 
 function toSlot(row: ReportedSlotRow): Slot {
@@ -254,5 +259,6 @@ function toSlot(row: ReportedSlotRow): Slot {
     installationId: row.installation_id,
     confirmed: row.confirmed,
     revision: Number(row.revision),
+    told: row.reported_by === null ? null : { by: row.reported_by, at: row.reported_at?.getTime() ?? 0 },
   };
 }

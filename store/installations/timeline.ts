@@ -1,4 +1,5 @@
 import type { Origin, PendingTarget, SlotFacts } from '../../domain/fleet/device-now.js';
+import { reporterOf } from '../../domain/fleet/reporter.js';
 import type { TimelineEntry } from '../../domain/fleet/timeline.js';
 import { readInstallation } from './views.js';
 import { totalOf } from '../db/count.js';
@@ -43,6 +44,7 @@ export async function readTimeline(
     slot: row.slot,
     content: row.content,
     rollout: row.rollout_id === null ? null : { id: row.rollout_id, name: row.rollout_name },
+    deviceId: deviceId.toLowerCase(),
   }));
   return {
     items,
@@ -72,7 +74,7 @@ export async function readDeviceNow(tx: Tx, tenantId: string, deviceId: string):
     const found = slots.find((one) => one.slot === slot);
     facts.push({
       slot,
-      current: currentOf(found, origins),
+      current: currentOf(found, origins, deviceId),
       desired: await desiredOf(tx, tenantId, deviceId, found, origins),
       queued: found?.queued ?? 0,
       pending: pending.get(slot) ?? [],
@@ -81,14 +83,19 @@ export async function readDeviceNow(tx: Tx, tenantId: string, deviceId: string):
   return facts;
 }
 
-function currentOf(slot: DeviceSlot | undefined, origins: ReadonlyMap<string, Origin>): SlotFacts['current'] {
+function currentOf(
+  slot: DeviceSlot | undefined,
+  origins: ReadonlyMap<string, Origin>,
+  deviceId: string,
+): SlotFacts['current'] {
   if (!slot?.current) return null;
-  const { version, sha256, confirmed, reportedAt, installationId } = slot.current;
+  const { version, sha256, confirmed, reportedAt, reportedBy, installationId } = slot.current;
   return {
     version,
     sha256,
     confirmed,
     reportedAt: reportedAt ?? null,
+    ...(reportedBy !== undefined && { reporter: reporterOf(reportedBy, deviceId) }),
     origin: (installationId === undefined ? undefined : origins.get(installationId)) ?? null,
   };
 }

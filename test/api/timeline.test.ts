@@ -1,5 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { createInstallationActivities } from '../../activities/installation.js';
 import { startApi, type ApiUnderTest, type Reply } from './api-under-test.js';
 import { uploaded } from './upload.js';
 
@@ -80,6 +81,33 @@ describe('the timeline of a device', () => {
         .reverse(),
     );
     expect(entries.at(-1)!.installationId).toBe(made.data.id);
+  });
+
+  it('puts no words into the mouth of a device that never connected', async () => {
+    const id = await device();
+    const path = `/v1/devices/${id}/firmware-installations`;
+    const { body: made } = await api.call('POST', path, { firmwareId: firmware, slot: 'firmware' });
+    const [tenantId, installationId] = ['default', made.data.id as string];
+    // The offer gives the slot a revision, and nothing else.
+    await createInstallationActivities({ pool: api.pool, now: Date.now }).makeOffer({
+      tenantId,
+      deviceId: id,
+      installationId,
+    });
+    const offered = await timeline(id);
+    expect(slot(offered, 'firmware').why).toBe('The device has not reported what slot "firmware" holds.');
+    const slots = (await api.call('GET', `/v1/devices/${id}/slots`)).body.data as { slot: string; current: unknown }[];
+    expect(slots.find((one) => one.slot === 'firmware')!.current).toBeNull();
+
+    await api.call('PATCH', `${path}/${installationId}`, { startedAt: new Date().toISOString() });
+    await api.call('PATCH', `${path}/${installationId}`, { completedAt: new Date().toISOString() });
+    const done = await timeline(id);
+    expect(slot(done, 'firmware').why).toMatch(/; operator key:.* reported that it is installed\.$/);
+    const told = sentences(done);
+    expect(told.filter((sentence) => /^The device/.test(sentence))).toEqual([]);
+    expect(told).toContainEqual(
+      expect.stringMatching(/^Operator key:.* reported that slot "firmware" holds 1\.5\.0\.$/),
+    );
   });
 
   it('is read on by its cursor: each entry once', async () => {

@@ -81,7 +81,27 @@ describe('The timeline of a device', () => {
     [
       'it holds nothing',
       entry('slot', { slot: 'firmware', version: null, sha256: null, confirmed: false }),
-      'The device reported that slot "firmware" is empty.',
+      'The device reported slot "firmware" without a version and a digest: what it holds is not known.',
+    ],
+    [
+      'a person said what it holds',
+      entry('slot', { by: 'operator:key:admin', slot: 'firmware', version: '1.5.0', sha256: 'ab', confirmed: true }),
+      'Operator key:admin reported that slot "firmware" holds 1.5.0.',
+    ],
+    [
+      'its gateway said what it holds',
+      entry('slot', { by: 'device:gw', version: '1.5.0', sha256: 'ab', confirmed: true }, { deviceId: 'd-1' }),
+      'Its gateway reported that slot "firmware" holds 1.5.0.',
+    ],
+    [
+      'the service concluded what it holds',
+      entry('slot', { by: 'process', version: '1.5.0', sha256: 'ab', confirmed: true }, { deviceId: 'd-1' }),
+      'Slot "firmware" holds 1.5.0.',
+    ],
+    [
+      'a person said that it was too late to cancel',
+      entry('cancel_refused', { by: 'operator:key:admin' }),
+      'Operator key:admin reported that it is too late to cancel firmware 1.5.0.',
     ],
     [
       'a kind that this version does not know',
@@ -90,6 +110,17 @@ describe('The timeline of a device', () => {
     ],
   ])('%s', (_what, of, sentence) => {
     expect(sentenceOf(of)).toBe(sentence);
+  });
+
+  it.each([...TIMELINE_EVENTS])('%s claims no word of the device that another said', (event) => {
+    const data = { slot: 'firmware', version: '1.5.0', sha256: 'ab', nextActionAt: '2026-11-24T11:00:00.000Z' };
+    const claims = /^the device (accepted|deferred|started|downloaded|reboots|reported|says|said)/i;
+    for (const by of ['operator:key:admin', 'device:gateway', 'process', 'service', 'rollout:r-1']) {
+      const sentence = sentenceOf(entry(event, { ...data, by }, { deviceId: 'd-1' }));
+      if (by === 'operator:key:admin' || by === 'device:gateway')
+        expect([by, sentence]).not.toEqual([by, expect.stringMatching(claims)]);
+      if (claims.test(sentence)) expect(sentence).not.toMatch(/reported/);
+    }
   });
 
   it.each([...TIMELINE_EVENTS])('%s, also without rollout and installation', (event) => {
@@ -134,6 +165,22 @@ describe('The state of a slot', () => {
     );
     expect(why(null)).toBe(
       'The device reported that slot "firmware" holds 1.4.0 (last report 2026-11-24T09:00:00.000Z); Slipway did not install it.',
+    );
+  });
+
+  it('names who said it, and says what is not known', () => {
+    const why = (change: object) => slotNow({ ...NOTHING, current: { ...HELD, ...change } }).why;
+    expect(why({ reporter: 'its gateway' })).toBe(
+      'Its gateway reported that slot "firmware" holds 1.4.0 (last report 2026-11-24T09:00:00.000Z); Slipway did not install it.',
+    );
+    expect(why({ reporter: 'operator key:admin', origin: BY_ROLLOUT })).toBe(
+      'Slot "firmware" holds 1.4.0, because rollout "switch 1.5.0" (group "canary") requested it at 2026-11-24T10:00:00.000Z; operator key:admin reported that it is installed.',
+    );
+    expect(why({ version: null, sha256: null })).toBe(
+      'The device reported slot "firmware" without a version and a digest: what it holds is not known (last report 2026-11-24T09:00:00.000Z).',
+    );
+    expect(why({ version: null, sha256: null, reporter: undefined })).toBe(
+      'It is not known what slot "firmware" holds (last report 2026-11-24T09:00:00.000Z).',
     );
   });
 

@@ -82,7 +82,7 @@ export interface Slot {
   readonly confirmed: boolean;
   /** The highest that was used or reported; only ever rises. */
   readonly revision: number;
-  /** Who said last what it holds, as `by` of the history has it, and when; null = nobody has. */
+  /** Who said last what it holds, as `by` of the history has it, and when; null = it was never told. */
   readonly told: { readonly by: string; readonly at: number } | null;
 }
 

@@ -3,8 +3,8 @@ import { applyStep } from '../domain/rollout/apply.js';
 import type { Step, StepKind } from '../domain/rollout/steps.js';
 import { writeHistory } from '../store/history/history.js';
 import type { Tx } from '../store/db/pool.js';
-import { admit } from '../store/commands/admit.js';
-import { admitRollback, giveUpRollback, prepareRollback } from '../store/commands/admit-rollback.js';
+import { admit, givePlaces } from '../store/commands/admit.js';
+import { admitRollback, giveUpRollback, prepareRollback, stopRollback } from '../store/commands/admit-rollback.js';
 import { saveRollout, type StoredRollout } from '../store/rollouts/rows.js';
 import { stopOpen } from '../store/commands/stop-open.js';
 import { sweepPage } from '../store/commands/sweep.js';
@@ -56,6 +56,7 @@ const EXECUTORS: Executors = {
     const done = await admit(tx, rollout, position, count, now);
     return { group, ...done };
   },
+  give_places: async ({ count }, { tx, rollout, now }) => ({ targets: await givePlaces(tx, rollout, count, now) }),
   sweep: async (_, { tx, rollout, now }) => {
     const { joined, left } = await sweepPage(tx, rollout, now);
     return joined + left > 0 ? { joined, left } : undefined;
@@ -69,17 +70,23 @@ const EXECUTORS: Executors = {
     because,
     targets: await giveUpRollback(tx, rollout, because),
   }),
+  stop_back: async ({ because }, { tx, rollout, now }) => ({
+    because,
+    installations: await stopRollback(tx, rollout, because, now),
+  }),
   rolled_back: ON_FACTS,
   end: ON_FACTS,
-  end_pending: async ({ as, because }, { tx, rollout, now }) => ({
+  end_pending: async ({ groups, as, because }, { tx, rollout, now }) => ({
+    ...(groups ? { groups } : {}),
     as,
     because,
-    targets: await endPending(tx, rollout, as, because, now),
+    targets: await endPending(tx, rollout, groups, as, because, now),
   }),
-  stop_open: async ({ only, as, because }, { tx, rollout, now }) => ({
+  stop_open: async ({ groups, only, as, because }, { tx, rollout, now }) => ({
+    ...(groups ? { groups } : {}),
     as,
     because,
-    installations: await stopOpen(tx, rollout, only, as, because, now),
+    installations: await stopOpen(tx, rollout, groups, only, as, because, now),
   }),
   abort: ON_FACTS,
   finish: ON_FACTS,

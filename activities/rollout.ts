@@ -1,7 +1,7 @@
 import { defined } from '../domain/defined.js';
 import { Context } from '@temporalio/activity';
 import { planNext } from '../domain/rollout/planner.js';
-import type { Planned, Step } from '../domain/rollout/steps.js';
+import type { Planned, Step, StepKind } from '../domain/rollout/steps.js';
 import { wakeSender } from '../store/outbox/outbox.js';
 import { databaseNow } from '../store/db/clock.js';
 import type { Pool } from '../store/db/pool.js';
@@ -64,6 +64,9 @@ const WORK_MS = 30_000;
 /** A rollout that waits for news looks for itself at least so often: a poke that was lost costs no more. */
 const LOOK_AGAIN_MS = 5 * 60_000;
 
+/** Steps after which processes of installations are to be told something, at once. */
+const WAKING: ReadonlySet<StepKind> = new Set(['admit', 'give_places', 'stop_open', 'admit_back', 'stop_back']);
+
 /** What was decided, without what was done on the way to it. */
 type Decision = Omit<Tick, 'did'>;
 
@@ -80,7 +83,7 @@ export function createRolloutActivities({ pool, tickMs = TICK_MS }: RolloutDepen
       const [first] = planned.steps;
       if (first) {
         await execute(first, { tx, rollout, now });
-        if (first.do === 'admit' || first.do === 'stop_open' || first.do === 'admit_back') await wakeSender(tx);
+        if (WAKING.has(first.do)) await wakeSender(tx);
         return first;
       }
       const decision = decisionOf(planned, now, rollout.facts.startedAt !== null);

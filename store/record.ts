@@ -24,7 +24,7 @@ import { writeHistory, type HistoryEntry } from './history/history.js';
 import { mark, type Mark } from './outbox/outbox.js';
 import type { Tx } from './db/pool.js';
 import { moveRollbackTargets } from './rollouts/rollback-moves.js';
-import { moveTargets, refreshAdmissible } from './rollouts/moves.js';
+import { moveTargets, refreshAdmissible, type InstallationChange } from './rollouts/moves.js';
 import { unassociatedAmong } from './fleet/associations.js';
 import {
   loadAggregates,
@@ -299,10 +299,10 @@ function installationsChanged({
 }: {
   before: DeviceAggregate;
   after: DeviceAggregate;
-}): { before: Installation; after: Installation }[] {
+}): InstallationChange[] {
   return Object.values(after.installations).flatMap((next) => {
     const was = before.installations[next.id];
-    return was === undefined || was === next ? [] : [{ before: was, after: next }];
+    return was === undefined || was === next ? [] : [{ before: was, after: next, heardAt: after.device.lastSeenAt }];
   });
 }
 

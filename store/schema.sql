@@ -360,8 +360,10 @@ CREATE TABLE installations (
   back_at timestamp with time zone
   offered_at timestamp with time zone
   doubt jsonb
+  place text NOT NULL DEFAULT 'has'::text
   CONSTRAINT installations_gate_check CHECK ((gate = ANY (ARRAY['go'::text, 'hold'::text])))
   CONSTRAINT installations_pkey PRIMARY KEY (tenant_id, id)
+  CONSTRAINT installations_place_check CHECK ((place = ANY (ARRAY['has'::text, 'none'::text, 'wanted'::text])))
   CONSTRAINT installations_tenant_id_device_id_fkey FOREIGN KEY (tenant_id, device_id) REFERENCES devices(tenant_id, id) ON DELETE CASCADE
   CONSTRAINT installations_tenant_id_firmware_id_fkey FOREIGN KEY (tenant_id, firmware_id) REFERENCES firmwares(tenant_id, id)
 );
@@ -380,6 +382,7 @@ CREATE UNIQUE INDEX installations_one_executing ON public.installations USING bt
 CREATE INDEX installations_open_of_device ON public.installations USING btree (tenant_id, device_id) WHERE (ended_at IS NULL);
 CREATE INDEX installations_open_of_firmware ON public.installations USING btree (tenant_id, firmware_id) WHERE (ended_at IS NULL);
 CREATE INDEX installations_overdue ON public.installations USING btree (due_at) WHERE (ended_at IS NULL);
+CREATE INDEX installations_want_place ON public.installations USING btree (tenant_id, rollout_id, state_since) WHERE ((place = 'wanted'::text) AND (ended_at IS NULL));
 POLICY all_tenants ON installations TO slipway_worker USING true
 POLICY one_tenant ON installations TO slipway_api USING (tenant_id = current_tenant())
 GRANT INSERT, SELECT, UPDATE TO slipway_api
@@ -481,6 +484,8 @@ CREATE TABLE rollout_groups (
   away integer NOT NULL DEFAULT 0
   prefix_to integer NOT NULL DEFAULT 0
   held_to uuid
+  back_queued integer NOT NULL DEFAULT 0
+  moved_at timestamp with time zone
   CONSTRAINT rollout_groups_pkey PRIMARY KEY (tenant_id, rollout_id, "position")
   CONSTRAINT rollout_groups_tenant_id_rollout_id_fkey FOREIGN KEY (tenant_id, rollout_id) REFERENCES rollouts(tenant_id, id) ON DELETE CASCADE
   CONSTRAINT rollout_groups_tenant_id_rollout_id_name_key UNIQUE (tenant_id, rollout_id, name)
@@ -537,13 +542,14 @@ CREATE TABLE rollout_targets (
   back_firmware_id uuid
   back_installation_id uuid
   unattempted boolean NOT NULL DEFAULT false
-  CONSTRAINT rollout_targets_back_state_check CHECK ((back_state = ANY (ARRAY['pending'::text, 'inFlight'::text, 'done'::text, 'failed'::text])))
+  CONSTRAINT rollout_targets_back_state_check CHECK ((back_state = ANY (ARRAY['pending'::text, 'queued'::text, 'inFlight'::text, 'done'::text, 'failed'::text])))
   CONSTRAINT rollout_targets_end_as_check CHECK ((end_as = ANY (ARRAY['canceled'::text, 'timedOut'::text])))
   CONSTRAINT rollout_targets_pkey PRIMARY KEY (tenant_id, rollout_id, device_id)
   CONSTRAINT rollout_targets_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'queued'::text, 'inFlight'::text, 'installed'::text, 'alreadyInstalled'::text, 'skipped'::text, 'failed'::text, 'rejected'::text, 'canceled'::text, 'timedOut'::text, 'superseded'::text])))
   CONSTRAINT rollout_targets_tenant_id_rollout_id_fkey FOREIGN KEY (tenant_id, rollout_id) REFERENCES rollouts(tenant_id, id) ON DELETE CASCADE
 );
 CREATE INDEX rollout_targets_admitted ON public.rollout_targets USING btree (tenant_id, rollout_id, group_position, admission) WHERE (admission IS NOT NULL);
+CREATE INDEX rollout_targets_back_queued ON public.rollout_targets USING btree (tenant_id, rollout_id, device_id) WHERE (back_state = 'queued'::text);
 CREATE INDEX rollout_targets_back_ready ON public.rollout_targets USING btree (tenant_id, rollout_id, group_position, back_ready_at, rank) WHERE ((back_state = 'pending'::text) AND admissible);
 CREATE INDEX rollout_targets_back_waiting ON public.rollout_targets USING btree (tenant_id, rollout_id, group_position, back_ready_at) WHERE (back_state = 'pending'::text);
 CREATE INDEX rollout_targets_backing_off ON public.rollout_targets USING btree (tenant_id, rollout_id, group_position, ready_at) WHERE ((state = 'pending'::text) AND (ready_at > '-infinity'::timestamp with time zone));

@@ -39,7 +39,7 @@ export function backOf({ rollBack: back }: GroupResource): {
   return back === null
     ? { size: 0, done: 0, failed: 0 }
     : {
-        size: back.pending + back.inFlight + back.rolledBack + back.failed,
+        size: back.pending + back.queued + back.inFlight + back.rolledBack + back.failed,
         done: back.rolledBack,
         failed: back.failed,
       };

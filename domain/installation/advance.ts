@@ -10,11 +10,14 @@ import { mayRetry } from './retry.js';
 import { isEnded } from './states.js';
 import { TABLE } from './table.js';
 
+/** What one installation is enough for: a turn and a place need the whole device. */
+export type EventOfOne = Exclude<InstallationEvent, { type: 'begin' | 'place' }>;
+
 /**
- * The one decision about one installation: pure, total, no clock. `begin` needs the whole device and is decided in
- * device-aggregate.ts.
+ * The one decision about one installation: pure, total, no clock. `begin` and `place` need the whole device and are
+ * decided in device-aggregate.ts.
  */
-export function advance(i: Installation, event: Exclude<InstallationEvent, { type: 'begin' }>, now: number): Advanced {
+export function advance(i: Installation, event: EventOfOne, now: number): Advanced {
   switch (event.type) {
     case 'progress':
       return changed(i, progressed(i, event, now));

@@ -1,6 +1,6 @@
 import { compareVersions } from '../artifact/versions.js';
 import { defined } from '../defined.js';
-import { advance } from './advance.js';
+import { advance, type EventOfOne } from './advance.js';
 import type { Advanced, InstallationEvent } from './events.js';
 import type { Device, Installation, Slot } from './installation.js';
 import { moved } from './moved.js';
@@ -36,6 +36,7 @@ export function apply(aggregate: DeviceAggregate, installationId: string, event:
   const before = aggregate.installations[installationId];
   if (!before) return { aggregate, result: { outcome: 'refused', reason: 'unknown_installation' } };
   if (event.type === 'begin') return begin(aggregate, before, event.unassociated ?? [], now);
+  if (event.type === 'place') return placed(aggregate, before, now);
   const result = advance(before, inView(aggregate, before, event), now);
   if (result.outcome !== 'applied') return { aggregate, result };
   const settled = named(settle(aggregate, before, result.next, now), result.next, event);
@@ -46,11 +47,7 @@ export function apply(aggregate: DeviceAggregate, installationId: string, event:
 }
 
 /** An event with what it means on this device, which its installation alone does not show. */
-function inView(
-  aggregate: DeviceAggregate,
-  i: Installation,
-  event: Exclude<InstallationEvent, { type: 'begin' }>,
-): Exclude<InstallationEvent, { type: 'begin' }> {
+function inView(aggregate: DeviceAggregate, i: Installation, event: EventOfOne): EventOfOne {
   const slot = aggregate.slots[i.slot];
   if (event.type === 'installed') return { ...event, doubted: doubts(event.version, i, slot) };
   if (event.type === 'deadline')
@@ -79,8 +76,10 @@ function named(aggregate: DeviceAggregate, i: Installation, event: InstallationE
 /** Puts a changed installation back, and draws the consequences for its slot and for the others in the line. */
 function settle(aggregate: DeviceAggregate, before: Installation, after: Installation, now: number): DeviceAggregate {
   const working = !isEnded(after.state) && after.state !== 'scheduled' && after.state !== 'queued';
+  // Begun by hand, it takes its place without being asked.
+  const begun: Installation = working && after.place !== 'has' ? { ...after, place: 'has' } : after;
   const turn =
-    working && !after.executing && executing(aggregate, after.id) === undefined ? startTurn(after, now) : after;
+    working && !after.executing && executing(aggregate, after.id) === undefined ? startTurn(begun, now) : begun;
   const revised =
     turn.gate !== before.gate && turn.revision !== null ? revise(aggregate, turn) : { aggregate, installation: turn };
   let next = put(revised.aggregate, revised.installation);
@@ -117,7 +116,7 @@ function begin(aggregate: DeviceAggregate, i: Installation, unassociated: readon
     return begin(ahead, own, unassociated, now);
   }
   if (!i.executing && executing(aggregate, i.id) !== undefined)
-    return applied(aggregate, i, moved(i, 'queue', now, { retryAt: null }), now);
+    return applied(aggregate, i, moved(i, 'queue', now, { retryAt: null, place: placeBehind(i) }), now);
   const slot = aggregate.slots[i.slot];
   // Before its first attempt, or after one whose outcome was lost: the device has said since that it holds the content.
   if (
@@ -141,6 +140,7 @@ function begin(aggregate: DeviceAggregate, i: Installation, unassociated: readon
       moved(i, 'cancel', now, { rejectedAt: now, rejectReason: refusal.message, error: refusal }),
       now,
     );
+  if (i.place !== 'has') return applied(aggregate, i, wanting(i, now), now);
   const revised = revise(aggregate, { ...i, executing: true });
   const offered = moved(revised.installation, 'offer', now, {
     retryAt: null,
@@ -188,14 +188,40 @@ export function executing(aggregate: DeviceAggregate, except?: string): Installa
 
 /**
  * The turn goes to the first that waits for it (also where a person began out of turn): the highest priority, then the
- * oldest. Its process makes the offer.
+ * oldest. Its process makes the offer. One that needs a place of its rollout asks for it, and holds up nothing
+ * meanwhile.
  */
 function nextInLine(aggregate: DeviceAggregate, now: number): DeviceAggregate {
   if (executing(aggregate)) return aggregate;
-  const [first] = Object.values(aggregate.installations)
+  const line = Object.values(aggregate.installations)
     .filter((one) => !isEnded(one.state) && one.state !== 'scheduled' && (one.deadline === null || one.deadline > now))
     .sort(byLine);
-  return first ? put(aggregate, startTurn(first, now)) : aggregate;
+  let next = aggregate;
+  for (const one of line) {
+    if (one.place === 'has') return put(next, startTurn(one, now));
+    next = put(next, wanting(one, now));
+  }
+  return next;
+}
+
+/** Behind another one it takes no place: a device that cannot move would hold up the rollout. */
+function placeBehind(i: Installation): Installation['place'] {
+  return i.rolloutId === null ? 'has' : 'none';
+}
+
+/** It has been asked for once; that stands until it is given, or another one executes. */
+function wanting(i: Installation, now: number): Installation {
+  const queued = moved(i, 'queue', now, { retryAt: null });
+  return queued.place === 'wanted' ? queued : moved(queued, null, now, { place: 'wanted' });
+}
+
+/** The place comes with the turn, or is given back at once: another one may have begun meanwhile. */
+function placed(aggregate: DeviceAggregate, i: Installation, now: number): Done {
+  const unchanged: Done = { aggregate, result: { outcome: 'unchanged', next: i } };
+  if (isEnded(i.state) || i.place === 'has') return unchanged;
+  if (executing(aggregate, i.id) !== undefined)
+    return i.place === 'none' ? unchanged : applied(aggregate, i, moved(i, null, now, { place: 'none' }), now);
+  return applied(aggregate, i, startTurn({ ...i, place: 'has' }, now), now);
 }
 
 /**

@@ -60,6 +60,8 @@ export type InstallationEvent =
   /** The process's timer fired: is something due? */
   /** `unconfirmed`: the last that the device said is that it has not confirmed the content yet. */
   | { readonly type: 'deadline'; readonly unconfirmed?: boolean }
+  /** Its rollout gives it a place under the cap. */
+  | { readonly type: 'place' }
   | { readonly type: 'cancel'; readonly reason?: string; readonly as?: 'canceled' | 'superseded' }
   | { readonly type: 'release' };
 

@@ -13,6 +13,11 @@ export interface Installation {
   readonly state: State;
   /** Has its turn on the device: at most one per device. */
   readonly executing: boolean;
+  /**
+   * Under the cap of its rollout. `has`: it takes one, or needs none. `none`: it has none while another one executes
+   * on the device. `wanted`: nothing executes there any more, and its rollout has yet to give it one.
+   */
+  readonly place: 'has' | 'none' | 'wanted';
   readonly attempt: number;
   /** The highest `seq` that a status of this attempt bore. */
   readonly lastSeq: number;

@@ -33,6 +33,7 @@ export function newInstallation(request: InstallationRequest, now: number): Inst
     slot: request.slot,
     state: 'scheduled',
     executing: false,
+    place: 'has',
     attempt: 1,
     lastSeq: 0,
     revision: null,

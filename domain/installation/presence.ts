@@ -27,8 +27,7 @@ export function applyPresence(aggregate: DeviceAggregate, said: Presence, now: n
   if (said.source === 'connection') return goOffline(aggregate);
   if (said.source === 'retained' && device.session === said.session) return aggregate;
   if (!said.online && device.session !== null && device.session !== said.session) return aggregate;
-  const isFresh = device.lastSeenAt !== null && now - device.lastSeenAt < SEEN_EVERY_MS;
-  if (device.online === said.online && device.session === said.session && isFresh) return aggregate;
+  if (device.online === said.online && device.session === said.session && isSeenNow(aggregate, now)) return aggregate;
   const heard = said.online && said.source !== 'retained';
   return withDevice(aggregate, {
     online: said.online,
@@ -50,7 +49,7 @@ const SEEN_EVERY_MS = 10_000;
  */
 export function touchLastSeen(aggregate: DeviceAggregate, now: number): DeviceAggregate {
   const { device } = aggregate;
-  if (device.online && device.lastSeenAt !== null && now - device.lastSeenAt < SEEN_EVERY_MS) return aggregate;
+  if (device.online && isSeenNow(aggregate, now)) return aggregate;
   return withDevice(aggregate, { online: true, lastSeenAt: now, silentSince: null });
 }
 
@@ -76,4 +75,12 @@ export function goOffline(aggregate: DeviceAggregate): DeviceAggregate {
 
 function withDevice(aggregate: DeviceAggregate, change: Partial<Device>): DeviceAggregate {
   return { ...aggregate, device: { ...aggregate.device, ...change } };
+}
+
+/** Not where an offer was made since: whether anything was heard after it decides whether it was an attempt. */
+function isSeenNow({ device: { lastSeenAt }, installations }: DeviceAggregate, now: number): boolean {
+  if (lastSeenAt === null || now - lastSeenAt >= SEEN_EVERY_MS) return false;
+  return !Object.values(installations).some(
+    ({ endedAt, offeredAt }) => endedAt === null && offeredAt !== null && offeredAt >= lastSeenAt,
+  );
 }

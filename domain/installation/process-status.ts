@@ -107,7 +107,7 @@ export function waitsForDevice(i: Installation): boolean {
 
 /** Two rows with the same key are the same sentence to people, but for how far a download has come. */
 export function sentenceKey(i: Installation): string {
-  return `${i.state}/${i.stateSince}/${i.helloAskedAt ?? '-'}/${i.backAt ?? '-'}/${i.doubt?.since ?? '-'}/${i.deferral?.until ?? '-'}`;
+  return `${i.state}/${i.place}/${i.stateSince}/${i.helloAskedAt ?? '-'}/${i.backAt ?? '-'}/${i.doubt?.since ?? '-'}/${i.deferral?.until ?? '-'}`;
 }
 
 /**

@@ -33,6 +33,8 @@ function subject(i: Installation, around: Surroundings): string {
           ? `Waiting for its start time${span(i.stateSince, i.notBefore)}`
           : `Waiting for its process to start${span(i.stateSince, null)}`;
     case 'queued':
+      if (i.place === 'wanted')
+        return `Waiting for its rollout to have room for it under its cap, or to be resumed${since}`;
       return `Waiting for its turn on the device${around.executing ? `: installation ${around.executing} is in progress` : ''}${span(i.stateSince, i.deadline)}`;
     case 'delivered':
       return around.node === null

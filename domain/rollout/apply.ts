@@ -57,7 +57,9 @@ export function applyStep(facts: RolloutFacts, step: Step, now: number): Rollout
     case 'prepare_back':
     case 'admit_back':
     case 'give_up_back':
+    case 'stop_back':
     case 'admit':
+    case 'give_places':
     case 'end_pending':
     case 'stop_open':
       return facts;

@@ -1,6 +1,6 @@
 import { endedOf, NO_COUNTERS, openOf, sumOf, type GroupFacts, type RolloutFacts } from './facts.js';
 import { rateNow, RATE_WINDOW_MS } from './pace.js';
-import { deadlineOf } from './planner.js';
+import { lastDeadline } from './deadlines.js';
 import { groupAt, type Plan } from './plan.js';
 
 type Group = Pick<GroupFacts, 'counters' | 'passedAt' | 'soakingSince'>;
@@ -22,7 +22,7 @@ export function etaOf(facts: RolloutFacts, plan: Plan, deviceMs: number | null, 
   const byPace = ended === 0 ? null : (left * (now - facts.startedAt)) / ended;
   const share = ended / (ended + left);
   const rest = byPlan === null || byPace === null ? (byPlan ?? byPace) : byPlan * (1 - share) + byPace * share;
-  return rest === null ? null : Math.round(Math.min(now + rest, deadlineOf(facts, plan) ?? Infinity));
+  return rest === null ? null : Math.round(Math.min(now + rest, lastDeadline(facts, plan)));
 }
 
 /** The same of a rollout whose groups are not formed yet: only how large each will be is known. */
@@ -36,10 +36,7 @@ export function plannedEta(plan: Plan, sizes: readonly number[], deviceMs: numbe
 }
 
 function startedNow(groups: readonly Group[], plan: Plan, deviceMs: number, now: number): number {
-  return Math.round(
-    Math.max(now, plan.schedule.startAt ?? now) +
-      Math.min(lengthOf(plan, groups, deviceMs, null), plan.timeouts.target),
-  );
+  return Math.round(Math.max(now, plan.schedule.startAt ?? now) + lengthOf(plan, groups, deviceMs, null));
 }
 
 /**
@@ -60,7 +57,7 @@ function lengthOf(plan: Plan, groups: readonly Group[], deviceMs: number, now: n
       passedAt !== null || counters.pending + openOf(counters) + endedOf(counters) === 0
         ? 0
         : Math.max(0, groupAt(plan.groups, index).soak - soaked);
-    return sum + (left === 0 ? 0 : Math.max(starts + deviceMs, places)) + soak;
+    return sum + (left === 0 ? 0 : Math.min(plan.timeouts.target, Math.max(starts + deviceMs, places))) + soak;
   }, 0);
 }
 

@@ -85,8 +85,12 @@ export interface GroupFacts {
   readonly away: number;
   /** When the next pending target becomes away; null = none does by time alone. */
   readonly awayAt: number | null;
-  /** How many of its pending targets could be admitted now, counted no further than is needed. */
+  /**
+   * How many of its pending targets could be admitted now, counted no further than is needed; and how many of these had
+   * no try yet.
+   */
   readonly ready: number;
+  readonly fresh: number;
   /** When the next back-off ends; null = none runs. */
   readonly nextRetryAt: number | null;
   /** Of a roll back: its targets, by how far they are; `ready` as above. */
@@ -103,7 +107,7 @@ export interface Unattempted {
 export const NONE_UNATTEMPTED: Unattempted = { rejected: 0, timedOut: 0 };
 
 /** How far a target that was updated is rolled back (docs/contracts/rollouts.md, "Stop rules"). */
-export const ROLLBACK_STATES = ['pending', 'inFlight', 'done', 'failed'] as const;
+export const ROLLBACK_STATES = ['pending', 'queued', 'inFlight', 'done', 'failed'] as const;
 /** State of a target during a rollback; targets that were never updated have none. */
 export type RollbackState = (typeof ROLLBACK_STATES)[number];
 /** How many updated targets are in each state of the rollback. */
@@ -112,6 +116,7 @@ export type RollbackCounters = Readonly<Record<RollbackState, number>>;
 /** Before a rollback began: no target is being rolled back, and no retry is due. */
 export const NO_ROLLBACK_COUNTERS: GroupFacts['back'] = {
   pending: 0,
+  queued: 0,
   inFlight: 0,
   done: 0,
   failed: 0,
@@ -143,6 +148,10 @@ export interface RolloutFacts {
   /** Aborted, and the last installation has ended too. */
   readonly closedAt: number | null;
   readonly groups: readonly GroupFacts[];
+  /** When a target moved last, or the rollout began; null = neither happened. */
+  readonly progressedAt: number | null;
+  /** Queued installations whose turn has come, and that wait for a place; counted no further than is needed. */
+  readonly wantPlace: number;
   /** Installations that are open and have not been asked to stop, counted only where they are to be stopped. */
   readonly toStop: { readonly begun: number; readonly notBegun: number };
   /** Installed targets that a roll back has not taken up yet, counted no further than one. */
@@ -179,7 +188,7 @@ export function sumOf(groups: readonly { readonly counters: Counters }[]): Count
   );
 }
 
-/** Open installations: what the cap is about. */
+/** Open installations; only those that are in flight take a place of the cap. */
 export function openOf(c: Counters): number {
   return c.queued + c.inFlight;
 }

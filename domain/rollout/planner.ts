@@ -1,11 +1,11 @@
-import { defined } from '../defined.js';
+import { finalDeadline, nextDeadline, NO_PROGRESS_MS, overdueGroups, stopScope } from './deadlines.js';
 import { endedOf, openOf, sizeOf, sumOf, type Counters, type GroupFacts, type RolloutFacts } from './facts.js';
 import { judgeGate } from './gates.js';
 import { rateNow, RATE_WINDOW_MS } from './pace.js';
 import { groupAt, type GroupPlan, type Plan } from './plan.js';
-import { plural } from '../plural.js';
 import { describe, iso } from './sentences.js';
-import type { Planned, Step, Waiting } from './steps.js';
+import { rollingBack } from './rolling-back.js';
+import { steps, waiting, type Planned, type Step } from './steps.js';
 import { crossedRules } from './stop-rules.js';
 import { earliest } from '../times.js';
 
@@ -49,55 +49,12 @@ function over(facts: RolloutFacts): Planned | undefined {
   return facts.closedAt !== null ? { steps: [], waitingOn: null, outcome: 'aborted' } : undefined;
 }
 
-/**
- * The roll back: nothing begins any more, what is open stops or ends, and then group by group, the newest first, at the
- * pace of the plan.
- */
-function rollingBack(facts: RolloutFacts, plan: Plan, counters: Counters, now: number): Planned | undefined {
-  if (!facts.rollingBack) return undefined;
-  const { because, at } = facts.rollingBack;
-  if (counters.pending > 0) return steps({ do: 'end_pending', as: 'canceled', because });
-  if (facts.toStop.begun + facts.toStop.notBegun > 0)
-    return steps({ do: 'stop_open', only: 'all', as: 'canceled', because });
-  if (facts.toRollBack > 0) return steps({ do: 'prepare_back' });
-  const back = (state: 'pending' | 'inFlight' | 'done' | 'failed') =>
-    facts.groups.reduce((sum, group) => sum + group.back[state], 0);
-  const open = openOf(counters) + back('inFlight');
-  const deadline = at + plan.timeouts.target;
-  if (back('pending') > 0) {
-    if (now >= deadline)
-      return steps({
-        do: 'give_up_back',
-        because: `not reached within ${describe.duration(plan.timeouts.target)} of the start of the roll back`,
-      });
-    // The newest group first; one whose devices are all away or in a back-off holds up no other.
-    const group = defined(
-      facts.groups.findLast((one) => one.back.pending > 0 && one.back.ready > 0) ??
-        facts.groups.findLast((one) => one.back.pending > 0),
-      'what is pending in all is pending in a group',
-    );
-    const room = plan.pace.maxInFlight - open;
-    const starts = rateNow(plan.pace, counters) - facts.starts.lastMinute;
-    if (room > 0 && starts > 0 && group.back.ready > 0)
-      return steps({ do: 'admit_back', group: group.name, count: Math.min(room, starts, group.back.ready) });
-    const until = starts <= 0 ? (facts.starts.oldestLeavesAt ?? now + RATE_WINDOW_MS) : null;
-    const retries = facts.groups.map((one) => one.back.nextRetryAt).filter((time) => time !== null && time > now);
-    return waiting(describe.rollingBack(back('pending'), open, group.name), earliest(until, deadline, ...retries));
-  }
-  if (open > 0) return waiting(describe.rollingBack(0, open, null), null);
-  const [done, failed] = [back('done'), back('failed')];
-  return steps({
-    do: 'rolled_back',
-    because: `rolled back: ${because}; ${plural(done, 'device holds its earlier content', 'devices hold their earlier content')} again${failed > 0 ? `, ${plural(failed, 'device does', 'devices do')} not` : ''}`,
-  });
-}
-
 function aborting({ aborted, toStop }: RolloutFacts, counters: Counters): Planned | undefined {
   if (!aborted) return undefined;
   const { because, cancelOpen } = aborted;
-  if (counters.pending > 0) return steps({ do: 'end_pending', as: 'canceled', because });
+  if (counters.pending > 0) return steps({ do: 'end_pending', groups: null, as: 'canceled', because });
   if (toStop.notBegun > 0 || (cancelOpen && toStop.begun > 0))
-    return steps({ do: 'stop_open', only: cancelOpen ? 'all' : 'notBegun', as: 'canceled', because });
+    return steps({ do: 'stop_open', groups: null, only: cancelOpen ? 'all' : 'notBegun', as: 'canceled', because });
   return openOf(counters) > 0 ? waiting(describe.aborting(counters), null) : steps({ do: 'close' });
 }
 
@@ -118,30 +75,30 @@ function starting(facts: RolloutFacts, { approval, schedule }: Plan, now: number
 
 /** The times after which nothing more begins: the plan's end, and the deadline that each target has. */
 function ending(facts: RolloutFacts, plan: Plan, counters: Counters, now: number): Planned | undefined {
-  const deadline = deadlineOf(facts, plan);
-  if (deadline !== null && now >= deadline) {
-    const because = `not ended within ${describe.duration(plan.timeouts.target)} of the start of the rollout`;
-    if (counters.pending > 0) return steps({ do: 'end_pending', as: 'timedOut', because });
-    if (facts.toStop.begun + facts.toStop.notBegun > 0)
-      return steps({ do: 'stop_open', only: 'all', as: 'timedOut', because });
+  const toStop = facts.toStop.begun + facts.toStop.notBegun;
+  if (now >= finalDeadline(facts, plan)) {
+    const because = `the rollout made no progress for ${describe.duration(NO_PROGRESS_MS)}`;
+    if (counters.pending > 0) return steps({ do: 'end_pending', groups: null, as: 'timedOut', because });
+    if (toStop > 0) return steps({ do: 'stop_open', groups: null, only: 'all', as: 'timedOut', because });
+  }
+  const late = overdueGroups(facts, plan, now);
+  if (late.length > 0) {
+    const because = `not ended within ${describe.duration(plan.timeouts.target)} of the opening of its group`;
+    const groups = late.map(({ name }) => name);
+    if (late.some((group) => group.counters.pending > 0))
+      return steps({ do: 'end_pending', groups, as: 'timedOut', because });
+    // What is counted to be stopped is what these have open, as long as nothing stops all.
+    if (toStop > 0 && stopScope(facts, plan, now) !== 'all')
+      return steps({ do: 'stop_open', groups, only: 'all', as: 'timedOut', because });
   }
   const { endAt, atEnd } = plan.schedule;
   if (endAt === null || now < endAt) return undefined;
   if (facts.endedAt === null) return steps({ do: 'end' });
   const because = `the end time of the rollout, ${iso(endAt)}, has passed`;
-  if (counters.pending > 0) return steps({ do: 'end_pending', as: 'canceled', because });
-  return atEnd === 'cancelOpen' && facts.toStop.begun + facts.toStop.notBegun > 0
-    ? steps({ do: 'stop_open', only: 'all', as: 'canceled', because })
+  if (counters.pending > 0) return steps({ do: 'end_pending', groups: null, as: 'canceled', because });
+  return atEnd === 'cancelOpen' && toStop > 0
+    ? steps({ do: 'stop_open', groups: null, only: 'all', as: 'canceled', because })
     : undefined;
-}
-
-/**
- * When the targets that have not ended end as timed out, in epoch milliseconds; null = never
- * (docs/contracts/rollouts.md, "Admission").
- */
-export function deadlineOf(facts: RolloutFacts, plan: Plan): number | null {
-  // A dynamic rollout stays open: it ends by its endAt, or by a person.
-  return facts.startedAt === null || plan.targets.dynamic ? null : facts.startedAt + plan.timeouts.target;
 }
 
 /**
@@ -251,25 +208,29 @@ function opening(facts: RolloutFacts): Planned | undefined {
 
 function admitting(facts: RolloutFacts, plan: Plan, counters: Counters, now: number): Planned | undefined {
   const waits = facts.groups.filter((group) => group.openedAt !== null && group.counters.pending > 0);
+  const room = plan.pace.maxInFlight - counters.inFlight;
+  // These began to wait before: their start was counted when they were admitted.
+  if (room > 0 && facts.wantPlace > 0) return steps({ do: 'give_places', count: Math.min(room, facts.wantPlace) });
   if (waits.length === 0) return undefined;
-  const open = openOf(counters);
-  const room = plan.pace.maxInFlight - open;
-  if (room <= 0) return waiting(describe.capacity(open, plan.pace.maxInFlight), later(facts, plan, now));
+  if (room <= 0) return waiting(describe.capacity(counters, plan.pace.maxInFlight), later(facts, plan, now));
   const rate = rateNow(plan.pace, counters);
   const starts = rate - facts.starts.lastMinute;
   if (starts <= 0) {
     const until = facts.starts.oldestLeavesAt ?? now + RATE_WINDOW_MS;
     return waiting(describe.startRate(facts.starts.lastMinute, rate, until), earliest(until, later(facts, plan, now)));
   }
+  // A retry, also of an earlier group, goes behind all that had no try.
+  const untried = waits.find((one) => one.fresh > 0);
+  if (untried) return steps({ do: 'admit', group: untried.name, count: Math.min(room, starts, untried.fresh) });
   const group = waits.find((one) => one.ready > 0);
   if (group) return steps({ do: 'admit', group: group.name, count: Math.min(room, starts, group.ready) });
-  return waiting(describe.noneReady(waits, openOf(counters)), later(facts, plan, now));
+  return waiting(describe.noneReady(waits, counters), later(facts, plan, now));
 }
 
 /** The next moment at which time alone changes something. */
 function later(facts: RolloutFacts, plan: Plan, now: number): number | null {
   const { endAt } = plan.schedule;
-  const deadline = deadlineOf(facts, plan);
+  const deadline = nextDeadline(facts, plan, now);
   const times = facts.groups.flatMap((group, index) => {
     const { soak, approval } = groupAt(plan.groups, index);
     const running = group.openedAt !== null && group.passedAt === null && group.failedAt === null;
@@ -288,13 +249,4 @@ function later(facts: RolloutFacts, plan: Plan, now: number): number | null {
       : null;
   // What has passed is no time to wait until: the process would look again and again.
   return earliest(...[endAt, deadline, sweep, ...times].filter((time) => time !== null && time > now));
-}
-
-function steps(...list: Step[]): Planned {
-  return { steps: list, waitingOn: null, outcome: null };
-}
-
-function waiting(sentence: string, until: number | null): Planned {
-  const waitingOn: Waiting = { sentence, until };
-  return { steps: [], waitingOn, outcome: null };
 }

@@ -10,21 +10,20 @@ export const describe = {
   startTime: (startAt: number) => `Waiting for the start time, ${iso(startAt)}.`,
   aborting: (c: Counters) => `Aborting: waiting for ${plural(openOf(c), 'open installation')} to end.`,
   paused: (pauses: readonly Pause[], c: Counters) => {
-    const open =
-      openOf(c) > 0 ? `; ${plural(openOf(c), 'open installation continues', 'open installations continue')}` : '';
+    const open = `${c.inFlight > 0 ? `; ${plural(c.inFlight, 'open installation continues', 'open installations continue')}` : ''}${queued(c)}`;
     return `Paused: ${pauses.map((pause) => `${pause.because} (${pause.reason}, since ${iso(pause.since)})`).join('; ')}${open}.`;
   },
-  capacity: (open: number, cap: number) => `Waiting for capacity: ${open} of ${cap} in flight.`,
+  capacity: (c: Counters, cap: number) => `Waiting for capacity: ${c.inFlight} of ${cap} in flight${queued(c)}.`,
   startRate: (used: number, rate: number, until: number) =>
     `Waiting for the start rate: ${used} of ${plural(rate, 'start')} per minute used, until ${iso(until)}.`,
-  noneReady: (waits: readonly GroupFacts[], open: number) => {
+  noneReady: (waits: readonly GroupFacts[], c: Counters) => {
     const pending = waits.reduce((sum, group) => sum + group.counters.pending, 0);
     const retry = waits
       .map((group) => group.nextRetryAt)
       .filter((time) => time !== null)
       .sort((a, b) => a - b)[0];
     const away = waits.find((group) => group.away > 0);
-    return `Waiting for ${plural(pending, 'device')} to come online${retry === undefined ? '' : `, or for the next retry at ${iso(retry)}`}${open > 0 ? `; ${open} in flight` : ''}${away === undefined ? '' : `; ${away.away} of ${plural(away.size, 'target')} of group "${away.name}" ${away.away === 1 ? 'is' : 'are'} away`}.`;
+    return `Waiting for ${plural(pending, 'device')} to come online${retry === undefined ? '' : `, or for the next retry at ${iso(retry)}`}${c.inFlight > 0 ? `; ${c.inFlight} in flight` : ''}${queued(c)}${away === undefined ? '' : `; ${away.away} of ${plural(away.size, 'target')} of group "${away.name}" ${away.away === 1 ? 'is' : 'are'} away`}.`;
   },
   rollingBack: (pending: number, open: number, group: string | null) =>
     `Rolling back: waiting for ${[
@@ -36,19 +35,29 @@ export const describe = {
   open: (facts: RolloutFacts, c: Counters) => {
     const size = facts.groups.reduce((sum, group) => sum + group.size, 0);
     return openOf(c) > 0
-      ? `Waiting for ${plural(openOf(c), 'installation')} in flight, and for devices that match later.`
+      ? `Waiting for ${openInstallations(c)}, and for devices that match later.`
       : `Waiting for devices that match later: ${plural(size, 'target')} so far, ${c.installed + c.alreadyInstalled} with the content.`;
   },
   running: (facts: RolloutFacts, c: Counters) => {
     const group = facts.groups.find((one) => one.openedAt !== null && one.passedAt === null);
-    const open = openOf(c);
     if (group?.askedAt != null) return `Waiting for approval of group "${group.name}", since ${iso(group.askedAt)}.`;
     if (group?.soakingSince != null)
       return `Waiting for the soak of group "${group.name}", since ${iso(group.soakingSince)}.`;
-    return `Waiting for ${plural(open, 'installation')} in flight${group ? `, and for the gate of group "${group.name}"` : ''}.`;
+    return `Waiting for ${openInstallations(c)}${group ? `, and for the gate of group "${group.name}"` : ''}.`;
   },
   duration: printDuration,
 };
+
+/** What is open, by what it waits for: an end, or its turn on its device. */
+function openInstallations(c: Counters): string {
+  const behind = `${plural(c.queued, 'installation')} queued behind ${c.queued === 1 ? 'another' : 'others'} on ${c.queued === 1 ? 'its device' : 'their devices'}`;
+  const flying = `${plural(c.inFlight, 'installation')} in flight`;
+  return c.queued === 0 ? flying : c.inFlight === 0 ? behind : `${flying} and ${behind}`;
+}
+
+function queued(c: Counters): string {
+  return c.queued === 0 ? '' : `; ${c.queued} queued behind other installations`;
+}
 
 /** Epoch milliseconds as RFC 3339 in UTC, for sentences. */
 export function iso(time: number): string {

@@ -24,13 +24,22 @@ export type Step =
       readonly pause: boolean;
     }
   | { readonly do: 'admit'; readonly group: string; readonly count: number }
+  /** Queued installations whose turn on their device has come get a place of the cap, the longest waiting first. */
+  | { readonly do: 'give_places'; readonly count: number }
   /** The plan's end has come: what is pending is not begun any more. */
   | { readonly do: 'end' }
-  /** The next page of pending targets comes to its end. */
-  | { readonly do: 'end_pending'; readonly as: 'canceled' | 'timedOut'; readonly because: string }
+  /** The next page of pending targets comes to its end. `groups`: of these only; null = of all. */
+  | {
+      readonly do: 'end_pending';
+      readonly groups: readonly string[] | null;
+      readonly as: 'canceled' | 'timedOut';
+      readonly because: string;
+    }
   /** The next page of open installations is asked to stop. */
   | {
       readonly do: 'stop_open';
+      /** As above. */
+      readonly groups: readonly string[] | null;
       readonly only: 'notBegun' | 'all';
       readonly as: 'canceled' | 'timedOut';
       readonly because: string;
@@ -43,6 +52,8 @@ export type Step =
   | { readonly do: 'admit_back'; readonly group: string; readonly count: number }
   /** The next page of targets that have not been rolled back in time. */
   | { readonly do: 'give_up_back'; readonly because: string }
+  /** The next page of those whose way back is queued behind another installation is asked to stop. */
+  | { readonly do: 'stop_back'; readonly because: string }
   | { readonly do: 'rolled_back'; readonly because: string }
   | { readonly do: 'finish' }
   | { readonly do: 'close' };
@@ -64,4 +75,15 @@ export interface Planned {
   readonly steps: readonly Step[];
   readonly waitingOn: Waiting | null;
   readonly outcome: 'finished' | 'aborted' | null;
+}
+
+/** A plan of these steps, the first of which is executed before the next look. */
+export function steps(...list: Step[]): Planned {
+  return { steps: list, waitingOn: null, outcome: null };
+}
+
+/** A plan without a step: what is waited for, and until when (epoch milliseconds; null = for news). */
+export function waiting(sentence: string, until: number | null): Planned {
+  const waitingOn: Waiting = { sentence, until };
+  return { steps: [], waitingOn, outcome: null };
 }

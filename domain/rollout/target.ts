@@ -9,6 +9,8 @@ import { stateAfterTurn } from './turn.js';
 export interface TargetFacts {
   readonly state: TargetState;
   readonly attempt: number;
+  /** An earlier installation of the rollout was offered to the device: it may be what brought the content. */
+  readonly wasOffered: boolean;
   /** It was asked to stop: however its installation ends without success, this is what becomes of it. */
   readonly endAs: 'canceled' | 'timedOut' | null;
 }
@@ -23,6 +25,8 @@ export interface TargetMove {
   readonly because: string | null;
   /** It was refused before it was offered: nothing was installed. */
   readonly isUnattempted?: boolean;
+  /** The offer was withdrawn, and nothing was heard of the device meanwhile: it counts as no attempt. */
+  readonly isUnheard?: boolean;
 }
 
 const BAD_ENDS = {
@@ -36,19 +40,21 @@ const BAD_ENDS = {
 /**
  * What a change of its installation means to a target; undefined = nothing. A retry is the rollout's, not the
  * installation's: the target returns to `pending`, where it uses no place (docs/contracts/rollouts.md, "Admission").
+ * @param heardAt when the device was heard last, epoch milliseconds; null = never
  */
 export function targetAfter(
   before: Installation,
   after: Installation,
   target: TargetFacts,
   retry: RetryPlan,
+  heardAt: number | null,
   now: number,
 ): TargetMove | undefined {
   switch (after.state) {
     case 'installed':
       // An attempt that was lost had installed it: then it is this rollout that brought it.
       return {
-        state: after.alreadyInstalled && target.attempt <= 1 ? 'alreadyInstalled' : 'installed',
+        state: after.alreadyInstalled && !target.wasOffered ? 'alreadyInstalled' : 'installed',
         readyAt: null,
         because: null,
       };
@@ -57,11 +63,14 @@ export function targetAfter(
     case 'canceled':
     case 'timed_out':
     case 'superseded':
-      return afterBadEnd(after, after.state, target, retry, now);
-    case 'queued':
-      return target.state === 'inFlight' ? { state: 'queued', readyAt: null, because: null } : undefined;
+      return afterBadEnd(after, after.state, target, retry, heardAt, now);
+    case 'scheduled':
+    case 'queued': {
+      const state = after.place === 'has' ? 'inFlight' : 'queued';
+      return target.state === state ? undefined : { state, readyAt: null, because: null };
+    }
     default:
-      return target.state === 'queued' && before.state === 'queued'
+      return target.state === 'queued' && before.state !== after.state
         ? { state: 'inFlight', readyAt: null, because: null }
         : undefined;
   }
@@ -72,6 +81,7 @@ function afterBadEnd(
   state: keyof typeof BAD_ENDS,
   target: TargetFacts,
   retry: RetryPlan,
+  heardAt: number | null,
   now: number,
 ): TargetMove {
   const because = i.rejectReason ?? (i.error ? `${i.error.code}: ${i.error.message}` : null);
@@ -79,11 +89,17 @@ function afterBadEnd(
   const refused = stateAfterTurn(i);
   if (refused !== undefined) return { state: refused, readyAt: null, because, isUnattempted: refused === 'rejected' };
   const left = target.attempt < retry.maxAttempts;
-  if (left && state === 'timed_out' && i.startedAt === null)
+  const isWithdrawn = state === 'timed_out' && i.startedAt === null;
+  const isUnheard = isWithdrawn && i.offeredAt !== null && (heardAt === null || heardAt <= i.offeredAt);
+  // Ready at once, and behind all that had no try: admission asks for those first.
+  if (isWithdrawn && (left || isUnheard))
     return {
       state: 'pending',
-      readyAt: null,
-      because: `attempt ${target.attempt}: the offer was not accepted in time and was withdrawn`,
+      readyAt: now,
+      isUnheard,
+      because: isUnheard
+        ? 'nothing was heard of the device while it had the offer, which was withdrawn and is no attempt'
+        : `attempt ${target.attempt}: the offer was not accepted in time and was withdrawn`,
     };
   const kind = retryClassOf(state, i.error);
   if (left && kind !== undefined && retry.on.includes(kind)) {

@@ -48,6 +48,7 @@ const STEPS = [
   'pass_group',
   'fail_group',
   'admit',
+  'give_places',
   'end',
   'end_pending',
   'stop_open',
@@ -55,13 +56,14 @@ const STEPS = [
   'prepare_back',
   'admit_back',
   'give_up_back',
+  'stop_back',
   'rolled_back',
   'finish',
   'close',
 ] as const satisfies readonly StepKind[];
 
 /** Of a rollout: what people asked for, and what the planner decided. `abort` is both. */
-export const ROLLOUT_EVENTS = ['created', 'amended', ...COMMANDS, ...STEPS] as const;
+export const ROLLOUT_EVENTS = ['created', 'amended', 'deleted', ...COMMANDS, ...STEPS] as const;
 
 /** All of them, each once. */
 export const EVENT_NAMES = [...INSTALLATION_EVENTS, ...DEVICE_EVENTS, ...ROLLOUT_EVENTS] as const;

@@ -65,7 +65,7 @@ const group = z.strictObject({
   failedAt: time,
   because: sentence.nullable().meta({ description: 'Why it passed or failed' }),
   rollBack: z
-    .strictObject({ pending: z.int(), inFlight: z.int(), rolledBack: z.int(), failed: z.int() })
+    .strictObject({ pending: z.int(), queued: z.int(), inFlight: z.int(), rolledBack: z.int(), failed: z.int() })
     .nullable()
     .meta({ description: 'Of a roll back: updated targets by how far they are rolled back' }),
 });
@@ -213,6 +213,7 @@ function printGroup(plan: GroupPlan, facts: GroupFacts, bytes: number, rollingBa
     rollBack: rollingBack
       ? {
           pending: facts.back.pending,
+          queued: facts.back.queued,
           inFlight: facts.back.inFlight,
           rolledBack: facts.back.done,
           failed: facts.back.failed,
@@ -241,7 +242,7 @@ export const rolloutTarget = z
     retryAt: timestamp.optional().meta({ description: 'When its back-off ends' }),
     rollBack: z
       .strictObject({
-        state: z.enum(['pending', 'inFlight', 'rolledBack', 'failed']),
+        state: z.enum(['pending', 'queued', 'inFlight', 'rolledBack', 'failed']),
         installationId: id.optional(),
         because: sentence.optional(),
       })

@@ -1,6 +1,6 @@
 import { oneRow } from '../db/one-row.js';
 import { onlyStep } from '../../domain/rollout/plan.js';
-import { slotNow } from '../../domain/installation/device-aggregate.js';
+import { executing, slotNow } from '../../domain/installation/device-aggregate.js';
 import type { Installation } from '../../domain/installation/installation.js';
 import { judgeRollback } from '../../domain/rollout/admission.js';
 import type { RollbackState } from '../../domain/rollout/facts.js';
@@ -9,6 +9,7 @@ import type { Tx } from '../db/pool.js';
 import { recordset } from '../db/recordset.js';
 import { iso } from '../db/times.js';
 import { loadAggregates } from '../installations/device-aggregate.js';
+import { record } from '../record.js';
 import { addRollbackCounters } from '../rollouts/rollback-moves.js';
 import type { StoredRollout } from '../rollouts/rows.js';
 import { TARGETS_PER_PAGE } from '../rollouts/targets.js';
@@ -117,7 +118,9 @@ export async function admitRollback(
       return { candidate, to: admission.as, because: admission.because, installation: null };
     const what = { ...admission.content, deviceId: candidate.device_id };
     const rules = { allowDowngrade: true, replaces: own[0]?.sha256 ?? null };
-    return { candidate, to: 'inFlight', because: null, installation: installationOf(rollout, what, rules, now) };
+    const isBehind = aggregate !== undefined && executing(aggregate) !== undefined;
+    const installation = installationOf(rollout, what, rules, isBehind, now);
+    return { candidate, to: isBehind ? 'queued' : 'inFlight', because: null, installation };
   });
   const starts = decided.flatMap(({ installation, candidate }): Start[] =>
     installation ? [{ installation, retryOf: candidate.back_installation_id, details: { rollBack: true } }] : [],
@@ -202,6 +205,38 @@ export async function giveUpRollback(tx: Tx, { tenantId, id }: StoredRollout, be
   await addRollbackCounters(
     tx,
     rows.map((row) => ({ tenantId, rolloutId: id, position: row.group_position, from: 'pending', to: 'failed' })),
+  );
+  return rows.length;
+}
+
+/**
+ * Asks the next page of those to stop whose way back is queued behind another installation: no device knows of them,
+ * so they end at once. @returns how many
+ */
+export async function stopRollback(
+  tx: Tx,
+  { tenantId, id }: StoredRollout,
+  because: string,
+  now: number,
+): Promise<number> {
+  const { rows } = await tx.query<{ device_id: string; installation: string }>(
+    `SELECT t.device_id, i.id AS installation FROM rollout_targets t
+       JOIN installations i ON i.tenant_id = t.tenant_id AND i.id = t.back_installation_id
+     WHERE t.tenant_id = $1 AND t.rollout_id = $2 AND t.back_state = 'queued' ORDER BY t.device_id
+     LIMIT ${TARGETS_PER_PAGE}`,
+    [tenantId, id],
+  );
+  await record(
+    tx,
+    rows.map((row) => ({
+      tenantId,
+      deviceId: row.device_id,
+      from: { kind: 'service' as const },
+      kind: 'event' as const,
+      installationId: row.installation,
+      event: { type: 'cancel' as const, reason: because },
+    })),
+    now,
   );
   return rows.length;
 }

@@ -1,6 +1,6 @@
 import { oneRow } from '../db/one-row.js';
 import { groupAt, onlyStep } from '../../domain/rollout/plan.js';
-import { slotNow } from '../../domain/installation/device-aggregate.js';
+import { executing, slotNow, type DeviceAggregate } from '../../domain/installation/device-aggregate.js';
 import type { Installation } from '../../domain/installation/installation.js';
 import type { SlotNow } from '../../domain/installation/slot-now.js';
 import { judgeAdmission } from '../../domain/rollout/admission.js';
@@ -13,6 +13,7 @@ import { loadAggregates } from '../installations/device-aggregate.js';
 import { record } from '../record.js';
 import { pinEarlier } from '../rollouts/pins.js';
 import { addCounters, type CounterChange, type StoredRollout } from '../rollouts/rows.js';
+import { ADMITTED_AT_ONCE } from './observe.js';
 import { installationOf, startInstallations } from './start-installations.js';
 
 interface Candidate {
@@ -56,7 +57,6 @@ export async function admit(
   now: number,
 ): Promise<{ started: number; concluded: number }> {
   const { tenantId, id, plan } = rollout;
-  const { slot } = onlyStep(plan);
   const group = groupAt(plan.groups, position);
   const { rows: chosen } = await tx.query<{ device_id: string }>(
     `SELECT device_id FROM rollout_targets WHERE tenant_id = $1 AND rollout_id = $2 AND group_position = $3
@@ -85,14 +85,7 @@ export async function admit(
   );
   const admitted = held.map((candidate) => {
     const aggregate = aggregates.get(deviceKey(tenantId, candidate.device_id))?.aggregate;
-    return decide(
-      candidate,
-      rollout,
-      content,
-      types.get(candidate.device_id),
-      aggregate && slotNow(aggregate, slot),
-      now,
-    );
+    return decide(candidate, rollout, content, types.get(candidate.device_id), aggregate, now);
   });
   await supersede(tx, rollout, admitted, now);
   await startInstallations(
@@ -103,7 +96,7 @@ export async function admit(
         ? [
             {
               installation,
-              retryOf: candidate.attempt > 0 ? candidate.installation_id : null,
+              retryOf: candidate.installation_id,
               details: { group: group.name, rolloutAttempt: candidate.attempt + 1 },
             },
           ]
@@ -138,9 +131,10 @@ function decide(
   rollout: StoredRollout,
   content: Content | undefined,
   type: string | undefined,
-  slot: SlotNow | undefined,
+  aggregate: DeviceAggregate | undefined,
   now: number,
 ): Admitted {
+  const slot = aggregate && slotNow(aggregate, onlyStep(rollout.plan).slot);
   const wanted = content && { ...content, isAssociated: type !== undefined && content.types.has(type) };
   const admission = judgeAdmission(type === undefined ? undefined : slot, wanted, rollout.plan);
   if (admission.do === 'conclude') {
@@ -152,7 +146,9 @@ function decide(
   const { firmwareId, sha256, version } = admission.content;
   const what = { deviceId: candidate.device_id, firmwareId, sha256, version };
   const rules = { allowDowngrade: rollout.plan.allowDowngrade, replaces: null };
-  return { candidate, slot, state: 'inFlight', because: null, installation: installationOf(rollout, what, rules, now) };
+  const isBehind = aggregate !== undefined && executing(aggregate) !== undefined;
+  const installation = installationOf(rollout, what, rules, isBehind, now);
+  return { candidate, slot, state: isBehind ? 'queued' : 'inFlight', because: null, installation };
 }
 
 interface ContentRow {
@@ -249,4 +245,30 @@ async function writeTargets(
       ),
     ],
   );
+}
+
+/**
+ * Queued installations whose turn has come on their device get a place of the cap, and with it the turn: under the lock
+ * of the rollout's row, as an admission. One whose device began something else meanwhile goes on waiting.
+ * @returns how many were asked
+ */
+export async function givePlaces(tx: Tx, { tenantId, id }: StoredRollout, count: number, now: number): Promise<number> {
+  const { rows } = await tx.query<{ device_id: string; id: string }>(
+    `SELECT device_id, id FROM installations WHERE tenant_id = $1 AND rollout_id = $2 AND place = 'wanted'
+       AND ended_at IS NULL ORDER BY state_since, id LIMIT $3`,
+    [tenantId, id, Math.min(count, ADMITTED_AT_ONCE)],
+  );
+  await record(
+    tx,
+    rows.map((row) => ({
+      tenantId,
+      deviceId: row.device_id,
+      from: { kind: 'service' as const },
+      kind: 'event' as const,
+      installationId: row.id,
+      event: { type: 'place' as const },
+    })),
+    now,
+  );
+  return rows.length;
 }

@@ -3,9 +3,10 @@ import { databaseNow } from '../db/clock.js';
 import { groupAt } from '../../domain/rollout/plan.js';
 import { openOf, sumOf, type GroupFacts, type RolloutFacts } from '../../domain/rollout/facts.js';
 import { RATE_WINDOW_MS } from '../../domain/rollout/pace.js';
-import { deadlineOf } from '../../domain/rollout/planner.js';
+import { stopScope } from '../../domain/rollout/deadlines.js';
 import type { Tx } from '../db/pool.js';
 import { countToRollBack, observeRollback } from './admit-rollback.js';
+import { positionsOf } from '../rollouts/positions.js';
 import { ROLLOUT_COLUMNS, toStored, type GroupRow, type RolloutRow, type StoredRollout } from '../rollouts/rows.js';
 
 /**
@@ -48,14 +49,15 @@ export async function observe(tx: Tx, rollout: StoredRollout, now: number): Prom
   const prefixed = await advancePrefixes(tx, rollout);
   const [toStop, starts] = [await countToStop(tx, rollout, now), await countStarts(tx, rollout, now)];
   const admitting = facts.startedAt !== null && facts.pauses.length === 0 && facts.aborted === null;
-  const room = Math.min(ADMITTED_AT_ONCE, Math.max(0, plan.pace.maxInFlight - openOf(sumOf(facts.groups))));
+  const room = Math.min(ADMITTED_AT_ONCE, Math.max(0, plan.pace.maxInFlight - sumOf(facts.groups).inFlight));
+  const wantPlace = admitting ? await countWantPlace(tx, rollout, room) : 0;
   const groups: GroupFacts[] = [];
   for (const [position, group] of prefixed.entries()) {
     const waits = admitting && group.openedAt !== null && group.counters.pending > 0;
     const pending = waits ? await observePending(tx, rollout, position, room, now) : {};
     groups.push({ ...group, ...pending, ...(await observeAway(tx, rollout, position, now)) });
   }
-  return { ...rollout, facts: { ...facts, groups, toStop, starts } };
+  return { ...rollout, facts: { ...facts, groups, toStop, starts, wantPlace } };
 }
 
 async function observeRollbackOf(tx: Tx, rollout: StoredRollout, now: number): Promise<StoredRollout> {
@@ -65,8 +67,9 @@ async function observeRollbackOf(tx: Tx, rollout: StoredRollout, now: number): P
     await countStarts(tx, rollout, now),
     await countToRollBack(tx, rollout),
   ];
-  const inFlight = openOf(sumOf(facts.groups)) + facts.groups.reduce((sum, group) => sum + group.back.inFlight, 0);
+  const inFlight = sumOf(facts.groups).inFlight + facts.groups.reduce((sum, group) => sum + group.back.inFlight, 0);
   const room = Math.min(ADMITTED_AT_ONCE, Math.max(0, plan.pace.maxInFlight - inFlight));
+  const wantPlace = await countWantPlace(tx, rollout, room);
   const groups: GroupFacts[] = [];
   for (const [position, group] of facts.groups.entries()) {
     groups.push(
@@ -75,7 +78,7 @@ async function observeRollbackOf(tx: Tx, rollout: StoredRollout, now: number): P
         : group,
     );
   }
-  return { ...rollout, facts: { ...facts, groups, toStop, starts, toRollBack } };
+  return { ...rollout, facts: { ...facts, groups, toStop, starts, toRollBack, wantPlace } };
 }
 
 async function countStarts(
@@ -99,22 +102,28 @@ async function countToStop(
   { tenantId, id, facts, plan }: StoredRollout,
   now: number,
 ): Promise<RolloutFacts['toStop']> {
-  const deadline = deadlineOf(facts, plan);
-  const wanted =
-    facts.aborted !== null ||
-    facts.rollingBack !== null ||
-    (deadline !== null && now >= deadline) ||
-    (plan.schedule.endAt !== null && now >= plan.schedule.endAt);
-  if (!wanted || openOf(sumOf(facts.groups)) === 0) return facts.toStop;
+  const scope = stopScope(facts, plan, now);
+  if (scope.length === 0 || openOf(sumOf(facts.groups)) === 0) return facts.toStop;
   const { rows } = await tx.query<{ begun: boolean; count: string }>(
     `SELECT i.started_at IS NOT NULL AS begun, count(*) AS count FROM rollout_targets t
       JOIN installations i ON i.tenant_id = t.tenant_id AND i.id = t.installation_id
      WHERE t.tenant_id = $1 AND t.rollout_id = $2 AND t.state IN ('queued', 'inFlight') AND t.end_as IS NULL
-       AND i.ended_at IS NULL GROUP BY 1`,
-    [tenantId, id],
+       AND i.ended_at IS NULL AND ($3::integer[] IS NULL OR t.group_position = ANY($3)) GROUP BY 1`,
+    [tenantId, id, positionsOf(facts, scope === 'all' ? null : scope)],
   );
   const of = (begun: boolean) => Number(rows.find((row) => row.begun === begun)?.count ?? 0);
   return { begun: of(true), notBegun: of(false) };
+}
+
+/** Queued installations of it, also on a way back, whose turn has come: counted up to `room`. */
+async function countWantPlace(tx: Tx, { tenantId, id }: StoredRollout, room: number): Promise<number> {
+  if (room === 0) return 0;
+  const { rows } = await tx.query(
+    `SELECT FROM installations WHERE tenant_id = $1 AND rollout_id = $2 AND place = 'wanted' AND ended_at IS NULL
+      LIMIT $3`,
+    [tenantId, id, room],
+  );
+  return rows.length;
 }
 
 async function observePending(
@@ -123,16 +132,18 @@ async function observePending(
   position: number,
   room: number,
   now: number,
-): Promise<{ ready: number; nextRetryAt: number | null }> {
-  const { rows } = await tx.query<{ ready: string; retry: Date | null }>(
+): Promise<Pick<GroupFacts, 'ready' | 'fresh' | 'nextRetryAt'>> {
+  const { rows } = await tx.query<{ ready: string; fresh: string; retry: Date | null }>(
     `SELECT (SELECT count(*) FROM (SELECT FROM rollout_targets WHERE tenant_id = $1 AND rollout_id = $2
       AND group_position = $3 AND state = 'pending' AND admissible AND ready_at <= $4 LIMIT $5) AS r) AS ready,
+       (SELECT count(*) FROM (SELECT FROM rollout_targets WHERE tenant_id = $1 AND rollout_id = $2
+         AND group_position = $3 AND state = 'pending' AND admissible AND ready_at = '-infinity' LIMIT $5) AS f) AS fresh,
        (SELECT min(ready_at) FROM rollout_targets WHERE tenant_id = $1 AND rollout_id = $2 AND group_position = $3
          AND state = 'pending' AND ready_at > $4 AND ready_at > '-infinity') AS retry`,
     [tenantId, id, position, new Date(now), room],
   );
-  const { ready, retry } = oneRow(rows, 'the targets that could start now');
-  return { ready: Number(ready), nextRetryAt: retry?.getTime() ?? null };
+  const { ready, fresh, retry } = oneRow(rows, 'the targets that could start now');
+  return { ready: Number(ready), fresh: Number(fresh), nextRetryAt: retry?.getTime() ?? null };
 }
 
 /**

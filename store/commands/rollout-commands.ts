@@ -4,10 +4,10 @@ import { eventOfCommand } from '../../domain/webhook/event-names.js';
 import { abortedBy, pausedBy, resumed, rolledBackBy, withGroup } from '../../domain/rollout/apply.js';
 import { stillDefaulted } from '../../domain/rollout/amendment.js';
 import type { Amendment, Command } from '../../domain/rollout/commands.js';
-import type { Pause, RolloutFacts, Vote } from '../../domain/rollout/facts.js';
+import type { Pause, RolloutFacts, TargetState, Vote } from '../../domain/rollout/facts.js';
 import { derivePhase } from '../../domain/rollout/phase.js';
 import type { Plan } from '../../domain/rollout/plan.js';
-import { deadlineOf } from '../../domain/rollout/planner.js';
+import { deadlineOf } from '../../domain/rollout/deadlines.js';
 import { iso } from '../../domain/rollout/sentences.js';
 import { whyNot } from '../../domain/rollout/why-not.js';
 import { writeHistory } from '../history/history.js';
@@ -127,23 +127,27 @@ function reasonToRemove({ pauses }: RolloutFacts, named: string | null): Pause['
 }
 
 /**
- * What would be pending past its deadline would end at once, and never be tried.
- * @throws DomainError ROLLOUT_STATE
+ * Which groups can be tried again: what would be pending past its deadline would end at once, and never be tried.
+ * @returns their positions
+ * @throws DomainError ROLLOUT_STATE where there is none
  */
-function refuseTooLate({ facts, plan }: StoredRollout, now: number): void {
-  const deadline = deadlineOf(facts, plan);
+function inTime({ facts, plan }: StoredRollout, outcomes: readonly TargetState[], now: number): number[] {
   const another = 'create another rollout for the devices that are left';
-  if (deadline !== null && now >= deadline)
-    throw new DomainError(
-      'ROLLOUT_STATE',
-      `nothing can be tried again: its targets had until ${iso(deadline)} (timeouts.target); ${another}`,
-    );
   const { endAt } = plan.schedule;
   if (endAt !== null && now >= endAt)
     throw new DomainError(
       'ROLLOUT_STATE',
       `nothing can be tried again: its end, ${iso(endAt)}, has passed (schedule.endAt); ${another}`,
     );
+  const asked = facts.groups.filter(({ counters }) => outcomes.some((outcome) => counters[outcome] > 0));
+  const late = asked.filter((group) => now >= (deadlineOf(group, plan) ?? Infinity));
+  const last = Math.max(...late.map((group) => deadlineOf(group, plan) ?? 0));
+  if (late.length > 0 && late.length === asked.length)
+    throw new DomainError(
+      'ROLLOUT_STATE',
+      `nothing can be tried again: its targets had until ${iso(last)} (timeouts.target, from the opening of their group); ${another}`,
+    );
+  return asked.filter((group) => !late.includes(group)).map((group) => facts.groups.indexOf(group));
 }
 
 /**
@@ -155,8 +159,8 @@ async function retry(
   outcomes: Extract<Command, { do: 'retry' }>['outcomes'],
   now: number,
 ): Promise<Done> {
-  refuseTooLate(rollout, now);
-  const count = await retryEnded(tx, rollout, outcomes);
+  const positions = inTime(rollout, outcomes, now);
+  const count = await retryEnded(tx, rollout, positions, outcomes);
   if (count === 0) return { after: rollout, data: {} };
   const { facts } = rollout;
   const gates: readonly string[] = ['gate_failed', 'gate_inconclusive'];

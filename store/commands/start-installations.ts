@@ -18,15 +18,19 @@ export interface RolloutInstallation {
   readonly version: string | null;
 }
 
-/** An installation of this rollout as it begins. */
+/**
+ * An installation of this rollout as it begins.
+ * @param isBehind another one executes on the device: it is queued, and takes no place of the cap
+ */
 export function installationOf(
   rollout: StoredRollout,
   what: RolloutInstallation,
   rules: TurnRules,
+  isBehind: boolean,
   now: number,
 ): Installation {
   const { tenantId, id, plan } = rollout;
-  return newInstallation(
+  const installation = newInstallation(
     {
       tenantId,
       id: newId(),
@@ -41,6 +45,7 @@ export function installationOf(
     },
     now,
   );
+  return isBehind ? { ...installation, place: 'none' } : installation;
 }
 
 /** Retries are the rollout's: each of its installations has one attempt. */

@@ -1,6 +1,7 @@
 import { REASON_CHARACTERS } from '../../domain/installation/policy.js';
 import { shortened } from '../../domain/shortened.js';
 import type { Tx } from '../db/pool.js';
+import { positionsOf } from '../rollouts/positions.js';
 import { ADMITTED_AT_ONCE } from './observe.js';
 import type { StoredRollout } from '../rollouts/rows.js';
 import { record } from '../record.js';
@@ -8,11 +9,14 @@ import { loadAggregates } from '../installations/device-aggregate.js';
 
 /**
  * Asks the next page of open installations to stop, each once: one that cannot any more goes on to its own end. What
- * the target becomes then is written before, for a cancellation may end at once. @returns how many were asked.
+ * the target becomes then is written before, for a cancellation may end at once.
+ * @param groups of these only; null = of all
+ * @returns how many were asked.
  */
 export async function stopOpen(
   tx: Tx,
-  { tenantId, id }: StoredRollout,
+  { tenantId, id, facts }: StoredRollout,
+  groups: readonly string[] | null,
   only: 'notBegun' | 'all',
   as: 'canceled' | 'timedOut',
   because: string,
@@ -23,8 +27,9 @@ export async function stopOpen(
     `SELECT t.device_id, i.id FROM rollout_targets t JOIN installations i ON i.tenant_id = t.tenant_id
       AND i.id = t.installation_id
      WHERE t.tenant_id = $1 AND t.rollout_id = $2 AND t.state IN ('queued', 'inFlight') AND t.end_as IS NULL
-       AND i.ended_at IS NULL ${begun} LIMIT ${ADMITTED_AT_ONCE}`,
-    [tenantId, id],
+       AND i.ended_at IS NULL ${begun} AND ($3::integer[] IS NULL OR t.group_position = ANY($3))
+     LIMIT ${ADMITTED_AT_ONCE}`,
+    [tenantId, id, positionsOf(facts, groups)],
   );
   if (rows.length === 0) return 0;
   await loadAggregates(

@@ -16,6 +16,7 @@ export interface InstallationRow {
   slot: string;
   state: Installation['state'];
   executing: boolean;
+  place: Installation['place'];
   attempt: number;
   last_seq: number;
   revision: string | null;
@@ -61,6 +62,7 @@ export function toInstallation(row: InstallationRow): Installation {
     slot: row.slot,
     state: row.state,
     executing: row.executing,
+    place: row.place,
     attempt: row.attempt,
     lastSeq: row.last_seq,
     revision: row.revision === null ? null : Number(row.revision),
@@ -111,6 +113,7 @@ const FIXED = [
 const CHANGING = [
   ['state', 'text'],
   ['executing', 'boolean'],
+  ['place', 'text'],
   ['attempt', 'integer'],
   ['last_seq', 'integer'],
   ['revision', 'bigint'],
@@ -212,6 +215,7 @@ function changingRecord(i: Installation): RecordOf<typeof CHANGING> & { tenant_i
     id: i.id,
     state: i.state,
     executing: i.executing,
+    place: i.place,
     attempt: i.attempt,
     last_seq: i.lastSeq,
     revision: i.revision,

@@ -15,6 +15,8 @@ import { iso } from '../db/times.js';
 export interface InstallationChange {
   readonly before: Installation;
   readonly after: Installation;
+  /** When its device was heard last, epoch milliseconds; null = never. */
+  readonly heardAt: number | null;
 }
 
 /** "Poked at most once a second": a mark that stands already stays as it is. */
@@ -40,8 +42,9 @@ export async function moveTargets(tx: Tx, changes: readonly InstallationChange[]
   const relevant = changes.filter(
     ({ before, after }) =>
       after.rolloutId !== null &&
-      before.state !== after.state &&
-      (isEnded(after.state) || after.state === 'queued' || before.state === 'queued'),
+      (before.place !== after.place ||
+        (before.state !== after.state &&
+          (isEnded(after.state) || after.state === 'queued' || before.state === 'queued'))),
   );
   if (relevant.length === 0) return [];
   const byId = new Map(relevant.map((change) => [change.after.id, change]));
@@ -49,6 +52,8 @@ export async function moveTargets(tx: Tx, changes: readonly InstallationChange[]
     `SELECT t.tenant_id, t.rollout_id, t.device_id, t.group_position, t.state, t.attempt, t.end_as, t.installation_id,
       t.prior_sha256,
       r.plan->'retry' AS retry,
+       EXISTS (SELECT FROM installations i JOIN installations e ON e.tenant_id = i.tenant_id AND e.id = i.retry_of
+         WHERE i.tenant_id = t.tenant_id AND i.id = t.installation_id AND e.revision IS NOT NULL) AS was_offered,
        (SELECT f.size FROM installations i JOIN firmwares f ON f.tenant_id = i.tenant_id AND f.id = i.firmware_id
          WHERE i.tenant_id = t.tenant_id AND i.id = t.installation_id) AS size
      FROM rollout_targets t JOIN rollouts r ON r.tenant_id = t.tenant_id AND r.id = t.rollout_id
@@ -69,12 +74,16 @@ export async function moveTargets(tx: Tx, changes: readonly InstallationChange[]
   );
   const moves: TargetRow[] = [];
   for (const row of rows) {
-    const { before, after } = defined(byId.get(row.installation_id), 'only targets of these installations are read');
+    const { before, after, heardAt } = defined(
+      byId.get(row.installation_id),
+      'only targets of these installations are read',
+    );
     const move = targetAfter(
       before,
       after,
-      { state: row.state, attempt: row.attempt, endAs: row.end_as },
+      { state: row.state, attempt: row.attempt, wasOffered: row.was_offered, endAs: row.end_as },
       row.retry,
+      heardAt,
       now,
     );
     if (move)
@@ -93,8 +102,20 @@ export async function moveTargets(tx: Tx, changes: readonly InstallationChange[]
   await applyMoves(tx, moves, now);
   for (const one of moves.filter(({ isPinned }) => !isPinned))
     await pinEarlier(tx, { tenantId: one.tenantId, id: one.rolloutId }, one.prior === null ? [] : [one.prior]);
-  const rollouts = new Map(moves.map((one) => [`${one.tenantId}/${one.rolloutId}`, one]));
-  return [...rollouts.values()].map((one) => pokeRollout(one.tenantId, one.rolloutId, now + DEBOUNCE_MS));
+  const told = new Map(
+    [...moves, ...wantPlace(relevant)].map(({ tenantId, rolloutId }) => [
+      `${tenantId}/${rolloutId}`,
+      pokeRollout(tenantId, rolloutId, now + DEBOUNCE_MS),
+    ]),
+  );
+  return [...told.values()];
+}
+
+/** Rollouts that are asked for a place: also for one on a way back. */
+function wantPlace(changes: readonly InstallationChange[]): { tenantId: string; rolloutId: string }[] {
+  return changes.flatMap(({ after: { tenantId, rolloutId, place } }) =>
+    rolloutId !== null && place === 'wanted' ? [{ tenantId, rolloutId }] : [],
+  );
 }
 
 interface OpenTargetRow {
@@ -104,6 +125,7 @@ interface OpenTargetRow {
   group_position: number | null;
   state: TargetState;
   attempt: number;
+  was_offered: boolean;
   end_as: 'canceled' | 'timedOut' | null;
   /** @narrowed it is looked for by its id */
   installation_id: string;
@@ -130,8 +152,8 @@ async function applyMoves(tx: Tx, moves: readonly TargetRow[], now: number): Pro
   await tx.query(
     `UPDATE rollout_targets t
       SET state = n.state, because = n.because, ready_at = coalesce(n.ready_at, '-infinity'), ended_at = n.ended_at,
-       prior_sha256 = n.prior_sha256, unattempted = n.unattempted
-     FROM ${recordset('$1', 'tenant_id text, rollout_id uuid, device_id uuid, state text, because text, ready_at timestamptz, ended_at timestamptz, prior_sha256 text, unattempted boolean')} AS n
+       prior_sha256 = n.prior_sha256, unattempted = n.unattempted, attempt = t.attempt - n.unheard
+     FROM ${recordset('$1', 'tenant_id text, rollout_id uuid, device_id uuid, state text, because text, ready_at timestamptz, ended_at timestamptz, prior_sha256 text, unattempted boolean, unheard integer')} AS n
      WHERE t.tenant_id = n.tenant_id AND t.rollout_id = n.rollout_id AND t.device_id = n.device_id`,
     [
       JSON.stringify(
@@ -145,6 +167,7 @@ async function applyMoves(tx: Tx, moves: readonly TargetRow[], now: number): Pro
           ended_at: isEndedTarget(one.state) ? iso(now) : null,
           prior_sha256: one.prior,
           unattempted: one.isUnattempted ?? false,
+          unheard: one.isUnheard ? 1 : 0,
         })),
       ),
     ],

@@ -1,6 +1,6 @@
 import { defined } from '../../domain/defined.js';
 import { isEnded } from '../../domain/installation/states.js';
-import type { RollbackState } from '../../domain/rollout/facts.js';
+import type { RollbackState, TargetState } from '../../domain/rollout/facts.js';
 import type { RetryPlan } from '../../domain/rollout/plan.js';
 import { targetAfter } from '../../domain/rollout/target.js';
 import type { Mark } from '../outbox/outbox.js';
@@ -21,6 +21,7 @@ interface RollbackMove {
 
 const COLUMN = {
   pending: 'back_pending',
+  queued: 'back_queued',
   inFlight: 'back_in_flight',
   done: 'back_done',
   failed: 'back_failed',
@@ -52,7 +53,7 @@ export async function addRollbackCounters(tx: Tx, moves: readonly RollbackMove[]
   }
 }
 
-/** What the end of an installation means to a target that is rolled back. Retries follow the plan. */
+/** What the end of an installation, or its turn, means to a target that is rolled back. Retries follow the plan. */
 export async function moveRollbackTargets(
   tx: Tx,
   changes: readonly InstallationChange[],
@@ -60,7 +61,13 @@ export async function moveRollbackTargets(
 ): Promise<Mark[]> {
   const ended = new Map(
     changes
-      .filter(({ before, after }) => after.rolloutId !== null && !isEnded(before.state) && isEnded(after.state))
+      .filter(
+        ({ before, after }) =>
+          after.rolloutId !== null &&
+          ((!isEnded(before.state) && isEnded(after.state)) ||
+            before.place !== after.place ||
+            (before.state !== after.state && before.state === 'queued')),
+      )
       .map((change) => [change.after.id, change]),
   );
   if (ended.size === 0) return [];
@@ -70,16 +77,19 @@ export async function moveRollbackTargets(
     device_id: string;
     group_position: number | null;
     back_attempt: number;
+    /** @narrowed the statement asks for these two */
+    back_state: 'queued' | 'inFlight';
     /** @narrowed it is looked for by its id */
     back_installation_id: string;
     retry: RetryPlan;
   }>(
-    `SELECT t.tenant_id, t.rollout_id, t.device_id, t.group_position, t.back_attempt, t.back_installation_id,
+    `SELECT t.tenant_id, t.rollout_id, t.device_id, t.group_position, t.back_attempt, t.back_state,
+      t.back_installation_id,
       r.plan->'retry' AS retry
      FROM rollout_targets t JOIN rollouts r ON r.tenant_id = t.tenant_id AND r.id = t.rollout_id
      WHERE (t.tenant_id, t.rollout_id, t.device_id) IN (SELECT tenant_id, rollout_id, device_id
        FROM ${recordset('$1', 'tenant_id text, rollout_id uuid, device_id uuid')} AS k)
-       AND t.back_state = 'inFlight' AND t.back_installation_id = ANY($2::uuid[]) ORDER BY 1, 2, 3
+       AND t.back_state IN ('queued', 'inFlight') AND t.back_installation_id = ANY($2::uuid[]) ORDER BY 1, 2, 3
          FOR NO KEY UPDATE OF t`,
     [
       JSON.stringify(
@@ -92,30 +102,22 @@ export async function moveRollbackTargets(
       [...ended.keys()],
     ],
   );
-  const moves = rows.map((row) => {
-    const { before, after } = defined(
+  const moves = rows.flatMap((row) => {
+    const { before, after, heardAt } = defined(
       ended.get(row.back_installation_id),
       'only targets of these installations are read',
     );
-    const target = { state: 'inFlight', attempt: row.back_attempt, endAs: null } as const;
-    const move = defined(
-      targetAfter(before, after, target, row.retry, now),
-      'an installation that ended moves its target',
-    );
-    const to: RollbackState =
-      move.state === 'pending'
-        ? 'pending'
-        : move.state === 'installed' || move.state === 'alreadyInstalled'
-          ? 'done'
-          : 'failed';
-    return { row, to, because: move.because, readyAt: move.readyAt };
+    const target = { state: row.back_state, attempt: row.back_attempt, wasOffered: true, endAs: null };
+    const move = targetAfter(before, after, target, row.retry, heardAt, now);
+    return move === undefined ? [] : [{ row, to: rollbackStateOf(move.state), move }];
   });
-  for (const { row, to, because, readyAt } of moves) {
+  for (const { row, to, move } of moves) {
     await tx.query(
       `UPDATE rollout_targets
-        SET back_state = $4, back_because = $5, back_ready_at = coalesce($6, '-infinity'::timestamptz)
+        SET back_state = $4, back_because = $5, back_ready_at = coalesce($6, '-infinity'::timestamptz),
+         back_attempt = back_attempt - $7
         WHERE tenant_id = $1 AND rollout_id = $2 AND device_id = $3`,
-      [row.tenant_id, row.rollout_id, row.device_id, to, because, iso(readyAt)],
+      [row.tenant_id, row.rollout_id, row.device_id, to, move.because, iso(move.readyAt), move.isUnheard ? 1 : 0],
     );
   }
   await addRollbackCounters(
@@ -124,13 +126,28 @@ export async function moveRollbackTargets(
       tenantId: row.tenant_id,
       rolloutId: row.rollout_id,
       position: row.group_position,
-      from: 'inFlight',
+      from: row.back_state,
       to,
     })),
   );
   return [...new Map(rows.map((row) => [row.rollout_id, row])).values()].map((row) =>
     pokeRollout(row.tenant_id, row.rollout_id, now + 1_000),
   );
+}
+
+/** What a move of a target means to its way back. */
+function rollbackStateOf(state: TargetState): RollbackState {
+  switch (state) {
+    case 'pending':
+    case 'queued':
+    case 'inFlight':
+      return state;
+    case 'installed':
+    case 'alreadyInstalled':
+      return 'done';
+    default:
+      return 'failed';
+  }
 }
 
 interface EndedRollbackRow {
@@ -144,7 +161,7 @@ interface EndedRollbackRow {
 export async function endRollbackOf(tx: Tx, tenantId: string, deviceId: string): Promise<Mark[]> {
   const { rows } = await tx.query<EndedRollbackRow>(
     `WITH held AS (SELECT rollout_id, back_state FROM rollout_targets WHERE tenant_id = $1 AND device_id = $2
-      AND back_state IN ('pending', 'inFlight') ORDER BY rollout_id FOR NO KEY UPDATE)
+      AND back_state IN ('pending', 'queued', 'inFlight') ORDER BY rollout_id FOR NO KEY UPDATE)
      UPDATE rollout_targets t SET back_state = 'failed', back_because = 'the device was deleted' FROM held h
      WHERE t.tenant_id = $1 AND t.device_id = $2 AND t.rollout_id = h.rollout_id
        RETURNING t.rollout_id, t.group_position, h.back_state AS was`,

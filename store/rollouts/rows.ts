@@ -96,7 +96,9 @@ export type GroupRow = Record<(typeof COUNTER_COLUMNS)[TargetState], number> & {
   unattempted_timed_out: number;
   away: number;
   held_to: string | null;
+  moved_at: Date | null;
   back_pending: number;
+  back_queued: number;
   back_in_flight: number;
   back_done: number;
   back_failed: number;
@@ -132,7 +134,7 @@ export function toStored(row: RolloutRow, groups: readonly GroupRow[]): StoredRo
     plan: withDefaults(row.plan),
     defaulted: row.defaulted,
     version: row.version,
-    facts: toFacts(row, groups.map(toGroup)),
+    facts: toFacts(row, groups),
     bytes: groups.map((group) => Number(group.bytes)),
     waitingOn: row.waiting_on,
     dueAt: ms(row.due_at),
@@ -155,7 +157,8 @@ function withDefaults(plan: Plan): Plan {
   return { ...plan, pace: { ...plan.pace, awayAfter: plan.pace.awayAfter ?? DEFAULTS.pace.awayAfter } };
 }
 
-function toFacts(row: RolloutRow, groups: GroupFacts[]): RolloutFacts {
+function toFacts(row: RolloutRow, groups: readonly GroupRow[]): RolloutFacts {
+  const moves = groups.flatMap(({ moved_at }) => moved_at?.getTime() ?? []);
   return {
     materialised: row.materialised_at !== null && row.admissible_to === null,
     createdAt: row.created_at.getTime(),
@@ -171,7 +174,9 @@ function toFacts(row: RolloutRow, groups: GroupFacts[]): RolloutFacts {
     endedAt: ms(row.ended_at),
     finishedAt: ms(row.finished_at),
     closedAt: ms(row.closed_at),
-    groups,
+    groups: groups.map(toGroup),
+    progressedAt: moves.length === 0 ? null : Math.max(...moves),
+    wantPlace: 0,
     toStop: { begun: 0, notBegun: 0 },
     toRollBack: 0,
     starts: { lastMinute: 0, oldestLeavesAt: null },
@@ -196,10 +201,12 @@ function toGroup(row: GroupRow): GroupFacts {
     away: row.away,
     awayAt: null,
     ready: 0,
+    fresh: 0,
     nextRetryAt: null,
     back: {
       ...NO_ROLLBACK_COUNTERS,
       pending: row.back_pending,
+      queued: row.back_queued,
       inFlight: row.back_in_flight,
       done: row.back_done,
       failed: row.back_failed,
@@ -349,7 +356,7 @@ export async function addCounters(tx: Tx, changes: readonly CounterChange[]): Pr
       ${columns.map((name) => `${name} bigint`).join(', ')})),
           held AS (SELECT g.tenant_id, g.rollout_id, g.position FROM rollout_groups g
             JOIN n USING (tenant_id, rollout_id, position) ORDER BY 1, 2, 3 FOR NO KEY UPDATE OF g)
-     UPDATE rollout_groups g SET ${columns.map((name) => `${name} = g.${name} + n.${name}`).join(', ')}
+     UPDATE rollout_groups g SET ${columns.map((name) => `${name} = g.${name} + n.${name}`).join(', ')}, moved_at = clock_timestamp()
      FROM n JOIN held USING (tenant_id, rollout_id, position)
      WHERE (g.tenant_id, g.rollout_id, g.position) = (n.tenant_id, n.rollout_id, n.position)`,
     [JSON.stringify([...rows.values()])],

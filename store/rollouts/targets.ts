@@ -1,5 +1,6 @@
 import { oneRow } from '../db/one-row.js';
 import { groupAt, onlyStep } from '../../domain/rollout/plan.js';
+import { positionsOf } from './positions.js';
 import { groupSize } from '../../domain/rollout/group-size.js';
 import type { TargetState } from '../../domain/rollout/facts.js';
 import type { Tx } from '../db/pool.js';
@@ -170,21 +171,24 @@ async function formGroup(
 /**
  * The next page of pending targets comes to its end. Only under the lock of the rollout's row, as every move out of
  * `pending`.
+ * @param groups of these only; null = of all
  */
 export async function endPending(
   tx: Tx,
-  { tenantId, id }: StoredRollout,
+  { tenantId, id, facts }: StoredRollout,
+  groups: readonly string[] | null,
   as: 'canceled' | 'timedOut',
   because: string,
   now: number,
 ): Promise<number> {
   const { rows } = await tx.query<{ group_position: number | null; unattempted: boolean }>(
     `WITH page AS (SELECT device_id FROM rollout_targets WHERE tenant_id = $1 AND rollout_id = $2 AND state = 'pending'
+      AND ($6::integer[] IS NULL OR group_position = ANY($6))
       ORDER BY device_id LIMIT ${TARGETS_PER_PAGE} FOR NO KEY UPDATE)
-     UPDATE rollout_targets t SET state = $3, because = $4, ended_at = $5, unattempted = t.installation_id IS NULL
+     UPDATE rollout_targets t SET state = $3, because = $4, ended_at = $5, unattempted = t.attempt = 0
      FROM page p WHERE t.tenant_id = $1
        AND t.rollout_id = $2 AND t.device_id = p.device_id RETURNING t.group_position, t.unattempted`,
-    [tenantId, id, as, because, iso(now)],
+    [tenantId, id, as, because, iso(now), positionsOf(facts, groups)],
   );
   await addCounters(
     tx,
@@ -237,24 +241,30 @@ export async function skipAway(
   return rows.length;
 }
 
-/** Targets that ended so are pending again, with all their attempts. @returns how many. */
+/**
+ * Targets of these groups that ended so are pending again, with all their attempts. @param positions of the groups
+ * @returns how many.
+ */
 export async function retryEnded(
   tx: Tx,
   { tenantId, id }: StoredRollout,
+  positions: readonly number[],
   outcomes: readonly TargetState[],
 ): Promise<number> {
   const { rows } = await tx.query<{ group_position: number | null; was: TargetState; unattempted: boolean }>(
     `WITH held AS (SELECT device_id, state, unattempted FROM rollout_targets WHERE tenant_id = $1 AND rollout_id = $2
-      AND state = ANY($3::text[]) ORDER BY device_id FOR NO KEY UPDATE)
+      AND state = ANY($3::text[]) AND group_position = ANY($4::integer[]) ORDER BY device_id FOR NO KEY UPDATE)
      UPDATE rollout_targets t
-       SET state = 'pending', because = NULL, ended_at = NULL, attempt = 0, ready_at = '-infinity', end_as = NULL,
+       SET state = 'pending', because = NULL, ended_at = NULL, attempt = 0,
+       -- It is ready at once, and behind all that had no try.
+       ready_at = CASE WHEN t.installation_id IS NULL THEN '-infinity' ELSE clock_timestamp() END, end_as = NULL,
        unattempted = false,
        admissible = device_reachable(t.tenant_id, t.device_id)
          OR (SELECT r.plan->'pace'->>'offline' = 'offer' FROM rollouts r WHERE r.tenant_id = $1 AND r.id = $2)
      FROM held h WHERE t.tenant_id = $1 AND t.rollout_id = $2 AND t.device_id = h.device_id
        AND EXISTS (SELECT FROM devices d WHERE d.tenant_id = $1 AND d.id = t.device_id)
      RETURNING t.group_position, h.state AS was, h.unattempted`,
-    [tenantId, id, outcomes],
+    [tenantId, id, outcomes, positions],
   );
   await addCounters(
     tx,

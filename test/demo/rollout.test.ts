@@ -228,7 +228,7 @@ describe('the rollout of the demo', () => {
   });
 
   const RULE = '1 of 3 installations failed; the rollout rolls back at 20 % (checked after 3 installations)';
-  const onItsWay = { pending: 1, inFlight: 0, rolledBack: 1, failed: 0 };
+  const onItsWay = { pending: 1, queued: 0, inFlight: 0, rolledBack: 1, failed: 0 };
   const back = (rollBack: GroupResource['rollBack'], also: Partial<RolloutResource>) =>
     rollout(
       [
@@ -237,7 +237,11 @@ describe('the rollout of the demo', () => {
           'rest',
           2,
           { canceled: 2 },
-          { state: 'pending', openedAt: null, rollBack: { pending: 0, inFlight: 0, rolledBack: 0, failed: 0 } },
+          {
+            state: 'pending',
+            openedAt: null,
+            rollBack: { pending: 0, queued: 0, inFlight: 0, rolledBack: 0, failed: 0 },
+          },
         ),
       ],
       also,

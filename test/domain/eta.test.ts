@@ -33,6 +33,7 @@ function group(counters: Partial<Counters>, also: Partial<GroupFacts> = {}): Gro
     away: 0,
     awayAt: null,
     ready: 0,
+    fresh: 0,
     nextRetryAt: null,
     back: NO_ROLLBACK_COUNTERS,
     ...also,
@@ -58,6 +59,8 @@ function facts(groups: GroupFacts[], also: Partial<RolloutFacts> = {}): RolloutF
     groups,
     toStop: { begun: 0, notBegun: 0 },
     toRollBack: 0,
+    progressedAt: null,
+    wantPlace: 0,
     starts: { lastMinute: 0, oldestLeavesAt: null },
     ...also,
   };

@@ -23,6 +23,7 @@ export function installation(id: string, changes: Partial<Installation> = {}): I
     slot: 'firmware',
     state: 'scheduled',
     executing: false,
+    place: 'has',
     attempt: 1,
     lastSeq: 0,
     revision: null,

@@ -29,6 +29,7 @@ function group(counters: Partial<GroupFacts['counters']>, also: Partial<GroupFac
     away: 0,
     awayAt: null,
     ready: 0,
+    fresh: 0,
     nextRetryAt: null,
     back: NO_ROLLBACK_COUNTERS,
     ...also,
@@ -85,6 +86,8 @@ describe('The outcome of a rollout', () => {
     groups: [one],
     toStop: { begun: 0, notBegun: 0 },
     toRollBack: 0,
+    progressedAt: null,
+    wantPlace: 0,
     starts: { lastMinute: 0, oldestLeavesAt: null },
   });
   it.each<[sentence: string, outcome: string, group: GroupFacts]>([

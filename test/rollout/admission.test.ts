@@ -52,7 +52,7 @@ describe('Admission', () => {
     ).toEqual([{ admissible: false }]);
   });
 
-  it('withdraws an offer that is not accepted: it counts as an attempt, and its target is pending again', async () => {
+  it('withdraws an offer that is not accepted: where the device was heard meanwhile it counts as an attempt', async () => {
     const story = await Story.given(pool, { online: 1 });
     await story.starts({ groups: ONE_GROUP, timeouts: { offer: 'PT0.2S' }, retry: { maxAttempts: 2 } });
     for (const attempt of [1, 2]) {
@@ -66,6 +66,7 @@ describe('Admission', () => {
         installationId: target!.installationId!,
       };
       await story.say([{ ...about, event: { type: 'begin' } }]);
+      await story.isHeard(target!.deviceId);
       await new Promise((resolve) => setTimeout(resolve, 250));
       await story.say([{ ...about, event: { type: 'deadline' } }]);
       await story.settles();

@@ -34,6 +34,7 @@ describe('A roll back', () => {
     await story.begins(device!, target!.installationId!);
     expect(await story.counters()).toEqual({ all: { queued: 1 } });
     await story.report([{ ...target!, installationId: first.id }], { type: 'installed' });
+    await story.settles();
     await story.begins(device!, target!.installationId!);
     await story.succeed();
     await story.asks({ do: 'rollback', because: null });

@@ -161,7 +161,7 @@ export class Story {
   async goingBack(): Promise<TargetView[]> {
     const list = await this.targets();
     return list
-      .filter((one) => one.back?.state === 'inFlight')
+      .filter((one) => one.back?.state === 'inFlight' || one.back?.state === 'queued')
       .map((one) => ({ ...one, installationId: one.back!.installationId }));
   }
 
@@ -173,6 +173,22 @@ export class Story {
   async begins(deviceId: string, installationId: string): Promise<void> {
     const from = { kind: 'process' as const };
     await this.say([{ tenantId: TENANT, deviceId, from, kind: 'event', installationId, event: { type: 'begin' } }]);
+  }
+
+  /** It sends something that says nothing else. */
+  async isHeard(deviceId: string): Promise<void> {
+    await this.say([{ tenantId: TENANT, deviceId, from: { kind: 'device', node: deviceId }, kind: 'sign_of_life' }]);
+  }
+
+  /** Its offer was made, and passes its deadline. */
+  async offerLapses({ deviceId, installationId }: TargetView): Promise<void> {
+    await this.facts.sql(`UPDATE installations SET due_at = now() - interval '1 minute' WHERE id = $1`, [
+      installationId,
+    ]);
+    const from = { kind: 'process' as const };
+    await this.say([
+      { tenantId: TENANT, deviceId, from, kind: 'event', installationId: installationId!, event: { type: 'deadline' } },
+    ]);
   }
 
   /** The device restarts and is not heard any more: its deadline passes, and that of the hello that is asked for. */

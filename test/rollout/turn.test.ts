@@ -26,6 +26,8 @@ async function behind(version: string, plan: Record<string, unknown> = {}) {
   expect(await story.counters()).toEqual({ all: { queued: 1 } });
   const ends = async () => {
     await story.report([{ ...target!, installationId: first.id }], { type: 'installed' });
+    // Its rollout gives it a place, and its process asks for its turn.
+    await story.settles();
     await story.begins(device!, target!.installationId!);
   };
   return { story, ends };

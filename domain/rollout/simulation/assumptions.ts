@@ -28,7 +28,7 @@ export function assumptionsOf(plan: Plan, model: FleetModel, runs: number): stri
     ...(model.held > 0 ? ['Devices that already hold the content are spread evenly over the groups.'] : []),
     ...(model.kinds.length > 1 ? ['Device types are spread evenly over the groups.'] : []),
     ...(plan.onConflict === 'queue' ? ['No other installation is open on any device.'] : []),
-    `Targets that have not ended ${printDuration(plan.timeouts.target)} after the start time out, as planned.`,
+    `Targets that have not ended ${printDuration(plan.timeouts.target)} after their group opened time out, as planned.`,
     ...(plan.targets.dynamic ? ['No device starts to match later.'] : []),
     ...(plan.stopIf.some((rule) => rule.then === 'rollBack') ? ['A run that rolls back counts as ended.'] : []),
     'Installations stop as soon as they are asked to.',

@@ -1,4 +1,5 @@
 import { defined } from '../../defined.js';
+import { stopScope } from '../deadlines.js';
 import { endedOf, NO_COUNTERS, TARGET_STATES, type GroupFacts, type RolloutFacts, type TargetState } from '../facts.js';
 import { groupAt, type Plan } from '../plan.js';
 import { backoffBefore } from '../target.js';
@@ -19,14 +20,16 @@ const ENDED = 4;
 const DEVICES = 'the flat arrays have every device of the fleet';
 
 /** Facts of which a simulation writes the members that are observed. */
-export type Observed = Omit<RolloutFacts, 'groups' | 'starts' | 'toStop'> & {
-  groups: readonly (Omit<GroupFacts, 'ready' | 'away' | 'awayAt'> & {
+export type Observed = Omit<RolloutFacts, 'groups' | 'starts' | 'toStop' | 'progressedAt'> & {
+  groups: readonly (Omit<GroupFacts, 'ready' | 'fresh' | 'away' | 'awayAt'> & {
     ready: number;
+    fresh: number;
     away: number;
     awayAt: number | null;
   })[];
   starts: RolloutFacts['starts'];
   toStop: RolloutFacts['toStop'];
+  progressedAt: number | null;
 };
 
 interface Group {
@@ -65,6 +68,8 @@ export class SimulatedFleet {
   private readonly starts = new Starts();
   private readonly doing: Uint8Array;
   private readonly attempts: Uint8Array;
+  /** 1 once it was admitted: an offer that was withdrawn is no attempt. */
+  private readonly tried: Uint8Array;
   private readonly ending: Uint8Array;
   private readonly kind: Uint16Array;
   private readonly groupOf: Uint8Array;
@@ -72,6 +77,8 @@ export class SimulatedFleet {
   /** Those that are open and were not there when they got their offer. */
   private readonly offered = new Set<number>();
   private open = 0;
+  /** When a target moved last. */
+  private movedAt: number | null = null;
   private now: number;
 
   constructor(
@@ -82,7 +89,8 @@ export class SimulatedFleet {
   ) {
     this.now = start;
     const size = model.groups.reduce((sum, one) => sum + one, 0);
-    [this.doing, this.attempts, this.ending, this.groupOf] = [
+    [this.doing, this.attempts, this.tried, this.ending, this.groupOf] = [
+      new Uint8Array(size),
       new Uint8Array(size),
       new Uint8Array(size),
       new Uint8Array(size),
@@ -137,11 +145,13 @@ export class SimulatedFleet {
       const one = groupAt(facts.groups, index);
       if (one.openedAt === null) continue;
       if (group.isSequential && one.passedAt === null) this.advancePrefix(group);
-      one.ready = group.fresh.length - group.freshTaken + group.again.length - group.againTaken;
+      one.fresh = group.fresh.length - group.freshTaken;
+      one.ready = one.fresh + group.again.length - group.againTaken;
       const away = this.awayOf(group, one, now);
       [one.away, one.awayAt] = [away.count, away.at];
     }
     facts.starts = this.starts.at(now);
+    facts.progressedAt = this.movedAt;
     facts.toStop = this.toStop(facts);
   }
 
@@ -156,24 +166,30 @@ export class SimulatedFleet {
     this.peakInFlight = Math.max(this.peakInFlight, this.open);
   }
 
-  /** What waits comes to its end. */
-  endPending(as: TargetState): void {
-    for (let device = 0; device < this.size; device += 1)
-      if (byteOf(this.doing, device) < ENDED && this.doing[device] !== OPEN) {
-        if (as === 'timedOut' && this.attempts[device] === 0) this.groupWith(device).unattempted.timedOut += 1;
-        this.end(device, 'pending', as);
-      }
-    for (const group of this.groups) [group.freshTaken, group.againTaken] = [group.fresh.length, group.again.length];
+  /** What waits comes to its end. @param names of these groups; null = of all */
+  endPending(as: TargetState, names: readonly string[] | null): void {
+    for (const group of this.named(names)) {
+      for (let device = group.first; device < group.first + group.size; device += 1)
+        if (byteOf(this.doing, device) < ENDED && this.doing[device] !== OPEN) {
+          if (as === 'timedOut' && this.attempts[device] === 0) group.unattempted.timedOut += 1;
+          this.end(device, 'pending', as);
+        }
+      [group.freshTaken, group.againTaken] = [group.fresh.length, group.again.length];
+    }
   }
 
   /**
    * What is open and has been begun: `all`; an offer that was not accepted: both. It stops at once, which forecasts
    * name as an assumption.
    */
-  stopOpen(only: 'notBegun' | 'all', as: TargetState): void {
-    for (let device = 0; device < this.size; device += 1) {
-      if (this.doing[device] === OPEN && (only === 'all' || !this.hasBegun(device))) this.end(device, 'inFlight', as);
-    }
+  stopOpen(only: 'notBegun' | 'all', as: TargetState, names: readonly string[] | null): void {
+    for (const { first, size } of this.named(names))
+      for (let device = first; device < first + size; device += 1)
+        if (this.doing[device] === OPEN && (only === 'all' || !this.hasBegun(device))) this.end(device, 'inFlight', as);
+  }
+
+  private named(names: readonly string[] | null): readonly Group[] {
+    return this.groups.filter((_, index) => names === null || names.includes(groupAt(this.plan.groups, index).name));
   }
 
   /**
@@ -203,7 +219,7 @@ export class SimulatedFleet {
   neverAdmitted(): number {
     let count = 0;
     for (let device = 0; device < this.size; device += 1)
-      if (this.attempts[device] === 0 && this.doing[device] !== ENDED + TARGET_STATES.indexOf('alreadyInstalled'))
+      if (this.tried[device] === 0 && this.doing[device] !== ENDED + TARGET_STATES.indexOf('alreadyInstalled'))
         count += 1;
     return count;
   }
@@ -246,7 +262,9 @@ export class SimulatedFleet {
 
   private begin(device: number, group: Group): void {
     const attempts = byteOf(this.attempts, device);
-    if (attempts === 0) group.admitted.push(device);
+    if (this.tried[device] === 0) group.admitted.push(device);
+    this.tried[device] = 1;
+    this.movedAt = this.now;
     this.attempts[device] = attempts + 1;
     const away = Math.max(0, this.arrivalOf(device) - this.now);
     const attempt = drawAttempt(this.kindOf(device), this.plan, away, this.random);
@@ -269,12 +287,18 @@ export class SimulatedFleet {
     const attempt = byteOf(this.attempts, device);
     this.offered.delete(device);
     const left = attempt < this.plan.retry.maxAttempts;
-    if (!left || (ending !== 'withdrawn' && (retry === null || !this.plan.retry.on.includes(retry))))
+    const isWithdrawn = ending === 'withdrawn';
+    if (!isWithdrawn && (!left || retry === null || !this.plan.retry.on.includes(retry)))
       return this.end(device, 'inFlight', state);
     group.counters.inFlight -= 1;
     group.counters.pending += 1;
     this.open -= 1;
-    if (ending === 'withdrawn') return this.becomesReady(device, group.again);
+    this.movedAt = this.now;
+    if (isWithdrawn) {
+      // Nothing was heard of it: no attempt, and behind those that had no try.
+      this.attempts[device] = attempt - 1;
+      return this.becomesReady(device, group.again);
+    }
     this.doing[device] = BACKING_OFF;
     this.events.put(this.now + backoffBefore(this.plan.retry, attempt + 1), device);
   }
@@ -284,6 +308,7 @@ export class SimulatedFleet {
     counters[from] -= 1;
     if (from === 'inFlight') this.open -= 1;
     counters[as] += 1;
+    this.movedAt = this.now;
     this.offered.delete(device);
     this.doing[device] = ENDED + TARGET_STATES.indexOf(as);
     if (as === 'installed') this.installedAt.push(this.now);
@@ -322,9 +347,9 @@ export class SimulatedFleet {
   }
 
   private toStop(facts: Observed): RolloutFacts['toStop'] {
-    const over = facts.startedAt !== null && this.now >= facts.startedAt + this.plan.timeouts.target;
-    const ended = this.plan.schedule.endAt !== null && this.now >= this.plan.schedule.endAt;
-    if (facts.aborted === null && !over && !ended) return facts.toStop;
+    const scope = stopScope(facts, this.plan, this.now);
+    if (scope !== 'all')
+      return { begun: this.named(scope).reduce((sum, { counters: c }) => sum + c.inFlight, 0), notBegun: 0 };
     for (const device of this.offered) if (this.hasBegun(device)) this.offered.delete(device);
     return { begun: this.open - this.offered.size, notBegun: this.offered.size };
   }

@@ -11,6 +11,7 @@ import { printListedRollout, printRollout, rollout } from '../../protocol/http/r
 import { byName, rolloutFilters, rolloutPatch, type RolloutPatch } from '../../protocol/http/rollouts.js';
 import { toPlan } from '../../protocol/http/to-plan.js';
 import type { Tx } from '../../store/db/pool.js';
+import { deleteRollout } from '../../store/commands/delete-rollout.js';
 import { commandRollout } from '../../store/commands/rollout-commands.js';
 import { lockRollout } from '../../store/commands/observe.js';
 import { readTemplate } from '../../store/rollouts/templates.js';
@@ -25,7 +26,7 @@ import type { RolloutView } from '../../store/rollouts/view.js';
 import { faultsOf, refuseFaults } from '../http/errors.js';
 import { toPageRequest } from '../http/paging.js';
 import { patched } from '../http/patch.js';
-import { answer, answerPage, route, type Route, type Services } from '../http/route.js';
+import { answer, answerPage, NO_CONTENT, route, type Route, type Services } from '../http/route.js';
 
 /** The code of a plan that is refused; the faults stand in `errors`. */
 export const VALIDATION = 'ROLLOUT_VALIDATION';
@@ -136,12 +137,28 @@ export function rolloutRoutes(services: Services): Route[] {
     }),
     route({
       ...common,
+      method: 'delete',
+      path: `${ROLLOUTS}/{id}`,
+      operationId: 'deleteRollout',
+      summary: 'Delete a rollout that is a draft, or has ended',
+      description: 'Its history stays, and so do the installations that it made.',
+      permission: 'rollouts:write',
+      params: byId,
+      answers: { 204: { description: 'Gone' }, 409: WRONG_PHASE },
+      async handle(call) {
+        const { tenantId, id: by } = call.principal;
+        await call.inTenant((tx) => deleteRollout(tx, tenantId, call.params.id, by, services.now()));
+        return NO_CONTENT;
+      },
+    }),
+    route({
+      ...common,
       method: 'patch',
       path: `${ROLLOUTS}/{id}`,
       operationId: 'amendRollout',
       summary: 'Amend a rollout while it runs (RFC 7396)',
       description:
-        'Pace, stop rules, schedule, and gate, soak and approval of groups that have not passed. Null brings the default back; the plan that comes of it is checked like a new one. Each amendment is a version in the history; one that changes nothing makes no version.',
+        'Name, description, pace, stop rules, schedule, and gate, soak and approval of groups that have not passed. Null brings the default back; the plan that comes of it is checked like a new one. Each amendment is a version in the history; one that changes nothing makes no version.',
       permission: 'rollouts:write',
       params: byId,
       body: rolloutPatch,

@@ -80,7 +80,13 @@ export function conflictOf(
 /** What becomes of a target that is to return to its earlier content. */
 export type RollbackAdmission<C> =
   | { readonly do: 'install'; readonly content: C }
-  | { readonly do: 'conclude'; readonly as: 'done' | 'failed'; readonly because: string };
+  | {
+      readonly do: 'conclude';
+      readonly as: 'done' | 'failed';
+      readonly because: string;
+      /** The slot holds neither the earlier content nor that of the rollout. */
+      readonly isOther?: boolean;
+    };
 
 /**
  * Downgrades are the point of a roll back: they need no allowDowngrade.
@@ -97,7 +103,9 @@ export function judgeRollback<C extends { readonly sha256: string }>(
   if (earlier === undefined) return notBack('the earlier content of its slot was deleted');
   if (slot.sha256 === earlier.sha256)
     return { do: 'conclude', as: 'done', because: 'its slot already holds the earlier content' };
-  if (slot.sha256 !== own) return notBack('its slot holds other content now, which stays');
+  // What is unknown is not other.
+  if (slot.sha256 !== null && slot.sha256 !== own)
+    return { ...notBack('its slot holds other content now, which stays'), isOther: true };
   return { do: 'install', content: earlier };
 }
 

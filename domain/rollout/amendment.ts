@@ -5,6 +5,7 @@ import { groupAt, type GroupPlan, type Plan } from './plan.js';
 export function amendmentOf(before: Plan, after: Plan): Amendment | undefined {
   const groups = after.groups.flatMap((group, index) => groupAmendment(groupAt(before.groups, index), group));
   const amendment: Amendment = {
+    ...(before.name === after.name ? {} : { name: after.name }),
     ...(before.description === after.description ? {} : { description: after.description }),
     ...(same(before.pace, after.pace) ? {} : { pace: after.pace }),
     ...(same(before.stopIf, after.stopIf) ? {} : { stopIf: after.stopIf }),

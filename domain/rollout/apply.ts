@@ -1,3 +1,4 @@
+import { shortened } from '../shortened.js';
 import type { GroupFacts, Pause, RolloutFacts } from './facts.js';
 import type { Step } from './steps.js';
 import { ruleKey } from './stop-rules.js';
@@ -71,11 +72,20 @@ export function withGroup(facts: RolloutFacts, name: string, change: Partial<Gro
   return { ...facts, groups: facts.groups.map((group) => (group.name === name ? { ...group, ...change } : group)) };
 }
 
-/** A set of reasons: one that is there keeps its start. */
+/** More than a person reads; what came before stands in the history, as all of it does. */
+const BECAUSE_CHARACTERS = 1_000;
+
+/**
+ * A set of reasons: one that is there keeps its start and its group, and its sentence says what was added. Said again,
+ * nothing changes.
+ */
 export function pausedBy(facts: RolloutFacts, pause: Pause): RolloutFacts {
-  return facts.pauses.some((one) => one.reason === pause.reason)
-    ? facts
-    : { ...facts, pauses: [...facts.pauses, pause] };
+  const there = facts.pauses.find((one) => one.reason === pause.reason);
+  if (!there) return { ...facts, pauses: [...facts.pauses, pause] };
+  if (there.because.split('; ').includes(pause.because) || there.because === pause.because) return facts;
+  const because = shortened(`${there.because}; ${pause.because}`, BECAUSE_CHARACTERS);
+  if (because === there.because) return facts;
+  return { ...facts, pauses: facts.pauses.map((one) => (one === there ? { ...there, because } : one)) };
 }
 
 /** From here on nothing but the roll back is planned; a rollout that had finished is open again. */

@@ -24,6 +24,7 @@ export type Command =
 
 /** What may change while it runs; what is absent stays. `groups` by their names. */
 export interface Amendment {
+  readonly name?: string;
   readonly description?: string | null;
   readonly pace?: Pace;
   readonly stopIf?: readonly StopRule[];

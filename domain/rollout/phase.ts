@@ -67,6 +67,11 @@ export function derivePhase(
   };
 }
 
+/** Nothing of it is judged any more: it has ended, or does nothing but end or turn back. */
+export function isDecided({ aborted, rollingBack, finishedAt }: RolloutFacts): boolean {
+  return aborted !== null || rollingBack !== null || finishedAt !== null;
+}
+
 /** States of a group, derived like the phase. `passed` and `failed` stay. */
 export const GROUP_STATES = ['pending', 'running', 'soaking', 'awaiting_approval', 'passed', 'failed'] as const;
 /** What one group is now. */
@@ -81,10 +86,17 @@ export function groupState(group: GroupFacts): GroupState {
   return group.soakingSince !== null ? 'soaking' : 'running';
 }
 
-/** What the group's gate says now, for people: its verdict with the bound, or why it was decided. */
-export function gateOf(plan: GroupPlan, group: GroupFacts): ReturnType<typeof judgeGate> {
+/**
+ * What the group's gate says now, for people: its verdict with the bound, or why it was decided. A gate that was never
+ * asked has not failed.
+ * @param isOver nothing of the rollout is judged any more
+ */
+export function gateOf(plan: GroupPlan, group: GroupFacts, isOver: boolean): ReturnType<typeof judgeGate> {
   const judged = judgeGate(plan, group);
   if (group.passedAt !== null) return { ...judged, verdict: 'passed', because: group.because ?? judged.because };
   if (group.failedAt !== null) return { ...judged, because: group.because ?? judged.because };
+  if (group.openedAt === null)
+    return { ...judged, verdict: 'wait', because: isOver ? 'the group never opened' : 'the group has not opened' };
+  if (isOver) return { ...judged, verdict: 'wait', because: `the rollout ended before this gate: ${judged.because}` };
   return judged;
 }

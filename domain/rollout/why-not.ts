@@ -12,6 +12,7 @@ export const ACTIONS = [
   'amend',
   'rollback',
   'skip',
+  'delete',
 ] as const;
 /** A row of the table of phases and commands. */
 export type Action = (typeof ACTIONS)[number];
@@ -113,6 +114,16 @@ const TABLE = {
     rolling_back: 'it is rolling back, and ends when that is done',
     finished: `${OVER.finished}; nothing waits for those devices`,
     aborted: `${OVER.aborted}; nothing waits for those devices`,
+  },
+  delete: {
+    draft: null,
+    awaiting_approval: 'it is started; reject or abort it, and delete it once it has ended',
+    scheduled: 'it is started; abort it, and delete it once it has ended',
+    running: 'it is running; abort it, and delete it once it has ended',
+    paused: 'it is paused and has not ended; abort it, and delete it once it has ended',
+    rolling_back: 'it is rolling back; delete it once it has ended',
+    finished: null,
+    aborted: null,
   },
   rollback: {
     draft: 'it has not started; there is nothing to roll back',

@@ -10,7 +10,7 @@ import {
   type TargetState,
   type Vote,
 } from '../../domain/rollout/facts.js';
-import { gateOf, GROUP_STATES, groupState, PHASES, type Phase } from '../../domain/rollout/phase.js';
+import { gateOf, GROUP_STATES, groupState, isDecided, PHASES, type Phase } from '../../domain/rollout/phase.js';
 import { OUTCOMES, outcomeOf } from '../../domain/rollout/outcome.js';
 import { groupAt, type GroupPlan, type Plan } from '../../domain/rollout/plan.js';
 import { ROLLOUT_EVENTS } from '../../domain/webhook/event-names.js';
@@ -149,7 +149,7 @@ export function printRollout(r: PrintableRollout, workflowUrl: string | null): z
     id: r.id,
     ...printPlan(r.plan),
     groups: facts.groups.map((one, index) =>
-      printGroup(groupAt(r.plan.groups, index), one, r.bytes[index] ?? 0, facts.rollingBack !== null),
+      printGroup(groupAt(r.plan.groups, index), one, r.bytes[index] ?? 0, facts),
     ),
     defaults: [...r.defaulted],
     templateId: r.templateId,
@@ -191,9 +191,9 @@ export function printListedRollout(r: PrintableRollout, workflowUrl: string | nu
   return { ...rest, targets: { ...(filter === undefined ? {} : { filter }), dynamic } };
 }
 
-function printGroup(plan: GroupPlan, facts: GroupFacts, bytes: number, rollingBack: boolean): z.input<typeof group> {
+function printGroup(plan: GroupPlan, facts: GroupFacts, bytes: number, all: RolloutFacts): z.input<typeof group> {
   const printed = printGroupPlan(plan);
-  const { verdict, because, bound } = gateOf(plan, facts);
+  const { verdict, because, bound } = gateOf(plan, facts, isDecided(all));
   return {
     ...printed,
     gate: { ...printed.gate, verdict, because, bound: bound && { ...bound } },
@@ -210,7 +210,7 @@ function printGroup(plan: GroupPlan, facts: GroupFacts, bytes: number, rollingBa
     passedAt: timeOrNull(facts.passedAt),
     failedAt: timeOrNull(facts.failedAt),
     because: facts.because,
-    rollBack: rollingBack
+    rollBack: all.rollingBack
       ? {
           pending: facts.back.pending,
           queued: facts.back.queued,

@@ -126,6 +126,7 @@ const approvalPatch = z.strictObject({
 /** A merge patch: null brings the default back. What comes of it is checked as a whole, like a new plan. */
 export const rolloutPatch = z
   .strictObject({
+    name: text(1, 255).optional(),
     description: text(0, 1024).nullish(),
     pace: z
       .strictObject({

@@ -10,7 +10,7 @@ import { recordset } from '../db/recordset.js';
 import { iso } from '../db/times.js';
 import { loadAggregates } from '../installations/device-aggregate.js';
 import { record } from '../record.js';
-import { addRollbackCounters } from '../rollouts/rollback-moves.js';
+import { addRollbackCounters, leaveContent, type LeftContent } from '../rollouts/rollback-moves.js';
 import type { StoredRollout } from '../rollouts/rows.js';
 import { TARGETS_PER_PAGE } from '../rollouts/targets.js';
 import { installationOf, startInstallations, type RolloutInstallation, type Start } from './start-installations.js';
@@ -73,6 +73,8 @@ interface Decided {
   readonly to: RollbackState;
   readonly because: string | null;
   readonly installation: Installation | null;
+  /** What the target is once its slot holds other content; null = it stays what it is. */
+  readonly left: LeftContent['as'] | null;
 }
 
 /**
@@ -115,12 +117,18 @@ export async function admitRollback(
     const slot = aggregate && slotNow(aggregate, step.slot);
     const admission = judgeRollback(slot, earlierOf(candidate), own[0]?.sha256 ?? undefined);
     if (admission.do === 'conclude')
-      return { candidate, to: admission.as, because: admission.because, installation: null };
+      return {
+        candidate,
+        to: admission.as,
+        because: admission.because,
+        installation: null,
+        left: admission.as === 'done' ? 'canceled' : admission.isOther ? 'superseded' : null,
+      };
     const what = { ...admission.content, deviceId: candidate.device_id };
     const rules = { allowDowngrade: true, replaces: own[0]?.sha256 ?? null };
     const isBehind = aggregate !== undefined && executing(aggregate) !== undefined;
     const installation = installationOf(rollout, what, rules, isBehind, now);
-    return { candidate, to: isBehind ? 'queued' : 'inFlight', because: null, installation };
+    return { candidate, to: isBehind ? 'queued' : 'inFlight', because: null, installation, left: null };
   });
   const starts = decided.flatMap(({ installation, candidate }): Start[] =>
     installation ? [{ installation, retryOf: candidate.back_installation_id, details: { rollBack: true } }] : [],
@@ -149,6 +157,11 @@ export async function admitRollback(
   await addRollbackCounters(
     tx,
     decided.map(({ to }) => ({ tenantId, rolloutId: id, position, from: 'pending', to })),
+  );
+  await leaveContent(
+    tx,
+    rollout,
+    decided.flatMap(({ candidate, left }) => (left === null ? [] : [{ deviceId: candidate.device_id, as: left }])),
   );
   return { started: starts.length, concluded: decided.length - starts.length };
 }

@@ -75,6 +75,7 @@ async function carryOut(tx: Tx, rollout: StoredRollout, by: string, command: Com
   });
   switch (command.do) {
     case 'start':
+      await refuseWithoutFirmware(tx, rollout);
       return to({ ...facts, startRequestedAt: now });
     case 'pause':
       return to(pausedBy(facts, { reason: 'operator', since: now, because: command.because ?? `paused by ${by}` }), {
@@ -104,6 +105,24 @@ async function carryOut(tx: Tx, rollout: StoredRollout, by: string, command: Com
       });
     case 'amend':
       return amend(tx, rollout, command.amendment, now);
+  }
+}
+
+/**
+ * A draft holds on to nothing: its firmware may have been deleted since. The row is locked against that from here on.
+ * @throws DomainError ROLLOUT_STATE
+ */
+async function refuseWithoutFirmware(tx: Tx, { tenantId, plan }: StoredRollout): Promise<void> {
+  for (const { firmwareId } of plan.steps) {
+    const { rows } = await tx.query(
+      `SELECT FROM firmwares WHERE tenant_id = $1 AND id = $2 AND state = 'ready' FOR KEY SHARE`,
+      [tenantId, firmwareId],
+    );
+    if (rows.length === 0)
+      throw new DomainError(
+        'ROLLOUT_STATE',
+        `firmware ${firmwareId} was deleted since this rollout was drafted; delete the draft and create another rollout`,
+      );
   }
 }
 

@@ -8,7 +8,9 @@ const NAMED = 20;
 async function rolloutsOf(tx: Tx, tenantId: string, firmwareId: string): Promise<{ id: string; name: string }[]> {
   const { rows } = await tx.query<{ id: string; name: string }>(
     `SELECT r.id, r.name FROM rollout_firmwares f JOIN rollouts r ON r.tenant_id = f.tenant_id AND r.id = f.rollout_id
-     WHERE f.tenant_id = $1 AND f.firmware_id = $2 AND r.finished_at IS NULL AND r.aborted IS NULL ORDER BY r.id`,
+     WHERE f.tenant_id = $1 AND f.firmware_id = $2 AND r.finished_at IS NULL AND r.aborted IS NULL
+       -- A draft does nothing; to start it asks for its firmware again.
+       AND r.start_requested_at IS NOT NULL ORDER BY r.id`,
     [tenantId, firmwareId],
   );
   return rows;

@@ -167,6 +167,7 @@ async function readPending(tx: Tx, tenantId: string, deviceId: string): Promise<
      LEFT JOIN rollout_groups g ON g.tenant_id = t.tenant_id AND g.rollout_id = t.rollout_id
        AND g.position = t.group_position
      WHERE t.tenant_id = $1 AND t.device_id = $2 AND t.state = 'pending'
+       AND r.start_requested_at IS NOT NULL
      ORDER BY r.created_at, r.id LIMIT 100`,
     [tenantId, deviceId],
   );

@@ -2,11 +2,13 @@ import { defined } from '../../domain/defined.js';
 import { isEnded } from '../../domain/installation/states.js';
 import type { RollbackState, TargetState } from '../../domain/rollout/facts.js';
 import type { RetryPlan } from '../../domain/rollout/plan.js';
+import type { TurnRefusal } from '../../domain/rollout/turn.js';
 import { targetAfter } from '../../domain/rollout/target.js';
 import type { Mark } from '../outbox/outbox.js';
 import type { Tx } from '../db/pool.js';
 import { recordset } from '../db/recordset.js';
 import { pokeRollout, type InstallationChange } from './moves.js';
+import { addCounters, type CounterChange } from './rows.js';
 import { iso } from '../db/times.js';
 
 /** A change of one target's roll back; null = it was in none before. */
@@ -51,6 +53,48 @@ export async function addRollbackCounters(tx: Tx, moves: readonly RollbackMove[]
       [row['tenant_id'], row['rollout_id'], row['position'], ...COLUMNS.map((name) => row[name])],
     );
   }
+}
+
+/** What a target is once its slot does not hold the content of the rollout any more. */
+const LEFT = {
+  canceled: 'it was rolled back',
+  superseded: 'it was installed, and its slot holds other content now',
+} as const;
+
+/** Of a roll back: an installed target whose slot holds something else now. */
+export interface LeftContent {
+  readonly deviceId: string;
+  readonly as: keyof typeof LEFT;
+}
+
+/** Targets that were installed are so no more; what failed before stays what it was. */
+export async function leaveContent(
+  tx: Tx,
+  { tenantId, id }: { readonly tenantId: string; readonly id: string },
+  left: readonly LeftContent[],
+): Promise<void> {
+  if (left.length === 0) return;
+  const { rows } = await tx.query<{ group_position: number | null; state: TargetState }>(
+    `UPDATE rollout_targets t SET state = n.state, because = n.because
+     FROM ${recordset('$3', 'device_id uuid, state text, because text')} AS n
+     WHERE t.tenant_id = $1 AND t.rollout_id = $2 AND t.device_id = n.device_id AND t.state = 'installed'
+     RETURNING t.group_position, t.state`,
+    [
+      tenantId,
+      id,
+      JSON.stringify(left.map(({ deviceId, as }) => ({ device_id: deviceId, state: as, because: LEFT[as] }))),
+    ],
+  );
+  await addCounters(
+    tx,
+    rows.map((row): CounterChange => ({
+      tenantId,
+      rolloutId: id,
+      position: row.group_position,
+      from: 'installed',
+      to: row.state,
+    })),
+  );
 }
 
 /** What the end of an installation, or its turn, means to a target that is rolled back. Retries follow the plan. */
@@ -109,7 +153,9 @@ export async function moveRollbackTargets(
     );
     const target = { state: row.back_state, attempt: row.back_attempt, wasOffered: true, endAs: null };
     const move = targetAfter(before, after, target, row.retry, heardAt, now);
-    return move === undefined ? [] : [{ row, to: rollbackStateOf(move.state), move }];
+    if (move === undefined) return [];
+    const isOther = after.error?.code === ('CONTENT_CHANGED' satisfies TurnRefusal);
+    return [{ row, to: rollbackStateOf(move.state), move, isOther }];
   });
   for (const { row, to, move } of moves) {
     await tx.query(
@@ -130,6 +176,11 @@ export async function moveRollbackTargets(
       to,
     })),
   );
+  for (const { row, to, isOther } of moves)
+    if (to === 'done' || isOther)
+      await leaveContent(tx, { tenantId: row.tenant_id, id: row.rollout_id }, [
+        { deviceId: row.device_id, as: isOther ? 'superseded' : 'canceled' },
+      ]);
   return [...new Map(rows.map((row) => [row.rollout_id, row])).values()].map((row) =>
     pokeRollout(row.tenant_id, row.rollout_id, now + 1_000),
   );

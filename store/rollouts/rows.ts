@@ -233,7 +233,7 @@ export async function saveRollout(tx: Tx, before: StoredRollout, after: StoredRo
     `UPDATE rollouts
       SET plan = $3, version = $4, phase = $5, waiting_on = $6, due_at = $7, updated_at = $8, start_requested_at = $9,
       started_at = $10, approvals = $11, pauses = $12,
-       fired = $13, aborted = $14, ended_at = $15, finished_at = $16, closed_at = $17, defaulted = $18, rolling_back = $19
+       fired = $13, aborted = $14, ended_at = $15, finished_at = $16, closed_at = $17, defaulted = $18, rolling_back = $19, name = $20
      WHERE tenant_id = $1 AND id = $2`,
     [
       after.tenantId,
@@ -255,6 +255,7 @@ export async function saveRollout(tx: Tx, before: StoredRollout, after: StoredRo
       iso(f.closedAt),
       JSON.stringify(after.defaulted),
       f.rollingBack === null ? null : JSON.stringify(f.rollingBack),
+      plan.name,
     ],
   );
   for (const [position, group] of f.groups.entries())

@@ -4,14 +4,19 @@ import type { Pool } from '../db/pool.js';
 import { pokeRollout } from './moves.js';
 import { asService } from '../db/transaction.js';
 
-/** Rollouts that have not ended, by id: their names, and whether the engine was told of them. */
+/**
+ * Rollouts whose processes are to be told, by id: those that have not ended, with their names and whether the engine
+ * was told of them; and those that were deleted, whose processes end when they look.
+ */
 export async function openRollouts(
   pool: Pool,
   subjects: readonly { tenantId: string; subject: string }[],
 ): Promise<Map<string, { name: string; started: boolean }>> {
   return asService(pool, async (tx) => {
     const { rows } = await tx.query<{ id: string; name: string; started: boolean }>(
-      `SELECT r.id, r.name, r.process_started_at IS NOT NULL AS started FROM rollouts r JOIN jsonb_to_recordset($1::jsonb) AS k(tenant_id text, id uuid) ON r.tenant_id = k.tenant_id AND r.id = k.id
+      `SELECT k.id, coalesce(r.name, 'deleted') AS name, r.id IS NULL OR r.process_started_at IS NOT NULL AS started
+       FROM jsonb_to_recordset($1::jsonb) AS k(tenant_id text, id uuid)
+         LEFT JOIN rollouts r ON r.tenant_id = k.tenant_id AND r.id = k.id
        WHERE r.finished_at IS NULL AND r.closed_at IS NULL`,
       [keys(subjects)],
     );

@@ -378,7 +378,10 @@ describe('the devices of a rollout', () => {
   it('show in their timelines what they wait for', async () => {
     const device = await register(type);
     const id = await created({ name: 'to one', targets: { deviceIds: [device] }, groups: [{ name: 'all' }] });
-    const { now } = (await api.call('GET', `/v1/devices/${device}/timeline`)).body.data as {
+    const timeline = () => api.call('GET', `/v1/devices/${device}/timeline`);
+    expect((await timeline()).body.data.now[0].waitingOn).toEqual([]);
+    await ask(id, 'start');
+    const { now } = (await timeline()).body.data as {
       now: { waitingOn: string[] }[];
     };
     expect(now[0]!.waitingOn).toEqual([

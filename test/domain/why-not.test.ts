@@ -7,15 +7,15 @@ import type { Phase } from '../../domain/rollout/phase.js';
  * source, so that a slip in either shows.
  */
 const MEANT = `
-                   start pause resume abort retry approve reject amend rollback skip
-draft              yes   .     .      yes   .     yes     yes    yes   .       .
-awaiting_approval  .     yes   .      yes   .     yes     yes    yes   yes     yes
-scheduled          .     yes   .      yes   .     yes     yes    yes   .       .
-running            .     yes   .      yes   yes   yes     yes    yes   yes     yes
-paused             .     yes   yes    yes   yes   yes     yes    yes   yes     yes
-rolling_back       .     .     .      .     .     .       .      .     yes     .
-finished           .     .     .      .     yes   .       .      .     yes     .
-aborted            .     .     .      .     .     .       .      .     .       .`;
+                   start pause resume abort retry approve reject amend rollback skip delete
+draft              yes   .     .      yes   .     yes     yes    yes   .       .    yes
+awaiting_approval  .     yes   .      yes   .     yes     yes    yes   yes     yes  .
+scheduled          .     yes   .      yes   .     yes     yes    yes   .       .    .
+running            .     yes   .      yes   yes   yes     yes    yes   yes     yes  .
+paused             .     yes   yes    yes   yes   yes     yes    yes   yes     yes  .
+rolling_back       .     .     .      .     .     .       .      .     yes     .    .
+finished           .     .     .      .     yes   .       .      .     yes     .    yes
+aborted            .     .     .      .     .     .       .      .     .       .    yes`;
 
 const [head, ...lines] = MEANT.trim()
   .split('\n')

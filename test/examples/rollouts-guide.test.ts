@@ -23,7 +23,7 @@ describe('The guide to rollouts', () => {
   it('documents in which phases each command is allowed', () => {
     const allowed = (action: (typeof ACTIONS)[number]) => PHASES.filter((phase) => whyNot(action, phase) === undefined);
     const told = rowsOf('Commands').map(([command, , phases]) => [
-      /…\/(?:groups\/\{name\}\/)?(\w+)/.exec(command!)?.[1] ?? 'amend',
+      /…\/(?:groups\/\{name\}\/)?(\w+)/.exec(command!)?.[1] ?? (command!.includes('DELETE') ? 'delete' : 'amend'),
       phases!.startsWith('all but')
         ? PHASES.filter((phase) => phase !== 'rolling_back' && !phases!.includes(phase))
         : phases!.split(', '),

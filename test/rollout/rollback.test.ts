@@ -50,6 +50,9 @@ describe('A roll back', () => {
     expect((await story.settles()).outcome).toBe('aborted');
     const ended = await story.now();
     expect([ended.phase, await back(story)]).toEqual(['aborted', { all: [0, 0, 2, 0] }]);
+    // None of them has it any more: what was brought back is not installed.
+    expect(await story.counters()).toEqual({ all: { failed: 2, canceled: 4 } });
+    expect((await story.targets()).filter((one) => one.because === 'it was rolled back')).toHaveLength(2);
     expect(ended.because).toMatch(
       /rolled back: 2 of 4 installations failed; .*; 2 devices hold their earlier content again/,
     );

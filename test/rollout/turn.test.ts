@@ -85,5 +85,6 @@ describe('Rules of admission, when the turn of a queued installation comes', () 
       state: 'failed',
       because: 'its slot holds other content now, which stays',
     });
+    expect(await story.counters()).toEqual({ all: { superseded: 1 } });
   });
 });

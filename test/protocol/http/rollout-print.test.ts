@@ -120,6 +120,23 @@ describe('A rollout as it is printed', () => {
     expect(again.plan).toEqual(plan);
   });
 
+  it('does not say of a gate that was never asked that it failed', () => {
+    const plan = planOf(FULL);
+    const over = { ...NO_COUNTERS, canceled: 20 };
+    const [opened, ...rest] = plan.groups.map((one) => group(one.name, { size: 20, counters: over }));
+    const groups = [{ ...opened!, openedAt: AT }, ...rest];
+    const gates = (facts: Parameters<typeof view>[1]) =>
+      printRollout(view(plan, facts), null).groups.map(({ gate: { verdict, because } }) => [verdict, because]);
+    expect(gates({ groups, aborted: { at: AT, because: 'by ann', cancelOpen: false } })).toEqual([
+      ['wait', expect.stringMatching(/^the rollout ended before this gate: 0 of 20 ended targets succeeded/)],
+      ...rest.map(() => ['wait', 'the group never opened']),
+    ]);
+    expect(gates({ groups: rest.map((one) => ({ ...one, counters: NO_COUNTERS })).concat(opened!) }).at(0)).toEqual([
+      'wait',
+      'the group has not opened',
+    ]);
+  });
+
   it('shows of each group its state, counters, gate and approvals', () => {
     const plan = planOf(FULL);
     const canary = group('canary', {

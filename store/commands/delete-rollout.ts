@@ -1,0 +1,49 @@
+import { DomainError } from '../../domain/errors.js';
+import { openOf, sumOf } from '../../domain/rollout/facts.js';
+import { derivePhase } from '../../domain/rollout/phase.js';
+import { whyNot } from '../../domain/rollout/why-not.js';
+import { plural } from '../../domain/plural.js';
+import { writeHistory } from '../history/history.js';
+import { mark, wakeSender } from '../outbox/outbox.js';
+import type { Tx } from '../db/pool.js';
+import { pokeRollout } from '../rollouts/moves.js';
+import { lockRollout } from './observe.js';
+import { noSuchRollout } from './rollouts.js';
+
+/**
+ * A draft, or a rollout that has ended, goes with its groups and targets. Its history stays, and so do the
+ * installations that it made. Its process is told, and ends.
+ * @throws DomainError ROLLOUT_NOT_FOUND, ROLLOUT_STATE with the sentence that says why not and when it would be
+ */
+export async function deleteRollout(tx: Tx, tenantId: string, id: string, by: string, now: number): Promise<void> {
+  const locked = await lockRollout(tx, tenantId, id);
+  if (!locked) throw noSuchRollout(id);
+  const { facts, plan, version } = locked.rollout;
+  const { phase } = derivePhase(facts, plan);
+  const refused = whyNot('delete', phase) ?? stillOpen(locked.rollout.facts);
+  if (refused !== undefined)
+    throw new DomainError('ROLLOUT_STATE', `this rollout cannot be deleted while it is ${phase}: ${refused}`, {
+      phase,
+    });
+  await tx.query('DELETE FROM rollouts WHERE tenant_id = $1 AND id = $2', [tenantId, id]);
+  await writeHistory(tx, [
+    {
+      tenantId,
+      rolloutId: id,
+      at: now,
+      event: 'deleted',
+      data: { by: `operator:${by}`, version, name: plan.name, phase },
+    },
+  ]);
+  await mark(tx, [pokeRollout(tenantId, id)]);
+  await wakeSender(tx);
+}
+
+/** Aborted, it ends with the last of its installations. */
+function stillOpen({ aborted, closedAt, groups }: Parameters<typeof derivePhase>[0]): string | undefined {
+  if (aborted === null || closedAt !== null) return undefined;
+  const open = openOf(sumOf(groups));
+  return open > 0
+    ? `${plural(open, 'installation has', 'installations have')} not ended; delete it once they have`
+    : 'it is about to end; delete it in a moment';
+}

@@ -1,0 +1,54 @@
+import { randomBytes } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { startApi, type ApiUnderTest, type Reply } from './api-under-test.js';
+import { uploaded } from './upload.js';
+
+let api: ApiUnderTest;
+let firmware: string;
+let device: string;
+beforeAll(async () => {
+  api = await startApi('api_draft_rollouts');
+  const type = (await api.call('POST', '/v1/device-types', { name: 'Switch', slots: { firmware: { name: 'F' } } })).body
+    .data.id as string;
+  firmware = await uploaded(api, randomBytes(1000));
+  const path = `/v1/device-types/${type}/slots/firmware/firmware-associations`;
+  await api.call('POST', path, { firmwareId: firmware });
+  device = (await api.call('POST', '/v1/devices', { info: { name: 'd', deviceTypeId: type } })).body.data.id as string;
+});
+afterAll(() => api.close());
+
+async function created(): Promise<string> {
+  const steps = [{ slot: 'firmware', firmwareId: firmware }];
+  const plan = { name: 'switch 1.5.0', steps, targets: { deviceIds: [device] } };
+  return (await api.call('POST', '/v1/rollouts', plan)).body.data.id as string;
+}
+
+const events = async (id: string) =>
+  ((await api.call('GET', `/v1/rollouts/${id}/events`)).body.data as { event: string }[]).map((one) => one.event);
+const pointersOf = (reply: Reply) => (reply.body.errors as { pointer: string }[]).map((one) => one.pointer);
+
+describe('a draft', () => {
+  it('is renamed and deleted; its history stays', async () => {
+    const id = await created();
+    expect((await api.call('PATCH', `/v1/rollouts/${id}`, { name: 'other' })).body.data).toMatchObject({
+      name: 'other',
+      version: 2,
+    });
+    expect((await api.call('GET', '/v1/rollouts?q=other')).body.data).toMatchObject([{ id }]);
+    expect(pointersOf(await api.call('PATCH', `/v1/rollouts/${id}`, { name: '' }))).toEqual(['/name']);
+    expect((await api.call('DELETE', `/v1/rollouts/${id}`)).status).toBe(204);
+    for (const path of [`/v1/rollouts/${id}`, `/v1/rollouts/${id}/devices`])
+      expect((await api.call('GET', path)).status).toBe(404);
+    expect((await api.call('DELETE', `/v1/rollouts/${id}`)).status).toBe(404);
+    expect(await events(id)).toEqual(['created', 'amended', 'deleted']);
+  });
+
+  it('is deleted while it is a draft, or once it has ended', async () => {
+    const id = await created();
+    await api.call('POST', `/v1/rollouts/${id}/start`);
+    const refused = await api.call('DELETE', `/v1/rollouts/${id}`);
+    expect([refused.status, refused.body.errorCode]).toEqual([409, 'ROLLOUT_STATE']);
+    expect(refused.body.errorMessage).toMatch(/cannot be deleted while it is running: .*abort it/);
+    await api.call('POST', `/v1/rollouts/${id}/abort`);
+  });
+});

@@ -190,11 +190,15 @@ describe('Commands of a rollout', () => {
     await story.fail();
     await story.settles();
     const retry = () => story.asks({ do: 'retry', outcomes: ['failed'] });
-    const change = (set: string) => story.facts.sql(`UPDATE rollouts SET ${set} WHERE id = $1`, [story.rolloutId]);
-    await change(`plan = jsonb_set(plan, '{schedule,endAt}', '1000')`);
+    await story.facts.sql(
+      `UPDATE rollout_groups SET opened_at = opened_at - interval '31 days' WHERE rollout_id = $1`,
+      [story.rolloutId],
+    );
+    await expect(retry()).rejects.toThrow(/had until .* \(timeouts\.target, from .*\); create another rollout/);
+    await story.facts.sql(`UPDATE rollouts SET plan = jsonb_set(plan, '{schedule,endAt}', '1000') WHERE id = $1`, [
+      story.rolloutId,
+    ]);
     await expect(retry()).rejects.toThrow(/its end, 1970-.*, has passed \(schedule\.endAt\); create another rollout/);
-    await change(`started_at = started_at - interval '31 days'`);
-    await expect(retry()).rejects.toThrow(/had until .* \(timeouts\.target\); create another rollout/);
   });
 
   it('a device that is deleted takes its target along', async () => {

@@ -65,7 +65,7 @@ describe('A draft', () => {
     ]);
   });
 
-  it('is deleted: its history stays, and its process is told and ends', async () => {
+  it('is deleted: its history stays, and its process ends', async () => {
     const story = await Story.given(pool, { online: 1 });
     await story.creates({ groups: ONE_GROUP });
     await deletes(story);

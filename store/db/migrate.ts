@@ -10,8 +10,8 @@ const FOLDER = new URL('../sql/', import.meta.url);
  * runs and the others wait. A migration runs in one transaction with all that come after it: all or none.
  * @param upTo the last migration to run, for a database that is to have the schema of an older version for now; by
  * default all of them.
- * @throws a sentence where the user lacks a right (rights.ts); when a migration fails, PostgreSQL's own message and the
- * file's name.
+ * @throws a sentence where the user lacks a right (rights.ts), or the schema is of a newer Slipway; when a migration
+ * fails, PostgreSQL's own message and the file's name.
  */
 export async function migrate(databaseUrl: string, upTo?: string): Promise<void> {
   if (await isUpToDate(databaseUrl, upTo)) return;
@@ -54,6 +54,7 @@ async function isUpToDate(databaseUrl: string, upTo: string | undefined): Promis
   }
 }
 
+/** @throws a sentence where there are migrations that this version does not know: it would misread their tables. */
 async function hasAllMigrations(client: pg.Client): Promise<boolean> {
   const known = await client.query<{ is_readable: boolean | null }>(
     `SELECT has_table_privilege(to_regclass('kysely_migration'), 'SELECT') AS is_readable`,
@@ -61,7 +62,13 @@ async function hasAllMigrations(client: pg.Client): Promise<boolean> {
   // Not there yet; or not this user's, which its rights will say.
   if (known.rows[0]?.is_readable !== true) return false;
   const done = await client.query<{ name: string }>('SELECT name FROM kysely_migration ORDER BY name');
-  return done.rows.map((row) => row.name).join() === (await migrationNames()).join();
+  const names = await migrationNames();
+  const unknown = done.rows.find((row) => !names.includes(row.name));
+  if (unknown)
+    throw new Error(
+      `the database is of a newer Slipway: its schema has "${unknown.name}", which this one does not know. Start the newer one, or restore a backup (docs/operations.md, "Upgrade")`,
+    );
+  return done.rows.length === names.length;
 }
 
 /** Of all migrations that there are, in their order. */

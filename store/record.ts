@@ -17,6 +17,7 @@ import {
   stageOf,
   waitsForDevice,
 } from '../domain/installation/process-status.js';
+import { contradictionOf, type TypeNames } from '../domain/installation/unfit.js';
 import { raiseRevision } from '../domain/installation/raise-revision.js';
 import { apply, type DeviceAggregate } from '../domain/installation/device-aggregate.js';
 import { ancestorsOf, servedBy } from './fleet/gateways.js';
@@ -25,7 +26,7 @@ import { mark, type Mark } from './outbox/outbox.js';
 import type { Tx } from './db/pool.js';
 import { moveRollbackTargets } from './rollouts/rollback-moves.js';
 import { moveTargets, refreshAdmissible, type InstallationChange } from './rollouts/moves.js';
-import { unassociatedAmong } from './fleet/associations.js';
+import { awaitingTurn, readTurnFacts, unfitOn, type TurnFacts } from './installations/at-turn.js';
 import {
   loadAggregates,
   saveAggregates,
@@ -65,7 +66,13 @@ export type RecordRefusal = Refusal | 'unknown_installation' | 'unknown_device' 
  * the whole batch.
  */
 export type Recorded =
-  | { outcome: 'applied' | 'unchanged'; installation?: Installation; aggregate: DeviceAggregate }
+  | {
+      outcome: 'applied' | 'unchanged';
+      installation?: Installation;
+      aggregate: DeviceAggregate;
+      /** A hello that says another type than is stored of its device: the sentence. */
+      contradiction?: string;
+    }
   | { outcome: 'refused'; reason: RecordRefusal };
 
 /**
@@ -83,18 +90,19 @@ export async function record(tx: Tx, reports: readonly Report[], now: number): P
     await ancestorsOf(tx, reports.flatMap(foreignNode)),
   ];
   const aggregates = new Map(
-    [...loaded].map(([key, { aggregate, slotsOfType }]) => [key, { before: aggregate, after: aggregate, slotsOfType }]),
+    [...loaded].map(([key, { aggregate, ...ofType }]) => [key, { before: aggregate, after: aggregate, ...ofType }]),
   );
   const history: HistoryEntry[] = [];
   // installations whose process did the change itself: it needs no signal about it
   const selfReported = new Set<string>();
-  const unassociated = await unassociatedAmong(tx, judgedAtTurn(reports, loaded));
+  const turn = await readTurnFacts(tx, judgedAtTurn(reports, loaded));
   const answers = reports.map((report): Recorded => {
     const key = deviceKey(report.tenantId, report.deviceId);
     const held = aggregates.get(key);
     if (!held) return { outcome: 'refused', reason: 'unknown_device' };
     if (!mayReport(report, ancestors)) return { outcome: 'refused', reason: 'forbidden' };
-    const { aggregate: applied, result } = applyReport(held.after, atTurn(report, unassociated), held.slotsOfType, now);
+    const asked = atTurn(report, held.after, held.type, turn);
+    const { aggregate: applied, result } = applyReport(held.after, asked, held.slotsOfType, now);
     const aggregate = attributed(held.after, applied, report, now);
     history.push(...differences(held.after, aggregate, causeOf(report), now));
     if (report.from.kind === 'process' && report.kind === 'event') selfReported.add(report.installationId);
@@ -107,7 +115,7 @@ export async function record(tx: Tx, reports: readonly Report[], now: number): P
     if (result.outcome === 'refused') return result;
     return 'next' in result
       ? { outcome: result.outcome, installation: result.next, aggregate }
-      : { outcome: result.outcome, aggregate };
+      : { outcome: result.outcome, aggregate, ...contradictionIn(report, held.type) };
   });
   const changes = [...aggregates.values()].filter(({ before, after }) => before !== after);
   await saveAggregates(tx, changes);
@@ -169,30 +177,35 @@ function applyReport(
   }
 }
 
+function contradictionIn(report: Report, type: TypeNames): { contradiction?: string } {
+  if (report.kind !== 'hello') return {};
+  const contradiction = contradictionOf(report.hello.deviceType ?? null, type);
+  return contradiction === undefined ? {} : { contradiction };
+}
+
 /** Only the device itself shows that it is there: a gateway speaks for a child that may be away. */
 function isItself(report: Report): boolean {
   return report.from.kind === 'device' && report.from.node === report.deviceId;
 }
 
 /** A turn that is asked for knows which installations its rules refuse. */
-function atTurn(report: Report, unassociated: readonly string[]): Report {
-  return report.kind === 'event' && report.event.type === 'begin' && unassociated.length > 0
-    ? { ...report, event: { ...report.event, unassociated } }
-    : report;
+function atTurn(report: Report, aggregate: DeviceAggregate, type: TypeNames, turn: TurnFacts): Report {
+  if (report.kind !== 'event' || report.event.type !== 'begin') return report;
+  const { unassociated } = turn;
+  return { ...report, event: { ...report.event, unassociated, unfit: unfitOn(aggregate, type, turn) } };
 }
 
-/** Installations of rollouts that may get their turn by one of these reports: what they need is looked up again. */
+/** Installations that may get their turn by one of these reports: what they need is looked up again. */
 function judgedAtTurn(reports: readonly Report[], loaded: ReadonlyMap<string, LoadedAggregate>): Installation[] {
   const devices = new Set(
     reports
       .filter((report) => report.kind === 'event' && report.event.type === 'begin')
       .map((report) => deviceKey(report.tenantId, report.deviceId)),
   );
-  return [...devices].flatMap((key) =>
-    Object.values(loaded.get(key)?.aggregate.installations ?? {}).filter(
-      (one) => one.policy.rules !== undefined && (one.state === 'scheduled' || one.state === 'queued'),
-    ),
-  );
+  return [...devices].flatMap((key) => {
+    const found = loaded.get(key);
+    return found ? awaitingTurn(found.aggregate) : [];
+  });
 }
 
 /** What may put a device offline, and with it those that are reached through it. */

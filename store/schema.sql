@@ -198,6 +198,8 @@ CREATE TABLE devices (
   reachable boolean
   last_seen_hour timestamp without time zone DEFAULT date_trunc('hour'::text, (last_seen_at AT TIME ZONE 'UTC'::text))
   boots jsonb NOT NULL DEFAULT '[]'::jsonb
+  said_type text
+  reports_as text
   silent_since timestamp with time zone
   CONSTRAINT devices_pkey PRIMARY KEY (tenant_id, id)
   CONSTRAINT devices_tenant_id_connected_by_fkey FOREIGN KEY (tenant_id, connected_by) REFERENCES devices(tenant_id, id)
@@ -259,7 +261,11 @@ CREATE TABLE firmwares (
   updated_at timestamp with time zone NOT NULL DEFAULT now()
   upload_seen_at timestamp with time zone
   retired_at timestamp with time zone
+  expected_sha256 text
+  expected_size bigint
   CONSTRAINT firmwares_check CHECK (((state = 'ready'::text) <= ((sha256 IS NOT NULL) AND (size IS NOT NULL))))
+  CONSTRAINT firmwares_expected_sha256_check CHECK ((expected_sha256 ~ '^[0-9a-f]{64}$'::text))
+  CONSTRAINT firmwares_expected_size_check CHECK ((expected_size > 0))
   CONSTRAINT firmwares_pkey PRIMARY KEY (tenant_id, id)
   CONSTRAINT firmwares_sha256_check CHECK ((sha256 ~ '^[0-9a-f]{64}$'::text))
   CONSTRAINT firmwares_state_check CHECK ((state = ANY (ARRAY['draft'::text, 'ready'::text, 'expired'::text, 'retired'::text])))

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { DomainError } from '../../domain/errors.js';
 import { linkFault, type LinkFault } from '../../protocol/http/download-links.js';
 import { id } from '../../protocol/http/envelope.js';
-import { attachment, isUnchanged, whatToServe } from '../../protocol/http/ranges.js';
+import { attachment, isStillThis, isUnchanged, whatToServe } from '../../protocol/http/ranges.js';
 import { downloadOfFirmware, downloadOfInstallation, type Download } from '../../store/fleet/downloads.js';
 import type { Tx } from '../../store/db/pool.js';
 import { asTenant } from '../../store/db/transaction.js';
@@ -25,6 +25,10 @@ const REQUEST_HEADERS = {
   Range: { description: 'One range of bytes; several are answered with the whole', example: 'bytes=0-1023' },
   'If-Range': {
     description: 'The ETag that the range belongs to: another one gets the whole',
+    example: '"9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"',
+  },
+  'If-Match': {
+    description: 'The ETag that is wanted: 412 where the content is another one',
     example: '"9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"',
   },
   'If-None-Match': {
@@ -55,6 +59,10 @@ const answers: Record<number, AnswerDoc> = {
   304: { description: 'The client has it already' },
   403: { description: 'The link was changed, or is not valid any more' },
   410: { description: 'What the link was made for has ended' },
+  412: {
+    description: 'The content is not the one that If-Match names',
+    headers: { ETag: 'The SHA-256 of the content' },
+  },
   416: { description: 'The range lies beyond the end', headers: { 'Content-Range': 'How long the content is' } },
 };
 
@@ -140,6 +148,12 @@ async function serve(
     'Cache-Control': 'private, no-transform',
     'X-Content-Type-Options': 'nosniff',
   });
+  if (!isStillThis(request.headers['if-match'], etag))
+    throw new DomainError(
+      'REQUEST_PRECONDITION_FAILED',
+      `the content has the ETag ${etag}, which If-Match does not name`,
+      { etag },
+    );
   if (isUnchanged(request.headers['if-none-match'], etag)) return { status: 304 };
   const served = request.method === 'GET' ? whatToServe(request.headers, etag, size) : { how: 'whole' as const };
   if (served.how === 'unsatisfiable') {

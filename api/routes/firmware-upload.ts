@@ -1,8 +1,17 @@
+import { createHash, type Hash } from 'node:crypto';
 import type { Request } from 'express';
 import type { ReceivedBlob } from '../../adapters/blobs/port.js';
 import { DomainError } from '../../domain/errors.js';
-import { attachContent, isContentNeeded, keepDraftAlive, lockContent } from '../../store/fleet/firmwares.js';
+import { sentDigests, type SentDigest } from '../../protocol/http/digests.js';
+import {
+  attachContent,
+  isContentNeeded,
+  keepDraftAlive,
+  lockContent,
+  readFirmware,
+} from '../../store/fleet/firmwares.js';
 import { asService } from '../../store/db/transaction.js';
+import { refuseFaults } from '../http/errors.js';
 import { idsIn } from '../http/request-log.js';
 import type { Call, Services } from '../http/route.js';
 
@@ -12,28 +21,67 @@ const TOUCH_MS = 30_000;
 /**
  * Takes the raw body as the firmware's blob, in constant memory. Of two uploads at once the one that is complete first
  * wins. What broke off, came second or is empty leaves nothing behind.
- * @throws DomainError FIRMWARE_NO_ACCESS_TO_RESOURCE, FIRMWARE_BLOB_EXISTS, FIRMWARE_EXPIRED, FIRMWARE_VALIDATION
+ * @throws DomainError FIRMWARE_NO_ACCESS_TO_RESOURCE, FIRMWARE_BLOB_EXISTS, FIRMWARE_EXPIRED, FIRMWARE_VALIDATION,
+ * FIRMWARE_BLOB_MISMATCH where the bytes are not those that were announced
  */
 export async function uploadBlob(services: Services, call: Call, firmwareId: string): Promise<void> {
-  const touch = (): Promise<void> =>
-    call.inTenant((tx) =>
-      keepDraftAlive(tx, call.principal.tenantId, firmwareId, {
-        lifetimeMs: services.draftLifetimeMs,
-        now: services.now(),
-      }),
-    );
+  const { tenantId } = call.principal;
+  const age = () => ({ lifetimeMs: services.draftLifetimeMs, now: services.now() });
+  const touch = (): Promise<void> => call.inTenant((tx) => keepDraftAlive(tx, tenantId, firmwareId, age()));
+  const digests = announced(call.request);
   await touch();
-  const received = await receive(services, call.request, touch);
+  const { expected } = await call.inTenant((tx) => readFirmware(tx, tenantId, firmwareId, age()));
+  const hashes = new Map(
+    digests.filter(({ algorithm }) => algorithm !== 'sha-256').map((sent) => [sent, createHash(NAMES[sent.algorithm])]),
+  );
+  const received = await receive(services, call.request, touch, [...hashes.values()]);
   try {
     if (received.size === 0)
       throw new DomainError('FIRMWARE_VALIDATION', 'the blob is empty; send its bytes as the body');
+    if (expected?.size !== undefined && expected.size !== received.size)
+      throw mismatch(`size ${expected.size}, which the firmware was created with,`, `${received.size} bytes`);
+    if (expected?.sha256 !== undefined && expected.sha256 !== received.sha256)
+      throw mismatch(`sha256 ${expected.sha256}, which the firmware was created with,`, received.sha256);
+    for (const sent of digests) {
+      const hex = hashes.get(sent)?.digest('hex') ?? received.sha256;
+      if (hex !== sent.hex) throw mismatch(`${sent.header} (${sent.algorithm}) ${sent.hex}`, hex);
+    }
     await attach(services, call, firmwareId, received);
   } finally {
     await received.discard();
   }
 }
 
-async function receive(services: Services, request: Request, touch: () => Promise<void>): Promise<ReceivedBlob> {
+const NAMES = { 'sha-256': 'sha256', 'sha-512': 'sha512', md5: 'md5' } as const;
+
+/** @throws DomainError FIRMWARE_VALIDATION: a part is never the whole; a digest that cannot be read is none. */
+function announced(request: Request): SentDigest[] {
+  const { digests, faults } = sentDigests(request.headers);
+  if (request.headers['content-range'] !== undefined)
+    faults.push({
+      pointer: '/header/Content-Range',
+      detail: 'is refused: the body is the whole blob, it is not sent in parts',
+    });
+  if (faults.length > 0) {
+    request.resume();
+    throw refuseFaults('FIRMWARE_VALIDATION', faults);
+  }
+  return digests;
+}
+
+function mismatch(announcedAs: string, got: string): DomainError {
+  return new DomainError(
+    'FIRMWARE_BLOB_MISMATCH',
+    `${announcedAs} does not fit what arrived: ${got}; nothing was kept, send the right bytes`,
+  );
+}
+
+async function receive(
+  services: Services,
+  request: Request,
+  touch: () => Promise<void>,
+  hashes: readonly Hash[],
+): Promise<ReceivedBlob> {
   let lost: unknown;
   const noteLoss = (error: unknown): void => {
     // Only a refusal ends the upload early; while the database is away it goes on, and the draft is judged at the end.
@@ -42,7 +90,7 @@ async function receive(services: Services, request: Request, touch: () => Promis
   };
   const timer = setInterval(() => void touch().catch(noteLoss), Math.min(TOUCH_MS, services.draftLifetimeMs / 3));
   try {
-    return await services.blobs.receive(bytesOf(request, () => lost));
+    return await services.blobs.receive(bytesOf(request, () => lost, hashes));
   } catch (error) {
     request.resume(); // what is still under way is thrown away, or the client would never come to read the answer
     throw request.destroyed && !request.complete
@@ -62,9 +110,11 @@ async function receive(services: Services, request: Request, touch: () => Promis
  * The stream is not destroyed where the reader gives up: the socket is needed for the answer. One on which nothing
  * moves ends in api/http/listener.ts.
  */
-async function* bytesOf(request: Request, lost: () => unknown): AsyncGenerator<Uint8Array> {
+async function* bytesOf(request: Request, lost: () => unknown, hashes: readonly Hash[]): AsyncGenerator<Uint8Array> {
   for await (const chunk of request.iterator({ destroyOnReturn: false })) {
     if (lost() !== undefined) throw lost();
+    // Before it is given: then it belongs to the store.
+    for (const hash of hashes) hash.update(chunk as Buffer);
     yield chunk as Buffer;
   }
   if (!request.complete) throw new Error('the body ended early');

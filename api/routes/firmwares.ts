@@ -23,6 +23,13 @@ const common = { tag: 'Firmware', validationCode: VALIDATION, unknownCode: 'FIRM
 const byId = z.object({ id });
 const one = { description: 'The firmware', schema: envelope(firmware) };
 
+const UPLOAD_HEADERS = {
+  'Repr-Digest': {
+    description: 'RFC 9530: checked, 422 where the bytes are others. Content-Digest, Digest and Content-MD5 likewise',
+    example: 'sha-256=:n4bQgYhMfWWaL+qgxVrQFaO/TxsrC4Is0V1sFbDwCgg=:',
+  },
+};
+
 /** docs/contracts/rest-api.md, "Firmware". Metadata is immutable: there is no PATCH. */
 export function firmwareRoutes(services: Services): Route[] {
   const signer = linkSigner(services.pool);
@@ -126,9 +133,11 @@ export function firmwareRoutes(services: Services): Route[] {
       permission: 'firmware:write',
       params: byId,
       contentType: 'application/octet-stream',
+      requestHeaders: UPLOAD_HEADERS,
       answers: {
         200: { description: 'It is attached', schema: envelope(attached) },
         409: { description: 'The firmware expired before its blob was attached' },
+        422: { description: 'The bytes are not those that were announced; nothing was kept' },
         423: { description: 'It has a blob already, or another upload was faster' },
       },
       async handle(call) {

@@ -152,7 +152,10 @@ function diagnosticsOf(
   const { tenant, node, device } = reading.message;
   const answers = answer ? paired(answer.reports, answer.recorded) : [];
   const entries = answers.flatMap(([{ deviceId }, one]): Diagnostic[] => {
-    if (one.outcome !== 'refused') return [];
+    if (one.outcome !== 'refused')
+      return one.contradiction === undefined
+        ? []
+        : [diagnosticOf(incoming, tenant, deviceId, 'type_contradicted', one.contradiction, now)];
     const isForeign = one.reason === 'forbidden' || one.reason === 'unknown_device';
     const detail = `${deviceId === device ? '' : `child ${deviceId}: `}${REFUSAL_SENTENCES[one.reason] ?? one.reason}`;
     return [diagnosticOf(incoming, tenant, isForeign ? node : deviceId, one.reason, detail, now)];

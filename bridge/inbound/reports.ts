@@ -45,16 +45,17 @@ export function reportsOf(
           ...(body.bootId ? { bootId: body.bootId } : {}),
           agent: body.agent,
           ...(body.caps ? { caps: body.caps } : {}),
+          ...(body.deviceType === undefined ? {} : { deviceType: body.deviceType }),
           slots: body.slots,
         },
       };
       return [
         own,
-        ...childrenOf(message, aliases).map(({ id, slots, reachable }): Report => ({
+        ...childrenOf(message, aliases).map(({ id, slots, reachable, deviceType }): Report => ({
           ...about,
           deviceId: id,
           kind: 'hello',
-          hello: { slots, reachable },
+          hello: { slots, reachable, ...(deviceType === undefined ? {} : { deviceType }) },
         })),
       ];
     }
@@ -108,6 +109,7 @@ interface Child {
   names: readonly string[];
   slots: Readonly<Record<string, HeldSlot>>;
   reachable: boolean;
+  deviceType?: string;
 }
 type Named = NonNullable<Hello['children']>[number];
 
@@ -126,6 +128,7 @@ export function childrenOf(message: UpMessage & { type: 'hello' }, aliases: Read
         names: namesOf(child, id, message.tenant, aliases),
         slots: child.slots,
         reachable: child.reachable,
+        ...(child.deviceType === undefined ? {} : { deviceType: child.deviceType }),
       });
   }
   return [...children.values()];

@@ -14,6 +14,8 @@ export interface Firmware {
   readonly state: FirmwareState;
   /** There once a blob is attached; stays with a tombstone. Size in bytes. */
   readonly content: { readonly sha256: string; readonly size: number } | null;
+  /** What its blob must be, where that was said when it was created. Size in bytes. */
+  readonly expected: { readonly sha256?: string; readonly size?: number } | null;
   readonly contentType: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly createdBy: string;

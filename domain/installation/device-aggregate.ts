@@ -35,7 +35,7 @@ export interface Done {
 export function apply(aggregate: DeviceAggregate, installationId: string, event: InstallationEvent, now: number): Done {
   const before = aggregate.installations[installationId];
   if (!before) return { aggregate, result: { outcome: 'refused', reason: 'unknown_installation' } };
-  if (event.type === 'begin') return begin(aggregate, before, event.unassociated ?? [], now);
+  if (event.type === 'begin') return begin(aggregate, before, event, now);
   if (event.type === 'place') return placed(aggregate, before, now);
   const result = advance(before, inView(aggregate, before, event), now);
   if (result.outcome !== 'applied') return { aggregate, result };
@@ -89,11 +89,14 @@ function settle(aggregate: DeviceAggregate, before: Installation, after: Install
   return before.executing && !turn.executing ? nextInLine(next, now) : next;
 }
 
+/** What the store found out about the installations of the device. */
+type Judged = Omit<Extract<InstallationEvent, { type: 'begin' }>, 'type'>;
+
 /**
  * Is it time, and is it my turn? Then the offer is made: it gets the slot's next revision, and the document follows
  * from that.
  */
-function begin(aggregate: DeviceAggregate, i: Installation, unassociated: readonly string[], now: number): Done {
+function begin(aggregate: DeviceAggregate, i: Installation, judged: Judged, now: number): Done {
   const unchanged: Done = { aggregate, result: { outcome: 'unchanged', next: i } };
   if (isEnded(i.state)) return unchanged;
   if (i.deadline !== null && now >= i.deadline && !i.executing) {
@@ -111,9 +114,9 @@ function begin(aggregate: DeviceAggregate, i: Installation, unassociated: readon
   const first = nextDue(aggregate, i, now);
   if (first !== undefined) {
     // Its process finds the offer made, as it would find the turn taken.
-    const ahead = begin(aggregate, first, unassociated, now).aggregate;
+    const ahead = begin(aggregate, first, judged, now).aggregate;
     const own = defined(ahead.installations[i.id], 'an offer removes no installation');
-    return begin(ahead, own, unassociated, now);
+    return begin(ahead, own, judged, now);
   }
   if (!i.executing && executing(aggregate, i.id) !== undefined)
     return applied(aggregate, i, moved(i, 'queue', now, { retryAt: null, place: placeBehind(i) }), now);
@@ -132,7 +135,8 @@ function begin(aggregate: DeviceAggregate, i: Installation, unassociated: readon
   }
   if (i.state !== 'scheduled' && i.state !== 'queued')
     return i.executing ? unchanged : applied(aggregate, i, startTurn(i, now), now);
-  const refusal = judgeTurn(i, slotNow(aggregate, i.slot), !unassociated.includes(i.id));
+  const refusal =
+    judged.unfit?.[i.id] ?? judgeTurn(i, slotNow(aggregate, i.slot), !(judged.unassociated ?? []).includes(i.id));
   if (refusal !== undefined)
     return applied(
       aggregate,

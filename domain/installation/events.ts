@@ -1,3 +1,4 @@
+import type { Unfit } from './unfit.js';
 import type { Installation } from './installation.js';
 
 /**
@@ -56,6 +57,8 @@ export type InstallationEvent =
       readonly type: 'begin';
       /** Of the installations on the device: those whose firmware is not associated with their slot any more. */
       readonly unassociated?: readonly string[];
+      /** Of the installations on the device: those that it cannot take. */
+      readonly unfit?: Readonly<Record<string, Unfit>>;
     }
   /** The process's timer fired: is something due? */
   /** `unconfirmed`: the last that the device said is that it has not confirmed the content yet. */

@@ -1,5 +1,5 @@
 import { wantsDocument } from './process-status.js';
-import type { Boot } from './installation.js';
+import type { Boot, Caps } from './installation.js';
 import { apply, emptySlot, LAST_REVISION, revise, type DeviceAggregate } from './device-aggregate.js';
 
 /**
@@ -9,7 +9,9 @@ import { apply, emptySlot, LAST_REVISION, revise, type DeviceAggregate } from '.
 export interface Hello {
   readonly bootId?: string;
   readonly agent?: { readonly name: string; readonly version: string };
-  readonly caps?: object;
+  readonly caps?: Caps;
+  /** What it calls its type. */
+  readonly deviceType?: string;
   readonly slots: Readonly<Record<string, HelloSlot>>;
   /**
    * As its gateway says; absent = the device speaks for itself. A child that cannot be reached says nothing of its
@@ -53,6 +55,7 @@ export function applyHello(aggregate: DeviceAggregate, hello: Hello, now: number
       boots,
       agent: hello.agent ?? aggregate.device.agent,
       caps: hello.caps ?? aggregate.device.caps,
+      saidType: hello.deviceType ?? aggregate.device.saidType,
     },
   };
   for (const [name, said] of Object.entries(hello.slots)) {

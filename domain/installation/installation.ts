@@ -98,6 +98,16 @@ export interface Boot {
   readonly at: number;
 }
 
+/** What a device's agent can do (docs/contracts/device-mqtt.md, "Payloads"); what is absent has its default. */
+export interface Caps {
+  readonly resume?: boolean | undefined;
+  readonly cancelDuringInstall?: boolean | undefined;
+  /** Hashes that it checks. */
+  readonly hash?: readonly string[] | undefined;
+  /** Bytes. */
+  readonly maxSize?: number | undefined;
+}
+
 /** What is known of a device besides what is installed on it. */
 export interface Device {
   readonly tenantId: string;
@@ -114,7 +124,9 @@ export interface Device {
   /** Boots that the device told of in its own hellos, the newest last; of each when it was first heard. */
   readonly boots: readonly Boot[];
   readonly agent: { readonly name: string; readonly version: string } | null;
-  readonly caps: object | null;
+  readonly caps: Caps | null;
+  /** What its hello calls its type; null = it has said nothing of that. */
+  readonly saidType: string | null;
   /** `cmd hello` is due while this is later than `helloAt`. */
   readonly helloWantedAt: number | null;
   readonly helloAt: number | null;

@@ -11,6 +11,9 @@ export const TURN_REFUSALS = {
   CONTENT_NEWER: 'skipped',
   CONTENT_CHANGED: 'skipped',
   NOT_ASSOCIATED: 'rejected',
+  TOO_LARGE: 'rejected',
+  HASH_UNSUPPORTED: 'rejected',
+  TYPE_CONTRADICTED: 'rejected',
 } as const satisfies Record<string, TargetState>;
 /** The code with which such an installation ends. */
 export type TurnRefusal = keyof typeof TURN_REFUSALS;

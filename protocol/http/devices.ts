@@ -35,6 +35,10 @@ const infoShape = {
   coordinates: coordinates.nullish(),
   installationTimestamp: timestamp.nullish(),
   communicationInterval,
+  reportsAs: text(1, 255).nullish().meta({
+    description:
+      'What the device calls its type in its hello, where that is neither the name, the model nor the id of its type: without it such a hello gets no offer',
+  }),
 };
 
 const example = {
@@ -88,6 +92,7 @@ export const device = z
       coordinates: coordinates.optional(),
       installationTimestamp: timestamp.optional(),
       communicationInterval: z.int().optional(),
+      reportsAs: z.string().optional(),
     }),
     configuration: anything.optional(),
     custom: anything.optional(),

@@ -30,6 +30,8 @@ export const newFirmware = z
     version: text(0, 255).nullish(),
     contentType: contentType.default(DEFAULT_CONTENT_TYPE).meta({ description: 'What the blob is served as' }),
     labels: labels.default({}),
+    sha256: sha256.optional().meta({ description: 'What the blob is: an upload of other bytes is refused with 422' }),
+    size: z.int().min(1).optional().meta({ description: 'Bytes of the blob, likewise' }),
   })
   .meta({
     id: 'NewFirmware',
@@ -102,6 +104,10 @@ export const firmware = z
       .meta({ description: 'Multihashes in hex; SHA2-256 is 1220 and 64 digits. There once a blob is attached' }),
     sha256: z.string().optional(),
     contentType: z.string(),
+    expected: z
+      .strictObject({ sha256: z.string().optional(), size: z.int().optional() })
+      .optional()
+      .meta({ description: 'What the blob must be, where that was said when the firmware was created' }),
     labels: z.record(z.string(), z.string()),
     createdBy: z.string(),
     createdAt: timestamp,
@@ -141,6 +147,7 @@ export function printFirmware(f: Firmware, downloadUrl: (id: string) => string):
           sha256: f.content.sha256,
         }),
     contentType: f.contentType,
+    ...(f.expected === null ? {} : { expected: f.expected }),
     labels: { ...f.labels },
     createdBy: f.createdBy,
     createdAt: new Date(f.createdAt).toISOString(),

@@ -31,6 +31,15 @@ function fromTo(start: number, end: number, size: number): Serve {
   return start >= size ? { how: 'unsatisfiable' } : { how: 'part', start, end: Math.min(end, size - 1) };
 }
 
+/** `If-Match` (RFC 9110 §13.1.1): strong comparison, any of a list. True where the header is absent. */
+export function isStillThis(ifMatch: string | undefined, etag: string): boolean {
+  if (ifMatch === undefined) return true;
+  return ifMatch
+    .split(',')
+    .map((tag) => tag.trim())
+    .some((tag) => tag === '*' || tag === etag);
+}
+
 /** `If-None-Match` (RFC 9110 §13.1.2): weak comparison, any of a list. */
 export function isUnchanged(ifNoneMatch: string | undefined, etag: string): boolean {
   if (ifNoneMatch === undefined) return false;

@@ -31,6 +31,7 @@ export interface Device {
     coordinates?: unknown;
     installationTimestamp?: string;
     communicationInterval?: number;
+    reportsAs?: string;
   };
   configuration?: unknown;
   custom?: unknown;
@@ -52,6 +53,7 @@ interface DeviceRow {
   coordinates: unknown;
   installation_timestamp: Date | null;
   communication_interval: number | null;
+  reports_as: string | null;
   configuration: unknown;
   custom: unknown;
   online: boolean;
@@ -60,7 +62,7 @@ interface DeviceRow {
   updated_at: Date;
 }
 
-const COLUMNS = `id, device_type_id, name, description, tags, connected_by, location, coordinates, installation_timestamp, communication_interval,
+const COLUMNS = `id, device_type_id, name, description, tags, connected_by, location, coordinates, installation_timestamp, communication_interval, reports_as,
   configuration, custom, online, last_seen_at, created_at, updated_at,
   ARRAY(SELECT alias FROM device_aliases a WHERE a.tenant_id = devices.tenant_id AND a.device_id = devices.id
     ORDER BY position, alias) AS aliases`;
@@ -72,8 +74,8 @@ export async function createDevice(tx: Tx, tenantId: string, device: NewDevice):
   if (device.info.connectedBy) await requireGateway(tx, tenantId, id, device.info.connectedBy);
   await tx.query(
     `INSERT INTO devices (device_type_id, name, description, tags, connected_by, location, coordinates,
-      installation_timestamp, communication_interval, configuration, custom, tenant_id, id)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
+      installation_timestamp, communication_interval, reports_as, configuration, custom, tenant_id, id)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`,
     [...values(device), tenantId, id],
   );
   await addAliases(tx, tenantId, id, device.info.aliases ?? []);
@@ -181,8 +183,8 @@ export async function updateDevice(
       reachable = CASE WHEN connected_by IS DISTINCT FROM $5 THEN NULL
       ELSE reachable END,
       online = online AND (connected_by IS NOT DISTINCT FROM $5 OR ${hasCredential('devices.tenant_id', 'devices.id')}), connected_by = $5, location = $6, coordinates = $7, installation_timestamp = $8,
-       communication_interval = $9, configuration = $10, custom = $11, updated_at = now() WHERE tenant_id = $12
-         AND id = $13`,
+       communication_interval = $9, reports_as = $10, configuration = $11, custom = $12, updated_at = now()
+     WHERE tenant_id = $13 AND id = $14`,
     [...values(next), tenantId, id],
   );
   await tx.query('DELETE FROM device_aliases WHERE tenant_id = $1 AND device_id = $2 AND NOT alias = ANY($3::text[])', [
@@ -268,6 +270,7 @@ function values({ info, configuration, custom }: NewDevice): unknown[] {
     json(info.coordinates),
     info.installationTimestamp ? new Date(info.installationTimestamp).toISOString() : null,
     info.communicationInterval ?? null,
+    info.reportsAs ?? null,
     json(configuration),
     json(custom),
   ];
@@ -289,6 +292,7 @@ function toDevice(row: DeviceRow): Device {
         ? {}
         : { installationTimestamp: row.installation_timestamp.toISOString() }),
       ...(row.communication_interval === null ? {} : { communicationInterval: row.communication_interval }),
+      ...(row.reports_as === null ? {} : { reportsAs: row.reports_as }),
     },
     ...(row.configuration === null ? {} : { configuration: row.configuration }),
     ...(row.custom === null ? {} : { custom: row.custom }),

@@ -18,6 +18,9 @@ export interface NewFirmware {
   contentType: string;
   labels: Record<string, string>;
   createdBy: string;
+  /** What its blob must be: lower-case hex, bytes. */
+  sha256?: string | undefined;
+  size?: number | undefined;
 }
 
 interface FirmwareRow {
@@ -35,10 +38,12 @@ interface FirmwareRow {
   created_at: Date;
   updated_at: Date;
   upload_seen_at: Date | null;
+  expected_sha256: string | null;
+  expected_size: string | null;
 }
 
 const COLUMNS =
-  'tenant_id, id, name, description, version, state, size, sha256, content_type, labels, created_by, created_at, updated_at, upload_seen_at';
+  'tenant_id, id, name, description, version, state, size, sha256, content_type, labels, created_by, created_at, updated_at, upload_seen_at, expected_sha256, expected_size';
 
 /** What a draft's age is judged by: how long it may wait for its blob, and the present. Milliseconds. */
 export interface DraftAge {
@@ -50,8 +55,8 @@ export interface DraftAge {
 export async function createFirmware(tx: Tx, tenantId: string, firmware: NewFirmware, now: number): Promise<Firmware> {
   const { rows } = await tx.query<FirmwareRow>(
     `INSERT INTO firmwares (tenant_id, id, name, description, version, content_type, labels, created_by, created_at,
-      updated_at)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9) RETURNING ${COLUMNS}`,
+      updated_at, expected_sha256, expected_size)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $10, $11) RETURNING ${COLUMNS}`,
     [
       tenantId,
       randomUUID(),
@@ -62,6 +67,8 @@ export async function createFirmware(tx: Tx, tenantId: string, firmware: NewFirm
       JSON.stringify(firmware.labels),
       firmware.createdBy,
       new Date(now),
+      firmware.sha256 ?? null,
+      firmware.size ?? null,
     ],
   );
   return toFirmware(oneRow(rows, 'the new firmware'), { lifetimeMs: Infinity, now });
@@ -235,6 +242,11 @@ function noSuchFirmware(id: string): DomainError {
   );
 }
 
+function expectedOf({ expected_sha256: sha256, expected_size: size }: FirmwareRow): Firmware['expected'] {
+  if (sha256 === null && size === null) return null;
+  return { ...(sha256 === null ? {} : { sha256 }), ...(size === null ? {} : { size: Number(size) }) };
+}
+
 function toFirmware(row: FirmwareRow, age: DraftAge): Firmware {
   const seen = Math.max(row.created_at.getTime(), row.upload_seen_at?.getTime() ?? 0);
   return {
@@ -245,6 +257,7 @@ function toFirmware(row: FirmwareRow, age: DraftAge): Firmware {
     version: row.version,
     state: row.state === 'draft' && age.now - seen > age.lifetimeMs ? 'expired' : row.state,
     content: row.sha256 === null || row.size === null ? null : { sha256: row.sha256, size: Number(row.size) },
+    expected: expectedOf(row),
     contentType: row.content_type,
     labels: row.labels,
     createdBy: row.created_by,

@@ -1,4 +1,5 @@
 import type { Device, Installation, Slot } from '../../domain/installation/installation.js';
+import type { TypeNames } from '../../domain/installation/unfit.js';
 import type { DeviceAggregate } from '../../domain/installation/device-aggregate.js';
 import { COLUMNS, toInstallation, writeInstallations, type InstallationRow } from './rows.js';
 import type { Tx } from '../db/pool.js';
@@ -18,6 +19,8 @@ export interface LoadedAggregate {
   aggregate: DeviceAggregate;
   /** The slots that the device's type has: what a hello says of others is not kept. */
   slotsOfType: readonly string[];
+  /** How people call its type. */
+  type: TypeNames;
 }
 
 /** The devices that are named, in the order in which all lock them. */
@@ -33,10 +36,19 @@ const SORTED = '(SELECT tenant_id, id FROM jsonb_to_recordset($1::jsonb) AS k(te
  */
 export async function loadAggregates(tx: Tx, keys: readonly AggregateKey[]): Promise<Map<string, LoadedAggregate>> {
   const pairs = JSON.stringify(keys.map((key) => ({ tenant_id: key.tenantId, id: key.deviceId })));
-  const devices = await tx.query<ReportedDeviceRow & { slots_of_type: string[] }>(
-    `SELECT d.*, t.slots_of_type FROM ${SORTED} AS k
+  const devices = await tx.query<
+    ReportedDeviceRow & {
+      slots_of_type: string[];
+      type_id: string;
+      type_name: string;
+      type_model: string | null;
+      reports_as: string | null;
+    }
+  >(
+    `SELECT d.*, t.slots_of_type, t.type_id, t.type_name, t.type_model FROM ${SORTED} AS k
      CROSS JOIN LATERAL (SELECT * FROM devices x WHERE x.tenant_id = k.tenant_id AND x.id = k.id FOR NO KEY UPDATE) AS d
-     CROSS JOIN LATERAL (SELECT ARRAY(SELECT jsonb_object_keys(x.slots)) AS slots_of_type FROM device_types x
+     CROSS JOIN LATERAL (SELECT ARRAY(SELECT jsonb_object_keys(x.slots)) AS slots_of_type, x.id AS type_id,
+       x.name AS type_name, x.model AS type_model FROM device_types x
        WHERE x.tenant_id = d.tenant_id AND x.id = d.device_type_id LIMIT 1) AS t`,
     [pairs],
   );
@@ -45,6 +57,7 @@ export async function loadAggregates(tx: Tx, keys: readonly AggregateKey[]): Pro
     loaded.set(deviceKey(row.tenant_id, row.id), {
       aggregate: { device: toDevice(row), slots: {}, installations: {} },
       slotsOfType: row.slots_of_type,
+      type: { id: row.type_id, name: row.type_name, model: row.type_model, reportsAs: row.reports_as },
     });
   }
   if (loaded.size === 0) return loaded;
@@ -141,10 +154,10 @@ async function writeDevices(tx: Tx, devices: readonly Device[]): Promise<void> {
       SET online = n.online, reachable = n.reachable, session = n.session, last_seen_at = n.last_seen_at,
       silent_since = n.silent_since,
       boot_id = n.boot_id, boots = n.boots, agent = n.agent,
-       caps = n.caps, hello_wanted_at = n.hello_wanted_at, hello_at = n.hello_at
+       caps = n.caps, said_type = n.said_type, hello_wanted_at = n.hello_wanted_at, hello_at = n.hello_at
      FROM ${recordset(
        '$1',
-       `tenant_id text, id uuid, online boolean, reachable boolean, session text, last_seen_at timestamptz, silent_since timestamptz, boot_id text, boots jsonb, agent jsonb, caps jsonb,
+       `tenant_id text, id uuid, online boolean, reachable boolean, session text, last_seen_at timestamptz, silent_since timestamptz, boot_id text, boots jsonb, agent jsonb, caps jsonb, said_type text,
        hello_wanted_at timestamptz, hello_at timestamptz`,
      )} AS n
      WHERE d.tenant_id = n.tenant_id AND d.id = n.id`,
@@ -162,6 +175,7 @@ async function writeDevices(tx: Tx, devices: readonly Device[]): Promise<void> {
           boots: d.boots,
           agent: d.agent,
           caps: d.caps,
+          said_type: d.saidType,
           hello_wanted_at: iso(d.helloWantedAt),
           hello_at: iso(d.helloAt),
         })),
@@ -214,6 +228,7 @@ interface ReportedDeviceRow {
   boots: Device['boots'];
   agent: Device['agent'];
   caps: Device['caps'];
+  said_type: string | null;
   hello_wanted_at: Date | null;
   hello_at: Date | null;
 }
@@ -231,6 +246,7 @@ function toDevice(row: ReportedDeviceRow): Device {
     boots: row.boots,
     agent: row.agent,
     caps: row.caps,
+    saidType: row.said_type,
     helloWantedAt: row.hello_wanted_at?.getTime() ?? null,
     helloAt: row.hello_at?.getTime() ?? null,
   };

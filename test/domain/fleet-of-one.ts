@@ -70,6 +70,7 @@ const device: Device = {
   boots: [],
   agent: null,
   caps: null,
+  saidType: null,
   helloWantedAt: null,
   helloAt: null,
 };

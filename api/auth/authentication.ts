@@ -5,8 +5,12 @@ import { lacking, permissionsOf, type Permission } from '../../domain/permission
 import { findKey } from '../../store/db/api-keys.js';
 import type { Pool } from '../../store/db/pool.js';
 import type { Principal } from '../http/route.js';
+import { TokenRefused } from './token-refusal.js';
 
-/** Who a bearer token is; undefined where it is unknown. Throws where that cannot be said now. */
+/**
+ * Who a bearer token is; undefined where it is unknown. Throws TokenRefused where it can be said why, and other errors
+ * where it cannot be said now.
+ */
 export type Authenticate = (token: string) => Promise<Principal | undefined>;
 
 /**
@@ -46,8 +50,17 @@ const JWT = /^[\w-]+\.[\w-]+\.[\w-]+$/;
 
 /** Tokens of the operators' issuer, where there is one, and keys of this service. */
 export function eitherOf(keys: Authenticate, tokens: Authenticate | undefined): Authenticate {
-  return async (token) =>
-    tokens !== undefined && JWT.test(token) ? ((await tokens(token)) ?? keys(token)) : keys(token);
+  return async (token) => {
+    if (tokens === undefined || !JWT.test(token)) return keys(token);
+    try {
+      return await tokens(token);
+    } catch (error) {
+      // A key that was chosen by hand may have dots, too.
+      const found = error instanceof TokenRefused ? await keys(token) : undefined;
+      if (found) return found;
+      throw error;
+    }
+  };
 }
 
 /** @throws DomainError AUTH_MISSING_TOKEN, AUTH_INVALID_TOKEN */
@@ -66,5 +79,8 @@ export async function identify(request: Request, authenticate: Authenticate): Pr
 export function authorize(principal: Principal, wanted: readonly Permission[]): void {
   const missing = lacking(principal.permissions, wanted);
   if (missing)
-    throw new DomainError('AUTH_FORBIDDEN', `the token lacks the permission ${missing}`, { permission: missing });
+    throw new DomainError('AUTH_FORBIDDEN', `the token lacks the permission ${missing}`, {
+      permission: missing,
+      principal: principal.id,
+    });
 }

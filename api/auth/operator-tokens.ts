@@ -6,6 +6,7 @@ import type { Pool } from '../../store/db/pool.js';
 import { ensureTenant } from '../../store/db/tenants.js';
 import { TENANT_ID } from '../../store/db/transaction.js';
 import type { Authenticate } from './authentication.js';
+import { claimsOf, refusalOf, TokenRefused } from './token-refusal.js';
 
 /** Whose JWTs are accepted (docs/contracts/rest-api.md, "Conventions"). */
 export interface OperatorTokens {
@@ -39,15 +40,20 @@ export function byOperatorToken(pool: Pool, options: OperatorTokens, log: Logger
   const known = new Set<string>();
   return async (token) => {
     const claims = await verified(token, keys, options, log);
-    const { tenant: tenantId, sub = 'unnamed' } = claims ?? {};
-    if (
-      claims === undefined ||
-      typeof tenantId !== 'string' ||
-      !TENANT_ID.test(tenantId) ||
-      typeof sub !== 'string' ||
-      !SUBJECT.test(sub)
-    )
-      return undefined;
+    const { tenant: tenantId, sub } = claims;
+    if (typeof tenantId !== 'string' || !TENANT_ID.test(tenantId))
+      throw new TokenRefused(
+        'tenant',
+        'the token names no tenant: its claim tenant must hold exactly one',
+        claimsOf(token),
+      );
+    // Whatever it does stands in the history under this name.
+    if (typeof sub !== 'string' || !SUBJECT.test(sub))
+      throw new TokenRefused(
+        'subject',
+        'the token does not say who its holder is: its claim sub must hold 1 to 255 characters of ASCII',
+        claimsOf(token),
+      );
     if (!known.has(tenantId)) {
       await ensureTenant(pool, tenantId);
       known.add(tenantId);
@@ -57,15 +63,15 @@ export function byOperatorToken(pool: Pool, options: OperatorTokens, log: Logger
 }
 
 /**
- * @returns undefined where it is no valid token of this issuer. @throws DomainError SERVICE_UNAVAILABLE where the
- * issuer's keys cannot be had: the token may be good.
+ * @throws TokenRefused where it is no valid token of this issuer; DomainError SERVICE_UNAVAILABLE where the issuer's
+ * keys cannot be had: the token may be good.
  */
 async function verified(
   token: string,
   keys: JWTVerifyGetKey,
   { issuer, audience }: OperatorTokens,
   log: Logger,
-): Promise<JWTPayload | undefined> {
+): Promise<JWTPayload> {
   try {
     const { payload } = await jwtVerify(token, keys, {
       issuer,
@@ -80,7 +86,7 @@ async function verified(
       error instanceof errors.JOSEError &&
       !(error instanceof errors.JWKSTimeout || error instanceof errors.JWKSInvalid)
     )
-      return undefined;
+      throw refusalOf(error, token, audience);
     log.warn(
       { err: error, issuer },
       "the keys of the tokens' issuer are not available: its tokens are answered with 503",

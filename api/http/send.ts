@@ -1,5 +1,7 @@
 import type { NextFunction, Request, Response } from 'express';
 import type { Logger } from 'pino';
+import type { DomainError } from '../../domain/errors.js';
+import { TokenRefused } from '../auth/token-refusal.js';
 import { toDomainError, toProblem } from './errors.js';
 import type { Answer } from './route.js';
 
@@ -30,6 +32,7 @@ export function sendJson(response: Response, body: unknown, type: string): void 
 export function errorHandler(log: Logger) {
   return (thrown: unknown, request: Request, response: Response, next: NextFunction): void => {
     const error = toDomainError(thrown);
+    logRefusal(log, error, request);
     if (error.status >= 500) log.error({ err: thrown, method: request.method, path: request.path }, error.message);
     // Half an answer cannot be taken back: express closes the connection, and the client sees that it broke.
     if (response.headersSent) return next(thrown);
@@ -53,6 +56,13 @@ export function errorHandler(log: Logger) {
       wantsProblem(request) ? 'application/problem+json' : 'application/json',
     );
   };
+}
+
+/** Who may not come in, and why: the answer does not say everything, and an operator is asked about it. */
+function logRefusal(log: Logger, error: DomainError, request: Request): void {
+  if (!error.code.startsWith('AUTH_') || error.code === 'AUTH_MISSING_TOKEN') return;
+  const detail = error instanceof TokenRefused ? { token: error.said, reason: error.reason } : error.facts;
+  log.info({ code: error.code, method: request.method, path: request.path, ...detail }, `refused: ${error.message}`);
 }
 
 /** Clients of the original expect application/json; who asks for RFC 9457 by name gets its type. */

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { exportJWK, generateKeyPair, SignJWT, type GenerateKeyPairResult, type JWTPayload } from 'jose';
+import pino from 'pino';
 import { byApiKey, eitherOf, type Authenticate } from '../../api/auth/authentication.js';
 import { byOperatorToken } from '../../api/auth/operator-tokens.js';
 import { ApiProcess } from './api-process.js';
@@ -77,9 +78,15 @@ class Issuer {
 let issuer: Issuer;
 let api: ApiUnderTest;
 let authenticate: Authenticate;
+let stranger: Issuer;
+const logged: string[] = [];
 beforeAll(async () => {
   issuer = await Issuer.start();
-  api = await startApi('api_operator_tokens', { authenticate: (token) => authenticate(token) });
+  await issuer.addKey('odd', 'PS256');
+  stranger = await Issuer.start();
+  await stranger.end();
+  const log = pino({ level: 'info' }, { write: (line: string) => void logged.push(line) });
+  api = await startApi('api_operator_tokens', { authenticate: (token) => authenticate(token), services: { log } });
   authenticate = eitherOf(
     byApiKey(api.pool, Date.now),
     byOperatorToken(api.pool, { issuer: issuer.url, audience: AUDIENCE }, api.services.log),
@@ -106,10 +113,7 @@ async function ask(
   });
   return { status: response.status, body: await response.json() };
 }
-const refusal = async (token: string): Promise<[number, string]> => {
-  const { status, body } = await ask(token);
-  return [status, (body as { errorCode: string }).errorCode];
-};
+const NEITHER = /neither a key of this service nor signed by a key of its issuer/;
 const OWNER = { tenant: 'acme', roles: ['owner'] };
 
 describe('The token of an operator', () => {
@@ -140,30 +144,76 @@ describe('The token of an operator', () => {
     ]).toEqual([reads, writes]);
   });
 
-  it('is refused without a tenant, of another issuer, for another service, expired, not yet good, unsigned, by another key, or by an algorithm that was not asked for', async () => {
-    const stranger = await Issuer.start();
-    await stranger.end();
-    await issuer.addKey('odd', 'PS256');
-    const parts = (await issuer.sign(OWNER)).split('.') as [string, string, string];
-    const unsigned = `${Buffer.from('{"alg":"none"}').toString('base64url')}.${parts[1]}.`;
-    const tokens = [
-      await issuer.sign({ roles: ['owner'] }),
-      await issuer.sign({ ...OWNER, tenant: '../other' }),
-      await issuer.sign({ ...OWNER, iss: 'https://elsewhere.example' }),
-      await issuer.sign({ ...OWNER, aud: 'another' }),
-      await issuer.sign(OWNER, { expires: '2 minutes ago' }),
-      await issuer.sign({ ...OWNER, nbf: Math.floor(Date.now() / 1_000) + 600 }),
-      unsigned,
-      `${parts[0]}.${parts[1]}.${parts[2].slice(0, -4)}AAAA`,
-      await stranger.sign({ ...OWNER, iss: issuer.url }),
-      await issuer.sign(OWNER, { kid: 'odd' }),
-      'a.b.c',
-      await issuer.sign({ ...OWNER, sub: 'x'.repeat(256) }),
-      await issuer.sign({ ...OWNER, sub: 'a\0' }),
-      await issuer.sign({ ...OWNER, sub: 7 as unknown as string }),
-    ];
-    for (const [index, token] of tokens.entries())
-      expect([index, await refusal(token)]).toEqual([index, [401, 'AUTH_INVALID_TOKEN']]);
+  const at = (seconds: number) => Math.floor(Date.now() / 1_000) + seconds;
+  const REFUSED: [string, () => Promise<string>, string, RegExp][] = [
+    ['without a tenant', () => issuer.sign({ roles: ['owner'] }), 'tenant', /names no tenant/],
+    ['with a path for a tenant', () => issuer.sign({ ...OWNER, tenant: '../other' }), 'tenant', /names no tenant/],
+    ['of two tenants', () => issuer.sign({ ...OWNER, tenant: ['a', 'b'] }), 'tenant', /exactly one/],
+    ['without a subject', () => issuer.sign({ ...OWNER, sub: undefined as unknown as string }), 'subject', /claim sub/],
+    ['with an empty subject', () => issuer.sign({ ...OWNER, sub: '' }), 'subject', /claim sub/],
+    ['with a subject that is too long', () => issuer.sign({ ...OWNER, sub: 'x'.repeat(256) }), 'subject', /claim sub/],
+    ['with a subject that holds NUL', () => issuer.sign({ ...OWNER, sub: 'a\0' }), 'subject', /claim sub/],
+    ['whose subject is a number', () => issuer.sign({ ...OWNER, sub: 7 as unknown as string }), 'subject', /claim sub/],
+    [
+      'of another issuer',
+      () => issuer.sign({ ...OWNER, iss: 'https://elsewhere.example' }),
+      'issuer',
+      /another issuer/,
+    ],
+    ['for another service', () => issuer.sign({ ...OWNER, aud: 'another' }), 'audience', /aud must be slipway-test/],
+    [
+      'that expired',
+      () => issuer.sign(OWNER, { expires: '2 minutes ago' }),
+      'expired',
+      /expired \(20.*Z\); ask its issuer/,
+    ],
+    ['that is not good yet', () => issuer.sign({ ...OWNER, nbf: at(600) }), 'not_yet_valid', /not valid yet \(20/],
+    [
+      'that is unsigned',
+      async () =>
+        `${Buffer.from('{"alg":"none"}').toString('base64url')}.${(await issuer.sign(OWNER)).split('.')[1]}.AAAA`,
+      'unverified',
+      NEITHER,
+    ],
+    ['that was changed', async () => (await issuer.sign(OWNER)).replace(/.{4}$/, 'AAAA'), 'unverified', NEITHER],
+    [
+      'by another key, and expired',
+      async () => stranger.sign({ ...OWNER, iss: issuer.url }, { expires: '2 minutes ago' }),
+      'unverified',
+      NEITHER,
+    ],
+    ['by an algorithm that was not asked for', () => issuer.sign(OWNER, { kid: 'odd' }), 'unverified', NEITHER],
+    ['that is none', async () => 'a.b.c', 'unverified', NEITHER],
+  ];
+
+  it.each(REFUSED)('%s is refused, and says why where that gives nothing away', async (_, token, reason, sentence) => {
+    logged.length = 0;
+    const { status, body } = (await ask(await token())) as {
+      status: number;
+      body: { errorCode: string; errorMessage: string; reason: string };
+    };
+    expect([status, body.errorCode, body.reason]).toEqual([401, 'AUTH_INVALID_TOKEN', reason]);
+    expect(body.errorMessage).toMatch(sentence);
+    const line = logged.find((one) => one.includes('"refused: '));
+    expect(JSON.parse(line ?? '{}')).toMatchObject({ code: 'AUTH_INVALID_TOKEN', reason, token: expect.anything() });
+    expect(line).not.toContain((await token()).split('.')[2]!.slice(0, 20).padEnd(8, '~'));
+  });
+
+  it('that lacks a permission is told which, and so is the log', async () => {
+    logged.length = 0;
+    const { status, body } = await ask(
+      await issuer.sign({ tenant: 'acme', role: 'reader' }),
+      'POST',
+      '/v1/device-types',
+      { name: 'T' },
+    );
+    expect([status, body.errorCode]).toEqual([403, 'AUTH_FORBIDDEN']);
+    expect(body.errorMessage).toContain('devicetypes:write');
+    expect(JSON.parse(logged.find((one) => one.includes('"refused: ')) ?? '{}')).toMatchObject({
+      code: 'AUTH_FORBIDDEN',
+      permission: 'devicetypes:write',
+      principal: 'user:ann',
+    });
   });
 
   it('whose issuer is away is answered with 503, and keys of this service work', async () => {

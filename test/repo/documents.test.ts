@@ -25,6 +25,7 @@ describe('The repository', () => {
         ...REFUSAL_REASONS,
         ...Object.keys(REFUSAL_SENTENCES),
         'revision_ceiling',
+        'type_contradicted',
         'unstorable',
         'foreign_subscription',
         'damaged_file',

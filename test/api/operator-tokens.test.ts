@@ -199,7 +199,7 @@ describe('The token of an operator', () => {
     expect(line).not.toContain((await token()).split('.')[2]!.slice(0, 20).padEnd(8, '~'));
   });
 
-  it('that lacks a permission is told which, and so is the log', async () => {
+  it('that lacks a permission gets its name, and so does the log', async () => {
     logged.length = 0;
     const { status, body } = await ask(
       await issuer.sign({ tenant: 'acme', role: 'reader' }),

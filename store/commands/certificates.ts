@@ -1,12 +1,14 @@
-import { randomUUID, X509Certificate } from 'node:crypto';
+import { randomUUID, X509Certificate, type KeyObject } from 'node:crypto';
 import { DomainError } from '../../domain/errors.js';
+import { shortened } from '../../domain/shortened.js';
+import { isUuid } from '../../domain/uuid.js';
 import { lockDevice, markCredentials } from './credentials.js';
 import { requireDevice } from './devices.js';
 import type { Page, PageRequest } from '../db/page.js';
 import type { Tx } from '../db/pool.js';
 import { BY_CREATION, readPage } from '../db/read-page.js';
 
-/** Only a `valid` certificate lets its device in. */
+/** Only a `valid` certificate will let its device in, once brokers admit by certificates; until then none does. */
 export type CertificateStatus = 'valid' | 'revoked';
 
 /** A client certificate of a device (docs/contracts/device-mqtt.md, "Credentials"). Times are RFC 3339. */
@@ -40,7 +42,7 @@ export async function createCertificate(
   cert: string,
   status: CertificateStatus,
 ): Promise<Certificate> {
-  const fingerprint = fingerprintOf(cert);
+  const fingerprint = fingerprintOf(cert, { tenantId, deviceId });
   await lockDevice(tx, tenantId, deviceId);
   const { rows } = await tx.query<CertificateRow>(
     `INSERT INTO device_certificates (tenant_id, id, device_id, cert, fingerprint, status)
@@ -111,18 +113,53 @@ export async function deleteCertificate(tx: Tx, tenantId: string, deviceId: stri
   await markCredentials(tx, tenantId, deviceId);
 }
 
-function fingerprintOf(pem: string): string {
+/** Shorter RSA keys can be broken; of the curves, those that TLS has. */
+const LEAST_RSA_BITS = 2_048;
+const CURVES: ReadonlySet<string> = new Set(['prime256v1', 'secp384r1', 'secp521r1']);
+
+/** Why the key of a certificate is too weak, or of a kind that TLS does not have. undefined = it is fine. */
+function whyWeak({ asymmetricKeyType: type, asymmetricKeyDetails: details }: KeyObject): string | undefined {
+  const wanted = `use P-256, Ed25519, or RSA of at least ${LEAST_RSA_BITS} bits`;
+  if (type === 'ed25519' || (type === 'ec' && CURVES.has(details?.namedCurve ?? ''))) return undefined;
+  if (type === 'rsa') {
+    const bits = details?.modulusLength ?? 0;
+    return bits >= LEAST_RSA_BITS ? undefined : `has an RSA key of ${bits} bits; ${wanted}`;
+  }
+  return `has a key of the kind ${details?.namedCurve ?? type ?? 'unknown'}; ${wanted}`;
+}
+
+/** Whether a common name is that of another node: `tenant/deviceId`, or a bare id of a device. */
+function isOfAnother(name: string, { tenantId, deviceId }: { tenantId: string; deviceId: string }): boolean {
+  const own = `${tenantId}/${deviceId}`.toLowerCase();
+  return (
+    (name.includes('/') || isUuid(name)) && name.toLowerCase() !== own && name.toLowerCase() !== deviceId.toLowerCase()
+  );
+}
+
+function fingerprintOf(pem: string, of: { tenantId: string; deviceId: string }): string {
   const wrong = (detail: string, cause?: unknown) =>
     new DomainError('DEVICE_VALIDATION', `cert ${detail}`, { errors: [{ pointer: '/cert', detail }] }, { cause });
   // A key that was pasted along must not be stored, nor be taken for harmless by its sender.
   if (pem.includes('PRIVATE KEY')) throw wrong('holds a private key; send the certificate alone, and make a new key');
   if (pem.split('-----BEGIN CERTIFICATE-----').length !== 2)
     throw wrong('must be exactly one certificate in PEM (-----BEGIN CERTIFICATE-----)');
+  let certificate: X509Certificate;
+  let weak: string | undefined;
   try {
-    return new X509Certificate(pem).fingerprint256.replaceAll(':', '').toLowerCase();
+    certificate = new X509Certificate(pem);
+    weak = whyWeak(certificate.publicKey);
   } catch (error) {
     throw wrong('is not a readable X.509 certificate in PEM', error);
   }
+  if (weak !== undefined) throw wrong(weak);
+  const names = [...certificate.subject.matchAll(/^CN=(.*)$/gm)].map(([, name = '']) => name);
+  const other = names.find((name) => isOfAnother(name, of));
+  if (other !== undefined) {
+    throw wrong(
+      `names another node, "${shortened(other, 100)}", as its common name; this device is "${of.tenantId}/${of.deviceId}"`,
+    );
+  }
+  return certificate.fingerprint256.replaceAll(':', '').toLowerCase();
 }
 
 function noSuchCertificate(id: string): DomainError {

@@ -30,12 +30,13 @@ export async function ancestorsOf(tx: Tx, devices: readonly Named[]): Promise<Ma
   return new Map(rows.map((row) => [deviceKey(row.tenant_id, row.origin), row.nodes]));
 }
 
-/** Whether a device has a credential of its own. EXISTS would be answered from a hash of all credentials. */
+/**
+ * Whether a device has a credential of its own with which a broker lets it in: a password. No broker admits by the
+ * stored certificates yet, so that these do not count. EXISTS would be answered from a hash of all credentials.
+ */
 export const hasCredential = (tenant: string, device: string) => `
   coalesce((SELECT true FROM device_credentials x WHERE x.tenant_id = ${tenant} AND x.device_id = ${device}
-    AND x.revoked_at IS NULL LIMIT 1),
-           (SELECT true FROM device_certificates x WHERE x.tenant_id = ${tenant} AND x.device_id = ${device}
-             AND x.status = 'valid' LIMIT 1), false)`;
+    AND x.revoked_at IS NULL LIMIT 1), false)`;
 
 /** Of each origin, the nearest node of its chain that has a credential. */
 const NODE = `

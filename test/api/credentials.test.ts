@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { execFileSync } from 'node:child_process';
 import { createHash, randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { published } from '../support/published.js';
@@ -23,6 +24,27 @@ async function device(connectedBy?: string): Promise<string> {
     })
   ).body.data.id as string;
 }
+
+/** @param key as `openssl req -newkey` has it */
+const selfSigned = (key: readonly string[], name: string): string =>
+  execFileSync(
+    'openssl',
+    [
+      'req',
+      '-x509',
+      '-nodes',
+      '-keyout',
+      '/dev/null',
+      '-newkey',
+      ...key,
+      '-subj',
+      `/CN=${name.replaceAll('/', '\\/')}`,
+    ],
+    {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    },
+  );
 
 async function marks(subject: string): Promise<string[]> {
   const { rows } = await api.pool.query<{ receiver: string; detail: string; generation: string }>(
@@ -120,6 +142,52 @@ describe('a certificate of a device', () => {
     expect((await api.call('DELETE', own)).status).toBe(204);
     expect(summary(await api.call('DELETE', own))).toEqual([404, 'DEVICE_CERTIFICATE_NOT_FOUND']);
     expect(summary(await api.call('PATCH', `${path}/x`, {}))).toEqual([404, 'DEVICE_CERTIFICATE_NOT_FOUND']);
+  });
+
+  it.each([
+    [
+      'an RSA key of 1024 bits',
+      ['rsa:1024'],
+      'x',
+      /has an RSA key of 1024 bits; use P-256, Ed25519, or RSA of at least 2048/,
+    ],
+    [
+      'a curve that TLS does not have',
+      ['ec', '-pkeyopt', 'ec_paramgen_curve:secp256k1'],
+      'x',
+      /of the kind secp256k1; use/,
+    ],
+    [
+      'the name of another device',
+      ['ec', '-pkeyopt', 'ec_paramgen_curve:P-256'],
+      `default/${randomUUID()}`,
+      /another node/,
+    ],
+    ['the id of another device', ['ed25519'], randomUUID(), /another node/],
+    [
+      "another tenant's name",
+      ['ed25519'],
+      'other/x',
+      /names another node, "other\/x", as its common name; this device is/,
+    ],
+  ])('with %s is refused, with the reason', async (_what, key, name, sentence) => {
+    const path = `/v1/devices/${await device()}/certificates`;
+    const reply = await api.call('POST', path, { cert: selfSigned(key, name), status: 'valid' });
+    expect([...summary(reply), reply.body.errors[0]]).toEqual([
+      400,
+      'DEVICE_VALIDATION',
+      { pointer: '/cert', detail: expect.stringMatching(sentence) },
+    ]);
+  });
+
+  it.each([
+    ['RSA', ['rsa:2048']],
+    ['P-384', ['ec', '-pkeyopt', 'ec_paramgen_curve:P-384']],
+    ['Ed25519', ['ed25519']],
+  ])('of the kind %s with its own name is stored', async (_what, key) => {
+    const id = await device();
+    const cert = selfSigned(key, `default/${id}`);
+    expect((await api.call('POST', `/v1/devices/${id}/certificates`, { cert, status: 'valid' })).status).toBe(201);
   });
 
   it.each([

@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { readFileSync } from 'node:fs';
 import { createInstallationActivities } from '../../activities/installation.js';
+import { createCertificate } from '../../store/commands/certificates.js';
 import { createCredential } from '../../store/commands/credentials.js';
 import { updateDevice } from '../../store/commands/devices.js';
 import { asTenant } from '../../store/db/transaction.js';
@@ -180,6 +182,17 @@ describe('A gateway', () => {
 });
 
 describe('Where no device in the chain has a credential', () => {
+  it('D6 is sent the documents of a child that has a certificate only: no broker admits by one yet', async () => {
+    const { gatewayId, childId, gateway } = await gatewayWithChild();
+    const cert = readFileSync('test/fixtures/device-certificate.pem', 'utf8');
+    await asTenant(bridge.pool, 'default', (tx) => createCertificate(tx, 'default', childId, cert, 'valid'));
+    await bridge.installing(childId);
+    expect(await gateway.desired(childId)).toMatchObject({ device: { id: childId } });
+    expect(await bridge.facts.sql('SELECT node FROM published_documents WHERE device_id = $1', [childId])).toEqual([
+      { node: gatewayId },
+    ]);
+  });
+
   it('D6 there is no document and waitingOn says so; it appears as soon as a credential is made', async () => {
     const gatewayId = await bridge.facts.device(undefined, false);
     const childId = await bridge.facts.device(gatewayId, false);

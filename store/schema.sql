@@ -439,6 +439,17 @@ POLICY one_tenant ON published_documents TO slipway_api USING (tenant_id = curre
 GRANT DELETE, INSERT, SELECT, UPDATE TO slipway_api
 GRANT DELETE, INSERT, SELECT, UPDATE TO slipway_worker
 
+CREATE TABLE removable_contents (
+  sha256 text NOT NULL
+  marked_at timestamp with time zone NOT NULL DEFAULT now()
+  removal uuid
+  removing_since timestamp with time zone
+  CONSTRAINT removable_contents_pkey PRIMARY KEY (sha256)
+  CONSTRAINT removable_contents_sha256_check CHECK ((sha256 ~ '^[0-9a-f]{64}$'::text))
+);
+GRANT INSERT, SELECT TO slipway_api
+GRANT DELETE, INSERT, SELECT, UPDATE TO slipway_worker
+
 CREATE TABLE rollout_firmwares (
   tenant_id text NOT NULL
   rollout_id uuid NOT NULL

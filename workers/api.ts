@@ -17,6 +17,7 @@ import { pauseUnless } from '../runtime/pause.js';
 import { httpUrl, readSettings, requireAddresses, type Settings } from '../runtime/settings.js';
 import { temporalConnection } from '../runtime/temporal-connection.js';
 import { createApp } from '../api/app.js';
+import { removeMarkedContents } from '../api/http/content-removal.js';
 import { byApiKey, eitherOf } from '../api/auth/authentication.js';
 import { Housekeeping } from '../api/housekeeping.js';
 import { listen } from '../api/http/listener.js';
@@ -41,6 +42,8 @@ const TEMPORAL_DEADLINE_MS = 1_400;
 /** Drafts are *shown* as expired from their time on; this only writes it down. */
 const EXPIRE_DRAFTS_MS = 30_000;
 const SWEEP_MS = 10 * 60_000;
+/** What was deleted goes at once; this is for what a crash or a store that was away left. */
+const REMOVE_CONTENTS_MS = 60_000;
 /**
  * Far beyond the time after which the listener closes a connection on which nothing moves (2 minutes): what is this old
  * has no owner.
@@ -123,6 +126,11 @@ const housekeeping = new Housekeeping(
       name: 'idempotency keys were forgotten',
       everyMs: SWEEP_MS,
       run: () => sweepIdempotencyKeys(pool, databaseNow()),
+    },
+    {
+      name: 'contents that no firmware needs were removed',
+      everyMs: REMOVE_CONTENTS_MS,
+      run: () => removeMarkedContents(pool, blobs),
     },
     { name: 'ended credentials were forgotten', everyMs: SWEEP_MS, run: () => forgetEndedCredentials(pool) },
     {

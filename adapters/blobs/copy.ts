@@ -23,6 +23,19 @@ export async function conditionOf(store: BlobStore, { sha256, size }: Content): 
 }
 
 /**
+ * A `commit` that may be called again. Bytes that are there already are read and hashed once, for each upload: a
+ * damaged blob is healed by it. After that their length is enough.
+ * @param publish is told whether the bytes under the address are known to be the right ones.
+ */
+export function publishing(publish: (isKnown: boolean) => Promise<void>): () => Promise<void> {
+  let isKnown = false;
+  return async () => {
+    await publish(isKnown);
+    isKnown = true;
+  };
+}
+
+/**
  * What became of one blob. `there`: the target has it already, by its length. `missing` and `damaged` are the source's;
  * the target was left as it was.
  */

@@ -2,6 +2,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import { link, mkdir, open, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
+import { conditionOf, publishing, type Content } from './copy.js';
 import { assertSha256, type BlobStore, type ByteRange, type ReceivedBlob } from './port.js';
 import { UploadThread } from './upload-thread.js';
 
@@ -53,7 +54,7 @@ class DiskBlobs implements BlobStore {
       return {
         sha256,
         size,
-        commit: () => this.publish(path, { sha256, size }),
+        commit: publishing((isKnown) => this.publish(path, { sha256, size }, isKnown)),
         discard: () => rm(path, { force: true }),
       };
     } catch (error) {
@@ -141,7 +142,7 @@ class DiskBlobs implements BlobStore {
   }
 
   /** The file was synced when it was received; here its name is, and the name of its folder where that is new. */
-  private async publish(from: string, { sha256, size }: { sha256: string; size: number }): Promise<void> {
+  private async publish(from: string, { sha256, size }: Content, isKnown: boolean): Promise<void> {
     const to = this.pathOf(sha256);
     const folder = join(to, '..');
     if (await mkdir(folder, { recursive: true, mode: 0o700 })) await syncFolder(this.folder);
@@ -149,17 +150,17 @@ class DiskBlobs implements BlobStore {
       await link(from, to);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-      await this.replaceUnless(size, from, to);
+      const isThere = isKnown
+        ? (await this.stat(sha256))?.size === size
+        : (await conditionOf(this, { sha256, size })) === 'good';
+      if (!isThere) await this.replace(from, to);
     }
     // Also where it was there: the process that linked it may not have come to this line.
     await syncFolder(folder);
   }
 
-  /**
-   * What has another length under this address cannot be these bytes. In one step: readers of the old file read on.
-   */
-  private async replaceUnless(size: number, from: string, to: string): Promise<void> {
-    if ((await unlessMissing(stat(to)))?.size === size) return;
+  /** What stands under this address are other bytes. In one step: readers of the old file read on. */
+  private async replace(from: string, to: string): Promise<void> {
     const beside = join(this.incoming, randomUUID());
     await link(from, beside);
     await rename(beside, to);

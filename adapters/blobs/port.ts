@@ -55,7 +55,7 @@ export interface ReceivedBlob {
   readonly size: number;
   /**
    * After this the blob survives a power cut. Does nothing where the same bytes are there already, so it may be called
-   * again until `discard`; what has another length cannot be the same bytes, and is replaced.
+   * again until `discard`; what is there is read and hashed the first time, and replaced where it is damaged.
    */
   commit(): Promise<void>;
   /** Gives back the room of the upload; a blob that was committed stays. May be called again. */

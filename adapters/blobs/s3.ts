@@ -15,6 +15,7 @@ import {
 } from '@aws-sdk/client-s3';
 import { Upload } from '@aws-sdk/lib-storage';
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
+import { conditionOf, publishing, type Content } from './copy.js';
 import {
   assertSha256,
   BlobStoreAway,
@@ -109,7 +110,11 @@ class S3Blobs implements BlobStore {
       body.destroy();
     }
     const received = { sha256: hash.digest('hex'), size };
-    return { ...received, commit: () => this.publish(key, received), discard: () => this.delete(key) };
+    return {
+      ...received,
+      commit: publishing((isKnown) => this.publish(key, received, isKnown)),
+      discard: () => this.delete(key),
+    };
   }
 
   async stat(sha256: string): Promise<{ size: number } | undefined> {
@@ -228,9 +233,10 @@ class S3Blobs implements BlobStore {
     return deleted;
   }
 
-  /** What has another length under this address cannot be these bytes: it is replaced. S3 does so in one step. */
-  private async publish(from: string, { sha256, size }: { sha256: string; size: number }): Promise<void> {
-    if ((await this.stat(sha256))?.size === size) return;
+  /** What stands under this address and are other bytes is replaced. S3 does so in one step. */
+  private async publish(from: string, content: Content, isKnown: boolean): Promise<void> {
+    const { sha256, size } = content;
+    if (isKnown ? (await this.stat(sha256))?.size === size : (await conditionOf(this, content)) === 'good') return;
     const to = keyOf(sha256);
     if (size > this.maxCopyBytes)
       await copyInParts(this.client, { bucket: this.bucket, from, to, size, partBytes: this.maxCopyBytes });

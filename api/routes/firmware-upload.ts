@@ -1,15 +1,12 @@
 import { createHash, type Hash } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Request } from 'express';
 import type { ReceivedBlob } from '../../adapters/blobs/port.js';
 import { DomainError } from '../../domain/errors.js';
 import { sentDigests, type SentDigest } from '../../protocol/http/digests.js';
-import {
-  attachContent,
-  isContentNeeded,
-  keepDraftAlive,
-  lockContent,
-  readFirmware,
-} from '../../store/fleet/firmwares.js';
+import { attachContent, keepDraftAlive, lockContent, readFirmware } from '../../store/fleet/firmwares.js';
+import { isBeingRemoved, markRemovable } from '../../store/fleet/removable-contents.js';
+import { removeContent } from '../http/content-removal.js';
 import { asService } from '../../store/db/transaction.js';
 import { refuseFaults } from '../http/errors.js';
 import { idsIn } from '../http/request-log.js';
@@ -17,6 +14,11 @@ import type { Call, Services } from '../http/route.js';
 
 /** How often the draft is told that its upload goes on; at least three times in its lifetime. */
 const TOUCH_MS = 30_000;
+/** A removal of the same bytes takes milliseconds on a disk, and a minute where S3 is slow. */
+const REMOVAL_WAIT_MS = 90_000;
+const LOOK_AGAIN_MS = 100;
+/** How long a request waits for a removal that follows from it. */
+const REMOVED_SOON_MS = 2_000;
 
 /**
  * Takes the raw body as the firmware's blob, in constant memory. Of two uploads at once the one that is complete first
@@ -130,33 +132,43 @@ function outOfRoom(error: unknown): unknown {
 /**
  * First the bytes, then the fact: a crash in between leaves unknown bytes, never a firmware without them. The
  * long part of the commit comes before the transaction; in it, under the content's lock, it is only looked at again,
- * because a deletion may have come between.
+ * because a removal may have come between. While one is under way, it is waited for.
  */
 async function attach(services: Services, call: Call, firmwareId: string, received: ReceivedBlob): Promise<void> {
-  await received.commit();
+  const { sha256 } = received;
   try {
-    await call.inTenant(async (tx) => {
-      await lockContent(tx, received.sha256);
+    for (const end = performance.now() + REMOVAL_WAIT_MS; ; await sleep(LOOK_AGAIN_MS)) {
       await received.commit();
-      await attachContent(tx, call.principal.tenantId, firmwareId, received, services.now());
-    });
+      const isAttached = await call.inTenant(async (tx) => {
+        await lockContent(tx, sha256);
+        if (await isBeingRemoved(tx, sha256)) return false;
+        await received.commit();
+        await attachContent(tx, call.principal.tenantId, firmwareId, received, services.now());
+        return true;
+      });
+      if (isAttached) return;
+      if (performance.now() > end)
+        throw new DomainError(
+          'SERVICE_UNAVAILABLE',
+          'the same bytes are being removed from the blob store, which takes long; send them again in some minutes',
+        );
+    }
   } catch (error) {
-    await removeUnneeded(services, received.sha256);
+    await asService(services.pool, (tx) => markRemovable(tx, sha256)).catch((failure: unknown) =>
+      services.log.warn({ err: failure, sha256 }, 'bytes that are not needed could not be marked: they stay'),
+    );
+    await removeSoon(services, sha256);
     throw error;
   }
 }
 
 /**
- * Removes bytes that no firmware of any tenant needs; so it looks as a service. Where it fails the bytes stay, which
- * costs room and nothing else: the next upload of the same content finds them.
+ * Removes marked bytes that no firmware of any tenant needs. A store that is slow, or away, keeps no request waiting:
+ * housekeeping goes on.
  */
-export async function removeUnneeded(services: Services, sha256: string): Promise<void> {
-  try {
-    await asService(services.pool, async (tx) => {
-      await lockContent(tx, sha256);
-      if (!(await isContentNeeded(tx, sha256))) await services.blobs.remove(sha256);
-    });
-  } catch (error) {
-    services.log.warn({ err: error, sha256 }, 'a blob that may not be needed any more could not be removed');
-  }
+export async function removeSoon({ pool, blobs, log }: Services, sha256: string): Promise<void> {
+  const removed = removeContent(pool, blobs, sha256).catch((error: unknown) =>
+    log.warn({ err: error, sha256 }, 'a blob that may not be needed any more could not be removed; tried again later'),
+  );
+  await Promise.race([removed, sleep(REMOVED_SOON_MS)]);
 }

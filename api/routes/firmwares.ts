@@ -16,7 +16,7 @@ import { createFirmware, listFirmwares, readFirmware, type DraftAge } from '../.
 import { linkSigner, LINK_LIFETIME_MS } from '../http/links.js';
 import { toPageRequest } from '../http/paging.js';
 import { answer, answerPage, NO_CONTENT, route, type Route, type Services } from '../http/route.js';
-import { removeUnneeded, uploadBlob } from './firmware-upload.js';
+import { removeSoon, uploadBlob } from './firmware-upload.js';
 
 const VALIDATION = 'FIRMWARE_VALIDATION';
 const common = { tag: 'Firmware', validationCode: VALIDATION, unknownCode: 'FIRMWARE_NO_ACCESS_TO_RESOURCE' } as const;
@@ -119,7 +119,7 @@ export function firmwareRoutes(services: Services): Route[] {
           retireFirmware(tx, principal.tenantId, params.id, query, services.now()),
         );
         if (query.force) services.notifyOutbox();
-        if (retired.content) await removeUnneeded(services, retired.content.sha256);
+        if (retired.content) await removeSoon(services, retired.content.sha256);
         return NO_CONTENT;
       },
     }),

@@ -2,6 +2,7 @@ import type { Firmware } from '../../domain/artifact/firmware.js';
 import { DomainError } from '../../domain/errors.js';
 import type { Tx } from '../db/pool.js';
 import { leaveTombstone, lockFirmware, readFirmware } from '../fleet/firmwares.js';
+import { markRemovable } from '../fleet/removable-contents.js';
 import { cancelOpenOfFirmware } from './report.js';
 import { abortRolloutsOf, refuseUsedByRollouts } from './rollouts-of-firmware.js';
 
@@ -9,8 +10,8 @@ import { abortRolloutsOf, refuseUsedByRollouts } from './rollouts-of-firmware.js
 const NAMED = 20;
 
 /**
- * Leaves a tombstone: name, version, size and hash stay. Associations go. Its bytes are the caller's, once this is
- * committed.
+ * Leaves a tombstone: name, version, size and hash stay. Associations go. Its bytes are marked, and removed once this
+ * is committed.
  * @returns the firmware as it was.
  * @throws DomainError FIRMWARE_NO_ACCESS_TO_RESOURCE, FIRMWARE_IN_USE naming up to 20 installations; with `force` these
  * are cancelled instead.
@@ -30,6 +31,7 @@ export async function retireFirmware(
   await refuseInUse(tx, tenantId, id, options);
   await refuseUsedByRollouts(tx, tenantId, id);
   await leaveTombstone(tx, tenantId, id, now);
+  if (firmware.content) await markRemovable(tx, firmware.content.sha256);
   return firmware;
 }
 

@@ -91,13 +91,15 @@ export function blobContract(name: string, make: () => Promise<BlobsUnderTest>, 
       expect(await test.blobs.stat(received.sha256)).toEqual({ size: 1000 });
     });
 
-    it('replaces what has another length under an address when the right bytes come again', async () => {
+    it('replaces damaged bytes under an address when the right bytes come again, also where the length is right', async () => {
       const bytes = randomBytes(100_000);
       const sha256 = await store(bytes);
-      await test.spoil(sha256, bytes.subarray(0, 60_000));
-      await store(bytes);
-      expect((await read(sha256)).equals(bytes)).toBe(true);
-      expect(await test.unfinished()).toBe(0);
+      for (const wrong of [bytes.subarray(0, 60_000), randomBytes(bytes.length), Buffer.alloc(0)]) {
+        await test.spoil(sha256, wrong);
+        await store(bytes);
+        expect((await read(sha256)).equals(bytes)).toBe(true);
+        expect(await test.unfinished()).toBe(0);
+      }
     });
 
     it('detects wrong and missing bytes, and lets another store repair them', async () => {

@@ -15,6 +15,7 @@ const REASONS: Readonly<Record<string, string>> = {
   'test/api/live-events.test.ts': "does what a rollout's process would do",
   'test/api/metrics.test.ts': 'sets a deadline back in time',
   'test/api/paging.test.ts': 'gives nine types the same microsecond',
+  'test/api/removed-contents.test.ts': 'makes what a killed process leaves; sets times back',
   'test/api/rollout-simulations.test.ts': 'makes thousands of devices',
   'test/api/slots.test.ts': 'makes diagnostics that are old, and 25 of one moment',
   'test/api/tenants.test.ts': 'revokes a key, for which there is no command yet',

@@ -76,7 +76,13 @@ export const ROWS: Readonly<Record<DocumentName, Readonly<Record<string, Row>>>>
       then: `
         ${READY}
         psql -qtA "$SUPERUSER" -c "SELECT DISTINCT usename FROM pg_stat_activity WHERE datname = 'slipway'" > users
-        [ "$(cat users)" = slipway ]`,
+        [ "$(cat users)" = slipway ]
+        psql -q "$SUPERUSER" -c 'CREATE DATABASE another OWNER slipway'
+        own=postgres://slipway:a-long-secret@127.0.0.1:$POSTGRES_PORT
+        export SLIPWAY_BACKUP_KEY_FILE=$PWD/backup.key
+        openssl rand -base64 48 > $SLIPWAY_BACKUP_KEY_FILE
+        DATABASE_URL=$own/slipway npx slipway-admin backup $PWD/backup
+        DATABASE_URL=$own/another npx slipway-admin --data-dir $PWD/restored restore $PWD/backup`,
     },
   },
   'docs/backup.md': {

@@ -39,13 +39,20 @@ const url = (...schemes: string[]) =>
       `must be a URL that begins with ${schemes.map((scheme) => `${scheme}://`).join(' or ')}`,
     );
 
+/** What paths are appended to: behind a query or a fragment they would mean nothing; a user name would be in each link. */
+const base = url('http', 'https').refine((value) => {
+  if (!URL.canParse(value)) return true; // said already
+  const { username, password } = new URL(value);
+  return username === '' && password === '' && !/[?#]/.test(value);
+}, 'must have no user name, no query and no fragment: links are made by appending a path to it');
+
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
 
 /** Each name once. An empty value counts as none: compose files and shells cannot unset a name. */
 const environment = z.object({
   SLIPWAY_HTTP_PORT: port.default(8080),
   SLIPWAY_HTTP_HOST: text.default('127.0.0.1'),
-  SLIPWAY_PUBLIC_URL: url('http', 'https').optional(),
+  SLIPWAY_PUBLIC_URL: base.optional(),
   SLIPWAY_DATA_DIR: text.default('.slipway'),
   /** Operators paste it into headers: what a header cannot carry is refused here, not by a client later. */
   SLIPWAY_ADMIN_TOKEN: z
@@ -86,7 +93,7 @@ const environment = z.object({
   /**
    * Where people see the processes of an outside Temporal: base of the links to it. The all in one sets it for its own.
    */
-  SLIPWAY_TEMPORAL_UI_URL: url('http', 'https').optional(),
+  SLIPWAY_TEMPORAL_UI_URL: base.optional(),
   /**
    * Port of the embedded PostgreSQL. Users do not need it, so that it is any free one unless a tool wants it fixed.
    */

@@ -136,6 +136,20 @@ describe('settings', () => {
     expect(readSettings({ SLIPWAY_PUBLIC_URL: 'https://ota.example.com/' }).publicUrl).toBe('https://ota.example.com');
   });
 
+  it.each([
+    'https://ota.example.com/?tenant=a',
+    'https://ota.example.com/?',
+    'https://ota.example.com/#top',
+    'https://ota.example.com#',
+    'https://user@ota.example.com/',
+    'https://user:word@ota.example.com/',
+    'https://:word@ota.example.com/',
+  ])('refuse as a base of links what no path can be appended to: %s', (value) => {
+    for (const name of ['SLIPWAY_PUBLIC_URL', 'SLIPWAY_TEMPORAL_UI_URL'])
+      expect(problemsOf({ [name]: value })).toEqual([expect.stringContaining('must have no user name, no query')]);
+    expect(problemsOf({ SLIPWAY_PUBLIC_URL: 'https://ota.example.com:8443/slipway/' })).toEqual([]);
+  });
+
   it('turn TLS to Temporal on where a key or a certificate is given, and off where that is said', () => {
     expect(readSettings({ TEMPORAL_API_KEY: 'k' }).temporal.tls).toBeDefined();
     expect(readSettings({ TEMPORAL_API_KEY: 'k', TEMPORAL_TLS: 'false' }).temporal.tls).toBeUndefined();

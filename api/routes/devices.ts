@@ -2,7 +2,14 @@ import { z } from 'zod';
 import { device, deviceFilters, devicePatch, newDevice } from '../../protocol/http/devices.js';
 import { envelope, id, listQuery, pageOf } from '../../protocol/http/envelope.js';
 import { deleteDevice } from '../../store/commands/delete-device.js';
-import { createDevice, listDevices, noSuchDevice, readDevice, updateDevice } from '../../store/commands/devices.js';
+import {
+  createDevice,
+  listDevices,
+  noSuchDevice,
+  readConnection,
+  readDevice,
+  updateDevice,
+} from '../../store/commands/devices.js';
 import { toPageRequest } from '../http/paging.js';
 import { patched } from '../http/patch.js';
 import { answer, answerPage, NO_CONTENT, route, type Route, type Services } from '../http/route.js';
@@ -59,7 +66,11 @@ export function deviceRoutes({ now }: Pick<Services, 'now'>): Route[] {
       params: byId,
       answers: { 200: { description: 'The device', schema: one } },
       handle: async (call) => {
-        const found = await call.inTenant((tx) => readDevice(tx, call.principal.tenantId, call.params.id));
+        const { tenantId } = call.principal;
+        const found = await call.inTenant(async (tx) => {
+          const one = await readDevice(tx, tenantId, call.params.id);
+          return one && { ...one, connection: await readConnection(tx, tenantId, one.id) };
+        });
         if (!found) throw noSuchDevice(call.params.id);
         return answer(200, found);
       },

@@ -8,6 +8,7 @@ export const FIELD_NAMES = [
   'id',
   'name',
   'deviceType',
+  'deviceTypeName',
   'tag',
   'connectedBy',
   'site',
@@ -15,6 +16,7 @@ export const FIELD_NAMES = [
   'slot',
   'online',
   'lastSeenAt',
+  'createdAt',
 ] as const;
 /** One of `FIELD_NAMES`, spelled exactly so. */
 export type FieldName = (typeof FIELD_NAMES)[number];

@@ -100,6 +100,30 @@ export const device = z
       .boolean()
       .meta({ description: 'From its hello, presence or any report, until it or the broker says otherwise' }),
     lastSeenAt: timestamp.optional(),
+    agent: z
+      .strictObject({ name: z.string(), version: z.string() })
+      .optional()
+      .meta({ description: 'The program that speaks for the device, as its hello names it' }),
+    capabilities: z
+      .strictObject({
+        resume: z.boolean(),
+        cancelDuringInstall: z.boolean(),
+        hash: z.array(z.string()),
+        maxSize: z.int().min(0).optional().meta({ description: 'Bytes; absent = no limit is known' }),
+      })
+      .optional()
+      .meta({ description: 'What its hello says that it can do, with the defaults for what it does not say' }),
+    bootId: z.string().optional().meta({ description: 'Of the boot that its newest hello names' }),
+    connection: z
+      .strictObject({
+        online: z.boolean(),
+        node: id.optional().meta({ description: 'Whose connection serves it: the device or a gateway. Absent = none' }),
+        reachable: z.boolean().optional().meta({ description: 'Of a child, as its gateway said last' }),
+        helloAt: timestamp.optional(),
+        saidDeviceType: z.string().optional().meta({ description: 'What its hello calls its type' }),
+      })
+      .optional()
+      .meta({ description: 'In the answer about one device: how it is reached' }),
     createdAt: timestamp,
     updatedAt: timestamp,
   })
@@ -140,7 +164,7 @@ export const deviceFilters = {
   filter: filter.optional().meta({
     description:
       'RSQL: `==`, `!=`, `=in=(a,b)`, `=out=(a,b)`, `=gt=`, `=ge=`, `=lt=`, `=le=`; `;` and, `,` or, parentheses; `*` stands for any characters; a value with spaces or any of `"\'();,=!~<>` stands between quotes. ' +
-      'Fields: `id`, `name`, `deviceType` (model or id), `tag`, `connectedBy`, `site`, `attribute.<key>` (a member of `custom`), `slot.<name>.version`, `online`, `lastSeenAt`.',
-    example: 'deviceType==LS-1;(tag=in=(north,lab),attribute.floor==3);slot.firmware.version=lt=1.5.0',
+      'Fields: `id`, `name`, `deviceType` (model or id), `deviceType.name`, `tag`, `connectedBy`, `site`, `custom.<key>`, `slot.<name>.version`, `online`, `lastSeenAt`, `createdAt`.',
+    example: 'deviceType==LS-1;(tag=in=(north,lab),custom.floor==3);slot.firmware.version=lt=1.5.0',
   }),
 };

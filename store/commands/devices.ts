@@ -7,6 +7,10 @@ import { wildcards } from '../../domain/fleet/filter-tree.js';
 import type { FieldName, FilterNode, Value } from '../../domain/fleet/filter-tree.js';
 import type { NewDevice } from '../../protocol/http/devices.js';
 import { deviceCondition, filterCondition } from '../fleet/filter.js';
+import type { Caps } from '../../domain/installation/installation.js';
+import { deviceKey } from '../db/keys.js';
+import { oneRow } from '../db/one-row.js';
+import { nodesOf as servingNodesOf } from '../fleet/gateways.js';
 import { noSuchType } from '../fleet/types.js';
 import { lockTopology, requireGateway } from './topology.js';
 import { mark, markDocumentsOf, wakeSender } from '../outbox/outbox.js';
@@ -37,6 +41,9 @@ export interface Device {
   custom?: unknown;
   online: boolean;
   lastSeenAt?: string;
+  agent?: { name: string; version: string };
+  capabilities?: { resume: boolean; cancelDuringInstall: boolean; hash: readonly string[]; maxSize?: number };
+  bootId?: string;
   createdAt: string;
   updatedAt: string;
 }
@@ -58,12 +65,15 @@ interface DeviceRow {
   custom: unknown;
   online: boolean;
   last_seen_at: Date | null;
+  agent: { name: string; version: string } | null;
+  caps: Caps | null;
+  boot_id: string | null;
   created_at: Date;
   updated_at: Date;
 }
 
 const COLUMNS = `id, device_type_id, name, description, tags, connected_by, location, coordinates, installation_timestamp, communication_interval, reports_as,
-  configuration, custom, online, last_seen_at, created_at, updated_at,
+  configuration, custom, online, last_seen_at, agent, caps, boot_id, created_at, updated_at,
   ARRAY(SELECT alias FROM device_aliases a WHERE a.tenant_id = devices.tenant_id AND a.device_id = devices.id
     ORDER BY position, alias) AS aliases`;
 
@@ -276,6 +286,47 @@ function values({ info, configuration, custom }: NewDevice): unknown[] {
   ];
 }
 
+/** docs/contracts/device-mqtt.md, "Payloads": absent = false, false, ["sha256"], unlimited. */
+function capabilitiesOf({ resume, cancelDuringInstall, hash, maxSize }: Caps): NonNullable<Device['capabilities']> {
+  return {
+    resume: resume ?? false,
+    cancelDuringInstall: cancelDuringInstall ?? false,
+    hash: hash ?? ['sha256'],
+    ...(maxSize === undefined ? {} : { maxSize }),
+  };
+}
+
+/** How a device is reached, for the answer about one. Times are RFC 3339. */
+export interface Connection {
+  online: boolean;
+  node?: string;
+  reachable?: boolean;
+  helloAt?: string;
+  saidDeviceType?: string;
+}
+
+/** Of a device that exists. */
+export async function readConnection(tx: Tx, tenantId: string, deviceId: string): Promise<Connection> {
+  const { rows } = await tx.query<{
+    online: boolean;
+    reachable: boolean | null;
+    hello_at: Date | null;
+    said_type: string | null;
+  }>('SELECT online, reachable, hello_at, said_type FROM devices WHERE tenant_id = $1 AND id = $2', [
+    tenantId,
+    deviceId,
+  ]);
+  const row = oneRow(rows, 'the device was read in this transaction');
+  const node = (await servingNodesOf(tx, [{ tenantId, deviceId }])).get(deviceKey(tenantId, deviceId));
+  return {
+    online: row.online,
+    ...(node === undefined ? {} : { node }),
+    ...(row.reachable === null ? {} : { reachable: row.reachable }),
+    ...(row.hello_at === null ? {} : { helloAt: row.hello_at.toISOString() }),
+    ...(row.said_type === null ? {} : { saidDeviceType: row.said_type }),
+  };
+}
+
 function toDevice(row: DeviceRow): Device {
   return {
     id: row.id,
@@ -298,6 +349,9 @@ function toDevice(row: DeviceRow): Device {
     ...(row.custom === null ? {} : { custom: row.custom }),
     online: row.online,
     ...(row.last_seen_at === null ? {} : { lastSeenAt: row.last_seen_at.toISOString() }),
+    ...(row.agent === null ? {} : { agent: row.agent }),
+    ...(row.caps === null ? {} : { capabilities: capabilitiesOf(row.caps) }),
+    ...(row.boot_id === null ? {} : { bootId: row.boot_id }),
     createdAt: row.created_at.toISOString(),
     updatedAt: row.updated_at.toISOString(),
   };

@@ -81,14 +81,19 @@ function comparisonOf({ field, key, op, values }: Comparison, context: Context):
         );
       return anyOf(ways);
     }
+    case 'deviceTypeName':
+      return `${d}.device_type_id = ANY(ARRAY(SELECT t.id FROM device_types t WHERE t.tenant_id = ${tenant}
+        AND ${textMatches('t.name', values, bind)}))`;
     case 'tag':
     case 'site':
     case 'attribute':
-      return `EXISTS (SELECT FROM device_terms x WHERE x.tenant_id = ${d}.tenant_id AND x.device_id = ${d}.id AND x.field = ${bind(field === 'attribute' ? `attribute.${key}` : field)} AND ${textMatches('x.value', values, bind)})`;
+      return `EXISTS (SELECT FROM device_terms x WHERE x.tenant_id = ${d}.tenant_id AND x.device_id = ${d}.id AND x.field = ${bind(field === 'attribute' ? `attribute.${key}` : field)} AND ${termMatches(op, values, bind)})`;
     case 'slot':
       return `EXISTS (SELECT FROM device_slots x WHERE x.tenant_id = ${d}.tenant_id AND x.device_id = ${d}.id AND x.slot = ${bind(key)} AND ${slotMatches(op, values, bind)})`;
     case 'online':
       return `${d}.online = ${bind(values[0] === 'true')}::boolean`;
+    case 'createdAt':
+      return `${d}.created_at ${ORDER[op] ?? '='} ${bind(values[0])}::timestamptz`;
     case 'lastSeenAt': {
       const sign = ORDER[op];
       if (sign === undefined) return `${d}.last_seen_hour IS NOT NULL`;
@@ -107,6 +112,14 @@ const ORDER: Readonly<Partial<Record<Operator, '>' | '>=' | '<' | '<='>>> = {
   '=lt=': '<',
   '=le=': '<=',
 };
+
+/** By the order of numbers, what is a number; of one attribute of all devices, by an index as far as its name. */
+function termMatches(op: Operator, values: readonly Value[], bind: Context['bind']): string {
+  const sign = ORDER[op];
+  return sign === undefined
+    ? textMatches('x.value', values, bind)
+    : `CASE WHEN x.value ~ '^-?[0-9]{1,100}(\\.[0-9]{1,100})?$' THEN x.value::float8 ${sign} ${bind(values[0])}::float8 ELSE false END`;
+}
 
 function slotMatches(op: Operator, values: readonly Value[], bind: Context['bind']): string {
   const sign = ORDER[op];

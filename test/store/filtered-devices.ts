@@ -16,6 +16,7 @@ export interface Known {
   slots: Record<string, string | null>;
   online: boolean;
   lastSeenAt: string | null;
+  createdAt: string;
 }
 
 export const uuid = (n: number): string => `00000000-0000-4000-8000-${String(n).padStart(12, '0')}`;
@@ -97,9 +98,9 @@ export class FilterDatabase {
 
 export async function write(pool: Pool, tenant: string, devices: readonly Known[]): Promise<void> {
   await pool.query(
-    `INSERT INTO devices (tenant_id, id, device_type_id, name, tags, connected_by, custom, online, last_seen_at)
-     SELECT $1, id, type, name, ARRAY(SELECT jsonb_array_elements_text(tags)), connected_by, custom, online, seen
-     FROM jsonb_to_recordset($2::jsonb) AS r(id uuid, type uuid, name text, tags jsonb, connected_by uuid, custom jsonb, online boolean, seen timestamptz)`,
+    `INSERT INTO devices (tenant_id, id, device_type_id, name, tags, connected_by, custom, online, last_seen_at, created_at)
+     SELECT $1, id, type, name, ARRAY(SELECT jsonb_array_elements_text(tags)), connected_by, custom, online, seen, created
+     FROM jsonb_to_recordset($2::jsonb) AS r(id uuid, type uuid, name text, tags jsonb, connected_by uuid, custom jsonb, online boolean, seen timestamptz, created timestamptz)`,
     [
       tenant,
       JSON.stringify(
@@ -108,6 +109,7 @@ export async function write(pool: Pool, tenant: string, devices: readonly Known[
           type: TYPES[one.type]!.id,
           connected_by: one.connectedBy,
           seen: one.lastSeenAt,
+          created: one.createdAt,
         })),
       ),
     ],
@@ -144,6 +146,7 @@ export function devicesBySeed(count: number, random: () => number): Known[] {
       WORDS.slots.filter(() => random() < 0.7).map((slot) => [slot, one([...WORDS.versions, null, 'unknown'])]),
     ),
     online: random() < 0.5,
+    createdAt: one(WORDS.times),
     lastSeenAt: maybe(one([...WORDS.times, '2026-11-24T10:30:00.500Z'])),
   }));
 }
@@ -163,12 +166,19 @@ function compares(filter: Comparison, device: Known): boolean {
   if (op === '!=' || op === '=out=') return !found.some((text) => values.some((value) => fits(value, text)));
   return found.some((text) => {
     const difference =
-      filter.field === 'slot'
-        ? compareVersions(text, values[0] as string)
-        : Date.parse(text) - Date.parse(values[0] as string);
+      filter.field === 'attribute'
+        ? numberIn(text) - Number(values[0])
+        : filter.field === 'slot'
+          ? compareVersions(text, values[0] as string)
+          : Date.parse(text) - Date.parse(values[0] as string);
     if (difference === undefined) return false;
     return { '=gt=': difference > 0, '=ge=': difference >= 0, '=lt=': difference < 0, '=le=': difference <= 0 }[op];
   });
+}
+
+/** NaN is neither above nor below. */
+function numberIn(text: string): number {
+  return /^-?\d+(\.\d+)?$/.test(text) ? Number(text) : NaN;
 }
 
 function valuesOf({ field, key }: Comparison, device: Known): string[] {
@@ -196,6 +206,10 @@ function valuesOf({ field, key }: Comparison, device: Known): string[] {
       return there(device.slots[key!]);
     case 'online':
       return [String(device.online)];
+    case 'deviceTypeName':
+      return ['type'];
+    case 'createdAt':
+      return [device.createdAt];
     case 'lastSeenAt':
       return there(device.lastSeenAt);
   }

@@ -230,6 +230,10 @@ function contradictions(env: Record<string, string>): string[] {
     if (has(name) && !has('SLIPWAY_JWT_ISSUER'))
       problems.push(`SLIPWAY_JWT_ISSUER is missing: without an issuer, ${name} has no effect`);
   const issuer = env['SLIPWAY_JWT_ISSUER'];
+  if (issuer !== undefined && !has('SLIPWAY_JWT_AUDIENCE'))
+    problems.push(
+      'SLIPWAY_JWT_AUDIENCE is missing: without it the tokens that SLIPWAY_JWT_ISSUER gives for other services would be let in',
+    );
   if (issuer !== undefined && !has('SLIPWAY_JWKS_URL') && !/^https?:\/\//.test(issuer)) {
     problems.push('SLIPWAY_JWKS_URL is missing: SLIPWAY_JWT_ISSUER is no URL that it could be discovered from');
   }

@@ -204,7 +204,8 @@ function neighbours({ temporal, mqtt }: Settings): Part[] {
 
 /** Loaded where it is used: most have keys only. */
 async function operatorTokens({ jwt }: Settings) {
-  if (jwt.issuer === undefined) return undefined;
+  // The settings are refused where only one of them has a value.
+  if (jwt.issuer === undefined || jwt.audience === undefined) return undefined;
   const { byOperatorToken } = await import('../api/auth/operator-tokens.js');
   return byOperatorToken(pool, { issuer: jwt.issuer, audience: jwt.audience, jwksUrl: jwt.jwksUrl }, log);
 }

@@ -3,7 +3,7 @@ import { createRemoteJWKSet, customFetch, errors, jwtVerify, type JWTPayload, ty
 import { DomainError } from '../../domain/errors.js';
 import { PERMISSIONS, permissionsOf, ROLES, type Permission } from '../../domain/permissions.js';
 import type { Pool } from '../../store/db/pool.js';
-import { ensureTenant } from '../../store/db/tenants.js';
+import { hasTenant } from '../../store/db/tenants.js';
 import { TENANT_ID } from '../../store/db/transaction.js';
 import type { Authenticate } from './authentication.js';
 import { claimsOf, refusalOf, TokenRefused } from './token-refusal.js';
@@ -12,14 +12,14 @@ import { claimsOf, refusalOf, TokenRefused } from './token-refusal.js';
 export interface OperatorTokens {
   /** `iss` of each token. */
   issuer: string;
-  /** `aud` of each token; undefined = not looked at. */
-  audience?: string | undefined;
+  /** `aud` of each token: one for another service is refused. */
+  audience: string;
   /** Where the issuer's keys are; undefined = its OIDC discovery document says so. */
   jwksUrl?: string | undefined;
 }
 
 /** The issuer's clock and ours. */
-const CLOCK_TOLERANCE_S = 30;
+const CLOCK_TOLERANCE_S = 60;
 const FETCH_TIMEOUT_MS = 5_000;
 /**
  * A token names keys of the issuer; an unknown one has them fetched anew, but no more often than this, whichever client
@@ -30,8 +30,8 @@ const FETCH_AGAIN_MS = 10_000;
 const SUBJECT = /^[\x20-\x7e]{1,255}$/;
 
 /**
- * Tokens of the operators' own issuer (OpenID Connect): RS256 or ES256, by its published keys, each for the one tenant
- * of its claim `tenant`. What its holder may do, `permissions` (a list), `scope` (names with spaces between) and
+ * Tokens of the operators' own issuer (OpenID Connect): RS256, ES256 or EdDSA, by its published keys, each for the one
+ * tenant of its claim `tenant`. What its holder may do, `permissions` (a list), `scope` (names with spaces between) and
  * `roles` or `role` (owner, writer, reader) say together; names that are no permissions of this service are passed
  * over.
  */
@@ -55,7 +55,12 @@ export function byOperatorToken(pool: Pool, options: OperatorTokens, log: Logger
         claimsOf(token),
       );
     if (!known.has(tenantId)) {
-      await ensureTenant(pool, tenantId);
+      if (!(await hasTenant(pool, tenantId)))
+        throw new TokenRefused(
+          'tenant',
+          `the tenant "${tenantId}" of the token does not exist; its administrator makes one with slipway-admin tenants create`,
+          claimsOf(token),
+        );
       known.add(tenantId);
     }
     return { tenantId, id: `user:${sub}`, permissions: permissionsIn(claims) };
@@ -75,10 +80,10 @@ async function verified(
   try {
     const { payload } = await jwtVerify(token, keys, {
       issuer,
-      algorithms: ['RS256', 'ES256'],
+      algorithms: ['RS256', 'ES256', 'EdDSA'],
       requiredClaims: ['exp'],
       clockTolerance: CLOCK_TOLERANCE_S,
-      ...(audience === undefined ? {} : { audience }),
+      audience,
     });
     return payload;
   } catch (error) {

@@ -23,7 +23,7 @@ export class TokenRefused extends DomainError {
 const UNVERIFIED = 'the bearer token is neither a key of this service nor signed by a key of its issuer';
 
 /** What jose says of a token, in the words of this service. @param audience that is expected */
-export function refusalOf(error: errors.JOSEError, token: string, audience: string | undefined): TokenRefused {
+export function refusalOf(error: errors.JOSEError, token: string, audience: string): TokenRefused {
   const said = { ...claimsOf(token), because: error.message };
   if (error instanceof errors.JWTExpired)
     return new TokenRefused(

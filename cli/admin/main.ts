@@ -5,6 +5,7 @@ import { blobsCopy } from './blobs-copy.js';
 import { blobsVerify } from './blobs-verify.js';
 import { createContext, type Context, type ExitCode, type StoreName } from './context.js';
 import { restore } from './restore.js';
+import { tenantsCreate } from './tenants-create.js';
 
 /**
  * `slipway-admin`: for the operator of a Slipway, on the machine where its settings are. It talks to the database and
@@ -12,7 +13,7 @@ import { restore } from './restore.js';
  */
 const program = new Command('slipway-admin')
   .description(
-    'Backup, restore and the blob stores of a Slipway. It reads the same environment variables as the service (docs/operations.md).',
+    'Backup, restore, blob stores and tenants of a Slipway. It reads the same environment variables as the service (docs/operations.md).',
   )
   .option('--data-dir <folder>', 'the data folder, instead of SLIPWAY_DATA_DIR')
   .addHelpText(
@@ -63,5 +64,12 @@ blobs
   .command('verify')
   .description('read and check every blob in the store in use')
   .action(() => run(blobsVerify));
+
+program
+  .command('tenants')
+  .description('who shares this Slipway, without seeing each other')
+  .command('create <id>')
+  .description('make a tenant, and print its first key')
+  .action((id: string) => run((context) => tenantsCreate(context, id)));
 
 await program.parseAsync();

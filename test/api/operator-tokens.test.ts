@@ -5,6 +5,8 @@ import { exportJWK, generateKeyPair, SignJWT, type GenerateKeyPairResult, type J
 import pino from 'pino';
 import { byApiKey, eitherOf, type Authenticate } from '../../api/auth/authentication.js';
 import { byOperatorToken } from '../../api/auth/operator-tokens.js';
+import { createTenant } from '../../store/db/tenants.js';
+import { admin } from '../cli/admin.js';
 import { ApiProcess } from './api-process.js';
 import { startApi, type ApiUnderTest, type Reply } from './api-under-test.js';
 
@@ -32,6 +34,7 @@ class Issuer {
     issuer.url = `http://127.0.0.1:${(issuer.server.address() as AddressInfo).port}`;
     await issuer.addKey('rsa', 'RS256');
     await issuer.addKey('ec', 'ES256');
+    await issuer.addKey('ed', 'EdDSA');
     return issuer;
   }
 
@@ -87,6 +90,7 @@ beforeAll(async () => {
   await stranger.end();
   const log = pino({ level: 'info' }, { write: (line: string) => void logged.push(line) });
   api = await startApi('api_operator_tokens', { authenticate: (token) => authenticate(token), services: { log } });
+  for (const id of ['acme', 'acme-rsa', 'acme-ec', 'acme-ed', 'another', 'known']) await createTenant(api.pool, id);
   authenticate = eitherOf(
     byApiKey(api.pool, Date.now),
     byOperatorToken(api.pool, { issuer: issuer.url, audience: AUDIENCE }, api.services.log),
@@ -117,7 +121,7 @@ const NEITHER = /neither a key of this service nor signed by a key of its issuer
 const OWNER = { tenant: 'acme', roles: ['owner'] };
 
 describe('The token of an operator', () => {
-  it.each(['rsa', 'ec'])('is for one tenant, which its first use creates (%s)', async (kid) => {
+  it.each(['rsa', 'ec', 'ed'])('is for one tenant (%s)', async (kid) => {
     const made = await ask(
       await issuer.sign({ ...OWNER, tenant: `acme-${kid}` }, { kid }),
       'POST',
@@ -148,6 +152,12 @@ describe('The token of an operator', () => {
   const REFUSED: [string, () => Promise<string>, string, RegExp][] = [
     ['without a tenant', () => issuer.sign({ roles: ['owner'] }), 'tenant', /names no tenant/],
     ['with a path for a tenant', () => issuer.sign({ ...OWNER, tenant: '../other' }), 'tenant', /names no tenant/],
+    [
+      'of a tenant that does not exist',
+      () => issuer.sign({ ...OWNER, tenant: 'nowhere' }),
+      'tenant',
+      /the tenant "nowhere" of the token does not exist; its administrator makes one with slipway-admin tenants create/,
+    ],
     ['of two tenants', () => issuer.sign({ ...OWNER, tenant: ['a', 'b'] }), 'tenant', /exactly one/],
     ['without a subject', () => issuer.sign({ ...OWNER, sub: undefined as unknown as string }), 'subject', /claim sub/],
     ['with an empty subject', () => issuer.sign({ ...OWNER, sub: '' }), 'subject', /claim sub/],
@@ -233,6 +243,17 @@ describe('The token of an operator', () => {
     });
     try {
       await service.start();
+      const database = { DATABASE_URL: service.database.url };
+      expect(await admin(['tenants', 'create', 'acme'], database)).toEqual({
+        code: 0,
+        said: expect.stringMatching(/^The tenant "acme" is there\. Its first key, .* once:\n[\w-]{43}\n$/),
+      });
+      expect(await admin(['tenants', 'create', 'acme'], database)).toMatchObject({ code: 1 });
+      for (const id of ['Acme', 'v1', '', 'a'.repeat(28), '-a', 'ü'])
+        expect([id, await admin(['tenants', 'create', '--', id], database)]).toEqual([
+          id,
+          { code: 1, said: expect.stringContaining('cannot be the id of a tenant') },
+        ]);
       const authorization = `Bearer ${await issuer.sign(OWNER)}`;
       expect((await service.fetch('POST', '/v1/device-types', { name: 'Switch' }, { authorization })).status).toBe(201);
       expect(((await (await service.fetch('GET', '/v1/device-types')).json()) as { data: unknown[] }).data).toEqual([]);

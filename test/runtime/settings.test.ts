@@ -69,10 +69,14 @@ describe('settings', () => {
       ),
     ).toEqual(['SLIPWAY_JWT_ISSUER is missing', 'SLIPWAY_JWT_ISSUER is missing']);
     expect(problemsOf({ SLIPWAY_JWT_ISSUER: 'acme' }).map((problem) => problem.split(':')[0])).toEqual([
+      'SLIPWAY_JWT_AUDIENCE is missing',
       'SLIPWAY_JWKS_URL is missing',
     ]);
-    expect(problemsOf({ SLIPWAY_JWT_ISSUER: 'acme', SLIPWAY_JWKS_URL: 'https://id.example.com/keys' })).toEqual([]);
-    expect(problemsOf({ SLIPWAY_JWT_ISSUER: 'https://id.example.com' })).toEqual([]);
+    const audience = { SLIPWAY_JWT_AUDIENCE: 'slipway' };
+    expect(
+      problemsOf({ SLIPWAY_JWT_ISSUER: 'acme', SLIPWAY_JWKS_URL: 'https://id.example.com/keys', ...audience }),
+    ).toEqual([]);
+    expect(problemsOf({ SLIPWAY_JWT_ISSUER: 'https://id.example.com', ...audience })).toEqual([]);
   });
 
   it('with SLIPWAY_MQTT_ADMIN need the name and the password of the administrator', () => {

@@ -6,7 +6,8 @@ import type { Pool } from '../../store/db/pool.js';
 import { hasTenant } from '../../store/db/tenants.js';
 import { TENANT_ID } from '../../store/db/transaction.js';
 import type { Authenticate } from './authentication.js';
-import { claimsOf, refusalOf, TokenRefused } from './token-refusal.js';
+import { TokenRefused } from '../http/token-refused.js';
+import { claimsOf, refusalOf } from './token-refusal.js';
 
 /** Whose JWTs are accepted (docs/contracts/rest-api.md, "Conventions"). */
 export interface OperatorTokens {

@@ -1,7 +1,7 @@
 import type { NextFunction, Request, Response } from 'express';
 import type { Logger } from 'pino';
 import type { DomainError } from '../../domain/errors.js';
-import { TokenRefused } from '../auth/token-refusal.js';
+import { TokenRefused } from './token-refused.js';
 import { toDomainError, toProblem } from './errors.js';
 import type { Answer } from './route.js';
 

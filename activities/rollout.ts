@@ -87,7 +87,16 @@ export function createRolloutActivities({ pool, tickMs = TICK_MS }: RolloutDepen
         return first;
       }
       const decision = decisionOf(planned, now, rollout.facts.startedAt !== null);
-      await writeRolloutStatus(tx, rollout, decision.done ? null : decision.waitingOn, decision.until, now);
+      await writeRolloutStatus(
+        tx,
+        rollout,
+        {
+          waitingOn: decision.done ? null : decision.waitingOn,
+          dueAt: decision.until,
+          actsAt: planned.waitingOn?.actsAt ?? null,
+        },
+        now,
+      );
       return decision;
     });
 

@@ -402,6 +402,7 @@ CREATE TABLE leases (
   length interval NOT NULL DEFAULT '00:00:05'::interval
   CONSTRAINT leases_pkey PRIMARY KEY (name)
 );
+GRANT SELECT TO slipway_api
 GRANT DELETE, INSERT, SELECT, UPDATE TO slipway_worker
 
 CREATE TABLE outbox (
@@ -638,6 +639,7 @@ CREATE TABLE rollouts (
   device_ms double precision
   eta timestamp with time zone
   admissible_to uuid
+  acts_at timestamp with time zone
   CONSTRAINT rollouts_pkey PRIMARY KEY (tenant_id, id)
   CONSTRAINT rollouts_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(id)
 );

@@ -9,6 +9,8 @@ export interface Surroundings {
   readonly node?: string | null;
   /** The installation that executes on the device now, where it is another one. */
   readonly executing?: string | null;
+  /** What is added where nothing can move for now, as a part of a sentence. */
+  readonly held?: string;
 }
 
 /**
@@ -17,9 +19,11 @@ export interface Surroundings {
  */
 export function waitingOn(i: Installation, around: Surroundings = {}): string | null {
   if (isEnded(i.state)) return null;
-  if (i.cancel !== null)
-    return `Waiting for the device to answer the cancellation${span(i.cancel.requestedAt, i.dueAt)}.`;
-  return `${subject(i, around)}.`;
+  const sentence =
+    i.cancel !== null
+      ? `Waiting for the device to answer the cancellation${span(i.cancel.requestedAt, i.dueAt)}`
+      : subject(i, around);
+  return `${sentence}${around.held === undefined ? '' : `; ${around.held}`}.`;
 }
 
 function subject(i: Installation, around: Surroundings): string {
@@ -31,7 +35,7 @@ function subject(i: Installation, around: Surroundings): string {
         ? `Waiting to retry: attempt ${i.attempt} of ${i.policy.retry.maxAttempts} starts at ${iso(i.retryAt)}, because ${i.error ? `${i.error.code}: ${i.error.message}` : 'the last attempt failed'}`
         : i.notBefore !== null
           ? `Waiting for its start time${span(i.stateSince, i.notBefore)}`
-          : `Waiting for its process to start${span(i.stateSince, null)}`;
+          : `Waiting for its process to start${span(i.stateSince, i.deadline)}`;
     case 'queued':
       if (i.place === 'wanted')
         return `Waiting for its rollout to have room for it under its cap, or to be resumed${since}`;

@@ -14,8 +14,7 @@ type Group = Pick<GroupFacts, 'counters' | 'passedAt' | 'soakingSince'>;
 export function etaOf(facts: RolloutFacts, plan: Plan, deviceMs: number | null, now: number): number | null {
   const counters = sumOf(facts.groups);
   const left = counters.pending + openOf(counters);
-  if (facts.finishedAt !== null || facts.aborted || facts.rollingBack || facts.pauses.length > 0 || left === 0)
-    return null;
+  if (facts.finishedAt !== null || left === 0 || dependsOnPerson(facts, plan)) return null;
   if (facts.startedAt === null) return deviceMs === null ? null : startedNow(facts.groups, plan, deviceMs, now);
   const ended = endedOf(counters) - counters.alreadyInstalled;
   const byPlan = deviceMs === null ? null : lengthOf(plan, facts.groups, deviceMs, now);
@@ -23,6 +22,20 @@ export function etaOf(facts: RolloutFacts, plan: Plan, deviceMs: number | null, 
   const share = ended / (ended + left);
   const rest = byPlan === null || byPace === null ? (byPlan ?? byPace) : byPlan * (1 - share) + byPace * share;
   return rest === null ? null : Math.round(Math.min(now + rest, lastDeadline(facts, plan)));
+}
+
+/**
+ * Whether the end depends on a person, or the rollout goes another way: it is paused, was stopped, or waits for an
+ * approval, now or before a later group. A draft does not count: its eta is that of a start.
+ */
+export function dependsOnPerson({ aborted, rollingBack, pauses, ...facts }: RolloutFacts, plan: Plan): boolean {
+  if (aborted || rollingBack || pauses.length > 0) return true;
+  if (facts.startRequestedAt === null) return false;
+  if (facts.startedAt === null && facts.approvals.length < plan.approval.required) return true;
+  return facts.groups.some(({ passedAt, approvals }, index) => {
+    const { approval } = groupAt(plan.groups, index);
+    return passedAt === null && approval !== null && approvals.length < approval.required;
+  });
 }
 
 /** The same of a rollout whose groups are not formed yet: only how large each will be is known. */

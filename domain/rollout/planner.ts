@@ -35,6 +35,7 @@ export function planNext(facts: RolloutFacts, plan: Plan, now: number): Planned 
     waiting(
       plan.targets.dynamic ? describe.open(facts, counters) : describe.running(facts, counters),
       later(facts, plan, now),
+      acting(facts, plan, now, false),
     )
   );
 }
@@ -198,7 +199,7 @@ function finishing(facts: RolloutFacts, plan: Plan, counters: Counters): Planned
 function paused(facts: RolloutFacts, counters: Counters, plan: Plan, now: number): Planned | undefined {
   return facts.pauses.length === 0
     ? undefined
-    : waiting(describe.paused(facts.pauses, counters), later(facts, plan, now));
+    : waiting(describe.paused(facts.pauses, counters), later(facts, plan, now), acting(facts, plan, now, false));
 }
 
 function opening(facts: RolloutFacts): Planned | undefined {
@@ -212,41 +213,61 @@ function admitting(facts: RolloutFacts, plan: Plan, counters: Counters, now: num
   // These began to wait before: their start was counted when they were admitted.
   if (room > 0 && facts.wantPlace > 0) return steps({ do: 'give_places', count: Math.min(room, facts.wantPlace) });
   if (waits.length === 0) return undefined;
-  if (room <= 0) return waiting(describe.capacity(counters, plan.pace.maxInFlight), later(facts, plan, now));
+  if (room <= 0)
+    return waiting(
+      describe.capacity(counters, plan.pace.maxInFlight),
+      later(facts, plan, now),
+      acting(facts, plan, now, false),
+    );
   const rate = rateNow(plan.pace, counters);
   const starts = rate - facts.starts.lastMinute;
   if (starts <= 0) {
     const until = facts.starts.oldestLeavesAt ?? now + RATE_WINDOW_MS;
-    return waiting(describe.startRate(facts.starts.lastMinute, rate, until), earliest(until, later(facts, plan, now)));
+    return waiting(
+      describe.startRate(facts.starts.lastMinute, rate, until),
+      earliest(until, later(facts, plan, now)),
+      earliest(waits.some((one) => one.ready > 0) ? until : null, acting(facts, plan, now, true)),
+    );
   }
   // A retry, also of an earlier group, goes behind all that had no try.
   const untried = waits.find((one) => one.fresh > 0);
   if (untried) return steps({ do: 'admit', group: untried.name, count: Math.min(room, starts, untried.fresh) });
   const group = waits.find((one) => one.ready > 0);
   if (group) return steps({ do: 'admit', group: group.name, count: Math.min(room, starts, group.ready) });
-  return waiting(describe.noneReady(waits, counters), later(facts, plan, now));
+  return waiting(describe.noneReady(waits, counters), later(facts, plan, now), acting(facts, plan, now, true));
 }
 
-/** The next moment at which time alone changes something. */
+/** When to look again although nothing was heard: when something happens, or when it is time for a sweep. */
 function later(facts: RolloutFacts, plan: Plan, now: number): number | null {
-  const { endAt } = plan.schedule;
-  const deadline = nextDeadline(facts, plan, now);
-  const times = facts.groups.flatMap((group, index) => {
-    const { soak, approval } = groupAt(plan.groups, index);
-    const running = group.openedAt !== null && group.passedAt === null && group.failedAt === null;
-    return [
-      running && group.soakingSince !== null ? group.soakingSince + soak : null,
-      running && group.askedAt !== null && approval?.expiresAfter != null
-        ? group.askedAt + approval.expiresAfter
-        : null,
-      group.openedAt !== null ? group.nextRetryAt : null,
-      running ? group.awayAt : null,
-    ];
-  });
   const sweep =
     plan.targets.dynamic && facts.endedAt === null && facts.startedAt !== null
       ? (facts.sweptAt ?? facts.startedAt) + SWEEP_EVERY_MS
       : null;
+  return earliest(sweep !== null && sweep > now ? sweep : null, acting(facts, plan, now, true));
+}
+
+/**
+ * The next moment at which something happens by time alone: the end of the rollout or of its targets, of a soak, of the
+ * time for an approval, or of a back-off.
+ * @param admits whether a target whose back-off is over may begin: not while the rollout is paused or its places taken
+ */
+function acting(facts: RolloutFacts, plan: Plan, now: number, admits: boolean): number | null {
+  const { endAt } = plan.schedule;
+  const deadline = nextDeadline(facts, plan, now);
+  // Until a person has resumed it, no soak ends in a passed gate.
+  const heldInSoak = facts.pauses.some((pause) => pause.reason === 'failure_budget');
+  const times = facts.groups.flatMap((group, index) => {
+    const { soak, approval } = groupAt(plan.groups, index);
+    const running = group.openedAt !== null && group.passedAt === null && group.failedAt === null;
+    return [
+      running && group.soakingSince !== null && !heldInSoak ? group.soakingSince + soak : null,
+      running && group.askedAt !== null && approval?.expiresAfter != null
+        ? group.askedAt + approval.expiresAfter
+        : null,
+      admits && group.openedAt !== null ? group.nextRetryAt : null,
+      running ? group.awayAt : null,
+    ];
+  });
   // What has passed is no time to wait until: the process would look again and again.
-  return earliest(...[endAt, deadline, sweep, ...times].filter((time) => time !== null && time > now));
+  return earliest(...[endAt, deadline, ...times].filter((time) => time !== null && time > now));
 }

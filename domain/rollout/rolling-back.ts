@@ -41,7 +41,11 @@ export function rollingBack(facts: RolloutFacts, plan: Plan, counters: Counters,
       return steps({ do: 'admit_back', group: group.name, count: Math.min(room, starts, group.back.ready) });
     const until = starts <= 0 ? (facts.starts.oldestLeavesAt ?? now + RATE_WINDOW_MS) : null;
     const retries = facts.groups.map((one) => one.back.nextRetryAt).filter((time) => time !== null && time > now);
-    return waiting(describe.rollingBack(back('pending'), open, group.name), earliest(until, deadline, ...retries));
+    return waiting(
+      describe.rollingBack(back('pending'), open, group.name),
+      earliest(until, deadline, ...retries),
+      earliest(group.back.ready > 0 ? until : null, deadline, ...(room > 0 ? retries : [])),
+    );
   }
   if (open > 0) return waiting(describe.rollingBack(0, open, null), back('queued') > 0 ? deadline : null);
   const [done, failed] = [back('done'), back('failed')];

@@ -61,10 +61,13 @@ export type Step =
 /** The discriminator of `Step`; it also stands in the history. */
 export type StepKind = Step['do'];
 
-/** What the rollout waits for: one sentence, and the time at which to look again (null = only news moves it). */
+/** What the rollout waits for. Times are epoch milliseconds. */
 export interface Waiting {
   readonly sentence: string;
+  /** When to look again; null = only news moves it. */
   readonly until: number | null;
+  /** When something happens by time alone, for people: a look that may find nothing is none. null = never. */
+  readonly actsAt: number | null;
 }
 
 /**
@@ -83,7 +86,7 @@ export function steps(...list: Step[]): Planned {
 }
 
 /** A plan without a step: what is waited for, and until when (epoch milliseconds; null = for news). */
-export function waiting(sentence: string, until: number | null): Planned {
-  const waitingOn: Waiting = { sentence, until };
+export function waiting(sentence: string, until: number | null, actsAt = until): Planned {
+  const waitingOn: Waiting = { sentence, until, actsAt };
   return { steps: [], waitingOn, outcome: null };
 }

@@ -44,7 +44,8 @@ export async function commandRollout(
     });
   const { after: done, data } = await carryOut(tx, rollout, by, command, now);
   // What it waited for is over; the answer to a command does not go on saying it.
-  const after = done === rollout ? rollout : { ...done, waitingOn: 'Waiting for its process to apply the command.' };
+  const after =
+    done === rollout ? rollout : { ...done, waitingOn: 'Waiting for its process to apply the command.', actsAt: null };
   await saveRollout(tx, rollout, after, now);
   if (after !== rollout) {
     await writeHistory(tx, [

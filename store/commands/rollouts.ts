@@ -1,8 +1,10 @@
 import { defined } from '../../domain/defined.js';
 import { databaseNow } from '../db/clock.js';
+import { isOrchestratorAway, NOTHING_MOVES } from '../db/vitals.js';
 import { DomainError } from '../../domain/errors.js';
 import { unchanged } from '../../domain/rollout/amendment.js';
-import { plannedEta } from '../../domain/rollout/eta.js';
+import type { RolloutFacts } from '../../domain/rollout/facts.js';
+import { dependsOnPerson, plannedEta } from '../../domain/rollout/eta.js';
 import { derivePhase, type Phase } from '../../domain/rollout/phase.js';
 import type { Plan } from '../../domain/rollout/plan.js';
 import { writeHistory } from '../history/history.js';
@@ -200,6 +202,7 @@ async function toViews(tx: Tx, tenantId: string, rows: readonly ViewRow[]): Prom
     `SELECT * FROM rollout_groups WHERE tenant_id = $1 AND rollout_id = ANY($2::uuid[]) ORDER BY position`,
     [tenantId, rows.map((row) => row.id)],
   );
+  const away = rows.length > 0 && (await isOrchestratorAway(tx));
   return rows.map((row) =>
     toView(
       toStored(
@@ -207,11 +210,12 @@ async function toViews(tx: Tx, tenantId: string, rows: readonly ViewRow[]): Prom
         groups.rows.filter((group) => group.rollout_id === row.id),
       ),
       row,
+      away,
     ),
   );
 }
 
-function toView(stored: StoredRollout, row: ViewRow): RolloutView {
+function toView(stored: StoredRollout, row: ViewRow, away: boolean): RolloutView {
   const { facts, plan } = stored;
   const over = facts.finishedAt !== null || facts.closedAt !== null;
   return {
@@ -225,8 +229,8 @@ function toView(stored: StoredRollout, row: ViewRow): RolloutView {
     facts,
     bytes: stored.bytes,
     ...derivePhase(facts, plan, row.content ?? undefined),
-    waitingOn: over ? null : (stored.waitingOn ?? 'Waiting for its process to start.'),
-    nextActionAt: over ? null : stored.dueAt,
+    waitingOn: over ? null : inView(stored.waitingOn ?? 'Waiting for its process to start.', away, facts),
+    nextActionAt: over || away ? null : stored.actsAt,
     eta: over ? null : etaNow(stored),
     createdBy: stored.createdBy,
     createdAt: facts.createdAt,
@@ -235,10 +239,15 @@ function toView(stored: StoredRollout, row: ViewRow): RolloutView {
   };
 }
 
+/** What its process told last, and whether there is one that can go on. A draft waits for a person alone. */
+function inView(waitingOn: string, away: boolean, { startRequestedAt }: RolloutFacts): string {
+  return away && startRequestedAt !== null ? `${waitingOn.replace(/\.$/, '')}; ${NOTHING_MOVES}.` : waitingOn;
+}
+
 /** As its coordinator told last. What is overdue ends at any moment; a draft that was not started in time has none. */
-function etaNow({ facts, eta }: StoredRollout): number | null {
+function etaNow({ facts, plan, eta }: StoredRollout): number | null {
   const now = databaseNow();
-  if (eta === null || facts.pauses.length > 0 || facts.aborted !== null || facts.rollingBack !== null) return null;
+  if (eta === null || dependsOnPerson(facts, plan)) return null;
   return facts.startedAt === null && eta < now ? null : Math.max(eta, now);
 }
 

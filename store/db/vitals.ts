@@ -1,6 +1,6 @@
 import { IS_HELD } from './leases.js';
 import { oneRow } from './one-row.js';
-import type { Pool } from './pool.js';
+import type { Pool, Tx } from './pool.js';
 import { asService } from './transaction.js';
 
 /** @returns the leases that are held now, by name. Each process that works alone or in turns holds one. */
@@ -9,6 +9,20 @@ export async function readHeldLeases(pool: Pool): Promise<Set<string>> {
     tx.query<{ name: string }>(`SELECT name FROM leases WHERE ${IS_HELD}`),
   );
   return new Set(rows.map((row) => row.name));
+}
+
+/** What a sentence adds where no orchestrator answers. */
+export const NOTHING_MOVES = 'no orchestrator answers: nothing moves, and no deadline is judged, until one does';
+
+/**
+ * Whether there was an orchestrator and none answers now, for 5 s at least: it died, or is frozen. Where none was ever
+ * seen, nothing is known.
+ */
+export async function isOrchestratorAway(tx: Tx): Promise<boolean> {
+  const { rows } = await tx.query<{ held: boolean }>(
+    `SELECT ${IS_HELD} AS held FROM leases WHERE name = 'orchestrator'`,
+  );
+  return rows[0]?.held === false;
 }
 
 /** What /metrics shows of the stored state. Ages are seconds; 0 where there is none. */

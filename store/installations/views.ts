@@ -1,3 +1,4 @@
+import { isOrchestratorAway, NOTHING_MOVES } from '../db/vitals.js';
 import type { Installation } from '../../domain/installation/installation.js';
 import { waitingOn } from '../../domain/installation/waiting-on.js';
 import { reachOf } from '../fleet/gateways.js';
@@ -151,14 +152,20 @@ async function toViews(tx: Tx, tenantId: string, rows: ViewRow[]): Promise<Insta
     tx,
     rows.filter((row) => row.ended_at === null).map((row) => ({ tenantId, deviceId: row.device_id })),
   );
+  const open = rows.some((row) => row.ended_at === null);
+  const away = open && (await isOrchestratorAway(tx));
   return rows.map((row) => {
     const installation = toInstallation(row);
     return {
       ...installation,
       requestedBy: row.requested_by,
       retryOf: row.retry_of,
-      waitingOn: waitingOn(installation, { ...reach.get(deviceKey(tenantId, row.device_id)), executing: row.other }),
-      nextActionAt: installation.dueAt,
+      waitingOn: waitingOn(installation, {
+        ...reach.get(deviceKey(tenantId, row.device_id)),
+        executing: row.other,
+        ...(away && { held: NOTHING_MOVES }),
+      }),
+      nextActionAt: away ? null : installation.dueAt,
       history: history.get(row.id) ?? [],
       processStarted: row.process_started_at !== null,
     };

@@ -24,7 +24,10 @@ export interface StoredRollout {
   readonly facts: RolloutFacts;
   readonly bytes: readonly number[];
   readonly waitingOn: string | null;
+  /** When its process looks again; null = only news moves it. */
   readonly dueAt: number | null;
+  /** When something happens by time alone (domain/rollout/steps.ts, `Waiting`). */
+  readonly actsAt: number | null;
   /** What one device takes, by what was known when it was created; milliseconds. */
   readonly deviceMs: number | null;
   /** As it was told last (domain/rollout/eta.ts). */
@@ -42,7 +45,7 @@ export interface StoredRollout {
 }
 
 /** What `toStored` reads, for a SELECT whose table is named `rollouts`. */
-export const ROLLOUT_COLUMNS = `tenant_id, id, plan, defaulted, version, phase, waiting_on, due_at, device_ms, eta, created_by, created_at, updated_at, collected_to, collected_at, target_count, forming,
+export const ROLLOUT_COLUMNS = `tenant_id, id, plan, defaulted, version, phase, waiting_on, due_at, acts_at, device_ms, eta, created_by, created_at, updated_at, collected_to, collected_at, target_count, forming,
   materialised_at, start_requested_at, started_at, approvals, pauses, fired, aborted, rolling_back, swept_at, swept_to, admissible_to, ended_at, finished_at, closed_at, process_started_at,
   EXISTS (SELECT FROM rollout_sweeps s WHERE s.tenant_id = rollouts.tenant_id
     AND s.rollout_id = rollouts.id) AS sweep_wanted`;
@@ -56,6 +59,7 @@ export interface RolloutRow {
   version: number;
   waiting_on: string | null;
   due_at: Date | null;
+  acts_at: Date | null;
   device_ms: number | null;
   eta: Date | null;
   created_by: string;
@@ -138,6 +142,7 @@ export function toStored(row: RolloutRow, groups: readonly GroupRow[]): StoredRo
     bytes: groups.map((group) => Number(group.bytes)),
     waitingOn: row.waiting_on,
     dueAt: ms(row.due_at),
+    actsAt: ms(row.acts_at),
     deviceMs: row.device_ms,
     eta: ms(row.eta),
     createdBy: row.created_by,
@@ -233,7 +238,8 @@ export async function saveRollout(tx: Tx, before: StoredRollout, after: StoredRo
     `UPDATE rollouts
       SET plan = $3, version = $4, phase = $5, waiting_on = $6, due_at = $7, updated_at = $8, start_requested_at = $9,
       started_at = $10, approvals = $11, pauses = $12,
-       fired = $13, aborted = $14, ended_at = $15, finished_at = $16, closed_at = $17, defaulted = $18, rolling_back = $19, name = $20
+       fired = $13, aborted = $14, ended_at = $15, finished_at = $16, closed_at = $17, defaulted = $18, rolling_back = $19, name = $20,
+       acts_at = $21
      WHERE tenant_id = $1 AND id = $2`,
     [
       after.tenantId,
@@ -256,6 +262,7 @@ export async function saveRollout(tx: Tx, before: StoredRollout, after: StoredRo
       JSON.stringify(after.defaulted),
       f.rollingBack === null ? null : JSON.stringify(f.rollingBack),
       plan.name,
+      iso(after.actsAt),
     ],
   );
   for (const [position, group] of f.groups.entries())
@@ -269,19 +276,16 @@ export async function saveRollout(tx: Tx, before: StoredRollout, after: StoredRo
 export async function writeRolloutStatus(
   tx: Tx,
   rollout: StoredRollout,
-  waitingOn: string | null,
-  dueAt: number | null,
+  { waitingOn, dueAt, actsAt }: { waitingOn: string | null; dueAt: number | null; actsAt: number | null },
   now: number,
 ): Promise<void> {
   const eta = etaToKeep(rollout.eta, etaOf(rollout.facts, rollout.plan, rollout.deviceMs, now), now);
-  if (waitingOn === rollout.waitingOn && dueAt === rollout.dueAt && eta === rollout.eta) return;
-  await tx.query(`UPDATE rollouts SET waiting_on = $3, due_at = $4, eta = $5 WHERE tenant_id = $1 AND id = $2`, [
-    rollout.tenantId,
-    rollout.id,
-    waitingOn,
-    iso(dueAt),
-    iso(eta),
-  ]);
+  if (waitingOn === rollout.waitingOn && dueAt === rollout.dueAt && actsAt === rollout.actsAt && eta === rollout.eta)
+    return;
+  await tx.query(
+    `UPDATE rollouts SET waiting_on = $3, due_at = $4, eta = $5, acts_at = $6 WHERE tenant_id = $1 AND id = $2`,
+    [rollout.tenantId, rollout.id, waitingOn, iso(dueAt), iso(eta), iso(actsAt)],
+  );
 }
 
 async function saveGroup(tx: Tx, { tenantId, id }: StoredRollout, position: number, g: GroupFacts): Promise<void> {

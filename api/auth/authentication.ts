@@ -5,7 +5,7 @@ import { lacking, permissionsOf, type Permission } from '../../domain/permission
 import { findKey } from '../../store/db/api-keys.js';
 import type { Pool } from '../../store/db/pool.js';
 import type { Principal } from '../http/route.js';
-import { TokenRefused } from './token-refusal.js';
+import { TokenRefused } from '../http/token-refused.js';
 
 /**
  * Who a bearer token is; undefined where it is unknown. Throws TokenRefused where it can be said why, and other errors

@@ -162,7 +162,7 @@ export class Agent {
       reconnect: () => this.connection.cut(),
       clearAway: () => this.clearAway(),
       needsRoom: () => this.giveUpKept('all'),
-      ...(children && { children }),
+      ...(children ? { children } : { renewGateway: () => this.own.renewHello() }),
     });
   }
 

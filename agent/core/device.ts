@@ -18,7 +18,16 @@ import {
   type Change,
 } from './machine.js';
 import type { SharedDownloads } from './shared-downloads.js';
-import { beingInstalled, EMPTY_STATE, TERMINAL_STATES, wantsTheSame, type AgentState, type Job } from './state.js';
+import {
+  beingInstalled,
+  EMPTY_STATE,
+  hasMoved,
+  isFilled,
+  TERMINAL_STATES,
+  wantsTheSame,
+  type AgentState,
+  type Job,
+} from './state.js';
 import type { SmallFiles } from './small-files.js';
 import { StateFile } from './state-file.js';
 import { settleBoot } from './steps.js';
@@ -53,6 +62,8 @@ export interface Uplink {
   drained(deadlineMs: number): Promise<void>;
   /** The broker hands out every document again. */
   reconnect(): void;
+  /** Of a child: its gateway does not tell any more what was read of it before. Absent = this is the node itself. */
+  renewGateway?(): void;
   /** Removes the downloads that no device wants any more. */
   clearAway(): Promise<void>;
   /** Lets all devices of the connection give up what they keep for later attempts. */
@@ -176,7 +187,14 @@ export class Device implements Desk {
   }
 
   booted(): Promise<void> {
-    return this.helloSender.sayHello(true);
+    this.uplink.renewGateway?.();
+    return this.helloSender.sayAnew();
+  }
+
+  /** A slot has other content: what was read before is not told any more, by itself or its gateway. */
+  renewHello(): void {
+    this.uplink.renewGateway?.();
+    this.unlessHalted(this.helloSender.renew());
   }
 
   sendLog(): void {
@@ -203,7 +221,10 @@ export class Device implements Desk {
   async entry(): Promise<Pick<ChildEntry, 'slots' | 'reachable'>> {
     try {
       if ((await this.installer.reachable?.()) === false) return { slots: {}, reachable: false };
-      return { slots: await heldSlots(this.self()), reachable: true };
+      const before = this.present;
+      const slots = await heldSlots(this.self());
+      // Meanwhile it got other content: absence means nothing, and it says hello for itself.
+      return { slots: hasMoved(before, this.present) ? {} : slots, reachable: true };
     } catch (error) {
       if (isHalted(error)) throw error;
       this.note('unreachable', messageOf(error));
@@ -265,6 +286,7 @@ export class Device implements Desk {
     if (change.state !== before) await this.file.save(change.state);
     if (this.halt.aborted) throw new Halted('the agent has ended');
     this.present = change.state;
+    if (isFilled(before, change.state)) this.renewHello();
     for (const slot of change.stop) this.worker.stop(slot);
     for (const status of change.say) this.reporter.say(status);
     this.worker.wake();

@@ -24,10 +24,37 @@ export interface GreeterOptions {
 export class HelloSender {
   /** Counts them: only the newest goes on. */
   private helloNumber = 0;
+  /** How often a slot got other content: what was read before that is not told any more. */
+  private contents = 0;
+  private underway = 0;
 
   constructor(private readonly deps: GreeterOptions) {}
 
   async sayHello(isHelloWanted: boolean): Promise<void> {
+    this.underway += 1;
+    try {
+      await this.greet(isHelloWanted);
+    } finally {
+      this.underway -= 1;
+    }
+  }
+
+  /** A slot has other content now: a hello that is being made, or repeated, is made anew. */
+  async renew(): Promise<void> {
+    this.contents += 1;
+    const isRepeated = this.deps.reporter.forgetHellos();
+    if (isRepeated || this.underway > 0) await this.sayHello(true);
+  }
+
+  /** What is being made, or repeated, gives way to one that is read from now on. */
+  async sayAnew(): Promise<void> {
+    this.contents += 1;
+    this.deps.reporter.forgetHellos();
+    await this.sayHello(true);
+  }
+
+  private async greet(isHelloWanted: boolean): Promise<void> {
+    const { contents } = this;
     const { reporter, state, isConnected, patience } = this.deps;
     const self = this.deps.self();
     const children = isHelloWanted ? this.deps.children() : [];
@@ -35,7 +62,7 @@ export class HelloSender {
     let isMore = false;
     for await (const entries of asTheyCome(children, patience)) {
       const hellos = isHelloWanted ? await this.hellos(self, entries, isMore) : [];
-      if (!isConnected() || (isMore && helloNumber !== this.helloNumber)) return;
+      if (!isConnected() || contents !== this.contents || (isMore && helloNumber !== this.helloNumber)) return;
       if (isMore) reporter.addHellos(hellos);
       else reporter.sayHello(hellos, state(), self.reportedRevisions, isHelloWanted);
       isMore = true;

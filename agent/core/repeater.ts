@@ -38,8 +38,9 @@ export class Repeater {
     this.sendDue();
   }
 
-  drop(key: string): void {
-    this.items.delete(key);
+  /** @returns whether it was still repeated */
+  drop(key: string): boolean {
+    return this.items.delete(key);
   }
 
   clear(): void {

@@ -86,6 +86,11 @@ export class Reporter {
     }
   }
 
+  /** What is not acknowledged of the newest hello is not repeated. @returns false where all of it is */
+  forgetHellos(): boolean {
+    return [...(this.hello?.msgIds ?? [])].filter((msgId) => this.repeater.drop(msgId)).length > 0;
+  }
+
   /** @returns the newest hello, where this receipt is for it. */
   receipt(of: string): Hello | undefined {
     this.repeater.drop(of);

@@ -177,6 +177,27 @@ export function isCommitted(job: Job): boolean {
   return job.phase === 'installing' || job.phase === 'rebooting';
 }
 
+/**
+ * Whether a slot may hold other content than before: what was read of it in between must not be told after that. The
+ * service would take it for what the device holds after the reboot.
+ */
+export function hasMoved(before: AgentState, after: AgentState): boolean {
+  return Object.entries(after.slots).some(([slot, { job }]) => {
+    const was = slotOf(before, slot).job;
+    const isSame = was !== null && job !== null && isSameAttempt(was.desired, job.desired);
+    return (was !== null && isCommitted(was) && !isSame) || (isSwapped(job) && !(isSame && isSwapped(was)));
+  });
+}
+
+/** Whether a slot has just been filled, which its report `rebooting` tells next. */
+export function isFilled(before: AgentState, after: AgentState): boolean {
+  return Object.entries(after.slots).some(([slot, { job }]) => isSwapped(job) && !isSwapped(slotOf(before, slot).job));
+}
+
+function isSwapped(job: Job | null): boolean {
+  return job?.phase === 'rebooting';
+}
+
 /** By slot: the content of which the agent has not seen the end yet. */
 export function beingInstalled(state: AgentState): Record<string, { sha256: string; installationId: string }> {
   return Object.fromEntries(

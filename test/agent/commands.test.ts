@@ -131,6 +131,76 @@ ${become} sh -c "trap '' TERM; while :; do sleep 0.1; done"`;
   }, 90_000);
 });
 
+describe('slipway-agent and content that a command has just put into its slot', () => {
+  it('is not reported as confirmed before the end of its installation, also after kill -9', async () => {
+    // The slot holds the new content already, and the command still has to tell the boot loader, say.
+    const install = await agent.script(
+      'install.sh',
+      'cp "$SLIPWAY_FILE" "$DIR/slot"; : > "$DIR/written"; while [ ! -e "$DIR/go" ]; do sleep 0.1; done',
+    );
+    const current = await agent.script(
+      'current.sh',
+      `[ -e "$DIR/slot" ] || { echo '{}'; exit 0; }
+printf '{"sha256": "%s"}' "$(sha256sum "$DIR/slot" | cut -d" " -f1)"`,
+    );
+    await agent.configure({ slots: { firmware: { command: [install], current: [current] } } });
+    agent.start();
+    await hello();
+    const told = () =>
+      service
+        .hellos('d-1')
+        .flatMap(({ slots }) => (slots['firmware']?.sha256 === file.sha256 ? [slots['firmware'].confirmed] : []));
+    await service.publish('d-1', documentFor(file));
+    await until('the content in the slot', async () => agent.has('written'));
+    await service.command('d-1', 'hello');
+    await service.until(() => told().length > 0, 'a hello with the new content', 60_000);
+    await agent.end('SIGKILL');
+    const before = told().length;
+    agent.start();
+    await service.until(() => told().length > before, 'a hello of the next start', 60_000);
+    expect(told()).not.toContain(true);
+    await agent.write('go');
+    expect((await endOf(1, 60_000)).state).toBe('installed');
+    await service.command('d-1', 'hello');
+    await service.until(() => told().includes(true), 'a hello that tells it as confirmed', 60_000);
+  }, 200_000);
+
+  it('is in each hello after the report of the reboot, never the old content that was read before', async () => {
+    const install = await agent.script(
+      'install.sh',
+      ': > "$DIR/begun"; while [ ! -e "$DIR/write" ]; do sleep 0.1; done; cp "$SLIPWAY_FILE" "$DIR/slot"',
+    );
+    // Reads the slot, and takes its time once with the answer.
+    const current = await agent.script(
+      'current.sh',
+      `sha=$(sha256sum "$DIR/slot" | cut -d" " -f1)
+if [ -e "$DIR/slow" ]; then rm "$DIR/slow"; : > "$DIR/read"; while [ ! -e "$DIR/go" ]; do sleep 0.1; done; fi
+printf '{"sha256": "%s"}' "$sha"`,
+    );
+    await agent.write('slot', 'old');
+    const slots = { firmware: { command: [install], current: [current] } };
+    // It stays up: what it says between the report of the reboot and the reboot itself is heard.
+    await agent.configure({ slots, reboot: [await agent.script('reboot.sh', 'true')] });
+    service.acknowledges = false;
+    agent.start();
+    await hello();
+    await service.publish('d-1', documentFor(file));
+    await until('the command at work', async () => agent.has('begun'));
+    await agent.write('slow');
+    await service.command('d-1', 'hello');
+    await until('the old content to be read', async () => agent.has('read'));
+    await agent.write('write');
+    await service.status('d-1', 'rebooting', 60_000);
+    await agent.write('go');
+    const after = () =>
+      service.heard
+        .slice(service.heard.findIndex(({ body }) => 'state' in body && body.state === 'rebooting'))
+        .flatMap(({ type, body }) => (type === 'hello' && 'slots' in body ? [body.slots['firmware']?.sha256] : []));
+    await service.until(() => after().length >= 3, 'hellos after the report of the reboot', 90_000);
+    expect([...new Set(after())]).toEqual([file.sha256]);
+  }, 200_000);
+});
+
 describe('slipway-agent and the output of a command', () => {
   it('treats a command as ended when its process has ended, also with its standard output still open', async () => {
     const current = await agent.script(

@@ -33,4 +33,9 @@ export function serveDocs(app: Express): void {
     swaggerOptions: { url: '/openapi.json', persistAuthorization: true },
   };
   app.use('/docs', swaggerUi.serve, swaggerUi.setup(undefined, options));
+  // Who opens the address in a browser finds the way; a program that asks for JSON gets 404 as everywhere.
+  app.get('/', (request, response, next) => {
+    if (request.accepts(['text/html', 'application/json']) === 'text/html') response.redirect(302, '/docs/');
+    else next();
+  });
 }

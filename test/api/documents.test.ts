@@ -169,6 +169,19 @@ describe('the page of the API', () => {
   });
 });
 
+describe('GET /', () => {
+  it.each([
+    ['text/html,application/xhtml+xml,*/*;q=0.8', 302],
+    ['*/*', 302],
+    ['application/json', 404],
+    ['application/problem+json', 404],
+  ])('with Accept: %s is %d', async (accept, status) => {
+    const response = await fetch(`${api.url}/`, { headers: { accept }, redirect: 'manual' });
+    await response.body?.cancel();
+    expect([response.status, response.headers.get('location')]).toEqual([status, status === 302 ? '/docs/' : null]);
+  });
+});
+
 describe('the health of the service', () => {
   it('is live as long as it answers', async () => {
     expect((await api.call('GET', '/health/live', undefined, withoutToken)).body).toEqual({ status: 'live' });

@@ -1,7 +1,16 @@
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
@@ -237,8 +246,13 @@ describe('The device in shell', () => {
 
   it('shows its password to no other user of the machine, and its signed link neither', async () => {
     const { firmwareId } = await upload('1.6.0', 2_000_000);
-    writeFileSync(path('.curlrc'), 'limit-rate = 300k');
-    start({ CURL_HOME: dir });
+    // A curl that waits until it was seen: on a busy machine a download is over between two looks.
+    mkdirSync(path('bin'));
+    const wait = 'until [ -e "$SLIPWAY_DIR/seen" ]; do sleep 0.1; done';
+    writeFileSync(path('bin/curl'), `#!/bin/sh\n${wait}\nexec ${requireProgram('curl', 'debian')} "$@"\n`, {
+      mode: 0o755,
+    });
+    start({ PATH: `${path('bin')}:${process.env['PATH'] ?? ''}` });
     const { id } = await install(firmwareId);
     let seen = '';
     await until(
@@ -251,8 +265,8 @@ describe('The device in shell', () => {
       },
       60_000,
     );
+    writeFileSync(path('seen'), '');
     expect((await ended(id)).state).toBe('installed');
-    rmSync(path('.curlrc'));
     expect(seen).not.toContain(login.password);
     expect(seen).not.toContain('signature=');
     for (const name of ['pub', 'sub']) expect(statSync(path(`login/mosquitto_${name}`)).mode & 0o777).toBe(0o600);

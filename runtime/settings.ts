@@ -39,7 +39,7 @@ const url = (...schemes: string[]) =>
       `must be a URL that begins with ${schemes.map((scheme) => `${scheme}://`).join(' or ')}`,
     );
 
-/** What paths are appended to: behind a query or a fragment they would mean nothing; a user name would be in each link. */
+/** Paths are appended to it: behind a query or a fragment they mean nothing, and a user name would be in each link. */
 const base = url('http', 'https').refine((value) => {
   if (!URL.canParse(value)) return true; // said already
   const { username, password } = new URL(value);

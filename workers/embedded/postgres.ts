@@ -57,8 +57,8 @@ export async function startPostgres(options: PostgresOptions): Promise<EmbeddedP
   const dataDir = realpathSync(options.dataDir);
   const binaries = findPostgres(options.bin);
   const user = postgresUser();
-  const password = keepSecret(join(dataDir, 'password'));
   const data = join(dataDir, binaries.majorVersion);
+  const password = keepSecret(join(dataDir, 'password'), () => existsSync(data));
   await clearPostgresFolder(data, log);
   if (!existsSync(data)) assertNoOther(dataDir, binaries.majorVersion);
   if (!existsSync(data)) await initialise({ data, dataDir, binaries, user, durable });

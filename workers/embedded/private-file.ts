@@ -1,13 +1,30 @@
 import { randomBytes } from 'node:crypto';
-import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, fsyncSync, linkSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+
+/** A name that survives a power loss while its bytes do not is an empty file: so the bytes are on the disk first. */
+function writeSynced(path: string, text: string): void {
+  writeFileSync(path, text, { mode: 0o600 });
+  sync(path);
+}
+
+function sync(path: string): void {
+  const handle = openSync(path, 'r');
+  try {
+    fsyncSync(handle);
+  } finally {
+    closeSync(handle);
+  }
+}
 
 /**
- * Written beside and renamed: a reader finds the old text or the new one, never half of it, also after a crash.
+ * Written beside and renamed: a reader finds the old text or the new one, never half of it, also after a power loss.
  */
 export function writePrivateFile(path: string, text: string): void {
   const beside = `${path}.${process.pid}.new`;
-  writeFileSync(beside, text, { mode: 0o600 });
+  writeSynced(beside, text);
   renameSync(beside, path);
+  sync(dirname(path));
 }
 
 /**
@@ -16,9 +33,10 @@ export function writePrivateFile(path: string, text: string): void {
  */
 export function createPrivateFile(path: string, text: string): boolean {
   const beside = `${path}.${process.pid}.${randomBytes(4).toString('hex')}`;
-  writeFileSync(beside, text, { mode: 0o600 });
+  writeSynced(beside, text);
   try {
     linkSync(beside, path);
+    sync(dirname(path));
     return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
@@ -53,8 +71,21 @@ export function readJsonIfAny(path: string): unknown {
   }
 }
 
-/** A secret of 256 random bits that is made once and then kept, readable by its owner only. */
-export function keepSecret(path: string, value: string = randomBytes(32).toString('base64url')): string {
-  createPrivateFile(path, `${value}\n`);
+/**
+ * A secret of 256 random bits that is made once and then kept, readable by its owner only. An empty file holds none: it
+ * is what a power loss may leave of one.
+ * @param isInUse whether something was made with the secret that no other opens; then it is not made anew
+ * @throws where it is lost and in use
+ */
+export function keepSecret(path: string, isInUse: () => boolean = () => false): string {
+  const kept = readFileIfAny(path)?.trim();
+  if (kept !== undefined && kept !== '') return kept;
+  if (kept === '' && isInUse())
+    throw new Error(
+      `${path} is empty, and nothing else knows this secret: put the file of a backup of the folder there`,
+    );
+  const made = `${randomBytes(32).toString('base64url')}\n`;
+  if (kept === undefined) createPrivateFile(path, made);
+  else writePrivateFile(path, made);
   return (readFileIfAny(path) ?? '').trim();
 }

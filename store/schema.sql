@@ -272,6 +272,7 @@ CREATE TABLE firmwares (
   CONSTRAINT firmwares_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(id)
 );
 CREATE INDEX firmwares_by_content ON public.firmwares USING btree (sha256) WHERE (state = 'ready'::text);
+CREATE INDEX firmwares_by_digest ON public.firmwares USING btree (tenant_id, sha256) WHERE ((sha256 IS NOT NULL) AND (version IS NOT NULL));
 CREATE INDEX firmwares_by_name ON public.firmwares USING btree (tenant_id, name text_pattern_ops) WHERE (state <> 'retired'::text);
 CREATE INDEX firmwares_by_sha256 ON public.firmwares USING btree (tenant_id, sha256) WHERE (state <> 'retired'::text);
 CREATE INDEX firmwares_by_version ON public.firmwares USING btree (tenant_id, version text_pattern_ops) WHERE (state <> 'retired'::text);

@@ -1,4 +1,4 @@
-import { compareVersions } from '../artifact/versions.js';
+import { orderOfVersions } from '../artifact/order.js';
 import { defined } from '../defined.js';
 import { advance, type EventOfOne } from './advance.js';
 import type { Advanced, InstallationEvent } from './events.js';
@@ -20,7 +20,8 @@ export interface DeviceAggregate {
 
 /** What one slot holds, and what is open on it. */
 export function slotNow({ slots, installations }: DeviceAggregate, name: string): SlotNow {
-  const { sha256, version, confirmed } = slots[name] ?? emptySlot(name);
+  const { sha256, version: said, firmwareVersion, confirmed } = slots[name] ?? emptySlot(name);
+  const version = said ?? firmwareVersion ?? null;
   const open = Object.values(installations).filter((one) => one.slot === name && one.endedAt === null);
   return { sha256, version, confirmed, open: open.map((one) => one.id) };
 }
@@ -62,8 +63,8 @@ function inView(aggregate: DeviceAggregate, i: Installation, event: EventOfOne):
  */
 function doubts(version: string | undefined, i: Installation, slot: Slot | undefined): boolean {
   if (version === undefined || slot?.sha256 === i.sha256) return false;
-  const order = i.version === null ? undefined : compareVersions(version, i.version);
-  return (order !== undefined && order !== 0) || slot?.version === version;
+  const order = i.version === null ? 'incomparable' : orderOfVersions(i.version, version);
+  return order === 'older' || order === 'newer' || slot?.version === version;
 }
 
 /** What the device calls its new content is kept: people see on the device what they see here. */
@@ -262,6 +263,7 @@ function holds(aggregate: DeviceAggregate, i: Installation): DeviceAggregate {
     firmwareId: i.firmwareId,
     installationId: i.id,
     version: i.version,
+    ...(slot.firmwareVersion === undefined ? {} : { firmwareVersion: i.version }),
     confirmed: true,
   };
   return { ...aggregate, slots: { ...aggregate.slots, [i.slot]: held } };

@@ -89,11 +89,13 @@ function bootsWith(boots: readonly Boot[], id: string | undefined, now: number):
 }
 
 function applySlot(aggregate: DeviceAggregate, name: string, said: HelloSlot): DeviceAggregate {
-  const slot = aggregate.slots[name] ?? emptySlot(name);
+  const { firmwareVersion, ...slot } = aggregate.slots[name] ?? emptySlot(name);
   const same = slot.sha256 === said.sha256;
   const next = {
     ...slot,
     version: said.version,
+    // Of other content it is looked up when the slot is read again.
+    ...(same && firmwareVersion !== undefined ? { firmwareVersion } : {}),
     sha256: said.sha256,
     confirmed: said.confirmed,
     // Which firmware it is stays known as long as the content is the same; other content may be anything.

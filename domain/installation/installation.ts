@@ -81,6 +81,8 @@ export interface Cancellation {
 export interface Slot {
   readonly slot: string;
   readonly version: string | null;
+  /** Of the firmware that has this digest, where the device named no version; absent = there is none. */
+  readonly firmwareVersion?: string | null;
   readonly sha256: string | null;
   readonly firmwareId: string | null;
   readonly installationId: string | null;

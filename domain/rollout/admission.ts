@@ -1,4 +1,4 @@
-import { compareVersions } from '../artifact/versions.js';
+import { orderOfVersions } from '../artifact/order.js';
 import { holdsAlready, type SlotNow } from '../installation/slot-now.js';
 import type { Plan } from './plan.js';
 
@@ -27,6 +27,8 @@ export type Admission<C> =
       readonly as: 'alreadyInstalled' | 'skipped' | 'rejected';
       /** One sentence without a full stop. */
       readonly because: string;
+      /** The version that the slot holds has no order to the wanted one. */
+      readonly isIncomparable?: boolean;
     };
 
 /**
@@ -44,10 +46,8 @@ export function judgeAdmission<C extends WantedContent>(
     return rejected(`the firmware is no longer associated with slot "${wanted.slot}" of this device type`);
   if (holdsAlready(slot, wanted.sha256))
     return { do: 'conclude', as: 'alreadyInstalled', because: 'its slot already held the content' };
-  if (!rules.allowDowngrade && isDowngrade(slot.version, wanted.version))
-    return skipped(
-      `its slot holds ${slot.version}, which is newer than ${wanted.version}; set allowDowngrade in the plan to install it`,
-    );
+  const version = rules.allowDowngrade ? undefined : judgeVersions(slot.version, wanted.version);
+  if (version) return version;
   if (conflictOf(slot, rules.onConflict) === 'reject')
     return rejected(`installation ${slot.open[0]} is open on the same slot`);
   return { do: 'install', content: wanted };
@@ -63,10 +63,25 @@ function rejected(because: string): Extract<Admission<never>, { do: 'conclude' }
   return { do: 'conclude', as: 'rejected', because };
 }
 
-/** Whether `next` is older than `held`. What cannot be compared is neither older nor newer. */
-export function isDowngrade(held: string | null, next: string | null): boolean {
-  const order = held === null || next === null ? undefined : compareVersions(next, held);
-  return order !== undefined && order < 0;
+/**
+ * A downgrade, and what may be one, is asked for by name. Where the slot or the firmware has no version there is
+ * nothing to compare.
+ */
+function judgeVersions(held: string | null, next: string | null): ReturnType<typeof skipped> | undefined {
+  if (held === null || next === null) return undefined;
+  const byName = 'set allowDowngrade in the plan to install it';
+  switch (orderOfVersions(held, next)) {
+    case 'older':
+      return skipped(`its slot holds ${held}, which is newer than ${next}; ${byName}`);
+    case 'incomparable':
+      return {
+        ...rejected(`its slot holds ${held}, which cannot be compared with ${next}; ${byName}`),
+        isIncomparable: true,
+      };
+    case 'newer':
+    case 'same':
+      return undefined;
+  }
 }
 
 /** What `onConflict` says about what is open on the same slot; undefined = nothing is. */

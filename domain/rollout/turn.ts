@@ -14,6 +14,7 @@ export const TURN_REFUSALS = {
   TOO_LARGE: 'rejected',
   HASH_UNSUPPORTED: 'rejected',
   TYPE_CONTRADICTED: 'rejected',
+  NOT_COMPARABLE: 'rejected',
 } as const satisfies Record<string, TargetState>;
 /** The code with which such an installation ends. */
 export type TurnRefusal = keyof typeof TURN_REFUSALS;
@@ -43,7 +44,8 @@ export function judgeTurn(
     onConflict: 'queue',
   });
   if (admission.do === 'install' || admission.as === 'alreadyInstalled') return undefined;
-  return { code: admission.as === 'skipped' ? 'CONTENT_NEWER' : 'NOT_ASSOCIATED', message: admission.because };
+  const refused = admission.isIncomparable ? 'NOT_COMPARABLE' : 'NOT_ASSOCIATED';
+  return { code: admission.as === 'skipped' ? 'CONTENT_NEWER' : refused, message: admission.because };
 }
 
 /** What becomes of a target whose installation ended so; undefined = it did not end at its turn. */

@@ -62,8 +62,11 @@ export async function loadAggregates(tx: Tx, keys: readonly AggregateKey[]): Pro
   }
   if (loaded.size === 0) return loaded;
   const slots = await tx.query<ReportedSlotRow>(
-    `SELECT s.* FROM ${SORTED} AS k CROSS JOIN LATERAL (SELECT * FROM device_slots x WHERE x.tenant_id = k.tenant_id
-      AND x.device_id = k.id ORDER BY x.slot) AS s`,
+    `SELECT s.*, f.version AS firmware_version FROM ${SORTED} AS k
+     CROSS JOIN LATERAL (SELECT * FROM device_slots x WHERE x.tenant_id = k.tenant_id AND x.device_id = k.id
+       ORDER BY x.slot) AS s
+     LEFT JOIN LATERAL (SELECT x.version FROM firmwares x WHERE s.version IS NULL AND x.tenant_id = s.tenant_id
+       AND x.sha256 = s.sha256 AND x.version IS NOT NULL ORDER BY x.created_at DESC, x.id LIMIT 1) AS f ON true`,
     [pairs],
   );
   const named = keys.flatMap((key) => key.installationIds);
@@ -257,6 +260,7 @@ interface ReportedSlotRow {
   device_id: string;
   slot: string;
   version: string | null;
+  firmware_version: string | null;
   sha256: string | null;
   firmware_id: string | null;
   installation_id: string | null;
@@ -270,6 +274,7 @@ function toSlot(row: ReportedSlotRow): Slot {
   return {
     slot: row.slot,
     version: row.version,
+    ...(row.firmware_version === null ? {} : { firmwareVersion: row.firmware_version }),
     sha256: row.sha256,
     firmwareId: row.firmware_id,
     installationId: row.installation_id,

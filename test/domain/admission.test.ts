@@ -46,6 +46,23 @@ describe('An admission', () => {
     ],
     ['skips a downgrade', slot({ version: '3.0.0' }), wanted, queue, 'skipped', /holds 3\.0\.0, which is newer/],
     [
+      'rejects what cannot be compared with what the slot holds',
+      slot({ version: 'factory' }),
+      wanted,
+      queue,
+      'rejected',
+      /holds factory, which cannot be compared with 2\.0\.0; set allowDowngrade/,
+    ],
+    [
+      'installs what cannot be compared where the plan allows downgrades',
+      slot({ version: 'factory' }),
+      wanted,
+      { ...queue, allowDowngrade: true },
+      'install',
+    ],
+    ['installs over content without a version', slot({ version: null }), wanted, queue, 'install'],
+    ['installs a fifth part that is newer', slot({ version: '1.9.9.9.9' }), wanted, queue, 'install'],
+    [
       'installs a downgrade that the plan allows',
       slot({ version: '3.0.0' }),
       wanted,

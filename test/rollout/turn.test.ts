@@ -44,6 +44,27 @@ describe('Rules of admission, when the turn of a queued installation comes', () 
     });
   });
 
+  it('skip a device that names no version where its digest is that of a newer firmware', async () => {
+    const story = await Story.given(pool, { online: 1 });
+    await story.facts.firmware('e', '3.0.0');
+    await story.hello(story.devices[0]!, { version: null, sha256: 'e'.repeat(64) });
+    await story.starts({ groups: ONE_GROUP });
+    expect((await story.targets())[0]).toMatchObject({
+      state: 'skipped',
+      because: expect.stringContaining('holds 3.0.0, which is newer than 2.0.0'),
+    });
+  });
+
+  it('reject a device that holds a version without an order to the wanted one', async () => {
+    const { story, ends } = await behind('nightly');
+    await ends();
+    expect((await story.settles()).outcome).toBe('finished');
+    expect((await story.targets())[0]).toMatchObject({
+      state: 'rejected',
+      because: expect.stringContaining('holds nightly, which cannot be compared with 2.0.0'),
+    });
+  });
+
   it('let a downgrade through that the plan allows', async () => {
     const { story, ends } = await behind('3.0.0', { allowDowngrade: true });
     await ends();

@@ -20,7 +20,7 @@ const EXAMPLE = {
   runs: 200,
   devices: 1_000,
   startsAt: '2026-11-24T10:00:00.000Z',
-  outcomes: { finished: 0.94, aborted: 0, rolledBack: 0, paused: 0.06, waiting: 0 },
+  outcomes: { finished: 0.94, failed: 0, aborted: 0, rolledBack: 0, paused: 0.06, waiting: 0 },
   duration: { p50: 'PT9H', p95: 'P1D' },
   milestones: [
     { share: 0.5, after: { p50: 'PT2H', p95: 'PT3H' } },
@@ -59,7 +59,14 @@ export const simulation = z
     devices: z.int().min(0),
     startsAt: timestamp.nullable().meta({ description: 'By the plan; null where it starts by a command' }),
     outcomes: z
-      .strictObject({ finished: chance, aborted: chance, rolledBack: chance, paused: chance, waiting: chance })
+      .strictObject({
+        finished: chance,
+        failed: chance,
+        aborted: chance,
+        rolledBack: chance,
+        paused: chance,
+        waiting: chance,
+      })
       .meta({ description: 'Shares of the runs, by how they ended; one that would wait for a person is paused' }),
     duration: durations.nullable().meta({ description: 'Of the runs that end by themselves; null where none does' }),
     milestones: z

@@ -9,6 +9,7 @@ import {
   type KindModel,
   type Quantiles,
 } from '../../domain/rollout/simulation/model.js';
+import { plural } from '../../domain/plural.js';
 import { holdsAlready, type SlotNow } from '../../domain/installation/slot-now.js';
 import { retryClassOf } from '../../domain/rollout/target.js';
 import { filterCondition } from '../fleet/filter.js';
@@ -225,24 +226,47 @@ function kindsOf(
   const assumptions: string[] = [];
   const kinds = types.map(({ id, name, count }): KindModel => {
     const own = past.filter((one) => one.type === id);
-    const known = timed(own) ? own : past;
-    if (!timed(known)) {
-      assumptions.push(`Devices of type "${name}" have no past in this slot: ${unknownSentence(bytes)}.`);
-      return {
-        name,
-        weight: count,
-        accept: UNKNOWN.accept,
-        download: UNKNOWN.perMebibyte.map((ms) => SECOND + (ms * bytes) / 1_048_576),
-        install: UNKNOWN.install,
-        failures: UNKNOWN.failures,
-      };
-    }
-    assumptions.push(
-      `${known === own ? `Devices of type "${name}"` : `Devices of type "${name}", of which too little is known, and those of the other types`} take and fail as the ${known.length} newest of their installations in this slot did; downloads are scaled by their size.`,
-    );
-    return { name, weight: count, ...fromPast(known, bytes) };
+    const known = timed(own) ? own : timed(past) ? past : null;
+    assumptions.push(...said(`Devices of type "${name}"`, own, past, known, bytes));
+    return {
+      name,
+      weight: count,
+      ...(known === null ? unknownTimes(bytes) : timesOf(known, bytes)),
+      failures: failuresOf(
+        own,
+        past.filter((one) => one.type !== id),
+      ),
+    };
   });
   return { kinds, assumptions };
+}
+
+/** One sentence for how such devices fail, and one for how long they take: the one may be known without the other. */
+function said(
+  devices: string,
+  own: readonly Past[],
+  past: readonly Past[],
+  known: readonly Past[] | null,
+  bytes: number,
+): string[] {
+  const others = past.length > own.length ? 'those of the other types' : 'what is assumed of devices without a past';
+  const failing =
+    own.length >= ENOUGH
+      ? `${devices} fail as the ${own.length} newest of their installations in this slot did`
+      : own.length > 0
+        ? `${devices} have ${plural(own.length, 'installation')} in this slot that ended, which count for what they are: the rest is ${others}`
+        : past.length > 0
+          ? `${devices} have no past in this slot: they are assumed to fail as ${others}`
+          : `${devices} have no past in this slot: they are assumed to fail once in fifty attempts`;
+  const taking =
+    known === null
+      ? `How long ${decapitalized(devices)} take is not known: ${unknownSentence(bytes)}`
+      : `${devices} take as long as ${known === own ? 'these' : `the ${known.length} newest installations of all types in this slot, for too little is known of their own`}; downloads are scaled by their size`;
+  return [`${failing}.`, `${taking}.`];
+}
+
+function decapitalized(text: string): string {
+  return `${text.charAt(0).toLowerCase()}${text.slice(1)}`;
 }
 
 /** Enough that succeeded, and whose history tells their phases. */
@@ -250,19 +274,41 @@ function timed(past: readonly Past[]): boolean {
   return past.filter((one) => one.download !== null && one.install !== null).length >= ENOUGH;
 }
 
-function fromPast(
-  past: readonly Past[],
-  bytes: number,
-): Pick<KindModel, 'accept' | 'download' | 'install' | 'failures'> {
+type Times = Pick<KindModel, 'accept' | 'download' | 'install'>;
+
+function unknownTimes(bytes: number): Times {
+  return {
+    accept: UNKNOWN.accept,
+    download: UNKNOWN.perMebibyte.map((ms) => SECOND + (ms * bytes) / 1_048_576),
+    install: UNKNOWN.install,
+  };
+}
+
+function timesOf(past: readonly Past[], bytes: number): Times {
   const scale = (one: Past): number => Math.max(bytes, LEAST_BYTES) / Math.max(one.size, LEAST_BYTES);
   return {
     accept: spreadOf(past.flatMap((one) => one.accept ?? [])),
     download: spreadOf(past.flatMap((one) => (one.download === null ? [] : one.download * scale(one)))),
     install: spreadOf(past.flatMap((one) => one.install ?? [])),
-    failures: Object.fromEntries(
-      FAILURE_KINDS.map((kind) => [kind, share(past.filter((one) => one.failure === kind).length, past.length)]),
-    ) as Record<FailureKind, number>,
   };
+}
+
+/**
+ * How often they fail: enough of their own past says it alone. Of less, each observation has its weight, and what is
+ * missing to enough is filled up by the past of other types, and that by what is assumed.
+ */
+function failuresOf(own: readonly Past[], others: readonly Past[]): Record<FailureKind, number> {
+  return filledUp(own, filledUp(others, UNKNOWN.failures));
+}
+
+function filledUp(past: readonly Past[], by: Readonly<Record<FailureKind, number>>): Record<FailureKind, number> {
+  const missing = Math.max(0, ENOUGH - past.length);
+  return Object.fromEntries(
+    FAILURE_KINDS.map((kind) => [
+      kind,
+      (past.filter((one) => one.failure === kind).length + missing * by[kind]) / (past.length + missing),
+    ]),
+  ) as Record<FailureKind, number>;
 }
 
 function spreadOf(values: readonly number[]): Quantiles {
@@ -271,7 +317,7 @@ function spreadOf(values: readonly number[]): Quantiles {
 
 function unknownSentence(bytes: number): string {
   const [fast, , slow] = UNKNOWN.perMebibyte;
-  return `they are assumed to download at ${1_048_576 / slow} to ${1_048_576 / fast} kB/s (${bytes} bytes), to take half a minute to three minutes to install and restart, and to fail once in fifty attempts`;
+  return `they are assumed to download at ${1_048_576 / slow} to ${1_048_576 / fast} kB/s (${bytes} bytes) and to take half a minute to three minutes to install and restart`;
 }
 
 function share(part: number, of: number): number {

@@ -75,7 +75,9 @@ export function forecastOf(
 ): Forecast {
   const devices = model.groups.reduce((sum, one) => sum + one, 0);
   const share = (of: (run: Run) => boolean): number => runs.filter(of).length / runs.length;
-  const ended = runs.filter((run) => run.outcome === 'finished' || run.outcome === 'aborted');
+  const ended = runs.filter(
+    (run) => run.outcome === 'finished' || run.outcome === 'failed' || run.outcome === 'aborted',
+  );
   return {
     seed,
     runs: runs.length,
@@ -84,6 +86,7 @@ export function forecastOf(
     outcomes: {
       finished: share((run) => run.outcome === 'finished'),
       paused: share((run) => run.outcome === 'paused'),
+      failed: share((run) => run.outcome === 'failed'),
       aborted: share((run) => run.outcome === 'aborted'),
       rolledBack: share((run) => run.outcome === 'rolledBack'),
       waiting: share((run) => run.outcome === 'waiting'),

@@ -1,6 +1,6 @@
 import { defined } from '../../defined.js';
 import { applyStep, withGroup } from '../apply.js';
-import { NO_ROLLBACK_COUNTERS, type PauseReason, type Vote } from '../facts.js';
+import { endedOf, NO_ROLLBACK_COUNTERS, succeededOf, sumOf, type PauseReason, type Vote } from '../facts.js';
 import type { Plan } from '../plan.js';
 import { planNext } from '../planner.js';
 import type { Step, StepKind } from '../steps.js';
@@ -11,10 +11,10 @@ import { seeded } from './random.js';
 /** How one simulated rollout went. Times are milliseconds from its start on. */
 export interface Run {
   /**
-   * `paused`: it would wait for a person. `rolledBack`: it
+   * `failed`: it ended, and no device has the content. `paused`: it would wait for a person. `rolledBack`: it
    * would turn back, and what that takes is not simulated. `waiting`: nothing would ever happen to it again.
    */
-  readonly outcome: 'finished' | 'aborted' | 'rolledBack' | 'paused' | 'waiting';
+  readonly outcome: 'finished' | 'failed' | 'aborted' | 'rolledBack' | 'paused' | 'waiting';
   readonly because: string | null;
   /** What it would wait at, where it is paused: `rule` is the key of a stop rule. */
   readonly pause: { readonly reason: PauseReason; readonly group: string | null; readonly rule: string | null } | null;
@@ -162,7 +162,7 @@ class Running {
         waitingOn,
         outcome,
       } = planNext(this.facts, this.plan, this.now);
-      if (outcome !== null) return { outcome };
+      if (outcome !== null) return { outcome: outcome === 'finished' && this.isInVain() ? 'failed' : outcome };
       if (this.facts.rollingBack) return { outcome: 'rolledBack' };
       if (!step) return this.waits(defined(waitingOn, 'a plan without steps waits for something (R4)').until);
       (EXECUTORS[step.do] as (step: Step, run: Running) => void)(step, this);
@@ -188,6 +188,12 @@ class Running {
     }
     if (due < Infinity) this.now = Math.max(due, this.now);
     return due < Infinity;
+  }
+
+  /** It ended, and none of its devices has the content. */
+  private isInVain(): boolean {
+    const counters = sumOf(this.facts.groups);
+    return endedOf(counters) > 0 && succeededOf(counters) === 0;
   }
 
   judged(group: string): void {

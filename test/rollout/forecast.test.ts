@@ -45,7 +45,7 @@ async function forecastOf(story: Story, more: Record<string, unknown> = {}) {
 }
 
 describe('A forecast', () => {
-  it('goes by how such devices ended, also where nothing tells how long they took', async () => {
+  it('goes by how such devices ended, also where it is not known how long they took', async () => {
     const story = await Story.given(pool, { online: 33 });
     await past(story, 70, 29);
     const { model, forecast } = await forecastOf(story);

@@ -76,11 +76,7 @@ describe('A forecast that can be worked out by hand', () => {
       { stopIf: [{ outcome: 'failed', share: 1, after: 1, then: 'pause' }], groups: ALL },
       fleet([1], {}, { failures: { ...NEVER, download: 1 } }),
     );
-    expect([duration, stopRules[0]!.chance, outcomes.failed]).toEqual([
-      twice(3 * MINUTE + 15 * MINUTE + SECOND),
-      1,
-      1,
-    ]);
+    expect([duration, stopRules[0]!.chance, outcomes.failed]).toEqual([twice(3 * MINUTE + 15 * MINUTE + SECOND), 1, 1]);
   });
 
   it('a device that falls silent is cut off by the install timeout; with retries not asked for, for good', () => {

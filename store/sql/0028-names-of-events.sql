@@ -14,7 +14,7 @@ known(name) AS (SELECT unnest(ARRAY[
   'failed', 'rejected', 'canceled', 'timed_out', 'superseded', 'turn', 'released', 'renumbered', 'hello_asked', 'cancel_requested', 'cancel_refused',
   'slot', 'offline', 'online', 'created', 'amended', 'start', 'pause', 'resume', 'abort', 'rollback', 'retry', 'skip', 'approve', 'reject', 'begin', 'fire_rule',
   'open_group', 'conclude_held', 'soak', 'ask_approval', 'pass_group', 'fail_group', 'admit', 'end', 'end_pending', 'stop_open', 'sweep', 'prepare_back',
-  'admit_back', 'give_up_back', 'rolled_back', 'finish', 'close'])),
+  'admit_back', 'give_up_back', 'rolled_back', 'finish', 'close', 'deleted', 'give_places', 'stop_back'])),
 named AS (
   SELECT w.tenant_id, w.id, w.events AS asked, coalesce((SELECT array_agg(n.name ORDER BY n.first) FROM (
     SELECT k.name, min(e.nth) AS first FROM unnest(w.events) WITH ORDINALITY AS e(event, nth)

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { holdLease } from '../../store/db/leases.js';
 import { startApi, type ApiUnderTest } from './api-under-test.js';
 
 let api: ApiUnderTest;
@@ -197,9 +198,7 @@ describe('the health of the service', () => {
       temporal: { status: 'up' },
       mqtt: { status: 'up' },
     });
-    await api.pool.query(
-      `INSERT INTO leases (name, holder, epoch, expires_at) VALUES ('bridge', 'b', 1, now() + interval '1 minute'), ('orchestrator', 'o', 1, now() + interval '1 minute')`,
-    );
+    for (const name of ['bridge', 'orchestrator']) await holdLease(api.pool, name, 'one', 60_000);
     const ready = await api.call('GET', '/health/ready', undefined, withoutToken);
     expect([ready.status, ready.body.status]).toEqual([200, 'ready']);
     healthy['mqtt'] = 'does not answer';

@@ -66,7 +66,7 @@ describe('a firmware', () => {
     ['an empty name', { name: '' }, '/name'],
     ['a name of 256 characters', { name: 'x'.repeat(256) }, '/name'],
     ['a version of 256 characters', { name: 'x', version: 'v'.repeat(256) }, '/version'],
-    ['a member that it makes itself', { name: 'x', size: 3 }, '/size'],
+    ['a member that it makes itself', { name: 'x', state: 'ready' }, '/state'],
     ['a content type with parameters', { name: 'x', contentType: 'text/html; charset=utf-8' }, '/contentType'],
   ])('with %s is refused', async (_what, body, pointer) => {
     const reply = await api.call('POST', '/v1/firmwares', body);

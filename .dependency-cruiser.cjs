@@ -29,7 +29,7 @@ const MAY = {
   bridge: ['domain', 'protocol', 'store', 'bridge', 'workflows/messages', 'runtime/pause'],
   api: ['domain', 'protocol', 'store', 'api', 'runtime/pause'],
   adapters: ['domain', 'protocol', 'adapters', 'workflows/messages'],
-  runtime: ['domain/duration', 'runtime'],
+  runtime: ['domain/duration', 'domain/near-names', 'runtime'],
   agent: ['domain', 'protocol', 'agent'],
   demo: ['domain', 'protocol', 'agent', 'demo'],
   cli: ['domain', 'protocol', 'cli'],

@@ -136,6 +136,6 @@ async function readBody(route: Route, request: Request, code: ErrorCode): Promis
 function parseBody(route: Route, json: unknown, code: ErrorCode): unknown {
   if (!route.body) return undefined;
   const parsed = route.body.safeParse(json);
-  if (!parsed.success) throw refuseFaults(code, faultsOf(parsed.error.issues, ''));
+  if (!parsed.success) throw refuseFaults(code, faultsOf(parsed.error.issues, '', route.body));
   return parsed.data;
 }

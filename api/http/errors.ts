@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { unknownMember } from './unknown-members.js';
 import { isTransient } from '../../store/db/sqlstates.js';
 import { DomainError, ERRORS, type ErrorCode, type Fault } from '../../domain/errors.js';
 
@@ -90,17 +91,23 @@ export function refuseFaults(code: ErrorCode, faults: readonly Fault[]): DomainE
 /** A body of a mebibyte can be wrong in a hundred thousand places, too many to read. */
 const MAX_FAULTS = 50;
 
-/** What zod found, as pointers below `base` ('' for a body, '/query' for a query) and sentences about it. */
-export function faultsOf(issues: readonly z.core.$ZodIssue[], base: string): Fault[] {
-  return issues.flatMap((issue) => faultsOfIssue(issue, base));
+/**
+ * What zod found, as pointers below `base` ('' for a body, '/query' for a query) and sentences about it.
+ * @param body the schema of the whole body, which says what a member that is unknown might have been
+ */
+export function faultsOf(issues: readonly z.core.$ZodIssue[], base: string, body?: z.ZodType): Fault[] {
+  return issues.flatMap((issue) => faultsOfIssue(issue, base, body));
 }
 
-function faultsOfIssue(issue: z.core.$ZodIssue, base: string): Fault[] {
+function faultsOfIssue(issue: z.core.$ZodIssue, base: string, body: z.ZodType | undefined): Fault[] {
   const pointer = base + issue.path.map((key) => `/${escapePointer(String(key))}`).join('');
   if (issue.code === 'unrecognized_keys') {
-    return issue.keys.map((key) => ({ pointer: `${pointer}/${escapePointer(key)}`, detail: 'is unknown here' }));
+    return issue.keys.map((key) => ({
+      pointer: `${pointer}/${escapePointer(key)}`,
+      detail: body === undefined ? 'is unknown here' : unknownMember(body, pointer, key),
+    }));
   }
-  if (issue.code === 'invalid_union') return faultsOfUnion(issue, pointer);
+  if (issue.code === 'invalid_union') return faultsOfUnion(issue, pointer, body);
   // A key that does not fit (a slot's name): zod tells of it apart from the path.
   if (issue.code === 'invalid_key')
     return issue.issues.map((inner) => ({ pointer, detail: `is not a valid name: ${sentence(inner)}` }));
@@ -109,11 +116,11 @@ function faultsOfIssue(issue: z.core.$ZodIssue, base: string): Fault[] {
 }
 
 /** Of the alternatives the one that came closest: its faults lie deepest, or are the fewest. */
-function faultsOfUnion(issue: z.core.$ZodIssueInvalidUnion, pointer: string): Fault[] {
+function faultsOfUnion(issue: z.core.$ZodIssueInvalidUnion, pointer: string, body?: z.ZodType): Fault[] {
   const depth = (issues: readonly z.core.$ZodIssue[]) => Math.max(0, ...issues.map((one) => one.path.length));
   const closest = [...issue.errors].sort((a, b) => depth(b) - depth(a) || a.length - b.length)[0];
   if (!closest || closest.length === 0) return [{ pointer, detail: sentence(issue) }];
-  return faultsOf(closest, pointer);
+  return faultsOf(closest, pointer, body);
 }
 
 function sentence(issue: z.core.$ZodIssue): string {

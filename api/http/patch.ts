@@ -9,6 +9,6 @@ import { faultsOf, refuseFaults } from './errors.js';
  */
 export function patched<S extends ZodType>(current: unknown, patch: unknown, whole: S, code: ErrorCode): z.output<S> {
   const parsed = whole.safeParse(applyMergePatch(current, patch));
-  if (!parsed.success) throw refuseFaults(code, faultsOf(parsed.error.issues, ''));
+  if (!parsed.success) throw refuseFaults(code, faultsOf(parsed.error.issues, '', whole));
   return parsed.data;
 }

@@ -209,7 +209,7 @@ export async function planOf(
 
 function whole(body: unknown): NewRollout {
   const parsed = newRollout.safeParse(body);
-  if (!parsed.success) throw refuseFaults(VALIDATION, faultsOf(parsed.error.issues, ''));
+  if (!parsed.success) throw refuseFaults(VALIDATION, faultsOf(parsed.error.issues, '', newRollout));
   return parsed.data;
 }
 

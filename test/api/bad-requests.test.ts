@@ -105,7 +105,7 @@ describe('a body', () => {
 
 describe('a path', () => {
   it('that is not there is 404 for anyone', async () => {
-    for (const path of ['/', '/v1', '/v1/nothing', '/v1/DEVICES', '/v1/devices/x/y/z']) {
+    for (const path of ['/x', '/v1', '/v1/nothing', '/v1/DEVICES', '/v1/devices/x/y/z']) {
       const reply = await api.call('GET', path);
       expect([path, reply.status, reply.body.errorCode]).toEqual([path, 404, 'REQUEST_NOT_FOUND']);
     }
@@ -202,7 +202,7 @@ describe('a refusal', () => {
       instance: '/v1/device-types',
       errors: [
         { pointer: '/name', detail: 'must be string, received number' },
-        { pointer: '/a~1b~0c', detail: 'is unknown here' },
+        { pointer: '/a~1b~0c', detail: expect.stringMatching(/^is unknown here; there are name, /) },
       ],
     });
   });

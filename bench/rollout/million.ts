@@ -59,6 +59,8 @@ function modelOf(devices: number): FleetModel {
     held: 0,
     online: 0.85,
     away: [60 * SECOND, 3_600 * SECOND, 86_400 * SECOND],
+    skipped: 0,
+    refused: 0,
     neverSeen: 0,
     bytes: 5_000_000,
     assumptions: [],

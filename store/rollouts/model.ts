@@ -10,7 +10,8 @@ import {
   type Quantiles,
 } from '../../domain/rollout/simulation/model.js';
 import { plural } from '../../domain/plural.js';
-import { holdsAlready, type SlotNow } from '../../domain/installation/slot-now.js';
+import type { SlotNow } from '../../domain/installation/slot-now.js';
+import { judgeAdmission } from '../../domain/rollout/admission.js';
 import { retryClassOf } from '../../domain/rollout/target.js';
 import { filterCondition } from '../fleet/filter.js';
 import type { Tx } from '../db/pool.js';
@@ -105,7 +106,7 @@ async function sizeOf(tx: Tx, tenantId: string, firmwareId: string): Promise<num
   return Number(rows[0]?.size ?? 0);
 }
 
-type Presence = Pick<FleetModel, 'held' | 'online' | 'away' | 'neverSeen'>;
+type Presence = Pick<FleetModel, 'held' | 'skipped' | 'refused' | 'online' | 'away' | 'neverSeen'>;
 
 /**
  * How long a device has been away, to an eighth of its doubling, a minute at the least: a question that is asked again
@@ -113,6 +114,29 @@ type Presence = Pick<FleetModel, 'held' | 'online' | 'away' | 'neverSeen'>;
  */
 function roundedDuration(ms: number): number {
   return 2 ** (Math.round(8 * Math.log2(Math.max(60 * SECOND, ms))) / 8);
+}
+
+type Sampled = SlotNow & {
+  online: boolean;
+  /** Milliseconds since it was seen; null = it never was. */
+  away: string | null;
+  /** Of the firmware; null = it has no blob, or was deleted. */
+  wanted: string | null;
+  wanted_version: string | null;
+};
+
+/** What the admission itself would say of each of the sample, were its turn now. */
+function admissions(rows: readonly Sampled[], plan: Plan): Pick<FleetModel, 'held' | 'skipped' | 'refused'> {
+  const { slot } = onlyStep(plan);
+  const judged = rows.flatMap((row) => {
+    if (row.wanted === null) return [];
+    // The association was checked with the plan.
+    const wanted = { slot, sha256: row.wanted, version: row.wanted_version, isAssociated: true };
+    const admission = judgeAdmission(row, wanted, plan);
+    return admission.do === 'conclude' ? [admission.as] : [];
+  });
+  const of = (as: (typeof judged)[number]): number => share(judged.filter((one) => one === as).length, rows.length);
+  return { held: of('alreadyInstalled'), skipped: of('skipped'), refused: of('rejected') };
 }
 
 /** Of a sample of the targets, by a hash of their ids: those that were created together are not alike by chance. */
@@ -130,9 +154,9 @@ async function presence(tx: Tx, tenantId: string, plan: Plan, targets: number, n
     plan.targets.filter === null
       ? 'd.id = ANY($2::uuid[])'
       : `(${filterCondition(plan.targets.filter, values)} OR d.id = ANY($2::uuid[]))`;
-  const { rows } = await tx.query<{ online: boolean; away: string | null; wanted: string | null } & SlotNow>(
+  const { rows } = await tx.query<Sampled>(
     `SELECT device_reachable($1, d.id) AS online, extract(epoch FROM $6::timestamptz - d.last_seen_at) * 1000 AS away,
-       s.sha256, s.version, coalesce(s.confirmed, false) AS confirmed, '{}'::text[] AS open, f.sha256 AS wanted
+       s.sha256, s.version, coalesce(s.confirmed, false) AS confirmed, '{}'::text[] AS open, f.sha256 AS wanted, f.version AS wanted_version
      FROM devices d LEFT JOIN device_slots s ON s.tenant_id = d.tenant_id AND s.device_id = d.id AND s.slot = $3
      LEFT JOIN firmwares f ON f.tenant_id = $1 AND f.id = $4
      WHERE d.tenant_id = $1 AND ${matches} AND abs(hashtext(d.id::text)::bigint) % $5 = 0 LIMIT ${2 * SAMPLE}`,
@@ -141,7 +165,7 @@ async function presence(tx: Tx, tenantId: string, plan: Plan, targets: number, n
   const away = rows.filter((row) => !row.online);
   const seen = away.filter((row) => row.away !== null).map((row) => roundedDuration(Number(row.away)));
   return {
-    held: share(rows.filter((row) => row.wanted !== null && holdsAlready(row, row.wanted)).length, rows.length),
+    ...admissions(rows, plan),
     online: rows.length === 0 ? 1 : share(rows.length - away.length, rows.length),
     away: seen.length > 0 ? quantilesOf(seen) : [SECOND],
     neverSeen: share(away.length - seen.length, away.length),

@@ -134,7 +134,18 @@ describe('Simulations', () => {
     const one = new Simulations({ worker: COMPILED_WORKER, atOnce: 1, deadlineMs: 1 });
     const small = await startApi('api_simulation_limits', { services: { simulations: one } });
     try {
-      const model = { groups: [1], kinds: [], held: 1, online: 1, away: [1], neverSeen: 0, bytes: 1, assumptions: [] };
+      const model = {
+        groups: [1],
+        kinds: [],
+        held: 1,
+        skipped: 0,
+        refused: 0,
+        online: 1,
+        away: [1],
+        neverSeen: 0,
+        bytes: 1,
+        assumptions: [],
+      };
       const request = { plan: {} as never, model, seed: 1, now: 0 };
       const running = one.run(request);
       await expect(one.run(request)).rejects.toMatchObject({

@@ -139,6 +139,8 @@ describe('A rollout with all defaults, over 200 seeded fleets of which a share g
       held: 0,
       online: 1,
       away: [SECOND],
+      skipped: 0,
+      refused: 0,
       neverSeen: 0,
       bytes: 1_000,
       assumptions: [],

@@ -67,6 +67,25 @@ describe('A forecast', () => {
     expect(forecast.assumptions.join(' ')).toContain('have 4 installations in this slot that ended');
   });
 
+  it('knows which devices the admission would skip or refuse, as the rollout then does', async () => {
+    const story = await Story.given(pool, { online: 10 });
+    for (const [index, version] of ['3.0.0', '3.0.0', 'factory', 'factory', 'factory'].entries())
+      await story.hello(story.devices[index]!, { version, sha256: `${index}`.repeat(64) });
+    const gate = { minSuccess: 0.9, minSample: 'all' };
+    const { model, forecast } = await forecastOf(story, { groups: [{ name: 'all', gate }], stopIf: [] });
+    expect(model).toMatchObject({ held: 0, skipped: 0.2, refused: 0.3 });
+    expect(forecast.assumptions).toEqual(
+      expect.arrayContaining([
+        '20 % of the devices are skipped: their slot holds a newer version.',
+        '30 % of the devices are refused: what their slot holds cannot be compared with the version.',
+      ]),
+    );
+    await story.starts({ groups: [{ name: 'all', gate }], stopIf: [] });
+    expect(await story.counters()).toEqual({ all: { skipped: 2, rejected: 3, inFlight: 5 } });
+    const asked = await forecastOf(story, { allowDowngrade: true });
+    expect(asked.model).toMatchObject({ skipped: 0, refused: 0 });
+  });
+
   it('does not say that it finishes where no device was ever there', async () => {
     const story = await Story.given(pool, { offline: 3 });
     await story.facts.sql(`UPDATE devices SET last_seen_at = NULL WHERE id = ANY($1::uuid[])`, [story.devices]);

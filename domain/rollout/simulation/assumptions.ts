@@ -3,6 +3,12 @@ import type { Plan } from '../plan.js';
 import { plural } from '../../plural.js';
 import type { FleetModel } from './model.js';
 
+/** Of a share, with one digit behind the point where it is small. */
+function percentOf(share: number): string {
+  const percent = share * 100;
+  return `${percent < 10 ? Math.max(0.1, Number(percent.toFixed(1))) : Math.round(percent)} %`;
+}
+
 /**
  * What a forecast takes for granted, beside what the model of the fleet lacks: one sentence each, so that a reader does
  * not get more out of it than is in it.
@@ -26,6 +32,14 @@ export function assumptionsOf(plan: Plan, model: FleetModel, runs: number): stri
         ]
       : []),
     ...(model.held > 0 ? ['Devices that already hold the content are spread evenly over the groups.'] : []),
+    ...(model.skipped > 0
+      ? [`${percentOf(model.skipped)} of the devices are skipped: their slot holds a newer version.`]
+      : []),
+    ...(model.refused > 0
+      ? [
+          `${percentOf(model.refused)} of the devices are refused: what their slot holds cannot be compared with the version.`,
+        ]
+      : []),
     ...(model.kinds.length > 1 ? ['Device types are spread evenly over the groups.'] : []),
     ...(plan.onConflict === 'queue' ? ['No other installation is open on any device.'] : []),
     `Targets that have not ended ${printDuration(plan.timeouts.target)} after their group opened time out, as planned.`,

@@ -227,7 +227,14 @@ export class SimulatedFleet {
   private place(device: number, group: number): void {
     this.groupOf[device] = group;
     this.kind[device] = this.drawKind();
-    if (this.random() < this.model.held) return this.end(device, 'pending', 'alreadyInstalled');
+    const { held, skipped, refused } = this.model;
+    const dice = this.random();
+    if (dice < held) return this.end(device, 'pending', 'alreadyInstalled');
+    if (dice < held + skipped) return this.end(device, 'pending', 'skipped');
+    if (dice < held + skipped + refused) {
+      groupAt(this.groups, group).unattempted.rejected += 1;
+      return this.end(device, 'pending', 'rejected');
+    }
     const away = this.drawAway();
     this.arrives[device] = this.start + away;
     if (away === 0 || this.plan.pace.offline === 'offer')

@@ -9,6 +9,10 @@ export interface FleetModel {
   readonly kinds: readonly KindModel[];
   /** Share of the targets that hold the content already. */
   readonly held: number;
+  /** Share of the targets that are skipped when their turn comes, such as those that hold a newer version. */
+  readonly skipped: number;
+  /** Share of the targets that are refused when their turn comes, such as those whose version cannot be compared. */
+  readonly refused: number;
   /** Share of the targets that can be reached when the rollout begins. */
   readonly online: number;
   /** Of those that cannot: how long they have been away. */

@@ -40,11 +40,23 @@ export function apply(aggregate: DeviceAggregate, installationId: string, event:
   if (event.type === 'place') return placed(aggregate, before, now);
   const result = advance(before, inView(aggregate, before, event), now);
   if (result.outcome !== 'applied') return { aggregate, result };
-  const settled = named(settle(aggregate, before, result.next, now), result.next, event);
+  const done = named(settle(aggregate, before, result.next, now), result.next, event);
+  const settled = event.type === 'rebooting' ? withEarlierBoots(done, now) : done;
   return {
     aggregate: settled,
     result: { outcome: 'applied', next: settled.installations[installationId] ?? result.next },
   };
+}
+
+/**
+ * Boots that were heard of before the device reported that it reboots lie before that, also where one batch brought
+ * both at the same moment: a repeated hello of such a boot must not look like the restart.
+ */
+function withEarlierBoots(aggregate: DeviceAggregate, now: number): DeviceAggregate {
+  const { device } = aggregate;
+  if (!device.boots.some(({ at }) => at >= now)) return aggregate;
+  const boots = device.boots.map((boot) => ({ ...boot, at: Math.min(boot.at, now - 1) }));
+  return { ...aggregate, device: { ...device, boots } };
 }
 
 /** An event with what it means on this device, which its installation alone does not show. */

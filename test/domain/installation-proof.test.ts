@@ -52,6 +52,20 @@ describe('A hello while the restart is awaited', () => {
     expect(heard.timerFires('a').timerFires('a').of('a').state).toBe('timed_out');
   });
 
+  it('of a boot that came in the same batch, before the report that it reboots, does not end it when it is repeated', () => {
+    const batch = given()
+      .hello(OLD, { bootId: 'b1' })
+      .after(MINUTE)
+      .requested('a')
+      .begins('a')
+      .reports('a', 'installing')
+      .after(MINUTE)
+      .hello(OLD, { bootId: 'b2' })
+      .reports('a', 'rebooting');
+    expect(batch.hello(OLD, { bootId: 'b2' }).of('a').state).toBe('rebooting');
+    expect(batch.hello(OLD, { bootId: 'b3' }).of('a')).toMatchObject({ error: { code: 'BOOT_FAILED_ROLLED_BACK' } });
+  });
+
   it('of a power cut while it installs does not end it: the device may go on after it', () => {
     const cut = given()
       .hello(OLD, { bootId: 'b1' })

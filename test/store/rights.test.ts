@@ -13,6 +13,7 @@ import { createTenant } from '../../store/db/tenants.js';
 import { freePort } from '../../workers/embedded/ports.js';
 import { startPostgres } from '../../workers/embedded/postgres.js';
 import { TestedPostgres } from '../support/postgresql.js';
+import { AS_MIGRATED, ROWS_OF_0008, ROWS_OF_0019 } from './migrated-rows.js';
 
 /** Roles belong to a server, and this suite takes them away: it has servers of its own. */
 interface Server {
@@ -107,6 +108,22 @@ describe.each(SERVERS)('A user of an outside PostgreSQL %s', (version, start) =>
     await migrate(url);
     await migrate(url);
     await works(url);
+  });
+
+  it('who is no superuser gets every row migrated: it inherits what the service may see', async () => {
+    const { url, admin } = await poorUser(ROLES, MEMBER, 'ALTER DATABASE USER OWNER TO USER');
+    await migrate(url, '0008-rollout-templates');
+    await run(admin, ROWS_OF_0008);
+    await migrate(url, '0019-outbox-is-start');
+    await run(admin, ROWS_OF_0019);
+    await migrate(url);
+    const client = new pg.Client({ connectionString: admin });
+    await client.connect();
+    try {
+      expect((await client.query(AS_MIGRATED.query)).rows[0]).toEqual(AS_MIGRATED.row);
+    } finally {
+      await client.end();
+    }
   });
 
   it.each([

@@ -25,10 +25,13 @@ function lettersBetween(one: string, other: string): number {
   return last[other.length] ?? 0;
 }
 
-/** @returns the known name that is at most two letters away from this one, or undefined. */
+/**
+ * @returns the known name that is at most two letters away from this one, and of a short one less: a third of its
+ * letters; or undefined.
+ */
 export function nearName(name: string, known: readonly string[]): string | undefined {
   return known
     .map((one) => ({ one, letters: lettersBetween(name, one) }))
-    .filter(({ letters }) => letters <= 2)
+    .filter(({ letters }) => letters <= Math.min(2, Math.floor(name.length / 3)))
     .sort((a, b) => a.letters - b.letters)[0]?.one;
 }

@@ -31,6 +31,7 @@ describe('A member that a body cannot have', () => {
       /; it belongs to the top of the body$/,
     ],
     ['that is misspelt', 'POST', '/v1/devices', { info: { nmae: 'x' } }, '/info/nmae', /; did you mean name\?$/],
+    ['that is short and means nothing', 'POST', '/v1/rollouts', { xy: 1 }, '/xy', /^is unknown here; there are name, /],
     ['that means nothing', 'POST', '/v1/firmwares', { name: 'x', colour: 1 }, '/colour', /; there are name, .*version/],
     [
       'of a list',

@@ -1,13 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { etaOf, etaToKeep, plannedEta } from '../../domain/rollout/eta.js';
-import {
-  NO_ROLLBACK_COUNTERS,
-  NO_COUNTERS,
-  NONE_UNATTEMPTED,
-  type Counters,
-  type GroupFacts,
-  type RolloutFacts,
-} from '../../domain/rollout/facts.js';
+import { NO_COUNTERS, type Counters, type GroupFacts, type RolloutFacts } from '../../domain/rollout/facts.js';
+import { newFacts, newGroup } from '../../domain/rollout/new-facts.js';
 import { planOf } from '../support/rollout-plan.js';
 
 const START = 1_800_000_000_000;
@@ -17,53 +11,12 @@ const DEVICE = 2 * MINUTE;
 
 function group(counters: Partial<Counters>, also: Partial<GroupFacts> = {}): GroupFacts {
   const all = { ...NO_COUNTERS, ...counters };
-  return {
-    name: 'g',
-    size: Object.values(all).reduce((sum, one) => sum + one, 0),
-    counters: all,
-    openedAt: START,
-    soakingSince: null,
-    askedAt: null,
-    approvals: [],
-    passedAt: null,
-    failedAt: null,
-    because: null,
-    prefix: { ended: 0, failed: 0, to: 0 },
-    unattempted: NONE_UNATTEMPTED,
-    away: 0,
-    awayAt: null,
-    ready: 0,
-    fresh: 0,
-    nextRetryAt: null,
-    back: NO_ROLLBACK_COUNTERS,
-    ...also,
-  };
+  const size = Object.values(all).reduce((sum, one) => sum + one, 0);
+  return { ...newGroup('g', size), counters: all, openedAt: START, ...also };
 }
 
 function facts(groups: GroupFacts[], also: Partial<RolloutFacts> = {}): RolloutFacts {
-  return {
-    materialised: true,
-    createdAt: START,
-    startRequestedAt: START,
-    startedAt: START,
-    approvals: [],
-    pauses: [],
-    fired: [],
-    aborted: null,
-    rollingBack: null,
-    sweptAt: null,
-    sweepWanted: false,
-    endedAt: null,
-    finishedAt: null,
-    closedAt: null,
-    groups,
-    toStop: { begun: 0, notBegun: 0 },
-    toRollBack: 0,
-    progressedAt: null,
-    wantPlace: 0,
-    starts: { lastMinute: 0, oldestLeavesAt: null },
-    ...also,
-  };
+  return { ...newFacts(START, groups), startRequestedAt: START, startedAt: START, ...also };
 }
 
 const PLAN = planOf({ groups: [{ name: 'all' }], pace: { maxInFlight: 100, startsPerMinute: 1_000 } });

@@ -4,7 +4,6 @@ import { etaOf } from '../../domain/rollout/eta.js';
 import {
   NO_COUNTERS,
   NO_ROLLBACK_COUNTERS,
-  NONE_UNATTEMPTED,
   type Counters,
   type GroupFacts,
   type RolloutFacts,
@@ -12,6 +11,7 @@ import {
 import { derivePhase, PHASES, type Phase } from '../../domain/rollout/phase.js';
 import type { Plan } from '../../domain/rollout/plan.js';
 import { planNext } from '../../domain/rollout/planner.js';
+import { newFacts, newGroup } from '../../domain/rollout/new-facts.js';
 import { planOf } from '../support/rollout-plan.js';
 
 const NOW = 1_800_000_000_000;
@@ -27,53 +27,12 @@ const STANDSTILL_ENDS = START + NO_PROGRESS_MS;
 
 function group(counters: Partial<Counters>, also: Partial<GroupFacts> = {}): GroupFacts {
   const all = { ...NO_COUNTERS, ...counters };
-  return {
-    name: 'all',
-    size: Object.values(all).reduce((sum, one) => sum + one, 0),
-    counters: all,
-    openedAt: START,
-    soakingSince: null,
-    askedAt: null,
-    approvals: [],
-    passedAt: null,
-    failedAt: null,
-    because: null,
-    prefix: { ended: 0, failed: 0, to: 0 },
-    unattempted: NONE_UNATTEMPTED,
-    away: 0,
-    awayAt: null,
-    ready: 0,
-    fresh: 0,
-    nextRetryAt: null,
-    back: NO_ROLLBACK_COUNTERS,
-    ...also,
-  };
+  const size = Object.values(all).reduce((sum, one) => sum + one, 0);
+  return { ...newGroup('all', size), counters: all, openedAt: START, ...also };
 }
 
 function facts(groups: GroupFacts[], also: Partial<RolloutFacts> = {}): RolloutFacts {
-  return {
-    materialised: true,
-    createdAt: START,
-    startRequestedAt: START,
-    startedAt: START,
-    approvals: [],
-    pauses: [],
-    fired: [],
-    aborted: null,
-    rollingBack: null,
-    sweptAt: null,
-    sweepWanted: false,
-    endedAt: null,
-    finishedAt: null,
-    closedAt: null,
-    groups,
-    toStop: { begun: 0, notBegun: 0 },
-    toRollBack: 0,
-    progressedAt: null,
-    wantPlace: 0,
-    starts: { lastMinute: 0, oldestLeavesAt: null },
-    ...also,
-  };
+  return { ...newFacts(START, groups), startRequestedAt: START, startedAt: START, ...also };
 }
 
 const pause = (reason: 'operator' | 'failure_budget') => ({ reason, since: START, because: 'stop' });

@@ -1,11 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
-import { NO_COUNTERS, NO_ROLLBACK_COUNTERS, NONE_UNATTEMPTED, type GroupFacts } from '../../domain/rollout/facts.js';
+import { NO_COUNTERS, type GroupFacts } from '../../domain/rollout/facts.js';
 import { judgeGate } from '../../domain/rollout/gates.js';
 import { outcomeOf, outcomeSentence } from '../../domain/rollout/outcome.js';
 import { FAILURE_KINDS, type FleetModel } from '../../domain/rollout/simulation/model.js';
 import { seeded } from '../../domain/rollout/simulation/random.js';
 import { simulateOnce } from '../../domain/rollout/simulation/run.js';
 import { groupSize } from '../../domain/rollout/group-size.js';
+import { newGroup } from '../../domain/rollout/new-facts.js';
 import { planOf } from '../support/rollout-plan.js';
 
 const SECOND = 1_000;
@@ -13,27 +14,8 @@ const NOW = Date.parse('2026-11-24T10:00:00Z');
 
 function group(counters: Partial<GroupFacts['counters']>, also: Partial<GroupFacts> = {}): GroupFacts {
   const all = { ...NO_COUNTERS, ...counters };
-  return {
-    name: 'all',
-    size: Object.values(all).reduce((sum, count) => sum + count, 0),
-    counters: all,
-    openedAt: NOW,
-    soakingSince: null,
-    askedAt: null,
-    approvals: [],
-    passedAt: null,
-    failedAt: null,
-    because: null,
-    prefix: { ended: 0, failed: 0, to: 0 },
-    unattempted: NONE_UNATTEMPTED,
-    away: 0,
-    awayAt: null,
-    ready: 0,
-    fresh: 0,
-    nextRetryAt: null,
-    back: NO_ROLLBACK_COUNTERS,
-    ...also,
-  };
+  const size = Object.values(all).reduce((sum, count) => sum + count, 0);
+  return { ...newGroup('all', size), counters: all, openedAt: NOW, ...also };
 }
 
 describe('A default gate', () => {

@@ -2,9 +2,6 @@ import { describe, expect, it } from '@jest/globals';
 import { applyStep } from '../../domain/rollout/apply.js';
 import {
   endedOf,
-  NO_ROLLBACK_COUNTERS,
-  NO_COUNTERS,
-  NONE_UNATTEMPTED,
   openOf,
   sumOf,
   type Counters,
@@ -12,6 +9,7 @@ import {
   type RolloutFacts,
   type TargetState,
 } from '../../domain/rollout/facts.js';
+import { newFacts, newGroup } from '../../domain/rollout/new-facts.js';
 import { stopScope } from '../../domain/rollout/deadlines.js';
 import { rateNow } from '../../domain/rollout/pace.js';
 import { DEFAULTS, type Plan } from '../../domain/rollout/plan.js';
@@ -41,45 +39,11 @@ class Model {
   ) {
     this.offline = sizes.map((size) => Math.floor(size * random() * 0.5));
     this.facts = {
-      materialised: true,
-      createdAt: this.now,
+      ...newFacts(
+        this.now,
+        sizes.map((size, index) => newGroup(plan.groups[index]!.name, size)),
+      ),
       startRequestedAt: this.now,
-      startedAt: null,
-      approvals: [],
-      pauses: [],
-      fired: [],
-      aborted: null,
-      rollingBack: null,
-      sweptAt: null,
-      sweepWanted: false,
-      endedAt: null,
-      finishedAt: null,
-      closedAt: null,
-      groups: sizes.map((size, index): GroupFacts => ({
-        name: plan.groups[index]!.name,
-        size,
-        counters: { ...NO_COUNTERS, pending: size },
-        openedAt: null,
-        soakingSince: null,
-        askedAt: null,
-        approvals: [],
-        passedAt: null,
-        failedAt: null,
-        because: null,
-        prefix: { ended: 0, failed: 0, to: 0 },
-        unattempted: NONE_UNATTEMPTED,
-        away: 0,
-        awayAt: null,
-        ready: 0,
-        fresh: 0,
-        nextRetryAt: null,
-        back: NO_ROLLBACK_COUNTERS,
-      })),
-      toStop: { begun: 0, notBegun: 0 },
-      toRollBack: 0,
-      progressedAt: null,
-      wantPlace: 0,
-      starts: { lastMinute: 0, oldestLeavesAt: null },
     };
   }
 

@@ -1,6 +1,7 @@
 import { defined } from '../../defined.js';
 import { applyStep, withGroup } from '../apply.js';
-import { endedOf, NO_ROLLBACK_COUNTERS, succeededOf, sumOf, type PauseReason, type Vote } from '../facts.js';
+import { endedOf, succeededOf, sumOf, type PauseReason, type Vote } from '../facts.js';
+import { newFacts, newGroup } from '../new-facts.js';
 import type { Plan } from '../plan.js';
 import { planNext } from '../planner.js';
 import type { Step, StepKind } from '../steps.js';
@@ -110,43 +111,16 @@ class Running {
     this.now = start;
     this.poke = Math.max(POKE_MS, Math.round(POKE_SHARE * shortest(model)));
     this.fleet = new SimulatedFleet(plan, model, seeded(seed), start);
+    const groups = plan.groups.map(({ name }, index) => {
+      // Shared with the fleet, so that they are always true.
+      const observed = this.fleet.groupFacts(index);
+      return { ...newGroup(name, observed.size), ...observed };
+    });
     this.facts = {
-      materialised: true,
-      createdAt: start,
+      ...newFacts(start, []),
+      groups,
       startRequestedAt: start,
-      startedAt: null,
       approvals: votes(plan.approval.required, start),
-      pauses: [],
-      fired: [],
-      aborted: null,
-      rollingBack: null,
-      sweptAt: null,
-      sweepWanted: false,
-      endedAt: null,
-      finishedAt: null,
-      closedAt: null,
-      toRollBack: 0,
-      progressedAt: null,
-      wantPlace: 0,
-      toStop: { begun: 0, notBegun: 0 },
-      starts: { lastMinute: 0, oldestLeavesAt: null },
-      groups: plan.groups.map((group, index) => ({
-        name: group.name,
-        ...this.fleet.groupFacts(index),
-        openedAt: null,
-        soakingSince: null,
-        askedAt: null,
-        approvals: [],
-        passedAt: null,
-        failedAt: null,
-        because: null,
-        ready: 0,
-        fresh: 0,
-        nextRetryAt: null,
-        away: 0,
-        awayAt: null,
-        back: NO_ROLLBACK_COUNTERS,
-      })),
     };
   }
 

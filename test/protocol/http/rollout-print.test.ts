@@ -1,12 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { amendmentOf, stillDefaulted } from '../../../domain/rollout/amendment.js';
-import {
-  NO_ROLLBACK_COUNTERS,
-  NO_COUNTERS,
-  NONE_UNATTEMPTED,
-  type GroupFacts,
-  type RolloutFacts,
-} from '../../../domain/rollout/facts.js';
+import { NO_COUNTERS, type GroupFacts, type RolloutFacts } from '../../../domain/rollout/facts.js';
 import type { Plan } from '../../../domain/rollout/plan.js';
 import { printPlan } from '../../../protocol/http/print-plan.js';
 import { newRollout } from '../../../protocol/http/rollout-plan.js';
@@ -14,6 +8,7 @@ import { printRollout, rollout, type PrintableRollout } from '../../../protocol/
 import { ROLLOUT_EXAMPLE } from '../../../protocol/http/rollout-example.js';
 import { byName, rolloutPatch } from '../../../protocol/http/rollouts.js';
 import { toPlan } from '../../../protocol/http/to-plan.js';
+import { newFacts, newGroup } from '../../../domain/rollout/new-facts.js';
 import { LEAST, planOf } from '../../support/rollout-plan.js';
 
 const AT = Date.UTC(2026, 10, 24, 10);
@@ -35,29 +30,7 @@ const FULL = {
   confirm: { soak: 'PT10M' },
 };
 
-function group(name: string, more: Partial<GroupFacts> = {}): GroupFacts {
-  return {
-    name,
-    size: 0,
-    counters: NO_COUNTERS,
-    openedAt: null,
-    soakingSince: null,
-    askedAt: null,
-    approvals: [],
-    passedAt: null,
-    failedAt: null,
-    because: null,
-    prefix: { ended: 0, failed: 0, to: 0 },
-    unattempted: NONE_UNATTEMPTED,
-    away: 0,
-    awayAt: null,
-    ready: 0,
-    fresh: 0,
-    nextRetryAt: null,
-    back: NO_ROLLBACK_COUNTERS,
-    ...more,
-  };
-}
+const group = (name: string, more: Partial<GroupFacts> = {}): GroupFacts => ({ ...newGroup(name, 0), ...more });
 
 function view(plan: Plan, facts: Partial<RolloutFacts> = {}): PrintableRollout {
   return {
@@ -77,26 +50,12 @@ function view(plan: Plan, facts: Partial<RolloutFacts> = {}): PrintableRollout {
     updatedAt: AT,
     bytes: plan.groups.map(() => 1_000),
     facts: {
-      materialised: true,
-      createdAt: AT,
+      ...newFacts(
+        AT,
+        plan.groups.map((one) => group(one.name)),
+      ),
       startRequestedAt: AT,
       startedAt: AT,
-      approvals: [],
-      pauses: [],
-      fired: [],
-      aborted: null,
-      rollingBack: null,
-      sweptAt: null,
-      sweepWanted: false,
-      endedAt: null,
-      finishedAt: null,
-      closedAt: null,
-      groups: plan.groups.map((one) => group(one.name)),
-      toStop: { begun: 0, notBegun: 0 },
-      toRollBack: 0,
-      progressedAt: null,
-      wantPlace: 0,
-      starts: { lastMinute: 0, oldestLeavesAt: null },
       ...facts,
     },
   };

@@ -9,7 +9,7 @@ import type { Tx } from '../db/pool.js';
 import { recordset } from '../db/recordset.js';
 import { iso } from '../db/times.js';
 import { loadAggregates } from '../installations/device-aggregate.js';
-import { record } from '../record.js';
+import { recordByService } from './report.js';
 import { addRollbackCounters, leaveContent, type LeftContent } from '../rollouts/rollback-moves.js';
 import type { StoredRollout } from '../rollouts/rows.js';
 import { TARGETS_PER_PAGE } from '../rollouts/targets.js';
@@ -239,17 +239,7 @@ export async function stopRollback(
      LIMIT ${TARGETS_PER_PAGE}`,
     [tenantId, id],
   );
-  await record(
-    tx,
-    rows.map((row) => ({
-      tenantId,
-      deviceId: row.device_id,
-      from: { kind: 'service' as const },
-      kind: 'event' as const,
-      installationId: row.installation,
-      event: { type: 'cancel' as const, reason: because },
-    })),
-    now,
-  );
+  const queued = rows.map((row) => ({ deviceId: row.device_id, installationId: row.installation }));
+  await recordByService(tx, tenantId, queued, { type: 'cancel', reason: because }, now);
   return rows.length;
 }

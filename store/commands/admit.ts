@@ -10,7 +10,7 @@ import type { Tx } from '../db/pool.js';
 import { recordset } from '../db/recordset.js';
 import { iso } from '../db/times.js';
 import { loadAggregates } from '../installations/device-aggregate.js';
-import { record } from '../record.js';
+import { recordByService } from './report.js';
 import { pinEarlier } from '../rollouts/pins.js';
 import { addCounters, type CounterChange, type StoredRollout } from '../rollouts/rows.js';
 import { ADMITTED_AT_ONCE } from './observe.js';
@@ -186,21 +186,11 @@ async function supersede(
 ): Promise<void> {
   if (plan.onConflict !== 'supersede') return;
   const open = admitted.flatMap(({ installation, candidate, slot }) =>
-    installation && slot ? slot.open.map((id) => ({ deviceId: candidate.device_id, id })) : [],
+    installation && slot ? slot.open.map((id) => ({ deviceId: candidate.device_id, installationId: id })) : [],
   );
   if (open.length === 0) return;
-  await record(
-    tx,
-    open.map((one) => ({
-      tenantId,
-      deviceId: one.deviceId,
-      from: { kind: 'service' as const },
-      kind: 'event' as const,
-      installationId: one.id,
-      event: { type: 'cancel' as const, reason: 'superseded by a rollout', as: 'superseded' as const },
-    })),
-    now,
-  );
+  const supersede = { type: 'cancel', reason: 'superseded by a rollout', as: 'superseded' } as const;
+  await recordByService(tx, tenantId, open, supersede, now);
 }
 
 /** A target keeps the number of its first admission: that is its place in what the sequential test sees. */
@@ -258,17 +248,7 @@ export async function givePlaces(tx: Tx, { tenantId, id }: StoredRollout, count:
        AND ended_at IS NULL ORDER BY state_since, id LIMIT $3`,
     [tenantId, id, Math.min(count, ADMITTED_AT_ONCE)],
   );
-  await record(
-    tx,
-    rows.map((row) => ({
-      tenantId,
-      deviceId: row.device_id,
-      from: { kind: 'service' as const },
-      kind: 'event' as const,
-      installationId: row.id,
-      event: { type: 'place' as const },
-    })),
-    now,
-  );
+  const queued = rows.map((row) => ({ deviceId: row.device_id, installationId: row.id }));
+  await recordByService(tx, tenantId, queued, { type: 'place' }, now);
   return rows.length;
 }

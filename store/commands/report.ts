@@ -76,17 +76,22 @@ export async function cancelAll(
   now: number,
 ): Promise<void> {
   if (targets.length === 0) return;
+  await recordByService(tx, tenantId, targets, { type: 'cancel', ...how }, now);
+  await wakeSender(tx);
+}
+
+/** The same event for several installations, from the service itself. */
+export async function recordByService(
+  tx: Tx,
+  tenantId: string,
+  targets: readonly { deviceId: string; installationId: string }[],
+  event: InstallationEvent,
+  now: number,
+): Promise<void> {
+  const from = { kind: 'service' as const };
   await record(
     tx,
-    targets.map((one) => ({
-      tenantId,
-      deviceId: one.deviceId,
-      from: { kind: 'service' as const },
-      kind: 'event' as const,
-      installationId: one.installationId,
-      event: { type: 'cancel' as const, ...how },
-    })),
+    targets.map((one) => ({ tenantId, ...one, from, kind: 'event' as const, event })),
     now,
   );
-  await wakeSender(tx);
 }

@@ -4,7 +4,7 @@ import type { Tx } from '../db/pool.js';
 import { positionsOf } from '../rollouts/positions.js';
 import { ADMITTED_AT_ONCE } from './observe.js';
 import type { StoredRollout } from '../rollouts/rows.js';
-import { record } from '../record.js';
+import { recordByService } from './report.js';
 import { loadAggregates } from '../installations/device-aggregate.js';
 
 /**
@@ -41,17 +41,8 @@ export async function stopOpen(
       AND device_id = ANY($3::uuid[]) AND state IN ('queued', 'inFlight')`,
     [tenantId, id, rows.map((row) => row.device_id), as, because],
   );
-  await record(
-    tx,
-    rows.map((row) => ({
-      tenantId,
-      deviceId: row.device_id,
-      from: { kind: 'service' as const },
-      kind: 'event' as const,
-      installationId: row.id,
-      event: { type: 'cancel' as const, reason: shortened(because, REASON_CHARACTERS) },
-    })),
-    now,
-  );
+  const open = rows.map((row) => ({ deviceId: row.device_id, installationId: row.id }));
+  const cancel = { type: 'cancel', reason: shortened(because, REASON_CHARACTERS) } as const;
+  await recordByService(tx, tenantId, open, cancel, now);
   return rows.length;
 }

@@ -6,7 +6,7 @@ import { FAILURE_KINDS, type FleetModel } from '../../domain/rollout/simulation/
 import { seeded } from '../../domain/rollout/simulation/random.js';
 import { simulateOnce } from '../../domain/rollout/simulation/run.js';
 import { groupSize } from '../../domain/rollout/group-size.js';
-import { newGroup } from '../../domain/rollout/new-facts.js';
+import { newFacts, newGroup } from '../../domain/rollout/new-facts.js';
 import { planOf } from '../support/rollout-plan.js';
 
 const SECOND = 1_000;
@@ -51,26 +51,10 @@ describe('A default gate', () => {
 
 describe('The outcome of a rollout', () => {
   const ended = (one: GroupFacts) => ({
-    materialised: true,
-    createdAt: NOW,
+    ...newFacts(NOW, [one]),
     startRequestedAt: NOW,
     startedAt: NOW,
-    approvals: [],
-    pauses: [],
-    fired: [],
-    aborted: null,
-    rollingBack: null,
-    sweptAt: null,
-    sweepWanted: false,
-    endedAt: null,
     finishedAt: NOW,
-    closedAt: null,
-    groups: [one],
-    toStop: { begun: 0, notBegun: 0 },
-    toRollBack: 0,
-    progressedAt: null,
-    wantPlace: 0,
-    starts: { lastMinute: 0, oldestLeavesAt: null },
   });
   it.each<[sentence: string, outcome: string, group: GroupFacts]>([
     ['2 of 31 targets have 2.0.0; 29 rejected it', 'partly', group({ installed: 2, rejected: 29 })],

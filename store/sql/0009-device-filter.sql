@@ -42,13 +42,15 @@ CREATE TRIGGER file_new AFTER INSERT OR DELETE ON devices FOR EACH ROW EXECUTE F
 CREATE TRIGGER file_changed AFTER UPDATE OF tags, custom, connected_by ON devices FOR EACH ROW
   WHEN ((OLD.tags, OLD.custom, OLD.connected_by) IS DISTINCT FROM (NEW.tags, NEW.custom, NEW.connected_by)) EXECUTE FUNCTION file_device();
 
-INSERT INTO device_terms (tenant_id, device_id, field, value) SELECT d.tenant_id, d.id, t.field, t.value FROM devices d, terms_of(d.tags, d.custom, d.connected_by) AS t;
-
 ALTER TABLE device_terms ENABLE ROW LEVEL SECURITY;
 ALTER TABLE device_terms FORCE ROW LEVEL SECURITY;
 CREATE POLICY one_tenant ON device_terms TO slipway_api USING (tenant_id = current_tenant()) WITH CHECK (tenant_id = current_tenant());
 CREATE POLICY all_tenants ON device_terms TO slipway_worker USING (true) WITH CHECK (true);
 GRANT SELECT, INSERT, UPDATE, DELETE ON device_terms TO slipway_api, slipway_worker;
+
+SET LOCAL ROLE slipway_worker;
+INSERT INTO device_terms (tenant_id, device_id, field, value) SELECT d.tenant_id, d.id, t.field, t.value FROM devices d, terms_of(d.tags, d.custom, d.connected_by) AS t;
+RESET ROLE;
 
 -- Nothing is looked up in the array any more.
 DROP INDEX devices_by_tag;

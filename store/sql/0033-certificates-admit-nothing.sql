@@ -11,10 +11,10 @@ CREATE OR REPLACE FUNCTION device_reachable(of_tenant text, of_device uuid) RETU
     WHERE (SELECT true FROM device_credentials x WHERE x.tenant_id = of_tenant AND x.device_id = c.node AND x.revoked_at IS NULL LIMIT 1)
     ORDER BY c.depth LIMIT 1), false)
 $$;
--- Children that a certificate diverted: their documents are published again, under the node that is connected.
+-- What a certificate diverted, of its device and of those behind it: their documents are published again, under the node that is connected.
 SET LOCAL ROLE slipway_worker;
 INSERT INTO outbox (receiver, tenant_id, subject, detail)
   SELECT DISTINCT 'document', p.tenant_id, p.device_id, p.slot FROM published_documents p
-    JOIN device_certificates x ON x.tenant_id = p.tenant_id AND x.device_id = p.device_id AND x.status = 'valid'
+    JOIN device_certificates x ON x.tenant_id = p.tenant_id AND x.status = 'valid' AND p.node = x.device_id::text
   ON CONFLICT (receiver, tenant_id, subject, detail) DO UPDATE SET generation = outbox.generation + 1, due_at = least(outbox.due_at, now());
 RESET ROLE;

@@ -11,7 +11,7 @@ INSERT INTO devices (tenant_id, id, device_type_id, name, tags, boot_id, last_se
   SELECT 'acme', ('00000000-0000-4000-8000-00000000001' || n)::uuid, '00000000-0000-4000-8000-000000000001', 'd', ARRAY['north'], 'b' || n, '2026-01-01T00:00:00Z'
   FROM generate_series(1, 4) AS n;
 INSERT INTO device_slots (tenant_id, device_id, slot, version, reported_at) SELECT 'acme', id, 'firmware', '0.9.0', '2026-01-01T00:00:00Z' FROM devices WHERE tenant_id = 'acme';
-INSERT INTO published_documents (tenant_id, device_id, slot, node, revision) SELECT 'acme', id, 'firmware', id, 1 FROM devices WHERE tenant_id = 'acme';
+INSERT INTO published_documents (tenant_id, device_id, slot, node, revision) SELECT 'acme', id, 'firmware', CASE WHEN id::text LIKE '%12' THEN '00000000-0000-4000-8000-000000000011' ELSE id::text END, 1 FROM devices WHERE tenant_id = 'acme';
 INSERT INTO device_certificates (tenant_id, id, device_id, cert, fingerprint, status)
   VALUES ('acme', gen_random_uuid(), '00000000-0000-4000-8000-000000000011', 'x', repeat('c', 64), 'valid');
 INSERT INTO rollouts (tenant_id, id, name, plan, phase, created_by, created_at, updated_at, started_at)
@@ -58,6 +58,6 @@ export const AS_MIGRATED = {
     behind: '2',
     back: 'queued',
     events: '{fail_group}',
-    documents: '1',
+    documents: '2',
   },
 };

@@ -110,8 +110,11 @@ describe.each(SERVERS)('A user of an outside PostgreSQL %s', (version, start) =>
     await works(url);
   });
 
-  it('who is no superuser gets every row migrated: it inherits what the service may see', async () => {
-    const { url, admin } = await poorUser(ROLES, MEMBER, 'ALTER DATABASE USER OWNER TO USER');
+  it.each([
+    ['inherits from the roles', [ROLES, MEMBER, 'ALTER DATABASE USER OWNER TO USER']],
+    ['made the roles, and inherits nothing', [CREATE, 'ALTER ROLE USER CREATEROLE NOINHERIT']],
+  ])('that %s gets every row migrated, as row-level security holds for the owner, too', async (_how, given) => {
+    const { url, admin } = await poorUser(...given);
     await migrate(url, '0008-rollout-templates');
     await run(admin, ROWS_OF_0008);
     await migrate(url, '0019-outbox-is-start');

@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
 import { migrate } from '../../store/db/migrate.js';
@@ -58,6 +58,24 @@ describe('The schema', () => {
     const now = await dump();
     if (process.env['UPDATE_SCHEMA'] === '1') writeFileSync('store/schema.sql', now);
     expect(now).toBe(readFileSync('store/schema.sql', 'utf8'));
+  });
+
+  it('changes rows as the service only: row-level security hides them from an owner who inherits nothing', () => {
+    const faults = readdirSync('store/sql').flatMap((file) => {
+      const statements = readFileSync(`store/sql/${file}`, 'utf8')
+        .replaceAll(/\$\$[\s\S]*?\$\$/g, '')
+        .replaceAll(/--.*$/gm, '')
+        .split(';')
+        .map((one) => one.trim());
+      let role = '';
+      return statements.flatMap((one) => {
+        if (/^SET LOCAL ROLE/.test(one)) role = one;
+        if (/^RESET ROLE/.test(one)) role = '';
+        const isOfRows = /^(UPDATE|DELETE FROM|WITH)\b|^INSERT INTO[\s\S]*\bSELECT\b/.test(one);
+        return isOfRows && role !== 'SET LOCAL ROLE slipway_worker' ? [`${file}: ${one.slice(0, 60)}`] : [];
+      });
+    });
+    expect(faults).toEqual([]);
   });
 
   it('of a newer Slipway is left alone by an older one, which says so', async () => {

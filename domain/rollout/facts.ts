@@ -80,7 +80,8 @@ export interface GroupFacts {
   readonly unattempted: Unattempted;
   /**
    * Pending targets that were not seen for `pace.awayAfter` since the group opened. Counted only while nothing of the
-   * group is in flight: before that it decides nothing.
+   * group is in flight: before that it decides nothing. In a soak, and while approvals are awaited, those that returned
+   * still count (`awayOfGate`).
    */
   readonly away: number;
   /** When the next pending target becomes away; null = none does by time alone. */
@@ -208,6 +209,24 @@ export function isEndedTarget(state: TargetState): boolean {
 /** The targets of a group that count: without those that were skipped. */
 export function sizeOf({ size, counters }: Pick<GroupFacts, 'size' | 'counters'>): number {
   return size - counters.skipped;
+}
+
+/**
+ * How many of a group its gate does not wait for. While the group soaks or waits for approvals, that never becomes less
+ * by a device that returns: its soak would begin anew with each return, and its votes would be lost.
+ * @param counted pending targets that are away now; 0 while something of the group is open
+ */
+export function awayOfGate(
+  {
+    counters: c,
+    soakingSince,
+    askedAt,
+    away: known,
+  }: Pick<GroupFacts, 'counters' | 'soakingSince' | 'askedAt' | 'away'>,
+  counted: number,
+): number {
+  const isSatisfied = soakingSince !== null || askedAt !== null;
+  return isSatisfied ? Math.max(counted, Math.min(known, c.pending + openOf(c))) : counted;
 }
 
 /** Installations that ended by themselves, and the bad ones among them: what shares of stop rules are about. */

@@ -1,7 +1,7 @@
 import { oneRow } from '../db/one-row.js';
 import { databaseNow } from '../db/clock.js';
 import { groupAt } from '../../domain/rollout/plan.js';
-import { openOf, sumOf, type GroupFacts, type RolloutFacts } from '../../domain/rollout/facts.js';
+import { awayOfGate, openOf, sumOf, type GroupFacts, type RolloutFacts } from '../../domain/rollout/facts.js';
 import { RATE_WINDOW_MS } from '../../domain/rollout/pace.js';
 import { stopScope } from '../../domain/rollout/deadlines.js';
 import type { Tx } from '../db/pool.js';
@@ -150,6 +150,8 @@ async function observePending(
  * Pending targets that are away, and when the next one will be. It costs by the pending targets of one group, and so it
  * is asked only where nothing of an open group moves: before that the number decides nothing. The number is kept, for
  * people read the gate between two ticks.
+ * Once the gate was satisfied without those that are away, one that returns takes nothing back: while the group soaks
+ * or waits for approvals, it may end like the others, and is not waited for.
  */
 async function observeAway(
   tx: Tx,
@@ -157,7 +159,8 @@ async function observeAway(
   position: number,
   now: number,
 ): Promise<Pick<GroupFacts, 'away' | 'awayAt'>> {
-  const { counters: c, openedAt, passedAt, failedAt, away: known } = groupAt(facts.groups, position);
+  const group = groupAt(facts.groups, position);
+  const { counters: c, openedAt, passedAt, failedAt, away: known } = group;
   if (openedAt === null || passedAt !== null || failedAt !== null) return { away: known, awayAt: null };
   const { awayAfter } = plan.pace;
   const counted =
@@ -166,14 +169,15 @@ async function observeAway(
       : now < openedAt + awayAfter
         ? { away: 0, awayAt: openedAt + awayAfter }
         : await countAway(tx, tenantId, id, position, now - awayAfter, awayAfter);
-  if (counted.away !== known)
+  const away = awayOfGate(group, counted.away);
+  if (away !== known)
     await tx.query(`UPDATE rollout_groups SET away = $4 WHERE tenant_id = $1 AND rollout_id = $2 AND position = $3`, [
       tenantId,
       id,
       position,
-      counted.away,
+      away,
     ]);
-  return counted;
+  return { ...counted, away };
 }
 
 async function countAway(

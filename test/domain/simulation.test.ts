@@ -160,6 +160,15 @@ describe('A forecast that can be worked out by hand', () => {
     });
   });
 
+  it('devices that return during a soak do not restart it', () => {
+    const plan = planOf({ groups: [{ name: 'all', soak: 'P1D' }], stopIf: [], pace: { maxInFlight: 1_000 } });
+    const { groups, installedAt } = simulateOnce(plan, fleet([300], { online: 0.9, away: [2 * DAY] }), 1, NOW);
+    const passed = groups[0]!.passed!;
+    expect(installedAt.some((at) => at > DAY && at < passed)).toBe(true);
+    expect(passed).toBeGreaterThanOrEqual(2 * DAY);
+    expect(passed).toBeLessThan(2 * DAY + HOUR);
+  });
+
   it('half of the devices that have been away for an hour are back within another hour', () => {
     const { installedAt } = simulateOnce(
       planOf({ groups: ALL, pace: { maxInFlight: 20_000, startsPerMinute: 20_000 } }),

@@ -16,6 +16,7 @@ afterAll(async () => {
   await database.drop();
 });
 
+const DAY = 24 * 3_600_000;
 const REJECTED = { type: 'rejected', error: { code: 'INCOMPATIBLE', message: 'wrong board' } } as const;
 const reasons = async (story: Story) => (await story.now()).facts.pauses.map((pause) => pause.reason);
 const deletes = (devices: readonly string[]) =>
@@ -33,6 +34,14 @@ async function daysPass(story: Story, days: number): Promise<void> {
   await story.facts.sql(`UPDATE rollout_groups SET opened_at = opened_at ${ago} WHERE rollout_id = $1`, [
     story.rolloutId,
   ]);
+}
+/** The soak of the first group began so much earlier. */
+async function hoursOfSoakPass(story: Story, hours: number): Promise<void> {
+  await story.facts.sql(
+    `UPDATE rollout_groups SET soaking_since = soaking_since - interval '${hours} hours'
+      WHERE rollout_id = $1 AND position = 0`,
+    [story.rolloutId],
+  );
 }
 
 describe('With all defaults', () => {
@@ -95,9 +104,10 @@ describe('Targets that are away', () => {
     const story = await Story.given(pool, { online: 10, offline: 2 });
     await story.starts({ groups: [{ name: 'canary', count: 12 }] });
     await story.succeed();
-    const tick = await story.settles();
+    await story.settles();
     expect(await groupStates(story)).toEqual(['running']);
-    expect(tick.until).toBeLessThanOrEqual(Date.now() + 5 * 60_000);
+    const { facts, nextActionAt } = await story.now();
+    expect(nextActionAt).toBe(facts.groups[0]!.openedAt! + DAY);
     await daysPass(story, 1);
     await story.settles();
     expect(await groupStates(story)).toEqual(['passed']);
@@ -105,6 +115,45 @@ describe('Targets that are away', () => {
     await story.comesOnline(story.devices[10]!);
     await story.settles();
     expect(await story.counters()).toEqual({ canary: { installed: 10, inFlight: 1, pending: 1 } });
+  });
+
+  it('restart no soak when they return: it ends a day after it began, also with a return in between', async () => {
+    const story = await Story.given(pool, { online: 10, offline: 3 });
+    await story.starts({ groups: [{ name: 'canary', count: 13, soak: 'PT24H' }] });
+    await story.succeed();
+    await daysPass(story, 1);
+    await story.settles();
+    expect(await groupStates(story)).toEqual(['soaking']);
+    await hoursOfSoakPass(story, 23);
+    const since = (await story.now()).facts.groups[0]!.soakingSince;
+    await story.comesOnline(story.devices[10]!);
+    await story.settles();
+    expect(await story.counters()).toEqual({ canary: { installed: 10, inFlight: 1, pending: 2 } });
+    expect((await story.now()).facts.groups[0]).toMatchObject({ soakingSince: since, away: 3 });
+    await story.succeed();
+    await story.settles();
+    expect((await story.now()).facts.groups[0]).toMatchObject({ soakingSince: since, away: 2 });
+    // Another returns, and is still in flight when the soak ends.
+    await story.comesOnline(story.devices[11]!);
+    await story.settles();
+    await hoursOfSoakPass(story, 1);
+    await story.settles();
+    expect(await groupStates(story)).toEqual(['passed']);
+  });
+
+  it('take no vote back when they return', async () => {
+    const story = await Story.given(pool, { online: 10, offline: 2 });
+    await story.starts({ groups: [{ name: 'canary', count: 12, approval: { required: 2 } }] });
+    await story.succeed();
+    await daysPass(story, 1);
+    await story.settles();
+    await story.asks({ do: 'approve', group: 'canary' });
+    await story.comesOnline(story.devices[10]!);
+    await story.settles();
+    expect((await story.now()).phase).toBe('awaiting_approval');
+    await story.asks({ do: 'approve', group: 'canary' }, 'key:ben');
+    await story.settles();
+    expect(await groupStates(story)).toEqual(['passed']);
   });
 
   it('pause it where too few are left, are named with the ways out, and may be skipped', async () => {

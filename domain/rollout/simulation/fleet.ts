@@ -1,6 +1,14 @@
 import { defined } from '../../defined.js';
 import { stopScope } from '../deadlines.js';
-import { endedOf, NO_COUNTERS, TARGET_STATES, type GroupFacts, type RolloutFacts, type TargetState } from '../facts.js';
+import {
+  awayOfGate,
+  endedOf,
+  NO_COUNTERS,
+  TARGET_STATES,
+  type GroupFacts,
+  type RolloutFacts,
+  type TargetState,
+} from '../facts.js';
 import { groupAt, type Plan } from '../plan.js';
 import { backoffBefore } from '../target.js';
 import { drawAttempt, ENDINGS, MEANING } from './attempt.js';
@@ -148,7 +156,7 @@ export class SimulatedFleet {
       one.fresh = group.fresh.length - group.freshTaken;
       one.ready = one.fresh + group.again.length - group.againTaken;
       const away = this.awayOf(group, one, now);
-      [one.away, one.awayAt] = [away.count, away.at];
+      [one.away, one.awayAt] = [awayOfGate({ ...one, counters: group.counters }, away.count), away.at];
     }
     facts.starts = this.starts.at(now);
     facts.progressedAt = this.movedAt;

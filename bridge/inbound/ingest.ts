@@ -9,8 +9,9 @@ import { INGEST_BOUNDS } from '../../store/db/counters.js';
 import { deviceKey } from '../../store/db/keys.js';
 import { isOfOneRow, isTransient } from '../../store/db/sqlstates.js';
 import { spacingAfter } from '../rounds/spacing.js';
-import { aboutOf, read, refused, type Incoming, type Reading } from './reading.js';
+import { aboutOf, nodeOf, read, refused, type Incoming, type Reading } from './reading.js';
 import { Parking } from './parking.js';
+import { ProgressPace } from './progress-pace.js';
 import { lockedAmong, recordReadings, type Noted } from './record-readings.js';
 import { isLeaseLost, type LeaseGuard } from '../rounds/lease-guard.js';
 import type { Publish } from '../mqtt/connection.js';
@@ -44,13 +45,6 @@ const WORTH_A_SECOND = 100;
  * waits for its receipt, but not that impatiently.
  */
 const APART_MS = 25;
-/**
- * Progress of one phase of an installation is written at most this often: it is no history (docs/architecture.md §2).
- * The newest of what came meanwhile follows.
- */
-const PROGRESS_EVERY_MS = 2_000;
-const LOOK_AT_HELD_MS = 1_000;
-const MAX_PROGRESS_KNOWN = 50_000;
 const BACK_OFF = { firstMs: 100, maxMs: 2_000 };
 /**
  * A batch waits this long for a row that another transaction holds: our own transactions take milliseconds, and all
@@ -78,9 +72,7 @@ export class Ingest {
   private readonly underWay = new Map<ReadonlySet<string>, Promise<void>>();
   /** performance.now() */
   private readonly arrivedAt = new WeakMap<Incoming, number>();
-  private readonly progressAt = new Map<string, number>();
-  private readonly heldProgress = new Map<string, Incoming>();
-  private lookAtHeld: NodeJS.Timeout | undefined;
+  private readonly pace = new ProgressPace((held) => this.enqueueHeld(held));
   /** performance.now() */
   private begunAt = -Infinity;
   private tookMs = 0;
@@ -108,7 +100,7 @@ export class Ingest {
   async end(): Promise<void> {
     this.mode = 'ended';
     clearTimeout(this.soon);
-    clearTimeout(this.lookAtHeld);
+    this.pace.end();
     await Promise.all([...this.underWay.values(), this.parking.end()]);
   }
 
@@ -137,7 +129,6 @@ export class Ingest {
         }),
       );
     }
-    if (this.progressAt.size > MAX_PROGRESS_KNOWN) this.progressAt.clear();
   }
 
   /** From the oldest on, those whose node has nothing under way. */
@@ -153,7 +144,11 @@ export class Ingest {
   }
 
   private async work(batch: readonly Incoming[]): Promise<void> {
-    const due = batch.map(read).filter((reading) => !this.isTooSoon(reading));
+    // In the order of the batch: progress after the end of a connection is a new one's.
+    const due = batch.map(read).filter((reading) => {
+      if (isEnd(reading)) this.pace.forget(nodeOf(reading.incoming));
+      return !this.pace.isTooSoon(reading);
+    });
     if (due.length > 0) await this.commit(due);
   }
 
@@ -279,40 +274,24 @@ export class Ingest {
     }
   }
 
-  /**
-   * Then it is acknowledged, for progress may be lost, and held unless a newer one comes in time. Whose progress it is,
-   * its topic says: no other device's word holds it up.
-   */
-  private isTooSoon(reading: Reading): boolean {
-    if (!('message' in reading) || reading.message.type !== 'progress') return false;
-    const { incoming } = reading;
-    const { installationId, phase, bytes, total } = reading.message.body;
-    const key = `${incoming.topic} ${installationId} ${phase}`;
-    const now = this.deps.now();
-    if (bytes === total || now - (this.progressAt.get(key) ?? 0) >= PROGRESS_EVERY_MS) {
-      this.progressAt.set(key, now);
-      this.heldProgress.delete(key);
-      return false;
-    }
-    incoming.acknowledge();
-    if (this.heldProgress.size < MAX_PROGRESS_KNOWN)
-      this.heldProgress.set(key, { ...incoming, acknowledge: () => undefined });
-    this.lookAtHeld ??= setTimeout(() => this.enqueueHeld(), LOOK_AT_HELD_MS);
-    return true;
-  }
-
-  private enqueueHeld(): void {
-    this.lookAtHeld = undefined;
-    const held = [...this.heldProgress.values()];
-    this.heldProgress.clear();
-    for (const one of held) this.enqueue(one);
+  /** In front: behind a word that the device is gone, which waits already, it would bring the device back. */
+  private enqueueHeld(held: readonly Incoming[]): void {
+    if (this.mode === 'ended') return;
+    const taken = held.filter((one) => !this.parking.holds(nodeOf(one))); // it may be lost
+    for (const one of taken) this.arrivedAt.set(one, performance.now());
+    this.waiting.unshift(...taken);
+    if (this.underWay.size === 0) this.beginInTime();
   }
 }
 
-/** Whose connection it came over: `slipway/v1/{tenant}/{node}`. */
-function nodeOf({ topic }: Incoming): string {
-  const [, , tenant, node] = topic.split('/', 4);
-  return `${tenant}/${node}`;
+/** That the node itself has no connection any more. */
+function isEnd(reading: Reading): boolean {
+  return (
+    'message' in reading &&
+    reading.message.type === 'presence' &&
+    !reading.message.body.online &&
+    reading.message.device === reading.message.node
+  );
 }
 
 function isProgress({ topic }: Incoming): boolean {

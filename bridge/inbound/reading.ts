@@ -53,6 +53,12 @@ export function aboutOf(reading: Reading): {
   };
 }
 
+/** Whose connection it came over: `{tenant}/{node}` of `slipway/v1/{tenant}/{node}`. */
+export function nodeOf({ topic }: Incoming): string {
+  const [, , tenant, node] = topic.split('/', 4);
+  return `${tenant}/${node}`;
+}
+
 /** Reads one message without asking the database. Never throws: what cannot be read is a refusal with its reason. */
 export function read(incoming: Incoming): Reading {
   const ended = parseEndedTopic(incoming.topic);

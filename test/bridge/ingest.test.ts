@@ -4,16 +4,13 @@ import pg from 'pg';
 import pino from 'pino';
 import { Ingest } from '../../bridge/inbound/ingest.js';
 import { instant, LeaseGuard } from '../../bridge/rounds/lease-guard.js';
-import type { InstallationEvent } from '../../domain/installation/events.js';
-import { report } from '../../store/commands/create-installation.js';
 import { listCredentials, revokeCredential } from '../../store/commands/credentials.js';
 import { readDiagnostics } from '../../store/fleet/diagnostics-read.js';
 import { holdLease, releaseLease } from '../../store/db/leases.js';
 import { openPool, type Pool } from '../../store/db/pool.js';
-import { asService, asTenant } from '../../store/db/transaction.js';
+import { asTenant } from '../../store/db/transaction.js';
 import { createLog } from '../../runtime/log.js';
 import { createTestDatabase } from '../support/database.js';
-import type { Reporter } from '../../store/record.js';
 import { Facts } from '../support/facts.js';
 import { until } from '../support/until.js';
 
@@ -279,33 +276,6 @@ describe('Reports that arrive', () => {
     });
     expect(acknowledged).not.toContain(held);
   }, 180_000);
-
-  it('of progress: the newest of those that came too early is kept and sent later, independently of other devices', async () => {
-    const [one, other] = (await devices(2)) as [string, string];
-    const { id } = await facts.install(one, await facts.firmware('c'), {});
-    const happens = (event: InstallationEvent, by: Reporter) =>
-      asService(pool, (tx) => report(tx, 'default', { deviceId: one, installationId: id, event, by }, Date.now()));
-    await happens({ type: 'begin' }, { kind: 'process' });
-    await happens({ type: 'downloading', attempt: 1, seq: 1 }, { kind: 'device', node: one });
-    const progress = (device: string, bytes: number) => ({
-      topic: `slipway/v1/default/${device}/${device}/up/progress`,
-      acknowledge: () => void acknowledged.push(device),
-      payload: Buffer.from(JSON.stringify({ v: 1, installationId: id, phase: 'download', bytes, total: 100 })),
-    });
-    const bytes = async () =>
-      (
-        await facts.sql<{ bytes: number | null }>(
-          `SELECT (progress->>'bytes')::int AS bytes FROM installations WHERE id = $1`,
-          [id],
-        )
-      )[0]!.bytes;
-    ingest.enqueue(progress(other, 99));
-    await until('the foreign one was looked at', () => acknowledged.length === 1);
-    for (const at of [10, 20, 40]) ingest.enqueue(progress(one, at));
-    await until('the first is there', async () => (await bytes()) === 10);
-    await until('the last follows', async () => (await bytes()) === 40, 10_000);
-    expect(acknowledged).toEqual([other, one, one, one]);
-  });
 
   it('D1 are tried again until PostgreSQL is back, and are counted once', async () => {
     const [one] = (await devices(1)) as [string];

@@ -92,8 +92,10 @@ export interface GroupFacts {
    */
   readonly ready: number;
   readonly fresh: number;
-  /** When the next back-off ends; null = none runs. */
+  /** When the next back-off of a device that is online ends; null = none runs. */
   readonly nextRetryAt: number | null;
+  /** How many back-offs of devices that are online run; null = more than were counted. */
+  readonly retrying: number | null;
   /** Of a roll back: its targets, by how far they are; `ready` as above. */
   readonly back: RollbackCounters & { readonly ready: number; readonly nextRetryAt: number | null };
 }

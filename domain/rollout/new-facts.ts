@@ -20,6 +20,7 @@ export function newGroup(name: string, size: number): GroupFacts {
     ready: 0,
     fresh: 0,
     nextRetryAt: null,
+    retrying: 0,
     back: NO_ROLLBACK_COUNTERS,
   };
 }

@@ -234,7 +234,7 @@ function admitting(facts: RolloutFacts, plan: Plan, counters: Counters, now: num
   if (untried) return steps({ do: 'admit', group: untried.name, count: Math.min(room, starts, untried.fresh) });
   const group = waits.find((one) => one.ready > 0);
   if (group) return steps({ do: 'admit', group: group.name, count: Math.min(room, starts, group.ready) });
-  return waiting(describe.noneReady(waits, counters), later(facts, plan, now), acting(facts, plan, now, true));
+  return waiting(describe.noneReady(facts, waits, counters), later(facts, plan, now), acting(facts, plan, now, true));
 }
 
 /** When to look again although nothing was heard: when something happens, or when it is time for a sweep. */

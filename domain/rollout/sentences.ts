@@ -1,6 +1,7 @@
 import { printDuration } from '../duration.js';
 import { plural } from '../plural.js';
-import { openOf, type Counters, type GroupFacts, type Pause, type RolloutFacts } from './facts.js';
+import { earliest } from '../times.js';
+import { openOf, sizeOf, type Counters, type GroupFacts, type Pause, type RolloutFacts } from './facts.js';
 
 /** What a rollout waits for, in one sentence each: dashboard, CLI, API and the Temporal UI print them as they are. */
 export const describe = {
@@ -16,14 +17,19 @@ export const describe = {
   capacity: (c: Counters, cap: number) => `Waiting for capacity: ${c.inFlight} of ${cap} in flight${queued(c)}.`,
   startRate: (used: number, rate: number, until: number) =>
     `Waiting for the start rate: ${used} of ${plural(rate, 'start')} per minute used, until ${iso(until)}.`,
-  noneReady: (waits: readonly GroupFacts[], c: Counters) => {
-    const pending = waits.reduce((sum, group) => sum + group.counters.pending, 0);
-    const retry = waits
-      .map((group) => group.nextRetryAt)
-      .filter((time) => time !== null)
-      .sort((a, b) => a - b)[0];
+  /** No target of `waits`, the groups that have pending ones, can begin now. */
+  noneReady: (facts: RolloutFacts, waits: readonly GroupFacts[], c: Counters) => {
+    const held = heldBy(facts);
+    const offline = offlineOf(waits);
+    if (held !== undefined)
+      return `${held}${offline === null || offline === 0 ? '' : `; ${plural(offline, 'device is', 'devices are')} not online`}.`;
+    const retry = earliest(...waits.map((group) => group.nextRetryAt));
+    const next = retry === null ? undefined : `the next retry at ${iso(retry)}`;
+    const devices =
+      offline === null || (offline === 0 && next) ? undefined : `${plural(offline, 'device')} to come online`;
     const away = waits.find((group) => group.away > 0);
-    return `Waiting for ${plural(pending, 'device')} to come online${retry === undefined ? '' : `, or for the next retry at ${iso(retry)}`}${c.inFlight > 0 ? `; ${c.inFlight} in flight` : ''}${queued(c)}${away === undefined ? '' : `; ${away.away} of ${plural(away.size, 'target')} of group "${away.name}" ${away.away === 1 ? 'is' : 'are'} away`}.`;
+    const open = `${c.inFlight > 0 ? `; ${c.inFlight} in flight` : ''}${queued(c)}`;
+    return `Waiting for ${[devices, next].filter((one) => one !== undefined).join(', or for ')}${open}${away === undefined ? '' : `; ${away.away} of ${plural(sizeOf(away), 'target')} of group "${away.name}" ${away.away === 1 ? 'is' : 'are'} away`}.`;
   },
   rollingBack: (pending: number, open: number, group: string | null) =>
     `Rolling back: waiting for ${[
@@ -33,20 +39,43 @@ export const describe = {
         : []),
     ].join(' and for ')}.`,
   open: (facts: RolloutFacts, c: Counters) => {
+    const held = heldBy(facts);
+    if (held !== undefined) return `${held}.`;
     const size = facts.groups.reduce((sum, group) => sum + group.size, 0);
     return openOf(c) > 0
       ? `Waiting for ${openInstallations(c)}, and for devices that match later.`
       : `Waiting for devices that match later: ${plural(size, 'target')} so far, ${c.installed + c.alreadyInstalled} with the content.`;
   },
   running: (facts: RolloutFacts, c: Counters) => {
-    const group = facts.groups.find((one) => one.openedAt !== null && one.passedAt === null);
-    if (group?.askedAt != null) return `Waiting for approval of group "${group.name}", since ${iso(group.askedAt)}.`;
-    if (group?.soakingSince != null)
-      return `Waiting for the soak of group "${group.name}", since ${iso(group.soakingSince)}.`;
+    const held = heldBy(facts);
+    if (held !== undefined) return `${held}.`;
+    const group = judged(facts);
     return `Waiting for ${openInstallations(c)}${group ? `, and for the gate of group "${group.name}"` : ''}.`;
   },
   duration: printDuration,
 };
+
+/** The group whose gate is judged, or whose soak or approval is waited for. */
+function judged({ groups }: RolloutFacts): GroupFacts | undefined {
+  return groups.find((one) => one.openedAt !== null && one.passedAt === null);
+}
+
+/** The person or the soak that is waited for; undefined = neither. */
+function heldBy(facts: RolloutFacts): string | undefined {
+  const group = judged(facts);
+  if (group?.askedAt != null) return `Waiting for approval of group "${group.name}", since ${iso(group.askedAt)}`;
+  return group?.soakingSince != null
+    ? `Waiting for the soak of group "${group.name}", since ${iso(group.soakingSince)}`
+    : undefined;
+}
+
+/** Pending targets that are not online: all but those in a back-off. null = not known, there are too many of these. */
+function offlineOf(waits: readonly GroupFacts[]): number | null {
+  return waits.reduce<number | null>(
+    (sum, { counters, retrying }) => (sum === null || retrying === null ? null : sum + counters.pending - retrying),
+    0,
+  );
+}
 
 /** What is open, by what it waits for: an end, or its turn on its device. */
 function openInstallations(c: Counters): string {

@@ -16,6 +16,8 @@ import { ROLLOUT_COLUMNS, toStored, type GroupRow, type RolloutRow, type StoredR
 export const ADMITTED_AT_ONCE = 200;
 /** Ended targets that the sequential test's prefix takes in per look; what is left comes with the next. */
 const PREFIX_PAGE = 5_000;
+/** Back-offs that are counted, for a sentence: counting as many in their index takes about a millisecond. */
+const RETRIES_COUNTED = 1_000;
 
 /**
  * Locks a rollout: one planner and one command at a time, each with the newest facts. Ends of installations do not wait
@@ -132,18 +134,26 @@ async function observePending(
   position: number,
   room: number,
   now: number,
-): Promise<Pick<GroupFacts, 'ready' | 'fresh' | 'nextRetryAt'>> {
-  const { rows } = await tx.query<{ ready: string; fresh: string; retry: Date | null }>(
+): Promise<Pick<GroupFacts, 'ready' | 'fresh' | 'nextRetryAt' | 'retrying'>> {
+  const { rows } = await tx.query<{ ready: string; fresh: string; retry: Date | null; retrying: string }>(
     `SELECT (SELECT count(*) FROM (SELECT FROM rollout_targets WHERE tenant_id = $1 AND rollout_id = $2
       AND group_position = $3 AND state = 'pending' AND admissible AND ready_at <= $4 LIMIT $5) AS r) AS ready,
        (SELECT count(*) FROM (SELECT FROM rollout_targets WHERE tenant_id = $1 AND rollout_id = $2
          AND group_position = $3 AND state = 'pending' AND admissible AND ready_at = '-infinity' LIMIT $5) AS f) AS fresh,
        (SELECT min(ready_at) FROM rollout_targets WHERE tenant_id = $1 AND rollout_id = $2 AND group_position = $3
-         AND state = 'pending' AND ready_at > $4 AND ready_at > '-infinity') AS retry`,
+         AND state = 'pending' AND admissible AND ready_at > $4 AND ready_at > '-infinity') AS retry,
+       (SELECT count(*) FROM (SELECT FROM rollout_targets WHERE tenant_id = $1 AND rollout_id = $2
+         AND group_position = $3 AND state = 'pending' AND admissible AND ready_at > $4
+         LIMIT ${RETRIES_COUNTED + 1}) AS b) AS retrying`,
     [tenantId, id, position, new Date(now), room],
   );
-  const { ready, fresh, retry } = oneRow(rows, 'the targets that could start now');
-  return { ready: Number(ready), fresh: Number(fresh), nextRetryAt: retry?.getTime() ?? null };
+  const { ready, fresh, retry, retrying } = oneRow(rows, 'the targets that could start now');
+  return {
+    ready: Number(ready),
+    fresh: Number(fresh),
+    nextRetryAt: retry?.getTime() ?? null,
+    retrying: Number(retrying) > RETRIES_COUNTED ? null : Number(retrying),
+  };
 }
 
 /**

@@ -208,6 +208,7 @@ function toGroup(row: GroupRow): GroupFacts {
     ready: 0,
     fresh: 0,
     nextRetryAt: null,
+    retrying: 0,
     back: {
       ...NO_ROLLBACK_COUNTERS,
       pending: row.back_pending,

@@ -109,11 +109,34 @@ const ROWS: Record<string, Row> = {
     says: /^Waiting for 3 devices to come online; 1 in flight\.$/,
   },
   'a back-off': {
-    facts: facts([group({ pending: 3, inFlight: 1 }, { nextRetryAt: NOW + MINUTE })]),
+    facts: facts([group({ pending: 1 }, { nextRetryAt: NOW + MINUTE, retrying: 1 })]),
     phase: 'running',
     actsAt: NOW + MINUTE,
     eta: true,
-    says: new RegExp(`or for the next retry at ${at(NOW + MINUTE)}`),
+    says: new RegExp(`^Waiting for the next retry at ${at(NOW + MINUTE)}\\.$`),
+  },
+  'a back-off, and devices that are offline': {
+    facts: facts([group({ pending: 3, inFlight: 1 }, { nextRetryAt: NOW + MINUTE, retrying: 1 })]),
+    phase: 'running',
+    actsAt: NOW + MINUTE,
+    eta: true,
+    says: new RegExp(
+      `^Waiting for 2 devices to come online, or for the next retry at ${at(NOW + MINUTE)}; 1 in flight\\.$`,
+    ),
+  },
+  'more back-offs than are counted': {
+    facts: facts([group({ pending: 3_000 }, { nextRetryAt: NOW + MINUTE, retrying: null })]),
+    phase: 'running',
+    actsAt: NOW + MINUTE,
+    eta: true,
+    says: new RegExp(`^Waiting for the next retry at ${at(NOW + MINUTE)}\\.$`),
+  },
+  'devices that are offline, of a group of which some were skipped and some are away': {
+    facts: facts([group({ pending: 3, skipped: 2, installed: 1 }, { passedAt: NOW, away: 3 })]),
+    phase: 'running',
+    actsAt: TARGETS_END,
+    eta: true,
+    says: /^Waiting for 3 devices to come online; 3 of 4 targets of group "all" are away\.$/,
   },
   'installations in flight': {
     facts: facts([group({ inFlight: 2, installed: 3 })]),
@@ -129,6 +152,35 @@ const ROWS: Record<string, Row> = {
     actsAt: START + DAY,
     eta: true,
     says: /^Waiting for the soak of group "all"/,
+  },
+  'a soak, with devices that are offline': {
+    facts: facts([
+      group({ installed: 98, pending: 2 }, { soakingSince: START, away: 2 }),
+      group({ pending: 3 }, { openedAt: null }),
+    ]),
+    plan: { ...soaked, groups: [...soaked.groups, { ...only, name: 'rest' }] },
+    phase: 'running',
+    actsAt: START + DAY,
+    eta: true,
+    says: new RegExp(`^Waiting for the soak of group "all", since ${at(START)}; 2 devices are not online\\.$`),
+  },
+  'an approval, with a device that is offline and one in a back-off': {
+    facts: facts([
+      group({ installed: 98, pending: 2 }, { askedAt: START, away: 2, nextRetryAt: NOW + MINUTE, retrying: 1 }),
+    ]),
+    plan: { ...PLAN, groups: [{ ...only, approval }] },
+    phase: 'awaiting_approval',
+    actsAt: NOW + MINUTE,
+    eta: false,
+    says: new RegExp(`^Waiting for approval of group "all", since ${at(START)}; 1 device is not online\\.$`),
+  },
+  'an approval, in a rollout that takes in devices for ever': {
+    facts: facts([group(done, { askedAt: START })], { sweptAt: NOW }),
+    plan: { ...PLAN, targets: { ...PLAN.targets, dynamic: true }, groups: [{ ...only, approval }] },
+    phase: 'awaiting_approval',
+    actsAt: null,
+    eta: false,
+    says: /^Waiting for approval of group "all"/,
   },
   'the end of the plan': {
     facts: facts([group({ inFlight: 2 })]),

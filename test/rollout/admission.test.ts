@@ -93,7 +93,9 @@ describe('Admission', () => {
       'attempt 1: DOWNLOAD_FAILED: the link broke',
       10,
     ]);
-    expect((await story.settles()).waitingOn).toMatch(/or for the next retry at/);
+    expect((await story.settles()).waitingOn).toMatch(/^Waiting for the next retry at [^;,]*\.$/);
+    await story.comesOnline(retried!.deviceId, false);
+    expect((await story.settles()).waitingOn).toBe('Waiting for 1 device to come online.');
     expect(tick.done).toBe(false);
   });
 

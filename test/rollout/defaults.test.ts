@@ -129,6 +129,7 @@ describe('Targets that are away', () => {
     await story.comesOnline(story.devices[10]!);
     await story.settles();
     expect(await story.counters()).toEqual({ canary: { installed: 10, inFlight: 1, pending: 2 } });
+    expect((await story.now()).waitingOn).toMatch(/^Waiting for the soak of .*; 2 devices are not online\.$/);
     expect((await story.now()).facts.groups[0]).toMatchObject({ soakingSince: since, away: 3 });
     await story.succeed();
     await story.settles();

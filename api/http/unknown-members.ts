@@ -21,14 +21,20 @@ export function unknownMember(schema: z.ZodType, pointer: string, key: string): 
   const here = namesAt(members, pointer);
   const near = nearName(key, here);
   if (near !== undefined) return `is unknown here; did you mean ${near}?`;
-  const homes = [...members]
-    .filter(([place, names]) => names.includes(key) && !place.includes('*'))
-    .map(([place]) => place);
+  const homes = [...members].filter(([, names]) => names.includes(key)).map(([place]) => seenFrom(pointer, place));
   if (homes.length > 0) {
     return `is unknown here; it belongs ${homes.map((place) => (place === '' ? 'to the top of the body' : `into ${place}`)).join(' or ')}`;
   }
   if (here.length === 0) return `is unknown here; ${pointer === '' ? 'the body' : pointer} has no members`;
   return `is unknown here; there are ${here.slice(0, MOST_NAMED).join(', ')}${here.length > MOST_NAMED ? ', …' : ''}`;
+}
+
+/** A place as one sees it from a pointer: where both go through the same list, in the same element of it. */
+function seenFrom(pointer: string, place: string): string {
+  const own = pointer.split('/');
+  const keys = place.split('/');
+  const parted = keys.findIndex((key, nth) => key !== own[nth] && key !== '*');
+  return keys.map((key, nth) => (key === '*' && (parted < 0 || nth < parted) ? (own[nth] ?? key) : key)).join('/');
 }
 
 function namesAt(members: Members, pointer: string): readonly string[] {

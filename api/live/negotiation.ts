@@ -44,3 +44,23 @@ export function refuse(code: ErrorCode, pointer: string, detail: string): Domain
     errors: [{ pointer, detail }],
   });
 }
+
+/** What narrows or turns pages of a history, and a stream cannot have. */
+interface PageFilters {
+  order?: string | undefined;
+  by?: unknown;
+  event?: unknown;
+  deviceId?: unknown;
+  rolloutId?: unknown;
+  since?: unknown;
+  until?: unknown;
+}
+
+/** A stream sends everything. @throws DomainError `code` where less, or another order, is asked for */
+export function refuseFilters(query: PageFilters, code: ErrorCode): void {
+  const { order, by, event, deviceId, rolloutId, since, until } = query;
+  const filters = { by, event, deviceId, rolloutId, since, until, order: order === 'desc' ? order : undefined };
+  for (const [name, value] of Object.entries(filters))
+    if (value !== undefined)
+      throw refuse(code, `/query/${name}`, 'is for pages; a stream sends everything, in the order of the history');
+}

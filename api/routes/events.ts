@@ -1,4 +1,3 @@
-import type { z } from 'zod';
 import {
   historyEvent,
   historyQuery,
@@ -8,7 +7,7 @@ import {
 import { pageOf } from '../../protocol/http/envelope.js';
 import { listSealed } from '../../store/history/live-events.js';
 import type { LiveEvents } from '../live/live-events.js';
-import { LAST_EVENT_ID, placeOf, refuse, wantsStream } from '../live/negotiation.js';
+import { LAST_EVENT_ID, placeOf, refuse, wantsStream, refuseFilters } from '../live/negotiation.js';
 import { keysetOf } from '../http/paging.js';
 import { answerPage, route, type Route } from '../http/route.js';
 import { parseEntryCursor } from '../../store/db/cursors.js';
@@ -40,7 +39,7 @@ export function eventRoutes(live: LiveEvents): Route[] {
       async handle(call) {
         const { tenantId } = call.principal;
         if (wantsStream(call.request)) {
-          refuseFilters(call.query);
+          refuseFilters(call.query, VALIDATION);
           const { after } = placeOf(call.request, call.query, VALIDATION);
           await live.attach(call.response, { tenantId, ...(after === undefined ? {} : { after }) });
           return { handled: true };
@@ -58,16 +57,4 @@ export function eventRoutes(live: LiveEvents): Route[] {
       },
     }),
   ];
-}
-
-/** A stream tells everything. @throws DomainError (validation) where less, or another order, is asked for */
-function refuseFilters({ order, by, event, deviceId, rolloutId, since, until }: z.output<typeof historyQuery>): void {
-  const filters = { by, event, deviceId, rolloutId, since, until, order: order === 'desc' ? order : undefined };
-  for (const [name, value] of Object.entries(filters))
-    if (value !== undefined)
-      throw refuse(
-        VALIDATION,
-        `/query/${name}`,
-        'is for pages; a stream sends everything, in the order of the history',
-      );
 }

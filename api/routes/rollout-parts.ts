@@ -4,11 +4,11 @@ import { printRolloutEvent, printTarget, rolloutEvent, rolloutTarget } from '../
 import { targetQuery } from '../../protocol/http/rollouts.js';
 import { sealedOf } from '../../store/history/live-events.js';
 import type { Tx } from '../../store/db/pool.js';
-import { listRolloutEvents, listTargets } from '../../store/rollouts/lists.js';
+import { hasRolloutHistory, listRolloutEvents, listTargets } from '../../store/rollouts/lists.js';
 import { noSuchRollout, readRollout } from '../../store/commands/rollouts.js';
 import type { RolloutView } from '../../store/rollouts/view.js';
 import { isOver, type LiveEvents } from '../live/live-events.js';
-import { LAST_EVENT_ID, placeOf, refuse, wantsStream } from '../live/negotiation.js';
+import { LAST_EVENT_ID, placeOf, refuse, wantsStream, refuseFilters } from '../live/negotiation.js';
 import { keysetOf } from '../http/paging.js';
 import { answerPage, NO_CONTENT, route, type Route } from '../http/route.js';
 import { byId, common, ROLLOUTS, VALIDATION } from './rollouts.js';
@@ -69,13 +69,16 @@ export function rolloutPartRoutes(live: LiveEvents): Route[] {
       async handle(call) {
         const { tenantId } = call.principal;
         if (wantsStream(call.request)) {
+          refuseFilters(call.query, VALIDATION);
           const { after, resumes } = placeOf(call.request, call.query, VALIDATION);
           const { view, left } = await call.inTenant(async (tx) => {
-            const found = await mustBe(tx, tenantId, call.params.id);
-            const sealed = resumes && isOver(found) ? await sealedOf(tx, tenantId, found.id) : undefined;
+            const found = await readRollout(tx, tenantId, call.params.id);
+            if (!found) await mustHaveHistory(tx, tenantId, call.params.id);
+            const sealed = found && resumes && isOver(found) ? await sealedOf(tx, tenantId, call.params.id) : undefined;
             return { view: found, left: !sealed?.whole || after === undefined || sealed.newest > after };
           });
-          if (!left) return NO_CONTENT;
+          // One that was deleted tells nothing more; its pages stay.
+          if (!left || !view) return NO_CONTENT;
           await live.attach(call.response, { tenantId, rollout: view, ...(after === undefined ? {} : { after }) });
           return { handled: true };
         }
@@ -87,15 +90,21 @@ export function rolloutPartRoutes(live: LiveEvents): Route[] {
           const found = await listRolloutEvents(tx, call.principal.tenantId, call.params.id, {
             ...request,
             newestFirst,
+            since: call.query.since,
+            until: call.query.until,
           });
-          // The history of one that was deleted stays.
-          if (found.items.length === 0) await mustBe(tx, call.principal.tenantId, call.params.id);
+          if (found.items.length === 0) await mustHaveHistory(tx, call.principal.tenantId, call.params.id);
           return found;
         });
         return answerPage(page, { ...request, page: 0 }, printRolloutEvent);
       },
     }),
   ];
+}
+
+/** One that was deleted has its history, and nothing else. @throws DomainError ROLLOUT_NOT_FOUND */
+async function mustHaveHistory(tx: Tx, tenantId: string, id: string): Promise<void> {
+  if (!(await hasRolloutHistory(tx, tenantId, id))) throw noSuchRollout(id);
 }
 
 async function mustBe(tx: Tx, tenantId: string, id: string): Promise<RolloutView> {

@@ -35,7 +35,11 @@ export function timelineRoutes(): Route[] {
           await requireDevice(tx, tenantId, call.params.id);
           return {
             now: await readDeviceNow(tx, tenantId, call.params.id),
-            page: await readTimeline(tx, tenantId, call.params.id, request),
+            page: await readTimeline(tx, tenantId, call.params.id, {
+              ...request,
+              since: call.query.since,
+              until: call.query.until,
+            }),
           };
         });
         const meta = metaOf(page, { ...request, page: 0 });

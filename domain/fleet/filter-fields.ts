@@ -61,7 +61,7 @@ export function operatorFault(field: FieldName, op: Operator): string | undefine
 }
 
 /** What is compared as a number, in filters and in PostgreSQL (store/fleet/filter.ts): it fits a double. */
-const NUMBER = /^-?[0-9]{1,100}(?:\.[0-9]{1,100})?$/;
+const NUMBER = /^-?[0-9]{1,255}(?:\.[0-9]{1,255})?$/;
 
 /** A value as the field keeps it (an id in lower case, a time in UTC), or what was expected in its place. */
 export function readValue(field: FieldName, op: Operator, value: Value): { value: Value } | { fault: string } {

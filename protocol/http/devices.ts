@@ -112,7 +112,7 @@ export const device = z
         maxSize: z.int().min(0).optional().meta({ description: 'Bytes; absent = no limit is known' }),
       })
       .optional()
-      .meta({ description: 'What its hello says that it can do, with the defaults for what it does not say' }),
+      .meta({ description: 'What its hello says that it can do; absent where it has no such member' }),
     bootId: z.string().optional().meta({ description: 'Of the boot that its newest hello names' }),
     connection: z
       .strictObject({

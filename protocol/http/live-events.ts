@@ -28,8 +28,13 @@ const order = z
   .default('asc')
   .meta({ description: 'desc: newest first. For pages only' });
 
+const times = {
+  since: timeFilter('Only what happened at this time or later'),
+  until: timeFilter('Only what happened before this time'),
+};
+
 /** Of a rollout's history: pages have cursors, streams have numbers. */
-export const rolloutEventQuery = eventQuery.extend({ after, order });
+export const rolloutEventQuery = eventQuery.extend({ after, order, ...times });
 
 /** The query of the history of a tenant. `after` counts only where there is no cursor. */
 export const historyQuery = z.strictObject({
@@ -47,8 +52,7 @@ export const historyQuery = z.strictObject({
   }),
   deviceId: listOf(id).meta({ description: 'Comma list of devices' }),
   rolloutId: listOf(id).meta({ description: 'Comma list of rollouts' }),
-  since: timeFilter('Only what happened at this time or later'),
-  until: timeFilter('Only what happened before this time'),
+  ...times,
 });
 
 /** The header by which a stream continues, for OpenAPI (HTML Living Standard, "Server-sent events"). */

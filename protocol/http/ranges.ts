@@ -33,20 +33,21 @@ function fromTo(start: number, end: number, size: number): Serve {
 
 /** `If-Match` (RFC 9110 §13.1.1): strong comparison, any of a list. True where the header is absent. */
 export function isStillThis(ifMatch: string | undefined, etag: string): boolean {
-  if (ifMatch === undefined) return true;
+  if (ifMatch === undefined || ifMatch.trim() === '*') return true;
   return ifMatch
     .split(',')
     .map((tag) => tag.trim())
-    .some((tag) => tag === '*' || tag === etag);
+    .includes(etag);
 }
 
 /** `If-None-Match` (RFC 9110 §13.1.2): weak comparison, any of a list. */
 export function isUnchanged(ifNoneMatch: string | undefined, etag: string): boolean {
   if (ifNoneMatch === undefined) return false;
+  if (ifNoneMatch.trim() === '*') return true;
   return ifNoneMatch
     .split(',')
     .map((tag) => tag.trim().replace(/^W\//, ''))
-    .some((tag) => tag === '*' || tag === etag);
+    .includes(etag);
 }
 
 /** `attachment` with the name as old and as new clients read it (RFC 6266, RFC 8187). */

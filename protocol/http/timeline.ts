@@ -1,12 +1,14 @@
 import { z } from 'zod';
 import { slotNow, type SlotFacts } from '../../domain/fleet/device-now.js';
 import { sentenceOf, type TimelineEntry } from '../../domain/fleet/timeline.js';
-import { DEFAULT_PAGE_SIZE, id, MAX_PAGE_SIZE, meta, META_OF_ONE, timestamp } from './envelope.js';
+import { DEFAULT_PAGE_SIZE, id, MAX_PAGE_SIZE, meta, META_OF_ONE, timeFilter, timestamp } from './envelope.js';
 
 /** Long: `cursor` in place of `page` (docs/contracts/rest-api.md, "Conventions"). */
 export const timelineQuery = z.strictObject({
   pageSize: z.int().min(1).max(MAX_PAGE_SIZE).default(DEFAULT_PAGE_SIZE),
   cursor: z.string().max(1_024).optional().meta({ description: 'What `meta.nextCursor` of the answer before said' }),
+  since: timeFilter('Only what happened at this time or later'),
+  until: timeFilter('Only what happened before this time'),
 });
 
 const now = z.strictObject({

@@ -21,7 +21,7 @@ const url = z
   })
   .meta({
     description:
-      'Where deliveries are posted. Redirects are not followed, and loopback, link-local and private addresses are not connected to unless the service is set up to',
+      'Where deliveries are posted. Redirects are not followed, and a URL with a loopback, link-local or private address is refused, as is a connection to one, unless the service is set up to',
     example: 'https://ops.example.com/slipway',
   });
 const events = z

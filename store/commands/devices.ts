@@ -321,7 +321,8 @@ export async function readConnection(tx: Tx, tenantId: string, deviceId: string)
   return {
     online: row.online,
     ...(node === undefined ? {} : { node }),
-    ...(row.reachable === null ? {} : { reachable: row.reachable }),
+    // Of a device on its own connection a gateway says nothing.
+    ...(row.reachable === null || node === undefined || node === deviceId ? {} : { reachable: row.reachable }),
     ...(row.hello_at === null ? {} : { helloAt: row.hello_at.toISOString() }),
     ...(row.said_type === null ? {} : { saidDeviceType: row.said_type }),
   };

@@ -1,3 +1,4 @@
+import { between } from './times.js';
 import { defined } from '../../domain/defined.js';
 import { parseCursor, printCursor, printSort } from './cursors.js';
 import { totalOf } from './count.js';
@@ -58,9 +59,7 @@ export async function readRows<Row extends object>(
   const time = defined(list.sorts[list.time], 'a list has its own order').sql;
   const id = list.id ?? 'id';
   const values = [...list.values];
-  const where = [...list.where];
-  if (page.since !== undefined) where.push(`${time} >= $${values.push(page.since)}::timestamptz`);
-  if (page.until !== undefined) where.push(`${time} < $${values.push(page.until)}::timestamptz`);
+  const where = [...list.where, ...between(time, page, values)];
   const counted = { from: list.counted ?? list.from, where: [...where], values: [...values] };
   const descending = sort?.descending ?? true;
   const after = page.cursor === undefined ? undefined : parseCursor(page.cursor, sort);

@@ -118,7 +118,7 @@ function termMatches(op: Operator, values: readonly Value[], bind: Context['bind
   const sign = ORDER[op];
   return sign === undefined
     ? textMatches('x.value', values, bind)
-    : `CASE WHEN x.value ~ '^-?[0-9]{1,100}(\\.[0-9]{1,100})?$' THEN x.value::float8 ${sign} ${bind(values[0])}::float8 ELSE false END`;
+    : `CASE WHEN x.value ~ '^-?[0-9]{1,255}(\\.[0-9]{1,255})?$' THEN x.value::float8 ${sign} ${bind(values[0])}::float8 ELSE false END`;
 }
 
 function slotMatches(op: Operator, values: readonly Value[], bind: Context['bind']): string {

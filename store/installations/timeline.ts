@@ -1,9 +1,10 @@
+import { between, type Between } from '../db/times.js';
 import type { Origin, PendingTarget, SlotFacts } from '../../domain/fleet/device-now.js';
 import { reporterOf } from '../../domain/fleet/reporter.js';
 import type { TimelineEntry } from '../../domain/fleet/timeline.js';
 import { readInstallation } from './views.js';
 import { totalOf } from '../db/count.js';
-import type { Page } from '../db/page.js';
+import type { KeysetRequest, Page } from '../db/page.js';
 import type { LeftJoined, Tx } from '../db/pool.js';
 import { readDeviceSlots, type DeviceSlot } from '../fleet/slots.js';
 import { cursorAfter, parseEntryCursor } from '../db/cursors.js';
@@ -23,8 +24,13 @@ export async function readTimeline(
   tx: Tx,
   tenantId: string,
   deviceId: string,
-  { pageSize, cursor }: { pageSize: number; cursor?: string },
+  { pageSize, cursor, ...times }: KeysetRequest & Between,
 ): Promise<Page<TimelineEntry>> {
+  const values: unknown[] = [tenantId, deviceId];
+  const where = ['h.tenant_id = $1', 'h.device_id = $2', ...between('h.at', times, values)];
+  const counted = { from: 'history h', where: [...where], values: [...values] };
+  if (cursor !== undefined) where.push(`h.entry < $${values.push(parseEntryCursor(cursor) ?? 0)}`);
+  values.push(pageSize + 1);
   const { rows } = await tx.query<TimelineRow>(
     `SELECT h.entry, h.at, h.event, h.data, h.installation_id, i.slot, coalesce(f.version, f.name) AS content,
       r.id AS rollout_id, r.name AS rollout_name
@@ -32,9 +38,8 @@ export async function readTimeline(
      LEFT JOIN installations i ON i.tenant_id = h.tenant_id AND i.id = h.installation_id
      LEFT JOIN firmwares f ON f.tenant_id = i.tenant_id AND f.id = i.firmware_id
      LEFT JOIN rollouts r ON r.tenant_id = h.tenant_id AND r.id = coalesce(h.rollout_id, i.rollout_id)
-     WHERE h.tenant_id = $1 AND h.device_id = $2 AND ($3::bigint IS NULL OR h.entry < $3)
-     ORDER BY h.entry DESC LIMIT $4`,
-    [tenantId, deviceId, cursor === undefined ? null : (parseEntryCursor(cursor) ?? 0), pageSize + 1],
+     WHERE ${where.join(' AND ')} ORDER BY h.entry DESC LIMIT $${values.length}`,
+    values,
   );
   const items = rows.slice(0, pageSize).map((row): TimelineEntry => ({
     at: row.at.getTime(),
@@ -49,11 +54,7 @@ export async function readTimeline(
   return {
     items,
     nextCursor: cursorAfter(rows, pageSize, (row) => row.entry),
-    total: await totalOf(
-      tx,
-      { from: 'history', where: ['tenant_id = $1', 'device_id = $2'], values: [tenantId, deviceId] },
-      { read: rows.length, offset: cursor === undefined ? 0 : undefined, pageSize },
-    ),
+    total: await totalOf(tx, counted, { read: rows.length, offset: cursor === undefined ? 0 : undefined, pageSize }),
   };
 }
 

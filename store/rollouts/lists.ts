@@ -1,3 +1,4 @@
+import { between, type Between } from '../db/times.js';
 import type { RollbackState, TargetState } from '../../domain/rollout/facts.js';
 import { totalOf } from '../db/count.js';
 import type { ReadEntry } from '../history/history.js';
@@ -87,6 +88,15 @@ export interface RolloutEntry extends ReadEntry {
   readonly number: number | null;
 }
 
+/** Whether anything is known of a rollout: of one that was deleted, its history. */
+export async function hasRolloutHistory(tx: Tx, tenantId: string, id: string): Promise<boolean> {
+  const { rowCount } = await tx.query('SELECT FROM history WHERE tenant_id = $1 AND rollout_id = $2 LIMIT 1', [
+    tenantId,
+    id,
+  ]);
+  return rowCount === 1;
+}
+
 /**
  * What happened to a rollout, oldest first unless `newestFirst`: commands, and each decision of the planner that did
  * something.
@@ -95,10 +105,10 @@ export async function listRolloutEvents(
   tx: Tx,
   tenantId: string,
   id: string,
-  { pageSize, cursor, newestFirst }: KeysetRequest & { readonly newestFirst?: boolean },
+  { pageSize, cursor, newestFirst, since, until }: KeysetRequest & Between & { readonly newestFirst?: boolean },
 ): Promise<Page<RolloutEntry>> {
   const values: unknown[] = [tenantId, id];
-  const where = ['tenant_id = $1', 'rollout_id = $2'];
+  const where = ['tenant_id = $1', 'rollout_id = $2', ...between('at', { since, until }, values)];
   const counted = { from: 'history', where: [...where], values: [...values] };
   const after = cursor === undefined ? undefined : parseEntryCursor(cursor);
   if (after !== undefined) {

@@ -66,6 +66,8 @@ describe('an upload', () => {
     ['Repr-Digest', { 'repr-digest': '' }],
     ['Digest', { digest: 'sha-256' }],
     ['Content-MD5', { 'content-md5': 'AAAA' }],
+    ['Content-MD5', { 'content-md5': `${digest('md5')}!!junk` }],
+    ['Content-MD5', { 'content-md5': `${digest('md5')}, ${digest('md5', OTHER)}` }],
   ])('with %s %j is refused with 400', async (header, headers) => {
     const { status, body } = await upload(await newFirmware(api), headers);
     expect([status, body.errorCode, body.errors]).toMatchObject([

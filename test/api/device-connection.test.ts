@@ -42,8 +42,9 @@ describe('GET /v1/devices/{id}', () => {
       capabilities: { resume: true, cancelDuringInstall: false, hash: ['sha256'], maxSize: 4_096 },
       bootId: 'boot-2',
       online: true,
-      connection: { online: true, node: id, reachable: true, helloAt: expect.any(String), saidDeviceType: 'Switch' },
+      connection: { online: true, node: id, helloAt: expect.any(String), saidDeviceType: 'Switch' },
     });
+    expect(((await read(id)) as { connection: object }).connection).not.toHaveProperty('reachable');
     const listed = await fleet.api.call('GET', `/v1/devices?deviceId=${id}`);
     expect(listed.body.data[0]).toMatchObject({ agent: hello.agent, bootId: 'boot-2' });
   });

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { startApi, type ApiUnderTest, type Reply } from './api-under-test.js';
 import { uploaded } from './upload.js';
@@ -43,12 +43,21 @@ describe('a draft', () => {
     expect(await events(id)).toEqual(['created', 'amended', 'deleted']);
   });
 
-  it('is deleted while it is a draft, or once it has ended', async () => {
+  it('is deleted only while it is a draft or once it has ended: while it runs it is refused, with the way out', async () => {
     const id = await created();
     await api.call('POST', `/v1/rollouts/${id}/start`);
     const refused = await api.call('DELETE', `/v1/rollouts/${id}`);
     expect([refused.status, refused.body.errorCode]).toEqual([409, 'ROLLOUT_STATE']);
     expect(refused.body.errorMessage).toMatch(/cannot be deleted while it is running: .*abort it/);
     await api.call('POST', `/v1/rollouts/${id}/abort`);
+    // What its process does, as nothing is open.
+    await api.pool.query('UPDATE rollouts SET closed_at = now(), phase = $2 WHERE id = $1', [id, 'aborted']);
+    expect((await api.call('DELETE', `/v1/rollouts/${id}`)).status).toBe(204);
+    // Its history stays: as pages, also behind their end, and as a stream that tells nothing more.
+    const path = `/v1/rollouts/${id}/events`;
+    const { body } = await api.call('GET', `${path}?pageSize=1`);
+    expect((await api.call('GET', `${path}?cursor=${body.meta.nextCursor}`)).status).toBe(200);
+    expect((await api.call('GET', path, undefined, { accept: 'text/event-stream' })).status).toBe(204);
+    expect((await api.call('GET', `/v1/rollouts/${randomUUID()}/events`)).status).toBe(404);
   });
 });

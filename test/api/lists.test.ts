@@ -94,7 +94,6 @@ describe('every list of the OpenAPI document', () => {
       const orders = ['sort', 'order'].flatMap((name) =>
         (parameters.find((one) => one.name === name)?.schema.enum ?? []).map((value) => `&${name}=${value}`),
       );
-      if (has(list, 'page')) expect([path, orders.length]).toEqual([path, expect.any(Number)]);
       for (const order of ['', ...orders]) {
         const seen = (await walk(path, order)).map(key);
         expect([path, order, [...seen].sort()]).toEqual([path, order, all]);

@@ -47,7 +47,15 @@ describe('A member that a body cannot have', () => {
       '/v1/rollouts',
       { groups: [{ name: 'a', minSuccess: 1 }] },
       '/groups/0/minSuccess',
-      /unknown/,
+      /; it belongs into \/groups\/0\/gate$/,
+    ],
+    [
+      'of an element of a list',
+      'POST',
+      '/v1/rollouts',
+      { firmwareId: ID },
+      '/firmwareId',
+      /it belongs into \/steps\/\*$/,
     ],
     ['of a pace', 'POST', '/v1/rollouts', { maxInFlight: 5 }, '/maxInFlight', /; it belongs into \/pace$/],
   ])('%s is answered with what was meant', async (_what, method, path, body, pointer, detail) => {

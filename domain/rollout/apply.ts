@@ -77,15 +77,23 @@ const BECAUSE_CHARACTERS = 1_000;
 
 /**
  * A set of reasons: one that is there keeps its start and its group, and its sentence says what was added. Said again,
- * nothing changes.
+ * nothing changes. What has no room in the sentence any more changes the facts all the same, so that it comes to the
+ * history.
  */
 export function pausedBy(facts: RolloutFacts, pause: Pause): RolloutFacts {
   const there = facts.pauses.find((one) => one.reason === pause.reason);
   if (!there) return { ...facts, pauses: [...facts.pauses, pause] };
-  if (there.because.split('; ').includes(pause.because) || there.because === pause.because) return facts;
-  const because = shortened(`${there.because}; ${pause.because}`, BECAUSE_CHARACTERS);
-  if (because === there.because) return facts;
-  return { ...facts, pauses: facts.pauses.map((one) => (one === there ? { ...there, because } : one)) };
+  // What a person says may itself have a "; ".
+  const isSaid = `; ${there.because}; `.includes(`; ${pause.because}; `);
+  const groups = [...new Set([...groupsOf(there), ...groupsOf(pause)])];
+  if (isSaid && groups.length === groupsOf(there).length) return facts;
+  const because = isSaid ? there.because : shortened(`${there.because}; ${pause.because}`, BECAUSE_CHARACTERS);
+  const added: Pause = { ...there, because, ...(groups.length > 1 ? { groups } : {}) };
+  return { ...facts, pauses: facts.pauses.map((one) => (one === there ? added : one)) };
+}
+
+function groupsOf({ group, groups }: Pause): readonly string[] {
+  return groups ?? (group === undefined ? [] : [group]);
 }
 
 /** From here on nothing but the roll back is planned; a rollout that had finished is open again. */
@@ -102,18 +110,25 @@ export function abortedBy(facts: RolloutFacts, because: string, cancelOpen: bool
 }
 
 /**
- * Takes one reason away, and nothing else. Where it was a gate's, or an approval that lapsed, the person who resumes
- * takes it upon himself: that gate is overridden, or the approval asked for anew.
+ * Takes one reason away, and nothing else. Where it was a gate's, or an approval that was refused or lapsed, the person
+ * who resumes takes it upon himself: that gate is overridden, or the approval asked for anew, in each group that the
+ * pause is about.
  */
 export function resumed(facts: RolloutFacts, reason: Pause['reason'], by: string, now: number): RolloutFacts {
   const pause = facts.pauses.find((one) => one.reason === reason);
   if (!pause) return facts;
   const without = { ...facts, pauses: facts.pauses.filter((one) => one !== pause) };
-  if (pause.group === undefined) return without;
-  return reason === 'approval'
-    ? withGroup(without, pause.group, { failedAt: null, askedAt: null, approvals: [], because: null })
-    : withGroup(without, pause.group, {
-        passedAt: now,
-        because: `passed by ${by}, who resumed despite: ${pause.because}`,
-      });
+  const overridden = { passedAt: now, because: `passed by ${by}, who resumed despite: ${pause.because}` };
+  const groups = groupsOf(pause);
+  return {
+    ...without,
+    groups: without.groups.map((group) => {
+      if (!groups.includes(group.name)) return group;
+      if (reason !== 'approval') return { ...group, ...overridden };
+      // One that was tried again meanwhile may have votes since.
+      return group.failedAt === null || group.passedAt !== null
+        ? group
+        : { ...group, failedAt: null, askedAt: null, approvals: [], because: null };
+    }),
+  };
 }

@@ -42,6 +42,8 @@ export interface Pause {
   readonly because: string;
   /** The group whose gate or approval it is about. */
   readonly group?: string;
+  /** All groups that it is about, where there is more than one. */
+  readonly groups?: readonly string[];
 }
 
 /** An approval by one person or key. `at`: epoch milliseconds. */

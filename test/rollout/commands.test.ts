@@ -143,6 +143,52 @@ describe('Commands of a rollout', () => {
     expect(await groupStates(story)).toEqual(['passed', 'running']);
   });
 
+  it('resumes every group that was rejected, and asks each for its approval', async () => {
+    const story = await Story.given(pool, { online: 3 });
+    const approval = { required: 1 };
+    await story.starts({
+      groups: [
+        { name: 'a', count: 1 },
+        { name: 'b', count: 1, approval },
+        { name: 'c', approval },
+      ],
+    });
+    for (const group of ['b', 'c']) await story.asks({ do: 'reject', group, because: 'not this week' });
+    await story.settles();
+    expect([await groupStates(story), (await story.now()).facts.pauses.length]).toEqual([
+      ['running', 'failed', 'failed'],
+      1,
+    ]);
+    await story.asks({ do: 'resume', reason: 'approval' });
+    expect(await groupStates(story)).toEqual(['running', 'pending', 'pending']);
+    for (const group of ['b', 'c']) await story.asks({ do: 'approve', group });
+    for (let left = 3; left > 0; left -= 1) {
+      await story.settles();
+      await story.succeed();
+    }
+    await story.settles();
+    expect([await groupStates(story), (await story.now()).phase]).toEqual([['passed', 'passed', 'passed'], 'finished']);
+  });
+
+  it('an approval that is asked for anew leaves a gate that failed as it is', async () => {
+    const story = await Story.given(pool, { online: 2 });
+    await story.starts({
+      groups: [
+        { name: 'a', count: 1 },
+        { name: 'b', approval: { required: 1 } },
+      ],
+      stopIf: [],
+    });
+    await story.fail(1);
+    await story.settles();
+    await story.asks({ do: 'reject', group: 'b', because: 'not this week' });
+    await story.asks({ do: 'resume', reason: 'approval' });
+    expect([await groupStates(story), (await story.now()).facts.pauses.map((pause) => pause.reason)]).toEqual([
+      ['failed', 'pending'],
+      ['gate_failed'],
+    ]);
+  });
+
   it('an amendment is a version of the plan, and counts from the next look', async () => {
     const story = await Story.given(pool, { online: 6 });
     await story.starts({ groups: ONE_GROUP, pace: { maxInFlight: 2 } });

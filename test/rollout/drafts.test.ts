@@ -128,6 +128,22 @@ describe('A rollout', () => {
     expect((await story.asks({ do: 'resume', reason: 'operator' })).facts.pauses).toEqual([]);
   });
 
+  it('has every reason to pause in its history: also those with a "; ", and those for which its sentence has no room', async () => {
+    const story = await Story.given(pool, { online: 1 });
+    await story.starts({ groups: ONE_GROUP });
+    const say = async (because: string) => story.asks({ do: 'pause', because }, 'key:bob');
+    for (const because of ['a storm; no one is there', 'a storm; no one is there', 'a storm']) await say(because);
+    expect((await story.now()).because).toBe('Paused: a storm; no one is there (operator).');
+    expect(await story.told('pause')).toEqual(['pause']);
+    await say('x'.repeat(990));
+    await say('it burns');
+    const told = await story.facts.sql<{ data: { because: string } }>(
+      `SELECT data FROM history WHERE rollout_id = $1 AND event = 'pause' ORDER BY entry`,
+      [story.rolloutId],
+    );
+    expect(told.map(({ data }) => data.because)).toEqual(['a storm; no one is there', 'x'.repeat(990), 'it burns']);
+  });
+
   it('that two stop rules pause says what both found', async () => {
     const story = await Story.given(pool, { online: 4 });
     await story.starts({

@@ -5,6 +5,7 @@ import { exampleOf } from '../protocol/http/envelope.js';
 import { problemType } from './http/errors.js';
 import { KEY_LENGTH, KEY_PATTERN, takesKey } from './http/idempotency.js';
 import type { AnswerDoc, Route } from './http/route.js';
+import { shareAnswers } from './openapi-answers.js';
 
 type Json = Record<string, unknown>;
 
@@ -16,6 +17,7 @@ export function openApiDocument(routes: readonly Route[], publicUrl: string, ver
   const schemas: Json = { Problem: PROBLEM };
   const paths: Record<string, Json> = {};
   for (const route of routes) (paths[route.path] ??= {})[route.method] = operation(route, schemas);
+  const sharedAnswers = shareAnswers(paths);
   return {
     openapi: '3.1.0',
     info: {
@@ -30,6 +32,7 @@ export function openApiDocument(routes: readonly Route[], publicUrl: string, ver
     paths,
     components: {
       schemas,
+      responses: sharedAnswers,
       securitySchemes: {
         bearer: {
           type: 'http',
@@ -227,17 +230,26 @@ function problem(description: string, code: ErrorCode): Json {
 function jsonSchema(schema: ZodType, io: 'input' | 'output', schemas: Json): Json {
   const { $defs = {}, ...inline } = z.toJSONSchema(schema, { io, unrepresentable: 'any' }) as Json & { $defs?: Json };
   delete inline['$schema'];
-  for (const [name, definition] of Object.entries($defs)) schemas[name] ??= moveRefs(definition);
+  for (const [name, definition] of Object.entries($defs)) schemas[name] ??= component(definition as Json);
   const id = (schema.meta() as { id?: string } | undefined)?.id;
   if (id === undefined) return moveRefs(inline);
-  schemas[id] ??= moveRefs(inline);
+  schemas[id] ??= component(inline);
   return { $ref: `#/components/schemas/${id}` };
 }
 
-/** zod's `$defs` are the document's components; its bounds of safe integers say nothing to a reader. */
+/** Its example stands beside each body and answer that it is (`media`). */
+function component(schema: Json): Json {
+  return moveRefs({ ...schema, example: undefined });
+}
+
+/**
+ * zod's `$defs` are the document's components; its bounds of safe integers say nothing to a reader, and neither does
+ * the pattern of a UUID beside its format.
+ */
 function moveRefs<T>(value: T): T {
   return JSON.parse(
     JSON.stringify(value, (key, inner: unknown) => {
+      if (isUuid(inner)) return { ...inner, pattern: undefined };
       if (key === '$ref' && typeof inner === 'string') return inner.replace('#/$defs/', '#/components/schemas/');
       if (
         (key === 'maximum' && inner === Number.MAX_SAFE_INTEGER) ||
@@ -247,6 +259,10 @@ function moveRefs<T>(value: T): T {
       return inner;
     }),
   ) as T;
+}
+
+function isUuid(value: unknown): value is Json {
+  return typeof value === 'object' && value !== null && 'format' in value && value.format === 'uuid';
 }
 
 const PROBLEM: Json = {

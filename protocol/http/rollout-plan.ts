@@ -65,11 +65,13 @@ function distinct<T extends z.ZodType>(list: z.ZodArray<T>) {
 
 const share = z.number().min(0).max(1);
 
-const step = z.strictObject({
-  slot: slotName,
-  firmwareId: id,
-  irreversible: only([false], [true], 'leave it out; chains of steps and their undo come later').optional(),
-});
+const step = z
+  .strictObject({
+    slot: slotName,
+    firmwareId: id,
+    irreversible: only([false], [true], 'leave it out; chains of steps and their undo come later').optional(),
+  })
+  .meta({ id: 'PlanStep' });
 
 const steps = z
   .array(step)
@@ -87,18 +89,20 @@ const steps = z
   })
   .meta({ maxItems: 1, description: 'What is installed. One step for now' });
 
-const targets = z.strictObject({
-  filter: text(1, MAX_FILTER_LENGTH)
-    .optional()
-    .meta({ description: 'RSQL, as in GET /v1/devices?filter=', example: 'deviceType==LS-1;tag==north' }),
-  deviceIds: distinct(z.array(id).max(MAX_DEVICE_IDS))
-    .optional()
-    .meta({ description: 'Devices by name. With a filter: those that match, and these' }),
-  dynamic: z.boolean().optional().meta({
-    description:
-      'Devices that match the filter later join the last group, and those that stop matching before their turn leave; the rollout stays open until its endAt or an abort. Default false',
-  }),
-});
+const targets = z
+  .strictObject({
+    filter: text(1, MAX_FILTER_LENGTH)
+      .optional()
+      .meta({ description: 'RSQL, as in GET /v1/devices?filter=', example: 'deviceType==LS-1;tag==north' }),
+    deviceIds: distinct(z.array(id).max(MAX_DEVICE_IDS))
+      .optional()
+      .meta({ description: 'Devices by name. With a filter: those that match, and these' }),
+    dynamic: z.boolean().optional().meta({
+      description:
+        'Devices that match the filter later join the last group, and those that stop matching before their turn leave; the rollout stays open until its endAt or an abort. Default false',
+    }),
+  })
+  .meta({ id: 'PlanTargets' });
 
 /** A gate as it is sent; what is absent takes its default (docs/contracts/rollouts.md, "Defaults"). */
 export const gate = z.strictObject({
@@ -133,24 +137,26 @@ export const groupName = z.string().regex(/^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,63}$/, {
   error: 'must have 1 to 64 letters, digits, _, . and -, and begin with a letter or digit',
 });
 
-const group = z.strictObject({
-  name: groupName,
-  percent: z
-    .number()
-    .gt(0)
-    .max(100)
-    .nullish()
-    .meta({ description: 'Of all targets, rounded up. The last group may leave it out and takes the rest' }),
-  count: z.int().min(1).max(MAX_DEVICES).nullish().meta({ description: 'Instead of percent: so many targets' }),
-  filter: text(1, MAX_FILTER_LENGTH)
-    .nullish()
-    .meta({ description: 'Instead of percent: the targets that match, as targets.filter' }),
-  soak: duration(0, MAX_TIME_MS, 'PT2H')
-    .optional()
-    .meta({ description: 'How long its gate must stay satisfied. Default PT0S' }),
-  gate: gate.optional(),
-  approval: groupApproval.nullish().meta({ description: 'Default: no approval' }),
-});
+const group = z
+  .strictObject({
+    name: groupName,
+    percent: z
+      .number()
+      .gt(0)
+      .max(100)
+      .nullish()
+      .meta({ description: 'Of all targets, rounded up. The last group may leave it out and takes the rest' }),
+    count: z.int().min(1).max(MAX_DEVICES).nullish().meta({ description: 'Instead of percent: so many targets' }),
+    filter: text(1, MAX_FILTER_LENGTH)
+      .nullish()
+      .meta({ description: 'Instead of percent: the targets that match, as targets.filter' }),
+    soak: duration(0, MAX_TIME_MS, 'PT2H')
+      .optional()
+      .meta({ description: 'How long its gate must stay satisfied. Default PT0S' }),
+    gate: gate.optional(),
+    approval: groupApproval.nullish().meta({ description: 'Default: no approval' }),
+  })
+  .meta({ id: 'PlanGroup' });
 
 const ramp = z.strictObject({
   from: z.int().min(1).max(MAX_DEVICES).meta({ description: 'Starts a minute at the beginning' }),
@@ -158,64 +164,71 @@ const ramp = z.strictObject({
   every: z.strictObject({ succeeded: z.int().min(1).max(MAX_DEVICES) }),
 });
 
-const pace = z.strictObject({
-  maxInFlight: z
-    .int()
-    .min(1)
-    .max(MAX_DEVICES)
-    .optional()
-    .meta({ description: `Installations that are open at once. Default ${DEFAULTS.pace.maxInFlight}` }),
-  startsPerMinute: z
-    .int()
-    .min(1)
-    .max(MAX_DEVICES)
-    .optional()
-    .meta({ description: `Starts in any 60 s. Default ${DEFAULTS.pace.startsPerMinute}` }),
-  ramp: ramp.nullish().meta({
-    description: 'Begins slower, and multiplies the rate for each so many devices that have the content. Default: none',
-  }),
-  offline: z.enum(['wait', 'offer']).optional().meta({
-    description:
-      'wait: only devices that are online are admitted. offer: all, for fleets that never say they are there. Default wait',
-  }),
-  awayAfter: duration(SECOND, MAX_TIME_MS, 'P1D').optional().meta({
-    description:
-      'A pending target that was not seen for so long since its group opened is away: no gate waits for it, and it is admitted when it returns. Default P1D',
-  }),
-  perSite: notYet('use maxInFlight and startsPerMinute of the rollout, or a rollout for each site'),
-});
-
-const stopRule = z.strictObject({
-  outcome: z.enum(STOP_OUTCOMES),
-  share: share.meta({ description: 'Of the installations that ended' }),
-  after: z
-    .int()
-    .min(1)
-    .max(MAX_DEVICES)
-    .optional()
-    .meta({
-      description: `Judged from so many ended installations on, or when nothing is left of a smaller rollout. Default ${DEFAULTS.stopIf[0].after}`,
+const pace = z
+  .strictObject({
+    maxInFlight: z
+      .int()
+      .min(1)
+      .max(MAX_DEVICES)
+      .optional()
+      .meta({ description: `Installations that are open at once. Default ${DEFAULTS.pace.maxInFlight}` }),
+    startsPerMinute: z
+      .int()
+      .min(1)
+      .max(MAX_DEVICES)
+      .optional()
+      .meta({ description: `Starts in any 60 s. Default ${DEFAULTS.pace.startsPerMinute}` }),
+    ramp: ramp.nullish().meta({
+      description:
+        'Begins slower, and multiplies the rate for each so many devices that have the content. Default: none',
     }),
-  then: z
-    .enum(['pause', 'abort', 'rollBack'])
-    .optional()
-    .meta({ description: `Default ${DEFAULTS.stopIf[0].then}` }),
-});
+    offline: z.enum(['wait', 'offer']).optional().meta({
+      description:
+        'wait: only devices that are online are admitted. offer: all, for fleets that never say they are there. Default wait',
+    }),
+    awayAfter: duration(SECOND, MAX_TIME_MS, 'P1D').optional().meta({
+      description:
+        'A pending target that was not seen for so long since its group opened is away: no gate waits for it, and it is admitted when it returns. Default P1D',
+    }),
+    perSite: notYet('use maxInFlight and startsPerMinute of the rollout, or a rollout for each site'),
+  })
+  .meta({ id: 'PlanPace' });
 
-const schedule = z.strictObject({
-  startAt: timestamp
-    .nullish()
-    .meta({ description: 'It begins then, without a command. Default: it is started by command' }),
-  endAt: timestamp.nullish().meta({ description: 'Nothing begins after that' }),
-  atEnd: z
-    .enum(['stopAdmitting', 'cancelOpen'])
-    .optional()
-    .meta({ description: 'For open installations at that time. Default stopAdmitting: they continue' }),
-  window: notYet('use startAt and endAt, or pause and resume'),
-  freezes: z
-    .array(z.never({ error: 'is not supported yet; pause the rollout before, and resume it afterwards' }))
-    .nullish(),
-});
+const stopRule = z
+  .strictObject({
+    outcome: z.enum(STOP_OUTCOMES),
+    share: share.meta({ description: 'Of the installations that ended' }),
+    after: z
+      .int()
+      .min(1)
+      .max(MAX_DEVICES)
+      .optional()
+      .meta({
+        description: `Judged from so many ended installations on, or when nothing is left of a smaller rollout. Default ${DEFAULTS.stopIf[0].after}`,
+      }),
+    then: z
+      .enum(['pause', 'abort', 'rollBack'])
+      .optional()
+      .meta({ description: `Default ${DEFAULTS.stopIf[0].then}` }),
+  })
+  .meta({ id: 'PlanStopRule' });
+
+const schedule = z
+  .strictObject({
+    startAt: timestamp
+      .nullish()
+      .meta({ description: 'It begins then, without a command. Default: it is started by command' }),
+    endAt: timestamp.nullish().meta({ description: 'Nothing begins after that' }),
+    atEnd: z
+      .enum(['stopAdmitting', 'cancelOpen'])
+      .optional()
+      .meta({ description: 'For open installations at that time. Default stopAdmitting: they continue' }),
+    window: notYet('use startAt and endAt, or pause and resume'),
+    freezes: z
+      .array(z.never({ error: 'is not supported yet; pause the rollout before, and resume it afterwards' }))
+      .nullish(),
+  })
+  .meta({ id: 'PlanSchedule' });
 
 const backoff = z.strictObject({
   first: duration(0, MAX_BACKOFF_MS, 'PT5M').optional(),
@@ -223,31 +236,35 @@ const backoff = z.strictObject({
   max: duration(0, MAX_BACKOFF_MS, 'PT6H').optional(),
 });
 
-const retry = z.strictObject({
-  maxAttempts: z
-    .int()
-    .min(1)
-    .max(100)
-    .optional()
-    .meta({ description: `Default ${DEFAULTS.retry.maxAttempts}` }),
-  backoff: backoff.optional().meta({ description: 'Default PT5M, times 2 after each attempt, up to PT6H' }),
-  on: distinct(z.array(z.enum(RETRY_CLASSES)))
-    .optional()
-    .meta({ description: 'What is tried again. Default all' }),
-});
+const retry = z
+  .strictObject({
+    maxAttempts: z
+      .int()
+      .min(1)
+      .max(100)
+      .optional()
+      .meta({ description: `Default ${DEFAULTS.retry.maxAttempts}` }),
+    backoff: backoff.optional().meta({ description: 'Default PT5M, times 2 after each attempt, up to PT6H' }),
+    on: distinct(z.array(z.enum(RETRY_CLASSES)))
+      .optional()
+      .meta({ description: 'What is tried again. Default all' }),
+  })
+  .meta({ id: 'PlanRetry' });
 
 const timeout = (key: keyof typeof DEFAULTS.timeouts, description: string) =>
   duration(MIN_TIMEOUT_MS, MAX_TIME_MS, 'PT1H')
     .optional()
     .meta({ description: `${description} Default ${printDuration(DEFAULTS.timeouts[key])}` });
 
-const timeouts = z.strictObject({
-  offer: timeout('offer', 'Until the device accepts; then the offer is withdrawn and counts as an attempt.'),
-  download: timeout('download', 'Without a byte that advances.'),
-  install: timeout('install', 'From the download to the reboot or the end.'),
-  confirm: timeout('confirm', 'From the reboot to the report of the new version.'),
-  target: timeout('target', 'From the start of the rollout to the end of each target, in any case.'),
-});
+const timeouts = z
+  .strictObject({
+    offer: timeout('offer', 'Until the device accepts; then the offer is withdrawn and counts as an attempt.'),
+    download: timeout('download', 'Without a byte that advances.'),
+    install: timeout('install', 'From the download to the reboot or the end.'),
+    confirm: timeout('confirm', 'From the reboot to the report of the new version.'),
+    target: timeout('target', 'From the start of the rollout to the end of each target, in any case.'),
+  })
+  .meta({ id: 'PlanTimeouts' });
 
 /** What may change while it runs; the rest is fixed with the rollout. */
 export const amendable = {

@@ -30,7 +30,7 @@ export class Description {
     const operation = template === undefined ? undefined : this.document.paths[template][verb];
     if (!operation) return;
     const where = `${method} ${template} ${status}`;
-    const response = operation.responses[status];
+    const response = this.response<Json>(operation.responses[status]);
     if (!response)
       throw new Error(`${where} is not described; described are ${Object.keys(operation.responses).join(', ')}`);
     if (method === 'HEAD' || body === '') return;
@@ -38,7 +38,9 @@ export class Description {
     if (!response.content?.[type] && !response.content?.['*/*'])
       throw new Error(`${where} has the content type ${type}, which is not described`);
     if (!/json/.test(type)) return;
-    const pointer = ['paths', template!, verb, 'responses', String(status), 'content', type, 'schema']
+    const { $ref: shared } = operation.responses[status] as { $ref?: string };
+    const place = shared?.split('/').slice(1) ?? ['paths', template!, verb, 'responses', String(status)];
+    const pointer = [...place, 'content', type, 'schema']
       .map((part) => part.replaceAll('~', '~0').replaceAll('/', '~1'))
       .join('/');
     const validate = this.validator(`openapi#/${encodeURI(pointer)}`);
@@ -46,6 +48,12 @@ export class Description {
       throw new Error(
         `${where} does not fit its schema: ${this.ajv.errorsText(validate.errors)}\n${JSON.stringify(body)}`,
       );
+  }
+
+  /** An answer of an operation, which may stand in `components.responses`. */
+  response<T extends object | undefined>(answer: T): T {
+    const { $ref: shared } = (answer ?? {}) as { $ref?: string };
+    return shared === undefined ? answer : (this.document.components.responses[shared.split('/').at(-1)!] as T);
   }
 
   validator(reference: string): ValidateFunction {

@@ -21,6 +21,19 @@ describe('the OpenAPI document', () => {
     expect(reply.body).toMatchObject({ openapi: '3.1.0', servers: [{ url: api.url }] });
   });
 
+  it('is under 300 kB: error answers that several operations give stand once, in components.responses', () => {
+    const { document } = api.description;
+    expect(JSON.stringify(document).length).toBeLessThan(300_000);
+    const inline = Object.values(document.paths as Record<string, Record<string, { responses?: object }>>)
+      .flatMap((methods) => Object.values(methods))
+      .flatMap(({ responses }) => Object.entries(responses ?? {}))
+      .filter(([status, response]) => Number(status) >= 400 && !('$ref' in response))
+      .map(([, response]) => JSON.stringify(response));
+    expect(new Set(inline).size).toBe(inline.length);
+    const shared = Object.keys(document.components.responses as object);
+    expect(shared).toEqual(expect.arrayContaining(['AUTH_MISSING_TOKEN', 'SERVICE_INTERNAL', 'SERVICE_UNAVAILABLE']));
+  });
+
   it('has every operation that docs/contracts/ names, and they name every one', () => {
     const { paths } = api.description.document as {
       paths: Record<string, Record<string, { operationId?: string; description?: string }>>;
@@ -85,8 +98,8 @@ describe('the OpenAPI document', () => {
   it('has no reference that leads nowhere, no operation id twice, and only schemas that can be compiled', () => {
     const { document } = api.description;
     const text = JSON.stringify(document);
-    for (const [, name] of text.matchAll(/"#\/components\/schemas\/([^"]+)"/g))
-      expect(Object.keys(document.components.schemas as object)).toContain(name);
+    for (const [, kind, name] of text.matchAll(/"#\/components\/(\w+)\/([^"]+)"/g))
+      expect(Object.keys(document.components[kind!] as object)).toContain(name);
     expect(text).not.toContain('$defs');
     const ids = [...text.matchAll(/"operationId":"([^"]+)"/g)].map((match) => match[1]);
     expect(new Set(ids).size).toBe(ids.length);
@@ -105,7 +118,8 @@ describe('the OpenAPI document', () => {
         const main = Object.keys(responses)
           .filter((status) => status.startsWith('2') || status.startsWith('3'))
           .sort()[0]!;
-        const shown = Object.entries({ ...requestBody?.content, ...responses[main]!.content }).filter(
+        const answer = api.description.response(responses[main]!);
+        const shown = Object.entries({ ...requestBody?.content, ...answer.content }).filter(
           ([type]) => type !== 'application/octet-stream' && type !== '*/*',
         );
         return shown.filter(([, { example }]) => example === undefined).map(([type]) => `${method} ${path} ${type}`);
@@ -142,7 +156,8 @@ describe('the OpenAPI document', () => {
           );
           expect([path, method, validate(example), validate.errors]).toEqual([path, method, true, null]);
         }
-        for (const [status, { content = {} }] of Object.entries(responses)) {
+        for (const [status, response] of Object.entries(responses)) {
+          const { content = {} } = api.description.response(response);
           for (const [type, { example }] of Object.entries(content)) {
             if (example !== undefined)
               expect(() =>

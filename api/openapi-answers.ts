@@ -1,0 +1,71 @@
+type Json = Record<string, unknown>;
+
+/** Where an answer stands that operations share. */
+const PLACE = '#/components/responses/';
+
+/** Where one answer of an operation stands, and its status. */
+interface Answer {
+  readonly responses: Json;
+  readonly status: string;
+  readonly response: Json;
+}
+
+/**
+ * Moves what operations answer alike into `components.responses`: every error under its code, and what several
+ * operations answer when they work under the name of what it holds. An operation that says more of its answer does so
+ * beside the reference (OpenAPI 3.1, "Reference Object"). Without this, repeated errors are two thirds of the document.
+ * @param paths of the document; changed in place
+ * @returns `components.responses`
+ */
+export function shareAnswers(paths: Readonly<Record<string, Json>>): Json {
+  const found = Object.values(paths)
+    .flatMap((methods) => Object.values(methods) as { responses: Record<string, Json> }[])
+    .flatMap(({ responses }) =>
+      Object.entries(responses).map(([status, response]): Answer => ({ responses, status, response })),
+    );
+  const alike = new Map<string, Answer[]>();
+  for (const one of found) {
+    const key = keyOf(one.response);
+    alike.set(key, [...(alike.get(key) ?? []), one]);
+  }
+  const shared: Json = {};
+  for (const answers of alike.values()) {
+    const [first, second] = answers;
+    if (!first || !second) continue;
+    const name = nameOf(first.response);
+    if (name === undefined) continue;
+    const free = freeName(name, shared);
+    shared[free] = first.response;
+    for (const { responses, status, response } of answers)
+      responses[status] = {
+        $ref: `${PLACE}${free}`,
+        ...(response['description'] === first.response['description'] ? {} : { description: response['description'] }),
+      };
+  }
+  return Object.fromEntries(Object.entries(shared).sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+/** What two answers must have in common: all but their description. */
+function keyOf({ content, headers }: Json): string {
+  return JSON.stringify([content, headers]);
+}
+
+/** The code of an error, or the schema of a success; undefined where an answer has neither. */
+function nameOf({ content }: Json): string | undefined {
+  const { 'application/problem+json': problem, 'application/json': json } = (content ?? {}) as Record<
+    string,
+    { schema: Json; example?: Json } | undefined
+  >;
+  if (problem) return String(problem.example?.['errorCode']);
+  const { data, meta } = (json?.schema['properties'] ?? {}) as Record<string, Json | undefined>;
+  const item = meta ? (data?.['items'] as Json | undefined) : data;
+  const reference = item?.['$ref'];
+  if (typeof reference !== 'string') return undefined;
+  return `${reference.slice(reference.lastIndexOf('/') + 1)}${meta ? 'Page' : ''}`;
+}
+
+/** The same content has several answers where headers differ. */
+function freeName(name: string, taken: Json): string {
+  if (!Object.hasOwn(taken, name)) return name;
+  for (let next = 2; ; next += 1) if (!Object.hasOwn(taken, `${name}_${next}`)) return `${name}_${next}`;
+}

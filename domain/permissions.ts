@@ -1,4 +1,4 @@
-/** What a token may do (docs/contracts/rest-api.md, "Conventions"). */
+/** What a token may do; docs/roles.md has the table. */
 export const PERMISSIONS = [
   'firmware:read',
   'firmware:write',
@@ -9,22 +9,39 @@ export const PERMISSIONS = [
   'devices_states:read',
   'device_certificates:read',
   'device_certificates:write',
-  'audit_logs:read',
   'rollouts:read',
   'rollouts:write',
   'rollouts:approve',
+  'trust:read',
+  'trust:write',
+  'webhooks:read',
+  'webhooks:write',
+  'audit_logs:read',
+  'api_keys:read',
+  'api_keys:write',
+  'settings:read',
+  'settings:write',
+  'enrolments:write',
+  'tenants:read',
+  'tenants:write',
 ] as const;
 
 /** `<what>:<action>`, as a token or a role grants it. */
 export type Permission = (typeof PERMISSIONS)[number];
 
-/** The roles of API keys (docs/contracts/rest-api.md, "Conventions"), from most to least. */
+/**
+ * Of the operator of the installation: no role holds them and no token of an issuer, only a key of the first tenant
+ * that names them.
+ */
+export const OF_THE_INSTALLATION = ['tenants:read', 'tenants:write'] as const satisfies readonly Permission[];
+
+/** The roles of API keys and of tokens, from most to least. */
 export const ROLES = ['owner', 'writer', 'reader'] as const;
 
-/** A role of an API key. Tokens of an issuer name permissions instead. */
+/** A role of an API key. Tokens of an issuer may name permissions, too. */
 export type Role = (typeof ROLES)[number];
 
-/** What a reader may do: everything that can be read but the audit trail. */
+/** A reader sees the fleet and what runs on it, but no keys, no settings and nothing that holds a secret. */
 const READER = [
   'firmware:read',
   'devicetypes:read',
@@ -32,6 +49,7 @@ const READER = [
   'devices_states:read',
   'device_certificates:read',
   'rollouts:read',
+  'trust:read',
 ] as const satisfies readonly Permission[];
 
 /** A writer changes what is there, but approves no rollout (four eyes) and does not read who did what. */
@@ -42,11 +60,23 @@ const WRITER = [
   'devices_base_data:write',
   'device_certificates:write',
   'rollouts:write',
+  'webhooks:read',
+  'webhooks:write',
 ] as const satisfies readonly Permission[];
 
 /** Closed lists: a new permission joins no role in silence. docs/roles.md shows them. */
 const OF_ROLE: Record<Role, readonly Permission[]> = {
-  owner: [...WRITER, 'rollouts:approve', 'audit_logs:read'],
+  owner: [
+    ...WRITER,
+    'rollouts:approve',
+    'audit_logs:read',
+    'api_keys:read',
+    'api_keys:write',
+    'settings:read',
+    'settings:write',
+    'trust:write',
+    'enrolments:write',
+  ],
   writer: WRITER,
   reader: READER,
 };

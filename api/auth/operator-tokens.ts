@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import { createRemoteJWKSet, customFetch, errors, jwtVerify, type JWTPayload, type JWTVerifyGetKey } from 'jose';
 import { DomainError } from '../../domain/errors.js';
-import { PERMISSIONS, permissionsOf, ROLES, type Permission } from '../../domain/permissions.js';
+import { OF_THE_INSTALLATION, PERMISSIONS, permissionsOf, ROLES, type Permission } from '../../domain/permissions.js';
 import type { Pool } from '../../store/db/pool.js';
 import { hasTenant } from '../../store/db/tenants.js';
 import { TENANT_ID } from '../../store/db/transaction.js';
@@ -151,5 +151,7 @@ function permissionsIn(claims: JWTPayload): readonly Permission[] {
   const named = [...words(claims['permissions']), ...words(claims['scope'])];
   const roles = [...words(claims['roles']), ...words(claims['role'])];
   const held = new Set<string>([...named, ...ROLES.filter((role) => roles.includes(role)).flatMap(permissionsOf)]);
+  // Who runs the installation is not for an issuer of its tenants to say.
+  for (const permission of OF_THE_INSTALLATION) held.delete(permission);
   return PERMISSIONS.filter((permission) => held.has(permission));
 }

@@ -11,7 +11,7 @@ const VALIDATION = 'DEVICE_VALIDATION';
 
 /**
  * docs/contracts/rollouts.md, "History": one device in sentences. It needs what `GET …/slots` needs, and what it tells
- * of installations, too.
+ * of installations and rollouts, too.
  */
 export function timelineRoutes(): Route[] {
   return [
@@ -24,7 +24,7 @@ export function timelineRoutes(): Route[] {
       operationId: 'readDeviceTimeline',
       summary: 'Why a device has this version, why now, and what it waits for',
       description: '`now` says where each slot stands; `entries` what happened, newest first, each in one sentence.',
-      permission: ['devices_states:read', 'firmware:read'],
+      permission: ['devices_states:read', 'firmware:read', 'rollouts:read'],
       params: z.object({ id }),
       query: timelineQuery,
       answers: { 200: { description: 'Where it stands, and a page of what happened', schema: timeline } },

@@ -39,9 +39,8 @@ const byId = z.object({ id });
 const one = envelope(webhook);
 /** Standard Webhooks asks for 24 to 64. */
 const SECRET_BYTES = 32;
-/** A webhook tells what `GET /v1/events` tells, so that making one needs the permission to read that. */
-const READ = ['rollouts:read', 'firmware:read', 'devices_states:read'] as const;
-const WRITE = ['rollouts:write', ...READ] as const;
+const READ = 'webhooks:read';
+const WRITE = 'webhooks:write';
 
 /** Who is told, by HTTP, of what happens. The bridge's leader sends (bridge/webhooks). */
 export function webhookRoutes(services: Pick<Services, 'now' | 'webhooksAllowPrivate'>): Route[] {

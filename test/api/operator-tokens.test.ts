@@ -148,6 +148,14 @@ describe('The token of an operator', () => {
     ]).toEqual([reads, writes]);
   });
 
+  it('holds nothing of the installation, with every claim', async () => {
+    const scope = 'tenants:read tenants:write devicetypes:read';
+    const token = await issuer.sign({ tenant: 'acme', scope, permissions: ['tenants:write'], roles: ['owner'] });
+    const { permissions } = (await authenticate(token))!;
+    expect(permissions).toContain('devicetypes:read');
+    expect(permissions.filter((one) => one.startsWith('tenants:'))).toEqual([]);
+  });
+
   const at = (seconds: number) => Math.floor(Date.now() / 1_000) + seconds;
   const REFUSED: [string, () => Promise<string>, string, RegExp][] = [
     ['without a tenant', () => issuer.sign({ roles: ['owner'] }), 'tenant', /names no tenant/],

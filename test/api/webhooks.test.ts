@@ -65,3 +65,18 @@ describe("An address of the service's own network", () => {
     expect((await api.call('POST', WEBHOOKS, { url: 'http://127.0.0.1:1/' })).status).toBe(201);
   });
 });
+
+describe('The permissions of webhooks', () => {
+  it('are webhooks:read and webhooks:write: a writer has both, a reader neither', async () => {
+    const [writer, reader] = [await api.as({ role: 'writer' }), await api.as({ role: 'reader' })];
+    expect((await writer.call('POST', WEBHOOKS, { url })).status).toBe(201);
+    expect((await writer.call('GET', WEBHOOKS)).status).toBe(200);
+    for (const [method, permission, body] of [
+      ['GET', 'webhooks:read', undefined],
+      ['POST', 'webhooks:write', { url }],
+    ] as const) {
+      const refused = await reader.call(method, WEBHOOKS, body);
+      expect([refused.status, refused.body.permission]).toEqual([403, permission]);
+    }
+  });
+});

@@ -1,9 +1,14 @@
 import { describe, expect, it } from '@jest/globals';
-import { lacking, PERMISSIONS, permissionsOf } from '../../domain/permissions.js';
+import { lacking, OF_THE_INSTALLATION, PERMISSIONS, permissionsOf, ROLES } from '../../domain/permissions.js';
 
 describe('a role', () => {
-  it('of an owner may do everything', () => {
-    expect([...permissionsOf('owner')].sort()).toEqual([...PERMISSIONS].sort());
+  it('of an owner may do everything in its tenant', () => {
+    expect([...permissionsOf('owner'), ...OF_THE_INSTALLATION].sort()).toEqual([...PERMISSIONS].sort());
+  });
+
+  it('holds nothing of the installation', () => {
+    for (const role of ROLES)
+      expect(permissionsOf(role).filter((permission) => permission.startsWith('tenants:'))).toEqual([]);
   });
 
   it('of a writer changes what is there, but releases no rollout and does not read who did what', () => {

@@ -1,6 +1,6 @@
 import { defined } from '../domain/defined.js';
 import { openDiskBlobs } from '../adapters/blobs/disk.js';
-import { probeTemporal } from '../adapters/engine/probe.js';
+import { IS_UNKNOWN_NAMESPACE, probeTemporal } from '../adapters/engine/probe.js';
 import { DomainError } from '../domain/errors.js';
 import { ensureBootstrapKey } from '../store/db/api-keys.js';
 import { forgetEndedCredentials } from '../store/fleet/broker-credentials.js';
@@ -183,13 +183,15 @@ async function openBlobs({ blobs: { store, folder, s3Bucket, s3Endpoint } }: Set
 function neighbours({ temporal, mqtt }: Settings): Part[] {
   const found: Part[] = [];
   if (temporal.address !== undefined) {
-    const { connection } = temporalConnection(settings);
+    const { connection, namespace } = temporalConnection(settings);
     found.push({
       name: 'temporal',
-      check: async () =>
-        (await probeTemporal(connection, TEMPORAL_DEADLINE_MS)) === undefined
-          ? undefined
-          : 'does not answer: installations wait where they are',
+      check: async () => {
+        const against = await probeTemporal(connection, TEMPORAL_DEADLINE_MS, namespace);
+        if (against === undefined) return undefined;
+        const what = IS_UNKNOWN_NAMESPACE.test(against) ? 'does not know its namespace' : 'does not answer';
+        return `${what}: installations wait where they are`;
+      },
     });
   }
   if (mqtt.url !== undefined)

@@ -10,6 +10,7 @@ import { readLinkSigner } from '../store/fleet/downloads.js';
 import { addCounts, INGEST_SECONDS, MESSAGES_REFUSED, REPORTS_RECORDED } from '../store/db/counters.js';
 import { Listener } from '../store/outbox/listen.js';
 import { readBridgeClientId } from '../store/commands/logins.js';
+import { readServiceId } from '../store/db/service-id.js';
 import { databaseNow } from '../store/db/clock.js';
 import { openPool } from '../store/db/pool.js';
 import { asService } from '../store/db/transaction.js';
@@ -19,6 +20,7 @@ import { createLog } from '../runtime/log.js';
 import { readSettings, requireAddresses } from '../runtime/settings.js';
 import { CounterBuffer } from '../runtime/counter-buffer.js';
 import { temporalConnection } from '../runtime/temporal-connection.js';
+import { taskQueueOf } from '../workflows/messages.js';
 
 /** The process between devices, PostgreSQL and Temporal. One is active by a lease in PostgreSQL, others stand by. */
 const log = createLog('bridge');
@@ -40,7 +42,10 @@ const pool = openPool({
   onError: (error) => log.warn({ err: error }, 'an idle connection to the database broke'),
 });
 onShutdown(() => pool.end(), { log });
-const engine = openTemporal(temporalConnection(settings));
+const engine = openTemporal({
+  ...temporalConnection(settings),
+  taskQueue: async () => taskQueueOf(await asService(pool, readServiceId)),
+});
 onShutdown(() => engine.close());
 
 const { mqtt } = settings;

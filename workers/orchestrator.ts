@@ -2,19 +2,24 @@ import { randomUUID } from 'node:crypto';
 import { Heartbeat } from '../store/db/heartbeat.js';
 import { addCounts, PROCESS_FAILURES } from '../store/db/counters.js';
 import { databaseNow } from '../store/db/clock.js';
+import { isAnyOfOurs } from '../store/commands/known-processes.js';
 import { openPool } from '../store/db/pool.js';
+import { readServiceId } from '../store/db/service-id.js';
+import { asService } from '../store/db/transaction.js';
 import { exitWithParent, onShutdown } from '../runtime/shutdown.js';
 import { createLog } from '../runtime/log.js';
 import { pauseUnless } from '../runtime/pause.js';
 import { createActivities } from '../activities/index.js';
-import { createOrchestrator } from '../adapters/engine/worker.js';
+import { EarlierQueue } from '../adapters/engine/earlier-queue.js';
+import { createOrchestrator, type Failed } from '../adapters/engine/worker.js';
 import { readSettings, requireAddresses } from '../runtime/settings.js';
 import { CounterBuffer } from '../runtime/counter-buffer.js';
 import { temporalConnection } from '../runtime/temporal-connection.js';
+import { taskQueueOf } from '../workflows/messages.js';
 
 /**
- * The process that runs workflows and activities. Any number of them; each is nothing but a worker on the same task
- * queue.
+ * The process that runs workflows and activities. Any number of them; each is nothing but a worker on the service's
+ * task queue.
  */
 const log = createLog('orchestrator');
 const settings = readSettings();
@@ -36,33 +41,42 @@ const CONNECT_AGAIN_MS = 500;
 
 /** The engine may come later than this process, and may go: a worker that cannot go on is made anew. */
 const ending = new AbortController();
+/** Resolves when the worker that runs now has ended; registered once, however often the engine goes and comes. */
+let endWorker: (() => Promise<void>) | undefined;
+onShutdown(() => endWorker?.());
 onShutdown(() => ending.abort());
 
 while (!ending.signal.aborted) {
   try {
-    const { worker, connection } = await createOrchestrator({
+    const options = {
       ...temporalConnection(settings),
       activities: createActivities({ pool, now: databaseNow }),
       log,
-      failed: (reason) => counters.count(PROCESS_FAILURES, reason, 1),
-    });
-    log.info('runs installations');
+      failed: (reason: Failed) => counters.count(PROCESS_FAILURES, reason, 1),
+    };
+    const taskQueue = taskQueueOf(await asService(pool, readServiceId));
+    const { worker, connection } = await createOrchestrator({ ...options, taskQueue });
+    log.info({ taskQueue }, 'runs installations');
     const heartbeat = new Heartbeat(pool, 'orchestrator', randomUUID(), (error) =>
       log.warn({ err: error }, 'the heartbeat failed'),
     );
-    let running = true;
-    onShutdown(async () => {
-      if (!running) return;
+    const earlier = new EarlierQueue(connection, {
+      worker: options,
+      isAnyOfOurs: (subjects) => asService(pool, (tx) => isAnyOfOurs(tx, subjects)),
+      log,
+    });
+    endWorker = async () => {
       worker.shutdown();
       await ended;
-    });
+    };
     const ended = worker.run().finally(async () => {
-      running = false;
-      await Promise.all([heartbeat.end(), connection.close()]);
+      endWorker = undefined;
+      await Promise.all([heartbeat.end(), earlier.end()]);
+      await connection.close();
     });
     await ended;
   } catch (error) {
-    log.warn({ err: error }, 'the engine does not answer; trying again');
+    log.warn({ err: error }, 'the engine or the database does not answer; trying again');
   }
   await pauseUnless(ending.signal, CONNECT_AGAIN_MS);
 }

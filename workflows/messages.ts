@@ -27,8 +27,17 @@ export interface InstallationEnd {
   readonly attempt: number;
 }
 
-/** The queue between the engine and the workers, for workflows and activities. */
-export const TASK_QUEUE = 'slipway';
+/**
+ * The queue between the engine and the workers of one service, for workflows and activities. It carries the service's
+ * id, or two services on one namespace of Temporal would take each other's tasks.
+ * @param serviceId as PostgreSQL has it (store/db/service-id.ts)
+ */
+export function taskQueueOf(serviceId: string): string {
+  return `slipway-${serviceId}`;
+}
+
+/** The queue of every service before each had one of its own: served for as long as a process is on it. */
+export const EARLIER_TASK_QUEUE = 'slipway';
 
 /** The one signal of an installation's process: why it comes, and where the row stands (`StatusUpdate`). */
 export const STATUS = 'status';
@@ -36,6 +45,12 @@ export const STATUS = 'status';
 /** One process per installation: the id keeps a second one from starting. */
 export function installationWorkflowId(installationId: string): string {
   return `installation-${installationId}`;
+}
+
+/** What the process of this id is about; undefined where the id is not of our making. */
+export function subjectOf(workflowId: string): { kind: 'installation' | 'rollout'; id: string } | undefined {
+  const [, kind, id] = /^(installation|rollout)-([0-9a-f-]{36})$/.exec(workflowId) ?? [];
+  return (kind === 'installation' || kind === 'rollout') && id !== undefined ? { kind, id } : undefined;
 }
 
 /** Names one rollout. */

@@ -11,6 +11,9 @@ export interface ProbeOptions {
   };
 }
 
+/** In an answer of `probeTemporal`: the engine is there, and does not know the namespace (gRPC's NOT_FOUND). */
+export const IS_UNKNOWN_NAMESPACE = /^status 5:/;
+
 const SERVICE = '/temporal.api.workflowservice.v1.WorkflowService';
 /** gRPC: one byte that says "not compressed", four of the length, then the message. */
 const FRAME_BYTES = 5;
@@ -80,8 +83,12 @@ function framed(message: Buffer): Buffer {
   return frame;
 }
 
-/** Of a protobuf message; a name is shorter than the 128 bytes from which on its length takes more than one. */
+/** Of a protobuf message: the field, how many bytes follow, and these. */
 function textField(field: number, text: string): Buffer {
-  const bytes = Buffer.from(text).subarray(0, 127);
-  return Buffer.concat([Buffer.from([(field << 3) | 2, bytes.length]), bytes]);
+  const bytes = Buffer.from(text);
+  return Buffer.concat([Buffer.from([(field << 3) | 2, ...varint(bytes.length)]), bytes]);
+}
+
+function varint(value: number): number[] {
+  return value < 0x80 ? [value] : [(value & 0x7f) | 0x80, ...varint(value >>> 7)];
 }

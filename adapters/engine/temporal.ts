@@ -5,7 +5,6 @@ import {
   POKE,
   rolloutWorkflowId,
   STATUS,
-  TASK_QUEUE,
   type InstallationRef,
   type RolloutRef,
 } from '../../workflows/messages.js';
@@ -14,25 +13,29 @@ import type { Engine, ProcessTitle } from './port.js';
 /** Longer than a loaded server takes; the sender's lease on an outbox row (30 s) is longer still. */
 const CALL_TIMEOUT_MS = 10_000;
 
-/** `taskQueue` is there for tests; absent = `TASK_QUEUE`. */
+/** How to reach the engine, and where processes are started. */
 export interface TemporalOptions {
   connection: ConnectionOptions;
   namespace: string;
-  taskQueue?: string;
+  /** The queue on which workers of this service are; asked for when the first process is started. */
+  taskQueue: string | (() => Promise<string>);
 }
 
 /** Temporal's client. Connects when first used, and again by itself. */
-export function openTemporal({ connection: options, namespace, taskQueue = TASK_QUEUE }: TemporalOptions): Engine {
+export function openTemporal({ connection: options, namespace, taskQueue }: TemporalOptions): Engine {
   const connection = Connection.lazy(options);
   const client = new Client({ connection, namespace });
+  let known: string | undefined;
+  const queue = async () => (known ??= typeof taskQueue === 'string' ? taskQueue : await taskQueue());
   const within = <T>(ms: number, call: () => Promise<T>) => connection.withDeadline(Date.now() + ms, call);
 
   return {
     async start(ref: InstallationRef, title: ProcessTitle) {
+      const onQueue = await queue();
       await within(CALL_TIMEOUT_MS, () =>
         client.workflow.start('installation', {
           workflowId: installationWorkflowId(ref.installationId),
-          taskQueue,
+          taskQueue: onQueue,
           args: [ref],
           workflowIdReusePolicy: 'ALLOW_DUPLICATE',
           workflowIdConflictPolicy: 'USE_EXISTING',
@@ -55,10 +58,11 @@ export function openTemporal({ connection: options, namespace, taskQueue = TASK_
     },
 
     async poke(ref: RolloutRef, title: ProcessTitle) {
+      const onQueue = await queue();
       await within(CALL_TIMEOUT_MS, () =>
         client.workflow.signalWithStart('rollout', {
           workflowId: rolloutWorkflowId(ref.rolloutId),
-          taskQueue,
+          taskQueue: onQueue,
           args: [ref],
           signal: POKE,
           workflowIdReusePolicy: 'ALLOW_DUPLICATE',

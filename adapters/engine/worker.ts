@@ -1,12 +1,11 @@
 import { fileURLToPath } from 'node:url';
 import { DefaultLogger, NativeConnection, Runtime, Worker, type NativeConnectionOptions } from '@temporalio/worker';
-import { TASK_QUEUE } from '../../workflows/messages.js';
 import type { Logger } from 'pino';
 
 /** Which part of the worker's work failed. */
 export type Failed = 'activity' | 'workflow' | 'worker';
 
-/** `taskQueue` absent = `TASK_QUEUE`. */
+/** What a worker is made of. */
 export interface OrchestratorOptions {
   connection: NativeConnectionOptions;
   namespace: string;
@@ -15,7 +14,7 @@ export interface OrchestratorOptions {
   log: Logger;
   /** Told of what failed and is tried again: what an operator counts. */
   failed?: (reason: Failed) => void;
-  taskQueue?: string;
+  taskQueue: string;
   /** The file that `npm run build` made of the workflows. */
   bundle?: string;
 }
@@ -67,10 +66,20 @@ export async function createOrchestrator(
 ): Promise<{ worker: Worker; connection: NativeConnection }> {
   installLogger(options.log, options.failed ?? (() => undefined));
   const connection = await NativeConnection.connect(options.connection);
-  const worker = await Worker.create({
+  try {
+    return { worker: await createWorker(options, connection), connection };
+  } catch (error) {
+    await connection.close();
+    throw error;
+  }
+}
+
+/** A worker on a connection that is there. The caller runs it. */
+export function createWorker(options: OrchestratorOptions, connection: NativeConnection): Promise<Worker> {
+  return Worker.create({
     connection,
     namespace: options.namespace,
-    taskQueue: options.taskQueue ?? TASK_QUEUE,
+    taskQueue: options.taskQueue,
     workflowBundle: { codePath: options.bundle ?? BUNDLE },
     activities: options.activities,
     maxCachedWorkflows: CACHED_WORKFLOWS,
@@ -79,5 +88,4 @@ export async function createOrchestrator(
     workflowTaskPollerBehavior: { type: 'autoscaling', minimum: 1, initial: 5, maximum: 20 },
     shutdownGraceTime: '3 seconds',
   });
-  return { worker, connection };
 }

@@ -1,18 +1,20 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { Connection } from '@temporalio/client';
 import type { NativeConnection, Worker } from '@temporalio/worker';
 import { startEmbeddedBroker, type EmbeddedBroker } from '../../adapters/broker/embedded.js';
 import { parseUsername } from '../../protocol/mqtt/access.js';
 import { readInstallation } from '../../store/commands/create-installation.js';
 import { openPool, type Pool } from '../../store/db/pool.js';
-import { asTenant } from '../../store/db/transaction.js';
+import { readServiceId } from '../../store/db/service-id.js';
+import { asService, asTenant } from '../../store/db/transaction.js';
 import { createLog } from '../../runtime/log.js';
 import { createActivities } from '../../activities/index.js';
 import { createOrchestrator } from '../../adapters/engine/worker.js';
+import { taskQueueOf } from '../../workflows/messages.js';
 import { HandMadeDevice } from '../bridge/hand-made-device.js';
 import { createTestDatabase } from '../support/database.js';
 import { Facts } from '../support/facts.js';
+import { registerNamespace } from '../support/namespace.js';
 import { until } from '../support/until.js';
 import { BridgeProcess } from './bridge-process.js';
 
@@ -42,12 +44,13 @@ beforeAll(async () => {
       return { identity: node ? { kind: 'device', ...node } : { kind: 'service' } };
     },
   });
-  await registerNamespace();
+  await registerNamespace(namespace);
   orchestrator = await createOrchestrator({
     connection: { address },
     namespace,
     activities: createActivities({ pool, now: Date.now }),
     log: createLog('test', 'fatal'),
+    taskQueue: taskQueueOf(await asService(pool, readServiceId)),
     bundle: 'dist/workflow-bundle.js',
   });
   running = orchestrator.worker.run();
@@ -65,19 +68,6 @@ afterAll(async () => {
   await pool.end();
   await database.drop();
 }, 60_000);
-
-/** Of this suite alone: bridges of other suites have the same task queue. */
-async function registerNamespace(): Promise<void> {
-  const connection = await Connection.connect({ address });
-  await connection.workflowService.registerNamespace({
-    namespace,
-    workflowExecutionRetentionPeriod: { seconds: 86_400 as never },
-  });
-  await until('the namespace is known', () =>
-    connection.workflowService.describeNamespace({ namespace }).then(() => true),
-  );
-  await connection.close();
-}
 
 async function bridge(): Promise<BridgeProcess> {
   const one = new BridgeProcess({ databaseUrl: database.url, mqttPort: broker.port, temporal: { address, namespace } });

@@ -3,13 +3,13 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { Connection } from '@temporalio/client';
 import { startEmbeddedBroker, type EmbeddedBroker } from '../../adapters/broker/embedded.js';
 import { parseUsername } from '../../protocol/mqtt/access.js';
 import { ApiProcess } from '../api/api-process.js';
 import { HandMadeDevice } from '../bridge/hand-made-device.js';
 import { Facts } from '../support/facts.js';
 import { clockOffset, fakedClock } from '../support/faketime.js';
+import { registerNamespace } from '../support/namespace.js';
 import { until } from '../support/until.js';
 import { BridgeProcess } from './bridge-process.js';
 
@@ -36,16 +36,8 @@ class Processes {
   constructor(private readonly ahead: { api: number; bridge: number; orchestrator: number }) {}
 
   async start(): Promise<void> {
-    const connection = await Connection.connect({ address });
     const { namespace } = this;
-    await connection.workflowService.registerNamespace({
-      namespace,
-      workflowExecutionRetentionPeriod: { seconds: 86_400 as never },
-    });
-    await until('the namespace is known', () =>
-      connection.workflowService.describeNamespace({ namespace }).then(() => true),
-    );
-    await connection.close();
+    await registerNamespace(namespace);
     this.broker = await startEmbeddedBroker({
       host: '127.0.0.1',
       port: 0,

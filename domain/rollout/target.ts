@@ -23,7 +23,9 @@ export interface TargetMove {
   readonly state: TargetState;
   readonly readyAt: number | null;
   readonly because: string | null;
-  /** It was refused before it was offered: nothing was installed. */
+  /**
+   * It was refused before it was offered, or its time was over before its device was heard of: nothing was installed.
+   */
   readonly isUnattempted?: boolean;
   /** The offer was withdrawn, and nothing was heard of the device meanwhile: it counts as no attempt. */
   readonly isUnheard?: boolean;
@@ -85,12 +87,19 @@ function afterBadEnd(
   now: number,
 ): TargetMove {
   const because = i.rejectReason ?? (i.error ? `${i.error.code}: ${i.error.message}` : null);
-  if (target.endAs !== null) return { state: target.endAs, readyAt: null, because };
+  const unheard = i.startedAt === null && (i.offeredAt === null || heardAt === null || heardAt <= i.offeredAt);
+  if (target.endAs !== null)
+    return {
+      state: target.endAs,
+      readyAt: null,
+      because,
+      isUnattempted: target.endAs === 'timedOut' && unheard && target.attempt <= 1,
+    };
   const refused = stateAfterTurn(i);
   if (refused !== undefined) return { state: refused, readyAt: null, because, isUnattempted: refused === 'rejected' };
   const left = target.attempt < retry.maxAttempts;
   const isWithdrawn = state === 'timed_out' && i.startedAt === null;
-  const isUnheard = isWithdrawn && i.offeredAt !== null && (heardAt === null || heardAt <= i.offeredAt);
+  const isUnheard = isWithdrawn && i.offeredAt !== null && unheard;
   // Ready at once, and behind all that had no try: admission asks for those first.
   if (isWithdrawn && (left || isUnheard))
     return {

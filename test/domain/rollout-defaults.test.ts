@@ -113,14 +113,14 @@ describe('A rollout with all defaults, over 200 seeded fleets of which a share g
     };
   }
 
-  it('none ends without a pause where more than one in ten failed', () => {
+  it('a stop rule fires in each that comes to its end although more than one in ten failed', () => {
     let bad = 0;
     for (let seed = 1; seed <= 200; seed += 1) {
       const model = fleetOf(seed);
       const devices = model.groups.reduce((sum, one) => sum + one, 0);
       const run = simulateOnce(plan, model, seed, NOW);
       const without = (devices - run.installedAt.length) / devices;
-      if (run.outcome !== 'finished' || without <= 0.1) continue;
+      if (!['finished', 'failed'].includes(run.outcome) || without <= 0.1) continue;
       bad += 1;
       expect([seed, run.fired.length > 0]).toEqual([seed, true]);
     }

@@ -191,9 +191,14 @@ export class SimulatedFleet {
    * name as an assumption.
    */
   stopOpen(only: 'notBegun' | 'all', as: TargetState, names: readonly string[] | null): void {
-    for (const { first, size } of this.named(names))
-      for (let device = first; device < first + size; device += 1)
-        if (this.doing[device] === OPEN && (only === 'all' || !this.hasBegun(device))) this.end(device, 'inFlight', as);
+    for (const { first, size, unattempted } of this.named(names))
+      for (let device = first; device < first + size; device += 1) {
+        if (this.doing[device] !== OPEN) continue;
+        const begun = this.hasBegun(device);
+        if (begun && only !== 'all') continue;
+        if (as === 'timedOut' && !begun && byteOf(this.attempts, device) <= 1) unattempted.timedOut += 1;
+        this.end(device, 'inFlight', as);
+      }
   }
 
   private named(names: readonly string[] | null): readonly Group[] {

@@ -6,9 +6,10 @@ import { groupAt, type Plan } from './plan.js';
 type Group = Pick<GroupFacts, 'counters' | 'passedAt' | 'soakingSince'>;
 
 /**
- * When the last target ends, epoch milliseconds; null where that depends on a person, or is over. Before anything has
- * ended it goes by the plan and by what such devices took before; then more and more by the pace so far. It costs by
- * groups, never by devices. Devices that are away are not foreseen: a forecast tells more.
+ * When the last target ends, epoch milliseconds; null where that is over, depends on a person, or depends on a device
+ * that has to come online first. Before anything has ended it goes by the plan and by what such devices took before;
+ * then more and more by the pace so far. It costs by groups, never by devices. While others move, devices that are away
+ * are not foreseen: a forecast tells more.
  * @param deviceMs what one device takes, from the offer to its confirmed end; null = not known
  */
 export function etaOf(facts: RolloutFacts, plan: Plan, deviceMs: number | null, now: number): number | null {
@@ -16,6 +17,7 @@ export function etaOf(facts: RolloutFacts, plan: Plan, deviceMs: number | null, 
   const left = counters.pending + openOf(counters);
   if (facts.finishedAt !== null || left === 0 || dependsOnPerson(facts, plan)) return null;
   if (facts.startedAt === null) return deviceMs === null ? null : startedNow(facts.groups, plan, deviceMs, now);
+  if (waitsForDevices(facts)) return null;
   const ended = endedOf(counters) - counters.alreadyInstalled;
   const byPlan = deviceMs === null ? null : lengthOf(plan, facts.groups, deviceMs, now);
   const byPace = ended === 0 ? null : (left * (now - facts.startedAt)) / ended;
@@ -36,6 +38,20 @@ export function dependsOnPerson({ aborted, rollingBack, pauses, ...facts }: Roll
     const { approval } = groupAt(plan.groups, index);
     return passedAt === null && approval !== null && approvals.length < approval.required;
   });
+}
+
+/**
+ * Whether nothing moves until a device comes online: targets are pending in open groups, none of them could be admitted
+ * now or after a back-off, nothing is open, and no soak ends after which a later group begins. Only of observed facts:
+ * what was read without a look knows of no target that is ready.
+ */
+function waitsForDevices({ groups, wantPlace }: RolloutFacts): boolean {
+  const opened = groups.filter((group) => group.openedAt !== null);
+  if (!opened.some((group) => group.counters.pending > 0)) return false;
+  if (wantPlace > 0 || openOf(sumOf(groups)) > 0) return false;
+  if (opened.some((group) => group.ready > 0 || group.nextRetryAt !== null)) return false;
+  const soaks = opened.some((group) => group.soakingSince !== null && group.passedAt === null);
+  return !(soaks && groups.some((group) => group.openedAt === null && group.counters.pending > 0));
 }
 
 /** The same of a rollout whose groups are not formed yet: only how large each will be is known. */

@@ -12,7 +12,7 @@ const DEVICE = 2 * MINUTE;
 function group(counters: Partial<Counters>, also: Partial<GroupFacts> = {}): GroupFacts {
   const all = { ...NO_COUNTERS, ...counters };
   const size = Object.values(all).reduce((sum, one) => sum + one, 0);
-  return { ...newGroup('g', size), counters: all, openedAt: START, ...also };
+  return { ...newGroup('g', size), counters: all, openedAt: START, ready: all.pending, ...also };
 }
 
 function facts(groups: GroupFacts[], also: Partial<RolloutFacts> = {}): RolloutFacts {
@@ -116,6 +116,45 @@ describe('The eta of a rollout', () => {
       'none while it goes back',
       etaOf(facts([group({ installed: 1 })], { rollingBack: { at: START, because: '' } }), PLAN, DEVICE, START),
       null,
+    ],
+    [
+      'none while nothing moves until a device comes online, also where others have ended',
+      etaOf(facts([group({ installed: 5, pending: 5 }, { ready: 0 })]), PLAN, DEVICE, START + 30 * MINUTE),
+      null,
+    ],
+    [
+      'none either while a group soaks, where no later group waits for that',
+      etaOf(
+        facts([group({ installed: 5, pending: 5 }, { ready: 0, soakingSince: START })]),
+        { ...PLAN, groups: [{ ...all, soak: 30 * MINUTE }] },
+        DEVICE,
+        START,
+      ),
+      null,
+    ],
+    [
+      'one where a soak ends and opens a group, although others are away',
+      minutes(
+        etaOf(
+          facts([
+            group({ installed: 0, pending: 5 }, { ready: 0, soakingSince: START }),
+            group({ pending: 10 }, { openedAt: null, ready: 0 }),
+          ]),
+          { ...PLAN, groups: [{ ...all, soak: 30 * MINUTE }, all] },
+          DEVICE,
+          START,
+        ),
+      ),
+      34,
+    ],
+    [
+      'one while something is in flight, or a back-off ends',
+      [
+        etaOf(facts([group({ inFlight: 1, pending: 5 }, { ready: 0 })]), PLAN, DEVICE, START),
+        etaOf(facts([group({ pending: 5 }, { ready: 0, nextRetryAt: START + 1 })]), PLAN, DEVICE, START),
+        etaOf(facts([group({ pending: 5 }, { ready: 0 })], { wantPlace: 1 }), PLAN, DEVICE, START),
+      ].filter((eta) => eta !== null).length,
+      3,
     ],
     ['none once nothing is left', etaOf(facts([group({ installed: 1 })]), PLAN, DEVICE, START), null],
   ])('%s', (_what, found, expected) => {

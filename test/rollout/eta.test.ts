@@ -59,4 +59,16 @@ describe('The eta', () => {
     expect(await story.now()).toMatchObject({ phase: 'finished', eta: null });
     expect(await stored(story)).toBeNull();
   });
+
+  it('is null while only devices that are away are left, and there again once one comes', async () => {
+    const story = await Story.given(pool, { online: 1, offline: 2 });
+    await story.starts({ groups: [{ name: 'all' }] });
+    expect(await stored(story)).not.toBeNull();
+    await story.succeed();
+    await story.settles();
+    expect([await stored(story), (await story.now()).eta]).toEqual([null, null]);
+    await story.comesOnline(story.devices[1]!);
+    await story.settles();
+    expect((await story.now()).eta).not.toBeNull();
+  });
 });

@@ -8,9 +8,11 @@ import { deviceKey } from '../db/keys.js';
 import type { Tx } from '../db/pool.js';
 import { recordset } from '../db/recordset.js';
 import { iso } from '../db/times.js';
+import { inOrderOf } from '../rollouts/in-order.js';
 import { loadAggregates } from '../installations/device-aggregate.js';
 import { recordByService } from './report.js';
 import { addRollbackCounters, leaveContent, type LeftContent } from '../rollouts/rollback-moves.js';
+import { holdDevices } from '../rollouts/hold-devices.js';
 import type { StoredRollout } from '../rollouts/rows.js';
 import { TARGETS_PER_PAGE } from '../rollouts/targets.js';
 import { installationOf, startInstallations, type RolloutInstallation, type Start } from './start-installations.js';
@@ -37,11 +39,19 @@ const UPDATED = `t.back_state IS NULL AND (t.state = 'installed'
  */
 export async function prepareRollback(tx: Tx, { tenantId, id, plan }: StoredRollout): Promise<number> {
   const { slot, firmwareId } = onlyStep(plan);
+  const updated = await tx.query<{ device_id: string }>(
+    `SELECT t.device_id FROM rollout_targets t WHERE t.tenant_id = $1 AND t.rollout_id = $2 AND ${UPDATED}
+     ORDER BY t.device_id LIMIT ${TARGETS_PER_PAGE}`,
+    [tenantId, id, slot, firmwareId],
+  );
+  const devices = updated.rows.map((row) => row.device_id);
+  await holdDevices(tx, tenantId, devices);
   const { rows } = await tx.query<PreparedRow>(
     `WITH page AS (
        SELECT t.device_id, t.prior_sha256, (SELECT f.id FROM firmwares f WHERE f.tenant_id = t.tenant_id
          AND f.sha256 = t.prior_sha256 AND f.state = 'ready' ORDER BY f.created_at DESC, f.id LIMIT 1) AS firmware_id
-       FROM rollout_targets t WHERE t.tenant_id = $1 AND t.rollout_id = $2 AND ${UPDATED} ORDER BY t.device_id LIMIT ${TARGETS_PER_PAGE} FOR NO KEY UPDATE OF t)
+       FROM rollout_targets t WHERE t.tenant_id = $1 AND t.rollout_id = $2 AND ${UPDATED}
+         AND t.device_id = ANY($6::uuid[]) ORDER BY t.device_id FOR NO KEY UPDATE OF t)
      UPDATE rollout_targets t SET back_firmware_id = p.firmware_id, admissible = $5
        OR device_reachable(t.tenant_id, t.device_id), back_state = CASE WHEN p.firmware_id IS NULL THEN 'failed'
        ELSE 'pending' END,
@@ -49,7 +59,7 @@ export async function prepareRollback(tx: Tx, { tenantId, id, plan }: StoredRoll
          WHEN p.firmware_id IS NULL THEN 'the earlier content of its slot (sha256 ' || p.prior_sha256 || ') is not among the firmwares, or was deleted' END
      FROM page p WHERE t.tenant_id = $1 AND t.rollout_id = $2 AND t.device_id = p.device_id
        RETURNING t.group_position, t.back_state`,
-    [tenantId, id, slot, firmwareId, plan.pace.offline === 'offer'],
+    [tenantId, id, slot, firmwareId, plan.pace.offline === 'offer', devices],
   );
   await addRollbackCounters(
     tx,
@@ -100,14 +110,15 @@ export async function admitRollback(
     tx,
     chosen.map((row) => ({ tenantId, deviceId: row.device_id, installationIds: [] })),
   );
-  const { rows: held } = await tx.query<Candidate>(
+  const { rows: locked } = await tx.query<Candidate>(
     `SELECT t.device_id, t.back_attempt, t.back_installation_id, f.id AS firmware_id, f.sha256, f.version
      FROM rollout_targets t LEFT JOIN firmwares f ON f.tenant_id = t.tenant_id AND f.id = t.back_firmware_id
        AND f.state = 'ready'
      WHERE t.tenant_id = $1 AND t.rollout_id = $2 AND t.device_id = ANY($3::uuid[]) AND t.back_state = 'pending'
-       ORDER BY t.back_ready_at, t.rank FOR NO KEY UPDATE OF t`,
+       ORDER BY t.device_id FOR NO KEY UPDATE OF t`,
     [tenantId, id, chosen.map((row) => row.device_id)],
   );
+  const held = inOrderOf(chosen, locked);
   const { rows: own } = await tx.query<{ sha256: string | null }>(
     `SELECT sha256 FROM firmwares WHERE tenant_id = $1 AND id = $2`,
     [tenantId, step.firmwareId],
@@ -184,7 +195,7 @@ export async function observeRollback(
       AND group_position = $3 AND back_state = 'pending' AND admissible AND back_ready_at <= $4
       LIMIT $5) AS r) AS ready,
        (SELECT min(back_ready_at) FROM rollout_targets WHERE tenant_id = $1 AND rollout_id = $2 AND group_position = $3
-         AND back_state = 'pending' AND back_ready_at > $4) AS retry`,
+         AND back_state = 'pending' AND admissible AND back_ready_at > $4) AS retry`,
     [tenantId, id, position, iso(now), room],
   );
   const { ready, retry } = oneRow(rows, 'the targets that could roll back now');

@@ -9,6 +9,7 @@ import { deviceKey } from '../db/keys.js';
 import type { Tx } from '../db/pool.js';
 import { recordset } from '../db/recordset.js';
 import { iso } from '../db/times.js';
+import { inOrderOf } from '../rollouts/in-order.js';
 import { loadAggregates } from '../installations/device-aggregate.js';
 import { recordByService } from './report.js';
 import { pinEarlier } from '../rollouts/pins.js';
@@ -68,15 +69,16 @@ export async function admit(
     tx,
     chosen.map((row) => ({ tenantId, deviceId: row.device_id, installationIds: [] })),
   );
-  const { rows: held } = await tx.query<Candidate>(
+  const { rows: locked } = await tx.query<Candidate>(
     `SELECT t.device_id, t.attempt, t.installation_id, t.admission,
        (SELECT i.revision FROM installations i WHERE i.tenant_id = t.tenant_id AND i.id = t.installation_id) IS NOT NULL
          AS was_offered
      FROM rollout_targets t WHERE t.tenant_id = $1
       AND t.rollout_id = $2 AND t.device_id = ANY($3::uuid[]) AND t.state = 'pending'
-     ORDER BY t.ready_at, t.rank FOR NO KEY UPDATE OF t`,
+     ORDER BY t.device_id FOR NO KEY UPDATE OF t`,
     [tenantId, id, chosen.map((row) => row.device_id)],
   );
+  const held = inOrderOf(chosen, locked);
   const content = await contentOf(tx, rollout);
   const types = await typesOf(
     tx,

@@ -131,13 +131,18 @@ type ViewRow = RolloutRow & {
   template_id: string | null;
   from_template: Record<string, unknown>;
   content: string | null;
+  without_firmware: boolean;
 };
 /** What people call the content: its version, or the name of a firmware that has none. */
 const CONTENT = `(SELECT coalesce(f.version, f.name) FROM firmwares f WHERE f.tenant_id = rollouts.tenant_id
   AND f.id = (rollouts.plan->'steps'->0->>'firmwareId')::uuid) AS content`;
-const VIEW_COLUMNS = `${ROLLOUT_COLUMNS}, device_ids, template_id, from_template, ${CONTENT}`;
+/** A draft holds on to nothing: its firmware may have been deleted since, and it cannot start any more. */
+const WITHOUT_FIRMWARE = `(start_requested_at IS NULL AND NOT EXISTS (SELECT FROM firmwares f
+  WHERE f.tenant_id = rollouts.tenant_id AND f.id = (rollouts.plan->'steps'->0->>'firmwareId')::uuid
+    AND f.state = 'ready')) AS without_firmware`;
+const VIEW_COLUMNS = `${ROLLOUT_COLUMNS}, device_ids, template_id, from_template, ${CONTENT}, ${WITHOUT_FIRMWARE}`;
 /** Of many at once: without the devices that they name, up to some ten thousand each. */
-const LISTED_COLUMNS = `${ROLLOUT_COLUMNS}, '{}'::uuid[] AS device_ids, template_id, from_template, ${CONTENT}`;
+const LISTED_COLUMNS = `${ROLLOUT_COLUMNS}, '{}'::uuid[] AS device_ids, template_id, from_template, ${CONTENT}, ${WITHOUT_FIRMWARE}`;
 
 /** @returns undefined where the tenant has no such rollout. Reads without a lock: what it shows may be over at once. */
 export async function readRollout(tx: Tx, tenantId: string, id: string): Promise<RolloutView | undefined> {
@@ -229,15 +234,23 @@ function toView(stored: StoredRollout, row: ViewRow, away: boolean): RolloutView
     facts,
     bytes: stored.bytes,
     ...derivePhase(facts, plan, row.content ?? undefined),
-    waitingOn: over ? null : inView(stored.waitingOn ?? 'Waiting for its process to start.', away, facts),
+    waitingOn: over
+      ? null
+      : row.without_firmware
+        ? WAITS_WITHOUT_FIRMWARE
+        : inView(stored.waitingOn ?? 'Waiting for its process to start.', away, facts),
     nextActionAt: over || away ? null : stored.actsAt,
-    eta: over ? null : etaNow(stored),
+    eta: over || row.without_firmware ? null : etaNow(stored),
     createdBy: stored.createdBy,
     createdAt: facts.createdAt,
     updatedAt: stored.updatedAt,
     processStarted: stored.processStarted,
   };
 }
+
+/** What `start` of such a draft is refused with, as well. */
+const WAITS_WITHOUT_FIRMWARE =
+  'Waiting for a person: its firmware was deleted since it was drafted; delete the draft and create another rollout.';
 
 /** What its process told last, and whether there is one that can go on. A draft waits for a person alone. */
 function inView(waitingOn: string, away: boolean, { startRequestedAt }: RolloutFacts): string {

@@ -175,7 +175,8 @@ function toFacts(row: RolloutRow, groups: readonly GroupRow[]): RolloutFacts {
     aborted: row.aborted,
     rollingBack: row.rolling_back,
     sweptAt: ms(row.swept_at),
-    sweepWanted: row.sweep_wanted,
+    // One that has begun goes on to its end.
+    sweepWanted: row.sweep_wanted || row.swept_to !== null,
     endedAt: ms(row.ended_at),
     finishedAt: ms(row.finished_at),
     closedAt: ms(row.closed_at),

@@ -1,4 +1,3 @@
-import { oneRow } from '../db/one-row.js';
 import { groupAt, onlyStep } from '../../domain/rollout/plan.js';
 import { positionsOf } from './positions.js';
 import { groupSize } from '../../domain/rollout/group-size.js';
@@ -6,6 +5,7 @@ import type { TargetState } from '../../domain/rollout/facts.js';
 import type { Tx } from '../db/pool.js';
 import { filterCondition } from '../fleet/filter.js';
 import { targetCondition } from './condition.js';
+import { holdDevices } from './hold-devices.js';
 import { addCounters, type CounterChange, type StoredRollout } from './rows.js';
 import { iso } from '../db/times.js';
 
@@ -32,22 +32,28 @@ async function collectPage(
   { tenantId, id, plan, collectedTo, facts }: StoredRollout,
   now: number,
 ): Promise<void> {
-  const values: unknown[] = [tenantId, id, collectedTo, plan.pace.offline === 'offer', iso(facts.createdAt)];
+  const values: unknown[] = [tenantId, id, collectedTo, iso(facts.createdAt)];
   const condition = targetCondition(plan, values, { rollout: '$2' });
-  const { rows } = await tx.query<{ seen: string; last: string | null }>(
-    `WITH page AS (SELECT d.id, d.online FROM devices d WHERE d.tenant_id = $1 AND ($3::uuid IS NULL OR d.id > $3)
-      AND d.created_at <= $5::timestamptz + interval '1 second' AND ${condition} ORDER BY d.id
-      LIMIT ${TARGETS_PER_PAGE}),
-     told AS (
-       INSERT INTO rollout_targets (tenant_id, rollout_id, device_id, rank, admissible)
-       SELECT $1, $2, p.id, md5($2::uuid::text || p.id::text)::uuid, $4 OR ${REACHABLE} FROM page p
-       ON CONFLICT DO NOTHING)
-     SELECT count(*) AS seen, (SELECT id FROM page ORDER BY id DESC LIMIT 1) AS last FROM page`,
+  const { rows } = await tx.query<{ id: string }>(
+    `SELECT d.id FROM devices d WHERE d.tenant_id = $1 AND ($3::uuid IS NULL OR d.id > $3)
+      AND d.created_at <= $4::timestamptz + interval '1 second' AND ${condition} ORDER BY d.id
+      LIMIT ${TARGETS_PER_PAGE}`,
     values,
   );
-  const { seen, last } = oneRow(rows, 'the page of devices');
-  if (Number(seen) === TARGETS_PER_PAGE)
-    await tx.query(`UPDATE rollouts SET collected_to = $3 WHERE tenant_id = $1 AND id = $2`, [tenantId, id, last]);
+  const page = rows.map((row) => row.id);
+  await holdDevices(tx, tenantId, page);
+  await tx.query(
+    `INSERT INTO rollout_targets (tenant_id, rollout_id, device_id, rank, admissible)
+     SELECT $1, $2, p.id, md5($2::uuid::text || p.id::text)::uuid, $4 OR ${REACHABLE}
+     FROM devices p WHERE p.tenant_id = $1 AND p.id = ANY($3::uuid[]) ON CONFLICT DO NOTHING`,
+    [tenantId, id, page, plan.pace.offline === 'offer'],
+  );
+  if (page.length === TARGETS_PER_PAGE)
+    await tx.query(`UPDATE rollouts SET collected_to = $3 WHERE tenant_id = $1 AND id = $2`, [
+      tenantId,
+      id,
+      page.at(-1),
+    ]);
   else {
     await tx.query(
       `UPDATE rollouts SET collected_at = $3, target_count = (SELECT count(*) FROM rollout_targets WHERE tenant_id = $1
@@ -89,8 +95,13 @@ export async function concludeHeld(
   const { rows: page } = await tx.query<{ device_id: string; rank: string }>(
     `SELECT device_id, rank FROM rollout_targets t WHERE tenant_id = $1 AND rollout_id = $2 AND group_position = $3
        AND rank > (SELECT g.held_to FROM rollout_groups g WHERE g.tenant_id = $1 AND g.rollout_id = $2 AND g.position = $3)
-     ORDER BY rank LIMIT ${TARGETS_PER_PAGE} FOR NO KEY UPDATE`,
+     ORDER BY rank LIMIT ${TARGETS_PER_PAGE}`,
     [tenantId, id, position],
+  );
+  await lockTargets(
+    tx,
+    { tenantId, id },
+    page.map((row) => row.device_id),
   );
   const { rows } = await tx.query<{ device_id: string }>(
     `UPDATE rollout_targets t SET state = 'alreadyInstalled', because = 'its slot already held the content', ended_at = $6
@@ -111,6 +122,19 @@ export async function concludeHeld(
     page.length < TARGETS_PER_PAGE ? null : page.at(-1)?.rank,
   ]);
   return rows.length;
+}
+
+/** By their devices, as everything locks targets: two that lock the same ones in different orders would deadlock. */
+export async function lockTargets(
+  tx: Tx,
+  { tenantId, id }: Pick<StoredRollout, 'tenantId' | 'id'>,
+  deviceIds: readonly string[],
+): Promise<void> {
+  await tx.query(
+    `SELECT FROM rollout_targets WHERE tenant_id = $1 AND rollout_id = $2 AND device_id = ANY($3::uuid[])
+     ORDER BY device_id FOR NO KEY UPDATE`,
+    [tenantId, id, deviceIds],
+  );
 }
 
 /**
@@ -251,9 +275,17 @@ export async function retryEnded(
   positions: readonly number[],
   outcomes: readonly TargetState[],
 ): Promise<number> {
+  const ended = await tx.query<{ device_id: string }>(
+    `SELECT device_id FROM rollout_targets WHERE tenant_id = $1 AND rollout_id = $2
+      AND state = ANY($3::text[]) AND group_position = ANY($4::integer[])`,
+    [tenantId, id, outcomes, positions],
+  );
+  const devices = ended.rows.map((row) => row.device_id);
+  await holdDevices(tx, tenantId, devices);
   const { rows } = await tx.query<{ group_position: number | null; was: TargetState; unattempted: boolean }>(
     `WITH held AS (SELECT device_id, state, unattempted FROM rollout_targets WHERE tenant_id = $1 AND rollout_id = $2
-      AND state = ANY($3::text[]) AND group_position = ANY($4::integer[]) ORDER BY device_id FOR NO KEY UPDATE)
+      AND state = ANY($3::text[]) AND group_position = ANY($4::integer[]) AND device_id = ANY($5::uuid[])
+      ORDER BY device_id FOR NO KEY UPDATE)
      UPDATE rollout_targets t
        SET state = 'pending', because = NULL, ended_at = NULL, attempt = 0,
        -- It is ready at once, and behind all that had no try.
@@ -264,7 +296,7 @@ export async function retryEnded(
      FROM held h WHERE t.tenant_id = $1 AND t.rollout_id = $2 AND t.device_id = h.device_id
        AND EXISTS (SELECT FROM devices d WHERE d.tenant_id = $1 AND d.id = t.device_id)
      RETURNING t.group_position, h.state AS was, h.unattempted`,
-    [tenantId, id, outcomes, positions],
+    [tenantId, id, outcomes, positions, devices],
   );
   await addCounters(
     tx,
@@ -289,7 +321,7 @@ export async function retryEnded(
 }
 
 /** Below every device's id. */
-const BEGINNING = '00000000-0000-0000-0000-000000000000';
+export const BEGINNING = '00000000-0000-0000-0000-000000000000';
 
 /**
  * The plan says otherwise about devices that are away: its process goes through the targets, before it looks at

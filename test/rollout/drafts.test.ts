@@ -34,7 +34,15 @@ describe('A draft', () => {
   it('does not keep its firmware from being deleted, and says so when it is started', async () => {
     const story = await Story.given(pool, { online: 1 });
     await story.creates({ groups: ONE_GROUP });
+    await story.settles();
+    expect((await story.now()).waitingOn).toBe('Waiting to be started.');
     await retires(story);
+    expect(await story.now()).toMatchObject({
+      phase: 'draft',
+      eta: null,
+      waitingOn:
+        'Waiting for a person: its firmware was deleted since it was drafted; delete the draft and create another rollout.',
+    });
     await expect(story.asks({ do: 'start' })).rejects.toMatchObject({
       code: 'ROLLOUT_STATE',
       message: expect.stringContaining('was deleted since this rollout was drafted'),

@@ -43,7 +43,7 @@ export default tseslint.config(
   },
   {
     // Several processes write times into one database and compare them there: none of them goes by its own clock.
-    files: ['{activities,api,bridge,store}/**/*.ts', 'workers/{api,bridge,orchestrator}.ts'],
+    files: ['{activities,api,bridge,store}/**/*.ts', 'workers/{api,bridge,broker,orchestrator}.ts'],
     // The fence of a leader that was stopped compares spans of its own clocks; nothing of them is stored.
     ignores: ['store/db/clock.ts', 'bridge/rounds/lease-guard.ts'],
     rules: {

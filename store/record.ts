@@ -4,6 +4,7 @@ import { applyHello, type Hello } from '../domain/installation/hello.js';
 import {
   applyPresence,
   applySilence,
+  askReturned,
   goOffline,
   touchLastSeen,
   type Presence,
@@ -92,6 +93,11 @@ export async function record(tx: Tx, reports: readonly Report[], now: number): P
   const aggregates = new Map(
     [...loaded].map(([key, { aggregate, ...ofType }]) => [key, { before: aggregate, after: aggregate, ...ofType }]),
   );
+  const returning = await servedBy(
+    tx,
+    reports.filter((one) => mayReturn(one, loaded)),
+  );
+  const gateways = new Set([...behind.keys(), ...returning.keys()]);
   const history: HistoryEntry[] = [];
   // installations whose process did the change itself: it needs no signal about it
   const selfReported = new Set<string>();
@@ -103,7 +109,8 @@ export async function record(tx: Tx, reports: readonly Report[], now: number): P
     if (!mayReport(report, ancestors)) return { outcome: 'refused', reason: 'forbidden' };
     const asked = atTurn(report, held.after, held.type, turn);
     const { aggregate: applied, result } = applyReport(held.after, asked, held.slotsOfType, now);
-    const aggregate = attributed(held.after, applied, report, now);
+    const told = attributed(held.after, applied, report, now);
+    const aggregate = report.kind !== 'hello' && gateways.has(key) ? askReturned(held.after, told, now) : told;
     history.push(...differences(held.after, aggregate, causeOf(report), now));
     if (report.from.kind === 'process' && report.kind === 'event') selfReported.add(report.installationId);
     aggregates.set(key, { ...held, after: aggregate });
@@ -134,7 +141,7 @@ export async function record(tx: Tx, reports: readonly Report[], now: number): P
   ];
   await mark(tx, [
     ...changes.flatMap(({ before, after }) => marksOf(before, after, selfReported, now)),
-    ...changes.flatMap(helloAsked),
+    ...changes.flatMap((change) => helloAsked(change, now)),
     ...pokes,
   ]);
   return answers;
@@ -211,6 +218,12 @@ function judgedAtTurn(reports: readonly Report[], loaded: ReadonlyMap<string, Lo
 /** What may put a device offline, and with it those that are reached through it. */
 function mayEndPresence(report: Report): boolean {
   return (report.kind === 'presence' && !report.online) || (report.kind === 'silence' && report.then === 'offline');
+}
+
+/** What may bring a device back, and not those that are reached through it: only its hello says which they are. */
+function mayReturn(report: Report, loaded: ReadonlyMap<string, LoadedAggregate>): boolean {
+  const device = loaded.get(deviceKey(report.tenantId, report.deviceId))?.aggregate.device;
+  return device?.online === false && (report.kind === 'presence' ? report.online : isItself(report));
 }
 
 function keysOf(reports: readonly Report[], others: readonly { tenantId: string; deviceId: string }[]): AggregateKey[] {
@@ -292,18 +305,28 @@ function differences(before: DeviceAggregate, after: DeviceAggregate, cause: Cau
   return entries;
 }
 
-/** A device that is asked for a hello by itself, not about an installation: the command goes out with any slot. */
-function helloAsked({
-  before: { device: was },
-  after: { device },
-  slotsOfType: [slot],
-}: {
-  before: DeviceAggregate;
-  after: DeviceAggregate;
-  slotsOfType: readonly string[];
-}): Mark[] {
-  if (device.helloWantedAt === was.helloWantedAt || device.helloWantedAt === null || slot === undefined) return [];
-  return [{ receiver: 'document', tenantId: device.tenantId, subject: device.id, detail: slot }];
+/** A device says hello at once after it has connected; a slow one needs seconds for it, and a second one is no harm. */
+const HELLO_BY_ITSELF_MS = 5_000;
+
+/**
+ * A device that is asked for a hello by itself, not about an installation: the command goes out with any slot, and with
+ * none ('') where its type has none. One that came back says it by itself in most cases: it is given the time.
+ */
+function helloAsked(
+  {
+    before: { device: was },
+    after: { device },
+    slotsOfType: [slot = ''],
+  }: {
+    before: DeviceAggregate;
+    after: DeviceAggregate;
+    slotsOfType: readonly string[];
+  },
+  now: number,
+): Mark[] {
+  if (device.helloWantedAt === was.helloWantedAt || device.helloWantedAt === null) return [];
+  const later = !was.online && device.online ? { dueAt: now + HELLO_BY_ITSELF_MS } : {};
+  return [{ receiver: 'document', tenantId: device.tenantId, subject: device.id, detail: slot, ...later }];
 }
 
 function installationsChanged({

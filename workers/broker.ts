@@ -3,6 +3,7 @@ import { addCounts, MESSAGES_REFUSED } from '../store/db/counters.js';
 import { asService } from '../store/db/transaction.js';
 import { credentialLookup } from '../store/fleet/broker-credentials.js';
 import { keepDiagnostics } from '../store/fleet/diagnostics.js';
+import { databaseNow } from '../store/db/clock.js';
 import { openPool } from '../store/db/pool.js';
 import { Passwords } from '../adapters/broker/passwords.js';
 import { BrokerRefusals } from '../adapters/broker/refusals.js';
@@ -31,7 +32,7 @@ const pool = openPool({
   onError: (error) => log.warn({ err: error }, 'an idle connection to the database broke'),
 });
 onShutdown(() => pool.end(), { log });
-const passwords = new Passwords(credentialLookup(pool), { username, password }, Date.now);
+const passwords = new Passwords(credentialLookup(pool), { username, password }, databaseNow);
 const counters = new CounterBuffer((counts) => addCounts(pool, counts), log);
 onShutdown(() => counters.end());
 const refusals = new BrokerRefusals(
@@ -40,7 +41,7 @@ const refusals = new BrokerRefusals(
     keep: (refused) => asService(pool, (tx) => keepDiagnostics(tx, refused)),
   },
   log,
-  Date.now,
+  databaseNow,
 );
 onShutdown(() => refusals.end());
 const broker = await startEmbeddedBroker({

@@ -77,7 +77,10 @@ export class Ingest {
   private begunAt = -Infinity;
   private tookMs = 0;
   private soon: NodeJS.Timeout | undefined;
-  private readonly parking = new Parking(() => this.beginInTime());
+  private readonly parking = new Parking(
+    (readings) => this.tryParked(readings),
+    () => this.beginInTime(),
+  );
 
   constructor(private readonly deps: IngestDependencies) {}
 
@@ -152,7 +155,9 @@ export class Ingest {
     if (due.length > 0) await this.commit(due);
   }
 
-  private async commit(readings: readonly Reading[]): Promise<void> {
+  private async commit(all: readonly Reading[]): Promise<void> {
+    const readings = this.withoutParked(all);
+    if (readings.length === 0) return;
     for (let failures = 1; this.mode !== 'ended'; failures += 1) {
       const noted = await this.tryToRecord(readings);
       if (Array.isArray(noted)) return this.answer(readings, noted);
@@ -208,14 +213,32 @@ export class Ingest {
     this.deps.log.warn({ err: error, tenantId, deviceId }, "another transaction holds the device's row; others go on");
     const behind = this.waiting.filter((message) => nodeOf(message) === node);
     for (const message of [...readings.map(({ incoming }) => incoming), ...behind]) message.passOver?.();
-    this.parking.park(node, async () => {
-      const noted = await this.tryToRecord(readings, PARKED_LOCK_MS);
-      if (Array.isArray(noted)) this.answer(readings, noted);
-      else if (isLeaseLost(noted)) this.stop();
-      else if (isTransient(noted)) return false;
-      else await this.halve(readings, noted);
-      return true;
-    });
+    this.parking.park(node, readings);
+  }
+
+  /** Another half of the batch parked their node: these go behind what it sent before. */
+  private withoutParked(readings: readonly Reading[]): readonly Reading[] {
+    const isParked = ({ incoming }: Reading) => this.parking.holds(nodeOf(incoming));
+    for (const reading of readings.filter(isParked)) {
+      reading.incoming.passOver?.();
+      this.parking.park(nodeOf(reading.incoming), [reading]);
+    }
+    return readings.filter((reading) => !isParked(reading));
+  }
+
+  /** @returns those that still wait for a row, in their order. */
+  private async tryParked(readings: readonly Reading[]): Promise<readonly Reading[]> {
+    const noted = await this.tryToRecord(readings, PARKED_LOCK_MS);
+    if (Array.isArray(noted)) this.answer(readings, noted);
+    else if (isLeaseLost(noted)) this.stop();
+    else if (isTransient(noted)) return readings;
+    else if (readings.length === 1) return this.unstorable(readings, noted);
+    else {
+      const middle = Math.ceil(readings.length / 2);
+      const left = await this.tryParked(readings.slice(0, middle));
+      return left.length > 0 ? [...left, ...readings.slice(middle)] : this.tryParked(readings.slice(middle));
+    }
+    return [];
   }
 
   /** A successor records now: nothing more is written or acknowledged from here. */
@@ -225,19 +248,23 @@ export class Ingest {
   }
 
   private async halve(readings: readonly Reading[], error: Error): Promise<void> {
-    if (readings.length > 1) {
-      const middle = Math.ceil(readings.length / 2);
-      await this.commit(readings.slice(0, middle));
-      return this.commit(readings.slice(middle));
-    }
-    const reading = defined(readings[0], 'a batch that failed has a reading');
+    if (readings.length === 1) return this.commit(this.unstorable(readings, error));
+    const middle = Math.ceil(readings.length / 2);
+    await this.commit(readings.slice(0, middle));
+    return this.commit(readings.slice(middle));
+  }
+
+  /** One that fails alone. @returns what is to be recorded instead; nothing where it is dropped. */
+  private unstorable([only]: readonly Reading[], error: Error): Reading[] {
+    const reading = defined(only, 'a batch that failed has a reading');
     if (!('refusal' in reading)) {
       this.deps.log.error({ err: error, ...aboutOf(reading) }, 'a report cannot be stored; it goes to the diagnostics');
-      return this.commit([refused(reading, 'unstorable', error.message)]);
+      return [refused(reading, 'unstorable', error.message)];
     }
     this.deps.log.error({ err: error, ...aboutOf(reading) }, 'a refused message could not be kept; it is dropped');
     this.deps.counted('refused', reading.refusal.reason, 1);
     reading.incoming.acknowledge();
+    return [];
   }
 
   /** After the commit: PUBACKs, figures, receipts, and the senders are woken. */

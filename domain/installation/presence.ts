@@ -68,6 +68,14 @@ export function applySilence(
   return withDevice(aggregate, then === 'ask' ? { helloWantedAt: now } : { online: false, silentSince: now });
 }
 
+/**
+ * For a gateway, after a report that is no hello: where it brought the gateway back, it is asked for a hello. Which of
+ * its children it reaches, it says there, and until then they stay offline.
+ */
+export function askReturned(was: DeviceAggregate, is: DeviceAggregate, now: number): DeviceAggregate {
+  return !was.device.online && is.device.online ? withDevice(is, { helloWantedAt: now }) : is;
+}
+
 /** The device has no connection, or its gateway has none. */
 export function goOffline(aggregate: DeviceAggregate): DeviceAggregate {
   return aggregate.device.online ? withDevice(aggregate, { online: false }) : aggregate;

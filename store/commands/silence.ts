@@ -1,5 +1,6 @@
 import { assertLease, type Fence } from '../db/leases.js';
 import type { Pool, Tx } from '../db/pool.js';
+import { isOfOneRow } from '../db/sqlstates.js';
 import { asService } from '../db/transaction.js';
 import { iso } from '../db/times.js';
 import { hasCredential } from '../fleet/gateways.js';
@@ -35,17 +36,44 @@ export interface Listening {
 }
 
 /**
+ * A row behind a silent device (a child's, an installation's) that another transaction holds is waited for so long.
+ */
+const LOCK_MS = 1_000;
+
+/**
  * Asks devices from which nothing was heard for a hello, and marks those offline that were asked and did not answer
  * (docs/contracts/device-mqtt.md, "Topics"). Devices that are reached through a gateway follow the gateway. At most 200
- * in one look. @returns how many of them.
+ * in one look. One whose row another transaction holds is left to a later look. @returns how many of them.
  */
 export async function lookForSilence(pool: Pool, fence: Fence, listening: Listening): Promise<number> {
-  return asService(pool, async (tx) => {
+  // A transaction of its own: what it locks, it locks in its own order, and gives back at once.
+  const silent = await asService(pool, async (tx) => {
     await assertLease(tx, fence);
-    const silent = await readSilent(tx, listening);
-    if (silent.length > 0) await record(tx, silent, listening.now);
-    return silent.length;
+    return readSilent(tx, listening);
   });
+  return recordFree(pool, fence, silent, listening.now);
+}
+
+/** Halves find the one whose row is held. @returns how many were recorded. */
+async function recordFree(pool: Pool, fence: Fence, silent: readonly Report[], now: number): Promise<number> {
+  if (silent.length === 0) return 0;
+  try {
+    await asService(
+      pool,
+      async (tx) => {
+        await assertLease(tx, fence);
+        await record(tx, silent, now);
+      },
+      { lockMs: LOCK_MS },
+    );
+    return silent.length;
+  } catch (error) {
+    if (!isOfOneRow(error)) throw error;
+    if (silent.length === 1) return 0;
+    const middle = Math.ceil(silent.length / 2);
+    const first = await recordFree(pool, fence, silent.slice(0, middle), now);
+    return first + (await recordFree(pool, fence, silent.slice(middle), now));
+  }
 }
 
 interface SilentRow {
@@ -66,14 +94,16 @@ async function readSilent(tx: Tx, { now, since, doubtedSince, intervalMs }: List
        AND x.id = d.device_type_id LIMIT 1) AS t
      CROSS JOIN LATERAL (SELECT interval '1 millisecond' * greatest(coalesce(nullif(d.communication_interval, 0),
        nullif(t.communication_interval, 0), $1::float8 / 1000) * 1000, ${SHORTEST_MS}) AS span) AS i
-     CROSS JOIN LATERAL (SELECT d.hello_wanted_at >= greatest(d.last_seen_at, $3::timestamptz) IS TRUE AS asked,
+     CROSS JOIN LATERAL (SELECT (d.hello_wanted_at >= $3::timestamptz
+         AND coalesce(d.hello_wanted_at > d.last_seen_at, true)) IS TRUE AS asked,
        coalesce(d.last_seen_at < $4::timestamptz, $4::timestamptz IS NOT NULL) AS doubted) AS s
      WHERE d.online AND (d.last_seen_hour IS NULL OR d.last_seen_hour <= $5::timestamptz AT TIME ZONE 'UTC')
        AND CASE WHEN s.asked THEN d.hello_wanted_at + CASE WHEN s.doubted THEN interval '${DOUBTED_FOR_MS} milliseconds'
            ELSE i.span END <= $2::timestamptz
          ELSE s.doubted OR d.last_seen_at IS NULL OR d.last_seen_at + ${ASKED_AFTER} * i.span <= $2::timestamptz END
        AND (d.connected_by IS NULL OR ${hasCredential('d.tenant_id', 'd.id')})
-     ORDER BY d.last_seen_hour NULLS FIRST LIMIT ${AT_ONCE}`,
+     ORDER BY d.last_seen_hour NULLS FIRST LIMIT ${AT_ONCE}
+     FOR NO KEY UPDATE OF d SKIP LOCKED`,
     [intervalMs, iso(now), iso(since), iso(doubtedSince ?? null), iso(lately)],
   );
   return rows.map((row): Report => ({

@@ -132,8 +132,8 @@ async function wake(client: pg.Client, backedUpAt: string): Promise<number> {
        AND closed_at IS NULL
      UNION SELECT 'document', tenant_id, device_id, slot, false FROM installations WHERE executing
      UNION SELECT 'document', tenant_id, device_id, slot, false FROM published_documents
-     UNION SELECT 'document', d.tenant_id, d.id, (SELECT min(slot) FROM jsonb_object_keys(t.slots) AS slot), false
-       FROM devices d JOIN device_types t ON t.tenant_id = d.tenant_id AND t.id = d.device_type_id WHERE t.slots <> '{}'
+     UNION SELECT 'document', d.tenant_id, d.id, coalesce((SELECT min(slot) FROM jsonb_object_keys(t.slots) AS slot),
+       ''), false FROM devices d JOIN device_types t ON t.tenant_id = d.tenant_id AND t.id = d.device_type_id
      ON CONFLICT (receiver, tenant_id, subject, detail) DO UPDATE SET generation = outbox.generation + 1,
        due_at = least(outbox.due_at, now()), is_start = excluded.is_start`,
   );

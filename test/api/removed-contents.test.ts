@@ -13,12 +13,15 @@ class SlowToRemove {
   asked = 0;
   private waiting: (() => void)[] = [];
   isSlow = false;
+  /** It refuses to remove these, as one whose policy forbids it, or a damaged disk. */
+  readonly refused = new Set<string>();
 
   constructor(readonly store: BlobStore) {
     const remove = store.remove.bind(store);
     store.remove = async (sha256) => {
       this.asked += 1;
       if (this.isSlow) await new Promise<void>((resolve) => this.waiting.push(resolve));
+      if (this.refused.has(sha256)) throw new Error('the store refuses to remove it');
       await remove(sha256);
     };
   }
@@ -114,5 +117,30 @@ describe('The bytes of a deleted firmware', () => {
     expect(await removeMarkedContents(api.pool, slow.store)).toBe(1);
     expect(await slow.store.stat(other.sha256)).toBeUndefined();
     expect(await marked()).toEqual([]);
+  }, 120_000);
+
+  it('may come again where the store never removes them, and hold up the removal of no others', async () => {
+    const bytes = randomBytes(5_000);
+    const [first, other] = [await upload(bytes), await upload(randomBytes(300))];
+    slow.refused.add(first.sha256);
+    expect(await remove(first.id)).toBe(204);
+    const longAgo = (minutes: number) =>
+      api.pool.query(`UPDATE removable_contents SET removing_since = now() - $1 * interval '1 minute'`, [minutes]);
+    // Every round asks the store again, and is refused again.
+    await longAgo(20);
+    await expect(removeMarkedContents(api.pool, slow.store)).rejects.toThrow('refuses');
+    expect(await marked()).toEqual([first.sha256]);
+    await api.pool.query('UPDATE firmwares SET state = $1 WHERE id = $2', ['retired', other.id]);
+    await api.pool.query('INSERT INTO removable_contents (sha256) VALUES ($1)', [other.sha256]);
+    await longAgo(2);
+    await api.pool.query('UPDATE removable_contents SET removing_since = NULL WHERE sha256 = $1', [other.sha256]);
+    expect(await removeMarkedContents(api.pool, slow.store)).toBe(1);
+    expect(await marked()).toEqual([first.sha256]);
+    const second = await upload(bytes);
+    expect(second.status).toBe(200);
+    await longAgo(20);
+    expect(await removeMarkedContents(api.pool, slow.store)).toBe(0);
+    expect(await marked()).toEqual([]);
+    expect(await slow.store.stat(first.sha256)).toEqual({ size: 5_000 });
   }, 120_000);
 });

@@ -29,6 +29,8 @@ const silent = { debug: () => undefined, info: () => undefined, warn: () => unde
  */
 export class BridgeUnderTest {
   readonly counted = new Map<string, number>();
+  /** How far ahead the bridge's clock is. Milliseconds. */
+  aheadMs = 0;
   facts!: Facts;
   pool!: Pool;
   broker!: EmbeddedBroker;
@@ -123,7 +125,8 @@ export class BridgeUnderTest {
             engine: this.engine,
             administration: null,
             log: this.log,
-            now: Date.now,
+            now: () => Date.now() + this.aheadMs,
+            lookForSilenceEveryMs: 500,
             compareEveryMs: this.compareEveryMs,
             connect: () => connect('bridge', false),
             connectBeside: () => connect('bridge-comparison', true),

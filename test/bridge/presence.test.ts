@@ -85,20 +85,30 @@ describe('A device that set no last will', () => {
 });
 
 describe('A device that never comes back after the broker was started again', () => {
-  it('is asked for a hello, and not believed to be online for ever', async () => {
-    const [lost, back] = [await bridge.facts.device(), await bridge.facts.device()];
+  /** Whatever it was asked, and did not answer, it was asked so long ago. */
+  const afterMinutes = (minutes: number) => (bridge.aheadMs += minutes * 60_000);
+  /** Each is asked: those that are connected, and those that are not. */
+  const isAsked = async (id: string) =>
+    (
+      await bridge.facts.sql<{ asked: boolean }>(
+        'SELECT hello_wanted_at > last_seen_at AS asked FROM devices WHERE id = $1',
+        [id],
+      )
+    )[0]!.asked;
+
+  it('is asked for a hello, and offline when it does not answer; one that answers stays online', async () => {
+    const [lost, back] = [await bridge.facts.device(), await bridge.facts.deviceWithoutSlots()];
     await plain(lost);
     await plain(back);
     await bridge.restartBroker();
     const returned = await bridge.strange(back).connect({ will: undefined as never });
-    const askedAt = async () =>
-      (
-        await bridge.facts.sql<{ asked: boolean }>(
-          'SELECT hello_wanted_at > last_seen_at AS asked FROM devices WHERE id = $1',
-          [lost],
-        )
-      )[0]!.asked;
-    await until('the lost one is asked', askedAt, 90_000);
+    await until('the lost one is asked', () => isAsked(lost), 90_000);
+    // Also where its type has no slots.
     await returned.cmd('hello');
-  }, 120_000);
+    await heard(returned);
+    expect([await isOnline(lost), await isOnline(back)]).toEqual([true, true]);
+    afterMinutes(3);
+    await becomes(lost, false);
+    expect(await isOnline(back)).toBe(true);
+  }, 240_000);
 });

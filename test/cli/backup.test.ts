@@ -100,6 +100,7 @@ describe('slipway-admin backup and restore', () => {
     await forgetFirmware();
     const { id } = await firmware(randomBytes(10));
     const [device, waiting] = [await facts.device(), await facts.device()];
+    const simple = await facts.deviceWithoutSlots();
     const { id: running } = await facts.install(device, id);
     const { id: queued } = await facts.install(waiting, id);
     await facts.sql(`UPDATE devices SET online = true, session = 's' WHERE id = $1`, [device]);
@@ -139,6 +140,7 @@ describe('slipway-admin backup and restore', () => {
     for (const mark of [
       { receiver: 'workflow', subject: running, is_start: true },
       { receiver: 'document', subject: device, is_start: false },
+      { receiver: 'document', subject: simple, is_start: false },
     ])
       expect(marks).toContainEqual(mark);
     expect(

@@ -102,6 +102,24 @@ describe('What was stored while the clock was two hours ahead', () => {
     expect(await facts.sql('SELECT quiet_until FROM webhooks')).toEqual([{ quiet_until: null }]);
   });
 
+  it('D20 a row that another transaction holds is left to the next round, and holds up no other', async () => {
+    const [held, other] = [randomUUID(), randomUUID()];
+    for (const one of [held, other])
+      await asService(pool, (tx) => mark(tx, [{ receiver: 'workflow', tenantId: 'default', subject: one }]));
+    await pool.query(`UPDATE outbox SET attempts = 1, due_at = now() + interval '2 hours'`);
+    const person = await pool.connect();
+    try {
+      await person.query('BEGIN');
+      await person.query('SELECT FROM outbox WHERE subject = $1 FOR UPDATE', [held]);
+      expect(await endPausesFromTheFuture(pool, await fence())).toBe(1);
+    } finally {
+      await person.query('ROLLBACK');
+      person.release();
+    }
+    expect((await claimed()).map((row) => row.subject)).toEqual([other]);
+    expect(await endPausesFromTheFuture(pool, await fence())).toBe(1);
+  }, 60_000);
+
   it('an answer that was kept further ahead than a day is forgotten, and one that is a little ahead is given again', async () => {
     let done = 0;
     const ask = () =>

@@ -148,6 +148,35 @@ describe('A device from which nothing is heard', () => {
     expect(await see(independent)).toMatchObject({ online: true });
   });
 
+  it('is asked also where its type has no slots', async () => {
+    const id = await facts.deviceWithoutSlots();
+    await interval(id, 60);
+    await saysHello(id, START);
+    expect(await looks(START + 2 * MINUTE)).toBe(1);
+    expect(await see(id)).toEqual({ online: true, askedAt: START + 2 * MINUTE, marked: true });
+  });
+
+  it('D20 is found, also while another transaction holds rows of others: of a silent device, and of a silent child', async () => {
+    const [held, gateway, free] = [await facts.device(), await facts.device(), await facts.device()];
+    const child = await facts.device(gateway, false);
+    const all = [held, gateway, free];
+    for (const id of all) await saysHello(id, START);
+    await tells(START, names(gateway, child));
+    expect(await looks(START + 4 * HOUR)).toBe(3);
+    const person = await pool.connect();
+    try {
+      await person.query('BEGIN');
+      await person.query('SELECT FROM devices WHERE id = ANY($1) FOR UPDATE', [[held, child]]);
+      expect(await looks(START + 6 * HOUR)).toBe(1);
+      expect(await see(free)).toMatchObject({ online: false });
+    } finally {
+      await person.query('ROLLBACK');
+      person.release();
+    }
+    expect(await looks(START + 6 * HOUR)).toBe(2);
+    for (const id of [...all, child]) expect(await see(id)).toMatchObject({ online: false });
+  }, 60_000);
+
   it('is one of a fleet: at most 200 are asked at once', async () => {
     await facts.sql(
       `INSERT INTO devices (tenant_id, id, device_type_id, name, online, last_seen_at)
@@ -157,5 +186,50 @@ describe('A device from which nothing is heard', () => {
     expect(await looks(START + 4 * HOUR)).toBe(200);
     expect(await looks(START + 4 * HOUR + 1)).toBe(50);
     expect(await looks(START + 4 * HOUR + 2)).toBe(0);
+  });
+});
+
+describe('A gateway that comes back without a hello', () => {
+  const presence = (id: string, online: boolean, session: string): Report => ({
+    ...from(id),
+    deviceId: id,
+    kind: 'presence',
+    online,
+    session,
+  });
+
+  it.each([
+    ['by presence', (id: string) => presence(id, true, 'second')],
+    ['by anything else that it says', (id: string): Report => ({ ...from(id), deviceId: id, kind: 'sign_of_life' })],
+  ])('%s is asked for one, which brings back its children; a device without children is not', async (_, back) => {
+    const [gateway, single] = [await facts.device(), await facts.device()];
+    const child = await facts.device(gateway, false);
+    for (const id of [gateway, single]) await tells(START, presence(id, true, 'first'));
+    await saysHello(gateway, START);
+    await tells(START, names(gateway, child));
+    for (const id of [gateway, single]) await tells(START + MINUTE, presence(id, false, 'first'));
+    expect(await see(child)).toMatchObject({ online: false });
+    for (const id of [gateway, single]) await tells(START + HOUR, back(id));
+    expect(await see(gateway)).toEqual({ online: true, askedAt: START + HOUR, marked: true });
+    expect(await see(single)).toEqual({ online: true, askedAt: null, marked: false });
+    await saysHello(gateway, START + HOUR + 1);
+    await tells(START + HOUR + 1, names(gateway, child));
+    expect(await see(child)).toMatchObject({ online: true });
+  });
+
+  it('is asked a moment later, in which it may say hello by itself, and is not offline sooner for that', async () => {
+    const gateway = await facts.device();
+    await facts.device(gateway, false);
+    await saysHello(gateway, START);
+    await tells(START + MINUTE, { ...presence(gateway, false, 'x'), source: 'connection' } as Report);
+    await tells(START + HOUR, presence(gateway, true, 'second'));
+    const [row] = await facts.sql<{ due: Date }>(
+      `SELECT due_at AS due FROM outbox WHERE receiver = 'document' AND subject = $1`,
+      [gateway],
+    );
+    expect(row!.due.getTime()).toBe(START + HOUR + 5_000);
+    expect(await looks(START + 5 * HOUR - 1)).toBe(0);
+    expect(await looks(START + 5 * HOUR)).toBe(1);
+    expect(await see(gateway)).toMatchObject({ online: true, askedAt: START + 5 * HOUR });
   });
 });

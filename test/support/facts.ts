@@ -53,9 +53,21 @@ export class Facts {
     });
   }
 
-  device(connectedBy?: string, withCredential = true, aliases: string[] = []): Promise<string> {
+  /** One that only says that it is there: its type has no slots. */
+  async deviceWithoutSlots(): Promise<string> {
+    const type = newDeviceType.parse({ name: 'lamp', slots: {} });
+    const { id } = await this.as((tx) => createDeviceType(tx, this.tenantId, type));
+    return this.device(undefined, true, [], id);
+  }
+
+  device(
+    connectedBy?: string,
+    withCredential = true,
+    aliases: string[] = [],
+    deviceTypeId = this.deviceTypeId,
+  ): Promise<string> {
     const gateway = connectedBy === undefined ? {} : { connectedBy };
-    const info = { name: DEVICE_NAME, deviceTypeId: this.deviceTypeId, aliases, ...gateway };
+    const info = { name: DEVICE_NAME, deviceTypeId, aliases, ...gateway };
     return this.as(async (tx) => {
       const { id } = await createDevice(tx, this.tenantId, { info });
       if (withCredential) await createCredential(tx, this.tenantId, id);

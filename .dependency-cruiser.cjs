@@ -27,7 +27,7 @@ const MAY = {
   workflows: ['domain', 'workflows'],
   activities: ['domain', 'protocol', 'store', 'activities'],
   bridge: ['domain', 'protocol', 'store', 'bridge', 'workflows/messages', 'runtime/pause'],
-  api: ['domain', 'protocol', 'store', 'api', 'runtime/pause'],
+  api: ['domain', 'protocol', 'store', 'api', 'runtime/pause', 'runtime/health'],
   adapters: ['domain', 'protocol', 'adapters', 'workflows/messages'],
   runtime: ['domain/duration', 'domain/near-names', 'runtime'],
   agent: ['domain', 'protocol', 'agent'],

@@ -1,6 +1,7 @@
 import express, { type Express } from 'express';
 import helmet from 'helmet';
 import { DomainError } from '../domain/errors.js';
+import { Health, type Part, type UnknownPart } from '../runtime/health/parts.js';
 import { byApiKey, type Authenticate } from './auth/authentication.js';
 import { LiveEvents } from './live/live-events.js';
 import { createMetrics } from './metrics.js';
@@ -17,7 +18,7 @@ import { openApiRoute, serveDocs } from './routes/docs.js';
 import { downloadRoutes } from './routes/downloads.js';
 import { eventRoutes } from './routes/events.js';
 import { firmwareRoutes } from './routes/firmwares.js';
-import { ownParts, type Part } from './health/parts.js';
+import { ownParts } from './health/own-parts.js';
 import { healthRoutes } from './routes/health.js';
 import { installationRoutes } from './routes/installations.js';
 import { rolloutCommandRoutes } from './routes/rollout-commands.js';
@@ -33,8 +34,10 @@ import { errorHandler } from './http/send.js';
 /** `version` stands in /openapi.json. */
 export interface AppOptions {
   services: Services;
-  /** What stands beside PostgreSQL: Temporal, the broker. Shown by /health/ready. */
-  parts?: readonly Part[];
+  /** What only the process knows: the schema, Temporal. Shown by /health/ready. */
+  parts?: readonly (Part | UnknownPart)[];
+  /** Whether the process was told to end: then /health/ready answers 503, and requests still get their answers. */
+  isEnding?: () => boolean;
   /** Who a bearer token is; API keys where nothing else is given. */
   authenticate?: Authenticate;
   version?: string;
@@ -45,7 +48,8 @@ export interface AppOptions {
 /** The API without its listener: a test gives it a port of its own. */
 export function createApp({
   services,
-  parts: others = [],
+  parts = [],
+  isEnding,
   authenticate = byApiKey(services.pool, services.now),
   version = '0.1.0',
   live = new LiveEvents(services.pool, services.log),
@@ -55,11 +59,11 @@ export function createApp({
   app.disable('etag'); // answers are about now; 304 would be one more answer to describe
   app.enable('case sensitive routing');
   app.set('query parser', false);
-  const parts = [...ownParts(services), ...others];
-  const metrics = createMetrics(services.pool, parts);
+  const health = new Health([...ownParts(services), ...parts], isEnding);
+  const metrics = createMetrics(services.pool, health);
   app.use(metrics.observe, requestLog(services.log), helmet({ contentSecurityPolicy: { directives: CSP } }));
 
-  const routes = [...apiRoutes(services, live), ...healthRoutes(parts, metrics), openApiRoute(() => document)];
+  const routes = [...apiRoutes(services, live), ...healthRoutes(health, metrics), openApiRoute(() => document)];
   const document = openApiDocument(routes, services.publicUrl, version);
   mount(app, routes, services, authenticate);
   serveDocs(app);

@@ -1,6 +1,9 @@
 import type { NextFunction, Request, Response } from 'express';
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import { OPEN_STATES } from '../domain/installation/states.js';
+import { partGauge } from '../runtime/health/gauge.js';
+import { keptFor } from '../runtime/health/kept.js';
+import type { Health } from '../runtime/health/parts.js';
 import {
   FAILURE_REASONS,
   INGEST_BOUNDS,
@@ -13,7 +16,6 @@ import {
 } from '../store/db/counters.js';
 import type { Pool } from '../store/db/pool.js';
 import { readVitals, type Vitals } from '../store/db/vitals.js';
-import { PART_STATES, statesOf, type Part, type PartState } from './health/parts.js';
 
 const RECEIVERS = ['workflow', 'document', 'credential'] as const;
 
@@ -25,8 +27,11 @@ export interface Metrics {
   print: () => Promise<{ text: string; contentType: string }>;
 }
 
+/** Anyone may scrape: however often that is, the database is asked once a second. */
+const KEPT_MS = 1_000;
+
 /** A registry of its own for each app: two of them in one process, as in tests, do not mix. */
-export function createMetrics(pool: Pool, parts: readonly Part[]): Metrics {
+export function createMetrics(pool: Pool, health: Health): Metrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const durations = new Histogram({
@@ -38,6 +43,7 @@ export function createMetrics(pool: Pool, parts: readonly Part[]): Metrics {
   });
   const gauge = <L extends string>(name: string, help: string, ...labelNames: L[]) =>
     new Gauge({ name, help, labelNames, registers: [registry] });
+  const showParts = partGauge(registry);
   const gauges = {
     open: gauge('slipway_installations', 'Open installations of all tenants', 'state'),
     overdue: gauge(
@@ -52,7 +58,6 @@ export function createMetrics(pool: Pool, parts: readonly Part[]): Metrics {
     oldest: gauge('slipway_outbox_oldest_seconds', 'How long the oldest subject has been due', 'receiver'),
     failing: gauge('slipway_outbox_failing', 'Subjects whose last sending failed', 'receiver'),
     database: gauge('slipway_database_up', '1 where the database answered this scrape'),
-    part: gauge('slipway_part', '1 in the state that the part is in, as /health/ready says', 'part', 'state'),
   };
   const counters = {
     recorded: new Counter({
@@ -79,6 +84,7 @@ export function createMetrics(pool: Pool, parts: readonly Part[]): Metrics {
       registers: [registry],
     }),
   };
+  const stored = keptFor(KEPT_MS, () => Promise.all([readVitals(pool), readCounts(pool)]));
   return {
     observe(request, response, next) {
       const end = durations.startTimer();
@@ -97,24 +103,18 @@ export function createMetrics(pool: Pool, parts: readonly Part[]): Metrics {
       next();
     },
     async print() {
-      const states = statesOf(parts);
-      await Promise.all([readVitals(pool), readCounts(pool)]).then(
+      const states = health.states();
+      await stored().then(
         ([vitals, counts]) => {
           show(gauges, vitals);
           showCounts(counters, counts);
         },
         () => gauges.database.set(0),
       );
-      showParts(gauges.part, await states);
+      showParts(await states);
       return { text: await registry.metrics(), contentType: registry.contentType };
     },
   };
-}
-
-/** Each part has a series for each state: an alert on one that is 0 is an alert that can fire. */
-function showParts(gauge: Gauge<'part' | 'state'>, states: Readonly<Record<string, PartState>>): void {
-  for (const [part, { status }] of Object.entries(states))
-    for (const state of PART_STATES) gauge.set({ part, state: state.replace(' ', '_') }, state === status ? 1 : 0);
 }
 
 type Gauges = Record<'open' | 'overdue' | 'overdueOldest' | 'depth' | 'oldest' | 'failing' | 'database', Gauge>;

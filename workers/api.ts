@@ -10,7 +10,6 @@ import { migrate } from '../store/db/migrate.js';
 import { CHANNEL } from '../store/outbox/outbox.js';
 import { databaseNow } from '../store/db/clock.js';
 import { openPool } from '../store/db/pool.js';
-import { BROKER_LEASE } from '../store/db/heartbeat.js';
 import { exitWithParent, onShutdown } from '../runtime/shutdown.js';
 import { createLog } from '../runtime/log.js';
 import { pauseUnless } from '../runtime/pause.js';
@@ -23,7 +22,7 @@ import { Housekeeping } from '../api/housekeeping.js';
 import { listen } from '../api/http/listener.js';
 import { LiveEvents } from '../api/live/live-events.js';
 import type { Services } from '../api/http/route.js';
-import { heldLease, type Part } from '../api/health/parts.js';
+import type { Part, UnknownPart } from '../runtime/health/parts.js';
 import { Simulations } from '../api/simulation/simulations.js';
 
 /** The process of the REST API and the device HTTP interfaces. Any number of them. */
@@ -37,7 +36,7 @@ exitWithParent();
  */
 const POOL_SIZE = 16;
 const PREPARE_AGAIN_MS = 500;
-/** Within the deadline of the whole check (routes/health.ts). */
+/** Within the deadline of the whole check (runtime/health/parts.ts). */
 const TEMPORAL_DEADLINE_MS = 1_400;
 /** Drafts are *shown* as expired from their time on; this only writes it down. */
 const EXPIRE_DRAFTS_MS = 30_000;
@@ -101,8 +100,13 @@ const app = createApp({
   services,
   live,
   parts: [
-    { name: 'schema', check: async () => (prepared ? undefined : 'is being brought up to date') },
-    ...neighbours(settings),
+    {
+      name: 'schema',
+      check: async () => (prepared ? undefined : 'is being brought up to date'),
+      decides: true,
+      askedOf: 'database',
+    },
+    temporalPart(settings),
   ],
   authenticate: async (token) => {
     if (!prepared)
@@ -179,29 +183,20 @@ async function openBlobs({ blobs: { store, folder, s3Bucket, s3Endpoint } }: Set
   });
 }
 
-/** What the other processes talk to. An API that was given no address of a part does not ask for it. */
-function neighbours({ temporal, mqtt }: Settings): Part[] {
-  const found: Part[] = [];
-  if (temporal.address !== undefined) {
-    const { connection, namespace } = temporalConnection(settings);
-    found.push({
-      name: 'temporal',
-      check: async () => {
-        const against = await probeTemporal(connection, TEMPORAL_DEADLINE_MS, namespace);
-        if (against === undefined) return undefined;
-        const what = IS_UNKNOWN_NAMESPACE.test(against) ? 'does not know its namespace' : 'does not answer';
-        return `${what}: installations wait where they are`;
-      },
-    });
-  }
-  if (mqtt.url !== undefined)
-    found.push(
-      heldLease(pool, 'mqtt', 'does not answer the bridge: devices are not reached', {
-        lease: BROKER_LEASE,
-        askedOf: 'bridge',
-      }),
-    );
-  return found;
+/** The other processes talk to it; this one may not know where it is. */
+function temporalPart({ temporal }: Settings): Part | UnknownPart {
+  const name = 'temporal';
+  if (temporal.address === undefined) return { name, unknown: 'this API has no TEMPORAL_ADDRESS to ask it at' };
+  const { connection, namespace } = temporalConnection(settings);
+  return {
+    name,
+    check: async () => {
+      const against = await probeTemporal(connection, TEMPORAL_DEADLINE_MS, namespace);
+      if (against === undefined) return undefined;
+      const what = IS_UNKNOWN_NAMESPACE.test(against) ? 'does not know its namespace' : 'does not answer';
+      return `${what}: installations wait where they are`;
+    },
+  };
 }
 
 /** Loaded where it is used: most have keys only. */

@@ -1,20 +1,38 @@
 import { z } from 'zod';
-import { PART_STATES, statesOf, type Part } from '../health/parts.js';
+import { PART_STATES, type Health } from '../../runtime/health/parts.js';
 import type { Metrics } from '../metrics.js';
 import { route, type Route } from '../http/route.js';
 
 const state = z.strictObject({ status: z.enum(PART_STATES), reason: z.string().optional() });
 const readiness = z
-  .strictObject({ status: z.enum(['ready', 'unready']), dependencies: z.record(z.string(), state) })
+  .strictObject({
+    status: z.enum(['ready', 'unready']),
+    reason: z.string().optional(),
+    dependencies: z.record(z.string(), state),
+  })
   .meta({
     id: 'Readiness',
-    example: { status: 'ready', dependencies: { database: { status: 'up' }, temporal: { status: 'up' } } },
+    example: {
+      status: 'ready',
+      dependencies: {
+        database: { status: 'up' },
+        blobs: { status: 'up' },
+        bridge: { status: 'up' },
+        orchestrator: { status: 'up' },
+        mqtt: { status: 'down', reason: 'does not answer the bridge: devices are not reached' },
+        schema: { status: 'up' },
+        temporal: { status: 'up' },
+      },
+    },
   });
+const query = z.strictObject({
+  all: z.boolean().optional().meta({ description: 'Whether all parts decide, not only the necessary ones' }),
+});
 
 const common = { tag: 'Health', permission: null } as const;
 
 /** For load balancers, supervisors and people; no token (docs/architecture.md §7). */
-export function healthRoutes(parts: readonly Part[], metrics: Metrics): Route[] {
+export function healthRoutes(health: Health, metrics: Metrics): Route[] {
   return [
     route({
       ...common,
@@ -36,20 +54,17 @@ export function healthRoutes(parts: readonly Part[], metrics: Metrics): Route[] 
       method: 'get',
       path: '/health/ready',
       operationId: 'isReady',
-      summary: 'The health of each part',
+      summary: 'Whether this API can take requests, and the health of each part',
       description:
-        'With Temporal or the broker away the API still takes requests; the work begins when they are back. A part that cannot be asked is `not known`.',
+        'Database, schema and blobs decide. With the others away the API still takes requests, and the work begins when they are back; with `all=true` each part decides. Every part is named; one that cannot be asked is `not known`. Parts are looked at once a second at most. An API that shuts down is `unready` at once.',
+      query,
       answers: {
-        200: { description: 'Every part works', schema: readiness },
-        503: { description: 'Some part does not', schema: readiness },
+        200: { description: 'The parts that decide are up', schema: readiness },
+        503: { description: 'Some part that decides is not up, or the process ends', schema: readiness },
       },
-      handle: async () => {
-        const states = await statesOf(parts);
-        const ready = Object.values(states).every(({ status }) => status === 'up');
-        return {
-          status: ready ? 200 : 503,
-          body: { status: ready ? 'ready' : 'unready', dependencies: states },
-        };
+      handle: async ({ query: { all = false } }) => {
+        const body = await health.readiness(all ? 'all' : 'deciding');
+        return { status: body.status === 'ready' ? 200 : 503, body };
       },
     }),
     route({

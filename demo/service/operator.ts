@@ -146,12 +146,12 @@ export class Operator {
     return this.call('GET', `/v1/devices/${deviceId}/slots`);
   }
 
-  /** Waits until the service says that it is ready. @throws after `ms`, with what it said last. */
+  /** Waits until the service says that all of it is ready. @throws after `ms`, with what it said last. */
   async ready(ms: number): Promise<void> {
     let last = 'it did not answer';
     for (const end = Date.now() + ms; Date.now() < end; await sleep(100)) {
       try {
-        const response = await fetch(`${this.baseUrl}/health/ready`, { signal: AbortSignal.timeout(2_000) });
+        const response = await fetch(`${this.baseUrl}/health/ready?all=true`, { signal: AbortSignal.timeout(2_000) });
         last = await response.text();
         if (response.ok) return;
       } catch (error) {

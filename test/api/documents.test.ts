@@ -1,14 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { holdLease } from '../../store/db/leases.js';
 import { startApi, type ApiUnderTest } from './api-under-test.js';
 
 let api: ApiUnderTest;
-let healthy: Record<string, string | undefined>;
 beforeAll(async () => {
-  healthy = { temporal: undefined, mqtt: undefined };
-  const dependency = (name: string) => ({ name, check: async () => healthy[name] });
-  api = await startApi('api_documents', { parts: [dependency('temporal'), dependency('mqtt')] });
+  api = await startApi('api_documents');
 });
 afterAll(() => api.close());
 
@@ -201,30 +197,6 @@ describe('GET /', () => {
 describe('the health of the service', () => {
   it('is live as long as it answers', async () => {
     expect((await api.call('GET', '/health/live', undefined, withoutToken)).body).toEqual({ status: 'live' });
-  });
-
-  it('is ready when every dependency is, and names those that are not', async () => {
-    const unready = await api.call('GET', '/health/ready', undefined, withoutToken);
-    expect(unready.status).toBe(503);
-    expect(unready.body.dependencies).toMatchObject({
-      database: { status: 'up' },
-      bridge: { status: 'down' },
-      orchestrator: { status: 'down' },
-      temporal: { status: 'up' },
-      mqtt: { status: 'up' },
-    });
-    for (const name of ['bridge', 'orchestrator']) await holdLease(api.pool, name, 'one', 60_000);
-    const ready = await api.call('GET', '/health/ready', undefined, withoutToken);
-    expect([ready.status, ready.body.status]).toEqual([200, 'ready']);
-    healthy['mqtt'] = 'does not answer';
-    const broken = await api.call('GET', '/health/ready');
-    expect([broken.status, broken.body.dependencies.mqtt]).toEqual([
-      503,
-      { status: 'down', reason: 'does not answer' },
-    ]);
-    healthy['mqtt'] = undefined;
-    await api.pool.query(`UPDATE leases SET expires_at = now() - interval '1 second' WHERE name = 'bridge'`);
-    expect((await api.call('GET', '/health/ready')).body.dependencies.bridge.status).toBe('down');
   });
 
   it('is measured for Prometheus: requests by their declared path, the outbox by receiver', async () => {

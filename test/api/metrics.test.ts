@@ -4,6 +4,7 @@ import { addCounts, MESSAGES_REFUSED, PROCESS_FAILURES, INGEST_SECONDS } from '.
 import { CounterBuffer } from '../../runtime/counter-buffer.js';
 import { createLog } from '../../runtime/log.js';
 import { Facts } from '../support/facts.js';
+import { until } from '../support/until.js';
 import { startApi, type ApiUnderTest } from './api-under-test.js';
 
 let api: ApiUnderTest;
@@ -53,8 +54,11 @@ describe('The figures of a running service', () => {
     const facts = await new Facts(api.pool).begin();
     const { id } = await facts.install(await facts.device(), await facts.firmware('a'));
     await facts.sql(`UPDATE installations SET due_at = now() - interval '90 seconds' WHERE id = $1`, [id]);
-    const text = await scrape();
-    expect(text).toContain('slipway_installations_overdue 1\n');
+    // What the database says is kept for a second.
+    const text = await until('the scrape that shows it', async () => {
+      const found = await scrape();
+      return found.includes('slipway_installations_overdue 1\n') && found;
+    });
     const [, seconds] = /^slipway_installations_overdue_oldest_seconds (\d+)/m.exec(text)!;
     expect(Number(seconds)).toBeGreaterThanOrEqual(90);
   });

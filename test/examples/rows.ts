@@ -26,7 +26,7 @@ const START: Replaced = {
   because: 'built before the tests; it ends with the test',
 };
 /** Waits until what START started says that it is ready; a walk has a deadline. */
-const READY = `until curl -sf "$(jq -r .http .slipway/endpoints.json 2>&-)/health/ready" > ready.json; do sleep 0.2; done`;
+const READY = `until curl -sf "$(jq -r .http .slipway/endpoints.json 2>&-)/health/ready?all=true" > ready.json; do sleep 0.2; done`;
 
 /**
  * Each command block of the six documents. The commands of a document run in one shell, one block after the other, in a

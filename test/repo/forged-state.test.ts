@@ -9,7 +9,6 @@ const REASONS: Readonly<Record<string, string>> = {
   'test/adapters/broker-passwords.test.ts': 'forgets what ended, as if the database had been away for long',
   'test/api/api-under-test.ts': 'makes a tenant, for which there is no command yet',
   'test/api/database-away.test.ts': 'makes a key without the API, whose database is away',
-  'test/api/documents.test.ts': 'sets leases back in time',
   'test/api/draft-rollouts.test.ts': "does what a rollout's process would do",
   'test/api/housekeeping.test.ts': 'makes rows that are old',
   'test/api/idempotency.test.ts': 'sets times back; a delivery of a receiver that no test runs',

@@ -5,8 +5,8 @@ const READY_LIMIT_MS = 60_000;
 const ASK_LIMIT_MS = 3_000;
 
 /**
- * Asks /health/ready until it answers 200, and tells `say` when it does. After a minute `say` is told once what is
- * missing, and the asking goes on, slowly: what was missing may come back.
+ * Asks /health/ready for all parts until it answers 200, and tells `say` when it does. After a minute `say` is told
+ * once what is missing, and the asking goes on, slowly: what was missing may come back.
  */
 export async function tellWhenReady(http: string, ending: AbortSignal, say: (sentence: string) => void): Promise<void> {
   const began = Date.now();
@@ -25,7 +25,7 @@ export async function tellWhenReady(http: string, ending: AbortSignal, say: (sen
 /** Undefined when all is there, else what is not. */
 async function ask(http: string, ending: AbortSignal): Promise<string | undefined> {
   try {
-    const response = await fetch(`${http}/health/ready`, {
+    const response = await fetch(`${http}/health/ready?all=true`, {
       signal: AbortSignal.any([ending, AbortSignal.timeout(ASK_LIMIT_MS)]),
     });
     const body = await response.text();

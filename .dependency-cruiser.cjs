@@ -47,7 +47,7 @@ const TYPES = {
 const NPM = {
   domain: [],
   protocol: ['zod'],
-  store: ['pg', 'pg-copy-streams', 'kysely', 'uuidv7', 'node:.*'],
+  store: ['pg', 'pg-copy-streams', 'uuidv7', 'node:.*'],
   workflows: ['@temporalio/workflow', '@temporalio/common'],
   activities: ['@temporalio/activity', '@temporalio/common', 'node:.*'],
   bridge: ['mqtt', 'mqtt-packet', 'p-limit', 'pino', 'prom-client', 'standardwebhooks', 'node:.*'],

@@ -654,6 +654,15 @@ POLICY one_tenant ON rollouts TO slipway_api USING (tenant_id = current_tenant()
 GRANT DELETE, INSERT, SELECT, UPDATE TO slipway_api
 GRANT DELETE, INSERT, SELECT, UPDATE TO slipway_worker
 
+CREATE TABLE schema_needs (
+  migration text NOT NULL
+  least text NOT NULL
+  because text NOT NULL
+  CONSTRAINT schema_needs_pkey PRIMARY KEY (migration)
+);
+GRANT SELECT TO slipway_api
+GRANT SELECT TO slipway_worker
+
 CREATE TABLE service_keys (
   name text NOT NULL
   value bytea NOT NULL

@@ -6,10 +6,10 @@ import { ensureBootstrapKey } from '../store/db/api-keys.js';
 import { forgetEndedCredentials } from '../store/fleet/broker-credentials.js';
 import { expireDrafts } from '../store/fleet/firmwares.js';
 import { sweepIdempotencyKeys } from '../store/db/idempotency.js';
-import { migrate } from '../store/db/migrate.js';
 import { CHANNEL } from '../store/outbox/outbox.js';
 import { databaseNow } from '../store/db/clock.js';
 import { openPool } from '../store/db/pool.js';
+import { SchemaWatch } from '../store/db/schema-watch.js';
 import { exitWithParent, onShutdown } from '../runtime/shutdown.js';
 import { createLog } from '../runtime/log.js';
 import { pauseUnless } from '../runtime/pause.js';
@@ -89,34 +89,30 @@ const services: Services = {
       .catch((error: unknown) => log.debug({ err: error }, 'the sender was not woken; its poll finds the marks')),
 };
 
-/**
- * Whether the schema is up to date and the bootstrap key works. Until then the port answers, and says that it is not
- * ready.
- */
+/** `slipway-admin migrate` brings the schema up to date, never this: any number of these start, in any order. */
+const schema = new SchemaWatch(pool, log);
+/** Whether the bootstrap key works. Until then the port answers, and says that it is not ready. */
 let prepared = false;
+const unready = () => schema.reason ?? (prepared ? undefined : 'fits; the admin token is being looked at');
 const authenticate = eitherOf(byApiKey(pool, services.now), await operatorTokens(settings));
 const live = new LiveEvents(pool, log);
 const app = createApp({
   services,
   live,
-  parts: [
-    {
-      name: 'schema',
-      check: async () => (prepared ? undefined : 'is being brought up to date'),
-      decides: true,
-      askedOf: 'database',
-    },
-    temporalPart(settings),
-  ],
+  parts: [{ name: 'schema', check: async () => unready(), decides: true, askedOf: 'database' }, temporalPart(settings)],
   authenticate: async (token) => {
-    if (!prepared)
-      throw new DomainError('SERVICE_UNAVAILABLE', 'the database is being prepared; try again in a few seconds');
+    if (unready() !== undefined)
+      throw new DomainError(
+        'SERVICE_UNAVAILABLE',
+        'the database is not ready for this process: GET /health/ready says why',
+      );
     return authenticate(token);
   },
 });
 http.answerWith(app);
 onShutdown(() => http.close());
 onShutdown(() => live.end());
+onShutdown(() => schema.end());
 log.info({ url: publicUrl, port: http.port }, 'listens');
 await prepare();
 const housekeeping = new Housekeeping(
@@ -153,7 +149,7 @@ async function prepare(): Promise<void> {
   onShutdown(() => ending.abort());
   while (!prepared && !ending.signal.aborted) {
     try {
-      await migrate(databaseUrl);
+      if (!(await schema.fits())) return;
       if (settings.adminToken === undefined)
         log.warn('SLIPWAY_ADMIN_TOKEN is not set: only keys that are in the database work');
       else await bootstrap(settings.adminToken);

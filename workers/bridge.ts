@@ -13,6 +13,7 @@ import { readBridgeClientId } from '../store/commands/logins.js';
 import { readServiceId } from '../store/db/service-id.js';
 import { databaseNow } from '../store/db/clock.js';
 import { openPool } from '../store/db/pool.js';
+import { SchemaWatch } from '../store/db/schema-watch.js';
 import { asService } from '../store/db/transaction.js';
 import { administer } from '../bridge/outbound/broker-administration.js';
 import { exitWithParent, onShutdown } from '../runtime/shutdown.js';
@@ -47,6 +48,10 @@ const engine = openTemporal({
   taskQueue: async () => taskQueueOf(await asService(pool, readServiceId)),
 });
 onShutdown(() => engine.close());
+const schema = new SchemaWatch(pool, log);
+onShutdown(() => schema.end());
+// Nothing of what follows is right on another schema; a shutdown that came meanwhile ends the process.
+if (!(await schema.fits())) await new Promise(() => undefined);
 
 const { mqtt } = settings;
 const tls = mqtt.tls && {
@@ -122,7 +127,7 @@ const leadership = new Leadership(
     return term;
   },
   log,
-  { stuck: () => process.exit(1) },
+  { stuck: () => process.exit(1), mayNot: () => schema.reason },
 );
 const listener = new Listener(
   databaseUrl,

@@ -4,6 +4,7 @@ import { addCounts, PROCESS_FAILURES } from '../store/db/counters.js';
 import { databaseNow } from '../store/db/clock.js';
 import { isAnyOfOurs } from '../store/commands/known-processes.js';
 import { openPool } from '../store/db/pool.js';
+import { SchemaWatch } from '../store/db/schema-watch.js';
 import { readServiceId } from '../store/db/service-id.js';
 import { asService } from '../store/db/transaction.js';
 import { exitWithParent, onShutdown } from '../runtime/shutdown.js';
@@ -41,42 +42,50 @@ const CONNECT_AGAIN_MS = 500;
 
 /** The engine may come later than this process, and may go: a worker that cannot go on is made anew. */
 const ending = new AbortController();
-/** Resolves when the worker that runs now has ended; registered once, however often the engine goes and comes. */
-let endWorker: (() => Promise<void>) | undefined;
-onShutdown(() => endWorker?.());
 onShutdown(() => ending.abort());
+/** Ends the worker that runs now, when its work is done; registered once, however often the engine goes and comes. */
+let leave: () => Promise<void> = async () => undefined;
+const schema = new SchemaWatch(pool, log, () => void leave());
+onShutdown(() => schema.end());
+onShutdown(() => leave());
 
 while (!ending.signal.aborted) {
   try {
-    const options = {
-      ...temporalConnection(settings),
-      activities: createActivities({ pool, now: databaseNow }),
-      log,
-      failed: (reason: Failed) => counters.count(PROCESS_FAILURES, reason, 1),
-    };
-    const taskQueue = taskQueueOf(await asService(pool, readServiceId));
-    const { worker, connection } = await createOrchestrator({ ...options, taskQueue });
-    log.info({ taskQueue }, 'runs installations');
-    const heartbeat = new Heartbeat(pool, 'orchestrator', randomUUID(), (error) =>
-      log.warn({ err: error }, 'the heartbeat failed'),
-    );
-    const earlier = new EarlierQueue(connection, {
-      worker: options,
-      isAnyOfOurs: (subjects) => asService(pool, (tx) => isAnyOfOurs(tx, subjects)),
-      log,
-    });
-    endWorker = async () => {
-      worker.shutdown();
-      await ended;
-    };
-    const ended = worker.run().finally(async () => {
-      endWorker = undefined;
-      await Promise.all([heartbeat.end(), earlier.end()]);
-      await connection.close();
-    });
-    await ended;
+    if (await schema.fits()) await work();
   } catch (error) {
     log.warn({ err: error }, 'the engine or the database does not answer; trying again');
   }
   await pauseUnless(ending.signal, CONNECT_AGAIN_MS);
+}
+
+/** Until the worker ends: the schema fits no longer, this process is to end, or the engine is gone. */
+async function work(): Promise<void> {
+  const options = {
+    ...temporalConnection(settings),
+    activities: createActivities({ pool, now: databaseNow }),
+    log,
+    failed: (reason: Failed) => counters.count(PROCESS_FAILURES, reason, 1),
+  };
+  const taskQueue = taskQueueOf(await asService(pool, readServiceId));
+  const { worker, connection } = await createOrchestrator({ ...options, taskQueue });
+  log.info({ taskQueue }, 'runs installations');
+  const heartbeat = new Heartbeat(pool, 'orchestrator', randomUUID(), (error) =>
+    log.warn({ err: error }, 'the heartbeat failed'),
+  );
+  const earlier = new EarlierQueue(connection, {
+    worker: options,
+    isAnyOfOurs: (subjects) => asService(pool, (tx) => isAnyOfOurs(tx, subjects)),
+    log,
+  });
+  const ended = worker.run().finally(async () => {
+    await Promise.all([heartbeat.end(), earlier.end()]);
+    await connection.close();
+  });
+  leave = async () => {
+    if (worker.getState() === 'RUNNING') worker.shutdown();
+    await ended;
+  };
+  // What came since the last look.
+  if (schema.reason !== undefined || ending.signal.aborted) await leave();
+  await ended;
 }

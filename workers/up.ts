@@ -187,7 +187,8 @@ async function migrateWhenReachable(databaseUrl: string): Promise<void> {
   const deadline = Date.now() + DATABASE_LIMIT_MS;
   for (;;) {
     try {
-      return await migrate(databaseUrl);
+      await migrate(databaseUrl);
+      return;
     } catch (error) {
       if (!isUnreachable(error) || Date.now() > deadline) throw error;
     }

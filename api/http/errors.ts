@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import { unknownMember } from './unknown-members.js';
-import { isTransient } from '../../store/db/sqlstates.js';
+import { isTransient, whoseFailure } from '../../store/db/sqlstates.js';
 import { DomainError, ERRORS, type ErrorCode, type Fault } from '../../domain/errors.js';
 
 /** What a refusal looks like on the wire: the contract's envelope and the members of RFC 9457, in one object. */
@@ -51,7 +51,9 @@ export function toDomainError(error: unknown): DomainError {
   if (isTransient(error))
     return new DomainError(
       'SERVICE_UNAVAILABLE',
-      'the database does not answer; try again in a few seconds',
+      whoseFailure(error) === 'schema'
+        ? 'the database schema is of another version than this process; try again in a few seconds'
+        : 'the database does not answer; try again in a few seconds',
       {},
       { cause: error },
     );

@@ -31,21 +31,24 @@ export interface LeaderTask {
  * stalled leader is fenced three times: by the epoch in every transaction, by its own clocks before every message, and
  * by the broker's take-over of its client id.
  *
- * Modes: `standby` (asks for the lease), `leading` (a term runs), `ended`.
+ * Modes: `standby` (asks for the lease, unless it may not lead), `leading` (a term runs), `ended`.
  */
 export class Leadership {
   private mode: 'standby' | 'leading' | 'ended' = 'standby';
   private readonly pause = new Pause();
   private readonly done: Promise<void>;
 
-  /** @param ending how long the end of a term may take, in milliseconds, and what is done where it takes longer. */
+  /**
+   * @param options `limitMs`: how long the end of a term may take, and `stuck`: what is done where it takes longer.
+   * `mayNot`: why this process may not lead now, in a sentence; asked before the lease is, and while it leads.
+   */
   constructor(
     private readonly pool: Pool,
     private readonly name: string,
     private readonly holder: string,
     private readonly startTerm: (guard: LeaseGuard) => LeaderTask,
     private readonly log: Logger,
-    private readonly ending: { limitMs?: number; stuck?: () => void } = {},
+    private readonly options: { limitMs?: number; stuck?: () => void; mayNot?: () => string | undefined } = {},
   ) {
     this.done = this.run();
   }
@@ -63,7 +66,7 @@ export class Leadership {
   private async run(): Promise<void> {
     for (let isLogged = false; !this.isEnded();) {
       const asked = instant();
-      const epoch = await this.ask();
+      const epoch = this.mayNot() === undefined ? await this.ask() : undefined;
       if (epoch === undefined && !isLogged) this.log.info({}, `stands by for "${this.name}"`);
       isLogged = epoch === undefined;
       if (epoch !== undefined && !this.isEnded())
@@ -81,7 +84,7 @@ export class Leadership {
     const term = this.startTerm(guard);
     while (!this.isEnded() && guard.holds()) {
       await this.pause.for(RENEW_MS);
-      if (!guard.holds()) break;
+      if (!guard.holds() || this.mayNot() !== undefined) break;
       const asked = instant();
       // A database that does not answer at all must not make this wait beyond its tenure.
       const epoch = await Promise.race([this.ask(), sleep(Math.max(0, guard.remaining()), undefined, { ref: false })]);
@@ -93,13 +96,18 @@ export class Leadership {
       guard.lose();
     }
     await this.endTerm(term);
-    if (this.isEnded()) await this.giveBack();
-    else this.mode = 'standby';
+    // A successor that may lead need not wait for the end of the lease.
+    if (this.isEnded() || this.mayNot() !== undefined) await this.giveBack();
+    if (!this.isEnded()) this.mode = 'standby';
+  }
+
+  private mayNot(): string | undefined {
+    return this.options.mayNot?.();
   }
 
   /** In time, or not at all: a process that waits for the end of a term can never lead again. */
   private async endTerm(term: LeaderTask): Promise<void> {
-    const { limitMs = END_LIMIT_MS, stuck } = this.ending;
+    const { limitMs = END_LIMIT_MS, stuck } = this.options;
     const timer = setTimeout(() => {
       this.log.fatal({ limitMs }, `the work of "${this.name}" does not end; this process goes`);
       stuck?.();

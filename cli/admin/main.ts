@@ -4,6 +4,7 @@ import { backup } from './backup.js';
 import { blobsCopy } from './blobs-copy.js';
 import { blobsVerify } from './blobs-verify.js';
 import { createContext, type Context, type ExitCode, type StoreName } from './context.js';
+import { migrate } from './migrate.js';
 import { restore } from './restore.js';
 import { tenantsCreate } from './tenants-create.js';
 
@@ -13,7 +14,7 @@ import { tenantsCreate } from './tenants-create.js';
  */
 const program = new Command('slipway-admin')
   .description(
-    'Backup, restore, blob stores and tenants of a Slipway. It reads the same environment variables as the service (docs/operations.md).',
+    'Schema, backup, restore, blob stores and tenants of a Slipway. It reads the same environment variables as the service (docs/operations.md).',
   )
   .option('--data-dir <folder>', 'the data folder, instead of SLIPWAY_DATA_DIR')
   .addHelpText(
@@ -31,6 +32,12 @@ async function run(verb: (context: Context) => Promise<ExitCode>): Promise<void>
     process.exitCode = 1;
   }
 }
+
+program
+  .command('migrate')
+  .description('bring the database schema up to date for this version, while the service runs or not')
+  .option('--check', 'say only which migrations are to run; the exit code is 2 where there are any', false)
+  .action(({ check }: { check: boolean }) => run((context) => migrate(context, { isCheck: check })));
 
 program
   .command('backup <folder>')

@@ -3,10 +3,12 @@
  * - `retry`: another transaction came between. Nothing was applied; the same transaction may well succeed at once.
  * - `row`: these rows are busy. PostgreSQL is there, and work on other rows can be done.
  * - `database`: PostgreSQL is away, going down or overrun. No work can be done until it is back.
+ * - `schema`: the schema is of another version than this process, for the moment between a migration and the process
+ *   that learns of it (schema-watch.ts). What was asked for is not at fault, and must not be given up.
  *
  * What is not in the table does not pass by itself: the statement, or what it was given, is at fault.
  */
-export type Whose = 'retry' | 'row' | 'database';
+export type Whose = 'retry' | 'row' | 'database' | 'schema';
 
 interface Failure {
   readonly whose: Whose;
@@ -41,6 +43,16 @@ export const SQLSTATES: Readonly<Record<string, Failure>> = {
     whose: 'database',
     name: 'transaction_rollback',
     comment: 'Others of the class, such as 40003: whether the statement ran is not known.',
+  },
+  '42P01': {
+    whose: 'schema',
+    name: 'undefined_table',
+    comment: 'A migration has removed the table, or the one that makes it has not run yet.',
+  },
+  '42703': {
+    whose: 'schema',
+    name: 'undefined_column',
+    comment: 'A migration has removed the column, or the one that makes it has not run yet.',
   },
   '53': {
     whose: 'database',

@@ -2,7 +2,8 @@ import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import pg from 'pg';
 import { from as copyFrom } from 'pg-copy-streams';
-import { migrate, migrationNames } from '../db/migrate.js';
+import { migrate } from '../db/migrate.js';
+import { migrationNames } from '../db/schema-fit.js';
 import { verifyChain } from './seal.js';
 import { asOwner, columnList, type SnapshotAbout, type SnapshotTable } from '../db/snapshot.js';
 

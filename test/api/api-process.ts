@@ -21,9 +21,12 @@ export class ApiProcess {
     private readonly env: Record<string, string>,
   ) {}
 
-  /** Not started yet: a test may prepare what the process finds. */
-  static async prepare(title: string, env: Record<string, string> = {}): Promise<ApiProcess> {
-    const database = await createTestDatabase(title);
+  /**
+   * Not started yet: a test may prepare what the process finds.
+   * @param upTo the last migration that its database has; absent = all of them
+   */
+  static async prepare(title: string, env: Record<string, string> = {}, upTo?: string): Promise<ApiProcess> {
+    const database = await createTestDatabase(title, upTo);
     const folder = await mkdtemp(join(tmpdir(), 'slipway-api-process-'));
     return new ApiProcess(
       database,
@@ -38,6 +41,12 @@ export class ApiProcess {
   }
 
   async start(): Promise<void> {
+    await this.listen();
+    await until('the API answers', async () => (await this.fetch('GET', '/v1/firmwares')).status === 200, 30_000);
+  }
+
+  /** Starts it, and waits no longer than until its port answers: it may not become ready. */
+  async listen(): Promise<void> {
     const child = spawn(process.execPath, ['dist/workers/api.js'], {
       env: {
         ...process.env,
@@ -59,7 +68,6 @@ export class ApiProcess {
       child.once('exit', (code) => reject(new Error(`the API ended with ${code}`)));
     });
     this.url = `http://127.0.0.1:${port}`;
-    await until('the API answers', async () => (await this.fetch('GET', '/v1/firmwares')).status === 200, 30_000);
   }
 
   fetch(method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Response> {

@@ -102,6 +102,11 @@ export class BridgeProcess {
     return until('it stands by', () => /stands by for/.test(this.log), 20_000);
   }
 
+  /** Whether its log has these words. */
+  said(words: string): boolean {
+    return this.log.includes(words);
+  }
+
   isLeading(): boolean {
     return (
       (this.log.match(/leads \\"bridge\\"/g) ?? []).length >

@@ -2,7 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
 import { EVENT_NAMES } from '../../domain/webhook/event-names.js';
-import { migrate, migrationNames } from '../../store/db/migrate.js';
+import { migrate } from '../../store/db/migrate.js';
+import { migrationNames } from '../../store/db/schema-fit.js';
 import { createTestDatabase } from '../support/database.js';
 
 let database: Awaited<ReturnType<typeof createTestDatabase>>;

@@ -1,7 +1,6 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
-import { migrate } from '../../store/db/migrate.js';
 import { createTestDatabase } from '../support/database.js';
 
 let database: Awaited<ReturnType<typeof createTestDatabase>>;
@@ -76,14 +75,5 @@ describe('The schema', () => {
       });
     });
     expect(faults).toEqual([]);
-  });
-
-  it('of a newer Slipway is left alone by an older one, which says so', async () => {
-    await client.query(`INSERT INTO kysely_migration VALUES ('9999-later', now()::text)`);
-    await expect(migrate(database.url)).rejects.toThrow(
-      'the database is of a newer Slipway: its schema has "9999-later", which this one does not know. Start the newer one, or restore a backup',
-    );
-    await client.query(`DELETE FROM kysely_migration WHERE name = '9999-later'`);
-    await migrate(database.url);
   });
 });

@@ -28,7 +28,8 @@ describe('A failure of the database', () => {
     ['ECONNREFUSED', 'nothing listens there', 'database'],
     ['23505', 'a key that is there already', undefined],
     ['22P02', 'a text that is no number', undefined],
-    ['42P01', 'a table that is not there', undefined],
+    ['42P01', 'a table that is not there', 'schema'],
+    ['42703', 'a column that is not there', 'schema'],
     ['0A000', 'a plan that is out of date', undefined],
   ])('%s: %s is of %s', (code, _what, whose) => {
     expect(whoseFailure(failure(code))).toBe(whose);
@@ -70,7 +71,7 @@ describe('The table of SQLSTATEs', () => {
   });
 
   it('is the only place that spells codes of failures that pass', () => {
-    const spelled = /'(08|40|53|55|57|58)[0-9A-Z]{3}'|'25P03'|'42P01'/;
+    const spelled = /'(08|40|53|55|57|58)[0-9A-Z]{3}'|'25P03'|'42P01'|'42703'/;
     const files = execFileSync('git', ['ls-files', '*.ts'], { encoding: 'utf8' }).trim().split('\n');
     const product = files.filter((file) => !/^(test|bench)\//.test(file) && file !== 'store/db/sqlstates.ts');
     // 42P05 of prepared.ts is about names of statements.

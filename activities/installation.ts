@@ -1,4 +1,5 @@
 import type { Decided } from '../domain/installation/decided.js';
+import { lookAtRows } from './look-at-rows.js';
 import { processEvents, type DecideBy, type InstallationDependencies, type Ref } from './process-events.js';
 
 /**
@@ -20,6 +21,8 @@ export interface InstallationActivities {
   expireOutcome(ref: Ref): Promise<Decided>;
   /** The new content had its time to prove itself. */
   endSoak(ref: Ref): Promise<Decided>;
+  /** Where the row stands, and nothing else: a signal said that it has ended. */
+  lookAtRow(ref: Ref): Promise<Decided>;
 }
 
 /** Each may run twice: the decision is stored with the row, so a repetition finds nothing to do. */
@@ -34,5 +37,6 @@ export function createInstallationActivities(
     expireDownload: deadline,
     expireOutcome: deadline,
     endSoak: deadline,
+    lookAtRow: lookAtRows(dependencies),
   };
 }

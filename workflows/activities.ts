@@ -11,7 +11,7 @@ const RETRY = { initialInterval: '200 milliseconds', backoffCoefficient: 2, maxi
  * latency. They fail only when the database or the worker is away; each is idempotent, because the row says where it
  * stands.
  */
-export const { makeOffer, expireOffer, expireDownload, expireOutcome, endSoak, notify, judge, conclude } =
+export const { makeOffer, expireOffer, expireDownload, expireOutcome, endSoak, lookAtRow, notify, judge, conclude } =
   proxyLocalActivities<InstallationActivities & EarlierInstallationActivities>({
     startToCloseTimeout: '20 seconds',
     retry: RETRY,

@@ -2,6 +2,7 @@ import { continueAsNew, defineSignal, patched, setHandler } from '@temporalio/wo
 import { SIGNALS, type ProcessStatus, type StatusUpdate } from '../domain/installation/process-status.js';
 import { conclude, judge, notify } from './activities.js';
 import { EDITION, STATUS, type InstallationEnd, type InstallationRef } from './messages.js';
+import { isStatus, statusIn } from './status-in.js';
 import { isHistoryLong, waitFor } from './waiting.js';
 
 /**
@@ -15,10 +16,10 @@ export async function earlierInstallation(ref: InstallationRef): Promise<Install
   let news: ProcessStatus | undefined;
   for (const name of SIGNALS)
     setHandler(defineSignal<[ProcessStatus]>(name), (status) => {
-      news = status;
+      if (isStatus(status)) news = status;
     });
-  setHandler(defineSignal<[StatusUpdate]>(STATUS), ({ status }) => {
-    news = status;
+  setHandler(defineSignal<[StatusUpdate]>(STATUS), (update) => {
+    news = statusIn(update) ?? news;
   });
 
   async function newsBeforeDue(at: ProcessStatus): Promise<ProcessStatus | undefined> {

@@ -1,6 +1,6 @@
 import { ApplicationFailure } from '@temporalio/workflow';
 import type { ProcessStatus } from '../domain/installation/process-status.js';
-import { endSoak, expireDownload, expireOffer, expireOutcome, makeOffer } from './activities.js';
+import { endSoak, expireDownload, expireOffer, expireOutcome, lookAtRow, makeOffer } from './activities.js';
 import { earlierInstallation } from './earlier-installation.js';
 import { EDITION, type InstallationEnd, type InstallationRef } from './messages.js';
 import { Mission } from './mission.js';
@@ -21,8 +21,10 @@ export async function installation(ref: InstallationRef): Promise<InstallationEn
     at = await awaitDownload(mission, at);
     at = await awaitOutcome(mission, at);
     at = await soak(mission, at);
+    at = await looked(mission, at);
     if (at.stage === 'ended') return conclude(at);
-    // The attempt is over and another is allowed. Its back-off is a time to begin like any other.
+    // The attempt is over and another is allowed: its back-off is a time to begin like any other. Or the signal was
+    // false, and the offer says where the row stands.
   }
 }
 
@@ -56,6 +58,14 @@ async function awaitOutcome(mission: Mission, at: ProcessStatus): Promise<Proces
 async function soak(mission: Mission, at: ProcessStatus): Promise<ProcessStatus> {
   while (at.stage === 'soak') at = await mission.signalOrDeadline(at, endSoak);
   return at;
+}
+
+/**
+ * An end that a signal told of is one only if the row says so: the engine takes signals from everyone who reaches it.
+ */
+async function looked(mission: Mission, at: ProcessStatus): Promise<ProcessStatus> {
+  const isHearsay = mission.ref.looksBeforeEnd === true && at.stage === 'ended' && mission.wasSignalled(at);
+  return isHearsay ? (await lookAtRow(mission.ref)).status : at;
 }
 
 /**

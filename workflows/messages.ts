@@ -16,6 +16,11 @@ export interface InstallationRef {
    * marker in every process would be two events more. `patched()` is for changes on paths that few processes take.
    */
   readonly edition?: typeof EDITION | 2;
+  /**
+   * Before it ends because a signal says so, it looks at the row. Absent in processes that began before it was so; a
+   * worker of before passes it over, and may replay a process that has not ended.
+   */
+  readonly looksBeforeEnd?: true;
 }
 
 /** Of the processes that are started from now on. */

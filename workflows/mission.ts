@@ -2,6 +2,7 @@ import { continueAsNew, defineSignal, setHandler } from '@temporalio/workflow';
 import type { Decided } from '../domain/installation/decided.js';
 import type { ProcessStatus, StatusUpdate } from '../domain/installation/process-status.js';
 import { STATUS, type InstallationRef } from './messages.js';
+import { statusIn } from './status-in.js';
 import { isHistoryLong, waitFor } from './waiting.js';
 
 const statusSignal = defineSignal<[StatusUpdate]>(STATUS);
@@ -18,9 +19,14 @@ export class Mission {
   private signalled: ProcessStatus | undefined;
 
   constructor(readonly ref: InstallationRef) {
-    setHandler(statusSignal, ({ status }) => {
-      this.pending = status;
+    setHandler(statusSignal, (update) => {
+      this.pending = statusIn(update) ?? this.pending;
     });
+  }
+
+  /** Whether this is what a signal said, and no activity has. */
+  wasSignalled(at: ProcessStatus): boolean {
+    return at === this.signalled;
   }
 
   /**

@@ -17,6 +17,12 @@ export interface Engine {
   signal(installationId: string, update: StatusUpdate): Promise<'sent' | 'gone'>;
   /** Has the process of a rollout look again, and starts it where none runs. */
   poke(ref: RolloutRef, title: ProcessTitle): Promise<void>;
+  /**
+   * What the processes are about that have ended since then, however they did; of other services on the same engine,
+   * too, where it cannot tell.
+   * @param since of the answer before; absent = the newest ones, some thousands
+   */
+  endedSince(since?: string): Promise<Ended>;
   close(): Promise<void>;
 }
 
@@ -26,4 +32,12 @@ export interface ProcessTitle {
   readonly summary: string;
   /** Markdown, at most 20,000 bytes. */
   readonly details: string;
+}
+
+/** Processes that have ended: the ids of installations and rollouts, and from where to ask on. */
+export interface Ended {
+  readonly installations: readonly string[];
+  readonly rollouts: readonly string[];
+  /** By the engine's own clock; absent while nothing has ended. */
+  readonly since?: string;
 }

@@ -1,17 +1,25 @@
 import { Client, Connection, WorkflowNotFoundError, type ConnectionOptions } from '@temporalio/client';
 import type { StatusUpdate } from '../../domain/installation/process-status.js';
 import {
+  EARLIER_TASK_QUEUE,
   installationWorkflowId,
   POKE,
   rolloutWorkflowId,
   STATUS,
+  subjectOf,
   type InstallationRef,
   type RolloutRef,
 } from '../../workflows/messages.js';
-import type { Engine, ProcessTitle } from './port.js';
+import type { Ended, Engine, ProcessTitle } from './port.js';
 
 /** Longer than a loaded server takes; the sender's lease on an outbox row (30 s) is longer still. */
 const CALL_TIMEOUT_MS = 10_000;
+
+/** Ends of processes are listed a page at a time, the newest first; so many in one look are many hundreds a second. */
+const ENDED_PAGE = 1_000;
+const ENDED_PAGES = 10;
+/** What ended may come into the list this much later than others that ended after it. */
+const LISTED_LATE_MS = 30_000;
 
 /** How to reach the engine, and where processes are started. */
 export interface TemporalOptions {
@@ -70,6 +78,36 @@ export function openTemporal({ connection: options, namespace, taskQueue }: Temp
           staticDetails: title.details,
         }),
       );
+    },
+
+    async endedSince(since?: string): Promise<Ended> {
+      const queues = [await queue(), EARLIER_TASK_QUEUE].map((name) => `'${name}'`).join(', ');
+      const query = `TaskQueue IN (${queues}) AND ExecutionStatus IN ('Completed', 'Failed', 'Canceled', 'Terminated', 'TimedOut')${since === undefined ? '' : ` AND CloseTime > '${since}'`}`;
+      const ended = { installations: new Set<string>(), rollouts: new Set<string>() };
+      let newest = since === undefined ? -Infinity : Date.parse(since) + LISTED_LATE_MS;
+      let nextPageToken: Uint8Array = new Uint8Array();
+      for (let page = 0; page < ENDED_PAGES && (page === 0 || nextPageToken.length > 0); page += 1) {
+        const token = nextPageToken;
+        const answer = await within(CALL_TIMEOUT_MS, () =>
+          connection.workflowService.listWorkflowExecutions({
+            namespace,
+            query,
+            pageSize: ENDED_PAGE,
+            nextPageToken: token,
+          }),
+        );
+        for (const { execution, closeTime } of answer.executions) {
+          const subject = subjectOf(execution?.workflowId ?? '');
+          if (subject) ended[subject.kind === 'installation' ? 'installations' : 'rollouts'].add(subject.id);
+          newest = Math.max(newest, Number(closeTime?.seconds ?? 0) * 1000);
+        }
+        nextPageToken = answer.nextPageToken;
+      }
+      return {
+        installations: [...ended.installations],
+        rollouts: [...ended.rollouts],
+        ...(newest === -Infinity ? {} : { since: new Date(newest - LISTED_LATE_MS).toISOString() }),
+      };
     },
 
     close: () => connection.close(),

@@ -10,6 +10,7 @@ import type { LeaderTask } from './leadership.js';
 import { StartThrottle } from '../outbound/start-throttle.js';
 import { APART_MS, Loop } from '../rounds/loop.js';
 import { BrokerSession } from './session.js';
+import { EndedProcesses } from '../outbound/ended-processes.js';
 import { LoginSender, withoutLogins, type CredentialSender } from '../outbound/send-credentials.js';
 import { sendProcesses } from '../outbound/send-processes.js';
 import type { LeaseGuard } from '../rounds/lease-guard.js';
@@ -44,6 +45,7 @@ export class LeaderTasks implements LeaderTask {
     const loop = (name: string, work: () => Promise<boolean>, pollMs: number, apartMs?: number) =>
       new Loop(name, () => guard.during(work, false), pollMs, log, apartMs);
     const refreshLimiter = new StatusRefreshLimiter();
+    const ended = new EndedProcesses(pool, engine, guard);
     const throttle = new StartThrottle();
     this.logins = administration ? new LoginSender({ pool, fence, log, now }, administration) : withoutLogins(pool);
     this.session = new BrokerSession({
@@ -93,6 +95,15 @@ export class LeaderTasks implements LeaderTask {
         RECONCILE_MS,
       ),
       webhooks,
+      loop(
+        'looking for processes that ended too early',
+        async () => {
+          const marked = await ended.look();
+          if (marked > 0) log.warn({ marked }, 'processes had ended before their rows: they are started again');
+          return false;
+        },
+        RECONCILE_MS,
+      ),
       loop(
         'tidying',
         async () => (await dropOldDiagnostics(pool, fence), await dropOldDeliveries(pool, fence), false),

@@ -12,7 +12,7 @@ import {
 } from '../../domain/installation/process-status.js';
 import { isEnded } from '../../domain/installation/states.js';
 import { assertLease } from '../../store/db/leases.js';
-import { claimIn, settleIn, type Claimed, type Settled } from '../../store/outbox/outbox.js';
+import { claimIn, settleIn, START_AGAIN, type Claimed, type Settled } from '../../store/outbox/outbox.js';
 import type { Pool } from '../../store/db/pool.js';
 import { markProcessesStarted, readProcesses, type ProcessView } from '../../store/installations/to-send.js';
 import { asService } from '../../store/db/transaction.js';
@@ -85,6 +85,10 @@ async function sendOne(
       return { settled: { claimed }, started: false };
     }
     const { installation } = view;
+    if (claimed.detail === START_AGAIN) {
+      if (!isEnded(installation.state)) await engine.start(refOf(installation), installationTitle(view));
+      return { settled: { claimed }, started: true };
+    }
     const because = signalDue(view, now);
     const isRefresh = because === 'moved' || (because !== undefined && refreshLimiter.isRefresh(installation));
     const later = isRefresh && !isOverdue(installation, now) ? refreshLimiter.waitUntil(installation, now) : undefined;
@@ -118,6 +122,10 @@ function isOverdue({ dueAt }: Installation, now: number): boolean {
   return dueAt !== null && dueAt <= now;
 }
 
+function refOf({ tenantId, deviceId, id: installationId }: Installation): InstallationRef {
+  return { tenantId, deviceId, installationId, edition: EDITION, looksBeforeEnd: true };
+}
+
 /** @returns whether the process was started for the first time, or told where the row stands. */
 async function bringUpToDate(
   engine: Engine,
@@ -126,12 +134,7 @@ async function bringUpToDate(
   now: number,
 ): Promise<'started' | 'signalled' | undefined> {
   const { installation, reach, executing } = view;
-  const ref: InstallationRef = {
-    tenantId: installation.tenantId,
-    deviceId: installation.deviceId,
-    installationId: installation.id,
-    edition: EDITION,
-  };
+  const ref = refOf(installation);
   const ended = isEnded(installation.state);
   if (!view.started) {
     if (ended) return undefined; // it ended before a process could begin: there is nothing to wait for

@@ -14,6 +14,8 @@ import type { Surroundings } from './waiting-on.js';
  * When a deadline has passed: `wait` (a report moved the deadline, nothing is due); `hello_asked` (every status may
  * have been lost, so that the device is asked what it holds); `retry` (the attempt is over, another begins).
  *
+ * When a signal said that it has ended: `not_ended`, where the row says otherwise.
+ *
  * The state in which it ended; `already_ended` where a report was faster; `gone` where the device was deleted.
  */
 export type Decision =
@@ -25,6 +27,7 @@ export type Decision =
   | 'wait'
   | 'hello_asked'
   | 'retry'
+  | 'not_ended'
   | EndedState
   | 'already_ended'
   | 'gone';
@@ -60,6 +63,12 @@ export function decided(
   const status = statusOf(i, around, now);
   const [decision, because] = applied ? changed(asked, i, status) : unchanged(asked, i, status);
   return { decision, because, status };
+}
+
+/** Puts into words what a look at the row came to, where a signal said that it has ended. */
+export function seenAtEnd(i: Installation, around: Surroundings, now: number): Decided {
+  const status = statusOf(i, around, now);
+  return { decision: isEnded(i.state) ? 'already_ended' : 'not_ended', because: status.waitingOn, status };
 }
 
 type Words = readonly [Decision, string];

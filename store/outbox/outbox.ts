@@ -8,6 +8,9 @@ import { asService } from '../db/transaction.js';
 /** Whom a mark is for: the engine, the broker's retained documents, or the broker's access list. */
 export type Receiver = 'workflow' | 'document' | 'credential';
 
+/** As `detail` of a mark for the engine: the process of an installation has ended before its row, and starts again. */
+export const START_AGAIN = 'start again';
+
 /**
  * "Bring this receiver up to date about this subject." workflow: an installation, or a rollout (then `detail` says so).
  * document: a device, and the slot as `detail`. credential: a device. There is at most one row per subject and

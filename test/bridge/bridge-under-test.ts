@@ -36,6 +36,7 @@ export class BridgeUnderTest {
   broker!: EmbeddedBroker;
   private database!: Awaited<ReturnType<typeof createTestDatabase>>;
   private engine!: Engine;
+  readonly taskQueue: string;
   private orchestrator!: { worker: Worker; connection: NativeConnection };
   private running!: Promise<void>;
   private leadership: Leadership | undefined;
@@ -48,7 +49,9 @@ export class BridgeUnderTest {
   constructor(
     private readonly title: string,
     private readonly compareEveryMs = 5 * 60_000,
-  ) {}
+  ) {
+    this.taskQueue = `${title}-${randomUUID()}`;
+  }
 
   async start(): Promise<void> {
     this.database = await createTestDatabase(this.title);
@@ -56,7 +59,7 @@ export class BridgeUnderTest {
     this.facts = await new Facts(this.pool).begin();
     await this.startBroker();
     const connection = { address: process.env['SLIPWAY_TEST_TEMPORAL_ADDRESS']! };
-    const taskQueue = `${this.title}-${randomUUID()}`;
+    const { taskQueue } = this;
     this.engine = openTemporal({ connection, namespace: 'default', taskQueue });
     this.orchestrator = await createOrchestrator({
       connection,

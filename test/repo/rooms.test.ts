@@ -14,6 +14,7 @@ const BESIDE_THE_ROOMS: Readonly<Record<string, readonly string[]>> = {
     'group-commit.ts',
     'index.ts',
     'installation.ts',
+    'look-at-rows.ts',
     'process-events.ts',
     'rollout-steps.ts',
     'rollout.ts',
@@ -73,6 +74,7 @@ const BESIDE_THE_ROOMS: Readonly<Record<string, readonly string[]>> = {
     'messages.ts',
     'mission.ts',
     'rollout.ts',
+    'status-in.ts',
     'waiting.ts',
   ],
 };

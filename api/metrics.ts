@@ -5,6 +5,8 @@ import { partGauge } from '../runtime/health/gauge.js';
 import { keptFor } from '../runtime/health/kept.js';
 import type { Health } from '../runtime/health/parts.js';
 import {
+  CONNECTION_LIMITS,
+  CONNECTIONS_REFUSED,
   FAILURE_REASONS,
   INGEST_BOUNDS,
   INGEST_SECONDS,
@@ -69,6 +71,12 @@ export function createMetrics(pool: Pool, health: Health): Metrics {
       name: MESSAGES_REFUSED,
       help: 'Messages of devices that were refused, by reason; see last-diagnostics of the device',
       labelNames: ['reason'],
+      registers: [registry],
+    }),
+    connections: new Counter({
+      name: CONNECTIONS_REFUSED,
+      help: 'Connections to the embedded broker that a limit ended or did not let in, by what it limits',
+      labelNames: ['limit'],
       registers: [registry],
     }),
     ingest: new Counter({
@@ -137,18 +145,21 @@ function show(gauges: Gauges, vitals: Vitals): void {
 interface Counters {
   recorded: Counter;
   refused: Counter<'reason'>;
+  connections: Counter<'limit'>;
   ingest: Counter<'le'>;
   failures: Counter<'reason'>;
 }
 
-/** Counted by bridge and orchestrator, in PostgreSQL (runtime/counter-buffer.ts): each scrape shows what is there. */
+/** Counted by bridge, broker and orchestrator, in PostgreSQL (runtime/counter-buffer.ts): shown as they stand there. */
 function showCounts(counters: Counters, counts: readonly Count[]): void {
   for (const counter of Object.values(counters) as Counter[]) counter.reset();
   for (const le of INGEST_BOUNDS) counters.ingest.inc({ le }, 0);
+  for (const limit of CONNECTION_LIMITS) counters.connections.inc({ limit }, 0);
   for (const reason of FAILURE_REASONS) counters.failures.inc({ reason }, 0);
   for (const { name, reason, value } of counts) {
     if (name === REPORTS_RECORDED) counters.recorded.inc(value);
     if (name === MESSAGES_REFUSED) counters.refused.inc({ reason }, value);
+    if (name === CONNECTIONS_REFUSED) counters.connections.inc({ limit: reason }, value);
     if (name === INGEST_SECONDS) counters.ingest.inc({ le: reason }, value);
     if (name === PROCESS_FAILURES) counters.failures.inc({ reason }, value);
   }

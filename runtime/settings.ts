@@ -22,6 +22,12 @@ const port = z
   .regex(/^\d{1,5}$/, 'must be a port from 0 (any free one) to 65535')
   .transform(Number)
   .refine((value) => value <= 65_535, 'must be a port from 0 (any free one) to 65535');
+const count = (least: number, most: number) =>
+  z
+    .string()
+    .regex(/^\d{1,9}$/, `must be a whole number from ${least} to ${most}`)
+    .transform(Number)
+    .refine((value) => value >= least && value <= most, `must be a whole number from ${least} to ${most}`);
 const flag = z
   .enum(['true', 'false', '1', '0'], 'must be true or false')
   .transform((value) => value === 'true' || value === '1');
@@ -61,6 +67,8 @@ const environment = z.object({
     .optional(),
   SLIPWAY_MQTT_PORT: port.default(1883),
   SLIPWAY_MQTT_HOST: text.default('127.0.0.1'),
+  SLIPWAY_MQTT_CONNECTIONS_PER_DEVICE: count(1, 1_000).default(10),
+  SLIPWAY_MQTT_CONNECTIONS_PER_ADDRESS: count(1, 1_000_000).default(10_000),
   MQTT_URL: url('mqtt', 'mqtts').optional(),
   MQTT_USERNAME: text.optional(),
   MQTT_PASSWORD: text.optional(),
@@ -149,7 +157,14 @@ function arrange(env: Parsed, unknown: readonly string[]) {
       tls: mqttTls(env),
     },
     /** Where `workers/broker.ts` listens. */
-    brokerListens: { host: env.SLIPWAY_MQTT_HOST, port: env.SLIPWAY_MQTT_PORT },
+    brokerListens: {
+      host: env.SLIPWAY_MQTT_HOST,
+      port: env.SLIPWAY_MQTT_PORT,
+      limits: {
+        perDevice: env.SLIPWAY_MQTT_CONNECTIONS_PER_DEVICE,
+        perAddress: env.SLIPWAY_MQTT_CONNECTIONS_PER_ADDRESS,
+      },
+    },
     temporal: {
       address: env.TEMPORAL_ADDRESS,
       namespace: env.TEMPORAL_NAMESPACE,

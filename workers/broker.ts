@@ -1,5 +1,5 @@
 import { startEmbeddedBroker, type EmbeddedBroker } from '../adapters/broker/embedded.js';
-import { addCounts, MESSAGES_REFUSED } from '../store/db/counters.js';
+import { addCounts, CONNECTIONS_REFUSED, MESSAGES_REFUSED } from '../store/db/counters.js';
 import { asService } from '../store/db/transaction.js';
 import { credentialLookup } from '../store/fleet/broker-credentials.js';
 import { keepDiagnostics } from '../store/fleet/diagnostics.js';
@@ -49,6 +49,7 @@ const broker = await startEmbeddedBroker({
   authenticate: (name, secret) => passwords.check(name, secret),
   log,
   onRefused: (refused) => refusals.add(refused),
+  onLimit: (limit) => counters.count(CONNECTIONS_REFUSED, limit === 'perDevice' ? 'device' : 'address', 1),
 });
 onShutdown(() => broker.close());
 const looking = new AbortController();

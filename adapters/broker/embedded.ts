@@ -1,11 +1,14 @@
 import net from 'node:net';
-import { Aedes, type AedesOptions, type AuthenticateError, type Client, type ConnectPacket } from 'aedes';
+import { Aedes, type Client } from 'aedes';
+import { admission, refusal, SERVER_UNAVAILABLE } from './admission.js';
 import { guard, type Admission, type RefusedAct } from './guard.js';
 import { BackpressureGate, MAX_DELIVERING, MAX_UNACKNOWLEDGED } from './backpressure-gate.js';
 import { limitPackets } from './packet-limits.js';
 import { OutgoingQueues } from './outgoing.js';
 import { retainedByNode } from './retained.js';
 import { Sessions, type Gone, type Session } from './sessions.js';
+import { Addresses } from './addresses.js';
+import { releaseByTurns, type Emitter } from './release-by-turns.js';
 import { endedTopic } from '../../protocol/mqtt/topics.js';
 
 export type { Admission } from './guard.js';
@@ -27,13 +30,28 @@ export interface EmbeddedBrokerOptions {
   log: BrokerLog;
   /** Told of what a device that was let in was refused: MQTT 3.1.1 has no word for it to the device. */
   onRefused?(refused: Refused): void;
+  /** Absent: as the settings have it by default. */
+  limits?: ConnectionLimits;
+  /** Told of each connection that a limit ended, or did not let in. */
+  onLimit?(limit: keyof ConnectionLimits): void;
 }
 
-/** `packet`: one that is over the limit, of which nothing is known but its beginning; the connection was cut. */
+/** So many connections at the same time. The service's own do not count. */
+export interface ConnectionLimits {
+  /** Of one device: beyond them, the oldest is ended. */
+  readonly perDevice: number;
+  /** From one IPv4 address, or one IPv6 network of 64 bits: a further one is told to come again. */
+  readonly perAddress: number;
+}
+
+/**
+ * `packet`: one that is over the limit, of which nothing is known but its beginning; the connection was cut.
+ * `connection`: a newer one of the same device took its place.
+ */
 export interface Refused {
   readonly tenant: string;
   readonly node: string;
-  readonly what: RefusedAct | 'packet';
+  readonly what: RefusedAct | 'packet' | 'connection';
   readonly topic?: string;
   readonly payload?: Buffer;
   /** Of `packet`: which limit. */
@@ -50,7 +68,7 @@ export interface EmbeddedBroker {
   close(): Promise<void>;
 }
 
-/** For CONNECT to arrive, and for its password to be checked. */
+/** For CONNECT to arrive. */
 const CONNECT_TIMEOUT_MS = 10_000;
 /** A service that reads nothing for so long is cut off; until then its publishers wait. */
 const DRAIN_TIMEOUT_MS = 20_000;
@@ -59,15 +77,27 @@ const DRAIN_TIMEOUT_MS = 20_000;
  * the broker.
  */
 const SOCKET_BUFFER_BYTES = 128 * 1024;
+/** A device has one connection, and for a while an old one that a radio cell lost; an address may be a site's NAT. */
+const LIMITS: ConnectionLimits = { perDevice: 10, perAddress: 10_000 };
+/**
+ * CONNECTs that are let in and have no CONNACK yet; the others wait. Each stands in the queue of deliveries for a
+ * moment.
+ */
+const MAX_CONNECTING = 100;
+/** The kernel takes connections up to here while this process is busy; beyond it, each is repeated after a second. */
+const BACKLOG = 4_096;
+/**
+ * Messages at QoS 2 of one connection whose handshake is open: the identifier of each is remembered. A device that
+ * sends more ahead is cut off.
+ */
+const MAX_INBOUND_QOS2 = 100;
 /** Of one connection: one that misbehaves shall not fill the log. */
 const MAX_LOGGED_REFUSALS = 10;
-const SERVER_UNAVAILABLE = 3;
-const BAD_CREDENTIALS = 4;
 
 /** Parts of aedes 1.2.0 that its types leave out. */
 interface Internals {
-  mq: { readonly length: number };
-  persistence: object;
+  mq: Emitter & { readonly length: number };
+  persistence: { incomingStorePacket(client: Client, packet: object): Promise<void> };
   unregisterClient(client: Client): void;
 }
 
@@ -82,7 +112,7 @@ interface Internals {
  * @throws when the address is taken, with a sentence.
  */
 export async function startEmbeddedBroker(options: EmbeddedBrokerOptions): Promise<EmbeddedBroker> {
-  const { log } = options;
+  const { log, limits = LIMITS } = options;
   let closing = false;
   // Only the broker sees a connection end that left no last will. Not retained: it tells what happened, and the device
   // may be back.
@@ -94,14 +124,17 @@ export async function startEmbeddedBroker(options: EmbeddedBrokerOptions): Promi
     });
   };
   const sessions = new Sessions(tellGone);
-  const packetLimits = new WeakMap<Client, () => void>();
+  const admitted = new WeakMap<Client, () => void>();
+  const [strangers, known] = [new Addresses(limits.perAddress), new Addresses(limits.perAddress)];
   const outgoing = new OutgoingQueues();
   const isBehind = () => internals.mq.length > MAX_DELIVERING;
+  const connecting = new Set<Client>();
   // The service does not wait for its own session's queue: only it can make that shorter.
   const holds = {
     service: new BackpressureGate(isBehind),
     device: new BackpressureGate(() => isBehind() || outgoing.length > MAX_UNACKNOWLEDGED),
   };
+  const connects = new BackpressureGate(() => isBehind() || connecting.size >= MAX_CONNECTING);
   const tell = (client: Client | undefined, refused: Omit<Refused, 'tenant' | 'node'>) => {
     const identity = client && sessions.of(client)?.admission.identity;
     if (identity?.kind === 'device') options.onRefused?.({ tenant: identity.tenant, node: identity.node, ...refused });
@@ -119,12 +152,43 @@ export async function startEmbeddedBroker(options: EmbeddedBrokerOptions): Promi
   const aedes = new Aedes({
     connectTimeout: CONNECT_TIMEOUT_MS,
     drainTimeout: DRAIN_TIMEOUT_MS,
-    ...admission(options, sessions, packetLimits),
+    maxInflightInbound: MAX_INBOUND_QOS2,
+    ...admission(
+      (name, secret) => options.authenticate(name, secret),
+      (client, admission, go) => {
+        if (admission.identity.kind === 'device' && !known.take(client.conn as net.Socket)) {
+          options.onLimit?.('perAddress');
+          return go(refusal(`there are ${limits.perAddress} connections from its address already`, SERVER_UNAVAILABLE));
+        }
+        connects.pass(() => {
+          if (client.closed) return;
+          connecting.add(client);
+          client.conn.once('close', () => connecting.delete(client));
+          makeRoom(client, admission);
+          sessions.add(client, admission);
+          admitted.get(client)?.();
+          go(undefined);
+        });
+      },
+    ),
     ...rules,
   });
+  aedes.on('clientReady', (client) => connecting.delete(client));
+  /** For one more of this device, where it takes no other's place. */
+  const makeRoom = (next: Client, { identity }: Admission) => {
+    if (identity.kind !== 'device') return;
+    const open = sessions.ofDevice(identity.tenant, identity.node);
+    if (open.some(({ client }) => client.id === next.id)) return;
+    for (const { client } of open.slice(0, Math.max(0, open.length + 1 - limits.perDevice))) {
+      options.onLimit?.('perDevice');
+      tell(client, { what: 'connection', why: `${limits.perDevice} newer connections of this device are open` });
+      client.close();
+    }
+  };
   const internals = aedes as unknown as Internals;
+  releaseByTurns(internals.mq);
   await aedes.listen();
-  Object.assign(internals.persistence, retainedByNode(), outgoing.methods());
+  Object.assign(internals.persistence, retainedByNode(), outgoing.methods(), withoutPayload(internals.persistence));
   fence(aedes, internals);
   aedes.on('clientError', (client, error) =>
     'returnCode' in error
@@ -138,13 +202,21 @@ export async function startEmbeddedBroker(options: EmbeddedBrokerOptions): Promi
 
   const sockets = new Set<net.Socket>();
   const server = net.createServer({ noDelay: true, highWaterMark: SOCKET_BUFFER_BYTES }, (socket) => {
+    const left = strangers.take(socket);
+    if (!left) {
+      options.onLimit?.('perAddress');
+      return void socket.destroy();
+    }
     sockets.add(socket);
-    const admitted = limitPackets(socket, (why) => {
+    const lift = limitPackets(socket, (why) => {
       log.info({ from: socket.remoteAddress, ...aboutOf(sessions.of(client)), why }, 'a client was cut off');
       tell(client, { what: 'packet', why });
     });
     const client: Client = aedes.handle(socket);
-    packetLimits.set(client, admitted);
+    admitted.set(client, () => {
+      lift();
+      left();
+    });
     socket.on('close', () => sockets.delete(socket));
   });
   const port = await listen(server, options).catch((error: unknown) => {
@@ -166,7 +238,7 @@ export async function startEmbeddedBroker(options: EmbeddedBrokerOptions): Promi
     async close() {
       closing = true;
       const stopped = new Promise<void>((resolve) => server.close(() => resolve()));
-      for (const hold of Object.values(holds)) hold.close();
+      for (const gate of [...Object.values(holds), connects]) gate.close();
       await new Promise<void>((resolve) => aedes.close(resolve));
       for (const socket of sockets) socket.destroy();
       await stopped;
@@ -181,65 +253,20 @@ function aboutOf(session: Session | undefined): object {
 }
 
 /**
- * Who a client is, settled before aedes looks at its session: from then on the client's id is its own within its
- * identity.
+ * Of a message at QoS 2 that was passed on already, only its identifier is looked at until the handshake ends. aedes
+ * keeps all of it: with 1,000 open ones, 64 MB for one connection.
  */
-function admission(
-  options: EmbeddedBrokerOptions,
-  sessions: Sessions,
-  packetLimits: WeakMap<Client, () => void>,
-): Required<Pick<AedesOptions, 'preConnect' | 'authenticate'>> {
-  const connects = new WeakMap<Client, ConnectPacket>();
+function withoutPayload(persistence: Internals['persistence']): Internals['persistence'] {
+  const store = persistence.incomingStorePacket.bind(persistence);
   return {
-    preConnect(client, packet, done) {
-      connects.set(client, packet);
-      done(null, true);
-    },
-    authenticate(client, username, password, done) {
-      void admit(options, username, password).then((found) => {
-        if (client.closed) return;
-        if (!('identity' in found)) return done(found, false);
-        const { identity } = found;
-        const writable = client as { id: string; clean: boolean };
-        writable.id = `${identity.kind === 'service' ? 'service' : `device/${identity.tenant}/${identity.node}`}/${client.id}`;
-        const packet = connects.get(client);
-        if (identity.kind === 'device') writable.clean = true;
-        if (identity.kind === 'device' && packet) packet.clean = true;
-        sessions.add(client, found);
-        packetLimits.get(client)?.();
-        done(null, true);
-      });
-    },
+    incomingStorePacket: (client, packet) =>
+      store(client, {
+        cmd: 'publish',
+        topic: '',
+        payload: Buffer.alloc(0),
+        messageId: (packet as { messageId: number }).messageId,
+      }),
   };
-}
-
-async function admit(
-  options: EmbeddedBrokerOptions,
-  username: string | undefined,
-  password: Buffer | undefined,
-): Promise<Admission | AuthenticateError> {
-  if (username === undefined || password === undefined)
-    return refusal('a user name and a password are needed', BAD_CREDENTIALS);
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>(
-    (_resolve, reject) =>
-      (timer = setTimeout(reject, CONNECT_TIMEOUT_MS, new Error('the password was not checked in time')).unref()),
-  );
-  try {
-    const found = await Promise.race([options.authenticate(username, password.toString('utf8')), late]);
-    return found ?? refusal(`bad user name or password for ${JSON.stringify(username.slice(0, 130))}`, BAD_CREDENTIALS);
-  } catch (error) {
-    return refusal(
-      `the password of ${JSON.stringify(username.slice(0, 130))} cannot be checked now: ${(error as Error).message}`,
-      SERVER_UNAVAILABLE,
-    );
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-function refusal(sentence: string, returnCode: number): AuthenticateError {
-  return Object.assign(new Error(sentence), { returnCode });
 }
 
 /**
@@ -271,6 +298,6 @@ function listen(server: net.Server, { host, port }: EmbeddedBrokerOptions): Prom
           : error,
       ),
     );
-    server.listen(port, host, () => resolve((server.address() as net.AddressInfo).port));
+    server.listen({ port, host, backlog: BACKLOG }, () => resolve((server.address() as net.AddressInfo).port));
   });
 }

@@ -88,6 +88,11 @@ function sentenceOf({ what, why }: Refused): { reason: string; detail: string } 
         detail:
           'this device may not subscribe to that: only below slipway/v1/{tenant}/{its own id}/+/down/; SUBACK grants it all the same, and nothing is delivered',
       };
+    case 'connection':
+      return {
+        reason: 'too_many_connections',
+        detail: `a connection was ended: ${why ?? 'too many are open'} (SLIPWAY_MQTT_CONNECTIONS_PER_DEVICE)`,
+      };
     case 'packet':
       return { reason: 'too_large', detail: `${why ?? 'a packet is too large'}; the connection was cut` };
   }

@@ -22,7 +22,8 @@ export interface Gone {
 export class Sessions {
   readonly open = new Set<Session>();
   private readonly all = new WeakMap<Client, Session>();
-  private readonly connections = new Map<string, number>();
+  /** Of each device, the oldest first. */
+  private readonly connections = new Map<string, Set<Session>>();
 
   /**
    * @param gone is called when the last connection of a device has closed. One that was taken over by a newer one of
@@ -38,22 +39,22 @@ export class Sessions {
     const session = { client, admission, refusals: 0 };
     this.all.set(client, session);
     this.open.add(session);
-    this.count(session, 1);
+    const { identity } = admission;
+    const key = identity.kind === 'device' ? `${identity.tenant}/${identity.node}` : undefined;
+    if (key !== undefined) this.connections.set(key, (this.connections.get(key) ?? new Set()).add(session));
     client.conn.once('close', () => {
       this.open.delete(session);
-      this.count(session, -1);
+      if (identity.kind !== 'device' || key === undefined) return;
+      const others = this.connections.get(key);
+      others?.delete(session);
+      if (others === undefined || others.size > 0) return;
+      this.connections.delete(key);
+      this.gone({ tenant: identity.tenant, node: identity.node });
     });
   }
 
-  private count({ admission: { identity } }: Session, by: 1 | -1): void {
-    if (identity.kind !== 'device') return;
-    const { tenant, node } = identity;
-    const key = `${tenant}/${node}`;
-    const left = (this.connections.get(key) ?? 0) + by;
-    if (left > 0) this.connections.set(key, left);
-    else {
-      this.connections.delete(key);
-      this.gone({ tenant, node });
-    }
+  /** The connections of one device, the oldest first. */
+  ofDevice(tenant: string, node: string): readonly Session[] {
+    return [...(this.connections.get(`${tenant}/${node}`) ?? [])];
   }
 }

@@ -1,4 +1,6 @@
 import net from 'node:net';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { generate, parser, type Packet } from 'mqtt-packet';
 import { startEmbeddedBroker, type Admission, type EmbeddedBroker } from '../../adapters/broker/embedded.js';
@@ -15,10 +17,14 @@ describe('The embedded broker', () => {
   let authenticate: (username: string, password: string) => Promise<Admission | null>;
   let url: string;
   let logged: string[];
+  let limited: string[];
+  let refused: string[];
   let open: { end(): unknown }[];
 
   beforeEach(async () => {
     logged = [];
+    limited = [];
+    refused = [];
     open = [];
     authenticate = async (username, password) => {
       if (username === SERVICE.username) return { identity: { kind: 'service' } };
@@ -31,6 +37,9 @@ describe('The embedded broker', () => {
       port: 0,
       authenticate: (username, password) => authenticate(username, password),
       log: { debug: keep, info: keep, warn: keep },
+      limits: { perDevice: 3, perAddress: 12 },
+      onLimit: (limit) => limited.push(limit),
+      onRefused: ({ node, what }) => refused.push(`${node} ${what}`),
     });
     url = `mqtt://127.0.0.1:${broker.port}`;
   });
@@ -259,4 +268,67 @@ describe('The embedded broker', () => {
     await broker.close();
     await eventually('they are closed', () => waiting.seen.closed && silent.seen.closed);
   });
+
+  it('ends the oldest connection of a device that has as many as it may, and no other', async () => {
+    const other = await device(login('other'));
+    const same = await device(login('gw'), { clientId: 'same' });
+    const [first, second] = [await device(login('gw')), await device(login('gw'))];
+    // It takes the place of its own, which frees one.
+    const again = await device(login('gw'), { clientId: 'same' });
+    await eventually('its own is ended', () => same.closed);
+    expect([first.closed, second.closed, limited]).toEqual([false, false, []]);
+    const next = await device(login('gw'));
+    await eventually('the oldest is ended', () => first.closed);
+    expect([second.closed, again.closed, next.closed, other.closed]).toEqual([false, false, false, false]);
+    expect([limited, refused]).toEqual([['perDevice'], ['gw connection']]);
+  });
+
+  it('lets no more devices in from one address than may come, and the service all the same', async () => {
+    const all = await Promise.all(Array.from({ length: 12 }, (_, n) => device(login(`d-${n}`))));
+    await expect(DeviceClient.connect(url, login('one-more'))).rejects.toThrow(/unavailable/i);
+    const bridge = await service();
+    expect([bridge.ended, limited]).toEqual(['open', ['perAddress']]);
+    all[0]!.cut();
+    await eventually('one is gone', () => all[0]!.closed && broker.connected().length === 12);
+    await device(login('one-more'));
+  });
+
+  it('takes no more connections from one address that say nothing than may come', async () => {
+    const silent = await Promise.all(Array.from({ length: 13 }, () => stranger(Buffer.alloc(0))));
+    await eventually('one is cut off', () => silent.filter(({ seen }) => seen.closed).length === 1);
+    expect(limited).toEqual(['perAddress']);
+    const left = silent.find(({ seen }) => !seen.closed)!;
+    left.socket.destroy();
+    await eventually('it has left', () => left.seen.closed);
+    // One that was let in takes no place among them.
+    for (let n = 0; n < 3; n += 1) {
+      const next = await stranger(connect({ clientId: `c-${n}` }));
+      await eventually('it is answered', () => next.seen.closed || next.seen.packets.length > 0);
+      expect(next.seen.closed).toBe(false);
+    }
+  });
+
+  it('remembers no message at QoS 2 that it has passed on, and cuts off who leaves too many open', async () => {
+    const publish = (messageId: number, payload = Buffer.alloc(60_000, 0x78)) =>
+      generate({ cmd: 'publish', topic: upTopic(gw, 'log'), qos: 2, messageId, payload, dup: false, retain: false });
+    const before = heldBytes();
+    const parked = await stranger(connect());
+    await eventually('it is let in', () => parked.seen.packets.length === 1);
+    for (let id = 1; id <= 100; id += 1) parked.socket.write(publish(id));
+    await eventually('each is answered', () => parked.seen.packets.length === 101);
+    expect(heldBytes() - before).toBeLessThan(3_000_000);
+    // The same again is a repetition; one more is too many.
+    parked.socket.write(publish(100));
+    await eventually('it is answered again', () => parked.seen.packets.length === 102);
+    expect(parked.seen.closed).toBe(false);
+    parked.socket.write(publish(101));
+    await eventually('it is cut off', () => parked.seen.closed);
+  });
 });
+
+/** What buffers hold of this process, after a collection. */
+function heldBytes(): number {
+  setFlagsFromString('--expose-gc');
+  (runInNewContext('gc') as () => void)();
+  return process.memoryUsage().arrayBuffers;
+}

@@ -28,6 +28,7 @@ describe('The repository', () => {
         'type_contradicted',
         'unstorable',
         'foreign_subscription',
+        'too_many_connections',
         'damaged_file',
         'log',
       ].sort(),

@@ -16,7 +16,7 @@ describe('settings', () => {
     expect(settings).toMatchObject({
       http: { host: '127.0.0.1', port: 8080 },
       publicUrl: 'http://127.0.0.1:8080',
-      brokerListens: { host: '127.0.0.1', port: 1883 },
+      brokerListens: { host: '127.0.0.1', port: 1883, limits: { perDevice: 10, perAddress: 10_000 } },
       temporal: { namespace: 'default', port: 7233, uiPort: 8233 },
       blobs: { store: 'disk' },
       logLevel: 'info',

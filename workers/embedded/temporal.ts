@@ -1,3 +1,4 @@
+import { randomBytes, randomInt } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { connect } from 'node:net';
 import { dirname } from 'node:path';
@@ -5,6 +6,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { probeTemporal } from '../../adapters/engine/probe.js';
 import type { Log } from '../../runtime/log.js';
 import { startNative, type Exit, type Native } from './native.js';
+import { freePort } from './ports.js';
+import { startUiProxy, type UiProxy } from './ui-proxy.js';
 
 const HOST = '127.0.0.1';
 /** Measured: 0.2 to 0.5 s. A loaded machine, and the first run of a binary of 150 MB, take longer. */
@@ -64,32 +67,63 @@ export interface EmbeddedTemporal {
 export async function startTemporal(options: TemporalOptions): Promise<EmbeddedTemporal> {
   const { binary, dbFile, port, uiPort, namespace, log } = options;
   if (dbFile !== null) mkdirSync(dirname(dbFile), { recursive: true, mode: 0o700 });
-  const native = await startNative(binary, serverArguments(options), {
+  const page = uiPort === null ? null : await hiddenAddress();
+  const native = await startNative(binary, serverArguments(options, page), {
     env: cleanEnvironment(),
     parentDeathSignal: dbFile === null ? 'KILL' : 'TERM',
     onLine: (line) => log.debug({ line }, 'temporal'),
   });
   options.onSpawn?.(native.pid);
-  const stop = (graceMs = STOP_GRACE_MS) => native.stop(dbFile === null ? 'SIGKILL' : 'SIGTERM', graceMs);
+  let proxy: UiProxy | undefined;
+  const stop = async (graceMs = STOP_GRACE_MS) => {
+    await Promise.all([proxy?.end(), native.stop(dbFile === null ? 'SIGKILL' : 'SIGTERM', graceMs)]);
+  };
   const address = `${HOST}:${port}`;
   try {
     await ready(native, port, namespace, options.signal);
+    if (uiPort !== null && page !== null) proxy = await startUiProxy({ upstream: page, host: HOST, port: uiPort });
   } catch (error) {
     await stop();
     throw error;
   }
   return {
     address,
-    uiUrl: uiPort === null ? null : `http://${HOST}:${uiPort}`,
+    uiUrl: proxy?.url ?? null,
     pid: native.pid,
-    exited: native.exited,
+    // It ends with the server, and its port is free for the next one.
+    exited: native.exited.finally(() => proxy?.end()),
     stop,
   };
 }
 
-function serverArguments({ dbFile, port, uiPort, namespace }: TemporalOptions): string[] {
+interface Hidden {
+  host: string;
+  port: number;
+}
+
+/**
+ * Where the page itself listens: the proxy before it (ui-proxy.ts) is of use only where no page of another site finds
+ * the way around. On Linux that is one of 16 million loopback addresses; elsewhere only 127.0.0.1 is there, so that the
+ * port alone is unknown.
+ */
+async function hiddenAddress(): Promise<Hidden> {
+  const host =
+    process.platform === 'linux' ? `127.${randomInt(1, 255)}.${randomInt(0, 256)}.${randomInt(1, 255)}` : HOST;
+  return { host, port: await freePort(host) };
+}
+
+/**
+ * The server's own HTTP interface cannot be turned off and takes any `Host`: it is told one that only this process
+ * knows, and forgets.
+ */
+const noHttp = () => [
+  '--dynamic-config-value',
+  `frontend.httpAllowedHosts=["${randomBytes(16).toString('hex')}.invalid"]`,
+];
+
+function serverArguments({ dbFile, port, namespace }: TemporalOptions, page: Hidden | null): string[] {
   const file = dbFile === null ? [] : ['--db-filename', dbFile, ...PRAGMAS];
-  const ui = uiPort === null ? ['--headless'] : ['--ui-port', String(uiPort)];
+  const ui = page === null ? ['--headless'] : ['--ui-ip', page.host, '--ui-port', String(page.port)];
   return [
     'server',
     'start-dev',
@@ -102,6 +136,7 @@ function serverArguments({ dbFile, port, uiPort, namespace }: TemporalOptions): 
     '--log-level',
     'warn',
     ...CHECKPOINTS,
+    ...noHttp(),
     ...ui,
     ...file,
   ];

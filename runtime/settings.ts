@@ -120,6 +120,8 @@ const environment = z.object({
   SLIPWAY_COMMUNICATION_INTERVAL: duration
     .refine((ms) => ms >= 30_000 && ms <= 172_800_000, 'must be between PT30S and PT48H')
     .default(2 * 3_600_000),
+  /** How long an API goes on after SIGTERM, unready, so that a load balancer notices it. */
+  SLIPWAY_DRAIN_DELAY: duration.refine((ms) => ms <= 300_000, 'must be PT5M at most').default(0),
   /** Signs backups, and vouches for them when they are restored: a file outside of them. */
   SLIPWAY_BACKUP_KEY_FILE: text.optional(),
   /** Starts although a `SLIPWAY_…` name is unknown and within two letters of a known one. */
@@ -185,6 +187,7 @@ function arrange(env: Parsed, unknown: readonly string[]) {
     jwt: { issuer: env.SLIPWAY_JWT_ISSUER, audience: env.SLIPWAY_JWT_AUDIENCE, jwksUrl: env.SLIPWAY_JWKS_URL },
     webhooksAllowPrivate: env.SLIPWAY_WEBHOOKS_ALLOW_PRIVATE,
     communicationIntervalMs: env.SLIPWAY_COMMUNICATION_INTERVAL,
+    drainDelayMs: env.SLIPWAY_DRAIN_DELAY,
     backupKeyFile: env.SLIPWAY_BACKUP_KEY_FILE,
     logLevel: env.SLIPWAY_LOG_LEVEL,
     firmwareWithoutBlobExpiresAfterMs: env.SLIPWAY_FIRMWARE_WITHOUT_BLOB_EXPIRES_AFTER,

@@ -1,4 +1,5 @@
 import type { Log } from './log.js';
+import { pauseUnless } from './pause.js';
 
 /** SIGTERM drains within 10 s (docs/architecture.md §7). */
 const SHUTDOWN_LIMIT_MS = 10_000;
@@ -10,6 +11,9 @@ const steps: Step[] = [];
 let running: Promise<void> | undefined;
 let listening = false;
 let log: Log | undefined;
+let drain: { ms: number; begin: () => void } | undefined;
+let longerMs = 0;
+const hurry = new AbortController();
 
 /**
  * Runs `step` once when the process is told to end, in the reverse order of registration: what was opened last is
@@ -20,8 +24,36 @@ export function onShutdown(step: Step, options: { log?: Log } = {}): void {
   log = options.log ?? log;
   if (listening) return;
   listening = true;
-  process.on('SIGTERM', () => shutDown(SHUTDOWN_LIMIT_MS));
-  process.on('SIGINT', () => shutDown(SHUTDOWN_LIMIT_MS));
+  process.on('SIGTERM', drainAndShutDown);
+  process.on('SIGINT', () => shutDown(SHUTDOWN_LIMIT_MS + longerMs));
+}
+
+/**
+ * What SIGTERM does before the first step: `begin` is called at once, and the steps follow `ms` milliseconds later. So
+ * long a process goes on with its work, and says that it ends: a load balancer stops to choose it. Another signal, or
+ * the end of the parent, ends the delay. SIGINT comes from a person and has none.
+ */
+export function drainFirst(ms: number, begin: () => void): void {
+  drain = { ms, begin };
+}
+
+/** Gives the steps of SIGTERM and SIGINT `ms` more than they have: they wait for children that have a delay. */
+export function allowLonger(ms: number): void {
+  longerMs = ms;
+}
+
+/** Whether the shutdown has begun, its delay included. */
+export function isShuttingDown(): boolean {
+  return running !== undefined;
+}
+
+function drainAndShutDown(): void {
+  if (running) return hurry.abort();
+  running = (async () => {
+    drain?.begin();
+    await pauseUnless(hurry.signal, drain?.ms ?? 0);
+    await runSteps(SHUTDOWN_LIMIT_MS + longerMs, 0);
+  })();
 }
 
 /**
@@ -36,9 +68,12 @@ export function exitWithParent(): void {
   if (!process.connected) shutDown(ORPHAN_LIMIT_MS);
 }
 
-/** Begins the shutdown; a second call changes nothing. The exit code is for one that went well. */
+/**
+ * Begins the shutdown; a second call ends its delay, and changes nothing else. The exit code is for one that went well.
+ */
 export function shutDown(limitMs: number = SHUTDOWN_LIMIT_MS, exitCode = 0): void {
-  running ??= runSteps(limitMs, exitCode);
+  if (running) hurry.abort();
+  else running = runSteps(limitMs, exitCode);
 }
 
 async function runSteps(limitMs: number, exitCode: number): Promise<void> {

@@ -10,7 +10,7 @@ import { CHANNEL } from '../store/outbox/outbox.js';
 import { databaseNow } from '../store/db/clock.js';
 import { openPool } from '../store/db/pool.js';
 import { SchemaWatch } from '../store/db/schema-watch.js';
-import { exitWithParent, onShutdown } from '../runtime/shutdown.js';
+import { drainFirst, exitWithParent, isShuttingDown, onShutdown } from '../runtime/shutdown.js';
 import { createLog } from '../runtime/log.js';
 import { pauseUnless } from '../runtime/pause.js';
 import { httpUrl, readSettings, requireAddresses, type Settings } from '../runtime/settings.js';
@@ -100,6 +100,7 @@ const app = createApp({
   services,
   live,
   parts: [{ name: 'schema', check: async () => unready(), decides: true, askedOf: 'database' }, temporalPart(settings)],
+  isEnding: isShuttingDown,
   authenticate: async (token) => {
     if (unready() !== undefined)
       throw new DomainError(
@@ -113,6 +114,10 @@ http.answerWith(app);
 onShutdown(() => http.close());
 onShutdown(() => live.end());
 onShutdown(() => schema.end());
+drainFirst(settings.drainDelayMs, () => {
+  log.info({ delayMs: settings.drainDelayMs }, 'shuts down: not ready from now on');
+  http.sendAway();
+});
 log.info({ url: publicUrl, port: http.port }, 'listens');
 await prepare();
 const housekeeping = new Housekeeping(

@@ -14,7 +14,7 @@ import {
 } from './embedded/addresses.js';
 import { assertNotRestoring } from './embedded/backup-marker.js';
 import { childEnvironment } from './embedded/child-environment.js';
-import { onShutdown, shutDown } from '../runtime/shutdown.js';
+import { allowLonger, onShutdown, shutDown } from '../runtime/shutdown.js';
 import { lockDataDir } from './embedded/lock.js';
 import { nodeChild } from './embedded/node-child.js';
 import { settlePorts } from './embedded/ports.js';
@@ -28,7 +28,10 @@ import { startTemporal } from './embedded/temporal.js';
 import { createLog, type Log } from '../runtime/log.js';
 import { readSettings, type Settings } from '../runtime/settings.js';
 
-/** What is left after this is killed, so that the whole shutdown stays under 10 s (docs/architecture.md §7). */
+/**
+ * What is left after this is killed, so that the whole shutdown stays under 10 s (docs/architecture.md §7), beside the
+ * drain delay of the API.
+ */
 const STOP_LIMIT_MS = 9_000;
 /** Of that, what each group may take: the API drains its requests, the worker its activities. */
 const GRACE_MS = { node: 5_000, broker: 1_000, temporal: 2_000, postgres: 3_000 };
@@ -51,7 +54,8 @@ async function up(): Promise<void> {
   const log = createLog('up', given.logLevel);
   mkdirSync(given.dataDir, { recursive: true, mode: 0o700 });
   const settings = { ...given, dataDir: realpathSync(given.dataDir) };
-  const { dataDir } = settings;
+  const { dataDir, drainDelayMs } = settings;
+  allowLonger(drainDelayMs);
   for (const name of settings.unknown) log.warn({ name }, 'there is no setting of this name: it is ignored');
 
   const lock = lockDataDir(dataDir);
@@ -62,7 +66,7 @@ async function up(): Promise<void> {
   assertNotRestoring(dataDir);
   onShutdown(async () => {
     ending.abort();
-    await Promise.race([supervisor.stop(), sleep(STOP_LIMIT_MS, undefined, { ref: false })]);
+    await Promise.race([supervisor.stop(), sleep(STOP_LIMIT_MS + drainDelayMs, undefined, { ref: false })]);
     const killed = record.killAll();
     if (killed.length > 0) log.error({ killed }, 'these took too long to stop and were killed');
     record.clear();
@@ -198,7 +202,7 @@ async function migrateWhenReachable(databaseUrl: string): Promise<void> {
 
 /** The broker first: the bridge would otherwise wait for its first pause between two tries. */
 async function startChildren({ settings, ports, record, supervisor }: Services, addresses: Addresses): Promise<void> {
-  const { dataDir, adminToken } = settings;
+  const { dataDir, adminToken, drainDelayMs } = settings;
   const env = childEnvironment(settings, ports, addresses, keepSecret(join(dataDir, 'mqtt-password')));
   const child = (name: string, path: string, graceMs: number, more: NodeJS.ProcessEnv = {}) =>
     nodeChild({
@@ -210,7 +214,7 @@ async function startChildren({ settings, ports, record, supervisor }: Services, 
     });
   if (settings.mqtt.url === undefined) await supervisor.start([child('broker', './broker.js', GRACE_MS.broker)]);
   await supervisor.start([
-    child('api', './api.js', GRACE_MS.node, adminTokenFor(dataDir, adminToken)),
+    child('api', './api.js', GRACE_MS.node + drainDelayMs, adminTokenFor(dataDir, adminToken)),
     child('orchestrator', './orchestrator.js', GRACE_MS.node),
     child('bridge', './bridge.js', GRACE_MS.node),
   ]);

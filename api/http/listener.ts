@@ -1,6 +1,7 @@
 import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo, Socket } from 'node:net';
+import { Server as NetServer, type AddressInfo, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { DomainError } from '../../domain/errors.js';
 import { toProblem } from './errors.js';
 
@@ -21,10 +22,18 @@ const KEEP_ALIVE_MS = 65_000;
  */
 const DRAIN_MS = 6_000;
 
+/**
+ * Between the last accepted connection and the end of those that are idle: a request whose bytes have arrived, and were
+ * not read yet, looks idle to node. On a busy machine that is a second's worth of them.
+ */
+const UNREAD_MS = 500;
+
 /** A server that listens; `port` is the one that it has got. */
 export interface HttpListener {
   port: number;
   server: Server;
+  /** From now on each answer closes its connection: the next request of a client comes over a new one. */
+  sendAway(): void;
   /** Takes no new connection, lets what is under way end, and closes the rest. */
   close(): Promise<void>;
 }
@@ -56,8 +65,17 @@ export async function listen(
     port: (server.address() as AddressInfo).port,
     server,
     answerWith: (handler) => void server.on('request', handler),
+    sendAway: () => sendAway(server),
     close: () => drain(server),
   };
+}
+
+/**
+ * A client that keeps its connection would send its next request into the end of this process. Told with the answer
+ * before, it goes elsewhere.
+ */
+function sendAway(server: Server): void {
+  server.prependListener('request', (_request, response) => response.setHeader('Connection', 'close'));
 }
 
 /**
@@ -65,7 +83,10 @@ export async function listen(
  * idle.
  */
 async function drain(server: Server): Promise<void> {
-  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  sendAway(server);
+  // Only this one: `close` of an HTTP server ends idle connections at once.
+  const closed = new Promise<void>((resolve) => NetServer.prototype.close.call(server, () => resolve()));
+  await Promise.race([closed, sleep(UNREAD_MS)]);
   const idle = setInterval(() => server.closeIdleConnections(), 50);
   const cut = setTimeout(() => server.closeAllConnections(), DRAIN_MS);
   await closed;

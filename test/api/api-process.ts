@@ -10,7 +10,6 @@ import { until } from '../support/until.js';
 
 /** The API as the process that runs in production, over a database of its own. It may be killed and started again. */
 export class ApiProcess {
-  readonly token = randomBytes(24).toString('base64url');
   url = '';
   private child: ChildProcess | undefined;
 
@@ -19,6 +18,8 @@ export class ApiProcess {
     readonly folder: string,
     readonly pool: Pool,
     private readonly env: Record<string, string>,
+    readonly token = randomBytes(24).toString('base64url'),
+    private readonly isBeside = false,
   ) {}
 
   /**
@@ -34,6 +35,11 @@ export class ApiProcess {
       openPool({ databaseUrl: database.url, name: 'api-process-test', max: 4 }),
       env,
     );
+  }
+
+  /** Another process of the same service, with the same database, folder and token. That one is removed last. */
+  static beside({ database, folder, pool, token, env }: ApiProcess, more: Record<string, string>): ApiProcess {
+    return new ApiProcess(database, folder, pool, { ...env, ...more }, token, true);
   }
 
   get pid(): number {
@@ -93,6 +99,7 @@ export class ApiProcess {
 
   async remove(): Promise<void> {
     await this.end();
+    if (this.isBeside) return;
     await this.pool.end();
     await this.database.drop();
     await rm(this.folder, { recursive: true, force: true });

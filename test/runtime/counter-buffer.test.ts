@@ -26,7 +26,12 @@ describe('what the bridge counts', () => {
       counters.count(MESSAGES_REFUSED, 'forbidden', 0);
       await counters.end();
     }
-    expect(await metrics()).toEqual([
+    // What the database says is kept for a second.
+    const shown = await until('metrics that show it', async () => {
+      const lines = await metrics();
+      return lines.length > 1 && lines;
+    });
+    expect(shown).toEqual([
       'slipway_device_reports_recorded_total 80',
       'slipway_device_messages_refused_total{reason="stale_attempt"} 4',
       'slipway_device_messages_refused_total{reason="too_large"} 2',

@@ -9,6 +9,7 @@ import { mount } from './mount.js';
 import { openApiDocument } from './openapi.js';
 import { requestLog } from './http/request-log.js';
 import type { Route, Services } from './http/route.js';
+import { apiKeyRoutes } from './routes/api-keys.js';
 import { associationRoutes } from './routes/associations.js';
 import { certificateRoutes } from './routes/certificates.js';
 import { credentialRoutes } from './routes/credentials.js';
@@ -26,6 +27,7 @@ import { rolloutPartRoutes } from './routes/rollout-parts.js';
 import { rolloutTemplateRoutes } from './routes/rollout-templates.js';
 import { rolloutSimulationRoutes } from './routes/rollout-simulations.js';
 import { rolloutRoutes } from './routes/rollouts.js';
+import { signInRoutes } from './routes/sign-in.js';
 import { slotRoutes } from './routes/slots.js';
 import { timelineRoutes } from './routes/timeline.js';
 import { webhookRoutes } from './routes/webhooks.js';
@@ -63,7 +65,12 @@ export function createApp({
   const metrics = createMetrics(services.pool, health);
   app.use(metrics.observe, requestLog(services.log), helmet({ contentSecurityPolicy: { directives: CSP } }));
 
-  const routes = [...apiRoutes(services, live), ...healthRoutes(health, metrics), openApiRoute(() => document)];
+  const routes = [
+    ...apiRoutes(services, live),
+    ...signInRoutes(services, version),
+    ...healthRoutes(health, metrics),
+    openApiRoute(() => document),
+  ];
   const document = openApiDocument(routes, services.publicUrl, version);
   mount(app, routes, services, authenticate);
   serveDocs(app);
@@ -99,5 +106,6 @@ function apiRoutes(services: Services, live: LiveEvents): Route[] {
     ...eventRoutes(live),
     ...webhookRoutes(services),
     ...rolloutTemplateRoutes(services),
+    ...apiKeyRoutes(services),
   ];
 }

@@ -1,10 +1,12 @@
 import type { Express, Request, Response } from 'express';
 import { DomainError, type ErrorCode } from '../domain/errors.js';
 import { asTenant } from '../store/db/transaction.js';
-import { ANYONE, authorize, identify, type Authenticate } from './auth/authentication.js';
+import { ANYONE, identify, type Authenticate } from './auth/authentication.js';
+import { authorize } from './http/authorize.js';
 import { checkMediaType, readJson } from './http/body.js';
 import { faultsOf, refuseFaults } from './http/errors.js';
 import { answeredOnce, keyedRequest, takesKey } from './http/idempotency.js';
+import { endWithToken } from './http/open-answers.js';
 import { kindsOf, parseQuery } from './http/query.js';
 import type { Answer, Call, Principal, Route, Services } from './http/route.js';
 import { sendAnswer } from './http/send.js';
@@ -98,6 +100,8 @@ async function run(
   };
   const given = await route.handle(call);
   if (!kept) throw new Error(`${route.operationId} has no answer that could be kept for its Idempotency-Key`);
+  if ('handled' in given && route.permission !== null)
+    endWithToken(request, response, () => admit(route, request, authenticate), services.log);
   return given;
 }
 

@@ -6,6 +6,12 @@ export const ERRORS = {
   AUTH_MISSING_TOKEN: { status: 401, title: 'The bearer token is missing' },
   AUTH_INVALID_TOKEN: { status: 401, title: 'The bearer token is not valid' },
   AUTH_FORBIDDEN: { status: 403, title: 'The token lacks a permission' },
+  AUTH_KEY_EXPIRED: { status: 401, title: 'The API key has expired' },
+  AUTH_KEY_NOT_FOUND: { status: 404, title: 'The API key does not exist' },
+  AUTH_KEY_LAST_OWNER: { status: 409, title: 'No other key of an owner would be left' },
+  AUTH_KEY_STATE: { status: 409, title: 'The state of the API key does not allow this' },
+  AUTH_KEY_SHOWN: { status: 409, title: 'The key was shown in the first answer and is not stored' },
+  AUTH_GRANT_EXCEEDED: { status: 403, title: 'The key would hold more than its maker' },
 
   REQUEST_VALIDATION: { status: 400, title: 'The request does not fit the contract' },
   REQUEST_NOT_FOUND: { status: 404, title: 'No resource at this path' },

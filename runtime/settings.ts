@@ -52,6 +52,7 @@ const base = url('http', 'https').refine((value) => {
   return username === '' && password === '' && !/[?#]/.test(value);
 }, 'must have no user name, no query and no fragment: links are made by appending a path to it');
 
+const MODES = ['production', 'all-in-one'] as const;
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
 
 /** Each name once. An empty value counts as none: compose files and shells cannot unset a name. */
@@ -114,6 +115,13 @@ const environment = z.object({
   SLIPWAY_JWT_ISSUER: text.optional(),
   SLIPWAY_JWT_AUDIENCE: text.optional(),
   SLIPWAY_JWKS_URL: url('http', 'https').optional(),
+  /** What the command line and the dashboard call themselves at the issuer, and what they ask it for. */
+  SLIPWAY_OIDC_CLIENT_ID: text.default('slipway'),
+  SLIPWAY_OIDC_SCOPES: text
+    .regex(/^[\x21\x23-\x5b\x5d-\x7e]+( [\x21\x23-\x5b\x5d-\x7e]+)*$/, 'must be scopes with one space between them')
+    .default('openid profile offline_access'),
+  /** For people only: `GET /v1/about` shows it. The all in one sets it for its children. */
+  SLIPWAY_MODE: z.enum(MODES, `must be one of ${MODES.join(', ')}`).default('production'),
   /** Whether webhooks may lead to loopback, link-local and private addresses. */
   SLIPWAY_WEBHOOKS_ALLOW_PRIVATE: flag.default(false),
   /** Of devices without a `communicationInterval` of their own or of their type: see docs/operations.md. */
@@ -184,7 +192,14 @@ function arrange(env: Parsed, unknown: readonly string[]) {
       s3Bucket: env.SLIPWAY_S3_BUCKET,
       s3Endpoint: env.SLIPWAY_S3_ENDPOINT,
     },
-    jwt: { issuer: env.SLIPWAY_JWT_ISSUER, audience: env.SLIPWAY_JWT_AUDIENCE, jwksUrl: env.SLIPWAY_JWKS_URL },
+    jwt: {
+      issuer: env.SLIPWAY_JWT_ISSUER,
+      audience: env.SLIPWAY_JWT_AUDIENCE,
+      jwksUrl: env.SLIPWAY_JWKS_URL,
+      clientId: env.SLIPWAY_OIDC_CLIENT_ID,
+      scopes: env.SLIPWAY_OIDC_SCOPES.split(' '),
+    },
+    mode: env.SLIPWAY_MODE,
     webhooksAllowPrivate: env.SLIPWAY_WEBHOOKS_ALLOW_PRIVATE,
     communicationIntervalMs: env.SLIPWAY_COMMUNICATION_INTERVAL,
     drainDelayMs: env.SLIPWAY_DRAIN_DELAY,

@@ -4,16 +4,28 @@ CREATE TABLE api_keys (
   tenant_id text NOT NULL
   id uuid NOT NULL DEFAULT gen_random_uuid()
   name text NOT NULL
-  role text NOT NULL
+  role text
   secret_hash bytea NOT NULL
   created_at timestamp with time zone NOT NULL DEFAULT now()
   revoked_at timestamp with time zone
+  permissions text[]
+  principal text NOT NULL
+  is_bootstrap boolean NOT NULL DEFAULT false
+  expires_at timestamp with time zone
+  works_until timestamp with time zone
+  rotated_from uuid
+  created_by text NOT NULL DEFAULT 'service'::text
+  last_used_at timestamp with time zone
+  CONSTRAINT api_keys_check CHECK (((role IS NOT NULL) OR (permissions IS NOT NULL)))
   CONSTRAINT api_keys_pkey PRIMARY KEY (tenant_id, id)
   CONSTRAINT api_keys_role_check CHECK ((role = ANY (ARRAY['owner'::text, 'writer'::text, 'reader'::text])))
   CONSTRAINT api_keys_secret_hash_key UNIQUE (secret_hash)
   CONSTRAINT api_keys_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(id)
-  CONSTRAINT api_keys_tenant_id_name_key UNIQUE (tenant_id, name)
 );
+CREATE UNIQUE INDEX api_keys_by_principal ON public.api_keys USING btree (tenant_id, principal) WHERE (rotated_from IS NULL);
+CREATE INDEX api_keys_newest ON public.api_keys USING btree (tenant_id, created_at DESC, id DESC);
+CREATE INDEX api_keys_of_predecessor ON public.api_keys USING btree (tenant_id, rotated_from) WHERE (rotated_from IS NOT NULL);
+CREATE UNIQUE INDEX api_keys_one_bootstrap ON public.api_keys USING btree (is_bootstrap) WHERE is_bootstrap;
 POLICY all_tenants ON api_keys TO slipway_worker USING true
 POLICY one_tenant ON api_keys TO slipway_api USING (tenant_id = current_tenant())
 GRANT DELETE, INSERT, SELECT, UPDATE TO slipway_api

@@ -18,6 +18,7 @@ import { temporalConnection } from '../runtime/temporal-connection.js';
 import { createApp } from '../api/app.js';
 import { removeMarkedContents } from '../api/http/content-removal.js';
 import { byApiKey, eitherOf } from '../api/auth/authentication.js';
+import { UsedKeys } from '../api/auth/used-keys.js';
 import { Housekeeping } from '../api/housekeeping.js';
 import { listen } from '../api/http/listener.js';
 import { LiveEvents } from '../api/live/live-events.js';
@@ -41,6 +42,8 @@ const TEMPORAL_DEADLINE_MS = 1_400;
 /** Drafts are *shown* as expired from their time on; this only writes it down. */
 const EXPIRE_DRAFTS_MS = 30_000;
 const SWEEP_MS = 10 * 60_000;
+/** `lastUsedAt` is told to the minute; what is written is one statement for all keys that were used since. */
+const WRITE_KEY_USE_MS = 10_000;
 /** What was deleted goes at once; this is for what a crash or a store that was away left. */
 const REMOVE_CONTENTS_MS = 60_000;
 /**
@@ -82,6 +85,9 @@ const services: Services = {
       }),
   draftLifetimeMs: settings.firmwareWithoutBlobExpiresAfterMs,
   simulations: new Simulations(),
+  mode: settings.mode,
+  ...(settings.temporal.uiUrl === undefined ? {} : { temporalUiUrl: settings.temporal.uiUrl }),
+  ...signInOf(settings),
   webhooksAllowPrivate: settings.webhooksAllowPrivate,
   notifyOutbox: () =>
     void pool
@@ -94,7 +100,13 @@ const schema = new SchemaWatch(pool, log);
 /** Whether the bootstrap key works. Until then the port answers, and says that it is not ready. */
 let prepared = false;
 const unready = () => schema.reason ?? (prepared ? undefined : 'fits; the admin token is being looked at');
-const authenticate = eitherOf(byApiKey(pool, services.now), await operatorTokens(settings));
+const usedKeys = new UsedKeys();
+onShutdown(async () => {
+  await usedKeys
+    .write(pool)
+    .catch((error: unknown) => log.warn({ err: error }, 'the last use of keys was not written'));
+});
+const authenticate = eitherOf(byApiKey(pool, services.now, usedKeys), await operatorTokens(settings));
 const live = new LiveEvents(pool, log);
 const app = createApp({
   services,
@@ -137,6 +149,7 @@ const housekeeping = new Housekeeping(
       everyMs: REMOVE_CONTENTS_MS,
       run: () => removeMarkedContents(pool, blobs),
     },
+    { name: 'keys were used', everyMs: WRITE_KEY_USE_MS, run: async () => 0 * (await usedKeys.write(pool)) },
     { name: 'ended credentials were forgotten', everyMs: SWEEP_MS, run: () => forgetEndedCredentials(pool) },
     {
       name: 'what broken uploads left behind was removed',
@@ -172,6 +185,8 @@ async function bootstrap(token: string): Promise<void> {
   if (outcome === 'renewed') log.info('the admin token is another one: the one before it works no longer');
   if (outcome === 'replaced')
     log.error('SLIPWAY_ADMIN_TOKEN was replaced by a newer one and works no longer: use that one, or set a new one');
+  if (outcome === 'revoked')
+    log.error('SLIPWAY_ADMIN_TOKEN was revoked by DELETE /v1/api-keys and works no longer: set a new one');
 }
 
 async function openBlobs({ blobs: { store, folder, s3Bucket, s3Endpoint } }: Settings) {
@@ -198,6 +213,12 @@ function temporalPart({ temporal }: Settings): Part | UnknownPart {
       return `${what}: installations wait where they are`;
     },
   };
+}
+
+/** What clients are told of the identity provider. */
+function signInOf({ jwt }: Settings): Pick<Services, 'signIn'> {
+  const { issuer, audience, clientId, scopes } = jwt;
+  return issuer === undefined || audience === undefined ? {} : { signIn: { issuer, clientId, audience, scopes } };
 }
 
 /** Loaded where it is used: most have keys only. */

@@ -1,7 +1,14 @@
 import type { Logger } from 'pino';
 import { createRemoteJWKSet, customFetch, errors, jwtVerify, type JWTPayload, type JWTVerifyGetKey } from 'jose';
 import { DomainError } from '../../domain/errors.js';
-import { OF_THE_INSTALLATION, PERMISSIONS, permissionsOf, ROLES, type Permission } from '../../domain/permissions.js';
+import {
+  OF_THE_INSTALLATION,
+  PERMISSIONS,
+  permissionsOf,
+  ROLES,
+  type Permission,
+  type Role,
+} from '../../domain/permissions.js';
 import type { Pool } from '../../store/db/pool.js';
 import { hasTenant } from '../../store/db/tenants.js';
 import { TENANT_ID } from '../../store/db/transaction.js';
@@ -64,7 +71,16 @@ export function byOperatorToken(pool: Pool, options: OperatorTokens, log: Logger
         );
       known.add(tenantId);
     }
-    return { tenantId, id: `user:${sub}`, permissions: permissionsIn(claims) };
+    return {
+      tenantId,
+      id: `user:${sub}`,
+      permissions: permissionsIn(claims),
+      kind: 'token',
+      subject: sub,
+      name: nameIn(claims) ?? sub,
+      roles: rolesIn(claims),
+      ...(claims.exp === undefined ? {} : { expiresAt: claims.exp * 1_000 }),
+    };
   };
 }
 
@@ -143,15 +159,27 @@ async function discover(issuer: string): Promise<string> {
   return found;
 }
 
+/** A claim that is a list, or names with spaces between. */
+function words(claim: unknown): readonly string[] {
+  const list: readonly unknown[] = Array.isArray(claim) ? claim : typeof claim === 'string' ? claim.split(' ') : [];
+  return list.filter((one) => typeof one === 'string');
+}
+
+function rolesIn(claims: JWTPayload): readonly Role[] {
+  const named = [...words(claims['roles']), ...words(claims['role'])];
+  return ROLES.filter((role) => named.includes(role));
+}
+
+/** What people call the holder: OpenID Connect Core §5.1. */
+function nameIn(claims: JWTPayload): string | undefined {
+  const given = ['name', 'preferred_username', 'email'].map((claim) => claims[claim]);
+  return given.find((one): one is string => typeof one === 'string' && one !== '')?.slice(0, 255);
+}
+
 function permissionsIn(claims: JWTPayload): readonly Permission[] {
-  const words = (claim: unknown): readonly string[] =>
-    (Array.isArray(claim) ? claim : typeof claim === 'string' ? claim.split(' ') : []).filter(
-      (one) => typeof one === 'string',
-    );
   const named = [...words(claims['permissions']), ...words(claims['scope'])];
-  const roles = [...words(claims['roles']), ...words(claims['role'])];
-  const held = new Set<string>([...named, ...ROLES.filter((role) => roles.includes(role)).flatMap(permissionsOf)]);
-  // Who runs the installation is not for an issuer of its tenants to say.
+  const held = new Set<string>([...named, ...rolesIn(claims).flatMap(permissionsOf)]);
+  // Who runs the installation is not for an issuer of its tokens to say.
   for (const permission of OF_THE_INSTALLATION) held.delete(permission);
   return PERMISSIONS.filter((permission) => held.has(permission));
 }

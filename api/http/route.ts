@@ -3,7 +3,8 @@ import type { Logger } from 'pino';
 import type { z, ZodObject, ZodType } from 'zod';
 import type { BlobStore } from '../../adapters/blobs/port.js';
 import type { DomainError, ErrorCode } from '../../domain/errors.js';
-import type { Permission } from '../../domain/permissions.js';
+import type { Permission, Role } from '../../domain/permissions.js';
+import type { MODES } from '../../protocol/http/sign-in.js';
 import type { Page, PageRequest } from '../../store/db/page.js';
 import type { Pool, Tx } from '../../store/db/pool.js';
 import type { Simulations } from '../simulation/simulations.js';
@@ -20,7 +21,7 @@ export interface Route {
   summary: string;
   description?: string;
   tag: string;
-  /** What the token must hold, all of them; null = no token is asked for. */
+  /** What the token must hold, all of them; [] = any token; null = no token is asked for. */
   permission: Permission | readonly Permission[] | null;
   /**
    * Path parameters. One that does not fit is answered like an unknown resource (`unknownCode`): ids cannot be probed
@@ -71,9 +72,16 @@ export interface AnswerDoc {
 /** Who asks. A route without a permission is called with ANYONE. */
 export interface Principal {
   tenantId: string;
-  /** What stands in `createdBy` and the audit trail: `key:<name>`. */
+  /** What stands in `createdBy`, in votes and in the history: `key:<name>`, `user:<sub>`. */
   id: string;
   permissions: readonly Permission[];
+  kind: 'key' | 'token' | 'device';
+  /** The key's id, or the token's `sub`. */
+  subject: string;
+  name: string;
+  roles: readonly Role[];
+  /** Epoch milliseconds; absent where it has no end. */
+  expiresAt?: number;
 }
 
 /** A request whose parameters, query and body have passed the schemas of its route. */
@@ -121,8 +129,22 @@ export interface Services {
   now: () => number;
   log: Logger;
   simulations: Simulations;
+  /** What clients need to know to sign in by the identity provider; absent where there is none. */
+  signIn?: SignIn;
+  /** How this service was started, for people; absent = as in production. */
+  mode?: (typeof MODES)[number];
+  /** Base of the Temporal UI, without a slash at its end; absent where no UI is known. */
+  temporalUiUrl?: string;
   /** Whether webhooks may lead to loopback, link-local and private addresses; absent = no. */
   webhooksAllowPrivate?: boolean;
+}
+
+/** An identity provider, as `GET /v1/auth/config` shows it (docs/contracts/operators.md, "API keys"). */
+export interface SignIn {
+  issuer: string;
+  clientId: string;
+  audience: string;
+  scopes: readonly string[];
 }
 
 type Output<S, Default> = S extends ZodType ? z.output<S> : Default;

@@ -40,9 +40,9 @@ export function errorHandler(log: Logger) {
     if (error.status === 401)
       response.set(
         'WWW-Authenticate',
-        error.code === 'AUTH_INVALID_TOKEN'
-          ? 'Bearer realm="slipway", error="invalid_token"'
-          : 'Bearer realm="slipway"',
+        error.code === 'AUTH_MISSING_TOKEN'
+          ? 'Bearer realm="slipway"'
+          : 'Bearer realm="slipway", error="invalid_token"',
       );
     if (error.status === 403 && error.code === 'AUTH_FORBIDDEN')
       response.set(

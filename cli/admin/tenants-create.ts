@@ -1,5 +1,5 @@
 import { openPool } from '../../store/db/pool.js';
-import { createTenant } from '../../store/db/tenants.js';
+import { createTenant } from '../../store/commands/tenants.js';
 import { withDatabase, type Context, type ExitCode } from './context.js';
 
 /** Makes a tenant and prints its first key. No tenant appears by itself: a token for an unknown one is refused. */

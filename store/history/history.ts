@@ -1,8 +1,12 @@
 import type { Entry } from '../../domain/installation/history.js';
+import type { EventName, OperatorEvent } from '../../domain/webhook/event-names.js';
 import type { Tx } from '../db/pool.js';
 
 /** An entry as it is written; it gets its number later, when it is sealed. */
-export interface HistoryEntry extends Entry {
+export interface HistoryEntry {
+  event: EventName | OperatorEvent;
+  /** JSON-safe, as in an `Entry`. */
+  data: Entry['data'];
   tenantId: string;
   deviceId?: string;
   installationId?: string;

@@ -1,3 +1,4 @@
+import { OPERATOR_EVENTS } from '../../domain/webhook/event-names.js';
 import { totalOf } from '../db/count.js';
 import { oneRow } from '../db/one-row.js';
 import type { ReadEntry } from './history.js';
@@ -5,6 +6,9 @@ import type { KeysetRequest, Page } from '../db/page.js';
 import type { Pool, Tx } from '../db/pool.js';
 import { asService } from '../db/transaction.js';
 import { cursorAfter, parseEntryCursor } from '../db/cursors.js';
+
+/** What operators did with keys and tenants is in the same history, and not for who reads the fleet. */
+const OF_THE_FLEET = `event <> ALL ('{${OPERATOR_EVENTS.join(',')}}')`;
 
 /** One entry of a tenant's sealed history: its number is final, there is none before it that comes later. */
 export interface SealedEntry extends ReadEntry {
@@ -59,7 +63,7 @@ export async function readSealed(
 ): Promise<SealedEntry[]> {
   const { rows } = await tx.query<SealedRow>(
     `SELECT ${COLUMNS} FROM history
-     WHERE tenant_id = $1 AND number > $2 AND number <= $3 ${rolloutIds ? 'AND rollout_id = ANY($5::uuid[])' : ''}
+     WHERE tenant_id = $1 AND number > $2 AND number <= $3 AND ${OF_THE_FLEET} ${rolloutIds ? 'AND rollout_id = ANY($5::uuid[])' : ''}
        ORDER BY number LIMIT $4`,
     [tenantId, after, upTo, limit, ...(rolloutIds ? [rolloutIds] : [])],
   );
@@ -103,7 +107,7 @@ export async function listSealed(
   { pageSize, cursor, newestFirst }: KeysetRequest & { readonly newestFirst?: boolean },
 ): Promise<Page<SealedEntry>> {
   const values: unknown[] = [tenantId, filter.after ?? 0];
-  const where = ['tenant_id = $1', 'number > $2'];
+  const where = ['tenant_id = $1', 'number > $2', OF_THE_FLEET];
   const any = (column: string, type: string, list: readonly string[] | undefined) => {
     if (!list) return;
     const one = list.length === 1;

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -10,8 +10,10 @@ import { createApp, type AppOptions } from '../../api/app.js';
 import { LiveEvents } from '../../api/live/live-events.js';
 import type { Services } from '../../api/http/route.js';
 import { Simulations } from '../../api/simulation/simulations.js';
-import { ensureKey, type ApiKey } from '../../store/db/api-keys.js';
+import { PERMISSIONS, type Permission, type Role } from '../../domain/permissions.js';
+import { createKey } from '../../store/commands/api-keys.js';
 import { openPool, type Pool } from '../../store/db/pool.js';
+import { asService } from '../../store/db/transaction.js';
 import { createTestDatabase } from '../support/database.js';
 import { UPLOAD_WORKER } from '../support/upload-worker.js';
 import { Description } from './described.js';
@@ -28,7 +30,18 @@ export interface Reply {
 
 export interface Client {
   token: string;
+  keyId: string;
   call(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Reply>;
+}
+
+/** An owner of the tenant `default`, where nothing else is said. */
+export interface ClientWanted {
+  tenantId?: string;
+  name?: string;
+  role?: Role;
+  permissions?: readonly Permission[];
+  /** Epoch milliseconds. */
+  expiresAt?: number;
 }
 
 export interface ApiUnderTest extends Client {
@@ -39,8 +52,8 @@ export interface ApiUnderTest extends Client {
   live: LiveEvents;
   /** The disk store's folder. */
   folder: string;
-  /** A client of another tenant, or with another role. */
-  as(key: Partial<ApiKey>): Promise<Client>;
+  /** A client of another tenant, or with another role or permissions. */
+  as(key: ClientWanted): Promise<Client>;
   close(): Promise<void>;
 }
 
@@ -80,13 +93,18 @@ export async function startApi(
   server.on('request', createApp({ services, live, ...options }));
   const description = new Description(await (await fetch(`${url}/openapi.json`)).json());
 
-  const as = async (key: Partial<ApiKey>): Promise<Client> => {
-    const token = randomBytes(24).toString('base64url');
-    const tenantId = key.tenantId ?? 'default';
+  const as = async ({
+    tenantId = 'default',
+    name = `key-${randomUUID()}`,
+    ...grant
+  }: ClientWanted): Promise<Client> => {
     await pool.query('INSERT INTO tenants (id) VALUES ($1) ON CONFLICT DO NOTHING', [tenantId]);
-    await ensureKey(pool, { tenantId, name: key.name ?? `key-${token.slice(0, 8)}`, role: key.role ?? 'owner' }, token);
+    const wanted = grant.permissions === undefined ? { role: 'owner' as const, ...grant } : grant;
+    const maker = { tenantId, by: 'test', permissions: PERMISSIONS };
+    const { view, key: token } = await asService(pool, (tx) => createKey(tx, maker, { name, ...wanted }, Date.now()));
     return {
       token,
+      keyId: view.id,
       call: (method, path, body, headers) => request(url, description, token, method, path, body, headers),
     };
   };

@@ -53,7 +53,7 @@ beforeAll(async () => {
   api = await startApi('api_database_away_own', { services: { pool } });
   // The key was written to the API's own database; the app under test asks the one behind the proxy.
   await pool.query(
-    `INSERT INTO api_keys (tenant_id, name, role, secret_hash) VALUES ('default', 'test', 'owner', sha256($1))`,
+    `INSERT INTO api_keys (tenant_id, name, principal, role, secret_hash) VALUES ('default', 'test', 'key:test', 'owner', sha256($1))`,
     [Buffer.from(api.token)],
   );
 });

@@ -39,7 +39,7 @@ describe('the OpenAPI document', () => {
         .filter(([, { operationId }]) => operationId !== undefined)
         .map(([method]) => `${method.toUpperCase()} ${path}`),
     );
-    const named = ['rest-api', 'rollouts'].flatMap((name) =>
+    const named = ['rest-api', 'rollouts', 'operators'].flatMap((name) =>
       [...readFileSync(`docs/contracts/${name}.md`, 'utf8').matchAll(/^\| `([A-Z]+ \/\S+)`/gm)].map(([, one]) => one!),
     );
     expect(named.sort()).toEqual(built.sort());

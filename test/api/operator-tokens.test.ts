@@ -5,7 +5,7 @@ import { exportJWK, generateKeyPair, SignJWT, type GenerateKeyPairResult, type J
 import pino from 'pino';
 import { byApiKey, eitherOf, type Authenticate } from '../../api/auth/authentication.js';
 import { byOperatorToken } from '../../api/auth/operator-tokens.js';
-import { createTenant } from '../../store/db/tenants.js';
+import { createTenant } from '../../store/commands/tenants.js';
 import { admin } from '../cli/admin.js';
 import { ApiProcess } from './api-process.js';
 import { startApi, type ApiUnderTest, type Reply } from './api-under-test.js';

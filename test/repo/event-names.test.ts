@@ -1,17 +1,24 @@
 import { describe, expect, it } from '@jest/globals';
-import { DEVICE_EVENTS, EVENT_NAMES, INSTALLATION_EVENTS, ROLLOUT_EVENTS } from '../../domain/webhook/event-names.js';
+import {
+  DEVICE_EVENTS,
+  EVENT_NAMES,
+  INSTALLATION_EVENTS,
+  OPERATOR_EVENTS,
+  ROLLOUT_EVENTS,
+} from '../../domain/webhook/event-names.js';
 import { files, read } from './files.js';
 
 describe('The names of events', () => {
   it('are each there once', () => {
-    expect([...new Set(EVENT_NAMES)]).toEqual([...EVENT_NAMES]);
+    const all = [...EVENT_NAMES, ...OPERATOR_EVENTS];
+    expect([...new Set(all)]).toEqual(all);
   });
 
   it('stand in docs/operations.md, all of them and no others', () => {
     const [, section = ''] = read('docs/operations.md').split('### Names of events\n');
     const rows = [...section.split('\n## ')[0]!.matchAll(/^\| [a-z][^|]* \| (.*) \|$/gm)].map(([, cell]) => cell!);
     const named = rows.flatMap((cell) => [...cell.matchAll(/`([a-z_]+)`/g)].map(([, name]) => name!));
-    expect([...new Set(named)].sort()).toEqual([...EVENT_NAMES].sort());
+    expect([...new Set(named)].sort()).toEqual([...EVENT_NAMES, ...OPERATOR_EVENTS].sort());
     for (const names of [INSTALLATION_EVENTS, DEVICE_EVENTS])
       expect(rows.some((cell) => names.every((name) => cell.includes(`\`${name}\``)))).toBe(true);
     expect(ROLLOUT_EVENTS.every((name) => rows.slice(2).join().includes(`\`${name}\``))).toBe(true);

@@ -18,7 +18,6 @@ const REASONS: Readonly<Record<string, string>> = {
   'test/api/removed-contents.test.ts': 'makes what a killed process leaves; sets times back',
   'test/api/rollout-simulations.test.ts': 'makes thousands of devices',
   'test/api/slots.test.ts': 'makes diagnostics that are old, and 25 of one moment',
-  'test/api/tenants.test.ts': 'revokes a key, for which there is no command yet',
   'test/bridge/documents.test.ts': 'names a slot as no request can, and takes it back',
   'test/bridge/fenced-documents.test.ts': 'empties the outbox between tests',
   'test/bridge/flapping-device.test.ts': 'lets the time of a process pass',

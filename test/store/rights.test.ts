@@ -9,7 +9,7 @@ import pg from 'pg';
 import { createLog } from '../../runtime/log.js';
 import { migrate } from '../../store/db/migrate.js';
 import { openPool } from '../../store/db/pool.js';
-import { createTenant } from '../../store/db/tenants.js';
+import { createTenant } from '../../store/commands/tenants.js';
 import { freePort } from '../../workers/embedded/ports.js';
 import { startPostgres } from '../../workers/embedded/postgres.js';
 import { TestedPostgres } from '../support/postgresql.js';

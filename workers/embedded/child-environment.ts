@@ -28,6 +28,7 @@ export function childEnvironment(
     SLIPWAY_TEMPORAL_UI_PORT: String(ports.temporalUi),
     SLIPWAY_POSTGRES_PORT: String(ports.postgres),
     ...(addresses.temporalUi === undefined ? {} : { SLIPWAY_TEMPORAL_UI_URL: addresses.temporalUi }),
+    SLIPWAY_MODE: 'all-in-one',
     DATABASE_URL: addresses.database,
     TEMPORAL_ADDRESS: addresses.temporal,
     TEMPORAL_NAMESPACE: settings.temporal.namespace,

@@ -36,6 +36,7 @@ const FOLDERS = [
   'test/crash',
   'test/outside',
   'test/rounds',
+  'test/upgrade',
   'test/support',
   'test/e2e',
   'test/api',

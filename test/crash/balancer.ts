@@ -12,8 +12,14 @@ export class Balancer {
   /** How many requests each of them has answered, in their order. */
   readonly answered: number[];
 
-  /** @param ports of the APIs on loopback; undefined = not known at the moment */
-  constructor(private readonly ports: readonly (() => number | undefined)[]) {
+  /**
+   * @param ports of the APIs on loopback; undefined = not known at the moment, or to be left alone
+   * @param told of each request that was answered with 5xx (`status`), or broke off (`status` is undefined)
+   */
+  constructor(
+    private readonly ports: readonly (() => number | undefined)[],
+    private readonly told: (path: string, status?: number) => void = () => undefined,
+  ) {
     this.answered = ports.map(() => 0);
   }
 
@@ -37,6 +43,7 @@ export class Balancer {
       const socket = port === undefined ? undefined : await opened(port);
       if (socket) return this.carry(from, to, socket, index);
     }
+    this.told(from.url ?? '', 503);
     to.writeHead(503).end();
   }
 
@@ -51,10 +58,15 @@ export class Balancer {
     onward.on('response', (answer) => {
       this.answered[index]! += 1;
       delete answer.headers.connection; // which is about this connection, and not about the one of the client
+      if (answer.statusCode! >= 500) this.told(from.url ?? '', answer.statusCode);
       to.writeHead(answer.statusCode!, answer.headers);
       pipeline(answer, to, (error) => error && broke());
     });
-    onward.on('error', broke);
+    onward.on('error', () => {
+      // One whose client has gone is not the API's.
+      if (!to.destroyed) this.told(from.url ?? '');
+      broke();
+    });
     pipeline(from, onward, (error) => error && broke());
   }
 }

@@ -45,7 +45,23 @@ export class FleetInFlight {
     private readonly service: Reached,
     private readonly seed: number,
     private readonly patience = { offer: 'PT12S', rest: 'PT30S' },
+    /** `type`: the name of its device type and firmware; `soak`: of each installation; `install`: how long one takes. */
+    private readonly more: { readonly type?: string; readonly soak?: string; readonly installMs?: number } = {},
   ) {}
+
+  /** Of its devices. */
+  get ids(): string[] {
+    return this.devices.map(({ id }) => id);
+  }
+
+  /** Of its devices. */
+  get deviceTypeId(): string {
+    return this.typeId;
+  }
+
+  private get typeName(): string {
+    return this.more.type ?? 'switch';
+  }
 
   /** A wait for a service that is just being killed: the request is made again until it is answered. */
   private async insist<T>(what: () => Promise<T>, ms = 60_000): Promise<T> {
@@ -61,7 +77,7 @@ export class FleetInFlight {
   /** @param mqttUrl where the devices connect, if not straight to the broker */
   async register(profiles: readonly ProfileName[], mqttUrl?: string): Promise<void> {
     const { operator, endpoints } = this.service;
-    this.typeId = await operator.deviceType({ name: 'switch', slots: { firmware: { name: 'Firmware' } } });
+    this.typeId = await operator.deviceType({ name: this.typeName, slots: { firmware: { name: 'Firmware' } } });
     const connected = await Promise.all(
       profiles.map(async (profile, index) => {
         const id = await operator.device({ name: `device ${index}`, deviceTypeId: this.typeId });
@@ -75,7 +91,7 @@ export class FleetInFlight {
       mqttUrl: mqttUrl ?? endpoints.mqtt,
       dir: this.dir,
       seed: this.seed,
-      times: { install: 700, reboot: 700, slowDownload: 3_000, defer: 1_500, down: 500 },
+      times: { install: this.more.installMs ?? 700, reboot: 700, slowDownload: 3_000, defer: 1_500, down: 500 },
     });
     await this.fleet.start();
   }
@@ -86,9 +102,9 @@ export class FleetInFlight {
    */
   async schedule(offer = this.patience.offer): Promise<Wave> {
     const { operator } = this.service;
-    const bytes = randomBytes(SIZE);
-    const { version, firmwareId } = await this.insist(() => this.upload(bytes));
+    const { version, firmwareId, sha256 } = await this.newVersion();
     const terms = {
+      ...(this.more.soak === undefined ? {} : { soak: this.more.soak }),
       timeouts: { offer, download: this.patience.rest, install: this.patience.rest, confirm: this.patience.rest },
       retry: { maxAttempts: 4, backoff: { first: 'PT1S' } },
     };
@@ -101,14 +117,27 @@ export class FleetInFlight {
         return { id, deviceId, profile };
       }),
     );
-    return { version, sha256: createHash('sha256').update(bytes).digest('hex'), installations };
+    return { version, sha256, installations };
+  }
+
+  /** Uploads a new version, which nothing asks for yet. */
+  async newVersion(): Promise<{ version: string; firmwareId: string; sha256: string }> {
+    const bytes = randomBytes(SIZE);
+    const uploaded = await this.insist(() => this.upload(bytes));
+    return { ...uploaded, sha256: createHash('sha256').update(bytes).digest('hex') };
+  }
+
+  /** @returns how many devices do not hold this content. */
+  async without(sha256: string): Promise<number> {
+    const held = await Promise.all(this.ids.map((id) => this.fleet!.device(id).holds('firmware', sha256)));
+    return held.filter((holds) => !holds).length;
   }
 
   private async upload(bytes: Buffer): Promise<{ version: string; firmwareId: string }> {
     const version = `${(this.versions += 1)}.0.0`;
     const file = join(this.dir, `${version}.bin`);
     writeFileSync(file, bytes);
-    const firmwareId = await this.service.operator.firmware('switch', version, file);
+    const firmwareId = await this.service.operator.firmware(this.typeName, version, file);
     await this.service.operator.associate(this.typeId, 'firmware', firmwareId);
     return { version, firmwareId };
   }

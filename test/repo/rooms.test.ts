@@ -130,6 +130,7 @@ describe('Every source file', () => {
       'repo',
       'rollout',
       'rounds',
+      'upgrade',
     ];
     const known = [...Object.keys(BESIDE_THE_ROOMS), ...walled, ...kinds, 'support'];
     const rooms = new Set(ofFolder('test').map((file) => file.split('/')[1]!));

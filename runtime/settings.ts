@@ -128,6 +128,9 @@ const environment = z.object({
   SLIPWAY_COMMUNICATION_INTERVAL: duration
     .refine((ms) => ms >= 30_000 && ms <= 172_800_000, 'must be between PT30S and PT48H')
     .default(2 * 3_600_000),
+  /** Where a bridge, an orchestrator or a broker answers probes: nowhere unless it is set. */
+  SLIPWAY_PROBE_PORT: port.optional(),
+  SLIPWAY_PROBE_HOST: text.default('127.0.0.1'),
   /** How long an API goes on after SIGTERM, unready, so that a load balancer notices it. */
   SLIPWAY_DRAIN_DELAY: duration.refine((ms) => ms <= 300_000, 'must be PT5M at most').default(0),
   /** Signs backups, and vouches for them when they are restored: a file outside of them. */
@@ -202,6 +205,7 @@ function arrange(env: Parsed, unknown: readonly string[]) {
     mode: env.SLIPWAY_MODE,
     webhooksAllowPrivate: env.SLIPWAY_WEBHOOKS_ALLOW_PRIVATE,
     communicationIntervalMs: env.SLIPWAY_COMMUNICATION_INTERVAL,
+    probes: { host: env.SLIPWAY_PROBE_HOST, port: env.SLIPWAY_PROBE_PORT },
     drainDelayMs: env.SLIPWAY_DRAIN_DELAY,
     backupKeyFile: env.SLIPWAY_BACKUP_KEY_FILE,
     logLevel: env.SLIPWAY_LOG_LEVEL,

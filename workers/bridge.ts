@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { mosquittoAdmin } from '../adapters/broker/mosquitto-admin.js';
+import { probeTemporal } from '../adapters/engine/probe.js';
 import { openTemporal } from '../adapters/engine/temporal.js';
 import { Leadership } from '../bridge/leader/leadership.js';
 import { connectMqtt } from '../bridge/mqtt/connection.js';
@@ -12,10 +13,13 @@ import { Listener } from '../store/outbox/listen.js';
 import { readBridgeClientId } from '../store/commands/logins.js';
 import { readServiceId } from '../store/db/service-id.js';
 import { databaseNow } from '../store/db/clock.js';
+import { BROKER_LEASE } from '../store/db/heartbeat.js';
 import { openPool } from '../store/db/pool.js';
 import { SchemaWatch } from '../store/db/schema-watch.js';
 import { asService } from '../store/db/transaction.js';
 import { administer } from '../bridge/outbound/broker-administration.js';
+import { readHeldLeases } from '../store/db/vitals.js';
+import { serveProbes } from '../runtime/health/probes.js';
 import { exitWithParent, onShutdown } from '../runtime/shutdown.js';
 import { createLog } from '../runtime/log.js';
 import { readSettings, requireAddresses } from '../runtime/settings.js';
@@ -35,6 +39,8 @@ const CONNECT_TIMEOUT_MS = 5_000;
  * through (64 KiB). A message that ended the connection would come again with each new one.
  */
 const MAX_PACKET_BYTES = 1024 * 1024;
+/** Within the deadline of each check of a part (runtime/health/parts.ts). */
+const TEMPORAL_DEADLINE_MS = 1_400;
 
 const pool = openPool({
   databaseUrl,
@@ -50,6 +56,27 @@ const engine = openTemporal({
 onShutdown(() => engine.close());
 const schema = new SchemaWatch(pool, log);
 onShutdown(() => schema.end());
+let leads = () => false;
+await serveProbes(
+  settings.probes,
+  [
+    { name: 'database', check: async () => void (await pool.query('SELECT 1')), decides: true },
+    { name: 'schema', check: async () => schema.reason, decides: true, askedOf: 'database' },
+    {
+      name: 'temporal',
+      check: async () =>
+        (await probeTemporal(temporalConnection(settings).connection, TEMPORAL_DEADLINE_MS)) && 'does not answer',
+    },
+    {
+      name: 'mqtt',
+      check: async () =>
+        (await readHeldLeases(pool)).has(BROKER_LEASE) ? undefined : 'does not answer the bridge that leads',
+      askedOf: 'database',
+    },
+  ],
+  log,
+  { slipway_bridge_leads: { help: '1 where this bridge leads, 0 where it stands by', value: () => Number(leads()) } },
+);
 // Nothing of what follows is right on another schema; a shutdown that came meanwhile ends the process.
 if (!(await schema.fits())) await new Promise(() => undefined);
 
@@ -129,6 +156,7 @@ const leadership = new Leadership(
   log,
   { stuck: () => process.exit(1), mayNot: () => schema.reason },
 );
+leads = () => leadership.leads;
 const listener = new Listener(
   databaseUrl,
   () => term?.wake(),

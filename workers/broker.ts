@@ -7,6 +7,7 @@ import { databaseNow } from '../store/db/clock.js';
 import { openPool } from '../store/db/pool.js';
 import { Passwords } from '../adapters/broker/passwords.js';
 import { BrokerRefusals } from '../adapters/broker/refusals.js';
+import { serveProbes } from '../runtime/health/probes.js';
 import { exitWithParent, onShutdown } from '../runtime/shutdown.js';
 import { createLog } from '../runtime/log.js';
 import { pauseUnless } from '../runtime/pause.js';
@@ -52,6 +53,17 @@ const broker = await startEmbeddedBroker({
   onLimit: (limit) => counters.count(CONNECTIONS_REFUSED, limit === 'perDevice' ? 'device' : 'address', 1),
 });
 onShutdown(() => broker.close());
+await serveProbes(
+  settings.probes,
+  [{ name: 'database', check: async () => void (await pool.query('SELECT 1')), decides: true }],
+  log,
+  {
+    slipway_broker_connections: {
+      help: 'Clients that are connected to this broker',
+      value: () => broker.connected().length,
+    },
+  },
+);
 const looking = new AbortController();
 const looked = look(broker, looking.signal);
 onShutdown(async () => {

@@ -7,6 +7,7 @@ import { openPool } from '../store/db/pool.js';
 import { SchemaWatch } from '../store/db/schema-watch.js';
 import { readServiceId } from '../store/db/service-id.js';
 import { asService } from '../store/db/transaction.js';
+import { serveProbes } from '../runtime/health/probes.js';
 import { exitWithParent, onShutdown } from '../runtime/shutdown.js';
 import { createLog } from '../runtime/log.js';
 import { pauseUnless } from '../runtime/pause.js';
@@ -47,6 +48,20 @@ onShutdown(() => ending.abort());
 let leave: () => Promise<void> = async () => undefined;
 const schema = new SchemaWatch(pool, log, () => void leave());
 onShutdown(() => schema.end());
+let isRunning = () => false;
+await serveProbes(
+  settings.probes,
+  [
+    { name: 'database', check: async () => void (await pool.query('SELECT 1')), decides: true },
+    { name: 'schema', check: async () => schema.reason, decides: true, askedOf: 'database' },
+    {
+      name: 'worker',
+      check: async () => (isRunning() ? undefined : 'does not run: it waits for the database or for Temporal'),
+      decides: true,
+    },
+  ],
+  log,
+);
 onShutdown(() => leave());
 
 while (!ending.signal.aborted) {
@@ -81,8 +96,9 @@ async function work(): Promise<void> {
     await Promise.all([heartbeat.end(), earlier.end()]);
     await connection.close();
   });
+  isRunning = () => worker.getState() === 'RUNNING';
   leave = async () => {
-    if (worker.getState() === 'RUNNING') worker.shutdown();
+    if (isRunning()) worker.shutdown();
     await ended;
   };
   // What came since the last look.

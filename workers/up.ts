@@ -58,6 +58,9 @@ async function up(): Promise<void> {
   allowLonger(drainDelayMs);
   for (const name of settings.unknown) log.warn({ name }, 'there is no setting of this name: it is ignored');
 
+  if (settings.probes.port !== undefined)
+    log.warn('SLIPWAY_PROBE_PORT is for processes that run alone, and is ignored here: the API tells of all parts');
+
   const lock = lockDataDir(dataDir);
   const record = recordProcesses(dataDir);
   const supervisor = supervise(log);

@@ -53,6 +53,10 @@ export class Leadership {
     this.done = this.run();
   }
 
+  get leads(): boolean {
+    return this.mode === 'leading';
+  }
+
   async end(): Promise<void> {
     this.mode = 'ended';
     this.pause.wake();

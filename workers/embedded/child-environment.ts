@@ -17,6 +17,8 @@ export function childEnvironment(
   const env: NodeJS.ProcessEnv = { ...process.env };
   // Only the API checks it; the fewer processes hold a secret, the better.
   delete env['SLIPWAY_ADMIN_TOKEN'];
+  // One port is not for three processes; the API tells of all of them.
+  delete env['SLIPWAY_PROBE_PORT'];
   if (settings.temporal.address === undefined) removeAll(env, 'TEMPORAL_');
   if (settings.mqtt.url === undefined) removeAll(env, 'MQTT_');
   return {

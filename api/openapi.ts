@@ -25,7 +25,7 @@ export function openApiDocument(routes: readonly Route[], publicUrl: string, ver
       version,
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
       description:
-        'Durable firmware rollouts for fleets of devices. Lists are paged by page and pageSize, or by cursor. Errors are `{errorCode, errorMessage}` together with the members of RFC 9457.',
+        'Durable firmware rollouts for fleets of devices. Lists are paged by page and pageSize, or by cursor. Errors are `{errorCode, errorMessage}` together with the members of RFC 9457.\n\n`Idempotency-Key`: for 24 hours the same key with the same path and body gets the first answer again, and nothing is done twice; with another path or body it is 422. What failed with 5xx may be repeated. Keys belong to the tenant.',
     },
     servers: [{ url: publicUrl }],
     tags: [...new Set(routes.map((route) => route.tag))].map((name) => ({ name })),
@@ -79,7 +79,7 @@ function parameters(shape: Record<string, unknown> | undefined, place: 'path' | 
     return {
       name,
       in: place,
-      required,
+      ...(required ? { required } : {}),
       schema,
       ...(description === undefined ? {} : { description }),
       ...(example === undefined ? {} : { example }),
@@ -91,7 +91,6 @@ function headerParameters(route: Route): Json[] {
   const own = Object.entries(route.requestHeaders ?? {}).map(([name, { description, example }]) => ({
     name,
     in: 'header',
-    required: false,
     schema: { type: 'string' },
     description,
     example,
@@ -102,11 +101,10 @@ function headerParameters(route: Route): Json[] {
 const IDEMPOTENCY_KEY: Json = {
   name: 'Idempotency-Key',
   in: 'header',
-  required: false,
   schema: { type: 'string', minLength: 1, maxLength: KEY_LENGTH, pattern: KEY_PATTERN },
   example: '8e03978e-40d5-43e8-bc93-6894a57f9324',
   description:
-    'For 24 hours the same key with the same path and body gets the first answer again, and nothing is done twice; with another path or body it is 422. What failed with 5xx may be repeated. Keys belong to the tenant.',
+    'The same key with the same request gets the first answer again, as the description of this document says.',
 };
 const REPLAYED = {
   'Idempotent-Replayed': 'true where this is the answer of an earlier request with the same Idempotency-Key',
@@ -244,12 +242,12 @@ function component(schema: Json): Json {
 
 /**
  * zod's `$defs` are the document's components; its bounds of safe integers say nothing to a reader, and neither does
- * the pattern of a UUID beside its format.
+ * the pattern of a UUID or a time beside its format.
  */
 function moveRefs<T>(value: T): T {
   return JSON.parse(
     JSON.stringify(value, (key, inner: unknown) => {
-      if (isUuid(inner)) return { ...inner, pattern: undefined };
+      if (saysItsFormat(inner)) return { ...inner, pattern: undefined };
       if (key === '$ref' && typeof inner === 'string') return inner.replace('#/$defs/', '#/components/schemas/');
       if (
         (key === 'maximum' && inner === Number.MAX_SAFE_INTEGER) ||
@@ -261,8 +259,9 @@ function moveRefs<T>(value: T): T {
   ) as T;
 }
 
-function isUuid(value: unknown): value is Json {
-  return typeof value === 'object' && value !== null && 'format' in value && value.format === 'uuid';
+function saysItsFormat(value: unknown): value is Json {
+  if (typeof value !== 'object' || value === null || !('format' in value)) return false;
+  return value.format === 'uuid' || value.format === 'date-time';
 }
 
 const PROBLEM: Json = {

@@ -526,6 +526,22 @@ POLICY one_tenant ON rollout_groups TO slipway_api USING (tenant_id = current_te
 GRANT DELETE, INSERT, SELECT, UPDATE TO slipway_api
 GRANT DELETE, INSERT, SELECT, UPDATE TO slipway_worker
 
+CREATE TABLE rollout_series (
+  tenant_id text NOT NULL
+  rollout_id uuid NOT NULL
+  position smallint NOT NULL
+  at timestamp with time zone NOT NULL
+  started integer NOT NULL DEFAULT 0
+  ended integer NOT NULL DEFAULT 0
+  failed integer NOT NULL DEFAULT 0
+  CONSTRAINT rollout_series_pkey PRIMARY KEY (tenant_id, rollout_id, "position", at)
+  CONSTRAINT rollout_series_tenant_id_rollout_id_fkey FOREIGN KEY (tenant_id, rollout_id) REFERENCES rollouts(tenant_id, id) ON DELETE CASCADE
+);
+POLICY all_tenants ON rollout_series TO slipway_worker USING true
+POLICY one_tenant ON rollout_series TO slipway_api USING (tenant_id = current_tenant())
+GRANT DELETE, INSERT, SELECT, UPDATE TO slipway_api
+GRANT DELETE, INSERT, SELECT, UPDATE TO slipway_worker
+
 CREATE TABLE rollout_starts (
   tenant_id text NOT NULL
   rollout_id uuid NOT NULL
@@ -573,6 +589,7 @@ CREATE TABLE rollout_targets (
   back_firmware_id uuid
   back_installation_id uuid
   unattempted boolean NOT NULL DEFAULT false
+  refusal text
   CONSTRAINT rollout_targets_back_state_check CHECK ((back_state = ANY (ARRAY['pending'::text, 'queued'::text, 'inFlight'::text, 'done'::text, 'failed'::text])))
   CONSTRAINT rollout_targets_end_as_check CHECK ((end_as = ANY (ARRAY['canceled'::text, 'timedOut'::text])))
   CONSTRAINT rollout_targets_pkey PRIMARY KEY (tenant_id, rollout_id, device_id)

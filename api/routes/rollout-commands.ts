@@ -21,13 +21,14 @@ export function rolloutCommandRoutes(services: Services): Route[] {
   const print = printer(services);
 
   const act = (
-    { principal: { tenantId, id: by }, answerOnce }: Pick<Call, 'principal' | 'answerOnce'>,
+    { principal, answerOnce }: Pick<Call, 'principal' | 'answerOnce'>,
     rolloutId: string,
     command: Command,
   ): Promise<Answer> =>
-    answerOnce(async (tx) =>
-      answer(202, print(await commandRollout(tx, tenantId, rolloutId, by, command, services.now()))),
-    );
+    answerOnce(async (tx) => {
+      const { tenantId, id: by } = principal;
+      return answer(202, print(await commandRollout(tx, tenantId, rolloutId, by, command, services.now()), principal));
+    });
   const accepted = (description: string) => ({ 202: { description, schema: oneRollout }, 409: WRONG_PHASE });
 
   return [

@@ -1,6 +1,10 @@
 import { ROLLOUT_STREAM_EXAMPLE, rolloutEventQuery } from '../../protocol/http/live-events.js';
-import { pageOf } from '../../protocol/http/envelope.js';
-import { printRolloutEvent, printTarget, rolloutEvent, rolloutTarget } from '../../protocol/http/rollout.js';
+import { printDuration } from '../../domain/duration.js';
+import { defaultStep, finestStep, MOST_POINTS, withoutGaps } from '../../domain/rollout/series.js';
+import { envelope, pageOf } from '../../protocol/http/envelope.js';
+import { printSeries, series, seriesQuery } from '../../protocol/http/rollout-series.js';
+import { readSeries, seriesRange } from '../../store/rollouts/series.js';
+import { printRolloutEvent, printTarget, rolloutEvent, rolloutTarget } from '../../protocol/http/rollout-parts.js';
 import { targetQuery } from '../../protocol/http/rollouts.js';
 import { sealedOf } from '../../store/history/live-events.js';
 import type { Tx } from '../../store/db/pool.js';
@@ -10,7 +14,7 @@ import type { RolloutView } from '../../store/rollouts/view.js';
 import { isOver, type LiveEvents } from '../live/live-events.js';
 import { LAST_EVENT_ID, placeOf, refuse, wantsStream, refuseFilters } from '../live/negotiation.js';
 import { keysetOf } from '../http/paging.js';
-import { answerPage, NO_CONTENT, route, type Route } from '../http/route.js';
+import { answer, answerPage, NO_CONTENT, route, type Route } from '../http/route.js';
 import { byId, common, ROLLOUTS, VALIDATION } from './rollouts.js';
 import { parseTargetCursor, parseEntryCursor } from '../../store/db/cursors.js';
 
@@ -42,6 +46,34 @@ export function rolloutPartRoutes(live: LiveEvents): Route[] {
           return listTargets(tx, call.principal.tenantId, call.params.id, wanted, request);
         });
         return answerPage(page, { ...request, page: 0 }, printTarget);
+      },
+    }),
+    route({
+      ...common,
+      method: 'get',
+      path: `${ROLLOUTS}/{id}/series`,
+      operationId: 'readRolloutSeries',
+      summary: 'How many installations of a rollout started, ended and failed over time',
+      permission: 'rollouts:read',
+      params: byId,
+      query: seriesQuery,
+      answers: { 200: { description: 'What it did in each step', schema: envelope(series) } },
+      async handle(call) {
+        const { tenantId } = call.principal;
+        const { id } = call.params;
+        return call.inTenant(async (tx) => {
+          const range = await seriesRange(tx, tenantId, id);
+          if (!range) await mustBe(tx, tenantId, id);
+          const length = range ? range.last - range.first : 0;
+          const step = call.query.step ?? defaultStep(length);
+          if (step < finestStep(length))
+            throw refuse(
+              VALIDATION,
+              '/query/step',
+              `gives more than ${MOST_POINTS} points; the finest step of this rollout is ${printDuration(finestStep(length))}`,
+            );
+          return answer(200, printSeries(step, withoutGaps(await readSeries(tx, tenantId, id, step), step)));
+        });
       },
     }),
     route({

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { amendmentOf, valueAt } from '../../domain/rollout/amendment.js';
 import { checkPlan } from '../../domain/rollout/check-plan.js';
+import type { Caller } from '../../domain/rollout/actions.js';
 import type { Command } from '../../domain/rollout/commands.js';
 import type { Plan } from '../../domain/rollout/plan.js';
 import { envelope, id, listQuery, pageOf } from '../../protocol/http/envelope.js';
@@ -43,12 +44,17 @@ export const WRONG_PHASE = {
   description: 'The phase of the rollout does not allow this; the sentence says why, and when it would be',
 };
 
-/** Prints a rollout with the place where its process is shown. */
+/** Prints a rollout for who asks: with what they may do, and the place where its process is shown. */
 export function printer(
-  { workflowUrl }: Pick<Services, 'workflowUrl'>,
+  { workflowUrl, now }: Pick<Services, 'workflowUrl' | 'now'>,
   printed = printRollout,
-): (view: RolloutView) => z.input<typeof rollout> {
-  return (view) => printed(view, view.processStarted ? (workflowUrl?.(`rollout-${view.id}`) ?? null) : null);
+): (view: RolloutView, caller: Caller) => z.input<typeof rollout> {
+  return (view, caller) =>
+    printed(view, {
+      workflowUrl: view.processStarted ? (workflowUrl?.(`rollout-${view.id}`) ?? null) : null,
+      caller,
+      now: now(),
+    });
 }
 
 /**
@@ -90,6 +96,7 @@ export function rolloutRoutes(services: Services): Route[] {
                 { plan, defaulted, createdBy, ...(template ? { template } : {}) },
                 services.now(),
               ),
+              call.principal,
             ),
           );
         });
@@ -111,7 +118,7 @@ export function rolloutRoutes(services: Services): Route[] {
         return answerPage(
           await call.inTenant((tx) => listRollouts(tx, call.principal.tenantId, wanted, request)),
           request,
-          printListed,
+          (view) => printListed(view, call.principal),
         );
       },
     }),
@@ -132,7 +139,7 @@ export function rolloutRoutes(services: Services): Route[] {
       async handle(call) {
         const found = await call.inTenant((tx) => readRollout(tx, call.principal.tenantId, call.params.id));
         if (!found) throw noSuchRollout(call.params.id);
-        return answer(200, print(found));
+        return answer(200, print(found, call.principal));
       },
     }),
     route({
@@ -176,7 +183,7 @@ export function rolloutRoutes(services: Services): Route[] {
           const command = amend(found.plan, call.body, services.now());
           return command ? commandRollout(tx, tenantId, found.id, by, command, services.now()) : found;
         });
-        return answer(200, print(given));
+        return answer(200, print(given, call.principal));
       },
     }),
   ];

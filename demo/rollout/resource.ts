@@ -1,7 +1,8 @@
 import type { z } from 'zod';
 import { defined } from '../../domain/defined.js';
 import { plural } from '../../domain/plural.js';
-import type { rollout, rolloutTarget } from '../../protocol/http/rollout.js';
+import type { rollout } from '../../protocol/http/rollout.js';
+import type { rolloutTarget } from '../../protocol/http/rollout-parts.js';
 
 /** As `GET /v1/rollouts/{id}` shows it. */
 export type RolloutResource = z.output<typeof rollout>;

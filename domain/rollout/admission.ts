@@ -27,9 +27,12 @@ export type Admission<C> =
       readonly as: 'alreadyInstalled' | 'skipped' | 'rejected';
       /** One sentence without a full stop. */
       readonly because: string;
-      /** The version that the slot holds has no order to the wanted one. */
-      readonly isIncomparable?: boolean;
+      /** Why it is rejected. */
+      readonly code?: AdmissionRefusal;
     };
+
+/** Why a target is rejected at its admission. */
+export type AdmissionRefusal = 'FIRMWARE_DELETED' | 'NOT_ASSOCIATED' | 'NOT_COMPARABLE' | 'CONFLICT';
 
 /**
  * @param slot undefined = the device was deleted
@@ -41,15 +44,18 @@ export function judgeAdmission<C extends WantedContent>(
   rules: AdmissionRules,
 ): Admission<C> {
   if (!slot) return skipped('the device was deleted');
-  if (!wanted) return rejected('the firmware was deleted');
+  if (!wanted) return rejected('FIRMWARE_DELETED', 'the firmware was deleted');
   if (!wanted.isAssociated)
-    return rejected(`the firmware is no longer associated with slot "${wanted.slot}" of this device type`);
+    return rejected(
+      'NOT_ASSOCIATED',
+      `the firmware is no longer associated with slot "${wanted.slot}" of this device type`,
+    );
   if (holdsAlready(slot, wanted.sha256))
     return { do: 'conclude', as: 'alreadyInstalled', because: 'its slot already held the content' };
   const version = rules.allowDowngrade ? undefined : judgeVersions(slot.version, wanted.version);
   if (version) return version;
   if (conflictOf(slot, rules.onConflict) === 'reject')
-    return rejected(`installation ${slot.open[0]} is open on the same slot`);
+    return rejected('CONFLICT', `installation ${slot.open[0]} is open on the same slot`);
   return { do: 'install', content: wanted };
 }
 
@@ -59,8 +65,8 @@ function skipped(because: string): Extract<Admission<never>, { do: 'conclude' }>
 }
 
 /** It should have got the content, and cannot: it counts as not succeeded. */
-function rejected(because: string): Extract<Admission<never>, { do: 'conclude' }> {
-  return { do: 'conclude', as: 'rejected', because };
+function rejected(code: AdmissionRefusal, because: string): Extract<Admission<never>, { do: 'conclude' }> {
+  return { do: 'conclude', as: 'rejected', because, code };
 }
 
 /**
@@ -74,10 +80,7 @@ function judgeVersions(held: string | null, next: string | null): ReturnType<typ
     case 'older':
       return skipped(`its slot holds ${held}, which is newer than ${next}; ${byName}`);
     case 'incomparable':
-      return {
-        ...rejected(`its slot holds ${held}, which cannot be compared with ${next}; ${byName}`),
-        isIncomparable: true,
-      };
+      return rejected('NOT_COMPARABLE', `its slot holds ${held}, which cannot be compared with ${next}; ${byName}`);
     case 'newer':
     case 'same':
       return undefined;

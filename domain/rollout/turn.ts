@@ -44,7 +44,7 @@ export function judgeTurn(
     onConflict: 'queue',
   });
   if (admission.do === 'install' || admission.as === 'alreadyInstalled') return undefined;
-  const refused = admission.isIncomparable ? 'NOT_COMPARABLE' : 'NOT_ASSOCIATED';
+  const refused = admission.code === 'NOT_COMPARABLE' ? 'NOT_COMPARABLE' : 'NOT_ASSOCIATED';
   return { code: admission.as === 'skipped' ? 'CONTENT_NEWER' : refused, message: admission.because };
 }
 

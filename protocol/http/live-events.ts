@@ -12,7 +12,8 @@ import {
   timestamp,
 } from './envelope.js';
 import { isoTime } from './print-plan.js';
-import { printRollout, printRolloutEvent, type PrintableRollout } from './rollout.js';
+import { printProgress, type PrintableRollout } from './rollout.js';
+import { printRolloutEvent } from './rollout-parts.js';
 import { eventQuery } from './rollouts.js';
 
 /**
@@ -131,14 +132,7 @@ export function entryFrame(entry: PrintableEntry, of: 'tenant' | 'rollout'): str
 
 /** How a rollout stands: what a dashboard redraws. It has no id, because it says what is, not what happened. */
 export function countersFrame(view: PrintableRollout): string {
-  const { phase, because, waitingOn, counters, groups } = printRollout(view, null);
-  return frame('counters', {
-    phase,
-    because,
-    waitingOn,
-    counters,
-    groups: groups.map(({ name, state, size, counters: own }) => ({ name, state, size, counters: own })),
-  });
+  return frame('counters', printProgress(view));
 }
 
 /** The last frame of a stream: the rollout has ended, and all of it was told. */
@@ -165,11 +159,22 @@ const RUNNING = { ...NO_TARGETS, pending: 9, inFlight: 1 };
 export const ROLLOUT_STREAM_EXAMPLE =
   openingFrame(2_000) +
   frame('counters', {
+    version: 1,
     phase: 'running',
     because: 'Running since 2026-11-24T10:00:00.000Z.',
     waitingOn: 'Waiting for 1 installation in flight.',
+    eta: '2026-11-24T10:30:00.000Z',
+    pauses: [],
     counters: RUNNING,
-    groups: [{ name: 'all', state: 'running', size: 10, counters: RUNNING }],
+    groups: [
+      {
+        name: 'all',
+        state: 'running',
+        size: 10,
+        counters: RUNNING,
+        gate: { verdict: 'wait', because: '0 targets have ended; the gate needs 10', bound: null },
+      },
+    ],
   }) +
   frame(
     'pause',

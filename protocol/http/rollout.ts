@@ -6,15 +6,13 @@ import {
   type Counters,
   type GroupFacts,
   type RolloutFacts,
-  type RollbackState,
   type TargetState,
   type Vote,
 } from '../../domain/rollout/facts.js';
 import { gateOf, GROUP_STATES, groupState, isDecided, PHASES, type Phase } from '../../domain/rollout/phase.js';
 import { OUTCOMES, outcomeOf } from '../../domain/rollout/outcome.js';
 import { groupAt, type GroupPlan, type Plan } from '../../domain/rollout/plan.js';
-import { ROLLOUT_EVENTS } from '../../domain/webhook/event-names.js';
-import { eventName, id, timestamp } from './envelope.js';
+import { id, timestamp } from './envelope.js';
 import {
   approvalShape,
   gateShape,
@@ -25,6 +23,9 @@ import {
   printPlan,
   timeOrNull,
 } from './print-plan.js';
+import { actionsOf, SHOWN_ACTIONS, type Caller, type ShownAction } from '../../domain/rollout/actions.js';
+import { FAILURES, type FailureCount } from '../../domain/rollout/failures.js';
+import { PERMISSIONS } from '../../domain/permissions.js';
 import { ROLLOUT_EXAMPLE } from './rollout-example.js';
 
 /** docs/contracts/rollouts.md, "States". What clients get. */
@@ -70,6 +71,28 @@ const group = z.strictObject({
     .meta({ description: 'Of a roll back: updated targets by how far they are rolled back' }),
 });
 
+const allowance = z
+  .strictObject({
+    allowed: z.boolean(),
+    whyNot: sentence.optional(),
+    needs: z.enum(PERMISSIONS).optional().meta({ description: 'A permission that the caller lacks' }),
+  })
+  .meta({ id: 'Allowance' });
+
+const actions = z
+  .strictObject(
+    Object.fromEntries(SHOWN_ACTIONS.map((action) => [action, allowance])) as Record<ShownAction, typeof allowance>,
+  )
+  .meta({ id: 'RolloutActions', description: 'What the caller may do with it now, and where not, why' });
+
+const failures = z.strictObject({
+  group: z.string(),
+  outcome: z.enum(FAILURES),
+  code: z.string().meta({ description: 'Of the error; where there was none, the outcome in capital letters' }),
+  count: z.int().min(1),
+  exampleDeviceId: id,
+});
+
 /** A rollout as it is answered (docs/contracts/rollouts.md, "States"). */
 export const rollout = z
   .strictObject({
@@ -105,6 +128,10 @@ export const rollout = z
       }),
     ),
     counters,
+    failuresBy: z.array(failures).optional().meta({
+      description: 'Targets that ended badly, by group, outcome and code, the most frequent first. Not in a list',
+    }),
+    actions,
     approvals: z.array(vote),
     createdBy: z.string(),
     createdAt: timestamp,
@@ -140,10 +167,21 @@ export interface PrintableRollout {
   readonly createdBy: string;
   readonly createdAt: number;
   readonly updatedAt: number;
+  /** Absent in lists. */
+  readonly failuresBy?: readonly FailureCount[];
 }
 
-/** `workflowUrl`: its process in the engine's UI; null where the service has none. */
-export function printRollout(r: PrintableRollout, workflowUrl: string | null): z.input<typeof rollout> {
+/** For whom, when and with which links a rollout is printed. */
+export interface PrintedFor {
+  /** Its process in the engine's UI; null where the service has none. */
+  readonly workflowUrl: string | null;
+  readonly caller: Caller;
+  /** Epoch milliseconds. */
+  readonly now: number;
+}
+
+/** A rollout as its answer has it. */
+export function printRollout(r: PrintableRollout, { workflowUrl, caller, now }: PrintedFor): z.input<typeof rollout> {
   const { facts } = r;
   return {
     id: r.id,
@@ -161,16 +199,10 @@ export function printRollout(r: PrintableRollout, workflowUrl: string | null): z
     waitingOn: r.waitingOn,
     nextActionAt: timeOrNull(r.nextActionAt),
     eta: timeOrNull(r.eta),
-    pauses: facts.pauses.map(({ reason, since, because, group: name }) => ({
-      reason,
-      since: isoTime(since),
-      because,
-      ...(name === undefined ? {} : { group: name }),
-    })),
-    counters: printCounters(
-      sumOf(facts.groups),
-      r.bytes.reduce((sum, bytes) => sum + bytes, 0),
-    ),
+    pauses: printPauses(facts.pauses),
+    counters: printCounters(sumOf(facts.groups), sumBytes(r)),
+    ...(r.failuresBy ? { failuresBy: r.failuresBy.map((one) => ({ ...one })) } : {}),
+    actions: actionsOf(r, caller, now),
     approvals: facts.approvals.map(printVote),
     createdBy: r.createdBy,
     createdAt: isoTime(r.createdAt),
@@ -183,12 +215,49 @@ export function printRollout(r: PrintableRollout, workflowUrl: string | null): z
 }
 
 /** In a list: without the devices that the plan names, which may be thousands. */
-export function printListedRollout(r: PrintableRollout, workflowUrl: string | null): z.input<typeof rollout> {
+export function printListedRollout(r: PrintableRollout, printedFor: PrintedFor): z.input<typeof rollout> {
   const {
     targets: { filter, dynamic },
     ...rest
-  } = printRollout(r, workflowUrl);
+  } = printRollout(r, printedFor);
   return { ...rest, targets: { ...(filter === undefined ? {} : { filter }), dynamic } };
+}
+
+/** How it stands, for what is redrawn each second: without the plan, and without what depends on who looks. */
+export function printProgress(r: PrintableRollout): Readonly<Record<string, unknown>> {
+  const { facts } = r;
+  const groups = facts.groups.map((one, index) =>
+    printGroup(groupAt(r.plan.groups, index), one, r.bytes[index] ?? 0, facts),
+  );
+  return {
+    version: r.version,
+    phase: r.phase,
+    because: r.because,
+    waitingOn: r.waitingOn,
+    eta: timeOrNull(r.eta),
+    pauses: printPauses(facts.pauses),
+    counters: printCounters(sumOf(facts.groups), sumBytes(r)),
+    groups: groups.map(({ name, state, size, counters: own, gate: { verdict, because, bound } }) => ({
+      name,
+      state,
+      size,
+      counters: own,
+      gate: { verdict, because, bound },
+    })),
+  };
+}
+
+function sumBytes({ bytes }: PrintableRollout): number {
+  return bytes.reduce((sum, one) => sum + one, 0);
+}
+
+function printPauses(pauses: RolloutFacts['pauses']): z.input<typeof rollout>['pauses'] {
+  return pauses.map(({ reason, since, because, group: name }) => ({
+    reason,
+    since: isoTime(since),
+    because,
+    ...(name === undefined ? {} : { group: name }),
+  }));
 }
 
 function printGroup(plan: GroupPlan, facts: GroupFacts, bytes: number, all: RolloutFacts): z.input<typeof group> {
@@ -228,123 +297,4 @@ function printCounters(c: Counters, bytes: number): z.input<typeof counters> {
 
 function printVote({ by, at }: Vote): z.input<typeof vote> {
   return { by, at: isoTime(at) };
-}
-
-/** One device of a rollout. */
-export const rolloutTarget = z
-  .strictObject({
-    deviceId: id,
-    group: z.string().nullable().meta({ description: 'null until the groups are formed' }),
-    state: z.enum(TARGET_STATES),
-    attempt: z.int().min(0),
-    installationId: id.optional().meta({ description: 'Of its newest attempt' }),
-    because: sentence.optional(),
-    retryAt: timestamp.optional().meta({ description: 'When its back-off ends' }),
-    rollBack: z
-      .strictObject({
-        state: z.enum(['pending', 'queued', 'inFlight', 'rolledBack', 'failed']),
-        installationId: id.optional(),
-        because: sentence.optional(),
-      })
-      .optional()
-      .meta({ description: 'How far it is rolled back to what its slot held before' }),
-  })
-  .meta({
-    id: 'RolloutTarget',
-    example: {
-      deviceId: '123e4567-e89b-12d3-a456-426655440002',
-      group: 'canary',
-      state: 'pending',
-      attempt: 1,
-      installationId: '123e4567-e89b-12d3-a456-426655440001',
-      because: 'attempt 1 ended as failed: download_failed: connection reset',
-      retryAt: '2026-11-24T12:05:00.000Z',
-    },
-  });
-
-/**
- * A target as the store knows it. `retryAt`: epoch milliseconds; null = no back-off. `back` null = it is not rolled
- * back.
- */
-export interface PrintableTarget {
-  readonly deviceId: string;
-  readonly group: string | null;
-  readonly state: TargetState;
-  readonly attempt: number;
-  readonly installationId: string | null;
-  readonly because: string | null;
-  readonly retryAt: number | null;
-  readonly back: {
-    readonly state: RollbackState;
-    readonly because: string | null;
-    readonly installationId: string | null;
-  } | null;
-}
-
-/** Members that are null are left out, but for `group`. */
-export function printTarget({
-  deviceId,
-  group: name,
-  state,
-  attempt,
-  installationId,
-  because,
-  retryAt,
-  back,
-}: PrintableTarget): z.input<typeof rolloutTarget> {
-  return {
-    deviceId,
-    group: name,
-    state,
-    attempt,
-    ...(installationId === null ? {} : { installationId }),
-    ...(because === null ? {} : { because }),
-    ...(retryAt === null ? {} : { retryAt: isoTime(retryAt) }),
-    ...(back === null ? {} : { rollBack: printBack(back) }),
-  };
-}
-
-function printBack({
-  state,
-  because,
-  installationId,
-}: NonNullable<PrintableTarget['back']>): NonNullable<z.input<typeof rolloutTarget>['rollBack']> {
-  return {
-    state: state === 'done' ? 'rolledBack' : state,
-    ...(installationId === null ? {} : { installationId }),
-    ...(because === null ? {} : { because }),
-  };
-}
-
-/** One entry of the history of a rollout (docs/contracts/rollouts.md, "History"). */
-export const rolloutEvent = z
-  .strictObject({
-    number: z
-      .int()
-      .nullable()
-      .meta({ description: "In the chain of the tenant's history; null for the second until it is sealed" }),
-    at: timestamp,
-    event: eventName(ROLLOUT_EVENTS),
-    data: z
-      .record(z.string(), z.unknown())
-      .meta({ description: 'What was seen, what was decided, and the version of the plan' }),
-  })
-  .meta({
-    id: 'RolloutEvent',
-    example: { number: 4711, at: '2026-11-24T10:00:00.000Z', event: 'created', data: { by: 'operator:key:admin' } },
-  });
-
-/** `at`: epoch milliseconds. `number` null = it is not sealed yet. */
-export function printRolloutEvent({
-  number,
-  at,
-  event,
-  data,
-}: {
-  number: number | null;
-  at: number;
-  event: string;
-  data: Readonly<Record<string, unknown>>;
-}): z.input<typeof rolloutEvent> {
-  return { number, at: isoTime(at), event, data: { ...data } };
 }

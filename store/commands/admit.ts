@@ -3,7 +3,7 @@ import { groupAt, onlyStep } from '../../domain/rollout/plan.js';
 import { executing, slotNow, type DeviceAggregate } from '../../domain/installation/device-aggregate.js';
 import type { Installation } from '../../domain/installation/installation.js';
 import type { SlotNow } from '../../domain/installation/slot-now.js';
-import { judgeAdmission } from '../../domain/rollout/admission.js';
+import { judgeAdmission, type AdmissionRefusal } from '../../domain/rollout/admission.js';
 import type { TargetState } from '../../domain/rollout/facts.js';
 import { deviceKey } from '../db/keys.js';
 import type { Tx } from '../db/pool.js';
@@ -42,6 +42,8 @@ interface Admitted {
   readonly slot: SlotNow | undefined;
   readonly state: TargetState;
   readonly because: string | null;
+  /** Of a refusal. */
+  readonly code: AdmissionRefusal | null;
   readonly installation: Installation | null;
 }
 
@@ -143,14 +145,15 @@ function decide(
     // An attempt whose outcome was lost had installed it: then it is this rollout that brought it.
     const byThis = admission.as === 'alreadyInstalled' && candidate.was_offered;
     const because = byThis ? 'an earlier attempt had installed it' : admission.because;
-    return { candidate, slot, state: byThis ? 'installed' : admission.as, because, installation: null };
+    const { code = null } = admission;
+    return { candidate, slot, state: byThis ? 'installed' : admission.as, because, code, installation: null };
   }
   const { firmwareId, sha256, version } = admission.content;
   const what = { deviceId: candidate.device_id, firmwareId, sha256, version };
   const rules = { allowDowngrade: rollout.plan.allowDowngrade, replaces: null };
   const isBehind = aggregate !== undefined && executing(aggregate) !== undefined;
   const installation = installationOf(rollout, what, rules, isBehind, now);
-  return { candidate, slot, state: isBehind ? 'queued' : 'inFlight', because: null, installation };
+  return { candidate, slot, state: isBehind ? 'queued' : 'inFlight', because: null, code: null, installation };
 }
 
 interface ContentRow {
@@ -214,20 +217,21 @@ async function writeTargets(
   const number = new Map(fresh.map((one, index) => [one.candidate.device_id, first + index]));
   await tx.query(
     `UPDATE rollout_targets t
-      SET state = n.state, because = n.because, attempt = n.attempt,
+      SET state = n.state, because = n.because, refusal = n.code, attempt = n.attempt,
       installation_id = coalesce(n.installation_id, t.installation_id),
        admission = coalesce(t.admission, n.admission), ended_at = n.ended_at,
        unattempted = n.state = 'rejected', prior_sha256 = coalesce(t.prior_sha256, n.prior_sha256)
-     FROM ${recordset('$3', 'device_id uuid, state text, because text, attempt integer, installation_id uuid, admission integer, ended_at timestamptz, prior_sha256 text')} AS n
+     FROM ${recordset('$3', 'device_id uuid, state text, because text, code text, attempt integer, installation_id uuid, admission integer, ended_at timestamptz, prior_sha256 text')} AS n
      WHERE t.tenant_id = $1 AND t.rollout_id = $2 AND t.device_id = n.device_id`,
     [
       tenantId,
       id,
       JSON.stringify(
-        admitted.map(({ candidate, slot, state, because, installation }) => ({
+        admitted.map(({ candidate, slot, state, because, code, installation }) => ({
           device_id: candidate.device_id,
           state,
           because,
+          code,
           attempt: candidate.attempt + (installation ? 1 : 0),
           installation_id: installation?.id ?? null,
           admission: number.get(candidate.device_id) ?? null,

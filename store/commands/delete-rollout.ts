@@ -1,8 +1,7 @@
 import { DomainError } from '../../domain/errors.js';
-import { openOf, sumOf } from '../../domain/rollout/facts.js';
+import { whyNotDelete } from '../../domain/rollout/actions.js';
 import { derivePhase } from '../../domain/rollout/phase.js';
 import { whyNot } from '../../domain/rollout/why-not.js';
-import { plural } from '../../domain/plural.js';
 import { writeHistory } from '../history/history.js';
 import { mark, wakeSender } from '../outbox/outbox.js';
 import type { Tx } from '../db/pool.js';
@@ -20,7 +19,7 @@ export async function deleteRollout(tx: Tx, tenantId: string, id: string, by: st
   if (!locked) throw noSuchRollout(id);
   const { facts, plan, version } = locked.rollout;
   const { phase } = derivePhase(facts, plan);
-  const refused = whyNot('delete', phase) ?? stillOpen(locked.rollout.facts);
+  const refused = whyNot('delete', phase) ?? whyNotDelete(facts);
   if (refused !== undefined)
     throw new DomainError('ROLLOUT_STATE', `this rollout cannot be deleted while it is ${phase}: ${refused}`, {
       phase,
@@ -37,13 +36,4 @@ export async function deleteRollout(tx: Tx, tenantId: string, id: string, by: st
   ]);
   await mark(tx, [pokeRollout(tenantId, id)]);
   await wakeSender(tx);
-}
-
-/** Aborted, it ends with the last of its installations. */
-function stillOpen({ aborted, closedAt, groups }: Parameters<typeof derivePhase>[0]): string | undefined {
-  if (aborted === null || closedAt !== null) return undefined;
-  const open = openOf(sumOf(groups));
-  return open > 0
-    ? `${plural(open, 'installation has', 'installations have')} not ended; delete it once they have`
-    : 'it is about to end; delete it in a moment';
 }

@@ -1,14 +1,14 @@
 import { defined } from '../../domain/defined.js';
 import { DomainError } from '../../domain/errors.js';
 import { eventOfCommand } from '../../domain/webhook/event-names.js';
+import { whyNotVote } from '../../domain/rollout/actions.js';
 import { abortedBy, pausedBy, resumed, rolledBackBy, withGroup } from '../../domain/rollout/apply.js';
 import { stillDefaulted } from '../../domain/rollout/amendment.js';
 import type { Amendment, Command } from '../../domain/rollout/commands.js';
-import type { Pause, RolloutFacts, TargetState, Vote } from '../../domain/rollout/facts.js';
+import type { Pause, RolloutFacts, Vote } from '../../domain/rollout/facts.js';
 import { derivePhase } from '../../domain/rollout/phase.js';
 import type { Plan } from '../../domain/rollout/plan.js';
-import { deadlineOf } from '../../domain/rollout/deadlines.js';
-import { iso } from '../../domain/rollout/sentences.js';
+import { retriable } from '../../domain/rollout/retriable.js';
 import { whyNot } from '../../domain/rollout/why-not.js';
 import { writeHistory } from '../history/history.js';
 import { mark, wakeSender } from '../outbox/outbox.js';
@@ -147,30 +147,6 @@ function reasonToRemove({ pauses }: RolloutFacts, named: string | null): Pause['
 }
 
 /**
- * Which groups can be tried again: what would be pending past its deadline would end at once, and never be tried.
- * @returns their positions
- * @throws DomainError ROLLOUT_STATE where there is none
- */
-function inTime({ facts, plan }: StoredRollout, outcomes: readonly TargetState[], now: number): number[] {
-  const another = 'create another rollout for the devices that are left';
-  const { endAt } = plan.schedule;
-  if (endAt !== null && now >= endAt)
-    throw new DomainError(
-      'ROLLOUT_STATE',
-      `nothing can be tried again: its end, ${iso(endAt)}, has passed (schedule.endAt); ${another}`,
-    );
-  const asked = facts.groups.filter(({ counters }) => outcomes.some((outcome) => counters[outcome] > 0));
-  const late = asked.filter((group) => now >= (deadlineOf(group, plan) ?? Infinity));
-  const last = Math.max(...late.map((group) => deadlineOf(group, plan) ?? 0));
-  if (late.length > 0 && late.length === asked.length)
-    throw new DomainError(
-      'ROLLOUT_STATE',
-      `nothing can be tried again: its targets had until ${iso(last)} (timeouts.target, from the opening of their group); ${another}`,
-    );
-  return asked.filter((group) => !late.includes(group)).map((group) => facts.groups.indexOf(group));
-}
-
-/**
  * What ended so is tried again; gates that failed for it are judged anew, and a rollout that had finished runs again.
  */
 async function retry(
@@ -179,7 +155,8 @@ async function retry(
   outcomes: Extract<Command, { do: 'retry' }>['outcomes'],
   now: number,
 ): Promise<Done> {
-  const positions = inTime(rollout, outcomes, now);
+  const { positions, refused } = retriable(rollout.facts, rollout.plan, outcomes, now);
+  if (refused !== undefined) throw new DomainError('ROLLOUT_STATE', refused);
   const count = await retryEnded(tx, rollout, positions, outcomes);
   if (count === 0) return { after: rollout, data: {} };
   const { facts } = rollout;
@@ -234,8 +211,8 @@ function approved(
   group: string | null,
   now: number,
 ): RolloutFacts {
-  if (plan.approval.fourEyes && by === createdBy)
-    throw new DomainError('AUTH_FORBIDDEN', 'the creator of the rollout cannot approve it: its plan sets fourEyes');
+  const refused = whyNotVote(plan, createdBy, by);
+  if (refused !== undefined) throw new DomainError('AUTH_FORBIDDEN', refused);
   const vote = (votes: readonly Vote[]): readonly Vote[] =>
     votes.some((one) => one.by === by) ? votes : [...votes, { by, at: now }];
   if (group === null) {

@@ -15,6 +15,7 @@ import type { Tx } from '../db/pool.js';
 import { namePattern } from '../db/name-part.js';
 import { BY_CREATION, BY_NAME, readRows } from '../db/read-page.js';
 import { checkAgainstFleet, groupSizes } from '../rollouts/check.js';
+import { readFailures } from '../rollouts/failures.js';
 import { readDeviceMs } from '../rollouts/model.js';
 import { pokeRollout } from '../rollouts/moves.js';
 import { lockRollout } from './observe.js';
@@ -150,7 +151,8 @@ export async function readRollout(tx: Tx, tenantId: string, id: string): Promise
     tenantId,
     id,
   ]);
-  return rows[0] && (await toViews(tx, tenantId, rows))[0];
+  const [view] = rows[0] ? await toViews(tx, tenantId, rows) : [];
+  return view && { ...view, failuresBy: await readFailures(tx, tenantId, id) };
 }
 
 /** Those of the named rollouts that there are, without the devices that they name. */

@@ -1,4 +1,5 @@
-import type { PrintableRollout, PrintableTarget } from '../../protocol/http/rollout.js';
+import type { PrintableRollout } from '../../protocol/http/rollout.js';
+import type { PrintableTarget } from '../../protocol/http/rollout-parts.js';
 
 /** A rollout as people see it: what is printed of it, and what only the service asks. Times are epoch milliseconds. */
 export interface RolloutView extends PrintableRollout {

@@ -87,9 +87,18 @@ describe('The stream of a rollout', () => {
       event: 'counters',
       data: {
         phase: 'draft',
+        version: 1,
+        eta: expect.any(String),
+        pauses: [],
         counters: { pending: 3 },
         groups: [
-          { name: 'canary', state: 'pending', size: 1, counters: { pending: 1 } },
+          {
+            name: 'canary',
+            state: 'pending',
+            size: 1,
+            counters: { pending: 1 },
+            gate: { verdict: 'wait', because: 'the group has not opened', bound: null },
+          },
           { name: 'early' },
           { name: 'rest' },
         ],

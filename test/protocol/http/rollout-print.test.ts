@@ -12,6 +12,7 @@ import { newFacts, newGroup } from '../../../domain/rollout/new-facts.js';
 import { LEAST, planOf } from '../../support/rollout-plan.js';
 
 const AT = Date.UTC(2026, 10, 24, 10);
+const FOR = { workflowUrl: null, caller: { id: 'key:ann', permissions: [] }, now: AT };
 const FULL = {
   groups: [
     {
@@ -63,7 +64,7 @@ function view(plan: Plan, facts: Partial<RolloutFacts> = {}): PrintableRollout {
 
 describe('A rollout as it is printed', () => {
   it('fits what is documented of it, and so does the example', () => {
-    expect(rollout.safeParse(printRollout(view(planOf(FULL)), null)).error).toBeUndefined();
+    expect(rollout.safeParse(printRollout(view(planOf(FULL)), FOR)).error).toBeUndefined();
     expect(rollout.safeParse(ROLLOUT_EXAMPLE).error).toBeUndefined();
   });
 
@@ -85,7 +86,7 @@ describe('A rollout as it is printed', () => {
     const [opened, ...rest] = plan.groups.map((one) => group(one.name, { size: 20, counters: over }));
     const groups = [{ ...opened!, openedAt: AT }, ...rest];
     const gates = (facts: Parameters<typeof view>[1]) =>
-      printRollout(view(plan, facts), null).groups.map(({ gate: { verdict, because } }) => [verdict, because]);
+      printRollout(view(plan, facts), FOR).groups.map(({ gate: { verdict, because } }) => [verdict, because]);
     expect(gates({ groups, aborted: { at: AT, because: 'by ann', cancelOpen: false } })).toEqual([
       ['wait', expect.stringMatching(/^the rollout ended before this gate: 0 of 20 ended targets succeeded/)],
       ...rest.map(() => ['wait', 'the group never opened']),
@@ -108,7 +109,7 @@ describe('A rollout as it is printed', () => {
     const pauses = [{ reason: 'gate_failed', since: AT, because: 'too few succeeded', group: 'canary' }] as const;
     const printed = printRollout(
       view(plan, { groups: [canary, ...plan.groups.slice(1).map((one) => group(one.name))], pauses }),
-      'http://temporal/x',
+      { ...FOR, workflowUrl: 'http://temporal/x' },
     );
     expect(printed.groups[0]).toMatchObject({
       name: 'canary',

@@ -31,6 +31,17 @@ POLICY one_tenant ON api_keys TO slipway_api USING (tenant_id = current_tenant()
 GRANT DELETE, INSERT, SELECT, UPDATE TO slipway_api
 GRANT DELETE, INSERT, SELECT, UPDATE TO slipway_worker
 
+CREATE TABLE broker_losses (
+  one boolean NOT NULL DEFAULT true
+  lost_at timestamp with time zone NOT NULL
+  asked_tenant text NOT NULL
+  asked_device uuid NOT NULL
+  are_all_asked boolean NOT NULL DEFAULT false
+  CONSTRAINT broker_losses_one_check CHECK (one)
+  CONSTRAINT broker_losses_pkey PRIMARY KEY (one)
+);
+GRANT INSERT, SELECT, UPDATE TO slipway_worker
+
 CREATE TABLE broker_seal (
   only_one boolean NOT NULL DEFAULT true
   public_key bytea NOT NULL

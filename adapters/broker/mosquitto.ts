@@ -41,9 +41,10 @@ export interface MosquittoOptions {
 }
 
 /**
- * mosquitto.conf. Its defaults lose: measured, 70 % of a burst was dropped after PUBACK, and a `kill -9` lost the
- * bridge's session. So queues are long, and what changed is saved in the same turn of its loop. 2.0.11 counts as a
- * change what is queued, retained or acknowledged to it, but not what is in flight to a client that is connected
+ * mosquitto.conf. Its defaults lose: measured, 70 % of a burst was dropped after PUBACK. So queues are long.
+ *
+ * It saves by writing all that it keeps. Measured at each change: 196 MB a second with 400 devices, and the bridge was
+ * cut off eleven times. So it saves once in a while; what a crash takes with it the bridge makes good
  * (docs/mosquitto.md).
  */
 export function mosquittoConf({ host, port, dataDir, plugin, securityFile }: MosquittoOptions): string {
@@ -56,8 +57,8 @@ export function mosquittoConf({ host, port, dataDir, plugin, securityFile }: Mos
     `plugin_opt_config_file ${securityFile}`,
     'persistence true',
     `persistence_location ${dataDir.replace(/\/*$/, '/')}`,
-    'autosave_on_changes true',
-    'autosave_interval 1',
+    'autosave_on_changes false',
+    'autosave_interval 60',
     'max_queued_messages 1000000',
     'max_inflight_messages 1000',
     // A device that never returns shall not be queued for until the disk is full. The bridge's own session counts too:

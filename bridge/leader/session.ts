@@ -2,7 +2,7 @@ import { backOff } from '../../domain/back-off.js';
 import { ENDED_FILTER, SERVICE_FILTER } from '../../protocol/mqtt/topics.js';
 import { Pause } from '../../runtime/pause.js';
 import { BROKER_LEASE, Heartbeat } from '../../store/db/heartbeat.js';
-import { markAllDocuments } from '../../store/outbox/publications.js';
+import { askAfterLoss, noteBrokerLoss, readBrokerLoss } from '../../store/commands/broker-loss.js';
 import { lookForSilence } from '../../store/commands/silence.js';
 import { withReleasedClaims } from '../rounds/release-claims.js';
 import { Comparison } from '../outbound/comparison.js';
@@ -22,6 +22,11 @@ const POLL_MS = 1_000;
 const COMPARE_EVERY_MS = 5 * 60_000;
 /** Silent devices are looked for so often: this also paces the hellos that they are asked for. */
 const LOOK_FOR_SILENCE_MS = 10_000;
+/**
+ * Pages of devices that are asked for a hello after the broker lost what it knew: so far apart, that is some 400
+ * devices a second. Their answers come as fast; the ingester takes thousands.
+ */
+const ASK_APART_MS = 500;
 /** PT2H: where neither the device nor its type has a `communicationInterval`. */
 const COMMUNICATION_INTERVAL_MS = 2 * 3_600_000;
 /** A broker that answers nothing for so long is told of as one that does not answer. */
@@ -41,7 +46,7 @@ export interface SessionDependencies extends BridgeDependencies {
 /**
  * The leader's connection to the broker, made again as often as it breaks. While it stands, reports are taken in and
  * documents go out; a broker that does not remember the session has lost what it retained as well, and gets every
- * document again.
+ * document again. Then the devices are asked for a hello too: what they said before this was connected is lost.
  */
 export class BrokerSession {
   private ended = false;
@@ -50,8 +55,6 @@ export class BrokerSession {
   private readonly pause = new Pause();
   /** Stays until it was made good: the next connect finds a session, and would not know. */
   private lostState = false;
-  /** When the broker last had lost what it knew, and with it the connections of all devices; epoch milliseconds. */
-  private doubtedSince: number | undefined;
   private readonly done: Promise<void>;
 
   constructor(private readonly deps: SessionDependencies) {
@@ -114,10 +117,10 @@ export class BrokerSession {
       // Only the embedded broker tells of connections there; another one may refuse it.
       await connection.subscribe([{ filter: ENDED_FILTER, qos: 1 }]);
       this.lostState ||= !connection.sessionPresent;
-      if (this.lostState) await markAllDocuments(pool, guard.fence);
       const since = this.deps.now();
-      if (this.lostState) this.doubtedSince = since;
+      if (this.lostState) await noteBrokerLoss(pool, guard.fence, since);
       this.lostState = false;
+      const loss = await readBrokerLoss(pool);
       log.info({ sessionPresent: connection.sessionPresent }, 'connected to the broker');
       this.deps.connected();
       const sending = withReleasedClaims(
@@ -137,11 +140,21 @@ export class BrokerSession {
         ),
         new Loop(
           'looking for silent devices',
-          () => guard.during(() => this.lookForSilence(since), false),
+          () => guard.during(() => this.lookForSilence(since, loss?.at), false),
           this.deps.lookForSilenceEveryMs ?? LOOK_FOR_SILENCE_MS,
           log,
         ),
       );
+      if (loss && !loss.areAllAsked)
+        loops.push(
+          new Loop(
+            'asking devices for a hello',
+            () => guard.during(() => this.askAfterLoss(), false),
+            COMPARE_EVERY_MS,
+            log,
+            ASK_APART_MS,
+          ),
+        );
       const error = await connection.closed;
       if (error) log.warn({ err: error }, 'the connection to the broker ended');
     } finally {
@@ -154,12 +167,18 @@ export class BrokerSession {
   }
 
   /** At most some at once, so that a fleet that fell silent together is asked little by little. */
-  private async lookForSilence(since: number): Promise<boolean> {
+  private async lookForSilence(since: number, doubtedSince: number | undefined): Promise<boolean> {
     const { pool, guard, now, communicationIntervalMs: intervalMs = COMMUNICATION_INTERVAL_MS } = this.deps;
-    const { doubtedSince } = this;
     const found = await lookForSilence(pool, guard.fence, { now: now(), since, doubtedSince, intervalMs });
     if (found > 0) this.deps.committed();
     return false;
+  }
+
+  private async askAfterLoss(): Promise<boolean> {
+    const { pool, guard, now } = this.deps;
+    const more = await askAfterLoss(pool, guard.fence, now());
+    this.deps.committed();
+    return more;
   }
 
   private async compare(comparison: Comparison): Promise<boolean> {

@@ -54,8 +54,9 @@ export function touchLastSeen(aggregate: DeviceAggregate, now: number): DeviceAg
 }
 
 /**
- * Nothing was heard from the device since `heardAt`: it is asked for a hello, or it was asked and did not answer, and
- * counts as offline. What was heard meanwhile goes before that.
+ * Nothing was heard from the device since `heardAt`: it is asked for a hello (also one that counts as offline, where it
+ * may have come back unheard), or it was asked and did not answer, and counts as offline. What was heard meanwhile goes
+ * before that.
  * @param heardAt `lastSeenAt` as it was read when this was decided
  */
 export function applySilence(
@@ -64,8 +65,9 @@ export function applySilence(
   now: number,
 ): DeviceAggregate {
   const { device } = aggregate;
-  if (!device.online || device.lastSeenAt !== heardAt) return aggregate;
-  return withDevice(aggregate, then === 'ask' ? { helloWantedAt: now } : { online: false, silentSince: now });
+  if (device.lastSeenAt !== heardAt) return aggregate;
+  if (then === 'ask') return withDevice(aggregate, { helloWantedAt: now });
+  return device.online ? withDevice(aggregate, { online: false, silentSince: now }) : aggregate;
 }
 
 /**

@@ -54,8 +54,11 @@ export async function lookForSilence(pool: Pool, fence: Fence, listening: Listen
   return recordFree(pool, fence, silent, listening.now);
 }
 
-/** Halves find the one whose row is held. @returns how many were recorded. */
-async function recordFree(pool: Pool, fence: Fence, silent: readonly Report[], now: number): Promise<number> {
+/**
+ * Records these, but those whose rows another transaction holds: halves find them. @returns how many were recorded.
+ * @throws LeaseLost
+ */
+export async function recordFree(pool: Pool, fence: Fence, silent: readonly Report[], now: number): Promise<number> {
   if (silent.length === 0) return 0;
   try {
     await asService(

@@ -50,16 +50,12 @@ function records(published: readonly Published[]): string {
 }
 
 /** The broker lost what it retained: every document is published again. */
-export async function markAllDocuments(pool: Pool, fence: Fence): Promise<number> {
-  return asService(pool, async (tx) => {
-    await assertLease(tx, fence);
-    const { rows } = await tx.query<PublicationRow>(
-      `SELECT tenant_id, device_id, slot FROM published_documents
-       UNION SELECT tenant_id, device_id, slot FROM installations WHERE executing`,
-    );
-    await mark(tx, rows.map(toMark));
-    return rows.length;
-  });
+export async function markAllIn(tx: Tx): Promise<void> {
+  const { rows } = await tx.query<PublicationRow>(
+    `SELECT tenant_id, device_id, slot FROM published_documents
+     UNION SELECT tenant_id, device_id, slot FROM installations WHERE executing`,
+  );
+  await mark(tx, rows.map(toMark));
 }
 
 /** Rows of one statement of the comparison: a fleet is walked in pieces, so that no transaction holds it up. */

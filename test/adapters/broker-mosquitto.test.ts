@@ -7,7 +7,6 @@ import type { BrokerAdmin, ValidPassword, WantedLogin } from '../../adapters/bro
 import { cmdTopic, desiredTopic, deviceFilter, SERVICE_FILTER, upTopic } from '../../protocol/mqtt/topics.js';
 import { DeviceClient, eventually, ServiceClient } from '../contract/broker-clients.js';
 import { TestedMosquitto } from '../support/mosquitto.js';
-import { until } from '../support/until.js';
 
 let broker: TestedMosquitto;
 let admin: BrokerAdmin;
@@ -164,16 +163,14 @@ describe('A password at mosquitto', () => {
 });
 
 describe('mosquitto killed with SIGKILL', () => {
-  it("has its documents, its logins, the bridge's session and what was queued for it afterwards", async () => {
+  it("has its documents, its logins, the bridge's session and what was queued for it when it last saved", async () => {
     await tell([password('first')]);
     const before = await service({ clientId: `bridge-${node}`, clean: false });
     await before.connection.publish(desiredTopic(self(), 'firmware'), 'document', { qos: 1, retain: true });
     await before.end();
     const client = await device('first');
     for (let n = 0; n < 50; n += 1) await client.publish(upTopic(self(), 'status'), `${node} report ${n}`);
-    // It saves in the same turn of its loop, but after the PUBACK: what was acknowledged within the last milliseconds
-    // may be gone, and is repeated until down/ack.
-    await until('the last one is saved', () => broker.saved(`${node} report 49`));
+    await broker.save(`${node} report 49`);
     await broker.restart('SIGKILL');
     const after = await service({ clientId: `bridge-${node}`, clean: false });
     expect(after.connection.sessionPresent).toBe(true);
@@ -181,6 +178,14 @@ describe('mosquitto killed with SIGKILL', () => {
     const again = await device('first');
     await again.subscribe(deviceFilter('acme', node));
     await eventually('the document is there', () => again.texts().includes('document'));
+  });
+
+  it('before it has saved is honest about it: the session of the bridge is gone', async () => {
+    const before = await service({ clientId: `unsaved-${node}`, clean: false });
+    await before.end();
+    await broker.restart('SIGKILL');
+    const after = await service({ clientId: `unsaved-${node}`, clean: false });
+    expect(after.connection.sessionPresent).toBe(false);
   });
 
   it('that lost its logins gets them again, with the same rights', async () => {

@@ -87,14 +87,11 @@ describe('A device that set no last will', () => {
 describe('A device that never comes back after the broker was started again', () => {
   /** Whatever it was asked, and did not answer, it was asked so long ago. */
   const afterMinutes = (minutes: number) => (bridge.aheadMs += minutes * 60_000);
-  /** Each is asked: those that are connected, and those that are not. */
-  const isAsked = async (id: string) =>
+  const askedAt = async (id: string) =>
     (
-      await bridge.facts.sql<{ asked: boolean }>(
-        'SELECT hello_wanted_at > last_seen_at AS asked FROM devices WHERE id = $1',
-        [id],
-      )
-    )[0]!.asked;
+      await bridge.facts.sql<{ at: Date | null }>('SELECT hello_wanted_at AS at FROM devices WHERE id = $1', [id])
+    )[0]!.at?.getTime() ?? 0;
+  const isAsked = async (id: string) => (await askedAt(id)) > 0;
 
   it('is asked for a hello, and offline when it does not answer; one that answers stays online', async () => {
     const [lost, back] = [await bridge.facts.device(), await bridge.facts.deviceWithoutSlots()];
@@ -110,5 +107,45 @@ describe('A device that never comes back after the broker was started again', ()
     afterMinutes(3);
     await becomes(lost, false);
     expect(await isOnline(back)).toBe(true);
+  }, 240_000);
+
+  it('is doubted by the next bridge too, which finds a session at the broker and would not know', async () => {
+    const lost = await bridge.facts.device();
+    await plain(lost);
+    await bridge.restartBroker();
+    await until(
+      'the bridge is back',
+      () => bridge.broker.connected().some(({ identity }) => identity.kind === 'service'),
+      60_000,
+    );
+    await until('the lost one is asked', () => isAsked(lost), 90_000);
+    const before = await askedAt(lost);
+    await bridge.stepDown();
+    afterMinutes(3);
+    bridge.lead();
+    // What it may have answered meanwhile was not heard.
+    await until('the next bridge asks it again', async () => (await askedAt(lost)) > before, 60_000);
+    afterMinutes(3);
+    await becomes(lost, false);
+  }, 240_000);
+
+  it('costs those that were back before the bridge no wait: each is asked, also where it counts as offline', async () => {
+    const [online, offline] = [await bridge.facts.device(), await bridge.facts.device()];
+    await plain(online);
+    (await plain(offline)).cut();
+    await becomes(offline, false);
+    await bridge.stepDown();
+    await bridge.restartBroker();
+    // They say hello, and it is lost: there is no session yet in which it could wait.
+    const early = await Promise.all(
+      [online, offline].map((id) => bridge.strange(id).connect({ will: undefined as never })),
+    );
+    for (const device of early) await device.hello({});
+    bridge.lead();
+    for (const device of early) {
+      await device.cmd('hello');
+      await heard(device);
+    }
+    expect([await isOnline(online), await isOnline(offline)]).toEqual([true, true]);
   }, 240_000);
 });

@@ -28,6 +28,8 @@ describe('What mosquitto needs before its first start', () => {
     expect(await run(['--dir', dir, '--port', '1999', '--host', '0.0.0.0'])).toMatchObject({ code: 0 });
     expect(read('mosquitto.conf')).toContain('listener 1999 0.0.0.0\n');
     expect(read('mosquitto.conf')).toContain('max_queued_messages 1000000\n');
+    // At each change it would write all that it keeps.
+    expect(read('mosquitto.conf')).toContain('autosave_on_changes false\nautosave_interval 60\n');
     expect(
       (JSON.parse(read('dynamic-security.json')) as { clients: { username: string }[] }).clients.map(
         (client) => client.username,

@@ -1,6 +1,7 @@
+import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { DeviceClient, eventually } from '../contract/broker-clients.js';
-import { upTopic } from '../../protocol/mqtt/topics.js';
+import { deviceFilter, upTopic } from '../../protocol/mqtt/topics.js';
 import { TestedAllInOne } from '../support/all-in-one.js';
 import { TestedMosquitto } from '../support/mosquitto.js';
 import { until } from '../support/until.js';
@@ -67,6 +68,51 @@ describe("Slipway with Debian's mosquitto instead of its own broker", () => {
     },
     120_000,
   );
+
+  it('greets every device again after a kill that took the session of the bridge, also those that do not repeat', async () => {
+    const { operator } = service;
+    const deviceTypeId = await operator.deviceType({ name: 'sensor', slots: {} });
+    const devices = await Promise.all(
+      Array.from({ length: 30 }, async (_, n) => {
+        const id = await operator.device({ name: `sensor ${n}`, deviceTypeId });
+        return { id, login: await operator.password(id) };
+      }),
+    );
+    /** Says hello once, and again for each time that it is asked. Resolves with its receipt. */
+    const greets = async ({ id, login }: (typeof devices)[number]): Promise<DeviceClient> => {
+      const client = await until(
+        'it is let in',
+        () => DeviceClient.connect(broker.url, login).catch(() => undefined),
+        60_000,
+      );
+      await client.subscribe(deviceFilter('default', id));
+      const own = { tenant: 'default', node: id, device: id };
+      const said = new Set<string>();
+      const hello = async () => {
+        const msgId = randomUUID();
+        said.add(msgId);
+        const body = { v: 1, msgId, agent: { name: 'by hand', version: '1' }, slots: {} };
+        await client.publish(upTopic(own, 'hello'), JSON.stringify(body));
+      };
+      await hello();
+      await until(
+        `${id} is greeted`,
+        async () => {
+          if (client.texts().filter((text) => text.includes('"cmd":"hello"')).length >= said.size) await hello();
+          return client.texts().some((text) => [...said].some((msgId) => text.includes(msgId)));
+        },
+        60_000,
+      );
+      return client;
+    };
+    const before = await Promise.all(devices.map(greets));
+    await broker.stop();
+    broker.forget('messages');
+    await broker.start();
+    await eventually('all connections are gone', () => before.every(({ closed }) => closed));
+    const after = await Promise.all(devices.map(greets));
+    await Promise.all(after.map((client) => client.end()));
+  }, 180_000);
 
   it("lets a device in within 5 s of its password's making, and cuts it off within 5 s of its revocation", async () => {
     const { operator } = service;

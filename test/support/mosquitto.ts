@@ -83,6 +83,12 @@ export class TestedMosquitto {
     await this.start();
   }
 
+  /** It saves once a minute, when it ends in good order, and now. Resolves when these bytes are among it. */
+  async save(bytes: string): Promise<void> {
+    this.child?.kill('SIGUSR1');
+    await until('mosquitto has saved', () => this.saved(bytes), 60_000);
+  }
+
   /** It forgets sessions and retained messages, or logins too. Only while it is stopped. */
   forget(what: 'messages' | 'logins'): void {
     if (what === 'messages') rmSync(join(this.dir, 'mosquitto.db'), { force: true });
@@ -90,7 +96,7 @@ export class TestedMosquitto {
   }
 
   /** Has it written a message with these bytes to its disk? */
-  saved(bytes: string): boolean {
+  private saved(bytes: string): boolean {
     const file = join(this.dir, 'mosquitto.db');
     return existsSync(file) && readFileSync(file).includes(bytes);
   }

@@ -81,6 +81,10 @@ const environment = z.object({
   MQTT_TLS_KEY_PATH: text.optional(),
   MQTT_TLS_SERVER_NAME: text.optional(),
   DATABASE_URL: url('postgres', 'postgresql').optional(),
+  /** Logins of single processes, each of which can become one role alone. */
+  SLIPWAY_DATABASE_URL_API: url('postgres', 'postgresql').optional(),
+  SLIPWAY_DATABASE_URL_BRIDGE: url('postgres', 'postgresql').optional(),
+  SLIPWAY_DATABASE_URL_ORCHESTRATOR: url('postgres', 'postgresql').optional(),
   TEMPORAL_ADDRESS: z
     .string()
     .regex(/^[^\s/]+:\d{1,5}$/, 'must be host:port, without a scheme')
@@ -159,6 +163,11 @@ function arrange(env: Parsed, unknown: readonly string[]) {
     dataDir,
     adminToken: env.SLIPWAY_ADMIN_TOKEN,
     databaseUrl: env.DATABASE_URL,
+    databaseUrls: {
+      api: env.SLIPWAY_DATABASE_URL_API,
+      bridge: env.SLIPWAY_DATABASE_URL_BRIDGE,
+      orchestrator: env.SLIPWAY_DATABASE_URL_ORCHESTRATOR,
+    },
     postgresPort: env.SLIPWAY_POSTGRES_PORT,
     postgresBin: env.SLIPWAY_POSTGRES_BIN,
     /** The broker that the bridge connects to. */

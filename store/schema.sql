@@ -708,7 +708,6 @@ CREATE TABLE service_keys (
   value bytea NOT NULL
   CONSTRAINT service_keys_pkey PRIMARY KEY (name)
 );
-GRANT SELECT TO slipway_api
 GRANT SELECT TO slipway_worker
 
 CREATE TABLE tenants (

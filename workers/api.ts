@@ -8,7 +8,8 @@ import { expireDrafts } from '../store/fleet/firmwares.js';
 import { sweepIdempotencyKeys } from '../store/db/idempotency.js';
 import { CHANNEL } from '../store/outbox/outbox.js';
 import { databaseNow } from '../store/db/clock.js';
-import { openPool } from '../store/db/pool.js';
+import { openPool, servedBy } from '../store/db/pool.js';
+import { softness } from '../store/db/process-logins.js';
 import { SchemaWatch } from '../store/db/schema-watch.js';
 import { drainFirst, exitWithParent, isShuttingDown, onShutdown } from '../runtime/shutdown.js';
 import { createLog } from '../runtime/log.js';
@@ -36,6 +37,8 @@ exitWithParent();
  * A request holds a connection for a few milliseconds: beyond this number they only wait in PostgreSQL instead of here.
  */
 const POOL_SIZE = 16;
+/** Keys are found and figures read on these: some statements a second. */
+const SERVICE_POOL_SIZE = 6;
 const PREPARE_AGAIN_MS = 500;
 /** Within the deadline of the whole check (runtime/health/parts.ts). */
 const TEMPORAL_DEADLINE_MS = 1_400;
@@ -52,13 +55,16 @@ const REMOVE_CONTENTS_MS = 60_000;
  */
 const UPLOAD_ABANDONED_MS = 60 * 60_000;
 
-const pool = openPool({
-  databaseUrl,
-  name: 'api',
-  max: POOL_SIZE,
-  onError: (error) => log.warn({ err: error }, 'an idle connection to the database broke'),
-});
+const onError = (error: Error) => log.warn({ err: error }, 'an idle connection to the database broke');
+const ownUrl = settings.databaseUrls.api;
+const pool = openPool({ databaseUrl: ownUrl ?? databaseUrl, name: 'api', max: POOL_SIZE, onError });
 onShutdown(() => pool.end(), { log });
+// A login that can serve requests of tenants alone cannot be the service, too.
+if (ownUrl !== undefined) {
+  const service = openPool({ databaseUrl, name: 'api-service', max: SERVICE_POOL_SIZE, onError });
+  servedBy(pool, service);
+  onShutdown(() => service.end());
+}
 const blobs = await openBlobs(settings);
 onShutdown(() => blobs.close());
 
@@ -89,6 +95,7 @@ const services: Services = {
   ...(settings.temporal.uiUrl === undefined ? {} : { temporalUiUrl: settings.temporal.uiUrl }),
   ...signInOf(settings),
   webhooksAllowPrivate: settings.webhooksAllowPrivate,
+  wall: () => softness(pool),
   notifyOutbox: () =>
     void pool
       .query(`NOTIFY ${CHANNEL}`)

@@ -30,7 +30,8 @@ import { taskQueueOf } from '../workflows/messages.js';
 /** The process between devices, PostgreSQL and Temporal. One is active by a lease in PostgreSQL, others stand by. */
 const log = createLog('bridge');
 const settings = readSettings();
-const { databaseUrl, mqttUrl } = requireAddresses(settings, 'databaseUrl', 'mqttUrl', 'temporalAddress');
+const { mqttUrl } = requireAddresses(settings, 'mqttUrl', 'temporalAddress');
+const databaseUrl = settings.databaseUrls.bridge ?? requireAddresses(settings, 'databaseUrl').databaseUrl;
 exitWithParent();
 
 const CONNECT_TIMEOUT_MS = 5_000;

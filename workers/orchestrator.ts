@@ -25,7 +25,8 @@ import { taskQueueOf } from '../workflows/messages.js';
  */
 const log = createLog('orchestrator');
 const settings = readSettings();
-const { databaseUrl } = requireAddresses(settings, 'databaseUrl', 'temporalAddress');
+requireAddresses(settings, 'temporalAddress');
+const databaseUrl = settings.databaseUrls.orchestrator ?? requireAddresses(settings, 'databaseUrl').databaseUrl;
 exitWithParent();
 
 /** Local activities run at once up to their limit; a connection for every second of them keeps both cores busy. */

@@ -1,8 +1,10 @@
+import { createHmac } from 'node:crypto';
 import { mkdirSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { migrate } from '../store/db/migrate.js';
+import { makeLogins, processLogins, type Login } from '../store/db/process-logins.js';
 import { isUnreachable } from '../store/db/sqlstates.js';
 import {
   addressesOf,
@@ -13,7 +15,7 @@ import {
   type Ports,
 } from './embedded/addresses.js';
 import { assertNotRestoring } from './embedded/backup-marker.js';
-import { childEnvironment } from './embedded/child-environment.js';
+import { childEnvironment, type ChildName } from './embedded/child-environment.js';
 import { allowLonger, onShutdown, shutDown } from '../runtime/shutdown.js';
 import { lockDataDir } from './embedded/lock.js';
 import { nodeChild } from './embedded/node-child.js';
@@ -85,7 +87,8 @@ async function up(): Promise<void> {
   const [database] = await Promise.all([databaseOf(services), engineOf(services)]);
   await migrateWhenReachable(database);
   const addresses = addressesOf(settings, ports, database);
-  await startChildren(services, addresses);
+  const logins = settings.databaseUrl === undefined ? await loginsOf(database, dataDir) : undefined;
+  await startChildren(services, addresses, logins);
   writeEndpoints(dataDir, addresses);
   say(
     startMessage(
@@ -203,15 +206,29 @@ async function migrateWhenReachable(databaseUrl: string): Promise<void> {
   }
 }
 
+/** Made anew with each start, so that a data folder of an earlier version, or one that was restored, has them, too. */
+async function loginsOf(databaseUrl: string, dataDir: string): Promise<Record<Login, string>> {
+  const secret = keepSecret(join(dataDir, 'database-logins'));
+  const logins = processLogins(databaseUrl, (login) =>
+    createHmac('sha256', secret).update(`database login ${login}`).digest('base64url'),
+  );
+  await makeLogins(databaseUrl, logins);
+  return Object.fromEntries(logins.map(({ login, url }) => [login, url])) as Record<Login, string>;
+}
+
 /** The broker first: the bridge would otherwise wait for its first pause between two tries. */
-async function startChildren({ settings, ports, record, supervisor }: Services, addresses: Addresses): Promise<void> {
+async function startChildren(
+  { settings, ports, record, supervisor }: Services,
+  addresses: Addresses,
+  logins: Record<Login, string> | undefined,
+): Promise<void> {
   const { dataDir, adminToken, drainDelayMs } = settings;
-  const env = childEnvironment(settings, ports, addresses, keepSecret(join(dataDir, 'mqtt-password')));
-  const child = (name: string, path: string, graceMs: number, more: NodeJS.ProcessEnv = {}) =>
+  const around = { settings, ports, addresses, logins, mqttPassword: keepSecret(join(dataDir, 'mqtt-password')) };
+  const child = (name: ChildName, path: string, graceMs: number, more: NodeJS.ProcessEnv = {}) =>
     nodeChild({
       name,
       file: fileURLToPath(new URL(path, import.meta.url)),
-      env: { ...env, ...more },
+      env: { ...childEnvironment(name, around), ...more },
       graceMs,
       onSpawn: (pid) => record.add(name, pid),
     });

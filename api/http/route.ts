@@ -135,6 +135,8 @@ export interface Services {
   mode?: (typeof MODES)[number];
   /** Base of the Temporal UI, without a slash at its end; absent where no UI is known. */
   temporalUiUrl?: string;
+  /** What makes the second wall between tenants soft, as a sentence; absent = it is not asked. */
+  wall?: () => Promise<string | undefined>;
   /** Whether webhooks may lead to loopback, link-local and private addresses; absent = no. */
   webhooksAllowPrivate?: boolean;
 }

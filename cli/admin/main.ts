@@ -6,6 +6,7 @@ import { blobsVerify } from './blobs-verify.js';
 import { createContext, type Context, type ExitCode, type StoreName } from './context.js';
 import { migrate } from './migrate.js';
 import { restore } from './restore.js';
+import { roles } from './roles.js';
 import { tenantsCreate } from './tenants-create.js';
 
 /**
@@ -38,6 +39,12 @@ program
   .description('bring the database schema up to date for this version, while the service runs or not')
   .option('--check', 'say only which migrations are to run; the exit code is 2 where there are any', false)
   .action(({ check }: { check: boolean }) => run((context) => migrate(context, { isCheck: check })));
+
+program
+  .command('roles')
+  .description('print the SQL that gives each process a login of its own, and the settings with them')
+  .option('--create', 'run it first, as the user of DATABASE_URL', false)
+  .action(({ create }: { create: boolean }) => run((context) => roles(context, { isCreated: create })));
 
 program
   .command('backup <folder>')

@@ -5,6 +5,8 @@ export interface Part {
   readonly name: string;
   /** Throws, or answers with a sentence, where the part does not do its work. */
   readonly check: () => Promise<string | undefined>;
+  /** A sentence about a part that is up, for an operator to act upon. */
+  readonly remark?: () => Promise<string | undefined>;
   /** Whether this process can do nothing at all without it: then it is not ready. */
   readonly decides?: boolean;
   /** The part that has to be asked about this one: while that one is not up, nothing is known of this one. */
@@ -22,7 +24,7 @@ export const PART_STATES = ['up', 'down', 'not known'] as const;
 /** What /health/ready shows of one part. */
 export interface PartState {
   readonly status: (typeof PART_STATES)[number];
-  /** One sentence; absent where it is up. */
+  /** One sentence; absent where it is up, and nothing is to be said of it. */
   readonly reason?: string;
 }
 
@@ -95,7 +97,9 @@ export class Health {
     });
     try {
       const reason = await Promise.race([this.ask(part), late]);
-      return reason === undefined ? { status: 'up' } : { status: 'down', reason };
+      if (reason !== undefined) return { status: 'down', reason };
+      const remark = await Promise.race([part.remark?.(), late]);
+      return remark === undefined ? { status: 'up' } : { status: 'up', reason: remark };
     } catch (error) {
       return { status: 'down', reason: reasonOf(error) };
     } finally {

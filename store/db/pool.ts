@@ -40,6 +40,21 @@ const CONNECT_TIMEOUT_MS = 5_000;
  */
 const LIFETIME_SECONDS = 300;
 
+const services = new WeakMap<Pool, Pool>();
+
+/**
+ * From now on the transactions of the service that begin on `pool` run on another one, whose login may be the service.
+ * So the login of the first can be one that may not.
+ */
+export function servedBy(pool: Pool, service: Pool): void {
+  services.set(pool, service);
+}
+
+/** The pool on which transactions of the service run. */
+export function serviceOf(pool: Pool): Pool {
+  return services.get(pool) ?? pool;
+}
+
 /** Connects at the first query, not here. Each statement and each idle transaction ends after a time limit. */
 export function openPool(options: PoolOptions): Pool {
   const pool = new pg.Pool({

@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import type { Pool, Role, Tx } from './pool.js';
+import { serviceOf, type Pool, type Role, type Tx } from './pool.js';
 import { databaseClock } from './clock.js';
 import { Prepared } from './prepared.js';
 import { isRetryable } from './sqlstates.js';
@@ -24,7 +24,7 @@ export interface Waits {
 
 /** Runs `work` in one transaction as a service that serves all tenants: each statement carries its tenant. */
 export function asService<T>(pool: Pool, work: (tx: Tx) => Promise<T>, waits: Waits = {}): Promise<T> {
-  return inTransaction(pool, 'slipway_worker', '', work, waits);
+  return inTransaction(serviceOf(pool), 'slipway_worker', '', work, waits);
 }
 
 async function inTransaction<T>(

@@ -4,6 +4,7 @@ import { existsSync, readFileSync, statSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { isInside } from '../support/outside.js';
 import { TestedAllInOne, until } from '../support/all-in-one.js';
 
 const ANY_PORT = {
@@ -65,6 +66,9 @@ describe('npm start', () => {
       'schema',
       'temporal',
     ]);
+    // Where its login could become more, a sentence would say that the second wall is soft.
+    if (isInside('PostgreSQL', 'that the second wall holds', 'Its logins are the operator’s.'))
+      expect(ready.dependencies['database']).toEqual({ status: 'up' });
     for (const path of ['/health/live', '/metrics', '/openapi.json', '/docs/']) {
       const { status, body } = await fetch(service.endpoints.http + path);
       expect([path, status]).toEqual([path, 200]);

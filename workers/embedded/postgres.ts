@@ -6,6 +6,7 @@ import { promisify } from 'node:util';
 import pg from 'pg';
 import type { Log } from '../../runtime/log.js';
 import { isUnreachable } from '../../store/db/sqlstates.js';
+import { nativeEnvironment } from './child-environment.js';
 import { startNative, type Exit, type Native } from './native.js';
 import { findPostgres, type PostgresBinaries } from './postgres-binaries.js';
 import { clearPostgresFolder } from './postgres-leftovers.js';
@@ -67,7 +68,7 @@ export async function startPostgres(options: PostgresOptions): Promise<EmbeddedP
   const native = await startNative(binaries.postgres, ['-D', data, ...serverSettings(port, durable)], {
     prefix: user.prefix,
     cwd: data,
-    env: cleanEnvironment(),
+    env: nativeEnvironment(),
     parentDeathSignal: 'INT',
     onLine: (line) => log[line.includes(' PANIC: ') ? 'error' : 'debug']({ line }, 'postgres'),
   });
@@ -123,7 +124,7 @@ async function initialise({ data, dataDir, binaries, user, durable }: Initialise
     ...(durable ? [] : ['--no-sync']),
   ];
   try {
-    await promisify(execFile)(command, args, { timeout: INITDB_LIMIT_MS, env: cleanEnvironment() });
+    await promisify(execFile)(command, args, { timeout: INITDB_LIMIT_MS, env: nativeEnvironment() });
   } catch (error) {
     rmSync(unfinished, { recursive: true, force: true });
     const { stderr = '' } = error as { stderr?: string };
@@ -153,11 +154,6 @@ function serverSettings(port: number, durable: boolean): string[] {
     ...(durable ? {} : { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' }),
   };
   return Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
-}
-
-/** PGPORT, PGDATA and the like of the caller are meant for another server. */
-function cleanEnvironment(): NodeJS.ProcessEnv {
-  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('PG')));
 }
 
 interface Awaited {

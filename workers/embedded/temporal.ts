@@ -5,6 +5,7 @@ import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { probeTemporal } from '../../adapters/engine/probe.js';
 import type { Log } from '../../runtime/log.js';
+import { nativeEnvironment } from './child-environment.js';
 import { startNative, type Exit, type Native } from './native.js';
 import { freePort } from './ports.js';
 import { startUiProxy, type UiProxy } from './ui-proxy.js';
@@ -69,7 +70,7 @@ export async function startTemporal(options: TemporalOptions): Promise<EmbeddedT
   if (dbFile !== null) mkdirSync(dirname(dbFile), { recursive: true, mode: 0o700 });
   const page = uiPort === null ? null : await hiddenAddress();
   const native = await startNative(binary, serverArguments(options, page), {
-    env: cleanEnvironment(),
+    env: nativeEnvironment(),
     parentDeathSignal: dbFile === null ? 'KILL' : 'TERM',
     onLine: (line) => log.debug({ line }, 'temporal'),
   });
@@ -140,11 +141,6 @@ function serverArguments({ dbFile, port, namespace }: TemporalOptions, page: Hid
     ...ui,
     ...file,
   ];
-}
-
-/** TEMPORAL_ADDRESS and the like would make the command a client of another server. */
-function cleanEnvironment(): NodeJS.ProcessEnv {
-  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('TEMPORAL_')));
 }
 
 async function ready(native: Native, port: number, namespace: string, signal: AbortSignal | undefined): Promise<void> {

@@ -2,14 +2,18 @@ import express, { type Express } from 'express';
 import helmet from 'helmet';
 import { DomainError } from '../domain/errors.js';
 import { Health, type Part, type UnknownPart } from '../runtime/health/parts.js';
+import { SigningKey, type KeyFile } from './audit/signing-key.js';
+import { Refusals } from './auth/refusals.js';
 import { byApiKey, type Authenticate } from './auth/authentication.js';
 import { LiveEvents } from './live/live-events.js';
 import { createMetrics } from './metrics.js';
 import { mount } from './mount.js';
 import { openApiDocument } from './openapi.js';
+import { requestId } from './http/request-id.js';
 import { requestLog } from './http/request-log.js';
 import type { Route, Services } from './http/route.js';
 import { apiKeyRoutes } from './routes/api-keys.js';
+import { auditRoutes } from './routes/audit.js';
 import { associationRoutes } from './routes/associations.js';
 import { certificateRoutes } from './routes/certificates.js';
 import { credentialRoutes } from './routes/credentials.js';
@@ -45,6 +49,10 @@ export interface AppOptions {
   version?: string;
   /** Ended before the listener: its streams never end by themselves. */
   live?: LiveEvents;
+  /** Ended after the listener: it writes what it counted. */
+  refusals?: Refusals;
+  /** The key that signs the audit. */
+  auditKey: KeyFile;
 }
 
 /** The API without its listener: a test gives it a port of its own. */
@@ -55,6 +63,8 @@ export function createApp({
   authenticate = byApiKey(services.pool, services.now),
   version = '0.1.0',
   live = new LiveEvents(services.pool, services.log),
+  refusals = new Refusals(services.pool, services.now, services.log),
+  auditKey,
 }: AppOptions): Express {
   const app = express();
   app.disable('x-powered-by');
@@ -63,16 +73,17 @@ export function createApp({
   app.set('query parser', false);
   const health = new Health([...ownParts(services), ...parts], isEnding);
   const metrics = createMetrics(services.pool, health);
-  app.use(metrics.observe, requestLog(services.log), helmet({ contentSecurityPolicy: { directives: CSP } }));
+  app.use(requestId, metrics.observe, requestLog(services.log), helmet({ contentSecurityPolicy: { directives: CSP } }));
 
   const routes = [
     ...apiRoutes(services, live),
     ...signInRoutes(services, version),
+    ...auditRoutes(new SigningKey(services.pool, auditKey)),
     ...healthRoutes(health, metrics),
     openApiRoute(() => document),
   ];
   const document = openApiDocument(routes, services.publicUrl, version);
-  mount(app, routes, services, authenticate);
+  mount(app, routes, services, authenticate, refusals);
   serveDocs(app);
   app.use((request) => {
     throw new DomainError(

@@ -1,6 +1,9 @@
 import type { Express, Request, Response } from 'express';
+import { defined } from '../domain/defined.js';
 import { DomainError, type ErrorCode } from '../domain/errors.js';
+import type { Tx } from '../store/db/pool.js';
 import { asTenant } from '../store/db/transaction.js';
+import type { Refusals } from './auth/refusals.js';
 import { ANYONE, identify, type Authenticate } from './auth/authentication.js';
 import { authorize } from './http/authorize.js';
 import { checkMediaType, readJson } from './http/body.js';
@@ -8,6 +11,7 @@ import { faultsOf, refuseFaults } from './http/errors.js';
 import { answeredOnce, keyedRequest, takesKey } from './http/idempotency.js';
 import { endWithToken } from './http/open-answers.js';
 import { kindsOf, parseQuery } from './http/query.js';
+import { recordAct, recorded } from './http/acts.js';
 import type { Answer, Call, Principal, Route, Services } from './http/route.js';
 import { sendAnswer } from './http/send.js';
 
@@ -17,9 +21,17 @@ type Method = Route['method'];
  * Makes each path of the routes one express handler: it knows all its methods, so it can say which there are (405 with
  * Allow).
  */
-export function mount(app: Express, routes: readonly Route[], services: Services, authenticate: Authenticate): void {
+export function mount(
+  app: Express,
+  routes: readonly Route[],
+  services: Services,
+  authenticate: Authenticate,
+  refusals: Refusals,
+): void {
   const paths = new Map<string, Map<Method, Prepared>>();
   for (const route of routes) {
+    if (!['get', 'head'].includes(route.method) && route.audit === undefined)
+      throw new Error(`${route.operationId} does not say how it stands in the audit: an action, or null`);
     const methods = paths.get(route.path) ?? new Map<Method, Prepared>();
     if (methods.has(route.method)) throw new Error(`${route.method.toUpperCase()} ${route.path} is declared twice`);
     paths.set(route.path, methods.set(route.method, { route, kinds: kindsIn(route) }));
@@ -31,7 +43,12 @@ export function mount(app: Express, routes: readonly Route[], services: Services
       const prepared = chosen(methods, request);
       if (!prepared) return refuseMethod(methods, request, response);
       response.locals['path'] = path;
-      sendAnswer(response, await run(prepared, request, response, services, authenticate));
+      try {
+        sendAnswer(response, await run(prepared, request, response, services, authenticate));
+      } catch (error) {
+        refusals.notice(error, `${prepared.route.method.toUpperCase()} ${path}`, request, response);
+        throw error;
+      }
     });
   }
 }
@@ -73,8 +90,7 @@ async function run(
   services: Services,
   authenticate: Authenticate,
 ): Promise<Answer> {
-  const principal = await admit(route, request, authenticate);
-  response.locals['principal'] = principal;
+  const principal = await admit(route, request, response, authenticate);
   const code = route.validationCode ?? 'REQUEST_VALIDATION';
   const params = parseParams(route, request);
   const query = parseQuery(request.originalUrl, route.query, kinds, code);
@@ -82,7 +98,11 @@ async function run(
   const body = parseBody(route, json, code);
   const keyed = takesKey(route) ? keyedRequest(route, request, params, json) : undefined;
   let kept = keyed === undefined;
+  const { audit } = route;
+  const acting = audit ? { as: audit, principal, request, response, params, body, now: services.now } : undefined;
   const inTenant: Call['inTenant'] = (work) => asTenant(services.pool, principal.tenantId, work);
+  const perhapsRecorded = <T>(tx: Tx, work: () => Promise<T>): Promise<T> =>
+    acting === undefined || acting.as.byHandler ? work() : recorded(tx, acting, work);
   const call: Call = {
     principal,
     params,
@@ -90,24 +110,35 @@ async function run(
     body,
     request,
     response,
-    inTenant,
+    // A POST changes something in `answerOnce` only, and reads before it; the others have one transaction.
+    inTenant: route.method === 'post' ? inTenant : (work) => inTenant((tx) => perhapsRecorded(tx, () => work(tx))),
     answerOnce(work) {
       kept = true;
-      return inTenant((tx) =>
-        keyed ? answeredOnce(tx, principal.tenantId, keyed, request.path, services.now(), () => work(tx)) : work(tx),
-      );
+      return inTenant((tx) => {
+        const act = (): Promise<Answer> => perhapsRecorded(tx, () => work(tx));
+        return keyed ? answeredOnce(tx, principal.tenantId, keyed, request.path, services.now(), act) : act();
+      });
+    },
+    recordAct(tx, before, after) {
+      return recordAct(tx, defined(acting, `${route.operationId} is in the audit`), before, after);
     },
   };
   const given = await route.handle(call);
   if (!kept) throw new Error(`${route.operationId} has no answer that could be kept for its Idempotency-Key`);
   if ('handled' in given && route.permission !== null)
-    endWithToken(request, response, () => admit(route, request, authenticate), services.log);
+    endWithToken(request, response, () => admit(route, request, response, authenticate), services.log);
   return given;
 }
 
-async function admit(route: Route, request: Request, authenticate: Authenticate): Promise<Principal> {
-  if (route.permission === null) return ANYONE;
+async function admit(
+  route: Route,
+  request: Request,
+  response: Response,
+  authenticate: Authenticate,
+): Promise<Principal> {
+  if (route.permission === null) return (response.locals['principal'] = ANYONE);
   const principal = await identify(request, authenticate);
+  response.locals['principal'] = principal;
   authorize(principal, typeof route.permission === 'string' ? [route.permission] : route.permission);
   return principal;
 }

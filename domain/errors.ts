@@ -71,6 +71,8 @@ export const ERRORS = {
   WEBHOOK_LIMIT: { status: 409, title: 'There are too many webhooks' },
   WEBHOOK_SECRET_SHOWN: { status: 409, title: 'The secret was shown in the first answer' },
 
+  AUDIT_RANGE: { status: 400, title: 'The audit has no such entries, or not yet' },
+
   SERVICE_UNAVAILABLE: { status: 503, title: 'A required dependency is unavailable; try again' },
   SERVICE_INTERNAL: { status: 500, title: 'Internal error of the service' },
 } as const satisfies Record<string, { status: number; title: string }>;

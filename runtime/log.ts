@@ -1,4 +1,5 @@
 import pino from 'pino';
+import { membersOfRequest } from './request-context.js';
 
 /** A logger that writes JSON lines. */
 export type Log = pino.Logger;
@@ -11,6 +12,7 @@ export function createLog(processName: string, level: string = process.env['SLIP
   const options = {
     level,
     base: { process: processName, pid: process.pid },
+    mixin: membersOfRequest,
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (label: string) => ({ level: label }) },
     serializers: { error: pino.stdSerializers.errWithCause, err: pino.stdSerializers.errWithCause },

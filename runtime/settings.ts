@@ -1,4 +1,4 @@
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import { parseDuration } from '../domain/duration.js';
 import { nearName } from '../domain/near-names.js';
@@ -139,6 +139,8 @@ const environment = z.object({
   SLIPWAY_DRAIN_DELAY: duration.refine((ms) => ms <= 300_000, 'must be PT5M at most').default(0),
   /** Signs backups, and vouches for them when they are restored: a file outside of them. */
   SLIPWAY_BACKUP_KEY_FILE: text.optional(),
+  /** Signs the checkpoints of the audit; by default `audit-key` in the data folder, made at the first need. */
+  SLIPWAY_AUDIT_KEY_FILE: text.optional(),
   /** Starts although a `SLIPWAY_…` name is unknown and within two letters of a known one. */
   SLIPWAY_IGNORE_UNKNOWN: flag.default(false),
   SLIPWAY_LOG_LEVEL: z.enum(LOG_LEVELS, `must be one of ${LOG_LEVELS.join(', ')}`).default('info'),
@@ -217,6 +219,7 @@ function arrange(env: Parsed, unknown: readonly string[]) {
     probes: { host: env.SLIPWAY_PROBE_HOST, port: env.SLIPWAY_PROBE_PORT },
     drainDelayMs: env.SLIPWAY_DRAIN_DELAY,
     backupKeyFile: env.SLIPWAY_BACKUP_KEY_FILE,
+    auditKeyFile: resolve(env.SLIPWAY_AUDIT_KEY_FILE ?? join(dataDir, 'audit-key')),
     logLevel: env.SLIPWAY_LOG_LEVEL,
     firmwareWithoutBlobExpiresAfterMs: env.SLIPWAY_FIRMWARE_WITHOUT_BLOB_EXPIRES_AFTER,
     /** `SLIPWAY_…` names that mean nothing: they are warned of at start. One near to a known name is refused before. */

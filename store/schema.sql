@@ -31,6 +31,38 @@ POLICY one_tenant ON api_keys TO slipway_api USING (tenant_id = current_tenant()
 GRANT DELETE, INSERT, SELECT, UPDATE TO slipway_api
 GRANT DELETE, INSERT, SELECT, UPDATE TO slipway_worker
 
+CREATE TABLE audit_keys (
+  public_key bytea NOT NULL
+  since timestamp with time zone NOT NULL DEFAULT now()
+  until timestamp with time zone
+  CONSTRAINT audit_keys_pkey PRIMARY KEY (public_key)
+  CONSTRAINT audit_keys_public_key_check CHECK ((length(public_key) = 32))
+);
+CREATE UNIQUE INDEX audit_keys_in_use ON public.audit_keys USING btree ((true)) WHERE (until IS NULL);
+GRANT SELECT TO slipway_api
+GRANT INSERT, SELECT, UPDATE TO slipway_worker
+
+CREATE TABLE audit_log (
+  one boolean NOT NULL DEFAULT true
+  id uuid NOT NULL DEFAULT gen_random_uuid()
+  CONSTRAINT audit_log_one_check CHECK (one)
+  CONSTRAINT audit_log_pkey PRIMARY KEY (one)
+);
+GRANT SELECT TO slipway_api
+GRANT SELECT TO slipway_worker
+
+CREATE TABLE audit_rotations (
+  tenant_id text NOT NULL
+  rotated_at timestamp with time zone NOT NULL DEFAULT now()
+  note text NOT NULL
+  CONSTRAINT audit_rotations_pkey PRIMARY KEY (tenant_id, rotated_at)
+  CONSTRAINT audit_rotations_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(id)
+);
+POLICY all_tenants ON audit_rotations TO slipway_worker USING true
+POLICY one_tenant ON audit_rotations TO slipway_api USING (tenant_id = current_tenant())
+GRANT SELECT TO slipway_api
+GRANT DELETE, INSERT, SELECT TO slipway_worker
+
 CREATE TABLE broker_losses (
   one boolean NOT NULL DEFAULT true
   lost_at timestamp with time zone NOT NULL
@@ -322,6 +354,9 @@ CREATE TABLE history (
   CONSTRAINT history_pkey PRIMARY KEY (entry)
   CONSTRAINT history_tenant_id_number_key UNIQUE (tenant_id, number)
 );
+CREATE INDEX history_audit_by_action ON public.history USING btree (tenant_id, ((data ->> 'action'::text)), number) WHERE ((event = 'audit'::text) AND (number IS NOT NULL));
+CREATE INDEX history_audit_by_actor ON public.history USING btree (tenant_id, ((data ->> 'actor'::text)), number) WHERE ((event = 'audit'::text) AND (number IS NOT NULL));
+CREATE INDEX history_audit_by_resource ON public.history USING btree (tenant_id, (((data -> 'resource'::text) ->> 'id'::text)), number) WHERE ((event = 'audit'::text) AND (number IS NOT NULL));
 CREATE INDEX history_by_event ON public.history USING btree (tenant_id, event, number) WHERE (number IS NOT NULL);
 CREATE INDEX history_by_whom ON public.history USING btree (tenant_id, by_whom, number) WHERE ((number IS NOT NULL) AND (by_whom IS NOT NULL));
 CREATE INDEX history_of_device ON public.history USING btree (tenant_id, device_id, entry) WHERE (device_id IS NOT NULL);
@@ -333,6 +368,24 @@ POLICY all_tenants ON history TO slipway_worker USING true
 POLICY one_tenant ON history TO slipway_api USING (tenant_id = current_tenant())
 GRANT INSERT, SELECT TO slipway_api
 GRANT INSERT, SELECT TO slipway_worker
+
+CREATE TABLE history_tiles (
+  tenant_id text NOT NULL
+  level smallint NOT NULL
+  index integer NOT NULL
+  hashes bytea NOT NULL
+  root bytea
+  CONSTRAINT history_tiles_hashes_check CHECK ((((length(hashes) >= 32) AND (length(hashes) <= 8192)) AND ((length(hashes) % 32) = 0)))
+  CONSTRAINT history_tiles_index_check CHECK ((index >= 0))
+  CONSTRAINT history_tiles_level_check CHECK ((level >= 0))
+  CONSTRAINT history_tiles_pkey PRIMARY KEY (tenant_id, level, index)
+  CONSTRAINT history_tiles_root_check CHECK ((length(root) = 32))
+  CONSTRAINT history_tiles_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(id)
+);
+POLICY all_tenants ON history_tiles TO slipway_worker USING true
+POLICY one_tenant ON history_tiles TO slipway_api USING (tenant_id = current_tenant())
+GRANT SELECT TO slipway_api
+GRANT INSERT, SELECT, UPDATE TO slipway_worker
 
 CREATE TABLE idempotency_keys (
   tenant_id text NOT NULL

@@ -1,3 +1,5 @@
+import { mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { defined } from '../domain/defined.js';
 import { openDiskBlobs } from '../adapters/blobs/disk.js';
 import { IS_UNKNOWN_NAMESPACE, probeTemporal } from '../adapters/engine/probe.js';
@@ -16,6 +18,9 @@ import { createLog } from '../runtime/log.js';
 import { pauseUnless } from '../runtime/pause.js';
 import { httpUrl, readSettings, requireAddresses, type Settings } from '../runtime/settings.js';
 import { temporalConnection } from '../runtime/temporal-connection.js';
+import type { KeyFile } from '../api/audit/signing-key.js';
+import { Refusals } from '../api/auth/refusals.js';
+import { createPrivateFile, readFileIfAny } from './embedded/private-file.js';
 import { createApp } from '../api/app.js';
 import { removeMarkedContents } from '../api/http/content-removal.js';
 import { byApiKey, eitherOf } from '../api/auth/authentication.js';
@@ -115,9 +120,20 @@ onShutdown(async () => {
 });
 const authenticate = eitherOf(byApiKey(pool, services.now, usedKeys), await operatorTokens(settings));
 const live = new LiveEvents(pool, log);
+const refusals = new Refusals(pool, services.now, log);
+const auditKey: KeyFile = {
+  path: settings.auditKeyFile,
+  read: () => readFileIfAny(settings.auditKeyFile),
+  create(pem) {
+    mkdirSync(dirname(settings.auditKeyFile), { recursive: true, mode: 0o700 });
+    return createPrivateFile(settings.auditKeyFile, pem);
+  },
+};
 const app = createApp({
   services,
   live,
+  refusals,
+  auditKey,
   parts: [{ name: 'schema', check: async () => unready(), decides: true, askedOf: 'database' }, temporalPart(settings)],
   isEnding: isShuttingDown,
   authenticate: async (token) => {
@@ -130,6 +146,7 @@ const app = createApp({
   },
 });
 http.answerWith(app);
+onShutdown(() => refusals.end());
 onShutdown(() => http.close());
 onShutdown(() => live.end());
 onShutdown(() => schema.end());

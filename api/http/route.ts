@@ -2,6 +2,7 @@ import type { Request, Response } from 'express';
 import type { Logger } from 'pino';
 import type { z, ZodObject, ZodType } from 'zod';
 import type { BlobStore } from '../../adapters/blobs/port.js';
+import type { Action, Shown } from '../../domain/audit/actions.js';
 import type { DomainError, ErrorCode } from '../../domain/errors.js';
 import type { Permission, Role } from '../../domain/permissions.js';
 import type { MODES } from '../../protocol/http/sign-in.js';
@@ -53,7 +54,18 @@ export interface Route {
    * are added where they can happen.
    */
   answers: Record<number, AnswerDoc>;
+  /** Its entry in the audit; null = it changes nothing that stays. Every route that is no GET or HEAD says which. */
+  audit?: AuditedAs | null;
   handle: (call: Call) => Promise<Answer>;
+}
+
+/** How a route that changes something stands in the audit (docs/audit.md). */
+export interface AuditedAs {
+  readonly action: Action;
+  /** The path parameter that names what is changed; absent = what the answer's `data.id` names. */
+  readonly id?: string;
+  /** The handler writes the entry itself, by `call.recordAct`: the change is not the transaction of every route. */
+  readonly byHandler?: true;
 }
 
 /** One answer of an operation, for OpenAPI. */
@@ -102,6 +114,8 @@ export interface Call<Params = Record<string, string>, Query = Record<string, un
    * effect where the request has an `Idempotency-Key`. A repetition gets it again, and `work` is not called.
    */
   answerOnce: (work: (tx: Tx) => Promise<Answer>) => Promise<Answer>;
+  /** Writes the entry of a route that is `audit.byHandler`, in the transaction that makes the change. */
+  recordAct: (tx: Tx, before: Shown | undefined, after: Shown) => Promise<void>;
 }
 
 /**

@@ -52,6 +52,7 @@ export function apiKeyRoutes(services: Pick<Services, 'now' | 'signIn'>): Route[
         'With a role, or with permissions that are named one by one: no more than the caller holds. A repetition with the same Idempotency-Key cannot show the key again: 409 `AUTH_KEY_SHOWN`.',
       permission: WRITE,
       body: newKey,
+      audit: { action: 'api_key.create' },
       answers: {
         201: { description: 'The key, shown this once', schema: envelope(apiKeyWithSecret) },
         409: { description: 'This Idempotency-Key made a key before' },
@@ -104,6 +105,7 @@ export function apiKeyRoutes(services: Pick<Services, 'now' | 'signIn'>): Route[
       permission: WRITE,
       params: byId,
       body: keyPatch,
+      audit: { action: 'api_key.change', id: 'id' },
       answers: {
         200: { description: 'The key as it is now', schema: envelope(apiKey) },
         409: { description: "It is the last owner's key that does not expire" },
@@ -129,6 +131,7 @@ export function apiKeyRoutes(services: Pick<Services, 'now' | 'signIn'>): Route[
       summary: 'Revoke a key',
       permission: WRITE,
       params: byId,
+      audit: { action: 'api_key.revoke', id: 'id' },
       answers: {
         204: { description: 'Revoked; it stops working everywhere in under 5 seconds' },
         409: { description: "It is the last owner's key that does not expire" },
@@ -149,6 +152,7 @@ export function apiKeyRoutes(services: Pick<Services, 'now' | 'signIn'>): Route[
       permission: [],
       params: byId,
       body: rotation,
+      audit: { action: 'api_key.rotate', id: 'id' },
       answers: {
         201: { description: 'The successor, shown this once', schema: envelope(apiKeyWithSecret) },
         409: { description: 'It has a successor, or does not work any more; or this Idempotency-Key was used before' },

@@ -33,6 +33,7 @@ export function associationRoutes(): Route[] {
       permission: 'devicetypes:write',
       params: slotOfType,
       body: newAssociation,
+      audit: { action: 'association.create' },
       answers: {
         201: { description: 'The association', schema: envelope(association) },
         403: {
@@ -72,6 +73,7 @@ export function associationRoutes(): Route[] {
       description: 'Installations that were requested already go on.',
       permission: 'devicetypes:write',
       params: slotOfType.extend({ associationId: id }),
+      audit: { action: 'association.delete', id: 'associationId' },
       answers: { 204: { description: 'Gone' } },
       handle: async (call) => {
         await call.inTenant((tx) =>

@@ -33,6 +33,7 @@ export function certificateRoutes(): Route[] {
       permission: 'device_certificates:write',
       params: ofDevice,
       body: newCertificate,
+      audit: { action: 'certificate.create' },
       answers: {
         201: { description: 'The certificate', schema: one },
         409: { description: 'It is registered already' },
@@ -72,6 +73,7 @@ export function certificateRoutes(): Route[] {
       permission: 'device_certificates:write',
       params: byId,
       body: certificatePatch,
+      audit: { action: 'certificate.change', id: 'certificateId' },
       answers: { 200: { description: 'The certificate as it is now', schema: one } },
       handle: async (call) =>
         answer(
@@ -95,6 +97,7 @@ export function certificateRoutes(): Route[] {
       summary: 'Delete a certificate',
       permission: 'device_certificates:write',
       params: byId,
+      audit: { action: 'certificate.delete', id: 'certificateId' },
       answers: { 204: { description: 'Gone' } },
       handle: async (call) => {
         await call.inTenant((tx) =>

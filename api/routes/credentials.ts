@@ -30,6 +30,7 @@ export function credentialRoutes(): Route[] {
       permission: 'device_certificates:write',
       params: ofDevice,
       body: newCredential,
+      audit: { action: 'credential.create' },
       answers: {
         201: { description: 'The password, shown this once', schema: envelope(credentialWithPassword) },
         409: { description: 'Two passwords are already valid; or this Idempotency-Key made one before' },
@@ -64,6 +65,7 @@ export function credentialRoutes(): Route[] {
       summary: 'Revoke a password',
       permission: 'device_certificates:write',
       params: ofDevice.extend({ credentialId: id }),
+      audit: { action: 'credential.revoke', id: 'credentialId' },
       answers: { 204: { description: 'Revoked; a client that is connected with it is disconnected within seconds' } },
       handle: async (call) => {
         await call.inTenant((tx) =>

@@ -29,6 +29,7 @@ export function deviceTypeRoutes(): Route[] {
       summary: 'Register a device type',
       permission: 'devicetypes:write',
       body: newDeviceType,
+      audit: { action: 'device_type.create' },
       answers: { 201: { description: 'The device type', schema: one } },
       handle: (call) =>
         call.answerOnce(async (tx) => answer(201, await createDeviceType(tx, call.principal.tenantId, call.body))),
@@ -74,6 +75,7 @@ export function deviceTypeRoutes(): Route[] {
       permission: 'devicetypes:write',
       params: byId,
       body: deviceTypePatch,
+      audit: { action: 'device_type.change', id: 'id' },
       answers: {
         200: { description: 'The device type as it is now', schema: one },
         409: { description: 'A slot that is in use cannot go' },
@@ -118,6 +120,7 @@ export function deviceTypeRoutes(): Route[] {
       summary: 'Delete a device type that no device uses',
       permission: 'devicetypes:write',
       params: byId,
+      audit: { action: 'device_type.delete', id: 'id' },
       answers: {
         204: { description: 'Gone, and its associations with it' },
         409: { description: 'Devices are of this type; up to 20 are named' },

@@ -30,6 +30,7 @@ export function deviceRoutes({ now }: Pick<Services, 'now'>): Route[] {
       summary: 'Register a device',
       permission: 'devices_base_data:write',
       body: newDevice,
+      audit: { action: 'device.create' },
       answers: {
         201: { description: 'The device', schema: one },
         404: { description: 'The device type does not exist' },
@@ -84,6 +85,7 @@ export function deviceRoutes({ now }: Pick<Services, 'now'>): Route[] {
       permission: 'devices_base_data:write',
       params: byId,
       body: devicePatch,
+      audit: { action: 'device.change', id: 'id' },
       answers: {
         200: { description: 'The device as it is now', schema: one },
         404: { description: 'The device or device type does not exist' },
@@ -127,6 +129,7 @@ export function deviceRoutes({ now }: Pick<Services, 'now'>): Route[] {
           .default(false)
           .meta({ description: 'Cancels what is open on it first; children of a gateway stay, without a gateway' }),
       }),
+      audit: { action: 'device.delete', id: 'id' },
       answers: {
         204: { description: 'Gone' },
         409: { description: 'Installations are open on it (up to 20 are named), or it is the gateway of others' },

@@ -144,6 +144,7 @@ async function attach(services: Services, call: Call, firmwareId: string, receiv
         if (await isBeingRemoved(tx, sha256)) return false;
         await received.commit();
         await attachContent(tx, call.principal.tenantId, firmwareId, received, services.now());
+        await call.recordAct(tx, undefined, { size: received.size, sha256, state: 'ready' });
         return true;
       });
       if (isAttached) return;

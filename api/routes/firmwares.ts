@@ -46,6 +46,7 @@ export function firmwareRoutes(services: Services): Route[] {
       description: `Attach its blob within ${services.draftLifetimeMs / 1000} s, or it expires; an upload in progress keeps it alive.`,
       permission: 'firmware:write',
       body: newFirmware,
+      audit: { action: 'firmware.create' },
       answers: {
         201: {
           description: 'The firmware, without a blob yet',
@@ -109,6 +110,7 @@ export function firmwareRoutes(services: Services): Route[] {
       permission: 'firmware:write',
       params: byId,
       query: deletion,
+      audit: { action: 'firmware.delete', id: 'id' },
       answers: {
         204: { description: 'It is gone' },
         409: { description: 'Installations of it have not ended: `installations` names up to 20 of them' },
@@ -134,6 +136,7 @@ export function firmwareRoutes(services: Services): Route[] {
       params: byId,
       contentType: 'application/octet-stream',
       requestHeaders: UPLOAD_HEADERS,
+      audit: { action: 'firmware.attach_blob', id: 'id', byHandler: true },
       answers: {
         200: { description: 'It is attached', schema: envelope(attached) },
         409: { description: 'The firmware expired before its blob was attached' },

@@ -76,6 +76,7 @@ export function installationRoutes(services: Services): Route[] {
       permission: 'firmware:write',
       params: ofDevice,
       body: newInstallation,
+      audit: { action: 'installation.create' },
       answers: {
         201: { description: 'The installation', schema },
         409: {
@@ -142,6 +143,7 @@ export function installationRoutes(services: Services): Route[] {
       permission: READ_AND_WRITE,
       params: byId,
       body: installationReport,
+      audit: { action: 'installation.report', id: 'installationId' },
       answers: { 200: { description: 'The installation as it is now', schema }, 409: WRONG_STATE },
       handle: (call) => act(call, call.params, 200, toEvent(call.body, services.now())),
     }),
@@ -155,6 +157,7 @@ export function installationRoutes(services: Services): Route[] {
       permission: 'firmware:write',
       params: byId,
       body: cancellation,
+      audit: { action: 'installation.cancel', id: 'installationId' },
       answers: { 202: { description: 'It ended, or its device was asked', schema }, 409: WRONG_STATE },
       handle: (call) =>
         act(call, call.params, 202, {
@@ -171,6 +174,7 @@ export function installationRoutes(services: Services): Route[] {
       permission: 'firmware:write',
       params: byId,
       body: nothing,
+      audit: { action: 'installation.release', id: 'installationId' },
       answers: { 202: { description: 'The installation continues', schema }, 409: WRONG_STATE },
       handle: (call) => act(call, call.params, 202, { type: 'release' }),
     }),
@@ -183,6 +187,7 @@ export function installationRoutes(services: Services): Route[] {
       permission: 'firmware:write',
       params: byId,
       body: nothing,
+      audit: { action: 'installation.retry' },
       answers: {
         201: { description: 'A new installation, with retryOf', schema },
         409: { description: 'It has not ended; or the firmware may not be installed there any more' },

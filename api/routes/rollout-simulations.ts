@@ -33,6 +33,7 @@ export function rolloutSimulationRoutes(services: Services): Route[] {
         'The same body as for a rollout, and the same refusals. The planner that would run it runs over a model of the fleet that is made of what is known of these devices, many times; `assumptions` says what is not known.',
       permission: 'rollouts:read',
       body,
+      audit: null,
       answers: {
         200: { description: 'The forecast', schema: envelope(simulation) },
         409: {

@@ -45,6 +45,7 @@ export function rolloutTemplateRoutes({ now }: Pick<Services, 'now'>): Route[] {
         'What it holds is checked like a plan, with defaults for what it leaves out; whether the firmware and the devices that it names are there is asked when a rollout is created from it.',
       permission: 'rollouts:write',
       body: newTemplate,
+      audit: { action: 'template.create' },
       answers: { 201: { description: 'The template', schema: one } },
       async handle(call) {
         const plan = asSent(call.body);
@@ -99,6 +100,7 @@ export function rolloutTemplateRoutes({ now }: Pick<Services, 'now'>): Route[] {
       description: 'Rollouts that were created from it keep what they took.',
       permission: 'rollouts:write',
       params: byId,
+      audit: { action: 'template.delete', id: 'id' },
       answers: { 204: { description: 'Gone' } },
       async handle(call) {
         await call.inTenant((tx) => deleteTemplate(tx, call.principal.tenantId, call.params.id));

@@ -75,6 +75,7 @@ export function rolloutRoutes(services: Services): Route[] {
         'A draft, unless the plan names a time to start. What is left out has a default that is safe; `defaults` of the answer points at each that was filled in. With `templateId`, what is left out is taken from the template first, and `fromTemplate` points at that: objects are put together, lists and targets are taken as a whole, and null asks for the default.',
       permission: 'rollouts:write',
       body: rolloutRequest,
+      audit: { action: 'rollout.create' },
       answers: {
         201: { description: 'The rollout', schema: oneRollout },
         409: {
@@ -151,6 +152,7 @@ export function rolloutRoutes(services: Services): Route[] {
       description: 'Its history stays, and so do the installations that it made.',
       permission: 'rollouts:write',
       params: byId,
+      audit: { action: 'rollout.delete', id: 'id' },
       answers: { 204: { description: 'Gone' }, 409: WRONG_PHASE },
       async handle(call) {
         const { tenantId, id: by } = call.principal;
@@ -169,6 +171,7 @@ export function rolloutRoutes(services: Services): Route[] {
       permission: 'rollouts:write',
       params: byId,
       body: rolloutPatch,
+      audit: { action: 'rollout.amend', id: 'id' },
       answers: {
         200: { description: 'The rollout as it is now', schema: oneRollout },
         409: { description: 'It has ended, or the group has passed' },

@@ -63,6 +63,7 @@ export function webhookRoutes(services: Pick<Services, 'now' | 'webhooksAllowPri
         'From the next entry of the history on, each at least once, in order unless one had to be tried again. Signed after [Standard Webhooks](https://www.standardwebhooks.com): `webhook-id` is the id of the delivery, `webhook-timestamp` its time in Unix seconds, and `webhook-signature: v1,<base64>` the HMAC-SHA-256 over `<id>.<timestamp>.<body>`; its key is the secret after `whsec_`, read as base64. A repetition with the same Idempotency-Key cannot show the secret again: 409 `WEBHOOK_SECRET_SHOWN`.',
       permission: WRITE,
       body: newWebhook,
+      audit: { action: 'webhook.create' },
       answers: {
         201: { description: 'The webhook, with its secret, shown this once', schema: envelope(webhookWithSecret) },
         409: { description: 'There are too many; or this Idempotency-Key made one before' },
@@ -127,6 +128,7 @@ export function webhookRoutes(services: Pick<Services, 'now' | 'webhooksAllowPri
       permission: WRITE,
       params: byId,
       body: webhookPatch,
+      audit: { action: 'webhook.change', id: 'id' },
       answers: { 200: { description: 'The webhook as it is now', schema: one } },
       async handle(call) {
         const { tenantId, id: by } = call.principal;
@@ -148,6 +150,7 @@ export function webhookRoutes(services: Pick<Services, 'now' | 'webhooksAllowPri
       summary: 'Delete a webhook and its pending deliveries',
       permission: WRITE,
       params: byId,
+      audit: { action: 'webhook.delete', id: 'id' },
       answers: { 204: { description: 'Gone' } },
       async handle(call) {
         await call.inTenant((tx) => deleteWebhook(tx, call.principal.tenantId, call.params.id));
@@ -184,6 +187,7 @@ export function webhookRoutes(services: Pick<Services, 'now' | 'webhooksAllowPri
       permission: WRITE,
       params: byId.extend({ deliveryId: id }),
       body: nothing,
+      audit: { action: 'webhook.redeliver', id: 'id' },
       answers: { 202: { description: 'A delivery of its own, of the same entry', schema: envelope(delivery) } },
       handle: (call) =>
         call.answerOnce(async (tx) =>

@@ -1,5 +1,6 @@
 import { dropOldDiagnostics } from '../../store/fleet/diagnostics.js';
 import { seal, SEAL_BATCH } from '../../store/history/seal.js';
+import { growTrees } from '../../store/audit/tiles.js';
 import { endPausesFromTheFuture } from '../../store/outbox/from-the-future.js';
 import { markOverdueRollouts } from '../../store/rollouts/to-send.js';
 import { markOverdueInstallations } from '../../store/installations/to-send.js';
@@ -84,6 +85,7 @@ export class LeaderTasks implements LeaderTask {
       this.processes,
       this.credentials,
       loop('sealing the history', async () => (await seal(pool, fence)) === SEAL_BATCH, SEAL_MS),
+      loop('growing the trees of the history', () => growTrees(pool, fence), SEAL_MS),
       loop(
         'reconciling',
         async () => (

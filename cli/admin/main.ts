@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { Command, Option } from 'commander';
+import { auditRotateKey, auditVerify } from './audit.js';
 import { backup } from './backup.js';
 import { blobsCopy } from './blobs-copy.js';
 import { blobsVerify } from './blobs-verify.js';
@@ -85,5 +86,15 @@ program
   .command('create <id>')
   .description('make a tenant, and print its first key')
   .action((id: string) => run((context) => tenantsCreate(context, id)));
+
+const audit = program.command('audit').description('the history of what people did');
+audit
+  .command('verify')
+  .description('check that nothing of it was changed behind the service; names the first entry that was')
+  .action(() => run(auditVerify));
+audit
+  .command('rotate-key')
+  .description('make another key sign checkpoints; the old one vouches for it')
+  .action(() => run(auditRotateKey));
 
 await program.parseAsync();

@@ -73,7 +73,7 @@ export function parseEventId(text: string): number | undefined {
 /** One sealed entry of a history (docs/contracts/rest-api.md, "Events and webhooks"). */
 export const historyEvent = z
   .strictObject({
-    number: z.int().meta({ description: "In the chain of the tenant's history, without a gap" }),
+    number: z.int().meta({ description: "In the chain of the tenant's history; what is not an event has numbers too" }),
     at: timestamp,
     event: eventName(EVENT_NAMES),
     deviceId: id.optional(),

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import pino from 'pino';
 import { openDiskBlobs } from '../../adapters/blobs/disk.js';
 import { createApp, type AppOptions } from '../../api/app.js';
+import { Refusals } from '../../api/auth/refusals.js';
 import { LiveEvents } from '../../api/live/live-events.js';
 import type { Services } from '../../api/http/route.js';
 import { Simulations } from '../../api/simulation/simulations.js';
@@ -14,6 +15,7 @@ import { PERMISSIONS, type Permission, type Role } from '../../domain/permission
 import { createKey } from '../../store/commands/api-keys.js';
 import { openPool, type Pool } from '../../store/db/pool.js';
 import { asService } from '../../store/db/transaction.js';
+import { createPrivateFile, readFileIfAny } from '../../workers/embedded/private-file.js';
 import { createTestDatabase } from '../support/database.js';
 import { UPLOAD_WORKER } from '../support/upload-worker.js';
 import { Description } from './described.js';
@@ -46,10 +48,12 @@ export interface ClientWanted {
 
 export interface ApiUnderTest extends Client {
   url: string;
+  databaseUrl: string;
   pool: Pool;
   description: Description;
   services: Services;
   live: LiveEvents;
+  refusals: Refusals;
   /** The disk store's folder. */
   folder: string;
   /** A client of another tenant, or with another role or permissions. */
@@ -67,7 +71,7 @@ export async function startApi(
     services: changed = {},
     liveTimes,
     ...options
-  }: Omit<AppOptions, 'services'> & {
+  }: Omit<AppOptions, 'services' | 'auditKey'> & {
     services?: Partial<Services>;
     liveTimes?: { heartbeatMs: number; lifetimeMs: number };
   } = {},
@@ -90,7 +94,13 @@ export async function startApi(
     ...changed,
   };
   const live = new LiveEvents(services.pool, services.log, liveTimes);
-  server.on('request', createApp({ services, live, ...options }));
+  const refusals = new Refusals(services.pool, services.now, services.log);
+  const auditKey = {
+    path: join(folder, 'audit-key'),
+    read: () => readFileIfAny(join(folder, 'audit-key')),
+    create: (pem: string) => createPrivateFile(join(folder, 'audit-key'), pem),
+  };
+  server.on('request', createApp({ services, live, refusals, auditKey, ...options }));
   const description = new Description(await (await fetch(`${url}/openapi.json`)).json());
 
   const as = async ({
@@ -111,14 +121,17 @@ export async function startApi(
   return {
     ...(await as({ name: 'bootstrap' })),
     url,
+    databaseUrl: database.url,
     pool,
     description,
     services,
     live,
+    refusals,
     folder,
     as,
     close: async () => {
       await live.end();
+      await refusals.end();
       server.closeAllConnections();
       await new Promise<void>((resolve) => server.close(() => resolve()));
       await pool.end();
@@ -151,7 +164,7 @@ async function request(
     ...(body === undefined ? {} : { body: raw ? (body as string) : JSON.stringify(body) }),
   });
   const text = await response.text();
-  const json = /json/.test(response.headers.get('content-type') ?? '') && text !== '';
+  const json = /[/+]json\b/.test(response.headers.get('content-type') ?? '') && text !== '';
   const reply = { status: response.status, headers: response.headers, body: json ? JSON.parse(text) : text };
   description.check(method, path, reply.status, response.headers.get('content-type') ?? '', reply.body);
   return reply;

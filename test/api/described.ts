@@ -37,7 +37,7 @@ export class Description {
     const type = contentType.split(';', 1)[0]!;
     if (!response.content?.[type] && !response.content?.['*/*'])
       throw new Error(`${where} has the content type ${type}, which is not described`);
-    if (!/json/.test(type)) return;
+    if (!/[/+]json$/.test(type)) return;
     const { $ref: shared } = operation.responses[status] as { $ref?: string };
     const place = shared?.split('/').slice(1) ?? ['paths', template!, verb, 'responses', String(status)];
     const pointer = [...place, 'content', type, 'schema']

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
 import pino from 'pino';
+import { membersOfRequest } from '../../runtime/request-context.js';
 import { idsIn } from '../../api/http/request-log.js';
 import { until } from '../support/until.js';
 import { startApi, type ApiUnderTest } from './api-under-test.js';
@@ -10,7 +11,12 @@ const lines: Record<string, unknown>[] = [];
 beforeAll(
   async () =>
     (api = await startApi('request log', {
-      services: { log: pino({}, { write: (line) => void lines.push(JSON.parse(line) as Record<string, unknown>) }) },
+      services: {
+        log: pino(
+          { mixin: membersOfRequest },
+          { write: (line) => void lines.push(JSON.parse(line) as Record<string, unknown>) },
+        ),
+      },
     })),
 );
 afterAll(() => api.close());
@@ -24,6 +30,16 @@ describe('A line of the log about a request', () => {
       lines.find((each) => each['path'] === `/v1/devices/${one}/firmware-installations/${other}`),
     );
     expect(line).toMatchObject({ deviceId: one, installationId: other, tenantId: 'default', status: 403 });
+  });
+
+  it('has the X-Request-Id of its request, as every other line that is written for it', async () => {
+    const path = `/v1/devices/${randomUUID()}`;
+    await api.call('GET', path, undefined, { 'x-request-id': 'night-7', authorization: 'Bearer none' });
+    const found = await until('both lines', () => {
+      const mine = lines.filter((each) => each['requestId'] === 'night-7');
+      return mine.length >= 2 ? mine : undefined;
+    });
+    expect(found.map(({ msg }) => String(msg))).toEqual([expect.stringMatching(/^refused/), 'answered']);
   });
 
   it.each([

@@ -63,7 +63,15 @@ const BESIDE_THE_ROOMS: Readonly<Record<string, readonly string[]>> = {
   ],
   examples: [],
   protocol: [],
-  runtime: ['counter-buffer.ts', 'log.ts', 'pause.ts', 'settings.ts', 'shutdown.ts', 'temporal-connection.ts'],
+  runtime: [
+    'counter-buffer.ts',
+    'log.ts',
+    'pause.ts',
+    'request-context.ts',
+    'settings.ts',
+    'shutdown.ts',
+    'temporal-connection.ts',
+  ],
   test: [],
   workers: ['api.ts', 'bridge.ts', 'broker.ts', 'orchestrator.ts', 'up.ts'],
   workflows: [
@@ -82,7 +90,7 @@ const BESIDE_THE_ROOMS: Readonly<Record<string, readonly string[]>> = {
 const ROOMS: Readonly<Record<string, readonly string[]>> = {
   bench: ['engine', 'ingest', 'lists', 'live', 'parts', 'rollout', 'storm', 'transfer'],
   cli: ['admin', 'mosquitto-files'],
-  domain: ['artifact', 'fleet', 'installation', 'rollout', 'statistics', 'webhook'],
+  domain: ['artifact', 'audit', 'fleet', 'installation', 'rollout', 'statistics', 'webhook'],
   protocol: ['http', 'mqtt'],
   workers: ['embedded'],
 };
@@ -119,6 +127,7 @@ describe('Every source file', () => {
 
   it('of test/ mirrors a folder of the project, or is a kind of test', () => {
     const kinds = [
+      'audit',
       'bench',
       'contract',
       'crash',

@@ -18,7 +18,7 @@ export const ERRORS = {
   REQUEST_METHOD_NOT_ALLOWED: { status: 405, title: 'This path does not support this method' },
   REQUEST_NOT_ACCEPTABLE: { status: 406, title: 'None of the accepted media types can be produced' },
   REQUEST_TIMEOUT: { status: 408, title: 'The body did not arrive in time' },
-  REQUEST_PRECONDITION_FAILED: { status: 412, title: 'The content is not the one that If-Match names' },
+  REQUEST_PRECONDITION_FAILED: { status: 412, title: 'The content or version is not the one that If-Match names' },
   REQUEST_TOO_LARGE: { status: 413, title: 'The body is too large' },
   REQUEST_UNSUPPORTED_MEDIA_TYPE: { status: 415, title: 'The content type is not supported here' },
   REQUEST_RANGE_NOT_SATISFIABLE: { status: 416, title: 'The range lies beyond the end' },

@@ -5,8 +5,9 @@ import { nothing } from '../../protocol/http/installations.js';
 import { groupName } from '../../protocol/http/rollout-plan.js';
 import { abortBody, pauseBody, rejectBody, resumeBody, retryBody, skipBody } from '../../protocol/http/rollouts.js';
 import { commandRollout } from '../../store/commands/rollout-commands.js';
+import { expectedVersions, IF_MATCH, MOVED_ON } from '../http/if-match.js';
 import { answer, route, type Answer, type Call, type Route, type Services } from '../http/route.js';
-import { byId, common, oneRollout, printer, ROLLOUTS, WRONG_PHASE } from './rollouts.js';
+import { byId, common, oneRollout, printer, ROLLOUTS, VALIDATION, WRONG_PHASE } from './rollouts.js';
 
 const ONE = `${ROLLOUTS}/{id}`;
 const GROUP = `${ONE}/groups/{name}`;
@@ -21,19 +22,27 @@ export function rolloutCommandRoutes(services: Services): Route[] {
   const print = printer(services);
 
   const act = (
-    { principal, answerOnce }: Pick<Call, 'principal' | 'answerOnce'>,
+    { principal, request, answerOnce }: Pick<Call, 'principal' | 'request' | 'answerOnce'>,
     rolloutId: string,
     command: Command,
-  ): Promise<Answer> =>
-    answerOnce(async (tx) => {
+  ): Promise<Answer> => {
+    const expected = expectedVersions(request, VALIDATION);
+    return answerOnce(async (tx) => {
       const { tenantId, id: by } = principal;
-      return answer(202, print(await commandRollout(tx, tenantId, rolloutId, by, command, services.now()), principal));
+      const view = await commandRollout(tx, tenantId, rolloutId, by, command, services.now(), expected);
+      return answer(202, print(view, principal));
     });
-  const accepted = (description: string) => ({ 202: { description, schema: oneRollout }, 409: WRONG_PHASE });
+  };
+  const accepted = (description: string) => ({
+    202: { description, schema: oneRollout },
+    409: WRONG_PHASE,
+    412: MOVED_ON,
+  });
+  const conditional = { ...common, requestHeaders: IF_MATCH };
 
   return [
     route({
-      ...common,
+      ...conditional,
       method: 'post',
       path: `${ONE}/start`,
       operationId: 'startRollout',
@@ -46,7 +55,7 @@ export function rolloutCommandRoutes(services: Services): Route[] {
       handle: (call) => act(call, call.params.id, { do: 'start' }),
     }),
     route({
-      ...common,
+      ...conditional,
       method: 'post',
       path: `${ONE}/pause`,
       operationId: 'pauseRollout',
@@ -60,22 +69,22 @@ export function rolloutCommandRoutes(services: Services): Route[] {
       handle: (call) => act(call, call.params.id, { do: 'pause', because: call.body?.reason ?? null }),
     }),
     route({
-      ...common,
+      ...conditional,
       method: 'post',
       path: `${ONE}/resume`,
       operationId: 'resumeRollout',
       summary: 'End one pause of a rollout',
       description:
-        'Pauses are a set of reasons: this ends one, and no other. A gate that failed is overridden with it.',
+        'Pauses are a set of reasons: this ends the one that it names, and no other. A gate that failed is overridden with it, for which it takes a comment.',
       permission: 'rollouts:write',
       params: byId,
       body: resumeBody,
       audit: { action: 'rollout.resume', id: 'id' },
       answers: accepted('The pause has ended; others may be left'),
-      handle: (call) => act(call, call.params.id, { do: 'resume', reason: call.body?.reason ?? null }),
+      handle: (call) => act(call, call.params.id, { do: 'resume', ...call.body }),
     }),
     route({
-      ...common,
+      ...conditional,
       method: 'post',
       path: `${ONE}/abort`,
       operationId: 'abortRollout',
@@ -95,7 +104,7 @@ export function rolloutCommandRoutes(services: Services): Route[] {
         }),
     }),
     route({
-      ...common,
+      ...conditional,
       method: 'post',
       path: `${ONE}/rollback`,
       operationId: 'rollBackRollout',
@@ -110,7 +119,7 @@ export function rolloutCommandRoutes(services: Services): Route[] {
       handle: (call) => act(call, call.params.id, { do: 'rollback', because: call.body?.reason ?? null }),
     }),
     route({
-      ...common,
+      ...conditional,
       method: 'post',
       path: `${ONE}/retry`,
       operationId: 'retryRollout',
@@ -126,7 +135,7 @@ export function rolloutCommandRoutes(services: Services): Route[] {
         act(call, call.params.id, { do: 'retry', outcomes: call.body?.outcomes ?? ['failed', 'timedOut'] }),
     }),
     route({
-      ...common,
+      ...conditional,
       method: 'post',
       path: `${ONE}/approve`,
       operationId: 'approveRollout',
@@ -140,7 +149,7 @@ export function rolloutCommandRoutes(services: Services): Route[] {
       handle: (call) => act(call, call.params.id, { do: 'approve', group: null }),
     }),
     route({
-      ...common,
+      ...conditional,
       method: 'post',
       path: `${ONE}/reject`,
       operationId: 'rejectRollout',
@@ -154,7 +163,7 @@ export function rolloutCommandRoutes(services: Services): Route[] {
       handle: (call) => act(call, call.params.id, { do: 'reject', group: null, because: call.body.reason }),
     }),
     route({
-      ...common,
+      ...conditional,
       method: 'post',
       path: `${GROUP}/approve`,
       operationId: 'approveRolloutGroup',
@@ -168,7 +177,7 @@ export function rolloutCommandRoutes(services: Services): Route[] {
       handle: (call) => act(call, call.params.id, { do: 'approve', group: call.params.name }),
     }),
     route({
-      ...common,
+      ...conditional,
       method: 'post',
       path: `${GROUP}/skip`,
       operationId: 'skipRolloutGroup',
@@ -183,7 +192,7 @@ export function rolloutCommandRoutes(services: Services): Route[] {
       handle: (call) => act(call, call.params.id, { do: 'skip', group: call.params.name }),
     }),
     route({
-      ...common,
+      ...conditional,
       method: 'post',
       path: `${GROUP}/reject`,
       operationId: 'rejectRolloutGroup',

@@ -21,10 +21,12 @@ import {
   listRollouts,
   noSuchRollout,
   readRollout,
+  refuseMoved,
   type RolloutOrigin,
 } from '../../store/commands/rollouts.js';
 import type { RolloutView } from '../../store/rollouts/view.js';
 import { faultsOf, refuseFaults } from '../http/errors.js';
+import { expectedVersions, IF_MATCH, MOVED_ON } from '../http/if-match.js';
 import { toPageRequest } from '../http/paging.js';
 import { patched } from '../http/patch.js';
 import { answer, answerPage, NO_CONTENT, route, type Route, type Services } from '../http/route.js';
@@ -153,10 +155,12 @@ export function rolloutRoutes(services: Services): Route[] {
       permission: 'rollouts:write',
       params: byId,
       audit: { action: 'rollout.delete', id: 'id' },
-      answers: { 204: { description: 'Gone' }, 409: WRONG_PHASE },
+      requestHeaders: IF_MATCH,
+      answers: { 204: { description: 'Gone' }, 409: WRONG_PHASE, 412: MOVED_ON },
       async handle(call) {
         const { tenantId, id: by } = call.principal;
-        await call.inTenant((tx) => deleteRollout(tx, tenantId, call.params.id, by, services.now()));
+        const expected = expectedVersions(call.request, VALIDATION);
+        await call.inTenant((tx) => deleteRollout(tx, tenantId, call.params.id, by, services.now(), expected));
         return NO_CONTENT;
       },
     }),
@@ -172,17 +176,21 @@ export function rolloutRoutes(services: Services): Route[] {
       params: byId,
       body: rolloutPatch,
       audit: { action: 'rollout.amend', id: 'id' },
+      requestHeaders: IF_MATCH,
       answers: {
         200: { description: 'The rollout as it is now', schema: oneRollout },
         409: { description: 'It has ended, or the group has passed' },
+        412: MOVED_ON,
       },
       async handle(call) {
         const { tenantId, id: by } = call.principal;
+        const expected = expectedVersions(call.request, VALIDATION);
         const given = await call.inTenant(async (tx) => {
           // Two amendments at once: the second one is merged into what the first one left.
           await lockRollout(tx, tenantId, call.params.id);
           const found = await readRollout(tx, tenantId, call.params.id);
           if (!found) throw noSuchRollout(call.params.id);
+          refuseMoved(found, expected);
           const command = amend(found.plan, call.body, services.now());
           return command ? commandRollout(tx, tenantId, found.id, by, command, services.now()) : found;
         });

@@ -9,8 +9,8 @@ export type RetryableOutcome = (typeof RETRYABLE_OUTCOMES)[number];
 export type Command =
   | { readonly do: 'start' }
   | { readonly do: 'pause'; readonly because: string | null }
-  /** `reason` null: the only one there is, or `operator`. */
-  | { readonly do: 'resume'; readonly reason: string | null }
+  /** `reason` null: the only one there is, or `operator`. `comment`: for the history. */
+  | { readonly do: 'resume'; readonly reason: string | null; readonly comment?: string | undefined }
   | { readonly do: 'abort'; readonly cancelOpen: boolean; readonly because: string | null }
   /** Every device that was updated returns to what its slot held before. */
   | { readonly do: 'rollback'; readonly because: string | null }

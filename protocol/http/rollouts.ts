@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Fault } from '../../domain/errors.js';
 import { RETRYABLE_OUTCOMES } from '../../domain/rollout/commands.js';
-import { PAUSE_REASONS, TARGET_STATES, type TargetState } from '../../domain/rollout/facts.js';
+import { PAUSE_REASONS, TARGET_STATES, type PauseReason, type TargetState } from '../../domain/rollout/facts.js';
 import { PHASES } from '../../domain/rollout/phase.js';
 import { ON_EXPIRY, STOP_OUTCOMES } from '../../domain/rollout/plan.js';
 import { DEFAULT_PAGE_SIZE, listOf, MAX_PAGE_SIZE, namePart, text } from './envelope.js';
@@ -24,16 +24,26 @@ export const pauseBody = z
   .optional()
   .meta({ example: { reason: 'the vendor called' } });
 
-/** The body may be absent. One request ends one reason (docs/contracts/rollouts.md, "States"). */
+/** What overrides a gate asks for a comment: the history then says why. */
+const OVERRIDES: readonly string[] = ['gate_failed', 'gate_inconclusive'] satisfies readonly PauseReason[];
+
+/** One request ends one reason, which it names (docs/contracts/rollouts.md, "States"). */
 export const resumeBody = z
   .strictObject({
-    reason: z
-      .enum(PAUSE_REASONS)
+    reason: z.enum(PAUSE_REASONS).meta({ description: 'Which pause ends' }),
+    comment: text(1, 1_024)
       .optional()
-      .meta({ description: 'Which pause ends, where there are several. Default: the only one there is, or operator' }),
+      .meta({ description: `Why; it stands in the history. Required for ${OVERRIDES.join(' and ')}` }),
   })
-  .optional()
-  .meta({ example: { reason: 'operator' } });
+  .superRefine(({ reason, comment }, context) => {
+    if (comment === undefined && OVERRIDES.includes(reason))
+      context.addIssue({
+        code: 'custom',
+        path: ['comment'],
+        message: `is required to end ${reason}, which overrides the gate: the history says why`,
+      });
+  })
+  .meta({ example: { reason: 'gate_failed', comment: 'the two devices have no power' } });
 
 /** The body may be absent: then open installations go on. */
 export const abortBody = z

@@ -7,16 +7,26 @@ import { mark, wakeSender } from '../outbox/outbox.js';
 import type { Tx } from '../db/pool.js';
 import { pokeRollout } from '../rollouts/moves.js';
 import { lockRollout } from './observe.js';
-import { noSuchRollout } from './rollouts.js';
+import { noSuchRollout, refuseMoved } from './rollouts.js';
 
 /**
  * A draft, or a rollout that has ended, goes with its groups and targets. Its history stays, and so do the
  * installations that it made. Its process is told, and ends.
- * @throws DomainError ROLLOUT_NOT_FOUND, ROLLOUT_STATE with the sentence that says why not and when it would be
+ * @param expected the versions that the rollout may be at (`If-Match`); absent = any
+ * @throws DomainError ROLLOUT_NOT_FOUND, REQUEST_PRECONDITION_FAILED, ROLLOUT_STATE with the sentence that says why
+ * not and when it would be
  */
-export async function deleteRollout(tx: Tx, tenantId: string, id: string, by: string, now: number): Promise<void> {
+export async function deleteRollout(
+  tx: Tx,
+  tenantId: string,
+  id: string,
+  by: string,
+  now: number,
+  expected?: readonly number[],
+): Promise<void> {
   const locked = await lockRollout(tx, tenantId, id);
   if (!locked) throw noSuchRollout(id);
+  refuseMoved(locked.rollout, expected);
   const { facts, plan, version } = locked.rollout;
   const { phase } = derivePhase(facts, plan);
   const refused = whyNot('delete', phase) ?? whyNotDelete(facts);

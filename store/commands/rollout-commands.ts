@@ -17,13 +17,14 @@ import { pokeRollout } from '../rollouts/moves.js';
 import { lockRollout } from './observe.js';
 import { saveRollout, type StoredRollout } from '../rollouts/rows.js';
 import { judgeAdmissibleAnew, retryEnded, skipAway } from '../rollouts/targets.js';
-import { noSuchRollout, readRollout } from './rollouts.js';
+import { noSuchRollout, readRollout, refuseMoved } from './rollouts.js';
 import type { RolloutView } from '../rollouts/view.js';
 
 /**
  * What a person asks of a rollout, under the lock of its row. A command that finds its work done is a success.
+ * @param expected the versions that the rollout may be at (`If-Match`); absent = any
  * @throws DomainError ROLLOUT_NOT_FOUND, ROLLOUT_STATE with the sentence that says why not and when it would be,
- * ROLLOUT_CONFLICT
+ * ROLLOUT_CONFLICT, REQUEST_PRECONDITION_FAILED
  */
 export async function commandRollout(
   tx: Tx,
@@ -32,10 +33,12 @@ export async function commandRollout(
   by: string,
   command: Command,
   now: number,
+  expected?: readonly number[],
 ): Promise<RolloutView> {
   const locked = await lockRollout(tx, tenantId, id);
   if (!locked) throw noSuchRollout(id);
   const { rollout } = locked;
+  refuseMoved(rollout, expected);
   const { phase } = derivePhase(rollout.facts, rollout.plan);
   const refused = whyNot(command.do, phase);
   if (refused !== undefined)
@@ -84,7 +87,8 @@ async function carryOut(tx: Tx, rollout: StoredRollout, by: string, command: Com
       });
     case 'resume': {
       const reason = reasonToRemove(facts, command.reason);
-      return to(resumed(facts, reason, by, now), { reason });
+      const { comment } = command;
+      return to(resumed(facts, reason, by, now), { reason, ...(comment === undefined ? {} : { comment }) });
     }
     case 'abort':
       return to(abortedBy(facts, command.because ?? `aborted by ${by}`, command.cancelOpen, now), {

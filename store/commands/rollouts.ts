@@ -266,6 +266,20 @@ function etaNow({ facts, plan, eta }: StoredRollout): number | null {
   return facts.startedAt === null && eta < now ? null : Math.max(eta, now);
 }
 
+/**
+ * A command is refused where the rollout has moved on since who asks looked at it.
+ * @param expected the versions that are expected; absent = any
+ * @throws DomainError REQUEST_PRECONDITION_FAILED with the version that it has
+ */
+export function refuseMoved({ version }: { readonly version: number }, expected?: readonly number[]): void {
+  if (expected === undefined || expected.includes(version)) return;
+  throw new DomainError(
+    'REQUEST_PRECONDITION_FAILED',
+    `the rollout is at version ${version}, and If-Match names ${expected.join(', ')}; read it again`,
+    { version },
+  );
+}
+
 /** 404, the same for a rollout of another tenant. Made, not thrown. */
 export function noSuchRollout(id: string): DomainError {
   return new DomainError('ROLLOUT_NOT_FOUND', `rollout ${id} does not exist`);

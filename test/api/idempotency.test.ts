@@ -83,7 +83,11 @@ const REQUESTS: Record<string, () => Promise<[path: string, body: unknown, table
   ],
   '/v1/rollouts/{id}/start': async () => [await rollout('start'), {}, 'history'],
   '/v1/rollouts/{id}/pause': async () => [await rollout('pause', 'start'), { reason: 'wait' }, 'history'],
-  '/v1/rollouts/{id}/resume': async () => [await rollout('resume', 'start', 'pause'), {}, 'history'],
+  '/v1/rollouts/{id}/resume': async () => [
+    await rollout('resume', 'start', 'pause'),
+    { reason: 'operator' },
+    'history',
+  ],
   '/v1/rollouts/{id}/abort': async () => [await rollout('abort'), {}, 'history'],
   '/v1/rollouts/{id}/retry': async () => [await rollout('retry', 'start'), {}, 'history'],
   '/v1/rollouts/{id}/rollback': async () => [await rollout('rollback', 'start'), {}, 'history'],

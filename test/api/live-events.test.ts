@@ -135,7 +135,7 @@ describe('The stream of a rollout', () => {
   it('resumes after Last-Event-ID without a gap and without repetition, and from the beginning with after=0', async () => {
     const id = await created();
     await ask(id, 'start');
-    for (let n = 0; n < 3; n += 1) await ask(id, 'pause').then(() => ask(id, 'resume'));
+    for (let n = 0; n < 3; n += 1) await ask(id, 'pause').then(() => ask(id, 'resume', { reason: 'operator' }));
     await sealed();
     const all = ((await api.call('GET', `/v1/rollouts/${id}/events`)).body.data as { number: number }[]).map(
       ({ number }) => number,
@@ -153,7 +153,7 @@ describe('The stream of a rollout', () => {
     const stream = await listens(`/v1/rollouts/${id}/events`);
     await stream.hears('how it stands', () => stream.of('counters').length > 0);
     const began = Date.now();
-    do await ask(id, 'pause').then(() => ask(id, 'resume'));
+    do await ask(id, 'pause').then(() => ask(id, 'resume', { reason: 'operator' }));
     while (Date.now() - began < 2_500);
     await ask(id, 'pause', { reason: 'the last one' });
     await stream.hears('the last change', () => /the last one/.test(stream.of('counters').at(-1)!.data.because));

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { ApiWithFirmware } from './api-with-firmware.js';
 
@@ -115,5 +116,76 @@ describe('the series of a rollout', () => {
   it('of a rollout that does not exist is 404', async () => {
     const { status } = await fleet.api.call('GET', '/v1/rollouts/123e4567-e89b-12d3-a456-426655440010/series');
     expect(status).toBe(404);
+  });
+});
+
+describe('resume', () => {
+  const pauseFor = (id: string, reason: string) =>
+    fleet.api.pool.query(`UPDATE rollouts SET pauses = $2 WHERE id = $1`, [
+      id,
+      JSON.stringify([{ reason, since: Date.now(), because: 'it is so', group: 'canary' }]),
+    ]);
+  const resume = (id: string, body?: unknown) => fleet.api.call('POST', `/v1/rollouts/${id}/resume`, body);
+
+  it('asks for the reason that it ends', async () => {
+    const id = await create();
+    await fleet.api.call('POST', `/v1/rollouts/${id}/start`);
+    await fleet.api.call('POST', `/v1/rollouts/${id}/pause`);
+    expect((await resume(id)).status).toBe(400);
+    expect((await resume(id, {})).body.errors).toMatchObject([{ pointer: '/reason' }]);
+    expect((await resume(id, { reason: 'operator' })).body.data).toMatchObject({ phase: 'running', pauses: [] });
+  });
+
+  it.each(['gate_failed', 'gate_inconclusive'])('asks for a comment to end %s, and keeps it', async (reason) => {
+    const id = await create();
+    await fleet.api.call('POST', `/v1/rollouts/${id}/start`);
+    await pauseFor(id, reason);
+    const refused = await resume(id, { reason });
+    expect([refused.status, refused.body.errors]).toEqual([
+      400,
+      [
+        {
+          pointer: '/comment',
+          detail: `is required to end ${reason}, which overrides the gate: the history says why`,
+        },
+      ],
+    ]);
+    const comment = 'the two devices have no power';
+    expect((await resume(id, { reason, comment })).status).toBe(202);
+    const { data } = (await fleet.api.call('GET', `/v1/rollouts/${id}/events?order=desc&pageSize=1`)).body;
+    expect(data).toMatchObject([{ event: 'resume', data: { reason, comment } }]);
+  });
+});
+
+describe('If-Match', () => {
+  const amend = (id: string, headers: Record<string, string>) =>
+    fleet.api.call('PATCH', `/v1/rollouts/${id}`, { name: randomUUID() }, headers);
+
+  it('with the version of the rollout lets a command through; with an earlier one it is 412, and nothing happens', async () => {
+    const id = await create();
+    expect((await amend(id, { 'If-Match': '"1"' })).body.data.version).toBe(2);
+    const commands: [string, string, unknown][] = [
+      ['PATCH', '', { name: 'another' }],
+      ['POST', '/start', undefined],
+      ['POST', '/abort', {}],
+      ['POST', '/resume', { reason: 'operator' }],
+      ['DELETE', '', undefined],
+    ];
+    for (const [method, path, body] of commands) {
+      const late = await fleet.api.call(method, `/v1/rollouts/${id}${path}`, body, { 'If-Match': '"1"' });
+      expect([method, path, late.status, late.body.errorCode, late.body.version]).toEqual([
+        method,
+        path,
+        412,
+        'REQUEST_PRECONDITION_FAILED',
+        2,
+      ]);
+    }
+    expect((await fleet.api.call('GET', `/v1/rollouts/${id}`)).body.data).toMatchObject({ version: 2, phase: 'draft' });
+    for (const matching of ['"2"', '"1", "3"', '*', '5'])
+      expect([matching, (await amend(id, { 'If-Match': matching })).status]).toEqual([matching, 200]);
+    expect((await amend(id, { 'If-Match': 'W/"6"' })).body.errors).toEqual([
+      { pointer: '/header/If-Match', detail: 'must be a version in quotes, such as "3"' },
+    ]);
   });
 });

@@ -238,7 +238,7 @@ describe('a command', () => {
       phase: 'paused',
       pauses: [{ reason: 'operator', because: expect.stringContaining('the vendor called') }],
     });
-    expect((await ask(id, 'resume')).body.data).toMatchObject({ phase: 'running', pauses: [] });
+    expect((await ask(id, 'resume', { reason: 'operator' })).body.data).toMatchObject({ phase: 'running', pauses: [] });
     expect((await ask(id, 'abort', { cancelOpen: true, reason: 'wrong version' })).body.data).toMatchObject({
       phase: 'aborted',
       because: expect.stringContaining('wrong version'),
@@ -254,8 +254,9 @@ describe('a command', () => {
     expect([early.status, early.body.errorCode]).toEqual([409, 'ROLLOUT_STATE']);
     expect(early.body.errorMessage).toMatch(/cannot pause while it is draft: it has not started/);
     await ask(id, 'abort');
-    for (const command of ['start', 'pause', 'resume', 'abort', 'retry', 'approve'])
+    for (const command of ['start', 'pause', 'abort', 'retry', 'approve'])
       expect((await ask(id, command)).status).toBe(409);
+    expect((await ask(id, 'resume', { reason: 'operator' })).status).toBe(409);
     expect((await api.call('PATCH', `/v1/rollouts/${id}`, { pace: { maxInFlight: 1 } })).status).toBe(409);
   });
 

@@ -172,7 +172,10 @@ describe('A rollout end to end', () => {
       const resume = async (): Promise<Rollout | undefined> => {
         const found = await look(created.id);
         if (found.phase === 'paused')
-          await service.operator.call('POST', `/v1/rollouts/${created.id}/resume`, { reason: found.pauses[0]!.reason });
+          await service.operator.call('POST', `/v1/rollouts/${created.id}/resume`, {
+            reason: found.pauses[0]!.reason,
+            comment: 'that device refuses everything',
+          });
         return found.phase === 'finished' ? found : undefined;
       };
       await until('the end of the rollout', resume, 90_000);

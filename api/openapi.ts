@@ -14,7 +14,7 @@ type Json = Record<string, unknown>;
  * Schema 2020-12).
  */
 export function openApiDocument(routes: readonly Route[], publicUrl: string, version: string): Json {
-  const schemas: Json = { Problem: PROBLEM };
+  const schemas: Json = { Problem: PROBLEM, IdempotencyKey: IDEMPOTENCY_KEY_SCHEMA };
   const paths: Record<string, Json> = {};
   for (const route of routes) (paths[route.path] ??= {})[route.method] = operation(route, schemas);
   const sharedAnswers = shareAnswers(paths);
@@ -25,7 +25,7 @@ export function openApiDocument(routes: readonly Route[], publicUrl: string, ver
       version,
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
       description:
-        'Durable firmware rollouts for fleets of devices. Lists are paged by page and pageSize, or by cursor. Errors are `{errorCode, errorMessage}` together with the members of RFC 9457.\n\n`Idempotency-Key`: for 24 hours the same key with the same path and body gets the first answer again, and nothing is done twice; with another path or body it is 422. What failed with 5xx may be repeated. Keys belong to the tenant.',
+        'Durable firmware rollouts for fleets of devices. Lists are paged by page and pageSize, or by cursor. Errors are `{errorCode, errorMessage}` together with the members of RFC 9457.',
     },
     servers: [{ url: publicUrl }],
     tags: [...new Set(routes.map((route) => route.tag))].map((name) => ({ name })),
@@ -101,10 +101,16 @@ function headerParameters(route: Route): Json[] {
 const IDEMPOTENCY_KEY: Json = {
   name: 'Idempotency-Key',
   in: 'header',
-  schema: { type: 'string', minLength: 1, maxLength: KEY_LENGTH, pattern: KEY_PATTERN },
+  schema: { $ref: '#/components/schemas/IdempotencyKey' },
+};
+const IDEMPOTENCY_KEY_SCHEMA: Json = {
+  type: 'string',
+  minLength: 1,
+  maxLength: KEY_LENGTH,
+  pattern: KEY_PATTERN,
   example: '8e03978e-40d5-43e8-bc93-6894a57f9324',
   description:
-    'The same key with the same request gets the first answer again, as the description of this document says.',
+    'For 24 hours the same key with the same path and body gets the first answer again, and nothing is done twice; with another path or body it is 422. What failed with 5xx may be repeated. Keys belong to the tenant.',
 };
 const REPLAYED = {
   'Idempotent-Replayed': 'true where this is the answer of an earlier request with the same Idempotency-Key',
@@ -220,8 +226,8 @@ function problem(description: string, code: ErrorCode): Json {
     detail: title,
     instance: '/v1/…',
   };
-  const content = { schema: { $ref: '#/components/schemas/Problem' }, example };
-  return { description, content: { 'application/json': content, 'application/problem+json': content } };
+  const schema = { $ref: '#/components/schemas/Problem' };
+  return { description, content: { 'application/json': { schema }, 'application/problem+json': { schema, example } } };
 }
 
 /** One schema in the document's own dialect; what carries an id becomes a component. */

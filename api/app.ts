@@ -5,12 +5,14 @@ import { Health, type Part, type UnknownPart } from '../runtime/health/parts.js'
 import { SigningKey, type KeyFile } from './audit/signing-key.js';
 import { Refusals } from './auth/refusals.js';
 import { byApiKey, type Authenticate } from './auth/authentication.js';
+import { sparingLookups } from './auth/spared-lookups.js';
 import { LiveEvents } from './live/live-events.js';
 import { createMetrics } from './metrics.js';
 import { mount } from './mount.js';
 import { openApiDocument } from './openapi.js';
+import { RequestLimits, type RequestRates } from './http/rates.js';
 import { requestId } from './http/request-id.js';
-import { requestLog } from './http/request-log.js';
+import { isProbe, requestLog } from './http/request-log.js';
 import type { Route, Services } from './http/route.js';
 import { apiKeyRoutes } from './routes/api-keys.js';
 import { auditRoutes } from './routes/audit.js';
@@ -46,6 +48,10 @@ export interface AppOptions {
   isEnding?: () => boolean;
   /** Who a bearer token is; API keys where nothing else is given. */
   authenticate?: Authenticate;
+  /** How many requests are taken in a minute; absent = no limit. */
+  rates?: RequestRates;
+  /** Addresses of balancers whose X-Forwarded-For says where a request is from. */
+  trustedProxies?: readonly string[];
   version?: string;
   /** Ended before the listener: its streams never end by themselves. */
   live?: LiveEvents;
@@ -61,6 +67,8 @@ export function createApp({
   parts = [],
   isEnding,
   authenticate = byApiKey(services.pool, services.now),
+  rates,
+  trustedProxies = [],
   version = '0.1.0',
   live = new LiveEvents(services.pool, services.log),
   refusals = new Refusals(services.pool, services.now, services.log),
@@ -71,9 +79,15 @@ export function createApp({
   app.disable('etag'); // answers are about now; 304 would be one more answer to describe
   app.enable('case sensitive routing');
   app.set('query parser', false);
+  app.set('trust proxy', [...trustedProxies]);
   const health = new Health([...ownParts(services), ...parts], isEnding);
   const metrics = createMetrics(services.pool, health);
   app.use(requestId, metrics.observe, requestLog(services.log), helmet({ contentSecurityPolicy: { directives: CSP } }));
+  const limits = new RequestLimits(rates);
+  app.use((request, _response, next) => {
+    if (!isProbe(request.path)) limits.address(request.ip ?? '');
+    next();
+  });
 
   const routes = [
     ...apiRoutes(services, live),
@@ -83,7 +97,7 @@ export function createApp({
     openApiRoute(() => document),
   ];
   const document = openApiDocument(routes, services.publicUrl, version);
-  mount(app, routes, services, authenticate, refusals);
+  mount(app, routes, services, { authenticate: sparingLookups(authenticate), limits, refusals });
   serveDocs(app);
   app.use((request) => {
     throw new DomainError(

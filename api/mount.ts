@@ -4,7 +4,8 @@ import { DomainError, type ErrorCode } from '../domain/errors.js';
 import type { Tx } from '../store/db/pool.js';
 import { asTenant } from '../store/db/transaction.js';
 import type { Refusals } from './auth/refusals.js';
-import { ANYONE, identify, type Authenticate } from './auth/authentication.js';
+import { ANYONE, identify } from './auth/authentication.js';
+import type { AuthenticateFrom } from './auth/spared-lookups.js';
 import { authorize } from './http/authorize.js';
 import { checkMediaType, readJson } from './http/body.js';
 import { faultsOf, refuseFaults } from './http/errors.js';
@@ -13,21 +14,23 @@ import { endWithToken } from './http/open-answers.js';
 import { kindsOf, parseQuery } from './http/query.js';
 import { recordAct, recorded } from './http/acts.js';
 import type { Answer, Call, Principal, Route, Services } from './http/route.js';
+import type { RequestLimits } from './http/rates.js';
 import { sendAnswer } from './http/send.js';
 
 type Method = Route['method'];
+
+/** Who comes in, how often, and where it is noted what was refused. */
+export interface Admission {
+  readonly authenticate: AuthenticateFrom;
+  readonly limits: RequestLimits;
+  readonly refusals: Refusals;
+}
 
 /**
  * Makes each path of the routes one express handler: it knows all its methods, so it can say which there are (405 with
  * Allow).
  */
-export function mount(
-  app: Express,
-  routes: readonly Route[],
-  services: Services,
-  authenticate: Authenticate,
-  refusals: Refusals,
-): void {
+export function mount(app: Express, routes: readonly Route[], services: Services, admission: Admission): void {
   const paths = new Map<string, Map<Method, Prepared>>();
   for (const route of routes) {
     if (!['get', 'head'].includes(route.method) && route.audit === undefined)
@@ -44,9 +47,9 @@ export function mount(
       if (!prepared) return refuseMethod(methods, request, response);
       response.locals['path'] = path;
       try {
-        sendAnswer(response, await run(prepared, request, response, services, authenticate));
+        sendAnswer(response, await run(prepared, request, response, services, admission));
       } catch (error) {
-        refusals.notice(error, `${prepared.route.method.toUpperCase()} ${path}`, request, response);
+        admission.refusals.notice(error, `${prepared.route.method.toUpperCase()} ${path}`, request, response);
         throw error;
       }
     });
@@ -88,9 +91,10 @@ async function run(
   request: Request,
   response: Response,
   services: Services,
-  authenticate: Authenticate,
+  admission: Admission,
 ): Promise<Answer> {
-  const principal = await admit(route, request, response, authenticate);
+  const principal = await admit(route, request, response, admission.authenticate);
+  if (principal !== ANYONE) admission.limits.principal(principal);
   const code = route.validationCode ?? 'REQUEST_VALIDATION';
   const params = parseParams(route, request);
   const query = parseQuery(request.originalUrl, route.query, kinds, code);
@@ -126,7 +130,7 @@ async function run(
   const given = await route.handle(call);
   if (!kept) throw new Error(`${route.operationId} has no answer that could be kept for its Idempotency-Key`);
   if ('handled' in given && route.permission !== null)
-    endWithToken(request, response, () => admit(route, request, response, authenticate), services.log);
+    endWithToken(request, response, () => admit(route, request, response, admission.authenticate), services.log);
   return given;
 }
 
@@ -134,7 +138,7 @@ async function admit(
   route: Route,
   request: Request,
   response: Response,
-  authenticate: Authenticate,
+  authenticate: AuthenticateFrom,
 ): Promise<Principal> {
   if (route.permission === null) return (response.locals['principal'] = ANYONE);
   const principal = await identify(request, authenticate);

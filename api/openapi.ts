@@ -169,6 +169,7 @@ function commonErrors(route: Route): ErrorCode[] {
         ? (['REQUEST_UNSUPPORTED_MEDIA_TYPE'] as const)
         : []),
       ...(takesKey(route) ? (['REQUEST_IDEMPOTENCY_CONFLICT'] as const) : []),
+      ...(route.tag === 'Health' ? [] : (['REQUEST_RATE'] as const)),
       'REQUEST_HEADERS_TOO_LARGE',
       'SERVICE_INTERNAL',
       'SERVICE_UNAVAILABLE',

@@ -22,6 +22,7 @@ export const ERRORS = {
   REQUEST_TOO_LARGE: { status: 413, title: 'The body is too large' },
   REQUEST_UNSUPPORTED_MEDIA_TYPE: { status: 415, title: 'The content type is not supported here' },
   REQUEST_RANGE_NOT_SATISFIABLE: { status: 416, title: 'The range lies beyond the end' },
+  REQUEST_RATE: { status: 429, title: 'Too many requests' },
   REQUEST_HEADERS_TOO_LARGE: { status: 431, title: 'The path, its query and the headers are too large together' },
   REQUEST_IDEMPOTENCY_CONFLICT: { status: 422, title: 'The Idempotency-Key was used with another request' },
 

@@ -2,6 +2,7 @@ import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import { parseDuration } from '../domain/duration.js';
 import { nearName } from '../domain/near-names.js';
+import { isNetwork } from './networks.js';
 
 /** Environment variables as a process sees them. */
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -132,6 +133,15 @@ const environment = z.object({
   SLIPWAY_COMMUNICATION_INTERVAL: duration
     .refine((ms) => ms >= 30_000 && ms <= 172_800_000, 'must be between PT30S and PT48H')
     .default(2 * 3_600_000),
+  /** Requests a minute that an API takes of one principal, and from one address; 0 = no limit. */
+  SLIPWAY_RATE_PER_PRINCIPAL: count(0, 1_000_000).default(120_000),
+  SLIPWAY_RATE_PER_ADDRESS: count(0, 1_000_000).default(600_000),
+  /** Balancers before the API: their X-Forwarded-For says from where a request is. */
+  SLIPWAY_TRUSTED_PROXIES: z
+    .string()
+    .transform((list) => list.split(',').map((one) => one.trim()))
+    .refine((list) => list.every(isNetwork), 'must be addresses or networks with commas between, such as 10.0.0.0/8')
+    .default([]),
   /** Where a bridge, an orchestrator or a broker answers probes: nowhere unless it is set. */
   SLIPWAY_PROBE_PORT: port.optional(),
   SLIPWAY_PROBE_HOST: text.default('127.0.0.1'),
@@ -216,6 +226,11 @@ function arrange(env: Parsed, unknown: readonly string[]) {
     mode: env.SLIPWAY_MODE,
     webhooksAllowPrivate: env.SLIPWAY_WEBHOOKS_ALLOW_PRIVATE,
     communicationIntervalMs: env.SLIPWAY_COMMUNICATION_INTERVAL,
+    rates: {
+      perPrincipal: env.SLIPWAY_RATE_PER_PRINCIPAL || undefined,
+      perAddress: env.SLIPWAY_RATE_PER_ADDRESS || undefined,
+    },
+    trustedProxies: env.SLIPWAY_TRUSTED_PROXIES,
     probes: { host: env.SLIPWAY_PROBE_HOST, port: env.SLIPWAY_PROBE_PORT },
     drainDelayMs: env.SLIPWAY_DRAIN_DELAY,
     backupKeyFile: env.SLIPWAY_BACKUP_KEY_FILE,

@@ -136,6 +136,8 @@ const app = createApp({
   auditKey,
   parts: [{ name: 'schema', check: async () => unready(), decides: true, askedOf: 'database' }, temporalPart(settings)],
   isEnding: isShuttingDown,
+  rates: settings.rates,
+  trustedProxies: settings.trustedProxies,
   authenticate: async (token) => {
     if (unready() !== undefined)
       throw new DomainError(

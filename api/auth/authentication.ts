@@ -102,12 +102,15 @@ export function eitherOf(keys: Authenticate, tokens: Authenticate | undefined): 
 }
 
 /** @throws DomainError AUTH_MISSING_TOKEN, AUTH_INVALID_TOKEN */
-export async function identify(request: Request, authenticate: Authenticate): Promise<Principal> {
+export async function identify(
+  request: Request,
+  authenticate: (token: string, address: string) => Promise<Principal | undefined>,
+): Promise<Principal> {
   const header = request.headers.authorization;
   if (header === undefined || header === '')
     throw new DomainError('AUTH_MISSING_TOKEN', 'send the header "Authorization: Bearer <token>"');
   const token = /^bearer +([\x21-\x7e]{1,8192}) *$/i.exec(header)?.[1];
-  const principal = token === undefined ? undefined : await authenticate(token);
+  const principal = token === undefined ? undefined : await authenticate(token, request.ip ?? '');
   if (!principal)
     throw new DomainError('AUTH_INVALID_TOKEN', 'the bearer token is not one of this service, or it was revoked');
   return principal;

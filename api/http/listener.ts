@@ -28,6 +28,12 @@ const DRAIN_MS = 6_000;
  */
 const UNREAD_MS = 500;
 
+/**
+ * A request that was answered before its body was there: a client that sends fast reads the answer when it is done. One
+ * that lets its body drip would hold the connection for as long as it likes.
+ */
+const LINGER_MS = 10_000;
+
 /** A server that listens; `port` is the one that it has got. */
 export interface HttpListener {
   port: number;
@@ -45,6 +51,7 @@ export interface HttpListener {
 export async function listen(
   host: string,
   port: number,
+  lingerMs = LINGER_MS,
 ): Promise<HttpListener & { answerWith(handler: RequestListener): void }> {
   const server = createServer({
     maxHeaderSize: MAX_HEADER_BYTES,
@@ -54,6 +61,7 @@ export async function listen(
   });
   server.setTimeout(IDLE_TIMEOUT_MS);
   answerWhatIsNoHttp(server);
+  endWhatDrips(server, lingerMs);
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(port, host, () => {
@@ -76,6 +84,18 @@ export async function listen(
  */
 function sendAway(server: Server): void {
   server.prependListener('request', (_request, response) => response.setHeader('Connection', 'close'));
+}
+
+/** A refusal is written while the body is still on its way: what comes of it is thrown away, for so long. */
+function endWhatDrips(server: Server, lingerMs: number): void {
+  server.on('request', (request, response) =>
+    response.once('finish', () => {
+      if (request.complete) return;
+      const cut = setTimeout(() => request.socket.destroy(), lingerMs);
+      request.once('end', () => clearTimeout(cut)).once('close', () => request.complete && clearTimeout(cut));
+      request.socket.once('close', () => clearTimeout(cut));
+    }),
+  );
 }
 
 /**

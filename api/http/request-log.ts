@@ -2,8 +2,10 @@ import type { NextFunction, Request, Response } from 'express';
 import type { Logger } from 'pino';
 import type { Principal } from './route.js';
 
-/** Probes are left to debugging, or they would be most of the log. */
 const PROBES = /^\/(health|metrics)(\/|$)/;
+
+/** Whether a path is one of health or metrics: in the log they would be most of it, and they have no limit. */
+export const isProbe = (path: string): boolean => PROBES.test(path);
 
 /** By the names that every line has for them (docs/operations.md). */
 const IDS: ReadonlyMap<string, string> = new Map([
@@ -47,7 +49,7 @@ export function requestLog(log: Logger) {
       };
       if (!response.writableFinished) log.info(line, 'the client went away');
       else if (response.statusCode >= 500) log.warn(line, 'answered');
-      else if (PROBES.test(path)) log.debug(line, 'answered');
+      else if (isProbe(path)) log.debug(line, 'answered');
       else log.info(line, 'answered');
     });
     next();

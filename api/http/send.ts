@@ -49,13 +49,18 @@ export function errorHandler(log: Logger) {
         'WWW-Authenticate',
         `Bearer realm="slipway", error="insufficient_scope", scope="${String(error.facts['permission'])}"`,
       );
-    if (error.status === 503 || error.status === 429) response.set('Retry-After', RETRY_AFTER_SECONDS);
+    if (error.status === 503 || error.status === 429) response.set('Retry-After', retryAfter(error));
     sendJson(
       response,
       toProblem(error, request.path),
       wantsProblem(request) ? 'application/problem+json' : 'application/json',
     );
   };
+}
+
+function retryAfter({ facts }: DomainError): string {
+  const { retryAfter: seconds } = facts;
+  return typeof seconds === 'number' ? String(seconds) : RETRY_AFTER_SECONDS;
 }
 
 /** Who may not come in, and why: the answer does not say everything, and an operator is asked about it. */

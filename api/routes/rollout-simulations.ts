@@ -56,7 +56,7 @@ export function rolloutSimulationRoutes(services: Services): Route[] {
           return { plan: asked, model: await readFleetModel(tx, tenantId, asked, now) };
         });
         // Outside of any transaction: no connection is held while a thread thinks.
-        const forecast = await services.simulations.run({ plan, model, seed, now });
+        const forecast = await services.simulations.run({ plan, model, seed, now }, tenantId);
         return call.answerOnce(() => Promise.resolve(answer(200, printSimulation(forecast))));
       },
     }),

@@ -23,6 +23,7 @@ const LIMITS = { maxOldGenerationSizeMb: 768 };
  */
 export class Simulations {
   private running = 0;
+  private readonly byTenant = new Map<string, number>();
   private readonly worker: URL;
   private readonly deadlineMs: number;
   private readonly atOnce: number;
@@ -38,7 +39,15 @@ export class Simulations {
   /**
    * @throws DomainError ROLLOUT_SIMULATION_LIMIT where enough run already, SERVICE_UNAVAILABLE where it took too long
    */
-  async run(request: SimulationRequest): Promise<Forecast> {
+  async run(request: SimulationRequest, tenantId: string): Promise<Forecast> {
+    const own = this.byTenant.get(tenantId) ?? 0;
+    // One tenant never holds them all: one reader could keep all other tenants from planning.
+    if (own >= Math.max(1, this.atOnce - 1))
+      throw new DomainError(
+        'ROLLOUT_SIMULATION_LIMIT',
+        `a simulation of this tenant runs, and no more may at once; try again when it has ended, in some seconds`,
+        { limit: Math.max(1, this.atOnce - 1) },
+      );
     if (this.running >= this.atOnce) {
       throw new DomainError(
         'ROLLOUT_SIMULATION_LIMIT',
@@ -47,10 +56,14 @@ export class Simulations {
       );
     }
     this.running += 1;
+    this.byTenant.set(tenantId, own + 1);
     try {
       return await this.inThread(request);
     } finally {
       this.running -= 1;
+      const left = (this.byTenant.get(tenantId) ?? 1) - 1;
+      if (left > 0) this.byTenant.set(tenantId, left);
+      else this.byTenant.delete(tenantId);
     }
   }
 

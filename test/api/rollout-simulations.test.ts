@@ -130,6 +130,17 @@ async function p95While(something: Promise<unknown>): Promise<number> {
 }
 
 describe('Simulations', () => {
+  it('of one tenant never take every place', async () => {
+    const two = new Simulations({ worker: COMPILED_WORKER, atOnce: 2, deadlineMs: 1 });
+    const request = { plan: {} as never, model: {} as never, seed: 1, now: 0 };
+    const running = two.run(request, 'acme');
+    await expect(two.run(request, 'acme')).rejects.toMatchObject({ status: 429, facts: { limit: 1 } });
+    const other = two.run(request, 'other');
+    await expect(two.run(request, 'third')).rejects.toMatchObject({ status: 429, facts: { limit: 2 } });
+    await Promise.allSettled([running, other]);
+    await expect(two.run(request, 'acme')).rejects.not.toMatchObject({ status: 429 }); // its place is free again
+  });
+
   it('beyond as many as may run at once are refused with 429 and when to come back; one that takes too long is given up with 503', async () => {
     const one = new Simulations({ worker: COMPILED_WORKER, atOnce: 1, deadlineMs: 1 });
     const small = await startApi('api_simulation_limits', { services: { simulations: one } });
@@ -147,14 +158,14 @@ describe('Simulations', () => {
         assumptions: [],
       };
       const request = { plan: {} as never, model, seed: 1, now: 0 };
-      const running = one.run(request);
-      await expect(one.run(request)).rejects.toMatchObject({
+      const running = one.run(request, 'acme');
+      await expect(one.run(request, 'acme')).rejects.toMatchObject({
         code: 'ROLLOUT_SIMULATION_LIMIT',
         status: 429,
         facts: { limit: 1 },
       });
       await expect(running).rejects.toMatchObject({ code: 'SERVICE_UNAVAILABLE', status: 503 });
-      await expect(one.run(request)).rejects.toMatchObject({ code: 'SERVICE_UNAVAILABLE' }); // its place is free again
+      await expect(one.run(request, 'acme')).rejects.toMatchObject({ code: 'SERVICE_UNAVAILABLE' }); // its place is free again
     } finally {
       await small.close();
     }

@@ -66,6 +66,7 @@ const BESIDE_THE_ROOMS: Readonly<Record<string, readonly string[]>> = {
   runtime: [
     'counter-buffer.ts',
     'log.ts',
+    'networks.ts',
     'pause.ts',
     'request-context.ts',
     'settings.ts',

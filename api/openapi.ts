@@ -33,6 +33,7 @@ export function openApiDocument(routes: readonly Route[], publicUrl: string, ver
     components: {
       schemas,
       responses: sharedAnswers,
+      parameters: { IdempotencyKey: IDEMPOTENCY_KEY },
       securitySchemes: {
         bearer: {
           type: 'http',
@@ -95,7 +96,7 @@ function headerParameters(route: Route): Json[] {
     description,
     example,
   }));
-  return takesKey(route) ? [...own, IDEMPOTENCY_KEY] : own;
+  return takesKey(route) ? [...own, { $ref: '#/components/parameters/IdempotencyKey' }] : own;
 }
 
 const IDEMPOTENCY_KEY: Json = {

@@ -151,13 +151,15 @@ describe('a POST with an Idempotency-Key', () => {
   it('may be any POST with a JSON body: the same key and body get the first answer again, and nothing is done twice', async () => {
     const paths = api.description.document.paths as Record<
       string,
-      { post?: { parameters: { name: string }[]; requestBody: { content: object } } }
+      { post?: { parameters: { $ref?: string }[]; requestBody: { content: object } } }
     >;
     const posts = Object.entries(paths)
       .filter(([, { post }]) => post && 'application/json' in post.requestBody.content)
       .map(([path]) => path);
     expect(
-      posts.filter((path) => !paths[path]!.post!.parameters.some(({ name }) => name === 'Idempotency-Key')),
+      posts.filter(
+        (path) => !paths[path]!.post!.parameters.some(({ $ref }) => $ref === '#/components/parameters/IdempotencyKey'),
+      ),
     ).toEqual([]);
     expect(posts.filter((path) => !SECRET.test(path)).sort()).toEqual(Object.keys(REQUESTS).sort());
     for (const [name, prepare] of Object.entries(REQUESTS)) {

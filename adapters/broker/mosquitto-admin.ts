@@ -1,8 +1,10 @@
+import { randomUUID } from 'node:crypto';
 import { paired } from '../../domain/pairs.js';
 import type { IClientOptions } from 'mqtt';
 import { parseUsername } from '../../protocol/mqtt/access.js';
 import { aclsOf, type Acl } from './mosquitto.js';
 import { MosquittoControl, type Answer, type Command } from './mosquitto-control.js';
+import { sweepRetained } from './mosquitto-sweep.js';
 import type { BrokerAdmin, LoginOutcome, ValidPassword, WantedLogin } from './port.js';
 
 /** What the plugin holds of one node. */
@@ -17,7 +19,7 @@ interface Held {
   readonly acls: readonly Acl[] | undefined;
 }
 interface Plan {
-  readonly outcome: LoginOutcome;
+  readonly outcome: LoginOutcome | Error;
   readonly commands: readonly Command[];
 }
 
@@ -30,18 +32,37 @@ interface Plan {
  */
 export function mosquittoAdmin(url: string, options: () => Promise<IClientOptions>): BrokerAdmin {
   const control = new MosquittoControl(url, options);
+  /**
+   * Of devices that are deleted: each login gets a password that is known here alone, which ends the connections of the
+   * device. It goes last: as long as it is there, this is tried again. @returns what failed, by login.
+   */
+  const sweep = async (gone: readonly (readonly [WantedLogin, Held])[]): Promise<Map<WantedLogin, Error>> => {
+    const borrowed = gone.map(([one, held]) => {
+      const [id, password] = [randomUUID(), randomUUID()];
+      const { commands } = planLogin({ ...one, known: true, valid: [{ id, reveal: () => password }] }, held);
+      return { one, password, commands };
+    });
+    const refused = refusals(borrowed, await control.ask(borrowed.flatMap(({ commands }) => commands)));
+    const open = borrowed.filter((_one, index) => refused[index] === undefined);
+    const swept = await sweepRetained(
+      url,
+      open.map(({ one, password }) => ({ tenant: one.tenant, node: one.node, password })),
+      options,
+    );
+    const faults = [...paired(borrowed, refused), ...paired(open, swept)];
+    return new Map(faults.flatMap(([{ one }, fault]): [WantedLogin, Error][] => (fault ? [[one, fault]] : [])));
+  };
   return {
     async bringUpToDate(wanted) {
       const held = await read(control, wanted);
-      const plans = paired(wanted, held).map(([one, now]) => planLogin(one, now));
-      const answers = await control.ask(plans.flatMap((plan) => plan.commands));
-      let next = 0;
-      return plans.map(({ outcome, commands }) => {
-        const refused = answers.slice(next, (next += commands.length)).find((answer) => answer.error !== undefined);
-        return refused
-          ? new Error(`the broker's dynamic security plugin refused ${refused.command}: ${refused.error}`)
-          : outcome;
+      const both = paired(wanted, held);
+      const faults = await sweep(both.filter(([one, now]) => isGone(one, now)));
+      const plans = both.map(([one, now]): Plan => {
+        const fault = faults.get(one);
+        return fault ? { outcome: fault, commands: [] } : planLogin(one, now);
       });
+      const refused = refusals(plans, await control.ask(plans.flatMap((plan) => plan.commands)));
+      return paired(plans, refused).map(([{ outcome }, fault]) => fault ?? outcome);
     },
     async nodes() {
       const [answer] = await control.ask([{ command: 'listClients' }]);
@@ -70,6 +91,23 @@ function member(answer: Answer | undefined, name: string): unknown {
   return answer?.error === undefined ? answer?.data?.[name] : undefined;
 }
 
+/** Of each, what the plugin refused of its commands; the answers stand in their order. */
+function refusals(
+  all: readonly { readonly commands: readonly Command[] }[],
+  answers: readonly Answer[],
+): (Error | undefined)[] {
+  let next = 0;
+  return all.map(({ commands }) => {
+    const refused = answers.slice(next, (next += commands.length)).find((answer) => answer.error !== undefined);
+    return refused && new Error(`the broker's dynamic security plugin refused ${refused.command}: ${refused.error}`);
+  });
+}
+
+/** Its device is deleted, and the plugin knows it still. */
+function isGone({ known }: WantedLogin, { client }: Held): boolean {
+  return !known && client !== undefined;
+}
+
 /**
  * Pure: what is there and what should be there → what to say. Commands that change nothing are left out: each one cuts
  * off connected clients.
@@ -77,9 +115,10 @@ function member(answer: Answer | undefined, name: string): unknown {
 function planLogin(wanted: WantedLogin, held: Held): Plan {
   const [username, rolename] = [nameOf(wanted), nameOf(wanted)];
   if (!wanted.known) {
+    // Where there was a client, the sweep gave it a role.
     const commands = [
       ...(held.client ? [{ command: 'deleteClient', username }] : []),
-      ...(held.acls ? [{ command: 'deleteRole', rolename }] : []),
+      ...(held.acls || held.client ? [{ command: 'deleteRole', rolename }] : []),
     ];
     return { outcome: held.client ? 'shut_out' : 'unchanged', commands };
   }

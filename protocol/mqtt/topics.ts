@@ -105,6 +105,12 @@ export function upFilter(tenant: string, node: string, type: UpType, device?: st
   return `${ROOT}/${tenant}/${node}/${device ?? '+'}/up/${type}`;
 }
 
+/** Whatever a node has said, of itself and of any child. */
+export function nodeUpFilter(tenant: string, node: string): string {
+  assertLevels(tenant, node);
+  return `${ROOT}/${tenant}/${node}/+/up/#`;
+}
+
 /** Everything that the service sends, by type. */
 export const DOWN_FILTERS: readonly string[] = [
   `${ROOT}/+/+/+/down/desired/+`,

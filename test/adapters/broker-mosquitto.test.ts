@@ -97,6 +97,30 @@ describe('A password at mosquitto', () => {
     await device('again');
   });
 
+  it('goes with all that its device has retained, also under children that it made up, and with nothing of others', async () => {
+    const retained = { qos: 1, retain: true } as const;
+    const [gone, other] = [node, randomUUID()];
+    await tell([password('first')]);
+    const liar = await device('first');
+    const madeUp = Array.from({ length: 300 }, (_, n) =>
+      upTopic({ tenant: 'acme', node: gone, device: `child-${n}` }, 'log'),
+    );
+    for (const topic of [...madeUp, upTopic(self(), 'presence')]) await liar.publish(topic, 'kept', retained);
+    node = other;
+    await tell([password('other')]);
+    await (await device('other')).publish(upTopic(self(), 'presence'), 'of another', retained);
+    node = gone;
+    // Also where its password was revoked before.
+    expect(await tell([])).toBe('shut_out');
+    expect(await tell([], false)).toBe('shut_out');
+    await eventually('it is cut off', () => liar.closed);
+    const later = await service();
+    await eventually('what is retained has come', () => later.texts().includes('of another'));
+    await later.connection.subscribe([{ filter: deviceFilter('acme', gone), qos: 1 }]);
+    expect(heardBy(later)).toEqual([]);
+    expect(await admin.nodes()).not.toContainEqual({ tenant: 'acme', node: gone });
+  });
+
   it('gets the current rights, independently of the earlier rights of its name', async () => {
     await tell([password('first')]);
     const control = new MosquittoControl(broker.url, async () => ({

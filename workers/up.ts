@@ -1,5 +1,5 @@
 import { createHmac } from 'node:crypto';
-import { mkdirSync, realpathSync } from 'node:fs';
+import { realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -21,7 +21,7 @@ import { lockDataDir } from './embedded/lock.js';
 import { nodeChild } from './embedded/node-child.js';
 import { settlePorts } from './embedded/ports.js';
 import { startPostgres } from './embedded/postgres.js';
-import { keepSecret, readFileIfAny, writePrivateFile } from './embedded/private-file.js';
+import { keepSecret, makePrivateFolder, readFileIfAny, writePrivateFile } from './embedded/private-file.js';
 import { tellWhenReady } from './embedded/readiness.js';
 import { endLeftovers, recordProcesses, type ProcessRecord } from './embedded/recorded-processes.js';
 import { supervise, type Supervisor } from './embedded/supervisor.js';
@@ -54,7 +54,7 @@ const say = (text: string) => process.stdout.write(`${text}\n`);
 async function up(): Promise<void> {
   const given = readSettings();
   const log = createLog('up', given.logLevel);
-  mkdirSync(given.dataDir, { recursive: true, mode: 0o700 });
+  makePrivateFolder(given.dataDir);
   const settings = { ...given, dataDir: realpathSync(given.dataDir) };
   const { dataDir, drainDelayMs } = settings;
   allowLonger(drainDelayMs);

@@ -172,11 +172,16 @@ export class Downloads {
     }
   }
 
-  /** A wrong file is removed: the next attempt begins anew, and the slot has not been touched. */
-  private async verify(desired: Desired, signal: AbortSignal): Promise<void> {
+  /**
+   * A wrong file is removed: the next attempt begins anew, and the slot has not been touched.
+   * @throws InstallError HASH_MISMATCH
+   */
+  async verify(desired: Desired, signal: AbortSignal): Promise<void> {
     const path = this.pathOf(desired);
     const { size, sha256 } = desired.firmware;
-    const actual = { size: await sizeOf(path), sha256: await hashOf(path, signal) };
+    const there = await sizeOf(path);
+    if (there === undefined) throw new InstallError('HASH_MISMATCH', 'the download is gone', true);
+    const actual = { size: there, sha256: await hashOf(path, signal) };
     if (actual.size === size && actual.sha256 === sha256) return;
     await this.remove(desired);
     const message =

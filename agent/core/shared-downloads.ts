@@ -23,6 +23,11 @@ export class SharedDownloads {
     return this.downloads.pathOf(desired);
   }
 
+  /** As `Downloads.verify`. */
+  verify(desired: Desired, signal: AbortSignal): Promise<void> {
+    return this.downloads.verify(desired, signal);
+  }
+
   keepOnly(...wanted: Parameters<Downloads['keepOnly']>): Promise<void> {
     return this.downloads.keepOnly(...wanted);
   }

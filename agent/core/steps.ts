@@ -167,6 +167,7 @@ async function installing(bench: Bench, job: Job, signal: AbortSignal): Promise<
   const { desired } = job;
   await at(bench, 'installing', job);
   try {
+    await verifyAgain(bench, job, signal);
     await bench.installer.install(desired.slot, bench.downloads.pathOf(desired), desired, {
       pushed: (bytes) => bench.progress(job, 'push', bytes),
       output: (line) => bench.note('output', line, desired.slot),
@@ -176,6 +177,18 @@ async function installing(bench: Bench, job: Job, signal: AbortSignal): Promise<
     return failed(bench, job, error, signal, 'INSTALL_FAILED');
   }
   await move(bench, job, 'rebooting', { state: 'rebooting' }, { rebootFrom: bench.installer.bootId() });
+}
+
+/**
+ * Days may lie between the download and the gate, and a disk or another program may have changed the file. Where a
+ * crash came in the middle, the content may be in the slot, and the file gone.
+ */
+async function verifyAgain({ downloads, installer }: Bench, { desired }: Job, signal: AbortSignal): Promise<void> {
+  try {
+    await downloads.verify(desired, signal);
+  } catch (error) {
+    if (!isInstallError(error) || !(await installer.holds(desired.slot, desired.firmware.sha256))) throw error;
+  }
 }
 
 const REBOOTS = 3;

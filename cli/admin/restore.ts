@@ -11,7 +11,7 @@ import { lockDataDir } from '../../workers/embedded/lock.js';
 import { freePort } from '../../workers/embedded/ports.js';
 import { startPostgres } from '../../workers/embedded/postgres.js';
 import { clearPostgresFolder } from '../../workers/embedded/postgres-leftovers.js';
-import { writePrivateFile } from '../../workers/embedded/private-file.js';
+import { makePrivateFolder, writePrivateFile } from '../../workers/embedded/private-file.js';
 import { sayLacking } from './copy-contents.js';
 import { withBlobs, type Context, type ExitCode } from './context.js';
 import { entriesOf, hashOf, readCompressed, syncPath } from './files.js';
@@ -71,7 +71,7 @@ async function assertWhole(folder: string, { tables, files, fileHashes = {} }: M
 
 async function intoDataFolder(context: Context, folder: string, manifest: Manifest): Promise<Done> {
   const { dataDir } = context.settings;
-  await mkdir(dataDir, { recursive: true, mode: 0o700 });
+  makePrivateFolder(dataDir);
   const lock = lockDataDir(dataDir);
   try {
     const others = (await entriesOf(dataDir)).filter((name) => !MAY_BE_THERE.has(name));
@@ -118,7 +118,7 @@ async function loadFacts(
 async function intoOutside(context: Context, databaseUrl: string, folder: string, manifest: Manifest): Promise<Done> {
   const lacking = await bringBlobs(context, folder, manifest);
   const facts = await restoreInto(databaseUrl, folder, manifest);
-  await mkdir(context.settings.dataDir, { recursive: true, mode: 0o700 });
+  makePrivateFolder(context.settings.dataDir);
   await bringFiles(context.settings.dataDir, folder, manifest);
   return { ...facts, lacking };
 }

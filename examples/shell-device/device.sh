@@ -33,11 +33,12 @@ fail() { finish failed "$(jq -cn --arg code "$1" --arg message "$2" '{error: {co
 desired() { # the document
   [ -n "$1" ] && [ "$(get "$1" .revision)" -gt "$(kept revision numbers 0)" ] || return 0
   revision=$(get "$1" .revision) id=$(get "$1" .installationId) attempt=$(get "$1" .attempt) sha=$(get "$1" .firmware.sha256) seq=0
+  [[ $sha =~ ^[0-9a-f]{64}$ ]] || { fail HASH_UNSUPPORTED 'not a SHA-256' && return; } # it names a file
   find . -maxdepth 1 -name '*.part' ! -name "$sha.part" -delete # of an earlier document
   status accepted && status downloading
   if ! sha256sum -c --status <<<"$sha  $sha.part" 2>/dev/null; then
     [ "$(stat -c %s "$sha.part" 2>/dev/null || echo 0)" -lt "$(get "$1" .firmware.size)" ] || rm -f "$sha.part" # whole, and another file
-    own curl -fsS -C - --retry 5 --retry-delay 1 --retry-all-errors --connect-timeout 30 --speed-limit 100 --speed-time 60 -o "$sha.part" -K - \
+    own curl -fsS --proto =http,https -C - --retry 5 --retry-delay 1 --retry-all-errors --connect-timeout 30 --speed-limit 100 --speed-time 60 -o "$sha.part" -K - \
       <<<"url = $(jq .download.url <<<"$1")" || { fail DOWNLOAD_FAILED "curl ended with $?" && return; }
     sha256sum -c --status <<<"$sha  $sha.part" || { rm "$sha.part" && fail HASH_MISMATCH "the download has another SHA-256" && return; }
   fi

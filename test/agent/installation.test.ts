@@ -1,3 +1,5 @@
+import { open, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type { Hooks } from '../../agent/core/hooks.js';
 import { testDevice, type TestDevice } from './device.js';
@@ -165,6 +167,30 @@ describe('an agent and one installation', () => {
     await service.publish('d-1', { ...desired, revision: 2, attempt: 2 });
     expect(await service.status('d-1', 'installed')).toMatchObject({ attempt: 2 });
     expect(await device.digest()).toBe(file.sha256);
+  });
+
+  it('looks at the file again before it touches the slot: a disk may have changed it since', async () => {
+    let isDone = false;
+    await connected({
+      at: async (point) => {
+        if (point !== 'downloaded' || isDone) return;
+        isDone = true;
+        const folder = join(device.dir, 'downloads');
+        const name = (await readdir(folder)).find((one) => one.endsWith('.part'))!;
+        const file = await open(join(folder, name), 'r+');
+        await file.write(Buffer.from('other bytes'), 0, 11, 1_000);
+        await file.close();
+      },
+    });
+    const desired = documentFor(server.file('1.7.1', 200_000));
+    await service.publish('d-1', desired);
+    expect(await service.status('d-1', 'failed')).toMatchObject({
+      attempt: 1,
+      error: { code: 'HASH_MISMATCH', retriable: true },
+    });
+    expect((await device.files.held('firmware')).version).toBe('1.0.0');
+    await service.publish('d-1', { ...desired, revision: 2, attempt: 2 });
+    await service.status('d-1', 'installed');
   });
 
   it('reports at once what it already holds, without a download', async () => {

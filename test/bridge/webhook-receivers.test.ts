@@ -138,7 +138,7 @@ describe('Lanes of webhooks', () => {
 
 describe("An address of the service's own network", () => {
   it('is distinguished from public addresses', () => {
-    for (const address of ['8.8.8.8', '172.15.0.1', '172.32.0.1', '2606:4700::1111'])
+    for (const address of ['8.8.8.8', '172.15.0.1', '172.32.0.1', '2606:4700::1111', '192.88.98.1', '4000::1'])
       expect([address, isPrivate(address)]).toEqual([address, false]);
     for (const address of [
       '0.0.0.0',
@@ -151,6 +151,9 @@ describe("An address of the service's own network", () => {
       '::ffff:10.0.0.1',
       '64:ff9b::a00:1',
       '2002:7f00:1::',
+      '::ffff:0:10.0.0.1',
+      '192.88.99.1',
+      '3fff:fff::1',
       'nonsense',
     ])
       expect([address, isPrivate(address)]).toEqual([address, true]);

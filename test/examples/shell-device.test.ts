@@ -177,6 +177,43 @@ describe('The device in shell', () => {
     }
   }, 180_000);
 
+  it('takes no file name from a document: what is not a SHA-256 is refused', async () => {
+    const name = `slipway-victim-${process.pid}`;
+    const victim = path(`${name}.part`);
+    writeFileSync(victim, 'a file of another program');
+    const broker = await startEmbeddedBroker({
+      host: '127.0.0.1',
+      port: 0,
+      authenticate: async (user) => ({
+        identity: user === 'service' ? { kind: 'service' } : { kind: 'device', tenant: 'default', node: deviceId },
+      }),
+      log: { debug: () => undefined, info: () => undefined, warn: () => undefined },
+    });
+    const observer = await mqtt.connectAsync(`mqtt://127.0.0.1:${broker.port}`, { username: 'service', password: 's' });
+    try {
+      const document = {
+        v: 1,
+        installationId: 'x',
+        revision: 1_000_000,
+        attempt: 1,
+        slot: 'firmware',
+        gate: 'go',
+        firmware: { name: 'x', version: '1', sha256: `../${name}`, size: 4 },
+        download: { url: 'http://127.0.0.1:1/' },
+      };
+      const topic = `slipway/v1/default/${deviceId}/${deviceId}/down/desired/firmware`;
+      await observer.publishAsync(topic, JSON.stringify(document), { qos: 1, retain: true });
+      start({ SLIPWAY_HOST: '127.0.0.1', SLIPWAY_PORT: String(broker.port), SLIPWAY_DIR: path('strange') });
+      await until('its refusal', () => printed.includes('HASH_UNSUPPORTED'), 60_000);
+      expect(existsSync(victim)).toBe(true);
+    } finally {
+      await stop('SIGKILL');
+      await observer.endAsync(true);
+      await broker.close();
+      rmSync(victim, { force: true });
+    }
+  }, 120_000);
+
   it('continues after kill -9 in the middle of a download with what it has, and installs once', async () => {
     const { firmwareId, sha256, size } = await upload('1.2.0', 3_000_000);
     // Half of it is there, as it would be after a broken download.

@@ -1,6 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { readSettings } from '../../runtime/settings.js';
-import { childEnvironment, nativeEnvironment, type ChildName } from '../../workers/embedded/child-environment.js';
+import {
+  childEnvironment,
+  fetchingEnvironment,
+  nativeEnvironment,
+  type ChildName,
+} from '../../workers/embedded/child-environment.js';
 
 const OUTSIDE = {
   DATABASE_URL: 'postgres://owner:secret@127.0.0.1/slipway',
@@ -72,5 +77,10 @@ describe('The environment of a child', () => {
   it('has no secret at all where it is of PostgreSQL or Temporal', () => {
     expect(secrets(nativeEnvironment())).toEqual([]);
     expect(nativeEnvironment()['PATH']).toBe(process.env['PATH']);
+  });
+
+  it('has none of Slipway where something is fetched', () => {
+    expect(secrets(fetchingEnvironment())).toEqual([]);
+    expect(fetchingEnvironment()['PATH']).toBe(process.env['PATH']);
   });
 });

@@ -1,12 +1,34 @@
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { keepSecret } from '../../workers/embedded/private-file.js';
+import { keepSecret, makePrivateFolder } from '../../workers/embedded/private-file.js';
 
 let folder: string;
 beforeEach(() => void (folder = mkdtempSync(join(tmpdir(), 'slipway-secret-'))));
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+describe('A data folder', () => {
+  it.each([
+    [0o755, 0o711],
+    [0o777, 0o711],
+    [0o750, 0o710],
+    [0o700, 0o700],
+    [0o711, 0o711],
+  ])('that was there with mode %o is closed to others: %o', (before, after) => {
+    const path = join(folder, 'data');
+    mkdirSync(path);
+    chmodSync(path, before);
+    makePrivateFolder(path);
+    expect(statSync(path).mode & 0o777).toBe(after);
+  });
+
+  it('is made for its owner alone', () => {
+    const path = join(folder, 'new', 'data');
+    makePrivateFolder(path);
+    expect(statSync(path).mode & 0o777).toBe(0o700);
+  });
+});
 
 describe('A secret', () => {
   it('is made once, kept, and readable by its owner only', () => {

@@ -76,6 +76,15 @@ function removeAll(env: NodeJS.ProcessEnv, ...prefixes: string[]): void {
   for (const name of Object.keys(env)) if (prefixes.some((prefix) => name.startsWith(prefix))) delete env[name];
 }
 
+/**
+ * The environment of a program that fetches or compiles something: it needs proxies and caches by names that nothing
+ * here knows, and none of Slipway's own settings.
+ */
+export function fetchingEnvironment(): NodeJS.ProcessEnv {
+  const own = /^(SLIPWAY_|DATABASE_URL|MQTT_|TEMPORAL_|AWS_)/;
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !own.test(name)));
+}
+
 /** What programs read that are not Slipway's: where things are, and which language; and whose they are. */
 const NATIVE =
   /^(SLIPWAY_DATA_DIR|PATH|HOME|USER|LOGNAME|SHELL|LANG|LANGUAGE|LC_\w+|TZ|TMPDIR|TEMP|TMP|XDG_\w+|LD_LIBRARY_PATH|DYLD_\w+|GO\w+)$/;

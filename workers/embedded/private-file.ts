@@ -1,6 +1,40 @@
 import { randomBytes } from 'node:crypto';
-import { closeSync, fsyncSync, linkSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  closeSync,
+  fsyncSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname } from 'node:path';
+
+/** That others may list a folder, and read, make and remove what is in it. */
+const OPEN_TO_OTHERS = 0o066;
+
+/**
+ * Makes the folder for its owner alone, and closes one that was there before and is open to others: it holds secrets,
+ * and the facts. To walk through it may stay allowed, which the embedded PostgreSQL may need as its own user.
+ * @throws a sentence where it is open and this user may not close it
+ */
+export function makePrivateFolder(path: string): void {
+  mkdirSync(path, { recursive: true, mode: 0o700 });
+  const mode = statSync(path).mode & 0o7777;
+  if ((mode & OPEN_TO_OTHERS) === 0) return;
+  try {
+    chmodSync(path, mode & ~OPEN_TO_OTHERS);
+  } catch (error) {
+    throw new Error(
+      `${path} is open to other users (mode ${mode.toString(8)}), and this one may not change that: chmod 700 it, or set SLIPWAY_DATA_DIR to a folder of this user`,
+      { cause: error },
+    );
+  }
+}
 
 /** A name that survives a power loss while its bytes do not is an empty file: so the bytes are on the disk first. */
 function writeSynced(path: string, text: string): void {

@@ -4,6 +4,7 @@ import { createReadStream, chmodSync, mkdirSync, mkdtempSync, readdirSync, renam
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
+import { fetchingEnvironment } from './child-environment.js';
 import { findProgram } from './native.js';
 
 /** One way of getting the Temporal CLI. */
@@ -107,7 +108,10 @@ async function byGo(cacheDir: string): Promise<string> {
     if (sum !== GO_SUM)
       throw new Error(`the sum of ${path}@${version} is ${sum ?? 'unknown'}, not ${GO_SUM}: it is not used`);
     // What it needs is pinned by its go.mod, and checked by Go's checksum database.
-    await command(go, ['install', `${path}/${of}@${version}`], COMPILE_LIMIT_MS, { ...process.env, GOBIN: folder });
+    await command(go, ['install', `${path}/${of}@${version}`], COMPILE_LIMIT_MS, {
+      ...fetchingEnvironment(),
+      GOBIN: folder,
+    });
     return { program: join(folder, 'temporal'), version: version.slice(1) };
   });
 }
@@ -133,7 +137,7 @@ async function beside(
   }
 }
 
-async function command(file: string, args: string[], timeout: number, env = process.env): Promise<string> {
+async function command(file: string, args: string[], timeout: number, env = fetchingEnvironment()): Promise<string> {
   try {
     return (await run(file, args, { timeout, env, maxBuffer: 16 << 20 })).stdout;
   } catch (error) {

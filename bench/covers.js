@@ -25,6 +25,7 @@ export const COVERS = {
   'memory.json': ['api', 'bridge', 'workers', 'runtime', 'bench/parts/memory.ts'],
   'reports.json': ['bridge', 'store', 'domain/installation', 'protocol/mqtt', 'bench/parts/reports.ts', 'bench/ingest'],
   'rollout.json': ['domain/rollout', 'store', 'activities', 'workflows', 'bench/parts/rollout.ts', 'bench/rollout'],
+  'storm.json': ['adapters/broker', 'bench/parts/storm.ts', 'bench/storm'],
   'startup.json': ['workers', 'runtime', 'store/db', 'bench/parts/startup.ts'],
   'transfer.json': ['api', 'adapters/blobs', 'bench/parts/transfer.ts', 'bench/transfer'],
 };

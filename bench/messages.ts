@@ -62,3 +62,16 @@ export type FromBareWorker =
       readonly notified: readonly (readonly [string, number])[];
       readonly concluded: number;
     };
+
+/** To the process of a storm, once. */
+export interface ToStorm {
+  readonly port: number;
+  readonly count: number;
+}
+/** How many were greeted, and lost their connection, within so many seconds of its beginning. */
+export interface FromStorm {
+  readonly said: 'storm';
+  readonly greeted: number;
+  readonly failed: number;
+  readonly seconds: number;
+}

@@ -53,6 +53,7 @@ export const PART_NAMES = [
   'rollout',
   'live',
   'forecast',
+  'storm',
   'memory',
   'startup',
 ] as const;

@@ -8,6 +8,7 @@ import { memory } from './parts/memory.js';
 import { reports } from './parts/reports.js';
 import { rollout } from './parts/rollout.js';
 import { startup } from './parts/startup.js';
+import { storm } from './parts/storm.js';
 import { transfer } from './parts/transfer.js';
 
 export const PARTS: Readonly<Record<PartName, Part>> = {
@@ -19,6 +20,7 @@ export const PARTS: Readonly<Record<PartName, Part>> = {
   rollout,
   live,
   forecast,
+  storm,
   memory,
   startup,
 };

@@ -14,6 +14,7 @@ const broker = await startEmbeddedBroker({
   port: 0,
   log,
   authenticate: async (username) => {
+    if (username === 'slipway') return { identity: { kind: 'service' } };
     const node = parseUsername(username);
     return node ? { identity: { kind: 'device', ...node } } : null;
   },

@@ -33,6 +33,7 @@ export const ERRORS = {
   FIRMWARE_BLOB_MISSING: { status: 409, title: 'The firmware has no blob yet' },
   FIRMWARE_BLOB_MISMATCH: { status: 422, title: 'The blob is not the one that was announced' },
   FIRMWARE_BLOB_EXISTS: { status: 423, title: 'The firmware already has a blob' },
+  FIRMWARE_STORE_FULL: { status: 507, title: 'There is no room for the blob' },
   FIRMWARE_EXPIRED: { status: 409, title: 'The firmware expired before a blob was attached' },
   FIRMWARE_IN_USE: { status: 409, title: 'The firmware is in use' },
   FIRMWARE_NOT_ASSOCIATED: { status: 409, title: 'The firmware is not associated with this slot of this device type' },

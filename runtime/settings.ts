@@ -133,6 +133,9 @@ const environment = z.object({
   SLIPWAY_COMMUNICATION_INTERVAL: duration
     .refine((ms) => ms >= 30_000 && ms <= 172_800_000, 'must be between PT30S and PT48H')
     .default(2 * 3_600_000),
+  /** Of one blob, and what uploads leave free on the disk of the blobs; 0 = no limit. */
+  SLIPWAY_MAX_BLOB_MIB: count(0, 100_000_000).default(16_384),
+  SLIPWAY_MIN_FREE_MIB: count(0, 100_000_000).default(1_024),
   /** Requests a minute that an API takes of one principal, and from one address; 0 = no limit. */
   SLIPWAY_RATE_PER_PRINCIPAL: count(0, 1_000_000).default(120_000),
   SLIPWAY_RATE_PER_ADDRESS: count(0, 1_000_000).default(600_000),
@@ -229,6 +232,10 @@ function arrange(env: Parsed, unknown: readonly string[]) {
     rates: {
       perPrincipal: env.SLIPWAY_RATE_PER_PRINCIPAL || undefined,
       perAddress: env.SLIPWAY_RATE_PER_ADDRESS || undefined,
+    },
+    uploads: {
+      maxBytes: env.SLIPWAY_MAX_BLOB_MIB * 2 ** 20 || undefined,
+      minFreeBytes: env.SLIPWAY_MIN_FREE_MIB * 2 ** 20 || undefined,
     },
     trustedProxies: env.SLIPWAY_TRUSTED_PROXIES,
     probes: { host: env.SLIPWAY_PROBE_HOST, port: env.SLIPWAY_PROBE_PORT },

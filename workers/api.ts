@@ -100,6 +100,7 @@ const services: Services = {
   ...(settings.temporal.uiUrl === undefined ? {} : { temporalUiUrl: settings.temporal.uiUrl }),
   ...signInOf(settings),
   webhooksAllowPrivate: settings.webhooksAllowPrivate,
+  uploads: settings.uploads,
   wall: () => softness(pool),
   notifyOutbox: () =>
     void pool

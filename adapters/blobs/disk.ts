@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { link, mkdir, open, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { link, mkdir, open, readdir, rename, rm, stat, statfs, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { conditionOf, publishing, type Content } from './copy.js';
@@ -95,6 +95,11 @@ class DiskBlobs implements BlobStore {
     } finally {
       await rm(path, { force: true });
     }
+  }
+
+  async room(): Promise<number> {
+    const { bavail, bsize } = await statfs(this.incoming);
+    return bavail * bsize;
   }
 
   async sweep(olderThanMs: number): Promise<number> {

@@ -37,6 +37,9 @@ export interface BlobStore {
    */
   probe(): Promise<string | undefined>;
 
+  /** @returns how many bytes are free where uploads are written; undefined where the store does not say. */
+  room(): Promise<number | undefined>;
+
   /**
    * Removes what uploads left behind whose process died, if nothing was written to it for `olderThanMs`. @returns how
    * many.

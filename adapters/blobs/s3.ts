@@ -151,6 +151,10 @@ class S3Blobs implements BlobStore {
     return getSignedUrl(this.client, command, { expiresIn: options.expiresSeconds });
   }
 
+  async room(): Promise<undefined> {
+    return undefined;
+  }
+
   async probe(): Promise<string | undefined> {
     try {
       await this.client.send(new HeadBucketCommand({ Bucket: this.bucket }), {

@@ -125,6 +125,14 @@ export interface Call<Params = Record<string, string>, Query = Record<string, un
 export type Answer =
   { status: number; body?: unknown; headers?: Record<string, string>; repeated?: DomainError } | { handled: true };
 
+/** What an upload may take; each absent = no limit. */
+export interface UploadLimits {
+  /** Bytes of one blob. */
+  readonly maxBytes?: number | undefined;
+  /** Bytes that stay free where the store writes: PostgreSQL may write there, too, and stops where it cannot. */
+  readonly minFreeBytes?: number | undefined;
+}
+
 /** What routes are made with: `function deviceRoutes(services: Services): Route[]`. */
 export interface Services {
   pool: Pool;
@@ -143,6 +151,8 @@ export interface Services {
   now: () => number;
   log: Logger;
   simulations: Simulations;
+  /** Absent = as many bytes as the store takes. */
+  uploads?: UploadLimits;
   /** What clients need to know to sign in by the identity provider; absent where there is none. */
   signIn?: SignIn;
   /** How this service was started, for people; absent = as in production. */

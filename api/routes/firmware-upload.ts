@@ -12,6 +12,8 @@ import { refuseFaults } from '../http/errors.js';
 import { idsIn } from '../http/request-log.js';
 import type { Call, Services } from '../http/route.js';
 
+/** After so many bytes of an upload its room is looked at again: others write there, too. */
+const ROOM_EVERY_BYTES = 16 * 1024 * 1024;
 /** How often the draft is told that its upload goes on; at least three times in its lifetime. */
 const TOUCH_MS = 30_000;
 /** A removal of the same bytes takes milliseconds on a disk, and a minute where S3 is slow. */
@@ -24,13 +26,14 @@ const REMOVED_SOON_MS = 2_000;
  * Takes the raw body as the firmware's blob, in constant memory. Of two uploads at once the one that is complete first
  * wins. What broke off, came second or is empty leaves nothing behind.
  * @throws DomainError FIRMWARE_NO_ACCESS_TO_RESOURCE, FIRMWARE_BLOB_EXISTS, FIRMWARE_EXPIRED, FIRMWARE_VALIDATION,
- * FIRMWARE_BLOB_MISMATCH where the bytes are not those that were announced
+ * REQUEST_TOO_LARGE, FIRMWARE_STORE_FULL, FIRMWARE_BLOB_MISMATCH where the bytes are not those that were announced
  */
 export async function uploadBlob(services: Services, call: Call, firmwareId: string): Promise<void> {
   const { tenantId } = call.principal;
   const age = () => ({ lifetimeMs: services.draftLifetimeMs, now: services.now() });
   const touch = (): Promise<void> => call.inTenant((tx) => keepDraftAlive(tx, tenantId, firmwareId, age()));
   const digests = announced(call.request);
+  await assertFits(services, call.request, Number(call.request.headers['content-length'] ?? 0));
   await touch();
   const { expected } = await call.inTenant((tx) => readFirmware(tx, tenantId, firmwareId, age()));
   const hashes = new Map(
@@ -92,7 +95,7 @@ async function receive(
   };
   const timer = setInterval(() => void touch().catch(noteLoss), Math.min(TOUCH_MS, services.draftLifetimeMs / 3));
   try {
-    return await services.blobs.receive(bytesOf(request, () => lost, hashes));
+    return await services.blobs.receive(bytesOf(services, request, () => lost, hashes));
   } catch (error) {
     request.resume(); // what is still under way is thrown away, or the client would never come to read the answer
     throw request.destroyed && !request.complete
@@ -112,9 +115,21 @@ async function receive(
  * The stream is not destroyed where the reader gives up: the socket is needed for the answer. One on which nothing
  * moves ends in api/http/listener.ts.
  */
-async function* bytesOf(request: Request, lost: () => unknown, hashes: readonly Hash[]): AsyncGenerator<Uint8Array> {
+async function* bytesOf(
+  services: Services,
+  request: Request,
+  lost: () => unknown,
+  hashes: readonly Hash[],
+): AsyncGenerator<Uint8Array> {
+  let [size, looked] = [0, 0];
   for await (const chunk of request.iterator({ destroyOnReturn: false })) {
     if (lost() !== undefined) throw lost();
+    size += (chunk as Buffer).length;
+    if (size > (services.uploads?.maxBytes ?? Infinity)) throw tooLarge(services);
+    if (size - looked >= ROOM_EVERY_BYTES) {
+      looked = size;
+      await assertRoom(services, 0);
+    }
     // Before it is given: then it belongs to the store.
     for (const hash of hashes) hash.update(chunk as Buffer);
     yield chunk as Buffer;
@@ -122,10 +137,37 @@ async function* bytesOf(request: Request, lost: () => unknown, hashes: readonly 
   if (!request.complete) throw new Error('the body ended early');
 }
 
+/** @throws DomainError REQUEST_TOO_LARGE, FIRMWARE_STORE_FULL: by what the request says, before the first byte. */
+async function assertFits(services: Services, request: Request, declared: number): Promise<void> {
+  try {
+    if (declared > (services.uploads?.maxBytes ?? Infinity)) throw tooLarge(services);
+    await assertRoom(services, declared);
+  } catch (error) {
+    request.resume();
+    throw error;
+  }
+}
+
+async function assertRoom({ blobs, uploads }: Services, wanted: number): Promise<void> {
+  if (uploads?.minFreeBytes === undefined) return;
+  const free = await blobs.room();
+  if (free === undefined || free - wanted >= uploads.minFreeBytes) return;
+  throw new DomainError(
+    'FIRMWARE_STORE_FULL',
+    'the disk of the blob store has too little room for these bytes; delete firmware that is not needed, or make room',
+  );
+}
+
+function tooLarge({ uploads }: Services): DomainError {
+  return new DomainError('REQUEST_TOO_LARGE', `a blob has at most ${uploads?.maxBytes} bytes`, {
+    maxBytes: uploads?.maxBytes,
+  });
+}
+
 function outOfRoom(error: unknown): unknown {
   const code = (error as NodeJS.ErrnoException).code;
   return code === 'ENOSPC' || code === 'EDQUOT'
-    ? new DomainError('SERVICE_UNAVAILABLE', 'the blob store has no room left', {}, { cause: error })
+    ? new DomainError('FIRMWARE_STORE_FULL', 'the blob store has no room left', {}, { cause: error })
     : error;
 }
 

@@ -131,7 +131,7 @@ export function firmwareRoutes(services: Services): Route[] {
       path: '/v1/firmwares/{id}/blob',
       operationId: 'attachBlob',
       summary: 'Attach the blob of a firmware, once',
-      description: 'The raw bytes, of any length. The way out of 423 is a new firmware.',
+      description: 'The raw bytes. The way out of 423 is a new firmware.',
       permission: 'firmware:write',
       params: byId,
       contentType: 'application/octet-stream',
@@ -141,7 +141,9 @@ export function firmwareRoutes(services: Services): Route[] {
         200: { description: 'It is attached', schema: envelope(attached) },
         409: { description: 'The firmware expired before its blob was attached' },
         422: { description: 'The bytes are not those that were announced; nothing was kept' },
+        413: { description: 'A blob may not have so many bytes' },
         423: { description: 'It has a blob already, or another upload was faster' },
+        507: { description: 'The blob store has too little room' },
       },
       async handle(call) {
         await uploadBlob(services, call, call.params.id);

@@ -180,6 +180,7 @@ function oneBlob(bytes: Buffer): BlobStore {
     remove: no,
     link: no,
     probe: no,
+    room: no,
     sweep: no,
     close: async () => undefined,
   };

@@ -14,6 +14,7 @@ import { RequestLimits, type RequestRates } from './http/rates.js';
 import { requestId } from './http/request-id.js';
 import { isProbe, requestLog } from './http/request-log.js';
 import type { Route, Services } from './http/route.js';
+import { TenantAdmission } from './auth/tenant-admission.js';
 import { apiKeyRoutes } from './routes/api-keys.js';
 import { auditRoutes } from './routes/audit.js';
 import { associationRoutes } from './routes/associations.js';
@@ -35,6 +36,7 @@ import { rolloutSimulationRoutes } from './routes/rollout-simulations.js';
 import { rolloutRoutes } from './routes/rollouts.js';
 import { signInRoutes } from './routes/sign-in.js';
 import { slotRoutes } from './routes/slots.js';
+import { tenantRoutes } from './routes/tenants.js';
 import { timelineRoutes } from './routes/timeline.js';
 import { webhookRoutes } from './routes/webhooks.js';
 import { errorHandler } from './http/send.js';
@@ -97,7 +99,12 @@ export function createApp({
     openApiRoute(() => document),
   ];
   const document = openApiDocument(routes, services.publicUrl, version);
-  mount(app, routes, services, { authenticate: sparingLookups(authenticate), limits, refusals });
+  mount(app, routes, services, {
+    authenticate: sparingLookups(authenticate),
+    limits,
+    tenants: new TenantAdmission(services.pool, services.now),
+    refusals,
+  });
   serveDocs(app);
   app.use((request) => {
     throw new DomainError(
@@ -132,5 +139,6 @@ function apiRoutes(services: Services, live: LiveEvents): Route[] {
     ...webhookRoutes(services),
     ...rolloutTemplateRoutes(services),
     ...apiKeyRoutes(services),
+    ...tenantRoutes(services),
   ];
 }

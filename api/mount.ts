@@ -2,10 +2,11 @@ import type { Express, Request, Response } from 'express';
 import { defined } from '../domain/defined.js';
 import { DomainError, type ErrorCode } from '../domain/errors.js';
 import type { Tx } from '../store/db/pool.js';
-import { asTenant } from '../store/db/transaction.js';
+import { asService, asTenant } from '../store/db/transaction.js';
 import type { Refusals } from './auth/refusals.js';
 import { ANYONE, identify } from './auth/authentication.js';
 import type { AuthenticateFrom } from './auth/spared-lookups.js';
+import type { TenantAdmission } from './auth/tenant-admission.js';
 import { authorize } from './http/authorize.js';
 import { checkMediaType, readJson } from './http/body.js';
 import { faultsOf, refuseFaults } from './http/errors.js';
@@ -23,6 +24,7 @@ type Method = Route['method'];
 export interface Admission {
   readonly authenticate: AuthenticateFrom;
   readonly limits: RequestLimits;
+  readonly tenants: TenantAdmission;
   readonly refusals: Refusals;
 }
 
@@ -93,8 +95,11 @@ async function run(
   services: Services,
   admission: Admission,
 ): Promise<Answer> {
-  const principal = await admit(route, request, response, admission.authenticate);
-  if (principal !== ANYONE) admission.limits.principal(principal);
+  const principal = await admit(route, request, response, admission);
+  if (principal !== ANYONE) {
+    admission.limits.principal(principal);
+    await admission.tenants.take(principal.tenantId);
+  }
   const code = route.validationCode ?? 'REQUEST_VALIDATION';
   const params = parseParams(route, request);
   const query = parseQuery(request.originalUrl, route.query, kinds, code);
@@ -107,6 +112,16 @@ async function run(
   const inTenant: Call['inTenant'] = (work) => asTenant(services.pool, principal.tenantId, work);
   const perhapsRecorded = <T>(tx: Tx, work: () => Promise<T>): Promise<T> =>
     acting === undefined || acting.as.byHandler ? work() : recorded(tx, acting, work);
+  // A POST changes something in `answerOnce` only, and reads before it; the others have one transaction.
+  const changing = <T>(work: (tx: Tx) => Promise<T>): ((tx: Tx) => Promise<T>) =>
+    route.method === 'post' ? work : (tx) => perhapsRecorded(tx, () => work(tx));
+  const answering = (work: (tx: Tx) => Promise<Answer>) => {
+    kept = true;
+    return (tx: Tx): Promise<Answer> => {
+      const act = (): Promise<Answer> => perhapsRecorded(tx, () => work(tx));
+      return keyed ? answeredOnce(tx, principal.tenantId, keyed, request.path, services.now(), act) : act();
+    };
+  };
   const call: Call = {
     principal,
     params,
@@ -114,15 +129,10 @@ async function run(
     body,
     request,
     response,
-    // A POST changes something in `answerOnce` only, and reads before it; the others have one transaction.
-    inTenant: route.method === 'post' ? inTenant : (work) => inTenant((tx) => perhapsRecorded(tx, () => work(tx))),
-    answerOnce(work) {
-      kept = true;
-      return inTenant((tx) => {
-        const act = (): Promise<Answer> => perhapsRecorded(tx, () => work(tx));
-        return keyed ? answeredOnce(tx, principal.tenantId, keyed, request.path, services.now(), act) : act();
-      });
-    },
+    inTenant: (work) => inTenant(changing(work)),
+    asService: (work) => asService(services.pool, changing(work)),
+    answerOnce: (work) => inTenant(answering(work)),
+    answerOnceAsService: (work) => asService(services.pool, answering(work)),
     recordAct(tx, before, after) {
       return recordAct(tx, defined(acting, `${route.operationId} is in the audit`), before, after);
     },
@@ -130,7 +140,7 @@ async function run(
   const given = await route.handle(call);
   if (!kept) throw new Error(`${route.operationId} has no answer that could be kept for its Idempotency-Key`);
   if ('handled' in given && route.permission !== null)
-    endWithToken(request, response, () => admit(route, request, response, admission.authenticate), services.log);
+    endWithToken(request, response, () => admit(route, request, response, admission), services.log);
   return given;
 }
 
@@ -138,10 +148,11 @@ async function admit(
   route: Route,
   request: Request,
   response: Response,
-  authenticate: AuthenticateFrom,
+  { authenticate, tenants }: Admission,
 ): Promise<Principal> {
   if (route.permission === null) return (response.locals['principal'] = ANYONE);
   const principal = await identify(request, authenticate);
+  await tenants.assertActive(principal.tenantId);
   response.locals['principal'] = principal;
   authorize(principal, typeof route.permission === 'string' ? [route.permission] : route.permission);
   return principal;

@@ -13,6 +13,12 @@ export const ERRORS = {
   AUTH_KEY_SHOWN: { status: 409, title: 'The key was shown in the first answer and is not stored' },
   AUTH_GRANT_EXCEEDED: { status: 403, title: 'The key would hold more than its maker' },
 
+  TENANT_NOT_FOUND: { status: 404, title: 'The tenant does not exist' },
+  TENANT_EXISTS: { status: 409, title: 'There is such a tenant already' },
+  TENANT_STATE: { status: 409, title: 'The state of the tenant does not allow this' },
+  TENANT_SUSPENDED: { status: 403, title: 'The tenant is suspended' },
+  TENANT_QUOTA: { status: 429, title: 'A quota of the tenant is used up' },
+
   REQUEST_VALIDATION: { status: 400, title: 'The request does not fit the contract' },
   REQUEST_NOT_FOUND: { status: 404, title: 'No resource at this path' },
   REQUEST_METHOD_NOT_ALLOWED: { status: 405, title: 'This path does not support this method' },

@@ -401,7 +401,7 @@ CREATE INDEX idempotency_keys_age ON public.idempotency_keys USING btree (create
 POLICY all_tenants ON idempotency_keys TO slipway_worker USING true
 POLICY one_tenant ON idempotency_keys TO slipway_api USING (tenant_id = current_tenant())
 GRANT INSERT, SELECT, UPDATE TO slipway_api
-GRANT DELETE, SELECT TO slipway_worker
+GRANT DELETE, INSERT, SELECT, UPDATE TO slipway_worker
 
 CREATE TABLE installations (
   tenant_id text NOT NULL
@@ -766,11 +766,16 @@ GRANT SELECT TO slipway_worker
 CREATE TABLE tenants (
   id text NOT NULL
   created_at timestamp with time zone NOT NULL DEFAULT now()
+  name text
+  state text NOT NULL DEFAULT 'active'::text
+  quotas jsonb NOT NULL DEFAULT '{}'::jsonb
+  created_by text NOT NULL DEFAULT 'service'::text
   CONSTRAINT tenants_id_check CHECK ((id ~ '^[A-Za-z0-9_.-]{1,64}$'::text))
   CONSTRAINT tenants_pkey PRIMARY KEY (id)
+  CONSTRAINT tenants_state_check CHECK ((state = ANY (ARRAY['active'::text, 'suspended'::text, 'removing'::text])))
 );
 GRANT SELECT TO slipway_api
-GRANT INSERT, SELECT TO slipway_worker
+GRANT DELETE, INSERT, SELECT, UPDATE TO slipway_worker
 
 CREATE TABLE webhook_deliveries (
   tenant_id text NOT NULL

@@ -10,9 +10,10 @@ import {
   type Role,
 } from '../../domain/permissions.js';
 import type { Pool } from '../../store/db/pool.js';
-import { hasTenant } from '../../store/db/tenants.js';
+import { databaseNow } from '../../store/db/clock.js';
 import { TENANT_ID } from '../../store/db/transaction.js';
 import type { Authenticate } from './authentication.js';
+import { TenantAdmission } from './tenant-admission.js';
 import { TokenRefused } from '../http/token-refused.js';
 import { claimsOf, refusalOf } from './token-refusal.js';
 
@@ -45,7 +46,7 @@ const SUBJECT = /^[\x20-\x7e]{1,255}$/;
  */
 export function byOperatorToken(pool: Pool, options: OperatorTokens, log: Logger): Authenticate {
   const keys = keysOf(options);
-  const known = new Set<string>();
+  const tenants = new TenantAdmission(pool, databaseNow);
   return async (token) => {
     const claims = await verified(token, keys, options, log);
     const { tenant: tenantId, sub } = claims;
@@ -62,15 +63,12 @@ export function byOperatorToken(pool: Pool, options: OperatorTokens, log: Logger
         'the token does not say who its holder is: its claim sub must hold 1 to 255 characters of ASCII',
         claimsOf(token),
       );
-    if (!known.has(tenantId)) {
-      if (!(await hasTenant(pool, tenantId)))
-        throw new TokenRefused(
-          'tenant',
-          `the tenant "${tenantId}" of the token does not exist; its administrator makes one with slipway-admin tenants create`,
-          claimsOf(token),
-        );
-      known.add(tenantId);
-    }
+    if ((await tenants.termsOf(tenantId)) === undefined)
+      throw new TokenRefused(
+        'tenant',
+        `the tenant "${tenantId}" of the token does not exist; its administrator makes one with slipway-admin tenants create`,
+        claimsOf(token),
+      );
     return {
       tenantId,
       id: `user:${sub}`,

@@ -116,6 +116,10 @@ export interface Call<Params = Record<string, string>, Query = Record<string, un
   answerOnce: (work: (tx: Tx) => Promise<Answer>) => Promise<Answer>;
   /** Writes the entry of a route that is `audit.byHandler`, in the transaction that makes the change. */
   recordAct: (tx: Tx, before: Shown | undefined, after: Shown) => Promise<void>;
+  /** The same as a service, which sees all tenants: for what the operator of the installation does. */
+  answerOnceAsService: (work: (tx: Tx) => Promise<Answer>) => Promise<Answer>;
+  /** `inTenant` as a service, for the same. */
+  asService: <T>(work: (tx: Tx) => Promise<T>) => Promise<T>;
 }
 
 /**

@@ -137,7 +137,7 @@ export function apiKeyRoutes(services: Pick<Services, 'now' | 'signIn'>): Route[
         409: { description: "It is the last owner's key that does not expire" },
       },
       async handle(call) {
-        await call.inTenant((tx) => revokeKey(tx, makerOf(call.principal), call.params.id, terms()));
+        await call.inTenant((tx) => revokeKey(tx, call.principal.tenantId, call.params.id, terms()));
         return NO_CONTENT;
       },
     }),

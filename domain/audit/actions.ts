@@ -48,6 +48,8 @@ export const ACTIONS = [
   'api_key.change',
   'api_key.revoke',
   'api_key.rotate',
+  'tenant.create',
+  'tenant.change',
   'permission.refuse',
 ] as const;
 

@@ -70,23 +70,6 @@ export const EVENT_NAMES = [...INSTALLATION_EVENTS, ...DEVICE_EVENTS, ...ROLLOUT
 /** A name that the history may have. */
 export type EventName = (typeof EVENT_NAMES)[number];
 
-/**
- * What operators did with keys and tenants. They stand in the same sealed history; `GET /v1/events`, its streams and
- * webhooks leave them out, because who reads the fleet need not know who holds which key.
- */
-export const OPERATOR_EVENTS = [
-  'key_created',
-  'key_changed',
-  'key_revoked',
-  'key_rotated',
-  'tenant_created',
-  'tenant_changed',
-  'tenant_removal_began',
-  'tenant_removed',
-] as const;
-/** A name of an entry that the fleet's events leave out. */
-export type OperatorEvent = (typeof OPERATOR_EVENTS)[number];
-
 /** The name in the history of a command of a person. */
 export function eventOfCommand(command: Command['do']): EventName {
   return command === 'amend' ? 'amended' : command;

@@ -94,6 +94,9 @@ const SUBJECTS: Readonly<Record<Resource, Read | null>> = {
       `SELECT name, principal, role, permissions, expires_at AS "expiresAt", works_until AS "worksUntil",
         rotated_from AS "rotatedFrom", revoked_at AS "revokedAt" FROM api_keys WHERE tenant_id = $1 AND id = $2`,
     ),
+  // Of the operator of the installation, whose own tenant is $1.
+  tenant: (tx, tenantId, id) =>
+    read(tx, tenantId, id, `SELECT name, state, quotas FROM tenants WHERE $1 = 'default' AND id = $2`),
   permission: null,
 };
 

@@ -1,15 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import { DomainError } from '../../domain/errors.js';
 import { lacking, type Permission } from '../../domain/permissions.js';
-import type { OperatorEvent } from '../../domain/webhook/event-names.js';
 import { freePrincipal, hashOf, permissionsOfKey, type Grant } from '../db/api-keys.js';
 import { newKey } from '../db/key-format.js';
 import { oneRow } from '../db/one-row.js';
 import type { Page, PageRequest } from '../db/page.js';
 import type { Tx } from '../db/pool.js';
+import { assertQuota } from '../db/quotas.js';
 import { BY_CREATION, readPage } from '../db/read-page.js';
 import { iso, ms } from '../db/times.js';
-import { writeHistory } from '../history/history.js';
 
 /** A key as it is shown: without its secret. Times are epoch milliseconds. */
 export interface KeyView extends Grant {
@@ -69,6 +68,7 @@ export async function createKey(tx: Tx, maker: KeyMaker, wanted: KeyWanted, now:
   const grant = { role: wanted.role ?? null, permissions: wanted.permissions ?? null };
   refuseExcess(maker, grant);
   await lockKeys(tx, maker.tenantId);
+  await assertQuota(tx, maker.tenantId, 'apiKeys');
   const principal = await freePrincipal(tx, maker.tenantId, wanted.name);
   const made = await insertKey(
     tx,
@@ -76,7 +76,6 @@ export async function createKey(tx: Tx, maker: KeyMaker, wanted: KeyWanted, now:
     { ...grant, name: wanted.name, principal, expiresAt: wanted.expiresAt ?? null },
     now,
   );
-  await tell(tx, maker, 'key_created', made.view, { after: grantOf(made.view) }, now);
   return made;
 }
 
@@ -126,6 +125,8 @@ export async function changeKey(
   if (expiresAt !== before.expiresAt) {
     refuseExcess(maker, before);
     if (expiresAt !== null && !hasIssuer) await refuseLastOwner(tx, tenantId, before);
+    // One that has ended may work again.
+    if (before.state === 'expired') await assertQuota(tx, tenantId, 'apiKeys');
   }
   await tx.query('UPDATE api_keys SET name = $3, expires_at = $4 WHERE tenant_id = $1 AND id = $2', [
     tenantId,
@@ -133,10 +134,7 @@ export async function changeKey(
     change.name ?? before.name,
     iso(expiresAt),
   ]);
-  const after = await readKey(tx, tenantId, id, now);
-  if (after.name !== before.name || after.expiresAt !== before.expiresAt)
-    await tell(tx, maker, 'key_changed', after, { before: grantOf(before), after: grantOf(after) }, now);
-  return after;
+  return readKey(tx, tenantId, id, now);
 }
 
 /**
@@ -144,17 +142,15 @@ export async function changeKey(
  */
 export async function revokeKey(
   tx: Tx,
-  maker: Omit<KeyMaker, 'permissions'>,
+  tenantId: string,
   id: string,
   { now, hasIssuer }: { now: number; hasIssuer: boolean },
 ): Promise<void> {
-  const { tenantId } = maker;
   await lockKeys(tx, tenantId);
   const before = await readKey(tx, tenantId, id, now);
   if (before.state === 'revoked') return;
   if (!hasIssuer) await refuseLastOwner(tx, tenantId, before);
   await tx.query('UPDATE api_keys SET revoked_at = $3 WHERE tenant_id = $1 AND id = $2', [tenantId, id, iso(now)]);
-  await tell(tx, maker, 'key_revoked', before, { before: grantOf(before) }, now);
 }
 
 /**
@@ -170,14 +166,13 @@ export async function rotateKey(tx: Tx, maker: KeyMaker, id: string, overlapMs: 
     throw new DomainError('AUTH_KEY_STATE', `this key is ${before.state}: make another one`, { state: before.state });
   refuseExcess(maker, before);
   await refuseSecondSuccessor(tx, tenantId, id, now);
+  await assertQuota(tx, tenantId, 'apiKeys');
   const successor = { ...before, principal: row.principal, rotatedFrom: id };
   const made = await insertKey(tx, maker, successor, now);
   await tx.query(
     'UPDATE api_keys SET works_until = least(works_until, $3::timestamptz) WHERE tenant_id = $1 AND id = $2',
     [tenantId, id, iso(now + overlapMs)],
   );
-  const after = { successor: made.view.id, worksUntil: iso(now + overlapMs) };
-  await tell(tx, maker, 'key_rotated', before, { before: grantOf(before), after }, now);
   return made;
 }
 
@@ -265,27 +260,6 @@ async function rowOf(tx: Tx, tenantId: string, id: string): Promise<KeyRow> {
   ]);
   if (!rows[0]) throw new DomainError('AUTH_KEY_NOT_FOUND', `there is no key ${id}`);
   return rows[0];
-}
-
-/** What of a key an entry of the history shows. */
-function grantOf({ name, role, permissions, expiresAt }: KeyView): Record<string, unknown> {
-  return {
-    name,
-    ...(role === null ? {} : { role }),
-    ...(permissions === null ? {} : { permissions }),
-    expiresAt: iso(expiresAt),
-  };
-}
-
-function tell(
-  tx: Tx,
-  { tenantId, by }: Omit<KeyMaker, 'permissions'>,
-  event: OperatorEvent,
-  { id }: KeyView,
-  effect: Record<string, unknown>,
-  at: number,
-): Promise<void> {
-  return writeHistory(tx, [{ tenantId, at, event, data: { by: `operator:${by}`, keyId: id, ...effect } }]);
 }
 
 function toView(row: KeyRow, now: number): KeyView {

@@ -16,6 +16,7 @@ import { lockTopology, requireGateway } from './topology.js';
 import { mark, markDocumentsOf, wakeSender } from '../outbox/outbox.js';
 import type { Page, PageRequest } from '../db/page.js';
 import type { Tx } from '../db/pool.js';
+import { assertQuota } from '../db/quotas.js';
 import { BY_CREATION, BY_NAME, readPage } from '../db/read-page.js';
 import { refreshAdmissible } from '../rollouts/moves.js';
 import { wantSweeps } from './sweep.js';
@@ -80,6 +81,7 @@ const COLUMNS = `id, device_type_id, name, description, tags, connected_by, loca
 /** @throws DomainError DEVICETYPE_NOT_FOUND, DEVICE_CONNECTEDBY_CONFLICT, DEVICE_ALIAS_CONFLICT */
 export async function createDevice(tx: Tx, tenantId: string, device: NewDevice): Promise<Device> {
   const id = randomUUID();
+  await assertQuota(tx, tenantId, 'devices');
   await requireType(tx, tenantId, device.info.deviceTypeId);
   if (device.info.connectedBy) await requireGateway(tx, tenantId, id, device.info.connectedBy);
   await tx.query(

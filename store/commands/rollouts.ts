@@ -12,6 +12,7 @@ import { newId } from '../db/ids.js';
 import { mark, wakeSender } from '../outbox/outbox.js';
 import type { Page, PageRequest } from '../db/page.js';
 import type { Tx } from '../db/pool.js';
+import { assertQuota } from '../db/quotas.js';
 import { namePattern } from '../db/name-part.js';
 import { BY_CREATION, BY_NAME, readRows } from '../db/read-page.js';
 import { checkAgainstFleet, groupSizes } from '../rollouts/check.js';
@@ -50,6 +51,7 @@ export async function createRollout(
   now: number,
 ): Promise<RolloutView> {
   const { createdBy, template } = request;
+  await assertQuota(tx, tenantId, 'openRollouts');
   const types = await checkAgainstFleet(tx, tenantId, request.plan);
   const targets = types.reduce((sum, one) => sum + one.count, 0);
   const deviceMs = await readDeviceMs(tx, tenantId, request.plan, types);

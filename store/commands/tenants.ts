@@ -1,8 +1,12 @@
+import { DomainError } from '../../domain/errors.js';
 import { permissionsOf } from '../../domain/permissions.js';
+import { QUOTAS, type Quotas, type TenantState } from '../../domain/tenant.js';
+import { FIRST_TENANT } from '../db/api-keys.js';
 import { databaseNow } from '../db/clock.js';
-import type { Pool } from '../db/pool.js';
+import type { Pool, Tx } from '../db/pool.js';
+import { iso } from '../db/times.js';
 import { asService } from '../db/transaction.js';
-import { createKey } from './api-keys.js';
+import { createKey, type MadeKey } from './api-keys.js';
 
 /** Of a new tenant: with a device's id it must fit into the 64 characters of a certificate's common name. */
 const NEW_TENANT = /^[a-z0-9][a-z0-9-]{0,26}$/;
@@ -19,22 +23,125 @@ const RESERVED: ReadonlySet<string> = new Set([
   'well-known',
 ]);
 
+/** Whether a tenant may be made with this id; a sentence where not. */
+export function whyNoTenantId(id: string): string | undefined {
+  return NEW_TENANT.test(id) && !RESERVED.has(id)
+    ? undefined
+    : `has 1 to 27 small letters, digits and -, begins with a letter or digit, and is not reserved (${[...RESERVED].join(', ')})`;
+}
+
+/** `createdAt`: epoch milliseconds. */
+export interface TenantView {
+  readonly id: string;
+  readonly name: string | null;
+  readonly state: TenantState;
+  readonly quotas: Quotas;
+  readonly createdAt: number;
+  readonly createdBy: string;
+}
+
+/** A tenant to make. */
+export interface TenantWanted {
+  readonly id: string;
+  readonly name?: string | undefined;
+  readonly quotas?: Quotas | undefined;
+}
+
+/** Absent members stay as they are; of quotas each by itself, null takes one away. */
+export interface TenantChange {
+  readonly name?: string | null | undefined;
+  readonly state?: 'active' | 'suspended' | undefined;
+  readonly quotas?: Readonly<Partial<Record<(typeof QUOTAS)[number], number | null | undefined>>> | undefined;
+}
+
+interface TenantRow {
+  id: string;
+  name: string | null;
+  state: TenantState;
+  quotas: Quotas;
+  created_at: Date;
+  created_by: string;
+}
+
+const COLUMNS = 'id, name, state, quotas, created_at, created_by';
+
 /**
- * Makes a tenant with a first key of the role owner.
- * @returns the key, which is kept as a hash only and shown this once
- * @throws a sentence where the id is not possible, or there is such a tenant
+ * Makes a tenant with a first key of the role owner. As a service.
+ * @param by who makes it: `key:<name>`
+ * @throws DomainError TENANT_EXISTS
  */
-export async function createTenant(pool: Pool, id: string): Promise<string> {
-  if (!NEW_TENANT.test(id) || RESERVED.has(id)) {
-    throw new Error(
-      `"${id}" cannot be the id of a tenant: it has 1 to 27 small letters, digits and -, begins with a letter or digit, and is not reserved (${[...RESERVED].join(', ')})`,
-    );
-  }
-  return asService(pool, async (tx) => {
-    const { rowCount } = await tx.query('INSERT INTO tenants (id) VALUES ($1) ON CONFLICT DO NOTHING', [id]);
-    if (rowCount !== 1) throw new Error(`there is a tenant "${id}" already`);
-    const maker = { tenantId: id, by: 'slipway-admin', permissions: permissionsOf('owner') };
-    const { key } = await createKey(tx, maker, { name: 'bootstrap', role: 'owner' }, databaseNow());
-    return key;
-  });
+export async function createTenant(
+  tx: Tx,
+  by: string,
+  wanted: TenantWanted,
+  now: number,
+): Promise<{ view: TenantView; made: MadeKey }> {
+  const { rowCount } = await tx.query(
+    `INSERT INTO tenants (id, name, quotas, created_at, created_by) VALUES ($1, $2, $3, $4, $5)
+      ON CONFLICT DO NOTHING`,
+    [wanted.id, wanted.name ?? null, JSON.stringify(wanted.quotas ?? {}), iso(now), by],
+  );
+  if (rowCount !== 1) throw new DomainError('TENANT_EXISTS', `there is a tenant "${wanted.id}" already`);
+  const view = await readTenant(tx, wanted.id);
+  const maker = { tenantId: view.id, by, permissions: permissionsOf('owner') };
+  return { view, made: await createKey(tx, maker, { name: 'bootstrap', role: 'owner' }, now) };
+}
+
+/** The same for the administrator on the machine. @returns the key. @throws a sentence where the id is not possible. */
+export async function createTenantLocally(pool: Pool, id: string): Promise<string> {
+  const refusal = whyNoTenantId(id);
+  if (refusal !== undefined) throw new Error(`"${id}" cannot be the id of a tenant: it ${refusal}`);
+  return asService(pool, async (tx) => (await createTenant(tx, 'slipway-admin', { id }, databaseNow())).made.key);
+}
+
+/** As a service. @throws DomainError TENANT_NOT_FOUND */
+export async function readTenant(tx: Tx, id: string): Promise<TenantView> {
+  const { rows } = await tx.query<TenantRow>(`SELECT ${COLUMNS} FROM tenants WHERE id = $1`, [id]);
+  if (!rows[0]) throw new DomainError('TENANT_NOT_FOUND', `there is no tenant "${id.slice(0, 64)}"`);
+  return toView(rows[0]);
+}
+
+/** Newest first. As a service. */
+export async function listTenants(tx: Tx): Promise<TenantView[]> {
+  const { rows } = await tx.query<TenantRow>(`SELECT ${COLUMNS} FROM tenants ORDER BY created_at DESC, id`);
+  return rows.map(toView);
+}
+
+/**
+ * As a service. The tenant of the operator of the installation cannot be suspended: no key would be left to undo it.
+ * @throws DomainError TENANT_NOT_FOUND, TENANT_STATE
+ */
+export async function changeTenant(tx: Tx, id: string, change: TenantChange): Promise<TenantView> {
+  const before = await lockTenant(tx, id);
+  const state = change.state ?? before.state;
+  if (before.state === 'removing') throw new DomainError('TENANT_STATE', `the tenant "${id}" is being removed`);
+  if (id === FIRST_TENANT && state !== 'active')
+    throw new DomainError('TENANT_STATE', `"${id}" is the tenant of the operator of the installation: it stays active`);
+  const quotas = Object.fromEntries(
+    QUOTAS.map((quota) => [quota, change.quotas?.[quota] === undefined ? before.quotas[quota] : change.quotas[quota]]),
+  );
+  const kept = Object.fromEntries(Object.entries(quotas).filter(([, value]) => value !== null && value !== undefined));
+  await tx.query('UPDATE tenants SET name = $2, state = $3, quotas = $4 WHERE id = $1', [
+    id,
+    change.name === undefined ? before.name : change.name,
+    state,
+    JSON.stringify(kept),
+  ]);
+  return readTenant(tx, id);
+}
+
+async function lockTenant(tx: Tx, id: string): Promise<TenantView> {
+  await tx.query('SELECT FROM tenants WHERE id = $1 FOR UPDATE', [id]);
+  return readTenant(tx, id);
+}
+
+function toView(row: TenantRow): TenantView {
+  return {
+    id: row.id,
+    name: row.name,
+    state: row.state,
+    quotas: row.quotas,
+    createdAt: row.created_at.getTime(),
+    createdBy: row.created_by,
+  };
 }

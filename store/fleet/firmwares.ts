@@ -4,6 +4,7 @@ import type { Firmware, FirmwareState } from '../../domain/artifact/firmware.js'
 import { DomainError } from '../../domain/errors.js';
 import type { Page, PageRequest } from '../db/page.js';
 import type { Pool, Tx } from '../db/pool.js';
+import { assertQuota } from '../db/quotas.js';
 import { wildcards } from '../../domain/fleet/filter-tree.js';
 import { namePattern } from '../db/name-part.js';
 import { BY_CREATION, BY_NAME, readPage } from '../db/read-page.js';
@@ -53,6 +54,7 @@ export interface DraftAge {
 
 /** Makes a draft without a blob, with a new id. `now`: epoch milliseconds. */
 export async function createFirmware(tx: Tx, tenantId: string, firmware: NewFirmware, now: number): Promise<Firmware> {
+  await assertQuota(tx, tenantId, 'firmwares');
   const { rows } = await tx.query<FirmwareRow>(
     `INSERT INTO firmwares (tenant_id, id, name, description, version, content_type, labels, created_by, created_at,
       updated_at, expected_sha256, expected_size)
@@ -165,6 +167,7 @@ export async function attachContent(
   content: { sha256: string; size: number },
   now: number,
 ): Promise<void> {
+  await assertQuota(tx, tenantId, 'bytes', content.size);
   const { rowCount } = await tx.query(
     `UPDATE firmwares SET state = 'ready', sha256 = $3, size = $4, updated_at = $5 WHERE tenant_id = $1 AND id = $2
       AND state = 'draft'`,

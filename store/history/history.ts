@@ -1,5 +1,5 @@
 import type { Entry } from '../../domain/installation/history.js';
-import type { EventName, OperatorEvent } from '../../domain/webhook/event-names.js';
+import type { EventName } from '../../domain/webhook/event-names.js';
 import type { Tx } from '../db/pool.js';
 
 /** The event under which what people did stands in the history. No webhook and no list of events tells it. */
@@ -7,7 +7,7 @@ export const AUDIT = 'audit';
 
 /** An entry as it is written; it gets its number later, when it is sealed. */
 export interface HistoryEntry {
-  event: EventName | OperatorEvent;
+  event: EventName;
   /** JSON-safe, as in an `Entry`. */
   data: Entry['data'];
   tenantId: string;

@@ -1,4 +1,3 @@
-import { OPERATOR_EVENTS } from '../../domain/webhook/event-names.js';
 import { totalOf } from '../db/count.js';
 import { oneRow } from '../db/one-row.js';
 import { AUDIT, type ReadEntry } from './history.js';
@@ -7,8 +6,8 @@ import type { Pool, Tx } from '../db/pool.js';
 import { asService } from '../db/transaction.js';
 import { cursorAfter, parseEntryCursor } from '../db/cursors.js';
 
-/** What operators did with keys and tenants is in the same history, and not for who reads the fleet. */
-const OF_THE_FLEET = `event <> ALL ('{${AUDIT},${OPERATOR_EVENTS.join(',')}}')`;
+/** What people did is in the same history, and not for who reads the fleet. */
+const OF_THE_FLEET = `event <> '${AUDIT}'`;
 
 /** One entry of a tenant's sealed history: its number is final, there is none before it that comes later. */
 export interface SealedEntry extends ReadEntry {

@@ -11,7 +11,7 @@ import { Refusals } from '../../api/auth/refusals.js';
 import { LiveEvents } from '../../api/live/live-events.js';
 import type { Services } from '../../api/http/route.js';
 import { Simulations } from '../../api/simulation/simulations.js';
-import { PERMISSIONS, type Permission, type Role } from '../../domain/permissions.js';
+import { OF_THE_INSTALLATION, PERMISSIONS, type Permission, type Role } from '../../domain/permissions.js';
 import { createKey } from '../../store/commands/api-keys.js';
 import { openPool, type Pool } from '../../store/db/pool.js';
 import { asService } from '../../store/db/transaction.js';
@@ -119,7 +119,7 @@ export async function startApi(
     };
   };
   return {
-    ...(await as({ name: 'bootstrap' })),
+    ...(await as({ name: 'bootstrap', role: 'owner', permissions: OF_THE_INSTALLATION })),
     url,
     databaseUrl: database.url,
     pool,

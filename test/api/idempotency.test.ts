@@ -142,7 +142,7 @@ async function rollout(command: string, ...before: string[]): Promise<string> {
 }
 
 /** Answers that hold a secret are told once, and never again. */
-const SECRET = /\/credentials$|\/webhooks$|\/api-keys(\/\{id\}\/rotate)?$/;
+const SECRET = /\/credentials$|\/webhooks$|\/api-keys(\/\{id\}\/rotate)?$|\/tenants$/;
 /** Of those that do not answer 201. */
 const STATUS = (name: string): number =>
   name.endsWith('simulations') ? 200 : /\/(cancel|release|redeliver)$|^\/v1\/rollouts\/\{id\}\//.test(name) ? 202 : 201;

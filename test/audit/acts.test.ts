@@ -256,6 +256,11 @@ const ACTS: Readonly<Record<string, [act: () => Promise<Reply>, said: object]>> 
     async () => post(`/v1/api-keys/${await apiKey()}/rotate`, { overlap: 'PT2H' }),
     { before: { worksUntil: null }, after: { worksUntil: expect.any(String) } },
   ],
+  'tenant.create': [
+    () => post('/v1/tenants', { id: 'audited-1', name: 'A' }),
+    { after: { name: 'A', state: 'active' } },
+  ],
+  'tenant.change': [() => api.call('PATCH', '/v1/tenants/default', { name: 'Us' }), { after: { name: 'Us' } }],
 };
 
 describe('The audit', () => {
@@ -271,7 +276,7 @@ describe('The audit', () => {
         action,
         actor: 'key:bootstrap',
         tenant: 'default',
-        resource: { type: action.split('.')[0], id: expect.stringMatching(/^[0-9a-f-]{36}$/) },
+        resource: { type: action.split('.')[0], id: expect.stringMatching(/^([0-9a-f-]{36}|audited-1|default)$/) },
         from: { address: expect.stringContaining('127.0.0.1') },
         requestId: expect.any(String),
         ...said,
@@ -338,7 +343,7 @@ describe('The audit', () => {
     expect(await actions(`&resource=${id}`)).toEqual(both);
     expect(await actions(`&resource=device/${id}&order=asc`)).toEqual([...both].reverse());
     expect(await actions(`&resource=${id}&action=device.change`)).toEqual(['device.change']);
-    expect(await actions(`&resource=tenant`)).toEqual([]);
+    expect(await actions(`&resource=something`)).toEqual([]);
     expect((await audited.entries('&resource=device')).every((one: Entry) => one.resource.type === 'device')).toBe(
       true,
     );

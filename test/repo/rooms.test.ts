@@ -58,6 +58,7 @@ const BESIDE_THE_ROOMS: Readonly<Record<string, readonly string[]>> = {
     'permissions.ts',
     'plural.ts',
     'shortened.ts',
+    'tenant.ts',
     'times.ts',
     'uuid.ts',
   ],

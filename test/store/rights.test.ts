@@ -9,7 +9,7 @@ import pg from 'pg';
 import { createLog } from '../../runtime/log.js';
 import { migrate } from '../../store/db/migrate.js';
 import { openPool } from '../../store/db/pool.js';
-import { createTenant } from '../../store/commands/tenants.js';
+import { createTenantLocally } from '../../store/commands/tenants.js';
 import { freePort } from '../../workers/embedded/ports.js';
 import { startPostgres } from '../../workers/embedded/postgres.js';
 import { TestedPostgres } from '../support/postgresql.js';
@@ -75,7 +75,7 @@ const CREATE = 'GRANT CREATE ON SCHEMA public TO USER';
 async function works(url: string): Promise<void> {
   const pool = openPool({ databaseUrl: url, name: 'rights' });
   try {
-    await createTenant(pool, 'acme');
+    await createTenantLocally(pool, 'acme');
     await pool.query(
       `BEGIN; SET LOCAL ROLE slipway_api; SET LOCAL slipway.tenant = 'acme'; SELECT FROM devices; COMMIT`,
     );

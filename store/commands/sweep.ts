@@ -12,9 +12,9 @@ const NO_MATCH = 'it no longer matches the filter';
 
 /**
  * Of a dynamic rollout, the next page of the fleet: devices that have come to match join the last group; with the last
- * page, those that have ceased to match before their turn leave. What is asked for meanwhile begins anew. A sweep begins
- * with a transaction of its own: a request that changes a device holds that device and waits for the row that is deleted
- * there, so that this one must not wait for devices.
+ * page, those that have ceased to match before their turn leave. What is asked for meanwhile begins anew. A sweep
+ * begins with a transaction of its own: a request that changes a device holds that device and waits for the row that
+ * is deleted there, so that this one must not wait for devices.
  */
 export async function sweepPage(
   tx: Tx,

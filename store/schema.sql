@@ -734,6 +734,7 @@ CREATE TABLE rollouts (
   eta timestamp with time zone
   admissible_to uuid
   acts_at timestamp with time zone
+  loosened jsonb
   CONSTRAINT rollouts_pkey PRIMARY KEY (tenant_id, id)
   CONSTRAINT rollouts_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(id)
 );

@@ -7,12 +7,13 @@ import { abortBody, pauseBody, rejectBody, resumeBody, retryBody, skipBody } fro
 import { commandRollout } from '../../store/commands/rollout-commands.js';
 import { expectedVersions, IF_MATCH, MOVED_ON } from '../http/if-match.js';
 import { answer, route, type Answer, type Call, type Route, type Services } from '../http/route.js';
-import { byId, common, oneRollout, printer, ROLLOUTS, VALIDATION, WRONG_PHASE } from './rollouts.js';
+import { byId, common, oneRollout, personOf, printer, ROLLOUTS, VALIDATION, WRONG_PHASE } from './rollouts.js';
 
 const ONE = `${ROLLOUTS}/{id}`;
 const GROUP = `${ONE}/groups/{name}`;
 const byGroup = z.object({ id, name: groupName });
-const FOUR_EYES = 'Where the plan asks for four eyes, not by who created it: 403.';
+const FOUR_EYES =
+  'A vote is for the version of the plan that there is now. Where the plan asks for four eyes, not by who created it, nor by who loosened that version: 403.';
 
 /**
  * docs/contracts/rollouts.md, "States": what a person asks of a rollout. Each is done under the lock of its row, and
@@ -28,8 +29,8 @@ export function rolloutCommandRoutes(services: Services): Route[] {
   ): Promise<Answer> => {
     const expected = expectedVersions(request, VALIDATION);
     return answerOnce(async (tx) => {
-      const { tenantId, id: by } = principal;
-      const view = await commandRollout(tx, tenantId, rolloutId, by, command, services.now(), expected);
+      const person = personOf(principal);
+      const view = await commandRollout(tx, principal.tenantId, rolloutId, person, command, services.now(), expected);
       return answer(202, print(view, principal));
     });
   };
@@ -75,7 +76,7 @@ export function rolloutCommandRoutes(services: Services): Route[] {
       operationId: 'resumeRollout',
       summary: 'End one pause of a rollout',
       description:
-        'Pauses are a set of reasons: this ends the one that it names, and no other. A gate that failed is overridden with it, for which it takes a comment.',
+        'Pauses are a set of reasons: this ends the one that it names, and no other. A gate that failed is overridden with it, for which it takes a comment. To go on despite a gate or a stop rule loosens the plan, as an amendment may, and voids the votes that were given. Votes that are missing are given with approve.',
       permission: 'rollouts:write',
       params: byId,
       body: resumeBody,

@@ -4,6 +4,7 @@ import { checkPlan } from '../../domain/rollout/check-plan.js';
 import type { Caller } from '../../domain/rollout/actions.js';
 import type { Command } from '../../domain/rollout/commands.js';
 import type { Plan } from '../../domain/rollout/plan.js';
+import type { Person } from '../../domain/rollout/votes.js';
 import { envelope, id, listQuery, pageOf } from '../../protocol/http/envelope.js';
 import { printPlan } from '../../protocol/http/print-plan.js';
 import { newRollout, rolloutRequest, type NewRollout, type RolloutRequest } from '../../protocol/http/rollout-plan.js';
@@ -29,7 +30,7 @@ import { faultsOf, refuseFaults } from '../http/errors.js';
 import { expectedVersions, IF_MATCH, MOVED_ON } from '../http/if-match.js';
 import { toPageRequest } from '../http/paging.js';
 import { patched } from '../http/patch.js';
-import { answer, answerPage, NO_CONTENT, route, type Route, type Services } from '../http/route.js';
+import { answer, answerPage, NO_CONTENT, route, type Principal, type Route, type Services } from '../http/route.js';
 
 /** The code of a plan that is refused; the faults stand in `errors`. */
 export const VALIDATION = 'ROLLOUT_VALIDATION';
@@ -45,6 +46,11 @@ export const oneRollout = envelope(rollout);
 export const WRONG_PHASE = {
   description: 'The phase of the rollout does not allow this; the sentence says why, and when it would be',
 };
+
+/** Who asks, as the rules of approvals see it. */
+export function personOf({ id, permissions }: Principal): Person {
+  return { id, mayApprove: permissions.includes('rollouts:approve') };
+}
 
 /** Prints a rollout for who asks: with what they may do, and the place where its process is shown. */
 export function printer(
@@ -171,7 +177,7 @@ export function rolloutRoutes(services: Services): Route[] {
       operationId: 'amendRollout',
       summary: 'Amend a rollout while it runs (RFC 7396)',
       description:
-        'Name, description, pace, stop rules, schedule, and gate, soak and approval of groups that have not passed. Null brings the default back; the plan that comes of it is checked like a new one. Each amendment is a version in the history; one that changes nothing makes no version.',
+        'Name, description, pace, stop rules, schedule, and gate, soak and approval of groups that have not passed. Null brings the default back; the plan that comes of it is checked like a new one. Each amendment is a version in the history; one that changes nothing makes no version. One that loosens (fewer approvals, weaker gates or stop rules, a higher pace) voids the votes that were given; where the plan sets fourEyes it takes rollouts:approve, and another person than the creator: 403.',
       permission: 'rollouts:write',
       params: byId,
       body: rolloutPatch,
@@ -183,7 +189,7 @@ export function rolloutRoutes(services: Services): Route[] {
         412: MOVED_ON,
       },
       async handle(call) {
-        const { tenantId, id: by } = call.principal;
+        const { tenantId } = call.principal;
         const expected = expectedVersions(call.request, VALIDATION);
         const given = await call.inTenant(async (tx) => {
           // Two amendments at once: the second one is merged into what the first one left.
@@ -192,7 +198,9 @@ export function rolloutRoutes(services: Services): Route[] {
           if (!found) throw noSuchRollout(call.params.id);
           refuseMoved(found, expected);
           const command = amend(found.plan, call.body, services.now());
-          return command ? commandRollout(tx, tenantId, found.id, by, command, services.now()) : found;
+          return command
+            ? commandRollout(tx, tenantId, found.id, personOf(call.principal), command, services.now())
+            : found;
         });
         return answer(200, print(given, call.principal));
       },

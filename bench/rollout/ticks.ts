@@ -58,7 +58,9 @@ export class Ticked {
     const ticked = new Ticked(devices.length, pool, activities, id);
     await ticked.settle();
     ticked.materialiseMs = now() - began;
-    await asTenant(pool, TENANT, (tx) => commandRollout(tx, TENANT, id, 'bench', { do: 'start' }, Date.now()));
+    await asTenant(pool, TENANT, (tx) =>
+      commandRollout(tx, TENANT, id, { id: 'bench', mayApprove: false }, { do: 'start' }, Date.now()),
+    );
     await ticked.settle();
     return ticked;
   }

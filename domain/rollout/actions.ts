@@ -5,6 +5,7 @@ import type { Phase } from './phase.js';
 import { groupAt, type Plan } from './plan.js';
 import { plural } from '../plural.js';
 import { retriable } from './retriable.js';
+import { isOverride, missingVotes, whyNotLoosen, whyNotVote, whyNotWithoutVotes } from './votes.js';
 import { whyNot, type Action } from './why-not.js';
 
 /** What an answer about a rollout has a member for. Reject and skip are asked for where their group is shown. */
@@ -57,13 +58,16 @@ function allowance(action: ShownAction, rollout: Judged, caller: Caller, now: nu
 }
 
 /** What is refused although the phase allows it. */
-function refusal(action: ShownAction, rollout: Judged, { id }: Caller, now: number): string | undefined {
+function refusal(action: ShownAction, rollout: Judged, caller: Caller, now: number): string | undefined {
   const { facts, plan, createdBy } = rollout;
+  const { id } = caller;
   switch (action) {
     case 'retry':
       return retriable(facts, plan, RETRYABLE_OUTCOMES, now).refused;
     case 'approve':
-      return nothingToApprove(facts, plan) ?? whyNotVote(plan, createdBy, id);
+      return nothingToApprove(facts, plan) ?? whyNotVote(facts, plan, createdBy, id);
+    case 'resume':
+      return whyNotResume(rollout, caller);
     case 'delete':
       return whyNotDelete(facts);
     default:
@@ -75,7 +79,7 @@ function nothingToApprove(facts: RolloutFacts, plan: Plan): string | undefined {
   const own = plan.approval.required > 0;
   const groups = facts.groups.filter((_, position) => groupAt(plan.groups, position).approval !== null);
   if (!own && groups.length === 0) return 'its plan asks for no approval';
-  if (own && facts.startedAt === null) return undefined;
+  if (own && (facts.startedAt === null || missingVotes(facts, plan) > 0)) return undefined;
   if (groups.some(({ passedAt, failedAt }) => passedAt === null && failedAt === null)) return undefined;
   const rejected = groups.find(({ failedAt }) => failedAt !== null);
   return rejected
@@ -83,11 +87,14 @@ function nothingToApprove(facts: RolloutFacts, plan: Plan): string | undefined {
     : 'everything that its plan asks for is approved';
 }
 
-/** Four eyes (docs/contracts/rollouts.md, "States"): undefined = `by` may approve it. */
-export function whyNotVote(plan: Plan, createdBy: string, by: string): string | undefined {
-  return plan.approval.fourEyes && by === createdBy
-    ? 'the creator of the rollout cannot approve it: its plan sets fourEyes'
-    : undefined;
+/** It is refused where none of its pauses can be ended by this person; the sentence is that of the first. */
+function whyNotResume({ facts, plan, createdBy }: Judged, { id, permissions }: Caller): string | undefined {
+  const person = { id, mayApprove: permissions.includes('rollouts:approve') };
+  const refusals = facts.pauses.map(({ reason }) => {
+    if (reason === 'approval') return whyNotWithoutVotes(facts, plan);
+    return isOverride(reason) ? whyNotLoosen(plan, createdBy, person, `resuming despite ${reason}`) : undefined;
+  });
+  return refusals.includes(undefined) ? undefined : refusals[0];
 }
 
 /** Aborted, it ends with the last of its installations: until then it cannot be deleted. */

@@ -51,7 +51,8 @@ export function valueAt(plan: Plan, pointer: string): unknown {
     );
 }
 
-function same(a: unknown, b: unknown): boolean {
+/** Whether two values of a plan say the same, in whichever order their members stand. */
+export function same(a: unknown, b: unknown): boolean {
   return a === b || JSON.stringify(sorted(a)) === JSON.stringify(sorted(b));
 }
 

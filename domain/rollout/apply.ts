@@ -1,5 +1,6 @@
 import { shortened } from '../shortened.js';
 import type { GroupFacts, Pause, RolloutFacts } from './facts.js';
+import { groupAt, type Plan } from './plan.js';
 import type { Step } from './steps.js';
 import { ruleKey } from './stop-rules.js';
 
@@ -92,7 +93,8 @@ export function pausedBy(facts: RolloutFacts, pause: Pause): RolloutFacts {
   return { ...facts, pauses: facts.pauses.map((one) => (one === there ? added : one)) };
 }
 
-function groupsOf({ group, groups }: Pause): readonly string[] {
+/** The groups that a pause is about. */
+export function groupsOf({ group, groups }: Pause): readonly string[] {
   return groups ?? (group === undefined ? [] : [group]);
 }
 
@@ -112,19 +114,30 @@ export function abortedBy(facts: RolloutFacts, because: string, cancelOpen: bool
 /**
  * Takes one reason away, and nothing else. Where it was a gate's, or an approval that was refused or lapsed, the person
  * who resumes takes it upon himself: that gate is overridden, or the approval asked for anew, in each group that the
- * pause is about.
+ * pause is about. A gate that is overridden is no approval: where the group needs one, it is asked for.
  */
-export function resumed(facts: RolloutFacts, reason: Pause['reason'], by: string, now: number): RolloutFacts {
+export function resumed(
+  facts: RolloutFacts,
+  plan: Plan,
+  reason: Pause['reason'],
+  by: string,
+  now: number,
+): RolloutFacts {
   const pause = facts.pauses.find((one) => one.reason === reason);
   if (!pause) return facts;
   const without = { ...facts, pauses: facts.pauses.filter((one) => one !== pause) };
-  const overridden = { passedAt: now, because: `passed by ${by}, who resumed despite: ${pause.because}` };
+  const because = `passed by ${by}, who resumed despite: ${pause.because}`;
   const groups = groupsOf(pause);
   return {
     ...without,
-    groups: without.groups.map((group) => {
+    groups: without.groups.map((group, position) => {
       if (!groups.includes(group.name)) return group;
-      if (reason !== 'approval') return { ...group, ...overridden };
+      if (reason !== 'approval') {
+        const { approval } = groupAt(plan.groups, position);
+        return approval !== null && group.approvals.length < approval.required
+          ? { ...group, failedAt: null, soakingSince: null, askedAt: now, because }
+          : { ...group, passedAt: now, because };
+      }
       // One that was tried again meanwhile may have votes since.
       return group.failedAt === null || group.passedAt !== null
         ? group

@@ -44,12 +44,27 @@ export interface Pause {
   readonly group?: string;
   /** All groups that it is about, where there is more than one. */
   readonly groups?: readonly string[];
+  /** Of an approval: votes were voided, and it ends once they are given again. */
+  readonly isVoided?: boolean;
 }
 
 /** An approval by one person or key. `at`: epoch milliseconds. */
 export interface Vote {
   readonly by: string;
   readonly at: number;
+  /** Of the plan that was approved; absent in votes of before they named it. */
+  readonly version?: number;
+}
+
+/** What loosened the plan since it was approved last. `at`: epoch milliseconds of the newest. */
+export interface Loosening {
+  /** The version of the plan that came of it. */
+  readonly version: number;
+  readonly at: number;
+  /** The persons, who with four eyes cannot approve what they made. */
+  readonly by: readonly string[];
+  /** What voided votes, and how many, for sentences; null = none had been given. */
+  readonly voided: string | null;
 }
 
 /** What happened to one group so far. Its state is derived (phase.ts). */
@@ -67,7 +82,10 @@ export interface GroupFacts {
   readonly approvals: readonly Vote[];
   readonly passedAt: number | null;
   readonly failedAt: number | null;
-  /** One sentence about why it passed or failed. */
+  /**
+   * One sentence about why it passed or failed, or about why its gate was overridden, where its approval is still
+   * asked for.
+   */
   readonly because: string | null;
   /**
    * The longest run of targets, in the order of their admission, that have all ended: what the sequential test sees.
@@ -138,6 +156,8 @@ export interface RolloutFacts {
   readonly startRequestedAt: number | null;
   readonly startedAt: number | null;
   readonly approvals: readonly Vote[];
+  /** null = the plan is as it was created, or was only tightened. */
+  readonly loosened: Loosening | null;
   readonly pauses: readonly Pause[];
   /** Rules that have acted, by their key (stop-rules.ts). */
   readonly fired: readonly string[];
@@ -191,6 +211,11 @@ export function sumOf(groups: readonly { readonly counters: Counters }[]): Count
     }),
     NO_COUNTERS,
   );
+}
+
+/** A person overrode its gate, and its approval is asked for all the same. */
+export function isOverridden(group: Pick<GroupFacts, 'askedAt' | 'because' | 'passedAt' | 'failedAt'>): boolean {
+  return group.askedAt !== null && group.because !== null && group.passedAt === null && group.failedAt === null;
 }
 
 /** Open installations; only those that are in flight take a place of the cap. */

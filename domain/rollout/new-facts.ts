@@ -33,6 +33,7 @@ export function newFacts(at: number, groups: readonly GroupFacts[]): RolloutFact
     startRequestedAt: null,
     startedAt: null,
     approvals: [],
+    loosened: null,
     pauses: [],
     fired: [],
     aborted: null,

@@ -1,5 +1,5 @@
 import { judgeGate } from './gates.js';
-import type { GroupFacts, RolloutFacts } from './facts.js';
+import { isOverridden, type GroupFacts, type RolloutFacts } from './facts.js';
 import { outcomeSentence } from './outcome.js';
 import type { GroupPlan, Plan } from './plan.js';
 import { plural } from '../plural.js';
@@ -51,7 +51,7 @@ export function derivePhase(
   if (facts.startedAt === null && missing > 0)
     return {
       phase: 'awaiting_approval',
-      because: `${plural(missing, 'more approval')} needed before it starts.`,
+      because: `${plural(missing, 'more approval')} needed before it starts${facts.loosened?.voided == null ? '' : `: ${facts.loosened.voided}`}.`,
     };
   if (facts.startedAt === null && plan.schedule.startAt !== null)
     return { phase: 'scheduled', because: `Scheduled to start at ${iso(plan.schedule.startAt)}.` };
@@ -95,6 +95,8 @@ export function gateOf(plan: GroupPlan, group: GroupFacts, isOver: boolean): Ret
   const judged = judgeGate(plan, group);
   if (group.passedAt !== null) return { ...judged, verdict: 'passed', because: group.because ?? judged.because };
   if (group.failedAt !== null) return { ...judged, because: group.because ?? judged.because };
+  if (isOverridden(group) && !isOver)
+    return { ...judged, verdict: 'satisfied', because: group.because ?? judged.because };
   if (group.openedAt === null)
     return { ...judged, verdict: 'wait', because: isOver ? 'the group never opened' : 'the group has not opened' };
   if (isOver) return { ...judged, verdict: 'wait', because: `the rollout ended before this gate: ${judged.because}` };

@@ -1,5 +1,14 @@
 import { finalDeadline, nextDeadline, NO_PROGRESS_MS, overdueGroups, stopScope } from './deadlines.js';
-import { endedOf, openOf, sizeOf, sumOf, type Counters, type GroupFacts, type RolloutFacts } from './facts.js';
+import {
+  endedOf,
+  isOverridden,
+  openOf,
+  sizeOf,
+  sumOf,
+  type Counters,
+  type GroupFacts,
+  type RolloutFacts,
+} from './facts.js';
 import { judgeGate } from './gates.js';
 import { rateNow, RATE_WINDOW_MS } from './pace.js';
 import { groupAt, type GroupPlan, type Plan } from './plan.js';
@@ -67,8 +76,9 @@ function rules(facts: RolloutFacts, plan: Plan): Planned | undefined {
 function starting(facts: RolloutFacts, { approval, schedule }: Plan, now: number): Planned | undefined {
   if (facts.startedAt !== null) return undefined;
   const missing = approval.required - facts.approvals.length;
-  if (facts.startRequestedAt === null) return waiting(describe.draft(missing), null);
-  if (missing > 0) return waiting(describe.unapproved(missing, facts.startRequestedAt), null);
+  const voided = facts.loosened?.voided ?? null;
+  if (facts.startRequestedAt === null) return waiting(describe.draft(missing, voided), null);
+  if (missing > 0) return waiting(describe.unapproved(missing, facts.startRequestedAt, voided), null);
   if (schedule.startAt !== null && schedule.startAt > now)
     return waiting(describe.startTime(schedule.startAt), schedule.startAt);
   return steps({ do: 'begin' });
@@ -144,6 +154,7 @@ function gate(
   facts: RolloutFacts,
   now: number,
 ): Step | undefined {
+  if (isOverridden(group)) return approved(plan, group, group.because ?? '', now);
   const { verdict, because } = judgeGate(plan, group);
   const { name } = group;
   switch (verdict) {

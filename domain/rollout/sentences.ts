@@ -5,9 +5,11 @@ import { openOf, sizeOf, type Counters, type GroupFacts, type Pause, type Rollou
 
 /** What a rollout waits for, in one sentence each: dashboard, CLI, API and the Temporal UI print them as they are. */
 export const describe = {
-  draft: (missing: number) =>
-    `Waiting to be started${missing > 0 ? `; it then needs ${plural(missing, 'approval')}` : ''}.`,
-  unapproved: (missing: number, since: number) => `Waiting for ${plural(missing, 'approval')}, since ${iso(since)}.`,
+  /** `voided`: what voided votes that were given; null = nothing. */
+  draft: (missing: number, voided: string | null) =>
+    `Waiting to be started${missing > 0 ? `; it then needs ${plural(missing, 'approval')}${after(voided)}` : ''}.`,
+  unapproved: (missing: number, since: number, voided: string | null) =>
+    `Waiting for ${plural(missing, 'approval')}, since ${iso(since)}${after(voided)}.`,
   startTime: (startAt: number) => `Waiting for the start time, ${iso(startAt)}.`,
   aborting: (c: Counters) => `Aborting: waiting for ${plural(openOf(c), 'open installation')} to end.`,
   paused: (pauses: readonly Pause[], c: Counters) => {
@@ -54,6 +56,10 @@ export const describe = {
   },
   duration: printDuration,
 };
+
+function after(voided: string | null): string {
+  return voided === null ? '' : `: ${voided}`;
+}
 
 /** The group whose gate is judged, or whose soak or approval is waited for. */
 function judged({ groups }: RolloutFacts): GroupFacts | undefined {

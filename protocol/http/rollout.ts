@@ -31,7 +31,15 @@ import { ROLLOUT_EXAMPLE } from './rollout-example.js';
 /** docs/contracts/rollouts.md, "States". What clients get. */
 const time = timestamp.nullable();
 const sentence = z.string();
-const vote = z.strictObject({ by: z.string(), at: timestamp });
+const vote = z.strictObject({
+  by: z.string(),
+  at: timestamp,
+  version: z
+    .int()
+    .min(1)
+    .nullable()
+    .meta({ description: 'Of the plan that was approved; null in votes of before they named it' }),
+});
 
 const counters = z
   .strictObject({
@@ -117,7 +125,7 @@ export const rollout = z
     nextActionAt: time.meta({ description: 'When something happens by time alone; null where only news moves it' }),
     eta: time.meta({
       description:
-        'When the last target ends, by the plan and what such devices took before, and then by the pace so far; of a draft: as if it had been started when it was created. null while that depends on a person',
+        'When the last target ends, by the plan and what such devices took before, and then by the pace so far; of a draft: as if it had been started when it was created. null while that depends on a person, or on a device that has to come online first',
     }),
     pauses: z.array(
       z.strictObject({
@@ -295,6 +303,6 @@ function printCounters(c: Counters, bytes: number): z.input<typeof counters> {
   return { ...c, bytes };
 }
 
-function printVote({ by, at }: Vote): z.input<typeof vote> {
-  return { by, at: isoTime(at) };
+function printVote({ by, at, version }: Vote): z.input<typeof vote> {
+  return { by, at: isoTime(at), version: version ?? null };
 }

@@ -1,14 +1,22 @@
 import { defined } from '../../domain/defined.js';
 import { DomainError } from '../../domain/errors.js';
 import { eventOfCommand } from '../../domain/webhook/event-names.js';
-import { whyNotVote } from '../../domain/rollout/actions.js';
+import { amended } from '../../domain/rollout/amend.js';
 import { abortedBy, pausedBy, resumed, rolledBackBy, withGroup } from '../../domain/rollout/apply.js';
-import { stillDefaulted } from '../../domain/rollout/amendment.js';
 import type { Amendment, Command } from '../../domain/rollout/commands.js';
-import type { Pause, RolloutFacts, Vote } from '../../domain/rollout/facts.js';
+import type { Pause, RolloutFacts } from '../../domain/rollout/facts.js';
 import { derivePhase } from '../../domain/rollout/phase.js';
-import type { Plan } from '../../domain/rollout/plan.js';
 import { retriable } from '../../domain/rollout/retriable.js';
+import {
+  approved,
+  groupOf,
+  isOverride,
+  loosenedBy,
+  rejected,
+  whyNotLoosen,
+  whyNotWithoutVotes,
+  type Person,
+} from '../../domain/rollout/votes.js';
 import { whyNot } from '../../domain/rollout/why-not.js';
 import { writeHistory } from '../history/history.js';
 import { mark, wakeSender } from '../outbox/outbox.js';
@@ -24,13 +32,13 @@ import type { RolloutView } from '../rollouts/view.js';
  * What a person asks of a rollout, under the lock of its row. A command that finds its work done is a success.
  * @param expected the versions that the rollout may be at (`If-Match`); absent = any
  * @throws DomainError ROLLOUT_NOT_FOUND, ROLLOUT_STATE with the sentence that says why not and when it would be,
- * ROLLOUT_CONFLICT, REQUEST_PRECONDITION_FAILED
+ * ROLLOUT_CONFLICT, REQUEST_PRECONDITION_FAILED, AUTH_FORBIDDEN where the plan sets four eyes
  */
 export async function commandRollout(
   tx: Tx,
   tenantId: string,
   id: string,
-  by: string,
+  person: Person,
   command: Command,
   now: number,
   expected?: readonly number[],
@@ -45,7 +53,7 @@ export async function commandRollout(
     throw new DomainError('ROLLOUT_STATE', `this rollout cannot ${command.do} while it is ${phase}: ${refused}`, {
       phase,
     });
-  const { after: done, data } = await carryOut(tx, rollout, by, command, now);
+  const { after: done, data } = await carryOut(tx, rollout, person, command, now);
   // What it waited for is over; the answer to a command does not go on saying it.
   const after =
     done === rollout ? rollout : { ...done, waitingOn: 'Waiting for its process to apply the command.', actsAt: null };
@@ -57,7 +65,7 @@ export async function commandRollout(
         rolloutId: id,
         at: now,
         event: eventOfCommand(command.do),
-        data: { by: `operator:${by}`, version: after.version, ...data },
+        data: { by: `operator:${person.id}`, version: after.version, ...data },
       },
     ]);
     await mark(tx, [pokeRollout(tenantId, id)]);
@@ -71,8 +79,9 @@ interface Done {
   readonly data: Record<string, unknown>;
 }
 
-async function carryOut(tx: Tx, rollout: StoredRollout, by: string, command: Command, now: number): Promise<Done> {
-  const { facts, plan } = rollout;
+async function carryOut(tx: Tx, rollout: StoredRollout, person: Person, command: Command, now: number): Promise<Done> {
+  const { facts } = rollout;
+  const by = person.id;
   const to = (next: RolloutFacts, data: Record<string, unknown> = {}): Done => ({
     after: next === facts ? rollout : { ...rollout, facts: next },
     data,
@@ -86,9 +95,9 @@ async function carryOut(tx: Tx, rollout: StoredRollout, by: string, command: Com
         because: command.because,
       });
     case 'resume': {
-      const reason = reasonToRemove(facts, command.reason);
+      const [reason, next] = resume(rollout, command.reason, person, now);
       const { comment } = command;
-      return to(resumed(facts, reason, by, now), { reason, ...(comment === undefined ? {} : { comment }) });
+      return to(next, { reason, ...(comment === undefined ? {} : { comment }) });
     }
     case 'abort':
       return to(abortedBy(facts, command.because ?? `aborted by ${by}`, command.cancelOpen, now), {
@@ -102,14 +111,14 @@ async function carryOut(tx: Tx, rollout: StoredRollout, by: string, command: Com
     case 'skip':
       return skip(tx, rollout, command.group, by, now);
     case 'approve':
-      return to(approved(facts, plan, rollout, by, command.group, now), { group: command.group });
+      return to(approved(rollout, by, command.group, now), { group: command.group });
     case 'reject':
-      return to(rejected(facts, plan, by, command.group, command.because, now), {
+      return to(rejected(rollout, by, command.group, command.because, now), {
         group: command.group,
         because: command.because,
       });
     case 'amend':
-      return amend(tx, rollout, command.amendment, now);
+      return amend(tx, rollout, command.amendment, person, now);
   }
 }
 
@@ -207,108 +216,29 @@ async function skip(tx: Tx, rollout: StoredRollout, name: string, by: string, no
   };
 }
 
-function approved(
-  facts: RolloutFacts,
-  plan: Plan,
-  { createdBy }: StoredRollout,
-  by: string,
-  group: string | null,
-  now: number,
-): RolloutFacts {
-  const refused = whyNotVote(plan, createdBy, by);
-  if (refused !== undefined) throw new DomainError('AUTH_FORBIDDEN', refused);
-  const vote = (votes: readonly Vote[]): readonly Vote[] =>
-    votes.some((one) => one.by === by) ? votes : [...votes, { by, at: now }];
-  if (group === null) {
-    if (plan.approval.required === 0)
-      throw new DomainError(
-        'ROLLOUT_STATE',
-        'this rollout needs no approval, but its groups may: POST …/groups/{name}/approve',
-      );
-    const approvals = vote(facts.approvals);
-    return approvals === facts.approvals ? facts : { ...facts, approvals };
-  }
-  const there = groupOf(facts, group);
-  if (plan.groups.find((one) => one.name === group)?.approval == null)
-    throw new DomainError('ROLLOUT_STATE', `group "${group}" needs no approval`);
-  if (there.passedAt !== null) return facts;
-  if (there.failedAt !== null)
-    throw new DomainError(
-      'ROLLOUT_STATE',
-      `group "${group}" was not approved: ${there.because}; resume the rollout to request the approval again`,
-    );
-  const approvals = vote(there.approvals);
-  return approvals === there.approvals ? facts : withGroup(facts, group, { approvals });
-}
-
-function rejected(
-  facts: RolloutFacts,
-  plan: Plan,
-  by: string,
-  group: string | null,
-  because: string,
-  now: number,
-): RolloutFacts {
-  const said = `rejected by ${by}: ${because}`;
-  if (group === null) {
-    if (plan.approval.required === 0)
-      throw new DomainError('ROLLOUT_STATE', 'this rollout needs no approval of its own; pause or abort it');
-    if (facts.startedAt !== null)
-      throw new DomainError('ROLLOUT_STATE', 'it was approved and has started; pause or abort it');
-    return abortedBy(facts, said, false, now);
-  }
-  const there = groupOf(facts, group);
-  if (plan.groups.find((one) => one.name === group)?.approval == null)
-    throw new DomainError('ROLLOUT_STATE', `group "${group}" needs no approval; pause or abort the rollout`);
-  if (there.passedAt !== null)
-    throw new DomainError('ROLLOUT_STATE', `group "${group}" has already passed; pause or abort the rollout`);
-  return pausedBy(withGroup(facts, group, { failedAt: now, because: said }), {
-    reason: 'approval',
-    since: now,
-    because: `group "${group}" was ${said}`,
-    group,
-  });
-}
-
-function groupOf(facts: RolloutFacts, name: string): RolloutFacts['groups'][number] {
-  const group = facts.groups.find((one) => one.name === name);
-  if (!group)
-    throw new DomainError(
-      'ROLLOUT_NOT_FOUND',
-      `this rollout has no group "${name}"; it has ${facts.groups.map((one) => one.name).join(', ')}`,
-    );
-  return group;
-}
-
-async function amend(tx: Tx, rollout: StoredRollout, amendment: Amendment, now: number): Promise<Done> {
-  const after = amended(rollout, amendment, now);
+async function amend(tx: Tx, rollout: StoredRollout, amendment: Amendment, by: Person, now: number): Promise<Done> {
+  const { after, loosened } = amended(rollout, amendment, by, now);
   if (after.plan.pace.offline !== rollout.plan.pace.offline) await judgeAdmissibleAnew(tx, rollout);
-  return { after, data: { amendment } };
+  return { after, data: { amendment, ...(loosened.length > 0 ? { loosens: loosened } : {}) } };
 }
 
-/** Each amendment is a version. Of groups that have passed nothing changes: they were judged. */
-function amended(rollout: StoredRollout, amendment: Amendment, now: number): StoredRollout {
-  const { plan, facts } = rollout;
-  const changes = new Map(amendment.groups?.map((one) => [one.name, one]));
-  for (const name of changes.keys()) {
-    if (groupOf(facts, name).passedAt !== null)
-      throw new DomainError('ROLLOUT_STATE', `group "${name}" has passed; its gate cannot change any more`);
-  }
-  if (amendment.schedule && facts.startedAt !== null && amendment.schedule.startAt !== plan.schedule.startAt)
-    throw new DomainError('ROLLOUT_STATE', 'it has started; its startAt cannot change any more');
-  const groups = plan.groups.map((group) => ({ ...group, ...changes.get(group.name) }));
-  const next: Plan = { ...plan, ...amendment, groups };
-  return {
-    ...rollout,
-    facts: timed(facts, plan, next, now),
-    plan: next,
-    defaulted: stillDefaulted(rollout.defaulted, plan, next),
-    version: rollout.version + 1,
-  };
-}
-
-/** A plan that names a time starts then, without a command; one that names none any more waits for the command. */
-function timed(facts: RolloutFacts, before: Plan, after: Plan, now: number): RolloutFacts {
-  if (facts.startedAt !== null || before.schedule.startAt === after.schedule.startAt) return facts;
-  return { ...facts, startRequestedAt: after.schedule.startAt === null ? null : (facts.startRequestedAt ?? now) };
+/**
+ * Ends one pause. To go on despite a gate or a stop rule loosens the plan. The pause for votes that were voided ends
+ * with these votes, and not by a command.
+ */
+function resume(
+  { facts, plan, version, createdBy }: StoredRollout,
+  named: string | null,
+  by: Person,
+  now: number,
+): [Pause['reason'], RolloutFacts] {
+  const reason = reasonToRemove(facts, named);
+  const lacking = reason === 'approval' ? whyNotWithoutVotes(facts, plan) : undefined;
+  if (lacking !== undefined) throw new DomainError('ROLLOUT_STATE', lacking);
+  if (!isOverride(reason)) return [reason, resumed(facts, plan, reason, by.id, now)];
+  const what = `resuming despite ${reason}`;
+  const refused = whyNotLoosen(plan, createdBy, by, what);
+  if (refused !== undefined) throw new DomainError('AUTH_FORBIDDEN', refused);
+  const loosened = loosenedBy(facts, { plan, version }, by.id, `${what} loosens version ${version}`, now);
+  return [reason, resumed(loosened, plan, reason, by.id, now)];
 }

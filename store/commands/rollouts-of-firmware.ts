@@ -5,6 +5,9 @@ import { commandRollout } from './rollout-commands.js';
 /** How many of what stands in the way are named. */
 const NAMED = 20;
 
+/** Who aborts. */
+const SERVICE = { id: 'service', mayApprove: false } as const;
+
 async function rolloutsOf(tx: Tx, tenantId: string, firmwareId: string): Promise<{ id: string; name: string }[]> {
   const { rows } = await tx.query<{ id: string; name: string }>(
     `SELECT r.id, r.name FROM rollout_firmwares f JOIN rollouts r ON r.tenant_id = f.tenant_id AND r.id = f.rollout_id
@@ -39,5 +42,5 @@ export async function abortRolloutsOf(
   now: number,
 ): Promise<void> {
   for (const { id } of await rolloutsOf(tx, tenantId, firmwareId))
-    await commandRollout(tx, tenantId, id, 'service', { do: 'abort', cancelOpen: true, because }, now);
+    await commandRollout(tx, tenantId, id, SERVICE, { do: 'abort', cancelOpen: true, because }, now);
 }

@@ -47,7 +47,7 @@ export interface StoredRollout {
 }
 
 /** What `toStored` reads, for a SELECT whose table is named `rollouts`. */
-export const ROLLOUT_COLUMNS = `tenant_id, id, plan, defaulted, version, phase, waiting_on, due_at, acts_at, device_ms, eta, created_by, created_at, updated_at, collected_to, collected_at, target_count, forming,
+export const ROLLOUT_COLUMNS = `tenant_id, id, plan, defaulted, version, phase, waiting_on, due_at, acts_at, loosened, device_ms, eta, created_by, created_at, updated_at, collected_to, collected_at, target_count, forming,
   materialised_at, start_requested_at, started_at, approvals, pauses, fired, aborted, rolling_back, swept_at, swept_to, admissible_to, ended_at, finished_at, closed_at, process_started_at,
   EXISTS (SELECT FROM rollout_sweeps s WHERE s.tenant_id = rollouts.tenant_id
     AND s.rollout_id = rollouts.id) AS sweep_wanted`;
@@ -75,6 +75,7 @@ export interface RolloutRow {
   start_requested_at: Date | null;
   started_at: Date | null;
   approvals: RolloutFacts['approvals'];
+  loosened: RolloutFacts['loosened'];
   pauses: RolloutFacts['pauses'];
   fired: RolloutFacts['fired'];
   aborted: RolloutFacts['aborted'];
@@ -172,6 +173,7 @@ function toFacts(row: RolloutRow, groups: readonly GroupRow[]): RolloutFacts {
     startRequestedAt: ms(row.start_requested_at),
     startedAt: ms(row.started_at),
     approvals: row.approvals,
+    loosened: row.loosened,
     pauses: row.pauses,
     fired: row.fired,
     aborted: row.aborted,
@@ -243,7 +245,7 @@ export async function saveRollout(tx: Tx, before: StoredRollout, after: StoredRo
       SET plan = $3, version = $4, phase = $5, waiting_on = $6, due_at = $7, updated_at = $8, start_requested_at = $9,
       started_at = $10, approvals = $11, pauses = $12,
        fired = $13, aborted = $14, ended_at = $15, finished_at = $16, closed_at = $17, defaulted = $18, rolling_back = $19, name = $20,
-       acts_at = $21
+       acts_at = $21, loosened = $22
      WHERE tenant_id = $1 AND id = $2`,
     [
       after.tenantId,
@@ -267,6 +269,7 @@ export async function saveRollout(tx: Tx, before: StoredRollout, after: StoredRo
       f.rollingBack === null ? null : JSON.stringify(f.rollingBack),
       plan.name,
       iso(after.actsAt),
+      f.loosened === null ? null : JSON.stringify(f.loosened),
     ],
   );
   for (const [position, group] of f.groups.entries())

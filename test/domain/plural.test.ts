@@ -15,7 +15,7 @@ describe('A count with its noun', () => {
   });
 
   it('is right in the sentences of a rollout', () => {
-    expect(sentences.draft(1)).toBe('Waiting to be started; it then needs 1 approval.');
+    expect(sentences.draft(1, null)).toBe('Waiting to be started; it then needs 1 approval.');
     expect(sentences.capacity({ ...NO_COUNTERS, inFlight: 5 }, 5)).toBe('Waiting for capacity: 5 of 5 in flight.');
     expect(sentences.startRate(1, 1, 0)).toBe(
       'Waiting for the start rate: 1 of 1 start per minute used, until 1970-01-01T00:00:00.000Z.',

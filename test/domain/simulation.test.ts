@@ -99,7 +99,7 @@ describe('A forecast that can be worked out by hand', () => {
     const groups = [{ name: 'canary', count: 1, soak: 'PT2H', approval: { required: 2 } }, { name: 'rest' }];
     const made = forecast({ groups }, fleet([1, 9]));
     expect(made.groups[1]!.opens).toEqual(twice(101 * SECOND + 2 * HOUR));
-    expect(made.assumptions).toContain('Approvals are given at once.');
+    expect(made.assumptions).toContain('Approvals are given at once, and no amendment voids them.');
   });
 
   it('where every device fails, the stop rule pauses it after the tenth, with its sentence', () => {

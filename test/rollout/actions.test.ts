@@ -36,14 +36,14 @@ async function isAccepted(story: Story, action: ShownAction, by: string): Promis
     resume: { do: 'resume', reason: facts.pauses[0]?.reason ?? 'operator' },
     abort: { do: 'abort', cancelOpen: false, because: null },
     retry: { do: 'retry', outcomes: RETRYABLE_OUTCOMES },
-    approve: { do: 'approve', group: plan.approval.required > 0 && facts.startedAt === null ? null : group },
+    approve: { do: 'approve', group: facts.approvals.length < plan.approval.required ? null : group },
     amend: { do: 'amend', amendment: { name: 'another name' } },
     rollback: { do: 'rollback', because: null },
   };
   try {
     await asTenant(pool, TENANT, async (tx) => {
       if (action === 'delete') await deleteRollout(tx, TENANT, story.rolloutId, by, Date.now());
-      else await commandRollout(tx, TENANT, story.rolloutId, by, command[action], Date.now());
+      else await commandRollout(tx, TENANT, story.rolloutId, { id: by, mayApprove: true }, command[action], Date.now());
       throw new TakenBack();
     });
   } catch (error) {
@@ -117,6 +117,27 @@ describe('What an answer says may be done with a rollout', () => {
       allowed: false,
       whyNot: 'the creator of the rollout cannot approve it: its plan sets fourEyes',
     });
+  });
+
+  it('with four eyes is another thing for the one who loosened it, and where its votes are missing again', async () => {
+    const story = await Story.given(pool, { online: 2 });
+    await story.creates({
+      groups: [
+        { name: 'a', count: 1 },
+        { name: 'b', approval: { required: 1 } },
+      ],
+      approval: { required: 1, fourEyes: true },
+    });
+    await story.asks({ do: 'start' });
+    await story.asks({ do: 'approve', group: null }, 'key:ben');
+    await story.settles();
+    await story.asks({ do: 'amend', amendment: { stopIf: [] } }, 'key:cat');
+    for (const by of ['key:ann', 'key:ben', 'key:cat']) await expectTold(story, by);
+    await story.asks({ do: 'approve', group: null }, 'key:ben');
+    await story.fail();
+    await story.settles();
+    expect((await story.now()).facts.pauses).toMatchObject([{ reason: 'gate_failed' }]);
+    for (const by of ['key:ann', 'key:ben']) await expectTold(story, by);
   });
 
   it('names the permission that the caller lacks, also where the phase does not allow it', async () => {

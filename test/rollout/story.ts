@@ -129,8 +129,10 @@ export class Story {
     await this.settles();
   }
 
-  asks(command: Command, by = 'key:ann'): Promise<RolloutView> {
-    return asTenant(this.pool, TENANT, (tx) => commandRollout(tx, TENANT, this.rolloutId, by, command, Date.now()));
+  /** `mayApprove`: the person holds rollouts:approve. */
+  asks(command: Command, by = 'key:ann', mayApprove = true): Promise<RolloutView> {
+    const person = { id: by, mayApprove };
+    return asTenant(this.pool, TENANT, (tx) => commandRollout(tx, TENANT, this.rolloutId, person, command, Date.now()));
   }
 
   /** The process looks until there is nothing to do. */

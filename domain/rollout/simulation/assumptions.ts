@@ -18,7 +18,7 @@ export function assumptionsOf(plan: Plan, model: FleetModel, runs: number): stri
   const chances = plan.stopIf.length > 0 || plan.groups.length > 1;
   return [
     plan.schedule.startAt === null ? 'The rollout starts at once.' : 'The rollout starts at its startAt.',
-    ...(approvals ? ['Approvals are given at once.'] : []),
+    ...(approvals ? ['Approvals are given at once, and no amendment voids them.'] : []),
     ...(chances
       ? [
           `A paused run is not resumed: it counts as ended. ${plural(runs, 'run was made', 'runs were made')}, so a chance of 0 means less than one in ${runs}.`,

@@ -68,7 +68,7 @@ const ROOMS = {
     rollouts: ['db', 'outbox', 'history', 'fleet'],
     audit: ['db', 'history'],
     record: ['db', 'outbox', 'history', 'fleet', 'installations', 'rollouts'],
-    commands: ['db', 'outbox', 'history', 'fleet', 'installations', 'rollouts', 'record'],
+    commands: ['db', 'outbox', 'history', 'fleet', 'installations', 'rollouts', 'audit', 'record'],
   },
   bridge: {
     mqtt: [],

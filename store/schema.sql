@@ -365,9 +365,26 @@ CREATE INDEX history_of_rollout ON public.history USING btree (tenant_id, rollou
 CREATE INDEX history_of_rollout_by_number ON public.history USING btree (tenant_id, rollout_id, number) WHERE (rollout_id IS NOT NULL);
 CREATE INDEX history_unsealed ON public.history USING btree (entry) WHERE (number IS NULL);
 POLICY all_tenants ON history TO slipway_worker USING true
+POLICY may_go ON history TO slipway_worker USING ((number IS NOT NULL) AND (event <> 'audit'::text) AND (number <= ( SELECT d.number
+   FROM history_dropped d
+  WHERE (d.tenant_id = history.tenant_id))))
 POLICY one_tenant ON history TO slipway_api USING (tenant_id = current_tenant())
 GRANT INSERT, SELECT TO slipway_api
-GRANT INSERT, SELECT TO slipway_worker
+GRANT DELETE, INSERT, SELECT TO slipway_worker
+
+CREATE TABLE history_dropped (
+  tenant_id text NOT NULL
+  number bigint NOT NULL
+  hash bytea NOT NULL
+  CONSTRAINT history_dropped_hash_check CHECK ((length(hash) = 32))
+  CONSTRAINT history_dropped_number_check CHECK ((number > 0))
+  CONSTRAINT history_dropped_pkey PRIMARY KEY (tenant_id)
+  CONSTRAINT history_dropped_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(id)
+);
+POLICY all_tenants ON history_dropped TO slipway_worker USING true
+POLICY one_tenant ON history_dropped TO slipway_api USING (tenant_id = current_tenant())
+GRANT SELECT TO slipway_api
+GRANT INSERT, SELECT, UPDATE TO slipway_worker
 
 CREATE TABLE history_tiles (
   tenant_id text NOT NULL
@@ -467,9 +484,10 @@ CREATE INDEX installations_open_of_firmware ON public.installations USING btree 
 CREATE INDEX installations_overdue ON public.installations USING btree (due_at) WHERE (ended_at IS NULL);
 CREATE INDEX installations_want_place ON public.installations USING btree (tenant_id, rollout_id, state_since) WHERE ((place = 'wanted'::text) AND (ended_at IS NULL));
 POLICY all_tenants ON installations TO slipway_worker USING true
+POLICY has_ended ON installations TO slipway_worker USING (ended_at IS NOT NULL)
 POLICY one_tenant ON installations TO slipway_api USING (tenant_id = current_tenant())
 GRANT INSERT, SELECT, UPDATE TO slipway_api
-GRANT INSERT, SELECT, UPDATE TO slipway_worker
+GRANT DELETE, INSERT, SELECT, UPDATE TO slipway_worker
 
 CREATE TABLE leases (
   name text NOT NULL

@@ -148,6 +148,7 @@ const leadership = new Leadership(
         log,
         webhooksAllowPrivate: settings.webhooksAllowPrivate,
         communicationIntervalMs: settings.communicationIntervalMs,
+        historyRetentionMs: settings.historyRetentionMs,
         counted: (outcome, reason, count) => counters.count(COUNTERS[outcome], reason, count),
       },
       guard,

@@ -5,6 +5,9 @@ import type { ConnectBroker } from '../mqtt/connection.js';
 import type { Administration } from '../outbound/send-credentials.js';
 import type { Counted } from '../inbound/ingest.js';
 
+/** A year, and a month to look at it. */
+export const HISTORY_RETENTION_MS = 400 * 24 * 3_600_000;
+
 /** What the bridge is made of; its process file opens and closes it. */
 export interface BridgeDependencies {
   pool: Pool;
@@ -18,6 +21,8 @@ export interface BridgeDependencies {
   communicationIntervalMs?: number;
   /** How often devices are looked for from which nothing was heard; absent = some seconds. */
   lookForSilenceEveryMs?: number;
+  /** What ended, or happened, longer ago is removed; absent = P400D. */
+  historyRetentionMs?: number;
   /** null where the broker looks passwords up in PostgreSQL by itself. */
   administration: Administration | null;
   /** Whether webhooks may lead to loopback, link-local and private addresses; absent = no. */

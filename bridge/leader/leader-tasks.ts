@@ -6,8 +6,9 @@ import { markOverdueRollouts } from '../../store/rollouts/to-send.js';
 import { markOverdueInstallations } from '../../store/installations/to-send.js';
 import { dropOldDeliveries } from '../../store/history/webhook-sending.js';
 import { withReleasedClaims } from '../rounds/release-claims.js';
-import type { BridgeDependencies } from './dependencies.js';
+import { HISTORY_RETENTION_MS, type BridgeDependencies } from './dependencies.js';
 import type { LeaderTask } from './leadership.js';
+import { Pruning } from './pruning.js';
 import { StartThrottle } from '../outbound/start-throttle.js';
 import { APART_MS, Loop } from '../rounds/loop.js';
 import { BrokerSession } from './session.js';
@@ -30,6 +31,11 @@ const RECONCILE_MS = 15_000;
 const RECONCILE_BATCH = 1_000;
 /** What is past its retention is not shown any more, or soon not; this only keeps the tables small. */
 const TIDY_MS = 60_000;
+
+/** Between two rounds: what is older than a year is in no hurry. */
+const PRUNE_MS = 60 * 60_000;
+/** Between two pages of a round: the disk is there for others. */
+const PRUNE_APART_MS = 100;
 
 /** Everything that the leader does for as long as it leads. */
 export class LeaderTasks implements LeaderTask {
@@ -80,6 +86,13 @@ export class LeaderTasks implements LeaderTask {
       allowPrivate: deps.webhooksAllowPrivate ?? false,
       left: () => webhooks.wake(),
     });
+    const pruning = new Pruning({
+      pool,
+      fence,
+      now,
+      log,
+      retentionMs: deps.historyRetentionMs ?? HISTORY_RETENTION_MS,
+    });
     const webhooks = loop('sending to webhooks', () => this.webhooks.send(), POLL_MS, APART_MS);
     this.loops = [
       this.processes,
@@ -111,6 +124,7 @@ export class LeaderTasks implements LeaderTask {
         async () => (await dropOldDiagnostics(pool, fence), await dropOldDeliveries(pool, fence), false),
         TIDY_MS,
       ),
+      loop('pruning', () => pruning.step(), PRUNE_MS, PRUNE_APART_MS),
     ];
   }
 

@@ -60,9 +60,11 @@ export async function seal(pool: Pool, fence: Fence): Promise<number> {
   });
 }
 
-const GENESIS = Buffer.alloc(32);
+/** What stands before the first entry of a tenant. */
+export const GENESIS = Buffer.alloc(32);
 
-function chain(before: Buffer, number: number, row: Unsealed): Buffer {
+/** The hash that an entry gets when it is sealed: it covers the one before. */
+export function chain(before: Buffer, number: number, row: Omit<Unsealed, 'entry'>): Buffer {
   const said = JSON.stringify([
     number,
     row.tenant_id,
@@ -87,10 +89,24 @@ async function readHeads(tx: Tx, tenants: readonly string[]): Promise<Map<string
   return new Map(rows.map((row) => [row.tenant_id, { number: Number(row.number), hash: row.hash }]));
 }
 
-/** @returns the number of the first entry that breaks the chain of this tenant, or undefined where it is whole. */
+/** Up to which number entries of a tenant may be gone, and the hash of that one; 0 where none may. */
+export async function readDropped(tx: Tx, tenantId: string): Promise<{ number: number; hash: Buffer }> {
+  const { rows } = await tx.query<{ number: string; hash: Buffer }>(
+    'SELECT number, hash FROM history_dropped WHERE tenant_id = $1',
+    [tenantId],
+  );
+  return rows[0] ? { number: Number(rows[0].number), hash: rows[0].hash } : { number: 0, hash: GENESIS };
+}
+
+/**
+ * Checks the chain from where entries were dropped.
+ * @returns the number of the first entry that breaks the chain of this tenant, or undefined where it is whole;
+ * `entries` are those up to there, with the dropped ones.
+ */
 export async function verifyChain(tx: Tx, tenantId: string): Promise<{ entries: number; brokenAt?: number }> {
-  let before: Buffer = GENESIS;
-  let expected = 1;
+  const dropped = await readDropped(tx, tenantId);
+  let before = dropped.hash;
+  let expected = dropped.number + 1;
   for (;;) {
     const { rows } = await tx.query<Unsealed & Seal>(
       `SELECT ${TEXT}, number, hash FROM history WHERE tenant_id = $1 AND number >= $2 ORDER BY number

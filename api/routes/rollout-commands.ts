@@ -12,8 +12,7 @@ import { byId, common, oneRollout, personOf, printer, ROLLOUTS, VALIDATION, WRON
 const ONE = `${ROLLOUTS}/{id}`;
 const GROUP = `${ONE}/groups/{name}`;
 const byGroup = z.object({ id, name: groupName });
-const FOUR_EYES =
-  'A vote is for the version of the plan that there is now. Where the plan asks for four eyes, not by who created it, nor by who loosened that version: 403.';
+const FOUR_EYES = 'For the plan as it is now. With four eyes, not by who created it or loosened it: 403.';
 
 /**
  * docs/contracts/rollouts.md, "States": what a person asks of a rollout. Each is done under the lock of its row, and
@@ -76,7 +75,7 @@ export function rolloutCommandRoutes(services: Services): Route[] {
       operationId: 'resumeRollout',
       summary: 'End one pause of a rollout',
       description:
-        'Pauses are a set of reasons: this ends the one that it names, and no other. A gate that failed is overridden with it, for which it takes a comment. To go on despite a gate or a stop rule loosens the plan, as an amendment may, and voids the votes that were given. Votes that are missing are given with approve.',
+        'Pauses are a set of reasons: this ends the one that it names, and no other. A gate that failed is overridden with it, for which it takes a comment. To go on despite a gate or a stop rule loosens the plan, as an amendment may.',
       permission: 'rollouts:write',
       params: byId,
       body: resumeBody,

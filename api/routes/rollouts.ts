@@ -177,7 +177,7 @@ export function rolloutRoutes(services: Services): Route[] {
       operationId: 'amendRollout',
       summary: 'Amend a rollout while it runs (RFC 7396)',
       description:
-        'Name, description, pace, stop rules, schedule, and gate, soak and approval of groups that have not passed. Null brings the default back; the plan that comes of it is checked like a new one. Each amendment is a version in the history; one that changes nothing makes no version. One that loosens (fewer approvals, weaker gates or stop rules, a higher pace) voids the votes that were given; where the plan sets fourEyes it takes rollouts:approve, and another person than the creator: 403.',
+        'Name, description, pace, stop rules, schedule, and gate, soak and approval of groups that have not passed. Null brings the default back; the plan that comes of it is checked like a new one. Each amendment is a version in the history; one that changes nothing makes no version. One that loosens voids the votes that were given; with fourEyes it takes rollouts:approve and another person than the creator: 403.',
       permission: 'rollouts:write',
       params: byId,
       body: rolloutPatch,

@@ -34,11 +34,7 @@ const sentence = z.string();
 const vote = z.strictObject({
   by: z.string(),
   at: timestamp,
-  version: z
-    .int()
-    .min(1)
-    .nullable()
-    .meta({ description: 'Of the plan that was approved; null in votes of before they named it' }),
+  version: z.int().min(1).nullable().meta({ description: 'Of the plan; null in votes of before they named it' }),
 });
 
 const counters = z

@@ -1,9 +1,10 @@
 import type { Request } from 'express';
 import { DomainError, type ErrorCode, type Fault } from '../../domain/errors.js';
 import { escapePointer, refuseFaults } from './errors.js';
+import { inexactNumbers } from './exact-numbers.js';
 
 /** docs/contracts/rest-api.md, "Conventions". */
-const MAX_BODY_BYTES = 1024 * 1024;
+export const MAX_BODY_BYTES = 1024 * 1024;
 /** Deeper than any document a person wrote, and far from where PostgreSQL's jsonb or a recursive walk gives up. */
 const MAX_DEPTH = 64;
 /** A client that sends its JSON slower than this is not sending it. */
@@ -11,7 +12,8 @@ const BODY_DEADLINE_MS = 30_000;
 
 /**
  * Reads a JSON body. Everything that JSON allows and that cannot be kept as it is (PostgreSQL's jsonb has no NUL and no
- * lone surrogate, JSON.parse turns 1e400 into Infinity) is refused here, with a pointer, and never reaches a schema.
+ * lone surrogate, JSON.parse turns 1e400 into Infinity and 2^53 + 1 into 2^53) is refused here, with a pointer, and
+ * never reaches a schema.
  * @returns undefined where the body is empty.
  * @throws DomainError: too large, unsupported media type, or `code` with what is wrong.
  */
@@ -21,8 +23,8 @@ export async function readJson(request: Request, accepted: readonly string[], co
   if (declared > 0 || request.headers['transfer-encoding'] !== undefined) checkMediaType(request, accepted);
   const bytes = await readBytes(request);
   if (bytes.length === 0) return undefined;
-  const value = parse(bytes, code);
-  const faults = findUnkeepable(value);
+  const { text, value } = parse(bytes, code);
+  const faults = [...findUnkeepable(value), ...inexactNumbers(text)];
   if (faults.length > 0) throw refuseFaults(code, faults);
   return value;
 }
@@ -88,7 +90,7 @@ function readBytes(request: Request): Promise<Buffer> {
   });
 }
 
-function parse(bytes: Buffer, code: ErrorCode): unknown {
+function parse(bytes: Buffer, code: ErrorCode): { text: string; value: unknown } {
   let text: string;
   try {
     text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
@@ -101,7 +103,7 @@ function parse(bytes: Buffer, code: ErrorCode): unknown {
     );
   }
   try {
-    return JSON.parse(text) as unknown;
+    return { text, value: JSON.parse(text) as unknown };
   } catch (error) {
     const detail = `is not JSON: ${(error as Error).message.slice(0, 200).replace(/[^\x20-\x7e]/g, '?')}`;
     throw new DomainError(code, `the body ${detail}`, { errors: [{ pointer: '', detail }] }, { cause: error });

@@ -35,6 +35,18 @@ describe('a body', () => {
       '/schema/attributes/a/maximum',
     ],
     [
+      'with a whole number that would become another',
+      '{"name": "x", "schema": {"attributes": {"a\\"}/": {"of": [1, {"x": "9007199254740993"}, 9007199254740993]}}}}',
+      400,
+      '/schema/attributes/a"}~1/of/2',
+    ],
+    [
+      'with a number that would become 0',
+      '{"name": "x", "schema": {"attributes": {"a": {"minimum": -1.5e-400, "maximum": 0e-400}}}}',
+      400,
+      '/schema/attributes/a/minimum',
+    ],
+    [
       'with __proto__ for a name',
       '{"name": "x", "schema": {"attributes": {"__proto__": {}}}}',
       400,
@@ -63,6 +75,14 @@ describe('a body', () => {
       headers: { authorization: `Bearer ${api.token}`, 'content-type': 'application/json' },
     });
     expect(untold.status).toBe(413);
+  });
+
+  it('with numbers that are kept exactly is taken as it is', async () => {
+    const attributes = { a: { of: [9007199254740991, -9007199254740991, 0.1, 1.5e-300, 12345678901234.5, 0] } };
+    const reply = await api.call('POST', '/v1/device-types', { name: 'x', schema: { attributes } });
+    expect(reply.status).toBe(201);
+    const { body } = await api.call('GET', `/v1/device-types/${reply.body.data.id}`);
+    expect(body.data.schema.attributes).toEqual(attributes);
   });
 
   it('of just one mebibyte is read', async () => {

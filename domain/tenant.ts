@@ -1,4 +1,4 @@
-/** States of a tenant. Suspended: operators are refused, devices are listened to, nothing new begins. */
+/** States of a tenant. Suspended: operators are refused, devices are listened to. */
 export const TENANT_STATES = ['active', 'suspended', 'removing'] as const;
 /** A state of a tenant. */
 export type TenantState = (typeof TENANT_STATES)[number];

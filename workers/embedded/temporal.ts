@@ -1,7 +1,7 @@
 import { randomBytes, randomInt } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { connect } from 'node:net';
-import { dirname } from 'node:path';
+import { basename, dirname, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { probeTemporal } from '../../adapters/engine/probe.js';
 import type { Log } from '../../runtime/log.js';
@@ -69,8 +69,9 @@ export async function startTemporal(options: TemporalOptions): Promise<EmbeddedT
   const { binary, dbFile, port, uiPort, namespace, log } = options;
   if (dbFile !== null) mkdirSync(dirname(dbFile), { recursive: true, mode: 0o700 });
   const page = uiPort === null ? null : await hiddenAddress();
-  const native = await startNative(binary, serverArguments(options, page), {
+  const native = await startNative(binary.includes('/') ? resolve(binary) : binary, serverArguments(options, page), {
     env: nativeEnvironment(),
+    ...(dbFile !== null && isOdd(dbFile) ? { cwd: dirname(dbFile) } : {}),
     parentDeathSignal: dbFile === null ? 'KILL' : 'TERM',
     onLine: (line) => log.debug({ line }, 'temporal'),
   });
@@ -122,8 +123,15 @@ const noHttp = () => [
   `frontend.httpAllowedHosts=["${randomBytes(16).toString('hex')}.invalid"]`,
 ];
 
+/**
+ * The server makes an address of its file, in which `#`, `?` and `%` of a folder's name mean something else: the file
+ * would be beside the folder. There it runs in the folder, so that the name of the file is enough.
+ */
+const isOdd = (dbFile: string) => /[#?%]/.test(dbFile);
+const inAddress = (dbFile: string) => (isOdd(dbFile) ? basename(dbFile) : dbFile);
+
 function serverArguments({ dbFile, port, namespace }: TemporalOptions, page: Hidden | null): string[] {
-  const file = dbFile === null ? [] : ['--db-filename', dbFile, ...PRAGMAS];
+  const file = dbFile === null ? [] : ['--db-filename', inAddress(dbFile), ...PRAGMAS];
   const ui = page === null ? ['--headless'] : ['--ui-ip', page.host, '--ui-port', String(page.port)];
   return [
     'server',

@@ -9,8 +9,11 @@ import { variantsOf, type Variant } from '../support/statements/evaluate.js';
 const FOLDERS = ['store', 'api', 'bridge', 'activities', 'adapters', 'workers', 'cli', 'runtime', 'demo'];
 /** It passes on what a transaction asks, and its text is every other's. */
 const PASSES_ON = 'store/db/prepared.ts:';
-/** Only the catalogue knows the name of what the first reads, a sequence; the second runs the files of store/sql. */
-const ELSEWHERE = ['store/db/snapshot.ts:', 'store/db/migrate.ts:'];
+/**
+ * Only the catalogue knows the name of what the first reads, a sequence; the second runs the files of store/sql; the
+ * third what it prints for people, names of roles and all.
+ */
+const ELSEWHERE = ['store/db/snapshot.ts:', 'store/db/migrate.ts:', 'store/db/process-logins.ts:'];
 
 let database: Awaited<ReturnType<typeof createTestDatabase>>;
 let client: pg.Client;

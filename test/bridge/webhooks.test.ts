@@ -350,10 +350,10 @@ describe('A receiver', () => {
 describe('The names of events', () => {
   /** Of the OpenAPI document, as a newcomer takes it. */
   const example = async () => {
-    const { components } = (await api.call('GET', '/openapi.json')).body as unknown as {
-      components: { schemas: { NewWebhook: { example: { events: string[] } } } };
+    const { paths } = (await api.call('GET', '/openapi.json')).body as unknown as {
+      paths: Record<string, { post: { requestBody: { content: Record<string, { example: { events: string[] } }> } } }>;
     };
-    return components.schemas.NewWebhook.example;
+    return paths[WEBHOOKS]!.post.requestBody.content['application/json']!.example;
   };
 
   it.each(EVENT_NAMES)('each make a webhook fire: %s', async (event) => {

@@ -33,6 +33,9 @@ export function openApiDocument(routes: readonly Route[], publicUrl: string, ver
     components: {
       schemas,
       responses: sharedAnswers,
+      headers: {
+        IdempotentReplayed: { description: REPLAYED['Idempotent-Replayed'], schema: { type: 'string' } },
+      },
       parameters: { IdempotencyKey: IDEMPOTENCY_KEY },
       securitySchemes: {
         bearer: {
@@ -212,7 +215,12 @@ function headers(doc: AnswerDoc): Json {
   if (!doc.headers) return {};
   return {
     headers: Object.fromEntries(
-      Object.entries(doc.headers).map(([name, description]) => [name, { description, schema: { type: 'string' } }]),
+      Object.entries(doc.headers).map(([name, description]) => [
+        name,
+        Object.hasOwn(REPLAYED, name)
+          ? { $ref: '#/components/headers/IdempotentReplayed' }
+          : { description, schema: { type: 'string' } },
+      ]),
     ),
   };
 }

@@ -1,11 +1,10 @@
 import type { Request } from 'express';
-import type { ErrorCode } from '../../domain/errors.js';
-import { refuse } from '../live/negotiation.js';
+import { DomainError, type ErrorCode } from '../../domain/errors.js';
 
 /** The header that makes a command conditional, for OpenAPI (RFC 9110 §13.1.1). */
 export const IF_MATCH = {
   'If-Match': {
-    description: 'The `version` of the rollout that was looked at, in quotes. Where it has moved on the answer is 412',
+    description: 'The `version` that was looked at: 412 where it has moved on',
     example: '"3"',
   },
 };
@@ -21,6 +20,9 @@ export function expectedVersions(request: Request, code: ErrorCode): readonly nu
   const header = request.headers['if-match']?.trim();
   if (header === undefined || header === '*') return undefined;
   const versions = header.split(',').map((one) => /^"?(\d{1,9})"?$/.exec(one.trim())?.[1]);
-  if (versions.includes(undefined)) throw refuse(code, '/header/If-Match', 'must be a version in quotes, such as "3"');
+  if (versions.includes(undefined)) {
+    const detail = 'must be a version in quotes, such as "3"';
+    throw new DomainError(code, `If-Match ${detail}`, { errors: [{ pointer: '/header/If-Match', detail }] });
+  }
   return versions.map(Number);
 }

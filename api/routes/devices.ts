@@ -1,6 +1,10 @@
 import { z } from 'zod';
-import { device, deviceFilters, devicePatch, newDevice } from '../../protocol/http/devices.js';
-import { envelope, id, listQuery, pageOf } from '../../protocol/http/envelope.js';
+import { defined } from '../../domain/defined.js';
+import { facetOf, type FacetCount } from '../../domain/fleet/facets.js';
+import { deviceListQuery, devicePage, printRow } from '../../protocol/http/device-rows.js';
+import { device, devicePatch, newDevice } from '../../protocol/http/devices.js';
+import { envelope, id } from '../../protocol/http/envelope.js';
+import { listDeviceRows, readFacet } from '../../store/commands/device-rows.js';
 import { deleteDevice } from '../../store/commands/delete-device.js';
 import {
   createDevice,
@@ -10,9 +14,12 @@ import {
   readDevice,
   updateDevice,
 } from '../../store/commands/devices.js';
+import type { Page } from '../../store/db/page.js';
+import type { Tx } from '../../store/db/pool.js';
+import { authorize } from '../http/authorize.js';
 import { toPageRequest } from '../http/paging.js';
 import { patched } from '../http/patch.js';
-import { answer, answerPage, NO_CONTENT, route, type Route, type Services } from '../http/route.js';
+import { answer, metaOf, NO_CONTENT, route, type Route, type Services } from '../http/route.js';
 
 const VALIDATION = 'DEVICE_VALIDATION';
 const common = { tag: 'Devices', validationCode: VALIDATION, unknownCode: 'DEVICE_NOT_FOUND' } as const;
@@ -47,14 +54,28 @@ export function deviceRoutes({ now }: Pick<Services, 'now'>): Route[] {
       summary: 'List devices, newest first or by name',
       description: 'Each filter is a comma list and matches any of its values; filters all match.',
       permission: 'devices_base_data:read',
-      query: listQuery(deviceFilters, ['createdAt', 'name']),
-      answers: { 200: { description: 'A page of devices', schema: pageOf(device) } },
+      query: deviceListQuery,
+      answers: { 200: { description: 'A page of devices', schema: devicePage } },
       handle: async (call) => {
         const page = toPageRequest(call.query, VALIDATION);
-        return answerPage(
-          await call.inTenant((tx) => listDevices(tx, call.principal.tenantId, call.query, page)),
-          page,
-        );
+        const { tenantId } = call.principal;
+        const { fields, facets = [] } = call.query;
+        if (fields?.includes('installation')) authorize(call.principal, ['firmware:read']);
+        const read = async (tx: Tx): Promise<Page<unknown>> => {
+          if (!fields) return listDevices(tx, tenantId, call.query, page);
+          const found = await listDeviceRows(tx, tenantId, call.query, page, fields.includes('installation'));
+          return { ...found, items: found.items.map((row) => printRow(row, fields)) };
+        };
+        return call.inTenant(async (tx) => {
+          const found = await read(tx);
+          const counted: Record<string, readonly FacetCount[]> = {};
+          for (const name of facets) {
+            const facet = defined(facetOf(name), 'the query has known facets only');
+            counted[name] = await readFacet(tx, tenantId, call.query, facet);
+          }
+          const meta = { ...metaOf(found, page), ...(facets.length > 0 ? { facets: counted } : {}) };
+          return { status: 200, body: { data: found.items, meta } };
+        });
       },
     }),
     route({

@@ -84,7 +84,7 @@ export function timeFilter(description: string) {
     .transform((value) => (value === '' ? undefined : value.replace(/ (?=\d\d:\d\d$)/, '+')))
     .pipe(timestamp.transform(inUtc).optional())
     .optional()
-    .meta({ description: `RFC 3339. ${description}`, example: '2026-11-24T10:00:00Z' });
+    .meta({ description: `RFC 3339. ${description}` });
 }
 
 /** Part of a name, in any case of letters. Empty it filters nothing. */

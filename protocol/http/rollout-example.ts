@@ -13,24 +13,7 @@ export const NO_TARGETS = {
   superseded: 0,
   bytes: 0,
 };
-const GATE = { minSuccess: 0.95, minSample: 'all', maxFailureRate: null, confidence: null };
-const waiting = (size: number) => ({
-  ...GATE,
-  verdict: 'wait',
-  because: `0 targets have ended; the gate needs ${size}`,
-  bound: null,
-});
-const CLOSED = {
-  away: 0,
-  rollBack: null,
-  state: 'pending',
-  openedAt: null,
-  passedAt: null,
-  failedAt: null,
-  because: null,
-};
-
-/** A canary of ten out of a thousand devices, for the OpenAPI document; a test holds it against its schema. */
+/** A group of ten devices, for the OpenAPI document; a test holds it against its schema. */
 export const ROLLOUT_EXAMPLE = {
   id: '123e4567-e89b-12d3-a456-426655440010',
   name: 'switch 1.5.0',
@@ -39,8 +22,7 @@ export const ROLLOUT_EXAMPLE = {
   targets: { filter: 'deviceType==LS-1;tag==north', deviceIds: [], dynamic: false },
   groups: [
     {
-      name: 'canary',
-      percent: 1,
+      name: 'all',
       soak: 'PT2H',
       gate: {
         minSuccess: 0.98,
@@ -62,15 +44,6 @@ export const ROLLOUT_EXAMPLE = {
       because: null,
       rollBack: null,
     },
-    {
-      name: 'rest',
-      soak: 'PT0S',
-      gate: waiting(990),
-      approval: null,
-      size: 990,
-      counters: { ...NO_TARGETS, pending: 990 },
-      ...CLOSED,
-    },
   ],
   pace: { maxInFlight: 500, startsPerMinute: 1_000, ramp: null, offline: 'wait', awayAfter: 'P1D' },
   stopIf: [{ outcome: 'any', share: 0.1, after: 10, then: 'pause' }],
@@ -82,7 +55,7 @@ export const ROLLOUT_EXAMPLE = {
   priority: 0,
   approval: { required: 0, fourEyes: false },
   allowDowngrade: false,
-  defaults: ['/groups/1/soak', '/pace/startsPerMinute', '/stopIf', '/timeouts/target'],
+  defaults: ['/pace/startsPerMinute', '/stopIf', '/timeouts/target'],
   templateId: null,
   fromTemplate: [],
   version: 1,
@@ -93,7 +66,7 @@ export const ROLLOUT_EXAMPLE = {
   nextActionAt: '2026-12-24T10:00:00.000Z',
   eta: null,
   pauses: [],
-  counters: { ...NO_TARGETS, pending: 994, inFlight: 3, installed: 3, bytes: 62_914_560 },
+  counters: { ...NO_TARGETS, pending: 4, inFlight: 3, installed: 3, bytes: 62_914_560 },
   failuresBy: [],
   actions: {
     start: { allowed: false, whyNot: 'it is already running' },

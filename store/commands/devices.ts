@@ -124,10 +124,7 @@ export interface DeviceFilter {
 
 /** Newest first, or by `name`. */
 export function listDevices(tx: Tx, tenantId: string, filter: DeviceFilter, page: PageRequest): Promise<Page<Device>> {
-  const values: unknown[] = [tenantId];
-  const names = { devices: 'devices', tenant: '$1' };
-  const where = ['tenant_id = $1', ...nodesOf(filter).map((node) => deviceCondition(node, values, names))];
-  if (filter.filter !== undefined) where.push(filterCondition(filter.filter, values, names));
+  const { where, values } = deviceConditions(tenantId, filter);
   return readPage<DeviceRow, Device>(
     tx,
     {
@@ -141,6 +138,15 @@ export function listDevices(tx: Tx, tenantId: string, filter: DeviceFilter, page
     page,
     toDevice,
   );
+}
+
+/** What finds the devices of a filter, over a table that is named `devices`; its parameters begin with the tenant. */
+export function deviceConditions(tenantId: string, filter: DeviceFilter): { where: string[]; values: unknown[] } {
+  const values: unknown[] = [tenantId];
+  const names = { devices: 'devices', tenant: '$1' };
+  const where = ['tenant_id = $1', ...nodesOf(filter).map((node) => deviceCondition(node, values, names))];
+  if (filter.filter !== undefined) where.push(filterCondition(filter.filter, values, names));
+  return { where, values };
 }
 
 /** The comma lists in the words of the filter language: they are found by the same indexes. */

@@ -45,6 +45,21 @@ export async function readInstallation(
   return (await toViews(tx, tenantId, rows))[0];
 }
 
+/** Of each of these devices the open installation that executes, else the next in turn; without its history. */
+export async function readOpenOf(
+  tx: Tx,
+  tenantId: string,
+  deviceIds: readonly string[],
+): Promise<Map<string, InstallationView>> {
+  const { rows } = await tx.query<ViewRow>(
+    `SELECT DISTINCT ON (i.device_id) ${VIEW_COLUMNS} FROM ${FROM}
+     WHERE i.tenant_id = $1 AND i.device_id = ANY($2::uuid[]) AND i.ended_at IS NULL
+     ORDER BY i.device_id, i.executing DESC, i.priority DESC, i.requested_at, i.id`,
+    [tenantId, deviceIds],
+  );
+  return new Map((await toViews(tx, tenantId, rows, false)).map((one) => [one.deviceId, one]));
+}
+
 /**
  * Of one device, newest first. `latestOnly`: the latest successful one per slot, which is what the slot holds now: by
  * the service's clock, for a device's own may be wrong.
@@ -142,12 +157,8 @@ interface ViewRow extends InstallationRow {
   process_started_at: Date | null;
 }
 
-async function toViews(tx: Tx, tenantId: string, rows: ViewRow[]): Promise<InstallationView[]> {
-  const history = await readHistory(
-    tx,
-    tenantId,
-    rows.map((row) => row.id),
-  );
+async function toViews(tx: Tx, tenantId: string, rows: ViewRow[], withHistory = true): Promise<InstallationView[]> {
+  const history = await readHistory(tx, tenantId, withHistory ? rows.map((row) => row.id) : []);
   const reach = await reachOf(
     tx,
     rows.filter((row) => row.ended_at === null).map((row) => ({ tenantId, deviceId: row.device_id })),

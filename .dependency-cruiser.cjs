@@ -67,6 +67,7 @@ const ROOMS = {
     installations: ['db', 'outbox', 'history', 'fleet'],
     rollouts: ['db', 'outbox', 'history', 'fleet'],
     audit: ['db', 'history'],
+    jobs: ['db'],
     record: ['db', 'outbox', 'history', 'fleet', 'installations', 'rollouts'],
     commands: ['db', 'outbox', 'history', 'fleet', 'installations', 'rollouts', 'audit', 'record'],
   },
@@ -81,6 +82,7 @@ const ROOMS = {
   api: {
     simulation: [],
     http: ['simulation'],
+    jobs: ['http'],
     auth: ['http'],
     audit: ['http'],
     live: ['http'],
@@ -90,8 +92,8 @@ const ROOMS = {
     mount: ['http', 'auth'],
     'openapi-answers': ['http'],
     openapi: ['http', 'openapi-answers'],
-    routes: ['http', 'audit', 'live', 'metrics', 'health'],
-    app: ['http', 'auth', 'audit', 'health', 'live', 'metrics', 'mount', 'openapi', 'routes'],
+    routes: ['http', 'audit', 'jobs', 'live', 'metrics', 'health'],
+    app: ['http', 'auth', 'audit', 'jobs', 'health', 'live', 'metrics', 'mount', 'openapi', 'routes'],
   },
   adapters: { blobs: [], broker: [], engine: [] },
   demo: {

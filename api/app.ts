@@ -22,6 +22,7 @@ import { certificateRoutes } from './routes/certificates.js';
 import { credentialRoutes } from './routes/credentials.js';
 import { deviceTypeRoutes } from './routes/device-types.js';
 import { deviceRoutes } from './routes/devices.js';
+import { jobRoutes } from './routes/jobs.js';
 import { openApiRoute, serveDocs } from './routes/docs.js';
 import { downloadRoutes } from './routes/downloads.js';
 import { eventRoutes } from './routes/events.js';
@@ -125,6 +126,7 @@ function apiRoutes(services: Services, live: LiveEvents): Route[] {
     ...downloadRoutes(services),
     ...deviceTypeRoutes(),
     ...associationRoutes(),
+    ...jobRoutes(services),
     ...deviceRoutes(services),
     ...credentialRoutes(),
     ...certificateRoutes(),

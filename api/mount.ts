@@ -133,8 +133,8 @@ async function run(
     asService: (work) => asService(services.pool, changing(work)),
     answerOnce: (work) => inTenant(answering(work)),
     answerOnceAsService: (work) => asService(services.pool, answering(work)),
-    recordAct(tx, before, after) {
-      return recordAct(tx, defined(acting, `${route.operationId} is in the audit`), before, after);
+    recordAct(tx, before, after, id) {
+      return recordAct(tx, defined(acting, `${route.operationId} is in the audit`), before, after, id);
     },
   };
   const given = await route.handle(call);
@@ -174,7 +174,8 @@ function unknownCode(route: Route, parameter: string): ErrorCode {
 
 /** @returns what was sent; undefined where there is nothing, or where the handler takes the stream itself. */
 async function readBody(route: Route, request: Request, code: ErrorCode): Promise<unknown> {
-  if (route.contentType === 'application/octet-stream') checkMediaType(request, ['application/octet-stream']);
+  if (route.contentType === 'application/octet-stream')
+    checkMediaType(request, Object.keys(route.accepts ?? { 'application/octet-stream': '' }));
   if (!route.body || route.contentType === 'application/octet-stream') return undefined;
   return readJson(
     request,

@@ -69,3 +69,42 @@ function freeName(name: string, taken: Json): string {
   if (!Object.hasOwn(taken, name)) return name;
   for (let next = 2; ; next += 1) if (!Object.hasOwn(taken, `${name}_${next}`)) return `${name}_${next}`;
 }
+
+/** What an operation takes, as the document writes it. */
+interface Parameter extends Json {
+  readonly name: string;
+  readonly in: string;
+}
+
+/** Shorter ones cost less than what refers to them. */
+const WORTH_SHARING = 80;
+
+/**
+ * Moves parameters that several operations have into `components.parameters`: an id has a long pattern, and lists are
+ * paged alike.
+ * @param paths of the document; changed in place
+ * @returns what they are by name
+ */
+export function shareParameters(paths: Readonly<Record<string, Json>>): Json {
+  const operations = Object.values(paths).flatMap(
+    (methods) => Object.values(methods) as { parameters: (Parameter | Json)[] }[],
+  );
+  const seen = new Map<string, number>();
+  for (const { parameters } of operations)
+    for (const key of parameters.map((one) => JSON.stringify(one))) seen.set(key, (seen.get(key) ?? 0) + 1);
+  const shared: Json = {};
+  const names = new Map<string, string>();
+  for (const [key, times] of seen) {
+    if (times < 2 || key.length < WORTH_SHARING) continue;
+    const parameter = JSON.parse(key) as Parameter;
+    const name = freeName(`${parameter.name}-in-${parameter.in}`, shared);
+    names.set(key, name);
+    shared[name] = parameter;
+  }
+  for (const operation of operations)
+    operation.parameters = operation.parameters.map((one) => {
+      const name = names.get(JSON.stringify(one));
+      return name === undefined ? one : { $ref: `#/components/parameters/${name}` };
+    });
+  return shared;
+}

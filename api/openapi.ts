@@ -5,7 +5,7 @@ import { exampleOf } from '../protocol/http/envelope.js';
 import { problemType } from './http/errors.js';
 import { KEY_LENGTH, KEY_PATTERN, takesKey } from './http/idempotency.js';
 import type { AnswerDoc, Route } from './http/route.js';
-import { shareAnswers } from './openapi-answers.js';
+import { shareAnswers, shareParameters } from './openapi-answers.js';
 
 type Json = Record<string, unknown>;
 
@@ -18,6 +18,7 @@ export function openApiDocument(routes: readonly Route[], publicUrl: string, ver
   const paths: Record<string, Json> = {};
   for (const route of routes) (paths[route.path] ??= {})[route.method] = operation(route, schemas);
   const sharedAnswers = shareAnswers(paths);
+  const sharedParameters = shareParameters(paths);
   return {
     openapi: '3.1.0',
     info: {
@@ -36,7 +37,7 @@ export function openApiDocument(routes: readonly Route[], publicUrl: string, ver
       headers: {
         IdempotentReplayed: { description: REPLAYED['Idempotent-Replayed'], schema: { type: 'string' } },
       },
-      parameters: { IdempotencyKey: IDEMPOTENCY_KEY },
+      parameters: { IdempotencyKey: IDEMPOTENCY_KEY, ...sharedParameters },
       securitySchemes: {
         bearer: {
           type: 'http',
@@ -125,7 +126,12 @@ function requestBody(route: Route, schemas: Json): Json {
     return {
       requestBody: {
         required: true,
-        content: { 'application/octet-stream': { schema: { type: 'string', format: 'binary' } } },
+        content: Object.fromEntries(
+          Object.entries(route.accepts ?? { 'application/octet-stream': undefined }).map(([type, example]) => [
+            type,
+            { schema: { type: 'string', format: 'binary' }, ...(example === undefined ? {} : { example }) },
+          ]),
+        ),
       },
     };
   }

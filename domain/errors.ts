@@ -79,6 +79,8 @@ export const ERRORS = {
   WEBHOOK_LIMIT: { status: 409, title: 'There are too many webhooks' },
   WEBHOOK_SECRET_SHOWN: { status: 409, title: 'The secret was shown in the first answer' },
 
+  JOB_NOT_FOUND: { status: 404, title: 'The job does not exist' },
+
   AUDIT_RANGE: { status: 400, title: 'The audit has no such entries, or not yet' },
 
   SERVICE_UNAVAILABLE: { status: 503, title: 'A required dependency is unavailable; try again' },

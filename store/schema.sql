@@ -489,6 +489,52 @@ POLICY one_tenant ON installations TO slipway_api USING (tenant_id = current_ten
 GRANT INSERT, SELECT, UPDATE TO slipway_api
 GRANT DELETE, INSERT, SELECT, UPDATE TO slipway_worker
 
+CREATE TABLE job_lines (
+  tenant_id text NOT NULL
+  job_id uuid NOT NULL
+  line integer NOT NULL
+  body text
+  fault text
+  CONSTRAINT job_lines_pkey PRIMARY KEY (tenant_id, job_id, line)
+  CONSTRAINT job_lines_tenant_id_job_id_fkey FOREIGN KEY (tenant_id, job_id) REFERENCES jobs(tenant_id, id) ON DELETE CASCADE
+);
+POLICY all_tenants ON job_lines TO slipway_worker USING true
+POLICY one_tenant ON job_lines TO slipway_api USING (tenant_id = current_tenant())
+GRANT DELETE, INSERT, SELECT, UPDATE TO slipway_api
+GRANT DELETE, INSERT, SELECT, UPDATE TO slipway_worker
+
+CREATE TABLE jobs (
+  tenant_id text NOT NULL
+  id uuid NOT NULL
+  kind text NOT NULL
+  state text NOT NULL
+  spec jsonb NOT NULL
+  created_by text NOT NULL
+  created_at timestamp with time zone NOT NULL
+  started_at timestamp with time zone
+  ended_at timestamp with time zone
+  total integer NOT NULL DEFAULT 0
+  done integer NOT NULL DEFAULT 0
+  failed integer NOT NULL DEFAULT 0
+  skipped integer NOT NULL DEFAULT 0
+  errors jsonb NOT NULL DEFAULT '[]'::jsonb
+  position integer NOT NULL DEFAULT 0
+  cancel_asked boolean NOT NULL DEFAULT false
+  attempts integer NOT NULL DEFAULT 0
+  claim uuid
+  claimed_until timestamp with time zone
+  CONSTRAINT jobs_kind_check CHECK ((kind = ANY (ARRAY['import'::text, 'bulk'::text])))
+  CONSTRAINT jobs_pkey PRIMARY KEY (tenant_id, id)
+  CONSTRAINT jobs_state_check CHECK ((state = ANY (ARRAY['receiving'::text, 'queued'::text, 'running'::text, 'done'::text, 'failed'::text, 'canceled'::text])))
+  CONSTRAINT jobs_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(id)
+);
+CREATE INDEX jobs_newest ON public.jobs USING btree (tenant_id, created_at DESC, id DESC);
+CREATE INDEX jobs_open ON public.jobs USING btree (created_at) WHERE (state = ANY (ARRAY['receiving'::text, 'queued'::text, 'running'::text]));
+POLICY all_tenants ON jobs TO slipway_worker USING true
+POLICY one_tenant ON jobs TO slipway_api USING (tenant_id = current_tenant())
+GRANT DELETE, INSERT, SELECT, UPDATE TO slipway_api
+GRANT DELETE, INSERT, SELECT, UPDATE TO slipway_worker
+
 CREATE TABLE leases (
   name text NOT NULL
   holder text NOT NULL

@@ -25,6 +25,8 @@ import { createApp } from '../api/app.js';
 import { removeMarkedContents } from '../api/http/content-removal.js';
 import { byApiKey, eitherOf } from '../api/auth/authentication.js';
 import { UsedKeys } from '../api/auth/used-keys.js';
+import { JobRunner } from '../api/jobs/runner.js';
+import { sweepJobs } from '../store/jobs/jobs.js';
 import { Housekeeping } from '../api/housekeeping.js';
 import { listen } from '../api/http/listener.js';
 import { LiveEvents } from '../api/live/live-events.js';
@@ -82,7 +84,10 @@ const http = await listen(settings.http.host, settings.http.port).catch((error: 
 });
 const publicUrl = settings.publicUrlIsGiven ? settings.publicUrl : httpUrl(settings.http.host, http.port);
 
+/** Jobs are worked on once the schema fits. */
+const jobs: { runner?: JobRunner } = {};
 const services: Services = {
+  wakeJobs: () => jobs.runner?.wake(),
   pool,
   blobs,
   publicUrl,
@@ -177,6 +182,7 @@ const housekeeping = new Housekeeping(
       run: () => removeMarkedContents(pool, blobs),
     },
     { name: 'keys were used', everyMs: WRITE_KEY_USE_MS, run: async () => 0 * (await usedKeys.write(pool)) },
+    { name: 'jobs that ended were forgotten', everyMs: SWEEP_MS, run: () => sweepJobs(pool, databaseNow()) },
     { name: 'ended credentials were forgotten', everyMs: SWEEP_MS, run: () => forgetEndedCredentials(pool) },
     {
       name: 'what broken uploads left behind was removed',
@@ -187,6 +193,8 @@ const housekeeping = new Housekeeping(
   log,
 );
 onShutdown(() => housekeeping.end());
+jobs.runner = new JobRunner(pool, databaseNow, log, services.notifyOutbox);
+onShutdown(() => jobs.runner?.end());
 
 /** The database may come later than this process: it is asked until it is there. */
 async function prepare(): Promise<void> {

@@ -45,8 +45,14 @@ export async function recorded<T>(tx: Tx, acting: Acting, work: () => Promise<T>
 }
 
 /** Writes the entry of an act whose effect its handler knows. */
-export async function recordAct(tx: Tx, acting: Acting, before: Shown | undefined, after: Shown): Promise<void> {
-  await write(tx, acting, acting.params[acting.as.id ?? 'id'] ?? '', before, after);
+export async function recordAct(
+  tx: Tx,
+  acting: Acting,
+  before: Shown | undefined,
+  after: Shown,
+  id = acting.params[acting.as.id ?? 'id'] ?? '',
+): Promise<void> {
+  await write(tx, acting, id, before, after);
 }
 
 async function write(

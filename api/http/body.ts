@@ -29,8 +29,8 @@ export async function readJson(request: Request, accepted: readonly string[], co
   return value;
 }
 
-/** @throws DomainError 415, naming what is taken here. */
-export function checkMediaType(request: Request, accepted: readonly string[]): void {
+/** @returns the type, without its parameters. @throws DomainError 415, naming what is taken here. */
+export function checkMediaType(request: Request, accepted: readonly string[]): string {
   const [type = '', ...parameters] = (request.headers['content-type'] ?? '')
     .toLowerCase()
     .split(';')
@@ -58,6 +58,7 @@ export function checkMediaType(request: Request, accepted: readonly string[]): v
       `the content encoding "${encoding.slice(0, 40)}" is not supported; send the body as it is`,
     );
   }
+  return type;
 }
 
 function readBytes(request: Request): Promise<Buffer> {
@@ -110,8 +111,11 @@ function parse(bytes: Buffer, code: ErrorCode): { text: string; value: unknown }
   }
 }
 
-/** Walks with a list of its own: a hundred thousand nested arrays fit into a mebibyte and would overflow the stack. */
-function findUnkeepable(root: unknown): Fault[] {
+/**
+ * What of a parsed JSON value PostgreSQL cannot keep, some of it. Walks with a list of its own: a hundred thousand
+ * nested arrays fit into a mebibyte and would overflow the stack.
+ */
+export function findUnkeepable(root: unknown): Fault[] {
   const faults: Fault[] = [];
   const todo: { value: unknown; pointer: string; depth: number }[] = [{ value: root, pointer: '', depth: 0 }];
   for (let at = todo.pop(); at !== undefined && faults.length < 20; at = todo.pop()) {

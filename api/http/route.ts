@@ -43,6 +43,11 @@ export interface Route {
    * stays unread, the handler takes `call.request`.
    */
   contentType?: 'application/json' | 'application/octet-stream';
+  /**
+   * Of a stream: the media types that are taken, each with an example, where they are not `application/octet-stream`
+   * alone.
+   */
+  accepts?: Readonly<Record<string, string>>;
   /** Code of a request that does not fit the contract; REQUEST_VALIDATION where none is named. */
   validationCode?: ErrorCode;
   /**
@@ -115,7 +120,7 @@ export interface Call<Params = Record<string, string>, Query = Record<string, un
    */
   answerOnce: (work: (tx: Tx) => Promise<Answer>) => Promise<Answer>;
   /** Writes the entry of a route that is `audit.byHandler`, in the transaction that makes the change. */
-  recordAct: (tx: Tx, before: Shown | undefined, after: Shown) => Promise<void>;
+  recordAct: (tx: Tx, before: Shown | undefined, after: Shown, id?: string) => Promise<void>;
   /** The same as a service, which sees all tenants: for what the operator of the installation does. */
   answerOnceAsService: (work: (tx: Tx) => Promise<Answer>) => Promise<Answer>;
   /** `inTenant` as a service, for the same. */
@@ -151,6 +156,8 @@ export interface Services {
   notifyOutbox: () => void;
   /** Where the Temporal UI shows a process; absent where no UI is known. */
   workflowUrl?: (workflowId: string) => string;
+  /** Tells the runner of jobs that there may be one; call it after the commit. A slow poll stands behind it. */
+  wakeJobs: () => void;
   /** Epoch milliseconds. */
   now: () => number;
   log: Logger;

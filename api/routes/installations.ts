@@ -23,6 +23,7 @@ import {
   report,
   type InstallationView,
 } from '../../store/commands/create-installation.js';
+import { retryInstallation } from '../../store/commands/retry-installation.js';
 import type { Tx } from '../../store/db/pool.js';
 import { toPageRequest } from '../http/paging.js';
 import { answer, answerPage, route, type Answer, type Call, type Route, type Services } from '../http/route.js';
@@ -197,7 +198,9 @@ export function installationRoutes(services: Services): Route[] {
         return call.answerOnce(async (tx) =>
           answer(
             201,
-            print(await again(tx, tenantId, await find(tx, tenantId, call.params), requestedBy, services.now())),
+            print(
+              await retryInstallation(tx, tenantId, await find(tx, tenantId, call.params), requestedBy, services.now()),
+            ),
           ),
         );
       },
@@ -227,41 +230,6 @@ async function find(tx: Tx, tenantId: string, at: At): Promise<InstallationView>
   const found = await readInstallation(tx, tenantId, at.deviceId, at.installationId);
   if (!found) throw noAccess(`installation ${at.installationId} of device ${at.deviceId}`);
   return found;
-}
-
-/** As it was requested; a deadline that is over by now would end it at once, so it does not count any more. */
-function again(
-  tx: Tx,
-  tenantId: string,
-  old: InstallationView,
-  requestedBy: string,
-  now: number,
-): Promise<InstallationView> {
-  if (old.endedAt === null)
-    throw new DomainError(
-      'FIRMWARE_INSTALLATION_STATE',
-      `installation ${old.id} is ${old.state} and has not ended; wait for its end, or cancel it first`,
-      { state: old.state },
-    );
-  // The rules of its rollout were the rollout's: this one is asked for by name.
-  const { timeouts, retry, soak, maxDefer } = old.policy;
-  return createInstallation(
-    tx,
-    tenantId,
-    {
-      deviceId: old.deviceId,
-      firmwareId: old.firmwareId,
-      slot: old.slot,
-      requestedBy,
-      priority: old.priority,
-      policy: { timeouts, retry, soak, maxDefer },
-      gate: old.gate,
-      onConflict: 'queue',
-      ...(old.deadline !== null && old.deadline > now ? { deadline: old.deadline } : {}),
-      retryOf: old.id,
-    },
-    now,
-  );
 }
 
 function refusal(reason: string, view: InstallationView): DomainError {

@@ -50,6 +50,9 @@ export const ACTIONS = [
   'api_key.rotate',
   'tenant.create',
   'tenant.change',
+  'job.import',
+  'job.bulk',
+  'job.cancel',
   'permission.refuse',
 ] as const;
 

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { PERMISSIONS, ROLES, type Permission, type Role } from '../../domain/permissions.js';
 import { duration } from './duration.js';
-import { id, listQuery, text, timestamp } from './envelope.js';
+import { id, listQuery, permission, text, timestamp } from './envelope.js';
 import { isoTime } from './print-plan.js';
 
 /** docs/contracts/operators.md, "API keys". */
@@ -49,7 +49,7 @@ const shape = {
   id,
   name: z.string(),
   role: role.optional(),
-  permissions: z.array(z.enum(PERMISSIONS)).optional(),
+  permissions: z.array(permission).optional(),
   expiresAt: timestamp.optional(),
   createdAt: timestamp,
   createdBy: z.string(),

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { PERMISSIONS } from '../../domain/permissions.js';
 import { EVENT_NAMES } from '../../domain/webhook/event-names.js';
 import { FIRST_INSTANT, inUtc, LAST_INSTANT } from '../../domain/instant.js';
 
@@ -37,6 +38,9 @@ export function eventName(names: readonly string[]): z.ZodString {
 
 /** The name of an event that a request asks for: one that the history can have. */
 export const knownEvent = z.enum(EVENT_NAMES, { error: `must be the name of an event: ${EVENT_NAMES.join(', ')}` });
+
+/** What a token may do, by name. */
+export const permission = z.enum(PERMISSIONS).meta({ id: 'Permission' });
 
 /** RFC 3339, with an offset; its T and Z may be small (§5.6). The service prints UTC. */
 export const timestamp = z

@@ -12,7 +12,7 @@ import {
 import { gateOf, GROUP_STATES, groupState, isDecided, PHASES, type Phase } from '../../domain/rollout/phase.js';
 import { OUTCOMES, outcomeOf } from '../../domain/rollout/outcome.js';
 import { groupAt, type GroupPlan, type Plan } from '../../domain/rollout/plan.js';
-import { id, timestamp } from './envelope.js';
+import { id, permission, timestamp } from './envelope.js';
 import {
   approvalShape,
   gateShape,
@@ -25,7 +25,6 @@ import {
 } from './print-plan.js';
 import { actionsOf, SHOWN_ACTIONS, type Caller, type ShownAction } from '../../domain/rollout/actions.js';
 import { FAILURES, type FailureCount } from '../../domain/rollout/failures.js';
-import { PERMISSIONS } from '../../domain/permissions.js';
 import { ROLLOUT_EXAMPLE } from './rollout-example.js';
 
 /** docs/contracts/rollouts.md, "States". What clients get. */
@@ -79,7 +78,7 @@ const allowance = z
   .strictObject({
     allowed: z.boolean(),
     whyNot: sentence.optional(),
-    needs: z.enum(PERMISSIONS).optional().meta({ description: 'A permission that the caller lacks' }),
+    needs: permission.optional().meta({ description: 'A permission that the caller lacks' }),
   })
   .meta({ id: 'Allowance' });
 

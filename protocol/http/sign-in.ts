@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { PERMISSIONS, ROLES } from '../../domain/permissions.js';
-import { timestamp } from './envelope.js';
+import { ROLES } from '../../domain/permissions.js';
+import { permission, timestamp } from './envelope.js';
 
 /** Who a token is (docs/contracts/operators.md, "API keys"). */
 export const me = z
@@ -11,7 +11,7 @@ export const me = z
     name: z.string(),
     actsAs: z.string().meta({ description: 'What stands in createdBy, in votes and in the history' }),
     roles: z.array(z.enum(ROLES)),
-    permissions: z.array(z.enum(PERMISSIONS)),
+    permissions: z.array(permission),
     expiresAt: timestamp.optional(),
   })
   .meta({

@@ -21,6 +21,7 @@ function each<T extends string, S extends z.ZodType>(names: readonly T[], schema
 
 const quotas = z.strictObject(each<Quota, z.ZodOptional<typeof bound>>(QUOTAS, bound.optional())).meta({
   description: 'What is absent is not bounded. requestsPerMinute counts in each process of the API by itself',
+  id: 'Quotas',
 });
 const quotaChanges = z.strictObject(
   each<Quota, z.ZodOptional<z.ZodNullable<typeof bound>>>(QUOTAS, bound.nullable().optional()),

@@ -97,6 +97,13 @@ const SUBJECTS: Readonly<Record<Resource, Read | null>> = {
   // Of the operator of the installation, whose own tenant is $1.
   tenant: (tx, tenantId, id) =>
     read(tx, tenantId, id, `SELECT name, state, quotas FROM tenants WHERE $1 = 'default' AND id = $2`),
+  job: (tx, tenantId, id) =>
+    read(
+      tx,
+      tenantId,
+      id,
+      `SELECT kind, spec, total, cancel_asked AS "cancelAsked" FROM jobs WHERE tenant_id = $1 AND id = $2`,
+    ),
   permission: null,
 };
 

@@ -79,8 +79,12 @@ const COLUMNS = `id, device_type_id, name, description, tags, connected_by, loca
     ORDER BY position, alias) AS aliases`;
 
 /** @throws DomainError DEVICETYPE_NOT_FOUND, DEVICE_CONNECTEDBY_CONFLICT, DEVICE_ALIAS_CONFLICT */
-export async function createDevice(tx: Tx, tenantId: string, device: NewDevice): Promise<Device> {
-  const id = randomUUID();
+export async function createDevice(
+  tx: Tx,
+  tenantId: string,
+  device: NewDevice,
+  id: string = randomUUID(),
+): Promise<Device> {
   await assertQuota(tx, tenantId, 'devices');
   await requireType(tx, tenantId, device.info.deviceTypeId);
   if (device.info.connectedBy) await requireGateway(tx, tenantId, id, device.info.connectedBy);
@@ -275,20 +279,39 @@ export function noSuchDevice(id: string): DomainError {
   return new DomainError('DEVICE_NOT_FOUND', `device ${id} does not exist`);
 }
 
-function values({ info, configuration, custom }: NewDevice): unknown[] {
-  const json = (value: unknown): string | null =>
-    value === undefined || value === null ? null : JSON.stringify(value);
+/** A device as its row has it. */
+export function deviceValues({ info, configuration, custom }: NewDevice) {
+  return {
+    device_type_id: info.deviceTypeId,
+    name: info.name,
+    description: info.description ?? null,
+    tags: info.tags ?? [],
+    connected_by: info.connectedBy ?? null,
+    location: info.location ?? null,
+    coordinates: info.coordinates ?? null,
+    installation_timestamp: info.installationTimestamp ? new Date(info.installationTimestamp).toISOString() : null,
+    communication_interval: info.communicationInterval ?? null,
+    reports_as: info.reportsAs ?? null,
+    configuration: configuration ?? null,
+    custom: custom ?? null,
+  };
+}
+
+/** In the order of the statements' parameters. */
+function values(device: NewDevice): unknown[] {
+  const { location, coordinates, configuration, custom, ...plain } = deviceValues(device);
+  const json = (value: unknown): string | null => (value === null ? null : JSON.stringify(value));
   return [
-    info.deviceTypeId,
-    info.name,
-    info.description ?? null,
-    info.tags ?? [],
-    info.connectedBy ?? null,
-    json(info.location),
-    json(info.coordinates),
-    info.installationTimestamp ? new Date(info.installationTimestamp).toISOString() : null,
-    info.communicationInterval ?? null,
-    info.reportsAs ?? null,
+    plain.device_type_id,
+    plain.name,
+    plain.description,
+    plain.tags,
+    plain.connected_by,
+    json(location),
+    json(coordinates),
+    plain.installation_timestamp,
+    plain.communication_interval,
+    plain.reports_as,
     json(configuration),
     json(custom),
   ];

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import pino from 'pino';
 import { openDiskBlobs } from '../../adapters/blobs/disk.js';
 import { createApp, type AppOptions } from '../../api/app.js';
+import { JobRunner } from '../../api/jobs/runner.js';
 import { Refusals } from '../../api/auth/refusals.js';
 import { LiveEvents } from '../../api/live/live-events.js';
 import type { Services } from '../../api/http/route.js';
@@ -70,10 +71,13 @@ export async function startApi(
   {
     services: changed = {},
     liveTimes,
+    runsJobs = false,
     ...options
   }: Omit<AppOptions, 'services' | 'auditKey'> & {
     services?: Partial<Services>;
     liveTimes?: { heartbeatMs: number; lifetimeMs: number };
+    /** Whether it works on jobs, as the process does. */
+    runsJobs?: boolean;
   } = {},
 ): Promise<ApiUnderTest> {
   const database = await createTestDatabase(title);
@@ -82,6 +86,7 @@ export async function startApi(
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  let runner: JobRunner | undefined;
   const services: Services = {
     pool,
     blobs: await openDiskBlobs(folder, { worker: UPLOAD_WORKER }),
@@ -89,10 +94,12 @@ export async function startApi(
     draftLifetimeMs: 300_000,
     simulations: new Simulations({ worker: COMPILED_WORKER, deadlineMs: 100_000 }),
     notifyOutbox: () => undefined,
+    wakeJobs: () => runner?.wake(),
     now: Date.now,
     log: pino({ level: 'silent' }),
     ...changed,
   };
+  if (runsJobs) runner = new JobRunner(services.pool, services.now, services.log, services.notifyOutbox);
   const live = new LiveEvents(services.pool, services.log, liveTimes);
   const refusals = new Refusals(services.pool, services.now, services.log);
   const auditKey = {
@@ -132,6 +139,7 @@ export async function startApi(
     close: async () => {
       await live.end();
       await refusals.end();
+      await runner?.end();
       server.closeAllConnections();
       await new Promise<void>((resolve) => server.close(() => resolve()));
       await pool.end();

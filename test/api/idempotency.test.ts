@@ -105,6 +105,12 @@ const REQUESTS: Record<string, () => Promise<[path: string, body: unknown, table
     await api.pool.query(`UPDATE rollout_groups SET opened_at = now() - interval '2 days'`);
     return [path, { away: true }, 'history'];
   },
+  '/v1/devices/bulk': async () => ['/v1/devices/bulk', { action: 'tag', tag: 'x', filter: 'name==d' }, 'jobs'],
+  '/v1/jobs/{id}/cancel': async () => {
+    const asked = { action: 'tag', tag: 'x', filter: 'name==d' };
+    const { id } = (await api.call('POST', '/v1/devices/bulk', asked)).body.data as { id: string };
+    return [`/v1/jobs/${id}/cancel`, {}, 'history'];
+  },
   '/v1/webhooks/{id}/deliveries/{deliveryId}/redeliver': async () => {
     const { id } = (await api.call('POST', '/v1/webhooks', { url: 'https://example.com/slipway' })).body.data as {
       id: string;
@@ -145,7 +151,11 @@ async function rollout(command: string, ...before: string[]): Promise<string> {
 const SECRET = /\/credentials$|\/webhooks$|\/api-keys(\/\{id\}\/rotate)?$|\/tenants$/;
 /** Of those that do not answer 201. */
 const STATUS = (name: string): number =>
-  name.endsWith('simulations') ? 200 : /\/(cancel|release|redeliver)$|^\/v1\/rollouts\/\{id\}\//.test(name) ? 202 : 201;
+  name.endsWith('simulations')
+    ? 200
+    : /\/(bulk|cancel|release|redeliver)$|^\/v1\/rollouts\/\{id\}\//.test(name)
+      ? 202
+      : 201;
 
 describe('a POST with an Idempotency-Key', () => {
   it('may be any POST with a JSON body: the same key and body get the first answer again, and nothing is done twice', async () => {

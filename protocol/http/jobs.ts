@@ -1,0 +1,92 @@
+import { z } from 'zod';
+import { JOB_STATES, ON_CONFLICT } from '../../domain/fleet/job.js';
+import { deviceFilters, newDevice } from './devices.js';
+import { id, text, timestamp } from './envelope.js';
+
+/** Work over many devices (docs/contracts/operators.md, "Devices in bulk"). */
+
+/** A line of an import, and of the export: a device as `POST /v1/devices` takes it, and its id. */
+export const importedDevice = z.strictObject({
+  id: id.optional().meta({ description: 'Of a device that is there, or the one that it is to have' }),
+  ...newDevice.shape,
+});
+
+/** The query of an import. */
+export const importQuery = z.strictObject({
+  dryRun: z.boolean().default(false).meta({ description: 'Looks at every line, and writes nothing' }),
+  onConflict: z
+    .enum(ON_CONFLICT, { error: `must be one of ${ON_CONFLICT.join(', ')}` })
+    .default('fail')
+    .meta({
+      description:
+        'What happens where a device has the id or an alias of a line already. fail: nothing of the file is written, as with any other fault',
+    }),
+});
+
+/** The query of the export. */
+export const exportQuery = z.strictObject({ filter: deviceFilters.filter });
+
+const tag = z
+  .string()
+  .regex(/^[a-zA-Z0-9_-]+$/, { error: 'must consist of letters, digits, _ and -' })
+  .max(255, { error: 'must have at most 255 characters' });
+const dryRun = z.boolean().default(false).meta({ description: 'Counts the devices, and does nothing' });
+const of = { filter: z.string().max(8_192).meta({ description: 'RSQL, as of the list of devices' }), dryRun };
+
+/** What is done to each device that a filter matches. */
+export const bulkBody = z
+  .discriminatedUnion('action', [
+    z.strictObject({ action: z.literal('tag'), tag, ...of }),
+    z.strictObject({ action: z.literal('untag'), tag, ...of }),
+    z.strictObject({
+      action: z.literal('setAttribute'),
+      key: text(1, 255).meta({ description: 'Of `custom`' }),
+      value: z.unknown().meta({ description: 'JSON; null takes the key away' }),
+      ...of,
+    }),
+    z.strictObject({ action: z.literal('cancel'), reason: text(1, 255).optional(), ...of }),
+    z.strictObject({ action: z.literal('retry'), ...of }),
+    z.strictObject({ action: z.literal('delete'), force: z.boolean().default(false), ...of }),
+  ])
+  .meta({ id: 'BulkAction', example: { action: 'tag', tag: 'north', filter: 'site==hamburg' } });
+
+/** Parsed. */
+export type BulkAction = z.output<typeof bulkBody>;
+
+/** How a job stands. */
+export const job = z
+  .strictObject({
+    id,
+    kind: z.enum(['import', 'bulk']),
+    state: z.enum(JOB_STATES),
+    spec: z.record(z.string(), z.unknown()).meta({ description: 'What was asked for' }),
+    createdBy: z.string(),
+    createdAt: timestamp,
+    startedAt: timestamp.nullable(),
+    endedAt: timestamp.nullable(),
+    total: z.int().meta({ description: 'Lines, or devices' }),
+    done: z.int(),
+    failed: z.int(),
+    skipped: z.int().meta({ description: 'Left out, because onConflict=skip' }),
+    errors: z
+      .array(z.strictObject({ line: z.int(), pointer: z.string(), detail: z.string() }))
+      .meta({ description: 'The first 100' }),
+  })
+  .meta({
+    id: 'Job',
+    example: {
+      id: '123e4567-e89b-12d3-a456-426655440010',
+      kind: 'import',
+      state: 'running',
+      spec: { onConflict: 'fail', dryRun: false },
+      createdBy: 'key:admin',
+      createdAt: '2026-11-24T10:00:00.000Z',
+      startedAt: '2026-11-24T10:00:01.000Z',
+      endedAt: null,
+      total: 100_000,
+      done: 31_500,
+      failed: 0,
+      skipped: 0,
+      errors: [],
+    },
+  });

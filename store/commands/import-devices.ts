@@ -1,0 +1,185 @@
+import { randomUUID } from 'node:crypto';
+import { DomainError, type Fault } from '../../domain/errors.js';
+import type { LineFault, OnConflict } from '../../domain/fleet/job.js';
+import type { NewDevice } from '../../protocol/http/devices.js';
+import type { Tx } from '../db/pool.js';
+import { assertQuota } from '../db/quotas.js';
+import { recordset } from '../db/recordset.js';
+import { createDevice, deviceValues, updateDevice } from './devices.js';
+import { wantSweeps } from './sweep.js';
+
+/** A row of an import that fits its schema. `id`: of a device that exists, or of one that is to have it. */
+export interface ImportedDevice extends NewDevice {
+  readonly line: number;
+  readonly id?: string | undefined;
+}
+
+/** What became of some rows. */
+export interface Imported {
+  readonly done: number;
+  readonly skipped: number;
+  readonly faults: readonly LineFault[];
+}
+
+/**
+ * What each row meets: whether its type exists, and which device it conflicts with, by its id or an alias. Rows of one
+ * page see each other: of two with the same alias the second conflicts with the first.
+ */
+interface Met {
+  readonly row: ImportedDevice;
+  readonly fault?: LineFault;
+  /** The device that is there already. */
+  readonly existing?: string;
+}
+
+/**
+ * Looks at rows without writing anything. @param seen ids and aliases of rows before these, and of these afterwards
+ * @returns what would be wrong with them
+ */
+export async function checkDevices(
+  tx: Tx,
+  tenantId: string,
+  rows: readonly ImportedDevice[],
+  onConflict: OnConflict,
+  seen: Set<string>,
+): Promise<LineFault[]> {
+  return (await meet(tx, tenantId, rows, onConflict, seen)).flatMap(({ fault }) => fault ?? []);
+}
+
+/**
+ * Writes rows, in one transaction with whatever else is in it. Those that need no look at others go in one statement;
+ * children of gateways and rows that change a device one after the other, each behind a savepoint of its own.
+ */
+export async function importDevices(
+  tx: Tx,
+  tenantId: string,
+  rows: readonly ImportedDevice[],
+  onConflict: OnConflict,
+): Promise<Imported> {
+  const met = await meet(tx, tenantId, rows, onConflict, new Set());
+  const faults = met.flatMap(({ fault }) => fault ?? []);
+  const good = met.filter(({ fault }) => fault === undefined);
+  const fresh = good.filter(({ existing }) => existing === undefined).map(({ row }) => row);
+  const plain = fresh.filter(({ info }) => !info.connectedBy);
+  let done = await insertPlain(tx, tenantId, plain);
+  let skipped = 0;
+  for (const row of fresh.filter(({ info }) => info.connectedBy)) {
+    const fault = await behindSavepoint(tx, row.line, () => createDevice(tx, tenantId, row, row.id));
+    if (fault) faults.push(fault);
+    else done += 1;
+  }
+  for (const { row, existing } of good) {
+    if (existing === undefined) continue;
+    if (onConflict === 'skip') {
+      skipped += 1;
+      continue;
+    }
+    const fault = await behindSavepoint(tx, row.line, () => updateDevice(tx, tenantId, existing, true, () => row));
+    if (fault) faults.push(fault);
+    else done += 1;
+  }
+  return { done, skipped, faults };
+}
+
+async function meet(
+  tx: Tx,
+  tenantId: string,
+  rows: readonly ImportedDevice[],
+  onConflict: OnConflict,
+  seen: Set<string>,
+): Promise<Met[]> {
+  const types = await existing(
+    tx,
+    'SELECT id FROM device_types WHERE tenant_id = $1 AND id = ANY($2::uuid[]) FOR KEY SHARE',
+    tenantId,
+    rows.map(({ info }) => info.deviceTypeId),
+  );
+  const ids = await existing(
+    tx,
+    'SELECT id FROM devices WHERE tenant_id = $1 AND id = ANY($2::uuid[])',
+    tenantId,
+    rows.flatMap(({ id }) => id ?? []),
+  );
+  const { rows: named } = await tx.query<{ alias: string; device_id: string }>(
+    'SELECT alias, device_id FROM device_aliases WHERE tenant_id = $1 AND alias = ANY($2::text[])',
+    [tenantId, rows.flatMap(({ info }) => info.aliases ?? [])],
+  );
+  const aliases = new Map(named.map((one) => [one.alias, one.device_id]));
+  return rows.map((row) => {
+    const refused = (pointer: string, detail: string): Met => ({ row, fault: { line: row.line, pointer, detail } });
+    if (!types.has(row.info.deviceTypeId))
+      return refused('/info/deviceTypeId', `device type ${row.info.deviceTypeId} does not exist`);
+    const names = [...(row.id === undefined ? [] : [`id ${row.id}`]), ...(row.info.aliases ?? [])];
+    const twice = names.find((name) => seen.has(name));
+    if (twice !== undefined) return refused('', `"${twice}" is in an earlier line of the file too`);
+    for (const name of names) seen.add(name);
+    const owners = new Set((row.info.aliases ?? []).flatMap((alias) => aliases.get(alias) ?? []));
+    if (row.id !== undefined && ids.has(row.id)) owners.add(row.id);
+    const [owner, another] = owners;
+    if (owner === undefined) return { row };
+    if (another !== undefined)
+      return refused('', `its id and aliases are those of several devices: ${[...owners].join(', ')}`);
+    if (onConflict === 'fail') return refused('', `device ${owner} has this id or alias already`);
+    if (row.id !== undefined && row.id !== owner)
+      return refused('/info/aliases', `device ${owner} has one of these aliases already`);
+    return { row, existing: owner };
+  });
+}
+
+async function existing(tx: Tx, text: string, tenantId: string, ids: readonly string[]): Promise<Set<string>> {
+  const { rows } = await tx.query<{ id: string }>(text, [tenantId, [...new Set(ids)]]);
+  return new Set(rows.map(({ id }) => id));
+}
+
+/** @returns how many were written. @throws DomainError DEVICE_ALIAS_CONFLICT where another request was faster */
+async function insertPlain(tx: Tx, tenantId: string, rows: readonly ImportedDevice[]): Promise<number> {
+  if (rows.length === 0) return 0;
+  await assertQuota(tx, tenantId, 'devices', rows.length);
+  const written = rows.map((row) => ({
+    ...deviceValues(row),
+    id: row.id ?? randomUUID(),
+    aliases: row.info.aliases ?? [],
+  }));
+  await tx.query(
+    `INSERT INTO devices (tenant_id, id, device_type_id, name, description, tags, location, coordinates,
+       installation_timestamp, communication_interval, reports_as, configuration, custom)
+     SELECT $1, n.id, n.device_type_id, n.name, n.description, n.tags, n.location, n.coordinates,
+       n.installation_timestamp, n.communication_interval, n.reports_as, n.configuration, n.custom
+     FROM ${recordset('$2', 'id uuid, device_type_id uuid, name text, description text, tags text[], location jsonb, coordinates jsonb, installation_timestamp timestamptz, communication_interval integer, reports_as text, configuration jsonb, custom jsonb')} AS n`,
+    [tenantId, JSON.stringify(written)],
+  );
+  const aliases = written.flatMap(({ id, aliases: own }) =>
+    own.map((alias, position) => ({ id, alias, position: position + 1 })),
+  );
+  if (aliases.length > 0) {
+    const { rowCount } = await tx.query(
+      `INSERT INTO device_aliases (tenant_id, alias, device_id, position)
+       SELECT $1, n.alias, n.id, n.position FROM ${recordset('$2', 'alias text, id uuid, position integer')} AS n
+       ORDER BY n.alias ON CONFLICT (tenant_id, alias) DO NOTHING`,
+      [tenantId, JSON.stringify(aliases)],
+    );
+    if (rowCount !== aliases.length)
+      throw new DomainError('DEVICE_ALIAS_CONFLICT', 'an alias was given to another device meanwhile');
+  }
+  await wantSweeps(tx, tenantId);
+  return rows.length;
+}
+
+/** What a person can mend is a fault of the line; everything else ends the transaction. */
+export async function behindSavepoint(
+  tx: Tx,
+  line: number,
+  work: () => Promise<unknown>,
+): Promise<LineFault | undefined> {
+  await tx.query('SAVEPOINT line');
+  try {
+    await work();
+    await tx.query('RELEASE SAVEPOINT line');
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof DomainError) || error.status >= 500) throw error;
+    await tx.query('ROLLBACK TO SAVEPOINT line');
+    const [first]: readonly (Fault | undefined)[] = error.facts.errors ?? [];
+    return { line, pointer: first?.pointer ?? '', detail: first?.detail ?? error.detail };
+  }
+}

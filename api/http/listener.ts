@@ -91,9 +91,15 @@ function endWhatDrips(server: Server, lingerMs: number): void {
   server.on('request', (request, response) =>
     response.once('finish', () => {
       if (request.complete) return;
-      const cut = setTimeout(() => request.socket.destroy(), lingerMs);
-      request.once('end', () => clearTimeout(cut)).once('close', () => request.complete && clearTimeout(cut));
-      request.socket.once('close', () => clearTimeout(cut));
+      const { socket } = request;
+      const cut = setTimeout(() => socket.destroy(), lingerMs);
+      // The connection goes on to other requests: nothing of this one stays with it.
+      const settle = (): void => {
+        clearTimeout(cut);
+        socket.off('close', settle);
+      };
+      request.once('end', settle).once('close', () => request.complete && settle());
+      socket.once('close', settle);
     }),
   );
 }

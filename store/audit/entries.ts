@@ -133,10 +133,18 @@ export async function listActs(
     values,
   );
   return {
-    items: rows.slice(0, pageSize).map((row) => JSON.parse(lineOf(row)) as AuditEntry),
+    items: rows.slice(0, pageSize).map(toEntry),
     nextCursor: cursorAfter(rows, pageSize, (row) => row.number),
     total: await totalOf(tx, counted, { read: rows.length, offset: from === undefined ? 0 : undefined, pageSize }),
   };
+}
+
+/** The members of its line, in the order in which people read them. */
+function toEntry(row: LineRow): AuditEntry {
+  const { entry, tenant, at, action, actor, resource, from, requestId, ...effect } = JSON.parse(
+    lineOf(row),
+  ) as AuditEntry;
+  return { entry, tenant, at, action, actor, resource, from, requestId, ...effect };
 }
 
 /** Lines that are read at once for an export. */

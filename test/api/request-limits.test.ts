@@ -157,4 +157,32 @@ describe('A body that drips behind a refusal', () => {
       await http.close();
     }
   });
+
+  it('leaves nothing at a connection that goes on to other requests', async () => {
+    const http = await listen('127.0.0.1', 0);
+    let left = 0;
+    http.answerWith((request, response) => {
+      left = request.socket.listenerCount('close');
+      response.writeHead(401).end('no');
+    });
+    const socket = connect(http.port, '127.0.0.1');
+    let answers = 0;
+    socket
+      .on('data', (chunk) => (answers += String(chunk).split('401 Unauthorized').length - 1))
+      .on('error', () => undefined);
+    const counts: number[] = [];
+    try {
+      for (let request = 1; request <= 20; request += 1) {
+        // The answer comes while the body is on its way, and then the rest of it does.
+        socket.write('POST /v1/devices HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\n{');
+        await until('the answer', () => answers === request, 10_000);
+        socket.write('   ');
+        counts.push(left);
+      }
+      expect(counts.at(-1)).toBe(counts[1]);
+    } finally {
+      socket.destroy();
+      await http.close();
+    }
+  });
 });

@@ -21,6 +21,13 @@ def chosen(value, known):
     return None if number % 2 else known[(number >> 1) % len(known)]
 
 
+@schemathesis.serializer("application/x-ndjson", "application/jsonl")
+def lines(_context, value):
+    """A file is any bytes: what is no line of JSON is what the request tests."""
+    data = getattr(value, "data", value)
+    return data if isinstance(data, bytes) else str(data).encode("utf-8", "surrogatepass")
+
+
 @schemathesis.hook
 def before_call(_context, case, _kwargs):
     # Links of the stateful phase name what was made before, and checks remember it.

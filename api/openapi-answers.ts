@@ -1,5 +1,7 @@
 type Json = Record<string, unknown>;
 
+/** Says that an answer is that of an earlier request. */
+export const REPLAYED_HEADER = 'Idempotent-Replayed';
 /** Where an answer stands that operations share. */
 const PLACE = '#/components/responses/';
 
@@ -35,7 +37,8 @@ export function shareAnswers(paths: Readonly<Record<string, Json>>): Json {
     const name = nameOf(first.response);
     if (name === undefined) continue;
     const free = freeName(name, shared);
-    shared[free] = first.response;
+    const whole = answers.find(({ response }) => 'headers' in response)?.response ?? first.response;
+    shared[free] = { ...first.response, ...whole, description: first.response['description'] };
     for (const { responses, status, response } of answers)
       responses[status] = {
         $ref: `${PLACE}${free}`,
@@ -45,9 +48,12 @@ export function shareAnswers(paths: Readonly<Record<string, Json>>): Json {
   return Object.fromEntries(Object.entries(shared).sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
-/** What two answers must have in common: all but their description. */
+/**
+ * What two answers must have in common: all but their description, and the header that is there only where a request
+ * with an Idempotency-Key came again: with it apart, each resource that can be created would stand here twice.
+ */
 function keyOf({ content, headers }: Json): string {
-  return JSON.stringify([content, headers]);
+  return JSON.stringify([content, Object.entries(headers ?? {}).filter(([name]) => name !== REPLAYED_HEADER)]);
 }
 
 /** The code of an error, or the schema of a success; undefined where an answer has neither. */

@@ -5,7 +5,7 @@ import { exampleOf } from '../protocol/http/envelope.js';
 import { problemType } from './http/errors.js';
 import { KEY_LENGTH, KEY_PATTERN, takesKey } from './http/idempotency.js';
 import type { AnswerDoc, Route } from './http/route.js';
-import { shareAnswers, shareParameters } from './openapi-answers.js';
+import { REPLAYED_HEADER, shareAnswers, shareParameters } from './openapi-answers.js';
 
 type Json = Record<string, unknown>;
 
@@ -35,7 +35,7 @@ export function openApiDocument(routes: readonly Route[], publicUrl: string, ver
       schemas,
       responses: sharedAnswers,
       headers: {
-        IdempotentReplayed: { description: REPLAYED['Idempotent-Replayed'], schema: { type: 'string' } },
+        IdempotentReplayed: { description: REPLAYED[REPLAYED_HEADER], schema: { type: 'string' } },
       },
       parameters: { IdempotencyKey: IDEMPOTENCY_KEY, ...sharedParameters },
       securitySchemes: {
@@ -118,7 +118,7 @@ const IDEMPOTENCY_KEY_SCHEMA: Json = {
     'For 24 hours the same key with the same path and body gets the first answer again, and nothing is done twice; with another path or body it is 422. What failed with 5xx may be repeated. Keys belong to the tenant.',
 };
 const REPLAYED = {
-  'Idempotent-Replayed': 'true where this is the answer of an earlier request with the same Idempotency-Key',
+  [REPLAYED_HEADER]: 'true where this is the answer of an earlier request with the same Idempotency-Key',
 };
 
 function requestBody(route: Route, schemas: Json): Json {
@@ -235,11 +235,12 @@ function problem(description: string, code: ErrorCode): Json {
   const { status, title } = ERRORS[code];
   const example = {
     errorCode: code,
-    errorMessage: title,
+    // Each refusal has a sentence of its own; the title three times in each example is 5 kB of the document.
+    errorMessage: '…',
     type: problemType(code),
     title,
     status,
-    detail: title,
+    detail: '…',
     instance: '/v1/…',
   };
   const schema = { $ref: '#/components/schemas/Problem' };
@@ -264,12 +265,14 @@ function component(schema: Json): Json {
 
 /**
  * zod's `$defs` are the document's components; its bounds of safe integers say nothing to a reader, and neither does
- * the pattern of a UUID or a time beside its format.
+ * the pattern of a UUID or a time beside its format, nor that names of members are text.
  */
 function moveRefs<T>(value: T): T {
   return JSON.parse(
-    JSON.stringify(value, (key, inner: unknown) => {
+    JSON.stringify(value, (key, given: unknown) => {
+      const inner = withNull(given);
       if (saysItsFormat(inner)) return { ...inner, pattern: undefined };
+      if (key === 'propertyNames' && JSON.stringify(inner) === '{"type":"string"}') return undefined;
       if (key === '$ref' && typeof inner === 'string') return inner.replace('#/$defs/', '#/components/schemas/');
       if (
         (key === 'maximum' && inner === Number.MAX_SAFE_INTEGER) ||
@@ -279,6 +282,15 @@ function moveRefs<T>(value: T): T {
       return inner;
     }),
   ) as T;
+}
+
+/** `anyOf` a type and null, in fewer words: `"type": ["string", "null"]`. An enum would have to name null itself. */
+function withNull(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || !('anyOf' in value)) return value;
+  const { anyOf, ...rest } = value as { anyOf: readonly Json[] };
+  const [only, other] = anyOf;
+  if (anyOf.length !== 2 || other?.['type'] !== 'null' || typeof only?.['type'] !== 'string') return value;
+  return 'enum' in only || 'const' in only ? value : { ...only, ...rest, type: [only['type'], 'null'] };
 }
 
 function saysItsFormat(value: unknown): value is Json {

@@ -36,8 +36,13 @@ export function eventName(names: readonly string[]): z.ZodString {
   return z.string().meta({ enum: [...names], description: 'What happened' });
 }
 
+/** The name of any entry of the history, as an answer has it. */
+export const anyEvent = z.string().meta({ id: 'EventName', enum: [...EVENT_NAMES] });
+
 /** The name of an event that a request asks for: one that the history can have. */
-export const knownEvent = z.enum(EVENT_NAMES, { error: `must be the name of an event: ${EVENT_NAMES.join(', ')}` });
+export const knownEvent = z
+  .enum(EVENT_NAMES, { error: `must be the name of an event: ${EVENT_NAMES.join(', ')}` })
+  .meta({ id: 'EventName' });
 
 /** What a token may do, by name. */
 export const permission = z.enum(PERMISSIONS).meta({ id: 'Permission' });

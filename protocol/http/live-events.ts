@@ -1,9 +1,8 @@
 import { NO_TARGETS } from './rollout-example.js';
 import { z } from 'zod';
-import { EVENT_NAMES } from '../../domain/webhook/event-names.js';
 import {
+  anyEvent,
   DEFAULT_PAGE_SIZE,
-  eventName,
   id,
   knownEvent,
   listOf,
@@ -75,7 +74,7 @@ export const historyEvent = z
   .strictObject({
     number: z.int().meta({ description: "In the chain of the tenant's history; what is not an event has numbers too" }),
     at: timestamp,
-    event: eventName(EVENT_NAMES),
+    event: anyEvent,
     deviceId: id.optional(),
     installationId: id.optional(),
     rolloutId: id.optional(),

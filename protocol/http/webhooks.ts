@@ -1,6 +1,5 @@
 import { z } from 'zod';
-import { EVENT_NAMES } from '../../domain/webhook/event-names.js';
-import { eventName, id, knownEvent, listOf, listQuery, text, timestamp } from './envelope.js';
+import { anyEvent, id, knownEvent, listOf, listQuery, text, timestamp } from './envelope.js';
 import { historyEvent, printHistoryEvent, type PrintableEntry } from './live-events.js';
 import { isoTime, timeOrNull } from './print-plan.js';
 
@@ -143,7 +142,7 @@ export const delivery = z
   .strictObject({
     id,
     number: z.int().meta({ description: 'Of the entry in the history' }),
-    event: eventName(EVENT_NAMES),
+    event: anyEvent,
     state: z.enum(STATES),
     attempts: z.int(),
     nextAttemptAt: timestamp.nullable(),

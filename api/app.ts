@@ -37,6 +37,7 @@ import { rolloutSimulationRoutes } from './routes/rollout-simulations.js';
 import { rolloutRoutes } from './routes/rollouts.js';
 import { signInRoutes } from './routes/sign-in.js';
 import { slotRoutes } from './routes/slots.js';
+import { summaryRoutes } from './routes/summary.js';
 import { tenantRoutes } from './routes/tenants.js';
 import { timelineRoutes } from './routes/timeline.js';
 import { webhookRoutes } from './routes/webhooks.js';
@@ -97,6 +98,7 @@ export function createApp({
     ...signInRoutes(services, version),
     ...auditRoutes(new SigningKey(services.pool, auditKey)),
     ...healthRoutes(health, metrics),
+    ...summaryRoutes(services, health),
     openApiRoute(() => document),
   ];
   const document = openApiDocument(routes, services.publicUrl, version);

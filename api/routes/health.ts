@@ -1,14 +1,14 @@
 import { z } from 'zod';
-import { PART_STATES, type Health } from '../../runtime/health/parts.js';
+import { partState } from '../../protocol/http/summary.js';
+import type { Health } from '../../runtime/health/parts.js';
 import type { Metrics } from '../metrics.js';
 import { route, type Route } from '../http/route.js';
 
-const state = z.strictObject({ status: z.enum(PART_STATES), reason: z.string().optional() });
 const readiness = z
   .strictObject({
     status: z.enum(['ready', 'unready']),
     reason: z.string().optional(),
-    dependencies: z.record(z.string(), state),
+    dependencies: z.record(z.string(), partState),
   })
   .meta({
     id: 'Readiness',

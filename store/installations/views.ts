@@ -60,6 +60,15 @@ export async function readOpenOf(
   return new Map((await toViews(tx, tenantId, rows, false)).map((one) => [one.deviceId, one]));
 }
 
+/** Those of the named installations that are open, without their history. */
+export async function readOpen(tx: Tx, tenantId: string, ids: readonly string[]): Promise<InstallationView[]> {
+  const { rows } = await tx.query<ViewRow>(
+    `SELECT ${VIEW_COLUMNS} FROM ${FROM} WHERE i.tenant_id = $1 AND i.id = ANY($2::uuid[]) AND i.ended_at IS NULL`,
+    [tenantId, ids],
+  );
+  return toViews(tx, tenantId, rows, false);
+}
+
 /**
  * Of one device, newest first. `latestOnly`: the latest successful one per slot, which is what the slot holds now: by
  * the service's clock, for a device's own may be wrong.

@@ -66,6 +66,7 @@ export const MATRIX: Readonly<Record<string, readonly Permission[] | 'any token'
   'POST /v1/rollouts/{id}/groups/{name}/approve': ['rollouts:approve'],
   'POST /v1/rollouts/{id}/groups/{name}/skip': ['rollouts:write'],
   'POST /v1/rollouts/{id}/groups/{name}/reject': ['rollouts:approve'],
+  'GET /v1/summary': ['devices_base_data:read', 'firmware:read', 'rollouts:read'],
   'POST /v1/rollout-simulations': ['rollouts:read'],
   'GET /v1/rollouts/{id}/devices': ['rollouts:read'],
   'GET /v1/rollouts/{id}/series': ['rollouts:read'],

@@ -21,6 +21,7 @@ const REASONS: Readonly<Record<string, string>> = {
   'test/api/rollout-answers.test.ts': 'makes a series of hours, and pauses that need a process',
   'test/api/rollout-simulations.test.ts': 'makes thousands of devices',
   'test/api/slots.test.ts': 'makes diagnostics that are old, and 25 of one moment',
+  'test/api/summary.test.ts': 'makes a fleet of every kind, which reports nothing',
   'test/audit/acts.test.ts': 'opens a group, and makes a delivery, which no process here does',
   'test/audit/keys.test.ts': 'damages the history, as an attacker with the database would',
   'test/audit/proofs.test.ts': 'damages the history, as an attacker with the database would',

@@ -17,6 +17,7 @@ import type { Route, Services } from './http/route.js';
 import { TenantAdmission } from './auth/tenant-admission.js';
 import { apiKeyRoutes } from './routes/api-keys.js';
 import { auditRoutes } from './routes/audit.js';
+import { approvalRoutes } from './routes/approvals.js';
 import { associationRoutes } from './routes/associations.js';
 import { certificateRoutes } from './routes/certificates.js';
 import { credentialRoutes } from './routes/credentials.js';
@@ -40,6 +41,7 @@ import { slotRoutes } from './routes/slots.js';
 import { summaryRoutes } from './routes/summary.js';
 import { tenantRoutes } from './routes/tenants.js';
 import { timelineRoutes } from './routes/timeline.js';
+import { usageRoutes } from './routes/usage.js';
 import { webhookRoutes } from './routes/webhooks.js';
 import { errorHandler } from './http/send.js';
 
@@ -139,6 +141,8 @@ function apiRoutes(services: Services, live: LiveEvents): Route[] {
     ...rolloutCommandRoutes(services),
     ...rolloutSimulationRoutes(services),
     ...rolloutPartRoutes(live),
+    ...approvalRoutes(),
+    ...usageRoutes(services),
     ...eventRoutes(live),
     ...webhookRoutes(services),
     ...rolloutTemplateRoutes(services),

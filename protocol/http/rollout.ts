@@ -30,13 +30,17 @@ import { ROLLOUT_EXAMPLE } from './rollout-example.js';
 /** docs/contracts/rollouts.md, "States". What clients get. */
 const time = timestamp.nullable();
 const sentence = z.string();
-const vote = z.strictObject({
-  by: z.string(),
-  at: timestamp,
-  version: z.int().min(1).nullable().meta({ description: 'Of the plan; null in votes of before they named it' }),
-});
+/** Who approved, when, and which version of the plan. */
+export const vote = z
+  .strictObject({
+    by: z.string(),
+    at: timestamp,
+    version: z.int().min(1).nullable().meta({ description: 'Of the plan; null in votes of before they named it' }),
+  })
+  .meta({ id: 'Vote' });
 
-const counters = z
+/** How many targets are in each state. */
+export const counters = z
   .strictObject({
     ...(Object.fromEntries(TARGET_STATES.map((state) => [state, z.int().min(0)])) as Record<TargetState, z.ZodInt>),
     bytes: z.int().min(0).meta({ description: 'Of the content that was installed' }),
@@ -74,7 +78,8 @@ const group = z.strictObject({
     .meta({ description: 'Of a roll back: updated targets by how far they are rolled back' }),
 });
 
-const allowance = z
+/** Whether the caller may do something now, and why not. */
+export const allowance = z
   .strictObject({
     allowed: z.boolean(),
     whyNot: sentence.optional(),
@@ -294,10 +299,12 @@ function printGroup(plan: GroupPlan, facts: GroupFacts, bytes: number, all: Roll
   };
 }
 
-function printCounters(c: Counters, bytes: number): z.input<typeof counters> {
+/** @param bytes of the content that was installed */
+export function printCounters(c: Counters, bytes: number): z.input<typeof counters> {
   return { ...c, bytes };
 }
 
-function printVote({ by, at, version }: Vote): z.input<typeof vote> {
+/** A vote as an answer has it. */
+export function printVote({ by, at, version }: Vote): z.input<typeof vote> {
   return { by, at: isoTime(at), version: version ?? null };
 }

@@ -13,7 +13,8 @@ export interface TargetFilter {
   readonly group?: string;
 }
 
-interface TargetListRow {
+/** A target with its group, as TARGET_COLUMNS reads it. */
+export interface TargetListRow {
   device_id: string;
   group_name: string | null;
   state: TargetState;
@@ -25,6 +26,31 @@ interface TargetListRow {
   back_installation_id: string | null;
   retry_at: Date | null;
   rank: string;
+}
+
+/** What `toTarget` reads. */
+export const TARGET_COLUMNS = `t.device_id, g.name AS group_name, t.state, t.attempt, t.installation_id, t.because, t.back_state,
+  t.back_because, t.back_installation_id, CASE WHEN t.state = 'pending'
+  AND t.ready_at > now() THEN t.ready_at END AS retry_at, t.rank`;
+/** Where it stands: targets as `t`, with their groups. */
+export const TARGET_FROM = `rollout_targets t LEFT JOIN rollout_groups g ON g.tenant_id = t.tenant_id
+  AND g.rollout_id = t.rollout_id AND g.position = t.group_position`;
+
+/** A row of targets as it is shown. */
+export function toTarget(row: TargetListRow): TargetView {
+  return {
+    deviceId: row.device_id,
+    group: row.group_name,
+    state: row.state,
+    attempt: row.attempt,
+    installationId: row.installation_id,
+    because: row.because,
+    back:
+      row.back_state === null
+        ? null
+        : { state: row.back_state, because: row.back_because, installationId: row.back_installation_id },
+    retryAt: row.retry_at?.getTime() ?? null,
+  };
 }
 
 /** The targets in the order in which they are taken. */
@@ -54,29 +80,12 @@ export async function listTargets(
   if (after !== undefined) also(after, (rank) => `t.rank > ${rank}::uuid`);
   values.push(pageSize + 1);
   const { rows } = await tx.query<TargetListRow>(
-    `SELECT t.device_id, g.name AS group_name, t.state, t.attempt, t.installation_id, t.because, t.back_state,
-      t.back_because, t.back_installation_id, CASE WHEN t.state = 'pending'
-      AND t.ready_at > now() THEN t.ready_at END AS retry_at, t.rank
-     FROM rollout_targets t LEFT JOIN rollout_groups g ON g.tenant_id = t.tenant_id AND g.rollout_id = t.rollout_id
-       AND g.position = t.group_position
+    `SELECT ${TARGET_COLUMNS} FROM ${TARGET_FROM}
      WHERE ${where.join(' AND ')} ORDER BY t.rank LIMIT $${values.length}`,
     values,
   );
-  const items = rows.slice(0, pageSize).map((row): TargetView => ({
-    deviceId: row.device_id,
-    group: row.group_name,
-    state: row.state,
-    attempt: row.attempt,
-    installationId: row.installation_id,
-    because: row.because,
-    back:
-      row.back_state === null
-        ? null
-        : { state: row.back_state, because: row.back_because, installationId: row.back_installation_id },
-    retryAt: row.retry_at?.getTime() ?? null,
-  }));
   return {
-    items,
+    items: rows.slice(0, pageSize).map(toTarget),
     nextCursor: cursorAfter(rows, pageSize, (row) => row.rank),
     total: await totalOf(tx, counted, { read: rows.length, offset: after === undefined ? 0 : undefined, pageSize }),
   };

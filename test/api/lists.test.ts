@@ -271,7 +271,9 @@ async function fill(): Promise<Record<string, string>> {
     await post('/v1/device-types', { name, slots: { firmware: { name: 'F' } } });
     await post('/v1/devices', { info: { name, deviceTypeId } });
     await post('/v1/rollout-templates', { name, groups: [{ name: 'all' }] });
-    rollout = await post('/v1/rollouts', { name, ...plan });
+    // Three of them wait for votes.
+    const schedule = row % 4 === 0 ? { startAt: '2030-01-01T00:00:00Z' } : {};
+    rollout = await post('/v1/rollouts', { name, ...plan, schedule, approval: { required: 1 } });
     const installation = await device.install();
     if (row % 2 === 0) await device.report(installation, { rejectedAt: new Date().toISOString() });
     await fleet.associate(await post('/v1/firmwares', { name }), 'firmware');
@@ -348,9 +350,11 @@ async function fill(): Promise<Record<string, string>> {
     '/v1/devices/{id}/slots': `${of}/slots`,
     '/v1/devices/{id}/last-diagnostics': `${of}/last-diagnostics`,
     '/v1/devices/{id}/timeline': `${of}/timeline`,
+    '/v1/devices/{id}/rollouts': `${of}/rollouts`,
     '/v1/devices/{deviceId}/firmware-installations': `${of}/firmware-installations`,
     '/v1/firmware-installations': '/v1/firmware-installations',
     '/v1/rollouts': '/v1/rollouts',
+    '/v1/approvals': '/v1/approvals',
     '/v1/rollouts/{id}/devices': `/v1/rollouts/${rollout}/devices`,
     '/v1/rollouts/{id}/events': `/v1/rollouts/${rollout}/events`,
     '/v1/rollout-templates': '/v1/rollout-templates',

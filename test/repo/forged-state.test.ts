@@ -22,6 +22,7 @@ const REASONS: Readonly<Record<string, string>> = {
   'test/api/rollout-simulations.test.ts': 'makes thousands of devices',
   'test/api/slots.test.ts': 'makes diagnostics that are old, and 25 of one moment',
   'test/api/summary.test.ts': 'makes a fleet of every kind, which reports nothing',
+  'test/api/usage.test.ts': "does what a rollout's process would do; makes a fleet that reports nothing",
   'test/audit/acts.test.ts': 'opens a group, and makes a delivery, which no process here does',
   'test/audit/keys.test.ts': 'damages the history, as an attacker with the database would',
   'test/audit/proofs.test.ts': 'damages the history, as an attacker with the database would',

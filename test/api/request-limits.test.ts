@@ -158,7 +158,7 @@ describe('A body that drips behind a refusal', () => {
     }
   });
 
-  it('leaves nothing at a connection that goes on to other requests', async () => {
+  it('leaves nothing at a connection that continues with other requests', async () => {
     const http = await listen('127.0.0.1', 0);
     let left = 0;
     http.answerWith((request, response) => {

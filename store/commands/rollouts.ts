@@ -140,9 +140,9 @@ type ViewRow = RolloutRow & {
 const CONTENT = `(SELECT coalesce(f.version, f.name) FROM firmwares f WHERE f.tenant_id = rollouts.tenant_id
   AND f.id = (rollouts.plan->'steps'->0->>'firmwareId')::uuid) AS content`;
 /** A draft holds on to nothing: its firmware may have been deleted since, and it cannot start any more. */
-const WITHOUT_FIRMWARE = `(start_requested_at IS NULL AND NOT EXISTS (SELECT FROM firmwares f
-  WHERE f.tenant_id = rollouts.tenant_id AND f.id = (rollouts.plan->'steps'->0->>'firmwareId')::uuid
-    AND f.state = 'ready')) AS without_firmware`;
+const WITHOUT_FIRMWARE = `(start_requested_at IS NULL AND coalesce((SELECT f.state <> 'ready' FROM firmwares f
+  WHERE f.tenant_id = rollouts.tenant_id AND f.id = (rollouts.plan->'steps'->0->>'firmwareId')::uuid), true))
+  AS without_firmware`;
 const VIEW_COLUMNS = `${ROLLOUT_COLUMNS}, device_ids, template_id, from_template, ${CONTENT}, ${WITHOUT_FIRMWARE}`;
 /** Of many at once: without the devices that they name, up to some ten thousand each. */
 const LISTED_COLUMNS = `${ROLLOUT_COLUMNS}, '{}'::uuid[] AS device_ids, template_id, from_template, ${CONTENT}, ${WITHOUT_FIRMWARE}`;

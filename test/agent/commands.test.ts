@@ -235,7 +235,8 @@ echo "sector 7 is bad" >&2; exit 70`;
     const pushed = service.heard.flatMap((message) =>
       message.type === 'progress' && message.body.phase === 'push' ? [message.body.bytes] : [],
     );
-    expect(pushed).toEqual([30_000, 60_000]);
+    // On a busy machine both lines may be there at one look: then the newer one counts.
+    expect([[30_000, 60_000], [60_000]]).toContainEqual(pushed);
     expect((await stat(agent.path('state/handlers/firmware.out'))).size).toBeLessThan(2_000_000);
   }, 60_000);
 });

@@ -271,7 +271,7 @@ describe('The device in shell', () => {
     start({ CURL_HOME: dir });
     const { id } = await install(firmwareId);
     const running = () => processes().filter(({ command }) => command.includes(`${sha256}.part`));
-    await until('the download', () => existsSync(path(`${sha256}.part`)) && running().length > 0, 60_000);
+    await until('the download', () => existsSync(path(`${sha256}.part`)) && running().length > 0, 120_000);
     kill();
     await until('the end of curl', () => running().length === 0);
     rmSync(path('.curlrc'));

@@ -90,7 +90,7 @@ export function tenantRoutes({ now }: Pick<Services, 'now'>): Route[] {
       operationId: 'patchTenant',
       summary: 'Rename, suspend or bound a tenant, or take that back',
       description:
-        'Suspended: operators get 403 `TENANT_SUSPENDED`, devices are listened to and what they report is kept, and what was begun continues, with its downloads.',
+        'Suspended: operators get 403 `TENANT_SUSPENDED`, devices are listened to and what they report is kept, and what was offered continues. Nothing new begins.',
       permission: WRITE,
       audit: { action: 'tenant.change', id: 'id' },
       params: byId,

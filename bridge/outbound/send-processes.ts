@@ -12,7 +12,7 @@ import {
 } from '../../domain/installation/process-status.js';
 import { isEnded } from '../../domain/installation/states.js';
 import { assertLease } from '../../store/db/leases.js';
-import { claimIn, settleIn, START_AGAIN, type Claimed, type Settled } from '../../store/outbox/outbox.js';
+import { claimIn, settleIn, ASK_AGAIN, START_AGAIN, type Claimed, type Settled } from '../../store/outbox/outbox.js';
 import type { Pool } from '../../store/db/pool.js';
 import { markProcessesStarted, readProcesses, type ProcessView } from '../../store/installations/to-send.js';
 import { asService } from '../../store/db/transaction.js';
@@ -89,8 +89,9 @@ async function sendOne(
       if (!isEnded(installation.state)) await engine.start(refOf(installation), installationTitle(view));
       return { settled: { claimed }, started: true };
     }
-    const because = signalDue(view, now);
-    const isRefresh = because === 'moved' || (because !== undefined && refreshLimiter.isRefresh(installation));
+    const asks = claimed.detail === ASK_AGAIN && view.started && stageOf(installation) === 'begin';
+    const because = asks ? 'turn' : signalDue(view, now);
+    const isRefresh = because === 'moved' || (because !== undefined && !asks && refreshLimiter.isRefresh(installation));
     const later = isRefresh && !isOverdue(installation, now) ? refreshLimiter.waitUntil(installation, now) : undefined;
     if (later !== undefined) {
       // Refreshed later, but never later than its deadline is looked at.

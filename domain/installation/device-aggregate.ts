@@ -16,6 +16,8 @@ export interface DeviceAggregate {
   readonly slots: Readonly<Record<string, Slot>>;
   /** The open ones, and those that a report names although they have ended. By id. */
   readonly installations: Readonly<Record<string, Installation>>;
+  /** Its tenant is suspended (or goes): nothing begins on the device, and what was offered goes on. */
+  readonly suspended?: boolean;
 }
 
 /** What one slot holds, and what is open on it. */
@@ -124,6 +126,8 @@ function begin(aggregate: DeviceAggregate, i: Installation, judged: Judged, now:
     );
   }
   if (!isDue(i, now)) return unchanged;
+  if (aggregate.suspended && (i.state === 'scheduled' || i.state === 'queued'))
+    return i.state === 'queued' && !i.executing ? unchanged : applied(aggregate, i, withoutTurn(i, now), now);
   const first = nextDue(aggregate, i, now);
   if (first !== undefined) {
     // Its process finds the offer made, as it would find the turn taken.
@@ -171,9 +175,15 @@ function isDue(i: Installation, now: number): boolean {
   return i.state !== 'scheduled' || (i.retryAt ?? i.notBefore ?? 0) <= now;
 }
 
+/** It waits in the line, also where it had its turn and was not offered yet. */
+function withoutTurn(i: Installation, now: number): Installation {
+  const changes = { executing: false, retryAt: null, place: placeBehind(i) };
+  return moved(i, i.state === 'queued' ? null : 'queue', now, changes);
+}
+
 /**
  * Who goes before this one on a device on which nothing executes: whichever of their processes asks first, the order is
- * that of the line.
+ * that of the line. Where nothing executes, only a suspended tenant has left others queued that need no place.
  */
 function nextDue(aggregate: DeviceAggregate, i: Installation, now: number): Installation | undefined {
   if ((i.state !== 'scheduled' && i.state !== 'queued') || executing(aggregate) !== undefined) return undefined;
@@ -181,7 +191,8 @@ function nextDue(aggregate: DeviceAggregate, i: Installation, now: number): Inst
     .filter(
       (one) =>
         one.id === i.id ||
-        (one.state === 'scheduled' && isDue(one, now) && (one.deadline === null || one.deadline > now)),
+        ((one.state === 'scheduled' ? isDue(one, now) : one.state === 'queued' && one.place === 'has') &&
+          (one.deadline === null || one.deadline > now)),
     )
     .sort(byLine);
   return first === undefined || first.id === i.id ? undefined : first;
@@ -209,7 +220,7 @@ export function executing(aggregate: DeviceAggregate, except?: string): Installa
  * meanwhile.
  */
 function nextInLine(aggregate: DeviceAggregate, now: number): DeviceAggregate {
-  if (executing(aggregate)) return aggregate;
+  if (aggregate.suspended || executing(aggregate)) return aggregate;
   const line = Object.values(aggregate.installations)
     .filter((one) => !isEnded(one.state) && one.state !== 'scheduled' && (one.deadline === null || one.deadline > now))
     .sort(byLine);
@@ -235,7 +246,7 @@ function wanting(i: Installation, now: number): Installation {
 /** The place comes with the turn, or is given back at once: another one may have begun meanwhile. */
 function placed(aggregate: DeviceAggregate, i: Installation, now: number): Done {
   const unchanged: Done = { aggregate, result: { outcome: 'unchanged', next: i } };
-  if (isEnded(i.state) || i.place === 'has') return unchanged;
+  if (isEnded(i.state) || i.place === 'has' || aggregate.suspended) return unchanged;
   if (executing(aggregate, i.id) !== undefined)
     return i.place === 'none' ? unchanged : applied(aggregate, i, moved(i, null, now, { place: 'none' }), now);
   return applied(aggregate, i, startTurn({ ...i, place: 'has' }, now), now);

@@ -9,6 +9,8 @@ export interface Surroundings {
   readonly node?: string | null;
   /** The installation that executes on the device now, where it is another one. */
   readonly executing?: string | null;
+  /** Its tenant is suspended: nothing begins. */
+  readonly suspended?: boolean;
   /** What is added where nothing can move for now, as a part of a sentence. */
   readonly held?: string;
 }
@@ -37,6 +39,7 @@ function subject(i: Installation, around: Surroundings): string {
           ? `Waiting for its start time${span(i.stateSince, i.notBefore)}`
           : `Waiting for its process to start${span(i.stateSince, i.deadline)}`;
     case 'queued':
+      if (around.suspended) return `Waiting for its tenant, which is suspended, to be active again${since}`;
       if (i.place === 'wanted')
         return `Waiting for its rollout to have room for it under its cap, or to be resumed${since}`;
       return `Waiting for its turn on the device${around.executing ? `: installation ${around.executing} is in progress` : ''}${span(i.stateSince, i.deadline)}`;

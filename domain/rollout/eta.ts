@@ -27,11 +27,14 @@ export function etaOf(facts: RolloutFacts, plan: Plan, deviceMs: number | null, 
 }
 
 /**
- * Whether the end depends on a person, or the rollout goes another way: it is paused, was stopped, or waits for an
- * approval, now or before a later group. A draft does not count: its eta is that of a start.
+ * Whether the end depends on a person, or the rollout goes another way: it is paused, its tenant is suspended, it was
+ * stopped, or waits for an approval, now or before a later group. A draft does not count: its eta is that of a start.
  */
-export function dependsOnPerson({ aborted, rollingBack, pauses, ...facts }: RolloutFacts, plan: Plan): boolean {
-  if (aborted || rollingBack || pauses.length > 0) return true;
+export function dependsOnPerson(
+  { aborted, rollingBack, pauses, suspended, ...facts }: RolloutFacts,
+  plan: Plan,
+): boolean {
+  if (aborted || rollingBack || suspended || pauses.length > 0) return true;
   if (facts.startRequestedAt === null) return false;
   if (facts.startedAt === null && facts.approvals.length < plan.approval.required) return true;
   return facts.groups.some(({ passedAt, approvals }, index) => {

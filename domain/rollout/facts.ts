@@ -164,6 +164,8 @@ export interface RolloutFacts {
   readonly aborted: { readonly at: number; readonly because: string; readonly cancelOpen: boolean } | null;
   /** Every device that was updated gets back what its slot held before. */
   readonly rollingBack: { readonly at: number; readonly because: string } | null;
+  /** Its tenant is suspended: nothing begins, and what is open goes on. */
+  readonly suspended?: boolean;
   /** Of a dynamic rollout: when the fleet was looked through last, and whether something has changed since. */
   readonly sweptAt: number | null;
   readonly sweepWanted: boolean;

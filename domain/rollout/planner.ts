@@ -38,6 +38,7 @@ export function planNext(facts: RolloutFacts, plan: Plan, now: number): Planned 
     holding(facts) ??
     gates(facts, plan, now) ??
     finishing(facts, plan, counters) ??
+    suspended(facts, counters, plan, now) ??
     paused(facts, counters, plan, now) ??
     opening(facts) ??
     admitting(facts, plan, counters, now) ??
@@ -81,7 +82,7 @@ function starting(facts: RolloutFacts, { approval, schedule }: Plan, now: number
   if (missing > 0) return waiting(describe.unapproved(missing, facts.startRequestedAt, voided), null);
   if (schedule.startAt !== null && schedule.startAt > now)
     return waiting(describe.startTime(schedule.startAt), schedule.startAt);
-  return steps({ do: 'begin' });
+  return facts.suspended ? waiting(describe.suspended(0), null) : steps({ do: 'begin' });
 }
 
 /** The times after which nothing more begins: the plan's end, and the deadline that each target has. */
@@ -205,6 +206,12 @@ function finishing(facts: RolloutFacts, plan: Plan, counters: Counters): Planned
   const unopened = facts.groups.some((group) => group.openedAt === null);
   if (facts.endedAt === null && (open || (unopened && !blocked))) return undefined;
   return steps({ do: 'finish' });
+}
+
+function suspended(facts: RolloutFacts, counters: Counters, plan: Plan, now: number): Planned | undefined {
+  return facts.suspended
+    ? waiting(describe.suspended(openOf(counters)), later(facts, plan, now), acting(facts, plan, now, false))
+    : undefined;
 }
 
 function paused(facts: RolloutFacts, counters: Counters, plan: Plan, now: number): Planned | undefined {

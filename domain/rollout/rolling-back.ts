@@ -28,6 +28,7 @@ export function rollingBack(facts: RolloutFacts, plan: Plan, counters: Counters,
     if (back('pending') > 0) return steps({ do: 'give_up_back', because: late });
     if (back('queued') > 0) return steps({ do: 'stop_back', because: late });
   }
+  if (facts.suspended && back('pending') + open > 0) return waiting(describe.suspended(open), deadline);
   if (room > 0 && facts.wantPlace > 0) return steps({ do: 'give_places', count: Math.min(room, facts.wantPlace) });
   if (back('pending') > 0) {
     // The newest group first; one whose devices are all away or in a back-off holds up no other.

@@ -16,6 +16,8 @@ export const describe = {
     const open = `${c.inFlight > 0 ? `; ${plural(c.inFlight, 'open installation continues', 'open installations continue')}` : ''}${queued(c)}`;
     return `Paused: ${pauses.map((pause) => `${pause.because} (${pause.reason}, since ${iso(pause.since)})`).join('; ')}${open}.`;
   },
+  suspended: (open: number) =>
+    `Waiting for the tenant, which is suspended, to be active again${open > 0 ? `; ${plural(open, 'installation is', 'installations are')} open` : ''}.`,
   capacity: (c: Counters, cap: number) => `Waiting for capacity: ${c.inFlight} of ${cap} in flight${queued(c)}.`,
   startRate: (used: number, rate: number, until: number) =>
     `Waiting for the start rate: ${used} of ${plural(rate, 'start')} per minute used, until ${iso(until)}.`,

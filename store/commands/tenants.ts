@@ -5,7 +5,9 @@ import { FIRST_TENANT } from '../db/api-keys.js';
 import { databaseNow } from '../db/clock.js';
 import type { Pool, Tx } from '../db/pool.js';
 import { iso } from '../db/times.js';
+import { lockSuspended } from '../db/tenants.js';
 import { asService } from '../db/transaction.js';
+import { ASK_AGAIN, wakeSender } from '../outbox/outbox.js';
 import { createKey, type MadeKey } from './api-keys.js';
 
 /** Of a new tenant: with a device's id it must fit into the 64 characters of a certificate's common name. */
@@ -108,10 +110,13 @@ export async function listTenants(tx: Tx): Promise<TenantView[]> {
 }
 
 /**
- * As a service. The tenant of the operator of the installation cannot be suspended: no key would be left to undo it.
+ * As a service. While a tenant is suspended nothing of it begins (installations/device-aggregate.ts, rollouts/rows.ts);
+ * once it is active again, all that waits looks again. The tenant of the operator of the installation cannot be
+ * suspended: no key would be left to undo it.
  * @throws DomainError TENANT_NOT_FOUND, TENANT_STATE
  */
 export async function changeTenant(tx: Tx, id: string, change: TenantChange): Promise<TenantView> {
+  if (change.state === 'active') await lockSuspended(tx, id);
   const before = await lockTenant(tx, id);
   const state = change.state ?? before.state;
   if (before.state === 'removing') throw new DomainError('TENANT_STATE', `the tenant "${id}" is being removed`);
@@ -127,7 +132,25 @@ export async function changeTenant(tx: Tx, id: string, change: TenantChange): Pr
     state,
     JSON.stringify(kept),
   ]);
+  if (state !== before.state) await askAgain(tx, id, state === 'active');
   return readTenant(tx, id);
+}
+
+/** Rollouts look at once what they may do now; and queued installations ask for their turn, where they may have it. */
+async function askAgain(tx: Tx, id: string, isActive: boolean): Promise<void> {
+  await tx.query(
+    `INSERT INTO outbox (receiver, tenant_id, subject, detail, due_at, is_start)
+     SELECT 'workflow', tenant_id, id, 'rollout', now(), false FROM rollouts
+       WHERE tenant_id = $1 AND finished_at IS NULL AND closed_at IS NULL
+     UNION ALL
+     SELECT 'workflow', tenant_id, id, '${ASK_AGAIN}', now(), false FROM installations
+       WHERE $2::boolean AND tenant_id = $1 AND ended_at IS NULL AND state = 'queued'
+     ORDER BY 1, 2, 3, 4
+     ON CONFLICT (receiver, tenant_id, subject, detail) DO UPDATE
+       SET generation = outbox.generation + 1, marked_at = now(), due_at = least(outbox.due_at, excluded.due_at)`,
+    [id, isActive],
+  );
+  await wakeSender(tx);
 }
 
 async function lockTenant(tx: Tx, id: string): Promise<TenantView> {

@@ -81,7 +81,12 @@ export interface Reach {
    * connects itself.
    */
   online: boolean;
+  /** Its tenant is not active; absent where it is. */
+  suspended?: true;
 }
+
+/** Whether the tenant of a row is not active. */
+const SUSPENDED = (tenant: string) => `(SELECT x.state <> 'active' FROM tenants x WHERE x.id = ${tenant})`;
 
 /**
  * The node whose connection serves each device: the nearest in its chain, itself first, that has a credential. Absent
@@ -98,8 +103,15 @@ export async function nodesOf(tx: Tx, devices: readonly Named[]): Promise<Map<st
  */
 export async function reachOf(tx: Tx, devices: readonly Named[]): Promise<Map<string, Reach>> {
   if (devices.length === 0) return new Map();
-  const { rows } = await tx.query<{ tenant_id: string; id: string; online: boolean; serves: boolean }>(
-    `SELECT d.tenant_id, d.id, d.online, ${hasCredential('d.tenant_id', 'd.id')} AS serves
+  const { rows } = await tx.query<{
+    tenant_id: string;
+    id: string;
+    online: boolean;
+    serves: boolean;
+    suspended: boolean;
+  }>(
+    `SELECT d.tenant_id, d.id, d.online, ${hasCredential('d.tenant_id', 'd.id')} AS serves,
+       ${SUSPENDED('d.tenant_id')} AS suspended
      FROM jsonb_to_recordset($1::jsonb) AS k(tenant_id text, id uuid)
      CROSS JOIN LATERAL (SELECT x.tenant_id, x.id, x.online FROM devices x WHERE x.tenant_id = k.tenant_id
        AND x.id = k.id LIMIT 1) AS d`,
@@ -111,16 +123,25 @@ export async function reachOf(tx: Tx, devices: readonly Named[]): Promise<Map<st
     others.map((row) => ({ tenantId: row.tenant_id, deviceId: row.id })),
   );
   return new Map([
-    ...served.map((row): [string, Reach] => [deviceKey(row.tenant_id, row.id), { node: row.id, online: row.online }]),
+    ...served.map((row): [string, Reach] => [
+      deviceKey(row.tenant_id, row.id),
+      { node: row.id, online: row.online, ...(row.suspended && { suspended: true }) },
+    ]),
     ...through,
   ]);
 }
 
 async function reachThroughGateways(tx: Tx, devices: readonly Named[]): Promise<Map<string, Reach>> {
   if (devices.length === 0) return new Map();
-  const { rows } = await tx.query<{ tenant_id: string; id: string; node: string | null; online: boolean }>(
+  const { rows } = await tx.query<{
+    tenant_id: string;
+    id: string;
+    node: string | null;
+    online: boolean;
+    suspended: boolean;
+  }>(
     `${CHAIN}${NODE}
-     SELECT d.tenant_id, d.id, s.node, coalesce(n.online AND (n.id = d.id OR d.reachable IS NOT FALSE), false) AS online
+     SELECT d.tenant_id, d.id, s.node, ${SUSPENDED('d.tenant_id')} AS suspended, coalesce(n.online AND (n.id = d.id OR d.reachable IS NOT FALSE), false) AS online
      FROM chain c
      CROSS JOIN LATERAL (SELECT x.tenant_id, x.id, x.reachable FROM devices x WHERE x.tenant_id = c.tenant_id
        AND x.id = c.origin LIMIT 1) AS d
@@ -130,7 +151,12 @@ async function reachThroughGateways(tx: Tx, devices: readonly Named[]): Promise<
      WHERE c.depth = 0`,
     [keys(devices)],
   );
-  return new Map(rows.map((row) => [deviceKey(row.tenant_id, row.id), { node: row.node, online: row.online }]));
+  return new Map(
+    rows.map((row): [string, Reach] => [
+      deviceKey(row.tenant_id, row.id),
+      { node: row.node, online: row.online, ...(row.suspended && { suspended: true }) },
+    ]),
+  );
 }
 
 interface Named {

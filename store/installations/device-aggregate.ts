@@ -6,6 +6,7 @@ import type { Tx } from '../db/pool.js';
 import { recordset } from '../db/recordset.js';
 import { iso } from '../db/times.js';
 import { deviceKey } from '../db/keys.js';
+import { stillSuspended } from '../db/tenants.js';
 
 /** Which device, and which of its installations although they may have ended. */
 export interface AggregateKey {
@@ -43,19 +44,26 @@ export async function loadAggregates(tx: Tx, keys: readonly AggregateKey[]): Pro
       type_name: string;
       type_model: string | null;
       reports_as: string | null;
+      suspended: boolean;
     }
   >(
-    `SELECT d.*, t.slots_of_type, t.type_id, t.type_name, t.type_model FROM ${SORTED} AS k
+    `SELECT d.*, t.slots_of_type, t.type_id, t.type_name, t.type_model,
+       (SELECT x.state <> 'active' FROM tenants x WHERE x.id = d.tenant_id) AS suspended FROM ${SORTED} AS k
      CROSS JOIN LATERAL (SELECT * FROM devices x WHERE x.tenant_id = k.tenant_id AND x.id = k.id FOR NO KEY UPDATE) AS d
      CROSS JOIN LATERAL (SELECT ARRAY(SELECT jsonb_object_keys(x.slots)) AS slots_of_type, x.id AS type_id,
        x.name AS type_name, x.model AS type_model FROM device_types x
        WHERE x.tenant_id = d.tenant_id AND x.id = d.device_type_id LIMIT 1) AS t`,
     [pairs],
   );
+  const suspended = await stillSuspended(
+    tx,
+    devices.rows.flatMap((row) => (row.suspended ? [row.tenant_id] : [])),
+  );
   const loaded = new Map<string, LoadedAggregate>();
   for (const row of devices.rows) {
+    const held = suspended.has(row.tenant_id) ? { suspended: true } : {};
     loaded.set(deviceKey(row.tenant_id, row.id), {
-      aggregate: { device: toDevice(row), slots: {}, installations: {} },
+      aggregate: { device: toDevice(row), slots: {}, installations: {}, ...held },
       slotsOfType: row.slots_of_type,
       type: { id: row.type_id, name: row.type_name, model: row.type_model, reportsAs: row.reports_as },
     });

@@ -11,6 +11,9 @@ export type Receiver = 'workflow' | 'document' | 'credential';
 /** As `detail` of a mark for the engine: the process of an installation has ended before its row, and starts again. */
 export const START_AGAIN = 'start again';
 
+/** As `detail` of a mark for the engine: the process of a queued installation is to ask for its turn again. */
+export const ASK_AGAIN = 'ask again';
+
 /**
  * "Bring this receiver up to date about this subject." workflow: an installation, or a rollout (then `detail` says so).
  * document: a device, and the slot as `detail`. credential: a device. There is at most one row per subject and

@@ -50,7 +50,8 @@ export interface StoredRollout {
 export const ROLLOUT_COLUMNS = `tenant_id, id, plan, defaulted, version, phase, waiting_on, due_at, acts_at, loosened, device_ms, eta, created_by, created_at, updated_at, collected_to, collected_at, target_count, forming,
   materialised_at, start_requested_at, started_at, approvals, pauses, fired, aborted, rolling_back, swept_at, swept_to, admissible_to, ended_at, finished_at, closed_at, process_started_at,
   EXISTS (SELECT FROM rollout_sweeps s WHERE s.tenant_id = rollouts.tenant_id
-    AND s.rollout_id = rollouts.id) AS sweep_wanted`;
+    AND s.rollout_id = rollouts.id) AS sweep_wanted,
+  EXISTS (SELECT FROM tenants t WHERE t.id = rollouts.tenant_id AND t.state <> 'active') AS suspended`;
 
 /** A row of `rollouts`. node-postgres gives timestamptz as Date and bigint as string. */
 export interface RolloutRow {
@@ -84,6 +85,7 @@ export interface RolloutRow {
   swept_to: string | null;
   admissible_to: string | null;
   sweep_wanted: boolean;
+  suspended: boolean;
   ended_at: Date | null;
   finished_at: Date | null;
   closed_at: Date | null;
@@ -178,6 +180,7 @@ function toFacts(row: RolloutRow, groups: readonly GroupRow[]): RolloutFacts {
     fired: row.fired,
     aborted: row.aborted,
     rollingBack: row.rolling_back,
+    ...(row.suspended && { suspended: true }),
     sweptAt: ms(row.swept_at),
     // One that has begun goes on to its end.
     sweepWanted: row.sweep_wanted || row.swept_to !== null,

@@ -44,6 +44,7 @@ const REASONS: Readonly<Record<string, string>> = {
   'test/rollout/forecast.test.ts': 'makes devices that were never seen, of those that a story introduces',
   'test/rollout/places.test.ts': 'sets times back; lowers a cap that no amendment may lower during a roll back',
   'test/rollout/rollback.test.ts': 'empties the outbox of one rollout',
+  'test/rollout/suspended.test.ts': 'suspends the first tenant, which no request may; empties the outbox',
   'test/rollout/story.ts': 'sets times back; makes credentials of devices that no test connects',
   'test/rollout/stories.test.ts': 'makes what an interrupted process of an earlier version left',
   'test/store/clock.test.ts': 'sets times back and ahead',

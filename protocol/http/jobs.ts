@@ -30,28 +30,50 @@ const tag = z
   .string()
   .regex(/^[a-zA-Z0-9_-]+$/, { error: 'must consist of letters, digits, _ and -' })
   .max(255, { error: 'must have at most 255 characters' });
-const dryRun = z.boolean().default(false).meta({ description: 'Counts the devices, and does nothing' });
-const of = { filter: z.string().max(8_192).meta({ description: 'RSQL, as of the list of devices' }), dryRun };
+/** What each action needs, and may have, beside the filter. */
+const MEMBERS = {
+  tag: { needs: ['tag'], may: [] },
+  untag: { needs: ['tag'], may: [] },
+  setAttribute: { needs: ['key', 'value'], may: [] },
+  cancel: { needs: [], may: ['reason'] },
+  retry: { needs: [], may: [] },
+  delete: { needs: [], may: ['force'] },
+} as const satisfies Record<string, { needs: readonly string[]; may: readonly string[] }>;
+const ACTIONS = ['tag', 'untag', 'setAttribute', 'cancel', 'retry', 'delete'] as const;
+const OPTIONAL = ['tag', 'key', 'value', 'reason', 'force'] as const;
 
 /** What is done to each device that a filter matches. */
 export const bulkBody = z
-  .discriminatedUnion('action', [
-    z.strictObject({ action: z.literal('tag'), tag, ...of }),
-    z.strictObject({ action: z.literal('untag'), tag, ...of }),
-    z.strictObject({
-      action: z.literal('setAttribute'),
-      key: text(1, 255).meta({ description: 'Of `custom`' }),
-      value: z.unknown().meta({ description: 'JSON; null takes the key away' }),
-      ...of,
-    }),
-    z.strictObject({ action: z.literal('cancel'), reason: text(1, 255).optional(), ...of }),
-    z.strictObject({ action: z.literal('retry'), ...of }),
-    z.strictObject({ action: z.literal('delete'), force: z.boolean().default(false), ...of }),
-  ])
+  .strictObject({
+    action: z.enum(ACTIONS, { error: `must be one of ${ACTIONS.join(', ')}` }),
+    filter: z.string().max(8_192).meta({ description: 'RSQL, as of the list of devices' }),
+    dryRun: z.boolean().default(false).meta({ description: 'Counts the devices, and does nothing' }),
+    tag: tag.optional().meta({ description: 'Of tag and untag' }),
+    key: text(1, 255).optional().meta({ description: 'Of setAttribute: the key in `custom`' }),
+    value: z.unknown().optional().meta({ description: 'Of setAttribute: JSON; null takes the key away' }),
+    reason: text(1, 255).optional().meta({ description: 'Of cancel' }),
+    force: z.boolean().optional().meta({ description: 'Of delete' }),
+  })
+  .superRefine((body, check) => {
+    const { needs, may }: { needs: readonly string[]; may: readonly string[] } = MEMBERS[body.action];
+    for (const name of OPTIONAL) {
+      const isThere = body[name] !== undefined;
+      if (needs.includes(name) && !isThere)
+        check.addIssue({ code: 'custom', path: [name], message: `is needed by the action ${body.action}` });
+      if (isThere && !needs.includes(name) && !may.includes(name))
+        check.addIssue({ code: 'custom', path: [name], message: `does not belong to the action ${body.action}` });
+    }
+  })
   .meta({ id: 'BulkAction', example: { action: 'tag', tag: 'north', filter: 'site==hamburg' } });
 
-/** Parsed. */
-export type BulkAction = z.output<typeof bulkBody>;
+/** A body that passed: which members there are follows from the action. */
+export type BulkAction = { readonly filter: string; readonly dryRun: boolean } & (
+  | { readonly action: 'tag' | 'untag'; readonly tag: string }
+  | { readonly action: 'setAttribute'; readonly key: string; readonly value: unknown }
+  | { readonly action: 'cancel'; readonly reason?: string | undefined }
+  | { readonly action: 'retry' }
+  | { readonly action: 'delete'; readonly force?: boolean | undefined }
+);
 
 /** How a job stands. */
 export const job = z

@@ -83,7 +83,7 @@ export async function actOnDevices(
     case 'delete':
       return eachOf(tx, devices, async (id) => {
         const there = await tx.query('SELECT FROM devices WHERE tenant_id = $1 AND id = $2', [tenantId, id]);
-        if (there.rowCount === 1) await deleteDevice(tx, tenantId, id, action.force, now);
+        if (there.rowCount === 1) await deleteDevice(tx, tenantId, id, action.force ?? false, now);
       });
   }
 }

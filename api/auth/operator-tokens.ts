@@ -1,5 +1,13 @@
 import type { Logger } from 'pino';
-import { createRemoteJWKSet, customFetch, errors, jwtVerify, type JWTPayload, type JWTVerifyGetKey } from 'jose';
+import {
+  createRemoteJWKSet,
+  customFetch,
+  decodeProtectedHeader,
+  errors,
+  jwtVerify,
+  type JWTPayload,
+  type JWTVerifyGetKey,
+} from 'jose';
 import { DomainError } from '../../domain/errors.js';
 import {
   OF_THE_INSTALLATION,
@@ -35,7 +43,7 @@ const FETCH_TIMEOUT_MS = 5_000;
  * sends what.
  */
 const FETCH_AGAIN_MS = 10_000;
-/** OpenID Connect Core §2: at most 255 characters of ASCII. It is written into the history. */
+/** OpenID Connect Core §2: at most 255 characters of ASCII. It is written into the history, as the token's id is. */
 const SUBJECT = /^[\x20-\x7e]{1,255}$/;
 
 /**
@@ -49,7 +57,13 @@ export function byOperatorToken(pool: Pool, options: OperatorTokens, log: Logger
   const tenants = new TenantAdmission(pool, databaseNow);
   return async (token) => {
     const claims = await verified(token, keys, options, log);
-    const { tenant: tenantId, sub } = claims;
+    if (isIdToken(token, claims))
+      throw new TokenRefused(
+        'claims',
+        'the token is an ID token, which says to a client who signed in: send the access token',
+        claimsOf(token),
+      );
+    const { tenant: tenantId, sub, jti } = claims;
     if (typeof tenantId !== 'string' || !TENANT_ID.test(tenantId))
       throw new TokenRefused(
         'tenant',
@@ -75,6 +89,7 @@ export function byOperatorToken(pool: Pool, options: OperatorTokens, log: Logger
       permissions: permissionsIn(claims),
       kind: 'token',
       subject: sub,
+      ...(typeof jti === 'string' && SUBJECT.test(jti) ? { tokenId: jti } : {}),
       name: nameIn(claims) ?? sub,
       roles: rolesIn(claims),
       ...(claims.exp === undefined ? {} : { expiresAt: claims.exp * 1_000 }),
@@ -155,6 +170,16 @@ async function discover(issuer: string): Promise<string> {
   const { jwks_uri: found } = (await response.json().catch(() => ({}))) as { jwks_uri?: unknown };
   if (typeof found !== 'string' || !URL.canParse(found)) throw new KeysAway(`${url} has no jwks_uri`);
   return found;
+}
+
+/**
+ * Whether it is an ID token: also where an issuer gives the client and this service one audience. OpenID Connect Core
+ * §3.1.3.6 and §3.3.2.11 have the hashes; Keycloak says it in a claim of its own. An access token may name its type in
+ * its header (RFC 9068 §2.1).
+ */
+function isIdToken(token: string, claims: JWTPayload): boolean {
+  if (/^(application\/)?at\+jwt$/i.test(decodeProtectedHeader(token).typ ?? '')) return false;
+  return claims['at_hash'] !== undefined || claims['c_hash'] !== undefined || claims['typ'] === 'ID';
 }
 
 /** A claim that is a list, or names with spaces between. */

@@ -21,7 +21,7 @@ export interface Acting {
 export function actorOf(principal: Principal, request: Request, response: Response): Actor {
   return {
     id: principal.id,
-    credential: principal.kind === 'key' ? principal.subject : null,
+    credential: principal.kind === 'key' ? principal.subject : (principal.tokenId ?? null),
     address: request.ip ?? null,
     requestId: requestIdOf(response),
   };

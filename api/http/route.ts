@@ -95,6 +95,8 @@ export interface Principal {
   kind: 'key' | 'token' | 'device';
   /** The key's id, or the token's `sub`. */
   subject: string;
+  /** `jti` of a token that has one. */
+  tokenId?: string;
   name: string;
   roles: readonly Role[];
   /** Epoch milliseconds; absent where it has no end. */

@@ -1,4 +1,5 @@
-import type { Readable } from 'node:stream';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import { parse as parseCsv } from 'csv-parse';
 import { DomainError } from '../../domain/errors.js';
 import type { JobLine } from '../../store/jobs/jobs.js';
@@ -64,8 +65,9 @@ export async function* readCsv(bytes: AsyncIterable<Buffer>): AsyncGenerator<Job
     skip_empty_lines: true,
     max_record_size: MAX_LINE_BYTES,
   });
-  const feeding = feed(bytes, parser);
-  feeding.catch((error: unknown) => parser.destroy(error as Error));
+  const feeding = pipeline(Readable.from(bounded(bytes)), parser);
+  // It is awaited below, behind the rows; until then its failure shows in the parser.
+  feeding.catch(() => undefined);
   let rows = 0;
   try {
     for await (const one of parser as AsyncIterable<{ record: Record<string, string>; info: { lines: number } }>) {
@@ -83,14 +85,9 @@ export async function* readCsv(bytes: AsyncIterable<Buffer>): AsyncGenerator<Job
       {},
       { cause: error },
     );
+  } finally {
+    parser.destroy();
   }
-}
-
-async function feed(bytes: AsyncIterable<Buffer>, parser: ReturnType<typeof parseCsv>): Promise<void> {
-  for await (const chunk of bounded(bytes))
-    if (!parser.write(chunk))
-      await new Promise<void>((resolve) => parser.once('drain', resolve).once('close', resolve));
-  parser.end();
 }
 
 async function* bounded(bytes: AsyncIterable<Buffer>): AsyncGenerator<Buffer, void> {

@@ -149,26 +149,32 @@ export class JobRunner {
   private async check(job: ClaimedJob, onConflict: OnConflict, dryRun: boolean): Promise<number | undefined> {
     const seen = new Set<string>();
     let found = 0;
-    let good = 0;
+    let [done, skipped] = [0, 0];
     const kept: LineFault[] = [];
     for (let position = 0; ;) {
       if (this.ended) return undefined;
       const page = await asTenant(this.pool, job.tenantId, async (tx) => {
         const lines = await readJobLines(tx, job, position, PAGE);
         const { rows, faults } = parseRows(lines);
-        return { lines, faults: [...faults, ...(await checkDevices(tx, job.tenantId, rows, onConflict, seen))] };
+        const checked = await checkDevices(tx, job.tenantId, rows, onConflict, seen);
+        return { lines, ...checked, faults: [...faults, ...checked.faults] };
       });
       const last = page.lines.at(-1);
       if (last === undefined) break;
       found += page.faults.length;
-      good += page.lines.length - page.faults.length;
+      done += page.done;
+      skipped += page.skipped;
       kept.push(...page.faults.sort((a, b) => a.line - b.line));
       position = last.line;
       if (!(await keepClaim(this.pool, job, this.now()))) throw new ClaimLost();
     }
     if (found > 0 || dryRun)
       await asTenant(this.pool, job.tenantId, (tx) =>
-        recordProgress(tx, job, { position: 0, done: dryRun ? good : 0, skipped: 0, faults: kept }),
+        recordProgress(tx, job, {
+          position: 0,
+          ...(dryRun ? { done, skipped } : { done: 0, skipped: 0 }),
+          faults: kept,
+        }),
       );
     return found;
   }

@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { z } from 'zod';
 import { DomainError } from '../../domain/errors.js';
 import {
@@ -20,6 +19,7 @@ import { parseEntryCursor } from '../../store/db/cursors.js';
 import type { Tx } from '../../store/db/pool.js';
 import { exportLines } from '../audit/export.js';
 import type { SigningKey } from '../audit/signing-key.js';
+import { sendLines } from '../http/send-lines.js';
 import { keysetOf } from '../http/paging.js';
 import { answer, answerPage, route, type Route } from '../http/route.js';
 
@@ -160,18 +160,8 @@ export function auditRoutes(key: SigningKey): Route[] {
         },
       },
       async handle(call) {
-        const { response } = call;
         const signer = call.query.form === 'proof' ? await key.signer() : undefined;
-        const lines = exportLines(call.inTenant, call.principal.tenantId, call.query, signer);
-        // The first piece before the head: what cannot be read is answered as an error.
-        let piece = await lines.next();
-        response.status(200).set('Cache-Control', 'no-store').type('application/x-ndjson');
-        while (!piece.done && !response.destroyed) {
-          if (!response.write(piece.value)) await Promise.race([once(response, 'drain'), once(response, 'close')]);
-          piece = await lines.next();
-        }
-        response.end();
-        return { handled: true };
+        return sendLines(call.response, exportLines(call.inTenant, call.principal.tenantId, call.query, signer));
       },
     }),
   ];

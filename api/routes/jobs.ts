@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { z } from 'zod';
 import { DomainError } from '../../domain/errors.js';
 import { envelope, id, listQuery, pageOf } from '../../protocol/http/envelope.js';
@@ -23,6 +22,7 @@ import { bytesOf, readCsv, readLines } from '../jobs/lines.js';
 import { authorize } from '../http/authorize.js';
 import { checkMediaType } from '../http/body.js';
 import { refuseFaults } from '../http/errors.js';
+import { sendLines } from '../http/send-lines.js';
 import { toPageRequest } from '../http/paging.js';
 import { answer, answerPage, route, type Call, type Principal, type Route, type Services } from '../http/route.js';
 
@@ -102,19 +102,8 @@ export function jobRoutes({ now, wakeJobs }: Pick<Services, 'now' | 'wakeJobs'>)
           example: '{"id":"123e4567-e89b-12d3-a456-426655440002","info":{"name":"Switch 12"}}\n',
         },
       },
-      async handle(call) {
-        const { response } = call;
-        const pages = exportDevices(call.inTenant, call.principal.tenantId, call.query.filter);
-        // The first page before the head: what cannot be read is answered as an error.
-        let page = await pages.next();
-        response.status(200).set('Cache-Control', 'no-store').type('application/x-ndjson');
-        while (!page.done && !response.destroyed) {
-          if (!response.write(page.value)) await Promise.race([once(response, 'drain'), once(response, 'close')]);
-          page = await pages.next();
-        }
-        response.end();
-        return { handled: true };
-      },
+      handle: (call) =>
+        sendLines(call.response, exportDevices(call.inTenant, call.principal.tenantId, call.query.filter)),
     }),
     route({
       ...devices,

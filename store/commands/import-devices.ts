@@ -33,8 +33,8 @@ interface Met {
 }
 
 /**
- * Looks at rows without writing anything. @param seen ids and aliases of rows before these, and of these afterwards
- * @returns what would be wrong with them
+ * Looks at rows without writing anything: what would become of them.
+ * @param seen ids and aliases of rows before these, and of these afterwards
  */
 export async function checkDevices(
   tx: Tx,
@@ -42,8 +42,12 @@ export async function checkDevices(
   rows: readonly ImportedDevice[],
   onConflict: OnConflict,
   seen: Set<string>,
-): Promise<LineFault[]> {
-  return (await meet(tx, tenantId, rows, onConflict, seen)).flatMap(({ fault }) => fault ?? []);
+): Promise<Imported> {
+  const met = await meet(tx, tenantId, rows, onConflict, seen);
+  const faults = met.flatMap(({ fault }) => fault ?? []);
+  const skipped =
+    onConflict === 'skip' ? met.filter((one) => one.fault === undefined && one.existing !== undefined).length : 0;
+  return { done: rows.length - faults.length - skipped, skipped, faults };
 }
 
 /**

@@ -167,6 +167,8 @@ describe('The token of an operator', () => {
       'tenant',
       /the tenant "nowhere" of the token does not exist; its administrator makes one with slipway-admin tenants create/,
     ],
+    ['that is an ID token', () => issuer.sign({ ...OWNER, at_hash: 'aGFzaA' }), 'claims', /is an ID token/],
+    ['that is an ID token of Keycloak', () => issuer.sign({ ...OWNER, typ: 'ID' }), 'claims', /is an ID token/],
     ['of two tenants', () => issuer.sign({ ...OWNER, tenant: ['a', 'b'] }), 'tenant', /exactly one/],
     ['without a subject', () => issuer.sign({ ...OWNER, sub: undefined as unknown as string }), 'subject', /claim sub/],
     ['with an empty subject', () => issuer.sign({ ...OWNER, sub: '' }), 'subject', /claim sub/],

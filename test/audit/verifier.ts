@@ -28,7 +28,10 @@ export interface Verdict {
   entry?: number;
 }
 
-/** Builds the verifier, which is written in another language with another library. @returns what asks it */
+/**
+ * Builds the verifier, a program in Go with the libraries of its checksum database.
+ * @returns a function that sends it a question
+ */
 export async function buildVerifier(): Promise<(question: Question) => Promise<Verdict>> {
   const program = join(await mkdtemp(join(tmpdir(), 'slipway-audit-')), 'verify');
   await run('go', ['build', '-o', program, '.'], { cwd: SOURCE, timeout: BUILD_MS });

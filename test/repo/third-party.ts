@@ -5,6 +5,7 @@ interface Locked {
   readonly license?: string;
   readonly dev?: boolean;
   readonly optional?: boolean;
+  readonly link?: boolean;
 }
 
 /** Licences that may be in a program under Apache-2.0. Another one is a decision: add it here, with its reason. */
@@ -36,8 +37,9 @@ export interface ThirdParty {
 export function thirdParties(): ThirdParty[] {
   const { packages } = JSON.parse(readFileSync('package-lock.json', 'utf8')) as { packages: Record<string, Locked> };
   const found = new Map<string, ThirdParty>();
-  for (const [path, { version, license, dev }] of Object.entries(packages)) {
-    if (path === '' || dev) continue;
+  for (const [path, { version, license, dev, link }] of Object.entries(packages)) {
+    // A workspace of this repository is an entry outside of node_modules and a link inside.
+    if (!path.includes('node_modules/') || link || dev) continue;
     const name = path.slice(path.lastIndexOf('node_modules/') + 'node_modules/'.length);
     found.set(`${name} ${version}`, { name, version, license: license ?? STATED_ELSEWHERE[name] });
   }

@@ -93,8 +93,9 @@ const ROOMS = {
     mount: ['http', 'auth'],
     'openapi-answers': ['http'],
     openapi: ['http', 'openapi-answers'],
+    devices: ['http', 'auth', 'openapi'],
     routes: ['http', 'audit', 'jobs', 'live', 'metrics', 'health', 'summary'],
-    app: ['http', 'auth', 'audit', 'jobs', 'health', 'live', 'metrics', 'mount', 'openapi', 'routes'],
+    app: ['http', 'auth', 'audit', 'devices', 'jobs', 'health', 'live', 'metrics', 'mount', 'openapi', 'routes'],
   },
   adapters: { blobs: [], broker: [], engine: [] },
   demo: {

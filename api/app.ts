@@ -4,8 +4,9 @@ import { DomainError } from '../domain/errors.js';
 import { Health, type Part, type UnknownPart } from '../runtime/health/parts.js';
 import { SigningKey, type KeyFile } from './audit/signing-key.js';
 import { Refusals } from './auth/refusals.js';
-import { byApiKey, type Authenticate } from './auth/authentication.js';
+import { byApiKey, identify, type Authenticate } from './auth/authentication.js';
 import { sparingLookups } from './auth/spared-lookups.js';
+import { deviceCover, deviceDialects } from './devices/dialects.js';
 import { LiveEvents } from './live/live-events.js';
 import { createMetrics } from './metrics.js';
 import { mount } from './mount.js';
@@ -24,7 +25,7 @@ import { credentialRoutes } from './routes/credentials.js';
 import { deviceTypeRoutes } from './routes/device-types.js';
 import { deviceRoutes } from './routes/devices.js';
 import { jobRoutes } from './routes/jobs.js';
-import { openApiRoute, serveDocs } from './routes/docs.js';
+import { deviceOpenApiRoute, openApiRoute, serveDocs } from './routes/docs.js';
 import { downloadRoutes } from './routes/downloads.js';
 import { eventRoutes } from './routes/events.js';
 import { firmwareRoutes } from './routes/firmwares.js';
@@ -102,10 +103,21 @@ export function createApp({
     ...healthRoutes(health, metrics),
     ...summaryRoutes(services, health),
     openApiRoute(() => document),
+    deviceOpenApiRoute(() => deviceDocument),
   ];
+  const dialects = deviceDialects(services);
   const document = openApiDocument(routes, services.publicUrl, version);
+  const deviceDocument = openApiDocument(
+    dialects.flatMap((one) => one.routes),
+    services.publicUrl,
+    version,
+    deviceCover(dialects),
+  );
+  for (const dialect of dialects)
+    mount(app, dialect.routes, services, { identify: dialect.identify, limits, refusals });
+  const spared = sparingLookups(authenticate);
   mount(app, routes, services, {
-    authenticate: sparingLookups(authenticate),
+    identify: (request) => identify(request, spared),
     limits,
     tenants: new TenantAdmission(services.pool, services.now),
     refusals,
@@ -114,7 +126,7 @@ export function createApp({
   app.use((request) => {
     throw new DomainError(
       'REQUEST_NOT_FOUND',
-      `there is no route ${request.path.slice(0, 200)}; GET /openapi.json lists what there is`,
+      `there is no route ${request.path.slice(0, 200)}; GET /openapi.json and /openapi-devices.json list what there is`,
     );
   });
   app.use(errorHandler(services.log));

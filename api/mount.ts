@@ -4,8 +4,7 @@ import { DomainError, type ErrorCode } from '../domain/errors.js';
 import type { Tx } from '../store/db/pool.js';
 import { asService, asTenant } from '../store/db/transaction.js';
 import type { Refusals } from './auth/refusals.js';
-import { ANYONE, identify } from './auth/authentication.js';
-import type { AuthenticateFrom } from './auth/spared-lookups.js';
+import { ANYONE } from './auth/authentication.js';
 import type { TenantAdmission } from './auth/tenant-admission.js';
 import { authorize } from './http/authorize.js';
 import { checkMediaType, readJson } from './http/body.js';
@@ -22,9 +21,11 @@ type Method = Route['method'];
 
 /** Who comes in, how often, and where it is noted what was refused. */
 export interface Admission {
-  readonly authenticate: AuthenticateFrom;
+  /** Who asks. @throws DomainError AUTH_MISSING_TOKEN, AUTH_INVALID_TOKEN */
+  readonly identify: (request: Request) => Promise<Principal>;
   readonly limits: RequestLimits;
-  readonly tenants: TenantAdmission;
+  /** Absent = requests are taken while their tenant is suspended, and count for no quota. */
+  readonly tenants?: TenantAdmission;
   readonly refusals: Refusals;
 }
 
@@ -98,7 +99,7 @@ async function run(
   const principal = await admit(route, request, response, admission);
   if (principal !== ANYONE) {
     admission.limits.principal(principal);
-    await admission.tenants.take(principal.tenantId);
+    await admission.tenants?.take(principal.tenantId);
   }
   const code = route.validationCode ?? 'REQUEST_VALIDATION';
   const params = parseParams(route, request);
@@ -148,11 +149,11 @@ async function admit(
   route: Route,
   request: Request,
   response: Response,
-  { authenticate, tenants }: Admission,
+  { identify, tenants }: Admission,
 ): Promise<Principal> {
   if (route.permission === null) return (response.locals['principal'] = ANYONE);
-  const principal = await identify(request, authenticate);
-  await tenants.assertActive(principal.tenantId);
+  const principal = await identify(request);
+  await tenants?.assertActive(principal.tenantId);
   response.locals['principal'] = principal;
   authorize(principal, typeof route.permission === 'string' ? [route.permission] : route.permission);
   return principal;
@@ -176,7 +177,7 @@ function unknownCode(route: Route, parameter: string): ErrorCode {
 async function readBody(route: Route, request: Request, code: ErrorCode): Promise<unknown> {
   if (route.contentType === 'application/octet-stream')
     checkMediaType(request, Object.keys(route.accepts ?? { 'application/octet-stream': '' }));
-  if (!route.body || route.contentType === 'application/octet-stream') return undefined;
+  if (!route.body || route.readsBody || route.contentType === 'application/octet-stream') return undefined;
   return readJson(
     request,
     route.method === 'patch' ? ['application/json', 'application/merge-patch+json'] : ['application/json'],
@@ -185,7 +186,7 @@ async function readBody(route: Route, request: Request, code: ErrorCode): Promis
 }
 
 function parseBody(route: Route, json: unknown, code: ErrorCode): unknown {
-  if (!route.body) return undefined;
+  if (!route.body || route.readsBody) return undefined;
   const parsed = route.body.safeParse(json);
   if (!parsed.success) throw refuseFaults(code, faultsOf(parsed.error.issues, '', route.body));
   return parsed.data;

@@ -9,11 +9,38 @@ import { REPLAYED_HEADER, shareAnswers, shareParameters } from './openapi-answer
 
 type Json = Record<string, unknown>;
 
+/** What a document says of all its operations. */
+export interface Cover {
+  readonly title: string;
+  readonly description: string;
+  /** By the names that routes give in `security`. */
+  readonly securitySchemes: Json;
+}
+
+/** The document of the operators' API. */
+const OPERATORS: Cover = {
+  title: 'Slipway',
+  description:
+    'Durable firmware rollouts for fleets of devices. Lists are paged by page and pageSize, or by cursor. Errors are `{errorCode, errorMessage}` together with the members of RFC 9457.',
+  securitySchemes: {
+    bearer: {
+      type: 'http',
+      scheme: 'bearer',
+      description: `An API key, or a token (JWT) of the operators' issuer. Permissions: ${PERMISSIONS.join(', ')}.`,
+    },
+  },
+};
+
 /**
  * The OpenAPI 3.1 document of the routes that run: schemas are printed from the zod objects that parse (zod's own JSON
  * Schema 2020-12).
  */
-export function openApiDocument(routes: readonly Route[], publicUrl: string, version: string): Json {
+export function openApiDocument(
+  routes: readonly Route[],
+  publicUrl: string,
+  version: string,
+  { title, description, securitySchemes }: Cover = OPERATORS,
+): Json {
   const schemas: Json = { Problem: PROBLEM, IdempotencyKey: IDEMPOTENCY_KEY_SCHEMA };
   const paths: Record<string, Json> = {};
   for (const route of routes) (paths[route.path] ??= {})[route.method] = operation(route, schemas);
@@ -22,11 +49,10 @@ export function openApiDocument(routes: readonly Route[], publicUrl: string, ver
   return {
     openapi: '3.1.0',
     info: {
-      title: 'Slipway',
+      title,
       version,
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
-      description:
-        'Durable firmware rollouts for fleets of devices. Lists are paged by page and pageSize, or by cursor. Errors are `{errorCode, errorMessage}` together with the members of RFC 9457.',
+      description,
     },
     servers: [{ url: publicUrl }],
     tags: [...new Set(routes.map((route) => route.tag))].map((name) => ({ name })),
@@ -38,13 +64,7 @@ export function openApiDocument(routes: readonly Route[], publicUrl: string, ver
         IdempotentReplayed: { description: REPLAYED[REPLAYED_HEADER], schema: { type: 'string' } },
       },
       parameters: { IdempotencyKey: IDEMPOTENCY_KEY, ...sharedParameters },
-      securitySchemes: {
-        bearer: {
-          type: 'http',
-          scheme: 'bearer',
-          description: `An API key, or a token (JWT) of the operators' issuer. Permissions: ${PERMISSIONS.join(', ')}.`,
-        },
-      },
+      securitySchemes,
     },
   };
 }
@@ -61,7 +81,7 @@ function operation(route: Route, schemas: Json): Json {
       .filter(Boolean)
       .join('\n\n'),
     tags: [route.tag],
-    security: route.permission === null ? [] : [{ bearer: [] }],
+    security: route.permission === null ? [] : (route.security ?? ['bearer']).map((name) => ({ [name]: [] })),
     parameters: [
       ...parameters(route.params?.shape, 'path', schemas),
       ...parameters(route.query?.shape, 'query', schemas),

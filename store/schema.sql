@@ -138,8 +138,9 @@ CREATE TABLE device_credentials (
   sealed bytea
   CONSTRAINT device_credentials_pkey PRIMARY KEY (tenant_id, id)
   CONSTRAINT device_credentials_tenant_id_device_id_fkey FOREIGN KEY (tenant_id, device_id) REFERENCES devices(tenant_id, id) ON DELETE CASCADE
-  CONSTRAINT device_credentials_type_check CHECK ((type = 'password'::text))
+  CONSTRAINT device_credentials_type_check CHECK ((type = ANY (ARRAY['password'::text, 'token'::text])))
 );
+CREATE INDEX device_credentials_by_secret ON public.device_credentials USING btree (secret_hash) WHERE (revoked_at IS NULL);
 CREATE INDEX device_credentials_by_username ON public.device_credentials USING btree (username) WHERE (revoked_at IS NULL);
 CREATE INDEX device_credentials_of ON public.device_credentials USING btree (tenant_id, device_id) WHERE (revoked_at IS NULL);
 POLICY all_tenants ON device_credentials TO slipway_worker USING true

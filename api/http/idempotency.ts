@@ -18,7 +18,7 @@ const KEY = new RegExp(KEY_PATTERN);
  * hashed to tell it from another.
  */
 export function takesKey(route: Route): boolean {
-  return route.method === 'post' && route.body !== undefined;
+  return route.method === 'post' && route.body !== undefined && route.readsBody === undefined;
 }
 
 /** @returns undefined where no key was sent. @throws DomainError (the route's validation code) where it is none. */

@@ -24,6 +24,8 @@ export interface Route {
   tag: string;
   /** What the token must hold, all of them; [] = any token; null = no token is asked for. */
   permission: Permission | readonly Permission[] | null;
+  /** Names of the security schemes of the document, one of which is asked for; `bearer` where none is named. */
+  security?: readonly string[];
   /**
    * Path parameters. One that does not fit is answered like an unknown resource (`unknownCode`): ids cannot be probed
    * by their shape.
@@ -43,6 +45,8 @@ export interface Route {
    * stays unread, the handler takes `call.request`.
    */
   contentType?: 'application/json' | 'application/octet-stream';
+  /** The handler reads the body itself, byte by byte; its schema is for the document. */
+  readsBody?: true;
   /**
    * Of a stream: the media types that are taken, each with an example, where they are not `application/octet-stream`
    * alone.

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { credential, credentialWithPassword, newCredential } from '../../protocol/http/credentials.js';
+import { credential, credentialWithSecret, newCredential } from '../../protocol/http/credentials.js';
 import { DomainError } from '../../domain/errors.js';
 import { envelope, id, pageOf, shortListQuery } from '../../protocol/http/envelope.js';
 import { createCredential, listCredentials, revokeCredential } from '../../store/commands/credentials.js';
@@ -14,7 +14,7 @@ const common = {
 } as const;
 const ofDevice = z.object({ id });
 
-/** Passwords of devices (docs/contracts/rest-api.md, "Devices"). Only the device that connects needs one. */
+/** Passwords and tokens of devices (docs/contracts/rest-api.md, "Devices"). Only the device that connects needs one. */
 export function credentialRoutes(): Route[] {
   return [
     route({
@@ -22,23 +22,24 @@ export function credentialRoutes(): Route[] {
       method: 'post',
       path: PATH,
       operationId: 'createCredential',
-      summary: 'Make a password',
+      summary: 'Make a password or a token',
       description:
-        'Two may be valid at a time, so that a device can be given the next before it gives up the last.\n\n' +
-        'A repetition with the same Idempotency-Key makes no second password and cannot show the first one again, because it is kept nowhere: ' +
+        'A password is for MQTT, a token for HTTP (`/openapi-devices.json`). Two of a type may be valid at a time, so that a device can be given the next before it gives up the last.\n\n' +
+        'A repetition with the same Idempotency-Key makes no second secret and cannot show the first one again, because it is kept nowhere: ' +
         'it answers 409 `DEVICE_CREDENTIAL_SHOWN` with `credentialId`. Where the first answer was lost, revoke that credential and make another with a new key.',
       permission: 'device_certificates:write',
       params: ofDevice,
       body: newCredential,
       audit: { action: 'credential.create' },
       answers: {
-        201: { description: 'The password, shown this once', schema: envelope(credentialWithPassword) },
-        409: { description: 'Two passwords are already valid; or this Idempotency-Key made one before' },
+        201: { description: 'With its secret, shown this once', schema: envelope(credentialWithSecret) },
+        409: { description: 'Two of this type are already valid; or this Idempotency-Key made one before' },
       },
       handle: (call) =>
         call.answerOnce(async (tx) => {
-          const made = await createCredential(tx, call.principal.tenantId, call.params.id);
-          return { ...answer(201, made), repeated: alreadyShown(call.params.id, made.id) };
+          const { type } = call.body;
+          const { secret, ...made } = await createCredential(tx, call.principal.tenantId, call.params.id, type);
+          return { ...answer(201, { ...made, [type]: secret }), repeated: alreadyShown(call.params.id, made.id) };
         }),
     }),
     route({
@@ -62,11 +63,16 @@ export function credentialRoutes(): Route[] {
       method: 'delete',
       path: `${PATH}/{credentialId}`,
       operationId: 'revokeCredential',
-      summary: 'Revoke a password',
+      summary: 'Revoke a password or a token',
       permission: 'device_certificates:write',
       params: ofDevice.extend({ credentialId: id }),
       audit: { action: 'credential.revoke', id: 'credentialId' },
-      answers: { 204: { description: 'Revoked; a client that is connected with it is disconnected within seconds' } },
+      answers: {
+        204: {
+          description:
+            'Revoked; a client that is connected with it is disconnected within seconds, and its token is refused at once',
+        },
+      },
       handle: async (call) => {
         await call.inTenant((tx) =>
           revokeCredential(tx, call.principal.tenantId, call.params.id, call.params.credentialId),
@@ -80,7 +86,7 @@ export function credentialRoutes(): Route[] {
 function alreadyShown(deviceId: string, credentialId: string): DomainError {
   return new DomainError(
     'DEVICE_CREDENTIAL_SHOWN',
-    `this Idempotency-Key made credential ${credentialId} before, and its password was shown in that answer only; where that was lost, revoke it with DELETE /v1/devices/${deviceId}/credentials/${credentialId} and make another with a new key`,
+    `this Idempotency-Key made credential ${credentialId} before, and its secret was shown in that answer only; where that was lost, revoke it with DELETE /v1/devices/${deviceId}/credentials/${credentialId} and make another with a new key`,
     { credentialId },
   );
 }

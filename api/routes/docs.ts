@@ -23,6 +23,26 @@ export function openApiRoute(document: () => unknown): Route {
   });
 }
 
+/** The same of the routes that devices call. */
+export function deviceOpenApiRoute(document: () => unknown): Route {
+  return route({
+    method: 'get',
+    path: '/openapi-devices.json',
+    operationId: 'getDeviceOpenApi',
+    summary: 'What devices may ask over HTTP',
+    tag: 'Health',
+    permission: null,
+    answers: {
+      200: {
+        description: 'OpenAPI 3.1',
+        schema: z.record(z.string(), z.unknown()),
+        example: { openapi: '3.1.0', info: { title: 'Slipway for devices', version: '0.1.0' }, paths: {} },
+      },
+    },
+    handle: async () => ({ status: 200, body: document() }),
+  });
+}
+
 /**
  * The page that reads the document. Its files come from the package, not from a CDN: many networks with devices in them
  * reach none.

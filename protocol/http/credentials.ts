@@ -1,14 +1,15 @@
 import { z } from 'zod';
 import { id, text, timestamp } from './envelope.js';
 
-/** docs/contracts/rest-api.md, "Devices": the service makes the password, so a fast hash of it suffices. */
-export const newCredential = z
-  .strictObject({ type: z.literal('password', { error: 'must be "password"' }) })
-  .meta({ id: 'NewCredential', example: { type: 'password' } });
+/** `password` is for MQTT, `token` for the routes of devices (/openapi-devices.json). */
+const type = z.enum(['password', 'token'], { error: 'must be "password" or "token"' });
+
+/** docs/contracts/rest-api.md, "Devices": the service makes the secret, so a fast hash of it suffices. */
+export const newCredential = z.strictObject({ type }).meta({ id: 'NewCredential', example: { type: 'password' } });
 
 const shape = {
   id,
-  type: z.literal('password'),
+  type,
   username: z
     .string()
     .meta({ description: '{tenant}/{deviceId}', example: 'default/123e4567-e89b-12d3-a456-426655440000' }),
@@ -22,14 +23,18 @@ const example = {
   createdAt: '2026-11-24T10:00:00.000Z',
 };
 
-/** Without the password, which cannot be read again (docs/contracts/rest-api.md, "Devices"). */
+/** Without its secret, which cannot be read again (docs/contracts/rest-api.md, "Devices"). */
 export const credential = z.strictObject(shape).meta({ id: 'Credential', example });
 
-/** The answer to the POST only: the password is in no other one. */
-export const credentialWithPassword = z
-  .strictObject({ ...shape, password: z.string().meta({ description: 'Shown this once' }) })
+/** The answer to the POST only: the secret, under the name of its type, is in no other one. */
+export const credentialWithSecret = z
+  .strictObject({
+    ...shape,
+    password: z.string().optional().meta({ description: 'Shown this once' }),
+    token: z.string().optional().meta({ description: 'Shown this once' }),
+  })
   .meta({
-    id: 'CredentialWithPassword',
+    id: 'CredentialWithSecret',
     example: { ...example, password: 'Fh2vV2m0m8nY3vI0rAhy6mN5k1cX7u9w4qZsJ8eLtBd' },
   });
 

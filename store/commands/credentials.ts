@@ -7,19 +7,23 @@ import { mark, markDocumentsOf, wakeSender } from '../outbox/outbox.js';
 import type { Tx } from '../db/pool.js';
 import { refreshAdmissible } from '../rollouts/moves.js';
 import { seal, type SealedFor } from '../fleet/sealed-passwords.js';
+import { newDeviceToken } from '../db/key-format.js';
 
-/** Without the password, which is shown once, where it is made. `createdAt` is RFC 3339. */
+/** What a device can be let in with. */
+export type CredentialType = 'password' | 'token';
+
+/** Without its secret, which is shown once, where it is made. `createdAt` is RFC 3339. */
 export interface Credential {
   id: string;
-  type: 'password';
-  /** `tenant/device`: what a client sends as its MQTT user name. */
+  type: CredentialType;
+  /** `tenant/device`: as whom it lets in, and what a client sends as its MQTT user name beside a password. */
   username: string;
   createdAt: string;
 }
 
 interface CredentialRow {
   id: string;
-  type: 'password';
+  type: CredentialType;
   username: string;
   created_at: Date;
 }
@@ -28,46 +32,54 @@ const COLUMNS = 'id, type, username, created_at';
 /** Two, so that a device can be given the next before it gives up the last. */
 const VALID_AT_A_TIME = 2;
 /** 256 bits: beyond guessing, so that SHA-256 without salt and rounds protects it (docs/decisions). */
-const PASSWORD_BYTES = 32;
+const SECRET_BYTES = 32;
+
+/** How the secret of each type is made. */
+const TYPES: { [T in CredentialType]: { secret: (id: string) => string; brokerIsTold: boolean } } = {
+  password: { secret: () => randomBytes(SECRET_BYTES).toString('base64url'), brokerIsTold: true },
+  token: { secret: newDeviceToken, brokerIsTold: false },
+};
 
 /**
- * The password is in this answer and nowhere else, unless a broker has to be told: then also sealed, for who
- * administers it. @throws DomainError DEVICE_NOT_FOUND, DEVICE_CREDENTIAL_LIMIT
+ * The secret is in this answer and nowhere else, unless a broker has to be told of a password: then also sealed, for
+ * who administers it. @throws DomainError DEVICE_NOT_FOUND, DEVICE_CREDENTIAL_LIMIT
  */
 export async function createCredential(
   tx: Tx,
   tenantId: string,
   deviceId: string,
-): Promise<Credential & { password: string }> {
-  // The device's lock: two requests at once do not both see one valid password.
+  type: CredentialType = 'password',
+): Promise<Credential & { secret: string }> {
+  // The device's lock: two requests at once do not both see one that is valid.
   await lockDevice(tx, tenantId, deviceId);
   const valid = await tx.query<{ id: string }>(
-    'SELECT id FROM device_credentials WHERE tenant_id = $1 AND device_id = $2 AND revoked_at IS NULL',
-    [tenantId, deviceId],
+    'SELECT id FROM device_credentials WHERE tenant_id = $1 AND device_id = $2 AND type = $3 AND revoked_at IS NULL',
+    [tenantId, deviceId, type],
   );
   if (valid.rows.length >= VALID_AT_A_TIME) {
     throw new DomainError(
       'DEVICE_CREDENTIAL_LIMIT',
-      `${VALID_AT_A_TIME} passwords of this device are valid; revoke one with DELETE /v1/devices/${deviceId}/credentials/{credentialId} first`,
+      `${VALID_AT_A_TIME} credentials of this device with the type ${type} are valid; revoke one with DELETE /v1/devices/${deviceId}/credentials/{credentialId} first`,
       { credentials: valid.rows.map((row) => row.id) },
     );
   }
-  const password = randomBytes(PASSWORD_BYTES).toString('base64url');
   const id = randomUUID();
+  const secret = TYPES[type].secret(id);
   const { rows } = await tx.query<CredentialRow>(
     `INSERT INTO device_credentials (tenant_id, id, device_id, type, username, secret_hash, sealed)
-      VALUES ($1, $2, $3, 'password', $4, $5, $6) RETURNING ${COLUMNS}`,
+      VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING ${COLUMNS}`,
     [
       tenantId,
       id,
       deviceId,
+      type,
       `${tenantId}/${deviceId.toLowerCase()}`,
-      createHash('sha256').update(password).digest(),
-      await sealedForBroker(tx, password, { tenantId, credentialId: id }),
+      createHash('sha256').update(secret).digest(),
+      TYPES[type].brokerIsTold ? await sealedForBroker(tx, secret, { tenantId, credentialId: id }) : null,
     ],
   );
   await markCredentials(tx, tenantId, deviceId);
-  return { ...toCredential(oneRow(rows, 'the new credential')), password };
+  return { ...toCredential(oneRow(rows, 'the new credential')), secret };
 }
 
 /** Those that are valid, newest first. @throws DomainError DEVICE_NOT_FOUND */

@@ -104,7 +104,7 @@ const NO_SESSION = 'none';
 export async function markLogins(pool: Pool, atBroker: readonly { tenant: string; node: string }[]): Promise<number> {
   return asService(pool, async (tx) => {
     const { rows } = await tx.query<{ tenant_id: string; id: string }>(
-      `SELECT tenant_id, device_id AS id FROM device_credentials WHERE revoked_at IS NULL
+      `SELECT tenant_id, device_id AS id FROM device_credentials WHERE type = 'password' AND revoked_at IS NULL
        UNION SELECT tenant_id, id FROM jsonb_to_recordset($1::jsonb) AS n(tenant_id text, id uuid)`,
       [JSON.stringify(atBroker.map((one) => ({ tenant_id: one.tenant, id: one.node })))],
     );

@@ -15,8 +15,17 @@ const CRC_LENGTH = 6;
 
 /** A key for the row with this UUID, whose first 8 digits it shows. It is stored as a hash only. */
 export function newKey(id: string): string {
+  return secretOf(PREFIX, id);
+}
+
+/** A device's token, of the same form: `sld_` tells it from an operator's key wherever one is found. */
+export function newDeviceToken(id: string): string {
+  return secretOf('sld_', id);
+}
+
+function secretOf(prefix: string, id: string): string {
   const secret = Array.from({ length: SECRET_LENGTH }, () => BASE62.charAt(randomInt(BASE62.length))).join('');
-  const body = `${PREFIX}${id.slice(0, 8)}_${secret}`;
+  const body = `${prefix}${id.slice(0, 8)}_${secret}`;
   return `${body}_${checksum(body)}`;
 }
 

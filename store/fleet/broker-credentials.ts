@@ -25,7 +25,7 @@ export async function findCredentials(tx: Tx, claims: readonly Claim[]): Promise
     `SELECT claimed.nth, c.tenant_id, c.id
        FROM unnest($1::text[], $2::bytea[]) WITH ORDINALITY AS claimed (username, secret_hash, nth)
        JOIN device_credentials c ON c.username = claimed.username AND c.secret_hash = claimed.secret_hash
-         AND c.revoked_at IS NULL`,
+         AND c.type = 'password' AND c.revoked_at IS NULL`,
     [claims.map((claim) => claim.username), claims.map((claim) => claim.secretHash)],
   );
   const found = new Map(rows.map((row) => [Number(row.nth) - 1, { tenantId: row.tenant_id, id: row.id }]));

@@ -31,8 +31,9 @@ export async function ancestorsOf(tx: Tx, devices: readonly Named[]): Promise<Ma
 }
 
 /**
- * Whether a device has a credential of its own with which a broker lets it in: a password. No broker admits by the
- * stored certificates yet, so that these do not count. EXISTS would be answered from a hash of all credentials.
+ * Whether a device has a credential of its own with which it is let in, by a broker or by the routes of devices. None
+ * admits by the stored certificates yet, so that these do not count. EXISTS would be answered from a hash of all
+ * credentials.
  */
 export const hasCredential = (tenant: string, device: string) => `
   coalesce((SELECT true FROM device_credentials x WHERE x.tenant_id = ${tenant} AND x.device_id = ${device}

@@ -31,7 +31,8 @@ describe('A password', () => {
   });
   const make = async (node?: string) => {
     const device = node ?? (await facts.device(undefined, false));
-    return { device, ...(await asTenant(pool, 'acme', (tx) => createCredential(tx, 'acme', device))) };
+    const { secret: password, ...made } = await asTenant(pool, 'acme', (tx) => createCredential(tx, 'acme', device));
+    return { device, password, ...made };
   };
   const revoke = (made: { device: string; id: string }) =>
     asTenant(pool, 'acme', (tx) => revokeCredential(tx, 'acme', made.device, made.id));

@@ -2,6 +2,9 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { execFileSync } from 'node:child_process';
 import { createHash, randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
+import { hashOf } from '../../store/db/api-keys.js';
+import { credentialLookup } from '../../store/fleet/broker-credentials.js';
+import { findTokenHolder } from '../../store/fleet/device-tokens.js';
 import { published } from '../support/published.js';
 import { startApi, type ApiUnderTest, type Reply } from './api-under-test.js';
 
@@ -107,7 +110,7 @@ describe('a password of a device', () => {
 
   it('is of no other type, and of a device that exists', async () => {
     const path = `/v1/devices/${await device()}/credentials`;
-    for (const body of [{}, { type: 'token' }, { type: 'password', password: 'mine' }])
+    for (const body of [{}, { type: 'key' }, { type: 'password', password: 'mine' }])
       expect(summary(await api.call('POST', path, body))).toEqual([400, 'DEVICE_VALIDATION']);
     for (const id of [randomUUID(), 'x']) {
       expect(summary(await api.call('POST', `/v1/devices/${id}/credentials`, { type: 'password' }))).toEqual([
@@ -117,6 +120,41 @@ describe('a password of a device', () => {
       expect(summary(await api.call('GET', `/v1/devices/${id}/credentials`))).toEqual([404, 'DEVICE_NOT_FOUND']);
     }
     expect(summary(await api.call('DELETE', `${path}/x`))).toEqual([404, 'DEVICE_CREDENTIAL_NOT_FOUND']);
+  });
+});
+
+describe('a token of a device', () => {
+  it('is shown once, is found by its hash, and counts apart from passwords', async () => {
+    const id = await device();
+    const path = `/v1/devices/${id}/credentials`;
+    const made = await api.call('POST', path, { type: 'token' });
+    expect([made.status, made.body.data]).toEqual([
+      201,
+      {
+        id: expect.any(String),
+        type: 'token',
+        username: `default/${id}`,
+        token: expect.stringMatching(/^sld_[0-9a-f]{8}_[0-9A-Za-z]{43}_[0-9A-Za-z]{6}$/),
+        createdAt: expect.any(String),
+      },
+    ]);
+    const holder = () => findTokenHolder(api.pool, 'token', hashOf(made.body.data.token as string));
+    expect(await holder()).toEqual({ tenantId: 'default', deviceId: id });
+    for (const type of ['token', 'password', 'password'])
+      expect((await api.call('POST', path, { type })).status).toBe(201);
+    expect(summary(await api.call('POST', path, { type: 'token' }))).toEqual([409, 'DEVICE_CREDENTIAL_LIMIT']);
+    expect(JSON.stringify((await api.call('GET', path)).body)).not.toContain('sld_');
+    expect((await api.call('DELETE', `${path}/${made.body.data.id}`)).status).toBe(204);
+    expect(await holder()).toBeUndefined();
+  });
+
+  it('is neither a key of the API nor a password of the broker', async () => {
+    const id = await device();
+    const { token } = (await api.call('POST', `/v1/devices/${id}/credentials`, { type: 'token' })).body.data;
+    const asKey = await api.call('GET', '/v1/devices', undefined, { authorization: `Bearer ${token}` });
+    expect(summary(asKey)).toEqual([401, 'AUTH_INVALID_TOKEN']);
+    const claim = { username: `default/${id}`, secretHash: hashOf(token as string) };
+    expect(await credentialLookup(api.pool).find([claim])).toEqual([undefined]);
   });
 });
 

@@ -17,6 +17,12 @@ describe('the OpenAPI document', () => {
     expect(reply.body).toMatchObject({ openapi: '3.1.0', servers: [{ url: api.url }] });
   });
 
+  it('has one beside it for what devices ask, which needs no token either', async () => {
+    const reply = await api.call('GET', '/openapi-devices.json', undefined, withoutToken);
+    expect([reply.status, reply.body.info.title]).toEqual([200, 'Slipway for devices']);
+    expect(Object.keys(reply.body.components.securitySchemes as object)).toContain('bearer');
+  });
+
   it('is under 300 kB: error answers that several operations give stand once, in components.responses', () => {
     const { document } = api.description;
     expect(JSON.stringify(document).length).toBeLessThan(300_000);

@@ -109,4 +109,5 @@ export const MATRIX: Readonly<Record<string, readonly Permission[] | 'any token'
   'GET /health/ready': 'public',
   'GET /metrics': 'public',
   'GET /openapi.json': 'public',
+  'GET /openapi-devices.json': 'public',
 };

@@ -57,7 +57,10 @@ afterEach(async () => {
   await sender.end();
 });
 
-const make = (deviceId: string) => asTenant(pool, 'acme', (tx) => createCredential(tx, 'acme', deviceId));
+const make = async (deviceId: string) => {
+  const { secret: password, ...made } = await asTenant(pool, 'acme', (tx) => createCredential(tx, 'acme', deviceId));
+  return { password, ...made };
+};
 const revoke = (deviceId: string, id: string) =>
   asTenant(pool, 'acme', (tx) => revokeCredential(tx, 'acme', deviceId, id));
 const send = async () => {

@@ -86,7 +86,8 @@ describe("The broker's process", () => {
   });
   const make = async () => {
     const device = await facts.device(undefined, false);
-    return { device, ...(await asTenant(pool, 'acme', (tx) => createCredential(tx, 'acme', device))) };
+    const { secret: password, ...made } = await asTenant(pool, 'acme', (tx) => createCredential(tx, 'acme', device));
+    return { device, password, ...made };
   };
   const enter = ({ username, password }: { username: string; password: string }) =>
     DeviceClient.connect(url, { username, password });

@@ -32,6 +32,7 @@ const FOLDERS = [
   'agent',
   'demo',
   'cli',
+  'client',
   'bench',
   'test/crash',
   'test/outside',

@@ -9,4 +9,7 @@ export const files: readonly string[] = execFileSync('git', ['ls-files'], { enco
 
 export const read = (file: string): string => readFileSync(file, 'utf8');
 
-export const code: readonly string[] = files.filter((file) => /\.(ts|js|cjs|sql|sh)$/.test(file));
+/** What is written by hand; what a generator of another project made is not in it. */
+export const code: readonly string[] = files.filter(
+  (file) => /\.(ts|js|cjs|sql|sh)$/.test(file) && !file.startsWith('client/generated/'),
+);

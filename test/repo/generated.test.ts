@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join, resolve } from 'node:path';
 
@@ -21,6 +21,22 @@ describe('A generated file', () => {
       rmSync(folder, { recursive: true });
     }
   });
+
+  it('the typed client is what `npm run client` makes of the OpenAPI document of the code', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'slipway-client-'));
+    try {
+      execFileSync(process.execPath, ['client/generate.js', folder]);
+      const names = (root: string) => readdirSync(root, { recursive: true, encoding: 'utf8' }).sort();
+      expect(names('client/generated')).toEqual(names(folder));
+      const stale = names(folder)
+        .filter((name) => name.endsWith('.ts'))
+        .filter((name) => read(join('client/generated', name)) !== read(join(folder, name)));
+      // Where the API changed: npm run client.
+      expect(stale).toEqual([]);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  }, 60_000);
 
   it('the parser of filters imports nothing', () => {
     expect(read('domain/fleet/filter-grammar.js')).not.toMatch(/\bimport\b|\brequire\(/);

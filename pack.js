@@ -1,0 +1,53 @@
+// `npm run pack:client` and `npm run pack:cli`: each package as one tarball in dist/, without dependencies. The last
+// line of what it prints is the tarball's path.
+import { build } from 'esbuild';
+import { execFileSync } from 'node:child_process';
+import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = dirname(fileURLToPath(import.meta.url));
+const [name = ''] = process.argv.slice(2);
+const staging = join(root, '.cache/pack', name);
+const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+
+const MAKERS = { client: packClient };
+const make = Object.hasOwn(MAKERS, name) ? MAKERS[name] : undefined;
+if (make === undefined) throw new Error(`"${name}" is not a package: ${Object.keys(MAKERS).join(', ')}`);
+rmSync(staging, { recursive: true, force: true });
+mkdirSync(staging, { recursive: true });
+mkdirSync(join(root, 'dist'), { recursive: true });
+await make();
+const manifest = { ...JSON.parse(readFileSync(join(root, name, 'package.json'), 'utf8')), version };
+writeFileSync(join(staging, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`);
+for (const [from, to] of [
+  [join(root, name, 'README.md'), 'README.md'],
+  [join(root, 'LICENSE'), 'LICENSE'],
+])
+  copyFileSync(from, join(staging, to));
+const [packed] = JSON.parse(
+  execFileSync('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', join(root, 'dist')], {
+    cwd: staging,
+    encoding: 'utf8',
+  }),
+);
+process.stdout.write(`${join(root, 'dist', packed.filename)}\n`);
+
+async function packClient() {
+  await build({
+    entryPoints: [join(root, 'client/index.ts')],
+    outfile: join(staging, 'index.js'),
+    bundle: true,
+    format: 'esm',
+    platform: 'neutral',
+    target: 'es2022',
+  });
+  const tsc = join(root, 'node_modules/typescript/bin/tsc');
+  const options = ['--declaration', '--emitDeclarationOnly', '--skipLibCheck', '--strict', '--types', 'node'];
+  const target = ['--target', 'es2023', '--lib', 'es2023', '--module', 'nodenext'];
+  execFileSync(
+    process.execPath,
+    [tsc, ...options, ...target, '--outDir', join(staging, 'types'), join(root, 'client/index.ts')],
+    { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] },
+  );
+}

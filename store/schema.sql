@@ -336,9 +336,10 @@ CREATE INDEX firmwares_drafts ON public.firmwares USING btree (created_at) WHERE
 CREATE INDEX firmwares_in_order_of_names ON public.firmwares USING btree (tenant_id, name COLLATE "C", id) WHERE (state <> 'retired'::text);
 CREATE INDEX firmwares_newest ON public.firmwares USING btree (tenant_id, created_at DESC, id DESC) WHERE (state <> 'retired'::text);
 POLICY all_tenants ON firmwares TO slipway_worker USING true
+POLICY of_removed ON firmwares TO slipway_worker USING is_removing(tenant_id)
 POLICY one_tenant ON firmwares TO slipway_api USING (tenant_id = current_tenant())
 GRANT INSERT, SELECT, UPDATE TO slipway_api
-GRANT INSERT, SELECT, UPDATE TO slipway_worker
+GRANT DELETE, INSERT, SELECT, UPDATE TO slipway_worker
 
 CREATE TABLE history (
   entry bigint NOT NULL GENERATED ALWAYS AS IDENTITY
@@ -366,9 +367,9 @@ CREATE INDEX history_of_rollout ON public.history USING btree (tenant_id, rollou
 CREATE INDEX history_of_rollout_by_number ON public.history USING btree (tenant_id, rollout_id, number) WHERE (rollout_id IS NOT NULL);
 CREATE INDEX history_unsealed ON public.history USING btree (entry) WHERE (number IS NULL);
 POLICY all_tenants ON history TO slipway_worker USING true
-POLICY may_go ON history TO slipway_worker USING ((number IS NOT NULL) AND (event <> 'audit'::text) AND (number <= ( SELECT d.number
+POLICY may_go ON history TO slipway_worker USING (is_removing(tenant_id) OR ((number IS NOT NULL) AND (event <> 'audit'::text) AND (number <= ( SELECT d.number
    FROM history_dropped d
-  WHERE (d.tenant_id = history.tenant_id))))
+  WHERE (d.tenant_id = history.tenant_id)))))
 POLICY one_tenant ON history TO slipway_api USING (tenant_id = current_tenant())
 GRANT INSERT, SELECT TO slipway_api
 GRANT DELETE, INSERT, SELECT TO slipway_worker
@@ -383,9 +384,10 @@ CREATE TABLE history_dropped (
   CONSTRAINT history_dropped_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(id)
 );
 POLICY all_tenants ON history_dropped TO slipway_worker USING true
+POLICY of_removed ON history_dropped TO slipway_worker USING is_removing(tenant_id)
 POLICY one_tenant ON history_dropped TO slipway_api USING (tenant_id = current_tenant())
 GRANT SELECT TO slipway_api
-GRANT INSERT, SELECT, UPDATE TO slipway_worker
+GRANT DELETE, INSERT, SELECT, UPDATE TO slipway_worker
 
 CREATE TABLE history_tiles (
   tenant_id text NOT NULL
@@ -401,9 +403,10 @@ CREATE TABLE history_tiles (
   CONSTRAINT history_tiles_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(id)
 );
 POLICY all_tenants ON history_tiles TO slipway_worker USING true
+POLICY of_removed ON history_tiles TO slipway_worker USING is_removing(tenant_id)
 POLICY one_tenant ON history_tiles TO slipway_api USING (tenant_id = current_tenant())
 GRANT SELECT TO slipway_api
-GRANT INSERT, SELECT, UPDATE TO slipway_worker
+GRANT DELETE, INSERT, SELECT, UPDATE TO slipway_worker
 
 CREATE TABLE idempotency_keys (
   tenant_id text NOT NULL

@@ -3,7 +3,8 @@ import type { Logger } from 'pino';
 import { DomainError } from '../../domain/errors.js';
 import { writeAct, type Actor } from '../../store/audit/entries.js';
 import type { Pool } from '../../store/db/pool.js';
-import { asTenant } from '../../store/db/transaction.js';
+import { keepTenant } from '../../store/db/tenants.js';
+import { asService } from '../../store/db/transaction.js';
 import { actorOf } from '../http/acts.js';
 import type { Principal } from '../http/route.js';
 
@@ -67,14 +68,19 @@ export class Refusals {
     const counted = [...this.counted.values()];
     this.counted = new Map();
     for (const { tenantId, actor, route, permission, count } of counted) {
-      await asTenant(this.pool, tenantId, (tx) =>
-        writeAct(
-          tx,
-          tenantId,
-          { actor, action: 'permission.refuse', id: route, effect: {}, asked: { permission }, count },
-          this.now(),
-        ),
-      ).catch((error: unknown) =>
+      await asService(this.pool, async (tx) => {
+        // It may have been removed within this minute: then no history of it is left, and none begins.
+        if (!(await keepTenant(tx, tenantId))) return;
+        const act = {
+          actor,
+          action: 'permission.refuse',
+          id: route,
+          effect: {},
+          asked: { permission },
+          count,
+        } as const;
+        await writeAct(tx, tenantId, act, this.now());
+      }).catch((error: unknown) =>
         this.log.warn({ err: error, tenantId, by: actor.id, route, count }, 'a refusal could not be written down'),
       );
     }

@@ -10,6 +10,7 @@ import {
   tenantWithKey,
   tenantWithUsage,
 } from '../../protocol/http/tenants.js';
+import { beginRemovalOfTenant } from '../../store/commands/remove-tenant.js';
 import { changeTenant, createTenant, listTenants, readTenant, whyNoTenantId } from '../../store/commands/tenants.js';
 import { readUsage } from '../../store/db/quotas.js';
 import { refuseFaults } from '../http/errors.js';
@@ -101,6 +102,28 @@ export function tenantRoutes({ now }: Pick<Services, 'now'>): Route[] {
       },
       handle: (call) =>
         call.asService(async (tx) => answer(200, printTenant(await changeTenant(tx, call.params.id, call.body)))),
+    }),
+    route({
+      ...common,
+      method: 'delete',
+      path: ONE,
+      operationId: 'deleteTenant',
+      summary: 'Remove a suspended tenant with everything of it',
+      description: 'It goes in pages, and cannot be brought back: `confirm` repeats its id.',
+      permission: WRITE,
+      audit: { action: 'tenant.delete', id: 'id' },
+      params: byId,
+      query: z.strictObject({ confirm: text(1, 64) }),
+      answers: {
+        202: { description: 'It is being removed', schema: envelope(tenant) },
+        409: { description: 'It is not suspended' },
+      },
+      handle: (call) =>
+        call.asService(async (tx) => {
+          if (call.query.confirm !== call.params.id)
+            throw refuseFaults(VALIDATION, [{ pointer: '/query/confirm', detail: 'is not the id of the tenant' }]);
+          return answer(202, printTenant(await beginRemovalOfTenant(tx, call.params.id)));
+        }),
     }),
   ];
 }

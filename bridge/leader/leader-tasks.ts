@@ -9,6 +9,7 @@ import { withReleasedClaims } from '../rounds/release-claims.js';
 import { HISTORY_RETENTION_MS, type BridgeDependencies } from './dependencies.js';
 import type { LeaderTask } from './leadership.js';
 import { Pruning } from './pruning.js';
+import { Removal } from './removal.js';
 import { StartThrottle } from '../outbound/start-throttle.js';
 import { APART_MS, Loop } from '../rounds/loop.js';
 import { BrokerSession } from './session.js';
@@ -36,6 +37,8 @@ const TIDY_MS = 60_000;
 const PRUNE_MS = 60 * 60_000;
 /** Between two pages of a round: the disk is there for others. */
 const PRUNE_APART_MS = 100;
+/** How soon the removal of a tenant begins, and how soon it looks again where the broker has yet to be told. */
+const REMOVE_MS = 5_000;
 
 /** Everything that the leader does for as long as it leads. */
 export class LeaderTasks implements LeaderTask {
@@ -93,6 +96,7 @@ export class LeaderTasks implements LeaderTask {
       log,
       retentionMs: deps.historyRetentionMs ?? HISTORY_RETENTION_MS,
     });
+    const removal = new Removal(pool, fence);
     const webhooks = loop('sending to webhooks', () => this.webhooks.send(), POLL_MS, APART_MS);
     this.loops = [
       this.processes,
@@ -125,6 +129,7 @@ export class LeaderTasks implements LeaderTask {
         TIDY_MS,
       ),
       loop('pruning', () => pruning.step(), PRUNE_MS, PRUNE_APART_MS),
+      loop('removing tenants', () => removal.step(), REMOVE_MS, APART_MS),
     ];
   }
 

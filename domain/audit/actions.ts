@@ -50,6 +50,7 @@ export const ACTIONS = [
   'api_key.rotate',
   'tenant.create',
   'tenant.change',
+  'tenant.delete',
   'job.import',
   'job.bulk',
   'job.cancel',

@@ -153,7 +153,8 @@ async function askAgain(tx: Tx, id: string, isActive: boolean): Promise<void> {
   await wakeSender(tx);
 }
 
-async function lockTenant(tx: Tx, id: string): Promise<TenantView> {
+/** The row, locked until the transaction ends. As a service. @throws DomainError TENANT_NOT_FOUND */
+export async function lockTenant(tx: Tx, id: string): Promise<TenantView> {
   await tx.query('SELECT FROM tenants WHERE id = $1 FOR UPDATE', [id]);
   return readTenant(tx, id);
 }

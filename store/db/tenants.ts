@@ -43,3 +43,10 @@ export async function stillSuspended(tx: Tx, ids: readonly string[]): Promise<Re
 export async function lockSuspended(tx: Tx, id: string): Promise<void> {
   await tx.query(`SELECT pg_advisory_xact_lock(hashtextextended('slipway.tenant.' || $1, 0))`, [id]);
 }
+
+/**
+ * Whether there is such a tenant. It stays until the transaction ends: for what has no foreign key to it. As a service.
+ */
+export async function keepTenant(tx: Tx, id: string): Promise<boolean> {
+  return (await tx.query('SELECT FROM tenants WHERE id = $1 FOR KEY SHARE', [id])).rowCount === 1;
+}

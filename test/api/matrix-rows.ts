@@ -96,6 +96,7 @@ export const MATRIX: Readonly<Record<string, readonly Permission[] | 'any token'
   'GET /v1/tenants': ['tenants:read'],
   'GET /v1/tenants/{id}': ['tenants:read'],
   'PATCH /v1/tenants/{id}': ['tenants:write'],
+  'DELETE /v1/tenants/{id}': ['tenants:write'],
   'GET /v1/me': 'any token',
   'GET /v1/auth/config': 'public',
   'GET /v1/about': 'public',

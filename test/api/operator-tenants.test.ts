@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
+import { removeTenants } from '../../store/commands/remove-tenant.js';
+import { holdLease } from '../../store/db/leases.js';
 import { until } from '../support/until.js';
 import { startApi, type ApiUnderTest, type Client, type Reply } from './api-under-test.js';
 import { attach, newFirmware } from './upload.js';
@@ -195,5 +197,43 @@ describe('A suspended tenant', () => {
 
   it("is never the operator's own", async () => {
     expect(codeOf(await changed('default', { state: 'suspended' }))).toEqual([409, 'TENANT_STATE']);
+  });
+});
+
+describe('A tenant that is to go', () => {
+  const gone = (id: string, confirm = id) => operator.call('DELETE', `${TENANTS}/${id}?confirm=${confirm}`);
+
+  it('is suspended before, confirmed by its id, and refuses its operators from then on', async () => {
+    const { id, owner } = await tenant();
+    expect(codeOf(await gone(id))).toEqual([409, 'TENANT_STATE']);
+    await changed(id, { state: 'suspended' });
+    expect(codeOf(await gone(id, 'another'))).toEqual([400, 'REQUEST_VALIDATION']);
+    expect((await operator.call('DELETE', `${TENANTS}/${id}`)).status).toBe(400);
+    for (let times = 0; times < 2; times += 1) {
+      const reply = await gone(id);
+      expect([reply.status, reply.body.data.state]).toEqual([202, 'removing']);
+    }
+    expect(codeOf(await changed(id, { state: 'active' }))).toEqual([409, 'TENANT_STATE']);
+    expect(codeOf(await operator.call('POST', TENANTS, { id }))).toEqual([409, 'TENANT_EXISTS']);
+    await until('it refuses', async () => (await owner.call('GET', '/v1/me')).status === 403, 20_000);
+  });
+
+  it("is never the operator's own, nor one that is not there", async () => {
+    expect(codeOf(await gone('default'))).toEqual([409, 'TENANT_STATE']);
+    expect(codeOf(await gone('nowhere'))).toEqual([404, 'TENANT_NOT_FOUND']);
+  });
+
+  it('leaves nothing, also of a refusal that was counted within its last minute, and its id is free again', async () => {
+    const { id, owner } = await tenant();
+    expect((await owner.call('GET', TENANTS)).status).toBe(403);
+    await changed(id, { state: 'suspended' });
+    expect((await gone(id)).status).toBe(202);
+    const epoch = await holdLease(api.pool, 'bridge', 'test', 60_000);
+    const fence = { name: 'bridge', holder: 'test', epoch: epoch! };
+    for await (const _page of removeTenants(api.pool, fence)) void _page;
+    expect(codeOf(await operator.call('GET', `${TENANTS}/${id}`))).toEqual([404, 'TENANT_NOT_FOUND']);
+    await api.refusals.end();
+    expect((await api.pool.query('SELECT FROM history WHERE tenant_id = $1', [id])).rowCount).toBe(0);
+    expect((await operator.call('POST', TENANTS, { id })).status).toBe(201);
   });
 });

@@ -259,6 +259,14 @@ const ACTS: Readonly<Record<string, [act: () => Promise<Reply>, said: object]>> 
     { after: { name: 'A', state: 'active' } },
   ],
   'tenant.change': [() => api.call('PATCH', '/v1/tenants/default', { name: 'Us' }), { after: { name: 'Us' } }],
+  'tenant.delete': [
+    async () => {
+      await post('/v1/tenants', { id: 'audited-2' });
+      await api.call('PATCH', '/v1/tenants/audited-2', { state: 'suspended' });
+      return api.call('DELETE', '/v1/tenants/audited-2?confirm=audited-2');
+    },
+    { before: { state: 'suspended' }, after: { state: 'removing' } },
+  ],
   'job.import': [
     () =>
       api.call(
@@ -297,7 +305,7 @@ describe('The audit', () => {
         action,
         actor: 'key:bootstrap',
         tenant: 'default',
-        resource: { type: action.split('.')[0], id: expect.stringMatching(/^([0-9a-f-]{36}|audited-1|default)$/) },
+        resource: { type: action.split('.')[0], id: expect.stringMatching(/^([0-9a-f-]{36}|audited-[12]|default)$/) },
         from: { address: expect.stringContaining('127.0.0.1') },
         requestId: expect.any(String),
         ...said,

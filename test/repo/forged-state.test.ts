@@ -51,6 +51,7 @@ const REASONS: Readonly<Record<string, string>> = {
   'test/api/lists.test.ts': 'makes a list of thousands of rows',
   'test/store/list-plans.test.ts': 'makes a fleet whose statistics matter',
   'test/store/migrate.test.ts': 'has migrations of a version that there is not yet',
+  'test/e2e/removed-tenant.test.ts': 'makes a row of every kind that a tenant can have',
   'test/e2e/schema.test.ts': 'has migrations of a version that there is not yet',
   'test/store/silence.test.ts': 'lets time pass without a sign of life',
   'test/store/from-the-future.test.ts': 'makes rows that lie in the future',

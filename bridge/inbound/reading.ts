@@ -1,32 +1,18 @@
 import { parseUp, VERSION, type UpMessage } from '../../protocol/mqtt/payloads.js';
 import { parseEndedTopic } from '../../protocol/mqtt/topics.js';
-import { REFUSAL_SENTENCES } from './refusals.js';
-import type { Diagnostic } from '../../store/fleet/diagnostics.js';
-import type { Presence } from '../../domain/installation/presence.js';
+import { REFUSAL_SENTENCES } from '../../store/commands/refusal-sentences.js';
+import type { Reading as ReadingOf, Refusal, Said } from '../../store/commands/device-messages.js';
 import { isUuid } from '../../domain/uuid.js';
 
 /** A message as the connection hands it over. `acknowledge` sends the PUBACK, and is called once, after the commit. */
-export interface Incoming {
-  readonly topic: string;
-  readonly payload: Uint8Array;
-  /** The broker had kept it: it may be old. Absent = no. */
-  readonly retain?: boolean;
+export interface Incoming extends Said {
   acknowledge(): void;
   /** It will take long: the acknowledgements of those behind it leave before its own. */
   passOver?(): void;
 }
 
 /** A message as it was read, once, however often its batch is tried: what it says, or why it is refused. */
-export type Reading = { readonly incoming: Incoming } & (
-  { readonly message: UpMessage } | { readonly refusal: Refusal }
-);
-
-/** `keptFor` is undefined where the topic names no device. */
-export interface Refusal {
-  readonly reason: string;
-  readonly detail: string;
-  readonly about: { readonly tenantId: string; readonly node: string; readonly device: string } | undefined;
-}
+export type Reading = ReadingOf<Incoming>;
 
 /** For the log: whom a message is about, by the names that every line has for it (docs/operations.md). */
 export function aboutOf(reading: Reading): {
@@ -62,7 +48,7 @@ export function nodeOf({ topic }: Incoming): string {
 /** Reads one message without asking the database. Never throws: what cannot be read is a refusal with its reason. */
 export function read(incoming: Incoming): Reading {
   const ended = parseEndedTopic(incoming.topic);
-  if (ended && isId(ended.node)) return { incoming, message: goneOf(ended) };
+  if (ended && isId(ended.node)) return { incoming, message: goneOf(ended), source: 'connection' };
   const parsed = parseUp(incoming.topic, incoming.payload);
   if (!parsed.ok) return { incoming, refusal: refusalOf(incoming, parsed.reason, parsed.detail) };
   const { node, device, type } = parsed.message;
@@ -72,7 +58,8 @@ export function read(incoming: Incoming): Reading {
       incoming,
       refusal: refusalOf(incoming, 'retained', REFUSAL_SENTENCES['retained'] ?? type),
     };
-  if (isId(node) && isId(device)) return { incoming, message: parsed.message };
+  if (isId(node) && isId(device))
+    return { incoming, message: parsed.message, ...(incoming.retain === true && { source: 'retained' }) };
   return {
     incoming,
     refusal: refusalOf(
@@ -83,11 +70,6 @@ export function read(incoming: Incoming): Reading {
   };
 }
 
-/** Whose word presence is, where the device does not say it now. */
-export function presenceSource({ topic, retain }: Incoming): Presence['source'] {
-  return parseEndedTopic(topic) ? 'connection' : retain === true ? 'retained' : undefined;
-}
-
 /** What the embedded broker tells, as presence of the device. */
 function goneOf({ tenant, node }: { tenant: string; node: string }): UpMessage {
   return { tenant, node, device: node, type: 'presence', body: { v: VERSION, online: false, session: '' } };
@@ -96,26 +78,6 @@ function goneOf({ tenant, node }: { tenant: string; node: string }): UpMessage {
 /** The same message, refused after all. */
 export function refused({ incoming }: Reading, reason: string, detail: string): Reading {
   return { incoming, refusal: refusalOf(incoming, reason, detail) };
-}
-
-/** `deviceId` is where it is kept. A payload is cut again where it is stored. */
-export function diagnosticOf(
-  incoming: Incoming,
-  tenantId: string,
-  deviceId: string,
-  reason: string,
-  detail: string,
-  at: number,
-): Diagnostic {
-  return {
-    tenantId,
-    deviceId,
-    at,
-    reason,
-    detail,
-    topic: incoming.topic,
-    payload: Buffer.from(incoming.payload).toString('utf8', 0, 2_048),
-  };
 }
 
 function refusalOf(incoming: Incoming, reason: string, detail: string): Refusal {

@@ -1,5 +1,6 @@
 import { wantsDocument } from '../../domain/installation/process-status.js';
-import { fits, print, VERSION } from '../../protocol/mqtt/payloads.js';
+import { documentOf } from '../../protocol/mqtt/document.js';
+import { print, VERSION } from '../../protocol/mqtt/payloads.js';
 import { cmdTopic, desiredTopic } from '../../protocol/mqtt/topics.js';
 import type { SlotView } from '../../store/installations/to-send.js';
 
@@ -26,9 +27,6 @@ export interface SlotPlan {
   messages: readonly Outgoing[];
 }
 
-/** How often a device may try a download again by itself before it reports a failure, which costs an attempt. */
-const RETRY_DOWNLOAD = 3;
-
 /**
  * Pure: the present rows → what is to be sent. The same rows give the same bytes, so that sending twice is sending
  * once.
@@ -47,7 +45,7 @@ export function planSlot(view: SlotView, downloadUrl: (tenantId: string, install
   if (publishes)
     messages.push({
       topic: desiredTopic(addressOf(view, node), view.slot),
-      payload: documentOf(view, downloadUrl),
+      payload: documentIn(view, downloadUrl),
       retain: true,
     });
   return {
@@ -75,40 +73,12 @@ function standsElsewhere({ published }: SlotView, node: string, revision: number
 
 const EMPTY = Buffer.alloc(0);
 
-function documentOf(view: SlotView, downloadUrl: (tenantId: string, installationId: string) => string): Buffer {
-  const { installation: i, firmware } = view;
-  if (!i || !firmware || i.revision === null)
+function documentIn(view: SlotView, downloadUrl: (tenantId: string, installationId: string) => string): Buffer {
+  const { installation, firmware, deviceId, aliases } = view;
+  if (!installation || !firmware)
     throw new Error(`slot ${view.slot} of device ${view.deviceId} has nothing to publish`);
-  const { revision } = i;
-  // A document must name a version, and a firmware may have none, or an empty one.
-  const document = (aliases: readonly string[]) => ({
-    v: VERSION as typeof VERSION,
-    revision,
-    installationId: i.id,
-    attempt: i.attempt,
-    issuedAt: iso(i.stateSince),
-    ...(i.notBefore === null ? {} : { notBefore: iso(i.notBefore) }),
-    ...(i.deadline === null ? {} : { deadline: iso(i.deadline) }),
-    slot: i.slot,
-    device: { id: view.deviceId, aliases: [...aliases] },
-    firmware: {
-      id: firmware.id,
-      name: firmware.name,
-      version: i.version || firmware.name,
-      size: firmware.size,
-      sha256: i.sha256,
-      contentType: firmware.contentType,
-    },
-    download: { url: downloadUrl(view.tenantId, i.id) },
-    gate: i.gate,
-    policy: {
-      maxDeferSeconds: Math.floor(i.policy.maxDefer / 1000),
-      confirmWithinSeconds: Math.ceil(i.policy.timeouts.confirm / 1000),
-      retryDownload: RETRY_DOWNLOAD,
-    },
-  });
-  // Aliases are a help and may be many; the id is what counts.
-  return fits(document(view.aliases)) ? print(document(view.aliases)) : print(document([]));
+  const url = downloadUrl(view.tenantId, installation.id);
+  return print(documentOf({ installation, firmware, device: { id: deviceId, aliases }, url }));
 }
 
 /**
@@ -134,8 +104,4 @@ function impulses(view: SlotView): Outgoing[] {
 
 function addressOf(view: SlotView, node: string): { tenant: string; node: string; device: string } {
   return { tenant: view.tenantId, node, device: view.deviceId };
-}
-
-function iso(time: number): string {
-  return new Date(time).toISOString();
 }

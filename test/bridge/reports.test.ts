@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { ceilingsIn, reportsOf } from '../../bridge/inbound/reports.js';
+import { ceilingsIn, reportsOf } from '../../store/commands/device-reports.js';
 import { parseUp } from '../../protocol/mqtt/payloads.js';
 
 const DEVICE = '0d8cba4e-0c43-4c1e-8a3f-7d3c2d0c9d01';

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { existsSync } from 'node:fs';
 import { ERRORS } from '../../domain/errors.js';
 import { OPEN_STATES } from '../../domain/installation/states.js';
-import { REFUSAL_SENTENCES } from '../../bridge/inbound/refusals.js';
+import { REFUSAL_SENTENCES } from '../../store/commands/refusal-sentences.js';
 import { REFUSAL_REASONS } from '../../protocol/mqtt/payloads.js';
 import { SETTING_NAMES } from '../../runtime/settings.js';
 import { files, read } from './files.js';

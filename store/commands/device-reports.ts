@@ -2,7 +2,7 @@ import { LAST_REVISION } from '../../domain/installation/device-aggregate.js';
 import type { Presence } from '../../domain/installation/presence.js';
 import type { InstallationEvent } from '../../domain/installation/events.js';
 import type { HeldSlot, Hello, Status, UpMessage } from '../../protocol/mqtt/payloads.js';
-import type { Report } from '../../store/record.js';
+import type { Report } from '../record.js';
 import { isUuid } from '../../domain/uuid.js';
 
 /**

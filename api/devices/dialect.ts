@@ -2,7 +2,7 @@ import type { Request } from 'express';
 import type { Principal, Route } from '../http/route.js';
 
 /**
- * One way in which devices speak HTTP. Its routes are mounted before those of operators, by the same code: the same
+ * A protocol that devices speak over HTTP. Its routes are mounted before those of operators, by the same code: the same
  * context of a request, limits and envelope of errors. They stand in a document of their own, `/openapi-devices.json`.
  *
  * What differs: who asks is a device; a suspended tenant's devices go on with what they do, as over MQTT; requests

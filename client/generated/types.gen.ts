@@ -508,12 +508,12 @@ export type DevicePatch = {
 };
 
 export type NewCredential = {
-    type: 'password';
+    type: 'password' | 'token';
 };
 
-export type CredentialWithPassword = {
+export type CredentialWithSecret = {
     id: string;
-    type: 'password';
+    type: 'password' | 'token';
     /**
      * {tenant}/{deviceId}
      */
@@ -522,12 +522,16 @@ export type CredentialWithPassword = {
     /**
      * Shown this once
      */
-    password: string;
+    password?: string;
+    /**
+     * Shown this once
+     */
+    token?: string;
 };
 
 export type Credential = {
     id: string;
-    type: 'password';
+    type: 'password' | 'token';
     /**
      * {tenant}/{deviceId}
      */
@@ -4455,10 +4459,10 @@ export type CreateCredentialError = CreateCredentialErrors[keyof CreateCredentia
 
 export type CreateCredentialResponses = {
     /**
-     * The password, shown this once
+     * With its secret, shown this once
      */
     201: {
-        data: CredentialWithPassword;
+        data: CredentialWithSecret;
     };
 };
 
@@ -4513,7 +4517,7 @@ export type RevokeCredentialError = RevokeCredentialErrors[keyof RevokeCredentia
 
 export type RevokeCredentialResponses = {
     /**
-     * Revoked; a client that is connected with it is disconnected within seconds
+     * Revoked; a client that is connected with it is disconnected within seconds, and its token is refused at once
      */
     204: void;
 };
@@ -9710,3 +9714,42 @@ export type GetOpenApiResponses = {
 };
 
 export type GetOpenApiResponse = GetOpenApiResponses[keyof GetOpenApiResponses];
+
+export type GetDeviceOpenApiData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/openapi-devices.json';
+};
+
+export type GetDeviceOpenApiErrors = {
+    /**
+     * The request does not fit the contract
+     */
+    400: Problem;
+    /**
+     * The path, its query and the headers are too large together
+     */
+    431: Problem;
+    /**
+     * Internal error of the service
+     */
+    500: Problem;
+    /**
+     * A required dependency is unavailable; try again
+     */
+    503: Problem;
+};
+
+export type GetDeviceOpenApiError = GetDeviceOpenApiErrors[keyof GetDeviceOpenApiErrors];
+
+export type GetDeviceOpenApiResponses = {
+    /**
+     * OpenAPI 3.1
+     */
+    200: {
+        [key: string]: unknown;
+    };
+};
+
+export type GetDeviceOpenApiResponse = GetDeviceOpenApiResponses[keyof GetDeviceOpenApiResponses];

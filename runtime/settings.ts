@@ -1,8 +1,9 @@
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
-import { parseDuration } from '../domain/duration.js';
 import { nearName } from '../domain/near-names.js';
 import { isNetwork } from './networks.js';
+import { base, count, duration, flag, port, text, url } from './setting-kinds.js';
+import { TLS_SETTINGS, tlsSettings, type TlsSettings } from './tls-settings.js';
 
 /** Environment variables as a process sees them. */
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -17,47 +18,12 @@ export class SettingsError extends Error {
   }
 }
 
-const text = z.string();
-const port = z
-  .string()
-  .regex(/^\d{1,5}$/, 'must be a port from 0 (any free one) to 65535')
-  .transform(Number)
-  .refine((value) => value <= 65_535, 'must be a port from 0 (any free one) to 65535');
-const count = (least: number, most: number) =>
-  z
-    .string()
-    .regex(/^\d{1,9}$/, `must be a whole number from ${least} to ${most}`)
-    .transform(Number)
-    .refine((value) => value >= least && value <= most, `must be a whole number from ${least} to ${most}`);
-const flag = z
-  .enum(['true', 'false', '1', '0'], 'must be true or false')
-  .transform((value) => value === 'true' || value === '1');
-const duration = z.string().transform((value, context) => {
-  const ms = parseDuration(value);
-  if (ms !== undefined) return ms;
-  context.addIssue({ code: 'custom', message: 'must be an ISO 8601 duration such as PT5M' });
-  return z.NEVER;
-});
-const url = (...schemes: string[]) =>
-  z
-    .string()
-    .refine(
-      (value) => URL.canParse(value) && schemes.includes(new URL(value).protocol.slice(0, -1)),
-      `must be a URL that begins with ${schemes.map((scheme) => `${scheme}://`).join(' or ')}`,
-    );
-
-/** Paths are appended to it: behind a query or a fragment they mean nothing, and a user name would be in each link. */
-const base = url('http', 'https').refine((value) => {
-  if (!URL.canParse(value)) return true; // said already
-  const { username, password } = new URL(value);
-  return username === '' && password === '' && !/[?#]/.test(value);
-}, 'must have no user name, no query and no fragment: links are made by appending a path to it');
-
 const MODES = ['production', 'all-in-one'] as const;
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
 
 /** Each name once. An empty value counts as none: compose files and shells cannot unset a name. */
 const environment = z.object({
+  ...TLS_SETTINGS,
   SLIPWAY_HTTP_PORT: port.default(8080),
   SLIPWAY_HTTP_HOST: text.default('127.0.0.1'),
   SLIPWAY_PUBLIC_URL: base.optional(),
@@ -174,10 +140,15 @@ export type Settings = Readonly<ReturnType<typeof arrange>>;
 
 function arrange(env: Parsed, unknown: readonly string[]) {
   const dataDir = resolve(env.SLIPWAY_DATA_DIR);
+  const tls = tlsSettings(env);
   return {
     http: { host: env.SLIPWAY_HTTP_HOST, port: env.SLIPWAY_HTTP_PORT },
+    tls,
     /** Without a slash at the end. */
-    publicUrl: (env.SLIPWAY_PUBLIC_URL ?? httpUrl(env.SLIPWAY_HTTP_HOST, env.SLIPWAY_HTTP_PORT)).replace(/\/+$/, ''),
+    publicUrl: (env.SLIPWAY_PUBLIC_URL ?? ownUrl(env.SLIPWAY_HTTP_HOST, env.SLIPWAY_HTTP_PORT, tls)).replace(
+      /\/+$/,
+      '',
+    ),
     publicUrlIsGiven: env.SLIPWAY_PUBLIC_URL !== undefined,
     dataDir,
     adminToken: env.SLIPWAY_ADMIN_TOKEN,
@@ -292,6 +263,10 @@ export function reachable(host: string): string {
 /** Where a client on this machine reaches a listener: a wildcard address becomes a loopback one. */
 export const httpUrl = (host: string, portNumber: number) => `http://${reachable(host)}:${portNumber}`;
 
+/** Links begin with it unless SLIPWAY_PUBLIC_URL is set: with TLS where it is on. */
+export const ownUrl = (host: string, portNumber: number, { files, httpsPort }: TlsSettings) =>
+  files === undefined ? httpUrl(host, portNumber) : `https://${reachable(host)}:${httpsPort}`;
+
 /** What belongs together: half of it is a mistake that would show late. */
 function contradictions(env: Record<string, string>): string[] {
   const has = (name: string) => env[name] !== undefined;
@@ -314,6 +289,7 @@ function contradictions(env: Record<string, string>): string[] {
     problems.push('SLIPWAY_JWKS_URL is missing: SLIPWAY_JWT_ISSUER is no URL that it could be discovered from');
   }
   pair('MQTT_TLS_CERT_PATH', 'MQTT_TLS_KEY_PATH');
+  pair('SLIPWAY_TLS_CERT_PATH', 'SLIPWAY_TLS_KEY_PATH');
   if (env['SLIPWAY_MQTT_ADMIN'] === 'dynsec') {
     const missing = ['MQTT_URL', 'MQTT_USERNAME', 'MQTT_PASSWORD'].filter((name) => !has(name));
     problems.push(

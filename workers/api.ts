@@ -16,7 +16,9 @@ import { SchemaWatch } from '../store/db/schema-watch.js';
 import { drainFirst, exitWithParent, isShuttingDown, onShutdown } from '../runtime/shutdown.js';
 import { createLog } from '../runtime/log.js';
 import { pauseUnless } from '../runtime/pause.js';
-import { httpUrl, readSettings, requireAddresses, type Settings } from '../runtime/settings.js';
+import { Certificates, tlsPart } from '../runtime/certificates.js';
+import { httpUrl, reachable, readSettings, requireAddresses, type Settings } from '../runtime/settings.js';
+import { plainBeyondLoopback } from '../runtime/tls-settings.js';
 import { temporalConnection } from '../runtime/temporal-connection.js';
 import type { KeyFile } from '../api/audit/signing-key.js';
 import { Refusals } from '../api/auth/refusals.js';
@@ -28,7 +30,7 @@ import { UsedKeys } from '../api/auth/used-keys.js';
 import { JobRunner } from '../api/jobs/runner.js';
 import { sweepJobs } from '../store/jobs/jobs.js';
 import { Housekeeping } from '../api/housekeeping.js';
-import { listen } from '../api/http/listener.js';
+import { listen, listenWithTls } from '../api/http/listener.js';
 import { LiveEvents } from '../api/live/live-events.js';
 import type { Services } from '../api/http/route.js';
 import type { Part, UnknownPart } from '../runtime/health/parts.js';
@@ -75,14 +77,25 @@ if (ownUrl !== undefined) {
 const blobs = await openBlobs(settings);
 onShutdown(() => blobs.close());
 
-const http = await listen(settings.http.host, settings.http.port).catch((error: unknown) => {
+const cannotListen = (port: number, setting: string) => (error: unknown) => {
   log.fatal(
     { err: error },
-    `cannot listen on ${settings.http.host}:${settings.http.port}; is another Slipway running? Set SLIPWAY_HTTP_PORT`,
+    `cannot listen on ${settings.http.host}:${port}; is another Slipway running? Set ${setting}`,
   );
   process.exit(1);
-});
-const publicUrl = settings.publicUrlIsGiven ? settings.publicUrl : httpUrl(settings.http.host, http.port);
+};
+const certificates = openCertificates(settings);
+const http = await listen(settings.http.host, settings.http.port).catch(
+  cannotListen(settings.http.port, 'SLIPWAY_HTTP_PORT'),
+);
+const https = certificates && (await openHttps(certificates, settings));
+const publicUrl = settings.publicUrlIsGiven
+  ? settings.publicUrl
+  : https === undefined
+    ? httpUrl(settings.http.host, http.port)
+    : `https://${reachable(settings.http.host)}:${https.port}`;
+const isPlain = publicUrl.startsWith('https://') ? undefined : plainSentence(settings);
+if (isPlain !== undefined) log.warn(isPlain);
 
 /** Jobs are worked on once the schema fits. */
 const jobs: { runner?: JobRunner } = {};
@@ -140,7 +153,11 @@ const app = createApp({
   live,
   refusals,
   auditKey,
-  parts: [{ name: 'schema', check: async () => unready(), decides: true, askedOf: 'database' }, temporalPart(settings)],
+  parts: [
+    { name: 'schema', check: async () => unready(), decides: true, askedOf: 'database' },
+    temporalPart(settings),
+    ...tlsPart(certificates, isPlain),
+  ],
   isEnding: isShuttingDown,
   rates: settings.rates,
   trustedProxies: settings.trustedProxies,
@@ -154,15 +171,17 @@ const app = createApp({
   },
 });
 http.answerWith(app);
+https?.answerWith(app);
 onShutdown(() => refusals.end());
-onShutdown(() => http.close());
+onShutdown(async () => void (await Promise.all([http.close(), https?.close()])));
 onShutdown(() => live.end());
 onShutdown(() => schema.end());
 drainFirst(settings.drainDelayMs, () => {
   log.info({ delayMs: settings.drainDelayMs }, 'shuts down: not ready from now on');
   http.sendAway();
+  https?.sendAway();
 });
-log.info({ url: publicUrl, port: http.port }, 'listens');
+log.info({ url: publicUrl, port: http.port, ...(https && { httpsPort: https.port }) }, 'listens');
 await prepare();
 const housekeeping = new Housekeeping(
   [
@@ -248,6 +267,34 @@ function temporalPart({ temporal }: Settings): Part | UnknownPart {
       return `${what}: installations wait where they are`;
     },
   };
+}
+
+/** What cannot be used is a mistake of the settings: it shows at start, not at the first client. */
+function openCertificates({ tls: { files } }: Settings): Certificates | undefined {
+  if (files === undefined) return undefined;
+  try {
+    const opened = new Certificates(files, log);
+    onShutdown(() => opened.close());
+    return opened;
+  } catch (error) {
+    log.fatal({ err: error }, (error as Error).message);
+    process.exit(1);
+  }
+}
+
+function plainSentence({ http: { host }, tls }: Settings): string | undefined {
+  const plain = plainBeyondLoopback(host, tls);
+  return (
+    plain && `this API ${plain}, or put a proxy with TLS before it and set SLIPWAY_PUBLIC_URL to its https address`
+  );
+}
+
+async function openHttps(from: Certificates, { http: { host }, tls: { httpsPort } }: Settings) {
+  const listener = await listenWithTls(host, httpsPort, from.context).catch(
+    cannotListen(httpsPort, 'SLIPWAY_HTTPS_PORT'),
+  );
+  from.onRenewed((context) => listener.renew(context));
+  return listener;
 }
 
 /** What clients are told of the identity provider. */

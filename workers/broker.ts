@@ -7,6 +7,8 @@ import { databaseNow } from '../store/db/clock.js';
 import { openPool } from '../store/db/pool.js';
 import { Passwords } from '../adapters/broker/passwords.js';
 import { BrokerRefusals } from '../adapters/broker/refusals.js';
+import { Certificates, tlsPart } from '../runtime/certificates.js';
+import { plainBeyondLoopback } from '../runtime/tls-settings.js';
 import { serveProbes } from '../runtime/health/probes.js';
 import { exitWithParent, onShutdown } from '../runtime/shutdown.js';
 import { createLog } from '../runtime/log.js';
@@ -45,17 +47,27 @@ const refusals = new BrokerRefusals(
   databaseNow,
 );
 onShutdown(() => refusals.end());
+const { files, mqttsPort } = settings.tls;
+const certificates = files && new Certificates(files, log);
+onShutdown(() => certificates?.close());
+const isPlain = plainBeyondLoopback(settings.brokerListens.host, settings.tls);
+if (isPlain !== undefined) log.warn(`The broker ${isPlain}`);
 const broker = await startEmbeddedBroker({
   ...settings.brokerListens,
+  ...(certificates && { tls: { port: mqttsPort, context: certificates.context } }),
   authenticate: (name, secret) => passwords.check(name, secret),
   log,
   onRefused: (refused) => refusals.add(refused),
   onLimit: (limit) => counters.count(CONNECTIONS_REFUSED, limit === 'perDevice' ? 'device' : 'address', 1),
 });
+certificates?.onRenewed((context) => broker.renewTls(context));
 onShutdown(() => broker.close());
 await serveProbes(
   settings.probes,
-  [{ name: 'database', check: async () => void (await pool.query('SELECT 1')), decides: true }],
+  [
+    { name: 'database', check: async () => void (await pool.query('SELECT 1')), decides: true },
+    ...tlsPart(certificates, isPlain && `the broker ${isPlain}`),
+  ],
   log,
   {
     slipway_broker_connections: {
@@ -70,7 +82,10 @@ onShutdown(async () => {
   looking.abort();
   await looked;
 });
-log.info({ host: settings.brokerListens.host, port: broker.port }, 'the broker listens');
+log.info(
+  { host: settings.brokerListens.host, port: broker.port, ...(broker.tlsPort && { tlsPort: broker.tlsPort }) },
+  'the broker listens',
+);
 
 /** Cuts off clients whose credential is no longer valid; none while PostgreSQL is away: it says so once. */
 async function look(from: EmbeddedBroker, ended: AbortSignal): Promise<void> {

@@ -17,6 +17,7 @@ import {
 import { assertNotRestoring } from './embedded/backup-marker.js';
 import { childEnvironment, type ChildName } from './embedded/child-environment.js';
 import { allowLonger, onShutdown, shutDown } from '../runtime/shutdown.js';
+import { developmentCertificates, howToTrust } from './embedded/development-tls.js';
 import { lockDataDir } from './embedded/lock.js';
 import { nodeChild } from './embedded/node-child.js';
 import { settlePorts } from './embedded/ports.js';
@@ -55,8 +56,13 @@ async function up(): Promise<void> {
   const given = readSettings();
   const log = createLog('up', given.logLevel);
   makePrivateFolder(given.dataDir);
-  const settings = { ...given, dataDir: realpathSync(given.dataDir) };
-  const { dataDir, drainDelayMs } = settings;
+  const dataDir = realpathSync(given.dataDir);
+  const isDevelopment = process.argv.includes('--tls') && given.tls.files === undefined;
+  const made = isDevelopment
+    ? await developmentCertificates(join(dataDir, 'tls'), [given.http.host, given.brokerListens.host])
+    : undefined;
+  const settings = { ...given, dataDir, ...(made && { tls: { ...given.tls, files: made.files } }) };
+  const { drainDelayMs } = settings;
   allowLonger(drainDelayMs);
   for (const name of settings.unknown) log.warn({ name }, 'there is no setting of this name: it is ignored');
 
@@ -97,6 +103,7 @@ async function up(): Promise<void> {
       settings.adminToken === undefined ? adminTokenFile(dataDir) : 'as in SLIPWAY_ADMIN_TOKEN',
     ),
   );
+  if (made) say(`${howToTrust(made.authorityPath)}\n`);
   if (!settings.publicUrlIsGiven && ['0.0.0.0', '::'].includes(settings.http.host)) {
     say('Devices elsewhere cannot download from 127.0.0.1: set SLIPWAY_PUBLIC_URL to an address that they reach.\n');
   }
@@ -123,12 +130,16 @@ function adminTokenFor(dataDir: string, given: string | undefined): NodeJS.Proce
 
 /** Ports of what is started here; those of outside services are not looked at. */
 async function portsOf(
-  { dataDir, http, brokerListens, mqtt, temporal, databaseUrl, postgresPort }: Settings,
+  { dataDir, http, brokerListens, mqtt, temporal, databaseUrl, postgresPort, tls }: Settings,
   log: Log,
 ): Promise<Ports> {
   const here = '127.0.0.1';
   const own = {
     http: { ...http, setting: 'SLIPWAY_HTTP_PORT' },
+    ...(tls.files && { https: { host: http.host, port: tls.httpsPort, setting: 'SLIPWAY_HTTPS_PORT' } }),
+    ...(tls.files && mqtt.url === undefined
+      ? { mqtts: { host: brokerListens.host, port: tls.mqttsPort, setting: 'SLIPWAY_MQTT_TLS_PORT' } }
+      : {}),
     ...(mqtt.url === undefined ? { mqtt: { ...brokerListens, setting: 'SLIPWAY_MQTT_PORT' } } : {}),
     ...(temporal.address === undefined
       ? {
@@ -142,7 +153,9 @@ async function portsOf(
   };
   const asGiven = {
     http: http.port,
+    https: tls.httpsPort,
     mqtt: brokerListens.port,
+    mqtts: tls.mqttsPort,
     temporal: temporal.port,
     temporalUi: temporal.uiPort,
     postgres: postgresPort,

@@ -1,4 +1,5 @@
 import net from 'node:net';
+import type { SecureContextOptions } from 'node:tls';
 import { Aedes, type Client } from 'aedes';
 import { admission, refusal, SERVER_UNAVAILABLE } from './admission.js';
 import { guard, type Admission, type RefusedAct } from './guard.js';
@@ -8,6 +9,7 @@ import { OutgoingQueues } from './outgoing.js';
 import { retainedByNode } from './retained.js';
 import { Sessions, type Gone, type Session } from './sessions.js';
 import { Addresses } from './addresses.js';
+import { Handshakes } from './handshakes.js';
 import { releaseByTurns, type Emitter } from './release-by-turns.js';
 import { endedTopic } from '../../protocol/mqtt/topics.js';
 
@@ -30,6 +32,8 @@ export interface EmbeddedBrokerOptions {
   log: BrokerLog;
   /** Told of what a device that was let in was refused: MQTT 3.1.1 has no word for it to the device. */
   onRefused?(refused: Refused): void;
+  /** A second listener beside the plain one. */
+  tls?: { port: number; context: SecureContextOptions };
   /** Absent: as the settings have it by default. */
   limits?: ConnectionLimits;
   /** Told of each connection that a limit ended, or did not let in. */
@@ -61,6 +65,10 @@ export interface Refused {
 /** A broker that runs in this process; `port` is the one that it has got. */
 export interface EmbeddedBroker {
   readonly port: number;
+  /** Undefined without TLS. */
+  readonly tlsPort: number | undefined;
+  /** For connections to come; those that are open go on as they began. */
+  renewTls(context: SecureContextOptions): void;
   /** Who is connected, and by which credential. One entry per connection. */
   connected(): Admission[];
   /** Ends the connections of a node: all, or those that came in by one credential. Their last wills are sent. */
@@ -201,13 +209,19 @@ export async function startEmbeddedBroker(options: EmbeddedBrokerOptions): Promi
   );
 
   const sockets = new Set<net.Socket>();
-  const server = net.createServer({ noDelay: true, highWaterMark: SOCKET_BUFFER_BYTES }, (socket) => {
+  /** Counts a stranger by its address, before it costs anything. */
+  const takeStranger = (socket: net.Socket): (() => void) | undefined => {
     const left = strangers.take(socket);
-    if (!left) {
-      options.onLimit?.('perAddress');
-      return void socket.destroy();
+    if (left) {
+      sockets.add(socket);
+      socket.on('close', () => sockets.delete(socket));
+      return left;
     }
-    sockets.add(socket);
+    options.onLimit?.('perAddress');
+    socket.destroy();
+    return undefined;
+  };
+  const takeClient = (socket: net.Socket, left: () => void) => {
     const lift = limitPackets(socket, (why) => {
       log.info({ from: socket.remoteAddress, ...aboutOf(sessions.of(client)), why }, 'a client was cut off');
       tell(client, { what: 'packet', why });
@@ -217,16 +231,35 @@ export async function startEmbeddedBroker(options: EmbeddedBrokerOptions): Promi
       lift();
       left();
     });
-    socket.on('close', () => sockets.delete(socket));
+  };
+  const plain = net.createServer(SOCKETS, (socket) => {
+    const left = takeStranger(socket);
+    if (left) takeClient(socket, left);
   });
-  const port = await listen(server, options).catch((error: unknown) => {
+  const handshakes = options.tls && new Handshakes(options.tls.context, takeClient, log);
+  const secure =
+    handshakes &&
+    net.createServer(SOCKETS, (socket) => {
+      const left = takeStranger(socket);
+      if (left) handshakes.begin(socket, left);
+    });
+  const [port, tlsPort] = await Promise.all([
+    listen(plain, options, 'SLIPWAY_MQTT_PORT'),
+    secure && options.tls && listen(secure, { ...options, port: options.tls.port }, 'SLIPWAY_MQTT_TLS_PORT'),
+  ]).catch((error: unknown) => {
     // Its heartbeat would keep the process alive that is told of the failure.
     aedes.close();
+    plain.close();
+    secure?.close();
     throw error;
   });
-  server.on('error', (error) => log.warn({ err: error }, 'a connection could not be taken'));
+  const servers = secure ? [plain, secure] : [plain];
+  for (const server of servers)
+    server.on('error', (error) => log.warn({ err: error }, 'a connection could not be taken'));
   return {
     port,
+    tlsPort,
+    renewTls: (context) => handshakes?.renew(context),
     connected: () => [...sessions.open].map((session) => session.admission),
     disconnect(tenant, node, credentialId) {
       for (const { client, admission } of sessions.open) {
@@ -237,11 +270,11 @@ export async function startEmbeddedBroker(options: EmbeddedBrokerOptions): Promi
     },
     async close() {
       closing = true;
-      const stopped = new Promise<void>((resolve) => server.close(() => resolve()));
+      const stopped = servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve())));
       for (const gate of [...Object.values(holds), connects]) gate.close();
       await new Promise<void>((resolve) => aedes.close(resolve));
       for (const socket of sockets) socket.destroy();
-      await stopped;
+      await Promise.all(stopped);
     },
   };
 }
@@ -287,12 +320,14 @@ function fence(aedes: Aedes, internals: Internals): void {
   });
 }
 
-function listen(server: net.Server, { host, port }: EmbeddedBrokerOptions): Promise<number> {
+const SOCKETS = { noDelay: true, highWaterMark: SOCKET_BUFFER_BYTES };
+
+function listen(server: net.Server, { host, port }: { host: string; port: number }, setting: string): Promise<number> {
   return new Promise((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) =>
       reject(
         error.code === 'EADDRINUSE'
-          ? new Error(`${host}:${port} is taken; set SLIPWAY_MQTT_PORT to another port (0 = any free one)`, {
+          ? new Error(`${host}:${port} is taken; set ${setting} to another port (0 = any free one)`, {
               cause: error,
             })
           : error,

@@ -1,7 +1,9 @@
 import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
 import { Server as NetServer, type AddressInfo, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { SecureContextOptions } from 'node:tls';
 import { DomainError } from '../../domain/errors.js';
 import { toProblem } from './errors.js';
 
@@ -34,6 +36,9 @@ const UNREAD_MS = 500;
  */
 const LINGER_MS = 10_000;
 
+/** For a handshake of TLS: it costs this process more than the client. */
+const HANDSHAKE_TIMEOUT_MS = 10_000;
+
 /** A server that listens; `port` is the one that it has got. */
 export interface HttpListener {
   port: number;
@@ -44,21 +49,37 @@ export interface HttpListener {
   close(): Promise<void>;
 }
 
+const OPTIONS = {
+  maxHeaderSize: MAX_HEADER_BYTES,
+  headersTimeout: HEADERS_TIMEOUT_MS,
+  requestTimeout: 0,
+  keepAliveTimeout: KEEP_ALIVE_MS,
+};
+type Answering = { answerWith(handler: RequestListener): void };
+
 /**
  * Opens the port before there is anything to answer with: the links that are given away name it. @throws the system's
  * error where the port is taken.
  */
-export async function listen(
+export function listen(host: string, port: number, lingerMs = LINGER_MS): Promise<HttpListener & Answering> {
+  return open(createServer(OPTIONS), host, port, lingerMs);
+}
+
+/**
+ * The same with TLS. `renew` takes another certificate for the connections to come: those that are open go on as they
+ * began, so that no download is cut.
+ */
+export async function listenWithTls(
   host: string,
   port: number,
-  lingerMs = LINGER_MS,
-): Promise<HttpListener & { answerWith(handler: RequestListener): void }> {
-  const server = createServer({
-    maxHeaderSize: MAX_HEADER_BYTES,
-    headersTimeout: HEADERS_TIMEOUT_MS,
-    requestTimeout: 0,
-    keepAliveTimeout: KEEP_ALIVE_MS,
-  });
+  context: SecureContextOptions,
+): Promise<HttpListener & Answering & { renew(context: SecureContextOptions): void }> {
+  const server: TlsServer = createTlsServer({ ...OPTIONS, ...context, handshakeTimeout: HANDSHAKE_TIMEOUT_MS });
+  const listener = await open(server, host, port, LINGER_MS);
+  return { ...listener, renew: (next) => server.setSecureContext(next) };
+}
+
+async function open(server: Server, host: string, port: number, lingerMs: number): Promise<HttpListener & Answering> {
   server.setTimeout(IDLE_TIMEOUT_MS);
   answerWhatIsNoHttp(server);
   endWhatDrips(server, lingerMs);

@@ -7,7 +7,10 @@ import { Operator } from './operator.js';
 /** What `endpoints.json` holds: every address in use. */
 export interface Endpoints {
   http: string;
+  /** Where TLS is on. */
+  https?: string;
   mqtt: string;
+  mqtts?: string;
   temporal: string;
   temporalUi: string;
   database: string;
@@ -28,6 +31,7 @@ export class AllInOne {
     readonly program: string,
     readonly dataDir: string,
     private readonly env: Readonly<Record<string, string>> = {},
+    private readonly args: readonly string[] = [],
   ) {}
 
   get pid(): number {
@@ -51,11 +55,13 @@ export class AllInOne {
   /** Starts it and waits until it is ready. @throws with what it printed. */
   async start(ms = 90_000): Promise<void> {
     const began = Date.now();
-    const child = spawn(process.execPath, ['--enable-source-maps', this.program], {
+    const child = spawn(process.execPath, ['--enable-source-maps', this.program, ...this.args], {
       env: {
         ...process.env,
         SLIPWAY_HTTP_PORT: '0',
         SLIPWAY_MQTT_PORT: '0',
+        SLIPWAY_HTTPS_PORT: '0',
+        SLIPWAY_MQTT_TLS_PORT: '0',
         SLIPWAY_TEMPORAL_PORT: '0',
         SLIPWAY_TEMPORAL_UI_PORT: '0',
         ...this.env,

@@ -14,8 +14,12 @@ import { DescribedOperator } from './described-operator.js';
 export class TestedAllInOne extends AllInOne {
   private description: Description | undefined;
 
-  constructor(dataDir = mkdtempSync(join(tmpdir(), 'slipway-e2e-')), env: Record<string, string> = {}) {
-    super('dist/workers/up.js', dataDir, env);
+  constructor(
+    dataDir = mkdtempSync(join(tmpdir(), 'slipway-e2e-')),
+    env: Record<string, string> = {},
+    args: string[] = [],
+  ) {
+    super('dist/workers/up.js', dataDir, env, args);
   }
 
   /** What it answers is held against its own OpenAPI document from its first start on. */

@@ -30,7 +30,7 @@ afterEach(() => {
   }
 });
 
-const ports = { http: 1, mqtt: 2, temporal: 3, temporalUi: 4, postgres: 5 };
+const ports = { http: 1, https: 6, mqtt: 2, mqtts: 7, temporal: 3, temporalUi: 4, postgres: 5 };
 const addresses = {
   http: 'http://127.0.0.1:1',
   mqtt: OUTSIDE.MQTT_URL,

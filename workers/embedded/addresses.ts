@@ -6,7 +6,11 @@ import { writePrivateFile } from './private-file.js';
 /** Every address in use. Those of outside services are what the operator gave. */
 export interface Addresses {
   http: string;
+  /** Undefined without TLS. */
+  https?: string;
   mqtt: string;
+  /** Of the embedded broker; undefined without TLS. */
+  mqtts?: string;
   /** host:port */
   temporal: string;
   temporalUi: string | undefined;
@@ -17,7 +21,9 @@ export interface Addresses {
 /** TCP ports that the parts have got; no 0 is left in them. */
 export interface Ports {
   http: number;
+  https: number;
   mqtt: number;
+  mqtts: number;
   temporal: number;
   temporalUi: number;
   postgres: number;
@@ -25,9 +31,12 @@ export interface Ports {
 
 /** Own processes listen where the settings say, and are reached on loopback where that is a wildcard. */
 export function addressesOf(settings: Settings, ports: Ports, databaseUrl: string): Addresses {
-  const { mqtt, brokerListens, temporal } = settings;
+  const { mqtt, brokerListens, temporal, tls } = settings;
+  const isSecure = tls.files !== undefined;
   return {
     http: httpUrl(settings.http.host, ports.http),
+    ...(isSecure ? { https: `https://${reachable(settings.http.host)}:${ports.https}` } : {}),
+    ...(isSecure && mqtt.url === undefined ? { mqtts: `mqtts://${reachable(brokerListens.host)}:${ports.mqtts}` } : {}),
     mqtt: mqtt.url ?? `mqtt://${reachable(brokerListens.host)}:${ports.mqtt}`,
     temporal: temporal.address ?? `127.0.0.1:${ports.temporal}`,
     temporalUi: temporal.address === undefined ? `http://127.0.0.1:${ports.temporalUi}` : temporal.uiUrl,
@@ -52,7 +61,9 @@ export function startMessage(addresses: Addresses, dataDir: string, adminToken: 
   const rows: [string, string | undefined][] = [
     ['API', addresses.http],
     ['API docs', `${addresses.http}/docs`],
+    ['with TLS', addresses.https],
     ['MQTT', addresses.mqtt],
+    ['with TLS', addresses.mqtts],
     ['Temporal', addresses.temporal],
     ['Temporal UI', addresses.temporalUi],
     ['PostgreSQL', withoutPassword(addresses.database)],

@@ -29,7 +29,7 @@ export function childEnvironment(child: ChildName, around: ChildSurroundings): N
   // One port is not for three processes; the API tells of all of them.
   removeAll(env, 'SLIPWAY_PROBE_PORT');
   // The first is of slipway-admin alone; the second is given to the API by hand.
-  removeAll(env, 'SLIPWAY_BACKUP_', 'SLIPWAY_ADMIN_TOKEN');
+  removeAll(env, 'SLIPWAY_BACKUP_', 'SLIPWAY_ADMIN_TOKEN', 'SLIPWAY_TLS_');
   if (child !== 'api') removeAll(env, 'AWS_');
   if (settings.temporal.address === undefined || child === 'broker') removeAll(env, 'TEMPORAL_');
   if (settings.mqtt.url === undefined || child === 'api' || child === 'orchestrator')
@@ -39,7 +39,10 @@ export function childEnvironment(child: ChildName, around: ChildSurroundings): N
     ...withDatabase(child, env, around),
     SLIPWAY_DATA_DIR: settings.dataDir,
     SLIPWAY_HTTP_PORT: String(ports.http),
+    SLIPWAY_HTTPS_PORT: String(ports.https),
     SLIPWAY_MQTT_PORT: String(ports.mqtt),
+    SLIPWAY_MQTT_TLS_PORT: String(ports.mqtts),
+    ...withTls(child, settings),
     SLIPWAY_TEMPORAL_PORT: String(ports.temporal),
     SLIPWAY_TEMPORAL_UI_PORT: String(ports.temporalUi),
     SLIPWAY_POSTGRES_PORT: String(ports.postgres),
@@ -53,6 +56,12 @@ export function childEnvironment(child: ChildName, around: ChildSurroundings): N
       ? { MQTT_USERNAME: SERVICE_USERNAME, MQTT_PASSWORD: mqttPassword }
       : {}),
   };
+}
+
+/** Only those who listen need them; they may be made by `--tls`, and then stand in no setting. */
+function withTls(child: ChildName, { tls: { files } }: Settings): NodeJS.ProcessEnv {
+  if (files === undefined || (child !== 'api' && child !== 'broker')) return {};
+  return { SLIPWAY_TLS_CERT_PATH: files.certPath, SLIPWAY_TLS_KEY_PATH: files.keyPath };
 }
 
 const LOGIN_SETTING = 'SLIPWAY_DATABASE_URL_';

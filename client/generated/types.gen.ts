@@ -2066,7 +2066,7 @@ export type AuditEntry = {
     /**
      * What was done
      */
-    action: 'firmware.create' | 'firmware.attach_blob' | 'firmware.delete' | 'device_type.create' | 'device_type.change' | 'device_type.delete' | 'association.create' | 'association.delete' | 'device.create' | 'device.change' | 'device.delete' | 'credential.create' | 'credential.revoke' | 'certificate.create' | 'certificate.change' | 'certificate.delete' | 'installation.create' | 'installation.report' | 'installation.cancel' | 'installation.release' | 'installation.retry' | 'rollout.create' | 'rollout.amend' | 'rollout.delete' | 'rollout.start' | 'rollout.pause' | 'rollout.resume' | 'rollout.abort' | 'rollout.rollback' | 'rollout.retry' | 'rollout.approve' | 'rollout.reject' | 'rollout.approve_group' | 'rollout.skip_group' | 'rollout.reject_group' | 'template.create' | 'template.delete' | 'webhook.create' | 'webhook.change' | 'webhook.delete' | 'webhook.redeliver' | 'api_key.create' | 'api_key.change' | 'api_key.revoke' | 'api_key.rotate' | 'tenant.create' | 'tenant.change' | 'job.import' | 'job.bulk' | 'job.cancel' | 'permission.refuse';
+    action: 'firmware.create' | 'firmware.attach_blob' | 'firmware.delete' | 'device_type.create' | 'device_type.change' | 'device_type.delete' | 'association.create' | 'association.delete' | 'device.create' | 'device.change' | 'device.delete' | 'credential.create' | 'credential.revoke' | 'certificate.create' | 'certificate.change' | 'certificate.delete' | 'installation.create' | 'installation.report' | 'installation.cancel' | 'installation.release' | 'installation.retry' | 'rollout.create' | 'rollout.amend' | 'rollout.delete' | 'rollout.start' | 'rollout.pause' | 'rollout.resume' | 'rollout.abort' | 'rollout.rollback' | 'rollout.retry' | 'rollout.approve' | 'rollout.reject' | 'rollout.approve_group' | 'rollout.skip_group' | 'rollout.reject_group' | 'template.create' | 'template.delete' | 'webhook.create' | 'webhook.change' | 'webhook.delete' | 'webhook.redeliver' | 'api_key.create' | 'api_key.change' | 'api_key.revoke' | 'api_key.rotate' | 'tenant.create' | 'tenant.change' | 'tenant.delete' | 'job.import' | 'job.bulk' | 'job.cancel' | 'permission.refuse';
     /**
      * Who did it: `key:<name>`, `user:<sub>`
      */
@@ -8875,6 +8875,69 @@ export type CreateTenantResponses = {
 };
 
 export type CreateTenantResponse = CreateTenantResponses[keyof CreateTenantResponses];
+
+export type DeleteTenantData = {
+    body?: never;
+    path: {
+        id: string;
+    };
+    query: {
+        confirm: string;
+    };
+    url: '/v1/tenants/{id}';
+};
+
+export type DeleteTenantErrors = {
+    /**
+     * The request does not fit the contract
+     */
+    400: Problem;
+    /**
+     * The bearer token is missing
+     */
+    401: Problem;
+    /**
+     * The token lacks a permission
+     */
+    403: Problem;
+    /**
+     * The tenant does not exist
+     */
+    404: Problem;
+    /**
+     * This Idempotency-Key made a key before
+     */
+    409: Problem;
+    /**
+     * Too many requests
+     */
+    429: Problem;
+    /**
+     * The path, its query and the headers are too large together
+     */
+    431: Problem;
+    /**
+     * Internal error of the service
+     */
+    500: Problem;
+    /**
+     * A required dependency is unavailable; try again
+     */
+    503: Problem;
+};
+
+export type DeleteTenantError = DeleteTenantErrors[keyof DeleteTenantErrors];
+
+export type DeleteTenantResponses = {
+    /**
+     * The tenant as it is now
+     */
+    202: {
+        data: Tenant;
+    };
+};
+
+export type DeleteTenantResponse = DeleteTenantResponses[keyof DeleteTenantResponses];
 
 export type ReadTenantData = {
     body?: never;

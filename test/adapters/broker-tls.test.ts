@@ -97,7 +97,7 @@ describe('The embedded broker with TLS', () => {
     expect((await handshake({ session })).isSessionReused()).toBe(true);
   });
 
-  it('counts strangers by their address before the handshake, and goes on when they leave', async () => {
+  it('counts strangers by their address before the handshake, and continues when they leave', async () => {
     const silent = Array.from({ length: 5 }, () => net.connect(broker.tlsPort!, '127.0.0.1'));
     for (const socket of silent) kept({ end: () => socket.destroy() });
     await Promise.all(silent.map((socket) => new Promise((resolve) => socket.once('connect', resolve))));
@@ -111,7 +111,7 @@ describe('The embedded broker with TLS', () => {
     expect(client?.closed).toBe(false);
   });
 
-  it('goes on after bytes that are no TLS', async () => {
+  it('continues after bytes that are no TLS', async () => {
     const socket = net.connect(broker.tlsPort!, '127.0.0.1');
     kept({ end: () => socket.destroy() });
     socket.on('error', () => undefined).write('GET / HTTP/1.1\r\n\r\n');

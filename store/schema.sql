@@ -658,6 +658,17 @@ POLICY one_tenant ON rollout_groups TO slipway_api USING (tenant_id = current_te
 GRANT DELETE, INSERT, SELECT, UPDATE TO slipway_api
 GRANT DELETE, INSERT, SELECT, UPDATE TO slipway_worker
 
+CREATE TABLE rollout_leftovers (
+  tenant_id text NOT NULL
+  rollout_id uuid NOT NULL
+  CONSTRAINT rollout_leftovers_pkey PRIMARY KEY (tenant_id, rollout_id)
+  CONSTRAINT rollout_leftovers_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(id)
+);
+POLICY all_tenants ON rollout_leftovers TO slipway_worker USING true
+POLICY one_tenant ON rollout_leftovers TO slipway_api USING (tenant_id = current_tenant())
+GRANT INSERT, SELECT TO slipway_api
+GRANT DELETE, INSERT, SELECT, UPDATE TO slipway_worker
+
 CREATE TABLE rollout_series (
   tenant_id text NOT NULL
   rollout_id uuid NOT NULL
@@ -726,7 +737,6 @@ CREATE TABLE rollout_targets (
   CONSTRAINT rollout_targets_end_as_check CHECK ((end_as = ANY (ARRAY['canceled'::text, 'timedOut'::text])))
   CONSTRAINT rollout_targets_pkey PRIMARY KEY (tenant_id, rollout_id, device_id)
   CONSTRAINT rollout_targets_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'queued'::text, 'inFlight'::text, 'installed'::text, 'alreadyInstalled'::text, 'skipped'::text, 'failed'::text, 'rejected'::text, 'canceled'::text, 'timedOut'::text, 'superseded'::text])))
-  CONSTRAINT rollout_targets_tenant_id_rollout_id_fkey FOREIGN KEY (tenant_id, rollout_id) REFERENCES rollouts(tenant_id, id) ON DELETE CASCADE
 );
 CREATE INDEX rollout_targets_admitted ON public.rollout_targets USING btree (tenant_id, rollout_id, group_position, admission) WHERE (admission IS NOT NULL);
 CREATE INDEX rollout_targets_back_queued ON public.rollout_targets USING btree (tenant_id, rollout_id, device_id) WHERE (back_state = 'queued'::text);
@@ -803,7 +813,10 @@ CREATE TABLE rollouts (
   admissible_to uuid
   acts_at timestamp with time zone
   loosened jsonb
+  works jsonb NOT NULL DEFAULT '[]'::jsonb
+  sweep_part text NOT NULL DEFAULT 'join'::text
   CONSTRAINT rollouts_pkey PRIMARY KEY (tenant_id, id)
+  CONSTRAINT rollouts_sweep_part_check CHECK ((sweep_part = ANY (ARRAY['join'::text, 'rejoin'::text, 'leave'::text])))
   CONSTRAINT rollouts_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(id)
 );
 CREATE INDEX rollouts_by_phase ON public.rollouts USING btree (tenant_id, phase, created_at DESC, id DESC);

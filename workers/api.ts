@@ -28,6 +28,7 @@ import { removeMarkedContents } from '../api/http/content-removal.js';
 import { byApiKey, eitherOf } from '../api/auth/authentication.js';
 import { UsedKeys } from '../api/auth/used-keys.js';
 import { JobRunner } from '../api/jobs/runner.js';
+import { dropLeftovers } from '../store/rollouts/leftovers.js';
 import { sweepJobs } from '../store/jobs/jobs.js';
 import { Housekeeping } from '../api/housekeeping.js';
 import { listen, listenWithTls } from '../api/http/listener.js';
@@ -58,6 +59,8 @@ const SWEEP_MS = 10 * 60_000;
 const WRITE_KEY_USE_MS = 10_000;
 /** What was deleted goes at once; this is for what a crash or a store that was away left. */
 const REMOVE_CONTENTS_MS = 60_000;
+/** Nothing shows them: they only take room. */
+const DROP_LEFTOVERS_MS = 60_000;
 /**
  * Far beyond the time after which the listener closes a connection on which nothing moves (2 minutes): what is this old
  * has no owner.
@@ -202,6 +205,11 @@ const housekeeping = new Housekeeping(
     },
     { name: 'keys were used', everyMs: WRITE_KEY_USE_MS, run: async () => 0 * (await usedKeys.write(pool)) },
     { name: 'jobs that ended were forgotten', everyMs: SWEEP_MS, run: () => sweepJobs(pool, databaseNow()) },
+    {
+      name: 'targets of rollouts that were deleted went after them',
+      everyMs: DROP_LEFTOVERS_MS,
+      run: () => dropLeftovers(pool),
+    },
     { name: 'ended credentials were forgotten', everyMs: SWEEP_MS, run: () => forgetEndedCredentials(pool) },
     {
       name: 'what broken uploads left behind was removed',

@@ -14,7 +14,7 @@ import { recordByService } from './report.js';
 import { addRollbackCounters, leaveContent, type LeftContent } from '../rollouts/rollback-moves.js';
 import { holdDevices } from '../rollouts/hold-devices.js';
 import type { StoredRollout } from '../rollouts/rows.js';
-import { TARGETS_PER_PAGE } from '../rollouts/targets.js';
+import { TARGETS_PER_PAGE } from '../rollouts/pages.js';
 import { installationOf, startInstallations, type RolloutInstallation, type Start } from './start-installations.js';
 
 interface PreparedRow {

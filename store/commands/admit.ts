@@ -13,7 +13,8 @@ import { inOrderOf } from '../rollouts/in-order.js';
 import { loadAggregates } from '../installations/device-aggregate.js';
 import { recordByService } from './report.js';
 import { pinEarlier } from '../rollouts/pins.js';
-import { addCounters, type CounterChange, type StoredRollout } from '../rollouts/rows.js';
+import { addCounters, type CounterChange } from '../rollouts/counters.js';
+import type { StoredRollout } from '../rollouts/rows.js';
 import { ADMITTED_AT_ONCE } from './observe.js';
 import { installationOf, startInstallations } from './start-installations.js';
 

@@ -10,8 +10,9 @@ import { lockRollout } from './observe.js';
 import { noSuchRollout, refuseMoved } from './rollouts.js';
 
 /**
- * A draft, or a rollout that has ended, goes with its groups and targets. Its history stays, and so do the
- * installations that it made. Its process is told, and ends.
+ * A draft, or a rollout that has ended, goes with its groups; of its targets nothing is shown any more, and they are
+ * deleted in pages (store/rollouts/leftovers.ts). Its history stays, and so do the installations that it made. Its
+ * process is told, and ends.
  * @param expected the versions that the rollout may be at (`If-Match`); absent = any
  * @throws DomainError ROLLOUT_NOT_FOUND, REQUEST_PRECONDITION_FAILED, ROLLOUT_STATE with the sentence that says why
  * not and when it would be

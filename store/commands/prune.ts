@@ -1,12 +1,12 @@
 import { assertLease, type Fence } from '../db/leases.js';
 import type { Pool, Tx } from '../db/pool.js';
+import { dropLeftoverPage } from '../rollouts/leftovers.js';
 import { iso } from '../db/times.js';
 import { asService } from '../db/transaction.js';
 import { BrokenHistory, dropEntries, letGo } from '../audit/drop.js';
 
 /** Rows of one transaction: some milliseconds of work, and no lock for longer. */
 const PAGE = 500;
-const TARGETS = 1_000;
 const CREDENTIALS = 2_000;
 const NIL = '00000000-0000-0000-0000-000000000000';
 
@@ -45,6 +45,7 @@ export async function* prune(
       const from: string = after;
       after = await page((tx) => dropRollout(tx, tenantId, before, from));
     }
+    while ((await page(dropLeftoverPage)) !== undefined) yield;
     for (let after: string | undefined = NIL; after !== undefined; yield) {
       const from: string = after;
       after = await page((tx) => dropCredentials(tx, tenantId, before, from));
@@ -86,8 +87,8 @@ async function dropInstallations(tx: Tx, tenantId: string, before: number, after
 }
 
 /**
- * The next finished rollout: a page of its targets, and with the last of them itself. It is kept whole for as long as a
- * slot holds what one of its installations brought, whose row is then still there.
+ * The next finished rollout; its targets go after it, in pages. It is kept whole for as long as a slot holds what one
+ * of its installations brought, whose row is then still there.
  * @returns after which rollout the next page begins; undefined where there is none.
  */
 async function dropRollout(tx: Tx, tenantId: string, before: number, after: string): Promise<string | undefined> {
@@ -99,12 +100,6 @@ async function dropRollout(tx: Tx, tenantId: string, before: number, after: stri
   );
   const [found] = rows;
   if (!found) return undefined;
-  const { rowCount } = await tx.query(
-    `DELETE FROM rollout_targets WHERE tenant_id = $1 AND rollout_id = $2 AND device_id IN (SELECT device_id
-       FROM rollout_targets WHERE tenant_id = $1 AND rollout_id = $2 LIMIT ${TARGETS})`,
-    [tenantId, found.id],
-  );
-  if (rowCount === TARGETS) return after;
   await tx.query('DELETE FROM rollouts WHERE tenant_id = $1 AND id = $2', [tenantId, found.id]);
   return found.id;
 }

@@ -24,7 +24,8 @@ import type { Tx } from '../db/pool.js';
 import { pokeRollout } from '../rollouts/moves.js';
 import { lockRollout } from './observe.js';
 import { saveRollout, type StoredRollout } from '../rollouts/rows.js';
-import { judgeAdmissibleAnew, retryEnded, skipAway } from '../rollouts/targets.js';
+import { beginWork } from '../rollouts/paged-works.js';
+import { judgeAdmissibleAnew } from '../rollouts/targets.js';
 import { noSuchRollout, readRollout, refuseMoved } from './rollouts.js';
 import type { RolloutView } from '../rollouts/view.js';
 
@@ -170,7 +171,7 @@ async function retry(
 ): Promise<Done> {
   const { positions, refused } = retriable(rollout.facts, rollout.plan, outcomes, now);
   if (refused !== undefined) throw new DomainError('ROLLOUT_STATE', refused);
-  const count = await retryEnded(tx, rollout, positions, outcomes);
+  const count = await beginWork(tx, rollout, { do: 'retry', positions, outcomes }, now);
   if (count === 0) return { after: rollout, data: {} };
   const { facts } = rollout;
   const gates: readonly string[] = ['gate_failed', 'gate_inconclusive'];
@@ -199,7 +200,12 @@ async function skip(tx: Tx, rollout: StoredRollout, name: string, by: string, no
   const group = groupOf(facts, name);
   if (group.openedAt === null)
     throw new DomainError('ROLLOUT_STATE', `group "${name}" has not opened; none of its targets is away yet`);
-  const count = await skipAway(tx, rollout, facts.groups.indexOf(group), `it was away, and ${by} skipped it`, now);
+  const seenBefore = now - rollout.plan.pace.awayAfter;
+  // A group has to be open for as long, too: before that none of its targets is called away.
+  if (group.openedAt > seenBefore) return { after: rollout, data: {} };
+  const because = `it was away, and ${by} skipped it`;
+  const position = facts.groups.indexOf(group);
+  const count = await beginWork(tx, rollout, { do: 'skip', position, because, seenBefore }, now);
   if (count === 0) return { after: rollout, data: {} };
   const judgedAnew = facts.pauses.some((pause) => pause.reason === 'gate_inconclusive' && pause.group === name);
   return {

@@ -3,42 +3,82 @@ import type { Tx } from '../db/pool.js';
 import { targetCondition } from '../rollouts/condition.js';
 import { holdDevices } from '../rollouts/hold-devices.js';
 import { pokeRollout } from '../rollouts/moves.js';
-import { addCounters, type StoredRollout } from '../rollouts/rows.js';
-import { BEGINNING, lockTargets, TARGETS_PER_PAGE } from '../rollouts/targets.js';
+import { addCounters } from '../rollouts/counters.js';
+import type { StoredRollout } from '../rollouts/rows.js';
+import type { SweepPart } from '../rollouts/works.js';
+import { BEGINNING, lockTargets, TARGETS_PER_PAGE } from '../rollouts/pages.js';
 import { iso } from '../db/times.js';
 
 /** Why a target left: it is how those are found that match again. */
 const NO_MATCH = 'it no longer matches the filter';
 
+/** Targets that a page looks at, to find those that it changes: some 50 ms where it finds none. */
+const LOOKED_AT = 5 * TARGETS_PER_PAGE;
+
+/** What comes after each part of a sweep. */
+const NEXT_PART = { join: 'rejoin', rejoin: 'leave', leave: null } as const satisfies Record<
+  SweepPart,
+  SweepPart | null
+>;
+
 /**
- * Of a dynamic rollout, the next page of the fleet: devices that have come to match join the last group; with the last
- * page, those that have ceased to match before their turn leave. What is asked for meanwhile begins anew. A sweep
- * begins with a transaction of its own: a request that changes a device holds that device and waits for the row that
- * is deleted there, so that this one must not wait for devices.
+ * Of a dynamic rollout, the next page of its sweep: devices that have come to match join the last group; targets that
+ * had left and match again come back; those that have ceased to match before their turn leave. What is asked for
+ * meanwhile begins anew. A sweep begins with a transaction of its own: a request that changes a device holds that
+ * device and waits for the row that is deleted there, so that this one must not wait for devices.
  */
 export async function sweepPage(
   tx: Tx,
   rollout: StoredRollout,
   now: number,
-): Promise<{ joined: number; left: number; done: boolean }> {
-  const { tenantId, id, sweptTo } = rollout;
+): Promise<{ joined: number; left: number }> {
+  const { tenantId, id, sweptTo, sweepPart } = rollout;
   if (sweptTo === null) {
     await tx.query(`DELETE FROM rollout_sweeps WHERE tenant_id = $1 AND rollout_id = $2`, [tenantId, id]);
-    await tx.query(`UPDATE rollouts SET swept_to = $3 WHERE tenant_id = $1 AND id = $2`, [tenantId, id, BEGINNING]);
-    return { joined: 0, left: 0, done: false };
+    await sweepGoesOn(tx, rollout, 'join', BEGINNING);
+    return { joined: 0, left: 0 };
   }
-  const page = await matching(tx, rollout, sweptTo);
-  const joined = await join(tx, rollout, page);
-  const done = page.length < TARGETS_PER_PAGE;
-  const again = done ? await rejoin(tx, rollout) : 0;
-  const left = done ? await leave(tx, rollout, now) : 0;
-  await tx.query(
-    `UPDATE rollouts SET swept_to = $3, swept_at = CASE WHEN $3::uuid IS NULL THEN $4 ELSE swept_at END
-      WHERE tenant_id = $1 AND id = $2`,
-    [tenantId, id, done ? null : page.at(-1), iso(now)],
-  );
-  return { joined: joined + again, left, done };
+  const { changed, after } = await PARTS[sweepPart](tx, rollout, sweptTo, now);
+  const next = NEXT_PART[sweepPart];
+  if (after !== undefined) await sweepGoesOn(tx, rollout, sweepPart, after);
+  else if (next !== null) await sweepGoesOn(tx, rollout, next, BEGINNING);
+  else
+    await tx.query(
+      `UPDATE rollouts SET swept_to = NULL, sweep_part = 'join', swept_at = $3 WHERE tenant_id = $1 AND id = $2`,
+      [tenantId, id, iso(now)],
+    );
+  return sweepPart === 'leave' ? { joined: 0, left: changed } : { joined: changed, left: 0 };
 }
+
+async function sweepGoesOn(tx: Tx, { tenantId, id }: StoredRollout, part: SweepPart, after: string): Promise<void> {
+  await tx.query(`UPDATE rollouts SET swept_to = $3, sweep_part = $4 WHERE tenant_id = $1 AND id = $2`, [
+    tenantId,
+    id,
+    after,
+    part,
+  ]);
+}
+
+interface PartOfSweep {
+  readonly changed: number;
+  /** The device, or the rank of the target, after which the next page begins; undefined = there is none. */
+  readonly after: string | undefined;
+}
+
+const PARTS: Record<SweepPart, (tx: Tx, rollout: StoredRollout, from: string, now: number) => Promise<PartOfSweep>> = {
+  join: async (tx, rollout, from) => {
+    const page = await matching(tx, rollout, from);
+    return { changed: await join(tx, rollout, page), after: page[TARGETS_PER_PAGE - 1] };
+  },
+  rejoin: async (tx, rollout, from) => {
+    const { devices, after } = await changing(tx, rollout, 'skipped', from);
+    return { changed: await rejoin(tx, rollout, devices), after };
+  },
+  leave: async (tx, rollout, from, now) => {
+    const { devices, after } = await changing(tx, rollout, 'pending', from);
+    return { changed: await leave(tx, rollout, devices, now), after };
+  },
+};
 
 /** The next page of devices that match and are no targets. */
 async function matching(tx: Tx, { tenantId, id, plan }: StoredRollout, after: string): Promise<string[]> {
@@ -70,18 +110,45 @@ async function join(tx: Tx, { tenantId, id, plan }: StoredRollout, devices: read
   return rows.length;
 }
 
-/** Those that have left and match again join where they were. */
-async function rejoin(tx: Tx, rollout: StoredRollout): Promise<number> {
-  const { tenantId, id, plan } = rollout;
-  const values: unknown[] = [tenantId, id];
+/**
+ * Targets of the next page, by rank, that the sweep changes: of those that had left the ones that match again, and of
+ * pending ones that no try was made with the ones that match no more. What was tried is finished, whatever it matches
+ * now: a retry sets back its attempts, not that it was admitted. Of targets that stay as they are it looks at more than
+ * a page, for it locks none.
+ */
+async function changing(
+  tx: Tx,
+  { tenantId, id, plan }: StoredRollout,
+  state: 'skipped' | 'pending',
+  from: string,
+): Promise<{ devices: string[]; after: string | undefined }> {
+  const values: unknown[] = [tenantId, id, from, state];
   const condition = targetCondition(plan, values, { rollout: '$2' });
-  const { rows: back } = await tx.query<{ device_id: string }>(
-    `SELECT t.device_id FROM rollout_targets t JOIN devices d ON d.tenant_id = $1 AND d.id = t.device_id
-     WHERE t.tenant_id = $1 AND t.rollout_id = $2 AND t.state = 'skipped' AND t.because = '${NO_MATCH}'
-       AND ${condition}`,
+  const { rows } = await tx.query<{ device_id: string; rank: string; changes: boolean; looked: number }>(
+    `WITH looked AS (SELECT t.device_id, t.rank, t.admission, t.because FROM rollout_targets t
+       WHERE t.tenant_id = $1 AND t.rollout_id = $2 AND t.state = $4 AND t.rank > $3 ORDER BY t.rank LIMIT ${LOOKED_AT}),
+     judged AS (SELECT l.device_id, l.rank, count(*) OVER ()::int AS looked, row_number() OVER (ORDER BY l.rank) AS place,
+         CASE WHEN $4 = 'skipped' THEN l.because = '${NO_MATCH}' AND (SELECT true FROM devices d
+             WHERE d.tenant_id = $1 AND d.id = l.device_id AND ${condition} LIMIT 1) IS NOT NULL
+           ELSE l.admission IS NULL AND (SELECT true FROM devices d
+             WHERE d.tenant_id = $1 AND d.id = l.device_id AND ${condition} LIMIT 1) IS NULL END AS changes
+       FROM looked l)
+     SELECT device_id, rank, changes, looked FROM judged WHERE changes OR place = looked ORDER BY rank
+     LIMIT ${TARGETS_PER_PAGE}`,
     values,
   );
-  const devices = back.map((row) => row.device_id);
+  const last = rows.at(-1);
+  const isWhole = rows.length < TARGETS_PER_PAGE && (last?.looked ?? 0) < LOOKED_AT;
+  return {
+    devices: rows.filter(({ changes }) => changes).map((row) => row.device_id),
+    after: isWhole ? undefined : last?.rank,
+  };
+}
+
+/** Those that have left and match again join where they were. */
+async function rejoin(tx: Tx, rollout: StoredRollout, devices: readonly string[]): Promise<number> {
+  const { tenantId, id, plan } = rollout;
+  if (devices.length === 0) return 0;
   await holdDevices(tx, tenantId, devices);
   await lockTargets(tx, rollout, devices);
   const { rows } = await tx.query<{ group_position: number | null }>(
@@ -99,20 +166,15 @@ async function rejoin(tx: Tx, rollout: StoredRollout): Promise<number> {
   return rows.length;
 }
 
-/** What was tried is finished, whatever it matches now: a retry sets back its attempts, not that it was admitted. */
-async function leave(tx: Tx, rollout: StoredRollout, now: number): Promise<number> {
-  const { tenantId, id, plan } = rollout;
-  const values: unknown[] = [tenantId, id, iso(now)];
-  const condition = targetCondition(plan, values, { rollout: '$2' });
+async function leave(tx: Tx, rollout: StoredRollout, devices: readonly string[], now: number): Promise<number> {
+  const { tenantId, id } = rollout;
+  if (devices.length === 0) return 0;
+  await lockTargets(tx, rollout, devices);
   const { rows } = await tx.query<{ group_position: number | null }>(
-    `WITH held AS (SELECT t.device_id FROM rollout_targets t
-       WHERE t.tenant_id = $1 AND t.rollout_id = $2 AND t.state = 'pending' AND t.admission IS NULL
-         AND NOT EXISTS (SELECT FROM devices d WHERE d.tenant_id = $1 AND d.id = t.device_id AND ${condition})
-       ORDER BY t.device_id FOR NO KEY UPDATE OF t)
-     UPDATE rollout_targets t SET state = 'skipped', because = '${NO_MATCH}', ended_at = $3
-     FROM held h WHERE t.tenant_id = $1 AND t.rollout_id = $2 AND t.device_id = h.device_id
-     RETURNING t.group_position`,
-    values,
+    `UPDATE rollout_targets t SET state = 'skipped', because = '${NO_MATCH}', ended_at = $4
+     WHERE t.tenant_id = $1 AND t.rollout_id = $2 AND t.device_id = ANY($3::uuid[]) AND t.state = 'pending'
+       AND t.admission IS NULL RETURNING t.group_position`,
+    [tenantId, id, devices, iso(now)],
   );
   await addCounters(
     tx,

@@ -8,7 +8,7 @@ import type { Mark } from '../outbox/outbox.js';
 import type { Tx } from '../db/pool.js';
 import { recordset } from '../db/recordset.js';
 import { pinEarlier } from './pins.js';
-import { addCounters, type CounterChange } from './rows.js';
+import { addCounters, type CounterChange } from './counters.js';
 import { iso } from '../db/times.js';
 
 /** A change of an installation that belongs to a rollout. */

@@ -8,7 +8,7 @@ import type { Mark } from '../outbox/outbox.js';
 import type { Tx } from '../db/pool.js';
 import { recordset } from '../db/recordset.js';
 import { pokeRollout, type InstallationChange } from './moves.js';
-import { addCounters, type CounterChange } from './rows.js';
+import { addCounters, type CounterChange } from './counters.js';
 import { iso } from '../db/times.js';
 
 /** A change of one target's roll back; null = it was in none before. */

@@ -2,16 +2,15 @@ import {
   NO_ROLLBACK_COUNTERS,
   NO_COUNTERS,
   TARGET_STATES,
-  isEndedTarget,
   type Counters,
   type GroupFacts,
   type RolloutFacts,
   type TargetState,
 } from '../../domain/rollout/facts.js';
 import { etaOf, etaToKeep } from '../../domain/rollout/eta.js';
-import { isFailure } from '../../domain/rollout/failures.js';
 import { derivePhase } from '../../domain/rollout/phase.js';
 import { DEFAULTS, type Plan } from '../../domain/rollout/plan.js';
+import type { PagedWork, SweepPart } from './works.js';
 import type { Tx } from '../db/pool.js';
 import { iso } from '../db/times.js';
 
@@ -41,14 +40,20 @@ export interface StoredRollout {
   readonly targetCount: number | null;
   readonly collectedTo: string | null;
   readonly sweptTo: string | null;
+  /** What its sweep looks at: devices that join, targets that come back, or those that leave. */
+  readonly sweepPart: SweepPart;
   /** Up to which device the targets know whether they may be admitted; null = all do. */
   readonly admissibleTo: string | null;
   readonly collected: boolean;
+  /** Each target is in its group. */
+  readonly formed: boolean;
+  /** What people asked for and is not done with each target yet, in their order. */
+  readonly works: readonly PagedWork[];
 }
 
 /** What `toStored` reads, for a SELECT whose table is named `rollouts`. */
 export const ROLLOUT_COLUMNS = `tenant_id, id, plan, defaulted, version, phase, waiting_on, due_at, acts_at, loosened, device_ms, eta, created_by, created_at, updated_at, collected_to, collected_at, target_count, forming,
-  materialised_at, start_requested_at, started_at, approvals, pauses, fired, aborted, rolling_back, swept_at, swept_to, admissible_to, ended_at, finished_at, closed_at, process_started_at,
+  materialised_at, start_requested_at, started_at, approvals, pauses, fired, aborted, rolling_back, swept_at, swept_to, sweep_part, admissible_to, works, ended_at, finished_at, closed_at, process_started_at,
   EXISTS (SELECT FROM rollout_sweeps s WHERE s.tenant_id = rollouts.tenant_id
     AND s.rollout_id = rollouts.id) AS sweep_wanted,
   EXISTS (SELECT FROM tenants t WHERE t.id = rollouts.tenant_id AND t.state <> 'active') AS suspended`;
@@ -83,7 +88,9 @@ export interface RolloutRow {
   rolling_back: RolloutFacts['rollingBack'];
   swept_at: Date | null;
   swept_to: string | null;
+  sweep_part: SweepPart;
   admissible_to: string | null;
+  works: PagedWork[];
   sweep_wanted: boolean;
   suspended: boolean;
   ended_at: Date | null;
@@ -157,8 +164,11 @@ export function toStored(row: RolloutRow, groups: readonly GroupRow[]): StoredRo
     targetCount: row.target_count,
     collectedTo: row.collected_to,
     sweptTo: row.swept_to,
+    sweepPart: row.sweep_part,
     admissibleTo: row.admissible_to,
     collected: row.collected_at !== null,
+    formed: row.materialised_at !== null,
+    works: row.works,
   };
 }
 
@@ -170,7 +180,7 @@ function withDefaults(plan: Plan): Plan {
 function toFacts(row: RolloutRow, groups: readonly GroupRow[]): RolloutFacts {
   const moves = groups.flatMap(({ moved_at }) => moved_at?.getTime() ?? []);
   return {
-    materialised: row.materialised_at !== null && row.admissible_to === null,
+    materialised: row.materialised_at !== null && row.admissible_to === null && row.works.length === 0,
     createdAt: row.created_at.getTime(),
     startRequestedAt: ms(row.start_requested_at),
     startedAt: ms(row.started_at),
@@ -316,77 +326,5 @@ async function saveGroup(tx: Tx, { tenantId, id }: StoredRollout, position: numb
       iso(g.failedAt),
       g.because,
     ],
-  );
-}
-
-/** One target that went from one state to another; `from` is null where it joins its group. */
-export interface CounterChange {
-  readonly tenantId: string;
-  readonly rolloutId: string;
-  /** null = the target is in no group yet, and so in no counter. */
-  readonly position: number | null;
-  readonly from: TargetState | null;
-  readonly to: TargetState;
-  /** Of the content, where it was installed. */
-  readonly bytes?: number;
-  /** Which of both states the target has, or had, without an installation of its own. */
-  readonly unattempted?: 'from' | 'to';
-}
-
-/** What a series has for each minute; a target that is tried again counts again. */
-const SERIES = ['new_started', 'new_ended', 'new_failed'] as const;
-const SUMS = Object.values(COUNTER_COLUMNS);
-const UNATTEMPTED_COLUMNS = { rejected: 'unattempted_rejected', timedOut: 'unattempted_timed_out' } as const;
-const UNATTEMPTED = Object.values(UNATTEMPTED_COLUMNS);
-
-/**
- * Adds to the counters of groups, each row once and in order, so that two batches cannot deadlock, and to the series of
- * the minute: its rows are written under the lock of their group's, and need no order of their own.
- */
-export async function addCounters(tx: Tx, changes: readonly CounterChange[]): Promise<void> {
-  const rows = new Map<string, Record<string, unknown>>();
-  for (const { tenantId, rolloutId, position, from, to, bytes, unattempted } of changes) {
-    if (position === null) continue;
-    const key = `${tenantId}/${rolloutId}/${position}`;
-    const row = rows.get(key) ?? {
-      tenant_id: tenantId,
-      rollout_id: rolloutId,
-      position,
-      size: 0,
-      bytes: 0,
-      unattempted_rejected: 0,
-      unattempted_timed_out: 0,
-      ...Object.fromEntries([...SUMS, ...SERIES].map((name) => [name, 0])),
-    };
-    const add = (column: string, by: number) => (row[column] = (row[column] as number) + by);
-    if (from === null) add('size', 1);
-    else add(COUNTER_COLUMNS[from], -1);
-    add(COUNTER_COLUMNS[to], 1);
-    add('bytes', bytes ?? 0);
-    if (from === 'pending' && (to === 'inFlight' || to === 'queued')) add('new_started', 1);
-    if (from !== null && !isEndedTarget(from) && isEndedTarget(to) && to !== 'skipped') add('new_ended', 1);
-    if (from !== null && isFailure(to)) add('new_failed', 1);
-    const state = unattempted === 'to' ? to : from;
-    if (unattempted && (state === 'rejected' || state === 'timedOut'))
-      add(UNATTEMPTED_COLUMNS[state], unattempted === 'to' ? 1 : -1);
-    rows.set(key, row);
-  }
-  if (rows.size === 0) return;
-  const columns = [...SUMS, ...UNATTEMPTED, 'size', 'bytes'];
-  await tx.query(
-    `WITH n AS (SELECT *
-      FROM jsonb_to_recordset($1::jsonb) AS n(tenant_id text, rollout_id uuid, position smallint,
-      ${[...columns, ...SERIES].map((name) => `${name} bigint`).join(', ')})),
-          held AS (SELECT g.tenant_id, g.rollout_id, g.position FROM rollout_groups g
-            JOIN n USING (tenant_id, rollout_id, position) ORDER BY 1, 2, 3 FOR NO KEY UPDATE OF g),
-          moved AS (UPDATE rollout_groups g SET ${columns.map((name) => `${name} = g.${name} + n.${name}`).join(', ')}, moved_at = clock_timestamp()
-     FROM n JOIN held USING (tenant_id, rollout_id, position)
-     WHERE (g.tenant_id, g.rollout_id, g.position) = (n.tenant_id, n.rollout_id, n.position) RETURNING n.*)
-     INSERT INTO rollout_series AS s (tenant_id, rollout_id, position, at, started, ended, failed)
-     SELECT tenant_id, rollout_id, position, date_trunc('minute', clock_timestamp()), new_started, new_ended, new_failed
-     FROM moved WHERE new_started > 0 OR new_ended > 0
-     ON CONFLICT (tenant_id, rollout_id, position, at) DO UPDATE SET started = s.started + excluded.started,
-       ended = s.ended + excluded.ended, failed = s.failed + excluded.failed`,
-    [JSON.stringify([...rows.values()])],
   );
 }

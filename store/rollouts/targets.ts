@@ -6,22 +6,20 @@ import type { Tx } from '../db/pool.js';
 import { filterCondition } from '../fleet/filter.js';
 import { targetCondition } from './condition.js';
 import { holdDevices } from './hold-devices.js';
-import { addCounters, type CounterChange, type StoredRollout } from './rows.js';
+import { workPage } from './paged-works.js';
+import { BEGINNING, lockTargets, TARGETS_PER_PAGE } from './pages.js';
+import { addCounters, type CounterChange } from './counters.js';
+import type { StoredRollout } from './rows.js';
 import { iso } from '../db/times.js';
 
 /**
- * Targets per page: one short transaction each, so that a crash repeats little and ticks of others are not held up.
- * Measured: 2,000 rows take about 60 ms to insert with their indexes.
- */
-export const TARGETS_PER_PAGE = 2_000;
-
-/**
- * Takes down the next page of targets, judges of the next page whether it may be admitted, or puts the next page into
- * its group. Resumes where it was after a crash.
+ * Takes down the next page of targets, judges of the next page whether it may be admitted, puts the next page into its
+ * group, or does the next page of what people asked for. Resumes where it was after a crash.
  */
 export async function materialisePage(tx: Tx, rollout: StoredRollout, now: number): Promise<void> {
   if (!rollout.collected) return collectPage(tx, rollout, now);
-  return rollout.admissibleTo === null ? formGroup(tx, rollout, now) : judgeAdmissiblePage(tx, rollout);
+  if (rollout.admissibleTo !== null) return judgeAdmissiblePage(tx, rollout);
+  return rollout.formed ? workPage(tx, rollout, now) : formGroup(tx, rollout, now);
 }
 
 /**
@@ -124,19 +122,6 @@ export async function concludeHeld(
   return rows.length;
 }
 
-/** By their devices, as everything locks targets: two that lock the same ones in different orders would deadlock. */
-export async function lockTargets(
-  tx: Tx,
-  { tenantId, id }: Pick<StoredRollout, 'tenantId' | 'id'>,
-  deviceIds: readonly string[],
-): Promise<void> {
-  await tx.query(
-    `SELECT FROM rollout_targets WHERE tenant_id = $1 AND rollout_id = $2 AND device_id = ANY($3::uuid[])
-     ORDER BY device_id FOR NO KEY UPDATE`,
-    [tenantId, id, deviceIds],
-  );
-}
-
 /**
  * `device_reachable`, without the walk for those that connect themselves: most, and the walk is what a page would spend
  * most of its time with.
@@ -227,101 +212,6 @@ export async function endPending(
   );
   return rows.length;
 }
-
-/**
- * Pending targets of a group that are away end as skipped, all at once: a person waits for the answer. @returns how
- * many.
- */
-export async function skipAway(
-  tx: Tx,
-  { tenantId, id, plan, facts }: StoredRollout,
-  position: number,
-  because: string,
-  now: number,
-): Promise<number> {
-  const seenBefore = now - plan.pace.awayAfter;
-  const { openedAt } = groupAt(facts.groups, position);
-  if (openedAt !== null && openedAt > seenBefore) return 0;
-  const { rows } = await tx.query(
-    `WITH away AS (
-       SELECT t.device_id FROM rollout_targets t JOIN devices d ON d.tenant_id = t.tenant_id AND d.id = t.device_id
-       WHERE t.tenant_id = $1 AND t.rollout_id = $2 AND t.group_position = $3
-         AND t.state = 'pending' AND NOT t.admissible
-         AND (d.last_seen_at IS NULL OR d.last_seen_at <= $4) ORDER BY t.device_id FOR NO KEY UPDATE OF t)
-     UPDATE rollout_targets t SET state = 'skipped', because = $5, ended_at = $6 FROM away a
-     WHERE t.tenant_id = $1 AND t.rollout_id = $2 AND t.device_id = a.device_id AND t.state = 'pending'
-     RETURNING t.device_id`,
-    [tenantId, id, position, iso(seenBefore), because, iso(now)],
-  );
-  await addCounters(
-    tx,
-    rows.map((): CounterChange => ({ tenantId, rolloutId: id, position, from: 'pending', to: 'skipped' })),
-  );
-  await tx.query(
-    `UPDATE rollout_groups SET away = greatest(0, away - $4)
-      WHERE tenant_id = $1 AND rollout_id = $2 AND position = $3`,
-    [tenantId, id, position, rows.length],
-  );
-  return rows.length;
-}
-
-/**
- * Targets of these groups that ended so are pending again, with all their attempts. @param positions of the groups
- * @returns how many.
- */
-export async function retryEnded(
-  tx: Tx,
-  { tenantId, id }: StoredRollout,
-  positions: readonly number[],
-  outcomes: readonly TargetState[],
-): Promise<number> {
-  const ended = await tx.query<{ device_id: string }>(
-    `SELECT device_id FROM rollout_targets WHERE tenant_id = $1 AND rollout_id = $2
-      AND state = ANY($3::text[]) AND group_position = ANY($4::integer[])`,
-    [tenantId, id, outcomes, positions],
-  );
-  const devices = ended.rows.map((row) => row.device_id);
-  await holdDevices(tx, tenantId, devices);
-  const { rows } = await tx.query<{ group_position: number | null; was: TargetState; unattempted: boolean }>(
-    `WITH held AS (SELECT device_id, state, unattempted FROM rollout_targets WHERE tenant_id = $1 AND rollout_id = $2
-      AND state = ANY($3::text[]) AND group_position = ANY($4::integer[]) AND device_id = ANY($5::uuid[])
-      ORDER BY device_id FOR NO KEY UPDATE)
-     UPDATE rollout_targets t
-       SET state = 'pending', because = NULL, ended_at = NULL, attempt = 0,
-       -- It is ready at once, and behind all that had no try.
-       ready_at = CASE WHEN t.installation_id IS NULL THEN '-infinity' ELSE clock_timestamp() END, end_as = NULL,
-       unattempted = false,
-       admissible = device_reachable(t.tenant_id, t.device_id)
-         OR (SELECT r.plan->'pace'->>'offline' = 'offer' FROM rollouts r WHERE r.tenant_id = $1 AND r.id = $2)
-     FROM held h WHERE t.tenant_id = $1 AND t.rollout_id = $2 AND t.device_id = h.device_id
-       AND EXISTS (SELECT FROM devices d WHERE d.tenant_id = $1 AND d.id = t.device_id)
-     RETURNING t.group_position, h.state AS was, h.unattempted`,
-    [tenantId, id, outcomes, positions, devices],
-  );
-  await addCounters(
-    tx,
-    rows.map((row): CounterChange => ({
-      tenantId,
-      rolloutId: id,
-      position: row.group_position,
-      from: row.was,
-      to: 'pending',
-      ...(row.unattempted ? { unattempted: 'from' } : {}),
-    })),
-  );
-  // A sequential test sees what ended, in the order of admission: of groups whose targets are open again it sees it
-  // anew.
-  await tx.query(
-    `UPDATE rollout_groups SET prefix_ended = 0, prefix_failed = 0, prefix_to = 0
-      WHERE tenant_id = $1 AND rollout_id = $2
-      AND position = ANY($3::integer[])`,
-    [tenantId, id, [...new Set(rows.map((row) => row.group_position))]],
-  );
-  return rows.length;
-}
-
-/** Below every device's id. */
-export const BEGINNING = '00000000-0000-0000-0000-000000000000';
 
 /**
  * The plan says otherwise about devices that are away: its process goes through the targets, before it looks at

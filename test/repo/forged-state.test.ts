@@ -41,6 +41,7 @@ const REASONS: Readonly<Record<string, string>> = {
   'test/rollout/deadlines.test.ts': 'sets times back',
   'test/rollout/defaults.test.ts': 'sets times back',
   'test/rollout/earlier-content.test.ts': 'sets times back',
+  'test/rollout/fleet-pages.test.ts': 'makes thousands of devices; sets times back',
   'test/rollout/forecast.test.ts': 'makes devices that were never seen, of those that a story introduces',
   'test/rollout/places.test.ts': 'sets times back; lowers a cap that no amendment may lower during a roll back',
   'test/rollout/rollback.test.ts': 'empties the outbox of one rollout',

@@ -65,6 +65,9 @@ const STEPS: readonly Step[] = [
   async (tx, id) => (await tx.query(pageOf('idempotency_keys'), [id])).rowCount === ROWS,
   async (tx, id) => (await tx.query(pageOf('rollout_templates'), [id])).rowCount === ROWS,
   removeRollouts,
+  // Of rollouts that were deleted before (store/rollouts/leftovers.ts).
+  async (tx, id) => (await tx.query(pageOf('rollout_targets'), [id])).rowCount === ROWS,
+  async (tx, id) => (await tx.query(pageOf('rollout_leftovers'), [id])).rowCount === ROWS,
   removeDevices,
   async (tx, id) => (await tx.query(pageOf('device_diagnostics'), [id])).rowCount === ROWS,
   async (tx, id) => (await tx.query(pageOf('device_terms'), [id])).rowCount === ROWS,

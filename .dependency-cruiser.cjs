@@ -100,6 +100,16 @@ const ROOMS = {
     app: ['http', 'auth', 'audit', 'devices', 'jobs', 'health', 'live', 'metrics', 'mount', 'openapi', 'routes'],
   },
   adapters: { blobs: [], broker: [], engine: [] },
+  web: {
+    'vite-env': [],
+    service: [],
+    live: ['service'],
+    design: ['service'],
+    frame: ['design', 'service', 'live'],
+    pages: ['design', 'service', 'live'],
+    router: ['design', 'frame', 'pages'],
+    main: ['design', 'frame', 'service', 'router'],
+  },
   demo: {
     terminal: [],
     arguments: [],
@@ -117,7 +127,7 @@ const ROOMS = {
   },
 };
 
-const folder = (name) => `^${name}(/|\\.ts$|$)`;
+const folder = (name) => `^${name}(/|(\\.d)?\\.tsx?$|$)`;
 const packages = (names) =>
   names.length === 0
     ? '^$'
@@ -165,7 +175,7 @@ module.exports = {
         comment: `every file of ${house}/ stands in one of its rooms: ${Object.keys(rooms).join(', ')}`,
         severity: 'error',
         from: {
-          path: `^${house}/.*\\.ts$`,
+          path: `^${house}/.*\\.tsx?$`,
           pathNot: Object.keys(rooms)
             .map((room) => folder(`${house}/${room}`))
             .join('|'),
@@ -177,7 +187,7 @@ module.exports = {
         comment: `${house}/${room} may import ${to.join(', ') || 'no other room'} of ${house}/`,
         severity: 'error',
         from: { path: folder(`${house}/${room}`), pathNot: PROCESS_FILES },
-        to: { path: `^${house}/.*\\.ts$`, pathNot: [room, ...to].map((one) => folder(`${house}/${one}`)).join('|') },
+        to: { path: `^${house}/.*\\.tsx?$`, pathNot: [room, ...to].map((one) => folder(`${house}/${one}`)).join('|') },
       })),
     ]),
     ...Object.entries(NPM).map(([from, names]) => ({
@@ -197,12 +207,14 @@ module.exports = {
       })),
   ],
   options: {
-    exclude: { path: '^(dist|\\.cache|\\.slipway|coverage|build\\.js|jest\\.config\\.js|eslint\\.config\\.js)' },
+    exclude: {
+      path: '^(dist|\\.cache|\\.slipway|coverage|build\\.js|jest\\.config\\.js|eslint\\.config\\.js|web/vite\\.config\\.js)',
+    },
     doNotFollow: { path: 'node_modules' },
     tsPreCompilationDeps: true,
     tsConfig: { fileName: 'tsconfig.json' },
     enhancedResolveOptions: {
-      extensions: ['.ts', '.js', '.json'],
+      extensions: ['.ts', '.tsx', '.js', '.json'],
       exportsFields: ['exports'],
       conditionNames: ['import', 'require', 'node', 'default', 'types'],
     },

@@ -75,6 +75,7 @@ if (existsSync(out)) {
     const path = join(entry.parentPath, entry.name);
     if (
       entry.isFile() &&
+      !path.startsWith(join(out, 'web')) &&
       (entry.name.endsWith('.js') || COPIED.test(entry.name)) &&
       !MADE_HERE.has(entry.name) &&
       !expected.has(path)
@@ -106,13 +107,20 @@ for (const source of sources.filter((name) => COPIED.test(name) && isStale(name)
 }
 if (!existsSync(join(out, 'package.json'))) write(join(out, 'package.json'), '{ "type": "module" }\n');
 
+/** Of the names and contents of files. */
+function fingerprint(paths) {
+  const hash = createHash('sha256');
+  for (const path of [...paths].sort()) hash.update(`${path}\n`).update(readFileSync(join(root, path)));
+  return hash.digest('hex');
+}
+/** Whether what `stamp` was made of is what there is now. */
+const isMadeOf = (stamp, digest) => existsSync(stamp) && readFileSync(stamp, 'utf8') === digest;
+
 // The workflow bundle is made anew only where something that goes into it changed: webpack takes two seconds.
-const bundled = sources.filter((source) => /^(workflows|domain)\//.test(source)).sort();
-const fingerprint = createHash('sha256');
-for (const source of [...bundled, 'package-lock.json']) fingerprint.update(readFileSync(join(root, source)));
-const digest = fingerprint.digest('hex');
+const bundled = sources.filter((source) => /^(workflows|domain)\//.test(source));
+const digest = fingerprint([...bundled, 'package-lock.json']);
 const stamp = join(out, 'workflow-bundle.sha256');
-if (existsSync(join(root, 'workflows/index.ts')) && (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== digest)) {
+if (existsSync(join(root, 'workflows/index.ts')) && !isMadeOf(stamp, digest)) {
   const { bundleWorkflowCode, DefaultLogger } = await import('@temporalio/worker');
   const { code } = await bundleWorkflowCode({
     workflowsPath: join(out, 'workflows/index.js'),
@@ -120,4 +128,26 @@ if (existsSync(join(root, 'workflows/index.ts')) && (!existsSync(stamp) || readF
   });
   write(join(out, 'workflow-bundle.js'), code);
   write(stamp, digest);
+}
+
+// The dashboard, likewise: it takes two to five seconds, and goes into a folder of its own that is put in place whole.
+const pages = readdirSync(join(root, 'web'), { recursive: true, withFileTypes: true })
+  .filter((entry) => entry.isFile() && !entry.parentPath.includes('node_modules'))
+  .map((entry) => relative(root, join(entry.parentPath, entry.name)));
+const parts = sources.filter((source) => /^(protocol|domain)\//.test(source));
+const webDigest = fingerprint([...pages, ...parts, 'package-lock.json']);
+const webStamp = join(out, 'web.sha256');
+if (!isMadeOf(webStamp, webDigest)) {
+  const vite = await import('vite').catch((error) => {
+    if (error.code !== 'ERR_MODULE_NOT_FOUND') throw error;
+    console.error('The dashboard is not built, because vite is not installed: npm ci without --omit=dev installs it.');
+  });
+  if (vite) {
+    const beside = join(out, `web.${process.pid}`);
+    const build = { outDir: beside, emptyOutDir: true };
+    await vite.build({ configFile: join(root, 'web/vite.config.js'), logLevel: 'warn', build });
+    rmSync(join(out, 'web'), { recursive: true, force: true });
+    renameSync(beside, join(out, 'web'));
+    write(webStamp, webDigest);
+  }
 }

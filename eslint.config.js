@@ -18,7 +18,7 @@ export default tseslint.config(
   },
   ...tseslint.configs.recommended,
   {
-    files: ['**/*.ts'],
+    files: ['**/*.{ts,tsx}'],
     extends: [...tseslint.configs.recommendedTypeCheckedOnly],
     languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
     rules: {
@@ -32,7 +32,7 @@ export default tseslint.config(
   {
     // What must be there is checked where it is relied on, with a sentence (domain/defined.ts).
     files: [
-      '{activities,adapters,agent,api,bridge,cli,client,demo,domain,protocol,runtime,store,workers,workflows}/**/*.ts',
+      '{activities,adapters,agent,api,bridge,cli,client,demo,domain,protocol,runtime,store,web,workers,workflows}/**/*.{ts,tsx}',
     ],
     rules: { '@typescript-eslint/no-non-null-assertion': 'error' },
   },
@@ -70,7 +70,7 @@ export default tseslint.config(
   },
   {
     // Sentences of users and SQL stay whole. Prettier wraps code at this width, and leaves comments as they are.
-    files: ['**/*.ts'],
+    files: ['**/*.{ts,tsx}'],
     ignores: ['test/**'],
     rules: {
       'max-len': [

@@ -1,5 +1,4 @@
 import express, { type Express } from 'express';
-import helmet from 'helmet';
 import { DomainError } from '../domain/errors.js';
 import { Health, type Part, type UnknownPart } from '../runtime/health/parts.js';
 import { SigningKey, type KeyFile } from './audit/signing-key.js';
@@ -11,6 +10,7 @@ import { LiveEvents } from './live/live-events.js';
 import { createMetrics } from './metrics.js';
 import { mount } from './mount.js';
 import { openApiDocument } from './openapi.js';
+import { contentSecurity } from './http/content-security.js';
 import { RequestLimits, type RequestRates } from './http/rates.js';
 import { requestId } from './http/request-id.js';
 import { isProbe, requestLog } from './http/request-log.js';
@@ -25,6 +25,7 @@ import { credentialRoutes } from './routes/credentials.js';
 import { deviceTypeRoutes } from './routes/device-types.js';
 import { deviceRoutes } from './routes/devices.js';
 import { jobRoutes } from './routes/jobs.js';
+import { serveDashboard } from './routes/dashboard.js';
 import { deviceOpenApiRoute, openApiRoute, serveDocs } from './routes/docs.js';
 import { downloadRoutes } from './routes/downloads.js';
 import { eventRoutes } from './routes/events.js';
@@ -66,6 +67,8 @@ export interface AppOptions {
   refusals?: Refusals;
   /** The key that signs the audit. */
   auditKey: KeyFile;
+  /** The folder of the dashboard's files; absent = there is none. */
+  dashboard?: string;
 }
 
 /** The API without its listener: a test gives it a port of its own. */
@@ -80,6 +83,7 @@ export function createApp({
   live = new LiveEvents(services.pool, services.log),
   refusals = new Refusals(services.pool, services.now, services.log),
   auditKey,
+  dashboard,
 }: AppOptions): Express {
   const app = express();
   app.disable('x-powered-by');
@@ -89,7 +93,7 @@ export function createApp({
   app.set('trust proxy', [...trustedProxies]);
   const health = new Health([...ownParts(services), ...parts], isEnding);
   const metrics = createMetrics(services.pool, health);
-  app.use(requestId, metrics.observe, requestLog(services.log), helmet({ contentSecurityPolicy: { directives: CSP } }));
+  app.use(requestId, metrics.observe, requestLog(services.log), contentSecurity({ provider: services.signIn?.issuer }));
   const limits = new RequestLimits(rates);
   app.use((request, _response, next) => {
     if (!isProbe(request.path)) limits.address(request.ip ?? '');
@@ -123,6 +127,7 @@ export function createApp({
     refusals,
   });
   serveDocs(app);
+  serveDashboard(app, dashboard);
   app.use((request) => {
     throw new DomainError(
       'REQUEST_NOT_FOUND',
@@ -132,9 +137,6 @@ export function createApp({
   app.use(errorHandler(services.log));
   return app;
 }
-
-/** No upgrade to HTTPS: on one machine the service speaks HTTP, and a proxy in front of it decides. */
-const CSP = { upgradeInsecureRequests: null };
 
 function apiRoutes(services: Services, live: LiveEvents): Route[] {
   return [

@@ -1,5 +1,6 @@
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { defined } from '../domain/defined.js';
 import { openDiskBlobs } from '../adapters/blobs/disk.js';
 import { IS_UNKNOWN_NAMESPACE, probeTemporal } from '../adapters/engine/probe.js';
@@ -163,6 +164,7 @@ const app = createApp({
   ],
   isEnding: isShuttingDown,
   rates: settings.rates,
+  dashboard: fileURLToPath(new URL('../web/', import.meta.url)),
   trustedProxies: settings.trustedProxies,
   authenticate: async (token) => {
     if (unready() !== undefined)

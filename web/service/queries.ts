@@ -1,0 +1,117 @@
+import {
+  keepPreviousData,
+  QueryClient,
+  useMutation,
+  useQuery,
+  type UseMutationResult,
+  type UseQueryResult,
+} from '@tanstack/react-query';
+import { useSyncExternalStore } from 'react';
+import { lacking, type Permission } from '../../domain/permissions.js';
+import { call, Refused, type Call } from './request.js';
+import { currentReach, onReach, type Reach } from './reach.js';
+import { currentSession, onSession, type Session } from './session.js';
+import type { Me, One } from './types.js';
+
+/** A 4xx is an answer and not tried again; anything else passes, and is asked once more. */
+const TRIES = 2;
+
+/** The cache of all answers. What happens in the fleet makes them old (live/fresh.ts), not the clock. */
+export const answers = new QueryClient({
+  defaultOptions: {
+    queries: {
+      staleTime: 10_000,
+      gcTime: 5 * 60_000,
+      refetchOnWindowFocus: true,
+      retry: (failures, error) =>
+        failures < TRIES && !(error instanceof Refused && error.status >= 400 && error.status < 500),
+      retryDelay: (failures) => 500 * 2 ** failures,
+      networkMode: 'always',
+    },
+    mutations: { retry: false, networkMode: 'always' },
+  },
+});
+
+/** What an answer is about: an event about one of them makes it old. */
+export type Topic =
+  | 'devices'
+  | 'installations'
+  | 'rollouts'
+  | 'summary'
+  | 'events'
+  | `device:${string}`
+  | `installation:${string}`
+  | `rollout:${string}`;
+
+/** How an answer is asked for. */
+export interface Asking {
+  /** Absent = it never becomes old by events. */
+  readonly about?: readonly Topic[];
+  readonly enabled?: boolean;
+  /** For what no event tells: milliseconds, 10,000 or more. */
+  readonly everyMs?: number;
+  /** Whether the answer before stays while another one is on its way, such as of a list whose filter changed. */
+  readonly keep?: boolean;
+}
+
+/** Asks the API, and asks again when something happened that the answer is about. */
+export function useApi<T>(
+  path: string,
+  { about = [], enabled = true, everyMs, keep }: Asking = {},
+): UseQueryResult<T, Error> {
+  return useQuery<T>({
+    queryKey: [path],
+    queryFn: ({ signal }) => call<T>(path, { signal }),
+    meta: { about },
+    enabled,
+    ...(everyMs === undefined ? {} : { refetchInterval: everyMs }),
+    ...(keep === true ? { placeholderData: keepPreviousData } : {}),
+  });
+}
+
+/** Changes something. What is about one of `about` is asked for again after it, whether or not it worked. */
+export function useChange<T, V = void>(
+  request: (variables: V) => { readonly path: string } & Call,
+  about: readonly Topic[] = [],
+): UseMutationResult<T, Error, V> {
+  return useMutation<T, Error, V>({
+    mutationFn: (variables) => {
+      const { path, ...rest } = request(variables);
+      return call<T>(path, rest);
+    },
+    onSettled: () => refresh(about),
+  });
+}
+
+/** Makes answers about these old: those on the page are asked for at once. */
+export async function refresh(topics: readonly Topic[]): Promise<void> {
+  if (topics.length === 0) return;
+  const wanted = new Set<unknown>(topics);
+  await answers.invalidateQueries({
+    predicate: ({ meta }) =>
+      Array.isArray(meta?.['about']) && meta['about'].some((topic: unknown) => wanted.has(topic)),
+  });
+}
+
+/** The session, as it changes. */
+export function useSession(): Session {
+  return useSyncExternalStore(onSession, currentSession);
+}
+
+/** Whether the service answers, as it changes. */
+export function useReach(): Reach {
+  return useSyncExternalStore(onReach, currentReach);
+}
+
+/** Who is signed in. */
+export function useMe(): Me | undefined {
+  const session = useSession();
+  return useApi<One<Me>>('/v1/me', { enabled: session.state === 'in' }).data?.data;
+}
+
+/** Why the operator may not do it, in words; undefined where it is allowed, or not known yet. */
+export function useWhyNot(...wanted: readonly Permission[]): string | undefined {
+  const me = useMe();
+  const missing = me && lacking(me.permissions, wanted);
+  return missing && `It needs the permission ${missing}, which ${me.name} does not have.`;
+}

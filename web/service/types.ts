@@ -1,0 +1,68 @@
+import type { z } from 'zod';
+import type { approval } from '../../protocol/http/approvals.js';
+import type { deviceRow } from '../../protocol/http/device-rows.js';
+import type { deviceType } from '../../protocol/http/device-types.js';
+import type { device } from '../../protocol/http/devices.js';
+import type { certificate, credential } from '../../protocol/http/credentials.js';
+import type { meta } from '../../protocol/http/envelope.js';
+import type { firmware } from '../../protocol/http/firmware.js';
+import type { installation } from '../../protocol/http/installation.js';
+import type { job } from '../../protocol/http/jobs.js';
+import type { historyEvent } from '../../protocol/http/live-events.js';
+import type { rollout } from '../../protocol/http/rollout.js';
+import type { about, authConfig, me } from '../../protocol/http/sign-in.js';
+import type { deviceSlot, diagnostic } from '../../protocol/http/slots.js';
+import type { summary } from '../../protocol/http/summary.js';
+import type { timeline } from '../../protocol/http/timeline.js';
+
+/**
+ * Answers of the API, as types of the schemas that the service prints them by: types only, so that no schema is loaded,
+ * and nothing has to be generated.
+ */
+export type Me = z.output<typeof me>;
+/** How one may sign in. */
+export type AuthConfig = z.output<typeof authConfig>;
+/** What the service is. */
+export type About = z.output<typeof about>;
+/** The fleet at a glance. */
+export type Summary = z.output<typeof summary>;
+/** A device. */
+export type Device = z.output<typeof device>;
+/** A device as a row. */
+export type DeviceRow = z.output<typeof deviceRow>;
+/** A device type. */
+export type DeviceType = z.output<typeof deviceType>;
+/** A firmware. */
+export type Firmware = z.output<typeof firmware>;
+/** An installation. */
+export type Installation = z.output<typeof installation>;
+/** A rollout. */
+export type Rollout = z.output<typeof rollout>;
+/** A rollout or a group that waits for votes. */
+export type Approval = z.output<typeof approval>;
+/** A slot of a device. */
+export type DeviceSlot = z.output<typeof deviceSlot>;
+/** A message of a device that was refused. */
+export type Diagnostic = z.output<typeof diagnostic>;
+/** Why a device holds what it holds. */
+export type Timeline = z.output<typeof timeline>;
+/** A job. */
+export type Job = z.output<typeof job>;
+/** A password of a device. */
+export type Credential = z.output<typeof credential>;
+/** A certificate of a device. */
+export type Certificate = z.output<typeof certificate>;
+/** An entry of the history. */
+export type HistoryEvent = z.output<typeof historyEvent>;
+/** What stands beside a page of a list. */
+export type PageMeta = z.output<typeof meta>;
+
+/** The answer about one thing. */
+export interface One<T> {
+  readonly data: T;
+}
+/** A page of a list. */
+export interface Page<T, M = PageMeta> {
+  readonly data: readonly T[];
+  readonly meta: M;
+}

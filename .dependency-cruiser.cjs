@@ -69,9 +69,9 @@ const ROOMS = {
     installations: ['db', 'outbox', 'history', 'fleet'],
     rollouts: ['db', 'outbox', 'history', 'fleet'],
     audit: ['db', 'history'],
-    jobs: ['db'],
+    jobs: ['db', 'audit'],
     record: ['db', 'outbox', 'history', 'fleet', 'installations', 'rollouts'],
-    commands: ['db', 'outbox', 'history', 'fleet', 'installations', 'rollouts', 'audit', 'record'],
+    commands: ['db', 'outbox', 'history', 'fleet', 'installations', 'rollouts', 'audit', 'jobs', 'record'],
   },
   bridge: {
     mqtt: [],

@@ -24,6 +24,8 @@ import { certificateRoutes } from './routes/certificates.js';
 import { credentialRoutes } from './routes/credentials.js';
 import { deviceTypeRoutes } from './routes/device-types.js';
 import { deviceRoutes } from './routes/devices.js';
+import { ResultKey } from './jobs/result-key.js';
+import { jobResultRoutes } from './routes/job-results.js';
 import { jobRoutes } from './routes/jobs.js';
 import { serveDashboard } from './routes/dashboard.js';
 import { deviceOpenApiRoute, openApiRoute, serveDocs } from './routes/docs.js';
@@ -100,10 +102,14 @@ export function createApp({
     next();
   });
 
+  const signingKey = new SigningKey(services.pool, auditKey);
+  const results = new ResultKey(signingKey);
   const routes = [
     ...apiRoutes(services, live),
+    ...jobRoutes(services, results),
+    ...jobResultRoutes(services, results),
     ...signInRoutes(services, version),
-    ...auditRoutes(new SigningKey(services.pool, auditKey)),
+    ...auditRoutes(signingKey),
     ...healthRoutes(health, metrics),
     ...summaryRoutes(services, health),
     openApiRoute(() => document),
@@ -144,7 +150,6 @@ function apiRoutes(services: Services, live: LiveEvents): Route[] {
     ...downloadRoutes(services),
     ...deviceTypeRoutes(),
     ...associationRoutes(),
-    ...jobRoutes(services),
     ...deviceRoutes(services),
     ...credentialRoutes(),
     ...certificateRoutes(),

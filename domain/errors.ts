@@ -80,6 +80,9 @@ export const ERRORS = {
   WEBHOOK_SECRET_SHOWN: { status: 409, title: 'The secret was shown in the first answer' },
 
   JOB_NOT_FOUND: { status: 404, title: 'The job does not exist' },
+  JOB_STATE: { status: 409, title: 'The state of the job does not allow this' },
+  JOB_RESULT_NOT_FOUND: { status: 404, title: 'The job has no result for this token' },
+  JOB_RESULT_GONE: { status: 410, title: 'The result of the job was deleted, or has expired' },
 
   AUDIT_RANGE: { status: 400, title: 'The audit has no such entries, or not yet' },
 

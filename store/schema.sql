@@ -507,6 +507,19 @@ POLICY one_tenant ON job_lines TO slipway_api USING (tenant_id = current_tenant(
 GRANT DELETE, INSERT, SELECT, UPDATE TO slipway_api
 GRANT DELETE, INSERT, SELECT, UPDATE TO slipway_worker
 
+CREATE TABLE job_results (
+  tenant_id text NOT NULL
+  job_id uuid NOT NULL
+  line integer NOT NULL
+  sealed bytea NOT NULL
+  CONSTRAINT job_results_pkey PRIMARY KEY (tenant_id, job_id, line)
+  CONSTRAINT job_results_tenant_id_job_id_fkey FOREIGN KEY (tenant_id, job_id) REFERENCES jobs(tenant_id, id) ON DELETE CASCADE
+);
+POLICY all_tenants ON job_results TO slipway_worker USING true
+POLICY one_tenant ON job_results TO slipway_api USING (tenant_id = current_tenant())
+GRANT DELETE, INSERT, SELECT TO slipway_api
+GRANT DELETE, INSERT, SELECT TO slipway_worker
+
 CREATE TABLE jobs (
   tenant_id text NOT NULL
   id uuid NOT NULL
@@ -527,6 +540,9 @@ CREATE TABLE jobs (
   attempts integer NOT NULL DEFAULT 0
   claim uuid
   claimed_until timestamp with time zone
+  has_result boolean NOT NULL DEFAULT false
+  result_deleted_at timestamp with time zone
+  origin jsonb
   CONSTRAINT jobs_kind_check CHECK ((kind = ANY (ARRAY['import'::text, 'bulk'::text])))
   CONSTRAINT jobs_pkey PRIMARY KEY (tenant_id, id)
   CONSTRAINT jobs_state_check CHECK ((state = ANY (ARRAY['receiving'::text, 'queued'::text, 'running'::text, 'done'::text, 'failed'::text, 'canceled'::text])))

@@ -21,16 +21,18 @@ import { Certificates, tlsPart } from '../runtime/certificates.js';
 import { httpUrl, reachable, readSettings, requireAddresses, type Settings } from '../runtime/settings.js';
 import { plainBeyondLoopback } from '../runtime/tls-settings.js';
 import { temporalConnection } from '../runtime/temporal-connection.js';
-import type { KeyFile } from '../api/audit/signing-key.js';
+import { SigningKey, type KeyFile } from '../api/audit/signing-key.js';
 import { Refusals } from '../api/auth/refusals.js';
 import { createPrivateFile, readFileIfAny } from './embedded/private-file.js';
 import { createApp } from '../api/app.js';
 import { removeMarkedContents } from '../api/http/content-removal.js';
 import { byApiKey, eitherOf } from '../api/auth/authentication.js';
 import { UsedKeys } from '../api/auth/used-keys.js';
+import { ResultKey } from '../api/jobs/result-key.js';
 import { JobRunner } from '../api/jobs/runner.js';
 import { dropLeftovers } from '../store/rollouts/leftovers.js';
 import { sweepJobs } from '../store/jobs/jobs.js';
+import { sweepResults } from '../store/jobs/results.js';
 import { Housekeeping } from '../api/housekeeping.js';
 import { listen, listenWithTls } from '../api/http/listener.js';
 import { LiveEvents } from '../api/live/live-events.js';
@@ -56,6 +58,8 @@ const TEMPORAL_DEADLINE_MS = 1_400;
 /** Drafts are *shown* as expired from their time on; this only writes it down. */
 const EXPIRE_DRAFTS_MS = 30_000;
 const SWEEP_MS = 10 * 60_000;
+/** They are refused from their time on; this removes them from the database. */
+const SWEEP_RESULTS_MS = 60_000;
 /** `lastUsedAt` is told to the minute; what is written is one statement for all keys that were used since. */
 const WRITE_KEY_USE_MS = 10_000;
 /** What was deleted goes at once; this is for what a crash or a store that was away left. */
@@ -212,6 +216,7 @@ const housekeeping = new Housekeeping(
       everyMs: DROP_LEFTOVERS_MS,
       run: () => dropLeftovers(pool),
     },
+    { name: 'results of jobs expired', everyMs: SWEEP_RESULTS_MS, run: () => sweepResults(pool, databaseNow()) },
     { name: 'ended credentials were forgotten', everyMs: SWEEP_MS, run: () => forgetEndedCredentials(pool) },
     {
       name: 'what broken uploads left behind was removed',
@@ -222,7 +227,13 @@ const housekeeping = new Housekeeping(
   log,
 );
 onShutdown(() => housekeeping.end());
-jobs.runner = new JobRunner(pool, databaseNow, log, services.notifyOutbox);
+jobs.runner = new JobRunner(
+  pool,
+  databaseNow,
+  log,
+  services.notifyOutbox,
+  new ResultKey(new SigningKey(pool, auditKey)),
+);
 onShutdown(() => jobs.runner?.end());
 
 /** The database may come later than this process: it is asked until it is there. */

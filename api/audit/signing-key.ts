@@ -1,8 +1,10 @@
-import { generateKeyPairSync, type KeyObject } from 'node:crypto';
+import { generateKeyPairSync, hkdfSync, type KeyObject } from 'node:crypto';
 import { DomainError } from '../../domain/errors.js';
 import { keyInUse, logId, registerKey } from '../../store/audit/keys.js';
 import type { Pool } from '../../store/db/pool.js';
 import { checkpointText, parsePrivateKey, rawPublicKey, signedNote, verifierKey } from './note.js';
+
+const DERIVED_BYTES = 32;
 
 /** The file of the private key: of mode 0600, and part of a backup. */
 export interface KeyFile {
@@ -27,7 +29,7 @@ export interface Signer {
  * that no two processes sign with different keys, and a key that was lost is not replaced in silence.
  */
 export class SigningKey {
-  private opened: { publicKey: Buffer; signer: Signer } | undefined;
+  private opened: { publicKey: Buffer; signer: Signer; privateKey: KeyObject } | undefined;
 
   constructor(
     private readonly pool: Pool,
@@ -36,8 +38,22 @@ export class SigningKey {
 
   /** @throws DomainError SERVICE_UNAVAILABLE, with what to do, where this process has not the installation's key */
   async signer(): Promise<Signer> {
+    return (await this.open()).signer;
+  }
+
+  /**
+   * 32 bytes that only who has the file can make, others for each purpose.
+   * @throws DomainError SERVICE_UNAVAILABLE as `signer`
+   */
+  async derive(purpose: string): Promise<Buffer> {
+    const { privateKey } = await this.open();
+    const secret = privateKey.export({ type: 'pkcs8', format: 'der' });
+    return Buffer.from(hkdfSync('sha256', secret, Buffer.alloc(0), purpose, DERIVED_BYTES));
+  }
+
+  private async open(): Promise<NonNullable<typeof this.opened>> {
     const registered = await keyInUse(this.pool);
-    if (this.opened && registered?.equals(this.opened.publicKey)) return this.opened.signer;
+    if (this.opened && registered?.equals(this.opened.publicKey)) return this.opened;
     const { path } = this.file;
     let pem = this.read();
     if (pem === undefined && registered !== undefined)
@@ -51,8 +67,8 @@ export class SigningKey {
     if (!(registered ?? (await registerKey(this.pool, publicKey))).equals(publicKey))
       throw unavailable(`${path} holds another key than the one this installation signs with: put its file there`);
     const signer = signerOf(await logId(this.pool), key);
-    this.opened = { publicKey, signer };
-    return signer;
+    this.opened = { publicKey, signer, privateKey: key };
+    return this.opened;
   }
 
   private read(): string | undefined {

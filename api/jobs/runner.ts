@@ -3,7 +3,7 @@ import { DomainError } from '../../domain/errors.js';
 import type { LineFault, OnConflict } from '../../domain/fleet/job.js';
 import type { BulkAction } from '../../protocol/http/jobs.js';
 import { actOnDevices } from '../../store/commands/bulk-devices.js';
-import { checkDevices, importDevices } from '../../store/commands/import-devices.js';
+import { checkDevices, importDevices, type Written } from '../../store/commands/import-devices.js';
 import type { Pool, Tx } from '../../store/db/pool.js';
 import { asTenant } from '../../store/db/transaction.js';
 import {
@@ -16,9 +16,11 @@ import {
   recordProgress,
   releaseClaim,
   type ClaimedJob,
-  type JobLine,
-} from '../../store/jobs/jobs.js';
+} from '../../store/jobs/claims.js';
+import type { JobLine } from '../../store/jobs/jobs.js';
+import { addResult } from '../../store/jobs/results.js';
 import { Pause } from '../../runtime/pause.js';
+import type { ResultKey } from './result-key.js';
 import { parseRows } from './rows.js';
 
 /** Lines of one transaction. */
@@ -46,6 +48,7 @@ export class JobRunner {
     private readonly now: () => number,
     private readonly log: Logger,
     private readonly notifyOutbox: () => void,
+    private readonly results: ResultKey,
   ) {
     this.working = this.work();
   }
@@ -115,10 +118,9 @@ export class JobRunner {
 
   /** @returns how it ended; undefined where this process ends before it */
   private async allOf(job: ClaimedJob): Promise<'done' | 'failed' | undefined> {
-    if (job.kind === 'bulk')
-      return this.byPages(job, (tx, lines) => bulk(tx, job, lines, job.spec as unknown as BulkAction, this.now()));
-    const { onConflict, dryRun } = job.spec as { onConflict: OnConflict; dryRun: boolean };
-    if (!dryRun && onConflict !== 'fail') return this.byPages(job, (tx, lines) => imported(tx, job, lines, onConflict));
+    if (job.kind === 'bulk') return this.byPages(job, (tx, lines) => bulk(tx, job, lines, this.now()));
+    const { onConflict, dryRun } = importOf(job);
+    if (!dryRun && onConflict !== 'fail') return this.byPages(job, (tx, lines) => this.importPage(tx, job, lines));
     // It was all done, and the process died before it said so.
     if (job.position > 0) return 'done';
     const faults = await this.check(job, onConflict, dryRun);
@@ -188,7 +190,7 @@ export class JobRunner {
         const lines = await readJobLines(tx, job, position, PAGE);
         const last = lines.at(-1);
         if (last === undefined) break;
-        const outcome = await importDevices(tx, job.tenantId, parseRows(lines).rows, 'fail');
+        const outcome = await this.importPage(tx, job, lines);
         if (outcome.faults[0]) throw new Faulty(outcome.faults);
         done += outcome.done;
         position = last.line;
@@ -205,6 +207,39 @@ export class JobRunner {
     );
     return 'failed';
   }
+
+  /** Writes some lines, and the passwords of their devices where the job asks for them. */
+  private async importPage(tx: Tx, job: ClaimedJob, lines: readonly JobLine[]): Promise<Outcome> {
+    const { onConflict, credentials } = importOf(job);
+    const { rows, faults } = parseRows(lines);
+    const options = { onConflict, withPasswords: credentials === 'password' };
+    const { passwords, ...outcome } = await importDevices(tx, job, rows, options, this.now());
+    const last = lines.at(-1);
+    if (last !== undefined && passwords.length > 0) {
+      const about = { tenantId: job.tenantId, jobId: job.id, line: last.line };
+      await addResult(tx, job, { line: last.line, sealed: await this.results.seal(textOf(passwords), about) });
+    }
+    return { ...outcome, faults: [...faults, ...outcome.faults].sort((a, b) => a.line - b.line) };
+  }
+}
+
+/** What an import asks for. */
+interface ImportSpec {
+  readonly onConflict: OnConflict;
+  readonly dryRun: boolean;
+  readonly credentials?: 'password';
+}
+
+function importOf(job: ClaimedJob): ImportSpec {
+  return job.spec as unknown as ImportSpec;
+}
+
+/** JSON lines, as the result of a job is read. */
+function textOf(passwords: Written['passwords']): string {
+  return passwords
+    .toSorted((a, b) => a.line - b.line)
+    .map(({ line, deviceId, username, password }) => `${JSON.stringify({ line, deviceId, username, password })}\n`)
+    .join('');
 }
 
 interface Outcome {
@@ -221,20 +256,8 @@ class Faulty extends Error {
   }
 }
 
-async function imported(tx: Tx, job: ClaimedJob, lines: readonly JobLine[], onConflict: OnConflict): Promise<Outcome> {
-  const { rows, faults } = parseRows(lines);
-  const outcome = await importDevices(tx, job.tenantId, rows, onConflict);
-  return { ...outcome, faults: [...faults, ...outcome.faults].sort((a, b) => a.line - b.line) };
-}
-
-async function bulk(
-  tx: Tx,
-  job: ClaimedJob,
-  lines: readonly JobLine[],
-  action: BulkAction,
-  now: number,
-): Promise<Outcome> {
+async function bulk(tx: Tx, job: ClaimedJob, lines: readonly JobLine[], now: number): Promise<Outcome> {
   const devices = lines.flatMap(({ line, body }) => (body === null ? [] : [{ line, id: body }]));
-  const faults = await actOnDevices(tx, job.tenantId, devices, action, job.createdBy, now);
+  const faults = await actOnDevices(tx, job, devices, job.spec as unknown as BulkAction, now);
   return { done: lines.length - faults.length, skipped: 0, faults };
 }

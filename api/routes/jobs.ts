@@ -15,10 +15,13 @@ import {
   queueJob,
   readJob,
   type JobLine,
+  type Origin,
 } from '../../store/jobs/jobs.js';
 import type { Tx } from '../../store/db/pool.js';
 import { filterFault } from '../../domain/fleet/filter.js';
 import { bytesOf, readCsv, readLines } from '../jobs/lines.js';
+import type { ResultKey } from '../jobs/result-key.js';
+import { actorOf } from '../http/acts.js';
 import { authorize } from '../http/authorize.js';
 import { checkMediaType } from '../http/body.js';
 import { refuseFaults } from '../http/errors.js';
@@ -45,7 +48,10 @@ const BATCH = 500;
 const BATCH_CHARACTERS = 4_000_000;
 
 /** docs/contracts/operators.md, "Devices in bulk": work over many devices that continues without its request. */
-export function jobRoutes({ now, wakeJobs }: Pick<Services, 'now' | 'wakeJobs'>): Route[] {
+export function jobRoutes(
+  { now, wakeJobs, log }: Pick<Services, 'now' | 'wakeJobs' | 'log'>,
+  results: ResultKey,
+): Route[] {
   return [
     route({
       ...devices,
@@ -54,7 +60,7 @@ export function jobRoutes({ now, wakeJobs }: Pick<Services, 'now' | 'wakeJobs'>)
       operationId: 'importDevices',
       summary: 'Import devices from JSON lines or CSV',
       description:
-        'Up to 100,000 rows and 256 MiB, streamed. Each JSON line is what `POST /v1/devices` takes, with the `id` of a device that is there where it is known. The columns of a CSV file are the members of `info`, `id`, `configuration`, `custom` and `custom.<key>`; lists have `;` between. The job says line, pointer and sentence of each fault.',
+        'Up to 100,000 rows and 256 MiB, streamed. With `credentials` it needs `device_certificates:write`, too. Each JSON line is what `POST /v1/devices` takes, with the `id` of a device that is there where it is known. The columns of a CSV file are the members of `info`, `id`, `configuration`, `custom` and `custom.<key>`; lists have `;` between. The job says line, pointer and sentence of each fault.',
       permission: 'devices_base_data:write',
       query: importQuery,
       contentType: 'application/octet-stream',
@@ -64,13 +70,30 @@ export function jobRoutes({ now, wakeJobs }: Pick<Services, 'now' | 'wakeJobs'>)
       async handle(call) {
         const { tenantId, id: createdBy } = call.principal;
         const isCsv = checkMediaType(call.request, Object.keys(FILES)) === CSV;
+        const { credentials, dryRun } = call.query;
+        if (credentials !== undefined) {
+          authorize(call.principal, ['device_certificates:write']);
+          await results.assertThere();
+        }
         const { id: jobId } = await call.inTenant((tx) =>
-          createJob(tx, tenantId, { kind: 'import', state: 'receiving', spec: call.query, createdBy }, now()),
+          createJob(
+            tx,
+            tenantId,
+            {
+              kind: 'import',
+              state: 'receiving',
+              spec: call.query,
+              createdBy,
+              origin: originOf(call),
+              hasResult: credentials !== undefined && !dryRun,
+            },
+            now(),
+          ),
         );
         try {
           const lines = isCsv ? readCsv(bytesOf(call.request)) : readLines(bytesOf(call.request));
           for await (const batch of inBatches(lines)) await call.inTenant((tx) => addLines(tx, tenantId, jobId, batch));
-          if (!call.request.complete) throw new DomainError(VALIDATION, 'the file broke off; nothing of it was kept');
+          if (!call.request.complete) throw brokenOff();
           const queued = await call.inTenant(async (tx) => {
             const made = await queueJob(tx, tenantId, jobId);
             await call.recordAct(tx, undefined, { ...call.query, lines: made.total }, jobId);
@@ -81,7 +104,10 @@ export function jobRoutes({ now, wakeJobs }: Pick<Services, 'now' | 'wakeJobs'>)
         } catch (error) {
           call.request.resume();
           await call.inTenant((tx) => dropJob(tx, tenantId, jobId));
-          throw error;
+          if (!(call.request.destroyed && !call.request.complete)) throw error;
+          const broken = brokenOff(error);
+          log.warn({ jobId, tenantId, createdBy, err: error }, broken.detail);
+          throw broken;
         }
       },
     }),
@@ -129,7 +155,7 @@ export function jobRoutes({ now, wakeJobs }: Pick<Services, 'now' | 'wakeJobs'>)
           const made = await createJob(
             tx,
             tenantId,
-            { kind: 'bulk', state: 'receiving', spec: body, createdBy },
+            { kind: 'bulk', state: 'receiving', spec: body, createdBy, origin: originOf(call), hasResult: false },
             now(),
           );
           if (body.dryRun) {
@@ -192,12 +218,21 @@ export function jobRoutes({ now, wakeJobs }: Pick<Services, 'now' | 'wakeJobs'>)
   ];
 }
 
+function originOf({ principal, request, response }: Pick<Call, 'principal' | 'request' | 'response'>): Origin {
+  const { address, credential, requestId } = actorOf(principal, request, response);
+  return { address, credential, requestId };
+}
+
+function brokenOff(cause?: unknown): DomainError {
+  return new DomainError(VALIDATION, 'the file broke off; nothing of it was kept, send it again', {}, { cause });
+}
+
 function found(tx: Tx, { principal }: Pick<Call, 'principal'>, jobId: string) {
   return readJob(tx, principal.tenantId, jobId, readerOf(principal));
 }
 
 /** A job is read by its maker, and by owners. */
-function readerOf({ id: by, roles }: Principal) {
+export function readerOf({ id: by, roles }: Principal): { by: string; readsAll: boolean } {
   return { by, readsAll: roles.includes('owner') };
 }
 

@@ -54,6 +54,7 @@ export const ACTIONS = [
   'job.import',
   'job.bulk',
   'job.cancel',
+  'job.delete_result',
   'permission.refuse',
 ] as const;
 

@@ -21,6 +21,10 @@ export const importQuery = z.strictObject({
       description:
         'What happens where a device has the id or an alias of a line already. fail: nothing of the file is written, as with any other fault',
     }),
+  credentials: z
+    .enum(['password'], { error: 'must be password' })
+    .optional()
+    .meta({ description: 'Makes a password for each device that connects itself and has none. They are the result' }),
 });
 
 /** The query of the export. */
@@ -93,6 +97,7 @@ export const job = z
     errors: z
       .array(z.strictObject({ line: z.int(), pointer: z.string(), detail: z.string() }))
       .meta({ description: 'The first 100' }),
+    resultUntil: timestamp.nullable().meta({ description: 'Until when its maker can read the result' }),
   })
   .meta({
     id: 'Job',
@@ -110,5 +115,6 @@ export const job = z
       failed: 0,
       skipped: 0,
       errors: [],
+      resultUntil: null,
     },
   });

@@ -37,9 +37,21 @@ export interface Act {
 const MAX_SIDE_BYTES = 16_384;
 
 /** Appends the act to the history, in the transaction that does it: what is rolled back was not done. */
-export async function writeAct(tx: Tx, tenantId: string, act: Act, at: number): Promise<void> {
-  const { actor, action, id, effect, asked, count } = act;
-  const said = {
+export function writeAct(tx: Tx, tenantId: string, act: Act, at: number): Promise<void> {
+  return writeActs(tx, tenantId, [act], at);
+}
+
+/** The same for several acts at once. */
+export async function writeActs(tx: Tx, tenantId: string, acts: readonly Act[], at: number): Promise<void> {
+  if (acts.length === 0) return;
+  await tx.query(
+    'INSERT INTO history (tenant_id, at, event, data) SELECT $1, $2, $3, data FROM unnest($4::jsonb[]) AS n(data)',
+    [tenantId, iso(at), AUDIT, acts.map((act) => JSON.stringify(saidOf(act)))],
+  );
+}
+
+function saidOf({ actor, action, id, effect, asked, count }: Act): Shown {
+  return {
     action,
     actor: actor.id,
     resource: { type: resourceOf(action), id },
@@ -50,12 +62,6 @@ export async function writeAct(tx: Tx, tenantId: string, act: Act, at: number): 
     ...(asked && { asked: bounded(asked) }),
     ...(count !== undefined && { count }),
   };
-  await tx.query('INSERT INTO history (tenant_id, at, event, data) VALUES ($1, $2, $3, $4)', [
-    tenantId,
-    iso(at),
-    AUDIT,
-    JSON.stringify(said),
-  ]);
 }
 
 function bounded(shown: Shown): Shown {

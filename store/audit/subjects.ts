@@ -102,7 +102,8 @@ const SUBJECTS: Readonly<Record<Resource, Read | null>> = {
       tx,
       tenantId,
       id,
-      `SELECT kind, spec, total, cancel_asked AS "cancelAsked" FROM jobs WHERE tenant_id = $1 AND id = $2`,
+      `SELECT kind, spec, total, cancel_asked AS "cancelAsked",
+        result_deleted_at AS "resultDeletedAt" FROM jobs WHERE tenant_id = $1 AND id = $2`,
     ),
   permission: null,
 };

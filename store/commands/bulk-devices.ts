@@ -1,7 +1,11 @@
+import { effectOf, type Shown } from '../../domain/audit/actions.js';
 import type { LineFault } from '../../domain/fleet/job.js';
 import type { BulkAction } from '../../protocol/http/jobs.js';
 import type { Tx } from '../db/pool.js';
 import { filterCondition } from '../fleet/filter.js';
+import { readSubject } from '../audit/subjects.js';
+import { recordDone, recordedFor, type Done } from '../jobs/acts.js';
+import type { ClaimedJob } from '../jobs/claims.js';
 import { readInstallation } from './create-installation.js';
 import { deleteDevice } from './delete-device.js';
 import { behindSavepoint } from './import-devices.js';
@@ -40,52 +44,100 @@ export interface BulkDevice {
   readonly id: string;
 }
 
-/** A device that is gone by now is no fault: there is nothing left to do to it. */
+/**
+ * Does it to each of these devices, and writes each that it changed into the audit. A device that is gone by now is no
+ * fault: there is nothing left to do to it.
+ * @param now epoch milliseconds
+ */
 export async function actOnDevices(
   tx: Tx,
-  tenantId: string,
+  job: ClaimedJob,
   devices: readonly BulkDevice[],
   action: BulkAction,
-  by: string,
   now: number,
 ): Promise<LineFault[]> {
   const ids = devices.map(({ id }) => id);
   switch (action.action) {
     case 'tag':
-      await tx.query(
-        `UPDATE devices SET tags = array_append(tags, $3), updated_at = now()
-         WHERE tenant_id = $1 AND id = ANY($2::uuid[]) AND NOT $3 = ANY(tags) AND cardinality(tags) < 100`,
-        [tenantId, ids, action.tag],
-      );
-      await wantSweeps(tx, tenantId);
-      return tooManyTags(tx, tenantId, devices, action.tag);
+      await changeAll(tx, job, await addTag(tx, job.tenantId, ids, action.tag), now);
+      return tooManyTags(tx, job.tenantId, devices, action.tag);
     case 'untag':
-      await tx.query(
-        `UPDATE devices SET tags = array_remove(tags, $3), updated_at = now()
-         WHERE tenant_id = $1 AND id = ANY($2::uuid[]) AND $3 = ANY(tags)`,
-        [tenantId, ids, action.tag],
-      );
-      await wantSweeps(tx, tenantId);
+      await changeAll(tx, job, await takeTag(tx, job.tenantId, ids, action.tag), now);
       return [];
     case 'setAttribute':
-      await tx.query(
-        `UPDATE devices SET updated_at = now(), custom = CASE WHEN $4::jsonb = 'null' THEN custom - $3::text
-           ELSE coalesce(custom, '{}') || jsonb_build_object($3::text, $4::jsonb) END
-         WHERE tenant_id = $1 AND id = ANY($2::uuid[])`,
-        [tenantId, ids, action.key, JSON.stringify(action.value ?? null)],
-      );
-      await wantSweeps(tx, tenantId);
+      await changeAll(tx, job, await setAttribute(tx, job.tenantId, ids, action.key, action.value), now);
       return [];
     case 'cancel':
-      return eachOf(tx, devices, (id) => cancelOpen(tx, tenantId, id, action.reason, by, now));
+      return eachOf(tx, devices, (id) => cancelOpen(tx, job, id, action.reason, now));
     case 'retry':
-      return eachOf(tx, devices, (id) => retryEnded(tx, tenantId, id, by, now));
+      return eachOf(tx, devices, (id) => retryEnded(tx, job, id, now));
     case 'delete':
       return eachOf(tx, devices, async (id) => {
-        const there = await tx.query('SELECT FROM devices WHERE tenant_id = $1 AND id = $2', [tenantId, id]);
-        if (there.rowCount === 1) await deleteDevice(tx, tenantId, id, action.force ?? false, now);
+        const there = await tx.query('SELECT FROM devices WHERE tenant_id = $1 AND id = $2', [job.tenantId, id]);
+        if (there.rowCount !== 1) return;
+        await recordedFor(tx, job, { action: 'device.delete', id }, now, () =>
+          deleteDevice(tx, job.tenantId, id, action.force ?? false, now),
+        );
       });
   }
+}
+
+/** A device whose row was changed: a member of it before and afterwards. */
+interface Changed {
+  readonly id: string;
+  /** @narrowed tags or custom as JSON, in an object of that name */
+  readonly was: Shown;
+  /** @narrowed likewise */
+  readonly is: Shown;
+}
+
+async function changeAll(tx: Tx, job: ClaimedJob, changed: readonly Changed[], now: number): Promise<void> {
+  await wantSweeps(tx, job.tenantId);
+  const done = changed.map(({ id, was, is }): Done => ({ action: 'device.change', id, effect: effectOf(was, is) }));
+  await recordDone(tx, job, done, now);
+}
+
+async function addTag(tx: Tx, tenantId: string, ids: readonly string[], tag: string): Promise<Changed[]> {
+  const { rows } = await tx.query<Changed>(
+    `UPDATE devices d SET tags = array_append(d.tags, $3), updated_at = now()
+     FROM (SELECT id, tags FROM devices WHERE tenant_id = $1 AND id = ANY($2::uuid[]) AND NOT $3 = ANY(tags)
+       AND cardinality(tags) < 100 ORDER BY id FOR UPDATE) AS o
+     WHERE d.tenant_id = $1 AND d.id = o.id
+     RETURNING d.id, jsonb_build_object('tags', o.tags) AS was, jsonb_build_object('tags', d.tags) AS is`,
+    [tenantId, ids, tag],
+  );
+  return rows;
+}
+
+async function takeTag(tx: Tx, tenantId: string, ids: readonly string[], tag: string): Promise<Changed[]> {
+  const { rows } = await tx.query<Changed>(
+    `UPDATE devices d SET tags = array_remove(d.tags, $3), updated_at = now()
+     FROM (SELECT id, tags FROM devices WHERE tenant_id = $1 AND id = ANY($2::uuid[]) AND $3 = ANY(tags)
+       ORDER BY id FOR UPDATE) AS o
+     WHERE d.tenant_id = $1 AND d.id = o.id
+     RETURNING d.id, jsonb_build_object('tags', o.tags) AS was, jsonb_build_object('tags', d.tags) AS is`,
+    [tenantId, ids, tag],
+  );
+  return rows;
+}
+
+async function setAttribute(
+  tx: Tx,
+  tenantId: string,
+  ids: readonly string[],
+  key: string,
+  value: unknown,
+): Promise<Changed[]> {
+  const { rows } = await tx.query<Changed>(
+    `UPDATE devices d SET updated_at = now(), custom = CASE WHEN $4::jsonb = 'null' THEN d.custom - $3::text
+       ELSE coalesce(d.custom, '{}') || jsonb_build_object($3::text, $4::jsonb) END
+     FROM (SELECT id, custom FROM devices WHERE tenant_id = $1 AND id = ANY($2::uuid[]) ORDER BY id FOR UPDATE) AS o
+     WHERE d.tenant_id = $1 AND d.id = o.id
+     RETURNING d.id, jsonb_build_object('custom', coalesce(o.custom, '{}')) AS was,
+       jsonb_build_object('custom', coalesce(d.custom, '{}')) AS is`,
+    [tenantId, ids, key, JSON.stringify(value ?? null)],
+  );
+  return rows;
 }
 
 async function eachOf(
@@ -119,32 +171,35 @@ async function tooManyTags(
 
 async function cancelOpen(
   tx: Tx,
-  tenantId: string,
+  job: ClaimedJob,
   deviceId: string,
   reason: string | undefined,
-  by: string,
   now: number,
 ): Promise<void> {
+  const { tenantId, createdBy } = job;
   const { rows } = await tx.query<{ id: string }>(
     'SELECT id FROM installations WHERE tenant_id = $1 AND device_id = $2 AND ended_at IS NULL ORDER BY requested_at',
     [tenantId, deviceId],
   );
   for (const { id } of rows)
-    await report(
-      tx,
-      tenantId,
-      {
-        deviceId,
-        installationId: id,
-        event: { type: 'cancel', ...(reason === undefined ? {} : { reason }) },
-        by: { kind: 'operator', id: by },
-      },
-      now,
+    await recordedFor(tx, job, { action: 'installation.cancel', id }, now, () =>
+      report(
+        tx,
+        tenantId,
+        {
+          deviceId,
+          installationId: id,
+          event: { type: 'cancel', ...(reason === undefined ? {} : { reason }) },
+          by: { kind: 'operator', id: createdBy },
+        },
+        now,
+      ),
     );
 }
 
 /** The newest installation of each slot, where it ended without its content being there. */
-async function retryEnded(tx: Tx, tenantId: string, deviceId: string, by: string, now: number): Promise<void> {
+async function retryEnded(tx: Tx, job: ClaimedJob, deviceId: string, now: number): Promise<void> {
+  const { tenantId, createdBy } = job;
   const { rows } = await tx.query<{ id: string; state: string }>(
     `SELECT DISTINCT ON (slot) id, state FROM installations WHERE tenant_id = $1 AND device_id = $2
       ORDER BY slot, requested_at DESC, id DESC`,
@@ -153,6 +208,9 @@ async function retryEnded(tx: Tx, tenantId: string, deviceId: string, by: string
   for (const { id, state } of rows) {
     if (!['failed', 'rejected', 'timed_out', 'canceled'].includes(state)) continue;
     const old = await readInstallation(tx, tenantId, deviceId, id);
-    if (old) await retryInstallation(tx, tenantId, old, by, now);
+    if (!old) continue;
+    const made = await retryInstallation(tx, tenantId, old, createdBy, now);
+    const effect = effectOf(undefined, await readSubject(tx, tenantId, 'installation', made.id));
+    await recordDone(tx, job, [{ action: 'installation.retry', id: made.id, effect }], now);
   }
 }

@@ -1,4 +1,5 @@
 import { oneRow } from '../db/one-row.js';
+import { recordset } from '../db/recordset.js';
 import { databaseNow } from '../db/clock.js';
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { DomainError } from '../../domain/errors.js';
@@ -73,13 +74,69 @@ export async function createCredential(
       id,
       deviceId,
       type,
-      `${tenantId}/${deviceId.toLowerCase()}`,
-      createHash('sha256').update(secret).digest(),
-      TYPES[type].brokerIsTold ? await sealedForBroker(tx, secret, { tenantId, credentialId: id }) : null,
+      usernameOf(tenantId, deviceId),
+      hashOf(secret),
+      TYPES[type].brokerIsTold ? ((await sealOf(tx))?.(secret, { tenantId, credentialId: id }) ?? null) : null,
     ],
   );
   await markCredentials(tx, tenantId, deviceId);
   return { ...toCredential(oneRow(rows, 'the new credential')), secret };
+}
+
+/** A password that was made with others. */
+export interface MadePassword {
+  readonly deviceId: string;
+  readonly username: string;
+  readonly password: string;
+}
+
+/**
+ * A password for each of these devices that connects itself and has no valid one: what is behind a gateway needs none.
+ * The caller holds their locks.
+ */
+export async function createPasswords(
+  tx: Tx,
+  tenantId: string,
+  deviceIds: readonly string[],
+): Promise<Map<string, MadePassword>> {
+  const { rows } = await tx.query<{ id: string }>(
+    `SELECT id FROM devices d WHERE d.tenant_id = $1 AND d.id = ANY($2::uuid[]) AND d.connected_by IS NULL
+       AND NOT EXISTS (SELECT FROM device_credentials c WHERE c.tenant_id = d.tenant_id AND c.device_id = d.id
+         AND c.type = 'password' AND c.revoked_at IS NULL)
+     ORDER BY id`,
+    [tenantId, deviceIds],
+  );
+  if (rows.length === 0) return new Map();
+  const sealedBy = await sealOf(tx);
+  const made = rows.map(({ id: deviceId }) => ({
+    id: randomUUID(),
+    deviceId,
+    username: usernameOf(tenantId, deviceId),
+    password: TYPES.password.secret(''),
+  }));
+  await tx.query(
+    `INSERT INTO device_credentials (tenant_id, id, device_id, type, username, secret_hash, sealed)
+     SELECT $1, n.id, n.device_id, 'password', n.username, decode(n.hash, 'hex'), decode(n.sealed, 'hex')
+     FROM ${recordset('$2', 'id uuid, device_id uuid, username text, hash text, sealed text')} AS n`,
+    [
+      tenantId,
+      JSON.stringify(
+        made.map(({ id, deviceId, username, password }) => ({
+          id,
+          device_id: deviceId,
+          username,
+          hash: hashOf(password).toString('hex'),
+          sealed: sealedBy?.(password, { tenantId, credentialId: id }).toString('hex') ?? null,
+        })),
+      ),
+    ],
+  );
+  await markCredentialsOf(
+    tx,
+    tenantId,
+    rows.map(({ id }) => id),
+  );
+  return new Map(made.map(({ deviceId, username, password }) => [deviceId, { deviceId, username, password }]));
 }
 
 /** Those that are valid, newest first. @throws DomainError DEVICE_NOT_FOUND */
@@ -115,17 +172,34 @@ export async function lockDevice(tx: Tx, tenantId: string, deviceId: string): Pr
  * The broker learns who may connect; and where the device had none or has none any more, the node of all behind it is
  * another.
  */
-export async function markCredentials(tx: Tx, tenantId: string, deviceId: string): Promise<void> {
-  await mark(tx, [{ receiver: 'credential', tenantId, subject: deviceId, detail: '' }]);
-  await markDocumentsOf(tx, tenantId, [deviceId]);
-  await mark(tx, await refreshAdmissible(tx, [{ tenantId, deviceId }], databaseNow()));
+export function markCredentials(tx: Tx, tenantId: string, deviceId: string): Promise<void> {
+  return markCredentialsOf(tx, tenantId, [deviceId]);
+}
+
+async function markCredentialsOf(tx: Tx, tenantId: string, deviceIds: readonly string[]): Promise<void> {
+  await mark(
+    tx,
+    deviceIds.map((subject) => ({ receiver: 'credential', tenantId, subject, detail: '' })),
+  );
+  await markDocumentsOf(tx, tenantId, deviceIds);
+  const devices = deviceIds.map((deviceId) => ({ tenantId, deviceId }));
+  await mark(tx, await refreshAdmissible(tx, devices, databaseNow()));
   await wakeSender(tx);
 }
 
-/** null where no broker is administered. */
-async function sealedForBroker(tx: Tx, password: string, about: SealedFor): Promise<Buffer | null> {
+/** Seals passwords for who administers the broker; undefined where no broker is administered. */
+async function sealOf(tx: Tx): Promise<((password: string, about: SealedFor) => Buffer) | undefined> {
   const { rows } = await tx.query<{ public_key: Buffer }>('SELECT public_key FROM broker_seal');
-  return rows[0] ? seal(rows[0].public_key, password, about) : null;
+  const key = rows[0]?.public_key;
+  return key && ((password, about) => seal(key, password, about));
+}
+
+function hashOf(secret: string): Buffer {
+  return createHash('sha256').update(secret).digest();
+}
+
+function usernameOf(tenantId: string, deviceId: string): string {
+  return `${tenantId}/${deviceId.toLowerCase()}`;
 }
 
 function toCredential(row: CredentialRow): Credential {

@@ -5,6 +5,9 @@ import type { NewDevice } from '../../protocol/http/devices.js';
 import type { Tx } from '../db/pool.js';
 import { assertQuota } from '../db/quotas.js';
 import { recordset } from '../db/recordset.js';
+import type { ClaimedJob } from '../jobs/claims.js';
+import { recordedFor } from '../jobs/acts.js';
+import { createPasswords, type MadePassword } from './credentials.js';
 import { createDevice, deviceValues, updateDevice } from './devices.js';
 import { wantSweeps } from './sweep.js';
 
@@ -19,6 +22,17 @@ export interface Imported {
   readonly done: number;
   readonly skipped: number;
   readonly faults: readonly LineFault[];
+}
+
+/** With the passwords that were made, where they were asked for. */
+export interface Written extends Imported {
+  readonly passwords: readonly (MadePassword & { readonly line: number })[];
+}
+
+/** How an import is meant. */
+export interface ImportOptions {
+  readonly onConflict: OnConflict;
+  readonly withPasswords: boolean;
 }
 
 /**
@@ -50,39 +64,124 @@ export async function checkDevices(
   return { done: rows.length - faults.length - skipped, skipped, faults };
 }
 
+/** How often a page begins anew because another request took an id or alias; then its rows go one by one. */
+const MAX_RACES = 3;
+
 /**
  * Writes rows, in one transaction with whatever else is in it. Those that need no look at others go in one statement;
- * children of gateways and rows that change a device one after the other, each behind a savepoint of its own.
+ * children of gateways and rows that change a device one after the other, each behind a savepoint of its own. Where
+ * another request takes an id or alias in that moment, the page looks again and sees its device.
+ * @param now epoch milliseconds
  */
 export async function importDevices(
   tx: Tx,
-  tenantId: string,
+  job: ClaimedJob,
   rows: readonly ImportedDevice[],
-  onConflict: OnConflict,
-): Promise<Imported> {
-  const met = await meet(tx, tenantId, rows, onConflict, new Set());
-  const faults = met.flatMap(({ fault }) => fault ?? []);
-  const good = met.filter(({ fault }) => fault === undefined);
-  const fresh = good.filter(({ existing }) => existing === undefined).map(({ row }) => row);
-  const plain = fresh.filter(({ info }) => !info.connectedBy);
-  let done = await insertPlain(tx, tenantId, plain);
-  let skipped = 0;
-  for (const row of fresh.filter(({ info }) => info.connectedBy)) {
-    const fault = await behindSavepoint(tx, row.line, () => createDevice(tx, tenantId, row, row.id));
-    if (fault) faults.push(fault);
-    else done += 1;
+  options: ImportOptions,
+  now: number,
+): Promise<Written> {
+  for (let races = 0; ; races += 1) {
+    await tx.query('SAVEPOINT page');
+    const page = new PageOfRows(tx, job, options, now, races >= MAX_RACES);
+    const written = await page.write(rows);
+    await tx.query(written === 'raced' ? 'ROLLBACK TO SAVEPOINT page' : 'RELEASE SAVEPOINT page');
+    if (written !== 'raced') return written;
   }
-  for (const { row, existing } of good) {
-    if (existing === undefined) continue;
-    if (onConflict === 'skip') {
-      skipped += 1;
-      continue;
+}
+
+const RACED = 'its id or one of its aliases was given to another device in this moment';
+
+/** One look at the rows of a page, and what it writes. */
+class PageOfRows {
+  private readonly faults: LineFault[] = [];
+  /** Lines by the device that they became. */
+  private readonly lines = new Map<string, number>();
+  private done = 0;
+  private skipped = 0;
+
+  /** @param isLast whether a row that loses to another request has a fault, instead of the page looking again */
+  constructor(
+    private readonly tx: Tx,
+    private readonly job: ClaimedJob,
+    private readonly options: ImportOptions,
+    private readonly now: number,
+    private readonly isLast: boolean,
+  ) {}
+
+  async write(rows: readonly ImportedDevice[]): Promise<Written | 'raced'> {
+    const { tx, job, options } = this;
+    const met = await meet(tx, job.tenantId, rows, options.onConflict, new Set());
+    this.faults.push(...met.flatMap(({ fault }) => fault ?? []));
+    const good = met.filter(({ fault }) => fault === undefined);
+    const fresh = good.filter(({ existing }) => existing === undefined).map(({ row }) => row);
+    const isWhole =
+      (await this.insert(fresh.filter(({ info }) => !info.connectedBy))) &&
+      (await this.insertChildren(fresh.filter(({ info }) => info.connectedBy)));
+    if (!isWhole) return 'raced';
+    for (const { row, existing } of good)
+      if (existing !== undefined && options.onConflict === 'skip') this.skipped += 1;
+      else if (existing !== undefined) await this.change(row, existing);
+    return { done: this.done, skipped: this.skipped, faults: this.faults, passwords: await this.passwords() };
+  }
+
+  /** @returns false where another request was faster and the page is to look again */
+  private async insert(rows: readonly ImportedDevice[]): Promise<boolean> {
+    const { tx, job } = this;
+    for (const some of this.isLast ? rows.map((row) => [row]) : [rows]) {
+      await tx.query('SAVEPOINT line');
+      const written = await insertPlain(tx, job.tenantId, some);
+      await tx.query(written === undefined ? 'ROLLBACK TO SAVEPOINT line' : 'RELEASE SAVEPOINT line');
+      for (const { id, line } of written ?? []) this.wrote(id, line);
+      if (written !== undefined) continue;
+      if (!this.isLast) return false;
+      this.faults.push(...some.map(({ line }) => ({ line, pointer: '', detail: RACED })));
     }
-    const fault = await behindSavepoint(tx, row.line, () => updateDevice(tx, tenantId, existing, true, () => row));
-    if (fault) faults.push(fault);
-    else done += 1;
+    return true;
   }
-  return { done, skipped, faults };
+
+  /** @returns as `insert` */
+  private async insertChildren(rows: readonly ImportedDevice[]): Promise<boolean> {
+    const { tx, job } = this;
+    for (const row of rows) {
+      const id = row.id ?? randomUUID();
+      let raced = false;
+      const fault = await behindSavepoint(tx, row.line, async () => {
+        await createDevice(tx, job.tenantId, row, id).catch((error: unknown) => {
+          raced = error instanceof DomainError && error.code === 'DEVICE_ALIAS_CONFLICT';
+          throw error;
+        });
+      });
+      if (raced && !this.isLast) return false;
+      if (fault) this.faults.push(fault);
+      else this.wrote(id, row.line);
+    }
+    return true;
+  }
+
+  private async change(row: ImportedDevice, id: string): Promise<void> {
+    const { tx, job, now } = this;
+    const fault = await behindSavepoint(tx, row.line, () =>
+      recordedFor(tx, job, { action: 'device.change', id }, now, () =>
+        updateDevice(tx, job.tenantId, id, true, () => row),
+      ),
+    );
+    if (fault) this.faults.push(fault);
+    else this.wrote(id, row.line);
+  }
+
+  private wrote(id: string, line: number): void {
+    this.done += 1;
+    this.lines.set(id, line);
+  }
+
+  private async passwords(): Promise<Written['passwords']> {
+    if (!this.options.withPasswords) return [];
+    const made = await createPasswords(this.tx, this.job.tenantId, [...this.lines.keys()]);
+    return [...this.lines].flatMap(([id, line]) => {
+      const password = made.get(id);
+      return password ? { line, ...password } : [];
+    });
+  }
 }
 
 async function meet(
@@ -135,23 +234,30 @@ async function existing(tx: Tx, text: string, tenantId: string, ids: readonly st
   return new Set(rows.map(({ id }) => id));
 }
 
-/** @returns how many were written. @throws DomainError DEVICE_ALIAS_CONFLICT where another request was faster */
-async function insertPlain(tx: Tx, tenantId: string, rows: readonly ImportedDevice[]): Promise<number> {
-  if (rows.length === 0) return 0;
+/** @returns their ids; undefined where an id or alias was given to another device in this moment. */
+async function insertPlain(
+  tx: Tx,
+  tenantId: string,
+  rows: readonly ImportedDevice[],
+): Promise<{ id: string; line: number }[] | undefined> {
+  if (rows.length === 0) return [];
   await assertQuota(tx, tenantId, 'devices', rows.length);
   const written = rows.map((row) => ({
     ...deviceValues(row),
+    line: row.line,
     id: row.id ?? randomUUID(),
     aliases: row.info.aliases ?? [],
   }));
-  await tx.query(
+  const { rowCount: devices } = await tx.query(
     `INSERT INTO devices (tenant_id, id, device_type_id, name, description, tags, location, coordinates,
        installation_timestamp, communication_interval, reports_as, configuration, custom)
      SELECT $1, n.id, n.device_type_id, n.name, n.description, n.tags, n.location, n.coordinates,
        n.installation_timestamp, n.communication_interval, n.reports_as, n.configuration, n.custom
-     FROM ${recordset('$2', 'id uuid, device_type_id uuid, name text, description text, tags text[], location jsonb, coordinates jsonb, installation_timestamp timestamptz, communication_interval integer, reports_as text, configuration jsonb, custom jsonb')} AS n`,
+     FROM ${recordset('$2', 'id uuid, device_type_id uuid, name text, description text, tags text[], location jsonb, coordinates jsonb, installation_timestamp timestamptz, communication_interval integer, reports_as text, configuration jsonb, custom jsonb')} AS n
+     ORDER BY n.id ON CONFLICT (tenant_id, id) DO NOTHING`,
     [tenantId, JSON.stringify(written)],
   );
+  if (devices !== written.length) return undefined;
   const aliases = written.flatMap(({ id, aliases: own }) =>
     own.map((alias, position) => ({ id, alias, position: position + 1 })),
   );
@@ -162,11 +268,10 @@ async function insertPlain(tx: Tx, tenantId: string, rows: readonly ImportedDevi
        ORDER BY n.alias ON CONFLICT (tenant_id, alias) DO NOTHING`,
       [tenantId, JSON.stringify(aliases)],
     );
-    if (rowCount !== aliases.length)
-      throw new DomainError('DEVICE_ALIAS_CONFLICT', 'an alias was given to another device meanwhile');
+    if (rowCount !== aliases.length) return undefined;
   }
   await wantSweeps(tx, tenantId);
-  return rows.length;
+  return written.map(({ id, line }) => ({ id, line }));
 }
 
 /** What a person can mend is a fault of the line; everything else ends the transaction. */

@@ -7,7 +7,9 @@ import { join } from 'node:path';
 import pino from 'pino';
 import { openDiskBlobs } from '../../adapters/blobs/disk.js';
 import { createApp, type AppOptions } from '../../api/app.js';
+import { ResultKey } from '../../api/jobs/result-key.js';
 import { JobRunner } from '../../api/jobs/runner.js';
+import { SigningKey } from '../../api/audit/signing-key.js';
 import { Refusals } from '../../api/auth/refusals.js';
 import { LiveEvents } from '../../api/live/live-events.js';
 import type { Services } from '../../api/http/route.js';
@@ -57,6 +59,8 @@ export interface ApiUnderTest extends Client {
   refusals: Refusals;
   /** The disk store's folder. */
   folder: string;
+  /** Another process that works on jobs. */
+  startRunner(): JobRunner;
   /** A client of another tenant, or with another role or permissions. */
   as(key: ClientWanted): Promise<Client>;
   close(): Promise<void>;
@@ -99,7 +103,6 @@ export async function startApi(
     log: pino({ level: 'silent' }),
     ...changed,
   };
-  if (runsJobs) runner = new JobRunner(services.pool, services.now, services.log, services.notifyOutbox);
   const live = new LiveEvents(services.pool, services.log, liveTimes);
   const refusals = new Refusals(services.pool, services.now, services.log);
   const auditKey = {
@@ -107,6 +110,10 @@ export async function startApi(
     read: () => readFileIfAny(join(folder, 'audit-key')),
     create: (pem: string) => createPrivateFile(join(folder, 'audit-key'), pem),
   };
+  const results = new ResultKey(new SigningKey(pool, auditKey));
+  const startRunner = (): JobRunner =>
+    new JobRunner(services.pool, services.now, services.log, services.notifyOutbox, results);
+  if (runsJobs) runner = startRunner();
   server.on('request', createApp({ services, live, refusals, auditKey, ...options }));
   const description = new Description(await (await fetch(`${url}/openapi.json`)).json());
 
@@ -135,6 +142,7 @@ export async function startApi(
     live,
     refusals,
     folder,
+    startRunner,
     as,
     close: async () => {
       await live.end();

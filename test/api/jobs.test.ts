@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { JobRunner } from '../../api/jobs/runner.js';
 import { until } from '../support/until.js';
 import { startApi, type ApiUnderTest, type Client, type Reply } from './api-under-test.js';
 
@@ -263,7 +262,7 @@ describe('A job', () => {
       const kind = (await idle.call('POST', '/v1/device-types', { name: 'T', slots: {} })).body.data.id as string;
       const rows = Array.from({ length: 1_200 }, (_, n) => device(`late-${n}`, {}, { deviceTypeId: kind }));
       const made = await idle.call('POST', '/v1/devices/import?onConflict=skip', file(...rows), LINES);
-      const first = new JobRunner(idle.pool, Date.now, idle.services.log, () => undefined);
+      const first = idle.startRunner();
       await until(
         'some of it is done',
         async () => ((await idle.call('GET', '/v1/devices')).body.meta.itemsTotal as number) > 0,
@@ -271,7 +270,7 @@ describe('A job', () => {
       await first.end();
       // As after `kill -9`: nothing gave the job back, and its claim runs out.
       await idle.pool.query(`UPDATE jobs SET claimed_until = now() - interval '1 s' WHERE state = 'running'`);
-      const second = new JobRunner(idle.pool, Date.now, idle.services.log, () => undefined);
+      const second = idle.startRunner();
       expect(await ended(made, idle)).toMatchObject({ state: 'done', done: 1_200, failed: 0 });
       await second.end();
       expect((await idle.call('GET', '/v1/devices')).body.meta.itemsTotal).toBe(1_200);
@@ -298,7 +297,7 @@ describe('A job', () => {
         file(device('later', {}, { deviceTypeId: kind })),
         LINES,
       );
-      const runner = new JobRunner(idle.pool, Date.now, idle.services.log, () => undefined);
+      const runner = idle.startRunner();
       expect(await ended(later, idle)).toMatchObject({ state: 'done' });
       await runner.end();
       const found = (await idle.call('GET', '/v1/devices')).body.data as { info: { name: string } }[];

@@ -30,6 +30,8 @@ export const MATRIX: Readonly<Record<string, readonly Permission[] | 'any token'
   'GET /v1/jobs': 'any token',
   'GET /v1/jobs/{id}': 'any token',
   'POST /v1/jobs/{id}/cancel': 'any token',
+  'GET /v1/jobs/{id}/result': ['device_certificates:write'],
+  'DELETE /v1/jobs/{id}/result': ['device_certificates:write'],
   'GET /v1/devices/{id}': ['devices_base_data:read'],
   'PATCH /v1/devices/{id}': ['devices_base_data:write'],
   'DELETE /v1/devices/{id}': ['devices_base_data:write'],

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { ACTIONS } from '../../domain/audit/actions.js';
 import { startApi, type ApiUnderTest, type Reply } from '../api/api-under-test.js';
 import { attach, newFirmware, uploaded } from '../api/upload.js';
+import { until } from '../support/until.js';
 import { Audited } from './audited.js';
 
 let api: ApiUnderTest;
@@ -289,6 +290,20 @@ const ACTS: Readonly<Record<string, [act: () => Promise<Reply>, said: object]>> 
         `/v1/jobs/${await madeBy(post('/v1/devices/bulk', { action: 'tag', tag: 'x', filter: 'name==lamp' }))}/cancel`,
       ),
     { before: { cancelAsked: false }, after: { cancelAsked: true } },
+  ],
+  'job.delete_result': [
+    async () => {
+      const row = JSON.stringify({ info: { name: 'a', deviceTypeId: type } });
+      const made = await api.call('POST', '/v1/devices/import?credentials=password', row, {
+        'content-type': 'application/x-ndjson',
+      });
+      const { id } = made.body.data as { id: string };
+      const runner = api.startRunner();
+      await until('it ends', async () => (await api.call('GET', `/v1/jobs/${id}`)).body.data.endedAt !== null);
+      await runner.end();
+      return api.call('DELETE', `/v1/jobs/${id}/result`);
+    },
+    { before: { resultDeletedAt: null }, after: { resultDeletedAt: expect.any(String) } },
   ],
 };
 

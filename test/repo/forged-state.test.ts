@@ -14,6 +14,7 @@ const REASONS: Readonly<Record<string, string>> = {
   'test/api/housekeeping.test.ts': 'makes rows that are old',
   'test/api/idempotency.test.ts': 'sets times back; a delivery of a receiver that no test runs',
   'test/api/jobs.test.ts': 'lets the claim of a killed process run out',
+  'test/api/job-results.test.ts': 'moves what is encrypted to another row',
   'test/api/live-events.test.ts': "does what a rollout's process would do",
   'test/api/metrics.test.ts': 'sets a deadline back in time',
   'test/api/paging.test.ts': 'gives nine types the same microsecond',

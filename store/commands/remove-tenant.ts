@@ -57,6 +57,7 @@ export async function* removeTenants(pool: Pool, fence: Fence): AsyncGenerator<v
 type Step = (tx: Tx, tenantId: string) => Promise<boolean>;
 
 const STEPS: readonly Step[] = [
+  async (tx, id) => (await tx.query(pageOf('job_results'), [id])).rowCount === ROWS,
   async (tx, id) => (await tx.query(pageOf('job_lines'), [id])).rowCount === ROWS,
   async (tx, id) => (await tx.query(pageOf('jobs'), [id])).rowCount === ROWS,
   async (tx, id) => (await tx.query(pageOf('api_keys'), [id])).rowCount === ROWS,

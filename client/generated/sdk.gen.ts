@@ -2,7 +2,7 @@
 
 import { client } from './client.gen.js';
 import type { Client, Options as Options2, TDataShape } from './client/index.js';
-import type { AbortRolloutData, AbortRolloutErrors, AbortRolloutResponses, ActOnDevicesData, ActOnDevicesErrors, ActOnDevicesResponses, AmendRolloutData, AmendRolloutErrors, AmendRolloutResponses, ApproveRolloutData, ApproveRolloutErrors, ApproveRolloutGroupData, ApproveRolloutGroupErrors, ApproveRolloutGroupResponses, ApproveRolloutResponses, AttachBlobData, AttachBlobErrors, AttachBlobResponses, CancelFirmwareInstallationData, CancelFirmwareInstallationErrors, CancelFirmwareInstallationResponses, CancelJobData, CancelJobErrors, CancelJobResponses, CreateApiKeyData, CreateApiKeyErrors, CreateApiKeyResponses, CreateCertificateData, CreateCertificateErrors, CreateCertificateResponses, CreateCredentialData, CreateCredentialErrors, CreateCredentialResponses, CreateDeviceData, CreateDeviceErrors, CreateDeviceResponses, CreateDeviceTypeData, CreateDeviceTypeErrors, CreateDeviceTypeResponses, CreateFirmwareAssociationData, CreateFirmwareAssociationErrors, CreateFirmwareAssociationResponses, CreateFirmwareData, CreateFirmwareErrors, CreateFirmwareInstallationData, CreateFirmwareInstallationErrors, CreateFirmwareInstallationResponses, CreateFirmwareResponses, CreateRolloutData, CreateRolloutErrors, CreateRolloutResponses, CreateRolloutTemplateData, CreateRolloutTemplateErrors, CreateRolloutTemplateResponses, CreateTenantData, CreateTenantErrors, CreateTenantResponses, CreateWebhookData, CreateWebhookErrors, CreateWebhookResponses, DeleteCertificateData, DeleteCertificateErrors, DeleteCertificateResponses, DeleteDeviceData, DeleteDeviceErrors, DeleteDeviceResponses, DeleteDeviceTypeData, DeleteDeviceTypeErrors, DeleteDeviceTypeResponses, DeleteFirmwareAssociationData, DeleteFirmwareAssociationErrors, DeleteFirmwareAssociationResponses, DeleteFirmwareData, DeleteFirmwareErrors, DeleteFirmwareResponses, DeleteRolloutData, DeleteRolloutErrors, DeleteRolloutResponses, DeleteRolloutTemplateData, DeleteRolloutTemplateErrors, DeleteRolloutTemplateResponses, DeleteTenantData, DeleteTenantErrors, DeleteTenantResponses, DeleteWebhookData, DeleteWebhookErrors, DeleteWebhookResponses, DownloadBlobData, DownloadBlobErrors, DownloadFirmwareData, DownloadFirmwareErrors, DownloadFirmwareResponses, DownloadForInstallationData, DownloadForInstallationErrors, DownloadForInstallationResponses, ExportAuditData, ExportAuditErrors, ExportAuditResponses, ExportDevicesData, ExportDevicesErrors, ExportDevicesResponses, GetDeviceData, GetDeviceErrors, GetDeviceOpenApiData, GetDeviceOpenApiErrors, GetDeviceOpenApiResponses, GetDeviceResponses, GetDeviceTypeData, GetDeviceTypeErrors, GetDeviceTypeResponses, GetMetricsData, GetMetricsErrors, GetMetricsResponses, GetOpenApiData, GetOpenApiErrors, GetOpenApiResponses, ImportDevicesData, ImportDevicesErrors, ImportDevicesResponses, IsLiveData, IsLiveErrors, IsLiveResponses, IsReadyData, IsReadyErrors, IsReadyResponses, ListApiKeysData, ListApiKeysErrors, ListApiKeysResponses, ListApprovalsData, ListApprovalsErrors, ListApprovalsResponses, ListAuditData, ListAuditErrors, ListAuditResponses, ListCertificatesData, ListCertificatesErrors, ListCertificatesResponses, ListCredentialsData, ListCredentialsErrors, ListCredentialsResponses, ListDeviceRolloutsData, ListDeviceRolloutsErrors, ListDeviceRolloutsResponses, ListDevicesData, ListDevicesErrors, ListDeviceSlotsData, ListDeviceSlotsErrors, ListDeviceSlotsResponses, ListDevicesResponses, ListDeviceTypesData, ListDeviceTypesErrors, ListDeviceTypesResponses, ListDiagnosticsData, ListDiagnosticsErrors, ListDiagnosticsResponses, ListEventsData, ListEventsErrors, ListEventsResponses, ListFirmwareAssociationsData, ListFirmwareAssociationsErrors, ListFirmwareAssociationsResponses, ListFirmwareInstallationsData, ListFirmwareInstallationsErrors, ListFirmwareInstallationsOfDeviceData, ListFirmwareInstallationsOfDeviceErrors, ListFirmwareInstallationsOfDeviceResponses, ListFirmwareInstallationsResponses, ListFirmwaresData, ListFirmwaresErrors, ListFirmwaresResponses, ListJobsData, ListJobsErrors, ListJobsResponses, ListRolloutDevicesData, ListRolloutDevicesErrors, ListRolloutDevicesResponses, ListRolloutEventsData, ListRolloutEventsErrors, ListRolloutEventsResponses, ListRolloutsData, ListRolloutsErrors, ListRolloutsResponses, ListRolloutTemplatesData, ListRolloutTemplatesErrors, ListRolloutTemplatesResponses, ListTenantsData, ListTenantsErrors, ListTenantsResponses, ListWebhookDeliveriesData, ListWebhookDeliveriesErrors, ListWebhookDeliveriesResponses, ListWebhooksData, ListWebhooksErrors, ListWebhooksResponses, PatchApiKeyData, PatchApiKeyErrors, PatchApiKeyResponses, PatchCertificateData, PatchCertificateErrors, PatchCertificateResponses, PatchDeviceData, PatchDeviceErrors, PatchDeviceResponses, PatchDeviceTypeData, PatchDeviceTypeErrors, PatchDeviceTypeResponses, PatchTenantData, PatchTenantErrors, PatchTenantResponses, PatchWebhookData, PatchWebhookErrors, PatchWebhookResponses, PauseRolloutData, PauseRolloutErrors, PauseRolloutResponses, ProveAuditConsistencyData, ProveAuditConsistencyErrors, ProveAuditConsistencyResponses, ProveAuditEntryData, ProveAuditEntryErrors, ProveAuditEntryResponses, ReadAboutData, ReadAboutErrors, ReadAboutResponses, ReadApiKeyData, ReadApiKeyErrors, ReadApiKeyResponses, ReadAuditCheckpointData, ReadAuditCheckpointErrors, ReadAuditCheckpointResponses, ReadAuditKeyData, ReadAuditKeyErrors, ReadAuditKeyResponses, ReadAuthConfigData, ReadAuthConfigErrors, ReadAuthConfigResponses, ReadDeviceTimelineData, ReadDeviceTimelineErrors, ReadDeviceTimelineResponses, ReadFirmwareData, ReadFirmwareErrors, ReadFirmwareInstallationData, ReadFirmwareInstallationErrors, ReadFirmwareInstallationResponses, ReadFirmwareResponses, ReadFirmwareUsageData, ReadFirmwareUsageErrors, ReadFirmwareUsageResponses, ReadJobData, ReadJobErrors, ReadJobResponses, ReadMeData, ReadMeErrors, ReadMeResponses, ReadRolloutData, ReadRolloutErrors, ReadRolloutResponses, ReadRolloutSeriesData, ReadRolloutSeriesErrors, ReadRolloutSeriesResponses, ReadRolloutTemplateData, ReadRolloutTemplateErrors, ReadRolloutTemplateResponses, ReadSummaryData, ReadSummaryErrors, ReadSummaryResponses, ReadTenantData, ReadTenantErrors, ReadTenantResponses, ReadWebhookData, ReadWebhookErrors, ReadWebhookResponses, RedeliverWebhookData, RedeliverWebhookErrors, RedeliverWebhookResponses, RejectRolloutData, RejectRolloutErrors, RejectRolloutGroupData, RejectRolloutGroupErrors, RejectRolloutGroupResponses, RejectRolloutResponses, ReleaseFirmwareInstallationData, ReleaseFirmwareInstallationErrors, ReleaseFirmwareInstallationResponses, ReportFirmwareInstallationData, ReportFirmwareInstallationErrors, ReportFirmwareInstallationResponses, ResumeRolloutData, ResumeRolloutErrors, ResumeRolloutResponses, RetryFirmwareInstallationData, RetryFirmwareInstallationErrors, RetryFirmwareInstallationResponses, RetryRolloutData, RetryRolloutErrors, RetryRolloutResponses, RevokeApiKeyData, RevokeApiKeyErrors, RevokeApiKeyResponses, RevokeCredentialData, RevokeCredentialErrors, RevokeCredentialResponses, RollBackRolloutData, RollBackRolloutErrors, RollBackRolloutResponses, RotateApiKeyData, RotateApiKeyErrors, RotateApiKeyResponses, SimulateRolloutData, SimulateRolloutErrors, SimulateRolloutResponses, SkipRolloutGroupData, SkipRolloutGroupErrors, SkipRolloutGroupResponses, StartRolloutData, StartRolloutErrors, StartRolloutResponses } from './types.gen.js';
+import type { AbortRolloutData, AbortRolloutErrors, AbortRolloutResponses, ActOnDevicesData, ActOnDevicesErrors, ActOnDevicesResponses, AmendRolloutData, AmendRolloutErrors, AmendRolloutResponses, ApproveRolloutData, ApproveRolloutErrors, ApproveRolloutGroupData, ApproveRolloutGroupErrors, ApproveRolloutGroupResponses, ApproveRolloutResponses, AttachBlobData, AttachBlobErrors, AttachBlobResponses, CancelFirmwareInstallationData, CancelFirmwareInstallationErrors, CancelFirmwareInstallationResponses, CancelJobData, CancelJobErrors, CancelJobResponses, CreateApiKeyData, CreateApiKeyErrors, CreateApiKeyResponses, CreateCertificateData, CreateCertificateErrors, CreateCertificateResponses, CreateCredentialData, CreateCredentialErrors, CreateCredentialResponses, CreateDeviceData, CreateDeviceErrors, CreateDeviceResponses, CreateDeviceTypeData, CreateDeviceTypeErrors, CreateDeviceTypeResponses, CreateFirmwareAssociationData, CreateFirmwareAssociationErrors, CreateFirmwareAssociationResponses, CreateFirmwareData, CreateFirmwareErrors, CreateFirmwareInstallationData, CreateFirmwareInstallationErrors, CreateFirmwareInstallationResponses, CreateFirmwareResponses, CreateRolloutData, CreateRolloutErrors, CreateRolloutResponses, CreateRolloutTemplateData, CreateRolloutTemplateErrors, CreateRolloutTemplateResponses, CreateTenantData, CreateTenantErrors, CreateTenantResponses, CreateWebhookData, CreateWebhookErrors, CreateWebhookResponses, DeleteCertificateData, DeleteCertificateErrors, DeleteCertificateResponses, DeleteDeviceData, DeleteDeviceErrors, DeleteDeviceResponses, DeleteDeviceTypeData, DeleteDeviceTypeErrors, DeleteDeviceTypeResponses, DeleteFirmwareAssociationData, DeleteFirmwareAssociationErrors, DeleteFirmwareAssociationResponses, DeleteFirmwareData, DeleteFirmwareErrors, DeleteFirmwareResponses, DeleteJobResultData, DeleteJobResultErrors, DeleteJobResultResponses, DeleteRolloutData, DeleteRolloutErrors, DeleteRolloutResponses, DeleteRolloutTemplateData, DeleteRolloutTemplateErrors, DeleteRolloutTemplateResponses, DeleteTenantData, DeleteTenantErrors, DeleteTenantResponses, DeleteWebhookData, DeleteWebhookErrors, DeleteWebhookResponses, DownloadBlobData, DownloadBlobErrors, DownloadFirmwareData, DownloadFirmwareErrors, DownloadFirmwareResponses, DownloadForInstallationData, DownloadForInstallationErrors, DownloadForInstallationResponses, ExportAuditData, ExportAuditErrors, ExportAuditResponses, ExportDevicesData, ExportDevicesErrors, ExportDevicesResponses, GetDeviceData, GetDeviceErrors, GetDeviceOpenApiData, GetDeviceOpenApiErrors, GetDeviceOpenApiResponses, GetDeviceResponses, GetDeviceTypeData, GetDeviceTypeErrors, GetDeviceTypeResponses, GetMetricsData, GetMetricsErrors, GetMetricsResponses, GetOpenApiData, GetOpenApiErrors, GetOpenApiResponses, ImportDevicesData, ImportDevicesErrors, ImportDevicesResponses, IsLiveData, IsLiveErrors, IsLiveResponses, IsReadyData, IsReadyErrors, IsReadyResponses, ListApiKeysData, ListApiKeysErrors, ListApiKeysResponses, ListApprovalsData, ListApprovalsErrors, ListApprovalsResponses, ListAuditData, ListAuditErrors, ListAuditResponses, ListCertificatesData, ListCertificatesErrors, ListCertificatesResponses, ListCredentialsData, ListCredentialsErrors, ListCredentialsResponses, ListDeviceRolloutsData, ListDeviceRolloutsErrors, ListDeviceRolloutsResponses, ListDevicesData, ListDevicesErrors, ListDeviceSlotsData, ListDeviceSlotsErrors, ListDeviceSlotsResponses, ListDevicesResponses, ListDeviceTypesData, ListDeviceTypesErrors, ListDeviceTypesResponses, ListDiagnosticsData, ListDiagnosticsErrors, ListDiagnosticsResponses, ListEventsData, ListEventsErrors, ListEventsResponses, ListFirmwareAssociationsData, ListFirmwareAssociationsErrors, ListFirmwareAssociationsResponses, ListFirmwareInstallationsData, ListFirmwareInstallationsErrors, ListFirmwareInstallationsOfDeviceData, ListFirmwareInstallationsOfDeviceErrors, ListFirmwareInstallationsOfDeviceResponses, ListFirmwareInstallationsResponses, ListFirmwaresData, ListFirmwaresErrors, ListFirmwaresResponses, ListJobsData, ListJobsErrors, ListJobsResponses, ListRolloutDevicesData, ListRolloutDevicesErrors, ListRolloutDevicesResponses, ListRolloutEventsData, ListRolloutEventsErrors, ListRolloutEventsResponses, ListRolloutsData, ListRolloutsErrors, ListRolloutsResponses, ListRolloutTemplatesData, ListRolloutTemplatesErrors, ListRolloutTemplatesResponses, ListTenantsData, ListTenantsErrors, ListTenantsResponses, ListWebhookDeliveriesData, ListWebhookDeliveriesErrors, ListWebhookDeliveriesResponses, ListWebhooksData, ListWebhooksErrors, ListWebhooksResponses, PatchApiKeyData, PatchApiKeyErrors, PatchApiKeyResponses, PatchCertificateData, PatchCertificateErrors, PatchCertificateResponses, PatchDeviceData, PatchDeviceErrors, PatchDeviceResponses, PatchDeviceTypeData, PatchDeviceTypeErrors, PatchDeviceTypeResponses, PatchTenantData, PatchTenantErrors, PatchTenantResponses, PatchWebhookData, PatchWebhookErrors, PatchWebhookResponses, PauseRolloutData, PauseRolloutErrors, PauseRolloutResponses, ProveAuditConsistencyData, ProveAuditConsistencyErrors, ProveAuditConsistencyResponses, ProveAuditEntryData, ProveAuditEntryErrors, ProveAuditEntryResponses, ReadAboutData, ReadAboutErrors, ReadAboutResponses, ReadApiKeyData, ReadApiKeyErrors, ReadApiKeyResponses, ReadAuditCheckpointData, ReadAuditCheckpointErrors, ReadAuditCheckpointResponses, ReadAuditKeyData, ReadAuditKeyErrors, ReadAuditKeyResponses, ReadAuthConfigData, ReadAuthConfigErrors, ReadAuthConfigResponses, ReadDeviceTimelineData, ReadDeviceTimelineErrors, ReadDeviceTimelineResponses, ReadFirmwareData, ReadFirmwareErrors, ReadFirmwareInstallationData, ReadFirmwareInstallationErrors, ReadFirmwareInstallationResponses, ReadFirmwareResponses, ReadFirmwareUsageData, ReadFirmwareUsageErrors, ReadFirmwareUsageResponses, ReadJobData, ReadJobErrors, ReadJobResponses, ReadJobResultData, ReadJobResultErrors, ReadJobResultResponses, ReadMeData, ReadMeErrors, ReadMeResponses, ReadRolloutData, ReadRolloutErrors, ReadRolloutResponses, ReadRolloutSeriesData, ReadRolloutSeriesErrors, ReadRolloutSeriesResponses, ReadRolloutTemplateData, ReadRolloutTemplateErrors, ReadRolloutTemplateResponses, ReadSummaryData, ReadSummaryErrors, ReadSummaryResponses, ReadTenantData, ReadTenantErrors, ReadTenantResponses, ReadWebhookData, ReadWebhookErrors, ReadWebhookResponses, RedeliverWebhookData, RedeliverWebhookErrors, RedeliverWebhookResponses, RejectRolloutData, RejectRolloutErrors, RejectRolloutGroupData, RejectRolloutGroupErrors, RejectRolloutGroupResponses, RejectRolloutResponses, ReleaseFirmwareInstallationData, ReleaseFirmwareInstallationErrors, ReleaseFirmwareInstallationResponses, ReportFirmwareInstallationData, ReportFirmwareInstallationErrors, ReportFirmwareInstallationResponses, ResumeRolloutData, ResumeRolloutErrors, ResumeRolloutResponses, RetryFirmwareInstallationData, RetryFirmwareInstallationErrors, RetryFirmwareInstallationResponses, RetryRolloutData, RetryRolloutErrors, RetryRolloutResponses, RevokeApiKeyData, RevokeApiKeyErrors, RevokeApiKeyResponses, RevokeCredentialData, RevokeCredentialErrors, RevokeCredentialResponses, RollBackRolloutData, RollBackRolloutErrors, RollBackRolloutResponses, RotateApiKeyData, RotateApiKeyErrors, RotateApiKeyResponses, SimulateRolloutData, SimulateRolloutErrors, SimulateRolloutResponses, SkipRolloutGroupData, SkipRolloutGroupErrors, SkipRolloutGroupResponses, StartRolloutData, StartRolloutErrors, StartRolloutResponses } from './types.gen.js';
 
 export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends boolean = boolean, TResponse = unknown> = Options2<TData, ThrowOnError, TResponse> & {
     /**
@@ -233,95 +233,6 @@ export const deleteFirmwareAssociation = <ThrowOnError extends boolean = true>(o
     security: [{ scheme: 'bearer', type: 'http' }],
     url: '/v1/device-types/{id}/slots/{slotName}/firmware-associations/{associationId}',
     ...options
-});
-
-/**
- * Import devices from JSON lines or CSV
- *
- * Up to 100,000 rows and 256 MiB, streamed. Each JSON line is what `POST /v1/devices` takes, with the `id` of a device that is there where it is known. The columns of a CSV file are the members of `info`, `id`, `configuration`, `custom` and `custom.<key>`; lists have `;` between. The job says line, pointer and sentence of each fault.
- *
- * Permission: `devices_base_data:write`.
- */
-export const importDevices = <ThrowOnError extends boolean = true>(options: Options<ImportDevicesData, ThrowOnError>) => (options.client ?? client).post<ImportDevicesResponses, ImportDevicesErrors, ThrowOnError, 'data'>({
-    bodySerializer: null,
-    responseStyle: 'data',
-    security: [{ scheme: 'bearer', type: 'http' }],
-    url: '/v1/devices/import',
-    ...options,
-    headers: {
-        'Content-Type': 'application/x-ndjson',
-        ...options.headers
-    }
-});
-
-/**
- * Export devices as JSON lines
- *
- * Oldest first, streamed, in the form that the import reads.
- *
- * Permission: `devices_base_data:read`.
- */
-export const exportDevices = <ThrowOnError extends boolean = true>(options?: Options<ExportDevicesData, ThrowOnError>) => (options?.client ?? client).get<ExportDevicesResponses, ExportDevicesErrors, ThrowOnError, 'data'>({
-    responseStyle: 'data',
-    security: [{ scheme: 'bearer', type: 'http' }],
-    url: '/v1/devices/export',
-    ...options
-});
-
-/**
- * Do something to all devices that a filter matches
- *
- * Those that match now, and no later ones. tag, untag, setAttribute and delete need `devices_base_data:write`, cancel and retry `firmware:write`.
- *
- * Permission: `devices_base_data:read`.
- */
-export const actOnDevices = <ThrowOnError extends boolean = true>(options: Options<ActOnDevicesData, ThrowOnError>) => (options.client ?? client).post<ActOnDevicesResponses, ActOnDevicesErrors, ThrowOnError, 'data'>({
-    responseStyle: 'data',
-    security: [{ scheme: 'bearer', type: 'http' }],
-    url: '/v1/devices/bulk',
-    ...options,
-    headers: {
-        'Content-Type': 'application/json',
-        ...options.headers
-    }
-});
-
-/**
- * List jobs, newest first
- *
- * Those that the caller made; an owner sees all of the tenant. What ended is shown for a day.
- */
-export const listJobs = <ThrowOnError extends boolean = true>(options?: Options<ListJobsData, ThrowOnError>) => (options?.client ?? client).get<ListJobsResponses, ListJobsErrors, ThrowOnError, 'data'>({
-    responseStyle: 'data',
-    security: [{ scheme: 'bearer', type: 'http' }],
-    url: '/v1/jobs',
-    ...options
-});
-
-/**
- * Read a job
- */
-export const readJob = <ThrowOnError extends boolean = true>(options: Options<ReadJobData, ThrowOnError>) => (options.client ?? client).get<ReadJobResponses, ReadJobErrors, ThrowOnError, 'data'>({
-    responseStyle: 'data',
-    security: [{ scheme: 'bearer', type: 'http' }],
-    url: '/v1/jobs/{id}',
-    ...options
-});
-
-/**
- * Cancel a job
- *
- * It ends behind the lines that are under way. What was done stays done.
- */
-export const cancelJob = <ThrowOnError extends boolean = true>(options: Options<CancelJobData, ThrowOnError>) => (options.client ?? client).post<CancelJobResponses, CancelJobErrors, ThrowOnError, 'data'>({
-    responseStyle: 'data',
-    security: [{ scheme: 'bearer', type: 'http' }],
-    url: '/v1/jobs/{id}/cancel',
-    ...options,
-    headers: {
-        'Content-Type': 'application/json',
-        ...options.headers
-    }
 });
 
 /**
@@ -1354,6 +1265,123 @@ export const patchTenant = <ThrowOnError extends boolean = true>(options: Option
         'Content-Type': 'application/merge-patch+json',
         ...options.headers
     }
+});
+
+/**
+ * Import devices from JSON lines or CSV
+ *
+ * Up to 100,000 rows and 256 MiB, streamed. With `credentials` it needs `device_certificates:write`, too. Each JSON line is what `POST /v1/devices` takes, with the `id` of a device that is there where it is known. The columns of a CSV file are the members of `info`, `id`, `configuration`, `custom` and `custom.<key>`; lists have `;` between. The job says line, pointer and sentence of each fault.
+ *
+ * Permission: `devices_base_data:write`.
+ */
+export const importDevices = <ThrowOnError extends boolean = true>(options: Options<ImportDevicesData, ThrowOnError>) => (options.client ?? client).post<ImportDevicesResponses, ImportDevicesErrors, ThrowOnError, 'data'>({
+    bodySerializer: null,
+    responseStyle: 'data',
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/devices/import',
+    ...options,
+    headers: {
+        'Content-Type': 'application/x-ndjson',
+        ...options.headers
+    }
+});
+
+/**
+ * Export devices as JSON lines
+ *
+ * Oldest first, streamed, in the form that the import reads.
+ *
+ * Permission: `devices_base_data:read`.
+ */
+export const exportDevices = <ThrowOnError extends boolean = true>(options?: Options<ExportDevicesData, ThrowOnError>) => (options?.client ?? client).get<ExportDevicesResponses, ExportDevicesErrors, ThrowOnError, 'data'>({
+    responseStyle: 'data',
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/devices/export',
+    ...options
+});
+
+/**
+ * Do something to all devices that a filter matches
+ *
+ * Those that match now, and no later ones. tag, untag, setAttribute and delete need `devices_base_data:write`, cancel and retry `firmware:write`.
+ *
+ * Permission: `devices_base_data:read`.
+ */
+export const actOnDevices = <ThrowOnError extends boolean = true>(options: Options<ActOnDevicesData, ThrowOnError>) => (options.client ?? client).post<ActOnDevicesResponses, ActOnDevicesErrors, ThrowOnError, 'data'>({
+    responseStyle: 'data',
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/devices/bulk',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * List jobs, newest first
+ *
+ * Those that the caller made; an owner sees all of the tenant. What ended is shown for a day.
+ */
+export const listJobs = <ThrowOnError extends boolean = true>(options?: Options<ListJobsData, ThrowOnError>) => (options?.client ?? client).get<ListJobsResponses, ListJobsErrors, ThrowOnError, 'data'>({
+    responseStyle: 'data',
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/jobs',
+    ...options
+});
+
+/**
+ * Read a job
+ */
+export const readJob = <ThrowOnError extends boolean = true>(options: Options<ReadJobData, ThrowOnError>) => (options.client ?? client).get<ReadJobResponses, ReadJobErrors, ThrowOnError, 'data'>({
+    responseStyle: 'data',
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/jobs/{id}',
+    ...options
+});
+
+/**
+ * Cancel a job
+ *
+ * It ends behind the lines that are under way. What was done stays done.
+ */
+export const cancelJob = <ThrowOnError extends boolean = true>(options: Options<CancelJobData, ThrowOnError>) => (options.client ?? client).post<CancelJobResponses, CancelJobErrors, ThrowOnError, 'data'>({
+    responseStyle: 'data',
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/jobs/{id}/cancel',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Delete the passwords that an import made
+ *
+ * For good. The devices keep them.
+ *
+ * Permission: `device_certificates:write`.
+ */
+export const deleteJobResult = <ThrowOnError extends boolean = true>(options: Options<DeleteJobResultData, ThrowOnError>) => (options.client ?? client).delete<DeleteJobResultResponses, DeleteJobResultErrors, ThrowOnError, 'data'>({
+    responseStyle: 'data',
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/jobs/{id}/result',
+    ...options
+});
+
+/**
+ * Read the passwords that an import made
+ *
+ * Only its maker can, for an hour from its end on. Delete them once they are kept elsewhere.
+ *
+ * Permission: `device_certificates:write`.
+ */
+export const readJobResult = <ThrowOnError extends boolean = true>(options: Options<ReadJobResultData, ThrowOnError>) => (options.client ?? client).get<ReadJobResultResponses, ReadJobResultErrors, ThrowOnError, 'data'>({
+    responseStyle: 'data',
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/jobs/{id}/result',
+    ...options
 });
 
 /**

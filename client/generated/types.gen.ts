@@ -8,7 +8,7 @@ export type ClientOptions = {
  * The contract's envelope and the members of RFC 9457 in one object; facts of the error stand beside them.
  */
 export type Problem = {
-    errorCode: 'AUTH_MISSING_TOKEN' | 'AUTH_INVALID_TOKEN' | 'AUTH_FORBIDDEN' | 'AUTH_KEY_EXPIRED' | 'AUTH_KEY_NOT_FOUND' | 'AUTH_KEY_LAST_OWNER' | 'AUTH_KEY_STATE' | 'AUTH_KEY_SHOWN' | 'AUTH_GRANT_EXCEEDED' | 'TENANT_NOT_FOUND' | 'TENANT_EXISTS' | 'TENANT_STATE' | 'TENANT_SUSPENDED' | 'TENANT_QUOTA' | 'REQUEST_VALIDATION' | 'REQUEST_NOT_FOUND' | 'REQUEST_METHOD_NOT_ALLOWED' | 'REQUEST_NOT_ACCEPTABLE' | 'REQUEST_TIMEOUT' | 'REQUEST_PRECONDITION_FAILED' | 'REQUEST_TOO_LARGE' | 'REQUEST_UNSUPPORTED_MEDIA_TYPE' | 'REQUEST_RANGE_NOT_SATISFIABLE' | 'REQUEST_RATE' | 'REQUEST_HEADERS_TOO_LARGE' | 'REQUEST_IDEMPOTENCY_CONFLICT' | 'FIRMWARE_VALIDATION' | 'FIRMWARE_NO_ACCESS_TO_RESOURCE' | 'FIRMWARE_LINK_INVALID' | 'FIRMWARE_LINK_ENDED' | 'FIRMWARE_BLOB_MISSING' | 'FIRMWARE_BLOB_MISMATCH' | 'FIRMWARE_BLOB_EXISTS' | 'FIRMWARE_STORE_FULL' | 'FIRMWARE_EXPIRED' | 'FIRMWARE_IN_USE' | 'FIRMWARE_NOT_ASSOCIATED' | 'FIRMWARE_INSTALLATION_CONFLICT' | 'FIRMWARE_INSTALLATION_STATE' | 'DEVICE_VALIDATION' | 'DEVICE_NOT_FOUND' | 'DEVICE_CONNECTEDBY_CONFLICT' | 'DEVICE_ALIAS_CONFLICT' | 'DEVICE_IN_USE' | 'DEVICE_CREDENTIAL_LIMIT' | 'DEVICE_CREDENTIAL_SHOWN' | 'DEVICE_CREDENTIAL_NOT_FOUND' | 'DEVICE_CERTIFICATE_NOT_FOUND' | 'DEVICE_CERTIFICATE_CONFLICT' | 'DEVICETYPE_VALIDATION' | 'DEVICETYPE_NOT_FOUND' | 'DEVICETYPE_SLOT_NOT_FOUND' | 'DEVICETYPE_IN_USE' | 'DEVICETYPE_ASSOCIATION_EXISTS' | 'DEVICETYPE_ASSOCIATION_NOT_FOUND' | 'ROLLOUT_VALIDATION' | 'ROLLOUT_NOT_FOUND' | 'ROLLOUT_TEMPLATE_NOT_FOUND' | 'ROLLOUT_STATE' | 'ROLLOUT_CONFLICT' | 'ROLLOUT_SIMULATION_LIMIT' | 'WEBHOOK_VALIDATION' | 'WEBHOOK_NOT_FOUND' | 'WEBHOOK_DELIVERY_NOT_FOUND' | 'WEBHOOK_LIMIT' | 'WEBHOOK_SECRET_SHOWN' | 'JOB_NOT_FOUND' | 'AUDIT_RANGE' | 'SERVICE_UNAVAILABLE' | 'SERVICE_INTERNAL';
+    errorCode: 'AUTH_MISSING_TOKEN' | 'AUTH_INVALID_TOKEN' | 'AUTH_FORBIDDEN' | 'AUTH_KEY_EXPIRED' | 'AUTH_KEY_NOT_FOUND' | 'AUTH_KEY_LAST_OWNER' | 'AUTH_KEY_STATE' | 'AUTH_KEY_SHOWN' | 'AUTH_GRANT_EXCEEDED' | 'TENANT_NOT_FOUND' | 'TENANT_EXISTS' | 'TENANT_STATE' | 'TENANT_SUSPENDED' | 'TENANT_QUOTA' | 'REQUEST_VALIDATION' | 'REQUEST_NOT_FOUND' | 'REQUEST_METHOD_NOT_ALLOWED' | 'REQUEST_NOT_ACCEPTABLE' | 'REQUEST_TIMEOUT' | 'REQUEST_PRECONDITION_FAILED' | 'REQUEST_TOO_LARGE' | 'REQUEST_UNSUPPORTED_MEDIA_TYPE' | 'REQUEST_RANGE_NOT_SATISFIABLE' | 'REQUEST_RATE' | 'REQUEST_HEADERS_TOO_LARGE' | 'REQUEST_IDEMPOTENCY_CONFLICT' | 'FIRMWARE_VALIDATION' | 'FIRMWARE_NO_ACCESS_TO_RESOURCE' | 'FIRMWARE_LINK_INVALID' | 'FIRMWARE_LINK_ENDED' | 'FIRMWARE_BLOB_MISSING' | 'FIRMWARE_BLOB_MISMATCH' | 'FIRMWARE_BLOB_EXISTS' | 'FIRMWARE_STORE_FULL' | 'FIRMWARE_EXPIRED' | 'FIRMWARE_IN_USE' | 'FIRMWARE_NOT_ASSOCIATED' | 'FIRMWARE_INSTALLATION_CONFLICT' | 'FIRMWARE_INSTALLATION_STATE' | 'DEVICE_VALIDATION' | 'DEVICE_NOT_FOUND' | 'DEVICE_CONNECTEDBY_CONFLICT' | 'DEVICE_ALIAS_CONFLICT' | 'DEVICE_IN_USE' | 'DEVICE_CREDENTIAL_LIMIT' | 'DEVICE_CREDENTIAL_SHOWN' | 'DEVICE_CREDENTIAL_NOT_FOUND' | 'DEVICE_CERTIFICATE_NOT_FOUND' | 'DEVICE_CERTIFICATE_CONFLICT' | 'DEVICETYPE_VALIDATION' | 'DEVICETYPE_NOT_FOUND' | 'DEVICETYPE_SLOT_NOT_FOUND' | 'DEVICETYPE_IN_USE' | 'DEVICETYPE_ASSOCIATION_EXISTS' | 'DEVICETYPE_ASSOCIATION_NOT_FOUND' | 'ROLLOUT_VALIDATION' | 'ROLLOUT_NOT_FOUND' | 'ROLLOUT_TEMPLATE_NOT_FOUND' | 'ROLLOUT_STATE' | 'ROLLOUT_CONFLICT' | 'ROLLOUT_SIMULATION_LIMIT' | 'WEBHOOK_VALIDATION' | 'WEBHOOK_NOT_FOUND' | 'WEBHOOK_DELIVERY_NOT_FOUND' | 'WEBHOOK_LIMIT' | 'WEBHOOK_SECRET_SHOWN' | 'JOB_NOT_FOUND' | 'JOB_STATE' | 'JOB_RESULT_NOT_FOUND' | 'JOB_RESULT_GONE' | 'AUDIT_RANGE' | 'SERVICE_UNAVAILABLE' | 'SERVICE_INTERNAL';
     errorMessage: string;
     type: string;
     title: string;
@@ -257,72 +257,6 @@ export type FirmwareAssociation = {
     deviceTypeId: string;
     slotName: string;
     firmwareId: string;
-};
-
-export type Job = {
-    id: string;
-    kind: 'import' | 'bulk';
-    state: 'receiving' | 'queued' | 'running' | 'done' | 'failed' | 'canceled';
-    /**
-     * What was asked for
-     */
-    spec: {
-        [key: string]: unknown;
-    };
-    createdBy: string;
-    createdAt: string;
-    startedAt: string | null;
-    endedAt: string | null;
-    /**
-     * Lines, or devices
-     */
-    total: number;
-    done: number;
-    failed: number;
-    /**
-     * Left out, because onConflict=skip
-     */
-    skipped: number;
-    /**
-     * The first 100
-     */
-    errors: Array<{
-        line: number;
-        pointer: string;
-        detail: string;
-    }>;
-};
-
-export type BulkAction = {
-    action: 'tag' | 'untag' | 'setAttribute' | 'cancel' | 'retry' | 'delete';
-    /**
-     * RSQL, as of the list of devices
-     */
-    filter: string;
-    /**
-     * Counts the devices, and does nothing
-     */
-    dryRun?: boolean;
-    /**
-     * Of tag and untag
-     */
-    tag?: string;
-    /**
-     * Of setAttribute: the key in `custom`
-     */
-    key?: string;
-    /**
-     * Of setAttribute: JSON; null takes the key away
-     */
-    value?: unknown;
-    /**
-     * Of cancel
-     */
-    reason?: string;
-    /**
-     * Of delete
-     */
-    force?: boolean;
 };
 
 export type NewDevice = {
@@ -2009,6 +1943,76 @@ export type TenantPatch = {
     };
 };
 
+export type Job = {
+    id: string;
+    kind: 'import' | 'bulk';
+    state: 'receiving' | 'queued' | 'running' | 'done' | 'failed' | 'canceled';
+    /**
+     * What was asked for
+     */
+    spec: {
+        [key: string]: unknown;
+    };
+    createdBy: string;
+    createdAt: string;
+    startedAt: string | null;
+    endedAt: string | null;
+    /**
+     * Lines, or devices
+     */
+    total: number;
+    done: number;
+    failed: number;
+    /**
+     * Left out, because onConflict=skip
+     */
+    skipped: number;
+    /**
+     * The first 100
+     */
+    errors: Array<{
+        line: number;
+        pointer: string;
+        detail: string;
+    }>;
+    /**
+     * Until when its maker can read the result
+     */
+    resultUntil: string | null;
+};
+
+export type BulkAction = {
+    action: 'tag' | 'untag' | 'setAttribute' | 'cancel' | 'retry' | 'delete';
+    /**
+     * RSQL, as of the list of devices
+     */
+    filter: string;
+    /**
+     * Counts the devices, and does nothing
+     */
+    dryRun?: boolean;
+    /**
+     * Of tag and untag
+     */
+    tag?: string;
+    /**
+     * Of setAttribute: the key in `custom`
+     */
+    key?: string;
+    /**
+     * Of setAttribute: JSON; null takes the key away
+     */
+    value?: unknown;
+    /**
+     * Of cancel
+     */
+    reason?: string;
+    /**
+     * Of delete
+     */
+    force?: boolean;
+};
+
 export type Me = {
     tenant: string;
     /**
@@ -2066,7 +2070,7 @@ export type AuditEntry = {
     /**
      * What was done
      */
-    action: 'firmware.create' | 'firmware.attach_blob' | 'firmware.delete' | 'device_type.create' | 'device_type.change' | 'device_type.delete' | 'association.create' | 'association.delete' | 'device.create' | 'device.change' | 'device.delete' | 'credential.create' | 'credential.revoke' | 'certificate.create' | 'certificate.change' | 'certificate.delete' | 'installation.create' | 'installation.report' | 'installation.cancel' | 'installation.release' | 'installation.retry' | 'rollout.create' | 'rollout.amend' | 'rollout.delete' | 'rollout.start' | 'rollout.pause' | 'rollout.resume' | 'rollout.abort' | 'rollout.rollback' | 'rollout.retry' | 'rollout.approve' | 'rollout.reject' | 'rollout.approve_group' | 'rollout.skip_group' | 'rollout.reject_group' | 'template.create' | 'template.delete' | 'webhook.create' | 'webhook.change' | 'webhook.delete' | 'webhook.redeliver' | 'api_key.create' | 'api_key.change' | 'api_key.revoke' | 'api_key.rotate' | 'tenant.create' | 'tenant.change' | 'tenant.delete' | 'job.import' | 'job.bulk' | 'job.cancel' | 'permission.refuse';
+    action: 'firmware.create' | 'firmware.attach_blob' | 'firmware.delete' | 'device_type.create' | 'device_type.change' | 'device_type.delete' | 'association.create' | 'association.delete' | 'device.create' | 'device.change' | 'device.delete' | 'credential.create' | 'credential.revoke' | 'certificate.create' | 'certificate.change' | 'certificate.delete' | 'installation.create' | 'installation.report' | 'installation.cancel' | 'installation.release' | 'installation.retry' | 'rollout.create' | 'rollout.amend' | 'rollout.delete' | 'rollout.start' | 'rollout.pause' | 'rollout.resume' | 'rollout.abort' | 'rollout.rollback' | 'rollout.retry' | 'rollout.approve' | 'rollout.reject' | 'rollout.approve_group' | 'rollout.skip_group' | 'rollout.reject_group' | 'template.create' | 'template.delete' | 'webhook.create' | 'webhook.change' | 'webhook.delete' | 'webhook.redeliver' | 'api_key.create' | 'api_key.change' | 'api_key.revoke' | 'api_key.rotate' | 'tenant.create' | 'tenant.change' | 'tenant.delete' | 'job.import' | 'job.bulk' | 'job.cancel' | 'job.delete_result' | 'permission.refuse';
     /**
      * Who did it: `key:<name>`, `user:<sub>`
      */
@@ -3520,403 +3524,6 @@ export type DeleteFirmwareAssociationResponses = {
 };
 
 export type DeleteFirmwareAssociationResponse = DeleteFirmwareAssociationResponses[keyof DeleteFirmwareAssociationResponses];
-
-export type ImportDevicesData = {
-    body: Blob | File;
-    path?: never;
-    query?: {
-        /**
-         * Looks at every line, and writes nothing
-         */
-        dryRun?: boolean;
-        /**
-         * What happens where a device has the id or an alias of a line already. fail: nothing of the file is written, as with any other fault
-         */
-        onConflict?: 'fail' | 'skip' | 'update';
-    };
-    url: '/v1/devices/import';
-};
-
-export type ImportDevicesErrors = {
-    /**
-     * The device request does not fit the contract
-     */
-    400: Problem;
-    /**
-     * The bearer token is missing
-     */
-    401: Problem;
-    /**
-     * The token lacks a permission
-     */
-    403: Problem;
-    /**
-     * The content type is not supported here
-     */
-    415: Problem;
-    /**
-     * Too many requests
-     */
-    429: Problem;
-    /**
-     * The path, its query and the headers are too large together
-     */
-    431: Problem;
-    /**
-     * Internal error of the service
-     */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
-};
-
-export type ImportDevicesError = ImportDevicesErrors[keyof ImportDevicesErrors];
-
-export type ImportDevicesResponses = {
-    /**
-     * The job
-     */
-    202: {
-        data: Job;
-    };
-};
-
-export type ImportDevicesResponse = ImportDevicesResponses[keyof ImportDevicesResponses];
-
-export type ExportDevicesData = {
-    body?: never;
-    path?: never;
-    query?: {
-        /**
-         * RSQL: `==`, `!=`, `=in=(a,b)`, `=out=(a,b)`, `=gt=`, `=ge=`, `=lt=`, `=le=`; `;` and, `,` or, parentheses; `*` stands for any characters; a value with spaces or any of `"'();,=!~<>` stands between quotes. Fields: `id`, `name`, `deviceType` (model or id), `deviceType.name`, `tag`, `connectedBy`, `site`, `custom.<key>`, `slot.<name>.version`, `online`, `lastSeenAt`, `createdAt`.
-         */
-        filter?: string;
-    };
-    url: '/v1/devices/export';
-};
-
-export type ExportDevicesErrors = {
-    /**
-     * The device request does not fit the contract
-     */
-    400: Problem;
-    /**
-     * The bearer token is missing
-     */
-    401: Problem;
-    /**
-     * The token lacks a permission
-     */
-    403: Problem;
-    /**
-     * Too many requests
-     */
-    429: Problem;
-    /**
-     * The path, its query and the headers are too large together
-     */
-    431: Problem;
-    /**
-     * Internal error of the service
-     */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
-};
-
-export type ExportDevicesError = ExportDevicesErrors[keyof ExportDevicesErrors];
-
-export type ExportDevicesResponses = {
-    /**
-     * One device a line
-     */
-    200: string;
-};
-
-export type ExportDevicesResponse = ExportDevicesResponses[keyof ExportDevicesResponses];
-
-export type ActOnDevicesData = {
-    body: BulkAction;
-    headers?: {
-        'Idempotency-Key'?: IdempotencyKey;
-    };
-    path?: never;
-    query?: never;
-    url: '/v1/devices/bulk';
-};
-
-export type ActOnDevicesErrors = {
-    /**
-     * The device request does not fit the contract
-     */
-    400: Problem;
-    /**
-     * The bearer token is missing
-     */
-    401: Problem;
-    /**
-     * The token lacks a permission
-     */
-    403: Problem;
-    /**
-     * The body did not arrive in time
-     */
-    408: Problem;
-    /**
-     * The body is too large
-     */
-    413: Problem;
-    /**
-     * The content type is not supported here
-     */
-    415: Problem;
-    /**
-     * The Idempotency-Key was used with another request
-     */
-    422: Problem;
-    /**
-     * Too many requests
-     */
-    429: Problem;
-    /**
-     * The path, its query and the headers are too large together
-     */
-    431: Problem;
-    /**
-     * Internal error of the service
-     */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
-};
-
-export type ActOnDevicesError = ActOnDevicesErrors[keyof ActOnDevicesErrors];
-
-export type ActOnDevicesResponses = {
-    /**
-     * The job
-     */
-    202: {
-        data: Job;
-    };
-};
-
-export type ActOnDevicesResponse = ActOnDevicesResponses[keyof ActOnDevicesResponses];
-
-export type ListJobsData = {
-    body?: never;
-    path?: never;
-    query?: {
-        /**
-         * Counts from 0. From 10000 rows on, use cursor.
-         */
-        page?: number;
-        pageSize?: number;
-        /**
-         * What `meta.nextCursor` of the answer before said. Excludes `page`.
-         */
-        cursor?: string;
-        /**
-         * With - in front it is descending. Default -createdAt
-         */
-        sort?: 'createdAt' | '-createdAt';
-        /**
-         * RFC 3339. Only what has this createdAt or a later one
-         */
-        since?: string;
-        /**
-         * RFC 3339. Only what has an earlier createdAt
-         */
-        until?: string;
-    };
-    url: '/v1/jobs';
-};
-
-export type ListJobsErrors = {
-    /**
-     * The request does not fit the contract
-     */
-    400: Problem;
-    /**
-     * The bearer token is missing
-     */
-    401: Problem;
-    /**
-     * The token lacks a permission
-     */
-    403: Problem;
-    /**
-     * Too many requests
-     */
-    429: Problem;
-    /**
-     * The path, its query and the headers are too large together
-     */
-    431: Problem;
-    /**
-     * Internal error of the service
-     */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
-};
-
-export type ListJobsError = ListJobsErrors[keyof ListJobsErrors];
-
-export type ListJobsResponses = {
-    /**
-     * A page of jobs
-     */
-    200: {
-        data: Array<Job>;
-        meta: PageMeta;
-    };
-};
-
-export type ListJobsResponse = ListJobsResponses[keyof ListJobsResponses];
-
-export type ReadJobData = {
-    body?: never;
-    path: {
-        id: string;
-    };
-    query?: never;
-    url: '/v1/jobs/{id}';
-};
-
-export type ReadJobErrors = {
-    /**
-     * The request does not fit the contract
-     */
-    400: Problem;
-    /**
-     * The bearer token is missing
-     */
-    401: Problem;
-    /**
-     * The token lacks a permission
-     */
-    403: Problem;
-    /**
-     * The job does not exist
-     */
-    404: Problem;
-    /**
-     * Too many requests
-     */
-    429: Problem;
-    /**
-     * The path, its query and the headers are too large together
-     */
-    431: Problem;
-    /**
-     * Internal error of the service
-     */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
-};
-
-export type ReadJobError = ReadJobErrors[keyof ReadJobErrors];
-
-export type ReadJobResponses = {
-    /**
-     * The job
-     */
-    200: {
-        data: Job;
-    };
-};
-
-export type ReadJobResponse = ReadJobResponses[keyof ReadJobResponses];
-
-export type CancelJobData = {
-    body?: {
-        [key: string]: never;
-    };
-    headers?: {
-        'Idempotency-Key'?: IdempotencyKey;
-    };
-    path: {
-        id: string;
-    };
-    query?: never;
-    url: '/v1/jobs/{id}/cancel';
-};
-
-export type CancelJobErrors = {
-    /**
-     * The request does not fit the contract
-     */
-    400: Problem;
-    /**
-     * The bearer token is missing
-     */
-    401: Problem;
-    /**
-     * The token lacks a permission
-     */
-    403: Problem;
-    /**
-     * The job does not exist
-     */
-    404: Problem;
-    /**
-     * The body did not arrive in time
-     */
-    408: Problem;
-    /**
-     * The body is too large
-     */
-    413: Problem;
-    /**
-     * The content type is not supported here
-     */
-    415: Problem;
-    /**
-     * The Idempotency-Key was used with another request
-     */
-    422: Problem;
-    /**
-     * Too many requests
-     */
-    429: Problem;
-    /**
-     * The path, its query and the headers are too large together
-     */
-    431: Problem;
-    /**
-     * Internal error of the service
-     */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
-};
-
-export type CancelJobError = CancelJobErrors[keyof CancelJobErrors];
-
-export type CancelJobResponses = {
-    /**
-     * The job
-     */
-    202: {
-        data: Job;
-    };
-};
-
-export type CancelJobResponse = CancelJobResponses[keyof CancelJobResponses];
 
 export type ListDevicesData = {
     body?: never;
@@ -9068,6 +8675,533 @@ export type PatchTenantResponses = {
 };
 
 export type PatchTenantResponse = PatchTenantResponses[keyof PatchTenantResponses];
+
+export type ImportDevicesData = {
+    body: Blob | File;
+    path?: never;
+    query?: {
+        /**
+         * Looks at every line, and writes nothing
+         */
+        dryRun?: boolean;
+        /**
+         * What happens where a device has the id or an alias of a line already. fail: nothing of the file is written, as with any other fault
+         */
+        onConflict?: 'fail' | 'skip' | 'update';
+        /**
+         * Makes a password for each device that connects itself and has none. They are the result
+         */
+        credentials?: 'password';
+    };
+    url: '/v1/devices/import';
+};
+
+export type ImportDevicesErrors = {
+    /**
+     * The device request does not fit the contract
+     */
+    400: Problem;
+    /**
+     * The bearer token is missing
+     */
+    401: Problem;
+    /**
+     * The token lacks a permission
+     */
+    403: Problem;
+    /**
+     * The content type is not supported here
+     */
+    415: Problem;
+    /**
+     * Too many requests
+     */
+    429: Problem;
+    /**
+     * The path, its query and the headers are too large together
+     */
+    431: Problem;
+    /**
+     * Internal error of the service
+     */
+    500: Problem;
+    /**
+     * A required dependency is unavailable; try again
+     */
+    503: Problem;
+};
+
+export type ImportDevicesError = ImportDevicesErrors[keyof ImportDevicesErrors];
+
+export type ImportDevicesResponses = {
+    /**
+     * The job
+     */
+    202: {
+        data: Job;
+    };
+};
+
+export type ImportDevicesResponse = ImportDevicesResponses[keyof ImportDevicesResponses];
+
+export type ExportDevicesData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * RSQL: `==`, `!=`, `=in=(a,b)`, `=out=(a,b)`, `=gt=`, `=ge=`, `=lt=`, `=le=`; `;` and, `,` or, parentheses; `*` stands for any characters; a value with spaces or any of `"'();,=!~<>` stands between quotes. Fields: `id`, `name`, `deviceType` (model or id), `deviceType.name`, `tag`, `connectedBy`, `site`, `custom.<key>`, `slot.<name>.version`, `online`, `lastSeenAt`, `createdAt`.
+         */
+        filter?: string;
+    };
+    url: '/v1/devices/export';
+};
+
+export type ExportDevicesErrors = {
+    /**
+     * The device request does not fit the contract
+     */
+    400: Problem;
+    /**
+     * The bearer token is missing
+     */
+    401: Problem;
+    /**
+     * The token lacks a permission
+     */
+    403: Problem;
+    /**
+     * Too many requests
+     */
+    429: Problem;
+    /**
+     * The path, its query and the headers are too large together
+     */
+    431: Problem;
+    /**
+     * Internal error of the service
+     */
+    500: Problem;
+    /**
+     * A required dependency is unavailable; try again
+     */
+    503: Problem;
+};
+
+export type ExportDevicesError = ExportDevicesErrors[keyof ExportDevicesErrors];
+
+export type ExportDevicesResponses = {
+    /**
+     * One device a line
+     */
+    200: string;
+};
+
+export type ExportDevicesResponse = ExportDevicesResponses[keyof ExportDevicesResponses];
+
+export type ActOnDevicesData = {
+    body: BulkAction;
+    headers?: {
+        'Idempotency-Key'?: IdempotencyKey;
+    };
+    path?: never;
+    query?: never;
+    url: '/v1/devices/bulk';
+};
+
+export type ActOnDevicesErrors = {
+    /**
+     * The device request does not fit the contract
+     */
+    400: Problem;
+    /**
+     * The bearer token is missing
+     */
+    401: Problem;
+    /**
+     * The token lacks a permission
+     */
+    403: Problem;
+    /**
+     * The body did not arrive in time
+     */
+    408: Problem;
+    /**
+     * The body is too large
+     */
+    413: Problem;
+    /**
+     * The content type is not supported here
+     */
+    415: Problem;
+    /**
+     * The Idempotency-Key was used with another request
+     */
+    422: Problem;
+    /**
+     * Too many requests
+     */
+    429: Problem;
+    /**
+     * The path, its query and the headers are too large together
+     */
+    431: Problem;
+    /**
+     * Internal error of the service
+     */
+    500: Problem;
+    /**
+     * A required dependency is unavailable; try again
+     */
+    503: Problem;
+};
+
+export type ActOnDevicesError = ActOnDevicesErrors[keyof ActOnDevicesErrors];
+
+export type ActOnDevicesResponses = {
+    /**
+     * The job
+     */
+    202: {
+        data: Job;
+    };
+};
+
+export type ActOnDevicesResponse = ActOnDevicesResponses[keyof ActOnDevicesResponses];
+
+export type ListJobsData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * Counts from 0. From 10000 rows on, use cursor.
+         */
+        page?: number;
+        pageSize?: number;
+        /**
+         * What `meta.nextCursor` of the answer before said. Excludes `page`.
+         */
+        cursor?: string;
+        /**
+         * With - in front it is descending. Default -createdAt
+         */
+        sort?: 'createdAt' | '-createdAt';
+        /**
+         * RFC 3339. Only what has this createdAt or a later one
+         */
+        since?: string;
+        /**
+         * RFC 3339. Only what has an earlier createdAt
+         */
+        until?: string;
+    };
+    url: '/v1/jobs';
+};
+
+export type ListJobsErrors = {
+    /**
+     * The request does not fit the contract
+     */
+    400: Problem;
+    /**
+     * The bearer token is missing
+     */
+    401: Problem;
+    /**
+     * The token lacks a permission
+     */
+    403: Problem;
+    /**
+     * Too many requests
+     */
+    429: Problem;
+    /**
+     * The path, its query and the headers are too large together
+     */
+    431: Problem;
+    /**
+     * Internal error of the service
+     */
+    500: Problem;
+    /**
+     * A required dependency is unavailable; try again
+     */
+    503: Problem;
+};
+
+export type ListJobsError = ListJobsErrors[keyof ListJobsErrors];
+
+export type ListJobsResponses = {
+    /**
+     * A page of jobs
+     */
+    200: {
+        data: Array<Job>;
+        meta: PageMeta;
+    };
+};
+
+export type ListJobsResponse = ListJobsResponses[keyof ListJobsResponses];
+
+export type ReadJobData = {
+    body?: never;
+    path: {
+        id: string;
+    };
+    query?: never;
+    url: '/v1/jobs/{id}';
+};
+
+export type ReadJobErrors = {
+    /**
+     * The request does not fit the contract
+     */
+    400: Problem;
+    /**
+     * The bearer token is missing
+     */
+    401: Problem;
+    /**
+     * The token lacks a permission
+     */
+    403: Problem;
+    /**
+     * The job does not exist
+     */
+    404: Problem;
+    /**
+     * Too many requests
+     */
+    429: Problem;
+    /**
+     * The path, its query and the headers are too large together
+     */
+    431: Problem;
+    /**
+     * Internal error of the service
+     */
+    500: Problem;
+    /**
+     * A required dependency is unavailable; try again
+     */
+    503: Problem;
+};
+
+export type ReadJobError = ReadJobErrors[keyof ReadJobErrors];
+
+export type ReadJobResponses = {
+    /**
+     * The job
+     */
+    200: {
+        data: Job;
+    };
+};
+
+export type ReadJobResponse = ReadJobResponses[keyof ReadJobResponses];
+
+export type CancelJobData = {
+    body?: {
+        [key: string]: never;
+    };
+    headers?: {
+        'Idempotency-Key'?: IdempotencyKey;
+    };
+    path: {
+        id: string;
+    };
+    query?: never;
+    url: '/v1/jobs/{id}/cancel';
+};
+
+export type CancelJobErrors = {
+    /**
+     * The request does not fit the contract
+     */
+    400: Problem;
+    /**
+     * The bearer token is missing
+     */
+    401: Problem;
+    /**
+     * The token lacks a permission
+     */
+    403: Problem;
+    /**
+     * The job does not exist
+     */
+    404: Problem;
+    /**
+     * The body did not arrive in time
+     */
+    408: Problem;
+    /**
+     * The body is too large
+     */
+    413: Problem;
+    /**
+     * The content type is not supported here
+     */
+    415: Problem;
+    /**
+     * The Idempotency-Key was used with another request
+     */
+    422: Problem;
+    /**
+     * Too many requests
+     */
+    429: Problem;
+    /**
+     * The path, its query and the headers are too large together
+     */
+    431: Problem;
+    /**
+     * Internal error of the service
+     */
+    500: Problem;
+    /**
+     * A required dependency is unavailable; try again
+     */
+    503: Problem;
+};
+
+export type CancelJobError = CancelJobErrors[keyof CancelJobErrors];
+
+export type CancelJobResponses = {
+    /**
+     * The job
+     */
+    202: {
+        data: Job;
+    };
+};
+
+export type CancelJobResponse = CancelJobResponses[keyof CancelJobResponses];
+
+export type DeleteJobResultData = {
+    body?: never;
+    path: {
+        id: string;
+    };
+    query?: never;
+    url: '/v1/jobs/{id}/result';
+};
+
+export type DeleteJobResultErrors = {
+    /**
+     * The request does not fit the contract
+     */
+    400: Problem;
+    /**
+     * The bearer token is missing
+     */
+    401: Problem;
+    /**
+     * The token lacks a permission
+     */
+    403: Problem;
+    /**
+     * The job does not exist
+     */
+    404: Problem;
+    /**
+     * This Idempotency-Key made a key before
+     */
+    409: Problem;
+    /**
+     * What the link was made for has ended
+     */
+    410: Problem;
+    /**
+     * Too many requests
+     */
+    429: Problem;
+    /**
+     * The path, its query and the headers are too large together
+     */
+    431: Problem;
+    /**
+     * Internal error of the service
+     */
+    500: Problem;
+    /**
+     * A required dependency is unavailable; try again
+     */
+    503: Problem;
+};
+
+export type DeleteJobResultError = DeleteJobResultErrors[keyof DeleteJobResultErrors];
+
+export type DeleteJobResultResponses = {
+    /**
+     * Deleted
+     */
+    204: void;
+};
+
+export type DeleteJobResultResponse = DeleteJobResultResponses[keyof DeleteJobResultResponses];
+
+export type ReadJobResultData = {
+    body?: never;
+    path: {
+        id: string;
+    };
+    query?: never;
+    url: '/v1/jobs/{id}/result';
+};
+
+export type ReadJobResultErrors = {
+    /**
+     * The request does not fit the contract
+     */
+    400: Problem;
+    /**
+     * The bearer token is missing
+     */
+    401: Problem;
+    /**
+     * The token lacks a permission
+     */
+    403: Problem;
+    /**
+     * The job does not exist
+     */
+    404: Problem;
+    /**
+     * This Idempotency-Key made a key before
+     */
+    409: Problem;
+    /**
+     * What the link was made for has ended
+     */
+    410: Problem;
+    /**
+     * Too many requests
+     */
+    429: Problem;
+    /**
+     * The path, its query and the headers are too large together
+     */
+    431: Problem;
+    /**
+     * Internal error of the service
+     */
+    500: Problem;
+    /**
+     * A required dependency is unavailable; try again
+     */
+    503: Problem;
+};
+
+export type ReadJobResultError = ReadJobResultErrors[keyof ReadJobResultErrors];
+
+export type ReadJobResultResponses = {
+    /**
+     * One device a line
+     */
+    200: string;
+};
+
+export type ReadJobResultResponse = ReadJobResultResponses[keyof ReadJobResultResponses];
 
 export type ReadMeData = {
     body?: never;

@@ -2,7 +2,7 @@
 // line of what it prints is the tarball's path.
 import { build } from 'esbuild';
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -11,7 +11,7 @@ const [name = ''] = process.argv.slice(2);
 const staging = join(root, '.cache/pack', name);
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 
-const MAKERS = { client: packClient };
+const MAKERS = { cli: packCli, client: packClient };
 const make = Object.hasOwn(MAKERS, name) ? MAKERS[name] : undefined;
 if (make === undefined) throw new Error(`"${name}" is not a package: ${Object.keys(MAKERS).join(', ')}`);
 rmSync(staging, { recursive: true, force: true });
@@ -33,6 +33,27 @@ const [packed] = JSON.parse(
 );
 process.stdout.write(`${join(root, 'dist', packed.filename)}\n`);
 
+async function packCli() {
+  const { metafile } = await build({
+    metafile: true,
+    entryPoints: [join(root, 'cli/slipway/main.ts')],
+    outfile: join(staging, 'slipway.js'),
+    bundle: true,
+    minify: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node20',
+    define: { SLIPWAY_VERSION: JSON.stringify(version) },
+    // What is written for CommonJS asks for node's own modules by require.
+    banner: {
+      js: "import { createRequire as makeRequire } from 'node:module'; const require = makeRequire(import.meta.url);",
+    },
+    legalComments: 'none',
+  });
+  chmodSync(join(staging, 'slipway.js'), 0o755);
+  writeFileSync(join(staging, 'THIRD-PARTY.txt'), licencesOf(Object.keys(metafile.inputs)));
+}
+
 async function packClient() {
   await build({
     entryPoints: [join(root, 'client/index.ts')],
@@ -50,4 +71,19 @@ async function packClient() {
     [tsc, ...options, ...target, '--outDir', join(staging, 'types'), join(root, 'client/index.ts')],
     { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] },
   );
+}
+
+/** The licences of what went into the bundle: they ask to come along. */
+function licencesOf(inputs) {
+  const packages = new Set(inputs.flatMap((input) => /^node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(input)?.[1] ?? []));
+  return [...packages]
+    .sort()
+    .map((one) => {
+      const folder = join(root, 'node_modules', one);
+      const { version: of, license } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+      const file = readdirSync(folder).find((entry) => /^licen[cs]e/i.test(entry));
+      const text = file === undefined ? '' : `\n${readFileSync(join(folder, file), 'utf8').trim()}\n`;
+      return `${one} ${of} (${license})\n${text}`;
+    })
+    .join(`\n${'-'.repeat(80)}\n\n`);
 }

@@ -5151,6 +5151,10 @@ export type ListFirmwareInstallationsData = {
          */
         until?: string;
         /**
+         * Comma list of installations
+         */
+        id?: string;
+        /**
          * Comma list: scheduled, queued, delivered, accepted, deferred, downloading, downloaded, installing, rebooting, confirming, installed, failed, rejected, canceled, timed_out, superseded
          */
         state?: string;

@@ -207,6 +207,7 @@ export const INSTALLATION_SORTS = ['requestedAt', 'endedAt'] as const;
 
 /** The filters of the list, as members of its query. Each may be absent. */
 export const installationFilters = {
+  id: listOf(id).meta({ description: 'Comma list of installations' }),
   state: listOf(z.enum(STATES)).meta({ description: `Comma list: ${STATES.join(', ')}` }),
   slot: listOf(slotName).meta({ description: 'Comma list of slots' }),
   rolloutId: listOf(id).meta({ description: 'Comma list of rollouts' }),

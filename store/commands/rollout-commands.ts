@@ -1,6 +1,7 @@
 import { defined } from '../../domain/defined.js';
 import { DomainError } from '../../domain/errors.js';
 import { eventOfCommand } from '../../domain/webhook/event-names.js';
+import { amendmentOf } from '../../domain/rollout/amendment.js';
 import { amended } from '../../domain/rollout/amend.js';
 import { abortedBy, pausedBy, resumed, rolledBackBy, withGroup } from '../../domain/rollout/apply.js';
 import type { Amendment, Command } from '../../domain/rollout/commands.js';
@@ -225,7 +226,12 @@ async function skip(tx: Tx, rollout: StoredRollout, name: string, by: string, no
 async function amend(tx: Tx, rollout: StoredRollout, amendment: Amendment, by: Person, now: number): Promise<Done> {
   const { after, loosened } = amended(rollout, amendment, by, now);
   if (after.plan.pace.offline !== rollout.plan.pace.offline) await judgeAdmissibleAnew(tx, rollout);
-  return { after, data: { amendment, ...(loosened.length > 0 ? { loosens: loosened } : {}) } };
+  // What it had instead: two versions can be compared from the history alone.
+  const replaced = amendmentOf(after.plan, rollout.plan);
+  return {
+    after,
+    data: { amendment, ...(replaced ? { replaced } : {}), ...(loosened.length > 0 ? { loosens: loosened } : {}) },
+  };
 }
 
 /**

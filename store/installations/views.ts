@@ -92,6 +92,7 @@ export async function listOfDevice(
 /** All that are given must match; absent = any. */
 export interface InstallationFilter {
   /** Any of these. */
+  id?: readonly string[] | undefined;
   state?: readonly string[] | undefined;
   slot?: readonly string[] | undefined;
   rolloutId?: readonly string[] | undefined;
@@ -119,6 +120,7 @@ export async function listInstallations(
     values.push(one ? list[0] : list);
     where.push(one ? `i.${column} = $${values.length}::${type}` : `i.${column} = ANY($${values.length}::${type}[])`);
   };
+  any('id', 'uuid', filter.id);
   any('state', 'text', filter.state);
   any('slot', 'text', filter.slot);
   any('rollout_id', 'uuid', filter.rolloutId);

@@ -6,6 +6,7 @@ import { Refusals } from './auth/refusals.js';
 import { byApiKey, identify, type Authenticate } from './auth/authentication.js';
 import { sparingLookups } from './auth/spared-lookups.js';
 import { deviceCover, deviceDialects } from './devices/dialects.js';
+import { Waits } from './devices/waits.js';
 import { LiveEvents } from './live/live-events.js';
 import { createMetrics } from './metrics.js';
 import { mount } from './mount.js';
@@ -65,6 +66,8 @@ export interface AppOptions {
   version?: string;
   /** Ended before the listener: its streams never end by themselves. */
   live?: LiveEvents;
+  /** Ended before the listener, too: devices that wait are answered then. */
+  waits?: Waits;
   /** Ended after the listener: it writes what it counted. */
   refusals?: Refusals;
   /** The key that signs the audit. */
@@ -83,6 +86,7 @@ export function createApp({
   trustedProxies = [],
   version = '0.1.0',
   live = new LiveEvents(services.pool, services.log),
+  waits = new Waits(services.pool, services.log),
   refusals = new Refusals(services.pool, services.now, services.log),
   auditKey,
   dashboard,
@@ -115,7 +119,7 @@ export function createApp({
     openApiRoute(() => document),
     deviceOpenApiRoute(() => deviceDocument),
   ];
-  const dialects = deviceDialects(services);
+  const dialects = deviceDialects(services, waits);
   const document = openApiDocument(routes, services.publicUrl, version);
   const deviceDocument = openApiDocument(
     dialects.flatMap((one) => one.routes),

@@ -54,6 +54,7 @@ export const ERRORS = {
   },
   DEVICE_ALIAS_CONFLICT: { status: 409, title: 'The alias names another device' },
   DEVICE_IN_USE: { status: 409, title: 'The device has open installations, or is a gateway of others' },
+  DEVICE_FOREIGN: { status: 403, title: 'The device is not the one that asks, nor behind it' },
   DEVICE_CREDENTIAL_LIMIT: { status: 409, title: 'Two credentials of this type are already valid' },
   DEVICE_CREDENTIAL_SHOWN: { status: 409, title: 'The secret was shown in the first answer and is not stored' },
   DEVICE_CREDENTIAL_NOT_FOUND: { status: 404, title: 'The credential does not exist' },

@@ -257,6 +257,7 @@ CREATE TABLE devices (
   said_type text
   reports_as text
   silent_since timestamp with time zone
+  polled_until timestamp with time zone
   CONSTRAINT devices_pkey PRIMARY KEY (tenant_id, id)
   CONSTRAINT devices_tenant_id_connected_by_fkey FOREIGN KEY (tenant_id, connected_by) REFERENCES devices(tenant_id, id)
   CONSTRAINT devices_tenant_id_device_type_id_fkey FOREIGN KEY (tenant_id, device_type_id) REFERENCES device_types(tenant_id, id)
@@ -271,6 +272,7 @@ CREATE INDEX devices_in_order_of_names ON public.devices USING btree (tenant_id,
 CREATE INDEX devices_newest ON public.devices USING btree (tenant_id, created_at DESC, id DESC);
 CREATE INDEX devices_online ON public.devices USING btree (tenant_id, online, created_at DESC, id DESC);
 CREATE INDEX devices_online_by_hour ON public.devices USING btree (last_seen_hour NULLS FIRST) WHERE online;
+CREATE INDEX devices_polling ON public.devices USING btree (polled_until) WHERE (polled_until IS NOT NULL);
 POLICY all_tenants ON devices TO slipway_worker USING true
 POLICY one_tenant ON devices TO slipway_api USING (tenant_id = current_tenant())
 GRANT DELETE, INSERT, SELECT, UPDATE TO slipway_api

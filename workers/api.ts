@@ -9,6 +9,7 @@ import { ensureBootstrapKey } from '../store/db/api-keys.js';
 import { forgetEndedCredentials } from '../store/fleet/broker-credentials.js';
 import { expireDrafts } from '../store/fleet/firmwares.js';
 import { sweepIdempotencyKeys } from '../store/db/idempotency.js';
+import { Listener } from '../store/outbox/listen.js';
 import { CHANNEL } from '../store/outbox/outbox.js';
 import { databaseNow } from '../store/db/clock.js';
 import { openPool, servedBy } from '../store/db/pool.js';
@@ -35,6 +36,7 @@ import { sweepJobs } from '../store/jobs/jobs.js';
 import { sweepResults } from '../store/jobs/results.js';
 import { Housekeeping } from '../api/housekeeping.js';
 import { listen, listenWithTls } from '../api/http/listener.js';
+import { Waits } from '../api/devices/waits.js';
 import { LiveEvents } from '../api/live/live-events.js';
 import type { Services } from '../api/http/route.js';
 import type { Part, UnknownPart } from '../runtime/health/parts.js';
@@ -147,6 +149,13 @@ onShutdown(async () => {
 });
 const authenticate = eitherOf(byApiKey(pool, services.now, usedKeys), await operatorTokens(settings));
 const live = new LiveEvents(pool, log);
+const waits = new Waits(pool, log);
+const listener = new Listener(
+  ownUrl ?? databaseUrl,
+  () => waits.wake(),
+  (error) => log.debug({ err: error }, 'devices that wait are woken more slowly: the database was not heard'),
+);
+onShutdown(() => listener.end());
 const refusals = new Refusals(pool, services.now, log);
 const auditKey: KeyFile = {
   path: settings.auditKeyFile,
@@ -159,6 +168,7 @@ const auditKey: KeyFile = {
 const app = createApp({
   services,
   live,
+  waits,
   refusals,
   auditKey,
   parts: [
@@ -184,6 +194,7 @@ https?.answerWith(app);
 onShutdown(() => refusals.end());
 onShutdown(async () => void (await Promise.all([http.close(), https?.close()])));
 onShutdown(() => live.end());
+onShutdown(() => waits.end());
 onShutdown(() => schema.end());
 drainFirst(settings.drainDelayMs, () => {
   log.info({ delayMs: settings.drainDelayMs }, 'shuts down: not ready from now on');

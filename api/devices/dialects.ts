@@ -1,20 +1,12 @@
 import type { Cover } from '../openapi.js';
-import { byDeviceToken } from '../auth/device-tokens.js';
 import type { Services } from '../http/route.js';
 import type { Dialect } from './dialect.js';
+import { nativeDialect } from './native.js';
+import type { Waits } from './waits.js';
 
 /** What a process offers to devices beside MQTT. A new dialect is one more entry here. */
-export function deviceDialects({ pool }: Services): readonly Dialect[] {
-  return [
-    // The native protocol's own (docs/contracts/device-mqtt.md, "The HTTP twin").
-    {
-      routes: [],
-      identify: byDeviceToken(pool),
-      securitySchemes: {
-        bearer: { type: 'http', scheme: 'bearer', description: "The device's own token (`type: token`)" },
-      },
-    },
-  ];
+export function deviceDialects(services: Services, waits: Waits): readonly Dialect[] {
+  return [nativeDialect(services, waits)];
 }
 
 /** Of the document of all dialects. */

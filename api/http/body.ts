@@ -61,7 +61,11 @@ export function checkMediaType(request: Request, accepted: readonly string[]): s
   return type;
 }
 
-function readBytes(request: Request): Promise<Buffer> {
+/**
+ * Reads a body as it is. @param most bytes
+ * @throws DomainError REQUEST_TOO_LARGE, REQUEST_TIMEOUT, REQUEST_VALIDATION where it broke off
+ */
+export function readBytes(request: Request, most = MAX_BODY_BYTES): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let size = 0;
@@ -79,7 +83,7 @@ function readBytes(request: Request): Promise<Buffer> {
     };
     const onData = (chunk: Buffer): void => {
       size += chunk.length;
-      if (size > MAX_BODY_BYTES) settle(() => reject(tooLarge()));
+      if (size > most) settle(() => reject(tooLarge(most)));
       else chunks.push(chunk);
     };
     request.on('data', onData);
@@ -145,6 +149,6 @@ function unkeepable(value: string): string | undefined {
   return undefined;
 }
 
-function tooLarge(): DomainError {
-  return new DomainError('REQUEST_TOO_LARGE', `the body is larger than ${MAX_BODY_BYTES} bytes`);
+function tooLarge(most = MAX_BODY_BYTES): DomainError {
+  return new DomainError('REQUEST_TOO_LARGE', `the body is larger than ${most} bytes`);
 }

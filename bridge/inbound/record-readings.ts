@@ -1,6 +1,7 @@
 import { paired } from '../../domain/pairs.js';
 import { receiptsOf, type Receipt } from '../../protocol/mqtt/receipts.js';
 import { takeMessages } from '../../store/commands/device-messages.js';
+import { forgetPolls, type Node } from '../../store/commands/polls.js';
 import { assertLease, type Fence } from '../../store/db/leases.js';
 import type { Pool } from '../../store/db/pool.js';
 import { lockedDevices } from '../../store/installations/device-aggregate.js';
@@ -33,7 +34,9 @@ export async function recordReadings(
     pool,
     async (tx) => {
       await assertLease(tx, fence);
-      return takeMessages(tx, readings, now);
+      const all = await takeMessages(tx, readings, now);
+      await forgetPolls(tx, readings.flatMap(connected));
+      return all;
     },
     { lockMs },
   );
@@ -41,6 +44,13 @@ export async function recordReadings(
     ...rest,
     receipts: outcome !== undefined && 'message' in reading ? receiptsOf(reading.message, outcome) : [],
   }));
+}
+
+/** What a device says at the beginning of a connection: one that waited over HTTP before waits no longer. */
+function connected(reading: Reading): Node[] {
+  if (!('message' in reading) || reading.source !== undefined) return [];
+  const { type, tenant, node, device } = reading.message;
+  return node === device && (type === 'hello' || type === 'presence') ? [{ tenantId: tenant, deviceId: node }] : [];
 }
 
 /**

@@ -3,6 +3,7 @@ import { ENDED_FILTER, SERVICE_FILTER } from '../../protocol/mqtt/topics.js';
 import { Pause } from '../../runtime/pause.js';
 import { BROKER_LEASE, Heartbeat } from '../../store/db/heartbeat.js';
 import { askAfterLoss, noteBrokerLoss, readBrokerLoss } from '../../store/commands/broker-loss.js';
+import { endPolls } from '../../store/commands/polls.js';
 import { lookForSilence } from '../../store/commands/silence.js';
 import { withReleasedClaims } from '../rounds/release-claims.js';
 import { Comparison } from '../outbound/comparison.js';
@@ -169,7 +170,9 @@ export class BrokerSession {
   /** At most some at once, so that a fleet that fell silent together is asked little by little. */
   private async lookForSilence(since: number, doubtedSince: number | undefined): Promise<boolean> {
     const { pool, guard, now, communicationIntervalMs: intervalMs = COMMUNICATION_INTERVAL_MS } = this.deps;
-    const found = await lookForSilence(pool, guard.fence, { now: now(), since, doubtedSince, intervalMs });
+    const found =
+      (await lookForSilence(pool, guard.fence, { now: now(), since, doubtedSince, intervalMs })) +
+      (await endPolls(pool, guard.fence, now()));
     if (found > 0) this.deps.committed();
     return false;
   }

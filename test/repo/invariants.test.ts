@@ -2,9 +2,12 @@ import { describe, expect, it } from '@jest/globals';
 import { existsSync } from 'node:fs';
 import { files, read } from './files.js';
 
-/** Of every test and group of tests; Prettier takes double quotes where a title holds an apostrophe. */
+/**
+ * Of every test and group of tests, also of the suites that several share; Prettier takes double quotes where a title
+ * holds an apostrophe.
+ */
 const titles = files
-  .filter((file) => file.endsWith('.test.ts'))
+  .filter((file) => file.endsWith('.test.ts') || file.startsWith('test/contract/'))
   .flatMap((file) =>
     [...read(file).matchAll(/\b(?:it|describe)(?:\.each\([^;]*?\))?\(\s*(['"`])((?:(?!\1).)*)/g)].map(
       ([, , title]) => title!,

@@ -75,6 +75,11 @@ export class Facts {
     });
   }
 
+  /** A token of this device, as its operator makes one. */
+  async token(deviceId: string): Promise<string> {
+    return (await this.as((tx) => createCredential(tx, this.tenantId, deviceId, 'token'))).secret;
+  }
+
   install(
     deviceId: string,
     firmwareId: string,

@@ -100,7 +100,10 @@ export class JobRunner {
       if (error instanceof DomainError && error.status < 500)
         return endJob(this.pool, job, await this.giveUp(job, error.detail), this.now());
       if (!(error instanceof ClaimLost)) throw error;
-      if (await isToBeCancelled(this.pool, job)) await endJob(this.pool, job, 'canceled', this.now());
+      if (await isToBeCancelled(this.pool, job)) return endJob(this.pool, job, 'canceled', this.now());
+      // Where its tenant is suspended: it is claimed again, from where it stands, once that is active.
+      await releaseClaim(this.pool, job);
+      this.log.info(about, 'a job is held, or another process has it');
     } finally {
       clearInterval(keeping);
       if (this.ended) await releaseClaim(this.pool, job);

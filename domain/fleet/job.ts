@@ -6,6 +6,9 @@ export const JOB_STATES = ['receiving', 'queued', 'running', 'done', 'failed', '
 /** One of them; the last three are ends. */
 export type JobState = (typeof JOB_STATES)[number];
 
+/** What a job waits for while its tenant is suspended. */
+export const HELD = 'Waiting for its tenant, which is suspended, to be active again.';
+
 /** What is wrong with one line. `pointer`: a JSON pointer into it, '' = the whole. */
 export interface LineFault {
   readonly line: number;

@@ -98,6 +98,7 @@ export const job = z
       .array(z.strictObject({ line: z.int(), pointer: z.string(), detail: z.string() }))
       .meta({ description: 'The first 100' }),
     resultUntil: timestamp.nullable().meta({ description: 'Until when its maker can read the result' }),
+    waitingOn: z.string().nullable().meta({ description: 'Why it is held' }),
   })
   .meta({
     id: 'Job',
@@ -116,5 +117,6 @@ export const job = z
       skipped: 0,
       errors: [],
       resultUntil: null,
+      waitingOn: null,
     },
   });

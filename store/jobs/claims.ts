@@ -33,7 +33,11 @@ interface ClaimedRow {
   attempts: number;
 }
 
-/** The oldest job on which no process works; undefined where there is none. */
+/** Nothing more is done while the tenant of the job is suspended. */
+const MAY_GO_ON = `NOT cancel_asked
+  AND EXISTS (SELECT FROM tenants t WHERE t.id = jobs.tenant_id AND t.state = 'active')`;
+
+/** The oldest job of an active tenant on which no process works; undefined where there is none. */
 export async function claimJob(pool: Pool, now: number): Promise<ClaimedJob | undefined> {
   const claim = newId(now);
   const { rows } = await asService(pool, (tx) =>
@@ -41,6 +45,7 @@ export async function claimJob(pool: Pool, now: number): Promise<ClaimedJob | un
       `UPDATE jobs j SET state = 'running', attempts = attempts + 1, claim = $1, claimed_until = $3, started_at = coalesce(started_at, $2)
        FROM (SELECT tenant_id, id FROM jobs WHERE state IN ('queued', 'running')
          AND (claimed_until IS NULL OR claimed_until < $2 OR claimed_until > $3)
+         AND EXISTS (SELECT FROM tenants t WHERE t.id = jobs.tenant_id AND t.state = 'active')
          ORDER BY created_at LIMIT 1 FOR UPDATE SKIP LOCKED) AS next
        WHERE j.tenant_id = next.tenant_id AND j.id = next.id
        RETURNING j.tenant_id, j.id, j.kind, j.spec, j.created_by, j.origin, j.position, j.attempts`,
@@ -63,13 +68,15 @@ export async function claimJob(pool: Pool, now: number): Promise<ClaimedJob | un
   );
 }
 
-/** Keeps the claim for some more seconds. @returns false where it was lost, or the job is to be cancelled */
+/** Keeps the claim for some more seconds. @returns false where it was lost, or the job is to be cancelled or held */
 export async function keepClaim(pool: Pool, job: ClaimedJob, now: number): Promise<boolean> {
   const { rowCount } = await asService(pool, (tx) =>
-    tx.query(
-      'UPDATE jobs SET claimed_until = $4 WHERE tenant_id = $1 AND id = $2 AND claim = $3 AND NOT cancel_asked',
-      [job.tenantId, job.id, job.claim, iso(now + CLAIM_MS)],
-    ),
+    tx.query(`UPDATE jobs SET claimed_until = $4 WHERE tenant_id = $1 AND id = $2 AND claim = $3 AND ${MAY_GO_ON}`, [
+      job.tenantId,
+      job.id,
+      job.claim,
+      iso(now + CLAIM_MS),
+    ]),
   );
   return rowCount === 1;
 }
@@ -103,7 +110,7 @@ export interface Progress {
 
 /**
  * Writes down what was done, in the transaction that did it: so that a line is done once, whichever process dies when.
- * @throws where another process has the job now, or it is to be cancelled: then nothing is done
+ * @throws where another process has the job now, or it is to be cancelled or held: then nothing is done
  */
 export async function recordProgress(
   tx: Tx,
@@ -114,7 +121,7 @@ export async function recordProgress(
     `UPDATE jobs SET position = $4, attempts = 0, done = done + $5, skipped = skipped + $6, failed = failed + $7,
        errors = (SELECT coalesce(jsonb_agg(e ORDER BY n), '[]') FROM jsonb_array_elements(errors || $8::jsonb)
          WITH ORDINALITY AS x(e, n) WHERE n <= ${MAX_ERRORS})
-     WHERE tenant_id = $1 AND id = $2 AND claim = $3 AND NOT cancel_asked`,
+     WHERE tenant_id = $1 AND id = $2 AND claim = $3 AND ${MAY_GO_ON}`,
     [
       job.tenantId,
       job.id,
@@ -129,7 +136,7 @@ export async function recordProgress(
   if (rowCount !== 1) throw new ClaimLost();
 }
 
-/** Another process has the job, or it is to be cancelled. */
+/** Another process has the job, or it is to be cancelled or held. */
 export class ClaimLost extends Error {
   override readonly name = 'ClaimLost';
 }

@@ -1,5 +1,5 @@
 import { DomainError } from '../../domain/errors.js';
-import type { JobKind, JobState, LineFault } from '../../domain/fleet/job.js';
+import { HELD, type JobKind, type JobState, type LineFault } from '../../domain/fleet/job.js';
 import { newId } from '../db/ids.js';
 import { oneRow } from '../db/one-row.js';
 import type { Page, PageRequest } from '../db/page.js';
@@ -25,6 +25,8 @@ export interface JobView {
   readonly errors: readonly LineFault[];
   /** Until when its maker can read the result; null where there is none, or not yet, or not any more. */
   readonly resultUntil: string | null;
+  /** Why it is not worked on; null where it is, or has ended. */
+  readonly waitingOn: string | null;
 }
 
 /** How the request came in that made a job. */
@@ -50,10 +52,12 @@ interface JobRow {
   errors: LineFault[];
   has_result: boolean;
   result_deleted_at: Date | null;
+  held: boolean;
 }
 
-const COLUMNS =
-  'id, kind, state, spec, created_by, created_at, started_at, ended_at, total, done, failed, skipped, errors, has_result, result_deleted_at';
+const COLUMNS = `id, kind, state, spec, created_by, created_at, started_at, ended_at, total, done, failed, skipped, errors,
+  has_result, result_deleted_at,
+  ended_at IS NULL AND EXISTS (SELECT FROM tenants t WHERE t.id = jobs.tenant_id AND t.state <> 'active') AS held`;
 
 /** Of the errors of a job, this many are kept; `failed` counts all. */
 export const MAX_ERRORS = 100;
@@ -207,6 +211,7 @@ function toView(row: JobRow): JobView {
       row.has_result && row.ended_at !== null && row.result_deleted_at === null
         ? iso(row.ended_at.getTime() + RESULT_MS)
         : null,
+    waitingOn: row.held ? HELD : null,
   };
 }
 

@@ -1,5 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { HELD } from '../../domain/fleet/job.js';
+import { asTenant } from '../../store/db/transaction.js';
+import { readJob } from '../../store/jobs/jobs.js';
 import { until } from '../support/until.js';
 import { startApi, type ApiUnderTest, type Client, type Reply } from './api-under-test.js';
 
@@ -306,4 +309,35 @@ describe('A job', () => {
       await idle.close();
     }
   }, 60_000);
+
+  it('of a suspended tenant is held, with a sentence, and continues from there once that is active again', async () => {
+    const operator = await api.as({ permissions: ['tenants:read', 'tenants:write'] });
+    const turns = (state: string) => operator.call('PATCH', '/v1/tenants/held', { state });
+    const made = await operator.call('POST', '/v1/tenants', { id: 'held' });
+    const authorization = `Bearer ${String(made.body.data.key)}`;
+    const owner: Pick<Client, 'call'> = {
+      call: (method, path, body, headers) => api.call(method, path, body, { authorization, ...headers }),
+    };
+    const kind = (await owner.call('POST', '/v1/device-types', { name: 'T', slots: {} })).body.data.id as string;
+    const rows = Array.from({ length: 20_000 }, (_, n) => device(`held-${n}`, {}, { deviceTypeId: kind }));
+    const sent = await owner.call('POST', '/v1/devices/import?onConflict=skip', file(...rows), LINES);
+    const { id } = sent.body.data as Job;
+    const reader = { by: '', readsAll: true };
+    const read = () => asTenant(api.pool, 'held', (tx) => readJob(tx, 'held', id, reader));
+    expect((await read()).waitingOn).toBeNull();
+    await until('some of it is done', async () => (await read()).done > 0, 30_000);
+    expect((await turns('suspended')).status).toBe(200);
+    const claims = async () =>
+      (await api.pool.query<{ claim: string | null }>('SELECT claim FROM jobs WHERE id = $1', [id])).rows[0]!.claim;
+    await until('no process works on it', async () => (await claims()) === null, 30_000);
+    const held = await read();
+    expect(held).toMatchObject({ state: 'running', waitingOn: HELD });
+    expect(held.done).toBeLessThan(20_000);
+    // Later work of another tenant does not wait behind it.
+    expect(await ended(await upload(file(device('not held'))))).toMatchObject({ state: 'done' });
+    expect(await read()).toEqual(held);
+    await turns('active');
+    const after = await until('it is done', async () => ((await read()).state === 'done' ? read() : undefined), 60_000);
+    expect(after).toMatchObject({ done: 20_000, failed: 0, skipped: 0, waitingOn: null });
+  }, 150_000);
 });

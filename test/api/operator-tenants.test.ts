@@ -1,10 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { randomUUID } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
+import { installationDownloadUrl } from '../../protocol/http/download-links.js';
 import { removeTenants } from '../../store/commands/remove-tenant.js';
 import { holdLease } from '../../store/db/leases.js';
+import { asService } from '../../store/db/transaction.js';
+import { readLinkSigner } from '../../store/fleet/downloads.js';
 import { until } from '../support/until.js';
 import { startApi, type ApiUnderTest, type Client, type Reply } from './api-under-test.js';
-import { attach, newFirmware } from './upload.js';
+import { attach, newFirmware, uploaded } from './upload.js';
 import { Listening } from './listening.js';
 
 const TENANTS = '/v1/tenants';
@@ -194,6 +197,30 @@ describe('A suspended tenant', () => {
     await changed(id, { state: 'active' });
     await until('it takes them', async () => (await owner.call('GET', '/v1/me')).status === 200, 20_000);
   });
+
+  it('lets downloads of open installations go on: one that runs, and what is fetched of it later', async () => {
+    const { id, owner } = await tenant();
+    // More than the buffers between both sides hold: it cannot have been sent before anything was read.
+    const bytes = randomBytes(32 * 1_048_576);
+    const firmwareId = await uploaded(owner, bytes);
+    const deviceTypeId = await typeOf(owner);
+    await owner.call('POST', `/v1/device-types/${deviceTypeId}/slots/firmware/firmware-associations`, { firmwareId });
+    const device = (await owner.call('POST', '/v1/devices', { info: { name: 'd', deviceTypeId } })).body.data
+      .id as string;
+    const path = `/v1/devices/${device}/firmware-installations`;
+    const made = await owner.call('POST', path, { firmwareId, slot: 'firmware' });
+    const sign = await asService(api.pool, readLinkSigner);
+    const link = installationDownloadUrl(api.url, sign, id, made.body.data.id as string);
+    const running = await fetch(link, { signal: AbortSignal.timeout(60_000) });
+    const reader = running.body!.getReader();
+    const read = [(await reader.read()).value!];
+    await changed(id, { state: 'suspended' });
+    await until('it refuses operators', async () => (await owner.call('GET', '/v1/me')).status === 403, 20_000);
+    for (let more = await reader.read(); !more.done; more = await reader.read()) read.push(more.value);
+    expect(Buffer.concat(read).equals(bytes)).toBe(true);
+    const rest = await fetch(link, { headers: { range: 'bytes=-100' } });
+    expect([rest.status, Buffer.from(await rest.arrayBuffer())]).toEqual([206, bytes.subarray(-100)]);
+  }, 90_000);
 
   it("is never the operator's own", async () => {
     expect(codeOf(await changed('default', { state: 'suspended' }))).toEqual([409, 'TENANT_STATE']);

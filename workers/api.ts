@@ -340,5 +340,6 @@ async function operatorTokens({ jwt }: Settings) {
   // The settings are refused where only one of them has a value.
   if (jwt.issuer === undefined || jwt.audience === undefined) return undefined;
   const { byOperatorToken } = await import('../api/auth/operator-tokens.js');
-  return byOperatorToken(pool, { issuer: jwt.issuer, audience: jwt.audience, jwksUrl: jwt.jwksUrl }, log);
+  const { issuer, audience, jwksUrl, clientId } = jwt;
+  return byOperatorToken(pool, { issuer, audience, jwksUrl, clientId }, log);
 }

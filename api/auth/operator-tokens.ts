@@ -1,13 +1,5 @@
 import type { Logger } from 'pino';
-import {
-  createRemoteJWKSet,
-  customFetch,
-  decodeProtectedHeader,
-  errors,
-  jwtVerify,
-  type JWTPayload,
-  type JWTVerifyGetKey,
-} from 'jose';
+import { decodeProtectedHeader, errors, jwtVerify, type JWTPayload, type JWTVerifyGetKey } from 'jose';
 import { DomainError } from '../../domain/errors.js';
 import {
   OF_THE_INSTALLATION,
@@ -21,6 +13,7 @@ import type { Pool } from '../../store/db/pool.js';
 import { databaseNow } from '../../store/db/clock.js';
 import { TENANT_ID } from '../../store/db/transaction.js';
 import type { Authenticate } from './authentication.js';
+import { issuerKeys } from './issuer-keys.js';
 import { TenantAdmission } from './tenant-admission.js';
 import { TokenRefused } from '../http/token-refused.js';
 import { claimsOf, refusalOf } from './token-refusal.js';
@@ -33,16 +26,12 @@ export interface OperatorTokens {
   audience: string;
   /** Where the issuer's keys are; undefined = its OIDC discovery document says so. */
   jwksUrl?: string | undefined;
+  /** As the issuer knows the command line and the dashboard: ID tokens have it as `aud`. */
+  clientId?: string | undefined;
 }
 
 /** The issuer's clock and ours. */
 const CLOCK_TOLERANCE_S = 60;
-const FETCH_TIMEOUT_MS = 5_000;
-/**
- * A token names keys of the issuer; an unknown one has them fetched anew, but no more often than this, whichever client
- * sends what.
- */
-const FETCH_AGAIN_MS = 10_000;
 /** OpenID Connect Core §2: at most 255 characters of ASCII. It is written into the history, as the token's id is. */
 const SUBJECT = /^[\x20-\x7e]{1,255}$/;
 
@@ -53,11 +42,11 @@ const SUBJECT = /^[\x20-\x7e]{1,255}$/;
  * over.
  */
 export function byOperatorToken(pool: Pool, options: OperatorTokens, log: Logger): Authenticate {
-  const keys = keysOf(options);
+  const keys = issuerKeys(options.issuer, options.jwksUrl);
   const tenants = new TenantAdmission(pool, databaseNow);
   return async (token) => {
     const claims = await verified(token, keys, options, log);
-    if (isIdToken(token, claims))
+    if (isIdToken(token, claims, options.clientId))
       throw new TokenRefused(
         'claims',
         'the token is an ID token, which says to a client who signed in: send the access token',
@@ -133,53 +122,17 @@ async function verified(
   }
 }
 
-/** What stood between us and the issuer: no fault of the token. */
-class KeysAway extends Error {
-  override readonly name = 'KeysAway';
-}
-
-function keysOf({ issuer, jwksUrl }: OperatorTokens): JWTVerifyGetKey {
-  let found: Promise<string> | undefined;
-  let keys: JWTVerifyGetKey | undefined;
-  return async (header, token) => {
-    // Asked for once, however many tokens wait for it; and again by the next one where it failed.
-    found ??= jwksUrl === undefined ? discover(issuer) : Promise.resolve(jwksUrl);
-    found.catch(() => (found = undefined));
-    keys ??= createRemoteJWKSet(new URL(await found), {
-      timeoutDuration: FETCH_TIMEOUT_MS,
-      cooldownDuration: FETCH_AGAIN_MS,
-      [customFetch]: fetched,
-    });
-    return keys(header, token);
-  };
-}
-
-async function fetched(url: string, options: RequestInit): Promise<Response> {
-  try {
-    const response = await fetch(url, options);
-    if (response.status === 200) return response;
-    throw new Error(`HTTP ${response.status}`);
-  } catch (error) {
-    throw new KeysAway(`${url}: ${(error as Error).message}`, { cause: error });
-  }
-}
-
-async function discover(issuer: string): Promise<string> {
-  const url = `${issuer.replace(/\/+$/, '')}/.well-known/openid-configuration`;
-  const response = await fetched(url, { signal: AbortSignal.timeout(FETCH_TIMEOUT_MS) });
-  const { jwks_uri: found } = (await response.json().catch(() => ({}))) as { jwks_uri?: unknown };
-  if (typeof found !== 'string' || !URL.canParse(found)) throw new KeysAway(`${url} has no jwks_uri`);
-  return found;
-}
-
 /**
- * Whether it is an ID token: also where an issuer gives the client and this service one audience. OpenID Connect Core
- * §3.1.3.6 and §3.3.2.11 have the hashes; Keycloak says it in a claim of its own. An access token may name its type in
- * its header (RFC 9068 §2.1).
+ * Whether it is an ID token, or cannot be told from one: also where an issuer gives the client and this service one
+ * audience. OpenID Connect Core §3.1.3.6 and §3.3.2.11 have the hashes, which the code flow may leave out; Keycloak says
+ * it in a claim of its own. An access token may name its type in its header (RFC 9068 §2.1); for an audience that ID
+ * tokens have as well it has to, or to say what it is for (RFC 9068 §2.2.3).
  */
-function isIdToken(token: string, claims: JWTPayload): boolean {
+function isIdToken(token: string, claims: JWTPayload, clientId: string | undefined): boolean {
   if (/^(application\/)?at\+jwt$/i.test(decodeProtectedHeader(token).typ ?? '')) return false;
-  return claims['at_hash'] !== undefined || claims['c_hash'] !== undefined || claims['typ'] === 'ID';
+  if (claims['at_hash'] !== undefined || claims['c_hash'] !== undefined || claims['typ'] === 'ID') return true;
+  const isForClient = clientId !== undefined && [claims.aud].flat().includes(clientId);
+  return isForClient && claims['scope'] === undefined && claims['scp'] === undefined;
 }
 
 /** A claim that is a list, or names with spaces between. */

@@ -1979,6 +1979,10 @@ export type Job = {
      * Until when its maker can read the result
      */
     resultUntil: string | null;
+    /**
+     * Why it is held
+     */
+    waitingOn: string | null;
 };
 
 export type BulkAction = {

@@ -174,6 +174,7 @@ async function filled(): Promise<{ rolloutId: string; installationId: string; sh
       job,
     ],
     [`INSERT INTO job_lines (tenant_id, job_id, line) VALUES ($1, $2, 1)`, job],
+    [`INSERT INTO job_results (tenant_id, job_id, line, sealed) VALUES ($1, $2, 1, '\\x00')`, job],
     [
       `INSERT INTO rollout_templates (tenant_id, id, plan, created_by, created_at) VALUES ($1, gen_random_uuid(), '{}', 'key:x', now())`,
     ],

@@ -46,6 +46,7 @@ import { slotRoutes } from './routes/slots.js';
 import { summaryRoutes } from './routes/summary.js';
 import { tenantRoutes } from './routes/tenants.js';
 import { timelineRoutes } from './routes/timeline.js';
+import { uploadRoutes } from './routes/uploads.js';
 import { usageRoutes } from './routes/usage.js';
 import { webhookRoutes } from './routes/webhooks.js';
 import { errorHandler } from './http/send.js';
@@ -151,6 +152,7 @@ export function createApp({
 function apiRoutes(services: Services, live: LiveEvents): Route[] {
   return [
     ...firmwareRoutes(services),
+    ...uploadRoutes(services),
     ...downloadRoutes(services),
     ...deviceTypeRoutes(),
     ...associationRoutes(),

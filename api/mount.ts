@@ -46,6 +46,7 @@ export function mount(app: Express, routes: readonly Route[], services: Services
   const ordered = [...paths].sort(([a], [b]) => specificity(a).localeCompare(specificity(b)));
   for (const [path, methods] of ordered) {
     app.all(path.replaceAll(/\{(\w+)\}/g, ':$1'), async (request, response) => {
+      overrideMethod(methods, request, response);
       const prepared = chosen(methods, request);
       if (!prepared) return refuseMethod(methods, request, response);
       response.locals['path'] = path;
@@ -72,6 +73,18 @@ function specificity(path: string): string {
   return path.replaceAll(/\{\w+\}/g, '\u{10ffff}');
 }
 
+/**
+ * Paths of tus. A client behind a proxy that passes no PATCH sends it as POST with this header (core protocol,
+ * "X-HTTP-Method-Override").
+ */
+function overrideMethod(methods: ReadonlyMap<Method, Prepared>, request: Request, response: Response): void {
+  const headers = [...methods.values()].find(({ route }) => route.always)?.route.always;
+  if (!headers) return;
+  response.set(headers);
+  const asked = request.headers['x-http-method-override'];
+  if (request.method === 'POST' && typeof asked === 'string') request.method = asked.toUpperCase();
+}
+
 /** HEAD is what GET is, without the body, unless a route says otherwise. */
 function chosen(methods: ReadonlyMap<Method, Prepared>, request: Request): Prepared | undefined {
   const method = request.method.toLowerCase() as Method;
@@ -82,6 +95,8 @@ function refuseMethod(methods: ReadonlyMap<Method, Prepared>, request: Request, 
   const names = [...methods.keys()].map((method) => method.toUpperCase());
   if (names.includes('GET') && !names.includes('HEAD')) names.push('HEAD');
   response.set('Allow', names.join(', '));
+  for (const { route } of methods.values())
+    if (request.method === 'OPTIONS' && route.options) response.set(route.options);
   if (request.method === 'OPTIONS') return void response.status(204).end();
   throw new DomainError(
     'REQUEST_METHOD_NOT_ALLOWED',

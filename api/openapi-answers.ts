@@ -38,11 +38,12 @@ export function shareAnswers(paths: Readonly<Record<string, Json>>): Json {
     if (name === undefined) continue;
     const free = freeName(name, shared);
     const whole = answers.find(({ response }) => 'headers' in response)?.response ?? first.response;
-    shared[free] = { ...first.response, ...whole, description: first.response['description'] };
+    const description = mostFrequent(answers.map(({ response }) => response['description']));
+    shared[free] = { ...first.response, ...whole, description };
     for (const { responses, status, response } of answers)
       responses[status] = {
         $ref: `${PLACE}${free}`,
-        ...(response['description'] === first.response['description'] ? {} : { description: response['description'] }),
+        ...(response['description'] === description ? {} : { description: response['description'] }),
       };
   }
   return Object.fromEntries(Object.entries(shared).sort(([a], [b]) => (a < b ? -1 : 1)));
@@ -68,6 +69,13 @@ function nameOf({ content }: Json): string | undefined {
   const reference = item?.['$ref'];
   if (typeof reference !== 'string') return undefined;
   return `${reference.slice(reference.lastIndexOf('/') + 1)}${meta ? 'Page' : ''}`;
+}
+
+/** The first of those that stand there most often. */
+function mostFrequent(values: readonly unknown[]): unknown {
+  const times = new Map<unknown, number>();
+  for (const value of values) times.set(value, (times.get(value) ?? 0) + 1);
+  return [...times].reduce((most, one) => (one[1] > most[1] ? one : most))[0];
 }
 
 /** The same content has several answers where headers differ. */

@@ -13,7 +13,7 @@ type Json = Record<string, unknown>;
 export interface Cover {
   readonly title: string;
   readonly description: string;
-  /** By the names that routes give in `security`. */
+  /** By the names that routes give in `security`; `bearer` is asked for where a route gives none. */
   readonly securitySchemes: Json;
 }
 
@@ -55,6 +55,7 @@ export function openApiDocument(
       description,
     },
     servers: [{ url: publicUrl }],
+    ...('bearer' in securitySchemes ? { security: [{ bearer: [] }] } : {}),
     tags: [...new Set(routes.map((route) => route.tag))].map((name) => ({ name })),
     paths,
     components: {
@@ -81,7 +82,7 @@ function operation(route: Route, schemas: Json): Json {
       .filter(Boolean)
       .join('\n\n'),
     tags: [route.tag],
-    security: route.permission === null ? [] : (route.security ?? ['bearer']).map((name) => ({ [name]: [] })),
+    ...securityOf(route),
     parameters: [
       ...parameters(route.params?.shape, 'path', schemas),
       ...parameters(route.query?.shape, 'query', schemas),
@@ -90,6 +91,12 @@ function operation(route: Route, schemas: Json): Json {
     ...requestBody(route, schemas),
     responses: responses(route, schemas),
   };
+}
+
+/** A bearer token is what the document asks for where an operation says nothing. */
+function securityOf({ permission, security }: Route): Json {
+  if (permission === null) return { security: [] };
+  return security === undefined ? {} : { security: security.map((name) => ({ [name]: [] })) };
 }
 
 function permissionsOf(route: Route): readonly Permission[] {
@@ -252,13 +259,13 @@ function headers(doc: AnswerDoc): Json {
 }
 
 function problem(description: string, code: ErrorCode): Json {
-  const { status, title } = ERRORS[code];
+  const { status } = ERRORS[code];
   const example = {
     errorCode: code,
-    // Each refusal has a sentence of its own; the title three times in each example is 5 kB of the document.
+    // Each refusal has a sentence of its own; the title, which is the description, three times more is 8 kB.
     errorMessage: '…',
     type: problemType(code),
-    title,
+    title: '…',
     status,
     detail: '…',
     instance: '/v1/…',

@@ -303,6 +303,44 @@ POLICY one_tenant ON firmware_associations TO slipway_api USING (tenant_id = cur
 GRANT DELETE, INSERT, SELECT, UPDATE TO slipway_api
 GRANT DELETE, INSERT, SELECT, UPDATE TO slipway_worker
 
+CREATE TABLE firmware_upload_pieces (
+  tenant_id text NOT NULL
+  upload_id uuid NOT NULL
+  at bigint NOT NULL
+  size integer NOT NULL
+  name uuid NOT NULL
+  CONSTRAINT firmware_upload_pieces_pkey PRIMARY KEY (tenant_id, upload_id, at)
+  CONSTRAINT firmware_upload_pieces_size_check CHECK ((size > 0))
+  CONSTRAINT firmware_upload_pieces_tenant_id_upload_id_fkey FOREIGN KEY (tenant_id, upload_id) REFERENCES firmware_uploads(tenant_id, id) ON DELETE CASCADE
+);
+POLICY all_tenants ON firmware_upload_pieces TO slipway_worker USING true
+POLICY one_tenant ON firmware_upload_pieces TO slipway_api USING (tenant_id = current_tenant())
+GRANT DELETE, INSERT, SELECT, UPDATE TO slipway_api
+GRANT DELETE, INSERT, SELECT, UPDATE TO slipway_worker
+
+CREATE TABLE firmware_uploads (
+  tenant_id text NOT NULL
+  id uuid NOT NULL
+  firmware_id uuid NOT NULL
+  length bigint NOT NULL
+  received bigint NOT NULL DEFAULT 0
+  pieces integer NOT NULL DEFAULT 0
+  metadata text
+  created_at timestamp with time zone NOT NULL
+  expires_at timestamp with time zone NOT NULL
+  finished_at timestamp with time zone
+  CONSTRAINT firmware_uploads_check CHECK (((received >= 0) AND (received <= length)))
+  CONSTRAINT firmware_uploads_length_check CHECK ((length > 0))
+  CONSTRAINT firmware_uploads_pkey PRIMARY KEY (tenant_id, id)
+  CONSTRAINT firmware_uploads_tenant_id_firmware_id_fkey FOREIGN KEY (tenant_id, firmware_id) REFERENCES firmwares(tenant_id, id) ON DELETE CASCADE
+);
+CREATE INDEX firmware_uploads_expiry ON public.firmware_uploads USING btree (expires_at);
+CREATE INDEX firmware_uploads_of_firmware ON public.firmware_uploads USING btree (tenant_id, firmware_id);
+POLICY all_tenants ON firmware_uploads TO slipway_worker USING true
+POLICY one_tenant ON firmware_uploads TO slipway_api USING (tenant_id = current_tenant())
+GRANT DELETE, INSERT, SELECT, UPDATE TO slipway_api
+GRANT DELETE, INSERT, SELECT, UPDATE TO slipway_worker
+
 CREATE TABLE firmwares (
   tenant_id text NOT NULL
   id uuid NOT NULL

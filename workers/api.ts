@@ -34,6 +34,8 @@ import { JobRunner } from '../api/jobs/runner.js';
 import { dropLeftovers } from '../store/rollouts/leftovers.js';
 import { sweepJobs } from '../store/jobs/jobs.js';
 import { sweepResults } from '../store/jobs/results.js';
+import { sweepUploads } from '../api/routes/upload-pieces.js';
+import { UPLOAD_LIFETIME_MS } from '../api/routes/uploads.js';
 import { Housekeeping } from '../api/housekeeping.js';
 import { listen, listenWithTls } from '../api/http/listener.js';
 import { Waits } from '../api/devices/waits.js';
@@ -233,6 +235,11 @@ const housekeeping = new Housekeeping(
       name: 'what broken uploads left behind was removed',
       everyMs: SWEEP_MS,
       run: () => blobs.sweep(UPLOAD_ABANDONED_MS),
+    },
+    {
+      name: 'uploads that resume have expired',
+      everyMs: SWEEP_MS,
+      run: () => sweepUploads(services, UPLOAD_LIFETIME_MS),
     },
   ],
   log,

@@ -2,6 +2,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import { link, mkdir, open, readdir, rename, rm, stat, statfs, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
+import { DiskPieces } from './pieces-disk.js';
 import { conditionOf, publishing, type Content } from './copy.js';
 import { assertSha256, type BlobStore, type ByteRange, type ReceivedBlob } from './port.js';
 import { UploadThread } from './upload-thread.js';
@@ -19,9 +20,9 @@ export interface DiskOptions {
 }
 
 /**
- * Blobs as files below one folder: `ab/ab34…` by content, `incoming/` for uploads under way. Both must be on one file
- * system: a blob appears under its address by a hard link, which is atomic and never replaces a file that a reader
- * reads.
+ * Blobs as files below one folder: `ab/ab34…` by content, `incoming/` for uploads under way, `unfinished/` for those
+ * that go on later. The first two must be on one file system: a blob appears under its address by a hard link, which is
+ * atomic and never replaces a file that a reader reads.
  */
 export async function openDiskBlobs(
   folder: string,
@@ -33,6 +34,7 @@ export async function openDiskBlobs(
 }
 
 class DiskBlobs implements BlobStore {
+  readonly pieces: DiskPieces;
   private readonly incoming: string;
 
   constructor(
@@ -40,10 +42,12 @@ class DiskBlobs implements BlobStore {
     private readonly thread: UploadThread,
   ) {
     this.incoming = join(folder, 'incoming');
+    this.pieces = new DiskPieces(join(folder, 'unfinished'));
   }
 
   async prepare(): Promise<void> {
     await mkdir(this.incoming, { recursive: true, mode: 0o700 });
+    await this.pieces.prepare();
     await syncFolder(this.folder);
   }
 

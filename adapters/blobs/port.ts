@@ -46,7 +46,28 @@ export interface BlobStore {
    */
   sweep(olderThanMs: number): Promise<number>;
 
+  /** What uploads that go on later have sent so far. */
+  readonly pieces: Pieces;
+
   close(): Promise<void>;
+}
+
+/**
+ * Bytes of uploads that are not complete, in pieces, each under a name of its own (a UUID). Which of them count, and in
+ * which order, PostgreSQL says.
+ */
+export interface Pieces {
+  /** After it the piece survives a power cut. A name is given once. */
+  keep(name: string, bytes: Uint8Array): Promise<void>;
+
+  /** @returns undefined where there is no such piece. The caller reads or destroys the stream. */
+  open(name: string): Promise<Readable | undefined>;
+
+  /** What is gone already is no error. */
+  remove(name: string): Promise<void>;
+
+  /** Removes what is older: a process that died may have written it for no upload. @returns how many. */
+  sweep(olderThanMs: number): Promise<number>;
 }
 
 /**
@@ -89,4 +110,10 @@ export class BlobStoreAway extends Error {
 /** An address that is none would become a path: it is a mistake of the caller. */
 export function assertSha256(text: string): void {
   if (!/^[0-9a-f]{64}$/.test(text)) throw new TypeError(`"${text.slice(0, 80)}" is no SHA-256 in lower-case hex`);
+}
+
+/** Likewise a name that is no UUID. */
+export function assertPieceName(name: string): void {
+  if (!/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(name))
+    throw new TypeError(`"${name.slice(0, 80)}" is no UUID in lower-case hex`);
 }

@@ -24,6 +24,7 @@ import {
   type LinkOptions,
   type ReceivedBlob,
 } from './port.js';
+import { S3Pieces } from './pieces-s3.js';
 import { copyInParts } from './s3-copy.js';
 
 /** For a store in one bucket. */
@@ -71,11 +72,15 @@ export function openS3Blobs({ bucket, endpoint, maxCopyBytes = MAX_COPY_BYTES }:
 }
 
 class S3Blobs implements BlobStore {
+  readonly pieces: S3Pieces;
+
   constructor(
     private readonly client: S3Client,
     private readonly bucket: string,
     private readonly maxCopyBytes: number,
-  ) {}
+  ) {
+    this.pieces = new S3Pieces(client, bucket);
+  }
 
   async receive(source: AsyncIterable<Uint8Array>): Promise<ReceivedBlob> {
     const key = `${INCOMING}${randomUUID()}`;

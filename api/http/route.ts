@@ -36,6 +36,10 @@ export interface Route {
    * Unknown and repeated names are 400.
    */
   query?: ZodObject;
+  /** Headers of every answer, refusals included. */
+  always?: Readonly<Record<string, string>>;
+  /** Headers of what OPTIONS is answered at its path. */
+  options?: Readonly<Record<string, string>>;
   /** Headers that change the answer, for the document; the handler reads them itself. */
   requestHeaders?: Record<string, { description: string; example: string }>;
   /** Optional (`.optional()`) where an empty body is fine. */
@@ -146,6 +150,8 @@ export interface UploadLimits {
   readonly maxBytes?: number | undefined;
   /** Bytes that stay free where the store writes: PostgreSQL may write there, too, and stops where it cannot. */
   readonly minFreeBytes?: number | undefined;
+  /** How long an upload that resumes may take, from its creation on; milliseconds, absent = 24 hours. */
+  readonly lifetimeMs?: number | undefined;
 }
 
 /** What routes are made with: `function deviceRoutes(services: Services): Route[]`. */

@@ -2,11 +2,13 @@ import { createHash, type Hash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Request } from 'express';
 import type { ReceivedBlob } from '../../adapters/blobs/port.js';
+import type { Firmware } from '../../domain/artifact/firmware.js';
 import { DomainError } from '../../domain/errors.js';
 import { sentDigests, type SentDigest } from '../../protocol/http/digests.js';
 import { attachContent, keepDraftAlive, lockContent, readFirmware } from '../../store/fleet/firmwares.js';
 import { isBeingRemoved, markRemovable } from '../../store/fleet/removable-contents.js';
 import { removeContent } from '../http/content-removal.js';
+import type { Tx } from '../../store/db/pool.js';
 import { asService } from '../../store/db/transaction.js';
 import { refuseFaults } from '../http/errors.js';
 import { idsIn } from '../http/request-log.js';
@@ -35,7 +37,7 @@ export async function uploadBlob(services: Services, call: Call, firmwareId: str
   const digests = announced(call.request);
   await assertFits(services, call.request, Number(call.request.headers['content-length'] ?? 0));
   await touch();
-  const { expected } = await call.inTenant((tx) => readFirmware(tx, tenantId, firmwareId, age()));
+  const firmware = await call.inTenant((tx) => readFirmware(tx, tenantId, firmwareId, age()));
   const hashes = new Map(
     digests.filter(({ algorithm }) => algorithm !== 'sha-256').map((sent) => [sent, createHash(NAMES[sent.algorithm])]),
   );
@@ -43,10 +45,7 @@ export async function uploadBlob(services: Services, call: Call, firmwareId: str
   try {
     if (received.size === 0)
       throw new DomainError('FIRMWARE_VALIDATION', 'the blob is empty; send its bytes as the body');
-    if (expected?.size !== undefined && expected.size !== received.size)
-      throw mismatch(`size ${expected.size}, which the firmware was created with,`, `${received.size} bytes`);
-    if (expected?.sha256 !== undefined && expected.sha256 !== received.sha256)
-      throw mismatch(`sha256 ${expected.sha256}, which the firmware was created with,`, received.sha256);
+    assertExpected(firmware, received);
     for (const sent of digests) {
       const hex = hashes.get(sent)?.digest('hex') ?? received.sha256;
       if (hex !== sent.hex) throw mismatch(`${sent.header} (${sent.algorithm}) ${sent.hex}`, hex);
@@ -72,6 +71,14 @@ function announced(request: Request): SentDigest[] {
     throw refuseFaults('FIRMWARE_VALIDATION', faults);
   }
   return digests;
+}
+
+/** @throws DomainError FIRMWARE_BLOB_MISMATCH where the firmware was created for other bytes */
+export function assertExpected({ expected }: Pick<Firmware, 'expected'>, received: ReceivedBlob): void {
+  if (expected?.size !== undefined && expected.size !== received.size)
+    throw mismatch(`size ${expected.size}, which the firmware was created with,`, `${received.size} bytes`);
+  if (expected?.sha256 !== undefined && expected.sha256 !== received.sha256)
+    throw mismatch(`sha256 ${expected.sha256}, which the firmware was created with,`, received.sha256);
 }
 
 function mismatch(announcedAs: string, got: string): DomainError {
@@ -138,7 +145,7 @@ async function* bytesOf(
 }
 
 /** @throws DomainError REQUEST_TOO_LARGE, FIRMWARE_STORE_FULL: by what the request says, before the first byte. */
-async function assertFits(services: Services, request: Request, declared: number): Promise<void> {
+export async function assertFits(services: Services, request: Request, declared: number): Promise<void> {
   try {
     if (declared > (services.uploads?.maxBytes ?? Infinity)) throw tooLarge(services);
     await assertRoom(services, declared);
@@ -164,7 +171,8 @@ function tooLarge({ uploads }: Services): DomainError {
   });
 }
 
-function outOfRoom(error: unknown): unknown {
+/** What a store without room threw, as a refusal; other errors as they are. */
+export function outOfRoom(error: unknown): unknown {
   const code = (error as NodeJS.ErrnoException).code;
   return code === 'ENOSPC' || code === 'EDQUOT'
     ? new DomainError('FIRMWARE_STORE_FULL', 'the blob store has no room left', {}, { cause: error })
@@ -175,8 +183,15 @@ function outOfRoom(error: unknown): unknown {
  * First the bytes, then the fact: a crash in between leaves unknown bytes, never a firmware without them. The
  * long part of the commit comes before the transaction; in it, under the content's lock, it is only looked at again,
  * because a removal may have come between. While one is under way, it is waited for.
+ * @param before is done first in that transaction
  */
-async function attach(services: Services, call: Call, firmwareId: string, received: ReceivedBlob): Promise<void> {
+export async function attach(
+  services: Services,
+  call: Call,
+  firmwareId: string,
+  received: ReceivedBlob,
+  before?: (tx: Tx) => Promise<void>,
+): Promise<void> {
   const { sha256 } = received;
   try {
     for (const end = performance.now() + REMOVAL_WAIT_MS; ; await sleep(LOOK_AGAIN_MS)) {
@@ -185,6 +200,7 @@ async function attach(services: Services, call: Call, firmwareId: string, receiv
         await lockContent(tx, sha256);
         if (await isBeingRemoved(tx, sha256)) return false;
         await received.commit();
+        await before?.(tx);
         await attachContent(tx, call.principal.tenantId, firmwareId, received, services.now());
         await call.recordAct(tx, undefined, { size: received.size, sha256, state: 'ready' });
         return true;

@@ -8,7 +8,7 @@ export type ClientOptions = {
  * The contract's envelope and the members of RFC 9457 in one object; facts of the error stand beside them.
  */
 export type Problem = {
-    errorCode: 'AUTH_MISSING_TOKEN' | 'AUTH_INVALID_TOKEN' | 'AUTH_FORBIDDEN' | 'AUTH_KEY_EXPIRED' | 'AUTH_KEY_NOT_FOUND' | 'AUTH_KEY_LAST_OWNER' | 'AUTH_KEY_STATE' | 'AUTH_KEY_SHOWN' | 'AUTH_GRANT_EXCEEDED' | 'TENANT_NOT_FOUND' | 'TENANT_EXISTS' | 'TENANT_STATE' | 'TENANT_SUSPENDED' | 'TENANT_QUOTA' | 'REQUEST_VALIDATION' | 'REQUEST_NOT_FOUND' | 'REQUEST_METHOD_NOT_ALLOWED' | 'REQUEST_NOT_ACCEPTABLE' | 'REQUEST_TIMEOUT' | 'REQUEST_PRECONDITION_FAILED' | 'REQUEST_TOO_LARGE' | 'REQUEST_UNSUPPORTED_MEDIA_TYPE' | 'REQUEST_RANGE_NOT_SATISFIABLE' | 'REQUEST_RATE' | 'REQUEST_HEADERS_TOO_LARGE' | 'REQUEST_IDEMPOTENCY_CONFLICT' | 'FIRMWARE_VALIDATION' | 'FIRMWARE_NO_ACCESS_TO_RESOURCE' | 'FIRMWARE_LINK_INVALID' | 'FIRMWARE_LINK_ENDED' | 'FIRMWARE_BLOB_MISSING' | 'FIRMWARE_BLOB_MISMATCH' | 'FIRMWARE_BLOB_EXISTS' | 'FIRMWARE_STORE_FULL' | 'FIRMWARE_EXPIRED' | 'FIRMWARE_IN_USE' | 'FIRMWARE_NOT_ASSOCIATED' | 'FIRMWARE_INSTALLATION_CONFLICT' | 'FIRMWARE_INSTALLATION_STATE' | 'DEVICE_VALIDATION' | 'DEVICE_NOT_FOUND' | 'DEVICE_CONNECTEDBY_CONFLICT' | 'DEVICE_ALIAS_CONFLICT' | 'DEVICE_IN_USE' | 'DEVICE_FOREIGN' | 'DEVICE_CREDENTIAL_LIMIT' | 'DEVICE_CREDENTIAL_SHOWN' | 'DEVICE_CREDENTIAL_NOT_FOUND' | 'DEVICE_CERTIFICATE_NOT_FOUND' | 'DEVICE_CERTIFICATE_CONFLICT' | 'DEVICETYPE_VALIDATION' | 'DEVICETYPE_NOT_FOUND' | 'DEVICETYPE_SLOT_NOT_FOUND' | 'DEVICETYPE_IN_USE' | 'DEVICETYPE_ASSOCIATION_EXISTS' | 'DEVICETYPE_ASSOCIATION_NOT_FOUND' | 'ROLLOUT_VALIDATION' | 'ROLLOUT_NOT_FOUND' | 'ROLLOUT_TEMPLATE_NOT_FOUND' | 'ROLLOUT_STATE' | 'ROLLOUT_CONFLICT' | 'ROLLOUT_SIMULATION_LIMIT' | 'WEBHOOK_VALIDATION' | 'WEBHOOK_NOT_FOUND' | 'WEBHOOK_DELIVERY_NOT_FOUND' | 'WEBHOOK_LIMIT' | 'WEBHOOK_SECRET_SHOWN' | 'JOB_NOT_FOUND' | 'JOB_STATE' | 'JOB_RESULT_NOT_FOUND' | 'JOB_RESULT_GONE' | 'AUDIT_RANGE' | 'SERVICE_UNAVAILABLE' | 'SERVICE_INTERNAL';
+    errorCode: 'AUTH_MISSING_TOKEN' | 'AUTH_INVALID_TOKEN' | 'AUTH_FORBIDDEN' | 'AUTH_KEY_EXPIRED' | 'AUTH_KEY_NOT_FOUND' | 'AUTH_KEY_LAST_OWNER' | 'AUTH_KEY_STATE' | 'AUTH_KEY_SHOWN' | 'AUTH_GRANT_EXCEEDED' | 'TENANT_NOT_FOUND' | 'TENANT_EXISTS' | 'TENANT_STATE' | 'TENANT_SUSPENDED' | 'TENANT_QUOTA' | 'REQUEST_VALIDATION' | 'REQUEST_NOT_FOUND' | 'REQUEST_METHOD_NOT_ALLOWED' | 'REQUEST_NOT_ACCEPTABLE' | 'REQUEST_TIMEOUT' | 'REQUEST_PRECONDITION_FAILED' | 'REQUEST_TOO_LARGE' | 'REQUEST_UNSUPPORTED_MEDIA_TYPE' | 'REQUEST_RANGE_NOT_SATISFIABLE' | 'REQUEST_RATE' | 'REQUEST_HEADERS_TOO_LARGE' | 'REQUEST_IDEMPOTENCY_CONFLICT' | 'FIRMWARE_VALIDATION' | 'FIRMWARE_NO_ACCESS_TO_RESOURCE' | 'FIRMWARE_LINK_INVALID' | 'FIRMWARE_LINK_ENDED' | 'FIRMWARE_BLOB_MISSING' | 'FIRMWARE_BLOB_MISMATCH' | 'FIRMWARE_BLOB_EXISTS' | 'FIRMWARE_UPLOAD_NOT_FOUND' | 'FIRMWARE_UPLOAD_OFFSET' | 'FIRMWARE_UPLOAD_VERSION' | 'FIRMWARE_STORE_FULL' | 'FIRMWARE_EXPIRED' | 'FIRMWARE_IN_USE' | 'FIRMWARE_NOT_ASSOCIATED' | 'FIRMWARE_INSTALLATION_CONFLICT' | 'FIRMWARE_INSTALLATION_STATE' | 'DEVICE_VALIDATION' | 'DEVICE_NOT_FOUND' | 'DEVICE_CONNECTEDBY_CONFLICT' | 'DEVICE_ALIAS_CONFLICT' | 'DEVICE_IN_USE' | 'DEVICE_FOREIGN' | 'DEVICE_CREDENTIAL_LIMIT' | 'DEVICE_CREDENTIAL_SHOWN' | 'DEVICE_CREDENTIAL_NOT_FOUND' | 'DEVICE_CERTIFICATE_NOT_FOUND' | 'DEVICE_CERTIFICATE_CONFLICT' | 'DEVICETYPE_VALIDATION' | 'DEVICETYPE_NOT_FOUND' | 'DEVICETYPE_SLOT_NOT_FOUND' | 'DEVICETYPE_IN_USE' | 'DEVICETYPE_ASSOCIATION_EXISTS' | 'DEVICETYPE_ASSOCIATION_NOT_FOUND' | 'ROLLOUT_VALIDATION' | 'ROLLOUT_NOT_FOUND' | 'ROLLOUT_TEMPLATE_NOT_FOUND' | 'ROLLOUT_STATE' | 'ROLLOUT_CONFLICT' | 'ROLLOUT_SIMULATION_LIMIT' | 'WEBHOOK_VALIDATION' | 'WEBHOOK_NOT_FOUND' | 'WEBHOOK_DELIVERY_NOT_FOUND' | 'WEBHOOK_LIMIT' | 'WEBHOOK_SECRET_SHOWN' | 'JOB_NOT_FOUND' | 'JOB_STATE' | 'JOB_RESULT_NOT_FOUND' | 'JOB_RESULT_GONE' | 'AUDIT_RANGE' | 'SERVICE_UNAVAILABLE' | 'SERVICE_INTERNAL';
     errorMessage: string;
     type: string;
     title: string;
@@ -111,6 +111,14 @@ export type PageMeta = {
 
 export type AttachedBlob = {
     downloadUrl: string;
+};
+
+export type Upload = {
+    id: string;
+    firmwareId: string;
+    length: number;
+    offset: number;
+    expiresAt: string;
 };
 
 export type NewDeviceType = {
@@ -2275,6 +2283,13 @@ export type NameInQuery = string;
 
 export type IdInPath = string;
 
+/**
+ * Version of tus
+ */
+export type TusResumableInHeader = string;
+
+export type UploadIdInPath = string;
+
 export type TenantInPath = string;
 
 /**
@@ -2588,7 +2603,7 @@ export type DeleteFirmwareErrors = {
      */
     403: Problem;
     /**
-     * Installations of it have not ended: `installations` names up to 20 of them
+     * The state of the installation does not allow this
      */
     409: Problem;
     /**
@@ -2696,7 +2711,7 @@ export type DownloadBlobErrors = {
      */
     403: Problem;
     /**
-     * Installations of it have not ended: `installations` names up to 20 of them
+     * The state of the installation does not allow this
      */
     409: Problem;
     /**
@@ -2748,7 +2763,7 @@ export type AttachBlobErrors = {
      */
     403: Problem;
     /**
-     * Installations of it have not ended: `installations` names up to 20 of them
+     * The state of the installation does not allow this
      */
     409: Problem;
     /**
@@ -2801,6 +2816,307 @@ export type AttachBlobResponses = {
 };
 
 export type AttachBlobResponse = AttachBlobResponses[keyof AttachBlobResponses];
+
+export type CreateUploadData = {
+    body?: never;
+    headers?: {
+        /**
+         * Version of tus
+         */
+        'Tus-Resumable'?: string;
+        /**
+         * Bytes of the whole
+         */
+        'Upload-Length'?: string;
+    };
+    path: {
+        id: string;
+    };
+    query?: never;
+    url: '/v1/firmwares/{id}/uploads';
+};
+
+export type CreateUploadErrors = {
+    /**
+     * The firmware request does not fit the contract
+     */
+    400: Problem;
+    /**
+     * The bearer token is missing
+     */
+    401: Problem;
+    /**
+     * The token lacks a permission; The resource does not exist or belongs to another tenant
+     */
+    403: Problem;
+    /**
+     * The state of the installation does not allow this
+     */
+    409: Problem;
+    /**
+     * tus has another version here
+     */
+    412: Problem;
+    /**
+     * The body is too large
+     */
+    413: Problem;
+    /**
+     * The bytes are not those that were announced; nothing was kept
+     */
+    422: Problem;
+    /**
+     * It has a blob already, or another upload was faster
+     */
+    423: Problem;
+    /**
+     * Too many requests
+     */
+    429: Problem;
+    /**
+     * The path, its query and the headers are too large together
+     */
+    431: Problem;
+    /**
+     * Internal error of the service
+     */
+    500: Problem;
+    /**
+     * A required dependency is unavailable; try again
+     */
+    503: Problem;
+    /**
+     * The blob store has too little room
+     */
+    507: Problem;
+};
+
+export type CreateUploadError = CreateUploadErrors[keyof CreateUploadErrors];
+
+export type CreateUploadResponses = {
+    /**
+     * Send the bytes to Location
+     */
+    201: unknown;
+};
+
+export type DeleteUploadData = {
+    body?: never;
+    headers?: {
+        /**
+         * Version of tus
+         */
+        'Tus-Resumable'?: string;
+    };
+    path: {
+        id: string;
+        uploadId: string;
+    };
+    query?: never;
+    url: '/v1/firmwares/{id}/uploads/{uploadId}';
+};
+
+export type DeleteUploadErrors = {
+    /**
+     * The firmware request does not fit the contract
+     */
+    400: Problem;
+    /**
+     * The bearer token is missing
+     */
+    401: Problem;
+    /**
+     * The token lacks a permission; The resource does not exist or belongs to another tenant
+     */
+    403: Problem;
+    /**
+     * The upload does not exist, or has expired
+     */
+    404: Problem;
+    /**
+     * tus has another version here
+     */
+    412: Problem;
+    /**
+     * Too many requests
+     */
+    429: Problem;
+    /**
+     * The path, its query and the headers are too large together
+     */
+    431: Problem;
+    /**
+     * Internal error of the service
+     */
+    500: Problem;
+    /**
+     * A required dependency is unavailable; try again
+     */
+    503: Problem;
+};
+
+export type DeleteUploadError = DeleteUploadErrors[keyof DeleteUploadErrors];
+
+export type DeleteUploadResponses = {
+    /**
+     * It is gone
+     */
+    204: void;
+};
+
+export type DeleteUploadResponse = DeleteUploadResponses[keyof DeleteUploadResponses];
+
+export type ReadUploadData = {
+    body?: never;
+    path: {
+        id: string;
+        uploadId: string;
+    };
+    query?: never;
+    url: '/v1/firmwares/{id}/uploads/{uploadId}';
+};
+
+export type ReadUploadErrors = {
+    /**
+     * The firmware request does not fit the contract
+     */
+    400: Problem;
+    /**
+     * The bearer token is missing
+     */
+    401: Problem;
+    /**
+     * The token lacks a permission; The resource does not exist or belongs to another tenant
+     */
+    403: Problem;
+    /**
+     * The upload does not exist, or has expired
+     */
+    404: Problem;
+    /**
+     * Too many requests
+     */
+    429: Problem;
+    /**
+     * The path, its query and the headers are too large together
+     */
+    431: Problem;
+    /**
+     * Internal error of the service
+     */
+    500: Problem;
+    /**
+     * A required dependency is unavailable; try again
+     */
+    503: Problem;
+};
+
+export type ReadUploadError = ReadUploadErrors[keyof ReadUploadErrors];
+
+export type ReadUploadResponses = {
+    /**
+     * The upload
+     */
+    200: {
+        data: Upload;
+    };
+};
+
+export type ReadUploadResponse = ReadUploadResponses[keyof ReadUploadResponses];
+
+export type ContinueUploadData = {
+    body: Blob | File;
+    headers?: {
+        /**
+         * Version of tus
+         */
+        'Tus-Resumable'?: string;
+        /**
+         * Where the body begins
+         */
+        'Upload-Offset'?: string;
+    };
+    path: {
+        id: string;
+        uploadId: string;
+    };
+    query?: never;
+    url: '/v1/firmwares/{id}/uploads/{uploadId}';
+};
+
+export type ContinueUploadErrors = {
+    /**
+     * The firmware request does not fit the contract
+     */
+    400: Problem;
+    /**
+     * The bearer token is missing
+     */
+    401: Problem;
+    /**
+     * The token lacks a permission; The resource does not exist or belongs to another tenant
+     */
+    403: Problem;
+    /**
+     * The upload does not exist, or has expired
+     */
+    404: Problem;
+    /**
+     * The state of the installation does not allow this
+     */
+    409: Problem;
+    /**
+     * tus has another version here
+     */
+    412: Problem;
+    /**
+     * The body is too large
+     */
+    413: Problem;
+    /**
+     * The content type is not supported here
+     */
+    415: Problem;
+    /**
+     * The bytes are not those that were announced; nothing was kept
+     */
+    422: Problem;
+    /**
+     * It has a blob already, or another upload was faster
+     */
+    423: Problem;
+    /**
+     * Too many requests
+     */
+    429: Problem;
+    /**
+     * The path, its query and the headers are too large together
+     */
+    431: Problem;
+    /**
+     * Internal error of the service
+     */
+    500: Problem;
+    /**
+     * A required dependency is unavailable; try again
+     */
+    503: Problem;
+    /**
+     * The blob store has too little room
+     */
+    507: Problem;
+};
+
+export type ContinueUploadError = ContinueUploadErrors[keyof ContinueUploadErrors];
+
+export type ContinueUploadResponses = {
+    /**
+     * They are kept
+     */
+    204: void;
+};
+
+export type ContinueUploadResponse = ContinueUploadResponses[keyof ContinueUploadResponses];
 
 export type DownloadFirmwareData = {
     body?: never;
@@ -3690,7 +4006,7 @@ export type CreateDeviceErrors = {
      */
     403: Problem;
     /**
-     * The device type does not exist
+     * The device does not exist
      */
     404: Problem;
     /**
@@ -3772,7 +4088,7 @@ export type DeleteDeviceErrors = {
      */
     403: Problem;
     /**
-     * The device type does not exist
+     * The device does not exist
      */
     404: Problem;
     /**
@@ -3831,7 +4147,7 @@ export type GetDeviceErrors = {
      */
     403: Problem;
     /**
-     * The device type does not exist
+     * The device does not exist
      */
     404: Problem;
     /**
@@ -3888,7 +4204,7 @@ export type PatchDeviceErrors = {
      */
     403: Problem;
     /**
-     * The device type does not exist
+     * The device does not exist
      */
     404: Problem;
     /**
@@ -4447,7 +4763,7 @@ export type ListDeviceSlotsErrors = {
      */
     403: Problem;
     /**
-     * The device type does not exist
+     * The device does not exist
      */
     404: Problem;
     /**
@@ -4508,7 +4824,7 @@ export type ListDiagnosticsErrors = {
      */
     403: Problem;
     /**
-     * The device type does not exist
+     * The device does not exist
      */
     404: Problem;
     /**
@@ -4580,7 +4896,7 @@ export type ReadDeviceTimelineErrors = {
      */
     403: Problem;
     /**
-     * The device type does not exist
+     * The device does not exist
      */
     404: Problem;
     /**
@@ -4722,7 +5038,7 @@ export type CreateFirmwareInstallationErrors = {
      */
     408: Problem;
     /**
-     * Installations of it have not ended: `installations` names up to 20 of them
+     * The state of the installation does not allow this
      */
     409: Problem;
     /**
@@ -4850,7 +5166,7 @@ export type ReportFirmwareInstallationErrors = {
      */
     408: Problem;
     /**
-     * Installations of it have not ended: `installations` names up to 20 of them
+     * The state of the installation does not allow this
      */
     409: Problem;
     /**
@@ -4925,7 +5241,7 @@ export type CancelFirmwareInstallationErrors = {
      */
     408: Problem;
     /**
-     * Installations of it have not ended: `installations` names up to 20 of them
+     * The state of the installation does not allow this
      */
     409: Problem;
     /**
@@ -5004,7 +5320,7 @@ export type ReleaseFirmwareInstallationErrors = {
      */
     408: Problem;
     /**
-     * Installations of it have not ended: `installations` names up to 20 of them
+     * The state of the installation does not allow this
      */
     409: Problem;
     /**
@@ -5083,7 +5399,7 @@ export type RetryFirmwareInstallationErrors = {
      */
     408: Problem;
     /**
-     * Installations of it have not ended: `installations` names up to 20 of them
+     * The state of the installation does not allow this
      */
     409: Problem;
     /**
@@ -5345,7 +5661,7 @@ export type CreateRolloutErrors = {
      */
     408: Problem;
     /**
-     * The firmware has no blob, or is not associated with the slot for a type of device that is a target
+     * The phase of the rollout does not allow this; the sentence says why, and when it would be
      */
     409: Problem;
     /**
@@ -5382,7 +5698,7 @@ export type CreateRolloutError = CreateRolloutErrors[keyof CreateRolloutErrors];
 
 export type CreateRolloutResponses = {
     /**
-     * The rollout
+     * It is paused
      */
     201: {
         data: Rollout;
@@ -5424,7 +5740,7 @@ export type DeleteRolloutErrors = {
      */
     404: Problem;
     /**
-     * The firmware has no blob, or is not associated with the slot for a type of device that is a target
+     * The phase of the rollout does not allow this; the sentence says why, and when it would be
      */
     409: Problem;
     /**
@@ -5508,7 +5824,7 @@ export type ReadRolloutError = ReadRolloutErrors[keyof ReadRolloutErrors];
 
 export type ReadRolloutResponses = {
     /**
-     * The rollout
+     * It is paused
      */
     200: {
         data: Rollout;
@@ -5554,7 +5870,7 @@ export type AmendRolloutErrors = {
      */
     408: Problem;
     /**
-     * The firmware has no blob, or is not associated with the slot for a type of device that is a target
+     * The phase of the rollout does not allow this; the sentence says why, and when it would be
      */
     409: Problem;
     /**
@@ -5591,7 +5907,7 @@ export type AmendRolloutError = AmendRolloutErrors[keyof AmendRolloutErrors];
 
 export type AmendRolloutResponses = {
     /**
-     * The rollout
+     * It is paused
      */
     200: {
         data: Rollout;
@@ -5640,7 +5956,7 @@ export type StartRolloutErrors = {
      */
     408: Problem;
     /**
-     * The firmware has no blob, or is not associated with the slot for a type of device that is a target
+     * The phase of the rollout does not allow this; the sentence says why, and when it would be
      */
     409: Problem;
     /**
@@ -5681,7 +5997,7 @@ export type StartRolloutError = StartRolloutErrors[keyof StartRolloutErrors];
 
 export type StartRolloutResponses = {
     /**
-     * The rollout
+     * It is paused
      */
     202: {
         data: Rollout;
@@ -5733,7 +6049,7 @@ export type PauseRolloutErrors = {
      */
     408: Problem;
     /**
-     * The firmware has no blob, or is not associated with the slot for a type of device that is a target
+     * The phase of the rollout does not allow this; the sentence says why, and when it would be
      */
     409: Problem;
     /**
@@ -5774,7 +6090,7 @@ export type PauseRolloutError = PauseRolloutErrors[keyof PauseRolloutErrors];
 
 export type PauseRolloutResponses = {
     /**
-     * The rollout
+     * It is paused
      */
     202: {
         data: Rollout;
@@ -5830,7 +6146,7 @@ export type ResumeRolloutErrors = {
      */
     408: Problem;
     /**
-     * The firmware has no blob, or is not associated with the slot for a type of device that is a target
+     * The phase of the rollout does not allow this; the sentence says why, and when it would be
      */
     409: Problem;
     /**
@@ -5871,7 +6187,7 @@ export type ResumeRolloutError = ResumeRolloutErrors[keyof ResumeRolloutErrors];
 
 export type ResumeRolloutResponses = {
     /**
-     * The rollout
+     * It is paused
      */
     202: {
         data: Rollout;
@@ -5927,7 +6243,7 @@ export type AbortRolloutErrors = {
      */
     408: Problem;
     /**
-     * The firmware has no blob, or is not associated with the slot for a type of device that is a target
+     * The phase of the rollout does not allow this; the sentence says why, and when it would be
      */
     409: Problem;
     /**
@@ -5968,7 +6284,7 @@ export type AbortRolloutError = AbortRolloutErrors[keyof AbortRolloutErrors];
 
 export type AbortRolloutResponses = {
     /**
-     * The rollout
+     * It is paused
      */
     202: {
         data: Rollout;
@@ -6020,7 +6336,7 @@ export type RollBackRolloutErrors = {
      */
     408: Problem;
     /**
-     * The firmware has no blob, or is not associated with the slot for a type of device that is a target
+     * The phase of the rollout does not allow this; the sentence says why, and when it would be
      */
     409: Problem;
     /**
@@ -6061,7 +6377,7 @@ export type RollBackRolloutError = RollBackRolloutErrors[keyof RollBackRolloutEr
 
 export type RollBackRolloutResponses = {
     /**
-     * The rollout
+     * It is paused
      */
     202: {
         data: Rollout;
@@ -6113,7 +6429,7 @@ export type RetryRolloutErrors = {
      */
     408: Problem;
     /**
-     * The firmware has no blob, or is not associated with the slot for a type of device that is a target
+     * The phase of the rollout does not allow this; the sentence says why, and when it would be
      */
     409: Problem;
     /**
@@ -6154,7 +6470,7 @@ export type RetryRolloutError = RetryRolloutErrors[keyof RetryRolloutErrors];
 
 export type RetryRolloutResponses = {
     /**
-     * The rollout
+     * It is paused
      */
     202: {
         data: Rollout;
@@ -6203,7 +6519,7 @@ export type ApproveRolloutErrors = {
      */
     408: Problem;
     /**
-     * The firmware has no blob, or is not associated with the slot for a type of device that is a target
+     * The phase of the rollout does not allow this; the sentence says why, and when it would be
      */
     409: Problem;
     /**
@@ -6244,7 +6560,7 @@ export type ApproveRolloutError = ApproveRolloutErrors[keyof ApproveRolloutError
 
 export type ApproveRolloutResponses = {
     /**
-     * The rollout
+     * It is paused
      */
     202: {
         data: Rollout;
@@ -6296,7 +6612,7 @@ export type RejectRolloutErrors = {
      */
     408: Problem;
     /**
-     * The firmware has no blob, or is not associated with the slot for a type of device that is a target
+     * The phase of the rollout does not allow this; the sentence says why, and when it would be
      */
     409: Problem;
     /**
@@ -6337,7 +6653,7 @@ export type RejectRolloutError = RejectRolloutErrors[keyof RejectRolloutErrors];
 
 export type RejectRolloutResponses = {
     /**
-     * The rollout
+     * It is paused
      */
     202: {
         data: Rollout;
@@ -6387,7 +6703,7 @@ export type ApproveRolloutGroupErrors = {
      */
     408: Problem;
     /**
-     * The firmware has no blob, or is not associated with the slot for a type of device that is a target
+     * The phase of the rollout does not allow this; the sentence says why, and when it would be
      */
     409: Problem;
     /**
@@ -6428,7 +6744,7 @@ export type ApproveRolloutGroupError = ApproveRolloutGroupErrors[keyof ApproveRo
 
 export type ApproveRolloutGroupResponses = {
     /**
-     * The rollout
+     * It is paused
      */
     202: {
         data: Rollout;
@@ -6481,7 +6797,7 @@ export type SkipRolloutGroupErrors = {
      */
     408: Problem;
     /**
-     * The firmware has no blob, or is not associated with the slot for a type of device that is a target
+     * The phase of the rollout does not allow this; the sentence says why, and when it would be
      */
     409: Problem;
     /**
@@ -6522,7 +6838,7 @@ export type SkipRolloutGroupError = SkipRolloutGroupErrors[keyof SkipRolloutGrou
 
 export type SkipRolloutGroupResponses = {
     /**
-     * The rollout
+     * It is paused
      */
     202: {
         data: Rollout;
@@ -6575,7 +6891,7 @@ export type RejectRolloutGroupErrors = {
      */
     408: Problem;
     /**
-     * The firmware has no blob, or is not associated with the slot for a type of device that is a target
+     * The phase of the rollout does not allow this; the sentence says why, and when it would be
      */
     409: Problem;
     /**
@@ -6616,7 +6932,7 @@ export type RejectRolloutGroupError = RejectRolloutGroupErrors[keyof RejectRollo
 
 export type RejectRolloutGroupResponses = {
     /**
-     * The rollout
+     * It is paused
      */
     202: {
         data: Rollout;
@@ -6653,7 +6969,7 @@ export type SimulateRolloutErrors = {
      */
     408: Problem;
     /**
-     * The firmware has no blob, or is not associated with the slot for a type of device that is a target
+     * The phase of the rollout does not allow this; the sentence says why, and when it would be
      */
     409: Problem;
     /**
@@ -7076,7 +7392,7 @@ export type ListDeviceRolloutsErrors = {
      */
     403: Problem;
     /**
-     * The device type does not exist
+     * The device does not exist
      */
     404: Problem;
     /**
@@ -8042,7 +8358,7 @@ export type CreateApiKeyErrors = {
      */
     408: Problem;
     /**
-     * This Idempotency-Key made a key before
+     * It is the last owner's key that does not expire
      */
     409: Problem;
     /**
@@ -8115,7 +8431,7 @@ export type RevokeApiKeyErrors = {
      */
     404: Problem;
     /**
-     * This Idempotency-Key made a key before
+     * It is the last owner's key that does not expire
      */
     409: Problem;
     /**
@@ -8235,7 +8551,7 @@ export type PatchApiKeyErrors = {
      */
     408: Problem;
     /**
-     * This Idempotency-Key made a key before
+     * It is the last owner's key that does not expire
      */
     409: Problem;
     /**
@@ -8316,7 +8632,7 @@ export type RotateApiKeyErrors = {
      */
     408: Problem;
     /**
-     * This Idempotency-Key made a key before
+     * It is the last owner's key that does not expire
      */
     409: Problem;
     /**
@@ -8445,7 +8761,7 @@ export type CreateTenantErrors = {
      */
     408: Problem;
     /**
-     * This Idempotency-Key made a key before
+     * It is the last owner's key that does not expire
      */
     409: Problem;
     /**
@@ -8520,7 +8836,7 @@ export type DeleteTenantErrors = {
      */
     404: Problem;
     /**
-     * This Idempotency-Key made a key before
+     * It is the last owner's key that does not expire
      */
     409: Problem;
     /**
@@ -8642,7 +8958,7 @@ export type PatchTenantErrors = {
      */
     408: Problem;
     /**
-     * This Idempotency-Key made a key before
+     * It is the last owner's key that does not expire
      */
     409: Problem;
     /**
@@ -9112,7 +9428,7 @@ export type DeleteJobResultErrors = {
      */
     404: Problem;
     /**
-     * This Idempotency-Key made a key before
+     * It is the last owner's key that does not expire
      */
     409: Problem;
     /**
@@ -9175,7 +9491,7 @@ export type ReadJobResultErrors = {
      */
     404: Problem;
     /**
-     * This Idempotency-Key made a key before
+     * It is the last owner's key that does not expire
      */
     409: Problem;
     /**

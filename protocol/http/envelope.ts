@@ -159,13 +159,22 @@ export function envelope<T extends z.ZodType>(data: T) {
   return z.strictObject({ data }).meta(example === undefined ? {} : { example: { data: example } });
 }
 
-/** The answer of a list: `data` and `meta`. Its example is a page of one, where the item has an example. */
+/**
+ * The answer of a list: `data` and `meta`. Its example is a page of one, where the item has an example; of a long one,
+ * which stands where one item is answered, an empty page.
+ */
 export function pageOf<T extends z.ZodType>(item: T) {
   const example = exampleOf(item);
+  if (JSON.stringify(example ?? null).length > LONG_EXAMPLE)
+    return z.strictObject({ data: z.array(item), meta }).meta({ example: { data: [], meta: META_OF_NONE } });
   return z
     .strictObject({ data: z.array(item), meta })
     .meta(example === undefined ? {} : { example: { data: [example], meta: META_OF_ONE } });
 }
+
+/** Characters of JSON: the document is to stay small (test/api/documents.test.ts). */
+const LONG_EXAMPLE = 800;
+const META_OF_NONE = { page: 0, pageSize: DEFAULT_PAGE_SIZE, itemsTotal: 0, pagesTotal: 0 };
 
 /** The `meta` of a list with one item, for examples. */
 export const META_OF_ONE = { page: 0, pageSize: DEFAULT_PAGE_SIZE, itemsTotal: 1, pagesTotal: 1 };

@@ -14,12 +14,14 @@ interface UsageRow {
   api_keys: string;
 }
 
-/** Counted over the rows: exact, and some milliseconds for each 100,000 devices. */
+/** Counted over the rows, with what uploads under way announced: exact, and some milliseconds for each 100,000 devices. */
 export async function readUsage(tx: Tx, tenantId: string): Promise<Usage> {
   const { rows } = await tx.query<UsageRow>(
     `SELECT (SELECT count(*) FROM devices WHERE tenant_id = $1) AS devices,
        (SELECT count(*) FROM firmwares WHERE tenant_id = $1 AND state IN ('draft', 'ready')) AS firmwares,
-       (SELECT coalesce(sum(size), 0)::bigint FROM firmwares WHERE tenant_id = $1 AND state = 'ready') AS bytes,
+       (SELECT coalesce(sum(size), 0)::bigint FROM firmwares WHERE tenant_id = $1 AND state = 'ready')
+         + (SELECT coalesce(sum(length), 0)::bigint FROM firmware_uploads WHERE tenant_id = $1
+           AND finished_at IS NULL AND expires_at > now()) AS bytes,
        (SELECT count(*) FROM rollouts WHERE tenant_id = $1 AND finished_at IS NULL AND closed_at IS NULL)
          AS open_rollouts,
        (SELECT count(*) FROM api_keys WHERE tenant_id = $1 AND revoked_at IS NULL

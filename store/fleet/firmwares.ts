@@ -148,11 +148,20 @@ export function listFirmwares(
  */
 export async function keepDraftAlive(tx: Tx, tenantId: string, id: string, age: DraftAge): Promise<void> {
   const { rowCount } = await tx.query(
-    `UPDATE firmwares SET upload_seen_at = $3 WHERE tenant_id = $1 AND id = $2 AND state = 'draft'
+    `UPDATE firmwares SET upload_seen_at = greatest(upload_seen_at, $3) WHERE tenant_id = $1 AND id = $2 AND state = 'draft'
       AND greatest(created_at, upload_seen_at) >= $4`,
     [tenantId, id, new Date(age.now), new Date(age.now - age.lifetimeMs)],
   );
   if (rowCount === 0) throw await whyNoDraft(tx, tenantId, id, age);
+}
+
+/** An upload that may go on later has begun: the draft lives as if one were under way until `until` (milliseconds). */
+export async function keepDraftUntil(tx: Tx, tenantId: string, id: string, until: number): Promise<void> {
+  await tx.query(
+    `UPDATE firmwares SET upload_seen_at = greatest(upload_seen_at, $3) WHERE tenant_id = $1 AND id = $2
+      AND state = 'draft'`,
+    [tenantId, id, new Date(until)],
+  );
 }
 
 /**
@@ -179,11 +188,16 @@ export async function attachContent(
 async function whyNoDraft(tx: Tx, tenantId: string, id: string, age: DraftAge): Promise<DomainError> {
   const firmware = await readFirmware(tx, tenantId, id, age);
   return firmware.state === 'ready'
-    ? new DomainError(
-        'FIRMWARE_BLOB_EXISTS',
-        `firmware ${id} has a blob already, which cannot change; create a new firmware for other content`,
-      )
+    ? blobExists(id)
     : new DomainError('FIRMWARE_EXPIRED', `firmware ${id} expired before a blob was attached; create a new one`);
+}
+
+/** A firmware gets its blob once. */
+export function blobExists(id: string): DomainError {
+  return new DomainError(
+    'FIRMWARE_BLOB_EXISTS',
+    `firmware ${id} has a blob already, which cannot change; create a new firmware for other content`,
+  );
 }
 
 /**

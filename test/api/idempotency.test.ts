@@ -164,7 +164,7 @@ describe('a POST with an Idempotency-Key', () => {
       { post?: { parameters: { $ref?: string }[]; requestBody: { content: object } } }
     >;
     const posts = Object.entries(paths)
-      .filter(([, { post }]) => post && 'application/json' in post.requestBody.content)
+      .filter(([, { post }]) => post?.requestBody && 'application/json' in post.requestBody.content)
       .map(([path]) => path);
     expect(
       posts.filter(

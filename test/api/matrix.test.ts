@@ -73,12 +73,12 @@ type Row = readonly string[] | 'any token' | 'public';
 interface Operation {
   description?: string;
   operationId?: string;
-  security: readonly object[];
+  security?: readonly object[];
 }
 
 /** What the document says that an operation asks for. */
 function rowOf({ description = '', security }: Operation): Row {
-  if (security.length === 0) return 'public';
+  if (security?.length === 0) return 'public';
   const said = /Permission: (.*)\.$/.exec(description)?.[1] ?? '';
   const named = [...said.matchAll(/`([a-z_]+:[a-z]+)`/g)].map(([, one]) => one!);
   return named.length === 0 ? 'any token' : named.sort();

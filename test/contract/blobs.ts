@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
@@ -165,6 +165,24 @@ export function blobContract(name: string, make: () => Promise<BlobsUnderTest>, 
       expect(await test.unfinished()).toBe(0);
       await received.discard();
     });
+
+    it('keeps pieces of uploads that go on later, which the sweep of broken ones leaves', async () => {
+      const { pieces } = test.blobs;
+      const [one, other] = [randomBytes(300_000), randomBytes(1)];
+      const names = [randomUUID(), randomUUID()] as const;
+      await pieces.keep(names[0], one);
+      await pieces.keep(names[1], other);
+      await test.blobs.sweep(0);
+      expect((await buffer((await pieces.open(names[0]))!)).equals(one)).toBe(true);
+      expect((await buffer((await pieces.open(names[1]))!)).equals(other)).toBe(true);
+      await pieces.remove(names[0]);
+      await pieces.remove(names[0]);
+      expect(await pieces.open(names[0])).toBeUndefined();
+      expect(await pieces.sweep(60_000)).toBe(0);
+      expect(await pieces.sweep(-60_000)).toBe(1);
+      expect(await pieces.open(names[1])).toBeUndefined();
+      await expect(pieces.keep('../../etc/passwd', one)).rejects.toThrow(TypeError);
+    });
   });
 }
 
@@ -182,6 +200,7 @@ function oneBlob(bytes: Buffer): BlobStore {
     probe: no,
     room: no,
     sweep: no,
+    pieces: { keep: no, open: no, remove: no, sweep: no },
     close: async () => undefined,
   };
 }

@@ -42,6 +42,7 @@ const FOLDERS = [
   'test/e2e',
   'test/api',
   'test/repo',
+  'test/web',
 ];
 /** Not compiled from one source each. */
 const MADE_HERE = new Set(['workflow-bundle.js', 'package.json']);

@@ -26,7 +26,15 @@ function page<P extends string>(path: P, load: Loaded) {
   return createRoute({ getParentRoute: () => root, path, component: lazyRouteComponent(load, 'Page') });
 }
 
-const routes = [page('/', () => import('./pages/overview.js'))];
+const routes = [
+  page('/', () => import('./pages/overview/page.js')),
+  page('/devices', () => import('./pages/devices/page.js')),
+  page('/devices/$deviceId', () => import('./pages/device/page.js')),
+  page('/installations/$installationId', () => import('./pages/installation.js')),
+  page('/gateways', () => import('./pages/gateways.js')),
+  page('/jobs', () => import('./pages/jobs.js')),
+  page('/jobs/$jobId', () => import('./pages/job.js')),
+];
 
 /** The addresses of the dashboard. Filters stand behind the `?` as plain text, so that they can be read and written. */
 export const router = createRouter({

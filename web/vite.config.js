@@ -1,5 +1,8 @@
-import { brotliCompressSync, constants, gzipSync } from 'node:zlib';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { brotliCompress, constants, gzip } from 'node:zlib';
 import react from '@vitejs/plugin-react';
 import { defineConfig } from 'vite';
 
@@ -7,24 +10,30 @@ const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 /** Smaller files gain nothing that a packet would notice. */
 const WORTH_COMPRESSING = 512;
 
-/** Compressed once, here: the service only sends. */
+const brotli = promisify(brotliCompress);
+const deflate = promisify(gzip);
+
+/** Compressed once, here: the service only sends. It takes what is on the disk, which no plugin changes any more. */
 function precompress() {
   return {
     name: 'precompress',
     apply: 'build',
-    enforce: 'post',
-    generateBundle(_options, bundle) {
-      for (const [fileName, file] of Object.entries(bundle)) {
-        const source = Buffer.from(file.type === 'chunk' ? file.code : file.source);
-        if (!/\.(js|css|html|svg)$/.test(fileName) || source.length < WORTH_COMPRESSING) continue;
-        const brotli = {
-          params: { [constants.BROTLI_PARAM_QUALITY]: 11, [constants.BROTLI_PARAM_SIZE_HINT]: source.length },
-        };
-        this.emitFile({ type: 'asset', fileName: `${fileName}.br`, source: brotliCompressSync(source, brotli) });
-        this.emitFile({ type: 'asset', fileName: `${fileName}.gz`, source: gzipSync(source, { level: 9 }) });
-      }
+    writeBundle: {
+      order: 'post',
+      sequential: true,
+      async handler({ dir }, bundle) {
+        await Promise.all(Object.keys(bundle).map((name) => compress(join(dir, name))));
+      },
     },
   };
+}
+
+async function compress(path) {
+  const source = readFileSync(path);
+  if (!/\.(js|css|html|svg)$/.test(path) || source.length < WORTH_COMPRESSING) return;
+  const params = { [constants.BROTLI_PARAM_QUALITY]: 11, [constants.BROTLI_PARAM_SIZE_HINT]: source.length };
+  writeFileSync(`${path}.br`, await brotli(source, { params }));
+  writeFileSync(`${path}.gz`, await deflate(source, { level: 9 }));
 }
 
 export default defineConfig({

@@ -23,8 +23,9 @@ describe('Signing in', () => {
     await page.getByText('token').first().waitFor();
     await signIn(page, api.token);
     expect(new URL(page.url()).pathname + new URL(page.url()).search).toBe('/jobs?state=done');
+    await page.getByRole('heading', { name: 'Jobs', level: 1 }).waitFor();
     await page.reload();
-    await page.getByRole('navigation', { name: 'Pages' }).waitFor();
+    await page.getByText('No job').waitFor();
     expect(faults).toEqual([]);
     await close();
   });

@@ -18,15 +18,19 @@ export type Kind = keyof typeof PATHS;
 export function ToThing({
   kind,
   id,
+  device,
   children,
 }: {
   readonly kind: Kind;
   readonly id: string;
+  /** Of an installation: its device, by which the API finds it. */
+  readonly device?: string;
   readonly children?: ReactNode;
 }): ReactNode {
   return (
     <Link
       to={`${PATHS[kind]}${id}`}
+      search={device === undefined ? {} : { device }}
       className={children === undefined ? 'mono' : undefined}
       title={children === undefined ? id : undefined}
     >
@@ -36,10 +40,19 @@ export function ToThing({
 }
 
 /** An id as a link, with the button that copies it. */
-export function IdLink({ kind, id }: { readonly kind: Kind; readonly id: string }): ReactNode {
+export function IdLink({
+  kind,
+  id,
+  device,
+}: {
+  readonly kind: Kind;
+  readonly id: string;
+  readonly device?: string;
+}): ReactNode {
   return (
     <span className="nowrap">
-      <ToThing kind={kind} id={id} /> <CopyButton text={id} what={`id of the ${kind}`} />
+      <ToThing kind={kind} id={id} {...(device === undefined ? {} : { device })} />{' '}
+      <CopyButton text={id} what={`id of the ${kind}`} />
     </span>
   );
 }

@@ -1,4 +1,4 @@
-import { useNavigate, useSearch } from '@tanstack/react-router';
+import { useNavigate, useParams, useSearch } from '@tanstack/react-router';
 
 /** What stands behind the `?`: names and texts, as in any form. */
 export type Search = Readonly<Record<string, string>>;
@@ -30,4 +30,10 @@ export function useUrlValue(name: string, push = false): [value: string, set: (v
 export function withValue(search: Search, name: string, value: string): Search {
   const rest = Object.fromEntries(Object.entries(search).filter(([key]) => key !== name));
   return value === '' ? rest : { ...rest, [name]: value };
+}
+
+/** A part of the path by its name; '' where the page has none of it. */
+export function usePart(name: string): string {
+  const parts: Readonly<Record<string, string | undefined>> = useParams({ strict: false });
+  return parts[name] ?? '';
 }

@@ -1,2 +1,7 @@
 /** The pages that the navigation names, in the order of a day's work. */
-export const PLACES = [{ to: '/', words: 'Overview' }] as const;
+export const PLACES = [
+  { to: '/', words: 'Overview' },
+  { to: '/devices', words: 'Devices' },
+  { to: '/gateways', words: 'Gateways' },
+  { to: '/jobs', words: 'Jobs' },
+] as const;

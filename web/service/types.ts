@@ -30,6 +30,8 @@ export type Summary = z.output<typeof summary>;
 export type Device = z.output<typeof device>;
 /** A device as a row. */
 export type DeviceRow = z.output<typeof deviceRow>;
+/** A row of which every member was asked for. */
+export type FullRow = { [K in keyof DeviceRow]-?: Exclude<DeviceRow[K], undefined> };
 /** A device type. */
 export type DeviceType = z.output<typeof deviceType>;
 /** A firmware. */

@@ -88,6 +88,8 @@ export const ERRORS = {
   JOB_RESULT_NOT_FOUND: { status: 404, title: 'The job has no result for this token' },
   JOB_RESULT_GONE: { status: 410, title: 'The result of the job was deleted, or has expired' },
 
+  AUDIT_ENTRY_NOT_FOUND: { status: 404, title: 'The audit has no such entry' },
+  AUDIT_ENTRY_DROPPED: { status: 410, title: 'The entry is older than what is kept' },
   AUDIT_RANGE: { status: 400, title: 'The audit has no such entries, or not yet' },
 
   SERVICE_UNAVAILABLE: { status: 503, title: 'A required dependency is unavailable; try again' },

@@ -1,5 +1,6 @@
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
+import { RETENTION_SETTINGS } from './retention-settings.js';
 import { nearName } from '../domain/near-names.js';
 import { isNetwork } from './networks.js';
 import { base, count, duration, flag, port, text, url } from './setting-kinds.js';
@@ -114,10 +115,7 @@ const environment = z.object({
   /** Where a bridge, an orchestrator or a broker answers probes: nowhere unless it is set. */
   SLIPWAY_PROBE_PORT: port.optional(),
   SLIPWAY_PROBE_HOST: text.default('127.0.0.1'),
-  /** How long what has ended, and the history, are kept. A day at least: what is pruned is gone. */
-  SLIPWAY_HISTORY_RETENTION: duration
-    .refine((ms) => ms >= 86_400_000, 'must be P1D at least')
-    .default(400 * 86_400_000),
+  ...RETENTION_SETTINGS,
   /** How long an API goes on after SIGTERM, unready, so that a load balancer notices it. */
   SLIPWAY_DRAIN_DELAY: duration.refine((ms) => ms <= 300_000, 'must be PT5M at most').default(0),
   /** Signs backups, and vouches for them when they are restored: a file outside of them. */
@@ -215,6 +213,7 @@ function arrange(env: Parsed, unknown: readonly string[]) {
     trustedProxies: env.SLIPWAY_TRUSTED_PROXIES,
     probes: { host: env.SLIPWAY_PROBE_HOST, port: env.SLIPWAY_PROBE_PORT },
     historyRetentionMs: env.SLIPWAY_HISTORY_RETENTION,
+    auditRetentionMs: env.SLIPWAY_AUDIT_RETENTION,
     drainDelayMs: env.SLIPWAY_DRAIN_DELAY,
     backupKeyFile: env.SLIPWAY_BACKUP_KEY_FILE,
     auditKeyFile: resolve(env.SLIPWAY_AUDIT_KEY_FILE ?? join(dataDir, 'audit-key')),

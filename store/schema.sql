@@ -407,9 +407,9 @@ CREATE INDEX history_of_rollout ON public.history USING btree (tenant_id, rollou
 CREATE INDEX history_of_rollout_by_number ON public.history USING btree (tenant_id, rollout_id, number) WHERE (rollout_id IS NOT NULL);
 CREATE INDEX history_unsealed ON public.history USING btree (entry) WHERE (number IS NULL);
 POLICY all_tenants ON history TO slipway_worker USING true
-POLICY may_go ON history TO slipway_worker USING (is_removing(tenant_id) OR ((number IS NOT NULL) AND (event <> 'audit'::text) AND (number <= ( SELECT d.number
+POLICY may_go ON history TO slipway_worker USING (is_removing(tenant_id) OR ((number IS NOT NULL) AND (EXISTS ( SELECT
    FROM history_dropped d
-  WHERE (d.tenant_id = history.tenant_id)))))
+  WHERE ((d.tenant_id = history.tenant_id) AND (history.number <= d.number) AND ((history.event <> 'audit'::text) OR (history.at < d.acts_before)))))))
 POLICY one_tenant ON history TO slipway_api USING (tenant_id = current_tenant())
 GRANT INSERT, SELECT TO slipway_api
 GRANT DELETE, INSERT, SELECT TO slipway_worker
@@ -418,6 +418,7 @@ CREATE TABLE history_dropped (
   tenant_id text NOT NULL
   number bigint NOT NULL
   hash bytea NOT NULL
+  acts_before timestamp with time zone
   CONSTRAINT history_dropped_hash_check CHECK ((length(hash) = 32))
   CONSTRAINT history_dropped_number_check CHECK ((number > 0))
   CONSTRAINT history_dropped_pkey PRIMARY KEY (tenant_id)

@@ -149,6 +149,7 @@ const leadership = new Leadership(
         webhooksAllowPrivate: settings.webhooksAllowPrivate,
         communicationIntervalMs: settings.communicationIntervalMs,
         historyRetentionMs: settings.historyRetentionMs,
+        ...(settings.auditRetentionMs === undefined ? {} : { auditRetentionMs: settings.auditRetentionMs }),
         counted: (outcome, reason, count) => counters.count(COUNTERS[outcome], reason, count),
       },
       guard,

@@ -2,6 +2,7 @@ import { readLines, type ExportRow } from '../../store/audit/entries.js';
 import { leafHash, leftRoots, rootHash } from '../../store/audit/merkle.js';
 import { nodesOf, readLeaves, TILE_HASHES, treeSize } from '../../store/audit/tiles.js';
 import { firstAt, lastBefore } from '../../store/audit/range.js';
+import { readDropped } from '../../store/history/seal.js';
 import type { Tx } from '../../store/db/pool.js';
 import type { Signer } from './signing-key.js';
 
@@ -60,18 +61,23 @@ async function* proof(
     yield await inTenant(async (tx) => {
       const rows = await readLines(tx, tenantId, { after: from - 1, upTo: to, actsOnly: false });
       const leaves = await readLeaves(tx, tenantId, from, to);
-      return `${linesOf(rows, from, to).join('')}${jsonLine({ leaves: leaves.map(text), first: from })}`;
+      const dropped = await readDropped(tx, tenantId);
+      return `${linesOf(rows, from, leaves, dropped.number).join('')}${jsonLine({ leaves: leaves.map(text), first: from })}`;
     });
   }
   const root = await inTenant((tx) => rootHash(last, nodesOf(tx, tenantId)));
   yield jsonLine({ checkpoint: signer.checkpoint(tenantId, last, root) });
 }
 
-/** One line for each number, also for one whose entry is gone. */
-function linesOf(rows: readonly ExportRow[], from: number, to: number): string[] {
+/**
+ * One line for each number, also for one whose entry is gone; up to `dropped` those are older than what is kept, and
+ * their leaf says what they were.
+ */
+function linesOf(rows: readonly ExportRow[], from: number, leaves: readonly Buffer[], dropped: number): string[] {
   const byNumber = new Map(rows.map((row) => [row.number, row]));
-  return Array.from({ length: to - from + 1 }, (_, n) => {
+  return leaves.map((leaf, n) => {
     const row = byNumber.get(from + n);
+    if (row === undefined && from + n <= dropped) return jsonLine({ entry: from + n, leaf: text(leaf), dropped: true });
     if (row === undefined) return jsonLine({ entry: from + n, missing: true });
     return row.isAct ? `${row.line}\n` : jsonLine({ entry: row.number, leaf: text(leafHash(row.line)) });
   });

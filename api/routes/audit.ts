@@ -4,6 +4,7 @@ import {
   auditConsistency,
   auditConsistencyQuery,
   auditEntry,
+  auditEntryNumber,
   auditExportQuery,
   auditKey,
   auditProof,
@@ -11,7 +12,7 @@ import {
   auditQuery,
 } from '../../protocol/http/audit.js';
 import { envelope, pageOf } from '../../protocol/http/envelope.js';
-import { listActs } from '../../store/audit/entries.js';
+import { listActs, readAct } from '../../store/audit/entries.js';
 import { rotationsOf } from '../../store/audit/keys.js';
 import { consistencyProof, inclusionProof, rootHash } from '../../store/audit/merkle.js';
 import { nodesOf, treeSize } from '../../store/audit/tiles.js';
@@ -47,6 +48,20 @@ export function auditRoutes(key: SigningKey): Route[] {
           { ...request, page: 0 },
         );
       },
+    }),
+    route({
+      ...common,
+      path: `${AUDIT}/{entry}`,
+      operationId: 'readAuditEntry',
+      summary: 'Read an entry',
+      unknownCode: 'AUDIT_ENTRY_NOT_FOUND',
+      params: auditEntryNumber,
+      answers: {
+        200: { description: 'The entry', schema: envelope(auditEntry) },
+        410: { description: 'Too old' },
+      },
+      handle: async (call) =>
+        answer(200, await call.inTenant((tx) => readAct(tx, call.principal.tenantId, Number(call.params.entry)))),
     }),
     route({
       ...common,

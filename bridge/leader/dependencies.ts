@@ -23,6 +23,8 @@ export interface BridgeDependencies {
   lookForSilenceEveryMs?: number;
   /** What ended, or happened, longer ago is removed; absent = P400D. */
   historyRetentionMs?: number;
+  /** What people did longer ago is removed; absent = it is kept for ever. */
+  auditRetentionMs?: number;
   /** null where the broker looks passwords up in PostgreSQL by itself. */
   administration: Administration | null;
   /** Whether webhooks may lead to loopback, link-local and private addresses; absent = no. */

@@ -95,6 +95,7 @@ export class LeaderTasks implements LeaderTask {
       now,
       log,
       retentionMs: deps.historyRetentionMs ?? HISTORY_RETENTION_MS,
+      actsRetentionMs: deps.auditRetentionMs,
     });
     const removal = new Removal(pool, fence);
     const webhooks = loop('sending to webhooks', () => this.webhooks.send(), POLL_MS, APART_MS);

@@ -3,12 +3,16 @@ import type { Fence } from '../../store/db/leases.js';
 import type { Pool } from '../../store/db/pool.js';
 import { prune } from '../../store/commands/prune.js';
 
-/** What pruning goes by. `now` is PostgreSQL's time, and `retentionMs` how old something must be: milliseconds. */
+/**
+ * What pruning goes by. `now` is PostgreSQL's time, and the retentions how old something must be: milliseconds. Without
+ * `actsRetentionMs` what people did is kept.
+ */
 export interface PruningOptions {
   readonly pool: Pool;
   readonly fence: Fence;
   readonly now: () => number;
   readonly retentionMs: number;
+  readonly actsRetentionMs: number | undefined;
   readonly log: Pick<Logger, 'error'>;
 }
 
@@ -25,8 +29,12 @@ export class Pruning {
 
   /** One page. @returns whether the round goes on. @throws what the database says. */
   async step(): Promise<boolean> {
-    const { pool, fence, now, retentionMs, log } = this.options;
-    this.round ??= prune(pool, fence, now() - retentionMs, (broken) => log.error({ err: broken }, broken.message));
+    const { pool, fence, now, retentionMs, actsRetentionMs, log } = this.options;
+    const before = {
+      history: now() - retentionMs,
+      acts: actsRetentionMs === undefined ? undefined : now() - actsRetentionMs,
+    };
+    this.round ??= prune(pool, fence, before, (broken) => log.error({ err: broken }, broken.message));
     const round = this.round;
     this.round = undefined;
     const { done } = await round.next();

@@ -32,6 +32,14 @@ export const auditQuery = z.strictObject({
   ...times,
 });
 
+/** The number of an entry, in a path. */
+export const auditEntryNumber = z.object({
+  entry: z
+    .string()
+    .regex(/^[1-9]\d{0,14}$/)
+    .meta({ description: '`entry` in the list', example: '12' }),
+});
+
 /** The query of the export. */
 export const auditExportQuery = z.strictObject({
   ...times,

@@ -1,4 +1,5 @@
 import type { Tx } from '../db/pool.js';
+import { iso } from '../db/times.js';
 import { AUDIT } from '../history/history.js';
 import { chain, readDropped } from '../history/seal.js';
 import { LINE_COLUMNS, lineOf, type LineRow } from './lines.js';
@@ -22,15 +23,22 @@ export class BrokenHistory extends Error {
   }
 }
 
+/** Up to which times things go: epoch milliseconds. `acts` undefined = what people did stays. */
+export interface Before {
+  readonly history: number;
+  readonly acts: number | undefined;
+}
+
 /**
  * Notes that the next entries of a tenant may go: those older than a time, up to the first that is not. The newest
  * entry of a tenant is never among them, because the sealer goes on from there; nor is one whose leaf the tree does not
- * have yet. Each is compared with its leaf and with the chain, so that what was changed does not vanish.
- * @param before epoch milliseconds
+ * have yet. Each is compared with its leaf and with the chain, so that what was changed does not vanish. Where acts and
+ * the rest are kept for different times, the shorter one says which entries are compared; each goes by its own.
  * @returns whether there may be more.
  * @throws BrokenHistory
  */
-export async function letGo(tx: Tx, tenantId: string, before: number): Promise<boolean> {
+export async function letGo(tx: Tx, tenantId: string, { history, acts }: Before): Promise<boolean> {
+  const before = Math.max(history, acts ?? history);
   const dropped = await readDropped(tx, tenantId);
   const size = await treeSize(tx, tenantId);
   const { rows } = await tx.query<SealedRow>(
@@ -40,6 +48,8 @@ export async function letGo(tx: Tx, tenantId: string, before: number): Promise<b
   );
   const young = rows.findIndex(({ at }) => Date.parse(at) >= before);
   const old = rows.slice(0, young === -1 ? rows.length - 1 : Math.min(young, PAGE));
+  if (acts !== undefined)
+    await tx.query('UPDATE history_dropped SET acts_before = $2 WHERE tenant_id = $1', [tenantId, iso(acts)]);
   if (old.length === 0) return false;
   const first = dropped.number + 1;
   const leaves = await readLeaves(tx, tenantId, first, dropped.number + old.length);
@@ -51,15 +61,15 @@ export async function letGo(tx: Tx, tenantId: string, before: number): Promise<b
     if (!isWhole || leaves[index]?.equals(leafHash(lineOf(row))) !== true) throw new BrokenHistory(tenantId, number);
   }
   await tx.query(
-    `INSERT INTO history_dropped (tenant_id, number, hash) VALUES ($1, $2, decode($3, 'hex'))
+    `INSERT INTO history_dropped (tenant_id, number, hash, acts_before) VALUES ($1, $2, decode($3, 'hex'), $4)
       ON CONFLICT (tenant_id) DO UPDATE SET number = excluded.number, hash = excluded.hash`,
-    [tenantId, dropped.number + old.length, hash.toString('hex')],
+    [tenantId, dropped.number + old.length, hash.toString('hex'), acts === undefined ? null : iso(acts)],
   );
   return old.length === PAGE;
 }
 
-/** What people did has a retention of its own. */
-const OF_PEOPLE = `h.event = '${AUDIT}'`;
+/** What people did has a retention of its own: $5, null where it stays for ever. */
+const IS_OLD = `CASE WHEN h.event = '${AUDIT}' THEN h.at < $5 ELSE h.at < $4 END`;
 
 /**
  * What an entry explains that is still there: an installation, a rollout, or what a slot holds that no installation
@@ -73,20 +83,25 @@ const EXPLAINS = `(EXISTS (SELECT FROM installations i WHERE i.tenant_id = h.ten
       AND n.entry > h.entry AND n.event = 'slot' AND n.data->>'slot' = h.data->>'slot'))`;
 
 /**
- * Drops a page of the entries that may go, but for what people did and what explains something that is still there.
+ * Drops a page of the entries that may go and are old enough, but for what explains something that is still there.
  * What is kept is looked at again in each round: it may explain nothing any more.
  * @param after the number after which the page begins
  * @returns the number after which the next page begins; undefined where there is none.
  */
-export async function dropEntries(tx: Tx, tenantId: string, after: number): Promise<number | undefined> {
+export async function dropEntries(
+  tx: Tx,
+  tenantId: string,
+  { history, acts }: Before,
+  after: number,
+): Promise<number | undefined> {
   const { number: upTo } = await readDropped(tx, tenantId);
   const { rows } = await tx.query<{ last: string | null; looked: number }>(
     `WITH page AS (SELECT entry, number FROM history WHERE tenant_id = $1 AND number > $2 AND number <= $3
        ORDER BY number LIMIT ${PAGE}),
      gone AS (DELETE FROM history h USING page p WHERE h.tenant_id = $1 AND h.entry = p.entry
-       AND NOT (${OF_PEOPLE} OR ${EXPLAINS}))
+       AND ${IS_OLD} AND NOT ${EXPLAINS})
      SELECT max(number) AS last, count(*)::int AS looked FROM page`,
-    [tenantId, after, upTo],
+    [tenantId, after, upTo, iso(history), acts === undefined ? null : iso(acts)],
   );
   const [row] = rows;
   return row?.last == null || row.looked < PAGE ? undefined : Number(row.last);

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { DomainError } from '../../domain/errors.js';
 import { resourceOf, type Action, type Effect, type Resource, type Shown } from '../../domain/audit/actions.js';
 import { totalOf } from '../db/count.js';
 import { cursorAfter, parseEntryCursor } from '../db/cursors.js';
@@ -6,6 +7,7 @@ import type { KeysetRequest, Page } from '../db/page.js';
 import type { Tx } from '../db/pool.js';
 import { between, iso } from '../db/times.js';
 import { AUDIT } from '../history/history.js';
+import { readDropped } from '../history/seal.js';
 import { LINE_COLUMNS, lineOf, type LineRow } from './lines.js';
 
 /** A person or program that does something, and how it came in. */
@@ -143,6 +145,29 @@ export async function listActs(
     nextCursor: cursorAfter(rows, pageSize, (row) => row.number),
     total: await totalOf(tx, counted, { read: rows.length, offset: from === undefined ? 0 : undefined, pageSize }),
   };
+}
+
+/**
+ * One sealed entry of the audit by its number.
+ * @throws DomainError AUDIT_ENTRY_NOT_FOUND, AUDIT_ENTRY_DROPPED where it is older than what is kept
+ */
+export async function readAct(tx: Tx, tenantId: string, number: number): Promise<AuditEntry> {
+  const { rows } = await tx.query<LineRow>(`SELECT ${LINE_COLUMNS} FROM history WHERE tenant_id = $1 AND number = $2`, [
+    tenantId,
+    number,
+  ]);
+  const [row] = rows;
+  if (row?.event === AUDIT) return toEntry(row);
+  const { number: dropped } = await readDropped(tx, tenantId);
+  if (row === undefined && number >= 1 && number <= dropped)
+    throw new DomainError(
+      'AUDIT_ENTRY_DROPPED',
+      `entry ${number} is older than what is kept; GET /v1/audit/proof?entry=${number} still shows that it was there`,
+    );
+  throw new DomainError(
+    'AUDIT_ENTRY_NOT_FOUND',
+    row ? `no person did what entry ${number} says` : `there is no entry ${number}, or not yet`,
+  );
 }
 
 /** The members of its line, in the order in which people read them. */

@@ -3,7 +3,7 @@ import type { Pool, Tx } from '../db/pool.js';
 import { dropLeftoverPage } from '../rollouts/leftovers.js';
 import { iso } from '../db/times.js';
 import { asService } from '../db/transaction.js';
-import { BrokenHistory, dropEntries, letGo } from '../audit/drop.js';
+import { BrokenHistory, dropEntries, letGo, type Before } from '../audit/drop.js';
 
 /** Rows of one transaction: some milliseconds of work, and no lock for longer. */
 const PAGE = 500;
@@ -15,19 +15,19 @@ const END = `CASE WHEN i.ended_at IS NULL THEN 'infinity'::timestamptz ELSE i.en
 
 /**
  * Removes what is older than a time, page by page, each in a transaction of its own under the lease: ended
- * installations, finished rollouts, revoked credentials, and then entries of the history, whose leaf hashes stay.
+ * installations, finished rollouts, revoked credentials, certificates and keys, and then entries of the history, whose
+ * leaf hashes stay.
  * Never what a slot holds now, nor what explains it: its installation, the rollout that asked for that, and their
  * entries.
  *
  * Each `next()` does one page, and yields.
- * @param before epoch milliseconds
  * @param broken is told of a tenant whose history was changed: of its entries no more leaves are made
  * @throws LeaseLost
  */
 export async function* prune(
   pool: Pool,
   fence: Fence,
-  before: number,
+  { history: before, acts }: Before,
   broken: (error: BrokenHistory) => void,
 ): AsyncGenerator<void, void, void> {
   const page = <T>(work: (tx: Tx) => Promise<T>): Promise<T> =>
@@ -50,15 +50,17 @@ export async function* prune(
       const from: string = after;
       after = await page((tx) => dropCredentials(tx, tenantId, before, from));
     }
+    while ((await page((tx) => dropCertificates(tx, tenantId, before))) === CREDENTIALS) yield;
+    while ((await page((tx) => dropKeys(tx, tenantId, before))) === CREDENTIALS) yield;
     try {
-      while (await page((tx) => letGo(tx, tenantId, before))) yield;
+      while (await page((tx) => letGo(tx, tenantId, { history: before, acts }))) yield;
     } catch (error) {
       if (!(error instanceof BrokenHistory)) throw error;
       broken(error);
     }
     for (let after: number | undefined = 0; after !== undefined; yield) {
       const from: number = after;
-      after = await page((tx) => dropEntries(tx, tenantId, from));
+      after = await page((tx) => dropEntries(tx, tenantId, { history: before, acts }, from));
     }
   }
 }
@@ -113,4 +115,30 @@ async function dropCredentials(tx: Tx, tenantId: string, before: number, after: 
   );
   const [row] = rows;
   return row?.last == null || row.looked < CREDENTIALS ? undefined : row.last;
+}
+
+/** @returns how many */
+async function dropCertificates(tx: Tx, tenantId: string, before: number): Promise<number | null> {
+  const { rowCount } = await tx.query(
+    `DELETE FROM device_certificates WHERE tenant_id = $1 AND id IN (SELECT id FROM device_certificates
+       WHERE tenant_id = $1 AND status = 'revoked' AND updated_at < $2 LIMIT ${CREDENTIALS})`,
+    [tenantId, iso(before)],
+  );
+  return rowCount;
+}
+
+/**
+ * Kept: a key whose successor is there, which acts under its name; and a bootstrap key, so that an old
+ * `SLIPWAY_ADMIN_TOKEN` never works again.
+ * @returns how many
+ */
+async function dropKeys(tx: Tx, tenantId: string, before: number): Promise<number | null> {
+  const { rowCount } = await tx.query(
+    `DELETE FROM api_keys WHERE tenant_id = $1 AND id IN (SELECT id FROM api_keys k
+       WHERE k.tenant_id = $1 AND k.revoked_at < $2 AND k.created_by <> 'service'
+         AND NOT EXISTS (SELECT FROM api_keys s WHERE s.tenant_id = k.tenant_id AND s.rotated_from = k.id)
+       LIMIT ${CREDENTIALS})`,
+    [tenantId, iso(before)],
+  );
+  return rowCount;
 }

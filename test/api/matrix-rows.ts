@@ -107,6 +107,7 @@ export const MATRIX: Readonly<Record<string, readonly Permission[] | 'any token'
   'GET /v1/auth/config': 'public',
   'GET /v1/about': 'public',
   'GET /v1/audit': ['audit_logs:read'],
+  'GET /v1/audit/{entry}': ['audit_logs:read'],
   'GET /v1/audit/key': ['audit_logs:read'],
   'GET /v1/audit/checkpoint': ['audit_logs:read'],
   'GET /v1/audit/proof': ['audit_logs:read'],

@@ -11,7 +11,7 @@ export type Entry = AuditEntry;
 export class Audited {
   private constructor(
     readonly api: ApiUnderTest,
-    private readonly fence: Fence,
+    readonly fence: Fence,
   ) {}
 
   static async over(api: ApiUnderTest): Promise<Audited> {

@@ -71,6 +71,7 @@ const BESIDE_THE_ROOMS: Readonly<Record<string, readonly string[]>> = {
     'networks.ts',
     'pause.ts',
     'request-context.ts',
+    'retention-settings.ts',
     'settings.ts',
     'shutdown.ts',
     'temporal-connection.ts',

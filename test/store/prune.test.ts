@@ -117,15 +117,15 @@ async function sealAll(): Promise<void> {
 }
 
 /** A whole round. */
-async function toEnd(before: number): Promise<void> {
-  const round = prune(pool, fence, before, (error) => broken.push(error.message));
+async function toEnd(history: number, acts?: number): Promise<void> {
+  const round = prune(pool, fence, { history, acts }, (error) => broken.push(error.message));
   while ((await round.next()).done !== true);
 }
 
 /** Seals, and then removes what is older than the retention. */
-async function age(): Promise<void> {
+async function age(actsRetention?: number): Promise<void> {
   await sealAll();
-  await toEnd(NOW - RETENTION);
+  await toEnd(NOW - RETENTION, actsRetention === undefined ? undefined : NOW - actsRetention);
 }
 const verified = () => asService(pool, (tx) => verifyHistory(tx, 'default'));
 /** Many that are older than the retention, and one that is not. */
@@ -181,6 +181,55 @@ describe('What is older than the retention', () => {
     );
     await age();
     expect(await ids('device_credentials')).toHaveLength(2);
+  });
+
+  it('goes with revoked certificates and keys, but for those that others stand on', async () => {
+    const [old, recent] = [new Date(daysAgo(500)).toISOString(), new Date(daysAgo(1)).toISOString()];
+    await facts.sql(
+      `INSERT INTO device_certificates (tenant_id, id, device_id, cert, fingerprint, status, updated_at)
+        SELECT 'default', gen_random_uuid(), $1, 'c', c.at::text || c.status, c.status, c.at
+        FROM (VALUES ('revoked', $2::timestamptz), ('revoked', $3::timestamptz), ('valid', $2::timestamptz)) AS c (status, at)`,
+      [device, old, recent],
+    );
+    const predecessor = randomUUID();
+    await facts.sql(
+      `INSERT INTO api_keys (tenant_id, id, name, role, secret_hash, principal, created_by, revoked_at, rotated_from)
+        SELECT 'default', k.id, k.name, 'owner', k.name::bytea, k.name, k.maker, k.at, k.rotated_from
+        FROM (VALUES (gen_random_uuid(), 'old', 'ada', $1::timestamptz, NULL::uuid), (gen_random_uuid(), 'recent', 'ada', $2, NULL),
+          ($3::uuid, 'rotated', 'ada', $1, NULL), (gen_random_uuid(), 'successor', 'ada', NULL, $3),
+          (gen_random_uuid(), 'earlier admin token', 'service', $1, NULL)) AS k (id, name, maker, at, rotated_from)`,
+      [old, recent, predecessor],
+    );
+    await age();
+    const left = await pool.query<{ at: Date; status: string }>(
+      'SELECT status FROM device_certificates ORDER BY status',
+    );
+    expect(left.rows.map(({ status }) => status)).toEqual(['revoked', 'valid']);
+    const keys = await pool.query<{ name: string }>(
+      `SELECT name FROM api_keys WHERE name <> 'bootstrap' ORDER BY name`,
+    );
+    expect(keys.rows.map(({ name }) => name)).toEqual(['earlier admin token', 'recent', 'rotated', 'successor']);
+  });
+
+  it.each([
+    ['stays for ever where it has no retention', undefined, [2, 4, 5]],
+    ['goes by its own retention where that is longer', 650 * DAY, [4, 5]],
+    ['goes by its own retention where that is shorter', 30 * DAY, [3, 5]],
+  ])('is one thing, and what people did %s', async (_how, retention, left) => {
+    const act = (days: number) =>
+      facts.sql(
+        `INSERT INTO history (tenant_id, at, event, data) VALUES ('default', $1, 'audit', '{"action": "device.create"}')`,
+        [new Date(daysAgo(days)).toISOString()],
+      );
+    await entries([{ at: daysAgo(701) }]);
+    await act(700);
+    await entries([{ at: daysAgo(retention === 30 * DAY ? 300 : 690) }]);
+    await act(retention === 30 * DAY ? 200 : 600);
+    await entries([{ at: daysAgo(1) }]);
+    await age(retention);
+    expect(await numbers()).toEqual(left);
+    expect((await verified()).broken).toBeUndefined();
+    expect(broken).toEqual([]);
   });
 
   it('leaves its leaf hashes, and what is listed by time is found across the gaps; what people did stays', async () => {

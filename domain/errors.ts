@@ -47,6 +47,8 @@ export const ERRORS = {
   FIRMWARE_IN_USE: { status: 409, title: 'The firmware is in use' },
   FIRMWARE_NOT_ASSOCIATED: { status: 409, title: 'The firmware is not associated with this slot of this device type' },
   FIRMWARE_INSTALLATION_CONFLICT: { status: 409, title: 'Another installation is open on this slot' },
+  FIRMWARE_CONTENT_NEWER: { status: 409, title: 'The slot holds a newer version' },
+  FIRMWARE_NOT_COMPARABLE: { status: 409, title: 'The slot holds a version that cannot be compared with this one' },
   FIRMWARE_INSTALLATION_STATE: { status: 409, title: 'The state of the installation does not allow this' },
 
   DEVICE_VALIDATION: { status: 400, title: 'The device request does not fit the contract' },

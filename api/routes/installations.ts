@@ -82,7 +82,7 @@ export function installationRoutes(services: Services): Route[] {
         201: { description: 'The installation', schema },
         409: {
           description:
-            'The firmware has no blob, or is not associated with the slot; or another installation is open on the slot and onConflict is reject',
+            'The firmware has no blob, or is not associated with the slot; another installation is open on the slot and onConflict is reject; or the slot holds a newer version and allowDowngrade is false',
         },
       },
       async handle(call) {

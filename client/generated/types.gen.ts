@@ -8,7 +8,7 @@ export type ClientOptions = {
  * The contract's envelope and the members of RFC 9457 in one object; facts of the error stand beside them.
  */
 export type Problem = {
-    errorCode: 'AUTH_MISSING_TOKEN' | 'AUTH_INVALID_TOKEN' | 'AUTH_FORBIDDEN' | 'AUTH_KEY_EXPIRED' | 'AUTH_KEY_NOT_FOUND' | 'AUTH_KEY_LAST_OWNER' | 'AUTH_KEY_STATE' | 'AUTH_KEY_SHOWN' | 'AUTH_GRANT_EXCEEDED' | 'TENANT_NOT_FOUND' | 'TENANT_EXISTS' | 'TENANT_STATE' | 'TENANT_SUSPENDED' | 'TENANT_QUOTA' | 'REQUEST_VALIDATION' | 'REQUEST_NOT_FOUND' | 'REQUEST_METHOD_NOT_ALLOWED' | 'REQUEST_NOT_ACCEPTABLE' | 'REQUEST_TIMEOUT' | 'REQUEST_PRECONDITION_FAILED' | 'REQUEST_TOO_LARGE' | 'REQUEST_UNSUPPORTED_MEDIA_TYPE' | 'REQUEST_RANGE_NOT_SATISFIABLE' | 'REQUEST_RATE' | 'REQUEST_HEADERS_TOO_LARGE' | 'REQUEST_IDEMPOTENCY_CONFLICT' | 'FIRMWARE_VALIDATION' | 'FIRMWARE_NO_ACCESS_TO_RESOURCE' | 'FIRMWARE_LINK_INVALID' | 'FIRMWARE_LINK_ENDED' | 'FIRMWARE_BLOB_MISSING' | 'FIRMWARE_BLOB_MISMATCH' | 'FIRMWARE_BLOB_EXISTS' | 'FIRMWARE_UPLOAD_NOT_FOUND' | 'FIRMWARE_UPLOAD_OFFSET' | 'FIRMWARE_UPLOAD_VERSION' | 'FIRMWARE_STORE_FULL' | 'FIRMWARE_EXPIRED' | 'FIRMWARE_IN_USE' | 'FIRMWARE_NOT_ASSOCIATED' | 'FIRMWARE_INSTALLATION_CONFLICT' | 'FIRMWARE_INSTALLATION_STATE' | 'DEVICE_VALIDATION' | 'DEVICE_NOT_FOUND' | 'DEVICE_CONNECTEDBY_CONFLICT' | 'DEVICE_ALIAS_CONFLICT' | 'DEVICE_IN_USE' | 'DEVICE_FOREIGN' | 'DEVICE_CREDENTIAL_LIMIT' | 'DEVICE_CREDENTIAL_SHOWN' | 'DEVICE_CREDENTIAL_NOT_FOUND' | 'DEVICE_CERTIFICATE_NOT_FOUND' | 'DEVICE_CERTIFICATE_CONFLICT' | 'DEVICETYPE_VALIDATION' | 'DEVICETYPE_NOT_FOUND' | 'DEVICETYPE_SLOT_NOT_FOUND' | 'DEVICETYPE_IN_USE' | 'DEVICETYPE_ASSOCIATION_EXISTS' | 'DEVICETYPE_ASSOCIATION_NOT_FOUND' | 'ROLLOUT_VALIDATION' | 'ROLLOUT_NOT_FOUND' | 'ROLLOUT_TEMPLATE_NOT_FOUND' | 'ROLLOUT_STATE' | 'ROLLOUT_CONFLICT' | 'ROLLOUT_SIMULATION_LIMIT' | 'WEBHOOK_VALIDATION' | 'WEBHOOK_NOT_FOUND' | 'WEBHOOK_DELIVERY_NOT_FOUND' | 'WEBHOOK_LIMIT' | 'WEBHOOK_SECRET_SHOWN' | 'JOB_NOT_FOUND' | 'JOB_STATE' | 'JOB_RESULT_NOT_FOUND' | 'JOB_RESULT_GONE' | 'AUDIT_ENTRY_NOT_FOUND' | 'AUDIT_ENTRY_DROPPED' | 'AUDIT_RANGE' | 'SERVICE_UNAVAILABLE' | 'SERVICE_INTERNAL';
+    errorCode: 'AUTH_MISSING_TOKEN' | 'AUTH_INVALID_TOKEN' | 'AUTH_FORBIDDEN' | 'AUTH_KEY_EXPIRED' | 'AUTH_KEY_NOT_FOUND' | 'AUTH_KEY_LAST_OWNER' | 'AUTH_KEY_STATE' | 'AUTH_KEY_SHOWN' | 'AUTH_GRANT_EXCEEDED' | 'TENANT_NOT_FOUND' | 'TENANT_EXISTS' | 'TENANT_STATE' | 'TENANT_SUSPENDED' | 'TENANT_QUOTA' | 'REQUEST_VALIDATION' | 'REQUEST_NOT_FOUND' | 'REQUEST_METHOD_NOT_ALLOWED' | 'REQUEST_NOT_ACCEPTABLE' | 'REQUEST_TIMEOUT' | 'REQUEST_PRECONDITION_FAILED' | 'REQUEST_TOO_LARGE' | 'REQUEST_UNSUPPORTED_MEDIA_TYPE' | 'REQUEST_RANGE_NOT_SATISFIABLE' | 'REQUEST_RATE' | 'REQUEST_HEADERS_TOO_LARGE' | 'REQUEST_IDEMPOTENCY_CONFLICT' | 'FIRMWARE_VALIDATION' | 'FIRMWARE_NO_ACCESS_TO_RESOURCE' | 'FIRMWARE_LINK_INVALID' | 'FIRMWARE_LINK_ENDED' | 'FIRMWARE_BLOB_MISSING' | 'FIRMWARE_BLOB_MISMATCH' | 'FIRMWARE_BLOB_EXISTS' | 'FIRMWARE_UPLOAD_NOT_FOUND' | 'FIRMWARE_UPLOAD_OFFSET' | 'FIRMWARE_UPLOAD_VERSION' | 'FIRMWARE_STORE_FULL' | 'FIRMWARE_EXPIRED' | 'FIRMWARE_IN_USE' | 'FIRMWARE_NOT_ASSOCIATED' | 'FIRMWARE_INSTALLATION_CONFLICT' | 'FIRMWARE_CONTENT_NEWER' | 'FIRMWARE_NOT_COMPARABLE' | 'FIRMWARE_INSTALLATION_STATE' | 'DEVICE_VALIDATION' | 'DEVICE_NOT_FOUND' | 'DEVICE_CONNECTEDBY_CONFLICT' | 'DEVICE_ALIAS_CONFLICT' | 'DEVICE_IN_USE' | 'DEVICE_FOREIGN' | 'DEVICE_CREDENTIAL_LIMIT' | 'DEVICE_CREDENTIAL_SHOWN' | 'DEVICE_CREDENTIAL_NOT_FOUND' | 'DEVICE_CERTIFICATE_NOT_FOUND' | 'DEVICE_CERTIFICATE_CONFLICT' | 'DEVICETYPE_VALIDATION' | 'DEVICETYPE_NOT_FOUND' | 'DEVICETYPE_SLOT_NOT_FOUND' | 'DEVICETYPE_IN_USE' | 'DEVICETYPE_ASSOCIATION_EXISTS' | 'DEVICETYPE_ASSOCIATION_NOT_FOUND' | 'ROLLOUT_VALIDATION' | 'ROLLOUT_NOT_FOUND' | 'ROLLOUT_TEMPLATE_NOT_FOUND' | 'ROLLOUT_STATE' | 'ROLLOUT_CONFLICT' | 'ROLLOUT_SIMULATION_LIMIT' | 'WEBHOOK_VALIDATION' | 'WEBHOOK_NOT_FOUND' | 'WEBHOOK_DELIVERY_NOT_FOUND' | 'WEBHOOK_LIMIT' | 'WEBHOOK_SECRET_SHOWN' | 'JOB_NOT_FOUND' | 'JOB_STATE' | 'JOB_RESULT_NOT_FOUND' | 'JOB_RESULT_GONE' | 'AUDIT_ENTRY_NOT_FOUND' | 'AUDIT_ENTRY_DROPPED' | 'AUDIT_RANGE' | 'SERVICE_UNAVAILABLE' | 'SERVICE_INTERNAL';
     errorMessage: string;
     type: string;
     title: string;
@@ -34,15 +34,15 @@ export type Problem = {
 export type IdempotencyKey = string;
 
 export type NewFirmware = {
-    name: string;
+    name: Label1To255;
     description?: string | null;
-    version?: string | null;
+    version?: Label0To255 | null;
     /**
      * What the blob is served as
      */
     contentType?: string;
     labels?: {
-        [key: string]: string;
+        [key in Label1To63]?: Label0To255;
     };
     /**
      * What the blob is: an upload of other bytes is refused with 422
@@ -53,6 +53,12 @@ export type NewFirmware = {
      */
     size?: number;
 };
+
+export type Label1To255 = string;
+
+export type Label0To255 = string;
+
+export type Label1To63 = string;
 
 export type Firmware = {
     id: string;
@@ -122,17 +128,17 @@ export type Upload = {
 };
 
 export type NewDeviceType = {
-    name: string;
-    manufacturer?: string | null;
-    model?: string | null;
+    name: Label1To255;
+    manufacturer?: Label0To255 | null;
+    model?: Label0To255 | null;
     description?: string | null;
     categories?: Array<string>;
     reportingRules?: Array<{
         /**
          * JSONPath into configuration, attributes or events
          */
-        path: string;
-        reportTo: Array<string>;
+        path: Label1To1024;
+        reportTo: Array<Label1To255>;
     }>;
     schema?: {
         configuration?: {
@@ -158,7 +164,7 @@ export type NewDeviceType = {
     };
     slots?: {
         [key: string]: {
-            name: string;
+            name: Label1To255;
         };
     };
     /**
@@ -166,6 +172,8 @@ export type NewDeviceType = {
      */
     communicationInterval?: number | null;
 };
+
+export type Label1To1024 = string;
 
 export type DeviceType = {
     id: string;
@@ -202,7 +210,7 @@ export type DeviceType = {
     };
     slots: {
         [key: string]: {
-            name: string;
+            name: Label1To255;
         };
     };
     communicationInterval: number | null;
@@ -211,17 +219,17 @@ export type DeviceType = {
 };
 
 export type DeviceTypePatch = {
-    name?: string;
-    manufacturer?: string | null;
-    model?: string | null;
+    name?: Label1To255;
+    manufacturer?: Label0To255 | null;
+    model?: Label0To255 | null;
     description?: string | null;
     categories?: Array<string> | null;
     reportingRules?: Array<{
         /**
          * JSONPath into configuration, attributes or events
          */
-        path: string;
-        reportTo: Array<string>;
+        path: Label1To1024;
+        reportTo: Array<Label1To255>;
     }> | null;
     schema?: {
         configuration?: {
@@ -247,7 +255,7 @@ export type DeviceTypePatch = {
     } | null;
     slots?: {
         [key: string]: {
-            name?: string;
+            name?: Label1To255;
         } | null;
     } | null;
     /**
@@ -269,7 +277,7 @@ export type FirmwareAssociation = {
 
 export type NewDevice = {
     info: {
-        name: string;
+        name: Label1To255;
         deviceTypeId: string;
         description?: string | null;
         tags?: Array<string> | null;
@@ -280,8 +288,8 @@ export type NewDevice = {
         /**
          * Other names, such as MAC addresses: unique per tenant, in messages only, never in paths
          */
-        aliases?: Array<string> | null;
-        location?: string | {
+        aliases?: Array<Label1To255> | null;
+        location?: Label0To1024 | {
             [key: string]: unknown;
         } | null;
         coordinates?: {
@@ -297,7 +305,7 @@ export type NewDevice = {
         /**
          * What the device calls its type in its hello, where that is neither the name, the model nor the id of its type: without it such a hello gets no offer
          */
-        reportsAs?: string | null;
+        reportsAs?: Label1To255 | null;
     };
     configuration?: {
         [key: string]: unknown;
@@ -306,6 +314,8 @@ export type NewDevice = {
         [key: string]: unknown;
     } | null;
 };
+
+export type Label0To1024 = string;
 
 export type Device = {
     id: string;
@@ -319,7 +329,7 @@ export type Device = {
         /**
          * Where it is, in words or as an object
          */
-        location?: string | {
+        location?: Label0To1024 | {
             [key: string]: unknown;
         };
         coordinates?: {
@@ -411,7 +421,7 @@ export type DeviceRow = {
 
 export type DevicePatch = {
     info?: {
-        name?: string;
+        name?: Label1To255;
         deviceTypeId?: string;
         description?: string | null;
         tags?: Array<string> | null;
@@ -422,8 +432,8 @@ export type DevicePatch = {
         /**
          * Other names, such as MAC addresses: unique per tenant, in messages only, never in paths
          */
-        aliases?: Array<string> | null;
-        location?: string | {
+        aliases?: Array<Label1To255> | null;
+        location?: Label0To1024 | {
             [key: string]: unknown;
         } | null;
         coordinates?: {
@@ -439,7 +449,7 @@ export type DevicePatch = {
         /**
          * What the device calls its type in its hello, where that is neither the name, the model nor the id of its type: without it such a hello gets no offer
          */
-        reportsAs?: string | null;
+        reportsAs?: Label1To255 | null;
     };
     configuration?: {
         [key: string]: unknown;
@@ -654,6 +664,10 @@ export type NewFirmwareInstallation = {
      */
     soak?: string;
     /**
+     * Also where the slot holds a newer version
+     */
+    allowDowngrade?: boolean;
+    /**
      * hold: download, then wait for the release
      */
     gate?: 'go' | 'hold';
@@ -755,7 +769,7 @@ export type FirmwareInstallationReport = unknown & {
  * name, steps and targets are required, here or in the template
  */
 export type NewRollout = {
-    name?: string;
+    name?: Label1To255;
     description?: string | null;
     pace?: PlanPace;
     /**
@@ -1251,7 +1265,7 @@ export type Allowance = {
 export type Permission = 'firmware:read' | 'firmware:write' | 'devicetypes:read' | 'devicetypes:write' | 'devices_base_data:read' | 'devices_base_data:write' | 'devices_states:read' | 'device_certificates:read' | 'device_certificates:write' | 'rollouts:read' | 'rollouts:write' | 'rollouts:approve' | 'trust:read' | 'trust:write' | 'webhooks:read' | 'webhooks:write' | 'audit_logs:read' | 'api_keys:read' | 'api_keys:write' | 'settings:read' | 'settings:write' | 'enrolments:write' | 'tenants:read' | 'tenants:write';
 
 export type RolloutPatch = {
-    name?: string;
+    name?: Label1To255;
     description?: string | null;
     pace?: {
         maxInFlight?: number | null;
@@ -1313,7 +1327,7 @@ export type RolloutPatch = {
  * A rollout as it would be created, and optionally a seed
  */
 export type NewRolloutSimulation = {
-    name?: string;
+    name?: Label1To255;
     description?: string | null;
     pace?: PlanPace;
     /**
@@ -1746,7 +1760,7 @@ export type WebhookDelivery = {
  * A name, and any members of a plan
  */
 export type NewRolloutTemplate = {
-    name: string;
+    name: Label1To255;
     description?: string | null;
     pace?: PlanPace;
     /**
@@ -1817,7 +1831,7 @@ export type RolloutTemplate = {
 };
 
 export type NewApiKey = {
-    name: string;
+    name: Label1To255;
     role?: 'owner' | 'writer' | 'reader';
     /**
      * One by one, instead of a role
@@ -1874,7 +1888,7 @@ export type ApiKey = {
 };
 
 export type ApiKeyPatch = {
-    name?: string;
+    name?: Label1To255;
     /**
      * From then on the key answers 401 AUTH_KEY_EXPIRED
      */
@@ -1882,10 +1896,12 @@ export type ApiKeyPatch = {
 };
 
 export type NewTenant = {
-    id: string;
-    name?: string;
+    id: Label1To64;
+    name?: Label1To255;
     quotas?: Quotas;
 };
+
+export type Label1To64 = string;
 
 /**
  * What is absent is not bounded. requestsPerMinute counts in each process of the API by itself
@@ -1939,7 +1955,7 @@ export type TenantWithUsage = {
 };
 
 export type TenantPatch = {
-    name?: string | null;
+    name?: Label1To255 | null;
     state?: 'active' | 'suspended';
     quotas?: {
         devices?: number | null;
@@ -2010,7 +2026,7 @@ export type BulkAction = {
     /**
      * Of setAttribute: the key in `custom`
      */
-    key?: string;
+    key?: Label1To255;
     /**
      * Of setAttribute: JSON; null takes the key away
      */
@@ -2018,7 +2034,7 @@ export type BulkAction = {
     /**
      * Of cancel
      */
-    reason?: string;
+    reason?: Label1To255;
     /**
      * Of delete
      */
@@ -5210,7 +5226,7 @@ export type ReportFirmwareInstallationResponse = ReportFirmwareInstallationRespo
 
 export type CancelFirmwareInstallationData = {
     body?: {
-        reason?: string;
+        reason?: Label0To255;
     };
     headers?: {
         'Idempotency-Key'?: IdempotencyKey;
@@ -6011,7 +6027,7 @@ export type PauseRolloutData = {
         /**
          * For people; it stands in the history, and where the rollout says why
          */
-        reason?: string;
+        reason?: Label1To255;
     };
     headers?: {
         /**
@@ -6205,7 +6221,7 @@ export type AbortRolloutData = {
         /**
          * For people; it stands in the history, and where the rollout says why
          */
-        reason?: string;
+        reason?: Label1To255;
     };
     headers?: {
         /**
@@ -6298,7 +6314,7 @@ export type RollBackRolloutData = {
         /**
          * For people; it stands in the history, and where the rollout says why
          */
-        reason?: string;
+        reason?: Label1To255;
     };
     headers?: {
         /**
@@ -6574,7 +6590,7 @@ export type RejectRolloutData = {
         /**
          * For people; it stands in the history, and where the rollout says why
          */
-        reason: string;
+        reason: Label1To255;
     };
     headers?: {
         /**
@@ -6852,7 +6868,7 @@ export type RejectRolloutGroupData = {
         /**
          * For people; it stands in the history, and where the rollout says why
          */
-        reason: string;
+        reason: Label1To255;
     };
     headers?: {
         /**

@@ -11,12 +11,13 @@ export interface Policy {
   /** How long a device may put an installation off in all. */
   maxDefer: number;
   /**
-   * What a rollout allows, judged again when the installation gets its turn; absent = a person asked for it by name.
+   * What its rollout, or the person who asked for it, allows: judged again when the installation gets its turn; absent
+   * = any version, by name.
    */
   rules?: TurnRules;
 }
 
-/** The rules of a rollout that hold again at the turn (domain/rollout/turn.ts). */
+/** The rules that hold again at the turn (domain/rollout/turn.ts). */
 export interface TurnRules {
   allowDowngrade: boolean;
   /** SHA-256 of the only content that it may replace, on a way back; null = any. */

@@ -73,9 +73,9 @@ function rejected(code: AdmissionRefusal, because: string): Extract<Admission<ne
  * A downgrade, and what may be one, is asked for by name. Where the slot or the firmware has no version there is
  * nothing to compare.
  */
-function judgeVersions(held: string | null, next: string | null): ReturnType<typeof skipped> | undefined {
+export function judgeVersions(held: string | null, next: string | null): ReturnType<typeof skipped> | undefined {
   if (held === null || next === null) return undefined;
-  const byName = 'set allowDowngrade in the plan to install it';
+  const byName = 'set allowDowngrade to install it';
   switch (orderOfVersions(held, next)) {
     case 'older':
       return skipped(`its slot holds ${held}, which is newer than ${next}; ${byName}`);

@@ -1,11 +1,11 @@
 import { z } from 'zod';
 import { PERMISSIONS, ROLES, type Permission, type Role } from '../../domain/permissions.js';
 import { duration } from './duration.js';
-import { id, listQuery, permission, text, timestamp } from './envelope.js';
+import { id, label, listQuery, permission, timestamp } from './envelope.js';
 import { isoTime } from './print-plan.js';
 
 /** docs/contracts/operators.md, "API keys". */
-const name = text(1, 255);
+const name = label(1, 255);
 const role = z.enum(ROLES, { error: `must be one of ${ROLES.join(', ')}` });
 const permissions = z
   .array(z.enum(PERMISSIONS, { error: `must be one of ${PERMISSIONS.join(', ')}` }))

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { id, listOf, namePart, text, timestamp } from './envelope.js';
+import { id, label, listOf, namePart, text, timestamp } from './envelope.js';
 
 /** docs/contracts/rest-api.md, "Device types and slots". */
 export const slotName = z
@@ -33,11 +33,11 @@ const urn = z
 const vocabulary = z.record(z.string(), z.record(z.string(), z.unknown()));
 
 const reportingRule = z.strictObject({
-  path: text(1, 1024).meta({
+  path: label(1, 1024).meta({
     description: 'JSONPath into configuration, attributes or events',
     example: '$.configuration.brightness',
   }),
-  reportTo: z.array(text(1, 255)).max(100),
+  reportTo: z.array(label(1, 255)).max(100),
 });
 
 const typeSchema = z.strictObject({
@@ -47,7 +47,7 @@ const typeSchema = z.strictObject({
   actions: vocabulary.optional(),
 });
 
-const slots = z.record(slotName, z.strictObject({ name: text(1, 255) }));
+const slots = z.record(slotName, z.strictObject({ name: label(1, 255) }));
 
 const example = {
   name: 'Light switch',
@@ -63,9 +63,9 @@ const example = {
 /** A device type to make or to put in the place of one (docs/contracts/rest-api.md, "Device types and slots"). */
 export const newDeviceType = z
   .strictObject({
-    name: text(1, 255),
-    manufacturer: text(0, 255).nullish(),
-    model: text(0, 255).nullish(),
+    name: label(1, 255),
+    manufacturer: label(0, 255).nullish(),
+    model: label(0, 255).nullish(),
     description: text(0, 1024).nullish(),
     categories: z.array(urn).max(100).default([]),
     reportingRules: z.array(reportingRule).max(1000).default([]),
@@ -84,9 +84,9 @@ const vocabularyPatch = z.record(z.string(), z.record(z.string(), z.unknown()).n
 /** A merge patch: null deletes. What comes of it is checked against `newDeviceType`. */
 export const deviceTypePatch = z
   .strictObject({
-    name: text(1, 255).optional(),
-    manufacturer: text(0, 255).nullish(),
-    model: text(0, 255).nullish(),
+    name: label(1, 255).optional(),
+    manufacturer: label(0, 255).nullish(),
+    model: label(0, 255).nullish(),
     description: text(0, 1024).nullish(),
     categories: z.array(urn).max(100).nullish(),
     reportingRules: z.array(reportingRule).max(1000).nullish(),
@@ -98,7 +98,7 @@ export const deviceTypePatch = z
         actions: vocabularyPatch,
       })
       .nullish(),
-    slots: z.record(slotName, z.strictObject({ name: text(1, 255).optional() }).nullable()).nullish(),
+    slots: z.record(slotName, z.strictObject({ name: label(1, 255).optional() }).nullable()).nullish(),
     communicationInterval,
   })
   .meta({ id: 'DeviceTypePatch', example: { slots: { configuration: { name: 'Configuration' } } } });

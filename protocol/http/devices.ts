@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { filterFault } from '../../domain/fleet/filter.js';
 import { communicationInterval } from './device-types.js';
-import { id, listOf, text, timestamp } from './envelope.js';
+import { id, label, listOf, text, timestamp } from './envelope.js';
 
 /** docs/contracts/rest-api.md, "Devices". */
 const distinct = {
@@ -13,19 +13,19 @@ const tag = z
   .regex(/^[a-zA-Z0-9_-]+$/, { error: 'must consist of letters, digits, _ and -' })
   .max(255, { error: 'must have at most 255 characters' });
 const tags = z.array(tag).max(100).refine(distinct.check, distinct.error).meta({ uniqueItems: true });
-const aliases = z.array(text(1, 255)).max(100).refine(distinct.check, distinct.error).meta({
+const aliases = z.array(label(1, 255)).max(100).refine(distinct.check, distinct.error).meta({
   uniqueItems: true,
   description: 'Other names, such as MAC addresses: unique per tenant, in messages only, never in paths',
 });
 const location = z
-  .union([text(0, 1024), z.record(z.string(), z.unknown())])
+  .union([label(0, 1024), z.record(z.string(), z.unknown())])
   .meta({ description: 'Where it is, in words or as an object', example: 'siteA.buildingB.floorC.roomD' });
 const coordinates = z.strictObject({ x: z.number().optional(), y: z.number().optional(), z: z.number().optional() });
 const coordinatesPatch = z.strictObject({ x: z.number().nullish(), y: z.number().nullish(), z: z.number().nullish() });
 const anything = z.record(z.string(), z.unknown());
 
 const infoShape = {
-  name: text(1, 255),
+  name: label(1, 255),
   deviceTypeId: id,
   description: text(0, 1024).nullish(),
   tags: tags.nullish(),
@@ -35,7 +35,7 @@ const infoShape = {
   coordinates: coordinates.nullish(),
   installationTimestamp: timestamp.nullish(),
   communicationInterval,
-  reportsAs: text(1, 255).nullish().meta({
+  reportsAs: label(1, 255).nullish().meta({
     description:
       'What the device calls its type in its hello, where that is neither the name, the model nor the id of its type: without it such a hello gets no offer',
   }),

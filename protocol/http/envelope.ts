@@ -16,6 +16,38 @@ export function text(min: number, max: number) {
     .meta({ ...(min > 0 ? { minLength: min } : {}), maxLength: max });
 }
 
+/** Control characters, ends of lines and those that turn the direction of text (Unicode's Bidi_Control). */
+const UNSEEN = String.raw`\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069`;
+const HAS_UNSEEN = new RegExp(`[${UNSEEN}]`);
+
+/** One of each: it stands in the document once. */
+const LABELS = new Map<string, z.ZodString>();
+
+/**
+ * A name, or a label that people choose freely: text of one line. It stands in sentences, logs and lists of others, and
+ * must not look there like another line, or like another name.
+ */
+export function label(min: number, max: number): z.ZodString {
+  const known = LABELS.get(`${min} ${max}`);
+  if (known) return known;
+  const made = z
+    .string()
+    .refine((value) => fits(value, min, max), {
+      error: min > 0 ? `must have ${min} to ${max} characters` : `must have at most ${max} characters`,
+    })
+    .refine((value) => !HAS_UNSEEN.test(value), {
+      error: 'must be one line, without control characters and those that turn the direction of text',
+    })
+    .meta({
+      id: `Label${min}To${max}`,
+      ...(min > 0 ? { minLength: min } : {}),
+      maxLength: max,
+      pattern: `^[^${UNSEEN}]*$`,
+    });
+  LABELS.set(`${min} ${max}`, made);
+  return made;
+}
+
 function fits(value: string, min: number, max: number): boolean {
   if (value.length > 2 * max) return false;
   const length = [...value].length;

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Firmware } from '../../domain/artifact/firmware.js';
-import { id, listOf, namePart, text, timestamp } from './envelope.js';
+import { id, label, listOf, namePart, text, timestamp } from './envelope.js';
 
 /** docs/contracts/rest-api.md, "Firmware". */
 const DEFAULT_CONTENT_TYPE = 'application/octet-stream';
@@ -18,16 +18,16 @@ const sha256 = z
 /** Those that a list shows: of what was deleted only a tombstone stays. */
 const FIRMWARE_STATES = ['draft', 'ready', 'expired'] as const;
 const labels = z
-  .record(text(1, 63), text(0, 255))
+  .record(label(1, 63), label(0, 255))
   .refine((value) => Object.keys(value).length <= MAX_LABELS, { error: `must be at most ${MAX_LABELS} labels` })
   .meta({ maxProperties: MAX_LABELS });
 
 /** Metadata only; the bytes follow in a request of their own (docs/contracts/rest-api.md, "Firmware"). */
 export const newFirmware = z
   .strictObject({
-    name: text(1, 255),
+    name: label(1, 255),
     description: text(0, 255).nullish(),
-    version: text(0, 255).nullish(),
+    version: label(0, 255).nullish(),
     contentType: contentType.default(DEFAULT_CONTENT_TYPE).meta({ description: 'What the blob is served as' }),
     labels: labels.default({}),
     sha256: sha256.optional().meta({ description: 'What the blob is: an upload of other bytes is refused with 422' }),

@@ -6,7 +6,7 @@ import { DEFAULT_POLICY, type Policy } from '../../domain/installation/policy.js
 import { STATES } from '../../domain/installation/states.js';
 import { slotName } from './device-types.js';
 import { duration } from './duration.js';
-import { id, listOf, text, timeFilter, timestamp } from './envelope.js';
+import { id, label, listOf, text, timeFilter, timestamp } from './envelope.js';
 
 /** docs/contracts/rest-api.md, "Firmware installations". What clients send. */
 const SECOND = 1_000;
@@ -64,6 +64,7 @@ export const newInstallation = z
     soak: duration(0, MAX_TIMEOUT_MS, 'PT10M')
       .optional()
       .meta({ description: 'How long the new content must run without a regression. Default PT0S' }),
+    allowDowngrade: z.boolean().default(false).meta({ description: 'Also where the slot holds a newer version' }),
     gate: z.enum(['go', 'hold']).default('go').meta({ description: 'hold: download, then wait for the release' }),
     onConflict: z
       .enum(['reject', 'queue', 'supersede'])
@@ -117,7 +118,8 @@ export function toRequest(body: z.output<typeof newInstallation>, now: number): 
   };
 }
 
-function toPolicy({ timeouts: given = {}, retry: again = {}, soak }: z.output<typeof newInstallation>): Policy {
+function toPolicy(body: z.output<typeof newInstallation>): Policy {
+  const { timeouts: given = {}, retry: again = {}, soak, allowDowngrade } = body;
   const { timeouts: t, retry: r } = DEFAULT_POLICY;
   const backoff = again.backoff ?? {};
   const first = backoff.first ?? Math.min(r.first, backoff.max ?? r.first);
@@ -136,6 +138,7 @@ function toPolicy({ timeouts: given = {}, retry: again = {}, soak }: z.output<ty
     },
     retry: { maxAttempts: again.maxAttempts ?? r.maxAttempts, first, factor: backoff.factor ?? r.factor, max },
     soak: soak ?? DEFAULT_POLICY.soak,
+    ...(allowDowngrade ? {} : { rules: { allowDowngrade, replaces: null } }),
   };
 }
 
@@ -195,7 +198,7 @@ function plausible(value: string, now: number): number {
 
 /** The body may be absent: a reason is not required. */
 export const cancellation = z
-  .strictObject({ reason: text(0, REASON_LENGTH).optional() })
+  .strictObject({ reason: label(0, REASON_LENGTH).optional() })
   .optional()
   .meta({ example: { reason: 'wrong version' } });
 

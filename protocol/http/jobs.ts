@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { JOB_STATES, ON_CONFLICT } from '../../domain/fleet/job.js';
 import { deviceFilters, newDevice } from './devices.js';
-import { id, text, timestamp } from './envelope.js';
+import { id, label, timestamp } from './envelope.js';
 
 /** Work over many devices (docs/contracts/operators.md, "Devices in bulk"). */
 
@@ -53,9 +53,9 @@ export const bulkBody = z
     filter: z.string().max(8_192).meta({ description: 'RSQL, as of the list of devices' }),
     dryRun: z.boolean().default(false).meta({ description: 'Counts the devices, and does nothing' }),
     tag: tag.optional().meta({ description: 'Of tag and untag' }),
-    key: text(1, 255).optional().meta({ description: 'Of setAttribute: the key in `custom`' }),
+    key: label(1, 255).optional().meta({ description: 'Of setAttribute: the key in `custom`' }),
     value: z.unknown().optional().meta({ description: 'Of setAttribute: JSON; null takes the key away' }),
-    reason: text(1, 255).optional().meta({ description: 'Of cancel' }),
+    reason: label(1, 255).optional().meta({ description: 'Of cancel' }),
     force: z.boolean().optional().meta({ description: 'Of delete' }),
   })
   .superRefine((body, check) => {

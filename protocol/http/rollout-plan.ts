@@ -11,7 +11,7 @@ import {
 } from '../../domain/rollout/plan.js';
 import { slotName } from './device-types.js';
 import { duration } from './duration.js';
-import { id, text, timestamp } from './envelope.js';
+import { id, label, text, timestamp } from './envelope.js';
 
 /**
  * docs/contracts/rollouts.md, "The plan". What clients send: its shape. What the members mean together is checked in
@@ -294,7 +294,7 @@ export const PLAN_EXAMPLE = {
 /** The whole: what came of a request and its template. */
 export const newRollout = z
   .strictObject({
-    name: text(1, 255),
+    name: label(1, 255),
     ...amendable,
     steps,
     onStepFailure: only(['stop'], ['compensate'], 'use stop; chains of steps and their undo come later').optional(),

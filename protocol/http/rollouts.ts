@@ -4,7 +4,7 @@ import { RETRYABLE_OUTCOMES } from '../../domain/rollout/commands.js';
 import { PAUSE_REASONS, TARGET_STATES, type PauseReason, type TargetState } from '../../domain/rollout/facts.js';
 import { PHASES } from '../../domain/rollout/phase.js';
 import { ON_EXPIRY, STOP_OUTCOMES } from '../../domain/rollout/plan.js';
-import { DEFAULT_PAGE_SIZE, listOf, MAX_PAGE_SIZE, namePart, text } from './envelope.js';
+import { DEFAULT_PAGE_SIZE, label, listOf, MAX_PAGE_SIZE, namePart, text } from './envelope.js';
 import { applyMergePatch } from './merge-patch.js';
 import type { PrintedPlan } from './print-plan.js';
 import { groupName } from './rollout-plan.js';
@@ -14,7 +14,7 @@ import { groupName } from './rollout-plan.js';
  * out.
  */
 const REASON_LENGTH = 255;
-const because = text(1, REASON_LENGTH).meta({
+const because = label(1, REASON_LENGTH).meta({
   description: 'For people; it stands in the history, and where the rollout says why',
 });
 
@@ -136,7 +136,7 @@ const approvalPatch = z.strictObject({
 /** A merge patch: null brings the default back. What comes of it is checked as a whole, like a new plan. */
 export const rolloutPatch = z
   .strictObject({
-    name: text(1, 255).optional(),
+    name: label(1, 255).optional(),
     description: text(0, 1024).nullish(),
     pace: z
       .strictObject({

@@ -8,11 +8,11 @@ import {
   type Quotas,
 } from '../../domain/tenant.js';
 import { apiKeyWithSecret } from './api-keys.js';
-import { exampleOf, text, timestamp } from './envelope.js';
+import { exampleOf, label, timestamp } from './envelope.js';
 import { isoTime } from './print-plan.js';
 
 /** docs/contracts/operators.md, "Tenants". */
-const name = text(1, 255);
+const name = label(1, 255);
 const bound = z.int().min(0).max(Number.MAX_SAFE_INTEGER);
 
 function each<T extends string, S extends z.ZodType>(names: readonly T[], schema: S): Record<T, S> {
@@ -28,7 +28,7 @@ const quotaChanges = z.strictObject(
 );
 
 /** A tenant to make; the id is checked by the store, which knows the reserved ones. */
-export const newTenant = z.strictObject({ id: text(1, 64), name: name.optional(), quotas: quotas.optional() }).meta({
+export const newTenant = z.strictObject({ id: label(1, 64), name: name.optional(), quotas: quotas.optional() }).meta({
   id: 'NewTenant',
   example: { id: 'acme', name: 'Acme Lighting', quotas: { devices: 5000, bytes: 50000000000 } },
 });

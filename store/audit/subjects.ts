@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { Resource, Shown } from '../../domain/audit/actions.js';
 import type { Tx } from '../db/pool.js';
 
@@ -78,14 +79,16 @@ const SUBJECTS: Readonly<Record<Resource, Read | null>> = {
     ),
   template: (tx, tenantId, id) =>
     read(tx, tenantId, id, `SELECT plan FROM rollout_templates WHERE tenant_id = $1 AND id = $2`),
-  webhook: (tx, tenantId, id) =>
-    read(
+  webhook: async (tx, tenantId, id) => {
+    const shown = await read(
       tx,
       tenantId,
       id,
       `SELECT url, events, description, disabled_at AS "disabledAt", disabled_because AS "disabledBecause"
        FROM webhooks WHERE tenant_id = $1 AND id = $2`,
-    ),
+    );
+    return shown && { ...shown, ...withoutPath(String(shown['url'])) };
+  },
   api_key: (tx, tenantId, id) =>
     read(
       tx,
@@ -116,6 +119,12 @@ export async function readSubject(
   id: string,
 ): Promise<Shown | undefined> {
   return SUBJECTS[resource]?.(tx, tenantId, id);
+}
+
+/** The path of a webhook may be a secret of its receiver. What stands for it tells whether it is another one now. */
+function withoutPath(url: string): Shown {
+  const sha256 = createHash('sha256').update(url).digest('hex');
+  return { url: `${new URL(url).origin}/…`, urlSha256: sha256 };
 }
 
 interface SubjectRow {

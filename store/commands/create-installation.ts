@@ -9,7 +9,7 @@ import {
 } from '../../domain/installation/new-installation.js';
 import type { Policy } from '../../domain/installation/policy.js';
 import { holdsAlready, type SlotNow } from '../../domain/installation/slot-now.js';
-import { conflictOf } from '../../domain/rollout/admission.js';
+import { conflictOf, judgeVersions } from '../../domain/rollout/admission.js';
 import { writeHistory } from '../history/history.js';
 import { newId } from '../db/ids.js';
 import { readInstallation, type InstallationView } from '../installations/views.js';
@@ -42,7 +42,8 @@ export interface NewInstallation {
 /**
  * Requests an installation: one row, its first history entry, and a mark that starts its process.
  * @throws DomainError FIRMWARE_NO_ACCESS_TO_RESOURCE, FIRMWARE_BLOB_MISSING, FIRMWARE_NOT_ASSOCIATED,
- * FIRMWARE_INSTALLATION_CONFLICT
+ * FIRMWARE_INSTALLATION_CONFLICT; where its policy does not allow downgrades, FIRMWARE_CONTENT_NEWER and
+ * FIRMWARE_NOT_COMPARABLE
  */
 export async function createInstallation(
   tx: Tx,
@@ -56,6 +57,7 @@ export async function createInstallation(
   if (!loaded) throw noAccess('device', request.deviceId);
   const firmware = await installableFirmware(tx, tenantId, request);
   const slot = slotNow(loaded.aggregate, request.slot);
+  if (!holdsAlready(slot, firmware.sha256)) refuseDowngrade(slot.version, firmware.version, request);
   await resolveConflict(tx, tenantId, request, slot, now);
   const installation = requested(tenantId, request, firmware, slot, now);
   await insertInstallations(tx, [{ installation, requestedBy: request.requestedBy, retryOf: request.retryOf ?? null }]);
@@ -168,6 +170,18 @@ async function installableFirmware(
     );
   }
   return { sha256: firmware.sha256, version: firmware.version };
+}
+
+/** As a rollout would, with the same sentence. What is not decided here is decided at the turn. */
+function refuseDowngrade(held: string | null, next: string | null, { policy }: NewInstallation): void {
+  if (policy.rules?.allowDowngrade !== false) return;
+  const refused = judgeVersions(held, next);
+  if (refused)
+    throw new DomainError(
+      refused.code === 'NOT_COMPARABLE' ? 'FIRMWARE_NOT_COMPARABLE' : 'FIRMWARE_CONTENT_NEWER',
+      refused.because,
+      { held, wanted: next },
+    );
 }
 
 /** What `onConflict` says about what is open on the same slot already. */

@@ -19,8 +19,9 @@ export function retryInstallation(
       `installation ${old.id} is ${old.state} and has not ended; wait for its end, or cancel it first`,
       { state: old.state },
     );
-  // The rules of its rollout were the rollout's: this one is asked for by name.
-  const { timeouts, retry, soak, maxDefer } = old.policy;
+  // What it may replace on a way back was its rollout's. That it may not replace what is newer stays.
+  const { timeouts, retry, soak, maxDefer, rules } = old.policy;
+  const kept = rules?.allowDowngrade === false ? { rules: { allowDowngrade: false, replaces: null } } : {};
   return createInstallation(
     tx,
     tenantId,
@@ -30,7 +31,7 @@ export function retryInstallation(
       slot: old.slot,
       requestedBy,
       priority: old.priority,
-      policy: { timeouts, retry, soak, maxDefer },
+      policy: { timeouts, retry, soak, maxDefer, ...kept },
       gate: old.gate,
       onConflict: 'queue',
       ...(old.deadline !== null && old.deadline > now ? { deadline: old.deadline } : {}),

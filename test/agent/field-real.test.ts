@@ -48,7 +48,7 @@ async function firmware(version: string, size: number): Promise<{ id: string; sh
   return { id, sha256: createHash('sha256').update(bytes).digest('hex') };
 }
 const install = (deviceId: string, firmwareId: string, also: object = {}) =>
-  service.operator.install(deviceId, { firmwareId, slot: 'firmware', ...TERMS, ...also });
+  service.operator.install(deviceId, { firmwareId, slot: 'firmware', allowDowngrade: true, ...TERMS, ...also });
 const become = (what: string, { deviceId, id }: InstallationResource, is: (one: InstallationResource) => boolean) =>
   until(
     what,

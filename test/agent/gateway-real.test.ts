@@ -60,7 +60,7 @@ async function firmware(version: string): Promise<{ id: string; sha256: string }
   return { id, sha256: createHash('sha256').update(bytes).digest('hex') };
 }
 const install = (deviceId: string, firmwareId: string, also: object = {}) =>
-  service.operator.install(deviceId, { firmwareId, slot: 'firmware', ...TERMS, ...also });
+  service.operator.install(deviceId, { firmwareId, slot: 'firmware', allowDowngrade: true, ...TERMS, ...also });
 const become = (what: string, { deviceId, id }: InstallationResource, is: (one: InstallationResource) => boolean) =>
   until(
     what,

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { PERMISSIONS } from '../../domain/permissions.js';
 import { startApi, type ApiUnderTest } from './api-under-test.js';
 
 /** What is refused of a webhook before anything is sent; what is sent: test/bridge/webhooks.test.ts. */
@@ -78,5 +79,27 @@ describe('The permissions of webhooks', () => {
       const refused = await reader.call(method, WEBHOOKS, body);
       expect([refused.status, refused.body.permission]).toEqual([403, permission]);
     }
+  });
+});
+
+describe('The URL of a webhook', () => {
+  it('is shown to those who may read webhooks, and whole in no other answer: its path may be a secret', async () => {
+    const secret = 'T0K3N-in-the-path';
+    const { id } = (await api.call('POST', WEBHOOKS, { url: `https://ops.example.com/hooks/${secret}?k=${secret}` }))
+      .body.data as { id: string };
+    const changed = `https://ops.example.com/other/${secret}`;
+    expect((await api.call('PATCH', `${WEBHOOKS}/${id}`, { url: changed })).status).toBe(200);
+    expect((await api.call('GET', `${WEBHOOKS}/${id}`)).body.data.url).toBe(changed);
+    const permissions = PERMISSIONS.filter((one) => one.endsWith(':read') && one !== 'webhooks:read');
+    const reader = await api.as({ permissions: [...permissions] });
+    const { paths } = (await (await fetch(`${api.url}/openapi.json`)).json()) as { paths: Record<string, object> };
+    const answered: string[] = [];
+    for (const path of Object.keys(paths).filter((one) => 'get' in paths[one]!)) {
+      const { status, body } = await reader.call('GET', path.replace(/\{\w+\}/g, id));
+      if (status === 200) answered.push(path);
+      expect([path, JSON.stringify(body ?? '').includes(secret)]).toEqual([path, false]);
+    }
+    // Those that hold what was done: the audit names the webhook and its host.
+    expect(answered).toEqual(expect.arrayContaining(['/v1/events', '/v1/audit', '/v1/devices']));
   });
 });

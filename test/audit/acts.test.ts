@@ -216,7 +216,7 @@ const ACTS: Readonly<Record<string, [act: () => Promise<Reply>, said: object]>> 
   ],
   'webhook.create': [
     () => post('/v1/webhooks', { url: 'https://example.com/hook' }),
-    { after: { url: 'https://example.com/hook' } },
+    { after: { url: 'https://example.com/…' } },
   ],
   'webhook.change': [
     async () => api.call('PATCH', `/v1/webhooks/${await webhook()}`, { enabled: false }),
@@ -224,7 +224,7 @@ const ACTS: Readonly<Record<string, [act: () => Promise<Reply>, said: object]>> 
   ],
   'webhook.delete': [
     async () => api.call('DELETE', `/v1/webhooks/${await webhook()}`),
-    { before: { url: 'https://example.com/a' } },
+    { before: { url: 'https://example.com/…' } },
   ],
   'webhook.redeliver': [
     async () => {

@@ -112,7 +112,7 @@ const TERMS = {
   retry: { maxAttempts: 3, backoff: { first: 'PT1S' } },
 };
 const install = (firmwareId: string, also: object = {}) =>
-  service.operator.install(deviceId, { firmwareId, slot: 'firmware', ...TERMS, ...also });
+  service.operator.install(deviceId, { firmwareId, slot: 'firmware', allowDowngrade: true, ...TERMS, ...also });
 const ended = (id: string) =>
   until(
     `the end of the installation; the device printed:\n${printed}`,

@@ -91,7 +91,12 @@ class Rounds {
   private async round(round: number, slot: (typeof SLOTS)[number]): Promise<string> {
     const { operator } = this.service;
     const content = await this.upload(round, slot);
-    const { id } = await operator.install(this.ids.device, { firmwareId: content.firmwareId, slot, ...TERMS });
+    const { id } = await operator.install(this.ids.device, {
+      firmwareId: content.firmwareId,
+      slot,
+      allowDowngrade: true,
+      ...TERMS,
+    });
     const happened: string[] = [];
     for (let left = 1 + Math.floor(this.random() * 3); left > 0; left -= 1) {
       await pause(this.random() * LONGEST_PAUSE_MS);

@@ -78,7 +78,11 @@ blobs
 blobs
   .command('verify')
   .description('read and check every blob in the store in use')
-  .action(() => run(blobsVerify));
+  .option('--heal', 'take damaged bytes away, so that none is served; an upload of the same bytes heals them', false)
+  .addOption(new Option('--from <store>', 'with --heal: copy good ones from there').choices(['disk', 's3']))
+  .action(({ heal, from }: { heal: boolean; from?: StoreName }) =>
+    run((context) => blobsVerify(context, { isWanted: heal, ...(from === undefined ? {} : { from }) })),
+  );
 
 program
   .command('tenants')

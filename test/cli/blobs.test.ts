@@ -144,6 +144,25 @@ describe('slipway-admin blobs copy', () => {
     }
   }, 60_000);
 
+  it('verify --heal takes damaged bytes away, or brings good ones from the other store', async () => {
+    await toS3();
+    const file = fileOf('data', contents[1]!);
+    const bytes = await readFile(file);
+    try {
+      await writeFile(file, randomBytes(bytes.length));
+      const healed = await run(['blobs', 'verify', '--heal', '--from', 's3']);
+      expect(healed).toEqual({ code: 0, said: expect.stringContaining('healed from s3: 1 of 1') });
+      expect((await readFile(file)).equals(bytes)).toBe(true);
+      await writeFile(file, randomBytes(bytes.length));
+      const removed = await run(['blobs', 'verify', '--heal']);
+      expect(removed).toEqual({ code: 2, said: expect.stringContaining(`needs its bytes: ${contents[1]}`) });
+      expect((await run(['blobs', 'verify'])).said).toContain(`missing in disk: ${contents[1]}`);
+      expect((await run(['blobs', 'verify', '--heal', '--from', 'disk'])).code).toBe(1);
+    } finally {
+      await writeFile(file, bytes);
+    }
+  }, 60_000);
+
   it('says what it cannot do with a sentence, and ends with 1', async () => {
     expect(await run(['blobs', 'copy', '--from', 'disk', '--to', 'disk'])).toEqual({
       code: 1,

@@ -4,12 +4,13 @@ import { Health, type Part, type UnknownPart } from '../runtime/health/parts.js'
 import { SigningKey, type KeyFile } from './audit/signing-key.js';
 import { Refusals } from './auth/refusals.js';
 import { byApiKey, identify, type Authenticate } from './auth/authentication.js';
+import { orDevice } from './auth/device-tokens.js';
 import { sparingLookups } from './auth/spared-lookups.js';
 import { deviceCover, deviceDialects } from './devices/dialects.js';
 import { Waits } from './devices/waits.js';
 import { LiveEvents } from './live/live-events.js';
 import { createMetrics } from './metrics.js';
-import { mount } from './mount.js';
+import { mount, type Admission } from './mount.js';
 import { openApiDocument } from './openapi.js';
 import { contentSecurity } from './http/content-security.js';
 import { RequestLimits, type RequestRates } from './http/rates.js';
@@ -109,17 +110,18 @@ export function createApp({
 
   const signingKey = new SigningKey(services.pool, auditKey);
   const results = new ResultKey(signingKey);
-  const routes = [
+  const signIn = signInRoutes(services, version);
+  const operators = [
     ...apiRoutes(services, live),
     ...jobRoutes(services, results),
     ...jobResultRoutes(services, results),
-    ...signInRoutes(services, version),
     ...auditRoutes(signingKey),
     ...healthRoutes(health, metrics),
     ...summaryRoutes(services, health),
     openApiRoute(() => document),
     deviceOpenApiRoute(() => deviceDocument),
   ];
+  const routes = [...operators, ...signIn];
   const dialects = deviceDialects(services, waits);
   const document = openApiDocument(routes, services.publicUrl, version);
   const deviceDocument = openApiDocument(
@@ -130,13 +132,14 @@ export function createApp({
   );
   for (const dialect of dialects)
     mount(app, dialect.routes, services, { identify: dialect.identify, limits, refusals });
-  const spared = sparingLookups(authenticate);
-  mount(app, routes, services, {
-    identify: (request) => identify(request, spared),
-    limits,
-    tenants: new TenantAdmission(services.pool, services.now),
-    refusals,
-  });
+  const tenants = new TenantAdmission(services.pool, services.now);
+  const admit = (found: Authenticate): Admission => {
+    const spared = sparingLookups(found);
+    return { identify: (request) => identify(request, spared), limits, tenants, refusals };
+  };
+  mount(app, operators, services, admit(authenticate));
+  // A device may ask who it is, and nothing else of what is for operators.
+  mount(app, signIn, services, admit(orDevice(services.pool, authenticate)));
   serveDocs(app);
   serveDashboard(app, dashboard);
   app.use((request) => {

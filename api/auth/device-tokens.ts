@@ -3,7 +3,7 @@ import { hashOf } from '../../store/db/api-keys.js';
 import type { Pool } from '../../store/db/pool.js';
 import { findTokenHolder, type TokenHolder } from '../../store/fleet/device-tokens.js';
 import type { Principal } from '../http/route.js';
-import { identify } from './authentication.js';
+import { identify, type Authenticate } from './authentication.js';
 import { sparingLookups } from './spared-lookups.js';
 
 /**
@@ -11,11 +11,22 @@ import { sparingLookups } from './spared-lookups.js';
  * next one; tokens that are wrong are not asked for again and again.
  */
 export function byDeviceToken(pool: Pool): (request: Request) => Promise<Principal> {
-  const find = sparingLookups(async (token) => {
+  const find = sparingLookups(deviceTokens(pool));
+  return (request) => identify(request, find);
+}
+
+/** Devices alone. */
+function deviceTokens(pool: Pool): Authenticate {
+  return async (token) => {
     const holder = await findTokenHolder(pool, 'token', hashOf(token));
     return holder && devicePrincipal(holder);
-  });
-  return (request) => identify(request, find);
+  };
+}
+
+/** Operators, and devices by the token of their own: for what any token may ask. */
+export function orDevice(pool: Pool, operators: Authenticate): Authenticate {
+  const devices = deviceTokens(pool);
+  return async (token) => (await operators(token)) ?? devices(token);
 }
 
 /** A device as the one who asks: it may do nothing that needs a permission. */

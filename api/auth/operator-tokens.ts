@@ -124,9 +124,9 @@ async function verified(
 
 /**
  * Whether it is an ID token, or cannot be told from one: also where an issuer gives the client and this service one
- * audience. OpenID Connect Core §3.1.3.6 and §3.3.2.11 have the hashes, which the code flow may leave out; Keycloak says
- * it in a claim of its own. An access token may name its type in its header (RFC 9068 §2.1); for an audience that ID
- * tokens have as well it has to, or to say what it is for (RFC 9068 §2.2.3).
+ * audience. OpenID Connect Core §3.1.3.6 and §3.3.2.11 have the hashes, which the code flow may leave out. Keycloak
+ * says it in a claim of its own. An access token may name its type in its header (RFC 9068 §2.1). For an audience that
+ * ID tokens have as well it has to, or to say what it is for (RFC 9068 §2.2.3).
  */
 function isIdToken(token: string, claims: JWTPayload, clientId: string | undefined): boolean {
   if (/^(application\/)?at\+jwt$/i.test(decodeProtectedHeader(token).typ ?? '')) return false;

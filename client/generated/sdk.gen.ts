@@ -1438,34 +1438,6 @@ export const readJobResult = <ThrowOnError extends boolean = true>(options: Opti
 });
 
 /**
- * Who the token is, and what it may do
- */
-export const readMe = <ThrowOnError extends boolean = true>(options?: Options<ReadMeData, ThrowOnError>) => (options?.client ?? client).get<ReadMeResponses, ReadMeErrors, ThrowOnError, 'data'>({
-    responseStyle: 'data',
-    security: [{ scheme: 'bearer', type: 'http' }],
-    url: '/v1/me',
-    ...options
-});
-
-/**
- * How a client may sign in
- */
-export const readAuthConfig = <ThrowOnError extends boolean = true>(options?: Options<ReadAuthConfigData, ThrowOnError>) => (options?.client ?? client).get<ReadAuthConfigResponses, ReadAuthConfigErrors, ThrowOnError, 'data'>({
-    responseStyle: 'data',
-    url: '/v1/auth/config',
-    ...options
-});
-
-/**
- * What this service is
- */
-export const readAbout = <ThrowOnError extends boolean = true>(options?: Options<ReadAboutData, ThrowOnError>) => (options?.client ?? client).get<ReadAboutResponses, ReadAboutErrors, ThrowOnError, 'data'>({
-    responseStyle: 'data',
-    url: '/v1/about',
-    ...options
-});
-
-/**
  * What people did, newest first
  *
  * By whom, from where, on what, with what effect. An entry is there about a second after the act. Refusals for want of a permission are there too, one entry for each key, route and minute.
@@ -1619,5 +1591,33 @@ export const getOpenApi = <ThrowOnError extends boolean = true>(options?: Option
 export const getDeviceOpenApi = <ThrowOnError extends boolean = true>(options?: Options<GetDeviceOpenApiData, ThrowOnError>) => (options?.client ?? client).get<GetDeviceOpenApiResponses, GetDeviceOpenApiErrors, ThrowOnError, 'data'>({
     responseStyle: 'data',
     url: '/openapi-devices.json',
+    ...options
+});
+
+/**
+ * Who the token is, and what it may do
+ */
+export const readMe = <ThrowOnError extends boolean = true>(options?: Options<ReadMeData, ThrowOnError>) => (options?.client ?? client).get<ReadMeResponses, ReadMeErrors, ThrowOnError, 'data'>({
+    responseStyle: 'data',
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/me',
+    ...options
+});
+
+/**
+ * How a client may sign in
+ */
+export const readAuthConfig = <ThrowOnError extends boolean = true>(options?: Options<ReadAuthConfigData, ThrowOnError>) => (options?.client ?? client).get<ReadAuthConfigResponses, ReadAuthConfigErrors, ThrowOnError, 'data'>({
+    responseStyle: 'data',
+    url: '/v1/auth/config',
+    ...options
+});
+
+/**
+ * What this service is
+ */
+export const readAbout = <ThrowOnError extends boolean = true>(options?: Options<ReadAboutData, ThrowOnError>) => (options?.client ?? client).get<ReadAboutResponses, ReadAboutErrors, ThrowOnError, 'data'>({
+    responseStyle: 'data',
+    url: '/v1/about',
     ...options
 });

@@ -2041,53 +2041,6 @@ export type BulkAction = {
     force?: boolean;
 };
 
-export type Me = {
-    tenant: string;
-    /**
-     * The key's id, or the token's sub
-     */
-    id: string;
-    kind: 'key' | 'token' | 'device';
-    name: string;
-    /**
-     * What stands in createdBy, in votes and in the history
-     */
-    actsAs: string;
-    roles: Array<'owner' | 'writer' | 'reader'>;
-    permissions: Array<Permission>;
-    expiresAt?: string;
-};
-
-export type AuthConfig = {
-    apiKeys: true;
-    /**
-     * There where the service takes tokens of an identity provider
-     */
-    oidc?: {
-        issuer: string;
-        clientId: string;
-        audience: string;
-        scopes: Array<string>;
-        deviceCode: true;
-    };
-};
-
-export type About = {
-    version: string;
-    mode: 'production' | 'all-in-one';
-    links: {
-        docs: string;
-        openapi: string;
-        temporalUi?: string;
-    };
-    /**
-     * What is switched on, by name
-     */
-    features: {
-        [key: string]: boolean;
-    };
-};
-
 export type AuditEntry = {
     /**
      * Its number in the tenant's history, and in the tree over it; counts from 1
@@ -2255,6 +2208,53 @@ export type Summary = {
     };
     parts: {
         [key: string]: PartState;
+    };
+};
+
+export type Me = {
+    tenant: string;
+    /**
+     * The key's id, or the token's sub
+     */
+    id: string;
+    kind: 'key' | 'token' | 'device';
+    name: string;
+    /**
+     * What stands in createdBy, in votes and in the history
+     */
+    actsAs: string;
+    roles: Array<'owner' | 'writer' | 'reader'>;
+    permissions: Array<Permission>;
+    expiresAt?: string;
+};
+
+export type AuthConfig = {
+    apiKeys: true;
+    /**
+     * There where the service takes tokens of an identity provider
+     */
+    oidc?: {
+        issuer: string;
+        clientId: string;
+        audience: string;
+        scopes: Array<string>;
+        deviceCode: true;
+    };
+};
+
+export type About = {
+    version: string;
+    mode: 'production' | 'all-in-one';
+    links: {
+        docs: string;
+        openapi: string;
+        temporalUi?: string;
+    };
+    /**
+     * What is switched on, by name
+     */
+    features: {
+        [key: string]: boolean;
     };
 };
 
@@ -9543,143 +9543,6 @@ export type ReadJobResultResponses = {
 
 export type ReadJobResultResponse = ReadJobResultResponses[keyof ReadJobResultResponses];
 
-export type ReadMeData = {
-    body?: never;
-    path?: never;
-    query?: never;
-    url: '/v1/me';
-};
-
-export type ReadMeErrors = {
-    /**
-     * The request does not fit the contract
-     */
-    400: Problem;
-    /**
-     * The bearer token is missing
-     */
-    401: Problem;
-    /**
-     * The token lacks a permission
-     */
-    403: Problem;
-    /**
-     * Too many requests
-     */
-    429: Problem;
-    /**
-     * The path, its query and the headers are too large together
-     */
-    431: Problem;
-    /**
-     * Internal error of the service
-     */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
-};
-
-export type ReadMeError = ReadMeErrors[keyof ReadMeErrors];
-
-export type ReadMeResponses = {
-    /**
-     * The key or token that was sent
-     */
-    200: {
-        data: Me;
-    };
-};
-
-export type ReadMeResponse = ReadMeResponses[keyof ReadMeResponses];
-
-export type ReadAuthConfigData = {
-    body?: never;
-    path?: never;
-    query?: never;
-    url: '/v1/auth/config';
-};
-
-export type ReadAuthConfigErrors = {
-    /**
-     * The request does not fit the contract
-     */
-    400: Problem;
-    /**
-     * Too many requests
-     */
-    429: Problem;
-    /**
-     * The path, its query and the headers are too large together
-     */
-    431: Problem;
-    /**
-     * Internal error of the service
-     */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
-};
-
-export type ReadAuthConfigError = ReadAuthConfigErrors[keyof ReadAuthConfigErrors];
-
-export type ReadAuthConfigResponses = {
-    /**
-     * By key, and where there is one by the identity provider
-     */
-    200: {
-        data: AuthConfig;
-    };
-};
-
-export type ReadAuthConfigResponse = ReadAuthConfigResponses[keyof ReadAuthConfigResponses];
-
-export type ReadAboutData = {
-    body?: never;
-    path?: never;
-    query?: never;
-    url: '/v1/about';
-};
-
-export type ReadAboutErrors = {
-    /**
-     * The request does not fit the contract
-     */
-    400: Problem;
-    /**
-     * Too many requests
-     */
-    429: Problem;
-    /**
-     * The path, its query and the headers are too large together
-     */
-    431: Problem;
-    /**
-     * Internal error of the service
-     */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
-};
-
-export type ReadAboutError = ReadAboutErrors[keyof ReadAboutErrors];
-
-export type ReadAboutResponses = {
-    /**
-     * Its version, links and features
-     */
-    200: {
-        data: About;
-    };
-};
-
-export type ReadAboutResponse = ReadAboutResponses[keyof ReadAboutResponses];
-
 export type ListAuditData = {
     body?: never;
     path?: never;
@@ -10354,3 +10217,140 @@ export type GetDeviceOpenApiResponses = {
 };
 
 export type GetDeviceOpenApiResponse = GetDeviceOpenApiResponses[keyof GetDeviceOpenApiResponses];
+
+export type ReadMeData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/v1/me';
+};
+
+export type ReadMeErrors = {
+    /**
+     * The request does not fit the contract
+     */
+    400: Problem;
+    /**
+     * The bearer token is missing
+     */
+    401: Problem;
+    /**
+     * The token lacks a permission
+     */
+    403: Problem;
+    /**
+     * Too many requests
+     */
+    429: Problem;
+    /**
+     * The path, its query and the headers are too large together
+     */
+    431: Problem;
+    /**
+     * Internal error of the service
+     */
+    500: Problem;
+    /**
+     * A required dependency is unavailable; try again
+     */
+    503: Problem;
+};
+
+export type ReadMeError = ReadMeErrors[keyof ReadMeErrors];
+
+export type ReadMeResponses = {
+    /**
+     * The key or token that was sent
+     */
+    200: {
+        data: Me;
+    };
+};
+
+export type ReadMeResponse = ReadMeResponses[keyof ReadMeResponses];
+
+export type ReadAuthConfigData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/v1/auth/config';
+};
+
+export type ReadAuthConfigErrors = {
+    /**
+     * The request does not fit the contract
+     */
+    400: Problem;
+    /**
+     * Too many requests
+     */
+    429: Problem;
+    /**
+     * The path, its query and the headers are too large together
+     */
+    431: Problem;
+    /**
+     * Internal error of the service
+     */
+    500: Problem;
+    /**
+     * A required dependency is unavailable; try again
+     */
+    503: Problem;
+};
+
+export type ReadAuthConfigError = ReadAuthConfigErrors[keyof ReadAuthConfigErrors];
+
+export type ReadAuthConfigResponses = {
+    /**
+     * By key, and where there is one by the identity provider
+     */
+    200: {
+        data: AuthConfig;
+    };
+};
+
+export type ReadAuthConfigResponse = ReadAuthConfigResponses[keyof ReadAuthConfigResponses];
+
+export type ReadAboutData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/v1/about';
+};
+
+export type ReadAboutErrors = {
+    /**
+     * The request does not fit the contract
+     */
+    400: Problem;
+    /**
+     * Too many requests
+     */
+    429: Problem;
+    /**
+     * The path, its query and the headers are too large together
+     */
+    431: Problem;
+    /**
+     * Internal error of the service
+     */
+    500: Problem;
+    /**
+     * A required dependency is unavailable; try again
+     */
+    503: Problem;
+};
+
+export type ReadAboutError = ReadAboutErrors[keyof ReadAboutErrors];
+
+export type ReadAboutResponses = {
+    /**
+     * Its version, links and features
+     */
+    200: {
+        data: About;
+    };
+};
+
+export type ReadAboutResponse = ReadAboutResponses[keyof ReadAboutResponses];

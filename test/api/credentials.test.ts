@@ -148,6 +148,19 @@ describe('a token of a device', () => {
     expect(await holder()).toBeUndefined();
   });
 
+  it('may ask who it is, and nothing else of operators', async () => {
+    const id = await device();
+    const { token } = (await api.call('POST', `/v1/devices/${id}/credentials`, { type: 'token' })).body.data;
+    const authorization = `Bearer ${token as string}`;
+    const me = await api.call('GET', '/v1/me', undefined, { authorization });
+    expect([me.status, me.body.data]).toEqual([
+      200,
+      { tenant: 'default', id, kind: 'device', name: id, actsAs: `device:${id}`, roles: [], permissions: [] },
+    ]);
+    for (const path of ['/v1/jobs', `/v1/devices/${id}`])
+      expect(summary(await api.call('GET', path, undefined, { authorization }))).toEqual([401, 'AUTH_INVALID_TOKEN']);
+  });
+
   it('is neither a key of the API nor a password of the broker', async () => {
     const id = await device();
     const { token } = (await api.call('POST', `/v1/devices/${id}/credentials`, { type: 'token' })).body.data;

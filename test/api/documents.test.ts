@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { until } from '../support/until.js';
 import { startApi, type ApiUnderTest } from './api-under-test.js';
 
 let api: ApiUnderTest;
@@ -174,7 +175,8 @@ describe('the OpenAPI document', () => {
 
 describe('the page of the API', () => {
   it('is served by the service itself, without a file from elsewhere', async () => {
-    const page = await fetch(`${api.url}/docs`);
+    // What ran before kept this process busy for longer than an idle connection is kept: its end may be unread yet.
+    const page = await until('it is served', () => fetch(`${api.url}/docs`));
     expect([page.status, page.headers.get('content-type')]).toEqual([200, 'text/html; charset=utf-8']);
     const html = await page.text();
     expect(html).not.toMatch(/(src|href)="https?:/);

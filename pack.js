@@ -37,20 +37,17 @@ async function packCli() {
   const { metafile } = await build({
     metafile: true,
     entryPoints: [join(root, 'cli/slipway/main.ts')],
-    outfile: join(staging, 'slipway.js'),
+    outfile: join(staging, 'slipway.cjs'),
     bundle: true,
     minify: true,
-    format: 'esm',
+    // In a module, node's own modules would all be loaded before the first line: half of the time to start.
+    format: 'cjs',
     platform: 'node',
     target: 'node20',
     define: { SLIPWAY_VERSION: JSON.stringify(version) },
-    // What is written for CommonJS asks for node's own modules by require.
-    banner: {
-      js: "import { createRequire as makeRequire } from 'node:module'; const require = makeRequire(import.meta.url);",
-    },
     legalComments: 'none',
   });
-  chmodSync(join(staging, 'slipway.js'), 0o755);
+  chmodSync(join(staging, 'slipway.cjs'), 0o755);
   writeFileSync(join(staging, 'THIRD-PARTY.txt'), licencesOf(Object.keys(metafile.inputs)));
 }
 

@@ -49,9 +49,10 @@ export interface Explained {
 export function explain(error: unknown): Explained {
   if (error instanceof CliError) return { exit: error.exit, message: error.message, faults: [], next: error.next };
   if (error instanceof SlipwayError) {
-    const faults = (error.problem.errors ?? []).map(({ pointer, detail, position }) =>
-      position === undefined ? `${pointer} ${detail}` : `${pointer} at ${position}: ${detail}`,
-    );
+    // The sentence of a request with one fault is that fault.
+    const faults = (error.problem.errors ?? [])
+      .filter(({ detail }) => !error.message.includes(detail))
+      .map(({ pointer, detail }) => `${pointer} ${detail}`);
     return { exit: exitOf(error), message: sentenceOf(error), faults, next: nextStep(error) };
   }
   const { message = String(error), code } = Object(error) as { message?: string; code?: string };

@@ -14,7 +14,4 @@ for (const stream of [process.stdout, process.stderr])
 
 const [first, second] = process.argv.slice(2);
 if ((first === '--version' || first === '-V') && second === undefined) process.stdout.write(`${VERSION}\n`);
-else {
-  const { run } = await import('./run.js');
-  await run(process.argv);
-}
+else void import('./run.js').then(({ run }) => run(process.argv));

@@ -38,6 +38,7 @@ export const templateFilters = {
 /** Members of a plan, at any depth, that are durations: parsed they are milliseconds. */
 const DURATIONS = new Set([
   'soak',
+  'awayAfter',
   'expiresAfter',
   'first',
   'max',

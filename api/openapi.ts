@@ -276,13 +276,31 @@ function problem(description: string, code: ErrorCode): Json {
 
 /** One schema in the document's own dialect; what carries an id becomes a component. */
 function jsonSchema(schema: ZodType, io: 'input' | 'output', schemas: Json): Json {
-  const { $defs = {}, ...inline } = z.toJSONSchema(schema, { io, unrepresentable: 'any' }) as Json & { $defs?: Json };
+  const { $defs = {}, ...inline } = z.toJSONSchema(schema, {
+    io,
+    unrepresentable: 'any',
+    override: passedOver,
+  }) as Json & {
+    $defs?: Json;
+  };
   delete inline['$schema'];
   for (const [name, definition] of Object.entries($defs)) schemas[name] ??= component(definition as Json);
   const id = (schema.meta() as { id?: string } | undefined)?.id;
   if (id === undefined) return moveRefs(inline);
   schemas[id] ??= component(inline);
   return { $ref: `#/components/schemas/${id}` };
+}
+
+/** A member whose wrong values are passed over takes any: what a device gets wrong there costs no report. */
+function passedOver({
+  zodSchema,
+  jsonSchema: printed,
+}: {
+  readonly zodSchema: { readonly _zod: { readonly def: { readonly type: string } } };
+  readonly jsonSchema: object;
+}): void {
+  if (zodSchema._zod.def.type !== 'catch') return;
+  for (const name of Object.keys(printed)) Reflect.deleteProperty(printed, name);
 }
 
 /** Its example stands beside each body and answer that it is (`media`). */

@@ -7,6 +7,7 @@ import {
   desiredDocument,
   desiredDocuments,
   SENT,
+  unknownAnswer,
   slotParam,
   waitQuery,
 } from '../../protocol/http/device-twin.js';
@@ -59,7 +60,7 @@ const FACES = [
 const RECEIPT: Record<number, AnswerDoc> = {
   200: { description: 'Taken; the receipt', schema: answeredAck },
   403: { description: 'The device is neither this one nor behind it; the receipt', schema: answeredAck },
-  404: { description: 'It names what is unknown; the receipt', schema: answeredAck },
+  404: { description: 'It names what is unknown; the receipt, where the path names a device', schema: unknownAnswer },
   409: { description: 'It comes too late; the receipt', schema: answeredAck },
 };
 const NOTED: Record<number, AnswerDoc> = {

@@ -44,6 +44,9 @@ export const answeredAck = ack.meta({
   example: { v: 1, for: `${INSTALLATION}/1/1`, result: 'ok' },
 });
 
+/** Where the receipt says that something is unknown, or the path names no device. */
+export const unknownAnswer = z.union([answeredAck, z.looseObject({ errorCode: z.literal('DEVICE_NOT_FOUND') })]);
+
 const document = {
   v: 1,
   revision: 7,

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 
-/** Every command block of these is run by documents.test.ts, or shown by the test that its row in rows.ts names. */
+/** Every command block of these is run by documents.test.ts or http-device.test.ts, or shown by the test that its row in rows.ts names. */
 export const DOCUMENTS = [
   'README.md',
   'docs/rollouts.md',
@@ -8,6 +8,7 @@ export const DOCUMENTS = [
   'docs/operations.md',
   'docs/backup.md',
   'docs/mosquitto.md',
+  'docs/connect/http.md',
 ] as const;
 export type DocumentName = (typeof DOCUMENTS)[number];
 

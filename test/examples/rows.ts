@@ -29,7 +29,7 @@ const START: Replaced = {
 const READY = `until curl -sf "$(jq -r .http .slipway/endpoints.json 2>&-)/health/ready?all=true" > ready.json; do sleep 0.2; done`;
 
 /**
- * Each command block of the six documents. The commands of a document run in one shell, one block after the other, in a
+ * Each command block of the seven documents. The commands of a document run in one shell, one block after the other, in a
  * folder that looks like a checkout, with a Slipway's data folder as its `.slipway`.
  */
 export const ROWS: Readonly<Record<DocumentName, Readonly<Record<string, Row>>>> = {
@@ -65,6 +65,12 @@ export const ROWS: Readonly<Record<DocumentName, Readonly<Record<string, Row>>>>
       ],
     },
     'A first device in ten minutes (3)': { replaced: [] },
+  },
+  'docs/connect/http.md': {
+    'Register it (1)': { replaced: [ADDRESS] },
+    'Speak for it by hand (1)': { replaced: [] },
+    'Let a script speak for it (1)': { replaced: [] },
+    'Install something (1)': { replaced: [] },
   },
   'docs/operations.md': {
     'Your own PostgreSQL (1)': { replaced: [] },

@@ -48,6 +48,11 @@ export async function resources({ http, database }, token) {
     ...(await times(12, (at) => device(10 + at, at % 2 === 0 ? gateways[at % 3] : undefined))),
   ];
   await make(`/v1/devices/${gateways[0]}/credentials`, { type: 'password' });
+  const { token: deviceToken } = await call(
+    'POST',
+    `/v1/devices/${gateways[0]}/credentials`,
+    JSON.stringify({ type: 'token' }),
+  );
   await make(`/v1/devices/${gateways[1]}/certificates`, {
     cert: readFileSync(new URL('../fixtures/device-certificate.pem', import.meta.url), 'utf8'),
   });
@@ -76,6 +81,7 @@ export async function resources({ http, database }, token) {
   await call('POST', `/v1/rollouts/${rollouts[1]}/pause`);
   await call('POST', `/v1/rollouts/${rollouts[2]}/abort`);
   return {
+    deviceToken,
     deviceTypes,
     drafts,
     rollouts,

@@ -1,4 +1,5 @@
-// `npm run test:fuzz`: 3,000 requests made up by schemathesis from the OpenAPI document, against the real all in one on
+// `npm run test:fuzz`: 3,000 requests made up by schemathesis from the OpenAPI document, and some hundred from that of the
+// routes that devices call, against the real all in one on
 // a folder and ports of its own. It fails on any 5xx and on any answer that the document does not describe. Plain
 // JavaScript over dist/, like the set-up of the tests.
 import { spawn } from 'node:child_process';
@@ -65,7 +66,9 @@ try {
   const known = await resources(service.endpoints, token);
   const before = await answered(http);
   const began = Date.now();
-  const code = await run(program, http, token, known);
+  const code =
+    (await run(program, `${http}/openapi.json`, token, known)) +
+    (await run(program, `${http}/openapi-devices.json`, known.deviceToken, known));
   const count = (await answered(http)) - before;
   const output = readFileSync(logFile, 'utf8');
   if (code !== 0) console.log(findings(output));
@@ -82,7 +85,8 @@ try {
 }
 process.exitCode = failed ? 1 : 0;
 
-function run({ python }, http, token, known) {
+/** @returns 0 where nothing was found */
+function run({ python }, document, token, known) {
   const child = spawn(
     python,
     [
@@ -92,7 +96,7 @@ function run({ python }, http, token, known) {
       fileURLToPath(new URL('schemathesis.toml', import.meta.url)),
       '--no-color',
       'run',
-      `${http}/openapi.json`,
+      document,
       '-H',
       `Authorization: Bearer ${token}`,
       '--seed',
@@ -109,8 +113,9 @@ function run({ python }, http, token, known) {
       '--continue-on-failure',
       '--warnings',
       'off',
+      // Above what a long poll may take.
       '--request-timeout',
-      '20',
+      '60',
     ],
     {
       cwd: folder,
@@ -125,7 +130,7 @@ function run({ python }, http, token, known) {
     },
   );
   fuzzer = child;
-  const log = createWriteStream(logFile);
+  const log = createWriteStream(logFile, { flags: 'a' });
   child.stdout.pipe(log, { end: false });
   child.stderr.pipe(log, { end: false });
   const timer = setTimeout(() => child.kill('SIGKILL'), LIMIT_MS);

@@ -96,7 +96,7 @@ async function shoot(browser: Browser, pages: Readonly<Record<string, string>>):
         await page.waitForLoadState('domcontentloaded');
         await page.getByRole('heading', { level: 1 }).waitFor();
         await page.getByRole('status', { name: 'Loading' }).first().waitFor({ state: 'hidden' });
-        await sleep(500);
+        await sleep(name === 'overview' ? 4_500 : 500);
         await page.screenshot({ path: join(FOLDER, `${name}-${size}-${colorScheme}.png`) });
       }
       if (faults.length > 0) console.error(faults.join('\n'));

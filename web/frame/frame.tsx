@@ -50,7 +50,7 @@ function Side(): ReactNode {
   const button = useRef<HTMLButtonElement>(null);
   useEffect(() => setOpen(false), [pathname]);
   return (
-    <div
+    <header
       className={`side${open ? ' open' : ''}`}
       onKeyDown={({ key }) => {
         if (key !== 'Escape' || !open) return;
@@ -93,7 +93,7 @@ function Side(): ReactNode {
         </nav>
         <Self />
       </div>
-    </div>
+    </header>
   );
 }
 

@@ -7,7 +7,8 @@ const STEPS: readonly { readonly words: string; readonly while: readonly State[]
   { words: 'Waits for its turn', while: ['scheduled', 'queued'] },
   { words: 'Offered', while: ['delivered', 'deferred'] },
   { words: 'Downloading', while: ['accepted', 'downloading'] },
-  { words: 'Installing', while: ['downloaded', 'installing'] },
+  { words: 'Downloaded', while: ['downloaded'] },
+  { words: 'Installing', while: ['installing'] },
   { words: 'Rebooting', while: ['rebooting'] },
   { words: 'Confirming', while: ['confirming'] },
   { words: 'Installed', while: [] },
@@ -24,7 +25,9 @@ export function Attempt({ of }: { readonly of: Installation }): ReactNode {
           <li key={words} data-at={at} aria-current={at === 'now' ? 'step' : undefined}>
             {words}
             <span className="hidden-text">{at === 'done' ? ': done' : at === 'now' ? ': now' : ''}</span>
-            {at === 'now' && of.progress ? <Progress of={of.progress} /> : null}
+            {at === 'now' && of.progress && (of.state === 'downloading' || of.state === 'installing') ? (
+              <Progress of={of.progress} />
+            ) : null}
           </li>
         );
       })}

@@ -156,7 +156,11 @@ function History({ of }: { readonly of: Installation }): ReactNode {
           <Time at={at} />
           <div>
             {inWords(event)}{' '}
-            <span className="small quiet">{typeof data['by'] === 'string' ? `by ${data['by']}` : null}</span>
+            <span className="small quiet">
+              {typeof data['by'] === 'string'
+                ? `by ${data['by'].replace(/\b([0-9a-f]{8})(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b/, '$1')}`
+                : null}
+            </span>
             {typeof data['message'] === 'string' ? <Sentence text={data['message']} /> : null}
           </div>
         </li>

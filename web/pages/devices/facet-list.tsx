@@ -32,7 +32,7 @@ export function FacetList({
       <summary>Narrow down</summary>
       {FACETS.filter((facet) => (facets[facet] ?? []).some(({ value }) => value !== null)).map((facet) => (
         <section key={facet} aria-label={WORDS[facet]}>
-          <h3>{WORDS[facet]}</h3>
+          <h2>{WORDS[facet]}</h2>
           <ul>
             {facets[facet]?.slice(0, SHOWN).map(({ value, count }) =>
               value === null ? null : (

@@ -48,7 +48,7 @@ const TYPES = {
 /** npm packages and node's own modules, as regular expressions on the module's name. */
 const NPM = {
   domain: [],
-  protocol: ['zod'],
+  protocol: ['zod', 'cbor2'],
   store: ['pg', 'pg-copy-streams', 'uuidv7', 'node:.*'],
   workflows: ['@temporalio/workflow', '@temporalio/common'],
   activities: ['@temporalio/activity', '@temporalio/common', 'node:.*'],

@@ -32,6 +32,7 @@ import { jobRoutes } from './routes/jobs.js';
 import { serveDashboard } from './routes/dashboard.js';
 import { deviceOpenApiRoute, openApiRoute, serveDocs } from './routes/docs.js';
 import { downloadRoutes } from './routes/downloads.js';
+import { hawkbitSettingsRoutes } from './routes/hawkbit-settings.js';
 import { eventRoutes } from './routes/events.js';
 import { firmwareRoutes } from './routes/firmwares.js';
 import { ownParts } from './health/own-parts.js';
@@ -162,6 +163,7 @@ function apiRoutes(services: Services, live: LiveEvents): Route[] {
     ...deviceRoutes(services),
     ...credentialRoutes(),
     ...certificateRoutes(),
+    ...hawkbitSettingsRoutes(),
     ...slotRoutes(),
     ...timelineRoutes(),
     ...installationRoutes(services),

@@ -101,10 +101,10 @@ const WORTH_SHARING = 80;
  */
 export function shareParameters(paths: Readonly<Record<string, Json>>): Json {
   const operations = Object.values(paths).flatMap(
-    (methods) => Object.values(methods) as { parameters: (Parameter | Json)[] }[],
+    (methods) => Object.values(methods) as { parameters?: (Parameter | Json)[] }[],
   );
   const seen = new Map<string, number>();
-  for (const { parameters } of operations)
+  for (const { parameters = [] } of operations)
     for (const key of parameters.map((one) => JSON.stringify(one))) seen.set(key, (seen.get(key) ?? 0) + 1);
   const shared: Json = {};
   const names = new Map<string, string>();
@@ -116,9 +116,10 @@ export function shareParameters(paths: Readonly<Record<string, Json>>): Json {
     shared[name] = parameter;
   }
   for (const operation of operations)
-    operation.parameters = operation.parameters.map((one) => {
-      const name = names.get(JSON.stringify(one));
-      return name === undefined ? one : { $ref: `#/components/parameters/${name}` };
-    });
+    if (operation.parameters !== undefined)
+      operation.parameters = operation.parameters.map((one) => {
+        const name = names.get(JSON.stringify(one));
+        return name === undefined ? one : { $ref: `#/components/parameters/${name}` };
+      });
   return shared;
 }

@@ -138,7 +138,7 @@ CREATE TABLE device_credentials (
   sealed bytea
   CONSTRAINT device_credentials_pkey PRIMARY KEY (tenant_id, id)
   CONSTRAINT device_credentials_tenant_id_device_id_fkey FOREIGN KEY (tenant_id, device_id) REFERENCES devices(tenant_id, id) ON DELETE CASCADE
-  CONSTRAINT device_credentials_type_check CHECK ((type = ANY (ARRAY['password'::text, 'token'::text])))
+  CONSTRAINT device_credentials_type_check CHECK ((type = ANY (ARRAY['password'::text, 'token'::text, 'hawkbitToken'::text, 'hawkbitGateway'::text])))
 );
 CREATE INDEX device_credentials_by_secret ON public.device_credentials USING btree (secret_hash) WHERE (revoked_at IS NULL);
 CREATE INDEX device_credentials_by_username ON public.device_credentials USING btree (username) WHERE (revoked_at IS NULL);
@@ -216,6 +216,8 @@ CREATE TABLE device_types (
   communication_interval integer
   created_at timestamp with time zone NOT NULL DEFAULT now()
   updated_at timestamp with time zone NOT NULL DEFAULT now()
+  confirmation text
+  CONSTRAINT device_types_confirmation_check CHECK ((confirmation = 'required'::text))
   CONSTRAINT device_types_pkey PRIMARY KEY (tenant_id, id)
   CONSTRAINT device_types_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(id)
 );
@@ -359,10 +361,14 @@ CREATE TABLE firmwares (
   retired_at timestamp with time zone
   expected_sha256 text
   expected_size bigint
+  sha1 text
+  md5 text
   CONSTRAINT firmwares_check CHECK (((state = 'ready'::text) <= ((sha256 IS NOT NULL) AND (size IS NOT NULL))))
   CONSTRAINT firmwares_expected_sha256_check CHECK ((expected_sha256 ~ '^[0-9a-f]{64}$'::text))
   CONSTRAINT firmwares_expected_size_check CHECK ((expected_size > 0))
+  CONSTRAINT firmwares_md5_check CHECK ((md5 ~ '^[0-9a-f]{32}$'::text))
   CONSTRAINT firmwares_pkey PRIMARY KEY (tenant_id, id)
+  CONSTRAINT firmwares_sha1_check CHECK ((sha1 ~ '^[0-9a-f]{40}$'::text))
   CONSTRAINT firmwares_sha256_check CHECK ((sha256 ~ '^[0-9a-f]{64}$'::text))
   CONSTRAINT firmwares_state_check CHECK ((state = ANY (ARRAY['draft'::text, 'ready'::text, 'expired'::text, 'retired'::text])))
   CONSTRAINT firmwares_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(id)
@@ -379,6 +385,64 @@ POLICY all_tenants ON firmwares TO slipway_worker USING true
 POLICY of_removed ON firmwares TO slipway_worker USING is_removing(tenant_id)
 POLICY one_tenant ON firmwares TO slipway_api USING (tenant_id = current_tenant())
 GRANT INSERT, SELECT, UPDATE TO slipway_api
+GRANT DELETE, INSERT, SELECT, UPDATE TO slipway_worker
+
+CREATE TABLE hawkbit_actions (
+  tenant_id text NOT NULL
+  number integer NOT NULL
+  device_id uuid NOT NULL
+  installation_id uuid NOT NULL
+  attempt integer NOT NULL
+  CONSTRAINT hawkbit_actions_number_check CHECK ((number > 0))
+  CONSTRAINT hawkbit_actions_pkey PRIMARY KEY (tenant_id, number)
+  CONSTRAINT hawkbit_actions_tenant_id_installation_id_attempt_key UNIQUE (tenant_id, installation_id, attempt)
+  CONSTRAINT hawkbit_actions_tenant_id_installation_id_fkey FOREIGN KEY (tenant_id, installation_id) REFERENCES installations(tenant_id, id) ON DELETE CASCADE
+);
+CREATE INDEX hawkbit_actions_of_device ON public.hawkbit_actions USING btree (tenant_id, device_id, number DESC);
+POLICY all_tenants ON hawkbit_actions TO slipway_worker USING true
+POLICY one_tenant ON hawkbit_actions TO slipway_api USING (tenant_id = current_tenant())
+GRANT DELETE, INSERT, SELECT, UPDATE TO slipway_api
+GRANT DELETE, INSERT, SELECT, UPDATE TO slipway_worker
+
+CREATE TABLE hawkbit_counters (
+  tenant_id text NOT NULL
+  last integer NOT NULL
+  CONSTRAINT hawkbit_counters_last_check CHECK ((last > 0))
+  CONSTRAINT hawkbit_counters_pkey PRIMARY KEY (tenant_id)
+  CONSTRAINT hawkbit_counters_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(id)
+);
+POLICY all_tenants ON hawkbit_counters TO slipway_worker USING true
+POLICY one_tenant ON hawkbit_counters TO slipway_api USING (tenant_id = current_tenant())
+GRANT DELETE, INSERT, SELECT, UPDATE TO slipway_api
+GRANT DELETE, INSERT, SELECT, UPDATE TO slipway_worker
+
+CREATE TABLE hawkbit_devices (
+  tenant_id text NOT NULL
+  device_id uuid NOT NULL
+  configured_at timestamp with time zone
+  auto_confirm jsonb
+  CONSTRAINT hawkbit_devices_pkey PRIMARY KEY (tenant_id, device_id)
+  CONSTRAINT hawkbit_devices_tenant_id_device_id_fkey FOREIGN KEY (tenant_id, device_id) REFERENCES devices(tenant_id, id) ON DELETE CASCADE
+);
+POLICY all_tenants ON hawkbit_devices TO slipway_worker USING true
+POLICY one_tenant ON hawkbit_devices TO slipway_api USING (tenant_id = current_tenant())
+GRANT DELETE, INSERT, SELECT, UPDATE TO slipway_api
+GRANT DELETE, INSERT, SELECT, UPDATE TO slipway_worker
+
+CREATE TABLE hawkbit_settings (
+  tenant_id text NOT NULL
+  polling_seconds integer NOT NULL DEFAULT 300
+  gateway_hash bytea
+  registers_as uuid
+  authorities text[] NOT NULL DEFAULT '{}'::text[]
+  CONSTRAINT hawkbit_settings_pkey PRIMARY KEY (tenant_id)
+  CONSTRAINT hawkbit_settings_polling_seconds_check CHECK (((polling_seconds >= 1) AND (polling_seconds <= 86399)))
+  CONSTRAINT hawkbit_settings_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(id)
+  CONSTRAINT hawkbit_settings_tenant_id_registers_as_fkey FOREIGN KEY (tenant_id, registers_as) REFERENCES device_types(tenant_id, id)
+);
+POLICY all_tenants ON hawkbit_settings TO slipway_worker USING true
+POLICY one_tenant ON hawkbit_settings TO slipway_api USING (tenant_id = current_tenant())
+GRANT DELETE, INSERT, SELECT, UPDATE TO slipway_api
 GRANT DELETE, INSERT, SELECT, UPDATE TO slipway_worker
 
 CREATE TABLE history (
@@ -913,6 +977,7 @@ CREATE TABLE tenants (
   CONSTRAINT tenants_pkey PRIMARY KEY (id)
   CONSTRAINT tenants_state_check CHECK ((state = ANY (ARRAY['active'::text, 'suspended'::text, 'removing'::text])))
 );
+CREATE INDEX tenants_by_upper ON public.tenants USING btree (upper(id));
 GRANT SELECT TO slipway_api
 GRANT DELETE, INSERT, SELECT, UPDATE TO slipway_worker
 

@@ -24,7 +24,7 @@ export function credentialRoutes(): Route[] {
       operationId: 'createCredential',
       summary: 'Make a password or a token',
       description:
-        'A password is for MQTT, a token for HTTP (`/openapi-devices.json`). Two of a type may be valid at a time, so that a device can be given the next before it gives up the last.\n\n' +
+        'A password is for MQTT, a token for HTTP, a hawkbitToken for clients of hawkBit (`/openapi-devices.json`). Two of a type may be valid at a time, so that a device can be given the next before it gives up the last.\n\n' +
         'A repetition with the same Idempotency-Key makes no second secret and cannot show the first one again, because it is kept nowhere: ' +
         'it answers 409 `DEVICE_CREDENTIAL_SHOWN` with `credentialId`. Where the first answer was lost, revoke that credential and make another with a new key.',
       permission: 'device_certificates:write',
@@ -37,9 +37,10 @@ export function credentialRoutes(): Route[] {
       },
       handle: (call) =>
         call.answerOnce(async (tx) => {
-          const { type } = call.body;
-          const { secret, ...made } = await createCredential(tx, call.principal.tenantId, call.params.id, type);
-          return { ...answer(201, { ...made, [type]: secret }), repeated: alreadyShown(call.params.id, made.id) };
+          const { type, token } = call.body;
+          const { secret, ...made } = await createCredential(tx, call.principal.tenantId, call.params.id, type, token);
+          const member = type === 'password' ? 'password' : 'token';
+          return { ...answer(201, { ...made, [member]: secret }), repeated: alreadyShown(call.params.id, made.id) };
         }),
     }),
     route({

@@ -95,6 +95,7 @@ export function deviceTypeRoutes(): Route[] {
                 schema,
                 slots,
                 communicationInterval,
+                confirmation,
               } = current;
               const own = {
                 name,
@@ -106,6 +107,7 @@ export function deviceTypeRoutes(): Route[] {
                 schema,
                 slots,
                 communicationInterval,
+                confirmation,
               };
               return patched(own, call.body, newDeviceType, VALIDATION);
             }),

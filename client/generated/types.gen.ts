@@ -165,15 +165,19 @@ export type NewDeviceType = {
     slots?: {
         [key: string]: {
             name: Label1To255;
+            part?: Label1To64;
         };
     };
     /**
      * Seconds; null = not monitored
      */
     communicationInterval?: number | null;
+    confirmation?: 'required' | null;
 };
 
 export type Label1To1024 = string;
+
+export type Label1To64 = string;
 
 export type DeviceType = {
     id: string;
@@ -211,9 +215,11 @@ export type DeviceType = {
     slots: {
         [key: string]: {
             name: Label1To255;
+            part?: Label1To64;
         };
     };
     communicationInterval: number | null;
+    confirmation?: 'required';
     createdAt: string;
     updatedAt: string;
 };
@@ -256,12 +262,14 @@ export type DeviceTypePatch = {
     slots?: {
         [key: string]: {
             name?: Label1To255;
+            part?: Label1To64 | null;
         } | null;
     } | null;
     /**
      * Seconds; null = not monitored
      */
     communicationInterval?: number | null;
+    confirmation?: 'required' | null;
 };
 
 export type NewFirmwareAssociation = {
@@ -460,12 +468,16 @@ export type DevicePatch = {
 };
 
 export type NewCredential = {
-    type: 'password' | 'token';
+    type: 'password' | 'token' | 'hawkbitToken';
+    /**
+     * Of a hawkbitToken: the one that the device has already
+     */
+    token?: string;
 };
 
 export type CredentialWithSecret = {
     id: string;
-    type: 'password' | 'token';
+    type: 'password' | 'token' | 'hawkbitToken' | 'hawkbitGateway';
     /**
      * {tenant}/{deviceId}
      */
@@ -483,7 +495,7 @@ export type CredentialWithSecret = {
 
 export type Credential = {
     id: string;
-    type: 'password' | 'token';
+    type: 'password' | 'token' | 'hawkbitToken' | 'hawkbitGateway';
     /**
      * {tenant}/{deviceId}
      */
@@ -513,6 +525,26 @@ export type Certificate = {
 
 export type CertificatePatch = {
     status?: 'valid' | 'revoked';
+};
+
+export type HawkbitSettings = {
+    pollingInterval: string;
+    gatewayToken: boolean;
+    registersAs: string | null;
+    authorities: Array<string>;
+};
+
+export type HawkbitSettingsPatch = {
+    /**
+     * ISO 8601 duration from PT1S to PT86399S
+     */
+    pollingInterval?: string;
+    gatewayToken?: string | null;
+    /**
+     * Device type of those that appear
+     */
+    registersAs?: string | null;
+    authorities?: Array<string>;
 };
 
 export type DeviceSlot = {
@@ -1901,8 +1933,6 @@ export type NewTenant = {
     quotas?: Quotas;
 };
 
-export type Label1To64 = string;
-
 /**
  * What is absent is not bounded. requestsPerMinute counts in each process of the API by itself
  */
@@ -2051,7 +2081,7 @@ export type AuditEntry = {
     /**
      * What was done
      */
-    action: 'firmware.create' | 'firmware.attach_blob' | 'firmware.delete' | 'device_type.create' | 'device_type.change' | 'device_type.delete' | 'association.create' | 'association.delete' | 'device.create' | 'device.change' | 'device.delete' | 'credential.create' | 'credential.revoke' | 'certificate.create' | 'certificate.change' | 'certificate.delete' | 'installation.create' | 'installation.report' | 'installation.cancel' | 'installation.release' | 'installation.retry' | 'rollout.create' | 'rollout.amend' | 'rollout.delete' | 'rollout.start' | 'rollout.pause' | 'rollout.resume' | 'rollout.abort' | 'rollout.rollback' | 'rollout.retry' | 'rollout.approve' | 'rollout.reject' | 'rollout.approve_group' | 'rollout.skip_group' | 'rollout.reject_group' | 'template.create' | 'template.delete' | 'webhook.create' | 'webhook.change' | 'webhook.delete' | 'webhook.redeliver' | 'api_key.create' | 'api_key.change' | 'api_key.revoke' | 'api_key.rotate' | 'tenant.create' | 'tenant.change' | 'tenant.delete' | 'job.import' | 'job.bulk' | 'job.cancel' | 'job.delete_result' | 'permission.refuse';
+    action: 'firmware.create' | 'firmware.attach_blob' | 'firmware.delete' | 'device_type.create' | 'device_type.change' | 'device_type.delete' | 'association.create' | 'association.delete' | 'device.create' | 'device.change' | 'device.delete' | 'credential.create' | 'credential.revoke' | 'certificate.create' | 'certificate.change' | 'certificate.delete' | 'installation.create' | 'installation.report' | 'installation.cancel' | 'installation.release' | 'installation.retry' | 'rollout.create' | 'rollout.amend' | 'rollout.delete' | 'rollout.start' | 'rollout.pause' | 'rollout.resume' | 'rollout.abort' | 'rollout.rollback' | 'rollout.retry' | 'rollout.approve' | 'rollout.reject' | 'rollout.approve_group' | 'rollout.skip_group' | 'rollout.reject_group' | 'template.create' | 'template.delete' | 'webhook.create' | 'webhook.change' | 'webhook.delete' | 'webhook.redeliver' | 'api_key.create' | 'api_key.change' | 'api_key.revoke' | 'api_key.rotate' | 'tenant.create' | 'tenant.change' | 'tenant.delete' | 'hawkbit.change' | 'job.import' | 'job.bulk' | 'job.cancel' | 'job.delete_result' | 'permission.refuse';
     /**
      * Who did it: `key:<name>`, `user:<sub>`
      */
@@ -4752,6 +4782,120 @@ export type PatchCertificateResponses = {
 };
 
 export type PatchCertificateResponse = PatchCertificateResponses[keyof PatchCertificateResponses];
+
+export type GetHawkbitSettingsData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/v1/hawkbit-settings';
+};
+
+export type GetHawkbitSettingsErrors = {
+    /**
+     * The request does not fit the contract
+     */
+    400: Problem;
+    /**
+     * The bearer token is missing
+     */
+    401: Problem;
+    /**
+     * The token lacks a permission
+     */
+    403: Problem;
+    /**
+     * Too many requests
+     */
+    429: Problem;
+    /**
+     * The path, its query and the headers are too large together
+     */
+    431: Problem;
+    /**
+     * Internal error of the service
+     */
+    500: Problem;
+    /**
+     * A required dependency is unavailable; try again
+     */
+    503: Problem;
+};
+
+export type GetHawkbitSettingsError = GetHawkbitSettingsErrors[keyof GetHawkbitSettingsErrors];
+
+export type GetHawkbitSettingsResponses = {
+    /**
+     * As they are now
+     */
+    200: {
+        data: HawkbitSettings;
+    };
+};
+
+export type GetHawkbitSettingsResponse = GetHawkbitSettingsResponses[keyof GetHawkbitSettingsResponses];
+
+export type PatchHawkbitSettingsData = {
+    body: HawkbitSettingsPatch;
+    path?: never;
+    query?: never;
+    url: '/v1/hawkbit-settings';
+};
+
+export type PatchHawkbitSettingsErrors = {
+    /**
+     * The request does not fit the contract
+     */
+    400: Problem;
+    /**
+     * The bearer token is missing
+     */
+    401: Problem;
+    /**
+     * The token lacks a permission
+     */
+    403: Problem;
+    /**
+     * The body did not arrive in time
+     */
+    408: Problem;
+    /**
+     * The body is too large
+     */
+    413: Problem;
+    /**
+     * The content type is not supported here
+     */
+    415: Problem;
+    /**
+     * Too many requests
+     */
+    429: Problem;
+    /**
+     * The path, its query and the headers are too large together
+     */
+    431: Problem;
+    /**
+     * Internal error of the service
+     */
+    500: Problem;
+    /**
+     * A required dependency is unavailable; try again
+     */
+    503: Problem;
+};
+
+export type PatchHawkbitSettingsError = PatchHawkbitSettingsErrors[keyof PatchHawkbitSettingsErrors];
+
+export type PatchHawkbitSettingsResponses = {
+    /**
+     * As they are now
+     */
+    200: {
+        data: HawkbitSettings;
+    };
+};
+
+export type PatchHawkbitSettingsResponse = PatchHawkbitSettingsResponses[keyof PatchHawkbitSettingsResponses];
 
 export type ListDeviceSlotsData = {
     body?: never;

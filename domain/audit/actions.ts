@@ -51,6 +51,7 @@ export const ACTIONS = [
   'tenant.create',
   'tenant.change',
   'tenant.delete',
+  'hawkbit.change',
   'job.import',
   'job.bulk',
   'job.cancel',

@@ -1,15 +1,28 @@
 import { z } from 'zod';
 import { id, text, timestamp } from './envelope.js';
 
-/** `password` is for MQTT, `token` for the routes of devices (/openapi-devices.json). */
-const type = z.enum(['password', 'token'], { error: 'must be "password" or "token"' });
+/** `password` is for MQTT, the others for the routes of devices (/openapi-devices.json). */
+const type = z.enum(['password', 'token', 'hawkbitToken'], { error: 'must be "password", "token" or "hawkbitToken"' });
 
 /** docs/contracts/rest-api.md, "Devices": the service makes the secret, so a fast hash of it suffices. */
-export const newCredential = z.strictObject({ type }).meta({ id: 'NewCredential', example: { type: 'password' } });
+export const newCredential = z
+  .strictObject({
+    type,
+    token: z
+      .string()
+      .regex(/^[!-~]{16,512}$/, { error: 'must have 16 to 512 characters of ASCII, without blanks' })
+      .optional()
+      .meta({ description: 'Of a hawkbitToken: the one that the device has already' }),
+  })
+  .refine(({ type: of, token }) => token === undefined || of === 'hawkbitToken', {
+    error: 'is given with "hawkbitToken" only: the service makes the others',
+    path: ['token'],
+  })
+  .meta({ id: 'NewCredential', example: { type: 'password' } });
 
 const shape = {
   id,
-  type,
+  type: z.enum(['password', 'token', 'hawkbitToken', 'hawkbitGateway']),
   username: z
     .string()
     .meta({ description: '{tenant}/{deviceId}', example: 'default/123e4567-e89b-12d3-a456-426655440000' }),

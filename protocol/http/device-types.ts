@@ -47,7 +47,13 @@ const typeSchema = z.strictObject({
   actions: vocabulary.optional(),
 });
 
-const slots = z.record(slotName, z.strictObject({ name: label(1, 255) }));
+/** What clients of hawkBit call the slot, where they want another name: `os`, `bApp`. */
+const part = label(1, 64).optional();
+
+/** Whether an installation waits until a person at the device agrees: asked over hawkBit's interface only. */
+const askedBefore = z.literal('required', { error: 'must be "required" or null' }).nullish();
+
+const slots = z.record(slotName, z.strictObject({ name: label(1, 255), part }));
 
 const example = {
   name: 'Light switch',
@@ -72,6 +78,7 @@ export const newDeviceType = z
     schema: typeSchema.default({}),
     slots: slots.default({}),
     communicationInterval,
+    confirmation: askedBefore,
   })
   .meta({ id: 'NewDeviceType', example });
 
@@ -98,8 +105,11 @@ export const deviceTypePatch = z
         actions: vocabularyPatch,
       })
       .nullish(),
-    slots: z.record(slotName, z.strictObject({ name: label(1, 255).optional() }).nullable()).nullish(),
+    slots: z
+      .record(slotName, z.strictObject({ name: label(1, 255).optional(), part: label(1, 64).nullish() }).nullable())
+      .nullish(),
     communicationInterval,
+    confirmation: askedBefore,
   })
   .meta({ id: 'DeviceTypePatch', example: { slots: { configuration: { name: 'Configuration' } } } });
 
@@ -122,6 +132,7 @@ export const deviceType = z
     schema: typeSchema,
     slots,
     communicationInterval: z.int().nullable(),
+    confirmation: z.literal('required').optional(),
     createdAt: timestamp,
     updatedAt: timestamp,
   })

@@ -23,7 +23,7 @@ const SUBJECTS: Readonly<Record<Resource, Read | null>> = {
       tenantId,
       id,
       `SELECT name, manufacturer, model, description, categories, reporting_rules AS "reportingRules", schema, slots,
-        communication_interval AS "communicationInterval" FROM device_types WHERE tenant_id = $1 AND id = $2`,
+        communication_interval AS "communicationInterval", confirmation FROM device_types WHERE tenant_id = $1 AND id = $2`,
     ),
   association: (tx, tenantId, id) =>
     read(
@@ -109,6 +109,8 @@ const SUBJECTS: Readonly<Record<Resource, Read | null>> = {
         result_deleted_at AS "resultDeletedAt" FROM jobs WHERE tenant_id = $1 AND id = $2`,
     ),
   permission: null,
+  // Its handler shows it.
+  hawkbit: null,
 };
 
 /** A resource of the tenant as the audit shows it; undefined where it is not there, or nothing of its kind is shown. */

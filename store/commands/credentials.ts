@@ -11,7 +11,7 @@ import { seal, type SealedFor } from '../fleet/sealed-passwords.js';
 import { newDeviceToken } from '../db/key-format.js';
 
 /** What a device can be let in with. */
-export type CredentialType = 'password' | 'token';
+export type CredentialType = 'password' | 'token' | 'hawkbitToken' | 'hawkbitGateway';
 
 /** Without its secret, which is shown once, where it is made. `createdAt` is RFC 3339. */
 export interface Credential {
@@ -35,21 +35,30 @@ const VALID_AT_A_TIME = 2;
 /** 256 bits: beyond guessing, so that SHA-256 without salt and rounds protects it (docs/decisions). */
 const SECRET_BYTES = 32;
 
+/** What is made for an operator. The others are notes that a device comes in by its tenant's gateway or proxy. */
+export type MadeType = Exclude<CredentialType, 'hawkbitGateway'>;
+
+const random = (): string => randomBytes(SECRET_BYTES).toString('base64url');
+
 /** How the secret of each type is made. */
-const TYPES: { [T in CredentialType]: { secret: (id: string) => string; brokerIsTold: boolean } } = {
-  password: { secret: () => randomBytes(SECRET_BYTES).toString('base64url'), brokerIsTold: true },
+const TYPES: { [T in MadeType]: { secret: (id: string) => string; brokerIsTold: boolean } } = {
+  password: { secret: random, brokerIsTold: true },
   token: { secret: newDeviceToken, brokerIsTold: false },
+  hawkbitToken: { secret: random, brokerIsTold: false },
 };
 
 /**
  * The secret is in this answer and nowhere else, unless a broker has to be told of a password: then also sealed, for
- * who administers it. @throws DomainError DEVICE_NOT_FOUND, DEVICE_CREDENTIAL_LIMIT
+ * who administers it.
+ * @param given the secret, where the device has it already
+ * @throws DomainError DEVICE_NOT_FOUND, DEVICE_CREDENTIAL_LIMIT
  */
 export async function createCredential(
   tx: Tx,
   tenantId: string,
   deviceId: string,
-  type: CredentialType = 'password',
+  type: MadeType = 'password',
+  given?: string,
 ): Promise<Credential & { secret: string }> {
   // The device's lock: two requests at once do not both see one that is valid.
   await lockDevice(tx, tenantId, deviceId);
@@ -65,7 +74,7 @@ export async function createCredential(
     );
   }
   const id = randomUUID();
-  const secret = TYPES[type].secret(id);
+  const secret = given ?? TYPES[type].secret(id);
   const { rows } = await tx.query<CredentialRow>(
     `INSERT INTO device_credentials (tenant_id, id, device_id, type, username, secret_hash, sealed)
       VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING ${COLUMNS}`,

@@ -74,6 +74,8 @@ const STEPS: readonly Step[] = [
   async (tx, id) => (await tx.query(pageOf('device_terms'), [id])).rowCount === ROWS,
   async (tx, id) => (await tx.query(pageOf('firmware_associations'), [id])).rowCount === ROWS,
   removeFirmwares,
+  async (tx, id) => (await tx.query(pageOf('hawkbit_settings'), [id])).rowCount === ROWS,
+  async (tx, id) => (await tx.query(pageOf('hawkbit_counters'), [id])).rowCount === ROWS,
   async (tx, id) => (await tx.query(pageOf('device_types'), [id])).rowCount === ROWS,
   async (tx, id) => (await tx.query(pageOf('history'), [id])).rowCount === ROWS,
   async (tx, id) => (await tx.query(pageOf('history_tiles'), [id])).rowCount === ROWS,

@@ -12,7 +12,7 @@ import { textCondition } from './filter.js';
 /** As the REST API answers it (docs/contracts/rest-api.md, "Device types and slots"). Times are RFC 3339. */
 export interface DeviceType extends Omit<
   NewDeviceType,
-  'manufacturer' | 'model' | 'description' | 'communicationInterval'
+  'manufacturer' | 'model' | 'description' | 'communicationInterval' | 'confirmation'
 > {
   id: string;
   manufacturer?: string;
@@ -20,6 +20,8 @@ export interface DeviceType extends Omit<
   description?: string;
   /** Seconds; null = not monitored. */
   communicationInterval: number | null;
+  /** A person at the device is asked before an installation. */
+  confirmation?: 'required';
   createdAt: string;
   updatedAt: string;
 }
@@ -35,19 +37,20 @@ interface DeviceTypeRow {
   schema: DeviceType['schema'];
   slots: DeviceType['slots'];
   communication_interval: number | null;
+  confirmation: 'required' | null;
   created_at: Date;
   updated_at: Date;
 }
 
 const COLUMNS =
-  'id, name, manufacturer, model, description, categories, reporting_rules, schema, slots, communication_interval, created_at, updated_at';
+  'id, name, manufacturer, model, description, categories, reporting_rules, schema, slots, communication_interval, confirmation, created_at, updated_at';
 
 /** Makes it with a new id. Two types may have the same name. */
 export async function createDeviceType(tx: Tx, tenantId: string, type: NewDeviceType): Promise<DeviceType> {
   const { rows } = await tx.query<DeviceTypeRow>(
     `INSERT INTO device_types (name, manufacturer, model, description, categories, reporting_rules, schema, slots,
-      communication_interval, tenant_id, id)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) RETURNING ${COLUMNS}`,
+      communication_interval, confirmation, tenant_id, id)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) RETURNING ${COLUMNS}`,
     [...values(type), tenantId, randomUUID()],
   );
   return toDeviceType(oneRow(rows, 'the new device type'));
@@ -128,7 +131,8 @@ export async function updateDeviceType(
     `UPDATE device_types
       SET name = $1, manufacturer = $2, model = $3, description = $4, categories = $5, reporting_rules = $6,
       schema = $7, slots = $8,
-       communication_interval = $9, updated_at = now() WHERE tenant_id = $10 AND id = $11 RETURNING ${COLUMNS}`,
+       communication_interval = $9, confirmation = $10, updated_at = now() WHERE tenant_id = $11 AND id = $12
+      RETURNING ${COLUMNS}`,
     [...values(next), tenantId, id],
   );
   return toDeviceType(oneRow(rows, 'the changed device type'));
@@ -190,6 +194,7 @@ function values(type: NewDeviceType): unknown[] {
     JSON.stringify(type.schema),
     JSON.stringify(type.slots),
     type.communicationInterval ?? null,
+    type.confirmation ?? null,
   ];
 }
 
@@ -205,6 +210,7 @@ function toDeviceType(row: DeviceTypeRow): DeviceType {
     schema: row.schema,
     slots: row.slots,
     communicationInterval: row.communication_interval,
+    ...(row.confirmation === null ? {} : { confirmation: row.confirmation }),
     createdAt: row.created_at.toISOString(),
     updatedAt: row.updated_at.toISOString(),
   };

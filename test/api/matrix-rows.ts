@@ -26,6 +26,8 @@ export const MATRIX: Readonly<Record<string, readonly Permission[] | 'any token'
   'POST /v1/device-types/{id}/slots/{slotName}/firmware-associations': ['devicetypes:write'],
   'GET /v1/device-types/{id}/slots/{slotName}/firmware-associations': ['devicetypes:read'],
   'DELETE /v1/device-types/{id}/slots/{slotName}/firmware-associations/{associationId}': ['devicetypes:write'],
+  'GET /v1/hawkbit-settings': ['settings:read'],
+  'PATCH /v1/hawkbit-settings': ['settings:write'],
   'POST /v1/devices': ['devices_base_data:write'],
   'GET /v1/devices': ['devices_base_data:read'],
   'POST /v1/devices/import': ['devices_base_data:write'],

@@ -119,6 +119,14 @@ const ACTS: Readonly<Record<string, [act: () => Promise<Reply>, said: object]>> 
     },
     { before: { revokedAt: null }, after: { revokedAt: expect.any(String) } },
   ],
+  'hawkbit.change': [
+    () =>
+      api.call('PATCH', '/v1/hawkbit-settings', {
+        pollingInterval: 'PT1M',
+        gatewayToken: 'a-gateway-token-of-a-tenant',
+      }),
+    { before: { pollingInterval: 'PT5M' }, after: { pollingInterval: 'PT1M', gatewayToken: true } },
+  ],
   'certificate.create': [
     async () => {
       const device = await newDevice();

@@ -96,7 +96,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   cli: ['admin', 'mosquitto-files', 'slipway'],
   client: ['generated'],
   domain: ['artifact', 'audit', 'fleet', 'installation', 'rollout', 'statistics', 'webhook'],
-  protocol: ['http', 'mqtt'],
+  protocol: ['ddi', 'http', 'mqtt'],
   workers: ['embedded'],
 };
 

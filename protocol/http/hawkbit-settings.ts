@@ -1,0 +1,31 @@
+import { z } from 'zod';
+import { duration } from './duration.js';
+import { id } from './envelope.js';
+
+/** Clients drop a poll whose pause is a day or more (docs/contracts/hawkbit-ddi.md, "Polling"). */
+const LONGEST_MS = 86_399_000;
+const pollingInterval = duration(1_000, LONGEST_MS, 'PT5M');
+const example = { pollingInterval: 'PT5M', registersAs: '123e4567-e89b-12d3-a456-426655440003', authorities: [] };
+
+/** A change of the settings; what is absent stays. */
+export const hawkbitPatch = z
+  .strictObject({
+    pollingInterval: pollingInterval.optional(),
+    gatewayToken: z
+      .string()
+      .regex(/^[!-~]{16,512}$/, { error: 'must have 16 to 512 characters of ASCII, without blanks' })
+      .nullish(),
+    registersAs: id.nullish().meta({ description: 'Device type of those that appear' }),
+    authorities: z.array(z.string().min(1).max(255)).max(20).optional(),
+  })
+  .meta({ id: 'HawkbitSettingsPatch', example: { gatewayToken: 'd2f0a5b0c1e94a7b' } });
+
+/** The settings as they are answered. */
+export const hawkbitSettings = z
+  .strictObject({
+    pollingInterval: z.string(),
+    gatewayToken: z.boolean(),
+    registersAs: id.nullable(),
+    authorities: z.array(z.string()),
+  })
+  .meta({ id: 'HawkbitSettings', example: { ...example, gatewayToken: true } });

@@ -71,7 +71,7 @@ export function deviceRoutes({ now }: Pick<Services, 'now'>): Route[] {
           const counted: Record<string, readonly FacetCount[]> = {};
           for (const name of facets) {
             const facet = defined(facetOf(name), 'the query has known facets only');
-            counted[name] = await readFacet(tx, tenantId, call.query, facet);
+            counted[name] = await readFacet(tx, tenantId, call.query, page, facet);
           }
           const meta = { ...metaOf(found, page), ...(facets.length > 0 ? { facets: counted } : {}) };
           return { status: 200, body: { data: found.items, meta } };

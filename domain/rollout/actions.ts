@@ -39,6 +39,8 @@ export interface Judged {
   readonly plan: Plan;
   readonly phase: Phase;
   readonly createdBy: string;
+  /** Whether it is a draft whose firmware was deleted. */
+  readonly withoutFirmware?: boolean;
 }
 
 /** What the caller may do with a rollout, and why not: what each command would answer at this moment. */
@@ -57,11 +59,16 @@ function allowance(action: ShownAction, rollout: Judged, caller: Caller, now: nu
   return { allowed: false, whyNot: refused, ...(needs === undefined ? {} : { needs }) };
 }
 
+/** What `start` answers then (store/commands/rollout-commands.ts). */
+const WITHOUT_FIRMWARE = 'its firmware was deleted since it was drafted; delete the draft and create another rollout';
+
 /** What is refused although the phase allows it. */
 function refusal(action: ShownAction, rollout: Judged, caller: Caller, now: number): string | undefined {
   const { facts, plan, createdBy } = rollout;
   const { id } = caller;
   switch (action) {
+    case 'start':
+      return rollout.withoutFirmware === true ? WITHOUT_FIRMWARE : undefined;
     case 'retry':
       return retriable(facts, plan, RETRYABLE_OUTCOMES, now).refused;
     case 'approve':

@@ -173,6 +173,8 @@ export interface PrintableRollout {
   readonly nextActionAt: number | null;
   readonly eta: number | null;
   readonly createdBy: string;
+  /** Whether it is a draft whose firmware was deleted. */
+  readonly withoutFirmware: boolean;
   readonly createdAt: number;
   readonly updatedAt: number;
   /** Absent in lists. */

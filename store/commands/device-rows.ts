@@ -3,6 +3,7 @@ import { deviceConditions, type DeviceFilter } from './devices.js';
 import type { Page, PageRequest } from '../db/page.js';
 import type { Tx } from '../db/pool.js';
 import { BY_CREATION, BY_NAME, readRows } from '../db/read-page.js';
+import { between, type Between } from '../db/times.js';
 import { readOpenOf, type InstallationView } from '../installations/views.js';
 
 /** A device in a few members. */
@@ -69,8 +70,15 @@ interface FacetRow {
 }
 
 /** How many of the devices that the filters find have each value, the most frequent first: it looks at all of them. */
-export async function readFacet(tx: Tx, tenantId: string, filter: DeviceFilter, facet: Facet): Promise<FacetCount[]> {
+export async function readFacet(
+  tx: Tx,
+  tenantId: string,
+  filter: DeviceFilter,
+  times: Between,
+  facet: Facet,
+): Promise<FacetCount[]> {
   const { where, values } = deviceConditions(tenantId, filter);
+  where.push(...between('created_at', times, values));
   const rows = await facetRows(tx, where.join(' AND '), values, facet);
   return rows.map((row) => ({ value: row.value, count: Number(row.count) }));
 }

@@ -246,6 +246,7 @@ function toView(stored: StoredRollout, row: ViewRow, away: boolean): RolloutView
     nextActionAt: over || away ? null : stored.actsAt,
     eta: over || row.without_firmware ? null : etaNow(stored),
     createdBy: stored.createdBy,
+    withoutFirmware: row.without_firmware,
     createdAt: facts.createdAt,
     updatedAt: stored.updatedAt,
     processStarted: stored.processStarted,

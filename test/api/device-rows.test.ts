@@ -119,4 +119,9 @@ describe('Facets of devices', () => {
       [{ detail: 'must be deviceType, online, tag, connectedBy or slot.<name>.version' }],
     ]);
   });
+
+  it('are counted between since and until, too', async () => {
+    expect((await list('until=2020-01-01T00:00:00Z&facets=online')).facets).toEqual({ online: [] });
+    expect((await list('since=2020-01-01T00:00:00Z&facets=online')).facets['online']!.length).toBe(2);
+  });
 });

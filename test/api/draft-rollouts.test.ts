@@ -60,4 +60,17 @@ describe('a draft', () => {
     expect((await api.call('GET', path, undefined, { accept: 'text/event-stream' })).status).toBe(204);
     expect((await api.call('GET', `/v1/rollouts/${randomUUID()}/events`)).status).toBe(404);
   });
+
+  it('whose firmware was deleted says in its actions that it cannot start, and why', async () => {
+    const id = await created();
+    const startOf = async () =>
+      (await api.call('GET', `/v1/rollouts/${id}`)).body.data.actions.start as { allowed: boolean; whyNot?: string };
+    expect(await startOf()).toEqual({ allowed: true });
+    expect((await api.call('DELETE', `/v1/firmwares/${firmware}`)).status).toBe(204);
+    expect(await startOf()).toEqual({
+      allowed: false,
+      whyNot: 'its firmware was deleted since it was drafted; delete the draft and create another rollout',
+    });
+    expect((await api.call('POST', `/v1/rollouts/${id}/start`)).status).toBe(409);
+  });
 });

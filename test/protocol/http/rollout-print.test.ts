@@ -47,6 +47,7 @@ function view(plan: Plan, facts: Partial<RolloutFacts> = {}): PrintableRollout {
     nextActionAt: AT,
     eta: null,
     createdBy: 'key:admin',
+    withoutFirmware: false,
     createdAt: AT,
     updatedAt: AT,
     bytes: plan.groups.map(() => 1_000),

@@ -99,7 +99,7 @@ const ROOMS = {
     routes: ['http', 'audit', 'jobs', 'live', 'metrics', 'health', 'summary'],
     app: ['http', 'auth', 'audit', 'devices', 'jobs', 'health', 'live', 'metrics', 'mount', 'openapi', 'routes'],
   },
-  adapters: { blobs: [], broker: [], engine: [] },
+  adapters: { authority: [], blobs: [], broker: [], engine: [] },
   web: {
     'vite-env': [],
     service: [],

@@ -33,6 +33,7 @@ import { serveDashboard } from './routes/dashboard.js';
 import { deviceOpenApiRoute, openApiRoute, serveDocs } from './routes/docs.js';
 import { downloadRoutes } from './routes/downloads.js';
 import { hawkbitSettingsRoutes } from './routes/hawkbit-settings.js';
+import { enrolmentRoutes } from './routes/enrolments.js';
 import { eventRoutes } from './routes/events.js';
 import { firmwareRoutes } from './routes/firmwares.js';
 import { ownParts } from './health/own-parts.js';
@@ -132,7 +133,12 @@ export function createApp({
     deviceCover(dialects),
   );
   for (const dialect of dialects)
-    mount(app, dialect.routes, services, { identify: dialect.identify, limits, refusals });
+    mount(app, dialect.routes, services, {
+      identify: dialect.identify,
+      limits,
+      refusals,
+      ...(dialect.sharesPaths && { sharesPaths: true }),
+    });
   const tenants = new TenantAdmission(services.pool, services.now);
   const admit = (found: Authenticate): Admission => {
     const spared = sparingLookups(found);
@@ -164,6 +170,7 @@ function apiRoutes(services: Services, live: LiveEvents): Route[] {
     ...credentialRoutes(),
     ...certificateRoutes(),
     ...hawkbitSettingsRoutes(),
+    ...enrolmentRoutes(services),
     ...slotRoutes(),
     ...timelineRoutes(),
     ...installationRoutes(services),

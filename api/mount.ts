@@ -27,6 +27,8 @@ export interface Admission {
   /** Absent = requests are taken while their tenant is suspended, and count for no quota. */
   readonly tenants?: TenantAdmission;
   readonly refusals: Refusals;
+  /** Methods that are not declared here are looked for in what is mounted after. */
+  readonly sharesPaths?: boolean;
 }
 
 /**
@@ -45,9 +47,10 @@ export function mount(app: Express, routes: readonly Route[], services: Services
   // What is written out goes before what is a parameter: /v1/devices/summary is no device.
   const ordered = [...paths].sort(([a], [b]) => specificity(a).localeCompare(specificity(b)));
   for (const [path, methods] of ordered) {
-    app.all(path.replaceAll(/\{(\w+)\}/g, ':$1'), async (request, response) => {
+    app.all(path.replaceAll(/\{(\w+)\}/g, ':$1'), async (request, response, next) => {
       overrideMethod(methods, request, response);
       const prepared = chosen(methods, request);
+      if (!prepared && admission.sharesPaths) return next();
       if (!prepared) return refuseMethod(methods, request, response);
       response.locals['path'] = path;
       try {

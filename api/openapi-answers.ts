@@ -34,7 +34,7 @@ export function shareAnswers(paths: Readonly<Record<string, Json>>): Json {
   for (const answers of alike.values()) {
     const [first, second] = answers;
     if (!first || !second) continue;
-    const name = nameOf(first.response);
+    const name = nameOf(first.response, answers.length);
     if (name === undefined) continue;
     const free = freeName(name, shared);
     const whole = answers.find(({ response }) => 'headers' in response)?.response ?? first.response;
@@ -57,13 +57,17 @@ function keyOf({ content, headers }: Json): string {
   return JSON.stringify([content, Object.entries(headers ?? {}).filter(([name]) => name !== REPLAYED_HEADER)]);
 }
 
+/** An error that so many operations give is referred to by its status: the names alone would be 13 kB. */
+const MOST_HAVE_IT = 30;
+
 /** The code of an error, or the schema of a success; undefined where an answer has neither. */
-function nameOf({ content }: Json): string | undefined {
+function nameOf({ content }: Json, uses: number): string | undefined {
   const { 'application/problem+json': problem, 'application/json': json } = (content ?? {}) as Record<
     string,
     { schema: Json; example?: Json } | undefined
   >;
-  if (problem) return String(problem.example?.['errorCode']);
+  const { errorCode, status } = problem?.example ?? {};
+  if (problem) return uses < MOST_HAVE_IT ? String(errorCode) : `E${String(status)}`;
   const { data, meta } = (json?.schema['properties'] ?? {}) as Record<string, Json | undefined>;
   const item = meta ? (data?.['items'] as Json | undefined) : data;
   const reference = item?.['$ref'];

@@ -217,6 +217,8 @@ function arrange(env: Parsed, unknown: readonly string[]) {
     drainDelayMs: env.SLIPWAY_DRAIN_DELAY,
     backupKeyFile: env.SLIPWAY_BACKUP_KEY_FILE,
     auditKeyFile: resolve(env.SLIPWAY_AUDIT_KEY_FILE ?? join(dataDir, 'audit-key')),
+    deviceAuthorityFile: resolve(env.SLIPWAY_DEVICE_AUTHORITY_FILE ?? join(dataDir, 'device-authority.pem')),
+    mqttPublicUrl: env.SLIPWAY_MQTT_PUBLIC_URL,
     logLevel: env.SLIPWAY_LOG_LEVEL,
     firmwareWithoutBlobExpiresAfterMs: env.SLIPWAY_FIRMWARE_WITHOUT_BLOB_EXPIRES_AFTER,
     /** `SLIPWAY_…` names that mean nothing: they are warned of at start. One near to a known name is refused before. */

@@ -1,10 +1,14 @@
 import type { z } from 'zod';
-import { port, text } from './setting-kinds.js';
+import { port, text, url } from './setting-kinds.js';
 
 /** TLS of the service's own listeners: the API and the embedded broker. Paths of PEM files. */
 export const TLS_SETTINGS = {
   SLIPWAY_TLS_CERT_PATH: text.optional(),
   SLIPWAY_TLS_KEY_PATH: text.optional(),
+  /** Issues certificates of devices: certificate and key in one file, made at the first enrolment. */
+  SLIPWAY_DEVICE_AUTHORITY_FILE: text.optional(),
+  /** Where devices reach the broker: they are told when they enrol. */
+  SLIPWAY_MQTT_PUBLIC_URL: url('mqtt', 'mqtts').optional(),
   SLIPWAY_HTTPS_PORT: port.default(8443),
   SLIPWAY_MQTT_TLS_PORT: port.default(8883),
 } as const;

@@ -120,6 +120,7 @@ CREATE TABLE device_certificates (
   CONSTRAINT device_certificates_tenant_id_device_id_fkey FOREIGN KEY (tenant_id, device_id) REFERENCES devices(tenant_id, id) ON DELETE CASCADE
   CONSTRAINT device_certificates_tenant_id_fingerprint_key UNIQUE (tenant_id, fingerprint)
 );
+CREATE INDEX device_certificates_by_fingerprint ON public.device_certificates USING btree (fingerprint);
 CREATE INDEX device_certificates_of ON public.device_certificates USING btree (tenant_id, device_id);
 POLICY all_tenants ON device_certificates TO slipway_worker USING true
 POLICY one_tenant ON device_certificates TO slipway_api USING (tenant_id = current_tenant())
@@ -138,7 +139,7 @@ CREATE TABLE device_credentials (
   sealed bytea
   CONSTRAINT device_credentials_pkey PRIMARY KEY (tenant_id, id)
   CONSTRAINT device_credentials_tenant_id_device_id_fkey FOREIGN KEY (tenant_id, device_id) REFERENCES devices(tenant_id, id) ON DELETE CASCADE
-  CONSTRAINT device_credentials_type_check CHECK ((type = ANY (ARRAY['password'::text, 'token'::text, 'hawkbitToken'::text, 'hawkbitGateway'::text])))
+  CONSTRAINT device_credentials_type_check CHECK ((type = ANY (ARRAY['password'::text, 'token'::text, 'hawkbitToken'::text, 'hawkbitGateway'::text, 'certificate'::text])))
 );
 CREATE INDEX device_credentials_by_secret ON public.device_credentials USING btree (secret_hash) WHERE (revoked_at IS NULL);
 CREATE INDEX device_credentials_by_username ON public.device_credentials USING btree (username) WHERE (revoked_at IS NULL);
@@ -286,6 +287,66 @@ CREATE TABLE ended_credentials (
 );
 CREATE INDEX ended_credentials_at ON public.ended_credentials USING btree (at);
 GRANT DELETE, SELECT TO slipway_worker
+
+CREATE TABLE enrolment_tokens (
+  tenant_id text NOT NULL
+  id uuid NOT NULL
+  name text NOT NULL
+  device_type_id uuid NOT NULL
+  uses integer NOT NULL
+  used integer NOT NULL DEFAULT 0
+  approval text NOT NULL
+  secret_hash bytea NOT NULL
+  expires_at timestamp with time zone NOT NULL
+  created_at timestamp with time zone NOT NULL
+  created_by text NOT NULL
+  revoked_at timestamp with time zone
+  CONSTRAINT enrolment_tokens_approval_check CHECK ((approval = ANY (ARRAY['auto'::text, 'manual'::text])))
+  CONSTRAINT enrolment_tokens_check CHECK ((used <= uses))
+  CONSTRAINT enrolment_tokens_pkey PRIMARY KEY (tenant_id, id)
+  CONSTRAINT enrolment_tokens_secret_hash_key UNIQUE (secret_hash)
+  CONSTRAINT enrolment_tokens_tenant_id_device_type_id_fkey FOREIGN KEY (tenant_id, device_type_id) REFERENCES device_types(tenant_id, id)
+  CONSTRAINT enrolment_tokens_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(id)
+  CONSTRAINT enrolment_tokens_uses_check CHECK ((uses > 0))
+);
+CREATE INDEX enrolment_tokens_newest ON public.enrolment_tokens USING btree (tenant_id, created_at DESC, id DESC);
+CREATE INDEX enrolment_tokens_of_type ON public.enrolment_tokens USING btree (tenant_id, device_type_id);
+POLICY all_tenants ON enrolment_tokens TO slipway_worker USING true
+POLICY one_tenant ON enrolment_tokens TO slipway_api USING (tenant_id = current_tenant())
+GRANT DELETE, INSERT, SELECT, UPDATE TO slipway_api
+GRANT DELETE, INSERT, SELECT, UPDATE TO slipway_worker
+
+CREATE TABLE enrolments (
+  tenant_id text NOT NULL
+  id uuid NOT NULL
+  serial text NOT NULL
+  aliases text[] NOT NULL DEFAULT '{}'::text[]
+  device_type_id uuid NOT NULL
+  public_key_hash bytea
+  state text NOT NULL
+  token_id uuid
+  device_id uuid
+  certificate_id uuid
+  address text
+  created_at timestamp with time zone NOT NULL
+  created_by text NOT NULL
+  decided_at timestamp with time zone
+  decided_by text
+  CONSTRAINT enrolments_pkey PRIMARY KEY (tenant_id, id)
+  CONSTRAINT enrolments_state_check CHECK ((state = ANY (ARRAY['preauthorised'::text, 'pending'::text, 'approved'::text, 'rejected'::text, 'issued'::text])))
+  CONSTRAINT enrolments_tenant_id_device_id_fkey FOREIGN KEY (tenant_id, device_id) REFERENCES devices(tenant_id, id) ON DELETE CASCADE
+  CONSTRAINT enrolments_tenant_id_device_type_id_fkey FOREIGN KEY (tenant_id, device_type_id) REFERENCES device_types(tenant_id, id)
+  CONSTRAINT enrolments_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(id)
+  CONSTRAINT enrolments_tenant_id_serial_key UNIQUE (tenant_id, serial)
+);
+CREATE INDEX enrolments_newest ON public.enrolments USING btree (tenant_id, created_at DESC, id DESC);
+CREATE INDEX enrolments_of_device ON public.enrolments USING btree (tenant_id, device_id);
+CREATE INDEX enrolments_of_type ON public.enrolments USING btree (tenant_id, device_type_id);
+CREATE INDEX enrolments_pending ON public.enrolments USING btree (tenant_id, created_at) WHERE (state = 'pending'::text);
+POLICY all_tenants ON enrolments TO slipway_worker USING true
+POLICY one_tenant ON enrolments TO slipway_api USING (tenant_id = current_tenant())
+GRANT DELETE, INSERT, SELECT, UPDATE TO slipway_api
+GRANT DELETE, INSERT, SELECT, UPDATE TO slipway_worker
 
 CREATE TABLE firmware_associations (
   tenant_id text NOT NULL

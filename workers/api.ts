@@ -2,6 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { defined } from '../domain/defined.js';
+import { fileAuthority } from '../adapters/authority/file.js';
 import { openDiskBlobs } from '../adapters/blobs/disk.js';
 import { IS_UNKNOWN_NAMESPACE, probeTemporal } from '../adapters/engine/probe.js';
 import { DomainError } from '../domain/errors.js';
@@ -24,6 +25,7 @@ import { plainBeyondLoopback } from '../runtime/tls-settings.js';
 import { temporalConnection } from '../runtime/temporal-connection.js';
 import { SigningKey, type KeyFile } from '../api/audit/signing-key.js';
 import { Refusals } from '../api/auth/refusals.js';
+import { authorityFile } from './embedded/authority-file.js';
 import { createPrivateFile, readFileIfAny } from './embedded/private-file.js';
 import { createApp } from '../api/app.js';
 import { removeMarkedContents } from '../api/http/content-removal.js';
@@ -32,6 +34,8 @@ import { UsedKeys } from '../api/auth/used-keys.js';
 import { ResultKey } from '../api/jobs/result-key.js';
 import { JobRunner } from '../api/jobs/runner.js';
 import { dropLeftovers } from '../store/rollouts/leftovers.js';
+import { forgetPending } from '../store/commands/enrolments.js';
+import { asService } from '../store/db/transaction.js';
 import { sweepJobs } from '../store/jobs/jobs.js';
 import { sweepResults } from '../store/jobs/results.js';
 import { sweepUploads } from '../api/routes/upload-pieces.js';
@@ -118,6 +122,8 @@ const services: Services = {
   publicUrl,
   log,
   now: databaseNow,
+  authority: fileAuthority(authorityFile(settings.deviceAuthorityFile)),
+  ...(settings.mqttPublicUrl === undefined ? {} : { mqttUrl: settings.mqttPublicUrl }),
   ...(settings.temporal.uiUrl === undefined
     ? {}
     : {
@@ -221,6 +227,11 @@ const housekeeping = new Housekeeping(
       name: 'contents that no firmware needs were removed',
       everyMs: REMOVE_CONTENTS_MS,
       run: () => removeMarkedContents(pool, blobs),
+    },
+    {
+      name: 'enrolments without a decision were forgotten',
+      everyMs: SWEEP_MS,
+      run: () => asService(pool, (tx) => forgetPending(tx, databaseNow())),
     },
     { name: 'keys were used', everyMs: WRITE_KEY_USE_MS, run: async () => 0 * (await usedKeys.write(pool)) },
     { name: 'jobs that ended were forgotten', everyMs: SWEEP_MS, run: () => sweepJobs(pool, databaseNow()) },

@@ -1,8 +1,11 @@
+import { fileAuthority } from '../adapters/authority/file.js';
+import { byCertificate } from '../adapters/broker/certificates.js';
 import { startEmbeddedBroker, type EmbeddedBroker } from '../adapters/broker/embedded.js';
 import { addCounts, CONNECTIONS_REFUSED, MESSAGES_REFUSED } from '../store/db/counters.js';
 import { asService } from '../store/db/transaction.js';
 import { credentialLookup } from '../store/fleet/broker-credentials.js';
 import { keepDiagnostics } from '../store/fleet/diagnostics.js';
+import { findCertificate } from '../store/fleet/device-certificates.js';
 import { databaseNow } from '../store/db/clock.js';
 import { openPool } from '../store/db/pool.js';
 import { Passwords } from '../adapters/broker/passwords.js';
@@ -14,6 +17,7 @@ import { exitWithParent, onShutdown } from '../runtime/shutdown.js';
 import { createLog } from '../runtime/log.js';
 import { pauseUnless } from '../runtime/pause.js';
 import { readSettings, requireAddresses, SettingsError } from '../runtime/settings.js';
+import { authorityFile } from './embedded/authority-file.js';
 import { CounterBuffer } from '../runtime/counter-buffer.js';
 
 /** The embedded broker. Without PostgreSQL it lets no new client in, and those who are connected stay. */
@@ -50,11 +54,24 @@ onShutdown(() => refusals.end());
 const { files, mqttsPort } = settings.tls;
 const certificates = files && new Certificates(files, log);
 onShutdown(() => certificates?.close());
+const authority = fileAuthority(authorityFile(settings.deviceAuthorityFile));
 const isPlain = plainBeyondLoopback(settings.brokerListens.host, settings.tls);
 if (isPlain !== undefined) log.warn(`The broker ${isPlain}`);
 const broker = await startEmbeddedBroker({
   ...settings.brokerListens,
-  ...(certificates && { tls: { port: mqttsPort, context: certificates.context } }),
+  ...(certificates && {
+    tls: {
+      port: mqttsPort,
+      context: certificates.context,
+      authenticate: byCertificate(
+        {
+          find: (tenantId, fingerprint) => asService(pool, (tx) => findCertificate(tx, { tenantId, fingerprint })),
+          hasIssued: (der) => authority.hasIssued(der),
+        },
+        databaseNow,
+      ),
+    },
+  }),
   authenticate: (name, secret) => passwords.check(name, secret),
   log,
   onRefused: (refused) => refusals.add(refused),

@@ -1,3 +1,4 @@
+import type { X509Certificate } from 'node:crypto';
 import net from 'node:net';
 import type { SecureContextOptions } from 'node:tls';
 import { Aedes, type Client } from 'aedes';
@@ -33,7 +34,12 @@ export interface EmbeddedBrokerOptions {
   /** Told of what a device that was let in was refused: MQTT 3.1.1 has no word for it to the device. */
   onRefused?(refused: Refused): void;
   /** A second listener beside the plain one. */
-  tls?: { port: number; context: SecureContextOptions };
+  tls?: {
+    port: number;
+    context: SecureContextOptions;
+    /** Of a client that sends no password. null = not let in. @throws when it cannot be known now */
+    authenticate?(certificate: X509Certificate): Promise<Admission | null>;
+  };
   /** Absent: as the settings have it by default. */
   limits?: ConnectionLimits;
   /** Told of each connection that a limit ended, or did not let in. */
@@ -162,7 +168,10 @@ export async function startEmbeddedBroker(options: EmbeddedBrokerOptions): Promi
     drainTimeout: DRAIN_TIMEOUT_MS,
     maxInflightInbound: MAX_INBOUND_QOS2,
     ...admission(
-      (name, secret) => options.authenticate(name, secret),
+      {
+        password: (name, secret) => options.authenticate(name, secret),
+        certificate: async (certificate) => (await options.tls?.authenticate?.(certificate)) ?? null,
+      },
       (client, admission, go) => {
         if (admission.identity.kind === 'device' && !known.take(client.conn as net.Socket)) {
           options.onLimit?.('perAddress');

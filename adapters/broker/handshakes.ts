@@ -5,6 +5,12 @@ import { createServer, type SecureContextOptions, type Server } from 'node:tls';
 const HANDSHAKE_TIMEOUT_MS = 10_000;
 
 /**
+ * A device may show a certificate; one with a password shows none. It is judged at CONNECT, by its fingerprint and its
+ * authority, so that no handshake is refused here.
+ */
+const ASKED = { requestCert: true, rejectUnauthorized: false };
+
+/**
  * TLS before MQTT. A connection is counted by its address before its handshake begins, so that the server of `node:tls`
  * does not listen itself: it is given the sockets that were counted. Sessions are resumed by tickets (RFC 8446 §2.2): a
  * fleet that comes back at once costs half as much.
@@ -20,7 +26,7 @@ export class Handshakes {
     take: (socket: Socket, left: () => void) => void,
     log: { debug(facts: object, message: string): void },
   ) {
-    this.server = createServer({ ...context, handshakeTimeout: HANDSHAKE_TIMEOUT_MS }, (socket) => {
+    this.server = createServer({ ...context, ...ASKED, handshakeTimeout: HANDSHAKE_TIMEOUT_MS }, (socket) => {
       const left = this.counted.get(otherEnd(socket));
       if (left) take(socket, left);
       else socket.destroy(); // it closed in this very moment

@@ -55,6 +55,8 @@ const OPTIONS = {
   requestTimeout: 0,
   keepAliveTimeout: KEEP_ALIVE_MS,
 };
+/** A device may show a certificate; the routes that go by it judge it. */
+const ASKED = { requestCert: true, rejectUnauthorized: false };
 type Answering = { answerWith(handler: RequestListener): void };
 
 /**
@@ -74,7 +76,12 @@ export async function listenWithTls(
   port: number,
   context: SecureContextOptions,
 ): Promise<HttpListener & Answering & { renew(context: SecureContextOptions): void }> {
-  const server: TlsServer = createTlsServer({ ...OPTIONS, ...context, handshakeTimeout: HANDSHAKE_TIMEOUT_MS });
+  const server: TlsServer = createTlsServer({
+    ...OPTIONS,
+    ...context,
+    ...ASKED,
+    handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
+  });
   const listener = await open(server, host, port, LINGER_MS);
   return { ...listener, renew: (next) => server.setSecureContext(next) };
 }

@@ -1,6 +1,7 @@
 import type { Request, Response } from 'express';
 import type { Logger } from 'pino';
 import type { z, ZodObject, ZodType } from 'zod';
+import type { DeviceAuthority } from '../../adapters/authority/port.js';
 import type { BlobStore } from '../../adapters/blobs/port.js';
 import type { Action, Shown } from '../../domain/audit/actions.js';
 import type { DomainError, ErrorCode } from '../../domain/errors.js';
@@ -170,6 +171,10 @@ export interface Services {
   workflowUrl?: (workflowId: string) => string;
   /** Tells the runner of jobs that there may be one; call it after the commit. A slow poll stands behind it. */
   wakeJobs: () => void;
+  /** Issues certificates of devices. */
+  authority: DeviceAuthority;
+  /** Where devices reach the broker, as they are told when they enrol; absent = not told. */
+  mqttUrl?: string;
   /** Epoch milliseconds. */
   now: () => number;
   log: Logger;

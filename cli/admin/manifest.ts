@@ -5,7 +5,7 @@ import type { SnapshotAbout } from '../../store/db/snapshot.js';
 import { isSameMac, macOf } from './backup-key.js';
 
 /** Files of the data folder that are kept as they are. The rest can be made again, or is a process's own. */
-export const KEPT_FILES = ['admin-token', 'audit-key', 'ports.json'] as const;
+export const KEPT_FILES = ['admin-token', 'audit-key', 'device-authority.pem', 'ports.json'] as const;
 
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/, 'is not a SHA-256 in hex');
 

@@ -2,7 +2,7 @@
 
 import { client } from './client.gen.js';
 import type { Client, Options as Options2, TDataShape } from './client/index.js';
-import type { AbortRolloutData, AbortRolloutErrors, AbortRolloutResponses, ActOnDevicesData, ActOnDevicesErrors, ActOnDevicesResponses, AmendRolloutData, AmendRolloutErrors, AmendRolloutResponses, ApproveRolloutData, ApproveRolloutErrors, ApproveRolloutGroupData, ApproveRolloutGroupErrors, ApproveRolloutGroupResponses, ApproveRolloutResponses, AttachBlobData, AttachBlobErrors, AttachBlobResponses, CancelFirmwareInstallationData, CancelFirmwareInstallationErrors, CancelFirmwareInstallationResponses, CancelJobData, CancelJobErrors, CancelJobResponses, ContinueUploadData, ContinueUploadErrors, ContinueUploadResponses, CreateApiKeyData, CreateApiKeyErrors, CreateApiKeyResponses, CreateCertificateData, CreateCertificateErrors, CreateCertificateResponses, CreateCredentialData, CreateCredentialErrors, CreateCredentialResponses, CreateDeviceData, CreateDeviceErrors, CreateDeviceResponses, CreateDeviceTypeData, CreateDeviceTypeErrors, CreateDeviceTypeResponses, CreateFirmwareAssociationData, CreateFirmwareAssociationErrors, CreateFirmwareAssociationResponses, CreateFirmwareData, CreateFirmwareErrors, CreateFirmwareInstallationData, CreateFirmwareInstallationErrors, CreateFirmwareInstallationResponses, CreateFirmwareResponses, CreateRolloutData, CreateRolloutErrors, CreateRolloutResponses, CreateRolloutTemplateData, CreateRolloutTemplateErrors, CreateRolloutTemplateResponses, CreateTenantData, CreateTenantErrors, CreateTenantResponses, CreateUploadData, CreateUploadErrors, CreateUploadResponses, CreateWebhookData, CreateWebhookErrors, CreateWebhookResponses, DeleteCertificateData, DeleteCertificateErrors, DeleteCertificateResponses, DeleteDeviceData, DeleteDeviceErrors, DeleteDeviceResponses, DeleteDeviceTypeData, DeleteDeviceTypeErrors, DeleteDeviceTypeResponses, DeleteFirmwareAssociationData, DeleteFirmwareAssociationErrors, DeleteFirmwareAssociationResponses, DeleteFirmwareData, DeleteFirmwareErrors, DeleteFirmwareResponses, DeleteJobResultData, DeleteJobResultErrors, DeleteJobResultResponses, DeleteRolloutData, DeleteRolloutErrors, DeleteRolloutResponses, DeleteRolloutTemplateData, DeleteRolloutTemplateErrors, DeleteRolloutTemplateResponses, DeleteTenantData, DeleteTenantErrors, DeleteTenantResponses, DeleteUploadData, DeleteUploadErrors, DeleteUploadResponses, DeleteWebhookData, DeleteWebhookErrors, DeleteWebhookResponses, DownloadBlobData, DownloadBlobErrors, DownloadFirmwareData, DownloadFirmwareErrors, DownloadFirmwareResponses, DownloadForInstallationData, DownloadForInstallationErrors, DownloadForInstallationResponses, ExportAuditData, ExportAuditErrors, ExportAuditResponses, ExportDevicesData, ExportDevicesErrors, ExportDevicesResponses, GetDeviceData, GetDeviceErrors, GetDeviceOpenApiData, GetDeviceOpenApiErrors, GetDeviceOpenApiResponses, GetDeviceResponses, GetDeviceTypeData, GetDeviceTypeErrors, GetDeviceTypeResponses, GetHawkbitSettingsData, GetHawkbitSettingsErrors, GetHawkbitSettingsResponses, GetMetricsData, GetMetricsErrors, GetMetricsResponses, GetOpenApiData, GetOpenApiErrors, GetOpenApiResponses, ImportDevicesData, ImportDevicesErrors, ImportDevicesResponses, IsLiveData, IsLiveErrors, IsLiveResponses, IsReadyData, IsReadyErrors, IsReadyResponses, ListApiKeysData, ListApiKeysErrors, ListApiKeysResponses, ListApprovalsData, ListApprovalsErrors, ListApprovalsResponses, ListAuditData, ListAuditErrors, ListAuditResponses, ListCertificatesData, ListCertificatesErrors, ListCertificatesResponses, ListCredentialsData, ListCredentialsErrors, ListCredentialsResponses, ListDeviceRolloutsData, ListDeviceRolloutsErrors, ListDeviceRolloutsResponses, ListDevicesData, ListDevicesErrors, ListDeviceSlotsData, ListDeviceSlotsErrors, ListDeviceSlotsResponses, ListDevicesResponses, ListDeviceTypesData, ListDeviceTypesErrors, ListDeviceTypesResponses, ListDiagnosticsData, ListDiagnosticsErrors, ListDiagnosticsResponses, ListEventsData, ListEventsErrors, ListEventsResponses, ListFirmwareAssociationsData, ListFirmwareAssociationsErrors, ListFirmwareAssociationsResponses, ListFirmwareInstallationsData, ListFirmwareInstallationsErrors, ListFirmwareInstallationsOfDeviceData, ListFirmwareInstallationsOfDeviceErrors, ListFirmwareInstallationsOfDeviceResponses, ListFirmwareInstallationsResponses, ListFirmwaresData, ListFirmwaresErrors, ListFirmwaresResponses, ListJobsData, ListJobsErrors, ListJobsResponses, ListRolloutDevicesData, ListRolloutDevicesErrors, ListRolloutDevicesResponses, ListRolloutEventsData, ListRolloutEventsErrors, ListRolloutEventsResponses, ListRolloutsData, ListRolloutsErrors, ListRolloutsResponses, ListRolloutTemplatesData, ListRolloutTemplatesErrors, ListRolloutTemplatesResponses, ListTenantsData, ListTenantsErrors, ListTenantsResponses, ListWebhookDeliveriesData, ListWebhookDeliveriesErrors, ListWebhookDeliveriesResponses, ListWebhooksData, ListWebhooksErrors, ListWebhooksResponses, PatchApiKeyData, PatchApiKeyErrors, PatchApiKeyResponses, PatchCertificateData, PatchCertificateErrors, PatchCertificateResponses, PatchDeviceData, PatchDeviceErrors, PatchDeviceResponses, PatchDeviceTypeData, PatchDeviceTypeErrors, PatchDeviceTypeResponses, PatchHawkbitSettingsData, PatchHawkbitSettingsErrors, PatchHawkbitSettingsResponses, PatchTenantData, PatchTenantErrors, PatchTenantResponses, PatchWebhookData, PatchWebhookErrors, PatchWebhookResponses, PauseRolloutData, PauseRolloutErrors, PauseRolloutResponses, ProveAuditConsistencyData, ProveAuditConsistencyErrors, ProveAuditConsistencyResponses, ProveAuditEntryData, ProveAuditEntryErrors, ProveAuditEntryResponses, ReadAboutData, ReadAboutErrors, ReadAboutResponses, ReadApiKeyData, ReadApiKeyErrors, ReadApiKeyResponses, ReadAuditCheckpointData, ReadAuditCheckpointErrors, ReadAuditCheckpointResponses, ReadAuditEntryData, ReadAuditEntryErrors, ReadAuditEntryResponses, ReadAuditKeyData, ReadAuditKeyErrors, ReadAuditKeyResponses, ReadAuthConfigData, ReadAuthConfigErrors, ReadAuthConfigResponses, ReadDeviceTimelineData, ReadDeviceTimelineErrors, ReadDeviceTimelineResponses, ReadFirmwareData, ReadFirmwareErrors, ReadFirmwareInstallationData, ReadFirmwareInstallationErrors, ReadFirmwareInstallationResponses, ReadFirmwareResponses, ReadFirmwareUsageData, ReadFirmwareUsageErrors, ReadFirmwareUsageResponses, ReadJobData, ReadJobErrors, ReadJobResponses, ReadJobResultData, ReadJobResultErrors, ReadJobResultResponses, ReadMeData, ReadMeErrors, ReadMeResponses, ReadRolloutData, ReadRolloutErrors, ReadRolloutResponses, ReadRolloutSeriesData, ReadRolloutSeriesErrors, ReadRolloutSeriesResponses, ReadRolloutTemplateData, ReadRolloutTemplateErrors, ReadRolloutTemplateResponses, ReadSummaryData, ReadSummaryErrors, ReadSummaryResponses, ReadTenantData, ReadTenantErrors, ReadTenantResponses, ReadUploadData, ReadUploadErrors, ReadUploadResponses, ReadWebhookData, ReadWebhookErrors, ReadWebhookResponses, RedeliverWebhookData, RedeliverWebhookErrors, RedeliverWebhookResponses, RejectRolloutData, RejectRolloutErrors, RejectRolloutGroupData, RejectRolloutGroupErrors, RejectRolloutGroupResponses, RejectRolloutResponses, ReleaseFirmwareInstallationData, ReleaseFirmwareInstallationErrors, ReleaseFirmwareInstallationResponses, ReportFirmwareInstallationData, ReportFirmwareInstallationErrors, ReportFirmwareInstallationResponses, ResumeRolloutData, ResumeRolloutErrors, ResumeRolloutResponses, RetryFirmwareInstallationData, RetryFirmwareInstallationErrors, RetryFirmwareInstallationResponses, RetryRolloutData, RetryRolloutErrors, RetryRolloutResponses, RevokeApiKeyData, RevokeApiKeyErrors, RevokeApiKeyResponses, RevokeCredentialData, RevokeCredentialErrors, RevokeCredentialResponses, RollBackRolloutData, RollBackRolloutErrors, RollBackRolloutResponses, RotateApiKeyData, RotateApiKeyErrors, RotateApiKeyResponses, SimulateRolloutData, SimulateRolloutErrors, SimulateRolloutResponses, SkipRolloutGroupData, SkipRolloutGroupErrors, SkipRolloutGroupResponses, StartRolloutData, StartRolloutErrors, StartRolloutResponses } from './types.gen.js';
+import type { AbortRolloutData, AbortRolloutErrors, AbortRolloutResponses, ActOnDevicesData, ActOnDevicesErrors, ActOnDevicesResponses, AmendRolloutData, AmendRolloutErrors, AmendRolloutResponses, ApproveEnrolmentData, ApproveEnrolmentErrors, ApproveEnrolmentResponses, ApproveRolloutData, ApproveRolloutErrors, ApproveRolloutGroupData, ApproveRolloutGroupErrors, ApproveRolloutGroupResponses, ApproveRolloutResponses, AttachBlobData, AttachBlobErrors, AttachBlobResponses, CancelFirmwareInstallationData, CancelFirmwareInstallationErrors, CancelFirmwareInstallationResponses, CancelJobData, CancelJobErrors, CancelJobResponses, ContinueUploadData, ContinueUploadErrors, ContinueUploadResponses, CreateApiKeyData, CreateApiKeyErrors, CreateApiKeyResponses, CreateCertificateData, CreateCertificateErrors, CreateCertificateResponses, CreateCredentialData, CreateCredentialErrors, CreateCredentialResponses, CreateDeviceData, CreateDeviceErrors, CreateDeviceResponses, CreateDeviceTypeData, CreateDeviceTypeErrors, CreateDeviceTypeResponses, CreateEnrolmentTokenData, CreateEnrolmentTokenErrors, CreateEnrolmentTokenResponses, CreateFirmwareAssociationData, CreateFirmwareAssociationErrors, CreateFirmwareAssociationResponses, CreateFirmwareData, CreateFirmwareErrors, CreateFirmwareInstallationData, CreateFirmwareInstallationErrors, CreateFirmwareInstallationResponses, CreateFirmwareResponses, CreateRolloutData, CreateRolloutErrors, CreateRolloutResponses, CreateRolloutTemplateData, CreateRolloutTemplateErrors, CreateRolloutTemplateResponses, CreateTenantData, CreateTenantErrors, CreateTenantResponses, CreateUploadData, CreateUploadErrors, CreateUploadResponses, CreateWebhookData, CreateWebhookErrors, CreateWebhookResponses, DeleteCertificateData, DeleteCertificateErrors, DeleteCertificateResponses, DeleteDeviceData, DeleteDeviceErrors, DeleteDeviceResponses, DeleteDeviceTypeData, DeleteDeviceTypeErrors, DeleteDeviceTypeResponses, DeleteFirmwareAssociationData, DeleteFirmwareAssociationErrors, DeleteFirmwareAssociationResponses, DeleteFirmwareData, DeleteFirmwareErrors, DeleteFirmwareResponses, DeleteJobResultData, DeleteJobResultErrors, DeleteJobResultResponses, DeleteRolloutData, DeleteRolloutErrors, DeleteRolloutResponses, DeleteRolloutTemplateData, DeleteRolloutTemplateErrors, DeleteRolloutTemplateResponses, DeleteTenantData, DeleteTenantErrors, DeleteTenantResponses, DeleteUploadData, DeleteUploadErrors, DeleteUploadResponses, DeleteWebhookData, DeleteWebhookErrors, DeleteWebhookResponses, DownloadBlobData, DownloadBlobErrors, DownloadFirmwareData, DownloadFirmwareErrors, DownloadFirmwareResponses, DownloadForInstallationData, DownloadForInstallationErrors, DownloadForInstallationResponses, ExportAuditData, ExportAuditErrors, ExportAuditResponses, ExportDevicesData, ExportDevicesErrors, ExportDevicesResponses, GetDeviceData, GetDeviceErrors, GetDeviceOpenApiData, GetDeviceOpenApiErrors, GetDeviceOpenApiResponses, GetDeviceResponses, GetDeviceTypeData, GetDeviceTypeErrors, GetDeviceTypeResponses, GetHawkbitSettingsData, GetHawkbitSettingsErrors, GetHawkbitSettingsResponses, GetMetricsData, GetMetricsErrors, GetMetricsResponses, GetOpenApiData, GetOpenApiErrors, GetOpenApiResponses, ImportDevicesData, ImportDevicesErrors, ImportDevicesResponses, IsLiveData, IsLiveErrors, IsLiveResponses, IsReadyData, IsReadyErrors, IsReadyResponses, ListApiKeysData, ListApiKeysErrors, ListApiKeysResponses, ListApprovalsData, ListApprovalsErrors, ListApprovalsResponses, ListAuditData, ListAuditErrors, ListAuditResponses, ListCertificatesData, ListCertificatesErrors, ListCertificatesResponses, ListCredentialsData, ListCredentialsErrors, ListCredentialsResponses, ListDeviceRolloutsData, ListDeviceRolloutsErrors, ListDeviceRolloutsResponses, ListDevicesData, ListDevicesErrors, ListDeviceSlotsData, ListDeviceSlotsErrors, ListDeviceSlotsResponses, ListDevicesResponses, ListDeviceTypesData, ListDeviceTypesErrors, ListDeviceTypesResponses, ListDiagnosticsData, ListDiagnosticsErrors, ListDiagnosticsResponses, ListEnrolmentsData, ListEnrolmentsErrors, ListEnrolmentsResponses, ListEnrolmentTokensData, ListEnrolmentTokensErrors, ListEnrolmentTokensResponses, ListEventsData, ListEventsErrors, ListEventsResponses, ListFirmwareAssociationsData, ListFirmwareAssociationsErrors, ListFirmwareAssociationsResponses, ListFirmwareInstallationsData, ListFirmwareInstallationsErrors, ListFirmwareInstallationsOfDeviceData, ListFirmwareInstallationsOfDeviceErrors, ListFirmwareInstallationsOfDeviceResponses, ListFirmwareInstallationsResponses, ListFirmwaresData, ListFirmwaresErrors, ListFirmwaresResponses, ListJobsData, ListJobsErrors, ListJobsResponses, ListRolloutDevicesData, ListRolloutDevicesErrors, ListRolloutDevicesResponses, ListRolloutEventsData, ListRolloutEventsErrors, ListRolloutEventsResponses, ListRolloutsData, ListRolloutsErrors, ListRolloutsResponses, ListRolloutTemplatesData, ListRolloutTemplatesErrors, ListRolloutTemplatesResponses, ListTenantsData, ListTenantsErrors, ListTenantsResponses, ListWebhookDeliveriesData, ListWebhookDeliveriesErrors, ListWebhookDeliveriesResponses, ListWebhooksData, ListWebhooksErrors, ListWebhooksResponses, PatchApiKeyData, PatchApiKeyErrors, PatchApiKeyResponses, PatchCertificateData, PatchCertificateErrors, PatchCertificateResponses, PatchDeviceData, PatchDeviceErrors, PatchDeviceResponses, PatchDeviceTypeData, PatchDeviceTypeErrors, PatchDeviceTypeResponses, PatchHawkbitSettingsData, PatchHawkbitSettingsErrors, PatchHawkbitSettingsResponses, PatchTenantData, PatchTenantErrors, PatchTenantResponses, PatchWebhookData, PatchWebhookErrors, PatchWebhookResponses, PauseRolloutData, PauseRolloutErrors, PauseRolloutResponses, PreauthoriseEnrolmentData, PreauthoriseEnrolmentErrors, PreauthoriseEnrolmentResponses, ProveAuditConsistencyData, ProveAuditConsistencyErrors, ProveAuditConsistencyResponses, ProveAuditEntryData, ProveAuditEntryErrors, ProveAuditEntryResponses, ReadAboutData, ReadAboutErrors, ReadAboutResponses, ReadApiKeyData, ReadApiKeyErrors, ReadApiKeyResponses, ReadAuditCheckpointData, ReadAuditCheckpointErrors, ReadAuditCheckpointResponses, ReadAuditEntryData, ReadAuditEntryErrors, ReadAuditEntryResponses, ReadAuditKeyData, ReadAuditKeyErrors, ReadAuditKeyResponses, ReadAuthConfigData, ReadAuthConfigErrors, ReadAuthConfigResponses, ReadDeviceTimelineData, ReadDeviceTimelineErrors, ReadDeviceTimelineResponses, ReadFirmwareData, ReadFirmwareErrors, ReadFirmwareInstallationData, ReadFirmwareInstallationErrors, ReadFirmwareInstallationResponses, ReadFirmwareResponses, ReadFirmwareUsageData, ReadFirmwareUsageErrors, ReadFirmwareUsageResponses, ReadJobData, ReadJobErrors, ReadJobResponses, ReadJobResultData, ReadJobResultErrors, ReadJobResultResponses, ReadMeData, ReadMeErrors, ReadMeResponses, ReadRolloutData, ReadRolloutErrors, ReadRolloutResponses, ReadRolloutSeriesData, ReadRolloutSeriesErrors, ReadRolloutSeriesResponses, ReadRolloutTemplateData, ReadRolloutTemplateErrors, ReadRolloutTemplateResponses, ReadSummaryData, ReadSummaryErrors, ReadSummaryResponses, ReadTenantData, ReadTenantErrors, ReadTenantResponses, ReadUploadData, ReadUploadErrors, ReadUploadResponses, ReadWebhookData, ReadWebhookErrors, ReadWebhookResponses, RedeliverWebhookData, RedeliverWebhookErrors, RedeliverWebhookResponses, RejectEnrolmentData, RejectEnrolmentErrors, RejectEnrolmentResponses, RejectRolloutData, RejectRolloutErrors, RejectRolloutGroupData, RejectRolloutGroupErrors, RejectRolloutGroupResponses, RejectRolloutResponses, ReleaseFirmwareInstallationData, ReleaseFirmwareInstallationErrors, ReleaseFirmwareInstallationResponses, ReportFirmwareInstallationData, ReportFirmwareInstallationErrors, ReportFirmwareInstallationResponses, ResumeRolloutData, ResumeRolloutErrors, ResumeRolloutResponses, RetryFirmwareInstallationData, RetryFirmwareInstallationErrors, RetryFirmwareInstallationResponses, RetryRolloutData, RetryRolloutErrors, RetryRolloutResponses, RevokeApiKeyData, RevokeApiKeyErrors, RevokeApiKeyResponses, RevokeCredentialData, RevokeCredentialErrors, RevokeCredentialResponses, RevokeEnrolmentTokenData, RevokeEnrolmentTokenErrors, RevokeEnrolmentTokenResponses, RollBackRolloutData, RollBackRolloutErrors, RollBackRolloutResponses, RotateApiKeyData, RotateApiKeyErrors, RotateApiKeyResponses, SimulateRolloutData, SimulateRolloutErrors, SimulateRolloutResponses, SkipRolloutGroupData, SkipRolloutGroupErrors, SkipRolloutGroupResponses, StartRolloutData, StartRolloutErrors, StartRolloutResponses } from './types.gen.js';
 
 export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends boolean = boolean, TResponse = unknown> = Options2<TData, ThrowOnError, TResponse> & {
     /**
@@ -482,6 +482,106 @@ export const patchHawkbitSettings = <ThrowOnError extends boolean = true>(option
     ...options,
     headers: {
         'Content-Type': 'application/merge-patch+json',
+        ...options.headers
+    }
+});
+
+/**
+ * List enrolment tokens, newest first
+ *
+ * Permission: `enrolments:write`.
+ */
+export const listEnrolmentTokens = <ThrowOnError extends boolean = true>(options?: Options<ListEnrolmentTokensData, ThrowOnError>) => (options?.client ?? client).get<ListEnrolmentTokensResponses, ListEnrolmentTokensErrors, ThrowOnError, 'data'>({
+    responseStyle: 'data',
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/enrolment-tokens',
+    ...options
+});
+
+/**
+ * Make a token by which a batch of devices enrols
+ *
+ * Permission: `enrolments:write`.
+ */
+export const createEnrolmentToken = <ThrowOnError extends boolean = true>(options: Options<CreateEnrolmentTokenData, ThrowOnError>) => (options.client ?? client).post<CreateEnrolmentTokenResponses, CreateEnrolmentTokenErrors, ThrowOnError, 'data'>({
+    responseStyle: 'data',
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/enrolment-tokens',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Revoke an enrolment token
+ *
+ * Permission: `enrolments:write`.
+ */
+export const revokeEnrolmentToken = <ThrowOnError extends boolean = true>(options: Options<RevokeEnrolmentTokenData, ThrowOnError>) => (options.client ?? client).delete<RevokeEnrolmentTokenResponses, RevokeEnrolmentTokenErrors, ThrowOnError, 'data'>({
+    responseStyle: 'data',
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/enrolment-tokens/{id}',
+    ...options
+});
+
+/**
+ * List devices that asked to come, newest first
+ *
+ * Permission: `devices_base_data:read`.
+ */
+export const listEnrolments = <ThrowOnError extends boolean = true>(options?: Options<ListEnrolmentsData, ThrowOnError>) => (options?.client ?? client).get<ListEnrolmentsResponses, ListEnrolmentsErrors, ThrowOnError, 'data'>({
+    responseStyle: 'data',
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/enrolments',
+    ...options
+});
+
+/**
+ * Let a device come
+ *
+ * Permission: `devices_base_data:write`.
+ */
+export const approveEnrolment = <ThrowOnError extends boolean = true>(options: Options<ApproveEnrolmentData, ThrowOnError>) => (options.client ?? client).post<ApproveEnrolmentResponses, ApproveEnrolmentErrors, ThrowOnError, 'data'>({
+    responseStyle: 'data',
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/enrolments/{id}/approve',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Let a device not come
+ *
+ * Permission: `devices_base_data:write`.
+ */
+export const rejectEnrolment = <ThrowOnError extends boolean = true>(options: Options<RejectEnrolmentData, ThrowOnError>) => (options.client ?? client).post<RejectEnrolmentResponses, RejectEnrolmentErrors, ThrowOnError, 'data'>({
+    responseStyle: 'data',
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/enrolments/{id}/reject',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Announce a device, or open an enrolled serial for once more
+ *
+ * Permission: `devices_base_data:write`.
+ */
+export const preauthoriseEnrolment = <ThrowOnError extends boolean = true>(options: Options<PreauthoriseEnrolmentData, ThrowOnError>) => (options.client ?? client).post<PreauthoriseEnrolmentResponses, PreauthoriseEnrolmentErrors, ThrowOnError, 'data'>({
+    responseStyle: 'data',
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/enrolments/preauthorised',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
         ...options.headers
     }
 });

@@ -8,7 +8,7 @@ export type ClientOptions = {
  * The contract's envelope and the members of RFC 9457 in one object; facts of the error stand beside them.
  */
 export type Problem = {
-    errorCode: 'AUTH_MISSING_TOKEN' | 'AUTH_INVALID_TOKEN' | 'AUTH_FORBIDDEN' | 'AUTH_KEY_EXPIRED' | 'AUTH_KEY_NOT_FOUND' | 'AUTH_KEY_LAST_OWNER' | 'AUTH_KEY_STATE' | 'AUTH_KEY_SHOWN' | 'AUTH_GRANT_EXCEEDED' | 'TENANT_NOT_FOUND' | 'TENANT_EXISTS' | 'TENANT_STATE' | 'TENANT_SUSPENDED' | 'TENANT_QUOTA' | 'REQUEST_VALIDATION' | 'REQUEST_NOT_FOUND' | 'REQUEST_METHOD_NOT_ALLOWED' | 'REQUEST_NOT_ACCEPTABLE' | 'REQUEST_TIMEOUT' | 'REQUEST_PRECONDITION_FAILED' | 'REQUEST_TOO_LARGE' | 'REQUEST_UNSUPPORTED_MEDIA_TYPE' | 'REQUEST_RANGE_NOT_SATISFIABLE' | 'REQUEST_RATE' | 'REQUEST_HEADERS_TOO_LARGE' | 'REQUEST_IDEMPOTENCY_CONFLICT' | 'FIRMWARE_VALIDATION' | 'FIRMWARE_NO_ACCESS_TO_RESOURCE' | 'FIRMWARE_LINK_INVALID' | 'FIRMWARE_LINK_ENDED' | 'FIRMWARE_BLOB_MISSING' | 'FIRMWARE_BLOB_MISMATCH' | 'FIRMWARE_BLOB_EXISTS' | 'FIRMWARE_UPLOAD_NOT_FOUND' | 'FIRMWARE_UPLOAD_OFFSET' | 'FIRMWARE_UPLOAD_VERSION' | 'FIRMWARE_STORE_FULL' | 'FIRMWARE_EXPIRED' | 'FIRMWARE_IN_USE' | 'FIRMWARE_NOT_ASSOCIATED' | 'FIRMWARE_INSTALLATION_CONFLICT' | 'FIRMWARE_CONTENT_NEWER' | 'FIRMWARE_NOT_COMPARABLE' | 'FIRMWARE_INSTALLATION_STATE' | 'DEVICE_VALIDATION' | 'DEVICE_NOT_FOUND' | 'DEVICE_CONNECTEDBY_CONFLICT' | 'DEVICE_ALIAS_CONFLICT' | 'DEVICE_IN_USE' | 'DEVICE_FOREIGN' | 'DEVICE_CREDENTIAL_LIMIT' | 'DEVICE_CREDENTIAL_SHOWN' | 'DEVICE_CREDENTIAL_NOT_FOUND' | 'DEVICE_CERTIFICATE_NOT_FOUND' | 'DEVICE_CERTIFICATE_CONFLICT' | 'DEVICETYPE_VALIDATION' | 'DEVICETYPE_NOT_FOUND' | 'DEVICETYPE_SLOT_NOT_FOUND' | 'DEVICETYPE_IN_USE' | 'DEVICETYPE_ASSOCIATION_EXISTS' | 'DEVICETYPE_ASSOCIATION_NOT_FOUND' | 'ROLLOUT_VALIDATION' | 'ROLLOUT_NOT_FOUND' | 'ROLLOUT_TEMPLATE_NOT_FOUND' | 'ROLLOUT_STATE' | 'ROLLOUT_CONFLICT' | 'ROLLOUT_SIMULATION_LIMIT' | 'WEBHOOK_VALIDATION' | 'WEBHOOK_NOT_FOUND' | 'WEBHOOK_DELIVERY_NOT_FOUND' | 'WEBHOOK_LIMIT' | 'WEBHOOK_SECRET_SHOWN' | 'JOB_NOT_FOUND' | 'JOB_STATE' | 'JOB_RESULT_NOT_FOUND' | 'JOB_RESULT_GONE' | 'AUDIT_ENTRY_NOT_FOUND' | 'AUDIT_ENTRY_DROPPED' | 'AUDIT_RANGE' | 'SERVICE_UNAVAILABLE' | 'SERVICE_INTERNAL';
+    errorCode: 'AUTH_MISSING_TOKEN' | 'AUTH_INVALID_TOKEN' | 'AUTH_FORBIDDEN' | 'AUTH_KEY_EXPIRED' | 'AUTH_KEY_NOT_FOUND' | 'AUTH_KEY_LAST_OWNER' | 'AUTH_KEY_STATE' | 'AUTH_KEY_SHOWN' | 'AUTH_GRANT_EXCEEDED' | 'TENANT_NOT_FOUND' | 'TENANT_EXISTS' | 'TENANT_STATE' | 'TENANT_SUSPENDED' | 'TENANT_QUOTA' | 'REQUEST_VALIDATION' | 'REQUEST_NOT_FOUND' | 'REQUEST_METHOD_NOT_ALLOWED' | 'REQUEST_NOT_ACCEPTABLE' | 'REQUEST_TIMEOUT' | 'REQUEST_PRECONDITION_FAILED' | 'REQUEST_TOO_LARGE' | 'REQUEST_UNSUPPORTED_MEDIA_TYPE' | 'REQUEST_RANGE_NOT_SATISFIABLE' | 'REQUEST_RATE' | 'REQUEST_HEADERS_TOO_LARGE' | 'REQUEST_IDEMPOTENCY_CONFLICT' | 'FIRMWARE_VALIDATION' | 'FIRMWARE_NO_ACCESS_TO_RESOURCE' | 'FIRMWARE_LINK_INVALID' | 'FIRMWARE_LINK_ENDED' | 'FIRMWARE_BLOB_MISSING' | 'FIRMWARE_BLOB_MISMATCH' | 'FIRMWARE_BLOB_EXISTS' | 'FIRMWARE_UPLOAD_NOT_FOUND' | 'FIRMWARE_UPLOAD_OFFSET' | 'FIRMWARE_UPLOAD_VERSION' | 'FIRMWARE_STORE_FULL' | 'FIRMWARE_EXPIRED' | 'FIRMWARE_IN_USE' | 'FIRMWARE_NOT_ASSOCIATED' | 'FIRMWARE_INSTALLATION_CONFLICT' | 'FIRMWARE_CONTENT_NEWER' | 'FIRMWARE_NOT_COMPARABLE' | 'FIRMWARE_INSTALLATION_STATE' | 'DEVICE_VALIDATION' | 'DEVICE_NOT_FOUND' | 'DEVICE_CONNECTEDBY_CONFLICT' | 'DEVICE_ALIAS_CONFLICT' | 'DEVICE_IN_USE' | 'DEVICE_FOREIGN' | 'DEVICE_CREDENTIAL_LIMIT' | 'DEVICE_CREDENTIAL_SHOWN' | 'DEVICE_CREDENTIAL_NOT_FOUND' | 'DEVICE_CERTIFICATE_NOT_FOUND' | 'DEVICE_CERTIFICATE_CONFLICT' | 'DEVICE_CERTIFICATE_REVOKED' | 'DEVICE_CSR_INVALID' | 'ENROLMENT_TOKEN_INVALID' | 'ENROLMENT_TOKEN_NOT_FOUND' | 'ENROLMENT_TOKEN_SHOWN' | 'ENROLMENT_REJECTED' | 'ENROLMENT_NOT_FOUND' | 'ENROLMENT_NOT_PENDING' | 'DEVICETYPE_VALIDATION' | 'DEVICETYPE_NOT_FOUND' | 'DEVICETYPE_SLOT_NOT_FOUND' | 'DEVICETYPE_IN_USE' | 'DEVICETYPE_ASSOCIATION_EXISTS' | 'DEVICETYPE_ASSOCIATION_NOT_FOUND' | 'ROLLOUT_VALIDATION' | 'ROLLOUT_NOT_FOUND' | 'ROLLOUT_TEMPLATE_NOT_FOUND' | 'ROLLOUT_STATE' | 'ROLLOUT_CONFLICT' | 'ROLLOUT_SIMULATION_LIMIT' | 'WEBHOOK_VALIDATION' | 'WEBHOOK_NOT_FOUND' | 'WEBHOOK_DELIVERY_NOT_FOUND' | 'WEBHOOK_LIMIT' | 'WEBHOOK_SECRET_SHOWN' | 'JOB_NOT_FOUND' | 'JOB_STATE' | 'JOB_RESULT_NOT_FOUND' | 'JOB_RESULT_GONE' | 'AUDIT_ENTRY_NOT_FOUND' | 'AUDIT_ENTRY_DROPPED' | 'AUDIT_RANGE' | 'SERVICE_UNAVAILABLE' | 'SERVICE_INTERNAL';
     errorMessage: string;
     type: string;
     title: string;
@@ -545,6 +545,80 @@ export type HawkbitSettingsPatch = {
      */
     registersAs?: string | null;
     authorities?: Array<string>;
+};
+
+export type NewEnrolmentToken = {
+    name?: string;
+    deviceTypeId: string;
+    uses: number;
+    expiresAt: string;
+    approval?: 'auto' | 'manual';
+};
+
+export type EnrolmentTokenWithSecret = {
+    id: string;
+    name: string;
+    deviceTypeId: string;
+    uses: number;
+    used: number;
+    approval: 'auto' | 'manual';
+    expiresAt: string;
+    createdAt: string;
+    createdBy: string;
+    revokedAt?: string;
+    state: 'active' | 'exhausted' | 'expired' | 'revoked';
+    /**
+     * Shown this once
+     */
+    token: string;
+};
+
+export type EnrolmentToken = {
+    id: string;
+    name: string;
+    deviceTypeId: string;
+    uses: number;
+    used: number;
+    approval: 'auto' | 'manual';
+    expiresAt: string;
+    createdAt: string;
+    createdBy: string;
+    revokedAt?: string;
+    state: 'active' | 'exhausted' | 'expired' | 'revoked';
+};
+
+export type Enrolment = {
+    id: string;
+    serial: string;
+    aliases: Array<string>;
+    deviceTypeId: string;
+    state: 'preauthorised' | 'pending' | 'approved' | 'rejected' | 'issued';
+    tokenId?: string;
+    deviceId?: string;
+    /**
+     * SHA-256 of the public key, hex
+     */
+    publicKey?: string;
+    address?: string;
+    createdAt: string;
+    decidedAt?: string;
+    decidedBy?: string;
+};
+
+export type Preauthorisation = {
+    /**
+     * The device's own number; it becomes an alias of the device
+     */
+    serial?: string;
+    /**
+     * The device's own number; it becomes an alias of the device
+     */
+    idData?: string;
+    /**
+     * PEM; then no other key may come
+     */
+    pubkey?: string;
+    deviceTypeId: string;
 };
 
 export type DeviceSlot = {
@@ -2081,7 +2155,7 @@ export type AuditEntry = {
     /**
      * What was done
      */
-    action: 'firmware.create' | 'firmware.attach_blob' | 'firmware.delete' | 'device_type.create' | 'device_type.change' | 'device_type.delete' | 'association.create' | 'association.delete' | 'device.create' | 'device.change' | 'device.delete' | 'credential.create' | 'credential.revoke' | 'certificate.create' | 'certificate.change' | 'certificate.delete' | 'installation.create' | 'installation.report' | 'installation.cancel' | 'installation.release' | 'installation.retry' | 'rollout.create' | 'rollout.amend' | 'rollout.delete' | 'rollout.start' | 'rollout.pause' | 'rollout.resume' | 'rollout.abort' | 'rollout.rollback' | 'rollout.retry' | 'rollout.approve' | 'rollout.reject' | 'rollout.approve_group' | 'rollout.skip_group' | 'rollout.reject_group' | 'template.create' | 'template.delete' | 'webhook.create' | 'webhook.change' | 'webhook.delete' | 'webhook.redeliver' | 'api_key.create' | 'api_key.change' | 'api_key.revoke' | 'api_key.rotate' | 'tenant.create' | 'tenant.change' | 'tenant.delete' | 'hawkbit.change' | 'job.import' | 'job.bulk' | 'job.cancel' | 'job.delete_result' | 'permission.refuse';
+    action: 'firmware.create' | 'firmware.attach_blob' | 'firmware.delete' | 'device_type.create' | 'device_type.change' | 'device_type.delete' | 'association.create' | 'association.delete' | 'device.create' | 'device.change' | 'device.delete' | 'credential.create' | 'credential.revoke' | 'certificate.create' | 'certificate.change' | 'certificate.delete' | 'enrolment_token.create' | 'enrolment_token.revoke' | 'enrolment.issue' | 'enrolment.approve' | 'enrolment.reject' | 'enrolment.preauthorise' | 'installation.create' | 'installation.report' | 'installation.cancel' | 'installation.release' | 'installation.retry' | 'rollout.create' | 'rollout.amend' | 'rollout.delete' | 'rollout.start' | 'rollout.pause' | 'rollout.resume' | 'rollout.abort' | 'rollout.rollback' | 'rollout.retry' | 'rollout.approve' | 'rollout.reject' | 'rollout.approve_group' | 'rollout.skip_group' | 'rollout.reject_group' | 'template.create' | 'template.delete' | 'webhook.create' | 'webhook.change' | 'webhook.delete' | 'webhook.redeliver' | 'api_key.create' | 'api_key.change' | 'api_key.revoke' | 'api_key.rotate' | 'tenant.create' | 'tenant.change' | 'tenant.delete' | 'hawkbit.change' | 'job.import' | 'job.bulk' | 'job.cancel' | 'job.delete_result' | 'permission.refuse';
     /**
      * Who did it: `key:<name>`, `user:<sub>`
      */
@@ -4896,6 +4970,518 @@ export type PatchHawkbitSettingsResponses = {
 };
 
 export type PatchHawkbitSettingsResponse = PatchHawkbitSettingsResponses[keyof PatchHawkbitSettingsResponses];
+
+export type ListEnrolmentTokensData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * Counts from 0. From 10000 rows on, use cursor.
+         */
+        page?: number;
+        pageSize?: number;
+        /**
+         * What `meta.nextCursor` of the answer before said. Excludes `page`.
+         */
+        cursor?: string;
+        /**
+         * With - in front it is descending. Default -createdAt
+         */
+        sort?: 'createdAt' | '-createdAt';
+        /**
+         * RFC 3339. Only what has this createdAt or a later one
+         */
+        since?: string;
+        /**
+         * RFC 3339. Only what has an earlier createdAt
+         */
+        until?: string;
+    };
+    url: '/v1/enrolment-tokens';
+};
+
+export type ListEnrolmentTokensErrors = {
+    /**
+     * The request does not fit the contract
+     */
+    400: Problem;
+    /**
+     * The bearer token is missing
+     */
+    401: Problem;
+    /**
+     * The token lacks a permission
+     */
+    403: Problem;
+    /**
+     * Too many requests
+     */
+    429: Problem;
+    /**
+     * The path, its query and the headers are too large together
+     */
+    431: Problem;
+    /**
+     * Internal error of the service
+     */
+    500: Problem;
+    /**
+     * A required dependency is unavailable; try again
+     */
+    503: Problem;
+};
+
+export type ListEnrolmentTokensError = ListEnrolmentTokensErrors[keyof ListEnrolmentTokensErrors];
+
+export type ListEnrolmentTokensResponses = {
+    /**
+     * A page of tokens
+     */
+    200: {
+        data: Array<EnrolmentToken>;
+        meta: PageMeta;
+    };
+};
+
+export type ListEnrolmentTokensResponse = ListEnrolmentTokensResponses[keyof ListEnrolmentTokensResponses];
+
+export type CreateEnrolmentTokenData = {
+    body: NewEnrolmentToken;
+    headers?: {
+        'Idempotency-Key'?: IdempotencyKey;
+    };
+    path?: never;
+    query?: never;
+    url: '/v1/enrolment-tokens';
+};
+
+export type CreateEnrolmentTokenErrors = {
+    /**
+     * The request does not fit the contract
+     */
+    400: Problem;
+    /**
+     * The bearer token is missing
+     */
+    401: Problem;
+    /**
+     * The token lacks a permission
+     */
+    403: Problem;
+    /**
+     * The body did not arrive in time
+     */
+    408: Problem;
+    /**
+     * The body is too large
+     */
+    413: Problem;
+    /**
+     * The content type is not supported here
+     */
+    415: Problem;
+    /**
+     * The Idempotency-Key was used with another request
+     */
+    422: Problem;
+    /**
+     * Too many requests
+     */
+    429: Problem;
+    /**
+     * The path, its query and the headers are too large together
+     */
+    431: Problem;
+    /**
+     * Internal error of the service
+     */
+    500: Problem;
+    /**
+     * A required dependency is unavailable; try again
+     */
+    503: Problem;
+};
+
+export type CreateEnrolmentTokenError = CreateEnrolmentTokenErrors[keyof CreateEnrolmentTokenErrors];
+
+export type CreateEnrolmentTokenResponses = {
+    /**
+     * The token, shown this once
+     */
+    201: {
+        data: EnrolmentTokenWithSecret;
+    };
+};
+
+export type CreateEnrolmentTokenResponse = CreateEnrolmentTokenResponses[keyof CreateEnrolmentTokenResponses];
+
+export type RevokeEnrolmentTokenData = {
+    body?: never;
+    path: {
+        id: string;
+    };
+    query?: never;
+    url: '/v1/enrolment-tokens/{id}';
+};
+
+export type RevokeEnrolmentTokenErrors = {
+    /**
+     * The request does not fit the contract
+     */
+    400: Problem;
+    /**
+     * The bearer token is missing
+     */
+    401: Problem;
+    /**
+     * The token lacks a permission
+     */
+    403: Problem;
+    /**
+     * The enrolment token does not exist
+     */
+    404: Problem;
+    /**
+     * Too many requests
+     */
+    429: Problem;
+    /**
+     * The path, its query and the headers are too large together
+     */
+    431: Problem;
+    /**
+     * Internal error of the service
+     */
+    500: Problem;
+    /**
+     * A required dependency is unavailable; try again
+     */
+    503: Problem;
+};
+
+export type RevokeEnrolmentTokenError = RevokeEnrolmentTokenErrors[keyof RevokeEnrolmentTokenErrors];
+
+export type RevokeEnrolmentTokenResponses = {
+    /**
+     * No device enrols by it any more
+     */
+    204: void;
+};
+
+export type RevokeEnrolmentTokenResponse = RevokeEnrolmentTokenResponses[keyof RevokeEnrolmentTokenResponses];
+
+export type ListEnrolmentsData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * Counts from 0. From 10000 rows on, use cursor.
+         */
+        page?: number;
+        pageSize?: number;
+        /**
+         * What `meta.nextCursor` of the answer before said. Excludes `page`.
+         */
+        cursor?: string;
+        /**
+         * With - in front it is descending. Default -createdAt
+         */
+        sort?: 'createdAt' | '-createdAt';
+        /**
+         * RFC 3339. Only what has this createdAt or a later one
+         */
+        since?: string;
+        /**
+         * RFC 3339. Only what has an earlier createdAt
+         */
+        until?: string;
+        state?: 'preauthorised' | 'pending' | 'approved' | 'rejected' | 'issued';
+    };
+    url: '/v1/enrolments';
+};
+
+export type ListEnrolmentsErrors = {
+    /**
+     * The request does not fit the contract
+     */
+    400: Problem;
+    /**
+     * The bearer token is missing
+     */
+    401: Problem;
+    /**
+     * The token lacks a permission
+     */
+    403: Problem;
+    /**
+     * Too many requests
+     */
+    429: Problem;
+    /**
+     * The path, its query and the headers are too large together
+     */
+    431: Problem;
+    /**
+     * Internal error of the service
+     */
+    500: Problem;
+    /**
+     * A required dependency is unavailable; try again
+     */
+    503: Problem;
+};
+
+export type ListEnrolmentsError = ListEnrolmentsErrors[keyof ListEnrolmentsErrors];
+
+export type ListEnrolmentsResponses = {
+    /**
+     * A page of enrolments
+     */
+    200: {
+        data: Array<Enrolment>;
+        meta: PageMeta;
+    };
+};
+
+export type ListEnrolmentsResponse = ListEnrolmentsResponses[keyof ListEnrolmentsResponses];
+
+export type ApproveEnrolmentData = {
+    body?: {
+        comment?: string;
+    };
+    headers?: {
+        'Idempotency-Key'?: IdempotencyKey;
+    };
+    path: {
+        id: string;
+    };
+    query?: never;
+    url: '/v1/enrolments/{id}/approve';
+};
+
+export type ApproveEnrolmentErrors = {
+    /**
+     * The request does not fit the contract
+     */
+    400: Problem;
+    /**
+     * The bearer token is missing
+     */
+    401: Problem;
+    /**
+     * The token lacks a permission
+     */
+    403: Problem;
+    /**
+     * The enrolment does not exist
+     */
+    404: Problem;
+    /**
+     * The body did not arrive in time
+     */
+    408: Problem;
+    /**
+     * It is no longer pending
+     */
+    409: Problem;
+    /**
+     * The body is too large
+     */
+    413: Problem;
+    /**
+     * The content type is not supported here
+     */
+    415: Problem;
+    /**
+     * The Idempotency-Key was used with another request
+     */
+    422: Problem;
+    /**
+     * Too many requests
+     */
+    429: Problem;
+    /**
+     * The path, its query and the headers are too large together
+     */
+    431: Problem;
+    /**
+     * Internal error of the service
+     */
+    500: Problem;
+    /**
+     * A required dependency is unavailable; try again
+     */
+    503: Problem;
+};
+
+export type ApproveEnrolmentError = ApproveEnrolmentErrors[keyof ApproveEnrolmentErrors];
+
+export type ApproveEnrolmentResponses = {
+    /**
+     * The enrolment as it is now
+     */
+    200: {
+        data: Enrolment;
+    };
+};
+
+export type ApproveEnrolmentResponse = ApproveEnrolmentResponses[keyof ApproveEnrolmentResponses];
+
+export type RejectEnrolmentData = {
+    body?: {
+        comment?: string;
+    };
+    headers?: {
+        'Idempotency-Key'?: IdempotencyKey;
+    };
+    path: {
+        id: string;
+    };
+    query?: never;
+    url: '/v1/enrolments/{id}/reject';
+};
+
+export type RejectEnrolmentErrors = {
+    /**
+     * The request does not fit the contract
+     */
+    400: Problem;
+    /**
+     * The bearer token is missing
+     */
+    401: Problem;
+    /**
+     * The token lacks a permission
+     */
+    403: Problem;
+    /**
+     * The enrolment does not exist
+     */
+    404: Problem;
+    /**
+     * The body did not arrive in time
+     */
+    408: Problem;
+    /**
+     * It is no longer pending
+     */
+    409: Problem;
+    /**
+     * The body is too large
+     */
+    413: Problem;
+    /**
+     * The content type is not supported here
+     */
+    415: Problem;
+    /**
+     * The Idempotency-Key was used with another request
+     */
+    422: Problem;
+    /**
+     * Too many requests
+     */
+    429: Problem;
+    /**
+     * The path, its query and the headers are too large together
+     */
+    431: Problem;
+    /**
+     * Internal error of the service
+     */
+    500: Problem;
+    /**
+     * A required dependency is unavailable; try again
+     */
+    503: Problem;
+};
+
+export type RejectEnrolmentError = RejectEnrolmentErrors[keyof RejectEnrolmentErrors];
+
+export type RejectEnrolmentResponses = {
+    /**
+     * The enrolment as it is now
+     */
+    200: {
+        data: Enrolment;
+    };
+};
+
+export type RejectEnrolmentResponse = RejectEnrolmentResponses[keyof RejectEnrolmentResponses];
+
+export type PreauthoriseEnrolmentData = {
+    body: Preauthorisation;
+    headers?: {
+        'Idempotency-Key'?: IdempotencyKey;
+    };
+    path?: never;
+    query?: never;
+    url: '/v1/enrolments/preauthorised';
+};
+
+export type PreauthoriseEnrolmentErrors = {
+    /**
+     * The request does not fit the contract
+     */
+    400: Problem;
+    /**
+     * The bearer token is missing
+     */
+    401: Problem;
+    /**
+     * The token lacks a permission
+     */
+    403: Problem;
+    /**
+     * The device type does not exist
+     */
+    404: Problem;
+    /**
+     * The body did not arrive in time
+     */
+    408: Problem;
+    /**
+     * The body is too large
+     */
+    413: Problem;
+    /**
+     * The content type is not supported here
+     */
+    415: Problem;
+    /**
+     * The Idempotency-Key was used with another request
+     */
+    422: Problem;
+    /**
+     * Too many requests
+     */
+    429: Problem;
+    /**
+     * The path, its query and the headers are too large together
+     */
+    431: Problem;
+    /**
+     * Internal error of the service
+     */
+    500: Problem;
+    /**
+     * A required dependency is unavailable; try again
+     */
+    503: Problem;
+};
+
+export type PreauthoriseEnrolmentError = PreauthoriseEnrolmentErrors[keyof PreauthoriseEnrolmentErrors];
+
+export type PreauthoriseEnrolmentResponses = {
+    /**
+     * The enrolment as it is now
+     */
+    201: {
+        data: Enrolment;
+    };
+};
+
+export type PreauthoriseEnrolmentResponse = PreauthoriseEnrolmentResponses[keyof PreauthoriseEnrolmentResponses];
 
 export type ListDeviceSlotsData = {
     body?: never;
@@ -8518,7 +9104,7 @@ export type CreateApiKeyErrors = {
      */
     408: Problem;
     /**
-     * It is the last owner's key that does not expire
+     * It is no longer pending
      */
     409: Problem;
     /**
@@ -8591,7 +9177,7 @@ export type RevokeApiKeyErrors = {
      */
     404: Problem;
     /**
-     * It is the last owner's key that does not expire
+     * It is no longer pending
      */
     409: Problem;
     /**
@@ -8711,7 +9297,7 @@ export type PatchApiKeyErrors = {
      */
     408: Problem;
     /**
-     * It is the last owner's key that does not expire
+     * It is no longer pending
      */
     409: Problem;
     /**
@@ -8792,7 +9378,7 @@ export type RotateApiKeyErrors = {
      */
     408: Problem;
     /**
-     * It is the last owner's key that does not expire
+     * It is no longer pending
      */
     409: Problem;
     /**
@@ -8921,7 +9507,7 @@ export type CreateTenantErrors = {
      */
     408: Problem;
     /**
-     * It is the last owner's key that does not expire
+     * It is no longer pending
      */
     409: Problem;
     /**
@@ -8996,7 +9582,7 @@ export type DeleteTenantErrors = {
      */
     404: Problem;
     /**
-     * It is the last owner's key that does not expire
+     * It is no longer pending
      */
     409: Problem;
     /**
@@ -9118,7 +9704,7 @@ export type PatchTenantErrors = {
      */
     408: Problem;
     /**
-     * It is the last owner's key that does not expire
+     * It is no longer pending
      */
     409: Problem;
     /**
@@ -9588,7 +10174,7 @@ export type DeleteJobResultErrors = {
      */
     404: Problem;
     /**
-     * It is the last owner's key that does not expire
+     * It is no longer pending
      */
     409: Problem;
     /**
@@ -9651,7 +10237,7 @@ export type ReadJobResultErrors = {
      */
     404: Problem;
     /**
-     * It is the last owner's key that does not expire
+     * It is no longer pending
      */
     409: Problem;
     /**

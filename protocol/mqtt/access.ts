@@ -60,6 +60,12 @@ export function parseUsername(username: string): { tenant: string; node: string 
   return { tenant, node };
 }
 
+/** The common name in a subject as node prints it, a line for each part; undefined = none, or several. */
+export function commonNameOf(subject: string | undefined): string | undefined {
+  const names = [...(subject ?? '').matchAll(/^CN=(.*)$/gm)];
+  return names.length === 1 ? names[0]?.[1] : undefined;
+}
+
 /** A slot's level is longer than the others. */
 function isFilterLevel(level: string): boolean {
   return level === '+' || level === '#' || /^[A-Za-z0-9_.-]{1,255}$/.test(level);

@@ -60,6 +60,22 @@ const SUBJECTS: Readonly<Record<Resource, Read | null>> = {
       id,
       `SELECT device_id AS "deviceId", fingerprint, status FROM device_certificates WHERE tenant_id = $1 AND id = $2`,
     ),
+  enrolment_token: (tx, tenantId, id) =>
+    read(
+      tx,
+      tenantId,
+      id,
+      `SELECT name, device_type_id AS "deviceTypeId", uses, approval, expires_at AS "expiresAt",
+        revoked_at AS "revokedAt" FROM enrolment_tokens WHERE tenant_id = $1 AND id = $2`,
+    ),
+  enrolment: (tx, tenantId, id) =>
+    read(
+      tx,
+      tenantId,
+      id,
+      `SELECT serial, device_type_id AS "deviceTypeId", state, device_id AS "deviceId" FROM enrolments
+        WHERE tenant_id = $1 AND id = $2`,
+    ),
   installation: (tx, tenantId, id) =>
     read(
       tx,

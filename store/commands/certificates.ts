@@ -1,5 +1,6 @@
-import { randomUUID, X509Certificate, type KeyObject } from 'node:crypto';
+import { randomUUID, X509Certificate } from 'node:crypto';
 import { DomainError } from '../../domain/errors.js';
+import { whyWeakKey } from '../../domain/key-strength.js';
 import { shortened } from '../../domain/shortened.js';
 import { isUuid } from '../../domain/uuid.js';
 import { lockDevice, markCredentials } from './credentials.js';
@@ -8,7 +9,7 @@ import type { Page, PageRequest } from '../db/page.js';
 import type { Tx } from '../db/pool.js';
 import { BY_CREATION, readPage } from '../db/read-page.js';
 
-/** Only a `valid` certificate will let its device in, once brokers admit by certificates; until then none does. */
+/** Only a `valid` certificate lets its device in, where a broker admits by certificates (docs/enrolment.md). */
 export type CertificateStatus = 'valid' | 'revoked';
 
 /** A client certificate of a device (docs/contracts/device-mqtt.md, "Credentials"). Times are RFC 3339. */
@@ -57,6 +58,26 @@ export async function createCertificate(
     );
   await markCredentials(tx, tenantId, deviceId);
   return toCertificate(rows[0]);
+}
+
+/**
+ * A certificate that the installation's authority has just issued: other than one that is only registered, it lets its
+ * device in. @throws DomainError DEVICE_NOT_FOUND
+ */
+export async function createIssuedCertificate(
+  tx: Tx,
+  tenantId: string,
+  deviceId: string,
+  cert: string,
+): Promise<Certificate> {
+  const created = await createCertificate(tx, tenantId, deviceId, cert, 'valid');
+  await tx.query(
+    `INSERT INTO device_credentials (tenant_id, id, device_id, type, username, secret_hash)
+     VALUES ($1, $2, $3, 'certificate', $4, $5)`,
+    [tenantId, created.id, deviceId, `${tenantId}/${deviceId.toLowerCase()}`, Buffer.from(created.fingerprint, 'hex')],
+  );
+  await markCredentials(tx, tenantId, deviceId);
+  return created;
 }
 
 /** Newest first. @throws DomainError DEVICE_NOT_FOUND */
@@ -113,21 +134,6 @@ export async function deleteCertificate(tx: Tx, tenantId: string, deviceId: stri
   await markCredentials(tx, tenantId, deviceId);
 }
 
-/** Shorter RSA keys can be broken; of the curves, those that TLS has. */
-const LEAST_RSA_BITS = 2_048;
-const CURVES: ReadonlySet<string> = new Set(['prime256v1', 'secp384r1', 'secp521r1']);
-
-/** Why the key of a certificate is too weak, or of a kind that TLS does not have. undefined = it is fine. */
-function whyWeak({ asymmetricKeyType: type, asymmetricKeyDetails: details }: KeyObject): string | undefined {
-  const wanted = `use P-256, Ed25519, or RSA of at least ${LEAST_RSA_BITS} bits`;
-  if (type === 'ed25519' || (type === 'ec' && CURVES.has(details?.namedCurve ?? ''))) return undefined;
-  if (type === 'rsa') {
-    const bits = details?.modulusLength ?? 0;
-    return bits >= LEAST_RSA_BITS ? undefined : `has an RSA key of ${bits} bits; ${wanted}`;
-  }
-  return `has a key of the kind ${details?.namedCurve ?? type ?? 'unknown'}; ${wanted}`;
-}
-
 /** Whether a common name is that of another node: `tenant/deviceId`, or a bare id of a device. */
 function isOfAnother(name: string, { tenantId, deviceId }: { tenantId: string; deviceId: string }): boolean {
   const own = `${tenantId}/${deviceId}`.toLowerCase();
@@ -147,7 +153,8 @@ function fingerprintOf(pem: string, of: { tenantId: string; deviceId: string }):
   let weak: string | undefined;
   try {
     certificate = new X509Certificate(pem);
-    weak = whyWeak(certificate.publicKey);
+    const { asymmetricKeyType: type, asymmetricKeyDetails: details } = certificate.publicKey;
+    weak = whyWeakKey({ type, bits: details?.modulusLength, curve: details?.namedCurve });
   } catch (error) {
     throw wrong('is not a readable X.509 certificate in PEM', error);
   }

@@ -23,6 +23,11 @@ export function newDeviceToken(id: string): string {
   return secretOf('sld_', id);
 }
 
+/** A token by which devices enrol, of the same form. */
+export function newEnrolmentToken(id: string): string {
+  return secretOf('slpe_', id);
+}
+
 function secretOf(prefix: string, id: string): string {
   const secret = Array.from({ length: SECRET_LENGTH }, () => BASE62.charAt(randomInt(BASE62.length))).join('');
   const body = `${prefix}${id.slice(0, 8)}_${secret}`;

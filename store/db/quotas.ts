@@ -14,7 +14,7 @@ interface UsageRow {
   api_keys: string;
 }
 
-/** Counted over the rows, with what uploads under way announced: exact, and some milliseconds for each 100,000 devices. */
+/** Counted over the rows, with what open uploads announced: exact, and some milliseconds for each 100,000 devices. */
 export async function readUsage(tx: Tx, tenantId: string): Promise<Usage> {
   const { rows } = await tx.query<UsageRow>(
     `SELECT (SELECT count(*) FROM devices WHERE tenant_id = $1) AS devices,

@@ -31,8 +31,8 @@ export async function ancestorsOf(tx: Tx, devices: readonly Named[]): Promise<Ma
 }
 
 /**
- * Whether a device has a credential of its own with which it is let in, by a broker or by the routes of devices. None
- * admits by the stored certificates yet, so that these do not count. EXISTS would be answered from a hash of all
+ * Whether a device has a credential of its own with which it is let in, by a broker or by the routes of devices. A
+ * certificate counts where the installation issued it (docs/enrolment.md). EXISTS would be answered from a hash of all
  * credentials.
  */
 export const hasCredential = (tenant: string, device: string) => `

@@ -1,3 +1,5 @@
+import { fileAuthority } from '../../adapters/authority/file.js';
+import { authorityFile } from '../../workers/embedded/authority-file.js';
 import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:http';
@@ -100,6 +102,7 @@ export async function startApi(
     notifyOutbox: () => undefined,
     wakeJobs: () => runner?.wake(),
     now: Date.now,
+    authority: fileAuthority(authorityFile(join(folder, 'device-authority.pem'))),
     log: pino({ level: 'silent' }),
     ...changed,
   };

@@ -32,6 +32,17 @@ const install = async (deviceId: string, more: Record<string, unknown> = {}): Pr
     })
   ).body.data.id as string;
 
+/** A device that asked to come and waits for an operator. */
+async function pending(): Promise<string> {
+  const id = randomUUID();
+  await api.pool.query(
+    `INSERT INTO enrolments (tenant_id, id, serial, device_type_id, state, created_at, created_by)
+     VALUES ('default', $1, $2, $3, 'pending', now(), 'test')`,
+    [id, `SN-${id}`, type],
+  );
+  return id;
+}
+
 async function count(table: string): Promise<number> {
   return (await api.pool.query<{ n: number }>(`SELECT count(*)::int AS n FROM ${table}`)).rows[0]!.n;
 }
@@ -46,6 +57,13 @@ const REQUESTS: Record<string, () => Promise<[path: string, body: unknown, table
     'firmware_associations',
   ],
   '/v1/devices': async () => ['/v1/devices', { info: { name: 'd', deviceTypeId: type } }, 'devices'],
+  '/v1/enrolments/preauthorised': async () => [
+    '/v1/enrolments/preauthorised',
+    { serial: randomUUID(), deviceTypeId: type },
+    'enrolments',
+  ],
+  '/v1/enrolments/{id}/approve': async () => [`/v1/enrolments/${await pending()}/approve`, {}, 'enrolments'],
+  '/v1/enrolments/{id}/reject': async () => [`/v1/enrolments/${await pending()}/reject`, {}, 'enrolments'],
   '/v1/devices/{id}/certificates': async () => [
     `/v1/devices/${await device()}/certificates`,
     { cert: await readFile(new URL('../fixtures/device-certificate.pem', import.meta.url), 'utf8') },
@@ -148,10 +166,10 @@ async function rollout(command: string, ...before: string[]): Promise<string> {
 }
 
 /** Answers that hold a secret are told once, and never again. */
-const SECRET = /\/credentials$|\/webhooks$|\/api-keys(\/\{id\}\/rotate)?$|\/tenants$/;
+const SECRET = /\/credentials$|\/webhooks$|\/api-keys(\/\{id\}\/rotate)?$|\/tenants$|\/enrolment-tokens$/;
 /** Of those that do not answer 201. */
 const STATUS = (name: string): number =>
-  name.endsWith('simulations')
+  /simulations$|\/enrolments\/\{id\}\//.test(name)
     ? 200
     : /\/(bulk|cancel|release|redeliver)$|^\/v1\/rollouts\/\{id\}\//.test(name)
       ? 202

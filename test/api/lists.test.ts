@@ -292,6 +292,16 @@ async function fill(): Promise<Record<string, string>> {
     [device.id, ROWS],
   );
   await pool.query(
+    `INSERT INTO enrolments (tenant_id, id, serial, device_type_id, state, created_at, created_by)
+     SELECT 'default', gen_random_uuid(), n::text, $1, 'pending', now(), 'x' FROM generate_series(1, $2) AS n`,
+    [deviceTypeId, ROWS],
+  );
+  await pool.query(
+    `INSERT INTO enrolment_tokens (tenant_id, id, name, device_type_id, uses, approval, secret_hash, expires_at, created_at, created_by)
+     SELECT 'default', gen_random_uuid(), 'x', $1, 1, 'auto', decode(md5(n::text), 'hex'), now(), now(), 'x' FROM generate_series(1, $2) AS n`,
+    [deviceTypeId, ROWS],
+  );
+  await pool.query(
     `INSERT INTO webhook_deliveries (tenant_id, id, webhook_id, number, event, state, due_at, created_at)
      SELECT 'default', gen_random_uuid(), $1, n, 'created', 'pending', now(), now() FROM generate_series(1, $2) AS n`,
     [webhook, ROWS],
@@ -330,6 +340,8 @@ async function fill(): Promise<Record<string, string>> {
     installations: 'requested_at',
     api_keys: 'created_at',
     jobs: 'created_at',
+    enrolments: 'created_at',
+    enrolment_tokens: 'created_at',
   };
   for (const [table, time] of Object.entries(tables))
     await pool.query(
@@ -341,6 +353,8 @@ async function fill(): Promise<Record<string, string>> {
     '/v1/api-keys': '/v1/api-keys',
     '/v1/audit': '/v1/audit',
     '/v1/jobs': '/v1/jobs',
+    '/v1/enrolments': '/v1/enrolments',
+    '/v1/enrolment-tokens': '/v1/enrolment-tokens',
     '/v1/tenants': '/v1/tenants',
     '/v1/device-types': '/v1/device-types',
     '/v1/device-types/{id}/slots/{slotName}/firmware-associations': `/v1/device-types/${deviceTypeId}/slots/firmware/firmware-associations`,

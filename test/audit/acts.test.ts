@@ -63,6 +63,23 @@ const certified = async () => {
   const path = `/v1/devices/${device}/certificates`;
   return `${path}/${await madeBy(post(path, { cert: certificate(device), status: 'valid' }))}`;
 };
+const batch = (more: object = {}) =>
+  post('/v1/enrolment-tokens', { deviceTypeId: type, uses: 2, expiresAt: '2036-01-01T00:00:00Z', ...more });
+/** A device that comes by a token. */
+const comes = async (approval: 'auto' | 'manual'): Promise<Reply> => {
+  const { body } = await batch({ approval });
+  const csr = execFileSync(
+    'openssl',
+    'req -new -nodes -keyout /dev/null -newkey ec -pkeyopt ec_paramgen_curve:P-256 -subj /CN=x'.split(' '),
+    { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] },
+  );
+  const response = await fetch(`${api.url}/v1/enrolments`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${body.data.token}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ csr, serial: randomUUID() }),
+  });
+  return { status: response.status, body: await response.json(), headers: response.headers };
+};
 const apiKey = () => madeBy(post('/v1/api-keys', { name: randomUUID(), role: 'reader' }));
 const webhook = () => madeBy(post('/v1/webhooks', { url: 'https://example.com/a' }));
 const association = async () => {
@@ -133,6 +150,27 @@ const ACTS: Readonly<Record<string, [act: () => Promise<Reply>, said: object]>> 
       return post(`/v1/devices/${device}/certificates`, { cert: certificate(device), status: 'valid' });
     },
     { after: { status: 'valid', fingerprint: expect.any(String) } },
+  ],
+  'enrolment_token.create': [() => batch(), { after: { uses: 2, approval: 'auto' } }],
+  'enrolment_token.revoke': [
+    async () => api.call('DELETE', `/v1/enrolment-tokens/${await madeBy(batch())}`),
+    { after: { revokedAt: expect.any(String) } },
+  ],
+  'enrolment.issue': [
+    async () => comes('auto'),
+    { actor: expect.stringMatching(/^enrolment-token:/), after: { serial: expect.any(String) } },
+  ],
+  'enrolment.approve': [
+    async () => post(`/v1/enrolments/${await madeBy(comes('manual'))}/approve`),
+    { before: { state: 'pending' }, after: { state: 'approved' } },
+  ],
+  'enrolment.reject': [
+    async () => post(`/v1/enrolments/${await madeBy(comes('manual'))}/reject`),
+    { before: { state: 'pending' }, after: { state: 'rejected' } },
+  ],
+  'enrolment.preauthorise': [
+    () => post('/v1/enrolments/preauthorised', { serial: randomUUID(), deviceTypeId: type }),
+    { after: { state: 'preauthorised' } },
   ],
   'certificate.change': [
     async () => api.call('PATCH', await certified(), { status: 'revoked' }),

@@ -1,3 +1,4 @@
+import { fileAuthority } from '../../adapters/authority/file.js';
 import { mkdtempSync, rmSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -32,6 +33,7 @@ export async function openApiOfTheCode(): Promise<object> {
       notifyOutbox: () => undefined,
       wakeJobs: () => undefined,
       now: Date.now,
+      authority: fileAuthority({ read: () => undefined, create: () => true }),
       log,
     },
     auditKey: { path: '', read: () => undefined, create: () => true },

@@ -1,3 +1,4 @@
+import { fileAuthority } from '../../adapters/authority/file.js';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -47,6 +48,7 @@ export class ApiBeside {
         notifyOutbox: () => void pool.query(`NOTIFY ${CHANNEL}`).catch(() => undefined),
         wakeJobs: () => undefined,
         now: Date.now,
+        authority: fileAuthority({ read: () => undefined, create: () => true }),
         log,
       },
       waits,

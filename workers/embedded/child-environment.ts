@@ -43,6 +43,10 @@ export function childEnvironment(child: ChildName, around: ChildSurroundings): N
     SLIPWAY_MQTT_PORT: String(ports.mqtt),
     SLIPWAY_MQTT_TLS_PORT: String(ports.mqtts),
     ...withTls(child, settings),
+    // Devices that enrol are told where the embedded broker is.
+    ...(child === 'api' && settings.mqttPublicUrl === undefined
+      ? { SLIPWAY_MQTT_PUBLIC_URL: addresses.mqtts ?? addresses.mqtt }
+      : {}),
     SLIPWAY_TEMPORAL_PORT: String(ports.temporal),
     SLIPWAY_TEMPORAL_UI_PORT: String(ports.temporalUi),
     SLIPWAY_POSTGRES_PORT: String(ports.postgres),

@@ -1,21 +1,8 @@
-import 'reflect-metadata';
-import { createPrivateKey, webcrypto, X509Certificate } from 'node:crypto';
+import { X509Certificate } from 'node:crypto';
 import { isIP } from 'node:net';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import {
-  AuthorityKeyIdentifierExtension,
-  BasicConstraintsExtension,
-  ExtendedKeyUsage,
-  ExtendedKeyUsageExtension,
-  KeyUsageFlags,
-  KeyUsagesExtension,
-  PemConverter,
-  SubjectAlternativeNameExtension,
-  SubjectKeyIdentifierExtension,
-  X509Certificate as Parsed,
-  X509CertificateGenerator,
-} from '@peculiar/x509';
+import { makeAuthority, makeServerCertificate } from '../../adapters/authority/x509.js';
 import type { TlsFiles } from '../../runtime/tls-settings.js';
 import { makePrivateFolder, readFileIfAny, writePrivateFile } from './private-file.js';
 
@@ -26,7 +13,6 @@ const SERVER_DAYS = 397;
 /** A certificate that has less left is made anew at the next start. */
 const LEFT_AT_LEAST_DAYS = 30;
 const DAY_MS = 86_400_000;
-const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
 
 /** What `npm start -- --tls` listens with, and the authority that clients have to trust. */
 export interface DevelopmentTls {
@@ -47,13 +33,16 @@ export async function developmentCertificates(folder: string, hosts: readonly st
   let authority = readFileIfAny(authorityPath);
   let authorityKey = readFileIfAny(authorityKeyPath);
   if (!authority || !authorityKey || leftDays(authority) < SERVER_DAYS) {
-    ({ certificate: authority, key: authorityKey } = await makeAuthority());
+    ({ certificate: authority, key: authorityKey } = await makeAuthority(
+      `Slipway development authority of ${hostname()}`,
+      AUTHORITY_DAYS,
+    ));
     writePrivateFile(authorityKeyPath, authorityKey);
     writePrivateFile(authorityPath, authority);
   }
   const names = [...new Set(['localhost', '127.0.0.1', '::1', hostname(), ...hosts.filter(isAddress)])];
   if (!fits(readFileIfAny(files.certPath), authority, names)) {
-    const server = await makeServer(authority, authorityKey, names);
+    const server = await makeServerCertificate({ certificate: authority, key: authorityKey }, names, SERVER_DAYS);
     writePrivateFile(files.keyPath, server.key);
     writePrivateFile(files.certPath, server.certificate);
   }
@@ -83,66 +72,3 @@ function fits(pem: string | undefined, authority: string, names: readonly string
     (isIP(name) === 0 ? certificate.checkHost(name) : certificate.checkIP(name)) !== undefined;
   return certificate.verify(new X509Certificate(authority).publicKey) && names.every(has);
 }
-
-interface Made {
-  readonly certificate: string;
-  readonly key: string;
-}
-
-async function makeAuthority(): Promise<Made> {
-  const keys = await webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);
-  const certificate = await X509CertificateGenerator.createSelfSigned({
-    name: `CN=Slipway development authority of ${hostname()}`,
-    keys,
-    signingAlgorithm: ALGORITHM,
-    ...lasting(AUTHORITY_DAYS),
-    extensions: [
-      new BasicConstraintsExtension(true, 0, true),
-      new KeyUsagesExtension(KeyUsageFlags.keyCertSign | KeyUsageFlags.cRLSign, true),
-      await SubjectKeyIdentifierExtension.create(keys.publicKey),
-    ],
-  });
-  return { certificate: certificate.toString('pem'), key: await pemOf(keys.privateKey) };
-}
-
-async function makeServer(authority: string, authorityKey: string, names: readonly string[]): Promise<Made> {
-  const keys = await webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);
-  const issuer = new Parsed(authority);
-  const certificate = await X509CertificateGenerator.create({
-    subject: 'CN=Slipway',
-    issuer: issuer.subject,
-    publicKey: keys.publicKey,
-    signingKey: await signingKey(authorityKey),
-    signingAlgorithm: ALGORITHM,
-    ...lasting(SERVER_DAYS),
-    extensions: [
-      new BasicConstraintsExtension(false, undefined, true),
-      new KeyUsagesExtension(KeyUsageFlags.digitalSignature, true),
-      new ExtendedKeyUsageExtension([ExtendedKeyUsage.serverAuth]),
-      new SubjectAlternativeNameExtension(
-        names.map((name) => ({ type: isIP(name) === 0 ? ('dns' as const) : ('ip' as const), value: name })),
-      ),
-      await AuthorityKeyIdentifierExtension.create(issuer.publicKey),
-      await SubjectKeyIdentifierExtension.create(keys.publicKey),
-    ],
-  });
-  return { certificate: certificate.toString('pem'), key: await pemOf(keys.privateKey) };
-}
-
-/** A clock that is a little behind shall not refuse what was just made. */
-const lasting = (days: number) => ({
-  notBefore: new Date(Date.now() - 3_600_000),
-  notAfter: new Date(Date.now() + days * DAY_MS),
-});
-
-const pemOf = async (key: webcrypto.CryptoKey): Promise<string> =>
-  PemConverter.encode(await webcrypto.subtle.exportKey('pkcs8', key), 'PRIVATE KEY');
-
-const signingKey = (pem: string): Promise<webcrypto.CryptoKey> =>
-  webcrypto.subtle.importKey(
-    'pkcs8',
-    createPrivateKey(pem).export({ type: 'pkcs8', format: 'der' }),
-    ALGORITHM,
-    false,
-    ['sign'],
-  );

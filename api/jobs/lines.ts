@@ -10,6 +10,8 @@ const MAX_BYTES = 256 * 1024 * 1024;
 /** Of one line: as of one request. */
 const MAX_LINE_BYTES = 1024 * 1024;
 const LINE_FEED = 0x0a;
+/** What TextDecoder throws. */
+const NOT_UTF_8 = 'ERR_ENCODING_INVALID_ENCODED_DATA';
 
 /**
  * The lines of a file as they come, in constant memory; empty ones are left out.
@@ -30,7 +32,7 @@ export async function* readLines(bytes: AsyncIterable<Buffer>): AsyncGenerator<J
         ? { line, body: null, fault: 'holds a NUL character' }
         : { line, body: text, fault: null };
     } catch (error) {
-      if (error instanceof TypeError) return { line, body: null, fault: 'is not UTF-8' };
+      if ((error as NodeJS.ErrnoException).code === NOT_UTF_8) return { line, body: null, fault: 'is not UTF-8' };
       throw error;
     }
   };

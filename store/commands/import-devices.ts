@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { DomainError, type Fault } from '../../domain/errors.js';
+import { DomainError, type ErrorCode, type Fault } from '../../domain/errors.js';
 import type { LineFault, OnConflict } from '../../domain/fleet/job.js';
 import type { NewDevice } from '../../protocol/http/devices.js';
 import type { Tx } from '../db/pool.js';
@@ -208,10 +208,20 @@ async function meet(
     [tenantId, rows.flatMap(({ info }) => info.aliases ?? [])],
   );
   const aliases = new Map(named.map((one) => [one.alias, one.device_id]));
+  const gateways = await existing(
+    tx,
+    'SELECT id FROM devices WHERE tenant_id = $1 AND id = ANY($2::uuid[])',
+    tenantId,
+    rows.flatMap(({ info }) => info.connectedBy ?? []),
+  );
+  for (const { id } of rows) if (id !== undefined) gateways.add(id);
   return rows.map((row) => {
     const refused = (pointer: string, detail: string): Met => ({ row, fault: { line: row.line, pointer, detail } });
     if (!types.has(row.info.deviceTypeId))
       return refused('/info/deviceTypeId', `device type ${row.info.deviceTypeId} does not exist`);
+    const { connectedBy } = row.info;
+    if (connectedBy && !gateways.has(connectedBy) && !seen.has(`id ${connectedBy}`))
+      return refused('/info/connectedBy', `gateway ${connectedBy} does not exist, nor is it in an earlier line`);
     const names = [...(row.id === undefined ? [] : [`id ${row.id}`]), ...(row.info.aliases ?? [])];
     const twice = names.find((name) => seen.has(name));
     if (twice !== undefined) return refused('', `"${twice}" is in an earlier line of the file too`);
@@ -274,6 +284,13 @@ async function insertPlain(
   return written.map(({ id, line }) => ({ id, line }));
 }
 
+/** Of refusals that name no member themselves. */
+const POINTERS: Partial<Record<ErrorCode, string>> = {
+  DEVICE_CONNECTEDBY_CONFLICT: '/info/connectedBy',
+  DEVICE_ALIAS_CONFLICT: '/info/aliases',
+  DEVICETYPE_NOT_FOUND: '/info/deviceTypeId',
+};
+
 /** What a person can mend is a fault of the line; everything else ends the transaction. */
 export async function behindSavepoint(
   tx: Tx,
@@ -289,6 +306,6 @@ export async function behindSavepoint(
     if (!(error instanceof DomainError) || error.status >= 500) throw error;
     await tx.query('ROLLBACK TO SAVEPOINT line');
     const [first]: readonly (Fault | undefined)[] = error.facts.errors ?? [];
-    return { line, pointer: first?.pointer ?? '', detail: first?.detail ?? error.detail };
+    return { line, pointer: first?.pointer ?? POINTERS[error.code] ?? '', detail: first?.detail ?? error.detail };
   }
 }

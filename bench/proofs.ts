@@ -11,7 +11,7 @@ export interface LongRun {
 /** The longer runs beside the bench, in the order of the page. `npm run test:long` runs them. */
 export const LONG_RUNS: readonly LongRun[] = [
   { name: 'crash', file: 'crash.txt', command: 'npm run test:crash -- --kills 200 --seed 20261130' },
-  { name: 'pairs', file: 'pairs.txt', command: 'npm run test:crash -- --pairs --kills 100 --seed 20261130' },
+  { name: 'pairs', file: 'pairs.txt', command: 'npm run test:crash -- --pairs --kills 40 --seed 20261201' },
   { name: 'outages', file: 'outages.txt', command: 'npm run test:crash -- --outages --kills 10 --seed 20261130' },
   { name: 'agent', file: 'agent.txt', command: 'npm run test:agent -- --rounds 300 --seed 17' },
   { name: 'outside', file: 'outside.txt', command: 'npm run test:outside' },

@@ -137,7 +137,7 @@ export function createApp({
       identify: dialect.identify,
       limits,
       refusals,
-      ...(dialect.sharesPaths && { sharesPaths: true }),
+      ...(dialect.sharesPaths && { sharesPaths: dialect.sharesPaths }),
     });
   const tenants = new TenantAdmission(services.pool, services.now);
   const admit = (found: Authenticate): Admission => {

@@ -27,8 +27,8 @@ export interface Admission {
   /** Absent = requests are taken while their tenant is suspended, and count for no quota. */
   readonly tenants?: TenantAdmission;
   readonly refusals: Refusals;
-  /** Methods that are not declared here are looked for in what is mounted after. */
-  readonly sharesPaths?: boolean;
+  /** Of these paths, methods that are not declared here are looked for in what is mounted after. */
+  readonly sharesPaths?: readonly string[];
 }
 
 /**
@@ -50,7 +50,10 @@ export function mount(app: Express, routes: readonly Route[], services: Services
     app.all(path.replaceAll(/\{(\w+)\}/g, ':$1'), async (request, response, next) => {
       overrideMethod(methods, request, response);
       const prepared = chosen(methods, request);
-      if (!prepared && admission.sharesPaths) return next();
+      if (!prepared && admission.sharesPaths?.includes(path)) {
+        response.locals['methodsBefore'] = [...methods.keys()];
+        return next();
+      }
       if (!prepared) return refuseMethod(methods, request, response);
       response.locals['path'] = path;
       try {
@@ -95,7 +98,8 @@ function chosen(methods: ReadonlyMap<Method, Prepared>, request: Request): Prepa
 }
 
 function refuseMethod(methods: ReadonlyMap<Method, Prepared>, request: Request, response: Response): void {
-  const names = [...methods.keys()].map((method) => method.toUpperCase());
+  const before = (response.locals['methodsBefore'] ?? []) as readonly Method[];
+  const names = [...methods.keys(), ...before].map((method) => method.toUpperCase());
   if (names.includes('GET') && !names.includes('HEAD')) names.push('HEAD');
   response.set('Allow', names.join(', '));
   for (const { route } of methods.values())

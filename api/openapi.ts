@@ -186,7 +186,7 @@ function responses(route: Route, schemas: Json): Json {
   for (const [status, doc] of Object.entries(route.answers)) {
     const replayed = takesKey(route) ? { ...doc, headers: { ...doc.headers, ...REPLAYED } } : doc;
     all[status] =
-      Number(status) < 400 || doc.schema
+      Number(status) < 400 || doc.schema || doc.bare
         ? success(replayed, schemas)
         : { ...problem(doc.description, codeOf(route, Number(status))), ...headers(doc) };
   }

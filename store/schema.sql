@@ -305,7 +305,7 @@ CREATE TABLE enrolment_tokens (
   CONSTRAINT enrolment_tokens_check CHECK ((used <= uses))
   CONSTRAINT enrolment_tokens_pkey PRIMARY KEY (tenant_id, id)
   CONSTRAINT enrolment_tokens_secret_hash_key UNIQUE (secret_hash)
-  CONSTRAINT enrolment_tokens_tenant_id_device_type_id_fkey FOREIGN KEY (tenant_id, device_type_id) REFERENCES device_types(tenant_id, id)
+  CONSTRAINT enrolment_tokens_tenant_id_device_type_id_fkey FOREIGN KEY (tenant_id, device_type_id) REFERENCES device_types(tenant_id, id) ON DELETE CASCADE
   CONSTRAINT enrolment_tokens_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(id)
   CONSTRAINT enrolment_tokens_uses_check CHECK ((uses > 0))
 );
@@ -335,7 +335,7 @@ CREATE TABLE enrolments (
   CONSTRAINT enrolments_pkey PRIMARY KEY (tenant_id, id)
   CONSTRAINT enrolments_state_check CHECK ((state = ANY (ARRAY['preauthorised'::text, 'pending'::text, 'approved'::text, 'rejected'::text, 'issued'::text])))
   CONSTRAINT enrolments_tenant_id_device_id_fkey FOREIGN KEY (tenant_id, device_id) REFERENCES devices(tenant_id, id) ON DELETE CASCADE
-  CONSTRAINT enrolments_tenant_id_device_type_id_fkey FOREIGN KEY (tenant_id, device_type_id) REFERENCES device_types(tenant_id, id)
+  CONSTRAINT enrolments_tenant_id_device_type_id_fkey FOREIGN KEY (tenant_id, device_type_id) REFERENCES device_types(tenant_id, id) ON DELETE CASCADE
   CONSTRAINT enrolments_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(id)
   CONSTRAINT enrolments_tenant_id_serial_key UNIQUE (tenant_id, serial)
 );
@@ -499,7 +499,7 @@ CREATE TABLE hawkbit_settings (
   CONSTRAINT hawkbit_settings_pkey PRIMARY KEY (tenant_id)
   CONSTRAINT hawkbit_settings_polling_seconds_check CHECK (((polling_seconds >= 1) AND (polling_seconds <= 86399)))
   CONSTRAINT hawkbit_settings_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(id)
-  CONSTRAINT hawkbit_settings_tenant_id_registers_as_fkey FOREIGN KEY (tenant_id, registers_as) REFERENCES device_types(tenant_id, id)
+  CONSTRAINT hawkbit_settings_tenant_id_registers_as_fkey FOREIGN KEY (tenant_id, registers_as) REFERENCES device_types(tenant_id, id) ON DELETE SET NULL (registers_as)
 );
 POLICY all_tenants ON hawkbit_settings TO slipway_worker USING true
 POLICY one_tenant ON hawkbit_settings TO slipway_api USING (tenant_id = current_tenant())

@@ -13,8 +13,8 @@ export interface Dialect {
   readonly routes: readonly Route[];
   /** Who asks (api/auth/device-tokens.ts: `devicePrincipal`). @throws DomainError AUTH_MISSING_TOKEN, … */
   readonly identify: (request: Request) => Promise<Principal>;
-  /** Others have more methods of the same paths: what is not declared here is looked for there. */
-  readonly sharesPaths?: true;
+  /** Paths of which others have more methods: what is not declared here is looked for there. */
+  readonly sharesPaths?: readonly string[];
   /** OpenAPI's security schemes, by the names that its routes give. */
   readonly securitySchemes: Readonly<Record<string, object>>;
 }

@@ -190,7 +190,7 @@ export function enrolmentDialects(services: Services): readonly Dialect[] {
     {
       routes: byToken,
       identify: (request) => enrolmentPrincipal(services, request),
-      sharesPaths: true,
+      sharesPaths: ['/v1/enrolments'],
       securitySchemes: {
         enrolmentToken: { type: 'http', scheme: 'bearer', description: 'An enrolment token, `slpe_…`' },
         enrolmentBasic: {
@@ -203,7 +203,6 @@ export function enrolmentDialects(services: Services): readonly Dialect[] {
     {
       routes: byCertificate,
       identify: (request) => clientOf(services, request),
-      sharesPaths: true,
       securitySchemes: { mutualTls: { type: 'mutualTLS', description: 'The certificate of the device' } },
     },
   ];

@@ -87,6 +87,8 @@ export interface AnswerDoc {
   description: string;
   /** Of the whole body; errors need none. */
   schema?: ZodType;
+  /** Of an error that has not the envelope of this service, or no body. */
+  bare?: true;
   /** Default `application/json`. */
   contentType?: string;
   headers?: Record<string, string>;

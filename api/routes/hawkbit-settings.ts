@@ -34,8 +34,8 @@ export function hawkbitSettingsRoutes(): Route[] {
       permission: 'settings:write',
       body: hawkbitPatch,
       audit: { action: 'hawkbit.change', byHandler: true },
+      answers: { ...answers, 404: { description: 'The device type does not exist' } },
       unknownCode: 'DEVICETYPE_NOT_FOUND',
-      answers,
       handle: async (call) => {
         const { pollingInterval, ...change } = call.body;
         const { tenantId } = call.principal;

@@ -4929,6 +4929,10 @@ export type PatchHawkbitSettingsErrors = {
      */
     403: Problem;
     /**
+     * The device type does not exist
+     */
+    404: Problem;
+    /**
      * The body did not arrive in time
      */
     408: Problem;

@@ -47,7 +47,7 @@ CREATE TABLE hawkbit_settings (
   gateway_hash    bytea,                               -- SHA-256 of the gateway token
   registers_as    uuid,                                -- the type of devices that appear
   authorities     text[] NOT NULL DEFAULT '{}',        -- hashes of issuers, in small letters
-  FOREIGN KEY (tenant_id, registers_as) REFERENCES device_types (tenant_id, id)
+  FOREIGN KEY (tenant_id, registers_as) REFERENCES device_types (tenant_id, id) ON DELETE SET NULL (registers_as)
 );
 DO $$
 DECLARE walled text;

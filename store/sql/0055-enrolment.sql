@@ -13,7 +13,7 @@ CREATE TABLE enrolment_tokens (
   created_by     text NOT NULL,
   revoked_at     timestamptz,
   PRIMARY KEY (tenant_id, id),
-  FOREIGN KEY (tenant_id, device_type_id) REFERENCES device_types
+  FOREIGN KEY (tenant_id, device_type_id) REFERENCES device_types ON DELETE CASCADE
 );
 CREATE TABLE enrolments (
   tenant_id       text NOT NULL REFERENCES tenants,
@@ -34,7 +34,7 @@ CREATE TABLE enrolments (
   decided_by      text,
   PRIMARY KEY (tenant_id, id),
   UNIQUE (tenant_id, serial),
-  FOREIGN KEY (tenant_id, device_type_id) REFERENCES device_types,
+  FOREIGN KEY (tenant_id, device_type_id) REFERENCES device_types ON DELETE CASCADE,
   FOREIGN KEY (tenant_id, device_id) REFERENCES devices ON DELETE CASCADE
 );
 CREATE INDEX enrolments_newest ON enrolments (tenant_id, created_at DESC, id DESC);

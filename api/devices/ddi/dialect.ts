@@ -81,11 +81,31 @@ type Handle = (services: DdiServices, call: Call) => Promise<DdiAnswer | 'handle
 type Declared = Pick<Route, 'method' | 'path' | 'operationId' | 'summary' | 'answers'> &
   Partial<Pick<Route, 'params' | 'query' | 'body' | 'audit' | 'description'>>;
 
+/** Refusals as hawkBit gives them: `{exceptionClass, errorCode, message, info}`, or no body. */
+const REFUSED: Readonly<Record<number, string>> = {
+  400: 'It does not fit the contract',
+  401: 'Not let in; no body',
+  404: 'There is no such device, action or file',
+  406: 'None of the media types that are accepted is given',
+  415: 'The media type is not taken',
+  429: 'Too much of it',
+};
+
+function bare(answers: Route['answers']): Route['answers'] {
+  const refused = Object.entries(REFUSED).map(([status, description]) => [status, { description }] as const);
+  const all: [string, AnswerDoc][] = [...refused, ...Object.entries(answers)].map(([status, doc]) => [
+    status,
+    Number(status) < 400 ? doc : { ...doc, bare: true },
+  ]);
+  return Object.fromEntries(all);
+}
+
 function declare(services: DdiServices, handle: Handle, declared: Declared): Route {
   return {
     ...common,
     params: device,
     ...declared,
+    answers: bare(declared.answers),
     ...(declared.method === 'get' ? {} : { audit: null }),
     handle: answering(services, (call) => handle(services, call)),
   };

@@ -544,11 +544,11 @@ export type HawkbitSettingsPatch = {
      * Device type of those that appear
      */
     registersAs?: string | null;
-    authorities?: Array<string>;
+    authorities?: Array<Label1To255>;
 };
 
 export type NewEnrolmentToken = {
-    name?: string;
+    name?: Label1To255;
     deviceTypeId: string;
     uses: number;
     expiresAt: string;
@@ -609,11 +609,11 @@ export type Preauthorisation = {
     /**
      * The device's own number; it becomes an alias of the device
      */
-    serial?: string;
+    serial?: Label1To255;
     /**
      * The device's own number; it becomes an alias of the device
      */
-    idData?: string;
+    idData?: Label1To255;
     /**
      * PEM; then no other key may come
      */

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { id, listQuery, text, timestamp } from './envelope.js';
+import { id, label, listQuery, text, timestamp } from './envelope.js';
 
 /** docs/contracts/trust.md, "Certificates and enrolment". */
 const MAX_USES = 1_000_000;
@@ -7,14 +7,14 @@ const APPROVALS = ['auto', 'manual'] as const;
 /** Of a device that asks to come. */
 export const ENROLMENT_STATES = ['preauthorised', 'pending', 'approved', 'rejected', 'issued'] as const;
 
-const serial = text(1, 255).meta({ description: "The device's own number; it becomes an alias of the device" });
+const serial = label(1, 255).meta({ description: "The device's own number; it becomes an alias of the device" });
 /** A subject of PEM, or of base64. */
 const MAX_REQUEST = 16_384;
 
 /** A token to make, for a batch of devices of one type. */
 export const newEnrolmentToken = z
   .strictObject({
-    name: text(1, 255).optional(),
+    name: label(1, 255).optional(),
     deviceTypeId: id,
     uses: z.int().min(1).max(MAX_USES),
     expiresAt: timestamp,
@@ -120,7 +120,7 @@ export const newEnrolment = z
   .strictObject({
     csr: text(1, MAX_REQUEST).meta({ description: 'PKCS #10, PEM. Its subject is not looked at' }),
     serial,
-    aliases: z.array(text(1, 255)).max(16).optional(),
+    aliases: z.array(label(1, 255)).max(16).optional(),
   })
   .meta({
     id: 'NewEnrolment',

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { duration } from './duration.js';
-import { id } from './envelope.js';
+import { id, label } from './envelope.js';
 
 /** Clients drop a poll whose pause is a day or more (docs/contracts/hawkbit-ddi.md, "Polling"). */
 const LONGEST_MS = 86_399_000;
@@ -16,7 +16,7 @@ export const hawkbitPatch = z
       .regex(/^[!-~]{16,512}$/, { error: 'must have 16 to 512 characters of ASCII, without blanks' })
       .nullish(),
     registersAs: id.nullish().meta({ description: 'Device type of those that appear' }),
-    authorities: z.array(z.string().min(1).max(255)).max(20).optional(),
+    authorities: z.array(label(1, 255)).max(20).optional(),
   })
   .meta({ id: 'HawkbitSettingsPatch', example: { gatewayToken: 'd2f0a5b0c1e94a7b' } });
 

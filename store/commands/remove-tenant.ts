@@ -76,6 +76,8 @@ const STEPS: readonly Step[] = [
   removeFirmwares,
   async (tx, id) => (await tx.query(pageOf('hawkbit_settings'), [id])).rowCount === ROWS,
   async (tx, id) => (await tx.query(pageOf('hawkbit_counters'), [id])).rowCount === ROWS,
+  async (tx, id) => (await tx.query(pageOf('enrolments'), [id])).rowCount === ROWS,
+  async (tx, id) => (await tx.query(pageOf('enrolment_tokens'), [id])).rowCount === ROWS,
   async (tx, id) => (await tx.query(pageOf('device_types'), [id])).rowCount === ROWS,
   async (tx, id) => (await tx.query(pageOf('history'), [id])).rowCount === ROWS,
   async (tx, id) => (await tx.query(pageOf('history_tiles'), [id])).rowCount === ROWS,

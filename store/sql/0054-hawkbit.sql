@@ -1,5 +1,5 @@
--- Devices that speak hawkBit's device interface (docs/contracts/hawkbit-ddi.md). Older versions go on: everything is new
--- or may be null, and the check of credentials becomes wider.
+-- Devices that speak hawkBit's device interface (docs/contracts/hawkbit-ddi.md).
+-- Older versions go on: everything is new or may be null, and the check of credentials becomes wider.
 ALTER TABLE device_credentials DROP CONSTRAINT device_credentials_type_check;
 ALTER TABLE device_credentials ADD CONSTRAINT device_credentials_type_check
   CHECK (type IN ('password', 'token', 'hawkbitToken', 'hawkbitGateway'));

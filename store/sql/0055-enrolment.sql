@@ -1,4 +1,5 @@
 -- Devices that come by themselves: a token for a batch, and one row for each serial number that asked or was announced.
+-- Older versions go on: the tables are new, and the check of credentials becomes wider.
 CREATE TABLE enrolment_tokens (
   tenant_id      text NOT NULL REFERENCES tenants,
   id             uuid NOT NULL,

@@ -30,7 +30,7 @@ afterAll(() => api.close());
 
 const ID = '123e4567-e89b-42d3-a456-426655440000';
 /** Prose may have lines, and a file or a filter is no label; what a device says of its failure is kept as it said it. */
-const NO_LABELS = ['description', 'comment', 'rejectReason', 'cert', 'filter', 'url', 'expression'];
+const NO_LABELS = ['description', 'comment', 'rejectReason', 'cert', 'pubkey', 'filter', 'url', 'expression'];
 /** Of an amendment they are judged with the rest of the plan, and the document does not say that they are no text. */
 const NO_TEXT = ['awayAfter', 'startAt', 'endAt', 'soak', 'expiresAfter', 'then'];
 /** A line of its own in a log, a return, text that runs backwards, and what only looks like another name. */

@@ -155,7 +155,7 @@ async function filled(): Promise<{ rolloutId: string; installationId: string; sh
       Date.now(),
     ),
   );
-  const [hook, job, gone] = [randomUUID(), randomUUID(), randomUUID()];
+  const [hook, job, gone, upload] = [randomUUID(), randomUUID(), randomUUID(), randomUUID()];
   for (const [text, ...more] of [
     [`INSERT INTO audit_rotations (tenant_id, note) VALUES ($1, 'n')`],
     [
@@ -177,6 +177,27 @@ async function filled(): Promise<{ rolloutId: string; installationId: string; sh
     [`INSERT INTO job_results (tenant_id, job_id, line, sealed) VALUES ($1, $2, 1, '\\x00')`, job],
     [
       `INSERT INTO rollout_templates (tenant_id, id, plan, created_by, created_at) VALUES ($1, gen_random_uuid(), '{}', 'key:x', now())`,
+    ],
+    [
+      `INSERT INTO firmware_uploads (tenant_id, id, firmware_id, length, created_at, expires_at) SELECT $1, $2, $3, 1, now(), now() + interval '1 day'`,
+      upload,
+      firmware,
+    ],
+    [`INSERT INTO firmware_upload_pieces (tenant_id, upload_id, at, size, name) VALUES ($1, $2, 0, 1, $2)`, upload],
+    [`INSERT INTO hawkbit_counters (tenant_id, last) VALUES ($1, 1)`],
+    [
+      `INSERT INTO hawkbit_actions (tenant_id, number, device_id, installation_id, attempt) SELECT tenant_id, 1, device_id, id, 1 FROM installations WHERE tenant_id = $1 AND id = $2`,
+      installationId,
+    ],
+    [`INSERT INTO hawkbit_devices (tenant_id, device_id) VALUES ($1, $2)`, first],
+    [`INSERT INTO hawkbit_settings (tenant_id) VALUES ($1)`],
+    [
+      `INSERT INTO enrolment_tokens (tenant_id, id, name, device_type_id, uses, approval, secret_hash, expires_at, created_at, created_by) SELECT tenant_id, gen_random_uuid(), 'x', device_type_id, 1, 'auto', '\\x00', now(), now(), 'x' FROM devices WHERE tenant_id = $1 AND id = $2`,
+      first,
+    ],
+    [
+      `INSERT INTO enrolments (tenant_id, id, serial, device_type_id, state, created_at, created_by) SELECT tenant_id, gen_random_uuid(), 'x', device_type_id, 'pending', now(), 'x' FROM devices WHERE tenant_id = $1 AND id = $2`,
+      first,
     ],
     [`INSERT INTO rollout_leftovers (tenant_id, rollout_id) VALUES ($1, $2)`, gone],
     [

@@ -51,7 +51,6 @@ describe('The dashboard', () => {
     ['/download/nothing', 404],
     ['/assets/nothing.js', 404],
     ['/manifest.json', 404],
-    ['/default/controller/v1/device-1', 404],
   ])('leaves %s to the service, also for a browser', async (path, status) => {
     const response = await get(path);
     expect([response.status, response.headers.get('content-type')]).toEqual([
@@ -59,6 +58,11 @@ describe('The dashboard', () => {
       'application/json; charset=utf-8',
     ]);
     await response.body?.cancel();
+  });
+
+  it("leaves hawkBit's device interface to the service, also for a browser", async () => {
+    const response = await get('/default/controller/v1/device-1');
+    expect([response.status, await response.text()]).toEqual([401, '']);
   });
 
   it.each([

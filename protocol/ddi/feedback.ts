@@ -106,18 +106,20 @@ function textOf({ details: lines, code: number }: Feedback, otherwise: string): 
 }
 
 /**
- * What an answer to a cancellation means (docs/contracts/hawkbit-ddi.md, "Cancellation").
+ * What an answer to a cancellation means (docs/contracts/hawkbit-ddi.md, "Cancellation"). SWUpdate says `closed`
+ * whatever it has done. Where it waits for its reboot everything is written, and its next boot is the new content: that
+ * is too late, and what it says after the reboot must find its action open.
  * @returns undefined where it is for the record only
  */
-export function cancelReportOf(said: Feedback): ReportEvent | undefined {
+export function cancelReportOf(said: Feedback, { state }: Pick<Standing, 'state'>): ReportEvent | undefined {
   const { execution } = said;
-  if (execution === 'closed' && said.result.finished !== 'failure') return { type: 'canceled' };
-  if (execution === 'closed' || execution === 'rejected')
-    return {
-      type: 'failed',
-      error: { code: 'CANCEL_TOO_LATE', message: textOf(said, 'the device refused to cancel') },
-    };
-  return undefined;
+  const isStopped = execution === 'closed' && said.result.finished !== 'failure';
+  if (isStopped && state !== 'rebooting') return { type: 'canceled' };
+  if (execution !== 'closed' && execution !== 'rejected') return undefined;
+  const otherwise = isStopped
+    ? 'everything is written, and the next boot is bound to it'
+    : 'the device refused to cancel';
+  return { type: 'failed', error: { code: 'CANCEL_TOO_LATE', message: textOf(said, otherwise) } };
 }
 
 /** Lines that are kept of one feedback: SWUpdate sends up to 48. */

@@ -95,7 +95,7 @@ export async function takeCancelFeedback(services: DdiServices, call: Call): Pro
     const action = await actionOf(tx, controller, number);
     if (!action.isActive) throw IS_OVER();
     if (!action.isCanceling) throw new DdiRefusal(405, `action ${number} is not to be canceled`);
-    return take(services, tx, controller, action, cancelReportOf(status), linesOf(status));
+    return take(services, tx, controller, action, cancelReportOf(status, action), linesOf(status));
   });
 }
 

@@ -134,6 +134,22 @@ describe("a client that installs as SWUpdate's text says", () => {
   });
 });
 
+describe('a cancellation while it waits for its reboot', () => {
+  it('is too late, although SWUpdate says that it stopped: it boots what it has written', async () => {
+    const device = await world.device();
+    const id = await device.install();
+    const offer = await device.offer();
+    await device.fetchFile(offer);
+    await device.feedback('deploymentBase', offer.id, 'proceeding', 'none', { details: ['All Chunks Installed.'] });
+    await device.operator('POST', `/${id}/cancel`, {});
+    expect((await device.feedback('cancelAction', offer.id, 'closed', 'success')).status).toBe(200);
+    expect(await device.stateOf(id)).toBe('rebooting');
+    expect(await device.links()).not.toHaveProperty('cancelAction');
+    await device.feedback('deploymentBase', offer.id, 'closed', 'success');
+    expect(await device.stateOf(id)).toBe('installed');
+  });
+});
+
 describe("a client with a small memory, as Zephyr's text says", () => {
   it('finds what it searches for in the links, and a number that fits 32 bits', async () => {
     const device = await world.device();

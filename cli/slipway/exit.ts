@@ -113,7 +113,7 @@ const NEXT: Readonly<Record<string, string>> = {
 function nextStep({ status, code, problem }: SlipwayError): string {
   const known = NEXT[code];
   if (known !== undefined) return known;
-  if (status === 0) return 'Check the address (slipway profile list) and that the service runs (slipway doctor).';
+  if (status === 0) return 'Check the address (slipway profile list) and that the service runs.';
   if (status === 401) return 'Sign in again: slipway login URL';
   if (status === 403) return 'See what your key may do: slipway me';
   if (status === 429) {
@@ -121,6 +121,6 @@ function nextStep({ status, code, problem }: SlipwayError): string {
     return retryAfter === undefined ? 'Try again later.' : `Try again in ${retryAfter} s.`;
   }
   if (status === 400 || status === 422) return 'Correct it and try again; --help has an example.';
-  if (status >= 500) return 'Try again. If it stays: slipway doctor';
+  if (status >= 500) return 'Try again. If it stays, GET /health/ready?all=true says which part is down.';
   return code === '' ? 'Check the address: slipway profile list' : `docs/errors.md explains ${code}.`;
 }

@@ -49,7 +49,11 @@ describe('slipway-admin refuses, and changes nothing,', () => {
   };
 
   it.each<[string, (manifest: Raw) => void, RegExp]>([
-    ['a file', (it) => (it.files = ['../../planted']), /files\.0 is not one of admin-token, audit-key, ports\.json/],
+    [
+      'a file',
+      (it) => (it.files = ['../../planted']),
+      /files\.0 is not one of admin-token, audit-key, device-authority\.pem, ports\.json/,
+    ],
     ['an absolute file', (it) => (it.files = ['/etc/planted']), /files\.0 is not one of/],
     ['a table', (it) => (it.tables[0]!.name = '../planted'), /tables\.0\.name is not the name of a table/],
     ['a blob', (it) => (it.contents = [{ sha256: '../../planted', size: 1, firmware: 'x' }]), /is not a SHA-256/],

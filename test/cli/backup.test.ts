@@ -228,7 +228,7 @@ describe('slipway-admin backup and restore', () => {
     expect(brought.code).toBe(2);
     expect(brought.said).toContain(`missing in the backup: ${damaged.sha256}`);
     expect((await readdir(folder.at('restored', 'blobs'))).sort()).toEqual(
-      [good.sha256.slice(0, 2), 'incoming'].sort(),
+      [good.sha256.slice(0, 2), 'incoming', 'unfinished'].sort(),
     );
     await forgetFirmware();
   }, 120_000);

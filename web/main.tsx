@@ -9,6 +9,7 @@ import './frame/frame.css';
 import './pages/overview/overview.css';
 import './pages/devices/devices.css';
 import './pages/device/device.css';
+import './pages/rollout/rollout.css';
 import { router } from './router.js';
 import { answers } from './service/queries.js';
 import { currentSession, onSession, resume } from './service/session.js';

@@ -32,6 +32,9 @@ const routes = [
   page('/devices/$deviceId', () => import('./pages/device/page.js')),
   page('/installations/$installationId', () => import('./pages/installation.js')),
   page('/gateways', () => import('./pages/gateways.js')),
+  page('/rollouts', () => import('./pages/rollouts/page.js')),
+  page('/rollouts/$rolloutId', () => import('./pages/rollout/page.js')),
+  page('/approvals', () => import('./pages/approvals/page.js')),
   page('/jobs', () => import('./pages/jobs.js')),
   page('/jobs/$jobId', () => import('./pages/job.js')),
 ];

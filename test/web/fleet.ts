@@ -15,6 +15,11 @@ export interface StoryFleet {
   readonly firmware: (version: string) => Promise<string>;
   /** @returns the id of the installation */
   readonly install: (device: string, firmwareId: string, more?: object) => Promise<string>;
+  /**
+   * A rollout to devices by name that is started: those tagged `rejecting` are its canary, whose gate allows no failure.
+   * @returns its id
+   */
+  readonly rollout: (name: string, firmwareId: string, devices: readonly string[], more?: object) => Promise<string>;
   stop(): Promise<void>;
 }
 
@@ -56,6 +61,18 @@ export async function storyFleet(service: AllInOne, moods: Readonly<Record<strin
     async install(device, firmwareId, more = {}) {
       const path = `/v1/devices/${devices[device]!}/firmware-installations`;
       return (await operator.call<{ id: string }>('POST', path, { firmwareId, slot: 'firmware', ...more })).id;
+    },
+    async rollout(name, firmwareId, names, more = {}) {
+      const { id } = await operator.call<{ id: string }>('POST', '/v1/rollouts', {
+        name,
+        steps: [{ slot: 'firmware', firmwareId }],
+        targets: { deviceIds: names.map((one) => devices[one]) },
+        groups: [{ name: 'canary', filter: 'tag==rejecting', gate: { minSuccess: 1 } }, { name: 'rest' }],
+        stopIf: [],
+        ...more,
+      });
+      await operator.call('POST', `/v1/rollouts/${id}/start`, {});
+      return id;
     },
     async stop() {
       await fleet.stop();

@@ -1,7 +1,7 @@
 import { AxeBuilder } from '@axe-core/playwright';
 import type { Browser, Page } from '@playwright/test';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { TestedAllInOne } from '../support/all-in-one.js';
+import { TestedAllInOne, until } from '../support/all-in-one.js';
 import { openBrowser, openPage, signIn } from './browser.js';
 import { storyFleet, type StoryFleet } from './fleet.js';
 
@@ -9,8 +9,12 @@ const service = new TestedAllInOne();
 let browser: Browser;
 let fleet: StoryFleet;
 let held: string;
+let stopped: string;
+let unapproved: string;
 const url = () => service.endpoints.http;
 const key = () => service.operator.token;
+const rollout = (id: string) =>
+  service.operator.call<{ phase: string; pauses: { reason: string }[] }>('GET', `/v1/rollouts/${id}`);
 
 beforeAll(async () => {
   [browser] = await Promise.all([openBrowser(), service.start()]);
@@ -18,6 +22,12 @@ beforeAll(async () => {
   const firmwareId = await fleet.firmware('1.5.0');
   held = await fleet.install('north 1', firmwareId, { gate: 'hold' });
   await fleet.install('without a password', firmwareId);
+  stopped = await fleet.rollout('bad version', firmwareId, ['hall 1', 'never connected']);
+  unapproved = await fleet.rollout('needs a vote', firmwareId, ['never connected'], {
+    groups: [{ name: 'all' }],
+    approval: { required: 1 },
+  });
+  await until('the canary pauses it', async () => (await rollout(stopped)).phase === 'paused');
 }, 120_000);
 afterAll(async () => {
   await browser?.close();
@@ -60,6 +70,16 @@ describe('Each page', () => {
         `/installations/${held}?device=${device}`,
         '/gateways',
         '/jobs',
+        '/rollouts',
+        '/rollouts?phase=paused&q=bad',
+        '/rollouts?q=nothing-has-this-name',
+        `/rollouts/${stopped}`,
+        `/rollouts/${stopped}?tab=devices`,
+        `/rollouts/${stopped}?tab=history`,
+        `/rollouts/${stopped}?tab=plan`,
+        `/rollouts/${unapproved}`,
+        '/rollouts/123e4567-e89b-12d3-a456-426655440002',
+        '/approvals',
         '/devices/123e4567-e89b-12d3-a456-426655440002',
         '/no-such-page',
       ]) {
@@ -136,6 +156,84 @@ describe('The list of devices', () => {
   });
 });
 
+describe('Tabs of a page', () => {
+  it.each(['device', 'rollout'] as const)('of a %s mark the one that is shown, and no other', async (kind) => {
+    const tab = kind === 'device' ? 'installations' : 'devices';
+    const of = kind === 'device' ? `/devices/${fleet.devices['north 1']!}` : `/rollouts/${stopped}`;
+    const { page, close } = await entered(`${of}?tab=${tab}`);
+    const marked = page.locator('.tabs a[aria-current]');
+    await page.locator('.tabs').waitFor();
+    expect(await marked.allInnerTexts()).toEqual([kind === 'device' ? 'Installations' : 'Devices']);
+    await page.goto(of);
+    await page.locator('.tabs').waitFor();
+    expect(await marked.count()).toBe(1);
+    await close();
+  });
+});
+
+describe('A rollout that its gate has paused', () => {
+  it('is first in the list, says why with an example, and resumes with a comment only', async () => {
+    const { page, faults, close } = await entered('/rollouts');
+    const first = page.getByRole('region', { name: 'Need a person' });
+    await first.getByRole('link', { name: 'bad version' }).click();
+    await page.getByText('Paused: gate failed, group canary').waitFor();
+    expect(await page.locator('.pause-because').innerText()).toMatch(/0 of 1 ended target succeeded; 100 % required/);
+    await page.getByText('failures 100 % of 1; limit 0 %').waitFor();
+    const failures = page.getByRole('region', { name: 'Failures by reason' });
+    await failures.getByText('INCOMPATIBLE').waitFor();
+    expect(await failures.getByRole('link').getAttribute('href')).toContain(fleet.devices['hall 1']!);
+    await page.getByRole('link', { name: 'Devices', exact: true }).last().click();
+    await page.getByRole('region', { name: 'Failed' }).getByRole('link', { name: 'hall 1' }).waitFor();
+
+    await page.getByRole('button', { name: 'Resume despite the gate…' }).click();
+    const dialog = page.getByRole('dialog');
+    const resume = dialog.getByRole('button', { name: 'Resume', exact: true });
+    await resume.click({ force: true });
+    await dialog.getByText('Write a comment: it overrides the gate.').first().waitFor();
+    expect((await rollout(stopped)).phase).toBe('paused');
+    await dialog.getByLabel('Comment').fill('this device is too old, the others are not');
+    await resume.click();
+    await page.getByText('running', { exact: true }).first().waitFor({ timeout: 20_000 });
+    expect((await rollout(stopped)).pauses).toEqual([]);
+    await page.getByRole('link', { name: 'History' }).click();
+    await page.getByText('this device is too old, the others are not').first().waitFor();
+    expect(faults).toEqual([]);
+    await close();
+  });
+
+  it('shows what an amendment changed, and sends no command for a plan that was amended meanwhile', async () => {
+    const { page, close } = await entered(`/rollouts/${stopped}`);
+    await page.getByRole('button', { name: 'Pause…' }).click();
+    await service.operator.call('PATCH', `/v1/rollouts/${stopped}`, { pace: { maxInFlight: 7 } });
+    await page.getByRole('dialog').getByRole('button', { name: 'Pause', exact: true }).click();
+    await page.getByText('It was changed meanwhile').waitFor();
+    await page.getByRole('dialog').getByRole('button', { name: 'Close' }).click();
+    await page.getByRole('link', { name: 'History' }).click();
+    const change = page.locator('.diff li', { hasText: 'pace.maxInFlight' });
+    await change.locator('ins', { hasText: '7' }).waitFor({ timeout: 20_000 });
+    await close();
+  });
+});
+
+describe('An approval', () => {
+  it('is rejected with a reason only, is given from the overview, and then nothing waits', async () => {
+    const { page, faults, close } = await entered('/');
+    await page.getByRole('link', { name: 'Look at what waits' }).click();
+    const waiting = page.getByRole('region', { name: 'needs a vote' });
+    await waiting.getByText('0 of 1').waitFor();
+    await waiting.getByRole('button', { name: 'Reject…' }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Reject', exact: true }).click({ force: true });
+    await page.getByText('Write the reason of the rejection.').first().waitFor();
+    await page.getByRole('dialog').getByRole('button', { name: 'Close' }).click();
+    await waiting.getByRole('button', { name: 'Approve…' }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Approve', exact: true }).click();
+    await page.getByText('Nothing waits for an approval').waitFor({ timeout: 20_000 });
+    await until('it runs', async () => (await rollout(unapproved)).phase === 'running');
+    expect(faults).toEqual([]);
+    await close();
+  });
+});
+
 describe('A reader', () => {
   it('sees the page, and reads what would be needed to change something', async () => {
     const made = await service.operator.call<{ key: string }>('POST', '/v1/api-keys', { name: 'eyes', role: 'reader' });
@@ -147,6 +245,22 @@ describe('A reader', () => {
     await page.locator('button[aria-disabled="true"]').first().waitFor();
     await button.click({ force: true });
     await page.getByText('It needs the permission firmware:write, which eyes does not have.').first().waitFor();
+    await close();
+  });
+});
+
+describe('A reader of rollouts', () => {
+  it('sees them all, and reads which permission each action takes', async () => {
+    const made = await service.operator.call<{ key: string }>('POST', '/v1/api-keys', {
+      name: 'looks',
+      role: 'reader',
+    });
+    const { page, close } = await openPage(browser, url());
+    await page.goto(`/rollouts/${stopped}`);
+    await signIn(page, made.key);
+    await page.getByRole('button', { name: 'Pause…' }).click({ force: true });
+    await page.getByText('It takes the permission rollouts:write.').first().waitFor();
+    expect(await page.getByRole('dialog').count()).toBe(0);
     await close();
   });
 });

@@ -22,7 +22,14 @@ await service.start();
 const browser = await openBrowser();
 let fleet: StoryFleet | undefined;
 try {
-  await shoot(browser, { 'sign-in': '/', 'empty-overview': '/', 'empty-devices': '/devices', 'empty-jobs': '/jobs' });
+  await shoot(browser, {
+    'sign-in': '/',
+    'empty-overview': '/',
+    'empty-devices': '/devices',
+    'empty-jobs': '/jobs',
+    'empty-rollouts': '/rollouts',
+    'empty-approvals': '/approvals',
+  });
   fleet = await storyFleet(service, {
     'north 1': 'good',
     'north 2': 'good',
@@ -40,7 +47,7 @@ try {
 }
 
 /** Makes something happen on every page. @returns the pages by the names of their pictures */
-async function full({ devices, typeId, firmware, install }: StoryFleet): Promise<Record<string, string>> {
+async function full({ devices, typeId, firmware, install, rollout }: StoryFleet): Promise<Record<string, string>> {
   const { operator } = service;
   const old = await firmware('1.4.0');
   for (const name of ['north 1', 'north 2', 'hall 2', 'roof 1']) await install(name, old);
@@ -56,7 +63,21 @@ async function full({ devices, typeId, firmware, install }: StoryFleet): Promise
   const body = { filter: 'online==true', action: 'tag', tag: 'seen' };
   const job = await operator.call<{ id: string }>('POST', '/v1/devices/bulk', body);
   await operator.call('POST', '/v1/devices/bulk', { filter: 'name==north*', action: 'untag', tag: 'seen' });
-  await sleep(4_000);
+  const stopped = await rollout('switch 1.5.0', next, ['hall 1', 'never connected', 'without a password']);
+  const judged = await rollout('switch 1.5.0, north', next, ['north 2', 'hall 2', 'roof 1', 'never connected'], {
+    groups: [
+      {
+        name: 'early',
+        filter: 'tag==good,tag==duplicating',
+        gate: { maxFailureRate: 0.5, confidence: 0.8 },
+        approval: { required: 2, expiresAfter: 'P3D' },
+      },
+      { name: 'rest' },
+    ],
+  });
+  await operator.call('PATCH', `/v1/rollouts/${judged}`, { pace: { maxInFlight: 50 } });
+  await rollout('switch 1.5.0, roof', next, ['roof 1'], { groups: [{ name: 'all' }], approval: { required: 2 } });
+  await sleep(8_000);
   const of = (name: string, id: string) => `/installations/${id}?device=${devices[name]!}`;
   return {
     overview: '/',
@@ -74,6 +95,14 @@ async function full({ devices, typeId, firmware, install }: StoryFleet): Promise
     'installation-waiting': of('never connected', waiting),
     'installation-slow': of('north 3', slow),
     gateways: '/gateways',
+    rollouts: '/rollouts',
+    'rollouts-none': '/rollouts?q=nothing',
+    rollout: `/rollouts/${stopped}`,
+    'rollout-interval': `/rollouts/${judged}`,
+    'rollout-devices': `/rollouts/${stopped}?tab=devices`,
+    'rollout-history': `/rollouts/${judged}?tab=history`,
+    'rollout-plan': `/rollouts/${judged}?tab=plan`,
+    approvals: '/approvals',
     jobs: '/jobs',
     job: `/jobs/${job.id}`,
     'no-such-device': '/devices/123e4567-e89b-12d3-a456-426655440002',
@@ -97,7 +126,9 @@ async function shoot(browser: Browser, pages: Readonly<Record<string, string>>):
         await page.getByRole('heading', { level: 1 }).waitFor();
         await page.getByRole('status', { name: 'Loading' }).first().waitFor({ state: 'hidden' });
         await sleep(name === 'overview' ? 4_500 : 500);
-        await page.screenshot({ path: join(FOLDER, `${name}-${size}-${colorScheme}.png`) });
+        // What a rollout shows is higher than a screen.
+        const fullPage = name.startsWith('rollout');
+        await page.screenshot({ path: join(FOLDER, `${name}-${size}-${colorScheme}.png`), fullPage });
       }
       if (faults.length > 0) console.error(faults.join('\n'));
       await close();

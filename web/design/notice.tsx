@@ -67,6 +67,8 @@ function explained(error: Error): { title: string; hint?: string } {
     };
   if (status === 404 || code === 'FIRMWARE_NO_ACCESS_TO_RESOURCE')
     return { title: 'It does not exist', hint: 'It was deleted, or the address is wrong.' };
+  if (status === 412)
+    return { title: 'It was changed meanwhile', hint: 'Close this, look at what is new, and do it again.' };
   if (status === 429)
     return {
       title: 'Too many requests',

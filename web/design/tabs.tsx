@@ -19,6 +19,8 @@ export function Tabs({
           to="."
           search={(before: Search) => withValue(before, 'tab', name)}
           resetScroll={false}
+          // Without `exact` the router takes the first tab, whose name is empty, for shown beside every other one.
+          activeOptions={{ exact: true }}
           activeProps={{}}
           aria-current={tab === name ? 'true' : undefined}
         >

@@ -3,5 +3,7 @@ export const PLACES = [
   { to: '/', words: 'Overview' },
   { to: '/devices', words: 'Devices' },
   { to: '/gateways', words: 'Gateways' },
+  { to: '/rollouts', words: 'Rollouts' },
+  { to: '/approvals', words: 'Approvals' },
   { to: '/jobs', words: 'Jobs' },
 ] as const;

@@ -9,6 +9,8 @@ import type { firmware } from '../../protocol/http/firmware.js';
 import type { installation } from '../../protocol/http/installation.js';
 import type { job } from '../../protocol/http/jobs.js';
 import type { historyEvent } from '../../protocol/http/live-events.js';
+import type { rolloutEvent, rolloutTarget } from '../../protocol/http/rollout-parts.js';
+import type { series } from '../../protocol/http/rollout-series.js';
 import type { rollout } from '../../protocol/http/rollout.js';
 import type { about, authConfig, me } from '../../protocol/http/sign-in.js';
 import type { deviceSlot, diagnostic } from '../../protocol/http/slots.js';
@@ -40,6 +42,12 @@ export type Firmware = z.output<typeof firmware>;
 export type Installation = z.output<typeof installation>;
 /** A rollout. */
 export type Rollout = z.output<typeof rollout>;
+/** One device of a rollout. */
+export type RolloutTarget = z.output<typeof rolloutTarget>;
+/** An entry of the history of a rollout. */
+export type RolloutEvent = z.output<typeof rolloutEvent>;
+/** What a rollout did over time. */
+export type RolloutSeries = z.output<typeof series>;
 /** A rollout or a group that waits for votes. */
 export type Approval = z.output<typeof approval>;
 /** A slot of a device. */

@@ -1,18 +1,11 @@
 import type { Command } from 'commander';
-import { listRolloutEvents, readRollout, type RolloutEvent } from '../../../client/index.js';
-import { printDuration } from '../../../domain/duration.js';
+import { listRolloutEvents, readRollout } from '../../../client/index.js';
+import { differencesOf, type Difference } from '../../../domain/rollout/members.js';
 import { CliError } from '../exit.js';
 import { allOf } from '../pages.js';
 import type { View } from '../print.js';
 import { rolloutId } from '../resolve.js';
 import { verb, whole } from '../verb.js';
-
-/** One member of the plan that differs; undefined = it was not there, or the history does not say. */
-interface Difference {
-  readonly pointer: string;
-  readonly from?: unknown;
-  readonly to?: unknown;
-}
 
 /** `rollout diff`: what amendments changed, from the history. */
 export function diffVerb(rollout: Command): void {
@@ -38,7 +31,7 @@ export function diffVerb(rollout: Command): void {
         const version = Number(data['version']);
         return event === 'amended' && version > from && version <= to;
       });
-      await cli.rows(differences(amendments), DIFFERENCE);
+      await cli.rows(differencesOf(amendments.map(({ data }) => data)), DIFFERENCE);
     },
   )
     .option('--from <version>', 'the older one', whole, 1)
@@ -53,35 +46,3 @@ const DIFFERENCE: View<Difference> = {
   },
   id: (d) => d.pointer,
 };
-
-/** The first value that was replaced and the last one that took its place, of each member. */
-function differences(amendments: readonly RolloutEvent[]): Difference[] {
-  const before = new Map<string, unknown>();
-  const after = new Map<string, unknown>();
-  for (const { data } of amendments) {
-    for (const [pointer, value] of members(data['replaced'])) if (!before.has(pointer)) before.set(pointer, value);
-    for (const [pointer, value] of members(data['amendment'])) after.set(pointer, value);
-  }
-  return [...new Set([...before.keys(), ...after.keys()])]
-    .map((pointer) => ({ pointer, from: before.get(pointer), to: after.get(pointer) }))
-    .filter(({ from, to }) => JSON.stringify(from) !== JSON.stringify(to));
-}
-
-const DURATIONS: ReadonlySet<string> = new Set(['soak', 'awayAfter', 'expiresAfter']);
-const TIMES: ReadonlySet<string> = new Set(['startAt', 'endAt']);
-
-/** Leaves by JSON pointer. Groups go by their names: an amendment has only those that it changes. */
-function members(value: unknown, pointer = '', key = ''): [string, unknown][] {
-  if (Array.isArray(value) && key === 'groups')
-    return value.flatMap((one: { name: string }) => {
-      const { name, ...rest } = one;
-      return members(rest, `${pointer}/${name}`);
-    });
-  if (typeof value === 'object' && value !== null && !Array.isArray(value))
-    return Object.entries(value).flatMap(([name, inner]) => members(inner, `${pointer}/${name}`, name));
-  if (value === undefined) return [];
-  // The history has milliseconds where the API has ISO 8601.
-  if (typeof value === 'number' && DURATIONS.has(key)) return [[pointer, printDuration(value)]];
-  if (typeof value === 'number' && TIMES.has(key)) return [[pointer, new Date(value).toISOString()]];
-  return [[pointer, value]];
-}

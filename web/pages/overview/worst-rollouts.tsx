@@ -1,5 +1,5 @@
+import { Link } from '@tanstack/react-router';
 import type { ReactNode } from 'react';
-import type { Phase } from '../../../domain/rollout/phase.js';
 import { PhaseBadge } from '../../design/badge.js';
 import { ToThing } from '../../design/ids.js';
 import { Answered, Notice } from '../../design/notice.js';
@@ -7,25 +7,15 @@ import { Sheet } from '../../design/page.js';
 import { Sentence } from '../../design/time.js';
 import { useApi } from '../../service/queries.js';
 import type { Page as PageOfList, Rollout } from '../../service/types.js';
+import { worstFirst } from '../rollouts/worst-first.js';
 
-/** What needs a person first. */
-const WORST_FIRST: readonly Phase[] = [
-  'rolling_back',
-  'paused',
-  'awaiting_approval',
-  'running',
-  'scheduled',
-  'aborted',
-  'draft',
-  'finished',
-];
 const SHOWN = 8;
 
 /** The rollouts that need a person, before those that run by themselves. */
 export function WorstRollouts(): ReactNode {
   const rollouts = useApi<PageOfList<Rollout>>('/v1/rollouts?pageSize=50', { about: ['rollouts'] });
   return (
-    <Sheet title="Rollouts, worst first" flush>
+    <Sheet title="Rollouts, worst first" flush aside={<Link to="/rollouts">All rollouts</Link>}>
       <Answered
         query={rollouts}
         isEmpty={({ data }) => data.length === 0}
@@ -37,8 +27,7 @@ export function WorstRollouts(): ReactNode {
       >
         {({ data }) => (
           <ul className="lines">
-            {[...data]
-              .sort((a, b) => WORST_FIRST.indexOf(a.phase) - WORST_FIRST.indexOf(b.phase))
+            {worstFirst(data)
               .slice(0, SHOWN)
               .map((rollout) => (
                 <li key={rollout.id}>

@@ -83,7 +83,8 @@ export class Stack {
     const child = spawn('bash', ['-c', script], {
       cwd: this.folder,
       stdio: ['ignore', 'pipe', 'pipe'],
-      timeout: ms,
+      // A group of its own: at its deadline everything in the pipeline ends, and nothing holds the pipes open.
+      detached: true,
       env: {
         PATH: `${join(this.folder, 'npm/bin')}:${process.env['PATH']}`,
         HOME: this.folder,
@@ -96,10 +97,13 @@ export class Stack {
     let said = '';
     for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (said += chunk.toString()));
     return new Promise((resolve, reject) => {
+      const late = setTimeout(() => process.kill(-child.pid!, 'SIGKILL'), ms);
       child.once('error', reject);
-      child.once('close', (code, signal) =>
-        code === null ? reject(new Error(`${command} was ended by ${signal}: ${said}`)) : resolve({ code, said }),
-      );
+      child.once('close', (code, signal) => {
+        clearTimeout(late);
+        if (code === null) reject(new Error(`${command} was ended by ${signal}: ${said}`));
+        else resolve({ code, said });
+      });
     });
   }
 }

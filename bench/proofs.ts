@@ -15,6 +15,11 @@ export const LONG_RUNS: readonly LongRun[] = [
   { name: 'outages', file: 'outages.txt', command: 'npm run test:crash -- --outages --kills 10 --seed 20261130' },
   { name: 'agent', file: 'agent.txt', command: 'npm run test:agent -- --rounds 300 --seed 17' },
   { name: 'outside', file: 'outside.txt', command: 'npm run test:outside' },
+  {
+    name: 'outside-400',
+    file: 'outside-400.txt',
+    command: 'npm run test:outside -- --devices 400 --kills 5 --seed 8',
+  },
   { name: 'fuzz', file: 'fuzz.txt', command: 'npm run test:fuzz' },
 ];
 

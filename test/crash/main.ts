@@ -144,6 +144,16 @@ async function outage(name: 'PostgreSQL' | 'Temporal' | 'broker'): Promise<void>
 }
 
 say(`seed ${seed}; to run it again: ${runAgain}`);
+// Cut by hand: nothing stays behind but the data folder.
+for (const signal of ['SIGINT', 'SIGTERM'] as const)
+  process.once(signal, () => {
+    say(`cut by ${signal}; the data folder is kept: ${service.dataDir}`);
+    void Promise.allSettled([second?.stop(), service.stop()]).finally(() => {
+      // Where the all in one itself had just been killed, its parts wait for the next one.
+      for (const { pid } of service.processes()) process.kill(pid, 'SIGKILL');
+      process.exit(1);
+    });
+  });
 try {
   await service.start();
   await second?.start(service.endpoints);

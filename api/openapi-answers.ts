@@ -33,10 +33,11 @@ export function shareAnswers(paths: Readonly<Record<string, Json>>): Json {
   const shared: Json = {};
   for (const answers of alike.values()) {
     const [first, second] = answers;
-    if (!first || !second) continue;
-    const name = nameOf(first.response, answers.length);
+    if (!first || (!second && !isProblem(first.response))) continue;
+    const name = nameOf(first, answers.length);
     if (name === undefined) continue;
     const free = freeName(name, shared);
+    for (const { response } of answers) withoutName(response);
     const whole = answers.find(({ response }) => 'headers' in response)?.response ?? first.response;
     const description = mostFrequent(answers.map(({ response }) => response['description']));
     shared[free] = { ...first.response, ...whole, description };
@@ -60,14 +61,25 @@ function keyOf({ content, headers }: Json): string {
 /** An error that so many operations give is referred to by its status: the names alone would be 13 kB. */
 const MOST_HAVE_IT = 30;
 
-/** The code of an error, or the schema of a success; undefined where an answer has neither. */
-function nameOf({ content }: Json, uses: number): string | undefined {
+/** Errors stand there even where one operation alone gives them: their examples, which only name them, are left out. */
+function isProblem({ content }: Json): boolean {
+  return 'application/problem+json' in ((content ?? {}) as Json);
+}
+
+/** What named an error goes: its code stands in the name now, and an example of each would be 8 kB. */
+function withoutName({ content }: Json): void {
+  delete (content as Record<string, Json> | undefined)?.['application/problem+json']?.['example'];
+}
+
+/** The code of an error, the schema of a success, or that it is bytes; undefined where an answer has none of them. */
+function nameOf({ status, response: { content } }: Answer, uses: number): string | undefined {
+  if (content !== undefined && '*/*' in (content as Json)) return 'Bytes';
   const { 'application/problem+json': problem, 'application/json': json } = (content ?? {}) as Record<
     string,
     { schema: Json; example?: Json } | undefined
   >;
-  const { errorCode, status } = problem?.example ?? {};
-  if (problem) return uses < MOST_HAVE_IT ? String(errorCode) : `E${String(status)}`;
+  if (problem)
+    return uses < MOST_HAVE_IT && !status.endsWith('XX') ? String(problem.example?.['errorCode']) : `E${status}`;
   const { data, meta } = (json?.schema['properties'] ?? {}) as Record<string, Json | undefined>;
   const item = meta ? (data?.['items'] as Json | undefined) : data;
   const reference = item?.['$ref'];
@@ -98,8 +110,8 @@ interface Parameter extends Json {
 const WORTH_SHARING = 80;
 
 /**
- * Moves parameters that several operations have into `components.parameters`: an id has a long pattern, and lists are
- * paged alike.
+ * Moves parameters that several operations have into `components.parameters`, under their own name: an id has a long
+ * pattern, and lists are paged alike.
  * @param paths of the document; changed in place
  * @returns what they are by name
  */
@@ -115,7 +127,7 @@ export function shareParameters(paths: Readonly<Record<string, Json>>): Json {
   for (const [key, times] of seen) {
     if (times < 2 || key.length < WORTH_SHARING) continue;
     const parameter = JSON.parse(key) as Parameter;
-    const name = freeName(`${parameter.name}-in-${parameter.in}`, shared);
+    const name = freeName(parameter.name, shared);
     names.set(key, name);
     shared[name] = parameter;
   }

@@ -2,7 +2,6 @@ import { z, type ZodType } from 'zod';
 import { ERRORS, type ErrorCode } from '../domain/errors.js';
 import { PERMISSIONS, type Permission } from '../domain/permissions.js';
 import { exampleOf } from '../protocol/http/envelope.js';
-import { problemType } from './http/errors.js';
 import { KEY_LENGTH, KEY_PATTERN, takesKey } from './http/idempotency.js';
 import type { AnswerDoc, Route } from './http/route.js';
 import { REPLAYED_HEADER, shareAnswers, shareParameters } from './openapi-answers.js';
@@ -45,9 +44,6 @@ export function openApiDocument(
   const paths: Record<string, Json> = {};
   for (const route of routes) (paths[route.path] ??= {})[route.method] = operation(route, schemas);
   const sharedAnswers = shareAnswers(paths);
-  // Named by their code, which is all that differs between examples of them: those would be 8 kB.
-  for (const { content } of Object.values(sharedAnswers) as { content?: Record<string, Json> }[])
-    delete content?.['application/problem+json']?.['example'];
   const sharedParameters = shareParameters(paths);
   return {
     openapi: '3.1.0',
@@ -171,7 +167,7 @@ function requestBody(route: Route, schemas: Json): Json {
   const types = route.method === 'patch' ? ['application/merge-patch+json', 'application/json'] : ['application/json'];
   return {
     requestBody: {
-      required: !route.body.safeParse(undefined).success,
+      ...(route.body.safeParse(undefined).success ? {} : { required: true }),
       content: Object.fromEntries(types.map((type) => [type, content])),
     },
   };
@@ -183,6 +179,10 @@ function responses(route: Route, schemas: Json): Json {
     const { status, title } = ERRORS[code];
     all[status] = problem(all[status] === undefined ? title : `${String(all[status]['description'])}; ${title}`, code);
   }
+  all['5XX'] = problem(
+    `${ERRORS.SERVICE_INTERNAL.title}; 503: ${ERRORS.SERVICE_UNAVAILABLE.title}`,
+    'SERVICE_INTERNAL',
+  );
   for (const [status, doc] of Object.entries(route.answers)) {
     const replayed = takesKey(route) ? { ...doc, headers: { ...doc.headers, ...REPLAYED } } : doc;
     all[status] =
@@ -193,7 +193,7 @@ function responses(route: Route, schemas: Json): Json {
   return all;
 }
 
-/** What any route may answer, by what it takes. */
+/** What any route may answer, by what it takes, beside 5XX: one range, because 500 and 503 apart are 6 kB more. */
 function commonErrors(route: Route): ErrorCode[] {
   const unknown =
     typeof route.unknownCode === 'object'
@@ -212,8 +212,6 @@ function commonErrors(route: Route): ErrorCode[] {
       ...(takesKey(route) ? (['REQUEST_IDEMPOTENCY_CONFLICT'] as const) : []),
       ...(route.tag === 'Health' ? [] : (['REQUEST_RATE'] as const)),
       'REQUEST_HEADERS_TOO_LARGE',
-      'SERVICE_INTERNAL',
-      'SERVICE_UNAVAILABLE',
     ]),
   ];
 }
@@ -262,19 +260,10 @@ function headers(doc: AnswerDoc): Json {
   };
 }
 
-function problem(description: string, code: ErrorCode): Json {
-  const { status } = ERRORS[code];
-  const example = {
-    errorCode: code,
-    // Each refusal has a sentence of its own; the title, which is the description, three times more is 8 kB.
-    errorMessage: '…',
-    type: problemType(code),
-    title: '…',
-    status,
-    detail: '…',
-    instance: '/v1/…',
-  };
+/** The example is there to name the answer by its code, and is not printed: `shareAnswers` takes it away. */
+function problem(description: string, errorCode: ErrorCode): Json {
   const schema = { $ref: '#/components/schemas/Problem' };
+  const example = { errorCode };
   return { description, content: { 'application/json': { schema }, 'application/problem+json': { schema, example } } };
 }
 
@@ -314,7 +303,7 @@ function component(schema: Json): Json {
 
 /**
  * zod's `$defs` are the document's components; its bounds of safe integers say nothing to a reader, and neither does
- * the pattern of a UUID or a time beside its format, nor that names of members are text.
+ * the pattern of a UUID or a time beside its format, nor that names of members are text, nor that others are anything.
  */
 function moveRefs<T>(value: T): T {
   return JSON.parse(
@@ -322,6 +311,7 @@ function moveRefs<T>(value: T): T {
       const inner = withNull(given);
       if (saysItsFormat(inner)) return { ...inner, pattern: undefined };
       if (key === 'propertyNames' && JSON.stringify(inner) === '{"type":"string"}') return undefined;
+      if (key === 'additionalProperties' && JSON.stringify(inner) === '{}') return undefined;
       if (key === '$ref' && typeof inner === 'string') return inner.replace('#/$defs/', '#/components/schemas/');
       if (
         (key === 'maximum' && inner === Number.MAX_SAFE_INTEGER) ||

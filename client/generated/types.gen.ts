@@ -133,41 +133,9 @@ export type NewDeviceType = {
     model?: Label0To255 | null;
     description?: string | null;
     categories?: Array<string>;
-    reportingRules?: Array<{
-        /**
-         * JSONPath into configuration, attributes or events
-         */
-        path: Label1To1024;
-        reportTo: Array<Label1To255>;
-    }>;
-    schema?: {
-        configuration?: {
-            [key: string]: {
-                [key: string]: unknown;
-            };
-        };
-        attributes?: {
-            [key: string]: {
-                [key: string]: unknown;
-            };
-        };
-        events?: {
-            [key: string]: {
-                [key: string]: unknown;
-            };
-        };
-        actions?: {
-            [key: string]: {
-                [key: string]: unknown;
-            };
-        };
-    };
-    slots?: {
-        [key: string]: {
-            name: Label1To255;
-            part?: Label1To64;
-        };
-    };
+    reportingRules?: Array<ReportingRule>;
+    schema?: TypeSchema;
+    slots?: TypeSlots;
     /**
      * Seconds; null = not monitored
      */
@@ -175,7 +143,35 @@ export type NewDeviceType = {
     confirmation?: 'required' | null;
 };
 
+export type ReportingRule = {
+    /**
+     * JSONPath into configuration, attributes or events
+     */
+    path: Label1To1024;
+    reportTo: Array<Label1To255>;
+};
+
 export type Label1To1024 = string;
+
+export type TypeSchema = {
+    configuration?: Vocabulary;
+    attributes?: Vocabulary;
+    events?: Vocabulary;
+    actions?: Vocabulary;
+};
+
+export type Vocabulary = {
+    [key: string]: {
+        [key: string]: unknown;
+    };
+};
+
+export type TypeSlots = {
+    [key: string]: {
+        name: Label1To255;
+        part?: Label1To64;
+    };
+};
 
 export type Label1To64 = string;
 
@@ -190,34 +186,8 @@ export type DeviceType = {
         path: string;
         reportTo: Array<string>;
     }>;
-    schema: {
-        configuration?: {
-            [key: string]: {
-                [key: string]: unknown;
-            };
-        };
-        attributes?: {
-            [key: string]: {
-                [key: string]: unknown;
-            };
-        };
-        events?: {
-            [key: string]: {
-                [key: string]: unknown;
-            };
-        };
-        actions?: {
-            [key: string]: {
-                [key: string]: unknown;
-            };
-        };
-    };
-    slots: {
-        [key: string]: {
-            name: Label1To255;
-            part?: Label1To64;
-        };
-    };
+    schema: TypeSchema;
+    slots: TypeSlots;
     communicationInterval: number | null;
     confirmation?: 'required';
     createdAt: string;
@@ -230,34 +200,12 @@ export type DeviceTypePatch = {
     model?: Label0To255 | null;
     description?: string | null;
     categories?: Array<string> | null;
-    reportingRules?: Array<{
-        /**
-         * JSONPath into configuration, attributes or events
-         */
-        path: Label1To1024;
-        reportTo: Array<Label1To255>;
-    }> | null;
+    reportingRules?: Array<ReportingRule> | null;
     schema?: {
-        configuration?: {
-            [key: string]: {
-                [key: string]: unknown;
-            } | null;
-        } | null;
-        attributes?: {
-            [key: string]: {
-                [key: string]: unknown;
-            } | null;
-        } | null;
-        events?: {
-            [key: string]: {
-                [key: string]: unknown;
-            } | null;
-        } | null;
-        actions?: {
-            [key: string]: {
-                [key: string]: unknown;
-            } | null;
-        } | null;
+        configuration?: VocabularyPatch;
+        attributes?: VocabularyPatch;
+        events?: VocabularyPatch;
+        actions?: VocabularyPatch;
     } | null;
     slots?: {
         [key: string]: {
@@ -271,6 +219,12 @@ export type DeviceTypePatch = {
     communicationInterval?: number | null;
     confirmation?: 'required' | null;
 };
+
+export type VocabularyPatch = {
+    [key: string]: {
+        [key: string]: unknown;
+    } | null;
+} | null;
 
 export type NewFirmwareAssociation = {
     firmwareId: string;
@@ -422,10 +376,12 @@ export type DeviceRow = {
     installation?: {
         id: string;
         slot: string;
-        state: 'scheduled' | 'queued' | 'delivered' | 'accepted' | 'deferred' | 'downloading' | 'downloaded' | 'installing' | 'rebooting' | 'confirming' | 'installed' | 'failed' | 'rejected' | 'canceled' | 'timed_out' | 'superseded';
+        state: InstallationState;
         waitingOn: string | null;
     } | null;
 };
+
+export type InstallationState = 'scheduled' | 'queued' | 'delivered' | 'accepted' | 'deferred' | 'downloading' | 'downloaded' | 'installing' | 'rebooting' | 'confirming' | 'installed' | 'failed' | 'rejected' | 'canceled' | 'timed_out' | 'superseded';
 
 export type DevicePatch = {
     info?: {
@@ -794,7 +750,7 @@ export type FirmwareInstallation = {
     rejectedAt?: string;
     rejectReason?: string;
     requestedBy: string;
-    state: 'scheduled' | 'queued' | 'delivered' | 'accepted' | 'deferred' | 'downloading' | 'downloaded' | 'installing' | 'rebooting' | 'confirming' | 'installed' | 'failed' | 'rejected' | 'canceled' | 'timed_out' | 'superseded';
+    state: InstallationState;
     attempt: number;
     progress: {
         phase: string;
@@ -871,6 +827,10 @@ export type FirmwareInstallationReport = unknown & {
     rejectReason?: string;
 };
 
+export type Nothing = {
+    [key: string]: never;
+};
+
 /**
  * name, steps and targets are required, here or in the template
  */
@@ -878,10 +838,7 @@ export type NewRollout = {
     name?: Label1To255;
     description?: string | null;
     pace?: PlanPace;
-    /**
-     * Default: pause when 0.1 failed, judged after 10. An empty list: none
-     */
-    stopIf?: Array<PlanStopRule>;
+    stopIf?: PlanStopRules;
     schedule?: PlanSchedule;
     /**
      * What is installed. One step for now
@@ -891,43 +848,17 @@ export type NewRollout = {
     ];
     onStepFailure?: 'stop';
     targets?: PlanTargets;
-    /**
-     * Default: canary 1 %, early 10 %, rest
-     */
-    groups?: Array<PlanGroup>;
-    order?: {
-        gateways?: 'any';
-        spread?: null;
-    };
+    groups?: PlanGroups;
+    order?: PlanOrder;
     retry?: PlanRetry;
     timeouts?: PlanTimeouts;
-    /**
-     * How long the new content must run without a regression on each device. Default PT0S
-     */
-    confirm?: {
-        /**
-         * ISO 8601 duration from PT0S to P366D
-         */
-        soak?: string;
-    };
-    /**
-     * Where another installation is open on the same slot. Default queue
-     */
-    onConflict?: 'reject' | 'queue' | 'supersede';
+    confirm?: PlanConfirm;
+    onConflict?: PlanOnConflict;
     /**
      * Higher goes first on a device. Default 0
      */
     priority?: number;
-    approval?: {
-        /**
-         * Persons who must approve the rollout before it starts. Default 0
-         */
-        required?: number;
-        /**
-         * Who created it approves nothing of it. Default false
-         */
-        fourEyes?: boolean;
-    };
+    approval?: PlanApproval;
     /**
      * Default false
      */
@@ -970,6 +901,11 @@ export type PlanPace = {
     awayAfter?: string;
     perSite?: null;
 };
+
+/**
+ * Default: pause when 0.1 failed, judged after 10. An empty list: none
+ */
+export type PlanStopRules = Array<PlanStopRule>;
 
 export type PlanStopRule = {
     outcome: 'failed' | 'rejected' | 'timedOut' | 'any';
@@ -1024,6 +960,11 @@ export type PlanTargets = {
      */
     dynamic?: boolean;
 };
+
+/**
+ * Default: canary 1 %, early 10 %, rest
+ */
+export type PlanGroups = Array<PlanGroup>;
 
 export type PlanGroup = {
     name: string;
@@ -1080,6 +1021,11 @@ export type PlanGroup = {
     } | null;
 };
 
+export type PlanOrder = {
+    gateways?: 'any';
+    spread?: null;
+};
+
 export type PlanRetry = {
     /**
      * Default 3
@@ -1126,6 +1072,32 @@ export type PlanTimeouts = {
      * From the start of the rollout to the end of each target, in any case. Default P30D
      */
     target?: string;
+};
+
+/**
+ * How long the new content must run without a regression on each device. Default PT0S
+ */
+export type PlanConfirm = {
+    /**
+     * ISO 8601 duration from PT0S to P366D
+     */
+    soak?: string;
+};
+
+/**
+ * Where another installation is open on the same slot. Default queue
+ */
+export type PlanOnConflict = 'reject' | 'queue' | 'supersede';
+
+export type PlanApproval = {
+    /**
+     * Persons who must approve the rollout before it starts. Default 0
+     */
+    required?: number;
+    /**
+     * Who created it approves nothing of it. Default false
+     */
+    fourEyes?: boolean;
 };
 
 export type Rollout = {
@@ -1265,7 +1237,7 @@ export type Rollout = {
      * Of the plan; each amendment is one more
      */
     version: number;
-    phase: 'draft' | 'awaiting_approval' | 'scheduled' | 'running' | 'paused' | 'rolling_back' | 'finished' | 'aborted';
+    phase: RolloutPhase;
     /**
      * How it ended. succeeded: every target that was not skipped has the content; partly: some have it; failed: none has it; nothingToDo: all were skipped or held it before. null until then
      */
@@ -1284,7 +1256,7 @@ export type Rollout = {
      */
     eta: string | null;
     pauses: Array<{
-        reason: 'operator' | 'failure_budget' | 'gate_failed' | 'gate_inconclusive' | 'approval' | 'window' | 'freeze';
+        reason: PauseReason;
         since: string;
         because: string;
         group?: string;
@@ -1343,6 +1315,10 @@ export type RolloutCounters = {
      */
     bytes: number;
 };
+
+export type RolloutPhase = 'draft' | 'awaiting_approval' | 'scheduled' | 'running' | 'paused' | 'rolling_back' | 'finished' | 'aborted';
+
+export type PauseReason = 'operator' | 'failure_budget' | 'gate_failed' | 'gate_inconclusive' | 'approval' | 'window' | 'freeze';
 
 /**
  * What the caller may do with it now, and where not, why
@@ -1429,6 +1405,20 @@ export type RolloutPatch = {
     }>;
 };
 
+export type Pause = {
+    /**
+     * For people; it stands in the history, and where the rollout says why
+     */
+    reason?: Label1To255;
+};
+
+export type Rejection = {
+    /**
+     * For people; it stands in the history, and where the rollout says why
+     */
+    reason: Label1To255;
+};
+
 /**
  * A rollout as it would be created, and optionally a seed
  */
@@ -1436,10 +1426,7 @@ export type NewRolloutSimulation = {
     name?: Label1To255;
     description?: string | null;
     pace?: PlanPace;
-    /**
-     * Default: pause when 0.1 failed, judged after 10. An empty list: none
-     */
-    stopIf?: Array<PlanStopRule>;
+    stopIf?: PlanStopRules;
     schedule?: PlanSchedule;
     /**
      * What is installed. One step for now
@@ -1449,43 +1436,17 @@ export type NewRolloutSimulation = {
     ];
     onStepFailure?: 'stop';
     targets?: PlanTargets;
-    /**
-     * Default: canary 1 %, early 10 %, rest
-     */
-    groups?: Array<PlanGroup>;
-    order?: {
-        gateways?: 'any';
-        spread?: null;
-    };
+    groups?: PlanGroups;
+    order?: PlanOrder;
     retry?: PlanRetry;
     timeouts?: PlanTimeouts;
-    /**
-     * How long the new content must run without a regression on each device. Default PT0S
-     */
-    confirm?: {
-        /**
-         * ISO 8601 duration from PT0S to P366D
-         */
-        soak?: string;
-    };
-    /**
-     * Where another installation is open on the same slot. Default queue
-     */
-    onConflict?: 'reject' | 'queue' | 'supersede';
+    confirm?: PlanConfirm;
+    onConflict?: PlanOnConflict;
     /**
      * Higher goes first on a device. Default 0
      */
     priority?: number;
-    approval?: {
-        /**
-         * Persons who must approve the rollout before it starts. Default 0
-         */
-        required?: number;
-        /**
-         * Who created it approves nothing of it. Default false
-         */
-        fourEyes?: boolean;
-    };
+    approval?: PlanApproval;
     /**
      * Default false
      */
@@ -1525,42 +1486,24 @@ export type RolloutSimulation = {
     /**
      * Of the runs that end by themselves; null where none does
      */
-    duration: {
-        p50: string;
-        p95: string;
-    } | null;
+    duration: DurationSpread | null;
     /**
      * When this share of all devices has got it; null where most runs do not come so far
      */
     milestones: Array<{
         share: number;
-        /**
-         * ISO 8601, from the start of the rollout on; half of the runs lie at or below p50, all but one in twenty at or below p95
-         */
-        after: {
-            p50: string;
-            p95: string;
-        } | null;
+        after: DurationSpread | null;
     }>;
     /**
      * Until nine in ten have it of those that get it
      */
     devicesPerHour: number;
-    peakInFlight: {
-        p50: number;
-        p95: number;
-    };
-    peakBytesPerSecond: {
-        p50: number;
-        p95: number;
-    };
+    peakInFlight: CountSpread;
+    peakBytesPerSecond: CountSpread;
     /**
      * Devices to which nothing is ever sent
      */
-    neverAdmitted: {
-        p50: number;
-        p95: number;
-    };
+    neverAdmitted: CountSpread;
     stopRules: Array<{
         outcome: 'failed' | 'rejected' | 'timedOut' | 'any';
         share: number;
@@ -1572,7 +1515,7 @@ export type RolloutSimulation = {
      * Where it would wait for a person, most likely first; the sentence is that of one run
      */
     pauses: Array<{
-        reason: 'operator' | 'failure_budget' | 'gate_failed' | 'gate_inconclusive' | 'approval' | 'window' | 'freeze' | null;
+        reason: PauseReason | null;
         because: string;
         chance: number;
     }>;
@@ -1582,30 +1525,28 @@ export type RolloutSimulation = {
         /**
          * Ended targets that its gate rests on when it is decided
          */
-        sample: {
-            p50: number;
-            p95: number;
-        };
+        sample: CountSpread;
         passes: number;
-        /**
-         * ISO 8601, from the start of the rollout on; half of the runs lie at or below p50, all but one in twenty at or below p95
-         */
-        opens: {
-            p50: string;
-            p95: string;
-        } | null;
-        /**
-         * ISO 8601, from the start of the rollout on; half of the runs lie at or below p50, all but one in twenty at or below p95
-         */
-        passed: {
-            p50: string;
-            p95: string;
-        } | null;
+        opens: DurationSpread | null;
+        passed: DurationSpread | null;
     }>;
     /**
      * What the forecast takes for granted
      */
     assumptions: Array<string>;
+};
+
+/**
+ * ISO 8601, from the start of the rollout on; half of the runs lie at or below p50, all but one in twenty at or below p95
+ */
+export type DurationSpread = {
+    p50: string;
+    p95: string;
+};
+
+export type CountSpread = {
+    p50: number;
+    p95: number;
 };
 
 export type RolloutTarget = {
@@ -1732,7 +1673,7 @@ export type FirmwareUsage = {
     rollouts: Array<{
         id: string;
         name: string;
-        phase: 'draft' | 'awaiting_approval' | 'scheduled' | 'running' | 'paused' | 'rolling_back' | 'finished' | 'aborted';
+        phase: RolloutPhase;
         createdAt: string;
     }>;
     rolloutsTotal: number;
@@ -1749,7 +1690,7 @@ export type FirmwareUsage = {
 export type DeviceRollout = {
     id: string;
     name: string;
-    phase: 'draft' | 'awaiting_approval' | 'scheduled' | 'running' | 'paused' | 'rolling_back' | 'finished' | 'aborted';
+    phase: RolloutPhase;
     createdAt: string;
     target: RolloutTarget;
 };
@@ -1869,10 +1810,7 @@ export type NewRolloutTemplate = {
     name: Label1To255;
     description?: string | null;
     pace?: PlanPace;
-    /**
-     * Default: pause when 0.1 failed, judged after 10. An empty list: none
-     */
-    stopIf?: Array<PlanStopRule>;
+    stopIf?: PlanStopRules;
     schedule?: PlanSchedule;
     /**
      * What is installed. One step for now
@@ -1882,43 +1820,17 @@ export type NewRolloutTemplate = {
     ];
     onStepFailure?: 'stop';
     targets?: PlanTargets;
-    /**
-     * Default: canary 1 %, early 10 %, rest
-     */
-    groups?: Array<PlanGroup>;
-    order?: {
-        gateways?: 'any';
-        spread?: null;
-    };
+    groups?: PlanGroups;
+    order?: PlanOrder;
     retry?: PlanRetry;
     timeouts?: PlanTimeouts;
-    /**
-     * How long the new content must run without a regression on each device. Default PT0S
-     */
-    confirm?: {
-        /**
-         * ISO 8601 duration from PT0S to P366D
-         */
-        soak?: string;
-    };
-    /**
-     * Where another installation is open on the same slot. Default queue
-     */
-    onConflict?: 'reject' | 'queue' | 'supersede';
+    confirm?: PlanConfirm;
+    onConflict?: PlanOnConflict;
     /**
      * Higher goes first on a device. Default 0
      */
     priority?: number;
-    approval?: {
-        /**
-         * Persons who must approve the rollout before it starts. Default 0
-         */
-        required?: number;
-        /**
-         * Who created it approves nothing of it. Default false
-         */
-        fourEyes?: boolean;
-    };
+    approval?: PlanApproval;
     /**
      * Default false
      */
@@ -1933,7 +1845,6 @@ export type RolloutTemplate = {
     name: string;
     createdBy: string;
     createdAt: string;
-    [key: string]: unknown;
 };
 
 export type NewApiKey = {
@@ -1942,7 +1853,7 @@ export type NewApiKey = {
     /**
      * One by one, instead of a role
      */
-    permissions?: Array<'firmware:read' | 'firmware:write' | 'devicetypes:read' | 'devicetypes:write' | 'devices_base_data:read' | 'devices_base_data:write' | 'devices_states:read' | 'device_certificates:read' | 'device_certificates:write' | 'rollouts:read' | 'rollouts:write' | 'rollouts:approve' | 'trust:read' | 'trust:write' | 'webhooks:read' | 'webhooks:write' | 'audit_logs:read' | 'api_keys:read' | 'api_keys:write' | 'settings:read' | 'settings:write' | 'enrolments:write' | 'tenants:read' | 'tenants:write'>;
+    permissions?: Array<Permission>;
     /**
      * From then on the key answers 401 AUTH_KEY_EXPIRED
      */
@@ -2367,169 +2278,169 @@ export type IdempotencyKey2 = IdempotencyKey;
 /**
  * Counts from 0. From 10000 rows on, use cursor.
  */
-export type PageInQuery = number;
+export type Page = number;
 
-export type PageSizeInQuery = number;
+export type PageSize = number;
 
 /**
  * What `meta.nextCursor` of the answer before said. Excludes `page`.
  */
-export type CursorInQuery = string;
+export type Cursor = string;
 
 /**
  * With - in front it is descending. Default -createdAt
  */
-export type SortInQuery = 'createdAt' | '-createdAt' | 'name' | '-name';
+export type Sort = 'createdAt' | '-createdAt' | 'name' | '-name';
 
 /**
  * RFC 3339. Only what has this createdAt or a later one
  */
-export type SinceInQuery = string;
+export type Since = string;
 
 /**
  * RFC 3339. Only what has an earlier createdAt
  */
-export type UntilInQuery = string;
+export type Until = string;
 
 /**
  * Part of the name
  */
-export type QInQuery = string;
+export type Q = string;
 
 /**
  * Comma list of names; * stands for any characters
  */
-export type NameInQuery = string;
+export type Name = string;
 
-export type IdInPath = string;
+export type Id = string;
 
 /**
  * Version of tus
  */
-export type TusResumableInHeader = string;
+export type TusResumable = string;
 
-export type UploadIdInPath = string;
+export type UploadId = string;
 
-export type TenantInPath = string;
+export type Tenant2 = string;
 
 /**
  * Signature of everything before it; the last parameter
  */
-export type SigInQuery = string;
+export type Sig = string;
 
 /**
  * One range of bytes; several are answered with the whole
  */
-export type RangeInHeader = string;
+export type Range = string;
 
 /**
  * The ETag that the range belongs to: another one gets the whole
  */
-export type IfRangeInHeader = string;
+export type IfRange = string;
 
 /**
  * The ETag that is wanted: 412 where the content is another one
  */
-export type IfMatchInHeader = string;
+export type IfMatch = string;
 
 /**
  * An ETag that the client has: 304 where it is still this one
  */
-export type IfNoneMatchInHeader = string;
+export type IfNoneMatch = string;
 
-export type InstallationIdInPath = string;
+export type InstallationId = string;
 
-export type SlotNameInPath = string;
+export type SlotName = string;
 
 /**
  * With - in front it is descending. Default -createdAt
  */
-export type SortInQuery2 = 'createdAt' | '-createdAt';
+export type Sort2 = 'createdAt' | '-createdAt';
 
 /**
  * RSQL: `==`, `!=`, `=in=(a,b)`, `=out=(a,b)`, `=gt=`, `=ge=`, `=lt=`, `=le=`; `;` and, `,` or, parentheses; `*` stands for any characters; a value with spaces or any of `"'();,=!~<>` stands between quotes. Fields: `id`, `name`, `deviceType` (model or id), `deviceType.name`, `tag`, `connectedBy`, `site`, `custom.<key>`, `slot.<name>.version`, `online`, `lastSeenAt`, `createdAt`.
  */
-export type FilterInQuery = string;
+export type Filter = string;
 
-export type PageInQuery2 = number;
+export type Page2 = number;
 
-export type CertificateIdInPath = string;
+export type CertificateId = string;
 
 /**
  * What `meta.nextCursor` of the answer before said
  */
-export type CursorInQuery2 = string;
+export type Cursor2 = string;
 
 /**
  * RFC 3339. Only what happened at this time or later
  */
-export type SinceInQuery2 = string;
+export type Since2 = string;
 
 /**
  * RFC 3339. Only what happened before this time
  */
-export type UntilInQuery2 = string;
+export type Until2 = string;
 
-export type DeviceIdInPath = string;
+export type DeviceId = string;
 
 /**
  * With - in front it is descending. Default -requestedAt
  */
-export type SortInQuery3 = 'requestedAt' | '-requestedAt' | 'endedAt' | '-endedAt';
+export type Sort3 = 'requestedAt' | '-requestedAt' | 'endedAt' | '-endedAt';
 
 /**
  * RFC 3339. Only what has this requestedAt or a later one
  */
-export type SinceInQuery3 = string;
+export type Since3 = string;
 
 /**
  * RFC 3339. Only what has an earlier requestedAt
  */
-export type UntilInQuery3 = string;
+export type Until3 = string;
 
 /**
  * Comma list of rollouts
  */
-export type RolloutIdInQuery = string;
+export type RolloutId = string;
 
 /**
  * Comma list of devices
  */
-export type DeviceIdInQuery = string;
+export type DeviceId2 = string;
 
 /**
  * The `version` that was looked at: 412 where it has moved on
  */
-export type IfMatchInHeader2 = string;
+export type IfMatch2 = string;
 
-export type NameInPath = string;
+export type Name2 = string;
 
 /**
  * The number after which it begins; 0 = from the beginning. `Last-Event-ID` goes before it. A stream without either begins with what happens now
  */
-export type AfterInQuery = number;
+export type After = number;
 
 /**
  * desc: newest first. For pages only
  */
-export type OrderInQuery = 'asc' | 'desc';
+export type Order = 'asc' | 'desc';
 
 /**
  * With `Accept: text/event-stream`: the `id` that was received last. What came after it follows, nothing is left out and nothing comes twice
  */
-export type LastEventIdInHeader = string;
+export type LastEventId = string;
 
-export type IdInPath2 = string;
+export type Id2 = string;
 
 /**
  * RFC 3339. Only what was done at this time or later
  */
-export type SinceInQuery4 = string;
+export type Since4 = string;
 
 /**
  * RFC 3339. Only what was done before this time
  */
-export type UntilInQuery4 = string;
+export type Until4 = string;
 
 export type ListFirmwaresData = {
     body?: never;
@@ -2602,13 +2513,9 @@ export type ListFirmwaresErrors = {
      */
     431: Problem;
     /**
-     * Internal error of the service
+     * Internal error of the service; 503: A required dependency is unavailable; try again
      */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
+    '5XX': Problem;
 };
 
 export type ListFirmwaresError = ListFirmwaresErrors[keyof ListFirmwaresErrors];
@@ -2673,13 +2580,9 @@ export type CreateFirmwareErrors = {
      */
     431: Problem;
     /**
-     * Internal error of the service
+     * Internal error of the service; 503: A required dependency is unavailable; try again
      */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
+    '5XX': Problem;
 };
 
 export type CreateFirmwareError = CreateFirmwareErrors[keyof CreateFirmwareErrors];
@@ -2735,13 +2638,9 @@ export type DeleteFirmwareErrors = {
      */
     431: Problem;
     /**
-     * Internal error of the service
+     * Internal error of the service; 503: A required dependency is unavailable; try again
      */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
+    '5XX': Problem;
 };
 
 export type DeleteFirmwareError = DeleteFirmwareErrors[keyof DeleteFirmwareErrors];
@@ -2786,13 +2685,9 @@ export type ReadFirmwareErrors = {
      */
     431: Problem;
     /**
-     * Internal error of the service
+     * Internal error of the service; 503: A required dependency is unavailable; try again
      */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
+    '5XX': Problem;
 };
 
 export type ReadFirmwareError = ReadFirmwareErrors[keyof ReadFirmwareErrors];
@@ -2843,13 +2738,9 @@ export type DownloadBlobErrors = {
      */
     431: Problem;
     /**
-     * Internal error of the service
+     * Internal error of the service; 503: A required dependency is unavailable; try again
      */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
+    '5XX': Problem;
 };
 
 export type DownloadBlobError = DownloadBlobErrors[keyof DownloadBlobErrors];
@@ -2911,17 +2802,13 @@ export type AttachBlobErrors = {
      */
     431: Problem;
     /**
-     * Internal error of the service
-     */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
-    /**
      * The blob store has too little room
      */
     507: Problem;
+    /**
+     * Internal error of the service; 503: A required dependency is unavailable; try again
+     */
+    '5XX': Problem;
 };
 
 export type AttachBlobError = AttachBlobErrors[keyof AttachBlobErrors];
@@ -2998,17 +2885,13 @@ export type CreateUploadErrors = {
      */
     431: Problem;
     /**
-     * Internal error of the service
-     */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
-    /**
      * The blob store has too little room
      */
     507: Problem;
+    /**
+     * Internal error of the service; 503: A required dependency is unavailable; try again
+     */
+    '5XX': Problem;
 };
 
 export type CreateUploadError = CreateUploadErrors[keyof CreateUploadErrors];
@@ -3066,13 +2949,9 @@ export type DeleteUploadErrors = {
      */
     431: Problem;
     /**
-     * Internal error of the service
+     * Internal error of the service; 503: A required dependency is unavailable; try again
      */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
+    '5XX': Problem;
 };
 
 export type DeleteUploadError = DeleteUploadErrors[keyof DeleteUploadErrors];
@@ -3122,13 +3001,9 @@ export type ReadUploadErrors = {
      */
     431: Problem;
     /**
-     * Internal error of the service
+     * Internal error of the service; 503: A required dependency is unavailable; try again
      */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
+    '5XX': Problem;
 };
 
 export type ReadUploadError = ReadUploadErrors[keyof ReadUploadErrors];
@@ -3214,17 +3089,13 @@ export type ContinueUploadErrors = {
      */
     431: Problem;
     /**
-     * Internal error of the service
-     */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
-    /**
      * The blob store has too little room
      */
     507: Problem;
+    /**
+     * Internal error of the service; 503: A required dependency is unavailable; try again
+     */
+    '5XX': Problem;
 };
 
 export type ContinueUploadError = ContinueUploadErrors[keyof ContinueUploadErrors];
@@ -3298,13 +3169,9 @@ export type DownloadFirmwareErrors = {
      */
     431: Problem;
     /**
-     * Internal error of the service
+     * Internal error of the service; 503: A required dependency is unavailable; try again
      */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
+    '5XX': Problem;
 };
 
 export type DownloadFirmwareError = DownloadFirmwareErrors[keyof DownloadFirmwareErrors];
@@ -3381,13 +3248,9 @@ export type DownloadForInstallationErrors = {
      */
     431: Problem;
     /**
-     * Internal error of the service
+     * Internal error of the service; 503: A required dependency is unavailable; try again
      */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
+    '5XX': Problem;
 };
 
 export type DownloadForInstallationError = DownloadForInstallationErrors[keyof DownloadForInstallationErrors];
@@ -3464,13 +3327,9 @@ export type ListDeviceTypesErrors = {
      */
     431: Problem;
     /**
-     * Internal error of the service
+     * Internal error of the service; 503: A required dependency is unavailable; try again
      */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
+    '5XX': Problem;
 };
 
 export type ListDeviceTypesError = ListDeviceTypesErrors[keyof ListDeviceTypesErrors];
@@ -3535,13 +3394,9 @@ export type CreateDeviceTypeErrors = {
      */
     431: Problem;
     /**
-     * Internal error of the service
+     * Internal error of the service; 503: A required dependency is unavailable; try again
      */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
+    '5XX': Problem;
 };
 
 export type CreateDeviceTypeError = CreateDeviceTypeErrors[keyof CreateDeviceTypeErrors];
@@ -3596,13 +3451,9 @@ export type DeleteDeviceTypeErrors = {
      */
     431: Problem;
     /**
-     * Internal error of the service
+     * Internal error of the service; 503: A required dependency is unavailable; try again
      */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
+    '5XX': Problem;
 };
 
 export type DeleteDeviceTypeError = DeleteDeviceTypeErrors[keyof DeleteDeviceTypeErrors];
@@ -3651,13 +3502,9 @@ export type GetDeviceTypeErrors = {
      */
     431: Problem;
     /**
-     * Internal error of the service
+     * Internal error of the service; 503: A required dependency is unavailable; try again
      */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
+    '5XX': Problem;
 };
 
 export type GetDeviceTypeError = GetDeviceTypeErrors[keyof GetDeviceTypeErrors];
@@ -3724,13 +3571,9 @@ export type PatchDeviceTypeErrors = {
      */
     431: Problem;
     /**
-     * Internal error of the service
+     * Internal error of the service; 503: A required dependency is unavailable; try again
      */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
+    '5XX': Problem;
 };
 
 export type PatchDeviceTypeError = PatchDeviceTypeErrors[keyof PatchDeviceTypeErrors];
@@ -3804,13 +3647,9 @@ export type ListFirmwareAssociationsErrors = {
      */
     431: Problem;
     /**
-     * Internal error of the service
+     * Internal error of the service; 503: A required dependency is unavailable; try again
      */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
+    '5XX': Problem;
 };
 
 export type ListFirmwareAssociationsError = ListFirmwareAssociationsErrors[keyof ListFirmwareAssociationsErrors];
@@ -3886,13 +3725,9 @@ export type CreateFirmwareAssociationErrors = {
      */
     431: Problem;
     /**
-     * Internal error of the service
+     * Internal error of the service; 503: A required dependency is unavailable; try again
      */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
+    '5XX': Problem;
 };
 
 export type CreateFirmwareAssociationError = CreateFirmwareAssociationErrors[keyof CreateFirmwareAssociationErrors];
@@ -3945,13 +3780,9 @@ export type DeleteFirmwareAssociationErrors = {
      */
     431: Problem;
     /**
-     * Internal error of the service
+     * Internal error of the service; 503: A required dependency is unavailable; try again
      */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
+    '5XX': Problem;
 };
 
 export type DeleteFirmwareAssociationError = DeleteFirmwareAssociationErrors[keyof DeleteFirmwareAssociationErrors];
@@ -4051,13 +3882,9 @@ export type ListDevicesErrors = {
      */
     431: Problem;
     /**
-     * Internal error of the service
+     * Internal error of the service; 503: A required dependency is unavailable; try again
      */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
+    '5XX': Problem;
 };
 
 export type ListDevicesError = ListDevicesErrors[keyof ListDevicesErrors];
@@ -4158,13 +3985,9 @@ export type CreateDeviceErrors = {
      */
     431: Problem;
     /**
-     * Internal error of the service
+     * Internal error of the service; 503: A required dependency is unavailable; try again
      */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
+    '5XX': Problem;
 };
 
 export type CreateDeviceError = CreateDeviceErrors[keyof CreateDeviceErrors];
@@ -4224,13 +4047,9 @@ export type DeleteDeviceErrors = {
      */
     431: Problem;
     /**
-     * Internal error of the service
+     * Internal error of the service; 503: A required dependency is unavailable; try again
      */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
+    '5XX': Problem;
 };
 
 export type DeleteDeviceError = DeleteDeviceErrors[keyof DeleteDeviceErrors];
@@ -4279,13 +4098,9 @@ export type GetDeviceErrors = {
      */
     431: Problem;
     /**
-     * Internal error of the service
+     * Internal error of the service; 503: A required dependency is unavailable; try again
      */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
+    '5XX': Problem;
 };
 
 export type GetDeviceError = GetDeviceErrors[keyof GetDeviceErrors];
@@ -4352,13 +4167,9 @@ export type PatchDeviceErrors = {
      */
     431: Problem;
     /**
-     * Internal error of the service
+     * Internal error of the service; 503: A required dependency is unavailable; try again
      */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
+    '5XX': Problem;
 };
 
 export type PatchDeviceError = PatchDeviceErrors[keyof PatchDeviceErrors];
@@ -4412,13 +4223,9 @@ export type ListCredentialsErrors = {
      */
     431: Problem;
     /**
-     * Internal error of the service
+     * Internal error of the service; 503: A required dependency is unavailable; try again
      */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
+    '5XX': Problem;
 };
 
 export type ListCredentialsError = ListCredentialsErrors[keyof ListCredentialsErrors];
@@ -4493,13 +4300,9 @@ export type CreateCredentialErrors = {
      */
     431: Problem;
     /**
-     * Internal error of the service
+     * Internal error of the service; 503: A required dependency is unavailable; try again
      */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
+    '5XX': Problem;
 };
 
 export type CreateCredentialError = CreateCredentialErrors[keyof CreateCredentialErrors];
@@ -4551,13 +4354,9 @@ export type RevokeCredentialErrors = {
      */
     431: Problem;
     /**
-     * Internal error of the service
+     * Internal error of the service; 503: A required dependency is unavailable; try again
      */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
+    '5XX': Problem;
 };
 
 export type RevokeCredentialError = RevokeCredentialErrors[keyof RevokeCredentialErrors];
@@ -4628,13 +4427,9 @@ export type ListCertificatesErrors = {
      */
     431: Problem;
     /**
-     * Internal error of the service
+     * Internal error of the service; 503: A required dependency is unavailable; try again
      */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
+    '5XX': Problem;
 };
 
 export type ListCertificatesError = ListCertificatesErrors[keyof ListCertificatesErrors];
@@ -4709,13 +4504,9 @@ export type CreateCertificateErrors = {
      */
     431: Problem;
     /**
-     * Internal error of the service
+     * Internal error of the service; 503: A required dependency is unavailable; try again
      */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
+    '5XX': Problem;
 };
 
 export type CreateCertificateError = CreateCertificateErrors[keyof CreateCertificateErrors];
@@ -4767,13 +4558,9 @@ export type DeleteCertificateErrors = {
      */
     431: Problem;
     /**
-     * Internal error of the service
+     * Internal error of the service; 503: A required dependency is unavailable; try again
      */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
+    '5XX': Problem;
 };
 
 export type DeleteCertificateError = DeleteCertificateErrors[keyof DeleteCertificateErrors];
@@ -4835,13 +4622,9 @@ export type PatchCertificateErrors = {
      */
     431: Problem;
     /**
-     * Internal error of the service
+     * Internal error of the service; 503: A required dependency is unavailable; try again
      */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
+    '5XX': Problem;
 };
 
 export type PatchCertificateError = PatchCertificateErrors[keyof PatchCertificateErrors];
@@ -4886,13 +4669,9 @@ export type GetHawkbitSettingsErrors = {
      */
     431: Problem;
     /**
-     * Internal error of the service
+     * Internal error of the service; 503: A required dependency is unavailable; try again
      */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
+    '5XX': Problem;
 };
 
 export type GetHawkbitSettingsError = GetHawkbitSettingsErrors[keyof GetHawkbitSettingsErrors];
@@ -4953,13 +4732,9 @@ export type PatchHawkbitSettingsErrors = {
      */
     431: Problem;
     /**
-     * Internal error of the service
+     * Internal error of the service; 503: A required dependency is unavailable; try again
      */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
+    '5XX': Problem;
 };
 
 export type PatchHawkbitSettingsError = PatchHawkbitSettingsErrors[keyof PatchHawkbitSettingsErrors];
@@ -5026,13 +4801,9 @@ export type ListEnrolmentTokensErrors = {
      */
     431: Problem;
     /**
-     * Internal error of the service
+     * Internal error of the service; 503: A required dependency is unavailable; try again
      */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
+    '5XX': Problem;
 };
 
 export type ListEnrolmentTokensError = ListEnrolmentTokensErrors[keyof ListEnrolmentTokensErrors];
@@ -5097,13 +4868,9 @@ export type CreateEnrolmentTokenErrors = {
      */
     431: Problem;
     /**
-     * Internal error of the service
+     * Internal error of the service; 503: A required dependency is unavailable; try again
      */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
+    '5XX': Problem;
 };
 
 export type CreateEnrolmentTokenError = CreateEnrolmentTokenErrors[keyof CreateEnrolmentTokenErrors];
@@ -5154,13 +4921,9 @@ export type RevokeEnrolmentTokenErrors = {
      */
     431: Problem;
     /**
-     * Internal error of the service
+     * Internal error of the service; 503: A required dependency is unavailable; try again
      */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
+    '5XX': Problem;
 };
 
 export type RevokeEnrolmentTokenError = RevokeEnrolmentTokenErrors[keyof RevokeEnrolmentTokenErrors];
@@ -5226,13 +4989,9 @@ export type ListEnrolmentsErrors = {
      */
     431: Problem;
     /**
-     * Internal error of the service
+     * Internal error of the service; 503: A required dependency is unavailable; try again
      */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
+    '5XX': Problem;
 };
 
 export type ListEnrolmentsError = ListEnrolmentsErrors[keyof ListEnrolmentsErrors];
@@ -5309,13 +5068,9 @@ export type ApproveEnrolmentErrors = {
      */
     431: Problem;
     /**
-     * Internal error of the service
+     * Internal error of the service; 503: A required dependency is unavailable; try again
      */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
+    '5XX': Problem;
 };
 
 export type ApproveEnrolmentError = ApproveEnrolmentErrors[keyof ApproveEnrolmentErrors];
@@ -5391,13 +5146,9 @@ export type RejectEnrolmentErrors = {
      */
     431: Problem;
     /**
-     * Internal error of the service
+     * Internal error of the service; 503: A required dependency is unavailable; try again
      */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
+    '5XX': Problem;
 };
 
 export type RejectEnrolmentError = RejectEnrolmentErrors[keyof RejectEnrolmentErrors];
@@ -5465,13 +5216,9 @@ export type PreauthoriseEnrolmentErrors = {
      */
     431: Problem;
     /**
-     * Internal error of the service
+     * Internal error of the service; 503: A required dependency is unavailable; try again
      */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
+    '5XX': Problem;
 };
 
 export type PreauthoriseEnrolmentError = PreauthoriseEnrolmentErrors[keyof PreauthoriseEnrolmentErrors];
@@ -5525,13 +5272,9 @@ export type ListDeviceSlotsErrors = {
      */
     431: Problem;
     /**
-     * Internal error of the service
+     * Internal error of the service; 503: A required dependency is unavailable; try again
      */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
+    '5XX': Problem;
 };
 
 export type ListDeviceSlotsError = ListDeviceSlotsErrors[keyof ListDeviceSlotsErrors];
@@ -5586,13 +5329,9 @@ export type ListDiagnosticsErrors = {
      */
     431: Problem;
     /**
-     * Internal error of the service
+     * Internal error of the service; 503: A required dependency is unavailable; try again
      */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
+    '5XX': Problem;
 };
 
 export type ListDiagnosticsError = ListDiagnosticsErrors[keyof ListDiagnosticsErrors];
@@ -5658,13 +5397,9 @@ export type ReadDeviceTimelineErrors = {
      */
     431: Problem;
     /**
-     * Internal error of the service
+     * Internal error of the service; 503: A required dependency is unavailable; try again
      */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
+    '5XX': Problem;
 };
 
 export type ReadDeviceTimelineError = ReadDeviceTimelineErrors[keyof ReadDeviceTimelineErrors];
@@ -5735,13 +5470,9 @@ export type ListFirmwareInstallationsOfDeviceErrors = {
      */
     431: Problem;
     /**
-     * Internal error of the service
+     * Internal error of the service; 503: A required dependency is unavailable; try again
      */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
+    '5XX': Problem;
 };
 
 export type ListFirmwareInstallationsOfDeviceError = ListFirmwareInstallationsOfDeviceErrors[keyof ListFirmwareInstallationsOfDeviceErrors];
@@ -5812,13 +5543,9 @@ export type CreateFirmwareInstallationErrors = {
      */
     431: Problem;
     /**
-     * Internal error of the service
+     * Internal error of the service; 503: A required dependency is unavailable; try again
      */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
+    '5XX': Problem;
 };
 
 export type CreateFirmwareInstallationError = CreateFirmwareInstallationErrors[keyof CreateFirmwareInstallationErrors];
@@ -5866,13 +5593,9 @@ export type ReadFirmwareInstallationErrors = {
      */
     431: Problem;
     /**
-     * Internal error of the service
+     * Internal error of the service; 503: A required dependency is unavailable; try again
      */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
+    '5XX': Problem;
 };
 
 export type ReadFirmwareInstallationError = ReadFirmwareInstallationErrors[keyof ReadFirmwareInstallationErrors];
@@ -5936,13 +5659,9 @@ export type ReportFirmwareInstallationErrors = {
      */
     431: Problem;
     /**
-     * Internal error of the service
+     * Internal error of the service; 503: A required dependency is unavailable; try again
      */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
+    '5XX': Problem;
 };
 
 export type ReportFirmwareInstallationError = ReportFirmwareInstallationErrors[keyof ReportFirmwareInstallationErrors];
@@ -6015,13 +5734,9 @@ export type CancelFirmwareInstallationErrors = {
      */
     431: Problem;
     /**
-     * Internal error of the service
+     * Internal error of the service; 503: A required dependency is unavailable; try again
      */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
+    '5XX': Problem;
 };
 
 export type CancelFirmwareInstallationError = CancelFirmwareInstallationErrors[keyof CancelFirmwareInstallationErrors];
@@ -6038,9 +5753,7 @@ export type CancelFirmwareInstallationResponses = {
 export type CancelFirmwareInstallationResponse = CancelFirmwareInstallationResponses[keyof CancelFirmwareInstallationResponses];
 
 export type ReleaseFirmwareInstallationData = {
-    body?: {
-        [key: string]: never;
-    };
+    body?: Nothing;
     headers?: {
         'Idempotency-Key'?: IdempotencyKey;
     };
@@ -6094,13 +5807,9 @@ export type ReleaseFirmwareInstallationErrors = {
      */
     431: Problem;
     /**
-     * Internal error of the service
+     * Internal error of the service; 503: A required dependency is unavailable; try again
      */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
+    '5XX': Problem;
 };
 
 export type ReleaseFirmwareInstallationError = ReleaseFirmwareInstallationErrors[keyof ReleaseFirmwareInstallationErrors];
@@ -6117,9 +5826,7 @@ export type ReleaseFirmwareInstallationResponses = {
 export type ReleaseFirmwareInstallationResponse = ReleaseFirmwareInstallationResponses[keyof ReleaseFirmwareInstallationResponses];
 
 export type RetryFirmwareInstallationData = {
-    body?: {
-        [key: string]: never;
-    };
+    body?: Nothing;
     headers?: {
         'Idempotency-Key'?: IdempotencyKey;
     };
@@ -6173,13 +5880,9 @@ export type RetryFirmwareInstallationErrors = {
      */
     431: Problem;
     /**
-     * Internal error of the service
+     * Internal error of the service; 503: A required dependency is unavailable; try again
      */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
+    '5XX': Problem;
 };
 
 export type RetryFirmwareInstallationError = RetryFirmwareInstallationErrors[keyof RetryFirmwareInstallationErrors];
@@ -6278,13 +5981,9 @@ export type ListFirmwareInstallationsErrors = {
      */
     431: Problem;
     /**
-     * Internal error of the service
+     * Internal error of the service; 503: A required dependency is unavailable; try again
      */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
+    '5XX': Problem;
 };
 
 export type ListFirmwareInstallationsError = ListFirmwareInstallationsErrors[keyof ListFirmwareInstallationsErrors];
@@ -6360,13 +6059,9 @@ export type ListRolloutsErrors = {
      */
     431: Problem;
     /**
-     * Internal error of the service
+     * Internal error of the service; 503: A required dependency is unavailable; try again
      */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
+    '5XX': Problem;
 };
 
 export type ListRolloutsError = ListRolloutsErrors[keyof ListRolloutsErrors];
@@ -6435,13 +6130,9 @@ export type CreateRolloutErrors = {
      */
     431: Problem;
     /**
-     * Internal error of the service
+     * Internal error of the service; 503: A required dependency is unavailable; try again
      */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
+    '5XX': Problem;
 };
 
 export type CreateRolloutError = CreateRolloutErrors[keyof CreateRolloutErrors];
@@ -6506,13 +6197,9 @@ export type DeleteRolloutErrors = {
      */
     431: Problem;
     /**
-     * Internal error of the service
+     * Internal error of the service; 503: A required dependency is unavailable; try again
      */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
+    '5XX': Problem;
 };
 
 export type DeleteRolloutError = DeleteRolloutErrors[keyof DeleteRolloutErrors];
@@ -6561,13 +6248,9 @@ export type ReadRolloutErrors = {
      */
     431: Problem;
     /**
-     * Internal error of the service
+     * Internal error of the service; 503: A required dependency is unavailable; try again
      */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
+    '5XX': Problem;
 };
 
 export type ReadRolloutError = ReadRolloutErrors[keyof ReadRolloutErrors];
@@ -6644,13 +6327,9 @@ export type AmendRolloutErrors = {
      */
     431: Problem;
     /**
-     * Internal error of the service
+     * Internal error of the service; 503: A required dependency is unavailable; try again
      */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
+    '5XX': Problem;
 };
 
 export type AmendRolloutError = AmendRolloutErrors[keyof AmendRolloutErrors];
@@ -6667,9 +6346,7 @@ export type AmendRolloutResponses = {
 export type AmendRolloutResponse = AmendRolloutResponses[keyof AmendRolloutResponses];
 
 export type StartRolloutData = {
-    body?: {
-        [key: string]: never;
-    };
+    body?: Nothing;
     headers?: {
         /**
          * The `version` that was looked at: 412 where it has moved on
@@ -6734,13 +6411,9 @@ export type StartRolloutErrors = {
      */
     431: Problem;
     /**
-     * Internal error of the service
+     * Internal error of the service; 503: A required dependency is unavailable; try again
      */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
+    '5XX': Problem;
 };
 
 export type StartRolloutError = StartRolloutErrors[keyof StartRolloutErrors];
@@ -6757,12 +6430,7 @@ export type StartRolloutResponses = {
 export type StartRolloutResponse = StartRolloutResponses[keyof StartRolloutResponses];
 
 export type PauseRolloutData = {
-    body?: {
-        /**
-         * For people; it stands in the history, and where the rollout says why
-         */
-        reason?: Label1To255;
-    };
+    body?: Pause;
     headers?: {
         /**
          * The `version` that was looked at: 412 where it has moved on
@@ -6827,13 +6495,9 @@ export type PauseRolloutErrors = {
      */
     431: Problem;
     /**
-     * Internal error of the service
+     * Internal error of the service; 503: A required dependency is unavailable; try again
      */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
+    '5XX': Problem;
 };
 
 export type PauseRolloutError = PauseRolloutErrors[keyof PauseRolloutErrors];
@@ -6854,7 +6518,7 @@ export type ResumeRolloutData = {
         /**
          * Which pause ends
          */
-        reason: 'operator' | 'failure_budget' | 'gate_failed' | 'gate_inconclusive' | 'approval' | 'window' | 'freeze';
+        reason: PauseReason;
         /**
          * Why; it stands in the history. Required for gate_failed and gate_inconclusive
          */
@@ -6924,13 +6588,9 @@ export type ResumeRolloutErrors = {
      */
     431: Problem;
     /**
-     * Internal error of the service
+     * Internal error of the service; 503: A required dependency is unavailable; try again
      */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
+    '5XX': Problem;
 };
 
 export type ResumeRolloutError = ResumeRolloutErrors[keyof ResumeRolloutErrors];
@@ -7021,13 +6681,9 @@ export type AbortRolloutErrors = {
      */
     431: Problem;
     /**
-     * Internal error of the service
+     * Internal error of the service; 503: A required dependency is unavailable; try again
      */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
+    '5XX': Problem;
 };
 
 export type AbortRolloutError = AbortRolloutErrors[keyof AbortRolloutErrors];
@@ -7044,12 +6700,7 @@ export type AbortRolloutResponses = {
 export type AbortRolloutResponse = AbortRolloutResponses[keyof AbortRolloutResponses];
 
 export type RollBackRolloutData = {
-    body?: {
-        /**
-         * For people; it stands in the history, and where the rollout says why
-         */
-        reason?: Label1To255;
-    };
+    body?: Pause;
     headers?: {
         /**
          * The `version` that was looked at: 412 where it has moved on
@@ -7114,13 +6765,9 @@ export type RollBackRolloutErrors = {
      */
     431: Problem;
     /**
-     * Internal error of the service
+     * Internal error of the service; 503: A required dependency is unavailable; try again
      */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
+    '5XX': Problem;
 };
 
 export type RollBackRolloutError = RollBackRolloutErrors[keyof RollBackRolloutErrors];
@@ -7207,13 +6854,9 @@ export type RetryRolloutErrors = {
      */
     431: Problem;
     /**
-     * Internal error of the service
+     * Internal error of the service; 503: A required dependency is unavailable; try again
      */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
+    '5XX': Problem;
 };
 
 export type RetryRolloutError = RetryRolloutErrors[keyof RetryRolloutErrors];
@@ -7230,9 +6873,7 @@ export type RetryRolloutResponses = {
 export type RetryRolloutResponse = RetryRolloutResponses[keyof RetryRolloutResponses];
 
 export type ApproveRolloutData = {
-    body?: {
-        [key: string]: never;
-    };
+    body?: Nothing;
     headers?: {
         /**
          * The `version` that was looked at: 412 where it has moved on
@@ -7297,13 +6938,9 @@ export type ApproveRolloutErrors = {
      */
     431: Problem;
     /**
-     * Internal error of the service
+     * Internal error of the service; 503: A required dependency is unavailable; try again
      */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
+    '5XX': Problem;
 };
 
 export type ApproveRolloutError = ApproveRolloutErrors[keyof ApproveRolloutErrors];
@@ -7320,12 +6957,7 @@ export type ApproveRolloutResponses = {
 export type ApproveRolloutResponse = ApproveRolloutResponses[keyof ApproveRolloutResponses];
 
 export type RejectRolloutData = {
-    body: {
-        /**
-         * For people; it stands in the history, and where the rollout says why
-         */
-        reason: Label1To255;
-    };
+    body: Rejection;
     headers?: {
         /**
          * The `version` that was looked at: 412 where it has moved on
@@ -7390,13 +7022,9 @@ export type RejectRolloutErrors = {
      */
     431: Problem;
     /**
-     * Internal error of the service
+     * Internal error of the service; 503: A required dependency is unavailable; try again
      */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
+    '5XX': Problem;
 };
 
 export type RejectRolloutError = RejectRolloutErrors[keyof RejectRolloutErrors];
@@ -7413,9 +7041,7 @@ export type RejectRolloutResponses = {
 export type RejectRolloutResponse = RejectRolloutResponses[keyof RejectRolloutResponses];
 
 export type ApproveRolloutGroupData = {
-    body?: {
-        [key: string]: never;
-    };
+    body?: Nothing;
     headers?: {
         /**
          * The `version` that was looked at: 412 where it has moved on
@@ -7481,13 +7107,9 @@ export type ApproveRolloutGroupErrors = {
      */
     431: Problem;
     /**
-     * Internal error of the service
+     * Internal error of the service; 503: A required dependency is unavailable; try again
      */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
+    '5XX': Problem;
 };
 
 export type ApproveRolloutGroupError = ApproveRolloutGroupErrors[keyof ApproveRolloutGroupErrors];
@@ -7575,13 +7197,9 @@ export type SkipRolloutGroupErrors = {
      */
     431: Problem;
     /**
-     * Internal error of the service
+     * Internal error of the service; 503: A required dependency is unavailable; try again
      */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
+    '5XX': Problem;
 };
 
 export type SkipRolloutGroupError = SkipRolloutGroupErrors[keyof SkipRolloutGroupErrors];
@@ -7598,12 +7216,7 @@ export type SkipRolloutGroupResponses = {
 export type SkipRolloutGroupResponse = SkipRolloutGroupResponses[keyof SkipRolloutGroupResponses];
 
 export type RejectRolloutGroupData = {
-    body: {
-        /**
-         * For people; it stands in the history, and where the rollout says why
-         */
-        reason: Label1To255;
-    };
+    body: Rejection;
     headers?: {
         /**
          * The `version` that was looked at: 412 where it has moved on
@@ -7669,13 +7282,9 @@ export type RejectRolloutGroupErrors = {
      */
     431: Problem;
     /**
-     * Internal error of the service
+     * Internal error of the service; 503: A required dependency is unavailable; try again
      */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
+    '5XX': Problem;
 };
 
 export type RejectRolloutGroupError = RejectRolloutGroupErrors[keyof RejectRolloutGroupErrors];
@@ -7743,13 +7352,9 @@ export type SimulateRolloutErrors = {
      */
     431: Problem;
     /**
-     * Internal error of the service
+     * Internal error of the service; 503: A required dependency is unavailable; try again
      */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
+    '5XX': Problem;
 };
 
 export type SimulateRolloutError = SimulateRolloutErrors[keyof SimulateRolloutErrors];
@@ -7814,13 +7419,9 @@ export type ListRolloutDevicesErrors = {
      */
     431: Problem;
     /**
-     * Internal error of the service
+     * Internal error of the service; 503: A required dependency is unavailable; try again
      */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
+    '5XX': Problem;
 };
 
 export type ListRolloutDevicesError = ListRolloutDevicesErrors[keyof ListRolloutDevicesErrors];
@@ -7877,13 +7478,9 @@ export type ReadRolloutSeriesErrors = {
      */
     431: Problem;
     /**
-     * Internal error of the service
+     * Internal error of the service; 503: A required dependency is unavailable; try again
      */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
+    '5XX': Problem;
 };
 
 export type ReadRolloutSeriesError = ReadRolloutSeriesErrors[keyof ReadRolloutSeriesErrors];
@@ -7962,13 +7559,9 @@ export type ListRolloutEventsErrors = {
      */
     431: Problem;
     /**
-     * Internal error of the service
+     * Internal error of the service; 503: A required dependency is unavailable; try again
      */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
+    '5XX': Problem;
 };
 
 export type ListRolloutEventsError = ListRolloutEventsErrors[keyof ListRolloutEventsErrors];
@@ -8021,13 +7614,9 @@ export type ListApprovalsErrors = {
      */
     431: Problem;
     /**
-     * Internal error of the service
+     * Internal error of the service; 503: A required dependency is unavailable; try again
      */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
+    '5XX': Problem;
 };
 
 export type ListApprovalsError = ListApprovalsErrors[keyof ListApprovalsErrors];
@@ -8075,13 +7664,9 @@ export type ReadFirmwareUsageErrors = {
      */
     431: Problem;
     /**
-     * Internal error of the service
+     * Internal error of the service; 503: A required dependency is unavailable; try again
      */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
+    '5XX': Problem;
 };
 
 export type ReadFirmwareUsageError = ReadFirmwareUsageErrors[keyof ReadFirmwareUsageErrors];
@@ -8154,13 +7739,9 @@ export type ListDeviceRolloutsErrors = {
      */
     431: Problem;
     /**
-     * Internal error of the service
+     * Internal error of the service; 503: A required dependency is unavailable; try again
      */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
+    '5XX': Problem;
 };
 
 export type ListDeviceRolloutsError = ListDeviceRolloutsErrors[keyof ListDeviceRolloutsErrors];
@@ -8250,13 +7831,9 @@ export type ListEventsErrors = {
      */
     431: Problem;
     /**
-     * Internal error of the service
+     * Internal error of the service; 503: A required dependency is unavailable; try again
      */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
+    '5XX': Problem;
 };
 
 export type ListEventsError = ListEventsErrors[keyof ListEventsErrors];
@@ -8305,13 +7882,9 @@ export type ListWebhooksErrors = {
      */
     431: Problem;
     /**
-     * Internal error of the service
+     * Internal error of the service; 503: A required dependency is unavailable; try again
      */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
+    '5XX': Problem;
 };
 
 export type ListWebhooksError = ListWebhooksErrors[keyof ListWebhooksErrors];
@@ -8380,13 +7953,9 @@ export type CreateWebhookErrors = {
      */
     431: Problem;
     /**
-     * Internal error of the service
+     * Internal error of the service; 503: A required dependency is unavailable; try again
      */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
+    '5XX': Problem;
 };
 
 export type CreateWebhookError = CreateWebhookErrors[keyof CreateWebhookErrors];
@@ -8437,13 +8006,9 @@ export type DeleteWebhookErrors = {
      */
     431: Problem;
     /**
-     * Internal error of the service
+     * Internal error of the service; 503: A required dependency is unavailable; try again
      */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
+    '5XX': Problem;
 };
 
 export type DeleteWebhookError = DeleteWebhookErrors[keyof DeleteWebhookErrors];
@@ -8492,13 +8057,9 @@ export type ReadWebhookErrors = {
      */
     431: Problem;
     /**
-     * Internal error of the service
+     * Internal error of the service; 503: A required dependency is unavailable; try again
      */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
+    '5XX': Problem;
 };
 
 export type ReadWebhookError = ReadWebhookErrors[keyof ReadWebhookErrors];
@@ -8561,13 +8122,9 @@ export type PatchWebhookErrors = {
      */
     431: Problem;
     /**
-     * Internal error of the service
+     * Internal error of the service; 503: A required dependency is unavailable; try again
      */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
+    '5XX': Problem;
 };
 
 export type PatchWebhookError = PatchWebhookErrors[keyof PatchWebhookErrors];
@@ -8644,13 +8201,9 @@ export type ListWebhookDeliveriesErrors = {
      */
     431: Problem;
     /**
-     * Internal error of the service
+     * Internal error of the service; 503: A required dependency is unavailable; try again
      */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
+    '5XX': Problem;
 };
 
 export type ListWebhookDeliveriesError = ListWebhookDeliveriesErrors[keyof ListWebhookDeliveriesErrors];
@@ -8668,9 +8221,7 @@ export type ListWebhookDeliveriesResponses = {
 export type ListWebhookDeliveriesResponse = ListWebhookDeliveriesResponses[keyof ListWebhookDeliveriesResponses];
 
 export type RedeliverWebhookData = {
-    body?: {
-        [key: string]: never;
-    };
+    body?: Nothing;
     headers?: {
         'Idempotency-Key'?: IdempotencyKey;
     };
@@ -8724,13 +8275,9 @@ export type RedeliverWebhookErrors = {
      */
     431: Problem;
     /**
-     * Internal error of the service
+     * Internal error of the service; 503: A required dependency is unavailable; try again
      */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
+    '5XX': Problem;
 };
 
 export type RedeliverWebhookError = RedeliverWebhookErrors[keyof RedeliverWebhookErrors];
@@ -8801,13 +8348,9 @@ export type ListRolloutTemplatesErrors = {
      */
     431: Problem;
     /**
-     * Internal error of the service
+     * Internal error of the service; 503: A required dependency is unavailable; try again
      */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
+    '5XX': Problem;
 };
 
 export type ListRolloutTemplatesError = ListRolloutTemplatesErrors[keyof ListRolloutTemplatesErrors];
@@ -8872,13 +8415,9 @@ export type CreateRolloutTemplateErrors = {
      */
     431: Problem;
     /**
-     * Internal error of the service
+     * Internal error of the service; 503: A required dependency is unavailable; try again
      */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
+    '5XX': Problem;
 };
 
 export type CreateRolloutTemplateError = CreateRolloutTemplateErrors[keyof CreateRolloutTemplateErrors];
@@ -8929,13 +8468,9 @@ export type DeleteRolloutTemplateErrors = {
      */
     431: Problem;
     /**
-     * Internal error of the service
+     * Internal error of the service; 503: A required dependency is unavailable; try again
      */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
+    '5XX': Problem;
 };
 
 export type DeleteRolloutTemplateError = DeleteRolloutTemplateErrors[keyof DeleteRolloutTemplateErrors];
@@ -8984,13 +8519,9 @@ export type ReadRolloutTemplateErrors = {
      */
     431: Problem;
     /**
-     * Internal error of the service
+     * Internal error of the service; 503: A required dependency is unavailable; try again
      */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
+    '5XX': Problem;
 };
 
 export type ReadRolloutTemplateError = ReadRolloutTemplateErrors[keyof ReadRolloutTemplateErrors];
@@ -9057,13 +8588,9 @@ export type ListApiKeysErrors = {
      */
     431: Problem;
     /**
-     * Internal error of the service
+     * Internal error of the service; 503: A required dependency is unavailable; try again
      */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
+    '5XX': Problem;
 };
 
 export type ListApiKeysError = ListApiKeysErrors[keyof ListApiKeysErrors];
@@ -9132,13 +8659,9 @@ export type CreateApiKeyErrors = {
      */
     431: Problem;
     /**
-     * Internal error of the service
+     * Internal error of the service; 503: A required dependency is unavailable; try again
      */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
+    '5XX': Problem;
 };
 
 export type CreateApiKeyError = CreateApiKeyErrors[keyof CreateApiKeyErrors];
@@ -9193,13 +8716,9 @@ export type RevokeApiKeyErrors = {
      */
     431: Problem;
     /**
-     * Internal error of the service
+     * Internal error of the service; 503: A required dependency is unavailable; try again
      */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
+    '5XX': Problem;
 };
 
 export type RevokeApiKeyError = RevokeApiKeyErrors[keyof RevokeApiKeyErrors];
@@ -9248,13 +8767,9 @@ export type ReadApiKeyErrors = {
      */
     431: Problem;
     /**
-     * Internal error of the service
+     * Internal error of the service; 503: A required dependency is unavailable; try again
      */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
+    '5XX': Problem;
 };
 
 export type ReadApiKeyError = ReadApiKeyErrors[keyof ReadApiKeyErrors];
@@ -9321,13 +8836,9 @@ export type PatchApiKeyErrors = {
      */
     431: Problem;
     /**
-     * Internal error of the service
+     * Internal error of the service; 503: A required dependency is unavailable; try again
      */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
+    '5XX': Problem;
 };
 
 export type PatchApiKeyError = PatchApiKeyErrors[keyof PatchApiKeyErrors];
@@ -9406,13 +8917,9 @@ export type RotateApiKeyErrors = {
      */
     431: Problem;
     /**
-     * Internal error of the service
+     * Internal error of the service; 503: A required dependency is unavailable; try again
      */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
+    '5XX': Problem;
 };
 
 export type RotateApiKeyError = RotateApiKeyErrors[keyof RotateApiKeyErrors];
@@ -9460,13 +8967,9 @@ export type ListTenantsErrors = {
      */
     431: Problem;
     /**
-     * Internal error of the service
+     * Internal error of the service; 503: A required dependency is unavailable; try again
      */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
+    '5XX': Problem;
 };
 
 export type ListTenantsError = ListTenantsErrors[keyof ListTenantsErrors];
@@ -9535,13 +9038,9 @@ export type CreateTenantErrors = {
      */
     431: Problem;
     /**
-     * Internal error of the service
+     * Internal error of the service; 503: A required dependency is unavailable; try again
      */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
+    '5XX': Problem;
 };
 
 export type CreateTenantError = CreateTenantErrors[keyof CreateTenantErrors];
@@ -9598,13 +9097,9 @@ export type DeleteTenantErrors = {
      */
     431: Problem;
     /**
-     * Internal error of the service
+     * Internal error of the service; 503: A required dependency is unavailable; try again
      */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
+    '5XX': Problem;
 };
 
 export type DeleteTenantError = DeleteTenantErrors[keyof DeleteTenantErrors];
@@ -9655,13 +9150,9 @@ export type ReadTenantErrors = {
      */
     431: Problem;
     /**
-     * Internal error of the service
+     * Internal error of the service; 503: A required dependency is unavailable; try again
      */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
+    '5XX': Problem;
 };
 
 export type ReadTenantError = ReadTenantErrors[keyof ReadTenantErrors];
@@ -9728,13 +9219,9 @@ export type PatchTenantErrors = {
      */
     431: Problem;
     /**
-     * Internal error of the service
+     * Internal error of the service; 503: A required dependency is unavailable; try again
      */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
+    '5XX': Problem;
 };
 
 export type PatchTenantError = PatchTenantErrors[keyof PatchTenantErrors];
@@ -9796,13 +9283,9 @@ export type ImportDevicesErrors = {
      */
     431: Problem;
     /**
-     * Internal error of the service
+     * Internal error of the service; 503: A required dependency is unavailable; try again
      */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
+    '5XX': Problem;
 };
 
 export type ImportDevicesError = ImportDevicesErrors[keyof ImportDevicesErrors];
@@ -9852,13 +9335,9 @@ export type ExportDevicesErrors = {
      */
     431: Problem;
     /**
-     * Internal error of the service
+     * Internal error of the service; 503: A required dependency is unavailable; try again
      */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
+    '5XX': Problem;
 };
 
 export type ExportDevicesError = ExportDevicesErrors[keyof ExportDevicesErrors];
@@ -9920,13 +9399,9 @@ export type ActOnDevicesErrors = {
      */
     431: Problem;
     /**
-     * Internal error of the service
+     * Internal error of the service; 503: A required dependency is unavailable; try again
      */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
+    '5XX': Problem;
 };
 
 export type ActOnDevicesError = ActOnDevicesErrors[keyof ActOnDevicesErrors];
@@ -9993,13 +9468,9 @@ export type ListJobsErrors = {
      */
     431: Problem;
     /**
-     * Internal error of the service
+     * Internal error of the service; 503: A required dependency is unavailable; try again
      */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
+    '5XX': Problem;
 };
 
 export type ListJobsError = ListJobsErrors[keyof ListJobsErrors];
@@ -10051,13 +9522,9 @@ export type ReadJobErrors = {
      */
     431: Problem;
     /**
-     * Internal error of the service
+     * Internal error of the service; 503: A required dependency is unavailable; try again
      */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
+    '5XX': Problem;
 };
 
 export type ReadJobError = ReadJobErrors[keyof ReadJobErrors];
@@ -10074,9 +9541,7 @@ export type ReadJobResponses = {
 export type ReadJobResponse = ReadJobResponses[keyof ReadJobResponses];
 
 export type CancelJobData = {
-    body?: {
-        [key: string]: never;
-    };
+    body?: Nothing;
     headers?: {
         'Idempotency-Key'?: IdempotencyKey;
     };
@@ -10129,13 +9594,9 @@ export type CancelJobErrors = {
      */
     431: Problem;
     /**
-     * Internal error of the service
+     * Internal error of the service; 503: A required dependency is unavailable; try again
      */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
+    '5XX': Problem;
 };
 
 export type CancelJobError = CancelJobErrors[keyof CancelJobErrors];
@@ -10194,13 +9655,9 @@ export type DeleteJobResultErrors = {
      */
     431: Problem;
     /**
-     * Internal error of the service
+     * Internal error of the service; 503: A required dependency is unavailable; try again
      */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
+    '5XX': Problem;
 };
 
 export type DeleteJobResultError = DeleteJobResultErrors[keyof DeleteJobResultErrors];
@@ -10257,13 +9714,9 @@ export type ReadJobResultErrors = {
      */
     431: Problem;
     /**
-     * Internal error of the service
+     * Internal error of the service; 503: A required dependency is unavailable; try again
      */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
+    '5XX': Problem;
 };
 
 export type ReadJobResultError = ReadJobResultErrors[keyof ReadJobResultErrors];
@@ -10336,13 +9789,9 @@ export type ListAuditErrors = {
      */
     431: Problem;
     /**
-     * Internal error of the service
+     * Internal error of the service; 503: A required dependency is unavailable; try again
      */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
+    '5XX': Problem;
 };
 
 export type ListAuditError = ListAuditErrors[keyof ListAuditErrors];
@@ -10401,13 +9850,9 @@ export type ReadAuditEntryErrors = {
      */
     431: Problem;
     /**
-     * Internal error of the service
+     * Internal error of the service; 503: A required dependency is unavailable; try again
      */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
+    '5XX': Problem;
 };
 
 export type ReadAuditEntryError = ReadAuditEntryErrors[keyof ReadAuditEntryErrors];
@@ -10452,13 +9897,9 @@ export type ReadAuditKeyErrors = {
      */
     431: Problem;
     /**
-     * Internal error of the service
+     * Internal error of the service; 503: A required dependency is unavailable; try again
      */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
+    '5XX': Problem;
 };
 
 export type ReadAuditKeyError = ReadAuditKeyErrors[keyof ReadAuditKeyErrors];
@@ -10503,13 +9944,9 @@ export type ReadAuditCheckpointErrors = {
      */
     431: Problem;
     /**
-     * Internal error of the service
+     * Internal error of the service; 503: A required dependency is unavailable; try again
      */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
+    '5XX': Problem;
 };
 
 export type ReadAuditCheckpointError = ReadAuditCheckpointErrors[keyof ReadAuditCheckpointErrors];
@@ -10561,13 +9998,9 @@ export type ProveAuditEntryErrors = {
      */
     431: Problem;
     /**
-     * Internal error of the service
+     * Internal error of the service; 503: A required dependency is unavailable; try again
      */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
+    '5XX': Problem;
 };
 
 export type ProveAuditEntryError = ProveAuditEntryErrors[keyof ProveAuditEntryErrors];
@@ -10621,13 +10054,9 @@ export type ProveAuditConsistencyErrors = {
      */
     431: Problem;
     /**
-     * Internal error of the service
+     * Internal error of the service; 503: A required dependency is unavailable; try again
      */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
+    '5XX': Problem;
 };
 
 export type ProveAuditConsistencyError = ProveAuditConsistencyErrors[keyof ProveAuditConsistencyErrors];
@@ -10685,13 +10114,9 @@ export type ExportAuditErrors = {
      */
     431: Problem;
     /**
-     * Internal error of the service
+     * Internal error of the service; 503: A required dependency is unavailable; try again
      */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
+    '5XX': Problem;
 };
 
 export type ExportAuditError = ExportAuditErrors[keyof ExportAuditErrors];
@@ -10722,13 +10147,9 @@ export type IsLiveErrors = {
      */
     431: Problem;
     /**
-     * Internal error of the service
+     * Internal error of the service; 503: A required dependency is unavailable; try again
      */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
+    '5XX': Problem;
 };
 
 export type IsLiveError = IsLiveErrors[keyof IsLiveErrors];
@@ -10766,13 +10187,13 @@ export type IsReadyErrors = {
      */
     431: Problem;
     /**
-     * Internal error of the service
-     */
-    500: Problem;
-    /**
      * Some part that decides is not up, or the process ends
      */
     503: Readiness;
+    /**
+     * Internal error of the service; 503: A required dependency is unavailable; try again
+     */
+    '5XX': Problem;
 };
 
 export type IsReadyError = IsReadyErrors[keyof IsReadyErrors];
@@ -10803,13 +10224,9 @@ export type GetMetricsErrors = {
      */
     431: Problem;
     /**
-     * Internal error of the service
+     * Internal error of the service; 503: A required dependency is unavailable; try again
      */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
+    '5XX': Problem;
 };
 
 export type GetMetricsError = GetMetricsErrors[keyof GetMetricsErrors];
@@ -10852,13 +10269,9 @@ export type ReadSummaryErrors = {
      */
     431: Problem;
     /**
-     * Internal error of the service
+     * Internal error of the service; 503: A required dependency is unavailable; try again
      */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
+    '5XX': Problem;
 };
 
 export type ReadSummaryError = ReadSummaryErrors[keyof ReadSummaryErrors];
@@ -10891,13 +10304,9 @@ export type GetOpenApiErrors = {
      */
     431: Problem;
     /**
-     * Internal error of the service
+     * Internal error of the service; 503: A required dependency is unavailable; try again
      */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
+    '5XX': Problem;
 };
 
 export type GetOpenApiError = GetOpenApiErrors[keyof GetOpenApiErrors];
@@ -10930,13 +10339,9 @@ export type GetDeviceOpenApiErrors = {
      */
     431: Problem;
     /**
-     * Internal error of the service
+     * Internal error of the service; 503: A required dependency is unavailable; try again
      */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
+    '5XX': Problem;
 };
 
 export type GetDeviceOpenApiError = GetDeviceOpenApiErrors[keyof GetDeviceOpenApiErrors];
@@ -10981,13 +10386,9 @@ export type ReadMeErrors = {
      */
     431: Problem;
     /**
-     * Internal error of the service
+     * Internal error of the service; 503: A required dependency is unavailable; try again
      */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
+    '5XX': Problem;
 };
 
 export type ReadMeError = ReadMeErrors[keyof ReadMeErrors];
@@ -11024,13 +10425,9 @@ export type ReadAuthConfigErrors = {
      */
     431: Problem;
     /**
-     * Internal error of the service
+     * Internal error of the service; 503: A required dependency is unavailable; try again
      */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
+    '5XX': Problem;
 };
 
 export type ReadAuthConfigError = ReadAuthConfigErrors[keyof ReadAuthConfigErrors];
@@ -11067,13 +10464,9 @@ export type ReadAboutErrors = {
      */
     431: Problem;
     /**
-     * Internal error of the service
+     * Internal error of the service; 503: A required dependency is unavailable; try again
      */
-    500: Problem;
-    /**
-     * A required dependency is unavailable; try again
-     */
-    503: Problem;
+    '5XX': Problem;
 };
 
 export type ReadAboutError = ReadAboutErrors[keyof ReadAboutErrors];

@@ -8,7 +8,7 @@ import { isoTime } from './print-plan.js';
 const name = label(1, 255);
 const role = z.enum(ROLES, { error: `must be one of ${ROLES.join(', ')}` });
 const permissions = z
-  .array(z.enum(PERMISSIONS, { error: `must be one of ${PERMISSIONS.join(', ')}` }))
+  .array(z.enum(PERMISSIONS, { error: `must be one of ${PERMISSIONS.join(', ')}` }).meta({ id: 'Permission' }))
   .min(1)
   .max(PERMISSIONS.length)
   .transform((named) => PERMISSIONS.filter((one) => named.includes(one)))

@@ -1,8 +1,16 @@
 import { z } from 'zod';
-import { STATES } from '../../domain/installation/states.js';
 import { facetOf } from '../../domain/fleet/facets.js';
 import { device, deviceFilters } from './devices.js';
-import { DEFAULT_PAGE_SIZE, id, listOf, listQuery, MAX_PAGE_SIZE, meta, META_OF_ONE } from './envelope.js';
+import {
+  DEFAULT_PAGE_SIZE,
+  id,
+  installationState,
+  listOf,
+  listQuery,
+  MAX_PAGE_SIZE,
+  meta,
+  META_OF_ONE,
+} from './envelope.js';
 
 /** Rows of a page where `fields` is given: compact ones are some two hundred bytes. */
 export const MAX_COMPACT_PAGE_SIZE = 1_000;
@@ -61,7 +69,7 @@ export const deviceRow = z
       .optional()
       .meta({ description: 'By slot: what the device said that it holds; null = content without a known version' }),
     installation: z
-      .strictObject({ id, slot: z.string(), state: z.enum(STATES), waitingOn: z.string().nullable() })
+      .strictObject({ id, slot: z.string(), state: installationState, waitingOn: z.string().nullable() })
       .nullable()
       .optional()
       .meta({ description: 'The open one that executes, else the next in turn; null = none is open' }),

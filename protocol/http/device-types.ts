@@ -30,22 +30,26 @@ const urn = z
   });
 
 /** What devices of the type know: JSON Schemas by the name of the value, kept as they are. */
-const vocabulary = z.record(z.string(), z.record(z.string(), z.unknown()));
+const vocabulary = z.record(z.string(), z.record(z.string(), z.unknown())).meta({ id: 'Vocabulary' });
 
-const reportingRule = z.strictObject({
-  path: label(1, 1024).meta({
-    description: 'JSONPath into configuration, attributes or events',
-    example: '$.configuration.brightness',
-  }),
-  reportTo: z.array(label(1, 255)).max(100),
-});
+const reportingRule = z
+  .strictObject({
+    path: label(1, 1024).meta({
+      description: 'JSONPath into configuration, attributes or events',
+      example: '$.configuration.brightness',
+    }),
+    reportTo: z.array(label(1, 255)).max(100),
+  })
+  .meta({ id: 'ReportingRule' });
 
-const typeSchema = z.strictObject({
-  configuration: vocabulary.optional(),
-  attributes: vocabulary.optional(),
-  events: vocabulary.optional(),
-  actions: vocabulary.optional(),
-});
+const typeSchema = z
+  .strictObject({
+    configuration: vocabulary.optional(),
+    attributes: vocabulary.optional(),
+    events: vocabulary.optional(),
+    actions: vocabulary.optional(),
+  })
+  .meta({ id: 'TypeSchema' });
 
 /** What clients of hawkBit call the slot, where they want another name: `os`, `bApp`. */
 const part = label(1, 64).optional();
@@ -53,7 +57,7 @@ const part = label(1, 64).optional();
 /** Whether an installation waits until a person at the device agrees: asked over hawkBit's interface only. */
 const askedBefore = z.literal('required', { error: 'must be "required" or null' }).nullish();
 
-const slots = z.record(slotName, z.strictObject({ name: label(1, 255), part }));
+const slots = z.record(slotName, z.strictObject({ name: label(1, 255), part })).meta({ id: 'TypeSlots' });
 
 const example = {
   name: 'Light switch',
@@ -86,7 +90,11 @@ export const newDeviceType = z
 export type NewDeviceType = z.output<typeof newDeviceType>;
 
 /** Members of a vocabulary may be patched or deleted one by one. */
-const vocabularyPatch = z.record(z.string(), z.record(z.string(), z.unknown()).nullable()).nullish();
+const vocabularyPatch = z
+  .record(z.string(), z.record(z.string(), z.unknown()).nullable())
+  .nullable()
+  .meta({ id: 'VocabularyPatch' })
+  .optional();
 
 /** A merge patch: null deletes. What comes of it is checked against `newDeviceType`. */
 export const deviceTypePatch = z

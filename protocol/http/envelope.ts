@@ -1,5 +1,8 @@
 import { z } from 'zod';
+import { STATES } from '../../domain/installation/states.js';
 import { PERMISSIONS } from '../../domain/permissions.js';
+import { PAUSE_REASONS } from '../../domain/rollout/facts.js';
+import { PHASES } from '../../domain/rollout/phase.js';
 import { EVENT_NAMES } from '../../domain/webhook/event-names.js';
 import { FIRST_INSTANT, inUtc, LAST_INSTANT } from '../../domain/instant.js';
 
@@ -75,6 +78,15 @@ export const anyEvent = z.string().meta({ id: 'EventName', enum: [...EVENT_NAMES
 export const knownEvent = z
   .enum(EVENT_NAMES, { error: `must be the name of an event: ${EVENT_NAMES.join(', ')}` })
   .meta({ id: 'EventName' });
+
+/** Where an installation stands. */
+export const installationState = z.enum(STATES).meta({ id: 'InstallationState' });
+
+/** Where a rollout stands. */
+export const rolloutPhase = z.enum(PHASES).meta({ id: 'RolloutPhase' });
+
+/** Why a rollout is paused. */
+export const pauseReason = z.enum(PAUSE_REASONS).meta({ id: 'PauseReason' });
 
 /** What a token may do, by name. */
 export const permission = z.enum(PERMISSIONS).meta({ id: 'Permission' });

@@ -1,9 +1,8 @@
 import { z } from 'zod';
 import { printDuration } from '../../domain/duration.js';
 import type { Installation } from '../../domain/installation/installation.js';
-import { STATES } from '../../domain/installation/states.js';
 import { INSTALLATION_EVENTS } from '../../domain/webhook/event-names.js';
-import { eventName, id, timestamp } from './envelope.js';
+import { eventName, id, installationState, timestamp } from './envelope.js';
 
 /** docs/contracts/rest-api.md, "Firmware installations". What clients get. */
 const time = timestamp.nullable();
@@ -53,7 +52,7 @@ export const installation = z
     rejectedAt: timestamp.optional(),
     rejectReason: z.string().optional(),
     requestedBy: z.string(),
-    state: z.enum(STATES),
+    state: installationState,
     attempt: z.int().min(1),
     progress: z.strictObject({ phase: z.string(), bytes: z.number(), total: z.number(), at: timestamp }).nullable(),
     waitingOn: z

@@ -203,7 +203,7 @@ export const cancellation = z
   .meta({ example: { reason: 'wrong version' } });
 
 /** Nothing needs to be said: an empty object, or no body at all. */
-export const nothing = z.strictObject({}).optional().meta({ example: {} });
+export const nothing = z.strictObject({}).optional().meta({ id: 'Nothing', example: {} });
 
 /** What lists of installations can be sorted by; the first one is their own order. */
 export const INSTALLATION_SORTS = ['requestedAt', 'endedAt'] as const;

@@ -273,8 +273,11 @@ export const amendable = {
   stopIf: z
     .array(stopRule)
     .max(MAX_STOP_RULES)
-    .optional()
-    .meta({ description: 'Default: pause when 0.1 failed, judged after 10. An empty list: none' }),
+    .meta({
+      id: 'PlanStopRules',
+      description: 'Default: pause when 0.1 failed, judged after 10. An empty list: none',
+    })
+    .optional(),
   schedule: schedule.optional(),
 };
 
@@ -303,8 +306,8 @@ export const newRollout = z
       .array(group)
       .min(1)
       .max(MAX_GROUPS)
-      .optional()
-      .meta({ description: 'Default: canary 1 %, early 10 %, rest' }),
+      .meta({ id: 'PlanGroups', description: 'Default: canary 1 %, early 10 %, rest' })
+      .optional(),
     order: z
       .strictObject({
         gateways: only(
@@ -314,17 +317,24 @@ export const newRollout = z
         ).optional(),
         spread: notYet('use maxInFlight, or groups with filters'),
       })
+      .meta({ id: 'PlanOrder' })
       .optional(),
     retry: retry.optional(),
     timeouts: timeouts.optional(),
     confirm: z
       .strictObject({ soak: duration(0, MAX_TIME_MS, 'PT10M').optional() })
-      .optional()
-      .meta({ description: 'How long the new content must run without a regression on each device. Default PT0S' }),
+      .meta({
+        id: 'PlanConfirm',
+        description: 'How long the new content must run without a regression on each device. Default PT0S',
+      })
+      .optional(),
     onConflict: z
       .enum(['reject', 'queue', 'supersede'])
-      .optional()
-      .meta({ description: 'Where another installation is open on the same slot. Default queue' }),
+      .meta({
+        id: 'PlanOnConflict',
+        description: 'Where another installation is open on the same slot. Default queue',
+      })
+      .optional(),
     priority: z.int32().optional().meta({ description: 'Higher goes first on a device. Default 0' }),
     approval: z
       .strictObject({
@@ -336,6 +346,7 @@ export const newRollout = z
           .meta({ description: 'Persons who must approve the rollout before it starts. Default 0' }),
         fourEyes: z.boolean().optional().meta({ description: 'Who created it approves nothing of it. Default false' }),
       })
+      .meta({ id: 'PlanApproval' })
       .optional(),
     allowDowngrade: z.boolean().optional().meta({ description: 'Default false' }),
     templateId: id

@@ -1,18 +1,18 @@
 import { z } from 'zod';
 import { printDuration } from '../../domain/duration.js';
-import { PAUSE_REASONS } from '../../domain/rollout/facts.js';
 import { STOP_OUTCOMES } from '../../domain/rollout/plan.js';
 import type { Forecast, Spread } from '../../domain/rollout/simulation/forecast.js';
-import { timestamp } from './envelope.js';
+import { pauseReason, timestamp } from './envelope.js';
 import { isoTime } from './print-plan.js';
 
 /** docs/contracts/rollouts.md, "Simulation". What clients get. */
 const chance = z.number().min(0).max(1);
 const durations = z.strictObject({ p50: z.string(), p95: z.string() }).meta({
+  id: 'DurationSpread',
   description:
     'ISO 8601, from the start of the rollout on; half of the runs lie at or below p50, all but one in twenty at or below p95',
 });
-const counts = z.strictObject({ p50: z.number(), p95: z.number() });
+const counts = z.strictObject({ p50: z.number(), p95: z.number() }).meta({ id: 'CountSpread' });
 const stopThen = z.enum(['pause', 'abort', 'rollBack']);
 
 const EXAMPLE = {
@@ -80,7 +80,7 @@ export const simulation = z
       z.strictObject({ outcome: z.enum(STOP_OUTCOMES), share: chance, after: z.int(), then: stopThen, chance }),
     ),
     pauses: z
-      .array(z.strictObject({ reason: z.enum(PAUSE_REASONS).nullable(), because: z.string(), chance }))
+      .array(z.strictObject({ reason: pauseReason.nullable(), because: z.string(), chance }))
       .meta({ description: 'Where it would wait for a person, most likely first; the sentence is that of one run' }),
     groups: z.array(
       z.strictObject({

@@ -1,6 +1,5 @@
 import { z } from 'zod';
 import {
-  PAUSE_REASONS,
   sumOf,
   TARGET_STATES,
   type Counters,
@@ -9,10 +8,10 @@ import {
   type TargetState,
   type Vote,
 } from '../../domain/rollout/facts.js';
-import { gateOf, GROUP_STATES, groupState, isDecided, PHASES, type Phase } from '../../domain/rollout/phase.js';
+import { gateOf, GROUP_STATES, groupState, isDecided, type Phase } from '../../domain/rollout/phase.js';
 import { OUTCOMES, outcomeOf } from '../../domain/rollout/outcome.js';
 import { groupAt, type GroupPlan, type Plan } from '../../domain/rollout/plan.js';
-import { id, permission, timestamp } from './envelope.js';
+import { id, pauseReason, permission, rolloutPhase, timestamp } from './envelope.js';
 import {
   approvalShape,
   gateShape,
@@ -115,7 +114,7 @@ export const rollout = z
       .array(z.string())
       .meta({ description: 'JSON pointers into this answer: what the template gave and no amendment changed' }),
     version: z.int().min(1).meta({ description: 'Of the plan; each amendment is one more' }),
-    phase: z.enum(PHASES),
+    phase: rolloutPhase,
     outcome: z.enum(OUTCOMES).nullable().meta({
       description:
         'How it ended. succeeded: every target that was not skipped has the content; partly: some have it; failed: none has it; nothingToDo: all were skipped or held it before. null until then',
@@ -129,7 +128,7 @@ export const rollout = z
     }),
     pauses: z.array(
       z.strictObject({
-        reason: z.enum(PAUSE_REASONS),
+        reason: pauseReason,
         since: timestamp,
         because: sentence,
         group: z.string().optional(),

@@ -1,10 +1,10 @@
 import { z } from 'zod';
 import type { Fault } from '../../domain/errors.js';
 import { RETRYABLE_OUTCOMES } from '../../domain/rollout/commands.js';
-import { PAUSE_REASONS, TARGET_STATES, type PauseReason, type TargetState } from '../../domain/rollout/facts.js';
+import { TARGET_STATES, type PauseReason, type TargetState } from '../../domain/rollout/facts.js';
 import { PHASES } from '../../domain/rollout/phase.js';
 import { ON_EXPIRY, STOP_OUTCOMES } from '../../domain/rollout/plan.js';
-import { DEFAULT_PAGE_SIZE, label, listOf, MAX_PAGE_SIZE, namePart, text } from './envelope.js';
+import { DEFAULT_PAGE_SIZE, label, listOf, MAX_PAGE_SIZE, namePart, pauseReason, text } from './envelope.js';
 import { applyMergePatch } from './merge-patch.js';
 import type { PrintedPlan } from './print-plan.js';
 import { groupName } from './rollout-plan.js';
@@ -22,7 +22,7 @@ const because = label(1, REASON_LENGTH).meta({
 export const pauseBody = z
   .strictObject({ reason: because.optional() })
   .optional()
-  .meta({ example: { reason: 'the vendor called' } });
+  .meta({ id: 'Pause', example: { reason: 'the vendor called' } });
 
 /** What overrides a gate asks for a comment: the history then says why. */
 const OVERRIDES: readonly string[] = ['gate_failed', 'gate_inconclusive'] satisfies readonly PauseReason[];
@@ -30,7 +30,7 @@ const OVERRIDES: readonly string[] = ['gate_failed', 'gate_inconclusive'] satisf
 /** One request ends one reason, which it names (docs/contracts/rollouts.md, "States"). */
 export const resumeBody = z
   .strictObject({
-    reason: z.enum(PAUSE_REASONS).meta({ description: 'Which pause ends' }),
+    reason: pauseReason.meta({ description: 'Which pause ends' }),
     comment: text(1, 1_024)
       .optional()
       .meta({ description: `Why; it stands in the history. Required for ${OVERRIDES.join(' and ')}` }),
@@ -77,7 +77,7 @@ export const skipBody = z
 /** A rejection needs a reason, for the history. */
 export const rejectBody = z
   .strictObject({ reason: because })
-  .meta({ example: { reason: 'the canary resets its clock' } });
+  .meta({ id: 'Rejection', example: { reason: 'the canary resets its clock' } });
 
 /** The filters of the list, as members of its query. */
 export const rolloutFilters = {

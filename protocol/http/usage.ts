@@ -1,11 +1,10 @@
 import { z } from 'zod';
-import { PHASES } from '../../domain/rollout/phase.js';
-import { id, timestamp } from './envelope.js';
+import { id, rolloutPhase, timestamp } from './envelope.js';
 import { rolloutTarget } from './rollout-parts.js';
 
 const count = z.int().min(0);
 /** What a rollout is called, and how it stands. */
-const named = { id, name: z.string(), phase: z.enum(PHASES), createdAt: timestamp };
+const named = { id, name: z.string(), phase: rolloutPhase, createdAt: timestamp };
 
 /** Where a firmware is used (docs/contracts/rest-api.md, "Firmware"). */
 export const firmwareUsage = z

@@ -30,7 +30,9 @@ export class Description {
     const operation = template === undefined ? undefined : this.document.paths[template][verb];
     if (!operation) return;
     const where = `${method} ${template} ${status}`;
-    const response = this.response<Json>(operation.responses[status]);
+    // The range stands for these two: any other server error is one that an operation has to name.
+    const described = (status === 500 || status === 503) && !(status in operation.responses) ? '5XX' : String(status);
+    const response = this.response<Json>(operation.responses[described]);
     if (!response)
       throw new Error(`${where} is not described; described are ${Object.keys(operation.responses).join(', ')}`);
     if (method === 'HEAD' || body === '') return;
@@ -38,8 +40,8 @@ export class Description {
     if (!response.content?.[type] && !response.content?.['*/*'])
       throw new Error(`${where} has the content type ${type}, which is not described`);
     if (!/[/+]json$/.test(type)) return;
-    const { $ref: shared } = operation.responses[status] as { $ref?: string };
-    const place = shared?.split('/').slice(1) ?? ['paths', template!, verb, 'responses', String(status)];
+    const { $ref: shared } = operation.responses[described] as { $ref?: string };
+    const place = shared?.split('/').slice(1) ?? ['paths', template!, verb, 'responses', described];
     const pointer = [...place, 'content', type, 'schema']
       .map((part) => part.replaceAll('~', '~0').replaceAll('/', '~1'))
       .join('/');

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { DomainError } from '../../domain/errors.js';
+import type { FacetCount } from '../../domain/fleet/facets.js';
 import type { InstallationEvent } from '../../domain/installation/events.js';
 import type { Permission } from '../../domain/permissions.js';
 import { envelope, id, listQuery, pageOf } from '../../protocol/http/envelope.js';
@@ -7,17 +8,22 @@ import { installation, printInstallation } from '../../protocol/http/installatio
 import {
   cancellation,
   INSTALLATION_SORTS,
-  installationFilters,
   installationReport,
   newInstallation,
   nothing,
   toEvent,
   toRequest,
 } from '../../protocol/http/installations.js';
+import {
+  installationListQuery,
+  installationPage,
+  printInstallationRow,
+} from '../../protocol/http/installation-rows.js';
 import { readDevice } from '../../store/commands/devices.js';
 import {
   createInstallation,
   listInstallations,
+  readInstallationFacet,
   listOfDevice,
   readInstallation,
   report,
@@ -26,7 +32,7 @@ import {
 import { retryInstallation } from '../../store/commands/retry-installation.js';
 import type { Tx } from '../../store/db/pool.js';
 import { toPageRequest } from '../http/paging.js';
-import { answer, answerPage, route, type Answer, type Call, type Route, type Services } from '../http/route.js';
+import { answer, answerPage, metaOf, route, type Answer, type Call, type Route, type Services } from '../http/route.js';
 
 const VALIDATION = 'FIRMWARE_VALIDATION';
 const OF_DEVICE = '/v1/devices/{deviceId}/firmware-installations';
@@ -212,15 +218,19 @@ export function installationRoutes(services: Services): Route[] {
       operationId: 'listFirmwareInstallations',
       summary: 'List installations across devices, newest first or by their end',
       permission: 'firmware:read',
-      query: listQuery(installationFilters, INSTALLATION_SORTS),
-      answers: { 200: { description: 'A page of installations', schema: pageOf(installation) } },
-      async handle(call) {
-        const request = toPageRequest(call.query, VALIDATION);
-        return answerPage(
-          await call.inTenant((tx) => listInstallations(tx, call.principal.tenantId, call.query, request)),
-          request,
-          print,
-        );
+      query: installationListQuery,
+      answers: { 200: { description: 'A page of installations', schema: installationPage } },
+      async handle({ principal: { tenantId }, query, inTenant }) {
+        const request = toPageRequest(query, VALIDATION);
+        const { fields, facets = [] } = query;
+        return inTenant(async (tx) => {
+          const page = await listInstallations(tx, tenantId, query, request, fields === undefined);
+          const counted: Record<string, readonly FacetCount[]> = {};
+          for (const name of facets) counted[name] = await readInstallationFacet(tx, tenantId, query, request, name);
+          const data = page.items.map((one) => (fields ? printInstallationRow(one, fields) : print(one)));
+          const meta = { ...metaOf(page, request), ...(facets.length > 0 ? { facets: counted } : {}) };
+          return { status: 200, body: { data, meta } };
+        });
       },
     }),
   ];

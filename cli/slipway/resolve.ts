@@ -78,9 +78,18 @@ export async function templateId(client: Client, text: string): Promise<string> 
   );
 }
 
+/** A page of whole installations: with `fields` it would be rows, and the document cannot say which. */
+export interface InstallationPage {
+  data: FirmwareInstallation[];
+  meta: { nextCursor?: string };
+}
+
 /** An installation by its id: its path has the device, too. */
 export async function installationOf(client: Client, id: string): Promise<FirmwareInstallation> {
-  const found = isUuid(id) ? (await listFirmwareInstallations({ client, query: { id } })).data[0] : undefined;
+  const { data } = isUuid(id)
+    ? ((await listFirmwareInstallations({ client, query: { id } })) as InstallationPage)
+    : { data: [] };
+  const [found] = data;
   if (found !== undefined) return found;
   throw new CliError('unknown', `There is no installation ${id}.`, 'See them: slipway installation list');
 }

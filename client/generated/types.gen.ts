@@ -383,6 +383,35 @@ export type DeviceRow = {
 
 export type InstallationState = 'scheduled' | 'queued' | 'delivered' | 'accepted' | 'deferred' | 'downloading' | 'downloaded' | 'installing' | 'rebooting' | 'confirming' | 'installed' | 'failed' | 'rejected' | 'canceled' | 'timed_out' | 'superseded';
 
+export type FacetedPageMeta = {
+    page: number;
+    pageSize: number;
+    /**
+     * Over all pages: exact up to 10,000, then an estimate
+     */
+    itemsTotal: number;
+    pagesTotal: number;
+    /**
+     * There where itemsTotal is an estimate
+     */
+    itemsTotalExact?: false;
+    /**
+     * There while more follows.
+     */
+    nextCursor?: string;
+    facets?: Facets;
+};
+
+/**
+ * Of all that the filters find, the most frequent values first, at most 100; null = none
+ */
+export type Facets = {
+    [key: string]: Array<{
+        value: string | null;
+        count: number;
+    }>;
+};
+
 export type DevicePatch = {
     info?: {
         name?: Label1To255;
@@ -829,6 +858,17 @@ export type FirmwareInstallationReport = unknown & {
 
 export type Nothing = {
     [key: string]: never;
+};
+
+export type FirmwareInstallationRow = {
+    id?: string;
+    deviceId?: string;
+    firmwareId?: string;
+    slot?: string;
+    state?: InstallationState;
+    rolloutId?: string | null;
+    requestedAt?: string;
+    waitingOn?: string | null;
 };
 
 /**
@@ -2356,6 +2396,11 @@ export type SlotName = string;
  * With - in front it is descending. Default -createdAt
  */
 export type Sort2 = 'createdAt' | '-createdAt';
+
+/**
+ * Above 100 only with fields
+ */
+export type PageSize2 = number;
 
 /**
  * RSQL: `==`, `!=`, `=in=(a,b)`, `=out=(a,b)`, `=gt=`, `=ge=`, `=lt=`, `=le=`; `;` and, `,` or, parentheses; `*` stands for any characters; a value with spaces or any of `"'();,=!~<>` stands between quotes. Fields: `id`, `name`, `deviceType` (model or id), `deviceType.name`, `tag`, `connectedBy`, `site`, `custom.<key>`, `slot.<name>.version`, `online`, `lastSeenAt`, `createdAt`.
@@ -3898,32 +3943,7 @@ export type ListDevicesResponses = {
          * Compact rows where fields is given
          */
         data: Array<Device> | Array<DeviceRow>;
-        meta: {
-            page: number;
-            pageSize: number;
-            /**
-             * Over all pages: exact up to 10,000, then an estimate
-             */
-            itemsTotal: number;
-            pagesTotal: number;
-            /**
-             * There where itemsTotal is an estimate
-             */
-            itemsTotalExact?: false;
-            /**
-             * There while more follows.
-             */
-            nextCursor?: string;
-            /**
-             * Of all that the filters find, the most frequent values first, at most 100; null = none
-             */
-            facets?: {
-                [key: string]: Array<{
-                    value: string | null;
-                    count: number;
-                }>;
-            };
-        };
+        meta: FacetedPageMeta;
     };
 };
 
@@ -5906,6 +5926,9 @@ export type ListFirmwareInstallationsData = {
          * Counts from 0. From 10000 rows on, use cursor.
          */
         page?: number;
+        /**
+         * Above 100 only with fields
+         */
         pageSize?: number;
         /**
          * What `meta.nextCursor` of the answer before said. Excludes `page`.
@@ -5955,6 +5978,14 @@ export type ListFirmwareInstallationsData = {
          * RFC 3339. Only what ended before this time
          */
         endedUntil?: string;
+        /**
+         * Compact rows with these members: id, deviceId, firmwareId, slot, state, rolloutId, requestedAt, waitingOn
+         */
+        fields?: string;
+        /**
+         * Comma list of state, slot, firmwareId, rolloutId: counted in meta.facets
+         */
+        facets?: string;
     };
     url: '/v1/firmware-installations';
 };
@@ -5993,8 +6024,11 @@ export type ListFirmwareInstallationsResponses = {
      * A page of installations
      */
     200: {
-        data: Array<FirmwareInstallation>;
-        meta: PageMeta;
+        /**
+         * Compact rows where fields is given
+         */
+        data: Array<FirmwareInstallation> | Array<FirmwareInstallationRow>;
+        meta: FacetedPageMeta;
     };
 };
 

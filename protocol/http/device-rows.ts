@@ -93,9 +93,17 @@ export function printRow(row: PrintableRow, fields: readonly RowField[]): z.inpu
   return Object.fromEntries(Object.entries(printed).filter(([key]) => (fields as readonly string[]).includes(key)));
 }
 
-const facets = z
+const facetCounts = z
   .record(z.string(), z.array(z.strictObject({ value: z.string().nullable(), count: z.int().min(1) })))
-  .meta({ description: 'Of all that the filters find, the most frequent values first, at most 100; null = none' });
+  .meta({
+    description: 'Of all that the filters find, the most frequent values first, at most 100; null = none',
+    id: 'Facets',
+  });
+
+/** `meta` of a list that is counted by facets. */
+export const facetedMeta = z
+  .strictObject({ ...meta.shape, facets: facetCounts.optional() })
+  .meta({ id: 'FacetedPageMeta' });
 
 const EXAMPLE = {
   data: [
@@ -114,6 +122,6 @@ const EXAMPLE = {
 export const devicePage = z
   .strictObject({
     data: z.union([z.array(device), z.array(deviceRow)]).meta({ description: 'Compact rows where fields is given' }),
-    meta: z.strictObject({ ...meta.shape, facets: facets.optional() }),
+    meta: facetedMeta,
   })
   .meta({ example: EXAMPLE });

@@ -217,7 +217,7 @@ export function pageOf<T extends z.ZodType>(item: T) {
 }
 
 /** Characters of JSON: the document is to stay small (test/api/documents.test.ts). */
-const LONG_EXAMPLE = 800;
+const LONG_EXAMPLE = 500;
 const META_OF_NONE = { page: 0, pageSize: DEFAULT_PAGE_SIZE, itemsTotal: 0, pagesTotal: 0 };
 
 /** The `meta` of a list with one item, for examples. */

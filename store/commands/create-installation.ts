@@ -21,7 +21,13 @@ import { deviceKey } from '../db/keys.js';
 import { cancelAll } from './report.js';
 
 export { report } from './report.js';
-export { readInstallation, listOfDevice, listInstallations, type InstallationView } from '../installations/views.js';
+export {
+  readInstallation,
+  readInstallationFacet,
+  listOfDevice,
+  listInstallations,
+  type InstallationView,
+} from '../installations/views.js';
 
 /** What an operator asks for. Times are epoch milliseconds. */
 export interface NewInstallation {

@@ -1,4 +1,5 @@
 import { isOrchestratorAway, NOTHING_MOVES } from '../db/vitals.js';
+import type { FacetCount } from '../../domain/fleet/facets.js';
 import type { Installation } from '../../domain/installation/installation.js';
 import { waitingOn } from '../../domain/installation/waiting-on.js';
 import { reachOf } from '../fleet/gateways.js';
@@ -8,6 +9,7 @@ import { type Page, type PageRequest } from '../db/page.js';
 import { readRows, type SortKey } from '../db/read-page.js';
 import type { Tx } from '../db/pool.js';
 import { deviceKey } from '../db/keys.js';
+import { between, type Between } from '../db/times.js';
 
 /** An installation as people see it: the row, what it waits for, and what happened. */
 export interface InstallationView extends Installation {
@@ -103,13 +105,23 @@ export interface InstallationFilter {
   endedUntil?: string | undefined;
 }
 
-/** Across devices, newest first or by `endedAt`: then what has not ended comes after all that has. */
+/**
+ * Across devices, newest first or by `endedAt`: then what has not ended comes after all that has.
+ * @param withHistory whether their history is read, too
+ */
 export async function listInstallations(
   tx: Tx,
   tenantId: string,
   filter: InstallationFilter,
   page: PageRequest,
+  withHistory = true,
 ): Promise<Page<InstallationView>> {
+  const { where, values } = installationConditions(tenantId, filter);
+  return listed(tx, tenantId, where, values, page, withHistory);
+}
+
+/** What finds the installations of a filter, over a table that is named `i`; its parameters begin with the tenant. */
+function installationConditions(tenantId: string, filter: InstallationFilter): { where: string[]; values: unknown[] } {
   const where = ['i.tenant_id = $1'];
   const values: unknown[] = [tenantId];
   const any = (column: string, type: string, list: readonly string[] | undefined) => {
@@ -134,7 +146,33 @@ export async function listInstallations(
     values.push(filter.endedUntil);
     where.push(`${END} < $${values.length}::timestamptz`);
   }
-  return listed(tx, tenantId, where, values, page);
+  return { where, values };
+}
+
+/** Values of a facet that are told: the most frequent ones. OFFSET 0: as in commands/device-rows.ts. */
+const MOST_VALUES = 100;
+
+/** What installations can be counted by. */
+export type InstallationFacet = 'state' | 'slot' | 'firmwareId' | 'rolloutId';
+
+/** How many of the installations that the filters find have each value, the most frequent first. */
+export async function readInstallationFacet(
+  tx: Tx,
+  tenantId: string,
+  filter: InstallationFilter,
+  times: Between,
+  facet: InstallationFacet,
+): Promise<FacetCount[]> {
+  const { where, values } = installationConditions(tenantId, filter);
+  where.push(...between('i.requested_at', times, values));
+  values.push(facet);
+  const { rows } = await tx.query<{ value: string | null; count: string }>(
+    `SELECT CASE $${values.length}::text WHEN 'state' THEN i.state WHEN 'slot' THEN i.slot
+       WHEN 'firmwareId' THEN i.firmware_id::text ELSE i.rollout_id::text END AS value, count(*) AS count
+     FROM installations i WHERE ${where.join(' AND ')} GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT ${MOST_VALUES} OFFSET 0`,
+    values,
+  );
+  return rows.map(({ value, count }) => ({ value, count: Number(count) }));
 }
 
 async function listed(
@@ -143,6 +181,7 @@ async function listed(
   where: readonly string[],
   values: readonly unknown[],
   page: PageRequest,
+  withHistory = true,
 ): Promise<Page<InstallationView>> {
   const { rows, ...rest } = await readRows<ViewRow>(
     tx,
@@ -158,7 +197,7 @@ async function listed(
     },
     page,
   );
-  return { items: await toViews(tx, tenantId, rows), ...rest };
+  return { items: await toViews(tx, tenantId, rows, withHistory), ...rest };
 }
 
 interface ViewRow extends InstallationRow {

@@ -14,7 +14,7 @@ import type { Cli } from '../cli.js';
 import { CliError } from '../exit.js';
 import { allOf } from '../pages.js';
 import type { View } from '../print.js';
-import { deviceId, firmwareId, installationOf, rolloutId } from '../resolve.js';
+import { deviceId, firmwareId, installationOf, rolloutId, type InstallationPage } from '../resolve.js';
 import { sizeText } from '../text.js';
 import { group, span, verb, whole } from '../verb.js';
 
@@ -80,7 +80,8 @@ export function installationVerbs(program: Command): void {
         ...(state && { state }),
         ...(slot && { slot }),
       };
-      const read = (page: object) => listFirmwareInstallations({ client, query: { ...query, ...page } });
+      const read = async (page: object) =>
+        (await listFirmwareInstallations({ client, query: { ...query, ...page } })) as InstallationPage;
       await cli.rows(await allOf(read, limit), INSTALLATION);
     },
   )

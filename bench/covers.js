@@ -16,6 +16,7 @@ export const COVERS = {
   'outages.txt': [...CORE, 'api', 'adapters', 'agent', 'protocol', 'test/crash'],
   'agent.txt': ['agent', 'protocol', 'test/rounds'],
   'outside.txt': [...CORE, 'api', 'adapters', 'protocol', 'test/outside', 'test/e2e'],
+  'outside-400.txt': [...CORE, 'api', 'adapters', 'protocol', 'test/outside', 'test/e2e'],
   'fuzz.txt': ['api', 'protocol', 'store', 'test/fuzz'],
   'forecast.json': ['domain/rollout', 'api/simulation', 'store/rollouts', 'bench/parts/forecast.ts'],
   'installations.json': [...CORE, 'bench/parts/installations.ts', 'bench/engine'],

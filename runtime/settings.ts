@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { RETENTION_SETTINGS } from './retention-settings.js';
 import { nearName } from '../domain/near-names.js';
 import { isNetwork } from './networks.js';
+import { SECRET_FILES, withSecretFiles } from './secret-files.js';
 import { base, count, duration, flag, port, text, url } from './setting-kinds.js';
 import { TLS_SETTINGS, tlsSettings, type TlsSettings } from './tls-settings.js';
 
@@ -310,11 +311,14 @@ function contradictions(env: Record<string, string>): string[] {
  * @throws SettingsError naming each mistake.
  */
 export function readSettings(env: Environment = process.env): Settings {
-  const given = Object.fromEntries(
-    Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined && entry[1] !== ''),
+  const { given, problems: ofFiles } = withSecretFiles(
+    Object.fromEntries(
+      Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined && entry[1] !== ''),
+    ),
   );
   const parsed = environment.safeParse(given);
-  const problems = contradictions(given);
+  // A secret that could not be read is missing, and what needs it would be named for nothing.
+  const problems = ofFiles.length > 0 ? [...ofFiles] : contradictions(given);
   if (!parsed.success) {
     // Secrets are never repeated: an error text ends up in a log.
     problems.unshift(
@@ -341,12 +345,15 @@ function slipOfThePen(name: string): string[] {
   return [`${name} is not a setting; did you mean ${meant}? SLIPWAY_IGNORE_UNKNOWN=true starts all the same`];
 }
 
+/** Whether a setting may hold a secret: then no sentence repeats its value. */
+export const isSecret = (name: string): boolean => /TOKEN|PASSWORD|KEY|DATA|DATABASE_URL|MQTT_URL/.test(name);
+
 function shown(name: string, given: Record<string, string>): string {
-  return /TOKEN|PASSWORD|KEY|DATA|DATABASE_URL|MQTT_URL/.test(name) ? '' : `, not "${given[name] ?? ''}"`;
+  return isSecret(name) ? '' : `, not "${given[name] ?? ''}"`;
 }
 
 /** Names of the settings, for the test that each is documented. */
-export const SETTING_NAMES: readonly string[] = Object.keys(environment.shape);
+export const SETTING_NAMES: readonly string[] = [...Object.keys(environment.shape), ...SECRET_FILES];
 
 type Outside = { databaseUrl: string; temporalAddress: string; mqttUrl: string };
 const OUTSIDE = { databaseUrl: 'DATABASE_URL', temporalAddress: 'TEMPORAL_ADDRESS', mqttUrl: 'MQTT_URL' } as const;

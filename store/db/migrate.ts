@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { oneRow } from './one-row.js';
+import { refusedByPooler } from './pooler.js';
 import { assertRights, lackingConnect } from './rights.js';
 import { MIGRATIONS_FOLDER, migrationNames, misfit, readSchema, type Schema } from './schema-fit.js';
 import { isOfOneRow } from './sqlstates.js';
@@ -56,7 +57,8 @@ export async function migrate(databaseUrl: string, upTo?: string, waits: Migrati
     if (upTo === undefined && pending.length === 0) return [];
     return await runAll(client, wanted, waits);
   } catch (error) {
-    throw lackingConnect(error, databaseUrl) ?? error;
+    const refused = refusedByPooler(error);
+    throw lackingConnect(error, databaseUrl) ?? (refused === undefined ? error : new Error(refused, { cause: error }));
   } finally {
     await client.end();
   }

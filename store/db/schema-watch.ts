@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { refusedByPooler, withoutLimits } from './pooler.js';
 import { migrationNames, misfit, readSchema } from './schema-fit.js';
 import type { Pool } from './pool.js';
 
@@ -22,6 +23,7 @@ interface Log {
 export class SchemaWatch {
   private said: string | undefined = 'the database was not asked for its schema yet';
   private wasSaid: string | undefined;
+  private knowsLimits = false;
   private readonly ending = new AbortController();
   private readonly waiting = new Set<() => void>();
   private readonly done: Promise<void>;
@@ -58,13 +60,24 @@ export class SchemaWatch {
     const known = await migrationNames();
     while (!this.ending.signal.aborted) {
       try {
-        this.learn(misfit(known, await readSchema(this.pool)));
+        const schema = await readSchema(this.pool);
+        await this.lookAtLimits();
+        this.learn(misfit(known, schema));
       } catch (error) {
-        this.tell(`the database could not be asked for its schema: ${(error as Error).message}`);
+        const why = refusedByPooler(error) ?? (error as Error).message;
+        this.tell(`the database could not be asked for its schema: ${why}`);
       }
       // An end wakes it; nothing else can go wrong with a pause.
       await sleep(this.everyMs, undefined, { signal: this.ending.signal }).catch(() => undefined);
     }
+  }
+
+  /** Once: a pooler before the database stays what it is. */
+  private async lookAtLimits(): Promise<void> {
+    if (this.knowsLimits) return;
+    const sentence = await withoutLimits(this.pool);
+    this.knowsLimits = true;
+    if (sentence !== undefined) this.log.warn(sentence);
   }
 
   private learn(reason: string | undefined): void {

@@ -74,6 +74,7 @@ const BESIDE_THE_ROOMS: Readonly<Record<string, readonly string[]>> = {
     'pause.ts',
     'request-context.ts',
     'retention-settings.ts',
+    'secret-files.ts',
     'setting-kinds.ts',
     'settings.ts',
     'shutdown.ts',

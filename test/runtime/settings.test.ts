@@ -1,5 +1,18 @@
-import { describe, expect, it } from '@jest/globals';
-import { readSettings, requireAddresses, SettingsError } from '../../runtime/settings.js';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from '@jest/globals';
+import { isSecret, readSettings, requireAddresses, SETTING_NAMES, SettingsError } from '../../runtime/settings.js';
+import { SECRETS } from '../../runtime/secret-files.js';
+
+const folder = mkdtempSync(join(tmpdir(), 'slipway-settings-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+let written = 0;
+const secretFile = (content: string): string => {
+  const path = join(folder, String(written++));
+  writeFileSync(path, content);
+  return path;
+};
 
 const problemsOf = (env: Record<string, string>): readonly string[] => {
   try {
@@ -60,6 +73,49 @@ describe('settings', () => {
     const [problem = ''] = problemsOf({ [name]: value });
     expect(problem).toContain(name);
     expect(problem).not.toContain(value);
+  });
+
+  it.each(SECRETS)('%s may stand in a file, without the line break at its end', (name) => {
+    const value =
+      name.endsWith('URL') || name.includes('_URL_')
+        ? `${name === 'MQTT_URL' ? 'mqtt' : 'postgres'}://host/slipway`
+        : 'a-secret-of-some-length';
+    const path = secretFile(`${value}\n`);
+    const others = { MQTT_USERNAME: 'service' };
+    expect(readSettings({ ...others, [`${name}_FILE`]: path })).toEqual(readSettings({ ...others, [name]: value }));
+  });
+
+  it('refuse a secret together with its file, a file that is not there, and one that is empty', () => {
+    const path = secretFile('postgres://from-file/slipway');
+    expect(
+      problemsOf({
+        DATABASE_URL: 'postgres://hunter2/slipway',
+        DATABASE_URL_FILE: path,
+        MQTT_PASSWORD_FILE: '/no/such/file',
+        TEMPORAL_API_KEY_FILE: secretFile('\n'),
+      }),
+    ).toEqual([
+      'DATABASE_URL and DATABASE_URL_FILE are both set: keep one of them',
+      'MQTT_PASSWORD_FILE: /no/such/file cannot be read (ENOENT)',
+      expect.stringMatching(/^TEMPORAL_API_KEY_FILE: \/.* is empty$/),
+    ]);
+  });
+
+  it('never print the content of a file that is not valid', () => {
+    const [problem = ''] = problemsOf({ DATABASE_URL_FILE: secretFile('mysql://user:hunter2@host/db') });
+    expect(problem).toMatch(/^DATABASE_URL must be/);
+    expect(problem).not.toContain('hunter2');
+  });
+
+  it('that may hold a secret have a file, or a path, each', () => {
+    const withoutFile = SETTING_NAMES.filter(
+      (name) =>
+        isSecret(name) &&
+        !/_(FILE|PATH|DIR)$/.test(name) &&
+        !SETTING_NAMES.includes(`${name}_FILE`) &&
+        !SETTING_NAMES.includes(name.replace(/_DATA$/, '_PATH')),
+    );
+    expect(withoutFile).toEqual([]);
   });
 
   it("about operators' tokens need their issuer, and a place where its keys are", () => {

@@ -1,12 +1,12 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { chownSync, existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { initialSecurity, mosquittoConf, type Login } from '../../adapters/broker/mosquitto.js';
 import { freePort } from '../../workers/embedded/ports.js';
 import { requireProgram } from './programs.js';
+import { reachable } from './reachable.js';
 import { until } from './until.js';
 
 const PROGRAM = '/usr/sbin/mosquitto';
@@ -137,12 +137,4 @@ function findPlugin(): string {
   if (found === undefined)
     throw new Error("mosquitto_dynamic_security.so is nowhere below /usr/lib: is it Debian's mosquitto?");
   return found;
-}
-
-function reachable(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect({ host: '127.0.0.1', port });
-    socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
-    socket.once('connect', () => socket.destroy());
-  });
 }

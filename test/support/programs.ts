@@ -2,7 +2,7 @@ import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
 /** What `.ci/install` installs by these names. */
-export type Part = 'debian' | 'versitygw' | 'schemathesis';
+export type Part = 'debian' | 'versitygw' | 'schemathesis' | 'deploy' | 'image';
 
 /**
  * Tests install nothing: they say what to do, and fail.
@@ -18,7 +18,7 @@ export function requireProgram(program: string, part: Part): string {
   const path = paths.find(isProgram);
   if (path === undefined)
     throw new Error(
-      `${program} is missing, and the tests install nothing. Run${part === 'debian' ? ' as root' : ''}: .ci/install ${part}`,
+      `${program} is missing, and the tests install nothing. Run${part === 'debian' || part === 'image' ? ' as root' : ''}: .ci/install ${part}`,
     );
   return path;
 }

@@ -1,4 +1,8 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { SECRETS } from '../../runtime/secret-files.js';
 import { readSettings } from '../../runtime/settings.js';
 import {
   childEnvironment,
@@ -56,6 +60,28 @@ describe('The environment of a child', () => {
     expect(secrets(of(child))).toEqual(wanted);
     // What is left contradicts itself in nothing.
     expect(() => readSettings(of(child))).not.toThrow();
+  });
+
+  it('has each secret once where they stand in files', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'slipway-secrets-'));
+    try {
+      for (const name of SECRETS.filter((secret) => process.env[secret] !== undefined)) {
+        const path = join(folder, name);
+        writeFileSync(path, process.env[name] ?? '');
+        process.env[`${name}_FILE`] = path;
+        delete process.env[name];
+      }
+      for (const child of ['api', 'orchestrator', 'bridge'] as const)
+        expect(() => readSettings(of(child))).not.toThrow();
+      const login = (child: ChildName) => readSettings(of(child)).databaseUrls;
+      expect(login('api')).toMatchObject({ api: OUTSIDE.SLIPWAY_DATABASE_URL_API, bridge: undefined });
+      expect(login('bridge')).toMatchObject({ api: undefined, bridge: OUTSIDE.SLIPWAY_DATABASE_URL_BRIDGE });
+      expect(readSettings(of('bridge')).mqtt.password).toBe(OUTSIDE.MQTT_PASSWORD);
+      expect(of('api')['SLIPWAY_ADMIN_TOKEN_FILE']).toBeUndefined();
+    } finally {
+      for (const name of SECRETS) delete process.env[`${name}_FILE`];
+      rmSync(folder, { recursive: true });
+    }
   });
 
   it('has the login of its process alone where PostgreSQL is embedded', () => {

@@ -35,6 +35,8 @@ export function childEnvironment(child: ChildName, around: ChildSurroundings): N
   if (settings.mqtt.url === undefined || child === 'api' || child === 'orchestrator')
     removeAll(env, 'MQTT_', 'SLIPWAY_MQTT_ADMIN');
   const usesBroker = child === 'bridge' || child === 'broker';
+  // Its content is given below.
+  removeAll(env, 'MQTT_URL_FILE');
   return {
     ...withDatabase(child, env, around),
     SLIPWAY_DATA_DIR: settings.dataDir,
@@ -74,10 +76,10 @@ const LOGIN_SETTING = 'SLIPWAY_DATABASE_URL_';
 function withDatabase(
   child: ChildName,
   env: NodeJS.ProcessEnv,
-  { addresses, logins }: ChildSurroundings,
+  { addresses, logins, settings }: ChildSurroundings,
 ): NodeJS.ProcessEnv {
   const setting = `${LOGIN_SETTING}${child.toUpperCase()}`;
-  const given = child === 'broker' ? undefined : (logins?.[child] ?? env[setting]);
+  const given = child === 'broker' ? undefined : (logins?.[child] ?? settings.databaseUrls[child]);
   removeAll(env, LOGIN_SETTING, 'DATABASE_URL');
   const own = given === undefined ? {} : { [setting]: given };
   // The API has two: its second one, as the broker's only one, is the service's.

@@ -28,11 +28,15 @@ describe('Programs that the tests need', () => {
   it('are of one version in .ci/install and in the tests', () => {
     const [, built] = /^VERSITYGW=(\S+)/m.exec(install) ?? [];
     expect(read('test/support/versitygw.ts')).toContain(`const VERSION = '${built}';`);
+    for (const name of ['HELM', 'COMPOSE_SPEC']) {
+      const [, version] = new RegExp(`^${name}=(\\S+)`, 'm').exec(install) ?? [];
+      expect(read('test/deploy/programs.ts')).toContain(`const ${name} = '${version}';`);
+    }
   });
 
   it('have parts with a name, and another name is refused', () => {
     expect(() => execFileSync('.ci/install', ['mosquitto'], { stdio: 'pipe' })).toThrow(
-      '"mosquitto" is none of: debian, versitygw, schemathesis',
+      '"mosquitto" is none of: debian, versitygw, schemathesis, deploy, image',
     );
   });
 });

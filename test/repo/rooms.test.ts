@@ -47,6 +47,7 @@ const BESIDE_THE_ROOMS: Readonly<Record<string, readonly string[]>> = {
   ],
   cli: [],
   client: ['connect.ts', 'follow.ts', 'generate.js', 'index.ts'],
+  deploy: [],
   domain: [
     'assert-never.ts',
     'back-off.ts',
@@ -100,6 +101,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   bench: ['engine', 'ingest', 'lists', 'live', 'parts', 'rollout', 'storm', 'transfer'],
   cli: ['admin', 'mosquitto-files', 'slipway'],
   client: ['generated'],
+  deploy: ['image'],
   domain: ['artifact', 'audit', 'fleet', 'installation', 'rollout', 'statistics', 'webhook'],
   protocol: ['ddi', 'http', 'mqtt'],
   workers: ['embedded'],

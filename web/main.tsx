@@ -17,10 +17,14 @@ import { currentSession, onSession, resume } from './service/session.js';
 const place = document.getElementById('root');
 if (!place) throw new Error('index.html has no element #root');
 
-/** A new sign-in may see other things: what is on the page is asked for again. */
+/**
+ * Who signs out leaves nothing behind: here, before the page of the sign-in asks anything, whose question would be lost
+ * otherwise. A new sign-in may see other things: what is on the page is asked for again.
+ */
 let token = '';
 onSession(() => {
   const session = currentSession();
+  if (session.state === 'none') answers.clear();
   if (session.state !== 'in' || session.token === token) return;
   token = session.token;
   void answers.resetQueries({ predicate: ({ state }) => state.status === 'error' });

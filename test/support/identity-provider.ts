@@ -11,9 +11,13 @@ export const SERVICES = {
   'https://slipway.example': 'slipway-api',
   'https://another.example': 'another-api',
   'https://client.example': CLIENT_ID,
+  // Of a dashboard, which names it as the resource that its token is for (RFC 8707).
+  'https://dashboard.example': 'https://dashboard.example',
 } as const;
 export type Service = keyof typeof SERVICES;
 export const REDIRECT = 'http://127.0.0.1/callback';
+/** Of the dashboard, at whichever port it is served: RFC 8252 §7.3. */
+const DASHBOARD_REDIRECT = 'http://127.0.0.1/sign-in';
 /** For one answer of the provider, on a busy machine: nothing here waits for longer. */
 const ANSWER_MS = 15_000;
 /** For a whole sign-in by device code, which is polled for. */
@@ -21,6 +25,8 @@ const SIGN_IN_MS = 20_000;
 /** More are a circle. */
 const REDIRECTS = 10;
 const SCOPES = 'devicetypes:read devicetypes:write';
+/** The service still takes a token for so long after its end (api/auth/operator-tokens.ts). */
+const TOLERATED_S = 60;
 /** What is said of each person in its tokens: `<person>@<tenant>`. */
 const claimsOf = (account: string) => ({ tenant: account.split('@')[1], roles: ['owner'] });
 
@@ -39,8 +45,10 @@ export class IdentityProvider {
   private keys: JWK[] = [];
   private provider!: Provider;
   private rotations = 0;
-  /** Who logs in next. */
-  private account = '';
+  /** Who logs in next: `<person>@<tenant>`. */
+  account = '';
+  /** The service takes access tokens that are issued from now on for so many seconds; undefined = as long as they say. */
+  takenSeconds: number | undefined;
 
   private constructor(
     private readonly server: Server,
@@ -61,7 +69,10 @@ export class IdentityProvider {
   /** From now on another key signs. */
   async rotate(): Promise<void> {
     this.keys = [await newKey(`${this.issuer}#${(this.rotations += 1)}`), ...this.keys];
-    this.provider = new Provider(this.issuer, configuration(this.keys));
+    this.provider = new Provider(
+      this.issuer,
+      configuration(this.keys, () => this.takenSeconds),
+    );
   }
 
   /** What a client finds out about it. */
@@ -136,7 +147,7 @@ function tokensOf(answer: client.TokenEndpointResponse): Tokens {
   return { access, id, refresh };
 }
 
-function configuration(keys: readonly JWK[]): Configuration {
+function configuration(keys: readonly JWK[], takenSeconds: () => number | undefined): Configuration {
   return {
     jwks: { keys: keys.map((key) => ({ ...key })) },
     cookies: { keys: ['only-a-test'] },
@@ -146,7 +157,7 @@ function configuration(keys: readonly JWK[]): Configuration {
         token_endpoint_auth_method: 'none',
         application_type: 'native',
         grant_types: ['authorization_code', 'refresh_token', 'urn:ietf:params:oauth:grant-type:device_code'],
-        redirect_uris: [REDIRECT],
+        redirect_uris: [REDIRECT, DASHBOARD_REDIRECT],
         response_types: ['code'],
       },
     ],
@@ -165,6 +176,16 @@ function configuration(keys: readonly JWK[]): Configuration {
         }),
       },
     },
+    formats: {
+      customizers: {
+        jwt: (_context: Context, _token: unknown, { payload }: { payload: { iat: number; exp: number } }) => {
+          const seconds = takenSeconds();
+          if (seconds !== undefined) payload.exp = payload.iat + seconds - TOLERATED_S;
+        },
+      },
+    },
+    // The dashboard asks for its token from its own origin.
+    clientBasedCORS: (_context: Context, origin: string) => new URL(origin).hostname === '127.0.0.1',
     interactions: { url: (_context, { uid }) => `/interaction/${uid}` },
     findAccount: (_context, sub) => ({ accountId: sub, claims: () => ({ sub, ...claimsOf(sub) }) }),
     claims: { openid: ['sub', 'tenant', 'roles'] },

@@ -3,7 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createFleet, type Fleet } from '../../agent/simulator/fleet.js';
-import type { ProfileName } from '../../agent/simulator/profiles.js';
+import type { Profile } from '../../agent/simulator/profile.js';
+import { PROFILES, type ProfileName } from '../../agent/simulator/profiles.js';
 import type { AllInOne } from '../../demo/service/all-in-one.js';
 
 /** A small fleet with devices of every mood, as stories and pictures need it. Owned by the test, which stops it. */
@@ -27,7 +28,10 @@ export interface StoryFleet {
 const SILENT = ['never connected', 'without a password'] as const;
 
 /** Registers the devices of `moods`, by name, starts simulated agents for them, and registers two that stay silent. */
-export async function storyFleet(service: AllInOne, moods: Readonly<Record<string, ProfileName>>): Promise<StoryFleet> {
+export async function storyFleet(
+  service: AllInOne,
+  moods: Readonly<Record<string, ProfileName | Profile>>,
+): Promise<StoryFleet> {
   const { operator, endpoints } = service;
   const dir = mkdtempSync(join(tmpdir(), 'slipway-web-'));
   const typeId = await operator.deviceType({
@@ -37,8 +41,9 @@ export async function storyFleet(service: AllInOne, moods: Readonly<Record<strin
   });
   const devices: Record<string, string> = {};
   const connected = [];
-  for (const [name, profile] of Object.entries(moods)) {
-    const id = await operator.device({ name, deviceTypeId: typeId, tags: [profile] });
+  for (const [name, mood] of Object.entries(moods)) {
+    const profile: Profile = typeof mood === 'string' ? PROFILES[mood] : mood;
+    const id = await operator.device({ name, deviceTypeId: typeId, tags: [profile.name] });
     devices[name] = id;
     const { username, password } = await operator.password(id);
     connected.push({ tenant: 'default', id, profile, username, password });

@@ -4,7 +4,7 @@ import { Icon } from '../design/icon.js';
 import { Skeleton } from '../design/notice.js';
 import { Toast } from '../design/toast.js';
 import { keepFresh } from '../live/fresh.js';
-import { answers, useSession } from '../service/queries.js';
+import { useSession } from '../service/queries.js';
 import { Away } from './away.js';
 import { PLACES } from './places.js';
 import { SignedOut } from './signed-out.js';
@@ -20,9 +20,6 @@ export function Frame(): ReactNode {
     const end = keepFresh(token);
     return end;
   }, [token]);
-  useEffect(() => {
-    if (session.state === 'none') answers.clear();
-  }, [session.state]);
 
   if (session.state === 'starting') return <div className="alone" aria-busy="true" />;
   if (session.state === 'none') return <SignIn because={session.because} />;

@@ -11,6 +11,7 @@ import type { job } from '../../protocol/http/jobs.js';
 import type { historyEvent } from '../../protocol/http/live-events.js';
 import type { rolloutEvent, rolloutTarget } from '../../protocol/http/rollout-parts.js';
 import type { series } from '../../protocol/http/rollout-series.js';
+import type { simulation } from '../../protocol/http/rollout-simulation.js';
 import type { rollout } from '../../protocol/http/rollout.js';
 import type { about, authConfig, me } from '../../protocol/http/sign-in.js';
 import type { deviceSlot, diagnostic } from '../../protocol/http/slots.js';
@@ -48,6 +49,8 @@ export type RolloutTarget = z.output<typeof rolloutTarget>;
 export type RolloutEvent = z.output<typeof rolloutEvent>;
 /** What a rollout did over time. */
 export type RolloutSeries = z.output<typeof series>;
+/** What a plan would do. */
+export type Forecast = z.output<typeof simulation>;
 /** A rollout or a group that waits for votes. */
 export type Approval = z.output<typeof approval>;
 /** A slot of a device. */

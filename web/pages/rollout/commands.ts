@@ -2,7 +2,7 @@ import { SHOWN_ACTIONS, type ShownAction } from '../../../domain/rollout/actions
 import type { Look } from '../../design/button.js';
 import type { Rollout } from '../../service/types.js';
 
-/** What the dashboard asks of a rollout here. An approval has a dialog of its own; a plan is amended over the API. */
+/** What the dashboard asks of a rollout here. An approval and an amendment have dialogs of their own. */
 export type Asked = Exclude<ShownAction, 'approve' | 'amend'>;
 /** In the order of the answer. */
 export const ASKED: readonly Asked[] = SHOWN_ACTIONS.filter((one) => one !== 'approve' && one !== 'amend');

@@ -10,6 +10,7 @@ import { usePart, useUrl } from '../../design/url.js';
 import { useApi } from '../../service/queries.js';
 import type { One, Rollout } from '../../service/types.js';
 import { VoteDialog, type Ballot } from '../approvals/vote-dialog.js';
+import { AmendDialog } from './amend-dialog.js';
 import { CommandDialog } from './command-dialog.js';
 import { ASKED, whyNotSentence, WORDS, type Asked, type PauseReason } from './commands.js';
 import { Failures } from './failures.js';
@@ -41,13 +42,23 @@ export function Page(): ReactNode {
   const { tab = '' } = useUrl();
   const [asked, setAsked] = useState<{ readonly what: Asked; readonly pause?: PauseReason }>();
   const [isVoting, setIsVoting] = useState(false);
+  const [isAmending, setIsAmending] = useState(false);
   const one = query.data?.data;
   return (
     <PageOf
       title={one?.name ?? 'Rollout'}
       above={<Link to="/rollouts">Rollouts</Link>}
       beside={one ? <PhaseBadge phase={one.phase} /> : null}
-      actions={one ? <Actions of={one} onAsk={(what) => setAsked({ what })} onVote={() => setIsVoting(true)} /> : null}
+      actions={
+        one ? (
+          <Actions
+            of={one}
+            onAsk={(what) => setAsked({ what })}
+            onVote={() => setIsVoting(true)}
+            onAmend={() => setIsAmending(true)}
+          />
+        ) : null
+      }
     >
       <Answered query={query} lines={10}>
         {({ data }) => (
@@ -71,6 +82,7 @@ export function Page(): ReactNode {
               <CommandDialog of={data} what={asked.what} pause={asked.pause} onClose={() => setAsked(undefined)} />
             ) : null}
             {isVoting ? <VoteDialog on={ballotOf(data)} how="approve" onClose={() => setIsVoting(false)} /> : null}
+            {isAmending ? <AmendDialog of={data} onClose={() => setIsAmending(false)} /> : null}
           </>
         )}
       </Answered>
@@ -112,10 +124,12 @@ function Actions({
   of,
   onAsk,
   onVote,
+  onAmend,
 }: {
   readonly of: Rollout;
   readonly onAsk: (what: Asked) => void;
   readonly onVote: () => void;
+  readonly onAmend: () => void;
 }): ReactNode {
   return (
     <>
@@ -124,6 +138,9 @@ function Actions({
           Approve…
         </Button>
       ) : null}
+      <Button whyNot={whyNotSentence(of.actions.amend)} onPress={onAmend}>
+        Amend…
+      </Button>
       {ASKED.filter((what) => what !== 'resume' || of.pauses.length === 0).map((what) => (
         <Button
           key={what}

@@ -18,6 +18,7 @@ export const COVERS = {
   'outside.txt': [...CORE, 'api', 'adapters', 'protocol', 'test/outside', 'test/e2e'],
   'outside-400.txt': [...CORE, 'api', 'adapters', 'protocol', 'test/outside', 'test/e2e'],
   'fuzz.txt': ['api', 'protocol', 'store', 'test/fuzz'],
+  'dashboard.txt': ['web', 'api', 'store/fleet', 'store/jobs', 'test/web'],
   'forecast.json': ['domain/rollout', 'api/simulation', 'store/rollouts', 'bench/parts/forecast.ts'],
   'installations.json': [...CORE, 'bench/parts/installations.ts', 'bench/engine'],
   'latency.json': ['api', 'store', 'bridge', 'bench/parts/latency.ts'],

@@ -21,6 +21,7 @@ export const LONG_RUNS: readonly LongRun[] = [
     command: 'npm run test:outside -- --devices 400 --kills 5 --seed 8',
   },
   { name: 'fuzz', file: 'fuzz.txt', command: 'npm run test:fuzz' },
+  { name: 'dashboard', file: 'dashboard.txt', command: 'npm run test:dashboard' },
 ];
 
 /** What a run of the crash suite, of the agent in the field or of the outside services printed, as it was kept. */

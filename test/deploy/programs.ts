@@ -31,6 +31,8 @@ export function composeSchema(): string {
 export interface Ran {
   readonly status: number | null;
   readonly said: string;
+  /** Standard output alone. */
+  readonly printed: string;
 }
 
 /** Runs one of them in the folder of the repository. @throws where it is missing, with what installs it */
@@ -41,5 +43,5 @@ export function run(name: keyof typeof PROGRAMS, args: readonly string[], input?
     maxBuffer: 2 ** 26,
     ...(input === undefined ? {} : { input }),
   });
-  return { status, said: stdout + stderr };
+  return { status, said: stdout + stderr, printed: stdout };
 }

@@ -20,32 +20,34 @@ const CONNECT_PAUSE_MS = 100;
 const tell = (message: FromFleet) => tellParent(message);
 const dispatcher = new Agent({ connections: 32 });
 let arrived: [string, number][] = [];
-let greeted = 0;
+let greeted = new Set<string>();
 let reported = 0;
+let round = 0;
 
 setInterval(() => {
   if (arrived.length > 0) tell({ said: 'documents', arrived });
   arrived = [];
-  if (greeted > reported) tell({ said: 'greeted', count: greeted });
-  reported = greeted;
+  if (greeted.size > reported) tell({ said: 'greeted', count: greeted.size, round });
+  reported = greeted.size;
 }, TELL_EVERY_MS);
 
-process.on('message', (message: ToFleet) => void connectAll(message));
+process.on('message', (message: ToFleet) => {
+  if (message.do === 'connect') return void connectAll(message);
+  round = message.round;
+  greeted = new Set();
+  reported = 0;
+});
 endWithParent();
 
-async function connectAll({ url, devices, answer }: ToFleet): Promise<void> {
+async function connectAll({ url, devices, answer }: ToFleet & { do: 'connect' }): Promise<void> {
   for (let at = 0; at < devices.length; at += CONNECT_BATCH) {
     for (const login of devices.slice(at, at + CONNECT_BATCH)) {
-      let isGreeted = false;
       new LeanDevice({
         url,
         login,
         answer,
         dispatcher,
-        greeted: () => {
-          if (!isGreeted) greeted += 1;
-          isGreeted = true;
-        },
+        greeted: () => greeted.add(login.deviceId),
         documentArrived: (deviceId) => arrived.push([deviceId, now()]),
         fault: (detail) => tell({ said: 'fault', detail }),
       });

@@ -6,6 +6,7 @@ import {
   print,
   statusReceipt,
   type Ack,
+  type Cmd,
   type Desired,
   type HeldSlot,
   type Printable,
@@ -19,7 +20,8 @@ export interface LeanDeviceOptions {
   readonly login: Login;
   readonly answer: 'install' | 'ignore';
   readonly dispatcher: Dispatcher;
-  readonly greeted: () => void;
+  /** Each time that the receipt for the newest hello came. */
+  readonly greeted: () => unknown;
   readonly documentArrived: (deviceId: string) => void;
   readonly fault: (detail: string) => void;
 }
@@ -72,6 +74,7 @@ export class LeanDevice {
     const parsed = parseTopic(topic);
     if (parsed?.direction !== 'down' || payload.length === 0) return;
     if (parsed.type === 'ack') this.acknowledged(JSON.parse(payload.toString()) as Ack);
+    if (parsed.type === 'cmd' && (JSON.parse(payload.toString()) as Cmd).cmd === 'hello') void this.greet();
     if (parsed.type === 'desired') this.desired(JSON.parse(payload.toString()) as Desired);
   }
 

@@ -11,15 +11,18 @@ export interface Login {
 }
 
 /** To the process of the simulated devices. `ignore`: they stay connected, and never answer an offer. */
-export interface ToFleet {
-  readonly do: 'connect';
-  readonly url: string;
-  readonly devices: readonly Login[];
-  readonly answer: 'install' | 'ignore';
-}
+export type ToFleet =
+  | {
+      readonly do: 'connect';
+      readonly url: string;
+      readonly devices: readonly Login[];
+      readonly answer: 'install' | 'ignore';
+    }
+  /** From now on, devices that are greeted again. */
+  | { readonly do: 'count anew'; readonly round: number };
 export type FromFleet =
-  /** So many devices had the receipt for their hello. */
-  | { readonly said: 'greeted'; readonly count: number }
+  /** So many devices had the receipt for a hello since they were counted anew for the round, at first 0. */
+  | { readonly said: 'greeted'; readonly count: number; readonly round: number }
   /** Documents that arrived: [device, epoch milliseconds]. */
   | { readonly said: 'documents'; readonly arrived: readonly (readonly [string, number])[] }
   | { readonly said: 'fault'; readonly detail: string };

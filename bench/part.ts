@@ -50,10 +50,12 @@ export const PART_NAMES = [
   'latency',
   'transfer',
   'lists',
+  'age',
   'rollout',
   'live',
   'forecast',
   'storm',
+  'mosquitto',
   'memory',
   'startup',
 ] as const;

@@ -1,10 +1,12 @@
 import type { Part, PartName } from './part.js';
+import { age } from './parts/age.js';
 import { forecast } from './parts/forecast.js';
 import { installations } from './parts/installations.js';
 import { latency } from './parts/latency.js';
 import { lists } from './parts/lists.js';
 import { live } from './parts/live.js';
 import { memory } from './parts/memory.js';
+import { mosquitto } from './parts/mosquitto.js';
 import { reports } from './parts/reports.js';
 import { rollout } from './parts/rollout.js';
 import { startup } from './parts/startup.js';
@@ -17,10 +19,12 @@ export const PARTS: Readonly<Record<PartName, Part>> = {
   latency,
   transfer,
   lists,
+  age,
   rollout,
   live,
   forecast,
   storm,
+  mosquitto,
   memory,
   startup,
 };

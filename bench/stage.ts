@@ -35,10 +35,11 @@ export class Stage {
     private readonly dir: string,
   ) {}
 
-  static async open(context: Context): Promise<Stage> {
+  /** @param env more settings of the service */
+  static async open(context: Context, env: Readonly<Record<string, string>> = {}): Promise<Stage> {
     const dir = mkdtempSync(join(tmpdir(), 'slipway-bench-'));
     context.atEnd(() => rmSync(dir, { recursive: true, force: true }));
-    const service = new AllInOne(UP, join(dir, 'data'));
+    const service = new AllInOne(UP, join(dir, 'data'), env);
     context.atEnd(() => service.stop());
     await service.start();
     const { database, temporal } = service.endpoints;

@@ -9,9 +9,14 @@ import { until } from '../wait.js';
 
 const PROGRAM = '/usr/sbin/mosquitto';
 
+/** Whether Debian's package is installed. */
+export function hasMosquitto(): boolean {
+  return existsSync(PROGRAM);
+}
+
 /** Debian's mosquitto without logins and without a disk: what a broker in C costs. undefined = it is not installed. */
 export async function bareMosquitto(context: Context): Promise<{ port: number; pid: number } | undefined> {
-  if (!existsSync(PROGRAM)) return undefined;
+  if (!hasMosquitto()) return undefined;
   const dir = mkdtempSync(join(tmpdir(), 'slipway-bench-'));
   context.atEnd(() => rmSync(dir, { recursive: true, force: true }));
   const port = await freePort();

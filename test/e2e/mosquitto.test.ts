@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { DeviceClient, eventually } from '../contract/broker-clients.js';
 import { deviceFilter, upTopic } from '../../protocol/mqtt/topics.js';
+import { outsideBroker } from '../outside/settings.js';
 import { TestedAllInOne } from '../support/all-in-one.js';
 import { TestedMosquitto } from '../support/mosquitto.js';
 import { until } from '../support/until.js';
@@ -13,12 +14,7 @@ let fleet: FleetInFlight;
 
 beforeAll(async () => {
   broker = await TestedMosquitto.start();
-  service = new TestedAllInOne(undefined, {
-    MQTT_URL: broker.url,
-    MQTT_USERNAME: broker.service.username,
-    MQTT_PASSWORD: broker.service.password,
-    SLIPWAY_MQTT_ADMIN: 'dynsec',
-  });
+  service = new TestedAllInOne(undefined, outsideBroker(broker));
   await service.start();
   fleet = new FleetInFlight(service, 11);
   await fleet.register(['good', 'slow', 'resume', 'duplicating', 'flapping']);

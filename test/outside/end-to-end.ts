@@ -5,6 +5,7 @@ import pg from 'pg';
 import { TestedMosquitto } from '../support/mosquitto.js';
 import type { TestedPostgres } from '../support/postgresql.js';
 import type { TestedS3 } from '../support/versitygw.js';
+import { outsideBroker } from './settings.js';
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 /** Each on a database, a mosquitto and a bucket of its own. */
@@ -48,10 +49,7 @@ export function outsideSettings({ postgres, s3 }: Outside, broker: TestedMosquit
   return {
     ...s3.settings,
     DATABASE_URL: postgres.url,
-    MQTT_URL: broker.url,
-    MQTT_USERNAME: broker.service.username,
-    MQTT_PASSWORD: broker.service.password,
-    SLIPWAY_MQTT_ADMIN: 'dynsec',
+    ...outsideBroker(broker),
   };
 }
 

@@ -98,7 +98,7 @@ const BESIDE_THE_ROOMS: Readonly<Record<string, readonly string[]>> = {
 };
 /** The rooms of folders that have them but no walls between them. */
 const ROOMS: Readonly<Record<string, readonly string[]>> = {
-  bench: ['engine', 'ingest', 'lists', 'live', 'parts', 'rollout', 'storm', 'transfer'],
+  bench: ['age', 'engine', 'ingest', 'lists', 'live', 'parts', 'rollout', 'storm', 'transfer'],
   cli: ['admin', 'mosquitto-files', 'slipway'],
   client: ['generated'],
   deploy: ['image'],

@@ -18,6 +18,8 @@ const PROGRAM = '/usr/sbin/mosquitto';
 export class TestedMosquitto {
   private child: ChildProcess | undefined;
   private printed = '';
+  /** Is told what mosquitto prints, as it comes: each connection that begins and ends is a line of it. */
+  heard: (text: string) => void = () => undefined;
 
   private readonly owner = mosquittoUser();
 
@@ -68,7 +70,10 @@ export class TestedMosquitto {
       { stdio: ['ignore', 'ignore', 'pipe'] },
     );
     this.child = child;
-    child.stderr.on('data', (chunk: Buffer) => (this.printed = (this.printed + chunk.toString()).slice(-10_000)));
+    child.stderr.on('data', (chunk: Buffer) => {
+      this.printed = (this.printed + chunk.toString()).slice(-10_000);
+      this.heard(chunk.toString());
+    });
     try {
       await until('mosquitto listens', () => child.exitCode !== null || reachable(this.port), 10_000);
       if (child.exitCode !== null) throw new Error(`mosquitto ended with exit code ${child.exitCode}`);

@@ -7,6 +7,7 @@ import type { Pool, Tx } from '../store/db/pool.js';
 import { isOfOneRow, isTransient } from '../store/db/sqlstates.js';
 import { asService } from '../store/db/transaction.js';
 import { reachOf } from '../store/fleet/gateways.js';
+import { lockedDevices } from '../store/installations/locked-devices.js';
 import { wakeSender } from '../store/outbox/outbox.js';
 import { record } from '../store/record.js';
 import { GroupCommit } from './group-commit.js';
@@ -72,6 +73,20 @@ export function processEvents({ pool, now }: InstallationDependencies): DecideBy
     };
     return asService(pool, work, { lockMs: LOCK_MS });
   };
-  const group = new GroupCommit(recorded, (error) => isTransient(error) && !isOfOneRow(error));
+  const held = async (asked: readonly Asked[], error: unknown): Promise<boolean[]> => {
+    if (!isOfOneRow(error)) return [];
+    try {
+      const locked = await asService(pool, (tx) =>
+        lockedDevices(
+          tx,
+          asked.map(({ ref }) => ref),
+        ),
+      );
+      return asked.map(({ ref }) => locked.has(deviceKey(ref.tenantId, ref.deviceId)));
+    } catch {
+      return []; // whose rows they are shows when each is done by itself
+    }
+  };
+  const group = new GroupCommit(recorded, (error) => isTransient(error) && !isOfOneRow(error), held);
   return (ref, event) => group.do({ ref, event });
 }

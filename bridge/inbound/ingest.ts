@@ -184,7 +184,7 @@ export class Ingest {
     const of = (some: readonly string[]) => readings.filter(({ incoming }) => some.includes(nodeOf(incoming)));
     const held = nodes.length === 1 ? nodes : await this.nodesOfLocked(readings);
     if (held.length === 0) {
-      // Another row than the devices' own: whose it is, halving shows.
+      // Another row than those that are looked at, or free again by now: whose it is, halving shows.
       const middle = Math.ceil(nodes.length / 2);
       await this.commit(of(nodes.slice(0, middle)));
       return this.commit(of(nodes.slice(middle)));

@@ -4,7 +4,7 @@ import { takeMessages } from '../../store/commands/device-messages.js';
 import { forgetPolls, type Node } from '../../store/commands/polls.js';
 import { assertLease, type Fence } from '../../store/db/leases.js';
 import type { Pool } from '../../store/db/pool.js';
-import { lockedDevices } from '../../store/installations/device-aggregate.js';
+import { lockedDevices } from '../../store/installations/locked-devices.js';
 import { asService } from '../../store/db/transaction.js';
 import type { Reading } from './reading.js';
 
@@ -54,7 +54,7 @@ function connected(reading: Reading): Node[] {
 }
 
 /**
- * Of the devices that these messages are about, those whose rows another transaction holds at this moment.
+ * Of the devices that these messages are about, those of which another transaction holds a row at this moment.
  * @returns `deviceKey` of each.
  */
 export function lockedAmong(pool: Pool, fence: Fence, readings: readonly Reading[]): Promise<Set<string>> {

@@ -101,32 +101,6 @@ export async function loadAggregates(tx: Tx, keys: readonly AggregateKey[]): Pro
   return loaded;
 }
 
-/**
- * Which of these devices another transaction holds at this moment, without waiting for it. What is free is locked until
- * the transaction ends: end it soon. A device that does not exist is not held.
- * @returns `deviceKey` of each.
- */
-export async function lockedDevices(
-  tx: Tx,
-  devices: readonly { tenantId: string; deviceId: string }[],
-): Promise<Set<string>> {
-  const pairs = JSON.stringify(devices.map((one) => ({ tenant_id: one.tenantId, id: one.deviceId })));
-  const known = await tx.query<{ tenant_id: string; id: string }>(
-    `SELECT d.* FROM ${SORTED} AS k
-     CROSS JOIN LATERAL (SELECT x.tenant_id, x.id FROM devices x WHERE x.tenant_id = k.tenant_id AND x.id = k.id) AS d`,
-    [pairs],
-  );
-  const free = await tx.query<{ tenant_id: string; id: string }>(
-    `SELECT d.* FROM ${SORTED} AS k
-     CROSS JOIN LATERAL (SELECT x.tenant_id, x.id FROM devices x WHERE x.tenant_id = k.tenant_id AND x.id = k.id
-       FOR NO KEY UPDATE SKIP LOCKED) AS d`,
-    [pairs],
-  );
-  const locked = new Set(known.rows.map((row) => deviceKey(row.tenant_id, row.id)));
-  for (const row of free.rows) locked.delete(deviceKey(row.tenant_id, row.id));
-  return locked;
-}
-
 function add(
   loaded: Map<string, LoadedAggregate>,
   row: { tenant_id: string; device_id: string },

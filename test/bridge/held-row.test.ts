@@ -30,12 +30,16 @@ afterAll(async () => {
 });
 
 /** As a person does who forgot a transaction in another window: nothing ends it. */
-async function whileHeld(table: 'devices' | 'installations', id: string, look: () => Promise<void>): Promise<void> {
+async function whileHeld(
+  table: 'devices' | 'installations',
+  ids: string | readonly string[],
+  look: () => Promise<void>,
+): Promise<void> {
   const person = new pg.Client({ connectionString: database.url });
   await person.connect();
   try {
     await person.query('BEGIN');
-    await person.query(`SELECT FROM ${table} WHERE id = $1 FOR UPDATE`, [id]);
+    await person.query(`SELECT FROM ${table} WHERE id = ANY($1::uuid[]) FOR UPDATE`, [[ids].flat()]);
     await look();
   } finally {
     await person.query('ROLLBACK');
@@ -82,5 +86,26 @@ describe('While another transaction holds the row of one installation or device'
       expect(await own).toBe('55P03');
     });
     expect((await ask(held!)).decision).toBe('offered');
+  }, 120_000);
+
+  it('what the others ask for is decided within seconds, although many rows are held', async () => {
+    const firmware = await facts.firmware('c');
+    const all = await Promise.all(
+      Array.from({ length: 60 }, async () => facts.install(await facts.device(), firmware)),
+    );
+    const [held, others] = [all.filter((_one, n) => n % 2 === 0), all.filter((_one, n) => n % 2 === 1)];
+    const activities = createInstallationActivities({ pool, now: Date.now });
+    const ask = (one: { deviceId: string; id: string }) =>
+      activities.makeOffer({ tenantId: 'default', deviceId: one.deviceId, installationId: one.id });
+    const ids = held.map(({ id }) => id);
+    await whileHeld('installations', ids, async () => {
+      const began = performance.now();
+      const first = ask(others[0]!);
+      const owns = held.map((one) => ask(one).then(String, (error: unknown) => (error as { code?: string }).code));
+      const answers = await Promise.all([first, ...others.slice(1).map(ask)]);
+      expect(new Set(answers.map(({ decision }) => decision))).toEqual(new Set(['offered']));
+      expect(performance.now() - began).toBeLessThan(8_000);
+      expect(new Set(await Promise.all(owns))).toEqual(new Set(['55P03']));
+    });
   }, 120_000);
 });

@@ -2,7 +2,7 @@ import { request as overHttp, type IncomingMessage } from 'node:http';
 import { request as overTls } from 'node:https';
 import { Webhook } from 'standardwebhooks';
 import type { Attempted } from '../../store/history/webhook-sending.js';
-import { privateLiteral, PrivateAddress, publicLookup } from './addresses.js';
+import { privateLiteral, PrivateAddress, lookupOf } from './addresses.js';
 
 /** From the name to the status: who needs longer answers first and works afterwards. */
 const DEADLINE_MS = 10_000;
@@ -84,7 +84,7 @@ function statusOf(what: Post, url: URL, allowPrivate: boolean, signal: AbortSign
       method: 'POST',
       headers,
       agent: false,
-      ...(allowPrivate ? {} : { lookup: publicLookup }),
+      lookup: lookupOf({ allowPrivate }),
     });
     const over = (error: Error) => {
       clearTimeout(timer);

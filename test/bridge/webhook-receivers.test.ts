@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import net, { type AddressInfo, type Socket } from 'node:net';
 import tls from 'node:tls';
+import { gzipSync } from 'node:zlib';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { isPrivate } from '../../bridge/webhooks/addresses.js';
 import { nextLanes, type Candidate } from '../../bridge/webhooks/lanes.js';
@@ -58,6 +59,25 @@ const WAYS: readonly (readonly [string, (socket: Socket) => void, object])[] = [
     (socket) => (socket.write('HTTP/1.1 200 OK\r\n\r\n'), again(socket, 'x'.repeat(1_000))),
     { ok: true, status: 200 },
   ],
+  [
+    'answers as HTTP/1.0, and never closes',
+    (socket) => (socket.write('HTTP/1.0 200 OK\r\n\r\n'), again(socket, 'x')),
+    { ok: true, status: 200 },
+  ],
+  [
+    'promises bytes that would fill the memory, and sends them compressed',
+    (socket) =>
+      void socket.write(
+        `HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: ${2 ** 40}\r\n\r\n`,
+        () => void socket.write(gzipSync(Buffer.alloc(50_000_000))),
+      ),
+    { ok: true, status: 200 },
+  ],
+  [
+    'redirects to itself',
+    (socket) => socket.write('HTTP/1.1 307 Again\r\nLocation: /\r\nContent-Length: 0\r\n\r\n'),
+    { ok: false, status: 307, error: 'it answered 307; redirects are not followed' },
+  ],
   ['resets the connection', (socket) => socket.resetAndDestroy(), { ok: false, status: null }],
   ['closes the connection', (socket) => socket.end(), { ok: false, status: null }],
   ['says what is not HTTP', (socket) => socket.write('\x16\x03\x01 no\r\n\r\n'), { ok: false, status: null }],
@@ -75,6 +95,15 @@ describe('An attempt at a receiver ends with every receiver', () => {
 
   it('one that accepts the connection and says nothing, where TLS was wanted', async () => {
     const port = await listen(net.createServer(), () => undefined);
+    expect(await post(what(`https://127.0.0.1:${port}/`), true, new AbortController().signal)).toEqual({
+      ok: false,
+      status: null,
+      error: LATE,
+    });
+  }, 120_000);
+
+  it('one that says half of what begins TLS', async () => {
+    const port = await listen(net.createServer(), (socket) => socket.write(Buffer.from('16030300640200', 'hex')));
     expect(await post(what(`https://127.0.0.1:${port}/`), true, new AbortController().signal)).toEqual({
       ok: false,
       status: null,

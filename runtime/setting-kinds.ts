@@ -36,9 +36,19 @@ export const url = (...schemes: string[]) =>
       `must be a URL that begins with ${schemes.map((scheme) => `${scheme}://`).join(' or ')}`,
     );
 
-/** Paths are appended to it: behind a query or a fragment they mean nothing, and a user name would be in each link. */
-export const base = url('http', 'https').refine((value) => {
+function isBare(value: string): boolean {
   if (!URL.canParse(value)) return true; // said already
   const { username, password } = new URL(value);
   return username === '' && password === '' && !/[?#]/.test(value);
-}, 'must have no user name, no query and no fragment: links are made by appending a path to it');
+}
+
+/** Paths are appended to it: behind a query or a fragment they mean nothing, and a user name would be in each link. */
+export const base = url('http', 'https').refine(
+  isBare,
+  'must have no user name, no query and no fragment: links are made by appending a path to it',
+);
+/** Where devices reach a broker: each is told it, and has a login of its own. */
+export const brokerForDevices = url('mqtt', 'mqtts').refine(
+  isBare,
+  'must have no user name, no query and no fragment: every device is told it',
+);

@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import { port, text, url } from './setting-kinds.js';
+import { brokerForDevices, port, text } from './setting-kinds.js';
 
 /** TLS of the service's own listeners: the API and the embedded broker. Paths of PEM files. */
 export const TLS_SETTINGS = {
@@ -8,7 +8,7 @@ export const TLS_SETTINGS = {
   /** Issues certificates of devices: certificate and key in one file, made at the first enrolment. */
   SLIPWAY_DEVICE_AUTHORITY_FILE: text.optional(),
   /** Where devices reach the broker: they are told when they enrol. */
-  SLIPWAY_MQTT_PUBLIC_URL: url('mqtt', 'mqtts').optional(),
+  SLIPWAY_MQTT_PUBLIC_URL: brokerForDevices.optional(),
   SLIPWAY_HTTPS_PORT: port.default(8443),
   SLIPWAY_MQTT_TLS_PORT: port.default(8883),
 } as const;

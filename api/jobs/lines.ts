@@ -2,6 +2,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { parse as parseCsv } from 'csv-parse';
 import { DomainError } from '../../domain/errors.js';
+import { inexactNumbers } from '../http/exact-numbers.js';
 import type { JobLine } from '../../store/jobs/jobs.js';
 
 /** Of one file (docs/contracts/operators.md, "Devices in bulk"). */
@@ -106,6 +107,8 @@ function assertRows(rows: number): void {
     throw new DomainError('REQUEST_TOO_LARGE', `the file has more than ${MAX_ROWS} rows; send it in several`);
 }
 
+/** A column of one attribute begins so. */
+const ATTRIBUTE = 'custom.';
 const LISTS: ReadonlySet<string> = new Set(['tags', 'aliases']);
 const JSON_COLUMNS: ReadonlySet<string> = new Set(['location', 'coordinates', 'configuration', 'custom']);
 const OUTSIDE_OF_INFO: ReadonlySet<string> = new Set(['configuration', 'custom']);
@@ -121,14 +124,30 @@ function toDevice(record: Readonly<Record<string, string>>): Pick<JobLine, 'body
   for (const [name, cell] of Object.entries(record)) {
     if (cell === '') continue;
     if (cell.includes('\0')) return { body: null, fault: 'holds a NUL character' };
+    const wrong = hasValue(name) ? numberFault(cell) : undefined;
+    if (wrong !== undefined) return { body: null, fault: `${name} ${wrong}` };
     if (name === 'id') device['id'] = cell;
-    else if (name.startsWith('custom.')) custom[name.slice('custom.'.length)] = valueOf(cell);
+    else if (name.startsWith(ATTRIBUTE)) custom[name.slice(ATTRIBUTE.length)] = valueOf(cell);
     else if (OUTSIDE_OF_INFO.has(name)) device[name] = valueOf(cell);
     else if (LISTS.has(name)) info[name] = cell.split(';').map((part) => part.trim());
-    else info[name] = name === 'communicationInterval' || JSON_COLUMNS.has(name) ? valueOf(cell) : cell;
+    else info[name] = hasValue(name) ? valueOf(cell) : cell;
   }
   if (Object.keys(custom).length > 0) device['custom'] = { ...(device['custom'] as object | undefined), ...custom };
   return { body: JSON.stringify({ ...device, info }), fault: null };
+}
+
+/** Whether the cells of a column are JSON. */
+function hasValue(name: string): boolean {
+  return name === 'communicationInterval' || JSON_COLUMNS.has(name) || name.startsWith(ATTRIBUTE);
+}
+
+/** What is wrong with a number of the cell: that it would become another one. */
+function numberFault(cell: string): string | undefined {
+  const value = valueOf(cell);
+  if (value === cell) return undefined;
+  if (value === Infinity || value === -Infinity) return 'is a number out of range; write it in quotes, as a text';
+  const [first] = inexactNumbers(cell);
+  return first && `${first.pointer}${first.pointer === '' ? '' : ' '}${first.detail}`;
 }
 
 /** JSON where it is JSON, else the text. */

@@ -3,6 +3,7 @@ import { importedDevice } from '../../protocol/http/jobs.js';
 import type { ImportedDevice } from '../../store/commands/import-devices.js';
 import type { JobLine } from '../../store/jobs/jobs.js';
 import { findUnkeepable } from '../http/body.js';
+import { inexactNumbers } from '../http/exact-numbers.js';
 import { faultsOf } from '../http/errors.js';
 
 /** Lines as devices, and the first fault of each that is none. */
@@ -25,7 +26,7 @@ function parseRow({ line, body, fault }: JobLine): ImportedDevice | LineFault {
   } catch (error) {
     return { line, pointer: '', detail: `is not JSON: ${(error as Error).message.slice(0, 200)}` };
   }
-  const [unkeepable] = findUnkeepable(value);
+  const [unkeepable] = [...findUnkeepable(value), ...inexactNumbers(body)];
   if (unkeepable) return { line, pointer: unkeepable.pointer, detail: unkeepable.detail };
   const parsed = importedDevice.safeParse(value);
   if (parsed.success) return { line, ...parsed.data };

@@ -46,6 +46,21 @@ const KINDS: Readonly<Record<string, [line: () => string | Buffer, pointer: stri
     /^must have 1 to 255 characters$/,
   ],
   'has a number in place of a text': [() => device({ name: 7 }), '/info/name', /./],
+  'has a number that would become another one': [
+    () => device({}, { custom: { serial: 7 } }).replace(':7', ':9007199254740993'),
+    '/custom/serial',
+    /^is a number beyond 2\^53 - 1/,
+  ],
+  'has a number that would become 0': [
+    () => device({}, { custom: { a: [7] } }).replace('[7]', '[1e-400]'),
+    '/custom/a/0',
+    /^is a number so small/,
+  ],
+  'has a number out of range': [
+    () => device({}, { custom: { a: 7 } }).replace(':7', ':1e400'),
+    '/custom/a',
+    /^is a number out of range$/,
+  ],
   'has a member that is none': [() => device({}, { colour: 'red' }), '/colour', /./],
   'has an id that is none': [() => device({}, { id: 'seven' }), '/id', /UUID/],
   'has a tag that is none': [() => device({ tags: ['a b'] }), '/info/tags/0', /./],

@@ -207,7 +207,11 @@ describe('settings', () => {
   ])('refuse as a base of links what no path can be appended to: %s', (value) => {
     for (const name of ['SLIPWAY_PUBLIC_URL', 'SLIPWAY_TEMPORAL_UI_URL'])
       expect(problemsOf({ [name]: value })).toEqual([expect.stringContaining('must have no user name, no query')]);
+    expect(problemsOf({ SLIPWAY_MQTT_PUBLIC_URL: value.replace('https', 'mqtts') })).toEqual([
+      expect.stringContaining('must have no user name, no query and no fragment: every device is told it'),
+    ]);
     expect(problemsOf({ SLIPWAY_PUBLIC_URL: 'https://ota.example.com:8443/slipway/' })).toEqual([]);
+    expect(problemsOf({ SLIPWAY_MQTT_PUBLIC_URL: 'mqtts://ota.example.com:8883' })).toEqual([]);
   });
 
   it('turn TLS to Temporal on where a key or a certificate is given, and off where that is said', () => {

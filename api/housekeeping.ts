@@ -9,8 +9,8 @@ export interface Chore {
 
 /**
  * Runs each chore now and then every so often, one run at a time. A run that fails is logged and the next one comes:
- * what it tidies grows slowly, and nothing depends on it. Every process may do the same chores at once: each is a
- * single statement, or removes files that may be gone.
+ * what it tidies grows slowly, and nothing depends on it. Every process may do the same chores at once: each is
+ * made of pages that several may take, or removes files that may be gone.
  */
 export class Housekeeping {
   private ended = false;

@@ -1060,7 +1060,6 @@ CREATE TABLE webhook_deliveries (
   created_at timestamp with time zone NOT NULL
   CONSTRAINT webhook_deliveries_pkey PRIMARY KEY (tenant_id, id)
   CONSTRAINT webhook_deliveries_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'delivered'::text, 'failed'::text])))
-  CONSTRAINT webhook_deliveries_tenant_id_webhook_id_fkey FOREIGN KEY (tenant_id, webhook_id) REFERENCES webhooks(tenant_id, id) ON DELETE CASCADE
 );
 CREATE INDEX webhook_deliveries_due ON public.webhook_deliveries USING btree (tenant_id, webhook_id, due_at, number) WHERE (state = 'pending'::text);
 CREATE INDEX webhook_deliveries_ended ON public.webhook_deliveries USING btree (ended_at) WHERE (ended_at IS NOT NULL);
@@ -1068,6 +1067,17 @@ CREATE INDEX webhook_deliveries_newest ON public.webhook_deliveries USING btree 
 POLICY all_tenants ON webhook_deliveries TO slipway_worker USING true
 POLICY one_tenant ON webhook_deliveries TO slipway_api USING (tenant_id = current_tenant())
 GRANT DELETE, INSERT, SELECT, UPDATE TO slipway_api
+GRANT DELETE, INSERT, SELECT, UPDATE TO slipway_worker
+
+CREATE TABLE webhook_leftovers (
+  tenant_id text NOT NULL
+  webhook_id uuid NOT NULL
+  CONSTRAINT webhook_leftovers_pkey PRIMARY KEY (tenant_id, webhook_id)
+  CONSTRAINT webhook_leftovers_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(id)
+);
+POLICY all_tenants ON webhook_leftovers TO slipway_worker USING true
+POLICY one_tenant ON webhook_leftovers TO slipway_api USING (tenant_id = current_tenant())
+GRANT INSERT, SELECT TO slipway_api
 GRANT DELETE, INSERT, SELECT, UPDATE TO slipway_worker
 
 CREATE TABLE webhooks (

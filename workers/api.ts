@@ -36,7 +36,8 @@ import { JobRunner } from '../api/jobs/runner.js';
 import { dropLeftovers } from '../store/rollouts/leftovers.js';
 import { forgetPending } from '../store/commands/enrolments.js';
 import { asService } from '../store/db/transaction.js';
-import { sweepJobs } from '../store/jobs/jobs.js';
+import { dropDeliveriesLeft } from '../store/history/webhook-leftovers.js';
+import { sweepJobs } from '../store/jobs/sweep.js';
 import { sweepResults } from '../store/jobs/results.js';
 import { sweepUploads } from '../api/routes/upload-pieces.js';
 import { UPLOAD_LIFETIME_MS } from '../api/routes/uploads.js';
@@ -239,6 +240,11 @@ const housekeeping = new Housekeeping(
       name: 'targets of rollouts that were deleted went after them',
       everyMs: DROP_LEFTOVERS_MS,
       run: () => dropLeftovers(pool),
+    },
+    {
+      name: 'deliveries of webhooks that were deleted went after them',
+      everyMs: DROP_LEFTOVERS_MS,
+      run: () => dropDeliveriesLeft(pool),
     },
     { name: 'results of jobs expired', everyMs: SWEEP_RESULTS_MS, run: () => sweepResults(pool, databaseNow()) },
     { name: 'ended credentials were forgotten', everyMs: SWEEP_MS, run: () => forgetEndedCredentials(pool) },

@@ -9,7 +9,6 @@ import {
   addLines,
   cancelJob,
   createJob,
-  dropJob,
   endDryRun,
   listJobs,
   queueJob,
@@ -17,6 +16,7 @@ import {
   type JobLine,
   type Origin,
 } from '../../store/jobs/jobs.js';
+import { dropJob } from '../../store/jobs/sweep.js';
 import type { Tx } from '../../store/db/pool.js';
 import { filterFault } from '../../domain/fleet/filter.js';
 import { bytesOf, readCsv, readLines } from '../jobs/lines.js';
@@ -103,7 +103,7 @@ export function jobRoutes(
           return answer(202, queued);
         } catch (error) {
           call.request.resume();
-          await call.inTenant((tx) => dropJob(tx, tenantId, jobId));
+          while (await call.inTenant((tx) => dropJob(tx, tenantId, jobId))) continue;
           if (!(call.request.destroyed && !call.request.complete)) throw error;
           const broken = brokenOff(error);
           log.warn({ jobId, tenantId, createdBy, err: error }, broken.detail);

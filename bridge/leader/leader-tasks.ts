@@ -1,4 +1,4 @@
-import { dropOldDiagnostics } from '../../store/fleet/diagnostics.js';
+import { dropOldDiagnostics, DIAGNOSTICS_PER_PAGE } from '../../store/fleet/diagnostics.js';
 import { seal, SEAL_BATCH } from '../../store/history/seal.js';
 import { growTrees } from '../../store/audit/tiles.js';
 import { endPausesFromTheFuture } from '../../store/outbox/from-the-future.js';
@@ -126,7 +126,10 @@ export class LeaderTasks implements LeaderTask {
       ),
       loop(
         'tidying',
-        async () => (await dropOldDiagnostics(pool, fence), await dropOldDeliveries(pool, fence), false),
+        async () => {
+          const diagnostics = await dropOldDiagnostics(pool, fence);
+          return (await dropOldDeliveries(pool, fence)) || diagnostics === DIAGNOSTICS_PER_PAGE;
+        },
         TIDY_MS,
       ),
       loop('pruning', () => pruning.step(), PRUNE_MS, PRUNE_APART_MS),

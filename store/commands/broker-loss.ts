@@ -3,7 +3,7 @@ import type { Pool } from '../db/pool.js';
 import { iso } from '../db/times.js';
 import { asService } from '../db/transaction.js';
 import { hasCredential } from '../fleet/gateways.js';
-import { markAllIn } from '../outbox/publications.js';
+import { markAll } from '../outbox/publications.js';
 import { recordFree } from './silence.js';
 
 /** In one page; the bridge makes some pages a second. */
@@ -33,8 +33,8 @@ export async function noteBrokerLoss(pool: Pool, fence: Fence, now: number): Pro
          asked_device = excluded.asked_device, are_all_asked = false`,
       [iso(now), FIRST.tenantId, FIRST.deviceId],
     );
-    await markAllIn(tx);
   });
+  await markAll(pool, fence);
 }
 
 /** The newest; undefined where the broker never lost anything. */

@@ -13,18 +13,31 @@ import { report } from './report.js';
 import { retryInstallation } from './retry-installation.js';
 import { wantSweeps } from './sweep.js';
 
+/** Devices that become lines by one statement: each has 15 s, however large the fleet is. */
+export const MATCHED_PER_PAGE = 5_000;
+
 /**
  * Makes the devices that a filter matches now the lines of a job, by their creation. @returns how many
  */
 export async function addMatchingDevices(tx: Tx, tenantId: string, jobId: string, filter: string): Promise<number> {
   const values: unknown[] = [tenantId, jobId];
-  const { rowCount } = await tx.query(
-    `INSERT INTO job_lines (tenant_id, job_id, line, body)
-     SELECT $1, $2, row_number() OVER (ORDER BY created_at, id), id::text FROM devices
-     WHERE tenant_id = $1 AND ${filterCondition(filter, values, { devices: 'devices', tenant: '$1' })}`,
-    values,
-  );
-  return rowCount ?? 0;
+  const condition = filterCondition(filter, values, { devices: 'devices', tenant: '$1' });
+  const [line, at, id] = [1, 2, 3].map((n) => `$${values.length + n}`);
+  let [lines, after] = [0, { at: '-infinity', id: '00000000-0000-0000-0000-000000000000' }];
+  for (;;) {
+    const { rows } = await tx.query<{ at: string; id: string }>(
+      `WITH page AS (SELECT created_at, id FROM devices WHERE tenant_id = $1 AND ${condition}
+           AND (created_at, id) > (${at}::timestamptz, ${id}::uuid) ORDER BY created_at, id LIMIT ${MATCHED_PER_PAGE}),
+         added AS (INSERT INTO job_lines (tenant_id, job_id, line, body)
+           SELECT $1, $2, ${line}::integer + row_number() OVER (ORDER BY created_at, id), id::text FROM page)
+       SELECT created_at::text AS at, id FROM page ORDER BY created_at, id`,
+      [...values, lines, after.at, after.id],
+    );
+    lines += rows.length;
+    const last = rows.at(-1);
+    if (!last || rows.length < MATCHED_PER_PAGE) return lines;
+    after = last;
+  }
 }
 
 /** How many devices a filter matches now. */
@@ -66,7 +79,7 @@ export async function actOnDevices(
       return [];
     case 'setAttribute':
       await changeAll(tx, job, await setAttribute(tx, job.tenantId, ids, action.key, action.value), now);
-      return [];
+      return action.value === null ? [] : tooLarge(tx, job.tenantId, devices, action.key, action.value);
     case 'cancel':
       return eachOf(tx, devices, (id) => cancelOpen(tx, job, id, action.reason, now));
     case 'retry':
@@ -121,6 +134,11 @@ async function takeTag(tx: Tx, tenantId: string, ids: readonly string[], tag: st
   return rows;
 }
 
+/** Of the attributes of a device as JSON: as of the body of a request. Each of many jobs adds a little. */
+const MAX_CUSTOM_BYTES = 1_048_576;
+/** Bytes of the attributes with one more, $3 and $4. */
+const WITH_ATTRIBUTE = `octet_length((coalesce(d.custom, '{}') || jsonb_build_object($3::text, $4::jsonb))::text)`;
+
 async function setAttribute(
   tx: Tx,
   tenantId: string,
@@ -132,7 +150,7 @@ async function setAttribute(
     `UPDATE devices d SET updated_at = now(), custom = CASE WHEN $4::jsonb = 'null' THEN d.custom - $3::text
        ELSE coalesce(d.custom, '{}') || jsonb_build_object($3::text, $4::jsonb) END
      FROM (SELECT id, custom FROM devices WHERE tenant_id = $1 AND id = ANY($2::uuid[]) ORDER BY id FOR UPDATE) AS o
-     WHERE d.tenant_id = $1 AND d.id = o.id
+     WHERE d.tenant_id = $1 AND d.id = o.id AND ($4::jsonb = 'null' OR ${WITH_ATTRIBUTE} <= ${MAX_CUSTOM_BYTES})
      RETURNING d.id, jsonb_build_object('custom', coalesce(o.custom, '{}')) AS was,
        jsonb_build_object('custom', coalesce(d.custom, '{}')) AS is`,
     [tenantId, ids, key, JSON.stringify(value ?? null)],
@@ -167,6 +185,29 @@ async function tooManyTags(
   return devices
     .filter(({ id }) => full.has(id))
     .map(({ line, id }) => ({ line, pointer: '', detail: `device ${id} has 100 tags already` }));
+}
+
+/** Those that did not get the attribute, because they would have more than they may. */
+async function tooLarge(
+  tx: Tx,
+  tenantId: string,
+  devices: readonly BulkDevice[],
+  key: string,
+  value: unknown,
+): Promise<LineFault[]> {
+  const { rows } = await tx.query<{ id: string }>(
+    `SELECT d.id FROM devices d WHERE d.tenant_id = $1 AND d.id = ANY($2::uuid[])
+       AND ${WITH_ATTRIBUTE} > ${MAX_CUSTOM_BYTES}`,
+    [tenantId, devices.map(({ id }) => id), key, JSON.stringify(value)],
+  );
+  const large = new Set(rows.map(({ id }) => id));
+  return devices
+    .filter(({ id }) => large.has(id))
+    .map(({ line, id }) => ({
+      line,
+      pointer: '',
+      detail: `device ${id} would have more than ${MAX_CUSTOM_BYTES} bytes of attributes`,
+    }));
 }
 
 async function cancelOpen(

@@ -63,6 +63,7 @@ const STEPS: readonly Step[] = [
   async (tx, id) => (await tx.query(pageOf('api_keys'), [id])).rowCount === ROWS,
   async (tx, id) => (await tx.query(pageOf('webhook_deliveries'), [id])).rowCount === ROWS,
   async (tx, id) => (await tx.query(pageOf('webhooks'), [id])).rowCount === ROWS,
+  async (tx, id) => (await tx.query(pageOf('webhook_leftovers'), [id])).rowCount === ROWS,
   async (tx, id) => (await tx.query(pageOf('idempotency_keys'), [id])).rowCount === ROWS,
   async (tx, id) => (await tx.query(pageOf('rollout_templates'), [id])).rowCount === ROWS,
   removeRollouts,

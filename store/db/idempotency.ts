@@ -90,13 +90,24 @@ async function attempt<T>(
   }
 }
 
-/** Forgets what is older than a day. @returns how many. */
+/** Keys that go in one transaction: some milliseconds. */
+export const KEYS_PER_PAGE = 1_000;
+
+/**
+ * Forgets what is older than a day, in pages; a key that is used again at this moment is left to the next time.
+ * @returns how many.
+ */
 export async function sweepIdempotencyKeys(pool: Pool, now: number): Promise<number> {
-  const gone = await asService(pool, (tx) =>
-    tx.query('DELETE FROM idempotency_keys WHERE created_at <= $1 OR created_at > $2', [
-      new Date(now - KEPT_FOR_MS),
-      new Date(now + KEPT_FOR_MS),
-    ]),
-  );
-  return gone.rowCount ?? 0;
+  for (let swept = 0; ;) {
+    const { rowCount } = await asService(pool, (tx) =>
+      tx.query(
+        `DELETE FROM idempotency_keys WHERE (tenant_id, key) IN (SELECT tenant_id, key FROM idempotency_keys
+           WHERE created_at <= $1 OR created_at > $2 ORDER BY created_at LIMIT ${KEYS_PER_PAGE}
+           FOR UPDATE SKIP LOCKED)`,
+        [new Date(now - KEPT_FOR_MS), new Date(now + KEPT_FOR_MS)],
+      ),
+    );
+    swept += rowCount ?? 0;
+    if (rowCount !== KEYS_PER_PAGE) return swept;
+  }
 }

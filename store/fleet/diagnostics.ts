@@ -58,13 +58,16 @@ export async function keepDiagnostics(tx: Tx, entries: readonly Diagnostic[]): P
   );
 }
 
+/** Entries that go in one transaction. */
+export const DIAGNOSTICS_PER_PAGE = 10_000;
+
 /** What is older than an hour goes, some at a time. @returns how many went. */
 export async function dropOldDiagnostics(pool: Pool, fence: Fence): Promise<number> {
   return asService(pool, async (tx) => {
     await assertLease(tx, fence);
     const dropped = await tx.query(
       `DELETE FROM device_diagnostics WHERE entry IN (SELECT entry FROM device_diagnostics
-        WHERE at < now() - interval '${KEPT_FOR}' ORDER BY at LIMIT 10000 FOR UPDATE SKIP LOCKED)`,
+        WHERE at < now() - interval '${KEPT_FOR}' ORDER BY at LIMIT ${DIAGNOSTICS_PER_PAGE} FOR UPDATE SKIP LOCKED)`,
     );
     return dropped.rowCount ?? 0;
   });

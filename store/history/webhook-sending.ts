@@ -9,7 +9,9 @@ import { iso } from '../db/times.js';
 /** So many entries are looked at for one webhook before the others have their turn. */
 const PAGE = 500;
 /** A webhook that falls behind by more waits where it is in the history, which is there anyway. */
-const MAX_PENDING = 5_000;
+export const MAX_PENDING = 5_000;
+/** Deliveries that go in one transaction: some milliseconds. */
+export const DELIVERIES_PER_PAGE = 2_000;
 /** Of one webhook, before others may have its lane. */
 const ROUND = 20;
 const KEPT_FOR = '7 days';
@@ -220,13 +222,14 @@ export async function settleAttempt(
   });
 }
 
-/** Of what ended, the last days are kept. */
-export async function dropOldDeliveries(pool: Pool, fence: Fence): Promise<void> {
-  await asService(pool, async (tx) => {
+/** Of what ended, the last days are kept: a page goes, in one transaction. @returns whether there may be more */
+export async function dropOldDeliveries(pool: Pool, fence: Fence): Promise<boolean> {
+  return asService(pool, async (tx) => {
     await assertLease(tx, fence);
-    await tx.query(
+    const { rowCount } = await tx.query(
       `DELETE FROM webhook_deliveries WHERE (tenant_id, id) IN (SELECT tenant_id, id FROM webhook_deliveries
-        WHERE ended_at < now() - interval '${KEPT_FOR}' LIMIT 5000)`,
+        WHERE ended_at < now() - interval '${KEPT_FOR}' ORDER BY ended_at LIMIT ${DELIVERIES_PER_PAGE})`,
     );
+    return rowCount === DELIVERIES_PER_PAGE;
   });
 }

@@ -6,6 +6,7 @@ import type { Page, PageRequest } from '../db/page.js';
 import type { Tx } from '../db/pool.js';
 import { BY_CREATION, readPage } from '../db/read-page.js';
 import { iso } from '../db/times.js';
+import { MAX_PENDING } from './webhook-sending.js';
 
 /** The secret is not among it: it is read only to sign. */
 export type WebhookView = PrintableWebhook;
@@ -109,7 +110,8 @@ export async function changeWebhook(
       [tenantId, id],
     );
     await tx.query(
-      `UPDATE webhook_deliveries SET due_at = $3 WHERE tenant_id = $1 AND webhook_id = $2 AND state = 'pending'`,
+      `UPDATE webhook_deliveries SET due_at = $3 WHERE tenant_id = $1 AND id IN (SELECT id FROM webhook_deliveries
+         WHERE tenant_id = $1 AND webhook_id = $2 AND state = 'pending' ORDER BY due_at, number LIMIT ${MAX_PENDING})`,
       [tenantId, id, iso(now)],
     );
   }
@@ -187,6 +189,8 @@ export async function redeliver(
   id: string,
   now: number,
 ): Promise<DeliveryView> {
+  // Its deliveries are deleted after it: none may come later.
+  await tx.query('SELECT FROM webhooks WHERE tenant_id = $1 AND id = $2 FOR KEY SHARE', [tenantId, webhookId]);
   await readWebhook(tx, tenantId, webhookId);
   const { rows } = await tx.query<DeliveryRow>(
     `INSERT INTO webhook_deliveries (tenant_id, id, webhook_id, number, event, due_at, redelivery_of, created_at)

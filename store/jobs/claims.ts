@@ -4,6 +4,7 @@ import type { Pool, Tx } from '../db/pool.js';
 import { iso } from '../db/times.js';
 import { asService } from '../db/transaction.js';
 import { MAX_ERRORS, type JobLine, type Origin } from './jobs.js';
+import { dropLines } from './sweep.js';
 
 /** A process that lives says so more often: it claims again with each page. */
 export const CLAIM_MS = 30_000;
@@ -141,21 +142,20 @@ export class ClaimLost extends Error {
   override readonly name = 'ClaimLost';
 }
 
-/** Its lines go with it. A job that another process has is left to it. */
+/** Then its lines go, in pages: what a crash leaves of them is swept. A job that another process has is left to it. */
 export async function endJob(
   pool: Pool,
   job: ClaimedJob,
   state: 'done' | 'failed' | 'canceled',
   now: number,
 ): Promise<void> {
-  await asService(pool, async (tx) => {
-    const { rowCount } = await tx.query(
+  const { rowCount } = await asService(pool, (tx) =>
+    tx.query(
       'UPDATE jobs SET state = $4, ended_at = $5, claim = NULL WHERE tenant_id = $1 AND id = $2 AND claim = $3',
       [job.tenantId, job.id, job.claim, state, iso(now)],
-    );
-    if (rowCount === 1)
-      await tx.query('DELETE FROM job_lines WHERE tenant_id = $1 AND job_id = $2', [job.tenantId, job.id]);
-  });
+    ),
+  );
+  while (rowCount === 1 && (await asService(pool, (tx) => dropLines(tx, job.tenantId, job.id)))) continue;
 }
 
 /** Whether the job was asked to end, and is still this process's. */

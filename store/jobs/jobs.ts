@@ -3,10 +3,9 @@ import { HELD, type JobKind, type JobState, type LineFault } from '../../domain/
 import { newId } from '../db/ids.js';
 import { oneRow } from '../db/one-row.js';
 import type { Page, PageRequest } from '../db/page.js';
-import type { Pool, Tx } from '../db/pool.js';
+import type { Tx } from '../db/pool.js';
 import { BY_CREATION, readPage } from '../db/read-page.js';
 import { iso } from '../db/times.js';
-import { asService } from '../db/transaction.js';
 
 /** How a job stands. Times are RFC 3339; counters are lines. */
 export interface JobView {
@@ -61,12 +60,8 @@ const COLUMNS = `id, kind, state, spec, created_by, created_at, started_at, ende
 
 /** Of the errors of a job, this many are kept; `failed` counts all. */
 export const MAX_ERRORS = 100;
-/** What ended is shown for a day. */
-const KEPT_MS = 24 * 3_600_000;
 /** Passwords are shown for an hour. */
 export const RESULT_MS = 3_600_000;
-/** An upload that says nothing for this long broke off with its process. */
-const ABANDONED_MS = 3_600_000;
 
 /** @param state `receiving` while its lines still come */
 export async function createJob(
@@ -133,11 +128,6 @@ export async function endDryRun(tx: Tx, tenantId: string, jobId: string, total: 
     [tenantId, jobId, total, iso(now)],
   );
   return toView(oneRow(rows, 'the job that counted'));
-}
-
-/** Takes away a job whose lines broke off: nothing of it was done. */
-export async function dropJob(tx: Tx, tenantId: string, jobId: string): Promise<void> {
-  await tx.query(`DELETE FROM jobs WHERE tenant_id = $1 AND id = $2 AND state = 'receiving'`, [tenantId, jobId]);
 }
 
 /** @throws DomainError JOB_NOT_FOUND, also where `reader` neither made it nor may read those of others */
@@ -213,15 +203,4 @@ function toView(row: JobRow): JobView {
         : null,
     waitingOn: row.held ? HELD : null,
   };
-}
-
-/** Jobs that ended a day ago, and those whose lines broke off with the process that read them. @returns how many */
-export async function sweepJobs(pool: Pool, now: number): Promise<number> {
-  const { rowCount } = await asService(pool, (tx) =>
-    tx.query(`DELETE FROM jobs WHERE ended_at < $1 OR (state = 'receiving' AND created_at < $2)`, [
-      iso(now - KEPT_MS),
-      iso(now - ABANDONED_MS),
-    ]),
-  );
-  return rowCount ?? 0;
 }

@@ -83,13 +83,21 @@ export async function deleteResult(tx: Tx, tenantId: string, jobId: string, now:
   ]);
 }
 
-/** Removes results that are older than an hour. @returns how many pieces */
+/** Pieces that go in one transaction; each holds the passwords of a page of lines. */
+export const PIECES_PER_PAGE = 100;
+
+/** Removes results that are older than an hour, in pages. @returns how many pieces */
 export async function sweepResults(pool: Pool, now: number): Promise<number> {
-  const { rowCount } = await asService(pool, (tx) =>
-    tx.query(
-      `DELETE FROM job_results r USING jobs j WHERE j.tenant_id = r.tenant_id AND j.id = r.job_id AND j.ended_at < $1`,
-      [iso(now - RESULT_MS)],
-    ),
-  );
-  return rowCount ?? 0;
+  for (let swept = 0; ;) {
+    const { rowCount } = await asService(pool, (tx) =>
+      tx.query(
+        `DELETE FROM job_results WHERE (tenant_id, job_id, line) IN (SELECT r.tenant_id, r.job_id, r.line
+           FROM job_results r JOIN jobs j ON j.tenant_id = r.tenant_id AND j.id = r.job_id WHERE j.ended_at < $1
+           LIMIT ${PIECES_PER_PAGE})`,
+        [iso(now - RESULT_MS)],
+      ),
+    );
+    swept += rowCount ?? 0;
+    if (rowCount !== PIECES_PER_PAGE) return swept;
+  }
 }

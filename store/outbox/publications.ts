@@ -49,17 +49,35 @@ function records(published: readonly Published[]): string {
   );
 }
 
-/** The broker lost what it retained: every document is published again. */
-export async function markAllIn(tx: Tx): Promise<void> {
-  const { rows } = await tx.query<PublicationRow>(
-    `SELECT tenant_id, device_id, slot FROM published_documents
-     UNION SELECT tenant_id, device_id, slot FROM installations WHERE executing`,
-  );
-  await mark(tx, rows.map(toMark));
+/** Rows of one statement of the comparison: a fleet is walked in pieces, so that no transaction holds it up. */
+export const PIECE = 1_000;
+const NIL = '00000000-0000-0000-0000-000000000000';
+
+/**
+ * The broker lost what it retained: every document is published again. In pieces: where a crash cuts this off, the
+ * comparison finds what does not stand.
+ */
+export async function markAll(pool: Pool, fence: Fence): Promise<void> {
+  await markEach(pool, fence, 'published_documents WHERE true');
+  // Offered a moment ago, perhaps, and not written down yet.
+  await markEach(pool, fence, 'installations WHERE executing');
 }
 
-/** Rows of one statement of the comparison: a fleet is walked in pieces, so that no transaction holds it up. */
-const PIECE = 1_000;
+async function markEach(pool: Pool, fence: Fence, from: string): Promise<void> {
+  for (let last: PublicationRow | undefined = FIRST; last;) {
+    const after: PublicationRow = last;
+    last = await asService(pool, async (tx) => {
+      await assertLease(tx, fence);
+      const { rows } = await tx.query<PublicationRow>(
+        `SELECT DISTINCT tenant_id, device_id, slot FROM ${from} AND (tenant_id, device_id, slot) > ($1, $2::uuid, $3)
+          ORDER BY 1, 2, 3 LIMIT ${PIECE}`,
+        [after.tenant_id, after.device_id, after.slot],
+      );
+      await mark(tx, rows.map(toMark));
+      return rows[PIECE - 1];
+    });
+  }
+}
 
 /**
  * Compares what the broker retains with where documents should stand, and marks what differs: the sender puts it right.
@@ -137,8 +155,6 @@ async function compareExpected(
   }
 }
 
-const NIL = '00000000-0000-0000-0000-000000000000';
-
 /**
  * What was offered and stands nowhere: its mark was lost, or no device in its chain had a credential. The rest comes
  * with the next comparison.
@@ -163,6 +179,9 @@ interface PublicationRow {
   device_id: string;
   slot: string;
 }
+
+/** Before all of them. */
+const FIRST: PublicationRow = { tenant_id: '', device_id: NIL, slot: '' };
 
 function toMark(row: PublicationRow): Mark {
   return { receiver: 'document', tenantId: row.tenant_id, subject: row.device_id, detail: row.slot };

@@ -200,6 +200,7 @@ async function filled(): Promise<{ rolloutId: string; installationId: string; sh
       first,
     ],
     [`INSERT INTO rollout_leftovers (tenant_id, rollout_id) VALUES ($1, $2)`, gone],
+    [`INSERT INTO webhook_leftovers (tenant_id, webhook_id) VALUES ($1, $2)`, gone],
     [
       `INSERT INTO rollout_targets (tenant_id, rollout_id, device_id, rank, admissible) VALUES ($1, $2, $2, $2, false)`,
       gone,
@@ -233,7 +234,7 @@ it('A tenant that is removed in the middle of a rollout goes whole, also where t
   );
   // What is to be told passes by, and what deleted rollouts left is tidied up: all else has rows.
   const before = await rowsOf(TENANT);
-  const passing = ['outbox', 'rollout_leftovers'];
+  const passing = ['outbox', 'rollout_leftovers', 'webhook_leftovers'];
   expect(Object.entries(before).filter(([table, count]) => count === 0 && !passing.includes(table))).toEqual([]);
   const neighbours = async () => {
     const rows = await rowsOf('default');

@@ -778,6 +778,12 @@ CREATE TABLE removable_contents (
 GRANT INSERT, SELECT TO slipway_api
 GRANT DELETE, INSERT, SELECT, UPDATE TO slipway_worker
 
+CREATE TABLE removable_pieces (
+  name uuid NOT NULL
+  CONSTRAINT removable_pieces_pkey PRIMARY KEY (name)
+);
+GRANT DELETE, INSERT, SELECT TO slipway_worker
+
 CREATE TABLE rollout_firmwares (
   tenant_id text NOT NULL
   rollout_id uuid NOT NULL

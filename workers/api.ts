@@ -39,7 +39,7 @@ import { asService } from '../store/db/transaction.js';
 import { dropDeliveriesLeft } from '../store/history/webhook-leftovers.js';
 import { sweepJobs } from '../store/jobs/sweep.js';
 import { sweepResults } from '../store/jobs/results.js';
-import { sweepUploads } from '../api/routes/upload-pieces.js';
+import { removeMarkedPieces, sweepUploads } from '../api/routes/upload-pieces.js';
 import { UPLOAD_LIFETIME_MS } from '../api/routes/uploads.js';
 import { Housekeeping } from '../api/housekeeping.js';
 import { listen, listenWithTls } from '../api/http/listener.js';
@@ -228,6 +228,11 @@ const housekeeping = new Housekeeping(
       name: 'contents that no firmware needs were removed',
       everyMs: REMOVE_CONTENTS_MS,
       run: () => removeMarkedContents(pool, blobs),
+    },
+    {
+      name: 'pieces of uploads of removed tenants were removed',
+      everyMs: REMOVE_CONTENTS_MS,
+      run: () => removeMarkedPieces(services),
     },
     {
       name: 'enrolments without a decision were forgotten',

@@ -10,8 +10,10 @@ import {
   assertDraft,
   finishUpload,
   forgetPieces,
+  forgetRemovablePieces,
   readEndedUploads,
   readPieces,
+  readRemovablePieces,
   readUpload,
   wrongOffset,
   type Piece,
@@ -198,4 +200,15 @@ export async function sweepUploads(services: Pick<Services, 'pool' | 'blobs' | '
     await asService(pool, (tx) => (stays ? forgetPieces(tx, tenantId, id) : deleteUpload(tx, tenantId, id)));
   }
   return ended.length + (await blobs.pieces.sweep(lifetimeMs + 2 * UPLOAD_GRACE_MS));
+}
+
+/**
+ * Housekeeping: pieces of uploads whose tenant was removed. @returns how many. @throws at the first that the store does
+ * not remove; a crash or an error in between leaves their names, and the next round goes on
+ */
+export async function removeMarkedPieces({ pool, blobs }: Pick<Services, 'pool' | 'blobs'>): Promise<number> {
+  const names = await readRemovablePieces(pool);
+  for (const name of names) await blobs.pieces.remove(name);
+  if (names.length > 0) await forgetRemovablePieces(pool, names);
+  return names.length;
 }

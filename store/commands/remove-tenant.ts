@@ -136,7 +136,10 @@ async function removeDevices(tx: Tx, tenantId: string): Promise<boolean> {
   return ids.length === DEVICES;
 }
 
-/** Their bytes are marked: they go where no firmware of another tenant refers to them. */
+/**
+ * Their bytes are marked: they go where no firmware of another tenant refers to them. So are the pieces of uploads that
+ * are under way, whose rows go with the firmware.
+ */
 async function removeFirmwares(tx: Tx, tenantId: string): Promise<boolean> {
   const { rows } = await tx.query<{ id: string }>(
     `SELECT id FROM firmwares WHERE tenant_id = $1 ORDER BY id LIMIT ${ROWS} FOR UPDATE`,
@@ -146,6 +149,12 @@ async function removeFirmwares(tx: Tx, tenantId: string): Promise<boolean> {
   await tx.query(
     `INSERT INTO removable_contents (sha256) SELECT DISTINCT sha256 FROM firmwares WHERE tenant_id = $1
        AND id = ANY($2::uuid[]) AND sha256 IS NOT NULL ORDER BY 1 ON CONFLICT DO NOTHING`,
+    [tenantId, ids],
+  );
+  await tx.query(
+    `INSERT INTO removable_pieces (name) SELECT p.name FROM firmware_upload_pieces p
+       JOIN firmware_uploads u ON u.tenant_id = p.tenant_id AND u.id = p.upload_id
+     WHERE u.tenant_id = $1 AND u.firmware_id = ANY($2::uuid[]) ON CONFLICT DO NOTHING`,
     [tenantId, ids],
   );
   await tx.query('DELETE FROM firmwares WHERE tenant_id = $1 AND id = ANY($2::uuid[])', [tenantId, ids]);

@@ -154,11 +154,12 @@ async function describe(client: pg.Client): Promise<SnapshotAbout> {
 
 /**
  * A partitioned table counts once, as a whole. `device_terms` is made anew by the triggers on `devices`;
- * `ended_credentials` tells brokers of the last minute, and of `removable_contents` no bytes are in a backup.
+ * `ended_credentials` tells brokers of the last minute, and of `removable_contents` and `removable_pieces` no bytes are
+ * in a backup.
  */
 const TABLES = `SELECT oid, relname FROM pg_class WHERE relkind IN ('r', 'p') AND NOT relispartition
   AND relnamespace = current_schema()::regnamespace AND relname NOT LIKE 'kysely\\_%'
-  AND relname NOT IN ('device_terms', 'ended_credentials', 'removable_contents')`;
+  AND relname NOT IN ('device_terms', 'ended_credentials', 'removable_contents', 'removable_pieces')`;
 
 async function tablesOf(client: pg.Client): Promise<SnapshotTable[]> {
   const { rows } = await client.query<{ name: string; columns: string[]; refers_to: string[] }>(

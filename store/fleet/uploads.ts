@@ -9,6 +9,8 @@ import { blobExists, keepDraftAlive, keepDraftUntil, readFirmware, type DraftAge
 const MAX_PIECES = 10_000;
 /** Uploads of one round of housekeeping. */
 const AT_MOST = 100;
+/** 8 GiB of them. */
+const PIECES_AT_ONCE = 1_000;
 
 /** An upload that resumes (docs/contracts/rest-api.md, "Uploads that resume"). Bytes and epoch milliseconds. */
 export interface Upload {
@@ -222,4 +224,17 @@ export async function readEndedUploads(pool: Pool, before: number): Promise<Ende
     ),
   );
   return rows.map(({ tenant_id: tenantId, ...row }) => ({ tenantId, ...row }));
+}
+
+/** Pieces in the blob store whose tenant was removed. Some at a time. */
+export async function readRemovablePieces(pool: Pool): Promise<string[]> {
+  const { rows } = await asService(pool, (tx) =>
+    tx.query<{ name: string }>('SELECT name::text FROM removable_pieces ORDER BY name LIMIT $1', [PIECES_AT_ONCE]),
+  );
+  return rows.map(({ name }) => name);
+}
+
+/** They are removed from the blob store, and forgotten. */
+export async function forgetRemovablePieces(pool: Pool, names: readonly string[]): Promise<void> {
+  await asService(pool, (tx) => tx.query('DELETE FROM removable_pieces WHERE name = ANY($1::uuid[])', [names]));
 }

@@ -1,8 +1,13 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { readdir, rm } from 'node:fs/promises';
+import { buffer } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { openS3Blobs } from '../../adapters/blobs/s3.js';
-import { sweepUploads } from '../../api/routes/upload-pieces.js';
+import { removeMarkedPieces, sweepUploads } from '../../api/routes/upload-pieces.js';
+import { holdLease, type Fence } from '../../store/db/leases.js';
+import { asService } from '../../store/db/transaction.js';
+import { beginRemovalOfTenant, removeTenants } from '../../store/commands/remove-tenant.js';
+import { changeTenant } from '../../store/commands/tenants.js';
 import { expireDrafts } from '../../store/fleet/firmwares.js';
 import { until } from '../support/until.js';
 import { TestedS3 } from '../support/versitygw.js';
@@ -122,6 +127,36 @@ describe.each(['disk', 's3'] as const)('An upload that resumes, to %s,', (kind) 
     expect(await leftOver()).toBe(0);
     expect((await shown(firmware))['state']).toBe('expired');
     clock = Date.now;
+  });
+
+  it('goes with its tenant: its pieces leave the store, and those of others stay', async () => {
+    const { pool, services } = api;
+    const bytes = randomBytes(1000);
+    const [, path] = await begun(api, tus, 2000);
+    expect((await tus.send(path, 0, bytes)).status).toBe(204);
+    const tenantId = `going-${kind}`;
+    const owner = await api.as({ tenantId });
+    const theirs = new TusClient(api.url, owner.token);
+    const [, other] = await begun(owner, theirs, 2000);
+    expect((await theirs.send(other, 0, bytes)).status).toBe(204);
+    const { rows } = await pool.query<{ tenant_id: string; name: string }>(
+      'SELECT tenant_id, name FROM firmware_upload_pieces',
+    );
+    const nameOf = (tenant: string) => rows.find((row) => row.tenant_id === tenant)!.name;
+    const [stays, goes] = [nameOf('default'), nameOf(tenantId)];
+
+    await asService(pool, async (tx) => {
+      await changeTenant(tx, tenantId, { state: 'suspended' });
+      await beginRemovalOfTenant(tx, tenantId);
+    });
+    const epoch = await holdLease(pool, 'bridge', 'test', 3_600_000);
+    const fence: Fence = { name: 'bridge', holder: 'test', epoch: epoch! };
+    for await (const page of removeTenants(pool, fence)) void page;
+    expect(await leftOver()).toBe(1);
+    expect(await removeMarkedPieces(services)).toBe(1);
+    expect(await removeMarkedPieces(services)).toBe(0);
+    expect(await services.blobs.pieces.open(goes)).toBeUndefined();
+    expect(await buffer((await services.blobs.pieces.open(stays))!)).toEqual(bytes);
   });
 });
 

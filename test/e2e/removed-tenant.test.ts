@@ -115,8 +115,10 @@ async function retained(): Promise<string[]> {
   return [...topics].filter((topic) => topic.split('/').includes(TENANT));
 }
 
+type Ids = [string, string, string, string, string];
+
 /** Something in every table that names tenants; a rollout runs, and its devices were offered its firmware. */
-async function filled(): Promise<{ rolloutId: string; installationId: string; sha256: string; shared: string }> {
+async function filled(): Promise<Record<'rolloutId' | 'installationId' | 'sha256' | 'shared' | 'piece', string>> {
   const facts = await new Facts(pool, TENANT).begin();
   const [firmware, other] = [await facts.firmware('ab'), await facts.firmware('cd')];
   const neighbours = await new Facts(pool).begin();
@@ -155,7 +157,7 @@ async function filled(): Promise<{ rolloutId: string; installationId: string; sh
       Date.now(),
     ),
   );
-  const [hook, job, gone, upload] = [randomUUID(), randomUUID(), randomUUID(), randomUUID()];
+  const [hook, job, gone, upload, piece] = Array.from({ length: 5 }, () => randomUUID()) as Ids;
   for (const [text, ...more] of [
     [`INSERT INTO audit_rotations (tenant_id, note) VALUES ($1, 'n')`],
     [
@@ -183,7 +185,11 @@ async function filled(): Promise<{ rolloutId: string; installationId: string; sh
       upload,
       firmware,
     ],
-    [`INSERT INTO firmware_upload_pieces (tenant_id, upload_id, at, size, name) VALUES ($1, $2, 0, 1, $2)`, upload],
+    [
+      `INSERT INTO firmware_upload_pieces (tenant_id, upload_id, at, size, name) VALUES ($1, $2, 0, 1, $3)`,
+      upload,
+      piece,
+    ],
     [`INSERT INTO hawkbit_counters (tenant_id, last) VALUES ($1, 1)`],
     [
       `INSERT INTO hawkbit_actions (tenant_id, number, device_id, installation_id, attempt) SELECT tenant_id, 1, device_id, id, 1 FROM installations WHERE tenant_id = $1 AND id = $2`,
@@ -217,11 +223,11 @@ async function filled(): Promise<{ rolloutId: string; installationId: string; sh
     ],
   ] as const)
     await facts.sql(text, [TENANT, ...more]);
-  return { rolloutId, installationId, sha256: 'ab'.repeat(32), shared: 'cd'.repeat(32) };
+  return { rolloutId, installationId, sha256: 'ab'.repeat(32), shared: 'cd'.repeat(32), piece };
 }
 
 it('A tenant that is removed in the middle of a rollout goes whole, also where the leader is killed', async () => {
-  const { rolloutId, installationId, sha256, shared } = await filled();
+  const { rolloutId, installationId, sha256, shared, piece } = await filled();
   const client = new Client({ connection, namespace });
   const [leader, heir] = [await bridge(), await bridge()];
   await until('one leads', () => leader.isLeading() || heir.isLeading(), 20_000);
@@ -272,6 +278,7 @@ it('A tenant that is removed in the middle of a rollout goes whole, also where t
   await until('the broker retains nothing of it', async () => (await retained()).length === 0, 20_000);
   const { rows: removable } = await pool.query<{ sha256: string }>('SELECT sha256 FROM removable_contents ORDER BY 1');
   expect(removable.map((row) => row.sha256)).toEqual([sha256, shared].sort());
+  expect((await pool.query('SELECT name FROM removable_pieces')).rows).toEqual([{ name: piece }]);
   for (const id of [`rollout-${rolloutId}`, `installation-${installationId}`])
     await until(
       `${id} has ended`,

@@ -5,6 +5,7 @@ import { openPool, type Pool } from '../../store/db/pool.js';
 import { asTenant } from '../../store/db/transaction.js';
 import { readSeries } from '../../store/rollouts/series.js';
 import { createTestDatabase } from '../support/database.js';
+import { expectFleetCounted } from './counted-fleet.js';
 import { Story } from './story.js';
 
 const TENANT = 'default';
@@ -72,37 +73,44 @@ async function expectCounted(story: Story): Promise<void> {
 }
 
 describe('After a random history', () => {
-  it.each([1, 2, 3])('failuresBy and the series agree with the rows (seed %d)', async (seed) => {
-    const random = randomOf(seed);
-    const story = await Story.given(pool, { online: 24, holding: 2 });
-    await story.starts(PLAN);
-    for (let turn = 0; turn < 14; turn += 1) {
-      const open = await story.inFlight();
-      const one = open[random(Math.max(1, open.length))];
-      const what = random(6);
-      if (one && what < 2) await story.report([one], { type: 'installed' });
-      else if (one && what < 4)
-        await story.report([one], { type: 'failed', error: { code: CODES[random(3)]!, message: 'it is' } });
-      else if (one && what === 4) await story.timesOut(one);
-      else await story.succeed(2);
-      if (turn === 9 && seed > 1) await story.disassociates();
-      for (const { reason } of (await story.now()).facts.pauses) await story.asks({ do: 'resume', reason });
-      await story.settles();
-      if (turn % 4 === 3) await expectCounted(story);
-    }
-    await expectCounted(story);
-    const series = await asTenant(pool, TENANT, (tx) => readSeries(tx, TENANT, story.rolloutId, 86_400_000));
-    const sum = (name: 'started' | 'ended' | 'failed') => series.reduce((total, point) => total + point[name], 0);
-    const [row] = await story.facts.sql<{ count: string }>(`SELECT count(*) FROM installations WHERE rollout_id = $1`, [
-      story.rolloutId,
-    ]);
-    const counters = sumOf((await story.now()).facts.groups);
-    expect([sum('started'), sum('ended'), sum('failed')]).toEqual([
-      Number(row!.count),
-      endedOf(counters),
-      counters.failed + counters.rejected + counters.timedOut,
-    ]);
-  });
+  it.each([1, 2, 3])(
+    'summary, facets, lengths of lists, failuresBy and series are those of the rows (seed %d)',
+    async (seed) => {
+      const random = randomOf(seed);
+      const story = await Story.given(pool, { online: 24, holding: 2 });
+      await story.starts(PLAN);
+      for (let turn = 0; turn < 14; turn += 1) {
+        const open = await story.inFlight();
+        const one = open[random(Math.max(1, open.length))];
+        const what = random(6);
+        await story.isHeardOf(story.devices[random(story.devices.length)]!, random(4));
+        if (one && what < 2) await story.report([one], { type: 'installed' });
+        else if (one && what < 4)
+          await story.report([one], { type: 'failed', error: { code: CODES[random(3)]!, message: 'it is' } });
+        else if (one && what === 4) await story.timesOut(one);
+        else await story.succeed(2);
+        if (turn === 9 && seed > 1) await story.disassociates();
+        for (const { reason } of (await story.now()).facts.pauses) await story.asks({ do: 'resume', reason });
+        await story.settles();
+        if (turn % 4 === 3) await expectCounted(story);
+        if (turn % 2 === 1) await expectFleetCounted(story);
+      }
+      await expectCounted(story);
+      await expectFleetCounted(story);
+      const series = await asTenant(pool, TENANT, (tx) => readSeries(tx, TENANT, story.rolloutId, 86_400_000));
+      const sum = (name: 'started' | 'ended' | 'failed') => series.reduce((total, point) => total + point[name], 0);
+      const [row] = await story.facts.sql<{ count: string }>(
+        `SELECT count(*) FROM installations WHERE rollout_id = $1`,
+        [story.rolloutId],
+      );
+      const counters = sumOf((await story.now()).facts.groups);
+      expect([sum('started'), sum('ended'), sum('failed')]).toEqual([
+        Number(row!.count),
+        endedOf(counters),
+        counters.failed + counters.rejected + counters.timedOut,
+      ]);
+    },
+  );
 
   it('a target that is tried again leaves failuresBy, and counts again in the series', async () => {
     const story = await Story.given(pool, { online: 3 });

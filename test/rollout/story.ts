@@ -182,6 +182,21 @@ export class Story {
     await this.say([{ tenantId: TENANT, deviceId, from: { kind: 'device', node: deviceId }, kind: 'sign_of_life' }]);
   }
 
+  /** Its connection ends or begins, nothing is heard of it for too long, or it says that its slot holds something else. */
+  async isHeardOf(deviceId: string, what: number): Promise<void> {
+    if (what === 0) return this.comesOnline(deviceId, false);
+    if (what === 1) return this.comesOnline(deviceId);
+    if (what === 2) {
+      const [row] = await this.facts.sql<{ at: Date | null }>('SELECT last_seen_at AS at FROM devices WHERE id = $1', [
+        deviceId,
+      ]);
+      const silence = { kind: 'silence', then: 'offline', heardAt: row?.at?.getTime() ?? null } as const;
+      return this.say([{ tenantId: TENANT, deviceId, from: { kind: 'service' }, ...silence }]);
+    }
+    const version = [null, '1.5.0', '2.0.0-rc.1', 'nightly'][this.devices.indexOf(deviceId) % 4]!;
+    return this.hello(deviceId, { version, sha256: version === null ? null : 'e'.repeat(64) });
+  }
+
   /** Its offer was made, and passes its deadline. */
   async offerLapses({ deviceId, installationId }: TargetView): Promise<void> {
     await this.facts.sql(`UPDATE installations SET due_at = now() - interval '1 minute' WHERE id = $1`, [

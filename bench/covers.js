@@ -11,6 +11,7 @@ const CORE = ['domain', 'store', 'workflows', 'activities', 'bridge', 'runtime',
 
 /** Each result with the folders and files whose change makes it doubtful. */
 export const COVERS = {
+  'bulk.json': ['api/jobs', 'api/routes/jobs.ts', 'store/commands', 'bench/parts/bulk.ts'],
   'crash.txt': [...CORE, 'api', 'adapters', 'agent', 'protocol', 'test/crash'],
   'pairs.txt': [...CORE, 'api', 'adapters', 'agent', 'protocol', 'test/crash'],
   'outages.txt': [...CORE, 'api', 'adapters', 'agent', 'protocol', 'test/crash'],

@@ -51,6 +51,7 @@ export const PART_NAMES = [
   'transfer',
   'lists',
   'age',
+  'bulk',
   'rollout',
   'live',
   'forecast',

@@ -1,5 +1,6 @@
 import type { Part, PartName } from './part.js';
 import { age } from './parts/age.js';
+import { bulk } from './parts/bulk.js';
 import { forecast } from './parts/forecast.js';
 import { installations } from './parts/installations.js';
 import { latency } from './parts/latency.js';
@@ -20,6 +21,7 @@ export const PARTS: Readonly<Record<PartName, Part>> = {
   transfer,
   lists,
   age,
+  bulk,
   rollout,
   live,
   forecast,

@@ -1,5 +1,14 @@
+import { facetOf, type FacetCount } from '../../domain/fleet/facets.js';
+import { readFacet } from '../../store/commands/device-rows.js';
 import { listDevices, type DeviceFilter } from '../../store/commands/devices.js';
-import { listInstallations, listOfDevice, type InstallationFilter } from '../../store/installations/views.js';
+import { countTenant } from '../../store/commands/summary.js';
+import {
+  listInstallations,
+  listOfDevice,
+  readInstallationFacet,
+  type InstallationFacet,
+  type InstallationFilter,
+} from '../../store/installations/views.js';
 import type { PageRequest } from '../../store/db/page.js';
 import type { Tx } from '../../store/db/pool.js';
 import type { Filled } from './fill.js';
@@ -7,6 +16,10 @@ import type { Filled } from './fill.js';
 /** One list, as it is asked for over HTTP, and as the store reads it. */
 export interface Case {
   readonly name: string;
+  /** Whether it counts over all rows, so that scans are no faults. */
+  readonly countsAll?: boolean;
+  /** At most so many milliseconds at the 95th percentile. */
+  readonly target?: number;
   of(filled: Filled): { readonly path: string; readonly read: (tx: Tx) => Promise<unknown> };
 }
 
@@ -46,7 +59,7 @@ function installations(name: string, wanted: (filled: Filled) => Wanted<Installa
 /** The filters' names are the query's. */
 function pathOf(path: string, query: object): string {
   const parts = Object.entries(query).map(([name, value]) => `${name}=${encodeURIComponent(String(value))}`);
-  return parts.length === 0 ? path : `${path}?${parts.join('&')}`;
+  return parts.length === 0 ? path : `${path}${path.includes('?') ? '&' : '?'}${parts.join('&')}`;
 }
 
 export const DEVICE_CASES: readonly Case[] = [
@@ -87,4 +100,45 @@ export const INSTALLATION_CASES: readonly Case[] = [
       read: (tx) => listOfDevice(tx, TENANT, deviceId, { latestOnly: false }, { page: 0, pageSize: 20 }),
     }),
   },
+];
+
+/** The page of a list with one row, and what is counted over all that the filter finds. */
+function facets(
+  name: string,
+  path: string,
+  names: readonly string[],
+  read: (tx: Tx, name: string) => Promise<FacetCount[]>,
+): Case {
+  return {
+    name,
+    countsAll: true,
+    of: () => ({
+      path: pathOf(path, { facets: names, pageSize: 1 }),
+      read: async (tx) => {
+        for (const one of names) await read(tx, one);
+      },
+    }),
+  };
+}
+
+const DEVICE_FACETS = ['deviceType', 'online', 'tag', 'connectedBy', 'slot.firmware.version'];
+const INSTALLATION_FACETS: readonly InstallationFacet[] = ['state', 'slot', 'firmwareId', 'rolloutId'];
+
+/** What a dashboard counts over the whole fleet. */
+export const COUNT_CASES: readonly Case[] = [
+  {
+    name: 'the summary, as it is kept',
+    countsAll: true,
+    target: 20,
+    of: () => ({ path: '/v1/summary', read: (tx) => countTenant(tx, TENANT) }),
+  },
+  facets('devices, each facet', '/v1/devices', DEVICE_FACETS, (tx, one) =>
+    readFacet(tx, TENANT, {}, {}, facetOf(one)!),
+  ),
+  facets('devices of a tag of one in ten, each facet', '/v1/devices?tag=north', DEVICE_FACETS, (tx, one) =>
+    readFacet(tx, TENANT, { tag: ['north'] }, {}, facetOf(one)!),
+  ),
+  facets('installations, each facet', '/v1/firmware-installations', INSTALLATION_FACETS, (tx, one) =>
+    readInstallationFacet(tx, TENANT, {}, {}, one as InstallationFacet),
+  ),
 ];

@@ -10,6 +10,7 @@ import './pages/overview/overview.css';
 import './pages/devices/devices.css';
 import './pages/device/device.css';
 import './pages/rollout/rollout.css';
+import './pages/artifacts/artifacts.css';
 import { router } from './router.js';
 import { answers } from './service/queries.js';
 import { currentSession, onSession, resume } from './service/session.js';

@@ -37,6 +37,17 @@ const routes = [
   page('/approvals', () => import('./pages/approvals/page.js')),
   page('/jobs', () => import('./pages/jobs.js')),
   page('/jobs/$jobId', () => import('./pages/job.js')),
+  page('/artifacts', () => import('./pages/artifacts/page.js')),
+  page('/artifacts/$firmwareId', () => import('./pages/artifact/page.js')),
+  page('/types', () => import('./pages/types/page.js')),
+  page('/types/$typeId', () => import('./pages/types/one.js')),
+  page('/templates', () => import('./pages/templates.js')),
+  page('/webhooks', () => import('./pages/webhooks/page.js')),
+  page('/webhooks/$webhookId', () => import('./pages/webhooks/one.js')),
+  page('/keys', () => import('./pages/keys/page.js')),
+  page('/audit', () => import('./pages/audit.js')),
+  page('/tenants', () => import('./pages/tenants/page.js')),
+  page('/tenants/$tenantId', () => import('./pages/tenants/one.js')),
 ];
 
 /** The addresses of the dashboard. Filters stand behind the `?` as plain text, so that they can be read and written. */

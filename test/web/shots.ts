@@ -17,7 +17,10 @@ const SCHEMES = ['light', 'dark'] as const;
 
 mkdirSync(FOLDER, { recursive: true });
 const dataDir = mkdtempSync(join(tmpdir(), 'slipway-shots-'));
-const service = new AllInOne('dist/workers/up.js', dataDir, { SLIPWAY_LOG_LEVEL: 'warn' });
+const service = new AllInOne('dist/workers/up.js', dataDir, {
+  SLIPWAY_LOG_LEVEL: 'warn',
+  SLIPWAY_WEBHOOKS_ALLOW_PRIVATE: 'true',
+});
 await service.start();
 const browser = await openBrowser();
 let fleet: StoryFleet | undefined;
@@ -29,6 +32,10 @@ try {
     'empty-jobs': '/jobs',
     'empty-rollouts': '/rollouts',
     'empty-approvals': '/approvals',
+    'empty-artifacts': '/artifacts',
+    'empty-types': '/types',
+    'empty-webhooks': '/webhooks',
+    'empty-templates': '/templates',
   });
   fleet = await storyFleet(service, {
     'north 1': 'good',
@@ -49,6 +56,19 @@ try {
 /** Makes something happen on every page. @returns the pages by the names of their pictures */
 async function full({ devices, typeId, firmware, install, rollout }: StoryFleet): Promise<Record<string, string>> {
   const { operator } = service;
+  // No receiver is there: what a webhook looks like whose deliveries fail.
+  const hook = { url: 'http://127.0.0.1:9/slipway', description: 'the pager' };
+  const webhook = await operator.call<{ id: string }>('POST', '/v1/webhooks', hook);
+  const draft = await operator.call<{ id: string }>('POST', '/v1/firmwares', { name: 'bootloader', version: '2.0.0' });
+  await operator.call('POST', '/v1/device-types', {
+    name: 'gateway',
+    model: 'GW-2',
+    slots: { firmware: { name: 'Firmware' }, bootloader: { name: 'Bootloader' } },
+  });
+  await operator.call('POST', '/v1/rollout-templates', { name: 'carefully', pace: { maxInFlight: 7 } });
+  await operator.call('POST', '/v1/api-keys', { name: 'ci', role: 'writer', expiresAt: '2036-11-24T10:00:00.000Z' });
+  await operator.call('POST', '/v1/api-keys', { name: 'probe', permissions: ['firmware:read', 'audit_logs:read'] });
+  await operator.call('POST', '/v1/tenants', { id: 'acme', name: 'Acme Lighting', quotas: { devices: 5_000 } });
   const old = await firmware('1.4.0');
   for (const name of ['north 1', 'north 2', 'hall 2', 'roof 1']) await install(name, old);
   const gateway = devices['hall 2']!;
@@ -105,6 +125,22 @@ async function full({ devices, typeId, firmware, install, rollout }: StoryFleet)
     approvals: '/approvals',
     jobs: '/jobs',
     job: `/jobs/${job.id}`,
+    artifacts: '/artifacts',
+    'artifacts-slots': '/artifacts?tab=slots',
+    artifact: `/artifacts/${next}`,
+    'artifact-draft': `/artifacts/${draft.id}`,
+    types: '/types',
+    'types-add': '/types?add=yes',
+    type: `/types/${typeId}`,
+    keys: '/keys',
+    'keys-add': '/keys?add=yes',
+    audit: '/audit',
+    webhooks: '/webhooks',
+    'webhooks-add': '/webhooks?add=yes',
+    webhook: `/webhooks/${webhook.id}`,
+    templates: '/templates',
+    tenants: '/tenants',
+    tenant: '/tenants/default',
     'no-such-device': '/devices/123e4567-e89b-12d3-a456-426655440002',
     'no-such-page': '/nothing',
   };

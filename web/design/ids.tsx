@@ -9,6 +9,9 @@ const PATHS = {
   rollout: '/rollouts/',
   firmware: '/artifacts/',
   job: '/jobs/',
+  type: '/types/',
+  webhook: '/webhooks/',
+  tenant: '/tenants/',
 } as const;
 
 /** A kind of thing that has a page of its own. */

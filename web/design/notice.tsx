@@ -1,4 +1,3 @@
-import type { UseQueryResult } from '@tanstack/react-query';
 import type { ReactNode } from 'react';
 import { Refused } from '../service/request.js';
 import { Sentence } from './time.js';
@@ -89,7 +88,11 @@ export function Answered<T>({
   lines = 4,
   children,
 }: {
-  readonly query: UseQueryResult<T, Error>;
+  readonly query: {
+    readonly data: T | undefined;
+    readonly error: Error | null;
+    readonly refetch: () => unknown;
+  };
   readonly isEmpty?: (data: T) => boolean;
   readonly empty?: ReactNode;
   /** Of the skeleton. */

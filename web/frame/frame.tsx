@@ -4,7 +4,7 @@ import { Icon } from '../design/icon.js';
 import { Skeleton } from '../design/notice.js';
 import { Toast } from '../design/toast.js';
 import { keepFresh } from '../live/fresh.js';
-import { useSession } from '../service/queries.js';
+import { useMe, useSession } from '../service/queries.js';
 import { Away } from './away.js';
 import { PLACES } from './places.js';
 import { SignedOut } from './signed-out.js';
@@ -45,6 +45,7 @@ function Side(): ReactNode {
   const [open, setOpen] = useState(false);
   const { pathname } = useLocation();
   const button = useRef<HTMLButtonElement>(null);
+  const held = useMe()?.permissions ?? [];
   useEffect(() => setOpen(false), [pathname]);
   return (
     <header
@@ -75,7 +76,7 @@ function Side(): ReactNode {
       <div className="side-body" id="side">
         <nav aria-label="Pages">
           <ul>
-            {PLACES.map(({ to, words }) => (
+            {PLACES.filter(({ needs }) => needs === undefined || held.includes(needs)).map(({ to, words }) => (
               <li key={to}>
                 <Link
                   to={to}

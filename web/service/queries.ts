@@ -1,17 +1,19 @@
 import {
   keepPreviousData,
   QueryClient,
+  useInfiniteQuery,
   useMutation,
   useQuery,
+  type InfiniteData,
   type UseMutationResult,
   type UseQueryResult,
 } from '@tanstack/react-query';
-import { useSyncExternalStore } from 'react';
+import { useMemo, useSyncExternalStore } from 'react';
 import { lacking, type Permission } from '../../domain/permissions.js';
-import { call, Refused, type Call } from './request.js';
+import { call, Refused, withQuery, type Call } from './request.js';
 import { currentReach, onReach, type Reach } from './reach.js';
 import { currentSession, onSession, type Session } from './session.js';
-import type { Me, One } from './types.js';
+import type { Me, One, Page, PageMeta } from './types.js';
 
 /** A 4xx is an answer and not tried again; anything else passes, and is asked once more. */
 const TRIES = 2;
@@ -39,6 +41,16 @@ export type Topic =
   | 'rollouts'
   | 'summary'
   | 'events'
+  // No event names these: they become old by what one does on a page.
+  | 'firmwares'
+  | 'associations'
+  | 'device types'
+  | 'api keys'
+  | 'webhooks'
+  | 'deliveries'
+  | 'templates'
+  | 'tenants'
+  | `firmware:${string}`
   | `device:${string}`
   | `installation:${string}`
   | `rollout:${string}`;
@@ -67,6 +79,52 @@ export function useApi<T>(
     ...(everyMs === undefined ? {} : { refetchInterval: everyMs }),
     ...(keep === true ? { placeholderData: keepPreviousData } : {}),
   });
+}
+
+/** A list that is read page by page. */
+export interface Listed<T> {
+  /** The rows of all pages that were asked for; undefined before the first one is there. */
+  readonly data: { readonly rows: readonly T[]; readonly meta: PageMeta } | undefined;
+  readonly error: Error | null;
+  readonly refetch: () => unknown;
+  readonly isRefetching: boolean;
+  /** Asks for the next page; absent where there is none. */
+  readonly more: (() => void) | undefined;
+  readonly isMoreOnItsWay: boolean;
+}
+
+const ROWS_OF_A_PAGE = 50;
+
+/** Asks for a list whose next page is found by a cursor. What was there stays while a filter changes. */
+export function useList<T>(
+  path: string,
+  query: Readonly<Record<string, string | undefined>> = {},
+  { about = [], enabled = true }: Asking = {},
+): Listed<T> {
+  const of = withQuery(path, query);
+  const asked = useInfiniteQuery<Page<T>, Error, InfiniteData<Page<T>, string>, readonly unknown[], string>({
+    queryKey: ['list', of],
+    initialPageParam: '',
+    queryFn: ({ pageParam, signal }) =>
+      call<Page<T>>(withQuery(path, { ...query, pageSize: ROWS_OF_A_PAGE, cursor: pageParam }), { signal }),
+    getNextPageParam: ({ meta }) => meta.nextCursor,
+    placeholderData: keepPreviousData,
+    meta: { about },
+    enabled,
+  });
+  const { data: loaded, error, refetch, isRefetching, hasNextPage, fetchNextPage, isFetchingNextPage } = asked;
+  const data = useMemo(() => {
+    const meta = loaded?.pages[0]?.meta;
+    return loaded && meta && { rows: loaded.pages.flatMap((page) => page.data), meta };
+  }, [loaded]);
+  return {
+    data,
+    error,
+    refetch,
+    isRefetching: isRefetching && !isFetchingNextPage,
+    more: hasNextPage ? () => void fetchNextPage() : undefined,
+    isMoreOnItsWay: isFetchingNextPage,
+  };
 }
 
 /** Changes something. What is about one of `about` is asked for again after it, whether or not it worked. */

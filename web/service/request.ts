@@ -1,5 +1,6 @@
 import { currentSession, expire } from './session.js';
 import { lost, reached } from './reach.js';
+import type { Page } from './types.js';
 
 /** One fault of a request: a JSON pointer into it, and what is wrong there. */
 export interface FieldFault {
@@ -57,6 +58,18 @@ export async function call<T>(path: string, { method = 'GET', body, headers, sig
   throw refused;
 }
 
+/** A whole list, page after page by its cursor. For lists that are short by their nature. @throws Refused */
+export async function callAll<T>(path: string, signal: AbortSignal): Promise<readonly T[]> {
+  const all: T[] = [];
+  let cursor: string | undefined = '';
+  while (cursor !== undefined) {
+    const page: Page<T> = await call<Page<T>>(withQuery(path, { pageSize: 100, cursor }), { signal });
+    all.push(...page.data);
+    cursor = page.meta.nextCursor;
+  }
+  return all;
+}
+
 async function reach(path: string, init: RequestInit): Promise<Response> {
   let response: Response;
   try {
@@ -70,15 +83,26 @@ async function reach(path: string, init: RequestInit): Promise<Response> {
   return response;
 }
 
-/** What the answer says; a proxy in between may answer with a page of its own. */
 async function refusalOf(response: Response): Promise<Refused> {
-  const text = await response.text();
+  return refusal(response, await response.text(), response.headers.get('Retry-After'));
+}
+
+/**
+ * What an answer says; a proxy in between may answer with a page of its own.
+ * @param text its body
+ * @param retryAfter its header of that name
+ */
+export function refusal(
+  { status, statusText }: { readonly status: number; readonly statusText: string },
+  text: string,
+  retryAfter: string | null,
+): Refused {
   const problem = parsed(text);
-  const seconds = Number(response.headers.get('Retry-After'));
+  const seconds = Number(retryAfter);
   return new Refused(
-    response.status,
+    status,
     problem?.errorCode ?? 'UNKNOWN',
-    problem?.errorMessage ?? `The service answered ${response.status} ${response.statusText}.`.trim(),
+    problem?.errorMessage ?? `The service answered ${status} ${statusText}.`.trim(),
     problem?.errors ?? [],
     problem?.permission,
     seconds > 0 ? seconds : undefined,
@@ -101,6 +125,12 @@ function parsed(text: string): Problem | undefined {
     if (error instanceof SyntaxError) return undefined;
     throw error;
   }
+}
+
+/** What is wrong with one member of a request, to stand at its field. @param pointer such as `/name` */
+export function faultAt(error: Error | null | undefined, pointer: string): string | undefined {
+  if (!(error instanceof Refused)) return undefined;
+  return error.faults.find((fault) => fault.pointer === pointer)?.detail;
 }
 
 /** The query of a URL, with what is empty left out. */

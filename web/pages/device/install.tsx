@@ -1,16 +1,11 @@
-import { useNavigate } from '@tanstack/react-router';
+import { Link, useNavigate } from '@tanstack/react-router';
 import { useState, type ReactNode } from 'react';
 import { Button } from '../../design/button.js';
 import { Dialog } from '../../design/dialog.js';
 import { Check, Choice } from '../../design/field.js';
 import { Answered, Fault, Notice } from '../../design/notice.js';
 import { useApi, useChange } from '../../service/queries.js';
-import type { Firmware, Installation, One, Page } from '../../service/types.js';
-
-interface Association {
-  readonly id: string;
-  readonly firmwareId: string;
-}
+import type { Association, Firmware, Installation, One, Page } from '../../service/types.js';
 
 /** Requests an installation of one of the firmwares that this slot may hold. */
 export function Install({
@@ -25,7 +20,7 @@ export function Install({
   readonly onClose: () => void;
 }): ReactNode {
   const path = `/v1/device-types/${deviceTypeId}/slots/${slot}/firmware-associations?pageSize=100`;
-  const associations = useApi<Page<Association>>(path);
+  const associations = useApi<Page<Association>>(path, { about: ['associations'] });
   return (
     <Dialog title={`Install into ${slot}`} onClose={onClose}>
       <Answered
@@ -34,7 +29,14 @@ export function Install({
         empty={
           <>
             <Notice title="No firmware may go into this slot">
-              <p>Upload one, and associate it with this slot of the device type.</p>
+              <p>
+                <Link to="/artifacts">Upload one</Link>, and mark this slot of the device type on its page, or choose
+                among{' '}
+                <Link to="/artifacts" search={{ tab: 'slots', type: deviceTypeId }}>
+                  those that are there
+                </Link>
+                .
+              </p>
             </Notice>
             <Button onPress={onClose}>Close</Button>
           </>
@@ -60,7 +62,8 @@ function Form({
   readonly onClose: () => void;
 }): ReactNode {
   const navigate = useNavigate();
-  const firmwares = useApi<Page<Firmware>>('/v1/firmwares?pageSize=100&state=ready').data?.data ?? [];
+  const firmwares =
+    useApi<Page<Firmware>>('/v1/firmwares?pageSize=100&state=ready', { about: ['firmwares'] }).data?.data ?? [];
   const [chosen, setChosen] = useState<string>();
   const [hold, setHold] = useState(false);
   const options = ids.map((id): [string, string] => {

@@ -59,14 +59,19 @@ export function Page(): ReactNode {
 
 function Base({ device }: { readonly device: Device }): ReactNode {
   const { info, connection } = device;
-  const type = useApi<One<DeviceType>>(`/v1/device-types/${info.deviceTypeId}`).data?.data;
+  const type = useApi<One<DeviceType>>(`/v1/device-types/${info.deviceTypeId}`, { about: ['device types'] }).data?.data;
   return (
     <Sheet>
       <div className="columns">
         <Facts
           of={[
             ['Id', <OwnId key="id" id={device.id} what="device" />],
-            ['Type', type?.name ?? info.deviceTypeId],
+            [
+              'Type',
+              <ToThing key="type" kind="type" id={info.deviceTypeId}>
+                {type?.name ?? info.deviceTypeId}
+              </ToThing>,
+            ],
             ['Tags', info.tags.length === 0 ? undefined : <Tags key="tags" tags={info.tags} />],
             ['Also called', info.aliases.length === 0 ? undefined : info.aliases.join(', ')],
             ['Description', info.description],

@@ -26,7 +26,7 @@ export function AddDevice({
   readonly onClose: () => void;
   readonly onAdded: () => void;
 }): ReactNode {
-  const types = useApi<Page<DeviceType>>('/v1/device-types?pageSize=100&sort=name');
+  const types = useApi<Page<DeviceType>>('/v1/device-types?pageSize=100&sort=name', { about: ['device types'] });
   const [name, setName] = useState('');
   const [typeName, setTypeName] = useState('');
   const [chosen, setChosen] = useState<string>();
@@ -34,11 +34,14 @@ export function AddDevice({
   const [busy, setBusy] = useState(false);
   const [added, setAdded] = useState<Added>();
   const typeId = chosen ?? types.data?.data[0]?.id ?? NEW;
-  const newType = useChange<One<DeviceType>>(() => ({
-    path: '/v1/device-types',
-    method: 'POST',
-    body: { name: typeName, slots: { firmware: { name: 'Firmware' } } },
-  }));
+  const newType = useChange<One<DeviceType>>(
+    () => ({
+      path: '/v1/device-types',
+      method: 'POST',
+      body: { name: typeName, slots: { firmware: { name: 'Firmware' } } },
+    }),
+    ['device types'],
+  );
   const add = async (): Promise<void> => {
     setBusy(true);
     setError(undefined);
@@ -83,7 +86,7 @@ export function AddDevice({
         {typeId === NEW ? (
           <Field
             label="Name of the new type"
-            hint="It gets one slot, named firmware. More slots, and everything else, over the API."
+            hint="It gets one slot, named firmware. More slots are added on its page."
             value={typeName}
             onChange={({ target }) => setTypeName(target.value)}
           />

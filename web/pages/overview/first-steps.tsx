@@ -21,8 +21,12 @@ export function FirstSteps(): ReactNode {
         <li>
           <div>
             <h3>Upload a firmware</h3>
-            <p className="quiet">The service checks its SHA-256 while it comes, and keeps it once.</p>
-            <a href="/docs/#/Firmware">How to upload it over the API</a>
+            <p className="quiet">
+              The service works out its SHA-256 while it comes, and keeps it once. Then mark the slots that may hold it.
+            </p>
+            <Link to="/artifacts" className="button">
+              Upload a file
+            </Link>
           </div>
         </li>
         <li>
@@ -32,6 +36,9 @@ export function FirstSteps(): ReactNode {
               On one device first, from its page. A rollout brings it to all others, group by group, and stops by itself
               where too many fail.
             </p>
+            <Link to="/devices" className="button">
+              Choose a device
+            </Link>
           </div>
         </li>
       </ol>

@@ -1,7 +1,11 @@
+import { execFileSync } from 'node:child_process';
 import { describe, expect, it } from '@jest/globals';
 import { printBytes } from '../../web/design/bytes.js';
 import { asInput, fromInput } from '../../web/design/moments.js';
 import { namedBy } from '../../web/pages/artifacts/naming.js';
+import { factsOf } from '../../web/pages/device/certificate-facts.js';
+import { asShare, printedShare, valueAt, withAt } from '../../web/pages/plan/body.js';
+import { versionShares } from '../../web/pages/types/version-shares.js';
 import { bodyOf, slotFault, textsOf } from '../../web/pages/types/texts.js';
 import { Meter } from '../../web/service/meter.js';
 
@@ -21,7 +25,7 @@ describe('The name of a dropped file', () => {
 });
 
 describe('The rate of an upload', () => {
-  it('is told once there is enough to measure', () => {
+  it('is known once there is enough to measure', () => {
     const meter = new Meter();
     expect([meter.take(0, 0), meter.take(100, 50_000), meter.take(1_000, 500_000)]).toEqual([
       undefined,
@@ -61,7 +65,7 @@ describe('A moment that is typed', () => {
     expect(asInput(fromInput('2026-07-24T23:30', 'local'), 'local')).toBe('2026-07-24T23:30');
   });
 
-  it('is none while it is not whole', () => {
+  it('is empty while it is not whole', () => {
     expect([fromInput('', 'utc'), fromInput('2026-11-24T', 'local'), asInput('', 'local')]).toEqual(['', '', '']);
   });
 });
@@ -109,5 +113,80 @@ describe('The form of a device type', () => {
     expect(slotFault([{ ...line, slot: 'a-b' }])).toBe('Slot 1 consists of letters, digits and _.');
     expect(slotFault([1, 2].map((key) => ({ ...line, key, slot: 'a' })))).toBe('The slot a is there twice.');
     expect(slotFault([])).toBeUndefined();
+  });
+});
+
+describe('A plan that is written', () => {
+  it('has what was typed and nothing else: what is taken away leaves no empty member behind', () => {
+    const body = withAt({}, '/pace/maxInFlight', 7);
+    expect(body).toEqual({ pace: { maxInFlight: 7 } });
+    expect(valueAt(body, '/pace/maxInFlight')).toBe(7);
+    expect(withAt(body, '/pace/maxInFlight', undefined)).toEqual({});
+  });
+
+  it('keeps what the form does not know, in its order, also inside of a list', () => {
+    const body = { name: 'a', groups: [{ name: 'one', order: 1 }, { name: 'two' }], onConflict: 'reject' };
+    const changed = withAt(body, '/groups/0/gate/minSuccess', 0.9);
+    expect(JSON.stringify(changed)).toBe(
+      '{"name":"a","groups":[{"name":"one","order":1,"gate":{"minSuccess":0.9}},{"name":"two"}],"onConflict":"reject"}',
+    );
+    expect(withAt(changed, '/groups/0/gate/minSuccess', undefined)).toEqual(body);
+    expect(withAt({ groups: [{ name: 'one' }] }, '/groups/0/name', undefined)).toEqual({ groups: [{}] });
+  });
+
+  it.each([
+    ['98', 0.98, '98'],
+    ['98.5 %', 0.985, '98.5'],
+    ['7', 0.07, '7'],
+    ['', undefined, ''],
+    ['most', 'most', 'most'],
+  ])('takes "%s" percent as the share %s', (typed, share, shown) => {
+    expect(asShare(typed)).toBe(share);
+    expect(printedShare(share)).toBe(shown);
+  });
+});
+
+describe('Versions of a fleet', () => {
+  it('are shown newest first, those that are no version after them, and the rare ones as one', () => {
+    const counts = ['1.4.0', '1.10.0', 'factory', '1.9.0', '1.5.0-rc.1', '1.3.0', '1.2.0'];
+    const rows = counts.map((value, index) => ({ value, count: 100 - index }));
+    expect(versionShares([...rows, { value: null, count: 3 }])).toEqual({
+      named: [
+        { version: '1.10.0', count: 99 },
+        { version: '1.9.0', count: 97 },
+        { version: '1.5.0-rc.1', count: 96 },
+        { version: '1.4.0', count: 100 },
+        { version: 'factory', count: 98 },
+      ],
+      others: 95 + 94,
+      unknown: 3,
+      total: 682,
+    });
+  });
+});
+
+describe('A certificate', () => {
+  const made = (days: number): string => {
+    const subject = '/O=Acme/CN=Acme devices';
+    const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-keyout', '/dev/null'];
+    const args = ['req', '-x509', '-nodes', ...key, '-subj', subject, '-days', String(days)];
+    return execFileSync('openssl', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
+  };
+
+  it.each([90, 20_000])('of %s days says until when and from whom it is, in either form of a time', (days) => {
+    const facts = factsOf(made(days));
+    expect(facts?.issuer).toBe('Acme devices');
+    expect(Date.parse(facts!.until) - Date.parse(facts!.from)).toBe(days * 86_400_000);
+    expect(Math.abs(Date.parse(facts!.from) - Date.now())).toBeLessThan(60_000);
+  });
+
+  it.each(['', 'no certificate', made(1).slice(0, 300), made(1).replace(/[A-Za-z0-9+/]{20}/, '!')])(
+    'that cannot be read is shown without these facts',
+    (pem) => expect(factsOf(pem)).toBeUndefined(),
+  );
+
+  it('that is cut off within its bytes is shown without these facts', () => {
+    const [begin = '', ...lines] = made(1).trim().split('\n');
+    expect(factsOf([begin, ...lines.slice(0, 3), lines.at(-1)].join('\n'))).toBeUndefined();
   });
 });

@@ -1,5 +1,4 @@
-import { AxeBuilder } from '@axe-core/playwright';
-import type { Browser, Page } from '@playwright/test';
+import type { Browser } from '@playwright/test';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { TestedAllInOne, until } from '../support/all-in-one.js';
 import { openBrowser, openPage, signIn } from './browser.js';
@@ -42,59 +41,6 @@ async function entered(path: string, colorScheme: 'light' | 'dark' = 'light') {
   await signIn(opened.page, key());
   return opened;
 }
-
-const settled = async (page: Page): Promise<void> => {
-  await page.getByRole('heading', { level: 1 }).waitFor();
-  await page.getByRole('status', { name: 'Loading' }).first().waitFor({ state: 'hidden' });
-};
-
-describe('Each page', () => {
-  it.each(['light', 'dark'] as const)(
-    'in %s has no violation of axe and of the content security policy',
-    async (scheme) => {
-      const { page, faults, close } = await entered('/', scheme);
-      const device = fleet.devices['north 1']!;
-      const found: string[] = [];
-      for (const path of [
-        '/',
-        '/devices',
-        '/devices?filter=nam%3D%3Dx',
-        '/devices?filter=name%3D%3Dnothing',
-        '/devices?add=yes',
-        `/devices/${device}`,
-        `/devices/${device}?tab=installations`,
-        `/devices/${device}?tab=access`,
-        `/devices/${device}?tab=children`,
-        `/devices/${device}?tab=diagnostics`,
-        `/devices/${device}?tab=data`,
-        `/installations/${held}?device=${device}`,
-        '/gateways',
-        '/jobs',
-        '/rollouts',
-        '/rollouts?phase=paused&q=bad',
-        '/rollouts?q=nothing-has-this-name',
-        `/rollouts/${stopped}`,
-        `/rollouts/${stopped}?tab=devices`,
-        `/rollouts/${stopped}?tab=history`,
-        `/rollouts/${stopped}?tab=plan`,
-        `/rollouts/${unapproved}`,
-        '/rollouts/123e4567-e89b-12d3-a456-426655440002',
-        '/approvals',
-        '/devices/123e4567-e89b-12d3-a456-426655440002',
-        '/no-such-page',
-      ]) {
-        await page.goto(path);
-        await settled(page);
-        const { violations } = await new AxeBuilder({ page }).analyze();
-        found.push(...violations.map(({ id, nodes }) => `${path} ${id}: ${nodes.map(({ html }) => html).join(' ')}`));
-      }
-      expect(found).toEqual([]);
-      expect(faults).toEqual([]);
-      await close();
-    },
-    120_000,
-  );
-});
 
 describe('A device that is stuck', () => {
   it('says why in at most three clicks from the overview: it has no credential', async () => {
@@ -213,6 +159,49 @@ describe('A rollout that its gate has paused', () => {
     await change.locator('ins', { hasText: '7' }).waitFor({ timeout: 20_000 });
     await close();
   });
+});
+
+describe('A new rollout', () => {
+  it('is written step by step with its forecast beside it, survives a reload, and is the same as YAML', async () => {
+    const { page, faults, close } = await entered('/rollouts');
+    await page.getByRole('link', { name: 'New rollout' }).click();
+    await page.getByText('Choose what is installed.').first().waitFor();
+    await page.getByLabel('Artifact').selectOption({ label: 'switch 1.5.0' });
+    await page.getByLabel('Devices that match').fill('nam==x');
+    await page.getByText('At position 1').waitFor();
+    await page.getByLabel('Devices that match').fill('id==*');
+    await page.getByText('4 devices now.').waitFor();
+    const forecast = page.getByRole('region', { name: 'Forecast' });
+    await forecast.getByRole('row', { name: /^canary/ }).waitFor({ timeout: 30_000 });
+    await page.getByRole('button', { name: 'Change them…' }).click();
+    await page.getByLabel('Name of group 2').fill('second');
+    await forecast.getByRole('row', { name: /^second/ }).waitFor({ timeout: 30_000 });
+    await page.getByLabel('At once, at most').fill('none');
+    await page
+      .getByText(/expected int|number/i)
+      .first()
+      .waitFor({ timeout: 30_000 });
+    await page.getByLabel('At once, at most').fill('2');
+    await page.getByLabel('Name', { exact: true }).fill('all of them');
+
+    await page.reload();
+    expect(await page.getByLabel('Name', { exact: true }).inputValue()).toBe('all of them');
+    await page.getByRole('link', { name: 'As YAML' }).click();
+    const yaml = page.getByLabel(/^As slipway rollout create/);
+    expect(await yaml.inputValue()).toMatch(/name: all of them[^]*maxInFlight: 2/);
+    await yaml.fill((await yaml.inputValue()).replace('maxInFlight: 2', 'maxInFlight: 3'));
+    await page.getByRole('link', { name: 'Step by step' }).click();
+    expect(await page.getByLabel('At once, at most').inputValue()).toBe('3');
+
+    await page.getByRole('button', { name: 'Create the rollout' }).click();
+    await page.getByRole('heading', { name: 'all of them', level: 1 }).waitFor();
+    const made = await rollout(new URL(page.url()).pathname.split('/').at(-1)!);
+    expect(made).toMatchObject({ phase: 'draft', pace: { maxInFlight: 3 } });
+    await page.goto('/rollouts/new');
+    expect(await page.getByLabel('Name', { exact: true }).inputValue()).toBe('');
+    expect(faults).toEqual([]);
+    await close();
+  }, 90_000);
 });
 
 describe('An approval', () => {

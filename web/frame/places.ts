@@ -18,8 +18,10 @@ export const PLACES: readonly Place[] = [
   { to: '/artifacts', words: 'Artifacts' },
   { to: '/types', words: 'Device types' },
   { to: '/templates', words: 'Templates' },
+  { to: '/enrolments', words: 'Enrolments' },
   { to: '/webhooks', words: 'Webhooks' },
   { to: '/keys', words: 'API keys' },
   { to: '/audit', words: 'Audit' },
+  { to: '/settings', words: 'Settings' },
   { to: '/tenants', words: 'Tenants', needs: 'tenants:read' },
 ];

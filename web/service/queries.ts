@@ -50,6 +50,9 @@ export type Topic =
   | 'deliveries'
   | 'templates'
   | 'tenants'
+  | 'settings'
+  | 'enrolments'
+  | 'certificates'
   | `firmware:${string}`
   | `device:${string}`
   | `installation:${string}`
@@ -99,7 +102,7 @@ const ROWS_OF_A_PAGE = 50;
 export function useList<T>(
   path: string,
   query: Readonly<Record<string, string | undefined>> = {},
-  { about = [], enabled = true }: Asking = {},
+  { about = [], enabled = true, everyMs }: Asking = {},
 ): Listed<T> {
   const of = withQuery(path, query);
   const asked = useInfiniteQuery<Page<T>, Error, InfiniteData<Page<T>, string>, readonly unknown[], string>({
@@ -111,6 +114,7 @@ export function useList<T>(
     placeholderData: keepPreviousData,
     meta: { about },
     enabled,
+    ...(everyMs === undefined ? {} : { refetchInterval: everyMs }),
   });
   const { data: loaded, error, refetch, isRefetching, hasNextPage, fetchNextPage, isFetchingNextPage } = asked;
   const data = useMemo(() => {

@@ -7,7 +7,9 @@ import type { association, deviceType } from '../../protocol/http/device-types.j
 import type { device } from '../../protocol/http/devices.js';
 import type { certificate, credential } from '../../protocol/http/credentials.js';
 import type { meta } from '../../protocol/http/envelope.js';
+import type { enrolment, enrolmentToken, enrolmentTokenWithSecret } from '../../protocol/http/enrolments.js';
 import type { firmware } from '../../protocol/http/firmware.js';
+import type { hawkbitSettings } from '../../protocol/http/hawkbit-settings.js';
 import type { installation } from '../../protocol/http/installation.js';
 import type { job } from '../../protocol/http/jobs.js';
 import type { historyEvent } from '../../protocol/http/live-events.js';
@@ -75,6 +77,14 @@ export type Job = z.output<typeof job>;
 export type Credential = z.output<typeof credential>;
 /** A certificate of a device. */
 export type Certificate = z.output<typeof certificate>;
+/** A device that asked to come by itself. */
+export type Enrolment = z.output<typeof enrolment>;
+/** By what a batch of devices enrols. */
+export type EnrolmentToken = z.output<typeof enrolmentToken>;
+/** A token as it is shown once. */
+export type EnrolmentTokenWithSecret = z.output<typeof enrolmentTokenWithSecret>;
+/** What is let in over hawkBit's device interface. */
+export type HawkbitSettings = z.output<typeof hawkbitSettings>;
 /** A key of a person or a program. */
 export type ApiKey = z.output<typeof apiKey>;
 /** A key as it is shown once. */

@@ -57,7 +57,7 @@ export function Slots({ of }: { readonly of: Firmware }): ReactNode {
                     {data.associations.length} are shown.
                   </p>
                 ) : null}
-                {data.associations.length > 0 ? <Next associations={data.associations} /> : null}
+                {data.associations.length > 0 ? <Next firmwareId={of.id} associations={data.associations} /> : null}
               </>
             )}
           </Answered>
@@ -120,16 +120,27 @@ function Rows({
   );
 }
 
-function Next({ associations }: { readonly associations: FirmwareUsage['associations'] }): ReactNode {
+function Next({
+  firmwareId,
+  associations,
+}: {
+  readonly firmwareId: string;
+  readonly associations: FirmwareUsage['associations'];
+}): ReactNode {
   const ids = [...new Set(associations.map(({ deviceTypeId }) => deviceTypeId))];
   const filter = ids.length === 1 ? `deviceType==${ids[0]}` : `deviceType=in=(${ids.join(',')})`;
+  const [first] = associations;
   return (
     <p className="within">
       Next: open one of{' '}
       <Link to="/devices" search={{ filter }}>
         the devices that may hold it
       </Link>
-      , and install it there. A rollout brings it to all others.
+      , and install it there. Then{' '}
+      <Link to="/rollouts/new" search={first === undefined ? {} : { firmware: firmwareId, slot: first.slot, filter }}>
+        a rollout
+      </Link>{' '}
+      brings it to all others.
     </p>
   );
 }

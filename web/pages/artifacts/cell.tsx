@@ -1,6 +1,6 @@
 import { useState, type ReactNode } from 'react';
 
-/** One cell of a matrix of what may go where. It shows at once what was asked for, and what is so once that is known. */
+/** One cell of a matrix of what may go where. It shows at once what was asked for, and then what is so. */
 export function CellBox({
   label,
   isAllowed,

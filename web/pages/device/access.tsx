@@ -1,18 +1,17 @@
 import { useState, type ReactNode } from 'react';
-import { Badge } from '../../design/badge.js';
 import { Button } from '../../design/button.js';
 import { CopyButton } from '../../design/copy.js';
 import { Answered, Fault, Notice } from '../../design/notice.js';
 import { Sheet } from '../../design/page.js';
 import { Time } from '../../design/time.js';
 import { useApi, useChange, useWhyNot } from '../../service/queries.js';
-import type { Certificate, Credential, One, Page } from '../../service/types.js';
+import type { Credential, One, Page } from '../../service/types.js';
+import { Certificates } from './certificates.js';
 
 /** With what a device may connect. */
 export function Access({ deviceId }: { readonly deviceId: string }): ReactNode {
   const base = `/v1/devices/${deviceId}`;
   const credentials = useApi<Page<Credential>>(`${base}/credentials`);
-  const certificates = useApi<Page<Certificate>>(`${base}/certificates`);
   const whyNot = useWhyNot('device_certificates:write');
   const [going, setGoing] = useState<string>();
   const made = useChange<One<Credential & { password: string }>>(() => ({
@@ -83,28 +82,7 @@ export function Access({ deviceId }: { readonly deviceId: string }): ReactNode {
           </Answered>
         </div>
       </Sheet>
-      <Sheet title="Certificates">
-        <Answered
-          query={certificates}
-          isEmpty={({ data }) => data.length === 0}
-          empty={<Notice title="It has no certificate" within />}
-        >
-          {({ data }) => (
-            <ul className="stack tight">
-              {data.map(({ id, fingerprint, status, createdAt }) => (
-                <li key={id}>
-                  <Badge tone={status === 'valid' ? 'ok' : 'bad'}>{status}</Badge>{' '}
-                  <code>{fingerprint.slice(0, 16)}…</code> <CopyButton text={fingerprint} what="fingerprint" />
-                  <br />
-                  <span className="small quiet">
-                    registered <Time at={createdAt} />
-                  </span>
-                </li>
-              ))}
-            </ul>
-          )}
-        </Answered>
-      </Sheet>
+      <Certificates deviceId={deviceId} />
     </div>
   );
 }

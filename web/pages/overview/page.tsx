@@ -9,6 +9,7 @@ import type { One, Summary } from '../../service/types.js';
 import { Awaited } from './awaited.js';
 import { FirstSteps } from './first-steps.js';
 import { Fleet } from './fleet.js';
+import { FleetVersions } from './fleet-versions.js';
 import { OpenInstallations } from './open-installations.js';
 import { WorstRollouts } from './worst-rollouts.js';
 
@@ -52,6 +53,7 @@ function Glance({ of }: { readonly of: Summary }): ReactNode {
         <WorstRollouts />
         <OpenInstallations installations={of.installations} />
       </div>
+      {total === 0 ? null : <FleetVersions />}
       <Parts parts={of.parts} />
     </>
   );

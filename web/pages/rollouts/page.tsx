@@ -1,13 +1,14 @@
-import { useEffect, useState, type ReactNode } from 'react';
+import { useState, type ReactNode } from 'react';
 import { Link } from '@tanstack/react-router';
 import type { Outcome } from '../../../domain/rollout/outcome.js';
 import { PHASES, type Phase } from '../../../domain/rollout/phase.js';
 import { Badge, PhaseBadge } from '../../design/badge.js';
 import { Button } from '../../design/button.js';
-import { Choice, Field } from '../../design/field.js';
+import { Choice } from '../../design/field.js';
 import { ToThing } from '../../design/ids.js';
 import { Answered, Notice } from '../../design/notice.js';
 import { PageOf, Sheet } from '../../design/page.js';
+import { Search } from '../../design/search.js';
 import { Ago, Sentence } from '../../design/time.js';
 import { inWords, type Tone } from '../../design/tones.js';
 import { useUrlValue } from '../../design/url.js';
@@ -17,8 +18,6 @@ import type { Page as PageOfList, Rollout } from '../../service/types.js';
 import { Lane } from '../rollout/lane.js';
 import { CLASSES, WORST_FIRST, worstFirst } from './worst-first.js';
 
-/** After the last key: long enough to finish a word. */
-const SETTLE_MS = 400;
 const PAGE_SIZE = 50;
 const OPTIONS = [['', 'All'], ...WORST_FIRST.map((phase) => [phase, inWords(phase)] as const)] as const;
 
@@ -41,11 +40,18 @@ export function Page(): ReactNode {
           </span>
         ) : null
       }
-      actions={<Link to="/approvals">What waits for approval</Link>}
+      actions={
+        <>
+          <Link to="/approvals">What waits for approval</Link>
+          <Link to="/rollouts/new" className="button first">
+            New rollout
+          </Link>
+        </>
+      }
     >
       <div className="filters" role="search">
         <Choice<Phase | ''> label="Phase" value={phase} options={OPTIONS} onChoose={setPhase} />
-        <NamePart q={q} onSettled={setQ} />
+        <Search label="Part of the name" value={q} onSearch={setQ} />
       </div>
       <Answered
         query={all}
@@ -55,7 +61,7 @@ export function Page(): ReactNode {
             <Notice title="No rollout yet">
               <p>
                 A rollout brings a firmware to many devices in groups, and stops by itself where too many fail.{' '}
-                <a href="/docs/#/Rollouts">How to create one over the API</a>
+                <Link to="/rollouts/new">Write one</Link>
               </p>
             </Notice>
           ) : (
@@ -72,30 +78,6 @@ export function Page(): ReactNode {
         }
       </Answered>
     </PageOf>
-  );
-}
-
-function NamePart({ q, onSettled }: { readonly q: string; readonly onSettled: (q: string) => void }): ReactNode {
-  const [text, setText] = useState(q);
-  const [applied, setApplied] = useState(q);
-  // The way back changed it.
-  if (applied !== q) {
-    setApplied(q);
-    setText(q);
-  }
-  useEffect(() => {
-    if (text.trim() === q) return;
-    const timer = setTimeout(() => onSettled(text.trim()), SETTLE_MS);
-    return () => clearTimeout(timer);
-  }, [text, q, onSettled]);
-  return (
-    <Field
-      label="Part of the name"
-      type="search"
-      value={text}
-      maxLength={255}
-      onChange={({ target }) => setText(target.value)}
-    />
   );
 }
 

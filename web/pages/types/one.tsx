@@ -13,6 +13,7 @@ import { useApi, useChange, useWhyNot } from '../../service/queries.js';
 import type { DeviceType, One } from '../../service/types.js';
 import { Matrix } from '../artifacts/matrix.js';
 import { TypeForm } from './form.js';
+import { Versions } from './versions.js';
 
 /** One device type: its slots, and what may go into them. */
 export function Page(): ReactNode {
@@ -32,6 +33,7 @@ export function Page(): ReactNode {
             <Sheet title="What it is">
               <Base of={data} />
             </Sheet>
+            <Versions type={data} />
             <Matrix type={data} />
           </>
         )}

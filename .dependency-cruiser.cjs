@@ -116,7 +116,8 @@ const ROOMS = {
     service: [],
     installations: ['service', 'terminal'],
     rollout: ['service', 'terminal', 'arguments'],
-    main: ['service', 'terminal', 'arguments', 'installations', 'rollout'],
+    fleet: ['service', 'terminal'],
+    main: ['service', 'terminal', 'arguments', 'installations', 'rollout', 'fleet'],
   },
   agent: {
     core: [],

@@ -19,6 +19,9 @@ import {
 } from './rollout/verdict.js';
 import { setUp } from './service/set-up.js';
 import { canaryOf, type RolloutResource } from './rollout/resource.js';
+import { beginScene, untilGatewaysOnline } from './fleet/scene.js';
+import { registerSites } from './fleet/sites.js';
+import { dashboardLines, sightLines, type Sight } from './terminal/dashboard.js';
 import { seconds, wrapped } from './terminal/terminal.js';
 
 /** Made anew at each run. */
@@ -29,13 +32,15 @@ const TIMES = { late: 6_000 };
 /** The fleet of the rollout comes up while the fifty install, and shall not be in their way. */
 const BESIDE_INSTALLATIONS_PER_SECOND = 25;
 const ALONE_PER_SECOND = 100;
+/** Each speaks for a hundred devices at once. */
+const GATEWAYS_PER_SECOND = 5;
 /** Of the summary: that of the table. */
 const COLUMNS = 80;
 /** Faults that are printed: the rest is more of the same. */
 const FAULTS_SHOWN = 5;
 
 async function main(): Promise<number> {
-  const { keep, seed, withInstallations, version } = readArguments(process.argv.slice(2));
+  const { keep, seed, withInstallations, version, fleet: large } = readArguments(process.argv.slice(2));
   const dir = resolve(FOLDER);
   const service = new AllInOne(fileURLToPath(new URL('../workers/up.js', import.meta.url)), join(dir, 'data'));
   const fleets: Fleet[] = [];
@@ -44,6 +49,13 @@ async function main(): Promise<number> {
   try {
     const began = Date.now();
     await begin(service, dir);
+    if (large !== undefined) {
+      await playLargeFleet(service, dir, large, seed, fleets);
+      await untilStopped(stop.signal);
+      return 0;
+    }
+    for (const line of sightLines(service.endpoints.http, SIGHTS)) say(line);
+    say('');
     const { operator } = service;
     const fleetOf = (devices: readonly FleetDevice[], connectPerSecond: number): Fleet => {
       const fleet = createFleet({
@@ -89,6 +101,41 @@ async function main(): Promise<number> {
   }
 }
 
+/** What the stories show while they run. */
+const SIGHTS: readonly Sight[] = [
+  ['the fleet, what is on its way, and what the oldest waits for', '/'],
+  ['devices as they come online and install', '/devices'],
+  ['rollouts, once they begin', '/rollouts'],
+];
+
+/** Sites with gateways and lamps, and rollouts in every mood: nothing is judged, it is there to be looked at. */
+async function playLargeFleet(
+  { operator, endpoints }: AllInOne,
+  dir: string,
+  count: number,
+  seed: number,
+  fleets: Fleet[],
+): Promise<void> {
+  const began = Date.now();
+  say(`Registers ${count.toLocaleString('en')} devices in sites of a gateway and its lamps …`);
+  const sites = await registerSites(operator, count);
+  say(`Registered after ${seconds(Date.now() - began)}; ${sites.gateways.length} gateways connect …`);
+  const fleet = createFleet({
+    devices: sites.gateways,
+    mqttUrl: endpoints.mqtt,
+    dir: join(dir, 'fleet'),
+    seed,
+    connectPerSecond: GATEWAYS_PER_SECOND,
+  });
+  fleets.push(fleet);
+  await fleet.start();
+  await untilGatewaysOnline(operator, sites);
+  const sights = await beginScene(operator, sites, dir);
+  say(`All is there after ${seconds(Date.now() - began)}.\n`);
+  for (const line of sightLines(endpoints.http, sights)) say(line);
+  say('\nAll stays up; Ctrl-C ends it.');
+}
+
 /** All that the rollout needs: its devices are there, and it has not begun. */
 interface Scene {
   readonly rolloutFleet: RolloutFleet;
@@ -104,11 +151,12 @@ async function begin(service: AllInOne, dir: string): Promise<void> {
   await service.start();
   const found = service.output.split('\n').find((line) => line.startsWith('Temporal server'));
   say(`${found ? `${found}\n` : ''}Ready after ${seconds(Date.now() - began)}.\n`);
+  for (const line of dashboardLines(service.endpoints.http, join(FOLDER, 'data', 'admin-token'))) say(line);
 }
 
 /** @returns how much of it is not as it should be. */
 async function playRollout(
-  { operator }: AllInOne,
+  { operator, endpoints }: AllInOne,
   { rolloutFleet, fleet, forecast }: Scene,
   version: Version,
   stop: AbortSignal,
@@ -118,6 +166,7 @@ async function playRollout(
     `Now a rollout: "${rolloutFleet.rollout.name}" to ${rolloutFleet.devices.length} devices in three groups: ${sizes}.${STORIES[version].begins}`,
   );
   sayWrapped(forecastSentence(forecast, rolloutFleet));
+  say(`Watch it: ${endpoints.http}/rollouts/${rolloutFleet.rollout.id}`);
   say('');
   const { rollout, mostInFlight } = await runRollout(operator, rolloutFleet, stop);
   const checked = await check(operator, fleet, rolloutFleet);
@@ -179,7 +228,8 @@ function sayWrapped(sentence: string): void {
 function sayLinks(service: AllInOne, outcomes: readonly Outcome[], { rollout }: RolloutFleet, keep: boolean): void {
   const { http, temporalUi } = service.endpoints;
   const shown = outcomes.find((outcome) => outcome.profile === 'wrongHash') ?? outcomes[0];
-  say(`\nThe API describes itself: ${http}/docs`);
+  say(`\nThe rollout in the dashboard: ${http}/rollouts/${rollout.id}`);
+  say(`The API describes itself: ${http}/docs`);
   if (shown) say(`One process in the Temporal UI: ${shown.installation.workflowUrl ?? temporalUi}`);
   say(
     `The rollout's process: ${rollout.workflowUrl ?? `${temporalUi}/namespaces/default/workflows/rollout-${rollout.id}`}`,

@@ -106,6 +106,9 @@ const NEXT: Readonly<Record<string, string>> = {
   ROLLOUT_SIMULATION_LIMIT: 'Try again in some seconds.',
   WEBHOOK_NOT_FOUND: 'See the webhooks: slipway webhook list',
   WEBHOOK_DELIVERY_NOT_FOUND: 'See the deliveries: slipway webhook deliveries WEBHOOK',
+  ENROLMENT_TOKEN_NOT_FOUND: 'See the tokens: slipway enrolment token list',
+  ENROLMENT_NOT_FOUND: 'See the enrolments: slipway enrolment list',
+  ENROLMENT_NOT_PENDING: 'See how they stand: slipway enrolment list',
   JOB_NOT_FOUND: 'See the jobs: slipway job list',
   REQUEST_PRECONDITION_FAILED: 'It has moved on. Look at it again, and repeat.',
 };

@@ -16,25 +16,40 @@ export interface PlanFile {
  * @throws CliError usage, with line and column where it does not parse
  */
 export async function readPlan(file: string): Promise<PlanFile> {
+  const [first, second] = await readPlans(file);
+  if (first === undefined) throw new CliError('usage', `${nameOf(file)}:1:1 it holds no members`, MEMBERS);
+  if (second !== undefined)
+    throw new CliError('usage', `${second.placeOf('')} a second document begins here`, 'One file holds one of them.');
+  return first;
+}
+
+const MEMBERS = 'The file is YAML or JSON with members, such as name: …';
+const nameOf = (file: string) => (file === '-' ? 'standard input' : file);
+
+/**
+ * Reads each document of a file; in YAML `---` parts them. Empty ones are left out.
+ * @throws CliError usage, with line and column where one does not parse, or holds no members
+ */
+export async function readPlans(file: string): Promise<PlanFile[]> {
   const text = readFileSync(file === '-' ? 0 : file, 'utf8');
-  const name = file === '-' ? 'standard input' : file;
-  const { LineCounter, parseDocument } = await import('yaml');
+  const name = nameOf(file);
+  const { LineCounter, parseAllDocuments } = await import('yaml');
   const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
   const at = (offset: number): string => {
     const { line, col } = lines.linePos(offset);
     return `${name}:${line}:${col}`;
   };
-  const [fault] = document.errors;
-  if (fault) throw new CliError('usage', `${at(fault.pos[0])} ${fault.message}`, 'The file is YAML or JSON.');
-  const value: unknown = document.toJS();
-  if (typeof value !== 'object' || value === null || Array.isArray(value))
-    throw new CliError(
-      'usage',
-      `${at(0)} it holds no members`,
-      'The file is YAML or JSON with members, such as name: …',
-    );
-  return { name, value: value as PlanFile['value'], placeOf: (pointer) => at(offsetOf(document, pointer)) };
+  const documents = parseAllDocuments(text, { lineCounter: lines, prettyErrors: false });
+  // Of an empty text the answer is an empty list with members of its own.
+  return [...(documents as Document[])].flatMap((document) => {
+    const [fault] = document.errors;
+    if (fault) throw new CliError('usage', `${at(fault.pos[0])} ${fault.message}`, 'The file is YAML or JSON.');
+    const value: unknown = document.toJS();
+    if (value === null) return [];
+    if (typeof value !== 'object' || Array.isArray(value))
+      throw new CliError('usage', `${at(offsetOf(document, ''))} it holds no members`, MEMBERS);
+    return [{ name, value: value as PlanFile['value'], placeOf: (pointer) => at(offsetOf(document, pointer)) }];
+  });
 }
 
 /** Where the value stands that a pointer names (RFC 6901); of one that is not there, what is nearest above it. */
@@ -66,10 +81,15 @@ export async function sendPlan<Body, Answer>(
   try {
     return await send(body);
   } catch (error) {
-    const faults = error instanceof SlipwayError ? error.problem.errors : undefined;
-    if (!(error instanceof SlipwayError) || !faults || faults.length === 0) throw error;
-    throw new CliError('usage', linesOf(plan, faults), 'Correct the file and try again; --help has an example.');
+    throw placed(plan, error);
   }
+}
+
+/** An error with the places in the file of what the API found wrong; others are as they were. */
+export function placed(plan: PlanFile, error: unknown): unknown {
+  const faults = error instanceof SlipwayError ? error.problem.errors : undefined;
+  if (!faults || faults.length === 0) return error;
+  return new CliError('usage', linesOf(plan, faults), 'Correct the file and try again; --help has an example.');
 }
 
 function linesOf(plan: PlanFile, faults: NonNullable<Problem['errors']>): string {

@@ -1,9 +1,13 @@
 import { Command } from 'commander';
+import { applyVerbs } from './verbs/apply.js';
 import { approvalVerbs } from './verbs/approvals.js';
 import { associationVerbs } from './verbs/association.js';
 import { auditVerbs } from './verbs/audit.js';
 import { credentialVerbs } from './verbs/credential.js';
+import { doctorVerbs } from './verbs/doctor.js';
+import { completionVerbs } from './verbs/completion.js';
 import { deviceVerbs } from './verbs/device.js';
+import { enrolmentVerbs } from './verbs/enrolment.js';
 import { eventVerbs } from './verbs/events.js';
 import { firmwareVerbs } from './verbs/firmware.js';
 import { installationVerbs } from './verbs/installation.js';
@@ -38,8 +42,10 @@ export function createProgram(): Command {
   associationVerbs(program);
   deviceVerbs(program);
   credentialVerbs(program);
+  enrolmentVerbs(program);
   installationVerbs(program);
   rolloutVerbs(program);
+  applyVerbs(program);
   templateVerbs(program);
   approvalVerbs(program);
   eventVerbs(program);
@@ -48,6 +54,8 @@ export function createProgram(): Command {
   tenantVerbs(program);
   jobVerbs(program);
   auditVerbs(program);
+  doctorVerbs(program);
+  completionVerbs(program);
   return program;
 }
 

@@ -56,6 +56,22 @@ export async function firmwareOf(client: Client, text: string): Promise<Firmware
   return found.find((one) => one.id === id) ?? (await readFirmware({ client, path: { id } })).data;
 }
 
+/** A step of a plan, as a file says it. */
+export interface PlanStep {
+  readonly slot?: string;
+  readonly firmwareId?: unknown;
+}
+
+/** Steps whose firmware may be `name@version`: with its id. What is no list of steps is for the API to refuse. */
+export async function stepsWithIds<T extends PlanStep>(client: Client, steps: readonly T[]): Promise<readonly T[]> {
+  if (!Array.isArray(steps)) return steps;
+  return Promise.all(
+    (steps as readonly T[]).map(async (step) =>
+      typeof step?.firmwareId === 'string' ? { ...step, firmwareId: await firmwareId(client, step.firmwareId) } : step,
+    ),
+  );
+}
+
 /** @throws CliError unknown, or usage where several have the name */
 export async function rolloutId(client: Client, text: string): Promise<string> {
   if (isUuid(text)) return text;

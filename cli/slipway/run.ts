@@ -1,4 +1,5 @@
 import { CommanderError } from 'commander';
+import { COMPLETE } from './completion/scripts.js';
 import { EXIT, explain } from './exit.js';
 import { createProgram } from './program.js';
 import { isColourful, styled } from './text.js';
@@ -6,6 +7,11 @@ import { isColourful, styled } from './text.js';
 /** Runs one command line and sets the exit code. Errors are a sentence and the next step, on standard error. */
 export async function run(argv: readonly string[]): Promise<void> {
   try {
+    // What the scripts of `slipway completion` ask; no verb for people.
+    if (argv[2] === COMPLETE) {
+      const { complete } = await import('./completion/complete.js');
+      return await complete(argv.slice(3));
+    }
     await createProgram().parseAsync([...argv]);
   } catch (error) {
     process.exitCode = failed(error);

@@ -29,7 +29,7 @@ export function verb<Options = Record<string, never>>(
   const command = parent.command(usage).description(says);
   command
     .addOption(new Option('-o, --output <format>', 'how the result is printed').choices(FORMATS).default('table'))
-    .option('--profile <name>', 'another profile than the one in use')
+    .option('--profile <profile>', 'another profile than the one in use')
     .addHelpText('after', `\nExamples:\n${examples.map((one) => `  ${one}`).join('\n')}`)
     .action(async () => {
       const options = command.opts<Options & Globals>();

@@ -11,6 +11,8 @@ import { until } from '../support/until.js';
 /** The API as the process that runs in production, over a database of its own. It may be killed and started again. */
 export class ApiProcess {
   url = '';
+  /** A command that becomes the process: it gets its command line as arguments. */
+  within: readonly string[] = [];
   private child: ChildProcess | undefined;
 
   private constructor(
@@ -53,7 +55,8 @@ export class ApiProcess {
 
   /** Starts it, and waits no longer than until its port answers: it may not become ready. */
   async listen(): Promise<void> {
-    const child = spawn(process.execPath, ['dist/workers/api.js'], {
+    const [program = process.execPath, ...args] = [...this.within, process.execPath, 'dist/workers/api.js'];
+    const child = spawn(program, args, {
       env: {
         ...process.env,
         DATABASE_URL: this.database.url,

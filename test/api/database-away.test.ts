@@ -1,46 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { connect, createServer, type Server, type Socket } from 'node:net';
-import type { AddressInfo } from 'node:net';
 import { openPool, type Pool } from '../../store/db/pool.js';
 import { createTestDatabase } from '../support/database.js';
+import { TcpProxy } from '../support/tcp-proxy.js';
 import { startApi, type ApiUnderTest } from './api-under-test.js';
-
-/** A TCP proxy to the real database that can be cut. */
-class TcpProxy {
-  private readonly server: Server;
-  private readonly sockets = new Set<Socket>();
-  private cut = false;
-
-  constructor(private readonly to: URL) {
-    this.server = createServer((from) => {
-      if (this.cut) return void from.destroy();
-      const onward = connect(Number(this.to.port), this.to.hostname);
-      for (const socket of [from, onward]) {
-        this.sockets.add(socket);
-        socket.once('close', () => this.sockets.delete(socket)).on('error', () => socket.destroy());
-      }
-      from.pipe(onward).pipe(from);
-    });
-  }
-
-  async open(): Promise<string> {
-    await new Promise<void>((resolve) => this.server.listen(0, '127.0.0.1', resolve));
-    const url = new URL(this.to);
-    url.hostname = '127.0.0.1';
-    url.port = String((this.server.address() as AddressInfo).port);
-    return url.href;
-  }
-
-  set isCut(cut: boolean) {
-    this.cut = cut;
-    if (cut) for (const socket of this.sockets) socket.destroy();
-  }
-
-  async close(): Promise<void> {
-    this.isCut = true;
-    await new Promise<void>((resolve) => this.server.close(() => resolve()));
-  }
-}
 
 let database: Awaited<ReturnType<typeof createTestDatabase>>;
 let proxy: TcpProxy;

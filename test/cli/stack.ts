@@ -1,17 +1,10 @@
-import { execFileSync, spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createFleet, type Fleet } from '../../agent/simulator/fleet.js';
 import { TestedAllInOne } from '../support/all-in-one.js';
-
-/** Installs the tarball of `npm run pack:cli` into an empty folder, where nothing else is. @returns its path */
-function installTarball(folder: string): string {
-  const tarball = execFileSync(process.execPath, ['pack.js', 'cli'], { encoding: 'utf8' }).trim().split('\n').at(-1)!;
-  mkdirSync(folder, { recursive: true });
-  execFileSync('npm', ['install', '--offline', '--global', '--prefix', folder, '--no-audit', '--no-fund', tarball]);
-  return tarball;
-}
+import { installTarball } from './tarball.js';
 
 /** What a command did. `said` is standard output and standard error, as a terminal would have them. */
 export interface Ran {
@@ -35,6 +28,8 @@ export class Stack {
   async start(): Promise<void> {
     this.tarball = installTarball(join(this.folder, 'npm'));
     mkdirSync(join(this.folder, 'work'));
+    cpSync('examples/fleet', join(this.folder, 'work/fleet'), { recursive: true });
+    cpSync('examples/ci', join(this.folder, 'work/ci'), { recursive: true });
     await this.service.start();
     const { operator } = this.service;
     writeFileSync(join(this.folder, 'work/key'), this.key);

@@ -53,6 +53,7 @@ export function masked(text: string, address: string, folder: string): string {
     .replaceAll(/\b20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z/g, '2030-01-01T00:00:00.000Z')
     .replaceAll(/\b20\d\d-\d\d-\d\dT\d\d:\d\d(:\d\d)?Z/g, '2030-01-01T00:00:00Z')
     .replaceAll(/slp_[0-9A-Za-z]{8}_[0-9A-Za-z]{43}_[0-9A-Za-z]{6}/g, 'slp_<key>')
+    .replaceAll(/slpe_\w+/g, 'slpe_<token>')
     .replaceAll(/whsec_[0-9A-Za-z+/=]+/g, 'whsec_<secret>')
     .replaceAll(/^(password {2,})\S+$/gm, '$1<password>')
     .replaceAll(/\bPT?[\d.]+[DHMS]([\d.]+[HMS])*\b/g, 'PT1S');

@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import {
@@ -123,6 +124,17 @@ const WITH_PASSWORD: View<Credential & { password?: string }> = {
 };
 
 const CERTIFICATE: View<Certificate> = {
-  columns: { id: (c) => c.id, status: (c) => c.status, fingerprint: (c) => c.fingerprint, created: (c) => c.createdAt },
+  columns: {
+    id: (c) => c.id,
+    status: (c) => c.status,
+    ends: endOf,
+    fingerprint: (c) => c.fingerprint,
+    created: (c) => c.createdAt,
+  },
   id: (c) => c.id,
 };
+
+/** It stands in the certificate itself. */
+function endOf({ cert }: Certificate): string {
+  return new Date(new X509Certificate(cert).validTo).toISOString();
+}

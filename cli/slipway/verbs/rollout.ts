@@ -17,7 +17,7 @@ import { CliError } from '../exit.js';
 import { allOf } from '../pages.js';
 import { sendPlan } from '../plan-file.js';
 import type { View } from '../print.js';
-import { deviceId, firmwareId, rolloutId, templateId } from '../resolve.js';
+import { deviceId, rolloutId, stepsWithIds, templateId, type PlanStep } from '../resolve.js';
 import { forecastText, ROLLOUT, rolloutText } from '../rollout-text.js';
 import { group, verb, whole } from '../verb.js';
 import { rolloutCommandVerbs } from './rollout-commands.js';
@@ -225,20 +225,12 @@ async function filledIn(
   { name, slot, firmware, filter, template }: PlanOptions,
 ): Promise<object> {
   const targets = { ...(plan['targets'] as object | undefined), ...(filter === undefined ? {} : { filter }) };
-  const given = (plan['steps'] as { slot?: string; firmwareId?: string }[] | undefined) ?? [];
+  const given = (plan['steps'] as PlanStep[] | undefined) ?? [];
   const asked =
     slot === undefined && firmware === undefined
       ? given
       : [{ ...given[0], ...(slot && { slot }), ...(firmware && { firmwareId: firmware }) }];
-  const steps = Array.isArray(asked)
-    ? await Promise.all(
-        asked.map(async (step) =>
-          typeof step?.firmwareId === 'string'
-            ? { ...step, firmwareId: await firmwareId(client, step.firmwareId) }
-            : step,
-        ),
-      )
-    : asked;
+  const steps = await stepsWithIds(client, asked);
   const devices = (targets as { deviceIds?: unknown }).deviceIds;
   const deviceIds =
     Array.isArray(devices) && devices.every((one) => typeof one === 'string')

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 /** Every command block of these is run by documents.test.ts or http-device.test.ts, or shown by the test that its row in rows.ts names. */
 export const DOCUMENTS = [
   'README.md',
+  'docs/curl.md',
   'docs/rollouts.md',
   'docs/device-guide.md',
   'docs/operations.md',

@@ -45,7 +45,7 @@ describe('The commands of', () => {
     return { HTTP: service.endpoints.http, MQTT_HOST: hostname, MQTT_PORT: port };
   };
 
-  it.each(['README.md', 'docs/rollouts.md', 'docs/device-guide.md'] as const)(
+  it.each(['README.md', 'docs/curl.md', 'docs/rollouts.md', 'docs/device-guide.md'] as const)(
     '%s do what it promises, on a new Slipway',
     async (document) => {
       expect(await run(document, folder, addresses())).toEqual(well);

@@ -29,7 +29,7 @@ const START: Replaced = {
 const READY = `until curl -sf "$(jq -r .http .slipway/endpoints.json 2>&-)/health/ready?all=true" > ready.json; do sleep 0.2; done`;
 
 /**
- * Each command block of the seven documents. The commands of a document run in one shell, one block after the other, in a
+ * Each command block of the documents. The commands of a document run in one shell, one block after the other, in a
  * folder that looks like a checkout, with a Slipway's data folder as its `.slipway`.
  */
 export const ROWS: Readonly<Record<DocumentName, Readonly<Record<string, Row>>>> = {
@@ -49,7 +49,29 @@ export const ROWS: Readonly<Record<DocumentName, Readonly<Record<string, Row>>>>
       ],
       then: "grep -q '^All 200 devices ended as their fault profile says' demo.log",
     },
-    'From upload to `installed`, with curl (1)': { replaced: [ADDRESS] },
+    'From upload to `installed` (1)': {
+      replaced: [
+        {
+          text: /^npm run pack:cli.*$/,
+          by: [
+            'export XDG_CONFIG_HOME=$PWD/settings',
+            'slipway() { node dist/cli/slipway/main.js "$@"; }',
+            'head -c 1000000 /dev/urandom > switch-1.5.0.bin',
+          ].join('\n'),
+          because: 'a package for all of the machine; test/cli/transcripts.test.ts installs it into a folder',
+        },
+        ADDRESS,
+        {
+          text: 'SLIPWAY_USERNAME=',
+          by: 'SLIPWAY_DIR=./hall SLIPWAY_HOST=$MQTT_HOST SLIPWAY_PORT=$MQTT_PORT SLIPWAY_USERNAME=',
+          because: 'each test has free ports, and other documents have shell devices, too',
+        },
+      ],
+    },
+    'A first rollout (1)': { replaced: [] },
+  },
+  'docs/curl.md': {
+    'From upload to `installed` (1)': { replaced: [ADDRESS] },
     'A first rollout (1)': { replaced: [] },
   },
   'docs/rollouts.md': { 'First rollout with curl (1)': { replaced: [ADDRESS] } },

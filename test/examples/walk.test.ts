@@ -64,17 +64,20 @@ describe('A command block of a document', () => {
 });
 
 describe('An answer that is an error', () => {
-  it.each(['README.md', 'docs/rollouts.md', 'docs/device-guide.md'])('is printed by the helper of %s', (document) => {
-    const [helper = ''] = /^show\(\) \{[\s\S]*?^.*"; \}$/m.exec(readFileSync(document, 'utf8')) ?? [];
-    const show = (answer: string) => {
-      const script = `set -o pipefail\n${helper}\nprintf '%s' "$ANSWER" | show r.id`;
-      const shell = spawnSync('bash', ['-c', script], { env: { ...process.env, ANSWER: answer }, encoding: 'utf8' });
-      return [shell.status, shell.stdout, shell.stderr.trim()];
-    };
-    expect(show('{"data": {"id": "7"}}')).toEqual([0, '7\n', '']);
-    expect(show('{"errorCode": "X", "errorMessage": "/name is required"}')).toEqual([1, '', '/name is required']);
-    expect(show('')).toEqual([1, '', 'no answer: is Slipway running?']);
-  });
+  it.each(['docs/curl.md', 'docs/rollouts.md', 'docs/device-guide.md'])(
+    'is printed by the helper of %s',
+    (document) => {
+      const [helper = ''] = /^show\(\) \{[\s\S]*?^.*"; \}$/m.exec(readFileSync(document, 'utf8')) ?? [];
+      const show = (answer: string) => {
+        const script = `set -o pipefail\n${helper}\nprintf '%s' "$ANSWER" | show r.id`;
+        const shell = spawnSync('bash', ['-c', script], { env: { ...process.env, ANSWER: answer }, encoding: 'utf8' });
+        return [shell.status, shell.stdout, shell.stderr.trim()];
+      };
+      expect(show('{"data": {"id": "7"}}')).toEqual([0, '7\n', '']);
+      expect(show('{"errorCode": "X", "errorMessage": "/name is required"}')).toEqual([1, '', '/name is required']);
+      expect(show('')).toEqual([1, '', 'no answer: is Slipway running?']);
+    },
+  );
 
   it.each(DOCUMENTS)('is dropped by no command of %s', (document) => {
     const dropped = commandBlocks(document).flatMap(

@@ -36,6 +36,8 @@ try {
     'empty-types': '/types',
     'empty-webhooks': '/webhooks',
     'empty-templates': '/templates',
+    'empty-enrolments': '/enrolments',
+    'empty-rollout-new': '/rollouts/new',
   });
   fleet = await storyFleet(service, {
     'north 1': 'good',
@@ -69,6 +71,9 @@ async function full({ devices, typeId, firmware, install, rollout }: StoryFleet)
   await operator.call('POST', '/v1/api-keys', { name: 'ci', role: 'writer', expiresAt: '2036-11-24T10:00:00.000Z' });
   await operator.call('POST', '/v1/api-keys', { name: 'probe', permissions: ['firmware:read', 'audit_logs:read'] });
   await operator.call('POST', '/v1/tenants', { id: 'acme', name: 'Acme Lighting', quotas: { devices: 5_000 } });
+  await operator.call('POST', '/v1/enrolments/preauthorised', { serial: 'SN-0001', deviceTypeId: typeId });
+  const batch = { name: 'first batch', deviceTypeId: typeId, uses: 50, expiresAt: '2036-11-24T10:00:00.000Z' };
+  await operator.call('POST', '/v1/enrolment-tokens', batch);
   const old = await firmware('1.4.0');
   for (const name of ['north 1', 'north 2', 'hall 2', 'roof 1']) await install(name, old);
   const gateway = devices['hall 2']!;
@@ -116,6 +121,7 @@ async function full({ devices, typeId, firmware, install, rollout }: StoryFleet)
     'installation-slow': of('north 3', slow),
     gateways: '/gateways',
     rollouts: '/rollouts',
+    'rollout-new': `/rollouts/new?filter=name%3D%3Dnorth*&firmware=${next}`,
     'rollouts-none': '/rollouts?q=nothing',
     rollout: `/rollouts/${stopped}`,
     'rollout-interval': `/rollouts/${judged}`,
@@ -139,6 +145,9 @@ async function full({ devices, typeId, firmware, install, rollout }: StoryFleet)
     'webhooks-add': '/webhooks?add=yes',
     webhook: `/webhooks/${webhook.id}`,
     templates: '/templates',
+    enrolments: '/enrolments',
+    'enrolment-tokens': '/enrolments?tab=tokens',
+    settings: '/settings',
     tenants: '/tenants',
     tenant: '/tenants/default',
     'no-such-device': '/devices/123e4567-e89b-12d3-a456-426655440002',

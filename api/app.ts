@@ -1,4 +1,4 @@
-import express, { type Express } from 'express';
+import express, { type Express, type NextFunction, type Request, type Response } from 'express';
 import { DomainError } from '../domain/errors.js';
 import { Health, type Part, type UnknownPart } from '../runtime/health/parts.js';
 import { SigningKey, type KeyFile } from './audit/signing-key.js';
@@ -9,9 +9,11 @@ import { sparingLookups } from './auth/spared-lookups.js';
 import { deviceCover, deviceDialects } from './devices/dialects.js';
 import { Waits } from './devices/waits.js';
 import { LiveEvents } from './live/live-events.js';
-import { createMetrics } from './metrics.js';
+import { createMetrics, type CertificateEnds } from './metrics.js';
 import { mount, type Admission } from './mount.js';
 import { openApiDocument } from './openapi.js';
+import { BODY_TIMEOUT } from './http/body.js';
+import { Limited } from './http/limited.js';
 import { contentSecurity } from './http/content-security.js';
 import { RequestLimits, type RequestRates } from './http/rates.js';
 import { requestId } from './http/request-id.js';
@@ -65,6 +67,12 @@ export interface AppOptions {
   authenticate?: Authenticate;
   /** How many requests are taken in a minute; absent = no limit. */
   rates?: RequestRates;
+  /** For a JSON body to arrive, in milliseconds; absent = 30 s. */
+  bodyTimeoutMs?: number;
+  /** When certificates end, by their names in the metrics: epoch milliseconds, undefined where there is none. */
+  certificateEnds?: CertificateEnds;
+  /** What limits did, for the metrics. */
+  limited?: Limited;
   /** Addresses of balancers whose X-Forwarded-For says where a request is from. */
   trustedProxies?: readonly string[];
   version?: string;
@@ -87,6 +95,9 @@ export function createApp({
   isEnding,
   authenticate = byApiKey(services.pool, services.now),
   rates,
+  bodyTimeoutMs,
+  certificateEnds,
+  limited = new Limited(services.log),
   trustedProxies = [],
   version = '0.1.0',
   live = new LiveEvents(services.pool, services.log),
@@ -101,10 +112,11 @@ export function createApp({
   app.enable('case sensitive routing');
   app.set('query parser', false);
   app.set('trust proxy', [...trustedProxies]);
+  app.set(BODY_TIMEOUT, bodyTimeoutMs);
   const health = new Health([...ownParts(services), ...parts], isEnding);
-  const metrics = createMetrics(services.pool, health);
+  const metrics = createMetrics(services.pool, health, limited, certificateEnds);
   app.use(requestId, metrics.observe, requestLog(services.log), contentSecurity({ provider: services.signIn?.issuer }));
-  const limits = new RequestLimits(rates);
+  const limits = new RequestLimits(rates, limited);
   app.use((request, _response, next) => {
     if (!isProbe(request.path)) limits.address(request.ip ?? '');
     next();
@@ -124,7 +136,7 @@ export function createApp({
     deviceOpenApiRoute(() => deviceDocument),
   ];
   const routes = [...operators, ...signIn];
-  const dialects = deviceDialects(services, waits);
+  const dialects = deviceDialects(services, waits, limits);
   const document = openApiDocument(routes, services.publicUrl, version);
   const deviceDocument = openApiDocument(
     dialects.flatMap((one) => one.routes),
@@ -154,6 +166,11 @@ export function createApp({
       'REQUEST_NOT_FOUND',
       `there is no route ${request.path.slice(0, 200)}; GET /openapi.json and /openapi-devices.json list what there is`,
     );
+  });
+  app.use((error: unknown, _request: Request, _response: Response, next: NextFunction) => {
+    if (error instanceof DomainError && error.code === 'REQUEST_TIMEOUT')
+      limited.note('body', `a request was ended: ${error.detail}`);
+    next(error);
   });
   app.use(errorHandler(services.log));
   return app;

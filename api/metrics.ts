@@ -4,6 +4,7 @@ import { OPEN_STATES } from '../domain/installation/states.js';
 import { partGauge } from '../runtime/health/gauge.js';
 import { keptFor } from '../runtime/health/kept.js';
 import type { Health } from '../runtime/health/parts.js';
+import { Limited } from './http/limited.js';
 import {
   CONNECTION_LIMITS,
   CONNECTIONS_REFUSED,
@@ -16,6 +17,7 @@ import {
   REPORTS_RECORDED,
   type Count,
 } from '../store/db/counters.js';
+import { databaseNow } from '../store/db/clock.js';
 import type { Pool } from '../store/db/pool.js';
 import { readVitals, type Vitals } from '../store/db/vitals.js';
 
@@ -29,11 +31,19 @@ export interface Metrics {
   print: () => Promise<{ text: string; contentType: string }>;
 }
 
+/** When certificates end, by name: epoch milliseconds; undefined = there is none. */
+export type CertificateEnds = () => Promise<Readonly<Record<string, number | undefined>>>;
+
 /** Anyone may scrape: however often that is, the database is asked once a second. */
 const KEPT_MS = 1_000;
 
 /** A registry of its own for each app: two of them in one process, as in tests, do not mix. */
-export function createMetrics(pool: Pool, health: Health): Metrics {
+export function createMetrics(
+  pool: Pool,
+  health: Health,
+  limited = new Limited(undefined),
+  ends?: CertificateEnds,
+): Metrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const durations = new Histogram({
@@ -42,6 +52,27 @@ export function createMetrics(pool: Pool, health: Health): Metrics {
     labelNames: ['method', 'path', 'status'],
     registers: [registry],
     buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 30],
+  });
+  new Counter({
+    name: 'slipway_http_limited_total',
+    help: 'What a limit of this API ended or refused, by the limit',
+    labelNames: ['limit'],
+    registers: [registry],
+    collect() {
+      this.reset();
+      for (const [limit, value] of limited.counts) this.inc({ limit }, value);
+    },
+  });
+  new Gauge({
+    name: 'slipway_certificate_expires_seconds',
+    help: 'Seconds until a certificate of the service ends; below 0 it has',
+    labelNames: ['certificate'],
+    registers: [registry],
+    async collect() {
+      this.reset();
+      for (const [certificate, at] of Object.entries((await ends?.()) ?? {}))
+        if (at !== undefined) this.set({ certificate }, Math.round((at - databaseNow()) / 1_000));
+    },
   });
   const gauge = <L extends string>(name: string, help: string, ...labelNames: L[]) =>
     new Gauge({ name, help, labelNames, registers: [registry] });
@@ -75,7 +106,7 @@ export function createMetrics(pool: Pool, health: Health): Metrics {
     }),
     connections: new Counter({
       name: CONNECTIONS_REFUSED,
-      help: 'Connections to the embedded broker that a limit ended or did not let in, by what it limits',
+      help: 'Connections to the embedded broker that a limit ended, slowed or did not let in, by what it limits',
       labelNames: ['limit'],
       registers: [registry],
     }),

@@ -62,10 +62,8 @@ export class Certificates {
   /** A sentence for an operator to act upon, while it still works. */
   remark(now: number): string | undefined {
     if (this.fault !== undefined) return this.fault;
-    const days = Math.floor((this.expiresAt - now) / DAY_MS);
-    if (days >= WARN_DAYS) return undefined;
-    const when = days < URGENT_DAYS ? `ends soon, in ${days} days` : `ends in ${days} days`;
-    return `the certificate of ${this.files.certPath} ${when} (${new Date(this.expiresAt).toISOString()}): renew it`;
+    const when = endsSoon(this.expiresAt, now);
+    return when && `the certificate of ${this.files.certPath} ${when}: renew it`;
   }
 
   close(): void {
@@ -88,18 +86,42 @@ export class Certificates {
   }
 }
 
+/** When something ends, from 30 days before on, and with the word "soon" from 7; undefined before that. */
+function endsSoon(expiresAt: number, now: number): string | undefined {
+  const days = Math.floor((expiresAt - now) / DAY_MS);
+  if (days >= WARN_DAYS) return undefined;
+  const at = new Date(expiresAt).toISOString();
+  if (days < 0) return `ended ${at}`;
+  return days < URGENT_DAYS ? `ends soon, in ${days} days (${at})` : `ends in ${days} days (${at})`;
+}
+
+/**
+ * The sentence about the authority that issues certificates of devices. It lasts for decades: all that it issued ends
+ * with it, so that another file is needed before, and devices enrol again.
+ * @param expiresAt epoch milliseconds; undefined where there is none yet
+ */
+export function authorityRemark(expiresAt: number | undefined, now: number): string | undefined {
+  const when = expiresAt === undefined ? undefined : endsSoon(expiresAt, now);
+  return when && `the authority of devices' certificates ${when}, and with it all that it issued`;
+}
+
 /**
  * TLS of a process as a part of its health. Without TLS it is one only where others could listen in.
  * @param plain the sentence about that.
+ * @param ofAuthority the sentence about the authority of devices' certificates.
  */
-export function tlsPart(certificates: Certificates | undefined, plain: string | undefined): Part[] {
+export function tlsPart(
+  certificates: Certificates | undefined,
+  plain: string | undefined,
+  ofAuthority: () => Promise<string | undefined> = async () => undefined,
+): Part[] {
   const name = 'tls';
   if (certificates !== undefined)
     return [
       {
         name,
         check: async () => certificates.against(Date.now()),
-        remark: async () => certificates.remark(Date.now()),
+        remark: async () => certificates.remark(Date.now()) ?? (await ofAuthority()),
       },
     ];
   return plain === undefined ? [] : [{ name, check: async () => undefined, remark: async () => plain }];

@@ -5,6 +5,7 @@ import { nearName } from '../domain/near-names.js';
 import { isNetwork } from './networks.js';
 import { SECRET_FILES, withSecretFiles } from './secret-files.js';
 import { base, count, duration, flag, port, text, url } from './setting-kinds.js';
+import { EDGE_SETTINGS, httpLimits, mqttLimits } from './edge-settings.js';
 import { TLS_SETTINGS, tlsSettings, type TlsSettings } from './tls-settings.js';
 
 /** Environment variables as a process sees them. */
@@ -26,6 +27,7 @@ const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'
 /** Each name once. An empty value counts as none: compose files and shells cannot unset a name. */
 const environment = z.object({
   ...TLS_SETTINGS,
+  ...EDGE_SETTINGS,
   SLIPWAY_HTTP_PORT: port.default(8080),
   SLIPWAY_HTTP_HOST: text.default('127.0.0.1'),
   SLIPWAY_PUBLIC_URL: base.optional(),
@@ -37,8 +39,6 @@ const environment = z.object({
     .optional(),
   SLIPWAY_MQTT_PORT: port.default(1883),
   SLIPWAY_MQTT_HOST: text.default('127.0.0.1'),
-  SLIPWAY_MQTT_CONNECTIONS_PER_DEVICE: count(1, 1_000).default(10),
-  SLIPWAY_MQTT_CONNECTIONS_PER_ADDRESS: count(1, 1_000_000).default(10_000),
   MQTT_URL: url('mqtt', 'mqtts').optional(),
   MQTT_USERNAME: text.optional(),
   MQTT_PASSWORD: text.optional(),
@@ -142,6 +142,8 @@ function arrange(env: Parsed, unknown: readonly string[]) {
   const tls = tlsSettings(env);
   return {
     http: { host: env.SLIPWAY_HTTP_HOST, port: env.SLIPWAY_HTTP_PORT },
+    httpLimits: httpLimits(env),
+    bodyTimeoutMs: env.SLIPWAY_HTTP_BODY_TIMEOUT,
     tls,
     /** Without a slash at the end. */
     publicUrl: (env.SLIPWAY_PUBLIC_URL ?? ownUrl(env.SLIPWAY_HTTP_HOST, env.SLIPWAY_HTTP_PORT, tls)).replace(
@@ -171,10 +173,7 @@ function arrange(env: Parsed, unknown: readonly string[]) {
     brokerListens: {
       host: env.SLIPWAY_MQTT_HOST,
       port: env.SLIPWAY_MQTT_PORT,
-      limits: {
-        perDevice: env.SLIPWAY_MQTT_CONNECTIONS_PER_DEVICE,
-        perAddress: env.SLIPWAY_MQTT_CONNECTIONS_PER_ADDRESS,
-      },
+      limits: mqttLimits(env),
     },
     temporal: {
       address: env.TEMPORAL_ADDRESS,
@@ -206,6 +205,7 @@ function arrange(env: Parsed, unknown: readonly string[]) {
     rates: {
       perPrincipal: env.SLIPWAY_RATE_PER_PRINCIPAL || undefined,
       perAddress: env.SLIPWAY_RATE_PER_ADDRESS || undefined,
+      enrolmentsPerAddress: env.SLIPWAY_ENROLMENTS_PER_ADDRESS || undefined,
     },
     uploads: {
       maxBytes: env.SLIPWAY_MAX_BLOB_MIB * 2 ** 20 || undefined,

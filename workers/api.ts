@@ -19,7 +19,7 @@ import { SchemaWatch } from '../store/db/schema-watch.js';
 import { drainFirst, exitWithParent, isShuttingDown, onShutdown } from '../runtime/shutdown.js';
 import { createLog } from '../runtime/log.js';
 import { pauseUnless } from '../runtime/pause.js';
-import { Certificates, tlsPart } from '../runtime/certificates.js';
+import { authorityRemark, Certificates, tlsPart } from '../runtime/certificates.js';
 import { httpUrl, reachable, readSettings, requireAddresses, type Settings } from '../runtime/settings.js';
 import { plainBeyondLoopback } from '../runtime/tls-settings.js';
 import { temporalConnection } from '../runtime/temporal-connection.js';
@@ -42,6 +42,7 @@ import { sweepResults } from '../store/jobs/results.js';
 import { removeMarkedPieces, sweepUploads } from '../api/routes/upload-pieces.js';
 import { UPLOAD_LIFETIME_MS } from '../api/routes/uploads.js';
 import { Housekeeping } from '../api/housekeeping.js';
+import { Limited } from '../api/http/limited.js';
 import { listen, listenWithTls } from '../api/http/listener.js';
 import { Waits } from '../api/devices/waits.js';
 import { LiveEvents } from '../api/live/live-events.js';
@@ -102,7 +103,9 @@ const cannotListen = (port: number, setting: string) => (error: unknown) => {
   process.exit(1);
 };
 const certificates = openCertificates(settings);
-const http = await listen(settings.http.host, settings.http.port).catch(
+const limited = new Limited(log);
+const edge = { ...settings.httpLimits, trustedProxies: settings.trustedProxies };
+const http = await listen(settings.http.host, settings.http.port, edge, limited).catch(
   cannotListen(settings.http.port, 'SLIPWAY_HTTP_PORT'),
 );
 const https = certificates && (await openHttps(certificates, settings));
@@ -183,10 +186,16 @@ const app = createApp({
   parts: [
     { name: 'schema', check: async () => unready(), decides: true, askedOf: 'database' },
     temporalPart(settings),
-    ...tlsPart(certificates, isPlain),
+    ...tlsPart(certificates, isPlain, async () => authorityRemark(await services.authority.expiresAt(), databaseNow())),
   ],
+  certificateEnds: async () => ({
+    tls: certificates?.expiresAt,
+    device_authority: await services.authority.expiresAt(),
+  }),
   isEnding: isShuttingDown,
   rates: settings.rates,
+  bodyTimeoutMs: settings.bodyTimeoutMs,
+  limited,
   dashboard: fileURLToPath(new URL('../web/', import.meta.url)),
   trustedProxies: settings.trustedProxies,
   authenticate: async (token) => {
@@ -351,7 +360,7 @@ function plainSentence({ http: { host }, tls }: Settings): string | undefined {
 }
 
 async function openHttps(from: Certificates, { http: { host }, tls: { httpsPort } }: Settings) {
-  const listener = await listenWithTls(host, httpsPort, from.context).catch(
+  const listener = await listenWithTls(host, httpsPort, from.context, edge, limited).catch(
     cannotListen(httpsPort, 'SLIPWAY_HTTPS_PORT'),
   );
   from.onRenewed((context) => listener.renew(context));

@@ -1,7 +1,7 @@
 import { fileAuthority } from '../adapters/authority/file.js';
 import { byCertificate } from '../adapters/broker/certificates.js';
-import { startEmbeddedBroker, type EmbeddedBroker } from '../adapters/broker/embedded.js';
-import { addCounts, CONNECTIONS_REFUSED, MESSAGES_REFUSED } from '../store/db/counters.js';
+import { startEmbeddedBroker, type BrokerLimit, type EmbeddedBroker } from '../adapters/broker/embedded.js';
+import { addCounts, CONNECTIONS_REFUSED, type CONNECTION_LIMITS, MESSAGES_REFUSED } from '../store/db/counters.js';
 import { asService } from '../store/db/transaction.js';
 import { credentialLookup } from '../store/fleet/broker-credentials.js';
 import { keepDiagnostics } from '../store/fleet/diagnostics.js';
@@ -31,6 +31,14 @@ exitWithParent();
 
 /** "Revocation effective in under 5 s": a second, a slow statement, and room. */
 const LOOK_EVERY_MS = 1_000;
+
+const LIMIT_NAMES: Readonly<Record<BrokerLimit, (typeof CONNECTION_LIMITS)[number]>> = {
+  perDevice: 'device',
+  perAddress: 'address',
+  messages: 'messages',
+  bytes: 'bytes',
+  handshake: 'handshake',
+};
 
 const pool = openPool({
   databaseUrl,
@@ -75,7 +83,7 @@ const broker = await startEmbeddedBroker({
   authenticate: (name, secret) => passwords.check(name, secret),
   log,
   onRefused: (refused) => refusals.add(refused),
-  onLimit: (limit) => counters.count(CONNECTIONS_REFUSED, limit === 'perDevice' ? 'device' : 'address', 1),
+  onLimit: (limit) => counters.count(CONNECTIONS_REFUSED, LIMIT_NAMES[limit], 1),
 });
 certificates?.onRenewed((context) => broker.renewTls(context));
 onShutdown(() => broker.close());

@@ -31,6 +31,10 @@ export function fileAuthority(file: AuthorityFile): DeviceAuthority {
   };
   return {
     certificate: async () => (await get()).certificate,
+    async expiresAt() {
+      if (known === undefined && file.read() === undefined) return undefined;
+      return Date.parse(new X509Certificate((await get()).certificate).validTo);
+    },
     issue: async (commonName, publicKey) => makeDeviceCertificate(await get(), commonName, publicKey, LIFETIME_MS),
     readRequest,
     readPublicKey(pem) {

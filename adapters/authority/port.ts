@@ -4,6 +4,8 @@ import type { CertificateRequest } from './requests.js';
 export interface DeviceAuthority {
   /** Its own certificate, PEM. */
   certificate(): Promise<string>;
+  /** When that ends, in milliseconds since 1970; undefined where there is none yet. */
+  expiresAt(): Promise<number | undefined>;
   /** @returns PEM; lasts P90D. */
   issue(commonName: string, publicKey: Buffer): Promise<string>;
   /** @throws Error with the reason, as the end of a sentence. */

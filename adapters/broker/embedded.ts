@@ -5,12 +5,13 @@ import { Aedes, type Client } from 'aedes';
 import { admission, refusal, SERVER_UNAVAILABLE } from './admission.js';
 import { guard, type Admission, type RefusedAct } from './guard.js';
 import { BackpressureGate, MAX_DELIVERING, MAX_UNACKNOWLEDGED } from './backpressure-gate.js';
-import { limitPackets } from './packet-limits.js';
+import { limitPackets, MAX_STRANGER_BYTES } from './packet-limits.js';
+import { paces } from './pace.js';
 import { OutgoingQueues } from './outgoing.js';
 import { retainedByNode } from './retained.js';
 import { Sessions, type Gone, type Session } from './sessions.js';
 import { Addresses } from './addresses.js';
-import { Handshakes } from './handshakes.js';
+import { Handshakes, type HandshakeLimits } from './handshakes.js';
 import { releaseByTurns, type Emitter } from './release-by-turns.js';
 import { endedTopic } from '../../protocol/mqtt/topics.js';
 
@@ -42,17 +43,25 @@ export interface EmbeddedBrokerOptions {
   };
   /** Absent: as the settings have it by default. */
   limits?: ConnectionLimits;
-  /** Told of each connection that a limit ended, or did not let in. */
-  onLimit?(limit: keyof ConnectionLimits): void;
+  /** Told of each connection that a limit ended, slowed, or did not let in. */
+  onLimit?(limit: BrokerLimit): void;
 }
 
-/** So many connections at the same time. The service's own do not count. */
+/** So many connections at the same time, and what one of them may cost. The service's own do not count. */
 export interface ConnectionLimits {
   /** Of one device: beyond them, the oldest is ended. */
   readonly perDevice: number;
   /** From one IPv4 address, or one IPv6 network of 64 bits: a further one is told to come again. */
   readonly perAddress: number;
+  /** Messages of one connection in a second: more wait. Absent = no limit. */
+  readonly messagesPerSecond?: number;
+  /** Of a client that was not let in. */
+  readonly bytesBeforeConnect?: number;
+  readonly handshakes?: HandshakeLimits;
 }
+
+/** What limited a connection: each is counted, and said in the log. */
+export type BrokerLimit = 'perDevice' | 'perAddress' | 'messages' | 'bytes' | 'handshake';
 
 /**
  * `packet`: one that is over the limit, of which nothing is known but its beginning; the connection was cut.
@@ -93,6 +102,7 @@ const DRAIN_TIMEOUT_MS = 20_000;
 const SOCKET_BUFFER_BYTES = 128 * 1024;
 /** A device has one connection, and for a while an old one that a radio cell lost; an address may be a site's NAT. */
 const LIMITS: ConnectionLimits = { perDevice: 10, perAddress: 10_000 };
+const HANDSHAKES: HandshakeLimits = { timeoutMs: 10_000, perMinute: Infinity };
 /**
  * CONNECTs that are let in and have no CONNACK yet; the others wait. Each stands in the queue of deliveries for a
  * moment.
@@ -162,6 +172,11 @@ export async function startEmbeddedBroker(options: EmbeddedBrokerOptions): Promi
       if (session && ++session.refusals <= MAX_LOGGED_REFUSALS)
         log.warn({ client: client.id, ...aboutOf(session), topic: topic.slice(0, 200) }, `refused: ${what}`);
     },
+    paces(limits.messagesPerSecond, (client) => {
+      options.onLimit?.('messages');
+      const facts = { client: client.id, ...aboutOf(sessions.of(client)) };
+      log.warn(facts, `slowed: it sends more than ${limits.messagesPerSecond} messages a second`);
+    }),
   );
   const aedes = new Aedes({
     connectTimeout: CONNECT_TIMEOUT_MS,
@@ -231,7 +246,9 @@ export async function startEmbeddedBroker(options: EmbeddedBrokerOptions): Promi
     return undefined;
   };
   const takeClient = (socket: net.Socket, left: () => void) => {
-    const lift = limitPackets(socket, (why) => {
+    const most = limits.bytesBeforeConnect ?? MAX_STRANGER_BYTES;
+    const lift = limitPackets(socket, most, (why, isStranger) => {
+      if (isStranger) options.onLimit?.('bytes');
       log.info({ from: socket.remoteAddress, ...aboutOf(sessions.of(client)), why }, 'a client was cut off');
       tell(client, { what: 'packet', why });
     });
@@ -245,7 +262,12 @@ export async function startEmbeddedBroker(options: EmbeddedBrokerOptions): Promi
     const left = takeStranger(socket);
     if (left) takeClient(socket, left);
   });
-  const handshakes = options.tls && new Handshakes(options.tls.context, takeClient, log);
+  const handshakes =
+    options.tls &&
+    new Handshakes(options.tls.context, limits.handshakes ?? HANDSHAKES, takeClient, log, (socket, why) => {
+      options.onLimit?.('handshake');
+      log.info({ from: socket.remoteAddress, why }, 'a client was not let in');
+    });
   const secure =
     handshakes &&
     net.createServer(SOCKETS, (socket) => {

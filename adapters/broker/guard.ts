@@ -1,4 +1,5 @@
 import type { AedesOptions, Client } from 'aedes';
+import type { Pace } from './pace.js';
 import {
   mayLeaveWill,
   mayPublish,
@@ -14,6 +15,8 @@ export interface Admission {
   /** Of the password that was used; what is revoked is this, not the device. */
   readonly credentialId?: string;
 }
+
+const gone = (): Error => new Error('the connection has closed');
 
 type Rules = Required<Pick<AedesOptions, 'authorizePublish' | 'authorizeSubscribe' | 'authorizeForward'>>;
 /** What a client tried (docs/contracts/device-mqtt.md, "Credentials"). */
@@ -38,6 +41,7 @@ export function guard(
   sessionOf: (client: Client) => { readonly admission: Admission } | undefined,
   holds: Readonly<Record<Identity['kind'], { pass(go: () => void): void }>>,
   refused: Refused,
+  paceOf: (client: Client) => Pace | undefined,
 ): Rules {
   const filters = new WeakMap<Client, number>();
 
@@ -56,7 +60,10 @@ export function guard(
     if (packet.retain && !mayRetain(identity, packet.topic)) packet.retain = false;
     if (isWill) return done();
     // Who was cut off or taken over while it waited here says nothing more.
-    holds[identity.kind].pass(() => done(client.closed ? new Error('the connection has closed') : null));
+    const go = () => holds[identity.kind].pass(() => done(client.closed ? gone() : null));
+    const pace = identity.kind === 'device' ? paceOf(client) : undefined;
+    if (pace) pace.pass(() => (client.closed ? done(gone()) : go()));
+    else go();
   };
 
   const authorizeSubscribe: Rules['authorizeSubscribe'] = (client, subscription, done) => {

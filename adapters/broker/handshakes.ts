@@ -1,8 +1,15 @@
 import type { Socket } from 'node:net';
+import { Shares } from '../../domain/rates.js';
+import { addressKey } from './addresses.js';
 import { createServer, type SecureContextOptions, type Server } from 'node:tls';
 
-/** A handshake costs this process more than the client: who does not end it goes. */
-const HANDSHAKE_TIMEOUT_MS = 10_000;
+/** A handshake costs this process more than the client. */
+export interface HandshakeLimits {
+  /** Who has not ended it by then goes. */
+  readonly timeoutMs: number;
+  /** Of one address in a minute; those of ten seconds may come at once. Infinity = no limit. */
+  readonly perMinute: number;
+}
 
 /**
  * A device may show a certificate; one with a password shows none. It is judged at CONNECT, by its fingerprint and its
@@ -19,25 +26,37 @@ export class Handshakes {
   private readonly server: Server;
   /** What ends the counting of a connection as a stranger, by its other end. */
   private readonly counted = new Map<string, () => void>();
+  private readonly rate: Shares;
 
-  /** @param take is called with each connection whose handshake has ended well. */
+  /**
+   * @param take is called with each connection whose handshake has ended well.
+   * @param limited is called where a limit ended one.
+   */
   constructor(
     context: SecureContextOptions,
+    { timeoutMs, perMinute }: HandshakeLimits,
     take: (socket: Socket, left: () => void) => void,
     log: { debug(facts: object, message: string): void },
+    private readonly limited: (socket: Socket, sentence: string) => void,
   ) {
-    this.server = createServer({ ...context, ...ASKED, handshakeTimeout: HANDSHAKE_TIMEOUT_MS }, (socket) => {
+    this.rate = new Shares(perMinute);
+    this.server = createServer({ ...context, ...ASKED, handshakeTimeout: timeoutMs }, (socket) => {
       const left = this.counted.get(otherEnd(socket));
       if (left) take(socket, left);
       else socket.destroy(); // it closed in this very moment
     });
-    this.server.on('tlsClientError', (error, socket) => {
+    this.server.on('tlsClientError', (error: NodeJS.ErrnoException, socket) => {
+      if (error.code === 'ERR_TLS_HANDSHAKE_TIMEOUT') limited(socket, `a handshake took over ${timeoutMs / 1_000} s`);
       log.debug({ from: socket.remoteAddress, err: error }, 'a handshake failed');
       socket.destroy();
     });
   }
 
   begin(socket: Socket, left: () => void): void {
+    if (this.rate.take(addressKey(socket.remoteAddress), performance.now()) > 0) {
+      this.limited(socket, 'too many handshakes begin at its address');
+      return void socket.destroy();
+    }
     const key = otherEnd(socket);
     this.counted.set(key, left);
     socket.once('close', () => this.counted.get(key) === left && this.counted.delete(key));

@@ -1,5 +1,6 @@
 import type { Cover } from '../openapi.js';
 import { hawkbitDialect } from './ddi/dialect.js';
+import type { RequestLimits } from '../http/rates.js';
 import type { Services } from '../http/route.js';
 import { enrolmentDialects } from './enrolment.js';
 import type { Dialect } from './dialect.js';
@@ -7,8 +8,8 @@ import { nativeDialect } from './native.js';
 import type { Waits } from './waits.js';
 
 /** What a process offers to devices beside MQTT. A new dialect is one more entry here. */
-export function deviceDialects(services: Services, waits: Waits): readonly Dialect[] {
-  return [...enrolmentDialects(services), nativeDialect(services, waits), hawkbitDialect(services)];
+export function deviceDialects(services: Services, waits: Waits, limits: RequestLimits): readonly Dialect[] {
+  return [...enrolmentDialects(services, limits), nativeDialect(services, waits), hawkbitDialect(services)];
 }
 
 /** Of the document of all dialects. */

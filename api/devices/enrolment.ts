@@ -7,6 +7,7 @@ import { hashOf } from '../../store/db/api-keys.js';
 import type { Tx } from '../../store/db/pool.js';
 import { findEnrolmentToken } from '../../store/commands/enrolment-tokens.js';
 import { enrol, renewCertificate, type Applicant, type Enrolled } from '../../store/commands/enrolments.js';
+import type { RequestLimits } from '../http/rates.js';
 import { answer, route, type Answer, type Call, type Principal, type Route, type Services } from '../http/route.js';
 import { clientOf } from './client-certificates.js';
 import type { Dialect } from './dialect.js';
@@ -22,7 +23,7 @@ const tag = 'Enrolment';
  * Devices that come by themselves: by a token of their batch, as JSON or by EST (RFC 7030), and their next certificate
  * by the present one (docs/contracts/trust.md, "Certificates and enrolment").
  */
-export function enrolmentDialects(services: Services): readonly Dialect[] {
+export function enrolmentDialects(services: Services, limits: RequestLimits): readonly Dialect[] {
   const { authority, now } = services;
 
   async function applicantOf(request: Request, serial: string, aliases: readonly string[], csr: string) {
@@ -52,7 +53,13 @@ export function enrolmentDialects(services: Services): readonly Dialect[] {
   }
   async function given(deviceId: string, certificate: string) {
     const { mqttUrl } = services;
-    return { deviceId, certificate, chain: [await authority.certificate()], ...(mqttUrl ? { mqttUrl } : {}) };
+    return {
+      deviceId,
+      certificate,
+      chain: [await authority.certificate()],
+      ...(mqttUrl ? { mqttUrl } : {}),
+      root: null,
+    };
   }
 
   const byToken: Route[] = [
@@ -77,7 +84,6 @@ export function enrolmentDialects(services: Services): readonly Dialect[] {
           headers: { 'Retry-After': 'Seconds' },
         },
         403: { description: 'The serial or an alias is bound already, or was rejected' },
-        409: { description: 'Another device has the alias' },
       },
       async handle(call) {
         const { csr, serial, aliases = [] } = call.body;
@@ -189,7 +195,10 @@ export function enrolmentDialects(services: Services): readonly Dialect[] {
   return [
     {
       routes: byToken,
-      identify: (request) => enrolmentPrincipal(services, request),
+      identify(request) {
+        limits.enrolment(request.ip ?? '');
+        return enrolmentPrincipal(services, request);
+      },
       sharesPaths: ['/v1/enrolments'],
       securitySchemes: {
         enrolmentToken: { type: 'http', scheme: 'bearer', description: 'An enrolment token, `slpe_…`' },
@@ -202,7 +211,7 @@ export function enrolmentDialects(services: Services): readonly Dialect[] {
     },
     {
       routes: byCertificate,
-      identify: (request) => clientOf(services, request),
+      identify: (request) => clientOf(services, request, 'renewal'),
       securitySchemes: { mutualTls: { type: 'mutualTLS', description: 'The certificate of the device' } },
     },
   ];

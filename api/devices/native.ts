@@ -16,6 +16,7 @@ import { takeMessages, type Reading } from '../../store/commands/device-messages
 import { prolongPoll } from '../../store/commands/polls.js';
 import { byDeviceToken } from '../auth/device-tokens.js';
 import { NO_CONTENT, route, type Answer, type AnswerDoc, type Call, type Route, type Services } from '../http/route.js';
+import { certificateOf, clientOf } from './client-certificates.js';
 import { DesiredAnswers, LINGER_MS } from './desired.js';
 import type { Dialect } from './dialect.js';
 import { ProgressGate } from './progress-gate.js';
@@ -34,7 +35,12 @@ const WAKE_AFTER_MS = 25;
  */
 export function nativeDialect(services: Services, waits: Waits): Dialect {
   const gate = new ProgressGate();
-  const identify = byDeviceToken(services.pool);
+  const byToken = byDeviceToken(services.pool);
+  // A token goes before a certificate, as a password does over MQTT.
+  const identify: Dialect['identify'] = (request) =>
+    request.headers.authorization === undefined && certificateOf(request) !== undefined
+      ? clientOf(services, request, 'login')
+      : byToken(request);
   const desired = new DesiredAnswers(services, waits, identify);
   const wake = soon(services.notifyOutbox);
   const take = (call: Call<{ device?: string }>, type: Type): Promise<Answer> =>
@@ -48,7 +54,12 @@ export function nativeDialect(services: Services, waits: Waits): Dialect {
   };
 }
 
-const common = { permission: [], unknownCode: 'DEVICE_NOT_FOUND', validationCode: 'REQUEST_VALIDATION' } as const;
+const common = {
+  permission: [],
+  security: ['bearer', 'mutualTls'],
+  unknownCode: 'DEVICE_NOT_FOUND',
+  validationCode: 'REQUEST_VALIDATION',
+} as const;
 const OWN = { tag: 'Device' } as const;
 const CHILD = { tag: 'Children', params: childParam } as const;
 /** The same operation of the device itself and of a child behind it. */

@@ -7,8 +7,10 @@ import { inexactNumbers } from './exact-numbers.js';
 export const MAX_BODY_BYTES = 1024 * 1024;
 /** Deeper than any document a person wrote, and far from where PostgreSQL's jsonb or a recursive walk gives up. */
 const MAX_DEPTH = 64;
-/** A client that sends its JSON slower than this is not sending it. */
-const BODY_DEADLINE_MS = 30_000;
+/** A client that sends its JSON slower than this is not sending it. The application's setting goes before it. */
+const BODY_TIMEOUT_MS = 30_000;
+/** Its name among the settings of the application. */
+export const BODY_TIMEOUT = 'body timeout';
 
 /**
  * Reads a JSON body. Everything that JSON allows and that cannot be kept as it is (PostgreSQL's jsonb has no NUL and no
@@ -69,13 +71,9 @@ export function readBytes(request: Request, most = MAX_BODY_BYTES): Promise<Buff
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let size = 0;
-    const timer = setTimeout(
-      () =>
-        settle(() =>
-          reject(new DomainError('REQUEST_TIMEOUT', `the body did not arrive within ${BODY_DEADLINE_MS / 1000} s`)),
-        ),
-      BODY_DEADLINE_MS,
-    );
+    const timeoutMs = (request.app.get(BODY_TIMEOUT) as number | undefined) ?? BODY_TIMEOUT_MS;
+    const late = new DomainError('REQUEST_TIMEOUT', `the body did not arrive within ${timeoutMs / 1000} s`);
+    const timer = setTimeout(() => settle(() => reject(late)), timeoutMs);
     const settle = (how: () => void): void => {
       clearTimeout(timer);
       request.off('data', onData);

@@ -5,10 +5,10 @@ import type { Duplex } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { SecureContextOptions } from 'node:tls';
 import { DomainError } from '../../domain/errors.js';
+import { admitConnections, endSlowUploads, type EdgeLimits } from './edge.js';
 import { toProblem } from './errors.js';
+import { Limited } from './limited.js';
 
-/** Headers are a few hundred bytes: a client that needs longer for them is holding the connection, not using it. */
-const HEADERS_TIMEOUT_MS = 15_000;
 /**
  * Filters are comma lists of ids, and several of them fit into one line; node's own 16 KiB do not hold what the
  * contract allows.
@@ -36,8 +36,26 @@ const UNREAD_MS = 500;
  */
 const LINGER_MS = 10_000;
 
-/** For a handshake of TLS: it costs this process more than the client. */
-const HANDSHAKE_TIMEOUT_MS = 10_000;
+/** How often node looks for connections whose headers are late. Its own 30 s would be twice their time. */
+const LOOK_EVERY_MS = 2_000;
+
+/** What clients may cost a listener (runtime/edge-settings.ts). Times are milliseconds. */
+export interface ListenerLimits extends EdgeLimits {
+  readonly headersTimeoutMs: number;
+  /** For a handshake of TLS: it costs this process more than the client. */
+  readonly handshakeTimeoutMs: number;
+  /** For the rest of a body whose request was answered already. */
+  readonly lingerMs?: number;
+}
+
+/** Where nothing is set: as the settings have it by default, without limits for each address. */
+const LIMITS: ListenerLimits = {
+  connectionsPerAddress: Infinity,
+  handshakesPerAddress: Infinity,
+  uploadBytesPerSecond: 100,
+  headersTimeoutMs: 15_000,
+  handshakeTimeoutMs: 10_000,
+};
 
 /** A server that listens; `port` is the one that it has got. */
 export interface HttpListener {
@@ -51,7 +69,7 @@ export interface HttpListener {
 
 const OPTIONS = {
   maxHeaderSize: MAX_HEADER_BYTES,
-  headersTimeout: HEADERS_TIMEOUT_MS,
+  connectionsCheckingInterval: LOOK_EVERY_MS,
   requestTimeout: 0,
   keepAliveTimeout: KEEP_ALIVE_MS,
 };
@@ -63,8 +81,16 @@ type Answering = { answerWith(handler: RequestListener): void };
  * Opens the port before there is anything to answer with: the links that are given away name it. @throws the system's
  * error where the port is taken.
  */
-export function listen(host: string, port: number, lingerMs = LINGER_MS): Promise<HttpListener & Answering> {
-  return open(createServer(OPTIONS), host, port, lingerMs);
+export function listen(
+  host: string,
+  port: number,
+  given: Partial<ListenerLimits> = {},
+  limited = new Limited(undefined),
+): Promise<HttpListener & Answering> {
+  const limits = { ...LIMITS, ...given };
+  const server = createServer({ ...OPTIONS, headersTimeout: limits.headersTimeoutMs });
+  admitConnections(server, limits, false, limited);
+  return open(server, host, port, limits, limited);
 }
 
 /**
@@ -75,21 +101,40 @@ export async function listenWithTls(
   host: string,
   port: number,
   context: SecureContextOptions,
+  given: Partial<ListenerLimits> = {},
+  limited = new Limited(undefined),
 ): Promise<HttpListener & Answering & { renew(context: SecureContextOptions): void }> {
+  const limits = { ...LIMITS, ...given };
   const server: TlsServer = createTlsServer({
     ...OPTIONS,
     ...context,
     ...ASKED,
-    handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
+    headersTimeout: limits.headersTimeoutMs,
+    handshakeTimeout: limits.handshakeTimeoutMs,
   });
-  const listener = await open(server, host, port, LINGER_MS);
+  admitConnections(server, limits, true, limited);
+  server.on('tlsClientError', (error: NodeJS.ErrnoException, socket) => {
+    if (error.code !== 'ERR_TLS_HANDSHAKE_TIMEOUT') return;
+    const sentence = `a connection was closed: its handshake took over ${limits.handshakeTimeoutMs / 1_000} s`;
+    limited.note('handshake', sentence, { from: socket.remoteAddress });
+  });
+  const listener = await open(server, host, port, limits, limited);
   return { ...listener, renew: (next) => server.setSecureContext(next) };
 }
 
-async function open(server: Server, host: string, port: number, lingerMs: number): Promise<HttpListener & Answering> {
+async function open(
+  server: Server,
+  host: string,
+  port: number,
+  limits: ListenerLimits,
+  limited: Limited,
+): Promise<HttpListener & Answering> {
   server.setTimeout(IDLE_TIMEOUT_MS);
-  answerWhatIsNoHttp(server);
-  endWhatDrips(server, lingerMs);
+  answerWhatIsNoHttp(server, limits, limited);
+  endWhatDrips(server, limits.lingerMs ?? LINGER_MS);
+  endSlowUploads(server, limits, limited, (socket, response, refusal) =>
+    response.headersSent ? void socket.destroy() : lastAnswer(socket, refusal),
+  );
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(port, host, () => {
@@ -153,33 +198,42 @@ async function drain(server: Server): Promise<void> {
  * the envelope as everything else does. Where an answer is on its way already, another one would end up in the middle
  * of it: then the connection closes.
  */
-function answerWhatIsNoHttp(server: Server): void {
+function answerWhatIsNoHttp(server: Server, { headersTimeoutMs }: ListenerLimits, limited: Limited): void {
   const answering = new WeakMap<Duplex, ServerResponse>();
   server.on('request', (request, response) => {
     answering.set(request.socket, response);
     response.once('close', () => answering.delete(request.socket));
   });
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
-    if (error.code === 'ECONNRESET' || !socket.writable || answering.get(socket)?.headersSent)
-      return void socket.destroy();
-    const refusal = refusalOf(error.code);
-    const body = JSON.stringify(toProblem(refusal, '/'));
-    socket.end(
-      `HTTP/1.1 ${refusal.status} ${REASONS[refusal.status] ?? 'Bad Request'}\r\nConnection: close\r\nCache-Control: no-store\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
-    );
+    // Node tells faults of TLS here, too: an answer behind a handshake that never ends would wait for ever.
+    const isOfHttp = error.code?.startsWith('HPE_') === true || error.code === 'ERR_HTTP_REQUEST_TIMEOUT';
+    if (!isOfHttp || !socket.writable || answering.get(socket)?.headersSent) return void socket.destroy();
+    const refusal = refusalOf(error.code, headersTimeoutMs);
+    if (refusal.code === 'REQUEST_TIMEOUT')
+      limited.note('headers', `a connection was closed: ${refusal.detail}`, { from: socket.remoteAddress });
+    lastAnswer(socket, refusal);
   });
+}
+
+/** Past node's own answer: for what is no request, or will never be a whole one. */
+function lastAnswer(socket: Socket, refusal: DomainError): void {
+  const body = JSON.stringify(toProblem(refusal, '/'));
+  socket.end(
+    `HTTP/1.1 ${refusal.status} ${REASONS[refusal.status] ?? 'Bad Request'}\r\nConnection: close\r\nCache-Control: no-store\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+    () => socket.destroy(),
+  );
 }
 
 const REASONS: Readonly<Record<number, string>> = { 408: 'Request Timeout', 431: 'Request Header Fields Too Large' };
 
 /** By the codes of node's parser. */
-function refusalOf(code: string | undefined): DomainError {
+function refusalOf(code: string | undefined, headersTimeoutMs: number): DomainError {
   if (code === 'HPE_HEADER_OVERFLOW')
     return new DomainError(
       'REQUEST_HEADERS_TOO_LARGE',
       `the path, its query and the headers have more than ${MAX_HEADER_BYTES} bytes; ask with shorter lists`,
     );
   if (code === 'ERR_HTTP_REQUEST_TIMEOUT')
-    return new DomainError('REQUEST_TIMEOUT', `the headers did not arrive within ${HEADERS_TIMEOUT_MS / 1000} s`);
+    return new DomainError('REQUEST_TIMEOUT', `the headers did not arrive within ${headersTimeoutMs / 1000} s`);
   return new DomainError('REQUEST_VALIDATION', 'this is not an HTTP/1.1 request');
 }

@@ -1,48 +1,34 @@
 import { DomainError } from '../../domain/errors.js';
+import type { HttpLimit, Limited } from './limited.js';
+import { Shares } from '../../domain/rates.js';
 
 /** Requests in a minute; undefined = as many as there are. */
 export interface RequestRates {
   readonly perPrincipal?: number | undefined;
   readonly perAddress?: number | undefined;
+  /** Enrolments alone: each may make a device and a certificate. */
+  readonly enrolmentsPerAddress?: number | undefined;
 }
-
-/** What a minute allows in this time may come at once: clients come in waves, and a page of a dashboard is one. */
-const BURST_MS = 10_000;
-/** Keys that are remembered, of 100 bytes or so each. Beyond it the one that was seen longest ago is forgotten. */
-const MOST_KEYS = 20_000;
 
 /**
  * How often something may happen for each key, in this process and its memory alone: a look into the database would
- * cost more than the request that it spares. Each key has a time up to which its share is used (GCRA).
+ * cost more than the request that it spares.
  */
 export class Rates {
-  private readonly usedUntil = new Map<string, number>();
-  private readonly eachMs: number;
-  private readonly burstMs: number;
+  private readonly shares: Shares;
 
   constructor(perMinute: number) {
-    this.eachMs = 60_000 / perMinute;
-    this.burstMs = Math.max(BURST_MS, this.eachMs);
+    this.shares = new Shares(perMinute);
   }
 
   /** Takes one where there is one. @returns the seconds after which to try again; 0 = taken */
   take(key: string): number {
-    const wait = this.wait(key);
-    if (wait > 0) return wait;
-    const used = Math.max(this.usedUntil.get(key) ?? 0, performance.now()) + this.eachMs;
-    this.usedUntil.delete(key);
-    this.usedUntil.set(key, used);
-    const [oldest] = this.usedUntil.keys();
-    if (this.usedUntil.size > MOST_KEYS && oldest !== undefined) this.usedUntil.delete(oldest);
-    return 0;
+    return Math.ceil(this.shares.take(key, performance.now()) / 1_000);
   }
 
   /** The same, without taking one. */
   wait(key: string): number {
-    const now = performance.now();
-    const over = Math.max(this.usedUntil.get(key) ?? 0, now) + this.eachMs - now - this.burstMs;
-    // A whole share that is a hair's breadth late is none.
-    return over > 1e-6 ? Math.ceil(over / 1_000) : 0;
+    return Math.ceil(this.shares.wait(key, performance.now()) / 1_000);
   }
 }
 
@@ -50,22 +36,44 @@ export class Rates {
 export class RequestLimits {
   private readonly principals: Rates | undefined;
   private readonly addresses: Rates | undefined;
+  private readonly enrolments: Rates | undefined;
 
-  constructor(private readonly rates: RequestRates = {}) {
+  constructor(
+    private readonly rates: RequestRates = {},
+    private readonly limited?: Limited,
+  ) {
     this.principals = rates.perPrincipal === undefined ? undefined : new Rates(rates.perPrincipal);
     this.addresses = rates.perAddress === undefined ? undefined : new Rates(rates.perAddress);
+    this.enrolments = rates.enrolmentsPerAddress === undefined ? undefined : new Rates(rates.enrolmentsPerAddress);
   }
 
   /** @throws DomainError REQUEST_RATE */
   principal({ tenantId, id }: { tenantId: string; id: string }): void {
     const wait = this.principals?.take(`${tenantId} ${id}`) ?? 0;
-    if (wait > 0) throw tooMany(`${id} sends more than ${this.rates.perPrincipal} requests a minute`, wait);
+    if (wait > 0) throw this.over('rate', `${id} sends more than ${this.rates.perPrincipal} requests a minute`, wait);
   }
 
   /** @throws DomainError REQUEST_RATE */
   address(address: string): void {
     const wait = this.addresses?.take(networkOf(address)) ?? 0;
-    if (wait > 0) throw tooMany(`more than ${this.rates.perAddress} requests a minute come from this address`, wait);
+    if (wait > 0)
+      throw this.over('rate', `more than ${this.rates.perAddress} requests a minute come from this address`, wait);
+  }
+
+  /** @throws DomainError REQUEST_RATE */
+  enrolment(address: string): void {
+    const wait = this.enrolments?.take(networkOf(address)) ?? 0;
+    if (wait > 0)
+      throw this.over(
+        'enrolments',
+        `more than ${this.rates.enrolmentsPerAddress} enrolments a minute come from this address`,
+        wait,
+      );
+  }
+
+  private over(limit: HttpLimit, sentence: string, seconds: number): DomainError {
+    this.limited?.note(limit, `a request was refused: ${sentence}`);
+    return tooMany(sentence, seconds);
   }
 }
 

@@ -37,13 +37,7 @@ export function errorHandler(log: Logger) {
     // Half an answer cannot be taken back: express closes the connection, and the client sees that it broke.
     if (response.headersSent) return next(thrown);
     response.status(error.status);
-    if (error.status === 401)
-      response.set(
-        'WWW-Authenticate',
-        error.code === 'AUTH_MISSING_TOKEN'
-          ? 'Bearer realm="slipway"'
-          : 'Bearer realm="slipway", error="invalid_token"',
-      );
+    if (error.status === 401) response.set('WWW-Authenticate', challenge(error, request));
     if (error.status === 403 && error.code === 'AUTH_FORBIDDEN')
       response.set(
         'WWW-Authenticate',
@@ -56,6 +50,15 @@ export function errorHandler(log: Logger) {
       wantsProblem(request) ? 'application/problem+json' : 'application/json',
     );
   };
+}
+
+function challenge(error: DomainError, request: Request): string {
+  // A client of EST sends its token by Basic once it is asked to (RFC 7030 §3.2.3).
+  if (error.code === 'ENROLMENT_TOKEN_INVALID' && request.path.startsWith('/.well-known/est/'))
+    return 'Basic realm="slipway"';
+  return error.code === 'AUTH_MISSING_TOKEN'
+    ? 'Bearer realm="slipway"'
+    : 'Bearer realm="slipway", error="invalid_token"';
 }
 
 function retryAfter({ facts }: DomainError): string {

@@ -127,13 +127,17 @@ export const newEnrolment = z
     example: { csr: '-----BEGIN CERTIFICATE REQUEST-----\n…\n-----END CERTIFICATE REQUEST-----\n', serial: 'SN-0001' },
   });
 
-/** What a device has got. `chain`: the authority's certificates, PEM. */
+/**
+ * What a device has got. `chain`: the authority's certificates, PEM. `root`: what signed firmware is checked by, where
+ * the tenant has it; null as long as it has none.
+ */
 export const issued = z
   .strictObject({
     deviceId: id,
     certificate: z.string(),
     chain: z.array(z.string()),
     mqttUrl: z.string().optional(),
+    root: z.null().meta({ description: 'What signed firmware is checked by; null, since no firmware is signed yet' }),
   })
   .meta({
     id: 'IssuedCertificate',
@@ -142,6 +146,7 @@ export const issued = z
       certificate: '-----BEGIN CERTIFICATE-----\n…\n-----END CERTIFICATE-----\n',
       chain: ['-----BEGIN CERTIFICATE-----\n…\n-----END CERTIFICATE-----\n'],
       mqttUrl: 'mqtts://mqtt.example.com:8883',
+      root: null,
     },
   });
 

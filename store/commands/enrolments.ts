@@ -1,4 +1,4 @@
-import { createHash, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { DomainError } from '../../domain/errors.js';
 import { noSuchType } from '../fleet/types.js';
 import { oneRow } from '../db/one-row.js';
@@ -7,6 +7,7 @@ import type { Tx } from '../db/pool.js';
 import { BY_CREATION, readPage } from '../db/read-page.js';
 import { createIssuedCertificate } from './certificates.js';
 import { createDevice } from './devices.js';
+import { hashOfKey, rejected, sameAnswer } from './same-enrolment.js';
 
 /** What becomes of a device that asks to come; `preauthorised` was announced by an operator. */
 export type EnrolmentState = 'preauthorised' | 'pending' | 'approved' | 'rejected' | 'issued';
@@ -100,10 +101,13 @@ export async function enrol(
     if (row.state === 'pending') return { state: 'pending', id: row.id };
     return issueTo(tx, token, row, applicant, issue, now);
   }
+  if (before.state === 'issued') {
+    const known = { serial: before.serial, deviceId: before.device_id, publicKeyHash: before.public_key_hash };
+    return { state: 'issued', id: before.id, isNew: false, ...(await sameAnswer(tx, tenantId, known, keyHash)) };
+  }
   // The one with the same key is the device that asked before.
   if (!before.public_key_hash?.equals(keyHash) || before.state === 'rejected') throw rejected(applicant.serial);
-  if (before.state === 'pending') return { state: 'pending', id: before.id };
-  return sameAnswer(tx, tenantId, before);
+  return { state: 'pending', id: before.id };
 }
 
 async function lockSerial(tx: Tx, tenantId: string, serial: string): Promise<EnrolmentRow | undefined> {
@@ -190,6 +194,8 @@ async function insertEnrolment(
 }
 
 async function refuseCrowd(tx: Tx, tenantId: string): Promise<void> {
+  // Those who come at the same moment would each count without the others.
+  await tx.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [`pending enrolments ${tenantId}`]);
   const { rows } = await tx.query<{ pending: string }>(
     `SELECT count(*) AS pending FROM enrolments WHERE tenant_id = $1 AND state = 'pending'`,
     [tenantId],
@@ -211,14 +217,7 @@ async function issueTo(
   now: number,
 ): Promise<Enrolled> {
   const { tenantId } = token;
-  const names = [...new Set([serial, ...aliases])];
-  const deviceId =
-    row.device_id ??
-    (
-      await createDevice(tx, tenantId, {
-        info: { name: serial, deviceTypeId: row.device_type_id, tags: [], aliases: names },
-      })
-    ).id;
+  const deviceId = row.device_id ?? (await deviceOf(tx, tenantId, row.device_type_id, serial, aliases));
   const certificate = await issue(`${tenantId}/${deviceId}`, publicKey);
   const { id: certificateId } = await createIssuedCertificate(tx, tenantId, deviceId, certificate);
   await tx.query('UPDATE enrolment_tokens SET used = used + 1 WHERE tenant_id = $1 AND id = $2', [tenantId, token.id]);
@@ -231,19 +230,21 @@ async function issueTo(
   return { state: 'issued', id: row.id, deviceId, certificate, isNew: true };
 }
 
-/** The answer was lost on its way: the device has the same again. */
-async function sameAnswer(tx: Tx, tenantId: string, row: EnrolmentRow): Promise<Enrolled> {
-  const { rows } = await tx.query<{ cert: string; status: string }>(
-    'SELECT cert, status FROM device_certificates WHERE tenant_id = $1 AND id = $2',
-    [tenantId, row.certificate_id],
-  );
-  const [certificate] = rows;
-  if (certificate?.status !== 'valid' || row.device_id === null)
-    throw new DomainError(
-      'DEVICE_CERTIFICATE_REVOKED',
-      `the certificate of ${row.serial} was revoked; an operator opens the serial again with POST /v1/enrolments/preauthorised`,
-    );
-  return { state: 'issued', id: row.id, deviceId: row.device_id, certificate: certificate.cert, isNew: false };
+/** @throws DomainError ENROLMENT_REJECTED where a name was given to another device in this very moment. */
+async function deviceOf(
+  tx: Tx,
+  tenantId: string,
+  deviceTypeId: string,
+  serial: string,
+  aliases: readonly string[],
+): Promise<string> {
+  const info = { name: serial, deviceTypeId, tags: [], aliases: [...new Set([serial, ...aliases])] };
+  try {
+    return (await createDevice(tx, tenantId, { info })).id;
+  } catch (error) {
+    if (!(error instanceof DomainError) || error.code !== 'DEVICE_ALIAS_CONFLICT') throw error;
+    throw rejected(serial, error);
+  }
 }
 
 /** Newest first. */
@@ -355,15 +356,6 @@ export async function renewCertificate(
   const certificate = await issue(`${tenantId}/${deviceId}`, publicKey);
   const { id } = await createIssuedCertificate(tx, tenantId, deviceId, certificate);
   return { id, certificate };
-}
-
-const hashOfKey = (publicKey: Buffer): Buffer => createHash('sha256').update(publicKey).digest();
-
-function rejected(name: string): DomainError {
-  return new DomainError(
-    'ENROLMENT_REJECTED',
-    `"${name}" is bound to a device or was rejected; an operator opens it again with POST /v1/enrolments/preauthorised`,
-  );
 }
 
 function invalid(why: string): DomainError {

@@ -7,8 +7,11 @@ export const REPORTS_RECORDED = 'slipway_device_reports_recorded_total';
 export const MESSAGES_REFUSED = 'slipway_device_messages_refused_total';
 /** Reason: one of `CONNECTION_LIMITS`, which a connection to the embedded broker was over. */
 export const CONNECTIONS_REFUSED = 'slipway_device_connections_refused_total';
-/** What limits connections: there are too many of a device, or from an address. */
-export const CONNECTION_LIMITS = ['device', 'address'] as const;
+/**
+ * What limits connections: there are too many of a device, or from an address; it sends too many messages in a second,
+ * or too many bytes before it was let in; its handshake takes too long, or too many begin at its address.
+ */
+export const CONNECTION_LIMITS = ['device', 'address', 'messages', 'bytes', 'handshake'] as const;
 /** A histogram: the reason is the upper bound in seconds, and each count is in all buckets above it too. */
 export const INGEST_SECONDS = 'slipway_ingest_seconds_bucket';
 /** Upper bounds of the buckets in seconds, as Prometheus spells them. */

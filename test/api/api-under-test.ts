@@ -2,7 +2,7 @@ import { fileAuthority } from '../../adapters/authority/file.js';
 import { authorityFile } from '../../workers/embedded/authority-file.js';
 import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:http';
+import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -61,6 +61,8 @@ export interface ApiUnderTest extends Client {
   refusals: Refusals;
   /** The disk store's folder. */
   folder: string;
+  /** For a further listener, such as one with TLS. */
+  answer: RequestListener;
   /** Another process that works on jobs. */
   startRunner(): JobRunner;
   /** A client of another tenant, or with another role or permissions. */
@@ -117,7 +119,8 @@ export async function startApi(
   const startRunner = (): JobRunner =>
     new JobRunner(services.pool, services.now, services.log, services.notifyOutbox, results);
   if (runsJobs) runner = startRunner();
-  server.on('request', createApp({ services, live, refusals, auditKey, ...options }));
+  const answer = createApp({ services, live, refusals, auditKey, ...options });
+  server.on('request', answer);
   const description = new Description(await (await fetch(`${url}/openapi.json`)).json());
 
   const as = async ({
@@ -145,6 +148,7 @@ export async function startApi(
     live,
     refusals,
     folder,
+    answer,
     startRunner,
     as,
     close: async () => {

@@ -75,7 +75,7 @@ describe('Enrolment by a token', () => {
     expect(secret).toMatch(/^slpe_[0-9a-f]{8}_[0-9A-Za-z]{43}_[0-9A-Za-z]{6}$/);
     const sn = serial();
     const { status, body } = await enrol(secret, { csr: request().csr, serial: sn, aliases: [`${sn}-b`] });
-    expect(status).toBe(201);
+    expect([status, body.data['root']]).toEqual([201, null]);
     const { deviceId, certificate, chain } = body.data as { deviceId: string; certificate: string; chain: string[] };
     const parsed = new X509Certificate(certificate);
     expect(parsed.subject.split('\n')).toEqual([
@@ -188,6 +188,25 @@ describe('Enrolment with approval', () => {
     expect([again.status, again.body.errorCode]).toEqual([409, 'ENROLMENT_NOT_PENDING']);
   });
 
+  it('waits for 1,000 devices of a tenant at most, also where they come at once', async () => {
+    const owner = await api.as({ tenantId: 'crowded' });
+    const made = await owner.call('POST', '/v1/device-types', { name: 'Meter', slots: { os: { name: 'System' } } });
+    const wanted = { deviceTypeId: made.body.data.id, uses: 10, expiresAt: inAnHour(), approval: 'manual' };
+    const secret = (await owner.call('POST', '/v1/enrolment-tokens', wanted)).body.data.token as string;
+    const one = { csr: request().csr, serial: serial() };
+    expect((await enrol(secret, one)).status).toBe(202);
+    await api.pool.query(
+      `INSERT INTO enrolments (tenant_id, id, serial, device_type_id, public_key_hash, state, created_at, created_by)
+       SELECT tenant_id, gen_random_uuid(), serial || n, device_type_id, public_key_hash, state, created_at, created_by
+         FROM enrolments, generate_series(1, 996) AS n WHERE tenant_id = 'crowded'`,
+    );
+    const told = await Promise.all(Array.from({ length: 6 }, () => enrol(secret, { ...one, serial: serial() })));
+    const refused = told.filter(({ status }) => status === 429);
+    expect([told.filter(({ status }) => status === 202).length, refused.length]).toEqual([3, 3]);
+    expect(refused.map(({ body }) => body.errorCode)).toEqual(Array(3).fill('REQUEST_RATE'));
+    expect((await enrol(secret, one)).status).toBe(202);
+  }, 60_000);
+
   it('is not asked for by a device that was announced; with its key, no other key may come', async () => {
     const { token: secret } = await token({ approval: 'manual' });
     const [sn, own] = [serial(), request()];
@@ -241,6 +260,15 @@ describe('Enrolment by EST', () => {
     const leaf = read(await response.text(), 'leaf');
     const ca = read(await (await fetch(`${api.url}/.well-known/est/default/cacerts`)).text(), 'ca');
     expect(openssl('verify', '-purpose', 'sslclient', '-CAfile', ca, leaf)).toContain(': OK');
+  });
+
+  it('asks a client without a token for Basic, as RFC 7030 has it, and one of the JSON form for Bearer', async () => {
+    const asked = async (path: string) => {
+      const response = await fetch(`${api.url}${path}`, { method: 'POST', body: 'x' });
+      return [response.status, response.headers.get('www-authenticate')];
+    };
+    expect(await asked('/.well-known/est/default/simpleenroll')).toEqual([401, 'Basic realm="slipway"']);
+    expect(await asked('/v1/enrolments')).toEqual([401, expect.stringMatching(/^Bearer /)]);
   });
 
   it('answers 202 while an operator has not decided, and 404 for another tenant', async () => {

@@ -141,7 +141,7 @@ describe('Tokens that are wrong', () => {
 
 describe('A body that drips behind a refusal', () => {
   it('holds its connection for a short time only', async () => {
-    const http = await listen('127.0.0.1', 0, 500);
+    const http = await listen('127.0.0.1', 0, { lingerMs: 500 });
     http.answerWith((_request, response) => response.writeHead(401).end('no'));
     const socket = connect(http.port, '127.0.0.1');
     let [answer, isClosed] = ['', false];

@@ -11,6 +11,7 @@ const REASONS: Readonly<Record<string, string>> = {
   'test/api/database-away.test.ts': 'makes a key without the API, whose database is away',
   'test/api/device-rows.test.ts': 'makes a fleet of every kind, which reports nothing',
   'test/api/draft-rollouts.test.ts': "does what a rollout's process would do",
+  'test/api/enrolment.test.ts': 'makes a thousand enrolments that wait',
   'test/api/housekeeping.test.ts': 'makes rows that are old',
   'test/api/idempotency.test.ts': 'sets times back; a delivery of a receiver that no test runs',
   'test/api/jobs.test.ts': 'lets the claim of a killed process run out',

@@ -60,6 +60,7 @@ const BESIDE_THE_ROOMS: Readonly<Record<string, readonly string[]>> = {
     'pairs.ts',
     'permissions.ts',
     'plural.ts',
+    'rates.ts',
     'shortened.ts',
     'tenant.ts',
     'times.ts',
@@ -70,6 +71,7 @@ const BESIDE_THE_ROOMS: Readonly<Record<string, readonly string[]>> = {
   runtime: [
     'certificates.ts',
     'counter-buffer.ts',
+    'edge-settings.ts',
     'log.ts',
     'networks.ts',
     'pause.ts',

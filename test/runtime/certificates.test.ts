@@ -2,7 +2,7 @@ import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from '
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { Certificates, tlsPart } from '../../runtime/certificates.js';
+import { authorityRemark, Certificates, tlsPart } from '../../runtime/certificates.js';
 import { createLog } from '../../runtime/log.js';
 import { plainBeyondLoopback, tlsSettings } from '../../runtime/tls-settings.js';
 import { developmentCertificates, type DevelopmentTls } from '../../workers/embedded/development-tls.js';
@@ -71,6 +71,25 @@ describe('Certificates of a listener', () => {
     const said = certificates.against(now) ?? certificates.remark(now);
     if (sentence === undefined) expect(said).toBeUndefined();
     else expect(said).toMatch(sentence);
+  });
+});
+
+describe("The authority of devices' certificates", () => {
+  it.each([
+    [undefined, undefined],
+    [31, undefined],
+    [29, /^the authority of devices' certificates ends in 29 days \(.*\), and with it all that it issued$/],
+    [6, /ends soon, in 6 days/],
+    [-1, /ended \d{4}-/],
+  ])('with %s days left is spoken of in the part tls', async (days, sentence) => {
+    const certificates = opened();
+    const now = Date.now();
+    const ends = days === undefined ? undefined : now + (days + 0.5) * DAY_MS;
+    const [part] = tlsPart(certificates, undefined, async () => authorityRemark(ends, now));
+    const said = await part!.remark!();
+    if (sentence === undefined) expect(said).toBeUndefined();
+    else expect(said).toMatch(sentence);
+    expect(await part!.check()).toBeUndefined();
   });
 });
 

@@ -29,7 +29,7 @@ export function childEnvironment(child: ChildName, around: ChildSurroundings): N
   // One port is not for three processes; the API tells of all of them.
   removeAll(env, 'SLIPWAY_PROBE_PORT');
   // The first is of slipway-admin alone; the second is given to the API by hand.
-  removeAll(env, 'SLIPWAY_BACKUP_', 'SLIPWAY_ADMIN_TOKEN', 'SLIPWAY_TLS_');
+  removeAll(env, 'SLIPWAY_BACKUP_', 'SLIPWAY_ADMIN_TOKEN', 'SLIPWAY_TLS_CERT_PATH', 'SLIPWAY_TLS_KEY_PATH');
   if (child !== 'api') removeAll(env, 'AWS_');
   if (settings.temporal.address === undefined || child === 'broker') removeAll(env, 'TEMPORAL_');
   if (settings.mqtt.url === undefined || child === 'api' || child === 'orchestrator')

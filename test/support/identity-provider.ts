@@ -13,6 +13,8 @@ export const SERVICES = {
   'https://client.example': CLIENT_ID,
   // Of a dashboard, which names it as the resource that its token is for (RFC 8707).
   'https://dashboard.example': 'https://dashboard.example',
+  // The command line names a service by its audience, where that is an address.
+  'https://audience.example': 'https://audience.example',
 } as const;
 export type Service = keyof typeof SERVICES;
 export const REDIRECT = 'http://127.0.0.1/callback';
@@ -88,13 +90,22 @@ export class IdentityProvider {
     this.account = account;
     const signal = AbortSignal.timeout(SIGN_IN_MS);
     const polled = client.pollDeviceAuthorizationGrant(config, { ...started, interval: 1 }, undefined, { signal });
-    const [tokens] = await Promise.all([polled, this.confirmInBrowser(started)]);
+    const [tokens] = await Promise.all([
+      polled,
+      this.confirmInBrowser(started.verification_uri_complete ?? started.verification_uri),
+    ]);
     return tokensOf(tokens);
   }
 
-  private async confirmInBrowser(started: client.DeviceAuthorizationResponse): Promise<void> {
+  /** A person opens the address that a client shows, and confirms the code that it holds. */
+  async confirmDevice(address: string, account: string): Promise<void> {
+    this.account = account;
+    await this.confirmInBrowser(address);
+  }
+
+  private async confirmInBrowser(address: string): Promise<void> {
     const browser = new Browser();
-    const asked = await browser.get(started.verification_uri_complete ?? started.verification_uri);
+    const asked = await browser.get(address);
     const confirmed = await browser.submit(asked);
     await browser.submit(confirmed);
   }

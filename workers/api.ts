@@ -3,6 +3,7 @@ import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { defined } from '../domain/defined.js';
 import { fileAuthority } from '../adapters/authority/file.js';
+import { OldHashThread } from '../adapters/blobs/old-hash-thread.js';
 import { openDiskBlobs } from '../adapters/blobs/disk.js';
 import { IS_UNKNOWN_NAMESPACE, probeTemporal } from '../adapters/engine/probe.js';
 import { DomainError } from '../domain/errors.js';
@@ -94,6 +95,8 @@ if (ownUrl !== undefined) {
 }
 const blobs = await openBlobs(settings);
 onShutdown(() => blobs.close());
+const oldHashes = new OldHashThread();
+onShutdown(() => oldHashes.close());
 
 const cannotListen = (port: number, setting: string) => (error: unknown) => {
   log.fatal(
@@ -136,6 +139,7 @@ const services: Services = {
       }),
   draftLifetimeMs: settings.firmwareWithoutBlobExpiresAfterMs,
   simulations: new Simulations(),
+  oldHashes,
   mode: settings.mode,
   ...(settings.temporal.uiUrl === undefined ? {} : { temporalUiUrl: settings.temporal.uiUrl }),
   ...signInOf(settings),

@@ -86,6 +86,30 @@ export interface ReceivedBlob {
   discard(): Promise<void>;
 }
 
+/** SHA-1 and MD5 of bytes, which hawkBit's devices compare. Lower-case hex. */
+export interface OldHashes {
+  readonly sha1: string;
+  readonly md5: string;
+}
+
+/** Makes them where the processor has nothing else to do: no upload waits for them. */
+export interface OldHashMaker {
+  /** Of bytes that pass by. */
+  begin(): OldHashing;
+  /** Of all bytes of a source, as fast as it can. @throws what the source throws */
+  of(bytes: AsyncIterable<Uint8Array>): Promise<OldHashes>;
+  close(): Promise<void>;
+}
+
+/** Of one upload. Its owner ends or aborts it. */
+export interface OldHashing {
+  /** Copies the bytes. Where it has fallen behind too far it gives up: then the bytes must be read again. */
+  take(bytes: Uint8Array): void;
+  /** @returns undefined where it gave up */
+  end(): Promise<OldHashes | undefined>;
+  abort(): void;
+}
+
 /** Both ends count from 0 and are included, as in HTTP. */
 export interface ByteRange {
   start: number;

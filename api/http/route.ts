@@ -2,7 +2,7 @@ import type { Request, Response } from 'express';
 import type { Logger } from 'pino';
 import type { z, ZodObject, ZodType } from 'zod';
 import type { DeviceAuthority } from '../../adapters/authority/port.js';
-import type { BlobStore } from '../../adapters/blobs/port.js';
+import type { BlobStore, OldHashMaker } from '../../adapters/blobs/port.js';
 import type { Action, Shown } from '../../domain/audit/actions.js';
 import type { DomainError, ErrorCode } from '../../domain/errors.js';
 import type { Permission, Role } from '../../domain/permissions.js';
@@ -181,6 +181,8 @@ export interface Services {
   now: () => number;
   log: Logger;
   simulations: Simulations;
+  /** Absent = the first device of hawkBit that asks makes SHA-1 and MD5 (api/devices/ddi/offers.ts). */
+  oldHashes?: OldHashMaker;
   /** Absent = as many bytes as the store takes. */
   uploads?: UploadLimits;
   /** What clients need to know to sign in by the identity provider; absent where there is none. */

@@ -1,4 +1,3 @@
-import { pipeline } from 'node:stream/promises';
 import type { Response } from 'express';
 import { z } from 'zod';
 import { DomainError } from '../../domain/errors.js';
@@ -8,6 +7,7 @@ import { attachment, isStillThis, isUnchanged, whatToServe } from '../../protoco
 import { downloadOfFirmware, downloadOfInstallation, type Download } from '../../store/fleet/downloads.js';
 import type { Tx } from '../../store/db/pool.js';
 import { asTenant } from '../../store/db/transaction.js';
+import { sendParts } from '../http/parts.js';
 import { idsIn } from '../http/request-log.js';
 import { linkSigner, LINK_LIFETIME_MS } from '../http/links.js';
 import { route, type Answer, type AnswerDoc, type Call, type Route, type Services } from '../http/route.js';
@@ -22,7 +22,10 @@ const common = {
   unknownCode: 'FIRMWARE_LINK_INVALID',
 } as const;
 const REQUEST_HEADERS = {
-  Range: { description: 'One range of bytes; several are answered with the whole', example: 'bytes=0-1023' },
+  Range: {
+    description: 'Ranges of bytes: one, or up to 256 that are sorted and do not overlap',
+    example: 'bytes=0-1023',
+  },
   'If-Range': {
     description: 'The ETag that the range belongs to: another one gets the whole',
     example: '"9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"',
@@ -50,7 +53,7 @@ const answers: Record<number, AnswerDoc> = {
     schema: z.string().meta({ format: 'binary' }),
   },
   206: {
-    description: 'The part that was asked for',
+    description: 'The part that was asked for; several are `multipart/byteranges`',
     headers: { ...HEADERS, 'Content-Range': 'Which part' },
     contentType: '*/*',
     schema: z.string().meta({ format: 'binary' }),
@@ -163,8 +166,10 @@ async function serve(
       `the content has ${size} bytes; the range begins behind them`,
     );
   }
+  const parts = served.how === 'parts' ? served.parts : undefined;
+  // Stores do not serve several at once.
   const link =
-    request.method === 'GET'
+    request.method === 'GET' && (parts === undefined || parts.length === 1)
       ? await services.blobs.link(sha256, {
           expiresSeconds: LINK_LIFETIME_MS / 1000,
           contentType: download.contentType,
@@ -176,35 +181,20 @@ async function serve(
     if (!(await services.blobs.stat(sha256))) throw missing(services, response, sha256);
     return { status: 302, headers: { Location: link, 'Cache-Control': 'no-store' } };
   }
-  const part = served.how === 'part' ? served : { start: 0, end: size - 1 };
-  response.set({
-    'Content-Type': download.contentType,
-    'Content-Disposition': contentDisposition,
-    'Content-Length': String(part.end - part.start + 1),
-  });
-  if (served.how === 'part') response.set('Content-Range', `bytes ${part.start}-${part.end}/${size}`);
-  response.status(served.how === 'part' ? 206 : 200);
-  if (request.method === 'HEAD') response.end();
-  else await send(services, response, sha256, part);
-  return { handled: true };
-}
-
-async function send(
-  services: Services,
-  response: Response,
-  sha256: string,
-  part: { start: number; end: number },
-): Promise<void> {
-  const bytes = await services.blobs.open(sha256, part);
-  if (!bytes) throw missing(services, response, sha256);
-  try {
-    // Destroys the reader whatever happens to the client: an open file hangs on it. A client that takes nothing ends in
-    // api/http/listener.ts.
-    await pipeline(bytes, response);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ERR_STREAM_PREMATURE_CLOSE') throw error;
-    services.log.debug({ sha256, ...idsIn(response.req.path) }, 'a client went away in the middle of its download');
+  response.set('Content-Disposition', contentDisposition);
+  if (request.method === 'HEAD') {
+    response
+      .status(200)
+      .set({ 'Content-Type': download.contentType, 'Content-Length': String(size) })
+      .end();
+    return { handled: true };
   }
+  const done = await sendParts(services, response, download, parts);
+  if (done === 'missing') throw missing(services, response, sha256);
+  // A client that takes nothing ends in api/http/listener.ts.
+  if (done === 'cut')
+    services.log.debug({ sha256, ...idsIn(request.path) }, 'a client went away in the middle of its download');
+  return { handled: true };
 }
 
 function missing(services: Services, response: Response, sha256: string): DomainError {

@@ -13,6 +13,7 @@ import { asService } from '../../store/db/transaction.js';
 import { refuseFaults } from '../http/errors.js';
 import { idsIn } from '../http/request-log.js';
 import type { Call, Services } from '../http/route.js';
+import { UploadedHashes } from './uploaded-hashes.js';
 
 /** After so many bytes of an upload its room is looked at again: others write there, too. */
 const ROOM_EVERY_BYTES = 16 * 1024 * 1024;
@@ -41,18 +42,24 @@ export async function uploadBlob(services: Services, call: Call, firmwareId: str
   const hashes = new Map(
     digests.filter(({ algorithm }) => algorithm !== 'sha-256').map((sent) => [sent, createHash(NAMES[sent.algorithm])]),
   );
-  const received = await receive(services, call.request, touch, [...hashes.values()]);
+  const old = new UploadedHashes(services);
   try {
-    if (received.size === 0)
-      throw new DomainError('FIRMWARE_VALIDATION', 'the blob is empty; send its bytes as the body');
-    assertExpected(firmware, received);
-    for (const sent of digests) {
-      const hex = hashes.get(sent)?.digest('hex') ?? received.sha256;
-      if (hex !== sent.hex) throw mismatch(`${sent.header} (${sent.algorithm}) ${sent.hex}`, hex);
+    const received = await receive(services, call.request, touch, old, [...hashes.values()]);
+    try {
+      if (received.size === 0)
+        throw new DomainError('FIRMWARE_VALIDATION', 'the blob is empty; send its bytes as the body');
+      assertExpected(firmware, received);
+      for (const sent of digests) {
+        const hex = hashes.get(sent)?.digest('hex') ?? received.sha256;
+        if (hex !== sent.hex) throw mismatch(`${sent.header} (${sent.algorithm}) ${sent.hex}`, hex);
+      }
+      await attach(services, call, firmwareId, received);
+      old.keep(tenantId, firmwareId, received.sha256);
+    } finally {
+      await received.discard();
     }
-    await attach(services, call, firmwareId, received);
   } finally {
-    await received.discard();
+    old.abort();
   }
 }
 
@@ -92,6 +99,7 @@ async function receive(
   services: Services,
   request: Request,
   touch: () => Promise<void>,
+  old: UploadedHashes,
   hashes: readonly Hash[],
 ): Promise<ReceivedBlob> {
   let lost: unknown;
@@ -102,7 +110,7 @@ async function receive(
   };
   const timer = setInterval(() => void touch().catch(noteLoss), Math.min(TOUCH_MS, services.draftLifetimeMs / 3));
   try {
-    return await services.blobs.receive(bytesOf(services, request, () => lost, hashes));
+    return await services.blobs.receive(old.through(bytesOf(services, request, () => lost, hashes)));
   } catch (error) {
     request.resume(); // what is still under way is thrown away, or the client would never come to read the answer
     throw request.destroyed && !request.complete

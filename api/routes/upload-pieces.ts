@@ -21,6 +21,7 @@ import {
 } from '../../store/fleet/uploads.js';
 import type { Call, Services } from '../http/route.js';
 import { assertExpected, assertFits, attach, outOfRoom } from './firmware-upload.js';
+import { UploadedHashes } from './uploaded-hashes.js';
 
 /** Held in memory until it is full: what a crash of this process costs a client at most. */
 const PIECE_BYTES = 8 * 1024 * 1024;
@@ -141,16 +142,24 @@ async function assemble(
   upload: Upload,
   { pieces, at, last }: { pieces: readonly Piece[]; at: number; last: Uint8Array },
 ): Promise<void> {
-  const received = await services.blobs.receive(joined(services.blobs, pieces, last)).catch((error: unknown) => {
-    throw outOfRoom(error);
-  });
+  const { tenantId } = call.principal;
+  const old = new UploadedHashes(services);
   try {
-    assertExpected(firmware, received);
-    await attach(services, call, firmware.id, received, (tx) =>
-      finishUpload(tx, call.principal.tenantId, upload, at, services.now()),
-    );
+    const source = old.through(joined(services.blobs, pieces, last));
+    const received = await services.blobs.receive(source).catch((error: unknown) => {
+      throw outOfRoom(error);
+    });
+    try {
+      assertExpected(firmware, received);
+      await attach(services, call, firmware.id, received, (tx) =>
+        finishUpload(tx, tenantId, upload, at, services.now()),
+      );
+      old.keep(tenantId, firmware.id, received.sha256);
+    } finally {
+      await received.discard();
+    }
   } finally {
-    await received.discard();
+    old.abort();
   }
 }
 

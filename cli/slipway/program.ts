@@ -10,6 +10,7 @@ import { deviceVerbs } from './verbs/device.js';
 import { enrolmentVerbs } from './verbs/enrolment.js';
 import { eventVerbs } from './verbs/events.js';
 import { firmwareVerbs } from './verbs/firmware.js';
+import { importVerbs } from './verbs/import.js';
 import { installationVerbs } from './verbs/installation.js';
 import { jobVerbs } from './verbs/job.js';
 import { keyVerbs } from './verbs/key.js';
@@ -43,6 +44,7 @@ export function createProgram(): Command {
   deviceVerbs(program);
   credentialVerbs(program);
   enrolmentVerbs(program);
+  importVerbs(program);
   installationVerbs(program);
   rolloutVerbs(program);
   applyVerbs(program);

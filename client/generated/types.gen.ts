@@ -2369,7 +2369,7 @@ export type Tenant2 = string;
 export type Sig = string;
 
 /**
- * One range of bytes; several are answered with the whole
+ * Ranges of bytes: one, or up to 256 that are sorted and do not overlap
  */
 export type Range = string;
 
@@ -3158,7 +3158,7 @@ export type DownloadFirmwareData = {
     body?: never;
     headers?: {
         /**
-         * One range of bytes; several are answered with the whole
+         * Ranges of bytes: one, or up to 256 that are sorted and do not overlap
          */
         Range?: string;
         /**
@@ -3227,7 +3227,7 @@ export type DownloadFirmwareResponses = {
      */
     200: Blob | File;
     /**
-     * The part that was asked for
+     * The part that was asked for; several are `multipart/byteranges`
      */
     206: Blob | File;
 };
@@ -3238,7 +3238,7 @@ export type DownloadForInstallationData = {
     body?: never;
     headers?: {
         /**
-         * One range of bytes; several are answered with the whole
+         * Ranges of bytes: one, or up to 256 that are sorted and do not overlap
          */
         Range?: string;
         /**
@@ -3306,7 +3306,7 @@ export type DownloadForInstallationResponses = {
      */
     200: Blob | File;
     /**
-     * The part that was asked for
+     * The part that was asked for; several are `multipart/byteranges`
      */
     206: Blob | File;
 };

@@ -4,13 +4,22 @@ import { id, text, timestamp } from './envelope.js';
 /** `password` is for MQTT, the others for the routes of devices (/openapi-devices.json). */
 const type = z.enum(['password', 'token', 'hawkbitToken'], { error: 'must be "password", "token" or "hawkbitToken"' });
 
+/**
+ * What hawkBit allows as a token, as far as a header can carry it: a device in the field keeps the one that it has.
+ * Blanks at its ends would be lost on the way.
+ */
+export const HAWKBIT_TOKEN = {
+  pattern: /^[!-~](?:[ -~]{0,510}[!-~])?$/,
+  error: 'must have 1 to 512 characters of ASCII, without blanks at its ends',
+} as const;
+
 /** docs/contracts/rest-api.md, "Devices": the service makes the secret, so a fast hash of it suffices. */
 export const newCredential = z
   .strictObject({
     type,
     token: z
       .string()
-      .regex(/^[!-~]{16,512}$/, { error: 'must have 16 to 512 characters of ASCII, without blanks' })
+      .regex(HAWKBIT_TOKEN.pattern, { error: HAWKBIT_TOKEN.error })
       .optional()
       .meta({ description: 'Of a hawkbitToken: the one that the device has already' }),
   })

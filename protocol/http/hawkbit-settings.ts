@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { HAWKBIT_TOKEN } from './credentials.js';
 import { duration } from './duration.js';
 import { id, label } from './envelope.js';
 
@@ -11,10 +12,7 @@ const example = { pollingInterval: 'PT5M', registersAs: '123e4567-e89b-12d3-a456
 export const hawkbitPatch = z
   .strictObject({
     pollingInterval: pollingInterval.optional(),
-    gatewayToken: z
-      .string()
-      .regex(/^[!-~]{16,512}$/, { error: 'must have 16 to 512 characters of ASCII, without blanks' })
-      .nullish(),
+    gatewayToken: z.string().regex(HAWKBIT_TOKEN.pattern, { error: HAWKBIT_TOKEN.error }).nullish(),
     registersAs: id.nullish().meta({ description: 'Device type of those that appear' }),
     authorities: z.array(label(1, 255)).max(20).optional(),
   })

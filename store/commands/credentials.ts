@@ -52,7 +52,7 @@ const TYPES: { [T in MadeType]: { secret: (id: string) => string; brokerIsTold: 
  * The secret is in this answer and nowhere else, unless a broker has to be told of a password: then also sealed, for
  * who administers it.
  * @param given the secret, where the device has it already
- * @throws DomainError DEVICE_NOT_FOUND, DEVICE_CREDENTIAL_LIMIT
+ * @throws DomainError DEVICE_NOT_FOUND, DEVICE_CREDENTIAL_LIMIT, DEVICE_CREDENTIAL_SHOWN where it has this one already
  */
 export async function createCredential(
   tx: Tx,
@@ -63,10 +63,15 @@ export async function createCredential(
 ): Promise<Credential & { secret: string }> {
   // The device's lock: two requests at once do not both see one that is valid.
   await lockDevice(tx, tenantId, deviceId);
-  const valid = await tx.query<{ id: string }>(
-    'SELECT id FROM device_credentials WHERE tenant_id = $1 AND device_id = $2 AND type = $3 AND revoked_at IS NULL',
+  const valid = await tx.query<{ id: string; secret_hash: Buffer }>(
+    'SELECT id, secret_hash FROM device_credentials WHERE tenant_id = $1 AND device_id = $2 AND type = $3 AND revoked_at IS NULL',
     [tenantId, deviceId, type],
   );
+  const known = given !== undefined && valid.rows.find(({ secret_hash: hash }) => hash.equals(hashOf(given)));
+  if (known)
+    throw new DomainError('DEVICE_CREDENTIAL_SHOWN', `the device has this token already, as credential ${known.id}`, {
+      credentialId: known.id,
+    });
   if (valid.rows.length >= VALID_AT_A_TIME) {
     throw new DomainError(
       'DEVICE_CREDENTIAL_LIMIT',

@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pino from 'pino';
 import { openDiskBlobs } from '../../adapters/blobs/disk.js';
+import { OldHashThread } from '../../adapters/blobs/old-hash-thread.js';
 import { createApp, type AppOptions } from '../../api/app.js';
 import { ResultKey } from '../../api/jobs/result-key.js';
 import { JobRunner } from '../../api/jobs/runner.js';
@@ -22,7 +23,7 @@ import { openPool, type Pool } from '../../store/db/pool.js';
 import { asService } from '../../store/db/transaction.js';
 import { createPrivateFile, readFileIfAny } from '../../workers/embedded/private-file.js';
 import { createTestDatabase } from '../support/database.js';
-import { UPLOAD_WORKER } from '../support/upload-worker.js';
+import { OLD_HASH_WORKER, UPLOAD_WORKER } from '../support/upload-worker.js';
 import { Description } from './described.js';
 
 /** Threads load no TypeScript. */
@@ -95,8 +96,10 @@ export async function startApi(
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   let runner: JobRunner | undefined;
+  const oldHashes = new OldHashThread(OLD_HASH_WORKER);
   const services: Services = {
     pool,
+    oldHashes,
     blobs: await openDiskBlobs(folder, { worker: UPLOAD_WORKER }),
     publicUrl: url,
     draftLifetimeMs: 300_000,
@@ -159,6 +162,7 @@ export async function startApi(
       await new Promise<void>((resolve) => server.close(() => resolve()));
       await pool.end();
       await services.blobs.close();
+      await oldHashes.close();
       await rm(folder, { recursive: true, force: true });
       await database.drop();
     },

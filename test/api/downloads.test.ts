@@ -101,13 +101,24 @@ describe('a signed link', () => {
     },
   );
 
-  it.each(['bytes=0-1,5-6', 'bytes=5-1', 'bytes=', 'bytes=x-', 'lines=1-2', 'bytes=-'])(
+  it.each(['bytes=5-6,0-1', 'bytes=0-5,3-6', 'bytes=5-1', 'bytes=', 'bytes=x-', 'lines=1-2', 'bytes=-'])(
     'serves all of it where the range is "%s"',
     async (range) => {
       const { status, bytes } = await load(link, { range });
       expect([status, bytes.length]).toEqual([200, 1_000_000]);
     },
   );
+
+  it('serves several parts at once, as clients of delta updates ask for them', async () => {
+    const { status, headers, bytes } = await load(link, { range: 'bytes=0-1,5-6,-2' });
+    const [, boundary] = /^multipart\/byteranges; boundary=([0-9a-f]+)$/.exec(headers.get('content-type') ?? '') ?? [];
+    const part = (start: number, end: number) =>
+      `\r\n--${boundary}\r\nContent-Type: application/gzip\r\nContent-Range: bytes ${start}-${end}/1000000\r\n\r\n` +
+      BYTES.subarray(start, end + 1).toString('latin1');
+    expect(status).toBe(206);
+    expect(bytes.toString('latin1')).toBe(`${part(0, 1)}${part(5, 6)}${part(999_998, 999_999)}\r\n--${boundary}--\r\n`);
+    expect(headers.get('content-length')).toBe(String(bytes.length));
+  });
 
   it('resumes with If-Range only what is still the same', async () => {
     expect((await load(link, { range: 'bytes=10-', 'if-range': `"${SHA256}"` })).status).toBe(206);

@@ -94,6 +94,14 @@ export const ROWS: Readonly<Record<DocumentName, Readonly<Record<string, Row>>>>
     'Let a script speak for it (1)': { replaced: [] },
     'Install something (1)': { replaced: [] },
   },
+  'docs/connect/swupdate.md': {
+    'Register the device (1)': { replaced: [ADDRESS] },
+    'Register the device (2)': { replaced: [] },
+    'Make a signed image (1)': { replaced: [] },
+    'Install it (1)': { replaced: [] },
+    'Install it (2)': { replaced: [] },
+    'After the reboot (1)': { replaced: [] },
+  },
   'docs/operations.md': {
     'Your own PostgreSQL (1)': { replaced: [] },
     'Your own PostgreSQL (2)': {

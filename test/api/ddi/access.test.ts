@@ -53,6 +53,23 @@ describe('A device comes in', () => {
     expect((await world.api.call('POST', path, { type: 'password', token })).status).toBe(400);
   });
 
+  it('with any token that hawkBit allows, also a short one, or one with a blank in it', async () => {
+    const device = await world.device();
+    const path = `/v1/devices/${device.id}/credentials`;
+    const [first] = (await world.api.call('GET', path)).body.data as { id: string }[];
+    await world.api.call('DELETE', `${path}/${first!.id}`);
+    for (const token of ['x', 'two words']) {
+      expect((await world.api.call('POST', path, { type: 'hawkbitToken', token })).status).toBe(201);
+      expect((await client(device.alias, `TargetToken ${token}`).call('GET', '')).status).toBe(200);
+    }
+    expect(await world.api.call('POST', path, { type: 'hawkbitToken', token: 'x' })).toMatchObject({
+      status: 409,
+      body: { errorCode: 'DEVICE_CREDENTIAL_SHOWN', credentialId: expect.any(String) },
+    });
+    for (const token of ['', ' x', 'x ', 'ü', 'a\nb', 'x'.repeat(513)])
+      expect((await world.api.call('POST', path, { type: 'hawkbitToken', token })).status).toBe(400);
+  });
+
   it('with the gateway token of its tenant, once it is set, and is made where a type is named', async () => {
     const device = await world.device();
     const through = client(device.alias, `GatewayToken ${GATEWAY}`);

@@ -15,6 +15,11 @@ export class DdiClient {
     private readonly authorization: string | undefined,
   ) {}
 
+  /** What it sends as `Authorization`. */
+  get credential(): string {
+    return this.authorization ?? '';
+  }
+
   async call(method: string, url: string, body?: unknown, headers: Record<string, string> = {}): Promise<DdiReply> {
     const response = await fetch(url.startsWith('http') ? url : this.base + url, {
       method,

@@ -6,7 +6,10 @@ import { startApi, type ApiUnderTest, type Reply } from '../api-under-test.js';
 import { uploaded } from '../upload.js';
 import { DdiClient, type Offer } from './ddi-client.js';
 
-type Options = Parameters<typeof startApi>[1];
+type Options = Parameters<typeof startApi>[1] & {
+  /** Of its firmware; absent = any. */
+  bytes?: Buffer;
+};
 
 /** The API with a device type whose slot hawkBit's clients know by another name, and a firmware for it. */
 export class DdiWorld {
@@ -17,14 +20,17 @@ export class DdiWorld {
     readonly firmware: string,
   ) {}
 
-  static async start(name: string, type: object = {}, options: Options = {}): Promise<DdiWorld> {
+  static async start(
+    name: string,
+    type: object = {},
+    { bytes = randomBytes(300_000), ...options }: Options = {},
+  ): Promise<DdiWorld> {
     const api = await startApi(name, options);
     const made = await api.call('POST', '/v1/device-types', {
       name: 'Board',
       slots: { firmware: { name: 'F', part: 'os' }, bootloader: { name: 'B' } },
       ...type,
     });
-    const bytes = randomBytes(300_000);
     const world = new DdiWorld(api, made.body.data.id as string, bytes, await uploaded(api, bytes));
     for (const slot of ['firmware', 'bootloader']) {
       const path = `/v1/device-types/${world.type}/slots/${slot}/firmware-associations`;

@@ -1,0 +1,10 @@
+/** What the API's thread tells the one that makes SHA-1 and MD5: for each content bytes, then one of the others. */
+export type ToHasher =
+  | { readonly tell: 'bytes'; readonly id: number; readonly bytes: Uint8Array<ArrayBuffer> }
+  | { readonly tell: 'end'; readonly id: number }
+  | { readonly tell: 'forget'; readonly id: number };
+
+/** What it answers: `made` once for each that was ended. Hashes are lower-case hex. */
+export type FromHasher =
+  | { readonly said: 'taken'; readonly id: number; readonly bytes: number }
+  | { readonly said: 'made'; readonly id: number; readonly sha1: string; readonly md5: string };

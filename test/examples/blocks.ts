@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 
-/** Every command block of these is run by documents.test.ts, http-device.test.ts or test/e2e/swupdate.test.ts, or shown by the test that its row in rows.ts names. */
+/** Every command block of these is run by documents.test.ts, http-device.test.ts or test/e2e/swupdate.long.ts, or shown by the test that its row in rows.ts names. */
 export const DOCUMENTS = [
   'README.md',
   'docs/curl.md',

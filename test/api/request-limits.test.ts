@@ -110,10 +110,15 @@ describe('Tokens that are wrong', () => {
     const guesses = await Promise.allSettled(
       Array.from({ length: 1_000 }, (_, number) => guarded(`guess ${number}`, '192.0.2.1')),
     );
-    await Promise.allSettled(Array.from({ length: 500 }, (_, number) => guarded(`more ${number}`, '192.0.2.1')));
+    // A share comes back every few milliseconds: of many at once nearly all are refused, and those are not looked up.
     const before = lookups;
-    await expect(guarded('another guess', '192.0.2.1')).rejects.toMatchObject({ code: 'REQUEST_RATE' });
-    expect(lookups).toBe(before);
+    const more = await Promise.allSettled(
+      Array.from({ length: 500 }, (_, number) => guarded(`more ${number}`, '192.0.2.1')),
+    );
+    const refused = more.filter((one) => one.status === 'rejected');
+    for (const { reason } of refused) expect(reason).toMatchObject({ code: 'REQUEST_RATE' });
+    expect(refused.length).toBeGreaterThan(400);
+    expect(lookups - before).toBe(500 - refused.length);
     expect(guesses.length).toBe(1_000);
     expect(await guarded('good', '192.0.2.1')).toBe(someone);
     expect(await guarded('guess of another', '192.0.2.2')).toBeUndefined();

@@ -7,6 +7,8 @@ import type { OldHashes, OldHashing, OldHashMaker } from './port.js';
 const BATCH_BYTES = 256 * 1024;
 /** What the thread has not hashed yet, of one content: 20 ms of its work where it has a core. */
 const AHEAD_BYTES = 8 * 1024 * 1024;
+/** Buffers that are kept for the next batches. */
+const MOST_SPARE = AHEAD_BYTES / BATCH_BYTES;
 
 /**
  * SHA-1 and MD5 in a thread of the lowest priority. On a machine whose cores are all at work, such as one that is
@@ -17,6 +19,8 @@ const AHEAD_BYTES = 8 * 1024 * 1024;
 export class OldHashThread implements OldHashMaker {
   private worker: Worker | undefined;
   private readonly contents = new Map<number, Content>();
+  /** Batches that came back: filled again, so that neither thread makes garbage as large as an upload. */
+  private readonly spare: ArrayBuffer[] = [];
   private begun = 0;
 
   /** @param path the compiled old-hash-worker.js: threads load no TypeScript */
@@ -50,6 +54,7 @@ export class OldHashThread implements OldHashMaker {
     const content = new Content(
       (message, transfer) => worker.postMessage(message, transfer),
       id,
+      () => new Uint8Array(this.spare.pop() ?? new ArrayBuffer(BATCH_BYTES)),
       () => {
         this.contents.delete(id);
         if (this.contents.size === 0) worker.unref();
@@ -62,7 +67,10 @@ export class OldHashThread implements OldHashMaker {
 
   private start(): Worker {
     const worker = new Worker(this.path);
-    worker.on('message', (message: FromHasher) => this.contents.get(message.id)?.hear(message));
+    worker.on('message', (message: FromHasher) => {
+      if (message.said === 'taken' && this.spare.length < MOST_SPARE) this.spare.push(message.buffer);
+      this.contents.get(message.id)?.hear(message);
+    });
     let why = new Error('the thread that makes SHA-1 and MD5 was ended');
     worker.on('error', (error) => (why = error));
     worker.once('exit', () => {
@@ -76,7 +84,7 @@ export class OldHashThread implements OldHashMaker {
 type Post = (message: ToHasher, transfer: ArrayBuffer[]) => void;
 
 class Content implements OldHashing {
-  private batch = new Uint8Array(BATCH_BYTES);
+  private batch: Uint8Array<ArrayBuffer>;
   private filled = 0;
   private ahead = 0;
   private state: 'taking' | 'ending' | 'over' = 'taking';
@@ -87,8 +95,11 @@ class Content implements OldHashing {
   constructor(
     private readonly post: Post,
     private readonly id: number,
+    private readonly empty: () => Uint8Array<ArrayBuffer>,
     private readonly isOver: () => void,
-  ) {}
+  ) {
+    this.batch = empty();
+  }
 
   take(bytes: Uint8Array): void {
     if (this.state !== 'taking') return;
@@ -155,7 +166,7 @@ class Content implements OldHashing {
     const bytes = this.batch.subarray(0, this.filled);
     this.post({ tell: 'bytes', id: this.id, bytes }, [bytes.buffer]);
     this.ahead += this.filled;
-    [this.batch, this.filled] = [new Uint8Array(BATCH_BYTES), 0];
+    [this.batch, this.filled] = [this.empty(), 0];
   }
 
   private async until(isTrue: () => boolean): Promise<void> {

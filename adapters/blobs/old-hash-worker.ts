@@ -11,7 +11,7 @@ import type { FromHasher, ToHasher } from './old-hash-messages.js';
 if (process.platform === 'linux') setPriority(0, constants.priority.PRIORITY_LOW);
 
 const port = defined(parentPort, 'this module runs in a worker thread');
-const say = (message: FromHasher) => port.postMessage(message);
+const say = (message: FromHasher, transfer: ArrayBuffer[] = []) => port.postMessage(message, transfer);
 const contents = new Map<number, readonly [Hash, Hash]>();
 
 function hashesOf(id: number): readonly [Hash, Hash] {
@@ -27,7 +27,9 @@ port.on('message', (message: ToHasher) => {
   switch (message.tell) {
     case 'bytes':
       for (const hash of hashesOf(id)) hash.update(message.bytes);
-      return say({ said: 'taken', id, bytes: message.bytes.length });
+      return say({ said: 'taken', id, bytes: message.bytes.length, buffer: message.bytes.buffer }, [
+        message.bytes.buffer,
+      ]);
     case 'end': {
       const [sha1, md5] = hashesOf(id);
       contents.delete(id);
